@@ -123,8 +123,9 @@ def _instrument(row: Any) -> dict[str, Any]:
     """A row of an instrument table as ``make_instruments`` takes it."""
     names = [field.name for field in INSTRUMENT.fields]
     values = dict(zip(names, row.tolist(), strict=True))
-    bands = [(values.pop(f"band{k}_from_ticks"), values.pop(f"band{k}_step_ticks"))
-             for k in range(1, 11)]  # fmt: skip
+    bands = [
+        (values.pop(f"band{k}_from_ticks"), values.pop(f"band{k}_step_ticks")) for k in range(1, 11)
+    ]
     return values | {"tick_table": [band for band in bands if band[1]]}
 
 
@@ -213,11 +214,16 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
         raise BacktestError(f"{recording.name} has {most_open:,} open orders: too many")
     free = np.flatnonzero(~participants[2:])
     return {
-        "name": recording.name, "instrument": recording.instrument, "count": count,
-        "first_ns": first_ns, "last_ns": last_ns, "restores": recording.restores,
-        "participant": int(free[0]) + 2, "order_capacity": 1 << (room - 1).bit_length(),
+        "name": recording.name,
+        "instrument": recording.instrument,
+        "count": count,
+        "first_ns": first_ns,
+        "last_ns": last_ns,
+        "restores": recording.restores,
+        "participant": int(free[0]) + 2,
+        "order_capacity": 1 << (room - 1).bit_length(),
         "digest": digest.hexdigest(),
-    }  # fmt: skip
+    }
 
 
 def commit_folder(scratch: Path, folder: Path) -> None:

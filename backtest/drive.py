@@ -51,9 +51,15 @@ IOC_WORD = const.IOC << const.TIF_SHIFT - const.TYPE_SHIFT
 
 @kernel
 def advance(
-    words: Words, view: Words, state: Words, desk: Words, flight: Words, log: Words,
-    samples: Words, latency: Words,
-) -> int:  # fmt: skip
+    words: Words,
+    view: Words,
+    state: Words,
+    desk: Words,
+    flight: Words,
+    log: Words,
+    samples: Words,
+    latency: Words,
+) -> int:
     """Go on until the day is over (DONE), the log is full (LOG_FULL), or a callback is to be called
     by Python (CALL_...); to be called again after each but the first."""
     while True:
@@ -197,9 +203,13 @@ def restore(words: Words, desk: Words, log: Words, order: OrderRecord, taken_lot
 @kernel
 def match(words: Words, orders: int, count: int) -> tuple[int, int]:
     return call_batch_kernel(
-        words[lay.W_BATCH], words[lay.W_CORE], orders, count,
-        words[lay.W_OUT], words[lay.W_OUT_RECORDS],
-    )  # fmt: skip
+        words[lay.W_BATCH],
+        words[lay.W_CORE],
+        orders,
+        count,
+        words[lay.W_OUT],
+        words[lay.W_OUT_RECORDS],
+    )
 
 
 # The strategy's orders

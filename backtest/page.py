@@ -30,8 +30,10 @@ def write_results(plan: Plan, out: Path, summary: dict[str, Any]) -> Path:
     totals: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     fills: dict[Key, list[int]] = defaultdict(lambda: [0] * len(BUCKETS))
     curves: dict[Key, list[int]] = defaultdict(list)
-    keys = {w.run: (w.strategy, json.dumps(dict(w.parameters), sort_keys=True), w.latency)
-            for w in plan.runs()}  # fmt: skip
+    keys = {
+        w.run: (w.strategy, json.dumps(dict(w.parameters), sort_keys=True), w.latency)
+        for w in plan.runs()
+    }
     scratch, writer = out / ".runs.parquet", None
     for day in range(len(plan.days)):
         offsets = {key: (rows[-1] if rows else 0) for key, rows in curves.items()}
@@ -80,9 +82,12 @@ def _thinned(rows: list[int]) -> list[int]:
 
 
 def _values(
-    plan: Plan, summary: dict[str, Any], totals: dict[Key, Any], fills: dict[Key, list[int]],
+    plan: Plan,
+    summary: dict[str, Any],
+    totals: dict[Key, Any],
+    fills: dict[Key, list[int]],
     curves: dict[Key, list[int]],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     ordered = sorted(totals, key=lambda key: (-totals[key]["equity"], key))
     names = {key: f"{key[0].rpartition(':')[2]} {_text(key[1])} {key[2]}" for key in ordered}
     best = [(names[key], curves[key]) for key in ordered[:CURVES] if len(curves[key]) > 1]
@@ -90,24 +95,35 @@ def _values(
     for name in plan.latencies:
         rows = [totals[key] for key in ordered if key[2] == name]
         count = max(1, len(rows))
-        latency.append({
-            "name": name,
-            "equity": sum(row["equity"] for row in rows) // count,
-            "fills": sum(row["fills"] for row in rows) // count,
-            "rejected": sum(row["rejected"] for row in rows) // count,
-        })  # fmt: skip
+        latency.append(
+            {
+                "name": name,
+                "equity": sum(row["equity"] for row in rows) // count,
+                "fills": sum(row["fills"] for row in rows) // count,
+                "rejected": sum(row["rejected"] for row in rows) // count,
+            }
+        )
     queue = [sum(fills[key][at] for key in fills) for at in range(len(BUCKETS))]
     return {
-        "summary": summary, "plan": plan, "chart": _equity_chart(best),
-        "curves": [name for name, _ in best], "latency": latency, "left_out":
-        max(0, len(ordered) - TABLE_ROWS), "rows": [
-            {"name": names[key], **totals[key],
-             "ahead": totals[key]["ahead_lots"] // max(1, totals[key]["accepted"])}
+        "summary": summary,
+        "plan": plan,
+        "chart": _equity_chart(best),
+        "curves": [name for name, _ in best],
+        "latency": latency,
+        "left_out": max(0, len(ordered) - TABLE_ROWS),
+        "rows": [
+            {
+                "name": names[key],
+                **totals[key],
+                "ahead": totals[key]["ahead_lots"] // max(1, totals[key]["accepted"]),
+            }
             for key in ordered[:TABLE_ROWS]
         ],
-        "queue": [{"from": low, "fills": count, "share": 100 * count / max(1, sum(queue))}
-                  for low, count in zip(BUCKETS, queue, strict=True)],
-    }  # fmt: skip
+        "queue": [
+            {"from": low, "fills": count, "share": 100 * count / max(1, sum(queue))}
+            for low, count in zip(BUCKETS, queue, strict=True)
+        ],
+    }
 
 
 def _text(parameters: str) -> str:

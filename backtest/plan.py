@@ -61,9 +61,10 @@ class Plan:
     def runs(self) -> list[Wanted]:
         """The runs of one day, the same for each."""
         names = list(self.parameters)
-        grid = [dict(zip(names, values, strict=True)) for values in product(
-            *(self.parameters[name] for name in names)
-        )]  # fmt: skip
+        grid = [
+            dict(zip(names, values, strict=True))
+            for values in product(*(self.parameters[name] for name in names))
+        ]
         combinations = product(self.strategies, grid, self.latencies)
         return [Wanted(number, *one) for number, one in enumerate(combinations)]
 

@@ -125,28 +125,47 @@ def _symbol(day: Day) -> str:
 
 
 def _words(
-    day: Day, engine: Engine, records: Any, out: Any, scratch: Words, strategy: Strategy,
-    parameters: Mapping[str, int], terms: Terms,
-) -> Words:  # fmt: skip
+    day: Day,
+    engine: Engine,
+    records: Any,
+    out: Any,
+    scratch: Words,
+    strategy: Strategy,
+    parameters: Mapping[str, int],
+    terms: Terms,
+) -> Words:
     words = np.zeros(lay.WORDS, np.int64)
     step_ns = max(1, (day.last_ns - day.first_ns) // lay.SAMPLES)
     interval_ns = strategy.interval(parameters)
     on_book, on_event, on_timer = strategy.addresses()
     symbol = int.from_bytes(_symbol(day).encode().ljust(8, b"\0"), "little")
     values = {
-        lay.W_ARENA: engine.address, lay.W_BATCH: kernel_address(engine.batch, 5),
-        lay.W_CORE: engine.core_address, lay.W_DAY: records.ctypes.data, lay.W_COUNT: day.count,
-        lay.W_OUT: out.ctypes.data, lay.W_OUT_RECORDS: len(out),
-        lay.W_SCRATCH: scratch.ctypes.data, lay.W_RANDOM: scratch.ctypes.data + RANDOM_AT,
+        lay.W_ARENA: engine.address,
+        lay.W_BATCH: kernel_address(engine.batch, 5),
+        lay.W_CORE: engine.core_address,
+        lay.W_DAY: records.ctypes.data,
+        lay.W_COUNT: day.count,
+        lay.W_OUT: out.ctypes.data,
+        lay.W_OUT_RECORDS: len(out),
+        lay.W_SCRATCH: scratch.ctypes.data,
+        lay.W_RANDOM: scratch.ctypes.data + RANDOM_AT,
         lay.W_RESTORES: int(day.restores),
-        lay.W_PARTICIPANT: day.participant, lay.W_SYMBOL: symbol,
+        lay.W_PARTICIPANT: day.participant,
+        lay.W_SYMBOL: symbol,
         lay.W_TIMER_NS: day.first_ns + interval_ns if interval_ns else lay.NEVER,
-        lay.W_INTERVAL_NS: interval_ns, lay.W_SAMPLE_NS: day.first_ns + step_ns,
-        lay.W_SAMPLE_STEP_NS: step_ns, lay.W_OWN_BID: lay.NOTHING, lay.W_OWN_ASK: lay.NEVER,
-        lay.W_LOCAL_NS: lay.NOTHING, lay.W_ARRIVAL_NS: lay.NOTHING, lay.W_ON_BOOK: on_book,
-        lay.W_ON_EVENT: on_event, lay.W_ON_TIMER: on_timer, lay.W_MAKER_RATE: terms.maker_fee,
+        lay.W_INTERVAL_NS: interval_ns,
+        lay.W_SAMPLE_NS: day.first_ns + step_ns,
+        lay.W_SAMPLE_STEP_NS: step_ns,
+        lay.W_OWN_BID: lay.NOTHING,
+        lay.W_OWN_ASK: lay.NEVER,
+        lay.W_LOCAL_NS: lay.NOTHING,
+        lay.W_ARRIVAL_NS: lay.NOTHING,
+        lay.W_ON_BOOK: on_book,
+        lay.W_ON_EVENT: on_event,
+        lay.W_ON_TIMER: on_timer,
+        lay.W_MAKER_RATE: terms.maker_fee,
         lay.W_TAKER_RATE: terms.taker_fee,
-    }  # fmt: skip
+    }
     for word, value in values.items():
         words[word] = value
     return words
@@ -196,8 +215,13 @@ def equity_of(position: int, cash: int, fees: int, bid: int | None, ask: int | N
 
 
 def _sample(row: list[int]) -> tuple[int, int, int, int, int]:
-    return (row[lay.SAMPLE_POSITION], row[lay.SAMPLE_CASH], row[lay.SAMPLE_FEES],
-            row[lay.SAMPLE_BID], row[lay.SAMPLE_ASK])  # fmt: skip
+    return (
+        row[lay.SAMPLE_POSITION],
+        row[lay.SAMPLE_CASH],
+        row[lay.SAMPLE_FEES],
+        row[lay.SAMPLE_BID],
+        row[lay.SAMPLE_ASK],
+    )
 
 
 def _drawdown(curve: list[int]) -> int:

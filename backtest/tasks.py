@@ -78,30 +78,57 @@ def do_task(plan: Plan, out: Path, task: Task) -> None:
 
 def _run(plan: Plan, day: Day, number: int, wanted: Wanted) -> Run:
     return run_day(
-        day, load_strategy(wanted.strategy), wanted.parameters, parse_latency(wanted.latency),
-        plan.seed_of(number, wanted), plan.terms,
-    )  # fmt: skip
+        day,
+        load_strategy(wanted.strategy),
+        wanted.parameters,
+        parse_latency(wanted.latency),
+        plan.seed_of(number, wanted),
+        plan.terms,
+    )
 
 
 def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> None:
     pa, parquet = need("pyarrow"), need("pyarrow.parquet")
     rows = [
-        {"day": day, "run": wanted.run, "strategy": wanted.strategy,
-         "parameters": json.dumps(dict(wanted.parameters), sort_keys=True),
-         "latency": wanted.latency, **run.figures, "state_hash": run.state_hash, "hash": run.hash}
+        {
+            "day": day,
+            "run": wanted.run,
+            "strategy": wanted.strategy,
+            "parameters": json.dumps(dict(wanted.parameters), sort_keys=True),
+            "latency": wanted.latency,
+            **run.figures,
+            "state_hash": run.state_hash,
+            "hash": run.hash,
+        }
         for wanted, run in runs
-    ]  # fmt: skip
+    ]
     parquet.write_table(pa.Table.from_pylist(rows), folder / "runs.parquet")
     fills = [(wanted.run, run.log[run.log[:, lay.LOG_KIND] == FILLED]) for wanted, run in runs]
-    _write_rows(folder / "fills.parquet", day, fills, {
-        "ts_ns": lay.LOG_NS, "order": lay.LOG_ORDER, "side": lay.LOG_SIDE,
-        "price_ticks": lay.LOG_TICKS, "qty_lots": lay.LOG_LOTS, "leaves_lots": lay.LOG_LEAVES,
-        "maker": lay.LOG_MAKER, "ahead_lots": lay.LOG_AHEAD, "sent_ns": lay.LOG_SENT_NS,
-    })  # fmt: skip
+    _write_rows(
+        folder / "fills.parquet",
+        day,
+        fills,
+        {
+            "ts_ns": lay.LOG_NS,
+            "order": lay.LOG_ORDER,
+            "side": lay.LOG_SIDE,
+            "price_ticks": lay.LOG_TICKS,
+            "qty_lots": lay.LOG_LOTS,
+            "leaves_lots": lay.LOG_LEAVES,
+            "maker": lay.LOG_MAKER,
+            "ahead_lots": lay.LOG_AHEAD,
+            "sent_ns": lay.LOG_SENT_NS,
+        },
+    )
     curves = []
     for wanted, run in runs:
-        names = (lay.SAMPLE_POSITION, lay.SAMPLE_CASH, lay.SAMPLE_FEES, lay.SAMPLE_BID,
-                 lay.SAMPLE_ASK)  # fmt: skip
+        names = (
+            lay.SAMPLE_POSITION,
+            lay.SAMPLE_CASH,
+            lay.SAMPLE_FEES,
+            lay.SAMPLE_BID,
+            lay.SAMPLE_ASK,
+        )
         values = [equity_of(*(row[at] for at in names)) for row in run.samples.tolist()]
         columns = (run.samples[:, lay.SAMPLE_NS], run.samples[:, lay.SAMPLE_POSITION], values)
         curves.append((wanted.run, np.column_stack(columns).astype(np.int64).reshape(-1, 3)))
@@ -139,6 +166,8 @@ def summary(plan: Plan, out: Path) -> dict[str, Any]:
         days.append({"day": name, "commands": done["commands"], "hash": digest.hexdigest()})
         plan_digest.update(digest.digest())
     return {
-        "days": days, "runs": len(plan.runs()) * len(plan.days), "commands": commands,
+        "days": days,
+        "runs": len(plan.runs()) * len(plan.days),
+        "commands": commands,
         "hash": plan_digest.hexdigest(),
-    }  # fmt: skip
+    }

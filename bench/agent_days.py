@@ -33,9 +33,14 @@ def chosen_manipulators(text: str) -> tuple[str, ...]:
 
 
 def agent_market(
-    seed: int, minutes: int, names: tuple[str, ...], sessions: int = 1, acts: int = 1,
-    styles: Mapping[str, Mapping[str, float]] | None = None, crowd: int = 60,
-) -> AgentMarket:  # fmt: skip
+    seed: int,
+    minutes: int,
+    names: tuple[str, ...],
+    sessions: int = 1,
+    acts: int = 1,
+    styles: Mapping[str, Mapping[str, float]] | None = None,
+    crowd: int = 60,
+) -> AgentMarket:
     """A market of the honest and these manipulators."""
     scripts = [honest, manipulators(names, acts, styles)]
     return AgentMarket(seed, minutes, scripts, sessions, crowd)
@@ -43,8 +48,11 @@ def agent_market(
 
 def configuration(market: AgentMarket) -> dict[str, Any]:
     """Of a journal of the market."""
-    return {"instruments": instruments_to_json(market.instruments),
-            "order_capacity": ORDER_CAPACITY, "seed": market.seed}  # fmt: skip
+    return {
+        "instruments": instruments_to_json(market.instruments),
+        "order_capacity": ORDER_CAPACITY,
+        "seed": market.seed,
+    }
 
 
 def write_agent_day(

@@ -41,8 +41,18 @@ TIMEOUT_S = 900
 DAYS, QUICK_DAYS = 24, 4
 ORDERS_A_DAY, QUICK_ORDERS_A_DAY = 100_000, 5_000
 FEED = np.dtype(
-    [("ev", "u8"), ("exch_ts", "i8"), ("local_ts", "i8"), ("px", "f8"), ("qty", "f8"),
-     ("order_id", "u8"), ("ival", "i8"), ("fval", "f8")], align=True)  # fmt: skip
+    [
+        ("ev", "u8"),
+        ("exch_ts", "i8"),
+        ("local_ts", "i8"),
+        ("px", "f8"),
+        ("qty", "f8"),
+        ("order_id", "u8"),
+        ("ival", "i8"),
+        ("fval", "f8"),
+    ],
+    align=True,
+)
 EXCHANGE, LOCAL, BUY, SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 ADD, CANCEL, MODIFY, FILL = 10, 11, 12, 13
 """hftbacktest's events, from its documentation of the data format."""
@@ -53,8 +63,10 @@ def setup_backtest() -> int:
     has_it = [str(PYTHON), "-c", f"import {NAME}"]
     if PYTHON.exists() and subprocess.run(has_it).returncode == 0:
         return 0
-    commands = ([sys.executable, "-m", "venv", str(PYTHON.parents[1])],
-                [str(PYTHON), "-m", "pip", "install", "--quiet", NAME])  # fmt: skip
+    commands = (
+        [sys.executable, "-m", "venv", str(PYTHON.parents[1])],
+        [str(PYTHON), "-m", "pip", "install", "--quiet", NAME],
+    )
     return max(subprocess.run(command).returncode for command in commands)
 
 
@@ -99,14 +111,17 @@ def tasks_per_s(workers: int, folder: Path, quick: bool) -> float:
     days, orders = (QUICK_DAYS, QUICK_ORDERS_A_DAY) if quick else (DAYS, ORDERS_A_DAY)
     plan = Plan(
         tuple(f"generated:normal:{orders}:{seed}" for seed in range(1, days + 1)),
-        ("maker",), {"offset_ticks": (0, 1), "qty_lots": tuple(range(1, 17))},
-    )  # fmt: skip
+        ("maker",),
+        {"offset_ticks": (0, 1), "qty_lots": tuple(range(1, 17))},
+    )
     seen: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory(dir=folder) as out:
         run_plan(
-            plan, Path(out), workers,
+            plan,
+            Path(out),
+            workers,
             progress=lambda done, count: seen.append((time.perf_counter(), done)),
-        )  # fmt: skip
+        )
     (first_s, _), (last_s, count) = next(row for row in seen if row[1]), seen[-1]
     return (count - 1) / (last_s - first_s)
 
@@ -133,15 +148,26 @@ def _peer(day: Day, folder: Path, gathered: Rounds) -> Callable[[str], dict[str,
     feed = feed_of(day)
     np.savez(folder / "feed.npz", data=feed)
     prices = [int(feed["px"].min()) - 1_000, int(feed["px"].max()) + 1_000]
-    config = {"order_ns": LATENCY_NS, "feed_ns": LATENCY_NS, "tick": 1, "range": prices,
-             "offset": 0, "qty": 1, "interval_ns": INTERVAL_NS, "passes": PASSES}  # fmt: skip
+    config = {
+        "order_ns": LATENCY_NS,
+        "feed_ns": LATENCY_NS,
+        "tick": 1,
+        "range": prices,
+        "offset": 0,
+        "qty": 1,
+        "interval_ns": INTERVAL_NS,
+        "passes": PASSES,
+    }
 
     def run(depth: str) -> dict[str, Any]:
         program = str(SOURCES / "day_hftbacktest.py")
         done = subprocess.run(
             [str(PYTHON), program, str(folder / "feed.npz"), json.dumps(config | {"depth": depth})],
-            capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            preexec_fn=die_with_parent,
+        )
         if done.returncode:
             raise PeerError(f"{NAME} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
         document: dict[str, Any] = json.loads(done.stdout)
@@ -164,9 +190,21 @@ def feed_of(day: Day) -> Any:
         if is_gone:
             del known[order_id]
 
-    for price, qty, _, order_id, maker, ts_ns, _, _, kind, side, _, tif, _ in (
-        day.records().tolist()
-    ):  # fmt: skip
+    for (
+        price,
+        qty,
+        _,
+        order_id,
+        maker,
+        ts_ns,
+        _,
+        _,
+        kind,
+        side,
+        _,
+        tif,
+        _,
+    ) in day.records().tolist():
         if kind == CommandKind.NEW and tif != TimeInForce.IOC:
             known[order_id] = [side, price, qty]
             rows.append((ADD, side, ts_ns, price, qty, order_id))
@@ -195,8 +233,11 @@ def compare(day: Day, ours: Run, theirs: list[list[int]]) -> dict[str, int]:
 
     Raises :class:`PeerError` for any other difference.
     """
-    fills = {row[lay.LOG_ORDER] - lay.OWN_ID + 1: row for row in ours.log.tolist()
-             if row[lay.LOG_KIND] == FILLED}  # fmt: skip
+    fills = {
+        row[lay.LOG_ORDER] - lay.OWN_ID + 1: row
+        for row in ours.log.tolist()
+        if row[lay.LOG_KIND] == FILLED
+    }
     records = day.records()
     times = np.asarray(records["rx_ts_ns"])
     result = {"ours": len(fills), "theirs": len(theirs), "equal": 0, "through": 0, "later": 0}

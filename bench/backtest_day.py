@@ -29,8 +29,9 @@ ENDS = (int(EventKind.CANCELLED), int(EventKind.EXPIRED))
 def recorded_market(flow: str, orders: int, seed: int) -> Recording:
     """The public record of a generated flow: what came to rest, was executed, reduced, cancelled;
     as ITCH tells it, executions naming who was executed."""
-    return Recording(f"recorded {flow} {orders} {seed}", {"symbol": SYMBOL},
-                     _chunks(flow, orders, seed), True)  # fmt: skip
+    return Recording(
+        f"recorded {flow} {orders} {seed}", {"symbol": SYMBOL}, _chunks(flow, orders, seed), True
+    )
 
 
 def _chunks(flow: str, orders: int, seed: int) -> Iterator[Any]:

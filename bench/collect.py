@@ -48,9 +48,21 @@ def collect_books(data: Path) -> None:
 
 
 MEASURED = (
-    "matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions", "risk", "market-data",
-    "operations", "ledger", "shards", "replication", "backtest",
-)  # fmt: skip
+    "matcher",
+    "pipeline",
+    "ring",
+    "shim",
+    "clock",
+    "journal",
+    "sessions",
+    "risk",
+    "market-data",
+    "operations",
+    "ledger",
+    "shards",
+    "replication",
+    "backtest",
+)
 """The subjects that documents quote."""
 
 

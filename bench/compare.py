@@ -123,8 +123,9 @@ def _judge(
 ) -> Verdict:
     a, b = _rounds(before), _rounds(after)
     was, now = before["median"], after["median"]
-    verdict = Verdict(before["name"], before["unit"], was, now, now / was if was else None,
-                   None, None, UNTOLD, "")  # fmt: skip
+    verdict = Verdict(
+        before["name"], before["unit"], was, now, now / was if was else None, None, None, UNTOLD, ""
+    )
     if not (_usable(a) and _usable(b)):
         verdict.why = "fewer than two rounds in A or B"
         return verdict

@@ -64,9 +64,13 @@ def bench_cores(
         "groups": groups(cores, table),
     }
     return document(
-        "cores", results, gathered.missing, command, conditions=gathered.conditions(),
+        "cores",
+        results,
+        gathered.missing,
+        command,
+        conditions=gathered.conditions(),
         details=details,
-    )  # fmt: skip
+    )
 
 
 def round_trip_ns(first: int, second: int, stretches: int) -> float:

@@ -79,11 +79,14 @@ class Drill:
         self.cluster = Cluster.make(self.folder / "cluster", hosts)
         self.venues = [
             VenueNode(
-                name, self.folder / name, self.cluster.folder, self.network.addresses[name],
+                name,
+                self.folder / name,
+                self.cluster.folder,
+                self.network.addresses[name],
                 self.network.namespace(name),
             )
             for name in VENUES
-        ]  # fmt: skip
+        ]
         self.client = DrillClient(tuple((venue.address, PORT) for venue in self.venues), self.rate)
 
     # The venue
@@ -162,17 +165,23 @@ class Drill:
         """Who was what, for whoever looks why it did not come back."""
         venues = {
             venue.name: {
-                "lives": venue.lives, "serves": venue.serves, "follows": venue.follows,
-                "standby": venue.document("standby.json"), "said": venue.last_words(),
+                "lives": venue.lives,
+                "serves": venue.serves,
+                "follows": venue.follows,
+                "standby": venue.document("standby.json"),
+                "said": venue.last_words(),
             }
             for venue in self.venues
-        }  # fmt: skip
+        }
         try:
             cluster = status_document(str(self.cluster.folder), self.cluster)
         except ReplicaError as error:
             cluster = {"trouble": str(error)}
-        answered = {"last_answer_s_ago": round(time.monotonic() - self.client.at_s[-1], 1)} if (
-            self.client.at_s) else {}  # fmt: skip
+        answered = (
+            {"last_answer_s_ago": round(time.monotonic() - self.client.at_s[-1], 1)}
+            if (self.client.at_s)
+            else {}
+        )
         return {"venues": venues, "cluster": cluster, **answered}
 
     # Who is who
@@ -247,7 +256,7 @@ class Drill:
             "released_by_woken": self.released_by_woken,
             "nodes_equal": len({json.dumps(rows) for rows in tips.values()}) == 1
             and not any(flaw for rows in tips.values() for _, _, flaw in rows),
-        }  # fmt: skip
+        }
 
     def close(self) -> None:
         """End everything that may still run."""

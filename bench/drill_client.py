@@ -142,9 +142,15 @@ class DrillClient:
         order["time_in_force"] = TimeInForce.DAY
         order["price_ticks"], order["qty_lots"] = PRICE_TICKS, 1
         header = HEADER.pack(
-            PACKET_MAGIC, LAYOUT_TAG, number, time.time_ns(), self.sender, 1,
-            PacketKind.ORDERS, 0,
-        )  # fmt: skip
+            PACKET_MAGIC,
+            LAYOUT_TAG,
+            number,
+            time.time_ns(),
+            self.sender,
+            1,
+            PacketKind.ORDERS,
+            0,
+        )
         for line in lines:
             with suppress(OSError):  # nobody is there now
                 line.send(header, order.view(np.uint8).data)

@@ -59,8 +59,14 @@ def run_drill(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _break(drill: Drill, rng: random.Random, faults: int, kinds: tuple[str, ...],
-           begun_s: float, limit_s: float) -> None:  # fmt: skip
+def _break(
+    drill: Drill,
+    rng: random.Random,
+    faults: int,
+    kinds: tuple[str, ...],
+    begun_s: float,
+    limit_s: float,
+) -> None:
     """One fault after the other."""
     deck: list[str] = []
     for number in range(1, faults + 1):

@@ -67,14 +67,24 @@ class VenueNode:
     def start(self, what: str) -> None:
         """``what``: serve or standby."""
         command = [
-            "nsenter", f"--net={self.namespace}", sys.executable, "-m", "openoutcry", what,
+            "nsenter",
+            f"--net={self.namespace}",
+            sys.executable,
+            "-m",
+            "openoutcry",
+            what,
             str(self.folder / "venue.toml"),
-        ]  # fmt: skip
+        ]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                preexec_fn=die_with_parent, start_new_session=True,
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                preexec_fn=die_with_parent,
+                start_new_session=True,
+            )
 
     @property
     def lives(self) -> bool:

@@ -57,12 +57,14 @@ class Tail:
         }
         steps = done.recording.steps
         self.timelines = {
-            group["process"]: Timeline([
-                _foreign(watched.intervals, group["pid"]) if group.get("pid") else [],
-                _steps(steps, group["process"], watched.rest),
-            ])
+            group["process"]: Timeline(
+                [
+                    _foreign(watched.intervals, group["pid"]) if group.get("pid") else [],
+                    _steps(steps, group["process"], watched.rest),
+                ]
+            )
             for group in done.recording.groups
-        }  # fmt: skip
+        }
         self.known: dict[int, Counter[str]] = {}
         spans = done.recording.spans()
         self.whole_ns = spans["whole"]
@@ -89,10 +91,16 @@ class Tail:
             for row in chosen.tolist():
                 total += self.causes(row)
             time_ns = sum(total.values()) or 1
-            rows.append({
-                "from_ns": low, "to_ns": high, "commands": len(inside),
-                "causes": [{"cause": c, "share": ns / time_ns} for c, ns in total.most_common()],
-            })  # fmt: skip
+            rows.append(
+                {
+                    "from_ns": low,
+                    "to_ns": high,
+                    "commands": len(inside),
+                    "causes": [
+                        {"cause": c, "share": ns / time_ns} for c, ns in total.most_common()
+                    ],
+                }
+            )
         return rows
 
     def causes(self, row: int) -> Counter[str]:
@@ -126,21 +134,27 @@ class Tail:
     def _meanwhile(self, start: int, end: int) -> list[dict[str, Any]]:
         """What the kernel ran instead of our processes from ``start`` to ``end``, longest first."""
         pids = {group.get("pid") for group in self.done.recording.groups}
-        seen = [i for i in self.intervals
-                if i.pid in pids and i.start_ns < end and i.end_ns > start]  # fmt: skip
+        seen = [
+            i for i in self.intervals if i.pid in pids and i.start_ns < end and i.end_ns > start
+        ]
         seen.sort(key=lambda i: i.start_ns - i.end_ns)
         return [
             {
-                "core": i.core, "kind": i.kind, "what": i.what,
-                "after_intended_ns": i.start_ns - start, "length_ns": i.end_ns - i.start_ns,
+                "core": i.core,
+                "kind": i.kind,
+                "what": i.what,
+                "after_intended_ns": i.start_ns - start,
+                "length_ns": i.end_ns - i.start_ns,
             }
             for i in seen[:MEANWHILE_SHOWN]
-        ]  # fmt: skip
+        ]
 
     def _page_faults(self, start: int, end: int) -> int:
         pids = {group.get("pid") for group in self.done.recording.groups}
-        return sum(i.kind == "page fault" and i.pid in pids and start <= i.start_ns <= end
-                   for i in self.intervals)  # fmt: skip
+        return sum(
+            i.kind == "page fault" and i.pid in pids and start <= i.start_ns <= end
+            for i in self.intervals
+        )
 
     def incidents(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Slow commands that waited at the same time are one incident: longest first, each with its
@@ -158,11 +172,14 @@ class Tail:
             lost: Counter[str] = Counter()
             for row in group:
                 lost += self.causes(row)
-            incidents.append({
-                "first_seq": group[0] + 1, "commands": len(group),
-                "whole_ns": int(self.whole_ns[group].max()),
-                "cause": lost.most_common(1)[0][0] if lost else QUEUE,
-            })  # fmt: skip
+            incidents.append(
+                {
+                    "first_seq": group[0] + 1,
+                    "commands": len(group),
+                    "whole_ns": int(self.whole_ns[group].max()),
+                    "cause": lost.most_common(1)[0][0] if lost else QUEUE,
+                }
+            )
         return sorted(incidents, key=lambda incident: -incident["whole_ns"])
 
     def row(self, number: int) -> dict[str, Any]:

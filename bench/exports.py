@@ -74,8 +74,9 @@ def _write_run(seen: dict[str, Any], folder: Path) -> list[Path]:
     for path, text in zip(written, texts.values(), strict=True):
         write_atomically(path, text)
     names = ("seq", *(f"{kind}_ts_ns" for kind in KINDS))
-    columns = {name: [row[at] for row in seen["trace"]["commands"]]
-               for at, name in enumerate(names)}  # fmt: skip
+    columns = {
+        name: [row[at] for row in seen["trace"]["commands"]] for at, name in enumerate(names)
+    }
     return [*written, write_parquet(folder / "commands.parquet", columns)]
 
 
@@ -141,11 +142,19 @@ def hdr_log(seen: dict[str, Any]) -> str:
 def _result_rows(document: Document) -> dict[str, list[Any]]:
     """One row a figure and round: subject, name, unit, better, round, value, commit, date."""
     rows = [
-        (document["subject"], row["name"], row["unit"], row["better"], number, float(value),
-         document["commit"], document.get("date", ""))
+        (
+            document["subject"],
+            row["name"],
+            row["unit"],
+            row["better"],
+            number,
+            float(value),
+            document["commit"],
+            document.get("date", ""),
+        )
         for row in document["results"]
         for number, value in enumerate(row.get("rounds") or [row["median"]])
-    ]  # fmt: skip
+    ]
     names = ("subject", "name", "unit", "better", "round", "value", "commit", "date")
     return {name: [row[at] for row in rows] for at, name in enumerate(names)}
 
@@ -167,13 +176,17 @@ def write_parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
 
 def prometheus(document: Document) -> str:
     """The figures as gauges, a recorded run's stages as histograms in seconds."""
-    lines = ["# HELP outcry_bench_figure Median of the rounds, in the figure's unit.",
-             "# TYPE outcry_bench_figure gauge"]  # fmt: skip
+    lines = [
+        "# HELP outcry_bench_figure Median of the rounds, in the figure's unit.",
+        "# TYPE outcry_bench_figure gauge",
+    ]
     for row in document["results"]:
         labels = _labels(subject=document["subject"], name=row["name"], unit=row["unit"])
         lines.append(f"outcry_bench_figure{labels} {row['median']!r}")
-    lines += ["# HELP outcry_bench_rounds Rounds behind a figure.",
-              "# TYPE outcry_bench_rounds gauge"]  # fmt: skip
+    lines += [
+        "# HELP outcry_bench_rounds Rounds behind a figure.",
+        "# TYPE outcry_bench_rounds gauge",
+    ]
     for row in document["results"]:
         labels = _labels(subject=document["subject"], name=row["name"])
         lines.append(f"outcry_bench_rounds{labels} {row['samples']}")
@@ -233,14 +246,18 @@ def chrome_trace(seen: dict[str, Any]) -> dict[str, Any]:
         name = kind if kind == what else f"{kind}: {what}"
         events.append(_slice(name, "kernel", PROCESS_CORES, core, begin - start, end - begin))
     return {
-        "traceEvents": events, "displayTimeUnit": "ns",
+        "traceEvents": events,
+        "displayTimeUnit": "ns",
         "otherData": {f"{name} left out": count for name, count in seen["left_out"].items()},
-    }  # fmt: skip
+    }
 
 
 def _named() -> Iterator[dict[str, Any]]:
-    names = {PROCESS_COMMANDS: "commands", PROCESS_STAGES: "long steps of our processes",
-             PROCESS_CORES: "what the kernel ran instead, by core"}  # fmt: skip
+    names = {
+        PROCESS_COMMANDS: "commands",
+        PROCESS_STAGES: "long steps of our processes",
+        PROCESS_CORES: "what the kernel ran instead, by core",
+    }
     for number, name in names.items():
         yield _meta("process_name", number, 0, name)
 
@@ -256,8 +273,15 @@ def _process_number(groups: Sequence[dict[str, Any]], process: str) -> int:
 def _slice(
     name: str, kind: str, process: int, thread: int, at_ns: int, length_ns: int
 ) -> dict[str, Any]:
-    return {"ph": "X", "name": name, "cat": kind, "pid": process, "tid": thread,
-            "ts": at_ns / NS_A_US, "dur": length_ns / NS_A_US}  # fmt: skip
+    return {
+        "ph": "X",
+        "name": name,
+        "cat": kind,
+        "pid": process,
+        "tid": thread,
+        "ts": at_ns / NS_A_US,
+        "dur": length_ns / NS_A_US,
+    }
 
 
 def _command_events(row: Sequence[int], start: int) -> Iterator[dict[str, Any]]:

@@ -67,8 +67,12 @@ def bench_gateway(
                 add(f"round_trip_{figure}_{_short(rate)}", "ns", "lower", latency[figure])
         progress("  as fast as a window allows")
         with listening() as (_, address):
-            add("orders_per_s", "1/s", "higher",
-                sent(address, None, int(50_000 * seconds))["orders_per_s"])  # fmt: skip
+            add(
+                "orders_per_s",
+                "1/s",
+                "higher",
+                sent(address, None, int(50_000 * seconds))["orders_per_s"],
+            )
         progress("  with a stalling matcher")
         honest, coordinated = stalled(seconds * 2)
         for figure in FIGURES:
@@ -144,11 +148,15 @@ def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tu
 
     def listen() -> None:
         options = Options(
-            ports=[parse_port("udp:{}:{}".format(*address))], source_kind="udp",
-            durability="durable" if journal else "none", journal=journal, volatile_journal=True,
+            ports=[parse_port("udp:{}:{}".format(*address))],
+            source_kind="udp",
+            durability="durable" if journal else "none",
+            journal=journal,
+            volatile_journal=True,
             seed=SEED,
-            instruments=flow("normal", 1).instruments, verify=False,
-        )  # fmt: skip
+            instruments=flow("normal", 1).instruments,
+            verify=False,
+        )
         run(options)
 
     pid = fork(listen)

@@ -146,10 +146,15 @@ def _spin(core: int, length_ns: int) -> dict[str, Any]:
     accounts = accounts_between(before, read_accounts(core))
     seen, lost, readings = counted.tolist()
     return {
-        "core": core, "spun_ns": spun, "seen": seen, "lost_ns": lost, "readings": readings,
-        "gaps": gaps[: min(CAPACITY, seen)].tolist(), "pid": os.getpid(),
+        "core": core,
+        "spun_ns": spun,
+        "seen": seen,
+        "lost_ns": lost,
+        "readings": readings,
+        "gaps": gaps[: min(CAPACITY, seen)].tolist(),
+        "pid": os.getpid(),
         "accounts": accounts,
-    }  # fmt: skip
+    }
 
 
 def counted(spin: Spin, add: Add, miss: Callable[[str, str], None]) -> None:

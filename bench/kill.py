@@ -110,12 +110,18 @@ def kill_ns(durable: bool, quick: bool) -> int:
     with scratch_folder("kill") as folder:
         result = run(
             Options(
-                source=Bids(count), orders=count, wiring=WIRING, operator=killer, hooks=hooks,
-                order_capacity=capacity, durability="durable" if durable else "none",
-                journal=Path(folder) / "journal" if durable else None, verify=False,
+                source=Bids(count),
+                orders=count,
+                wiring=WIRING,
+                operator=killer,
+                hooks=hooks,
+                order_capacity=capacity,
+                durability="durable" if durable else "none",
+                journal=Path(folder) / "journal" if durable else None,
+                verify=False,
                 volatile_journal=True,
             )
-        )  # fmt: skip
+        )
     if result["open_orders"] or result["lost"] or not killer.took_ns:
         raise OutcryError(f"bench risk: {result['open_orders']} orders outlived the kill")
     return killer.took_ns

@@ -41,11 +41,16 @@ PASSES = 3
 
 
 def configuration() -> dict[str, Any]:
-    rows = [{"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20}
-            for n in range(INSTRUMENTS)]  # fmt: skip
-    hooks = {"name": "risk", "participants": PARTICIPANTS, "order_capacity": 1 << 12,
-             "limits": [{"set": "FEE", "value": 1, "symbol": f"S{n}"}
-                        for n in range(INSTRUMENTS)]}  # fmt: skip
+    rows = [
+        {"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20}
+        for n in range(INSTRUMENTS)
+    ]
+    hooks = {
+        "name": "risk",
+        "participants": PARTICIPANTS,
+        "order_capacity": 1 << 12,
+        "limits": [{"set": "FEE", "value": 1, "symbol": f"S{n}"} for n in range(INSTRUMENTS)],
+    }
     table = instruments_to_json(make_instruments(rows))
     return {"instruments": table, "order_capacity": 1 << 12, "hooks": hooks}
 
@@ -64,8 +69,9 @@ def trading(trades: int) -> npt.NDArray[Any]:
     orders["qty_lots"] = np.repeat(rng.integers(1, 100, trades), 2)
     orders["participant"] = rng.integers(1, PARTICIPANTS, 2 * trades)
     rates = 10_000 | 20_000 << 32
-    first = np.concatenate([setting(Setting.LEDGER_TIER, rates, 0),
-                            setting(Setting.LEDGER_FEES, 0, -1)])  # fmt: skip
+    first = np.concatenate(
+        [setting(Setting.LEDGER_TIER, rates, 0), setting(Setting.LEDGER_FEES, 0, -1)]
+    )
     orders = np.concatenate([first, orders])
     orders["order_id"] = orders["seq"] = np.arange(1, len(orders) + 1)
     orders["rx_ts_ns"] = 1_700_000_000 * 10**9 + orders["seq"]
@@ -168,8 +174,12 @@ def bench_ledger(
             add("store_duckdb", "1/s", "higher", _into(trading, standing, target, rows))
             if database is not None:
                 url = database(number)
-                add("store_postgresql", "1/s", "higher",
-                    _into(trading, standing, PostgresStore(url), rows))  # fmt: skip
+                add(
+                    "store_postgresql",
+                    "1/s",
+                    "higher",
+                    _into(trading, standing, PostgresStore(url), rows),
+                )
             shutil.rmtree(folder_of(home), ignore_errors=True)
             add("as_of", "s", "lower", as_of_seconds(home))
             netting.round(number, add)

@@ -138,8 +138,7 @@ def bench_market_data(
             _datagrams(quick, chosen, gathered, add)
             with live.bench(market.instruments, market.events, CAPACITY, 1) as bench:
                 bench.messages_per_s(1, 1000)
-                add("messages_out", "1/s", "higher",
-                    bench.messages_per_s(1001, len(market.events)))  # fmt: skip
+                add("messages_out", "1/s", "higher", bench.messages_per_s(1001, len(market.events)))
         _order_path(number, quick, add)
 
     gathered.run(one_round)
@@ -207,8 +206,10 @@ def _receive(market: Market, chosen: list[str], gathered: Rounds, add: Add) -> N
             (book.levels(instrument.locate, side, 1) or [(0, 0, 0)])[0][0] for side in "BS"
         )
         if best[instrument.symbol] != ours:
-            raise OutcryError(f"bench market-data: itchcpp's best of {instrument.symbol} is "
-                              f"{best[instrument.symbol]}, ours {ours}")  # fmt: skip
+            raise OutcryError(
+                f"bench market-data: itchcpp's best of {instrument.symbol} is "
+                f"{best[instrument.symbol]}, ours {ours}"
+            )
     add("receive_messages", "1/s", "higher", market.feed.messages * 1e9 / took_ns, "itchcpp")
 
 
@@ -234,11 +235,18 @@ def _run(count: int, with_it: bool) -> float:
         spec = FeedSpec(a, b, interface="127.0.0.1", ttl=0) if with_it else None
         result = run(
             Options(
-                source=source, orders=count, seed=3, topology="processes", durability="async",
-                journal=Path(folder) / "journal", verify=False, volatile_journal=True,
-                wiring=with_feed(TOPOLOGY) if with_it else TOPOLOGY, feed=spec,
+                source=source,
+                orders=count,
+                seed=3,
+                topology="processes",
+                durability="async",
+                journal=Path(folder) / "journal",
+                verify=False,
+                volatile_journal=True,
+                wiring=with_feed(TOPOLOGY) if with_it else TOPOLOGY,
+                feed=spec,
             )
-        )  # fmt: skip
+        )
         if result["lost"] or result["duplicated"]:
             raise OutcryError("bench market-data: a run lost or doubled commands")
         return float(result["commands_per_s"])

@@ -134,8 +134,15 @@ class Bench:
         spec = FeedSpec(GROUPS[0], second, interface="127.0.0.1", ttl=0, idle_us=0)
         self.publisher = Publisher(spec, SESSION, self._store, None)
         self.feed = Feed(instruments, order_capacity)
-        source = Source(base, count - 1, self._words.ctypes.data, self.gate,
-                        self._stamps.ctypes.data, len(self._stamps) - 1, 0)  # fmt: skip
+        source = Source(
+            base,
+            count - 1,
+            self._words.ctypes.data,
+            self.gate,
+            self._stamps.ctypes.data,
+            len(self._stamps) - 1,
+            0,
+        )
         self.pump = Pump(source, self.feed, self.publisher, self._words[128:].ctypes.data, 0)
 
     def note_handed(self) -> None:
@@ -156,10 +163,17 @@ class Bench:
         latencies_ns: list[int] = []
         producer = threading.Thread(
             target=lambda: latencies_ns.append(
-                release(self.gate, self.handed.ctypes.data, len(self.handed) - 1, first, count,
-                        PAUSE_NS, out.ctypes.data)
+                release(
+                    self.gate,
+                    self.handed.ctypes.data,
+                    len(self.handed) - 1,
+                    first,
+                    count,
+                    PAUSE_NS,
+                    out.ctypes.data,
+                )
             )
-        )  # fmt: skip
+        )
         producer.start()
         while producer.is_alive():
             self.turn(time.monotonic_ns() + 5_000_000)
@@ -215,8 +229,7 @@ def can_multicast() -> str:
     """Why loopback takes no multicast; empty if it does."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
-            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
-                           socket.inet_aton("127.0.0.1"))  # fmt: skip
+            one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
             one.sendto(b"", GROUPS[0])
         except OSError as error:
             return f"loopback takes no multicast: {error.strerror}"

@@ -45,9 +45,13 @@ def run_batches(
     done = 0
     while done < count:
         commands, _ = call_batch_kernel(
-            batch_kernel, arena, orders + done * RECORD_BYTES, min(batch, count - done), out,
+            batch_kernel,
+            arena,
+            orders + done * RECORD_BYTES,
+            min(batch, count - done),
+            out,
             capacity,
-        )  # fmt: skip
+        )
         done += commands
     return monotonic_ns() - before
 

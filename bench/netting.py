@@ -37,8 +37,13 @@ class Netting:
 
     def __init__(self, quick: bool) -> None:
         self.trades = seeded_trades(QUICK_TRADES if quick else TRADES)
-        self.sizes = {"trades": len(self.trades), "members": MEMBERS, "assets": ASSETS,
-                      "days": DAYS, "seed": SEED}  # fmt: skip
+        self.sizes = {
+            "trades": len(self.trades),
+            "members": MEMBERS,
+            "assets": ASSETS,
+            "days": DAYS,
+            "seed": SEED,
+        }
         self.runners: list[tuple[str, Callable[[], Any]]] = [("ours", self.ours)]
         self.missing = ""
         self._database: Any = None
@@ -53,9 +58,15 @@ class Netting:
             self.missing = f"{error.name}: pip install 'openoutcry[ledger]'"
             return
         trades = self.trades
-        columns = {"due": trades.due, "buyer": trades.buyer, "seller": trades.seller,
-                   "asset": trades.asset, "quantity": trades.quantity_units,
-                   "cash": trades.cash, "paid": trades.cash_units}  # fmt: skip
+        columns = {
+            "due": trades.due,
+            "buyer": trades.buyer,
+            "seller": trades.seller,
+            "asset": trades.asset,
+            "quantity": trades.quantity_units,
+            "cash": trades.cash,
+            "paid": trades.cash_units,
+        }
         self._database = duckdb.connect(config={"threads": 1})
         self._database.register("given", pa.table(columns))
         self._database.execute("CREATE TABLE trades AS SELECT * FROM given")
@@ -71,8 +82,15 @@ class Netting:
     def _require_agreement(self) -> None:
         """Compiles ours, too."""
         nets = self.ours()
-        rows = list(zip(nets.day.tolist(), nets.member.tolist(), nets.asset.tolist(), nets.units,
-                        strict=True))  # fmt: skip
+        rows = list(
+            zip(
+                nets.day.tolist(),
+                nets.member.tolist(),
+                nets.asset.tolist(),
+                nets.units,
+                strict=True,
+            )
+        )
         if self._database is not None and rows != self.duckdb():
             raise OutcryError("bench ledger: DuckDB's nets are not ours")
 

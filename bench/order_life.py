@@ -44,9 +44,13 @@ def write_day(directory: Path, commands: int, seed: int = SEED, *, direct: bool 
 
 
 def order_life_ms(
-    folder: Path, orders: int = ORDERS, seed: int = SEED, *, cold: bool = False,
+    folder: Path,
+    orders: int = ORDERS,
+    seed: int = SEED,
+    *,
+    cold: bool = False,
     clock: Callable[[], float] = time.perf_counter,
-) -> list[float]:  # fmt: skip
+) -> list[float]:
     """Of orders drawn from all over a trail: how long each took to be answered, in ms.  ``cold``:
     none of the trail's pages is in memory when it is asked for.  ``clock``: in seconds."""
     trail = Trail(folder)
@@ -136,14 +140,20 @@ def measure(home: Path, commands: int, progress: Callable[[str], None] = print) 
     hours = participant_hour_s(folder)
     hours_cpu = participant_hour_s(folder, clock=time.process_time)
     return {
-        "commands": commands, "rows": result["rows"], "parts": result["parts"],
-        "bytes": checked["bytes"], "build_s": build_s, "build_cpu_s": build_cpu_s,
-        "verify_s": verify_s, "load": os.getloadavg()[1],
+        "commands": commands,
+        "rows": result["rows"],
+        "parts": result["parts"],
+        "bytes": checked["bytes"],
+        "build_s": build_s,
+        "build_cpu_s": build_cpu_s,
+        "verify_s": verify_s,
+        "load": os.getloadavg()[1],
         "participant_hour_cpu_s": {str(w): _spread(took) for w, took in hours_cpu.items()},
-        "order_life_ms": _spread(warm), "order_life_cpu_ms": _spread(processor),
+        "order_life_ms": _spread(warm),
+        "order_life_cpu_ms": _spread(processor),
         "order_life_cold_ms": _spread(cold),
         "participant_hour_s": {str(who): _spread(took) for who, took in hours.items()},
-    }  # fmt: skip
+    }
 
 
 def _spread(values: list[float]) -> dict[str, float]:

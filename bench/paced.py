@@ -88,9 +88,16 @@ def paced(
     orders = min(MAX_ORDERS, max(MIN_ORDERS, int(rate * (seconds + WARM_S))))
     recording = Recording(stall=stall)
     options = Options(
-        source=flow(flow_name, orders), orders=orders, seed=SEED, rate=rate, topology=topology,
-        durability=durability, gateway=gateway, verify=False, recording=recording,
-    )  # fmt: skip
+        source=flow(flow_name, orders),
+        orders=orders,
+        seed=SEED,
+        rate=rate,
+        topology=topology,
+        durability=durability,
+        gateway=gateway,
+        verify=False,
+        recording=recording,
+    )
     result = checked(run(options))
     check_spans(recording)
     return Paced(rate, result, recording, min(int(rate * WARM_S), int(orders * WARM_SHARE)))

@@ -42,10 +42,22 @@ RATE = 1_000_000
 SECONDS = 2.0
 SETTLE_S = 0.3
 FREQUENCY = 997
-HARDWARE_EVENTS = ("cycles", "instructions", "branches", "branch-misses", "cache-references",
-                   "cache-misses", "dTLB-load-misses")  # fmt: skip
-SOFTWARE_EVENTS = ("task-clock", "context-switches", "cpu-migrations", "minor-faults",
-                   "major-faults")  # fmt: skip
+HARDWARE_EVENTS = (
+    "cycles",
+    "instructions",
+    "branches",
+    "branch-misses",
+    "cache-references",
+    "cache-misses",
+    "dTLB-load-misses",
+)
+SOFTWARE_EVENTS = (
+    "task-clock",
+    "context-switches",
+    "cpu-migrations",
+    "minor-faults",
+    "major-faults",
+)
 OWN_EVENTS = ("task-clock", "minor-faults", "major-faults")
 """Those that count without the right to look into the kernel."""
 TOP_FUNCTIONS = 30
@@ -151,8 +163,11 @@ def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
 def _c2c_report(data: Path) -> str:
     done = subprocess.run(
         ["perf", "c2c", "report", "-i", str(data), "--stdio"],
-        capture_output=True, text=True, errors="replace", timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=300,
+    )
     return "\n".join(done.stdout.splitlines()[:C2C_LINES])
 
 
@@ -167,8 +182,9 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
     try:
         orders = int(RATE * SECONDS)
         # Not recorded: the probe's clock readings would stand in the profile.
-        options = Options(source=flow("normal", orders), orders=orders, rate=RATE,
-                          durability="none", verify=False)  # fmt: skip
+        options = Options(
+            source=flow("normal", orders), orders=orders, rate=RATE, durability="none", verify=False
+        )
         groups.append(checked(run(options))["groups"])
         yield groups
     finally:
@@ -195,8 +211,22 @@ def _counted(folder: Path, events: Sequence[str]) -> tuple[list[dict[str, Any]],
     out = folder / "stat.csv"
 
     def arguments(pids: list[int]) -> list[str]:
-        return ["perf", "stat", "-x", ";", "-o", str(out), "--per-thread", "-e", ",".join(events),
-                "-p", ",".join(map(str, pids)), "--", "sleep", "1"]  # fmt: skip
+        return [
+            "perf",
+            "stat",
+            "-x",
+            ";",
+            "-o",
+            str(out),
+            "--per-thread",
+            "-e",
+            ",".join(events),
+            "-p",
+            ",".join(map(str, pids)),
+            "--",
+            "sleep",
+            "1",
+        ]
 
     with _attached(arguments) as attached:
         pass
@@ -205,10 +235,13 @@ def _counted(folder: Path, events: Sequence[str]) -> tuple[list[dict[str, Any]],
         return [], [f"perf stat ended with {attached[1]}: no counters"]
     counters = stat_rows(out.read_text())
     return [
-        {"process": group["process"], "stages": group["stages"],
-         "counters": counters.get(group.get("pid"), {})}
+        {
+            "process": group["process"],
+            "stages": group["stages"],
+            "counters": counters.get(group.get("pid"), {}),
+        }
         for group in groups
-    ], []  # fmt: skip
+    ], []
 
 
 def stat_rows(text: str) -> dict[int, dict[str, float]]:
@@ -234,8 +267,23 @@ def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
 
     def arguments(pids: list[int]) -> list[str]:
         maps.extend(write_map(pid) for pid in pids)
-        return ["perf", "record", "-q", "-F", str(FREQUENCY), "-g", "-e", "cpu-clock", "-o",
-                str(data), "-p", ",".join(map(str, pids)), "--", "sleep", "1"]  # fmt: skip
+        return [
+            "perf",
+            "record",
+            "-q",
+            "-F",
+            str(FREQUENCY),
+            "-g",
+            "-e",
+            "cpu-clock",
+            "-o",
+            str(data),
+            "-p",
+            ",".join(map(str, pids)),
+            "--",
+            "sleep",
+            "1",
+        ]
 
     pids: list[int] = []
     try:
@@ -246,8 +294,11 @@ def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
             return Counter(), [f"perf record ended with {attached[1]}: no samples"]
         done = subprocess.run(
             ["perf", "script", "-i", str(data), "-F", "comm,pid,time,ip,sym,dso"],
-            capture_output=True, text=True, errors="replace", timeout=300,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=300,
+        )
     finally:
         for path in maps:
             path.unlink(missing_ok=True)
@@ -289,8 +340,10 @@ def kernel_symbols() -> list[tuple[int, int, str]]:
     symbols.sort()
     ends = [address for address, _, _ in symbols[1:]] + [1 << 63]
     # Where the size is not known (code read from the cache) it ends before the next at the latest.
-    return [(address, min(size, end - address), name)
-            for (address, size, name), end in zip(symbols, ends, strict=True)]  # fmt: skip
+    return [
+        (address, min(size, end - address), name)
+        for (address, size, name), end in zip(symbols, ends, strict=True)
+    ]
 
 
 def code_size(library: Any) -> int:

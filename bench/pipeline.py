@@ -123,9 +123,12 @@ def bench_pipeline(
     disagree on the state hash fails the whole bench.
     """
     session = Session(
-        quick, Rounds(rounds, progress), peers_named(None) if peers is None else peers,
-        has_disk(Path(".")), _rtl_refusal(),
-    )  # fmt: skip
+        quick,
+        Rounds(rounds, progress),
+        peers_named(None) if peers is None else peers,
+        has_disk(Path(".")),
+        _rtl_refusal(),
+    )
     started = time.perf_counter()
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     compile_s = time.perf_counter() - started
@@ -209,10 +212,15 @@ def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str
     """The result of a run as fast as it goes, on every core; a journal that is waited for has one
     of them: two cores' stages left it none, and a run came to 4 M/s or to 12 (decision 010)."""
     options = Options(
-        source=flow(name, orders), orders=orders, seed=SEED, topology=topology,
-        durability=durability, gateway=gateway, verify=False,
+        source=flow(name, orders),
+        orders=orders,
+        seed=SEED,
+        topology=topology,
+        durability=durability,
+        gateway=gateway,
+        verify=False,
         housekeeping_cores=int(durability == "durable"),
-    )  # fmt: skip
+    )
     return checked(run(options))
 
 

@@ -48,12 +48,19 @@ def plots(done: Paced, intervals: Sequence[Interval] = ()) -> dict[str, Any]:
         "topology": done.result["topology"],
         "warm_up_commands": done.warm,
         **when(done),
-        "stages": [{"name": name, **percentiles(spans[name]), "count": len(spans[name]),
-                    "histogram": histogram(spans[name])} for name in names],
+        "stages": [
+            {
+                "name": name,
+                **percentiles(spans[name]),
+                "count": len(spans[name]),
+                "histogram": histogram(spans[name]),
+            }
+            for name in names
+        ],
         "heat": heat(done),
         "throughput": throughput(done),
         "trace": trace(done, intervals),
-    }  # fmt: skip
+    }
 
 
 def when(done: Paced) -> dict[str, float]:
@@ -101,8 +108,10 @@ def throughput(done: Paced) -> list[dict[str, float]]:
     span = max(int(replied[-1]) - start, 1)
     moments = start + np.linspace(0, span, TIME_BINS + 1)[1:]
     counts = np.searchsorted(replied, moments, side="right")
-    return [{"t_s": (at - start) / 1e9, "commands": int(count)}
-            for at, count in zip(moments.tolist(), counts.tolist(), strict=True)]  # fmt: skip
+    return [
+        {"t_s": (at - start) / 1e9, "commands": int(count)}
+        for at, count in zip(moments.tolist(), counts.tolist(), strict=True)
+    ]
 
 
 def trace(done: Paced, intervals: Sequence[Interval]) -> dict[str, Any]:
@@ -120,10 +129,12 @@ def trace(done: Paced, intervals: Sequence[Interval]) -> dict[str, Any]:
         "commands": [[int(row) + 1, *done.recording.stamps[row].tolist()] for row in rows.tolist()],
         "steps": [[s.process, s.stage, s.start_ns, s.end_ns] for s in longest(steps)],
         "kernel": [[i.core, i.start_ns, i.end_ns, i.kind, i.what] for i in longest(kernel)],
-        "left_out": {name: max(0, len(spans) - MAX_INTERVALS)
-                     for name, spans in (("steps", steps), ("kernel", kernel))},
+        "left_out": {
+            name: max(0, len(spans) - MAX_INTERVALS)
+            for name, spans in (("steps", steps), ("kernel", kernel))
+        },
         "groups": done.recording.groups,
-    }  # fmt: skip
+    }
 
 
 def merged(starts: Ns, ends: Ns) -> tuple[Ns, Ns]:

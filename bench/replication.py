@@ -108,11 +108,21 @@ def _run(cluster: Cluster, folder: Path, replicated: bool, count: int, rate: int
     source = GeneratedFlow("normal", count, 3)
     replication = Replication(_name("RUN"), str(cluster.folder)) if replicated else None
     try:
-        result = run(Options(
-            source=source, orders=count, seed=3, topology="processes", rate=rate, verify=False,
-            durability="replicated" if replicated else "durable", replication=replication,
-            journal=journal, checkpoint_every=0, volatile_journal=True,
-        ))  # fmt: skip
+        result = run(
+            Options(
+                source=source,
+                orders=count,
+                seed=3,
+                topology="processes",
+                rate=rate,
+                verify=False,
+                durability="replicated" if replicated else "durable",
+                replication=replication,
+                journal=journal,
+                checkpoint_every=0,
+                volatile_journal=True,
+            )
+        )
     finally:
         shutil.rmtree(journal, ignore_errors=True)
     if result["lost"] or result["duplicated"]:
@@ -174,8 +184,19 @@ def _bare(cluster: Cluster, payloads: list[bytes]) -> float:
 def _add_gaps(number: int, add: Add) -> None:
     """One fault of each kind, seen by a client."""
     # A drill leaves the machine's network: in a process of its own.
-    command = [sys.executable, "-m", "openoutcry", "drill", "--json", "--seed", str(number + 1),
-               "--kinds", ",".join(GAPS.values()), "--faults", str(len(GAPS))]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "drill",
+        "--json",
+        "--seed",
+        str(number + 1),
+        "--kinds",
+        ",".join(GAPS.values()),
+        "--faults",
+        str(len(GAPS)),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise OutcryError("bench replication: the drill failed: " + done.stdout.strip()[-500:])

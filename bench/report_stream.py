@@ -25,9 +25,18 @@ Array = npt.NDArray[Any]
 MAGIC, VERSION = 0x4D4542575F303031, 1
 HEADER_DTYPE = np.dtype([("magic", "<u8"), ("version", "<u4"), ("count", "<u4")])
 MESSAGE_DTYPE = np.dtype(
-    [("type", "u1"), ("side", "u1"), ("ioc", "u1"), ("pad", "u1"), ("quantity", "<u4"),
-     ("sequence_number", "<u8"), ("order_id", "<u8"), ("price_ticks", "<i8"), ("reserved", "<i8")]
-)  # fmt: skip
+    [
+        ("type", "u1"),
+        ("side", "u1"),
+        ("ioc", "u1"),
+        ("pad", "u1"),
+        ("quantity", "<u4"),
+        ("sequence_number", "<u8"),
+        ("order_id", "<u8"),
+        ("price_ticks", "<i8"),
+        ("reserved", "<i8"),
+    ]
+)
 NEW, CANCEL, MODIFY = range(3)
 KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE], np.uint8)
 ORDER_ACK, TRADE, CANCEL_ACK, MODIFY_ACK, CANCEL_REJECT, MODIFY_REJECT = range(6)
@@ -118,8 +127,12 @@ def _report_types(orders: Array, events: Array, path: Path) -> Array:
     What the format has no report for is an error."""
     kinds = orders["kind"][events["cause_seq"] - 1]
     types = np.full(len(events), -2, np.int64)
-    simple = {EventKind.ACCEPTED: ORDER_ACK, EventKind.FILLED: TRADE,
-              EventKind.CANCELLED: CANCEL_ACK, EventKind.REPLACED: MODIFY_ACK}  # fmt: skip
+    simple = {
+        EventKind.ACCEPTED: ORDER_ACK,
+        EventKind.FILLED: TRADE,
+        EventKind.CANCELLED: CANCEL_ACK,
+        EventKind.REPLACED: MODIFY_ACK,
+    }
     for event, report in simple.items():
         types[events["kind"] == event] = report
     rejected = events["kind"] == EventKind.REJECTED

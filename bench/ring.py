@@ -166,30 +166,43 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
         Metric("round_trip", "ns", "lower", partial(loops.round_trip, cores, trips), round_trip),
         *(
             Metric(
-                f"publish_{batch}", "1/s", "higher",
+                f"publish_{batch}",
+                "1/s",
+                "higher",
                 partial(loops.publish, cores, messages, batch),
                 against(f"publish_{batch}", messages, "bounce", "bounce_pause"),
             )
             for batch in (1, 64)
         ),
         Metric(
-            "multi_claim_16", "1/s", "higher", partial(loops.claims, cores, messages, 16),
+            "multi_claim_16",
+            "1/s",
+            "higher",
+            partial(loops.claims, cores, messages, 16),
             {"single": partial(loops.publish, cores, messages, 16)},
         ),
         Metric(
-            "python_round_trip", "ns", "lower",
+            "python_round_trip",
+            "ns",
+            "lower",
             partial(loops.python_round_trip, cores, counts.python_round_trips),
             python("iceoryx2", counts.python_round_trips),
         ),
         Metric(
-            "python_bulk", "1/s", "higher", partial(loops.python_bulk, cores, counts.bulk),
+            "python_bulk",
+            "1/s",
+            "higher",
+            partial(loops.python_bulk, cores, counts.bulk),
             python("mp_queue", counts.queue),
         ),
         Metric(
-            "observed", "1/s", "higher", partial(loops.observed, cores, counts.observed),
+            "observed",
+            "1/s",
+            "higher",
+            partial(loops.observed, cores, counts.observed),
             {"unobserved": partial(loops.publish, cores, counts.observed, 64)},
         ),
-    ]  # fmt: skip
+    ]
 
 
 __all__ = ["PeerError", "bench_ring", "peers_named", "setup_peers"]

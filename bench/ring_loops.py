@@ -225,9 +225,14 @@ def round_trip(cores: Cores, count: int) -> float:
         def pinger() -> tuple[int, float]:
             took_ns = np.zeros(2 * blocks, np.int64)
             bad = ping(
-                there.address, back.address, there.mask, cursor_of(back), 1, 2 * blocks,
+                there.address,
+                back.address,
+                there.mask,
+                cursor_of(back),
+                1,
+                2 * blocks,
                 took_ns.ctypes.data,
-            )  # fmt: skip
+            )
             # The first half warms up.
             return bad, float(np.median(took_ns[blocks:])) / PING_BLOCK
 

@@ -97,10 +97,15 @@ class Stream:
     ) -> None:
         self.participants, self.instruments = participants, instruments
         rows = [
-            {"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20,
-             "market_band_ticks": 50, "reference_price_ticks": 10_000}
+            {
+                "symbol": f"S{n}",
+                "min_price_ticks": 1,
+                "max_price_ticks": 1 << 20,
+                "market_band_ticks": 50,
+                "reference_price_ticks": 10_000,
+            }
             for n in range(instruments)
-        ]  # fmt: skip
+        ]
         self.table = make_instruments(rows)
         self.orders = self._replaced(count) if replaces else self._draw(count)
         engine = Engine(self.table, ORDER_CAPACITY, 1 << 13)
@@ -162,16 +167,27 @@ class Stream:
                 raise OutcryError(f"bench risk: {what.name} was not taken")
 
         for who in range(self.participants):
-            for what in (Setting.CREDIT, Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL,
-                         Setting.GROSS_POSITION, Setting.OPEN_ORDERS, Setting.LOSS,
-                         Setting.DRAWDOWN):  # fmt: skip
+            for what in (
+                Setting.CREDIT,
+                Setting.EXPOSURE_BUY,
+                Setting.EXPOSURE_SELL,
+                Setting.GROSS_POSITION,
+                Setting.OPEN_ORDERS,
+                Setting.LOSS,
+                Setting.DRAWDOWN,
+            ):
                 apply(what, PLENTY, who)
             apply(Setting.RATE, 1, who)
             apply(Setting.DUPLICATE_WINDOW, 1 << 40, who)
         for symbol in symbols:
-            for what, value in {Setting.FEE: 1, Setting.MARGIN: 5_000, Setting.WEIGHT: 2,
-                                Setting.DISTANCE: 500, Setting.ADV: 1_000_000,
-                                Setting.ADV_SHARE: 1_000}.items():  # fmt: skip
+            for what, value in {
+                Setting.FEE: 1,
+                Setting.MARGIN: 5_000,
+                Setting.WEIGHT: 2,
+                Setting.DISTANCE: 500,
+                Setting.ADV: 1_000_000,
+                Setting.ADV_SHARE: 1_000,
+            }.items():
                 apply(what, value, symbol=symbol)
             apply(Setting.BANDS, 1 << 20, symbol=symbol, second=1)
         apply(Setting.GROUP_GROSS_POSITION, PLENTY)

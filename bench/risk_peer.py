@@ -24,9 +24,12 @@ def c_runner(burst: int, ahead: int) -> Any:
     defines = [f"L_{name}=INT64_C({word})" for name, word in words.items()]
     defines += [f"B_{bit.name}={int(bit)}" for bit in RiskBit]
     defines += [
-        f"BURST={burst}", f"AHEAD={ahead}", f"TYPE_COUNT={len(OrderType)}",
-        f"SELF_TRADE_SHIFT={SELF_TRADE_SHIFT}", f"SELF_TRADE_MASK={SELF_TRADE_MASK}",
-    ]  # fmt: skip
+        f"BURST={burst}",
+        f"AHEAD={ahead}",
+        f"TYPE_COUNT={len(OrderType)}",
+        f"SELF_TRADE_SHIFT={SELF_TRADE_SHIFT}",
+        f"SELF_TRADE_MASK={SELF_TRADE_MASK}",
+    ]
     run = library("risk", defines).run
     run.restype, run.argtypes = ctypes.c_int64, [ctypes.c_int64] * RUN_ARGUMENTS
     return run
@@ -37,9 +40,13 @@ class Pass:
     was told, and the ns of each burst."""
 
     def __init__(
-        self, region: npt.NDArray[np.uint8], orders: npt.NDArray[Any], events: npt.NDArray[Any],
-        firsts: npt.NDArray[np.int64], burst: int,
-    ) -> None:  # fmt: skip
+        self,
+        region: npt.NDArray[np.uint8],
+        orders: npt.NDArray[Any],
+        events: npt.NDArray[Any],
+        firsts: npt.NDArray[np.int64],
+        burst: int,
+    ) -> None:
         # Page by page and cache line by cache line as the core has it.
         room = np.zeros(len(region) + 64, np.uint8)
         at = -room.ctypes.data % 64
@@ -52,10 +59,14 @@ class Pass:
     def arguments(self, keeps_verdicts: bool = True) -> tuple[int, ...]:
         """Of ``run_commands``."""
         return (
-            self.region.ctypes.data, self.orders.ctypes.data, len(self.orders),
-            self.events.ctypes.data, self.firsts.ctypes.data, self.spent.ctypes.data,
+            self.region.ctypes.data,
+            self.orders.ctypes.data,
+            len(self.orders),
+            self.events.ctypes.data,
+            self.firsts.ctypes.data,
+            self.spent.ctypes.data,
             self.verdicts.ctypes.data if keeps_verdicts else 0,
-        )  # fmt: skip
+        )
 
     def require_same(self, other: "Pass") -> None:
         """Raises :class:`OutcryError` naming the first command on which the two do not agree."""

@@ -19,9 +19,14 @@ RATE, SECONDS, QUICK_SECONDS = 100_000, 3.0, 0.3
 PARTICIPANTS = 129
 PLENTY = 1 << 60
 OF_PARTICIPANTS = (
-    Setting.CREDIT, Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL, Setting.GROSS_POSITION,
-    Setting.OPEN_ORDERS, Setting.LOSS, Setting.DRAWDOWN,
-)  # fmt: skip
+    Setting.CREDIT,
+    Setting.EXPOSURE_BUY,
+    Setting.EXPOSURE_SELL,
+    Setting.GROSS_POSITION,
+    Setting.OPEN_ORDERS,
+    Setting.LOSS,
+    Setting.DRAWDOWN,
+)
 WAYS = ("ours", "no_risk")
 
 
@@ -35,17 +40,26 @@ def hooks(instruments: Any) -> dict[str, Any]:
                 {"set": what, "value": PLENTY, "who": who, "symbol": symbol.decode()}
                 for what in ("POSITION_LONG", "POSITION_SHORT", "MAX_QTY", "MAX_VALUE")
             ]
-    return {"name": "risk", "participants": PARTICIPANTS, "order_capacity": ORDER_CAPACITY,
-            "limits": limits}  # fmt: skip
+    return {
+        "name": "risk",
+        "participants": PARTICIPANTS,
+        "order_capacity": ORDER_CAPACITY,
+        "limits": limits,
+    }
 
 
 def _options(orders: int, way: str, durability: str, **more: Any) -> Options:
     source = flow("normal", orders)
     risk = hooks(source.instruments) if way == "ours" else None
     return Options(
-        source=source, orders=orders, seed=SEED, durability=durability, verify=False, hooks=risk,
+        source=source,
+        orders=orders,
+        seed=SEED,
+        durability=durability,
+        verify=False,
+        hooks=risk,
         **more,
-    )  # fmt: skip
+    )
 
 
 def add_pipeline(number: int, add: Add, quick: bool) -> None:
@@ -55,8 +69,9 @@ def add_pipeline(number: int, add: Add, quick: bool) -> None:
         orders = QUICK_ORDERS if quick else ORDERS
         with scratch_folder("risk") as folder:
             path = Path(folder) / "journal"
-            options = _options(orders, way, "durable", journal=path, volatile_journal=True,
-                               housekeeping_cores=0)  # fmt: skip
+            options = _options(
+                orders, way, "durable", journal=path, volatile_journal=True, housekeeping_cores=0
+            )
             result = checked(run(options))
         add("pipeline_durable", "1/s", "higher", result["commands_per_s"], way)
         seconds = QUICK_SECONDS if quick else SECONDS

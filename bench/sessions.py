@@ -164,12 +164,19 @@ class Orders:
         enter = OUCH42.from_client("O")
         for number in range(ORDERS):
             message = enter.pack(
-                token=f"ORD{number:011d}", side="BS"[number & 1],
+                token=f"ORD{number:011d}",
+                side="BS"[number & 1],
                 symbol=f"SYM{number % INSTRUMENTS}",
-                shares=int(generator.integers(1, 1000)), time_in_force=99_999, firm="FIRM",
-                price=int(generator.integers(1, 2_000_000)), display="Y", capacity="P", iso="N",
-                cross="N", customer=" ",
-            )  # fmt: skip
+                shares=int(generator.integers(1, 1000)),
+                time_in_force=99_999,
+                firm="FIRM",
+                price=int(generator.integers(1, 2_000_000)),
+                display="Y",
+                capacity="P",
+                iso="N",
+                cross="N",
+                customer=" ",
+            )
             packet = np.frombuffer(soupbin.packet("U", message), np.uint8)
             self.packets[number, : len(packet)] = packet
         self.decode(ORDERS)
@@ -230,11 +237,22 @@ class FixOrders:
             order = ouch.orders[number]
             price = int(order["price_ticks"])
             message = write_message(
-                [(35, "D"), (34, str(number + 1)), (49, "FIRM"), (52, FIX_TIME), (56, "VENUE"),
-                 (11, f"ORD{number:011d}"), (55, order["symbol"].decode()),
-                 (54, str(int(order["side"]))), (38, str(int(order["qty_lots"]))), (40, "2"),
-                 (44, f"{price // 10_000}.{price % 10_000:04d}"), (59, "0"), (60, FIX_TIME)]
-            )  # fmt: skip
+                [
+                    (35, "D"),
+                    (34, str(number + 1)),
+                    (49, "FIRM"),
+                    (52, FIX_TIME),
+                    (56, "VENUE"),
+                    (11, f"ORD{number:011d}"),
+                    (55, order["symbol"].decode()),
+                    (54, str(int(order["side"]))),
+                    (38, str(int(order["qty_lots"]))),
+                    (40, "2"),
+                    (44, f"{price // 10_000}.{price % 10_000:04d}"),
+                    (59, "0"),
+                    (60, FIX_TIME),
+                ]
+            )
             self.messages[number, : len(message)] = np.frombuffer(message, np.uint8)
             self.sizes[number] = len(message)
         self.orders = np.zeros(ORDERS, ORDER_DTYPE)
@@ -295,9 +313,11 @@ def bench_sessions(
 
     def one(number: int, add: Add) -> None:
         costs = [
-            ("ouch_decode_ns", orders.decode), ("ouch_encode_ns", orders.encode),
-            ("fix_decode_ns", fix.decode), ("fix_encode_ns", fix.encode),
-        ]  # fmt: skip
+            ("ouch_decode_ns", orders.decode),
+            ("ouch_encode_ns", orders.encode),
+            ("fix_decode_ns", fix.decode),
+            ("fix_encode_ns", fix.encode),
+        ]
         for name, measure in rotated(costs, number):
             least = min(measure(calls) for _ in range(PASSES))
             add(name, "ns", "lower", least, "ours")

@@ -74,10 +74,22 @@ def order_packets(first: int, count: int) -> Array:
     on, so that all have one size with zeros before it."""
     time = now()
     one = write_message(
-        [(35, "D"), (34, "0" * SEQ_DIGITS), (49, "S1"), (52, time), (56, VENUE),
-         (11, "O" + "0" * NAME_DIGITS), (55, live.SYMBOLS[0]), (54, "1"), (38, "100"), (40, "2"),
-         (44, "1.0000"), (59, "0"), (60, time)]
-    )  # fmt: skip
+        [
+            (35, "D"),
+            (34, "0" * SEQ_DIGITS),
+            (49, "S1"),
+            (52, time),
+            (56, VENUE),
+            (11, "O" + "0" * NAME_DIGITS),
+            (55, live.SYMBOLS[0]),
+            (54, "1"),
+            (38, "100"),
+            (40, "2"),
+            (44, "1.0000"),
+            (59, "0"),
+            (60, time),
+        ]
+    )
     packets = np.tile(np.frombuffer(one, np.uint8), (count, 1))
     for begin, digits in ((b"\x0134=", SEQ_DIGITS), (b"\x0111=O", NAME_DIGITS)):
         at, numbers = one.index(begin) + len(begin), np.arange(first, first + count)
@@ -94,8 +106,17 @@ def log_on(port: int) -> socket.socket:
     """A connection whose Logon is answered; both sides count from 1."""
     client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    fields: Fields = [(35, "A"), (34, "1"), (49, "S1"), (52, now()), (56, VENUE), (98, "0"),
-              (108, str(HEARTBEAT_S)), (141, "Y"), (554, live.PASSWORD)]  # fmt: skip
+    fields: Fields = [
+        (35, "A"),
+        (34, "1"),
+        (49, "S1"),
+        (52, now()),
+        (56, VENUE),
+        (98, "0"),
+        (108, str(HEARTBEAT_S)),
+        (141, "Y"),
+        (554, live.PASSWORD),
+    ]
     client.sendall(write_message(fields))
     answer = client.recv(4096)
     if b"\x0135=A\x01" not in answer:
@@ -125,9 +146,12 @@ def quickfix() -> Iterator[socket.socket]:
     need_optimised_quickfix()
     command = [sys.executable, "-m", "openoutcry.bench.peers.quickfix_acceptor", VENUE, "S1"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         preexec_fn=die_with_parent,
-    ) as process:  # fmt: skip
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
@@ -141,9 +165,13 @@ def latencies(client: socket.socket, packets: Array) -> tuple[npt.NDArray[np.int
     times = np.zeros(len(packets), np.int64)
     buffer = np.zeros(live.ANSWER_ROOM, np.uint8)
     size = round_trips(
-        client.fileno(), packets.ctypes.data, packets.shape[1], len(packets),
-        buffer.ctypes.data, times.ctypes.data,
-    )  # fmt: skip
+        client.fileno(),
+        packets.ctypes.data,
+        packets.shape[1],
+        len(packets),
+        buffer.ctypes.data,
+        times.ctypes.data,
+    )
     if size < 0:
         raise OutcryError("bench sessions: a FIX order was not answered")
     return times, int(size)

@@ -118,9 +118,19 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) 
 def order_packets(first: int, count: int, time_in_force: int, price: int) -> Array:
     """So many packets with orders that differ in token and instrument: (count, ORDER_BYTES)."""
     one = OUCH42.from_client("O").pack(
-        token="0" * 14, side="B", symbol=SYMBOLS[0], shares=100, time_in_force=time_in_force,
-        firm="FIRM", price=price, display="Y", capacity="P", iso="N", cross="N", customer=" ",
-    )  # fmt: skip
+        token="0" * 14,
+        side="B",
+        symbol=SYMBOLS[0],
+        shares=100,
+        time_in_force=time_in_force,
+        firm="FIRM",
+        price=price,
+        display="Y",
+        capacity="P",
+        iso="N",
+        cross="N",
+        customer=" ",
+    )
     packet = np.frombuffer(soupbin.packet("U", one), np.uint8)
     packets = np.tile(packet, (count, 1))
     at = soupbin.HEADER_BYTES + OUCH42.from_client("O").offsets["token"]
@@ -156,8 +166,13 @@ def venue(
     journal's folder when the venue has ended."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
-        document = {"sessions": sessions, "durability": durability, "orders": orders,
-                    "journal": str(journal), "protocol": protocol}  # fmt: skip
+        document = {
+            "sessions": sessions,
+            "durability": durability,
+            "orders": orders,
+            "journal": str(journal),
+            "protocol": protocol,
+        }
         command = [sys.executable, "-m", __name__, json.dumps(document)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -196,9 +211,14 @@ def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BY
     buffer = np.zeros(ANSWER_ROOM, np.uint8)
     packet_bytes = packets.shape[1]
     if round_trips(
-        client.fileno(), packets.ctypes.data, packet_bytes, answered, len(packets),
-        buffer.ctypes.data, times.ctypes.data,
-    ):  # fmt: skip
+        client.fileno(),
+        packets.ctypes.data,
+        packet_bytes,
+        answered,
+        len(packets),
+        buffer.ctypes.data,
+        times.ctypes.data,
+    ):
         raise OutcryError("bench sessions: an order was not answered")
     return times
 
@@ -281,19 +301,26 @@ def serve(document: dict[str, Any]) -> None:
         for k in range(sessions)
     ]
     spec = SessionsSpec(
-        tuple(rows), (PortSpec(protocol, "127.0.0.1", 0),), day_begin_ns=1,
+        tuple(rows),
+        (PortSpec(protocol, "127.0.0.1", 0),),
+        day_begin_ns=1,
         token_capacity=1 << max(16, (2 * tokens - 1).bit_length()),
-        stream_entries=1 << 22, stream_bytes=1 << 29,
-    )  # fmt: skip
+        stream_entries=1 << 22,
+        stream_bytes=1 << 29,
+    )
     durable = document["durability"] != "none"
     run(
         Options(
-            source=Nobody(), wiring=with_sessions(TOPOLOGY), sessions=spec,
+            source=Nobody(),
+            wiring=with_sessions(TOPOLOGY),
+            sessions=spec,
             journal=Path(document["journal"]) if durable else None,
-            durability=document["durability"], verify=False, volatile_journal=True,
+            durability=document["durability"],
+            verify=False,
+            volatile_journal=True,
         ),
         Watcher(note=note),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

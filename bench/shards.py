@@ -91,17 +91,24 @@ def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
     events = EVENTS_A_COMMAND * source.orders
     names = [ring.name for ring in table.rings if ring.name.startswith("events-")]
     of_shard = max(1 << 12, 2 * events // max(1, shards))
-    sizes = Geometry({"lane": source.orders, "sequenced": source.orders, "events": events}
-                     | dict.fromkeys(names, of_shard))  # fmt: skip
+    sizes = Geometry(
+        {"lane": source.orders, "sequenced": source.orders, "events": events}
+        | dict.fromkeys(names, of_shard)
+    )
     shared = Shared(sizes, table)
     try:
         shared.preload(source.chunks(), source.orders, source.orders)
         shared.control[control.GO] = 1
         shared.populate()
         work = Work(
-            shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,
-            limit=source.orders, durability="none", journal=None, writer=None,
-        )  # fmt: skip
+            shared=shared,
+            core=Core(source.instruments, ORDER_CAPACITY),
+            rate=0,
+            limit=source.orders,
+            durability="none",
+            journal=None,
+            writer=None,
+        )
         for name in table.compiled[: table.compiled.index("matcher")]:
             run_alone(work, name)
         yield work
@@ -139,8 +146,9 @@ def together(source: ManyInstruments) -> float:
         return float(max(run_processes("two shards", functions)))
 
 
-def foretell(skip_ns: float, two_ns: float, merge: dict[int, float], others_ns: float,
-             shards: int) -> dict[str, float | str]:  # fmt: skip
+def foretell(
+    skip_ns: float, two_ns: float, merge: dict[int, float], others_ns: float, shards: int
+) -> dict[str, float | str]:
     """What the model says of ``shards``: ns a command of the fullest shard and of the merge,
     commands a second, and which stage limits them.
 
@@ -157,8 +165,13 @@ def foretell(skip_ns: float, two_ns: float, merge: dict[int, float], others_ns: 
         "others": others_ns,
     }
     limit = max(times, key=lambda name: times[name])
-    return {"shard_ns": times["matcher"], "merge_ns": times["merge"], "own_ns": own,
-            "commands_per_s": 1e9 / times[limit], "limit": limit}  # fmt: skip
+    return {
+        "shard_ns": times["matcher"],
+        "merge_ns": times["merge"],
+        "own_ns": own,
+        "commands_per_s": 1e9 / times[limit],
+        "limit": limit,
+    }
 
 
 def _round(quick: bool, says: list[dict[str, Any]], number: int, add: Add) -> None:
@@ -198,13 +211,24 @@ def _live(quick: bool, number: int, add: Add) -> None:
     source = ManyInstruments(QUICK_LIVE if quick else LIVE)
     hashes = set()
     for shards in (1, 2) if number % 2 else (2, 1):
-        options = Options(source=source, orders=source.orders, seed=SEED, durability="none",
-                          verify=False, housekeeping_cores=0,
-                          wiring=sharded(TOPOLOGY, shards))  # fmt: skip
+        options = Options(
+            source=source,
+            orders=source.orders,
+            seed=SEED,
+            durability="none",
+            verify=False,
+            housekeeping_cores=0,
+            wiring=sharded(TOPOLOGY, shards),
+        )
         result = checked(run(options))
         hashes.add((result["state_hash"], result["event_hash"]))
-        add("pipeline", "1/s", "higher", result["commands_per_s"],
-            "ours" if shards == 1 else "shards_2")  # fmt: skip
+        add(
+            "pipeline",
+            "1/s",
+            "higher",
+            result["commands_per_s"],
+            "ours" if shards == 1 else "shards_2",
+        )
     if len(hashes) > 1:
         raise AssertionError(f"one matcher and two disagree: {hashes}")
 

@@ -79,8 +79,13 @@ def loop(
     port, way = (sender.port.pointer, sender.way) if sender else (ffi.NULL, ffi.NULL)
     came = sent = 0
     for rounds in (10, max(1, count // per_round)):
-        came += (last := int(lib.oc_loop(shim.context, port, way, data, len(payload()), per_round,
-                                         rounds, bare, took)))  # fmt: skip
+        came += (
+            last := int(
+                lib.oc_loop(
+                    shim.context, port, way, data, len(payload()), per_round, rounds, bare, took
+                )
+            )
+        )
         sent += rounds * per_round
     if last <= 0:
         raise LoopError("nothing came in")
@@ -280,8 +285,11 @@ def cable() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
         raise LoopError(f"no network namespace: {os.strerror(ctypes.get_errno())} (run as root)")
     for command in (
-        "link set lo up", "link add va type veth peer name vb", "link set va up", "link set vb up",
-    ):  # fmt: skip
+        "link set lo up",
+        "link add va type veth peer name vb",
+        "link set va up",
+        "link set vb up",
+    ):
         subprocess.run(["ip", *command.split()], check=True)
 
 
@@ -315,10 +323,19 @@ def wait_for(path: Path) -> None:
 LOOPS: dict[str, Callable[..., LoopFigures]] = {
     function.__name__: function
     for function in (
-        net_ring, net_ring_summed, net_ring_bare, recvmmsg, af_packet, python_socket, pcap,
-        pcap_no_huge_pages, memif, one_way_af_xdp, one_way_recv,
+        net_ring,
+        net_ring_summed,
+        net_ring_bare,
+        recvmmsg,
+        af_packet,
+        python_socket,
+        pcap,
+        pcap_no_huge_pages,
+        memif,
+        one_way_af_xdp,
+        one_way_recv,
     )
-}  # fmt: skip
+}
 PAIRS = {"memif", "one_way_af_xdp", "one_way_recv"}
 WITH_FOLDER = {"pcap", "pcap_no_huge_pages", "memif"}
 

@@ -48,10 +48,15 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         shared.control[control.GO] = 1
         writer = stack.enter_context(_journal(source, commands)) if journaled else None
         work = Work(
-            shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,
-            limit=commands, durability="async" if journaled else "none", journal=None,
-            writer=writer, gateway=gateway,
-        )  # fmt: skip
+            shared=shared,
+            core=Core(source.instruments, ORDER_CAPACITY),
+            rate=0,
+            limit=commands,
+            durability="async" if journaled else "none",
+            journal=None,
+            writer=writer,
+            gateway=gateway,
+        )
         shared.populate()
         for name in table.compiled:
             rates[name] = commands / run_alone(work, name)

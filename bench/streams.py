@@ -76,8 +76,11 @@ class Streams:
                 theirs = cpp_books.run(name, self.rows[path], loaded.warm, False).book
                 if theirs != book:
                     self.peers.remove(name)
-                    gathered.miss(name, f"its book after {path} is not that of our matcher: bids, "
-                                        f"lots, asks, lots {theirs}, not {book}")  # fmt: skip
+                    gathered.miss(
+                        name,
+                        f"its book after {path} is not that of our matcher: bids, "
+                        f"lots, asks, lots {theirs}, not {book}",
+                    )
                     refuted.append(name)
             if refuted and not self.peers:
                 raise PeerError(f"after {path} nobody has our matcher's book: {', '.join(refuted)}")

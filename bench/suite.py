@@ -66,8 +66,10 @@ def _one(name: str, rounds: int, quick: bool, progress: Progress) -> dict[str, A
         out = Path(folder) / "out.json"
         process = subprocess.Popen(
             [sys.executable, "-m", "openoutcry", *command, "--out", str(out)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         try:
             output = _follow(process, progress)
         except KeyboardInterrupt:

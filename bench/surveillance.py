@@ -136,8 +136,10 @@ def _self_trade(seq: int) -> Any:
     from openoutcry.flow.commands import as_orders, command
     from openoutcry.wire.enums import CommandKind, Side
 
-    rows = [command(CommandKind.NEW, b"OUTCRY", side, 2_000, 5, seq + n)
-            for n, side in enumerate((Side.SELL, Side.BUY))]  # fmt: skip
+    rows = [
+        command(CommandKind.NEW, b"OUTCRY", side, 2_000, 5, seq + n)
+        for n, side in enumerate((Side.SELL, Side.BUY))
+    ]
     orders = as_orders(rows)
     orders["seq"], orders["rx_ts_ns"] = [seq, seq + 1], time.time_ns()
     return orders

@@ -111,15 +111,21 @@ class Accuracy:
             right, wrong = self.written_right[name], self.written_wrong[name]
         else:
             seen, missed, right, wrong = (
-                self.seen[name], self.missed[name], self.right[name], self.wrong[name],
-            )  # fmt: skip
+                self.seen[name],
+                self.missed[name],
+                self.right[name],
+                self.wrong[name],
+            )
         return {
-            "acts": seen + missed, "recall": seen / max(seen + missed, 1),
-            "recall_95": wilson(seen, seen + missed), "alarms": right + wrong,
+            "acts": seen + missed,
+            "recall": seen / max(seen + missed, 1),
+            "recall_95": wilson(seen, seen + missed),
+            "alarms": right + wrong,
             "precision": right / max(right + wrong, 1),
             "precision_95": wilson(right, right + wrong),
-            "false": wrong, "precision_at_1_in_1000": self.at_base_rate(seen, missed, wrong),
-        }  # fmt: skip
+            "false": wrong,
+            "precision_at_1_in_1000": self.at_base_rate(seen, missed, wrong),
+        }
 
     def at_base_rate(self, seen: int, missed: int, wrong: int) -> float:
         """Precision if one window of a participant, symbol and five minutes in 1,000 held an act:
@@ -132,15 +138,20 @@ class Accuracy:
         """All of it as JSON can hold it."""
         return {
             "detectors": {name: self.shares(name) for name in PATTERNS},
-            "other_detectors": {name: self.right[name] + self.wrong[name]
-                                for name in sorted({*self.right, *self.wrong} - {*PATTERNS})},
+            "other_detectors": {
+                name: self.right[name] + self.wrong[name]
+                for name in sorted({*self.right, *self.wrong} - {*PATTERNS})
+            },
             "written": {name: self.shares(name, True) for name in WRITTEN},
             "unlabelled_acts_flagged": dict(self.unlabelled),
             "profit_ticks_median": {k: float(np.median(v)) for k, v in self.profits.items()},
-            "false_alarms": len(self.false), "honest_participant_days": self.honest_days,
-            "false_by_detector": dict(self.wrong), "commands": self.commands,
-            "windows": self.windows, "labelled_windows": self.labelled_windows,
-        }  # fmt: skip
+            "false_alarms": len(self.false),
+            "honest_participant_days": self.honest_days,
+            "false_by_detector": dict(self.wrong),
+            "commands": self.commands,
+            "windows": self.windows,
+            "labelled_windows": self.labelled_windows,
+        }
 
 
 def span(case: Case) -> tuple[tuple[int, ...], int, int]:
@@ -155,10 +166,12 @@ def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
 
 
 def measure(
-    seeds: Iterable[int], names: tuple[str, ...] = tuple(ACTS),
+    seeds: Iterable[int],
+    names: tuple[str, ...] = tuple(ACTS),
     styles: Mapping[str, Mapping[str, float]] | None = None,
-    minutes: int = MINUTES, crowd: int = CROWD,
-) -> Accuracy:  # fmt: skip
+    minutes: int = MINUTES,
+    crowd: int = CROWD,
+) -> Accuracy:
     """Run a market for each seed, and count; ``styles`` as manipulators have them."""
     accuracy = Accuracy()
     for seed in seeds:
@@ -182,8 +195,14 @@ def count(accuracy: Accuracy, seed: int, market: AgentMarket) -> list[Case]:
 
 
 def _count_windows(accuracy: Accuracy, market: AgentMarket, commands: Any) -> None:
-    rows = set(zip(commands["participant"].tolist(), commands["symbol"].tolist(),
-                   (commands["rx_ts_ns"] // (300 * 10**9)).tolist(), strict=True))  # fmt: skip
+    rows = set(
+        zip(
+            commands["participant"].tolist(),
+            commands["symbol"].tolist(),
+            (commands["rx_ts_ns"] // (300 * 10**9)).tolist(),
+            strict=True,
+        )
+    )
     accuracy.windows += len(rows)
     labelled = {
         (label.participants[0], label.pattern, n)

@@ -136,9 +136,15 @@ class Watched:
         times, buffer = np.zeros(count, np.int64), np.zeros(live.ANSWER_ROOM, np.uint8)
         with live.log_in(self.port, "S1", 0) as client:
             code = paced_round_trips(
-                client.fileno(), packets.ctypes.data, packets.shape[1], ANSWERED, count,
-                1_000_000_000 // RATE, buffer.ctypes.data, times.ctypes.data,
-            )  # fmt: skip
+                client.fileno(),
+                packets.ctypes.data,
+                packets.shape[1],
+                ANSWERED,
+                count,
+                1_000_000_000 // RATE,
+                buffer.ctypes.data,
+                times.ctypes.data,
+            )
         if code:
             raise OutcryError("bench operations: an order was not answered")
         return float(np.percentile(times, 99))
@@ -153,10 +159,17 @@ class Watched:
             for index, mine in enumerate(packets):
                 connection = stack.enter_context(live.log_in(self.port, f"S{index + 1}", 0))
                 at = mine.ctypes.data
-                clients[index, :6] = (connection.fileno(), at, at, at + mine.size, 0,
-                                      ANSWERED * each)  # fmt: skip
-            took = live.pump(clients.ctypes.data, SESSIONS, ANSWERED, buffer.ctypes.data,
-                             len(buffer))  # fmt: skip
+                clients[index, :6] = (
+                    connection.fileno(),
+                    at,
+                    at,
+                    at + mine.size,
+                    0,
+                    ANSWERED * each,
+                )
+            took = live.pump(
+                clients.ctypes.data, SESSIONS, ANSWERED, buffer.ctypes.data, len(buffer)
+            )
         if took < 0:
             raise OutcryError("bench operations: an order was not answered")
         return SESSIONS * each * 1e9 / took
@@ -178,9 +191,9 @@ def watched_venue() -> Iterator[Watched]:
         metrics = stack.enter_context(_running([*outcry, "metrics", str(file), *loopback]))
         urls = [_first_line(process) for process in (console, metrics)]
         counts_file = folder / "told.json"
-        viewers = stack.enter_context(_running(
-            [sys.executable, "-m", __name__, "viewers", *urls, str(counts_file)]
-        ))  # fmt: skip
+        viewers = stack.enter_context(
+            _running([sys.executable, "-m", __name__, "viewers", *urls, str(counts_file)])
+        )
         watched = Watched(port, [viewers, console, metrics])
         _until(counts_file.exists, viewers)
         try:
@@ -228,8 +241,9 @@ async def _view(console: str, cookie: str, symbol: str, number: int, counts: lis
     url = console.replace("http", "ws", 1) + "ws"
     origin: Any = console.rstrip("/")
     headers = {"Cookie": cookie}
-    async with connect(url, additional_headers=headers, origin=origin, max_size=None,
-                       ping_interval=None) as socket:  # fmt: skip
+    async with connect(
+        url, additional_headers=headers, origin=origin, max_size=None, ping_interval=None
+    ) as socket:
         await socket.send(wish)
         async for _ in socket:
             counts[number] += 1
@@ -248,8 +262,9 @@ async def _scrape(metrics: str, counts: list[int]) -> None:
 
 async def _look(console: str, metrics: str, counts_file: Path) -> None:
     body = json.dumps({"name": "anna", "password": WORD}).encode()
-    request = urllib.request.Request(f"{console}api/login", body,
-                                     {"content-type": "application/json"})  # fmt: skip
+    request = urllib.request.Request(
+        f"{console}api/login", body, {"content-type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=60) as answer:
         cookie = answer.headers["set-cookie"].partition(";")[0]
     messages, scrapes = [0] * VIEWERS, [0]

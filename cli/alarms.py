@@ -33,8 +33,13 @@ def alarms() -> None:
 
 
 @alarms.command()
-@click.option("--runbooks", default="docs/alarms.md", show_default=True, metavar="URL",
-              help="Where docs/alarms.md is to be read.")  # fmt: skip
+@click.option(
+    "--runbooks",
+    default="docs/alarms.md",
+    show_default=True,
+    metavar="URL",
+    help="Where docs/alarms.md is to be read.",
+)
 def rules(runbooks: str) -> None:
     """Write the alarms as a rule file of Prometheus."""
     from openoutcry.operations.alarms import rule_file
@@ -44,20 +49,42 @@ def rules(runbooks: str) -> None:
 
 @alarms.command()
 @click.argument("file", type=PathArgument, required=False)
-@click.option("--webhook", metavar="URL", callback=concealed,
-              help="POST what changes there, as Alertmanager would.")  # fmt: skip
-@click.option("--smtp", type=Endpoint(), default="127.0.0.1:25", show_default=True,
-              help="The server that takes mail.")  # fmt: skip
+@click.option(
+    "--webhook",
+    metavar="URL",
+    callback=concealed,
+    help="POST what changes there, as Alertmanager would.",
+)
+@click.option(
+    "--smtp",
+    type=Endpoint(),
+    default="127.0.0.1:25",
+    show_default=True,
+    help="The server that takes mail.",
+)
 @SMTP_TLS_OPTION
 @SMTP_CA_OPTION
 @click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")
 @click.option("--mail-to", multiple=True, metavar="ADDRESS", help="May be given several times.")
-@click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
-              help="End after so long [never].")  # fmt: skip
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End after so long [never].",
+)
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
-def watch(file: Path | None, webhook: str | None, smtp: tuple[str, int], smtp_tls: str,
-          smtp_ca: Path | None, mail_from: str, mail_to: tuple[str, ...],
-          seconds: float | None, as_json: bool) -> None:  # fmt: skip
+def watch(
+    file: Path | None,
+    webhook: str | None,
+    smtp: tuple[str, int],
+    smtp_tls: str,
+    smtp_ca: Path | None,
+    mail_from: str,
+    mail_to: tuple[str, ...],
+    seconds: float | None,
+    as_json: bool,
+) -> None:
     """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
     begins to fire, and what is over."""
     from openoutcry.operations import notify

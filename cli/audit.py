@@ -54,8 +54,10 @@ def build(
     if as_json:
         click.echo(json.dumps(trail))
         return
-    click.echo(f"{trail['path']}: {trail['rows']:,} rows in {trail['parts']:,} parts, up to "
-               f"command {trail['seq']:,}")  # fmt: skip
+    click.echo(
+        f"{trail['path']}: {trail['rows']:,} rows in {trail['parts']:,} parts, up to "
+        f"command {trail['seq']:,}"
+    )
     _print_heads(trail["days"])
 
 
@@ -110,8 +112,10 @@ def verify(
         for fault in outcome["faults"]:
             click.echo(f"DAMAGED: {fault}")
         if not outcome["faults"]:
-            click.echo(f"sound: {outcome['rows']:,} rows in {outcome['parts']:,} parts, "
-                       f"{outcome['bytes']:,} bytes")  # fmt: skip
+            click.echo(
+                f"sound: {outcome['rows']:,} rows in {outcome['parts']:,} parts, "
+                f"{outcome['bytes']:,} bytes"
+            )
             _print_heads(outcome["days"])
     if outcome["faults"]:
         sys.exit(1)
@@ -153,9 +157,14 @@ to_option = click.option("--to", "end", help="Before this moment.")
 @trail_option
 @answer_options
 def participant(
-    journal: Path, number: int, begin: str | None, end: str | None, folder: Path | None,
-    form: str, out: Path | None,
-) -> None:  # fmt: skip
+    journal: Path,
+    number: int,
+    begin: str | None,
+    end: str | None,
+    folder: Path | None,
+    form: str,
+    out: Path | None,
+) -> None:
     """All that a participant did, and what happened to his orders."""
     from openoutcry.surveillance.audit.trail import Trail
 
@@ -172,9 +181,15 @@ def participant(
 @trail_option
 @answer_options
 def symbol(
-    journal: Path, symbol: str, actions: tuple[str, ...], begin: str | None, end: str | None,
-    folder: Path | None, form: str, out: Path | None,
-) -> None:  # fmt: skip
+    journal: Path,
+    symbol: str,
+    actions: tuple[str, ...],
+    begin: str | None,
+    end: str | None,
+    folder: Path | None,
+    form: str,
+    out: Path | None,
+) -> None:
     """What happened to a symbol's orders, by action."""
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.trail import Trail
@@ -239,14 +254,17 @@ def _fairness_lines(figures: dict[str, Any]) -> list[str]:
         f"passed by at most {order['passed_max']:,} of other lanes, {order['unfair']:,} unfairly"
     )
     if bump:
-        lines.append(f"speed bump: {bump['delayed']:,} delayed, {bump['out_of_turn']:,} out of "
-                     "turn")  # fmt: skip
+        lines.append(
+            f"speed bump: {bump['delayed']:,} delayed, {bump['out_of_turn']:,} out of turn"
+        )
     if latency["detectable_rank_shift"] is None:
         return [*lines, "latencies: too few commands to judge by"]
     for one in latency["different"]:
         word = "slower" if one["slower"] else "faster"
-        lines.append(f"participant {one['participant']} is {word} than the others "
-                     f"(p {one['p']:.3f}, over all participants)")  # fmt: skip
+        lines.append(
+            f"participant {one['participant']} is {word} than the others "
+            f"(p {one['p']:.3f}, over all participants)"
+        )
     lines.append(
         f"latencies of {latency['participants']:,} participants in {latency['stretches']:,} "
         f"stretches: {len(latency['different'])} different at {latency['level']:.0%}; a shift of "

@@ -19,8 +19,16 @@ SHOWN = (
     "session", "source_address", "latency_ns", "order_uuid",
 )  # fmt: skip
 """Columns of a table for people; every other form has them all."""
-NUMBERS = ("seq", "bound_ns", "participant", "order_id", "price_ticks", "qty_lots", "leaves_lots",
-           "latency_ns")  # fmt: skip
+NUMBERS = (
+    "seq",
+    "bound_ns",
+    "participant",
+    "order_id",
+    "price_ticks",
+    "qty_lots",
+    "leaves_lots",
+    "latency_ns",
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,9 +36,14 @@ def answer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Form and file: what every answer takes."""
     for option in (
         click.option("--out", type=PathArgument, help="File to write; of Parquet needed."),
-        click.option("--format", "form", default="table", show_default=True,
-                     type=click.Choice(["table", "csv", "json", "parquet"])),
-    ):  # fmt: skip
+        click.option(
+            "--format",
+            "form",
+            default="table",
+            show_default=True,
+            type=click.Choice(["table", "csv", "json", "parquet"]),
+        ),
+    ):
         function = option(function)
     return function
 
@@ -97,8 +110,9 @@ def _print(table: Any) -> None:
     rows = [["" if row[name] is None else str(row[name]) for name in shown] for row in records]
     print_columns(Console(), shown, rows, NUMBERS)
     if table.num_rows > ROWS_SHOWN:
-        click.echo(f"{table.num_rows:,} rows; the first {ROWS_SHOWN:,} are shown: --format csv "
-                   "gives all")  # fmt: skip
+        click.echo(
+            f"{table.num_rows:,} rows; the first {ROWS_SHOWN:,} are shown: --format csv gives all"
+        )
 
 
 def _csv(table: Any) -> bytes:

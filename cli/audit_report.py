@@ -17,9 +17,11 @@ trail_option = click.option(
 )
 day_option = click.option("--day", required=True, help="2026-11-22, a day of the trail (UTC).")
 codes_option = click.option(
-    "--codes", type=PathArgument, required=True,
+    "--codes",
+    type=PathArgument,
+    required=True,
     help="File of LEIs, ISINs and the MIC: `outcry audit report codes` writes an example.",
-)  # fmt: skip
+)
 out_option = click.option("--out", type=PathArgument, help="File to write [standard output].")
 
 
@@ -100,13 +102,15 @@ def _of_a_day(name: str, rows: str, what: str) -> None:
 
 
 _of_a_day(
-    "rts24", "records",
+    "rts24",
+    "records",
     "Order records of a day (EU 2017/580), a row for each event of an order, CSV.",
-)  # fmt: skip
+)
 _of_a_day(
-    "rts22", "transactions",
+    "rts22",
+    "transactions",
     "Transactions of a day shaped as EU 2017/590 has them, two rows a trade, CSV.",
-)  # fmt: skip
+)
 
 
 @report.command()
@@ -144,8 +148,13 @@ def emergency(journal: Path, begin: str | None, end: str | None, out: Path | Non
 @journal_argument
 @click.option("--participant", type=click.IntRange(0, 65_535), help="Only this one's.")
 @click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00.")
-@click.option("--format", "form", default="table", show_default=True,
-              type=click.Choice(["table", "csv", "json", "parquet", "pdf"]))  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "csv", "json", "parquet", "pdf"]),
+)
 @click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed.")
 def tax(
     journal: Path, participant: int | None, as_of: str | None, form: str, out: Path | None

@@ -83,7 +83,7 @@ def backtest(out: Path, workers: int, address: str | None, as_json: bool, **opti
     outcry backtest lobster:MESSAGES.csv:BOOK.csv journal:JOURNAL@GOLD \\
         --strategy mine.py:quoter --latency constant:5000:5000 --out results
     outcry backtest generated:normal:100000:1 --strategy taker --out results --workers 0
-    """  # fmt: skip
+    """
     from openoutcry.backtest.page import write_results
     from openoutcry.backtest.plan import Plan, parse_parameters, path_of
     from openoutcry.backtest.work import run_plan

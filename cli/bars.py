@@ -15,12 +15,23 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.command()
 @click.argument("journal", type=PathArgument)
 @click.argument("symbol", required=False)
-@click.option("--every", "every_s", type=click.IntRange(1, 86_400), default=60, show_default=True,
-              help="Seconds of a bar: 60 a minute, 86400 a day (UTC).")  # fmt: skip
+@click.option(
+    "--every",
+    "every_s",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds of a bar: 60 a minute, 86400 a day (UTC).",
+)
 @click.option("--from", "begin", help="First moment, ISO 8601; without an offset UTC.")
 @click.option("--to", "end", help="Moment at which it ends.")
-@click.option("--decimals", type=click.IntRange(0, 9), default=4, show_default=True,
-              help="Of a tick, for what is printed.")  # fmt: skip
+@click.option(
+    "--decimals",
+    type=click.IntRange(0, 9),
+    default=4,
+    show_default=True,
+    help="Of a tick, for what is printed.",
+)
 @click.option("--parquet", type=PathArgument, help="Write them to this file, in ticks.")
 @as_json_option
 def bars(
@@ -64,14 +75,16 @@ def bars(
         (
             datetime.fromtimestamp(bar.start_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
             bar.symbol,
-            *(rounded(Fraction(price, scale), decimals) for price in (
-                bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)),
+            *(
+                rounded(Fraction(price, scale), decimals)
+                for price in (bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)
+            ),
             rounded(bar.vwap / scale, decimals + 2),
             f"{bar.volume_lots:,}",
             f"{bar.trades:,}",
         )
         for bar in table
-    ]  # fmt: skip
+    ]
     print_columns(Console(), names, lines, right=names[2:])
 
 
@@ -80,8 +93,9 @@ def moment_ns(text: str, option: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no moment like 2026-11-23T10:00", None, None,
-                                 option) from None  # fmt: skip
+        raise click.BadParameter(
+            f"{text!r} is no moment like 2026-11-23T10:00", None, None, option
+        ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000

@@ -65,10 +65,13 @@ def subject_command(subject: Subject) -> click.Command:
                 ["--setup"], is_flag=True, help="Install the peers' packages, measure nothing."
             )
         )
-    parameters += [click.Option([f"--{name}"], is_flag=True, help=what)
-                   for name, what in subject.flags]  # fmt: skip
-    parameters += [click.Option([f"--{name}"], type=PathArgument, metavar="FILE", help=what)
-                   for name, _, what in subject.instead]  # fmt: skip
+    parameters += [
+        click.Option([f"--{name}"], is_flag=True, help=what) for name, what in subject.flags
+    ]
+    parameters += [
+        click.Option([f"--{name}"], type=PathArgument, metavar="FILE", help=what)
+        for name, _, what in subject.instead
+    ]
     return click.Command(
         subject.name,
         params=parameters,

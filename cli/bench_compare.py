@@ -49,8 +49,11 @@ def compare(
     verdicts = judge(before, after, threshold, figures)
     notes = warnings(before, after)
     if as_json:
-        document = {"verdicts": [asdict(one) for one in verdicts], "warnings": notes,
-                    "threshold_percent": threshold}  # fmt: skip
+        document = {
+            "verdicts": [asdict(one) for one in verdicts],
+            "warnings": notes,
+            "threshold_percent": threshold,
+        }
         click.echo(json.dumps(document))
     else:
         for line in notes:
@@ -90,7 +93,11 @@ def _table(verdicts: Sequence[Verdict], with_reasons: bool) -> Table:
         colour = {FASTER: "green", SLOWER: "red"}.get(one.verdict, "")
         verdict = f"[{colour}]{one.verdict}[/]" if colour else one.verdict
         table.add_row(
-            one.name, quantity(one.a, one.unit), quantity(one.b, one.unit), times, interval,
+            one.name,
+            quantity(one.a, one.unit),
+            quantity(one.b, one.unit),
+            times,
+            interval,
             f"{verdict}: {one.why}{_resolution(one)}" if with_reasons else verdict,
-        )  # fmt: skip
+        )
     return table

@@ -28,22 +28,38 @@ def client() -> None:
 def _session_options(command: Any) -> Any:
     for option in (
         click.option("--server-name", default="", help="What the port's certificate names [HOST]."),
-        click.option("--ca", type=PathArgument,
-                     help="Speak TLS and trust this certificate alone, or what it signed (PEM)."),
-        click.option("--tls", is_flag=True,
-                     help="Speak TLS and trust the system's certificate authorities."),
-        click.option("--password", envvar="OUTCRY_PASSWORD", prompt=True, hide_input=True,
-                     callback=concealed, help="Of the session [OUTCRY_PASSWORD]."),
+        click.option(
+            "--ca",
+            type=PathArgument,
+            help="Speak TLS and trust this certificate alone, or what it signed (PEM).",
+        ),
+        click.option(
+            "--tls", is_flag=True, help="Speak TLS and trust the system's certificate authorities."
+        ),
+        click.option(
+            "--password",
+            envvar="OUTCRY_PASSWORD",
+            prompt=True,
+            hide_input=True,
+            callback=concealed,
+            help="Of the session [OUTCRY_PASSWORD].",
+        ),
         click.option("--user", required=True, help="The session's name."),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
 
 def _protocol_option(*choices: str) -> Any:
-    return click.option("--protocol", type=click.Choice(choices), default="ouch",
-                        show_default=True, help="OUCH 4.2 (ouch), 5.0 (ouch50), FIX 4.4 (fix)."
-                        if "fix" in choices else "OUCH 4.2 or 5.0.")  # fmt: skip
+    return click.option(
+        "--protocol",
+        type=click.Choice(choices),
+        default="ouch",
+        show_default=True,
+        help="OUCH 4.2 (ouch), 5.0 (ouch50), FIX 4.4 (fix)."
+        if "fix" in choices
+        else "OUCH 4.2 or 5.0.",
+    )
 
 
 _target_option = click.option(
@@ -75,8 +91,13 @@ def _version(protocol: str) -> str:
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
 @_protocol_option("ouch", "ouch50")
-@click.option("--sequence", type=click.IntRange(0), default=1, show_default=True,
-              help="First message wanted; 0: only what is new.")  # fmt: skip
+@click.option(
+    "--sequence",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="First message wanted; 0: only what is new.",
+)
 @click.option("--prefix", default="C", show_default=True, help="Of the tokens.")
 def ouch(
     to: tuple[str, int],
@@ -125,13 +146,27 @@ def fix(
 @client.command("drop-copy")
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
-@click.option("--protocol", type=click.Choice(["soupbin", "fix"]), default="soupbin",
-              show_default=True, help="SoupBinTCP, or FIX 4.4: from now on.")  # fmt: skip
+@click.option(
+    "--protocol",
+    type=click.Choice(["soupbin", "fix"]),
+    default="soupbin",
+    show_default=True,
+    help="SoupBinTCP, or FIX 4.4: from now on.",
+)
 @_target_option
-@click.option("--sequence", type=click.IntRange(0), default=1, show_default=True,
-              help="First message wanted; 0: only what is new. Not over FIX.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=None,
-              help="End after so long without a message; otherwise when interrupted.")  # fmt: skip
+@click.option(
+    "--sequence",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="First message wanted; 0: only what is new. Not over FIX.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    help="End after so long without a message; otherwise when interrupted.",
+)
 def drop_copy(
     to: tuple[str, int],
     user: str,
@@ -199,7 +234,7 @@ def load(
     price: str,
     as_json: bool,
     **tls: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Buys and sells of one lot, by intended send time; latency from then to the answer.
 
     Without --symbol and --price: orders that trade at the venue of `outcry venue init`."""
@@ -224,10 +259,14 @@ def load(
     percentiles = {name: round(value, 1) for name, value in result.percentiles().items()}
     answered = result.accepted + result.rejected
     report = {
-        "sent": result.sent, "accepted": result.accepted, "rejected": result.rejected,
-        "unanswered": result.unanswered, "orders_per_s": round(answered / result.took_s),
-        "latency_us": percentiles, "reasons": result.reasons,
-    }  # fmt: skip
+        "sent": result.sent,
+        "accepted": result.accepted,
+        "rejected": result.rejected,
+        "unanswered": result.unanswered,
+        "orders_per_s": round(answered / result.took_s),
+        "latency_us": percentiles,
+        "reasons": result.reasons,
+    }
     if as_json:
         click.echo(json.dumps(report))
     else:

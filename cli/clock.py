@@ -28,14 +28,23 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE
 
 PTP4L_SOCKET = Path("/var/run/ptp4l")
-ZONE = click.option("--zone", default="UTC", show_default=True, metavar="NAME",
-                    help="Show times of day in this time zone (IANA name).")  # fmt: skip
+ZONE = click.option(
+    "--zone",
+    default="UTC",
+    show_default=True,
+    metavar="NAME",
+    help="Show times of day in this time zone (IANA name).",
+)
 
 
 @click.group(invoke_without_command=True)
 @click.option("--watch", is_flag=True, help="Say it again every second, until Control-C.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output "
-              "(with --watch one a line).")  # fmt: skip
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document on standard output (with --watch one a line).",
+)
 @ZONE
 @click.pass_context
 def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
@@ -114,10 +123,16 @@ def _zone(name: str) -> ZoneInfo:
     is_flag=True,
     help="The NTP servers of this machine smear leap seconds, from noon to noon.",
 )
-@click.option("--simulate", is_flag=True,
-              help="A made-up machine and grandmaster instead of this one's.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-              help="Seed of the simulation.")  # fmt: skip
+@click.option(
+    "--simulate", is_flag=True, help="A made-up machine and grandmaster instead of this one's."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the simulation.",
+)
 def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, seed: int) -> None:
     """Keep the clock page until Control-C; print what happens.  No clock is set or steered."""
     table = load_table()

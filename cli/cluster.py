@@ -31,8 +31,11 @@ def cluster() -> None:
 
 @cluster.command()
 @folder_argument
-@click.option("--until-killed", is_flag=True,
-              help="Stay here, and take the nodes along when this command ends.")  # fmt: skip
+@click.option(
+    "--until-killed",
+    is_flag=True,
+    help="Stay here, and take the nodes along when this command ends.",
+)
 @as_json_option
 def up(folder: Path, until_killed: bool, as_json: bool) -> None:
     """Start the cluster of FOLDER, made with free ports, certificates and passwords of its own if
@@ -98,8 +101,13 @@ def down(folder: Path) -> None:
 
 @cluster.command()
 @folder_argument
-@click.option("--every-s", type=click.FloatRange(0.1, 86_400), default=60, show_default=True,
-              help="Between two polls; each reads all that the nodes hold.")  # fmt: skip
+@click.option(
+    "--every-s",
+    type=click.FloatRange(0.1, 86_400),
+    default=60,
+    show_default=True,
+    help="Between two polls; each reads all that the nodes hold.",
+)
 def watch(folder: Path, every_s: float) -> None:
     """Prove what the nodes of FOLDER hold on their disks while they run, until Control-C; a damaged
     one is ended, before it leads with what it has not."""
@@ -143,10 +151,15 @@ def status(cluster: str, as_json: bool) -> None:
     console = Console()
     if here is not None:
         rows = [
-            (row["node"], str(row["pid"] or "does not run"), row["url"], f"{row['bytes']:,}",
-             row["verified"])
+            (
+                row["node"],
+                str(row["pid"] or "does not run"),
+                row["url"],
+                f"{row['bytes']:,}",
+                row["verified"],
+            )
             for row in document["nodes"]
-        ]  # fmt: skip
+        ]
         print_columns(console, ("node", "pid", "url", "disk", "verified"), rows, right=("disk",))
     for row in document["nodes"]:
         if row["trouble"]:

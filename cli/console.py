@@ -21,14 +21,26 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     """The arguments of a command that serves a page of a venue, by itself at ``address``."""
     arguments = (
         click.argument("file", type=PathArgument, default=Path("venue.toml")),
-        click.option("--address", type=Listening(), default=address, show_default=True,
-                     help="Where the page is served."),
-        click.option("--certificate", type=PathArgument,
-                     help="For TLS (PEM); else the one of the venue's ports, if one has any."),
+        click.option(
+            "--address",
+            type=Listening(),
+            default=address,
+            show_default=True,
+            help="Where the page is served.",
+        ),
+        click.option(
+            "--certificate",
+            type=PathArgument,
+            help="For TLS (PEM); else the one of the venue's ports, if one has any.",
+        ),
         click.option("--key", type=PathArgument, help="Of the certificate (PEM)."),
-        click.option("--name", "names", multiple=True,
-                     help="A name by which the page is asked, beside the address."),
-    )  # fmt: skip
+        click.option(
+            "--name",
+            "names",
+            multiple=True,
+            help="A name by which the page is asked, beside the address.",
+        ),
+    )
 
     def with_arguments(command: Command) -> Command:
         for argument in reversed(arguments):
@@ -40,8 +52,14 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
 
 @click.command()
 @of_a_page("127.0.0.1:9470")
-@click.option("--standby", "standbys", type=PathArgument, multiple=True, metavar="DIR",
-              help="Journal of a standby that can be read here: its state is shown.")  # fmt: skip
+@click.option(
+    "--standby",
+    "standbys",
+    type=PathArgument,
+    multiple=True,
+    metavar="DIR",
+    help="Journal of a standby that can be read here: its state is shown.",
+)
 def console(
     file: Path,
     address: tuple[str, int],
@@ -88,8 +106,10 @@ def tls_pair(
         tls_port = next((port for port in venue.sessions.ports if port.tls_cert), None)
         certificate, key = (tls_port.tls_cert, tls_port.tls_key) if tls_port else (None, None)
     if certificate is None and not _loopback(address[0]):
-        raise OutcryError(f"{address[0]}: beyond this host the page is served with TLS alone: "
-                          "--certificate and --key")  # fmt: skip
+        raise OutcryError(
+            f"{address[0]}: beyond this host the page is served with TLS alone: "
+            "--certificate and --key"
+        )
     if certificate is not None and key is not None:
         server_context(certificate, key)
     return certificate, key

@@ -32,12 +32,22 @@ def corporate() -> None:
 @PRICE
 @asks
 def dividend(
-    instrument: str, amount: int, lots: int, price: int | None, file: Path, operator: str | None,
+    instrument: str,
+    amount: int,
+    lots: int,
+    price: int | None,
+    file: Path,
+    operator: str | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Pay AMOUNT, in whole units of INSTRUMENT's money, for each lot; who is short pays it."""
-    request = {"do": "dividend", "instrument": instrument, "amount": amount, "lots": lots,
-               "price": price}  # fmt: skip
+    request = {
+        "do": "dividend",
+        "instrument": instrument,
+        "amount": amount,
+        "lots": lots,
+        "price": price,
+    }
     send_to_desk(file, request, operator, as_json)
 
 
@@ -48,9 +58,14 @@ def dividend(
 @PRICE
 @asks
 def split(
-    instrument: str, new: int, old: int, price: int | None, file: Path, operator: str | None,
+    instrument: str,
+    new: int,
+    old: int,
+    price: int | None,
+    file: Path,
+    operator: str | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Turn OLD lots into NEW ones; fewer: a reverse split. A fraction is paid in money."""
     request = {"do": "split", "instrument": instrument, "new": new, "old": old, "price": price}
     send_to_desk(file, request, operator, as_json)

@@ -40,8 +40,14 @@ def check(file: Path | None, as_json: bool) -> None:
             table.add_column(column, no_wrap=True)
         for row in rows:
             shown = row.shown()
-            table.add_row(row.process, str(row.pid or ""), shown["build"], shown["layout"],
-                          shown["config"] or "", style="red" if row.odd else "")  # fmt: skip
+            table.add_row(
+                row.process,
+                str(row.pid or ""),
+                shown["build"],
+                shown["layout"],
+                shown["config"] or "",
+                style="red" if row.odd else "",
+            )
         Console(width=None if sys.stdout.isatty() else 120).print(table)
         for line in odd or ["every process is of one build"]:
             click.echo(line)
@@ -66,11 +72,16 @@ def canary(journal: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report))
     else:
-        click.echo(f"build {report['build']}: {report['until_seq']:,} commands, "
-                   f"{report['compared']:,} hashes compared")  # fmt: skip
+        click.echo(
+            f"build {report['build']}: {report['until_seq']:,} commands, "
+            f"{report['compared']:,} hashes compared"
+        )
         for line in (*report["differences"], *report["events"]):
             click.echo(f"  {line}")
-        click.echo("DIFFERENT from what was recorded" if report["differences"]
-                   else "the same as what was recorded")  # fmt: skip
+        click.echo(
+            "DIFFERENT from what was recorded"
+            if report["differences"]
+            else "the same as what was recorded"
+        )
     if report["differences"]:
         sys.exit(1)

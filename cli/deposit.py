@@ -13,13 +13,17 @@ from openoutcry.cli.options import Count
 def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What a deposit and a withdrawal are told by."""
     for option in (
-        click.option("--purpose", default="outside", show_default=True,
-                     type=click.Choice(["outside", "fees", "clearing", "suspense"]),
-                     help="Where it comes from or goes: fees are those due by schedule."),
+        click.option(
+            "--purpose",
+            default="outside",
+            show_default=True,
+            type=click.Choice(["outside", "fees", "clearing", "suspense"]),
+            help="Where it comes from or goes: fees are those due by schedule.",
+        ),
         click.option("--asset", help="Which money; without it the venue's first."),
         click.argument("amount", type=Count),
         click.argument("participant", type=int),
-    ):  # fmt: skip
+    ):
         function = option(function)
     return function
 
@@ -28,9 +32,14 @@ def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @money_options
 @asks
 def deposit(
-    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
-    operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    participant: int,
+    amount: int,
+    asset: str | None,
+    purpose: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.
 
     \b
@@ -40,10 +49,20 @@ def deposit(
 
 
 def move(
-    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
-    operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    participant: int,
+    amount: int,
+    asset: str | None,
+    purpose: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Ask the desk; negative: a withdrawal."""
-    request = {"do": "deposit", "participant": participant, "amount": amount, "asset": asset,
-               "purpose": purpose}  # fmt: skip
+    request = {
+        "do": "deposit",
+        "participant": participant,
+        "amount": amount,
+        "asset": asset,
+        "purpose": purpose,
+    }
     send_to_desk(file, request, operator, as_json)

@@ -12,9 +12,13 @@ from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.wire.errors import OutcryError
 
 FILE_OPTION = click.option(
-    "--venue", "file", type=PathArgument, default=Path("venue.toml"), show_default=True,
+    "--venue",
+    "file",
+    type=PathArgument,
+    default=Path("venue.toml"),
+    show_default=True,
     help="The venue's file.",
-)  # fmt: skip
+)
 OPERATOR_OPTION = click.option(
     "--operator", help="An operator of the file; the password is asked for, or read from a pipe."
 )
@@ -26,9 +30,11 @@ def _keep_why(context: click.Context, option: click.Parameter, value: str | None
 
 
 WHY_OPTION = click.option(
-    "--why", expose_value=False, callback=_keep_why,
+    "--why",
+    expose_value=False,
+    callback=_keep_why,
     help="The reason; it is written down beside the journal.",
-)  # fmt: skip
+)
 
 
 def asks(function: Callable[..., Any]) -> Callable[..., Any]:

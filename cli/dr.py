@@ -43,8 +43,16 @@ def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -
         copier.close()
     tip = copier.copied.tip
     if as_json:
-        click.echo(json.dumps({"message": tip.position, "block": tip.next_block - 1,
-                               "last_seq": tip.last_seq, "epoch": tip.epoch}))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "message": tip.position,
+                    "block": tip.next_block - 1,
+                    "last_seq": tip.last_seq,
+                    "epoch": tip.epoch,
+                }
+            )
+        )
         return
     click.echo(
         f"{folder}: message {tip.position:,}, block {tip.next_block - 1:,}, command "
@@ -69,12 +77,16 @@ def restore(folder: Path, journal: Path, as_json: bool) -> None:
             f"after command {result['wrong_seq']:,} the replay's events are not those of the venue"
         )
     document = {
-        "journal": str(journal), "message": copied.tip.position,
-        "block": copied.tip.next_block - 1, "last_seq": result["commands"],
-        "state_hash": result["state_hash"], "event_hash": result["event_hash"],
-        "verified_seq": result["verified_seq"], "event_digests": result["event_digests"],
+        "journal": str(journal),
+        "message": copied.tip.position,
+        "block": copied.tip.next_block - 1,
+        "last_seq": result["commands"],
+        "state_hash": result["state_hash"],
+        "event_hash": result["event_hash"],
+        "verified_seq": result["verified_seq"],
+        "event_digests": result["event_digests"],
         "behind": copied.flaw,
-    }  # fmt: skip
+    }
     if as_json:
         click.echo(json.dumps(document))
         return

@@ -13,21 +13,42 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 
 @click.command()
-@click.option("--faults", type=click.IntRange(1, 100_000), default=15, show_default=True,
-              help="How many, each kind in turn, in an order drawn from the seed.")  # fmt: skip
+@click.option(
+    "--faults",
+    type=click.IntRange(1, 100_000),
+    default=15,
+    show_default=True,
+    help="How many, each kind in turn, in an order drawn from the seed.",
+)
 @click.option("--kinds", metavar="LIST", help="Only these kinds, with commas between [all].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--rate", type=click.IntRange(1, 20_000), default=200, show_default=True,
-              help="Orders a second that the client sends.")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(0, min_open=True),
-              help="End after so many, with the faults that there were by then.")  # fmt: skip
+@click.option(
+    "--rate",
+    type=click.IntRange(1, 20_000),
+    default=200,
+    show_default=True,
+    help="Orders a second that the client sends.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="End after so many, with the faults that there were by then.",
+)
 @click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
 @click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
 @click.option("--evidence", is_flag=True, help="Write docs/evidence/replication_drill_seed_N.json.")
 @as_json_option
-def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float | None,
-          keep: Path | None, report: Path | None, evidence: bool,
-          as_json: bool) -> None:  # fmt: skip
+def drill(
+    faults: int,
+    kinds: str | None,
+    seed: int,
+    rate: int,
+    minutes: float | None,
+    keep: Path | None,
+    report: Path | None,
+    evidence: bool,
+    as_json: bool,
+) -> None:
     """Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.
 
     \b
@@ -50,8 +71,11 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float |
     if evidence:
         from openoutcry.report.evidence import write_evidence
 
-        write_evidence(f"replication_drill_seed_{seed}", figures_of(document),
-                       " ".join(["outcry", *sys.argv[1:]]))  # fmt: skip
+        write_evidence(
+            f"replication_drill_seed_{seed}",
+            figures_of(document),
+            " ".join(["outcry", *sys.argv[1:]]),
+        )
     if report:
         report.write_text(json.dumps(document, indent=1) + "\n")
     if as_json:

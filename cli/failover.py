@@ -9,10 +9,16 @@ from openoutcry.cli.options import PathArgument
 
 @click.command()
 @click.argument("file", type=PathArgument)
-@click.option("--force", is_flag=True,
-              help="FILE is a standby's: it leads now, whoever holds the lease.")  # fmt: skip
-@click.option("--wait-s", type=click.FloatRange(1, 600), default=30, show_default=True,
-              help="For the venue to end, and for the standby to lead.")  # fmt: skip
+@click.option(
+    "--force", is_flag=True, help="FILE is a standby's: it leads now, whoever holds the lease."
+)
+@click.option(
+    "--wait-s",
+    type=click.FloatRange(1, 600),
+    default=30,
+    show_default=True,
+    help="For the venue to end, and for the standby to lead.",
+)
 def failover(file: Any, force: bool, wait_s: float) -> None:
     """Stop the primary whose venue file FILE is, so that a standby takes over at once.
 

@@ -29,13 +29,23 @@ def feed() -> None:
 @feed.command()
 @click.argument("journal", type=PathArgument)
 @click.argument("out", type=PathArgument)
-@click.option("--format", "form", default="itch", show_default=True,
-              type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
-              help="ITCH 5.0 with lengths; MoldUDP64; Databento's MBO; hftbacktest's events of one "
-              "instrument; trades.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    default="itch",
+    show_default=True,
+    type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
+    help="ITCH 5.0 with lengths; MoldUDP64; Databento's MBO; hftbacktest's events of one "
+    "instrument; trades.",
+)
 @click.option("--symbol", help="Whose events, for npz.")
-@click.option("--decimals", type=click.IntRange(0, 4), default=4, show_default=True,
-              help="Of a tick of every instrument.")  # fmt: skip
+@click.option(
+    "--decimals",
+    type=click.IntRange(0, 4),
+    default=4,
+    show_default=True,
+    help="Of a tick of every instrument.",
+)
 @click.option("--venue", type=PathArgument, help="Venue file that has each instrument's decimals.")
 @click.option(
     "--session",
@@ -116,13 +126,15 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 @click.option("-b", "second", type=AddressType(), help="Group of line B.")
 @click.option("--ask", type=AddressType(), help="Where to ask for what is missing.")
 @click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
-@click.option("--depth", type=AddressType(),
-              help="Group of the conflated feed, instead of the lines.")  # fmt: skip
+@click.option(
+    "--depth", type=AddressType(), help="Group of the conflated feed, instead of the lines."
+)
 @click.option("--stream", type=AddressType(), help="Where the stream over SoupBinTCP is, instead.")
 @click.option("--interface", default="", help="Address of the interface to listen on.")
 @click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
-@click.option("--levels", type=click.IntRange(1, 50), default=10, show_default=True,
-              help="Of each side.")  # fmt: skip
+@click.option(
+    "--levels", type=click.IntRange(1, 50), default=10, show_default=True, help="Of each side."
+)
 @click.option("--follow", is_flag=True, help="Go on with the next session behind the end of one.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to listen.")
 @as_json_option
@@ -162,8 +174,9 @@ def listen(
 
         receiver = StreamReceiver(stream, follow=follow)
     else:
-        receiver = Receiver([one for one in (first, second) if one], ask, interface,
-                            snapshots=snapshots)  # fmt: skip
+        receiver = Receiver(
+            [one for one in (first, second) if one], ask, interface, snapshots=snapshots
+        )
     until = time.monotonic() + seconds if seconds else float("inf")
     console = Console(stderr=as_json)
     try:
@@ -201,15 +214,20 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
         "breached": book.breached,
         "instruments": [
             {
-                "symbol": one.symbol, "state": one.state, "reason": one.reason,
-                "stopped": one.stopped, "collar": one.collar, "last_price": one.last_price,
-                "volume": one.volume, "trades": one.trades,
+                "symbol": one.symbol,
+                "state": one.state,
+                "reason": one.reason,
+                "stopped": one.stopped,
+                "collar": one.collar,
+                "last_price": one.last_price,
+                "volume": one.volume,
+                "trades": one.trades,
                 "bids": book.levels(one.locate, "B", levels),
                 "asks": book.levels(one.locate, "S", levels),
             }
             for one in book.instruments()
         ],
-    }  # fmt: skip
+    }
 
 
 def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
@@ -230,5 +248,10 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     if book.breached:
         state = f"level {book.breached} of the breaker · {state}"
     stopped = ", stopped" if chosen.stopped else ""
-    return drawn(f"{chosen.symbol} {chosen.state} {chosen.reason}{stopped}", bids, asks,
-                 f"last {last} · volume {chosen.volume:,}", state)  # fmt: skip
+    return drawn(
+        f"{chosen.symbol} {chosen.state} {chosen.reason}{stopped}",
+        bids,
+        asks,
+        f"last {last} · volume {chosen.volume:,}",
+        state,
+    )

@@ -53,13 +53,21 @@ def listen_to_depth(
 def account(book: "DepthBook") -> dict[str, object]:
     """What is at the end.  Prices have four decimals."""
     return {
-        "ended": book.ended, "records": book.seq, "gaps": book.gaps, "itch_seq": book.itch_seq,
+        "ended": book.ended,
+        "records": book.seq,
+        "gaps": book.gaps,
+        "itch_seq": book.itch_seq,
         "instruments": [
-            {"symbol": name, "state": book.states[locate], "last": book.last.get(locate),
-             "bids": book.levels(locate, "B"), "asks": book.levels(locate, "S")}
+            {
+                "symbol": name,
+                "state": book.states[locate],
+                "last": book.last.get(locate),
+                "bids": book.levels(locate, "B"),
+                "asks": book.levels(locate, "S"),
+            }
             for locate, name in sorted(book.symbols.items())
         ],
-    }  # fmt: skip
+    }
 
 
 def ladder(book: "DepthBook", symbol: str | None) -> Any:

@@ -23,23 +23,38 @@ def fees() -> None:
 @fees.command("set")
 @click.argument("schedule")
 @click.option("--tier", type=int, default=0, show_default=True, help="Which of its tiers, 0 to 7.")
-@click.option("--from-volume", type=int, default=0, show_default=True,
-              help="30-day volume from which the tier counts, whole units of money.")  # fmt: skip
+@click.option(
+    "--from-volume",
+    type=int,
+    default=0,
+    show_default=True,
+    help="30-day volume from which the tier counts, whole units of money.",
+)
 @click.option("--maker-bps", required=True, help="Of the amount, to hundredths; negative: paid.")
 @click.option("--taker-bps", required=True)
 @asks
 def set_tier(
-    schedule: str, tier: int, from_volume: int, maker_bps: str, taker_bps: str, file: Path,
-    operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    schedule: str,
+    tier: int,
+    from_volume: int,
+    maker_bps: str,
+    taker_bps: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Set a tier of SCHEDULE (a name of the venue file, or a number 0 to 255) while trading.
 
     It outlives a restart as long as fees and limits in the file stay as they are.
     """
     request = {
-        "do": "fee-tier", "schedule": schedule, "tier": tier, "from_volume": from_volume,
-        "maker_bps": maker_bps, "taker_bps": taker_bps,
-    }  # fmt: skip
+        "do": "fee-tier",
+        "schedule": schedule,
+        "tier": tier,
+        "from_volume": from_volume,
+        "maker_bps": maker_bps,
+        "taker_bps": taker_bps,
+    }
     send_to_desk(file, request, operator, as_json)
 
 
@@ -59,16 +74,24 @@ def minimum(schedule: str, least: int, file: Path, operator: str | None, as_json
 @click.option("--instrument", help="Where; without it in all.")
 @asks
 def assign(
-    schedule: str, participant: int | None, instrument: str | None, file: Path,
-    operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    schedule: str,
+    participant: int | None,
+    instrument: str | None,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Say by which SCHEDULE somebody pays; "none": by what is less special.
 
     The most special counts: of a participant in an instrument, of the participant, of the
     instrument, of all.
     """
-    request = {"do": "fee-payer", "schedule": schedule, "participant": participant,
-               "instrument": instrument}  # fmt: skip
+    request = {
+        "do": "fee-payer",
+        "schedule": schedule,
+        "participant": participant,
+        "instrument": instrument,
+    }
     send_to_desk(file, request, operator, as_json)
 
 
@@ -90,8 +113,10 @@ def show(file: Path, as_json: bool) -> None:
         return
     for row in rows["schedules"]:
         least = f", at least {row['minimum']} a fill" if row["minimum"] else ""
-        click.echo(f"{row['schedule']}: from a 30-day volume of {row['from_volume']:,} on: maker "
-                   f"{row['maker_bps']} bps, taker {row['taker_bps']} bps{least}")  # fmt: skip
+        click.echo(
+            f"{row['schedule']}: from a 30-day volume of {row['from_volume']:,} on: maker "
+            f"{row['maker_bps']} bps, taker {row['taker_bps']} bps{least}"
+        )
     for row in rows["payers"]:
         who = f"participant {row['participant']}" if row["participant"] is not None else "everybody"
         where = row["instrument"] or "all instruments"

@@ -11,11 +11,13 @@ from openoutcry.cli.desk import asks, send_to_desk
 @click.argument("instrument", required=False)
 @click.option("--all", "all_instruments", is_flag=True, help="Every instrument of the venue.")
 @click.option(
-    "--reason", default="", metavar="CODE",
+    "--reason",
+    default="",
+    metavar="CODE",
     help="What the market data say of it, in ITCH 5.0's codes: T1 news pending, T2 news released, "
     "T6 extraordinary activity, T12 information requested, H10 suspended by the regulator; up to "
     "four capitals and digits. Without it: an operational halt of this market (O1).",
-)  # fmt: skip
+)
 @asks
 def halt(
     instrument: str | None,

@@ -47,10 +47,17 @@ def ls(directory: Path, as_json: bool) -> None:
     )
     names = ("segment", "first", "last", "state", "since (UTC)", "blocks", "bytes")
     rows = [
-        (row["name"].split(".")[0], f"{row['first_seq']:,}", f"{row['last_seq']:,}", row["state"],
-         _time(row["first_ts_ns"]), f"{row['blocks']:,}", f"{row['bytes']:,}")
+        (
+            row["name"].split(".")[0],
+            f"{row['first_seq']:,}",
+            f"{row['last_seq']:,}",
+            row["state"],
+            _time(row["first_ts_ns"]),
+            f"{row['blocks']:,}",
+            f"{row['bytes']:,}",
+        )
         for row in document["segments"]
-    ]  # fmt: skip
+    ]
     print_columns(Console(), names, rows, right=("first", "last", "blocks", "bytes"))
     for row in document["checkpoints"]:
         good = "good" if row["good"] else "DAMAGED"
@@ -98,8 +105,9 @@ def verify(directory: Path, as_json: bool) -> None:
             f"({rate:.2f} GB/s)"
         )
         if not verdict.watermarked:
-            click.echo("no watermark: whether acknowledged blocks are missing at the end is "
-                       "unknown")  # fmt: skip
+            click.echo(
+                "no watermark: whether acknowledged blocks are missing at the end is unknown"
+            )
         if verdict.torn:
             unknown = "no watermark says if it was acknowledged"
             reason = "never acknowledged" if verdict.watermarked else unknown
@@ -136,11 +144,17 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
 
 @journal.command()
 @directory_argument
-@click.option("--format", "form", type=click.Choice(["parquet", "csv", "pcap", "lobster"]),
-              required=True)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["parquet", "csv", "pcap", "lobster"]), required=True
+)
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
-@click.option("--what", type=click.Choice(["orders", "events"]), default="orders",
-              show_default=True, help="For Parquet and CSV.")  # fmt: skip
+@click.option(
+    "--what",
+    type=click.Choice(["orders", "events"]),
+    default="orders",
+    show_default=True,
+    help="For Parquet and CSV.",
+)
 @click.option("--symbol", help="For LOBSTER: which instrument.")
 @as_json_option
 def export(

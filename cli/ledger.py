@@ -52,12 +52,20 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Journal, moment and format: what every report takes."""
     for option in (
         click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed."),
-        click.option("--format", "form", default="table", show_default=True,
-                     type=click.Choice(["table", "csv", "json", "parquet", "pdf"])),
-        click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00, "
-                     "without an offset UTC."),
+        click.option(
+            "--format",
+            "form",
+            default="table",
+            show_default=True,
+            type=click.Choice(["table", "csv", "json", "parquet", "pdf"]),
+        ),
+        click.option(
+            "--as-of",
+            help="After which command (a number), or when: 2026-11-22T17:00, "
+            "without an offset UTC.",
+        ),
         journal_argument,
-    ):  # fmt: skip
+    ):
         function = option(function)
     return function
 
@@ -100,9 +108,13 @@ participant_option = click.option("--participant", type=PARTICIPANT, help="Only 
 @participant_option
 @click.option("--negative", is_flag=True, help="Only participants' money that is below 0.")
 def balances(
-    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
+    journal: Path,
+    as_of: str | None,
+    form: str,
+    out: Path | None,
+    participant: int | None,
     negative: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Every account that is not empty."""
     from openoutcry.ledger import reports
 
@@ -137,9 +149,14 @@ def positions(
 @click.option("--participant", type=PARTICIPANT, required=True)
 @click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
 def statement(
-    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool,
+    journal: Path,
+    as_of: str | None,
+    form: str,
+    out: Path | None,
+    participant: int,
+    pending: bool,
     begin: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """What moved on a participant's accounts, and what it then had."""
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
@@ -171,9 +188,14 @@ def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: s
 @participant_option
 @click.option("--method", type=click.Choice(["fifo", "average"]), default="fifo", show_default=True)
 def pnl(
-    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
-    method: str, begin: str | None,
-) -> None:  # fmt: skip
+    journal: Path,
+    as_of: str | None,
+    form: str,
+    out: Path | None,
+    participant: int | None,
+    method: str,
+    begin: str | None,
+) -> None:
     """Realised and unrealised profit and loss, at the last price; with --from of a period, in which
     what was held before counts as bought at the last price of then."""
     from openoutcry.ledger import reports
@@ -192,9 +214,14 @@ def pnl(
 @click.argument("symbol")
 @click.argument("order_id", type=int)
 def order(
-    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int,
+    journal: Path,
+    as_of: str | None,
+    form: str,
+    out: Path | None,
+    symbol: str,
+    order_id: int,
     begin: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """The execution chain of an order: its events, and what was posted for each."""
     from openoutcry.ledger.chain import chain
 
@@ -223,9 +250,15 @@ def order(
 )
 @as_json_option
 def end_of_day(
-    journal: Path, begin: str | None, as_of: str | None, day: str | None, out: Path, form: str,
-    carried: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    journal: Path,
+    begin: str | None,
+    as_of: str | None,
+    day: str | None,
+    out: Path,
+    form: str,
+    carried: Path | None,
+    as_json: bool,
+) -> None:
     """Close a day: everybody's statement, balances, trial balance and fees, in a folder.
 
     \b

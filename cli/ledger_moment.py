@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 from_option = click.option(
-    "--from", "begin",
+    "--from",
+    "begin",
     help="Behind which command (a number), or from when on; without it from the begin.",
-)  # fmt: skip
+)
 
 
 def begin_at(journal: Path, begin: str | None, until: "Standing") -> "Standing | None":

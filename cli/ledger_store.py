@@ -14,11 +14,20 @@ journal_argument = click.argument("journal", type=PathArgument)
 
 @click.command()
 @journal_argument
-@click.option("--ledger", "url", callback=concealed_password,
-              help="postgresql://… instead of files beside the journal.")  # fmt: skip
+@click.option(
+    "--ledger",
+    "url",
+    callback=concealed_password,
+    help="postgresql://… instead of files beside the journal.",
+)
 @click.option("--once", is_flag=True, help="Up to the journal's end as it is now, and no further.")
-@click.option("--every", type=Count, default=250_000, show_default=True,
-              help="Commands of a file and from one checkpoint to the next.")  # fmt: skip
+@click.option(
+    "--every",
+    type=Count,
+    default=250_000,
+    show_default=True,
+    help="Commands of a file and from one checkpoint to the next.",
+)
 def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
     """Write the ledger of a journal to Parquet by day, or into a PostgreSQL, and go along.
 
@@ -61,8 +70,9 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
     from openoutcry.ledger.standing import folder_of
 
     table = ask(folder_of(journal), query)
-    rows = [["" if value is None else str(value) for value in row.values()]
-            for row in table.to_pylist()]  # fmt: skip
+    rows = [
+        ["" if value is None else str(value) for value in row.values()] for row in table.to_pylist()
+    ]
     if as_csv:
         write_rows(sys.stdout, table.column_names, rows)
     else:

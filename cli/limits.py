@@ -31,18 +31,30 @@ def limits() -> None:
 @click.option("--burst", type=int, help="Of orders_per_s: how many may come at once.")
 @asks
 def set_limit(
-    limit: str, value: str, participant: int | None, group: str | None, instrument: str | None,
-    burst: int | None, file: Path, operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    limit: str,
+    value: str,
+    participant: int | None,
+    group: str | None,
+    instrument: str | None,
+    burst: int | None,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Set LIMIT to VALUE ("none": no limit) in the running venue.
 
     Names are those of the venue file, and `deposit`, which is `outcry deposit`. It outlives a
     restart as long as the limits in the file stay as they are.
     """
     request = {
-        "do": "set", "limit": limit, "value": _value(value), "participant": participant,
-        "group": group, "instrument": instrument, "burst": burst,
-    }  # fmt: skip
+        "do": "set",
+        "limit": limit,
+        "value": _value(value),
+        "participant": participant,
+        "group": group,
+        "instrument": instrument,
+        "burst": burst,
+    }
     send_to_desk(file, request, operator, as_json)
 
 

@@ -17,8 +17,13 @@ LOOK_S = 0.2
 @click.argument("file", type=PathArgument)
 @click.option("--follow", is_flag=True, help="Go on with what it says, until Control-C.")
 @click.option("--last", type=click.IntRange(0), metavar="N", help="Begin with the last N lines.")
-@click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
-              help="With --follow: end after so long [never].")  # fmt: skip
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="With --follow: end after so long [never].",
+)
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are (ECS, one a line).")
 def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_json: bool) -> None:
     """What a venue has said of itself; --follow goes on with what it says.
@@ -38,8 +43,9 @@ def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_j
             click.echo(json.dumps(line))
             return
         what = "" if line["log.level"] == "info" else f"{line['log.level']}: "
-        click.echo(f"{line['@timestamp'][:23]}  {line['event.sequence']:>12,}  "
-                   f"{what}{line['message']}")  # fmt: skip
+        click.echo(
+            f"{line['@timestamp'][:23]}  {line['event.sequence']:>12,}  {what}{line['message']}"
+        )
 
     if not follow:
         lines = list(log_lines(journal))

@@ -98,9 +98,11 @@ class OutcryGroup(click.Group):
         limit = formatter.width - 6 - max(map(len, SUBCOMMANDS))
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, click.Command(name, help=SUBCOMMANDS[name]).get_short_help_str(limit))
-                 for name in self.list_commands(ctx)]
-            )  # fmt: skip
+                [
+                    (name, click.Command(name, help=SUBCOMMANDS[name]).get_short_help_str(limit))
+                    for name in self.list_commands(ctx)
+                ]
+            )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[AS_JSON] = "--json" in args

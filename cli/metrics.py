@@ -13,8 +13,13 @@ from openoutcry.wire.errors import OutcryError
 
 @click.command()
 @click.argument("file", type=PathArgument, required=False)
-@click.option("--address", type=Listening(), default="127.0.0.1:9464", show_default=True,
-              help="Where /metrics is served.")  # fmt: skip
+@click.option(
+    "--address",
+    type=Listening(),
+    default="127.0.0.1:9464",
+    show_default=True,
+    help="Where /metrics is served.",
+)
 @click.option("--once", is_flag=True, help="Print the metrics once, and end.")
 @click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
 def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:

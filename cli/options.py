@@ -118,9 +118,12 @@ def exactly_one(**options: Any) -> None:
 
 
 SMTP_TLS_OPTION = click.option(
-    "--smtp-tls", type=click.Choice(["never", "starttls", "always"]), default="never",
-    show_default=True, help="How that server is spoken to; always: from the first byte (port 465).",
-)  # fmt: skip
+    "--smtp-tls",
+    type=click.Choice(["never", "starttls", "always"]),
+    default="never",
+    show_default=True,
+    help="How that server is spoken to; always: from the first byte (port 465).",
+)
 SMTP_CA_OPTION = click.option(
     "--smtp-ca", type=PathArgument, help="Certificates it is trusted by [the system's] (PEM)."
 )

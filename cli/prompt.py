@@ -293,5 +293,8 @@ class FixPrompt(Prompt):
             return
         price = message.get(44) or "market"
         self.open[name] = {
-            "side": message[54], "symbol": message[55], "open": leaves, "price": price,
-        }  # fmt: skip
+            "side": message[54],
+            "symbol": message[55],
+            "open": leaves,
+            "price": price,
+        }

@@ -40,8 +40,12 @@ def key(file: Path, as_json: bool) -> None:
 @proof.command()
 @click.argument("source", type=PathArgument)
 @KEY
-@click.option("--as-of", "as_of_seq", type=click.IntRange(0, 2**63 - 1),
-              help="The sequence that the balances are of [of a journal: its end].")  # fmt: skip
+@click.option(
+    "--as-of",
+    "as_of_seq",
+    type=click.IntRange(0, 2**63 - 1),
+    help="The sequence that the balances are of [of a journal: its end].",
+)
 @click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
 @as_json_option
 def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: bool) -> None:
@@ -65,9 +69,17 @@ def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: 
     statement = make_proofs(key, seq, assets, balances, folder)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
     if as_json:
-        click.echo(json.dumps({"root": statement.root_hash.hex(), "as_of_seq": seq, "members":
-                               statement.member_count, "sums": sums,
-                               "debts_as_0": debts}))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "root": statement.root_hash.hex(),
+                    "as_of_seq": seq,
+                    "members": statement.member_count,
+                    "sums": sums,
+                    "debts_as_0": debts,
+                }
+            )
+        )
         return
     click.echo(f"{folder}: {statement.member_count:,} members, root {statement.root_hash.hex()}")
     for asset, units in sums.items():
@@ -106,11 +118,21 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
 @proof.command()
 @click.argument("inclusion", type=PathArgument)
 @click.option("--statement", type=PathArgument, required=True, help="What the venue published.")
-@click.option("--public-key", "public", required=True, metavar="HEX",
-              help="The venue's key, known from elsewhere than from the statement.")  # fmt: skip
+@click.option(
+    "--public-key",
+    "public",
+    required=True,
+    metavar="HEX",
+    help="The venue's key, known from elsewhere than from the statement.",
+)
 @click.option("--member", required=True, help="Whose proof it must be.")
-@click.option("--balance", "balances", multiple=True, metavar="ASSET=UNITS",
-              help="What the member knows that it has; again for each asset.")  # fmt: skip
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    metavar="ASSET=UNITS",
+    help="What the member knows that it has; again for each asset.",
+)
 @click.option(CHALLENGE, "text", help="The 32 bytes that the venue must have signed.")
 @as_json_option
 def verify(
@@ -136,8 +158,16 @@ def verify(
     check_own(stated, own, member, known)
     proven = dict(zip(stated.assets, own.balances, strict=True))
     if as_json:
-        click.echo(json.dumps({"member": member, "as_of_seq": stated.as_of_seq,
-                               "balances": proven, "challenged": bool(challenged)}))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "member": member,
+                    "as_of_seq": stated.as_of_seq,
+                    "balances": proven,
+                    "challenged": bool(challenged),
+                }
+            )
+        )
         return
     click.echo(f"{member} is in the root {stated.root_hash.hex()} as of {stated.as_of_seq:,}:")
     for asset, units in proven.items():

@@ -22,21 +22,42 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 
 @click.command()
 @click.argument("name", type=click.Choice(NAMES), required=False)
-@click.option("--data", "folder", type=PathArgument, required=True,
-              help="Folder with schema_and_data.sql and q1.sql to q5.sql.")  # fmt: skip
-@click.option("--as", "reading", type=click.Choice(["faithful", "corrected"]),
-              help="As the SQL there answers, or as the text means it [both].")  # fmt: skip
-@click.option("--on", "address", default="duckdb", show_default=True, metavar="ADDRESS",
-              callback=concealed_password,
-              help="Who answers faithfully: duckdb, postgresql://… or mysql://….")  # fmt: skip
-@click.option("--as-of", type=MOMENT, help="What NOW() says, UTC [faithful: now; corrected: "
-              "2024-10-02].")  # fmt: skip
+@click.option(
+    "--data",
+    "folder",
+    type=PathArgument,
+    required=True,
+    help="Folder with schema_and_data.sql and q1.sql to q5.sql.",
+)
+@click.option(
+    "--as",
+    "reading",
+    type=click.Choice(["faithful", "corrected"]),
+    help="As the SQL there answers, or as the text means it [both].",
+)
+@click.option(
+    "--on",
+    "address",
+    default="duckdb",
+    show_default=True,
+    metavar="ADDRESS",
+    callback=concealed_password,
+    help="Who answers faithfully: duckdb, postgresql://… or mysql://….",
+)
+@click.option(
+    "--as-of", type=MOMENT, help="What NOW() says, UTC [faithful: now; corrected: 2024-10-02]."
+)
 @click.option("--from", "begin", type=MOMENT, help="Where the window of q1, q5 or fees begins.")
 @click.option("--to", "end", type=MOMENT, help="Where it ends; that moment is not in it.")
 @click.option("--order", "order_id", type=int, help="The order of q3 [9001].")
 @click.option("--market", help="The market of q5 [BTC_USD].")
-@click.option("--fees", type=click.Choice(["rate", "amount"]), default="rate", show_default=True,
-              help="What a trade's fees are: parts of its notional, or amounts.")  # fmt: skip
+@click.option(
+    "--fees",
+    type=click.Choice(["rate", "amount"]),
+    default="rate",
+    show_default=True,
+    help="What a trade's fees are: parts of its notional, or amounts.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output: one NAME, one --as.")
 @as_json_option
 def questions(
@@ -118,8 +139,10 @@ def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool)
         return
     for reading, of in answers.items():
         for name, answer in of.items():
-            rows = [["" if value is None else str(_plain(value)) for value in row]
-                    for row in answer.rows]  # fmt: skip
+            rows = [
+                ["" if value is None else str(_plain(value)) for value in row]
+                for row in answer.rows
+            ]
             if as_csv:
                 write_rows(sys.stdout, answer.names, rows)
                 continue

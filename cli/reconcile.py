@@ -20,11 +20,16 @@ LOOK_S = 0.5
 
 @click.command()
 @click.argument("journal", type=PathArgument)
-@click.option("--ledger", "url", callback=concealed_password,
-              help="postgresql://… instead of files beside the journal.")  # fmt: skip
+@click.option(
+    "--ledger",
+    "url",
+    callback=concealed_password,
+    help="postgresql://… instead of files beside the journal.",
+)
 @click.option("--follow", is_flag=True, help="Follow the journal: poll it twice a second.")
-@click.option("--since-last", is_flag=True,
-              help="Begin at the newest checkpoint that was compared already.")  # fmt: skip
+@click.option(
+    "--since-last", is_flag=True, help="Begin at the newest checkpoint that was compared already."
+)
 @as_json_option
 def reconcile(
     journal: Path, url: str | None, follow: bool, since_last: bool, as_json: bool
@@ -92,5 +97,7 @@ def _show(verdict: "Verdict", as_json: bool) -> None:
     if verdict.torn:
         click.echo(f"the journal's end is torn: {verdict.torn}")
     if verdict.unwatermarked:
-        click.echo(f"whether acknowledged commands are missing at the end is unknown: "
-                   f"{verdict.unwatermarked}")  # fmt: skip
+        click.echo(
+            f"whether acknowledged commands are missing at the end is unknown: "
+            f"{verdict.unwatermarked}"
+        )

@@ -25,24 +25,30 @@ def show_book(directory: Path, until: int | None, symbol: str, levels: int, as_j
 def _at(directory: Path, until: int | None, symbol: str) -> Stepper:
     stepper = Stepper(directory, until)
     if symbol not in stepper.symbols:
-        raise OutcryError(f"{symbol} is not among the journal's instruments: "
-                          f"{', '.join(stepper.symbols)}")  # fmt: skip
+        raise OutcryError(
+            f"{symbol} is not among the journal's instruments: {', '.join(stepper.symbols)}"
+        )
     return stepper
 
 
 def book_document(stepper: Stepper, symbol: str) -> dict[str, Any]:
     """Command, events and open orders, as JSON can hold them."""
     rows = [
-        {**order._asdict(), "side": order.side.name, "order_type": order.order_type.name,
-         "place": PLACES[order.place]}
+        {
+            **order._asdict(),
+            "side": order.side.name,
+            "order_type": order.order_type.name,
+            "place": PLACES[order.place],
+        }
         for order in orders_of(stepper.engine, symbol)
-    ]  # fmt: skip
+    ]
     return {
-        "seq": stepper.seq, "symbol": symbol,
+        "seq": stepper.seq,
+        "symbol": symbol,
         "command": None if stepper.command is None else command_text(stepper.command),
         "events": [event_text(event, stepper.symbols) for event in stepper.events],
         "orders": rows,
-    }  # fmt: skip
+    }
 
 
 def _show(stepper: Stepper, symbol: str, levels: int) -> None:

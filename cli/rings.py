@@ -22,10 +22,15 @@ LIFE = {True: "alive", False: "dead", None: "hidden"}
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--tail", "count", type=Count, metavar="N",
-              help="Show the next N records as they pass.")  # fmt: skip
-@click.option("--clean", "do_clean", is_flag=True,
-              help="Remove what processes that are all proven dead have left.")  # fmt: skip
+@click.option(
+    "--tail", "count", type=Count, metavar="N", help="Show the next N records as they pass."
+)
+@click.option(
+    "--clean",
+    "do_clean",
+    is_flag=True,
+    help="Remove what processes that are all proven dead have left.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def rings(name: str | None, count: int | None, do_clean: bool, as_json: bool) -> None:
     """List the rings on this machine: fill, rate, cursors, and who is attached, alive or dead.

@@ -47,9 +47,20 @@ DEFAULT_ORDERS = 1_000_000
 SHARE = 4
 """Participants who could fill the book together, by default; fewer cannot."""
 RUN_OPTIONS = (
-    "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
-    "policy", "checkpoint_every", "housekeeping_cores", "volatile_journal",
-)  # fmt: skip
+    "orders",
+    "seed",
+    "rate",
+    "topology",
+    "durability",
+    "journal",
+    "gateway",
+    "resume",
+    "copies",
+    "policy",
+    "checkpoint_every",
+    "housekeeping_cores",
+    "volatile_journal",
+)
 """The options that a run has under the same name."""
 
 
@@ -82,54 +93,125 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @source_options
 @click.option("--orders", type=Count, help="Stop after N commands [flows: 1000000].")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-              help="Seed of the generated flow.")  # fmt: skip
-@click.option("--rate", type=Rate(), default="max", show_default=True,
-              help="Commands a second by intended send time, or `max`.")  # fmt: skip
-@click.option("--participant-rate", type=Rate(), default="100000", show_default=True,
-              help="Orders a second that one participant may send by a network, a tenth of it at "
-              "once; what is beyond is rejected. `max`: any number.")  # fmt: skip
-@click.option("--participant-orders", type=OpenOrders(),
-              help="Open orders that one participant may hold, by a network; what is beyond is "
-              "rejected. `max`: any number [default: a quarter of the book; with --shards "
-              "any number].")  # fmt: skip
-@click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
-              show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
-@click.option("--housekeeping-cores", "housekeeping_cores", type=click.IntRange(0), default=1,
-              show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
-              "stages: more throughput in memory, longer tails.")  # fmt: skip
-@click.option("--shards", type=click.IntRange(1, MAX_SHARDS), default=1, show_default=True,
-              help="Matchers that share the instruments, by hash of the symbol.")  # fmt: skip
-@click.option("--durability", type=click.Choice(["none", "async", "durable", "replicated"]),
-              default="durable", show_default=True,
-              help="none: memory only. async: journaled beside. durable: nothing leaves before its "
-              "command is on disk. replicated: and on a majority of --nats.")  # fmt: skip
-@click.option("--nats", metavar="CLUSTER",
-              help="Replicate the journal: URLs with commas between, a JSON file with urls, user, "
-              "password and ca, or a folder of `outcry cluster up`.")  # fmt: skip
-@click.option("--stream", default="RUN", show_default=True,
-              help="Name of the replicated journal in that cluster.")  # fmt: skip
-@click.option("--gateway", type=click.Choice(["golden", "rtl"]), default="golden",
-              show_default=True,
-              help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
-@click.option("--gateway-settings", type=PathArgument, metavar="FILE.toml",
-              help="Collars, limits, halts, participants and rates (docs/gateway.md).")  # fmt: skip
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the generated flow.",
+)
+@click.option(
+    "--rate",
+    type=Rate(),
+    default="max",
+    show_default=True,
+    help="Commands a second by intended send time, or `max`.",
+)
+@click.option(
+    "--participant-rate",
+    type=Rate(),
+    default="100000",
+    show_default=True,
+    help="Orders a second that one participant may send by a network, a tenth of it at "
+    "once; what is beyond is rejected. `max`: any number.",
+)
+@click.option(
+    "--participant-orders",
+    type=OpenOrders(),
+    help="Open orders that one participant may hold, by a network; what is beyond is "
+    "rejected. `max`: any number [default: a quarter of the book; with --shards "
+    "any number].",
+)
+@click.option(
+    "--topology",
+    type=click.Choice(["inline", "processes"]),
+    default="processes",
+    show_default=True,
+    help="One thread, or one process a group of stages.",
+)
+@click.option(
+    "--housekeeping-cores",
+    "housekeeping_cores",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Cores without a busy-polling stage; 0 gives them to "
+    "stages: more throughput in memory, longer tails.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1, MAX_SHARDS),
+    default=1,
+    show_default=True,
+    help="Matchers that share the instruments, by hash of the symbol.",
+)
+@click.option(
+    "--durability",
+    type=click.Choice(["none", "async", "durable", "replicated"]),
+    default="durable",
+    show_default=True,
+    help="none: memory only. async: journaled beside. durable: nothing leaves before its "
+    "command is on disk. replicated: and on a majority of --nats.",
+)
+@click.option(
+    "--nats",
+    metavar="CLUSTER",
+    help="Replicate the journal: URLs with commas between, a JSON file with urls, user, "
+    "password and ca, or a folder of `outcry cluster up`.",
+)
+@click.option(
+    "--stream",
+    default="RUN",
+    show_default=True,
+    help="Name of the replicated journal in that cluster.",
+)
+@click.option(
+    "--gateway",
+    type=click.Choice(["golden", "rtl"]),
+    default="golden",
+    show_default=True,
+    help="Who validates orders: the golden model, or the Verilog itself.",
+)
+@click.option(
+    "--gateway-settings",
+    type=PathArgument,
+    metavar="FILE.toml",
+    help="Collars, limits, halts, participants and rates (docs/gateway.md).",
+)
 @click.option(
     "--journal",
     type=PathArgument,
     help="Keep the journal in this new directory [network: one in this folder].",
 )
-@click.option("--volatile-journal", is_flag=True,
-              help="Durable also on a file system that a power cut empties (tmpfs).")  # fmt: skip
+@click.option(
+    "--volatile-journal",
+    is_flag=True,
+    help="Durable also on a file system that a power cut empties (tmpfs).",
+)
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
-@click.option("--copy", "copies", type=PathArgument, multiple=True,
-              help="One more directory for the journal, written side by side.")  # fmt: skip
-@click.option("--policy", type=click.Choice(POLICIES), default="all", show_default=True,
-              help="Where a command must be before its events leave: all, a quorum or any of the "
-              "directories; of a replicated journal all is both, and local or replicated one of "
-              "the two.")  # fmt: skip
-@click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
-              help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
+@click.option(
+    "--copy",
+    "copies",
+    type=PathArgument,
+    multiple=True,
+    help="One more directory for the journal, written side by side.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="all",
+    show_default=True,
+    help="Where a command must be before its events leave: all, a quorum or any of the "
+    "directories; of a replicated journal all is both, and local or replicated one of "
+    "the two.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=CountOrNone,
+    default=1_000_000,
+    show_default=True,
+    help="Commands between checkpoints beside --journal; 0 for none.",
+)
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option(
     "--histograms",
@@ -192,9 +274,13 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **values: A
 def _check_together(args: SimpleNamespace) -> None:
     """What may not be given together, or not alone."""
     exactly_one(
-        flow=args.flow, lobster=args.lobster, itch=args.itch, bitstamp=args.bitstamp,
-        udp=args.udp, port=args.ports or None,
-    )  # fmt: skip
+        flow=args.flow,
+        lobster=args.lobster,
+        itch=args.itch,
+        bitstamp=args.bitstamp,
+        udp=args.udp,
+        port=args.ports or None,
+    )
     if args.seed_book and not args.lobster:
         raise click.UsageError("--seed-book goes with --lobster")
     if args.symbols and not args.itch:

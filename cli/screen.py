@@ -13,12 +13,20 @@ from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint
 @click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Sends participants' mail.")
 @SMTP_TLS_OPTION
 @SMTP_CA_OPTION
-@click.option("--mail-from", "sender", default="openoutcry@localhost", show_default=True,
-              help="Of their mail.")  # fmt: skip
-@click.option("--webhook-host", "webhook_hosts", multiple=True,
-              metavar="HOST[:PORT]",
-              help="Where participants' webhooks may go (default: nowhere; "
-                   "port 80 for http, 443 for https).")  # fmt: skip
+@click.option(
+    "--mail-from",
+    "sender",
+    default="openoutcry@localhost",
+    show_default=True,
+    help="Of their mail.",
+)
+@click.option(
+    "--webhook-host",
+    "webhook_hosts",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Where participants' webhooks may go (default: nowhere; port 80 for http, 443 for https).",
+)
 def screen(
     file: Path,
     address: tuple[str, int],

@@ -28,17 +28,28 @@ from openoutcry.report.run_text import stage_table
 
 @click.command()
 @click.option("--to", type=Endpoint(), help="Where `outcry run --udp` listens.")
-@click.option("--port", metavar="PORT", help="The way out, by the packet shim (docs/shim.md): "
-              "packet:eth0,to=10.0.0.2:9000 …")  # fmt: skip
-@click.option("--session", type=click.IntRange(1, 65_535),
-              help="To a venue: send authenticated, as this participant.")  # fmt: skip
+@click.option(
+    "--port",
+    metavar="PORT",
+    help="The way out, by the packet shim (docs/shim.md): packet:eth0,to=10.0.0.2:9000 …",
+)
+@click.option(
+    "--session",
+    type=click.IntRange(1, 65_535),
+    help="To a venue: send authenticated, as this participant.",
+)
 @click.option("--key-file", type=PathArgument, help="With --session: the file of its key.")
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
 @click.option("--orders", type=Count, default=100_000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
-@click.option("--rate", type=Rate(), default="10000", show_default=True,
-              help="Orders a second by intended send time, or `max`.")  # fmt: skip
+@click.option(
+    "--rate",
+    type=Rate(),
+    default="10000",
+    show_default=True,
+    help="Orders a second by intended send time, or `max`.",
+)
 @as_json_option
 def send(
     to: tuple[str, int] | None,

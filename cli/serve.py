@@ -14,10 +14,19 @@ from openoutcry.cli.options import PathArgument
 @click.command()
 @click.argument("file", type=PathArgument)
 @click.option("--resume", is_flag=True, help="Refuse to begin a new journal.")
-@click.option("--from", "start", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]),
-              help="Rehearsal: let the venue's clock begin at this time (UTC).")  # fmt: skip
-@click.option("--speed", type=click.FloatRange(0, 1e7, min_open=True), default=1.0,
-              show_default=True, help="Rehearsal: let it run so many times as fast.")  # fmt: skip
+@click.option(
+    "--from",
+    "start",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]),
+    help="Rehearsal: let the venue's clock begin at this time (UTC).",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 1e7, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Rehearsal: let it run so many times as fast.",
+)
 @click.option("--json", "as_json", is_flag=True, help="At the end one JSON document.")
 def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json: bool) -> None:
     """Open a venue and keep it open, day after day, until Control-C or SIGTERM.

@@ -11,12 +11,22 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 DAY = click.DateTime(["%Y-%m-%d"])
 TRADES = click.argument("trades", type=PathArgument)
-CYCLE = click.option("--cycle", "days", type=click.IntRange(0, 30),
-                     help="n of T+n for all trades [by market and date].")  # fmt: skip
-CLOSED = click.option("--closed", type=DAY, multiple=True,
-                      help="A day on which nothing settles; again for each.")  # fmt: skip
-OPENED = click.option("--open", "opened", type=DAY, multiple=True,
-                      help="A further day on which trades settle; again for each.")  # fmt: skip
+CYCLE = click.option(
+    "--cycle",
+    "days",
+    type=click.IntRange(0, 30),
+    help="n of T+n for all trades [by market and date].",
+)
+CLOSED = click.option(
+    "--closed", type=DAY, multiple=True, help="A day on which nothing settles; again for each."
+)
+OPENED = click.option(
+    "--open",
+    "opened",
+    type=DAY,
+    multiple=True,
+    help="A further day on which trades settle; again for each.",
+)
 Days = tuple[datetime, ...]
 OUT = click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
 PHASES = ("CLOSED", "PRE_OPEN")
@@ -96,8 +106,16 @@ def net(
     nets = netted(read)
     tables.write(out, files.NETS, files.net_rows(read, nets))
     moved = sum(map(abs, nets.units))
-    _say({"trades": len(read), "nets": len(nets.units), "gross_units": gross_units(read),
-          "net_units": moved, "out": str(out)}, as_json)  # fmt: skip
+    _say(
+        {
+            "trades": len(read),
+            "nets": len(nets.units),
+            "gross_units": gross_units(read),
+            "net_units": moved,
+            "out": str(out),
+        },
+        as_json,
+    )
 
 
 @settlement.command()
@@ -108,8 +126,13 @@ def net(
 @click.option("--balances", type=PathArgument, required=True, help="member,asset,balance_units")
 @click.option("--day", type=DAY, required=True, help="What is due on it or before is settled.")
 @click.option("--carried", type=PathArgument, help="The folder of the last settlement.")
-@click.option("--penalty-ppm", type=click.IntRange(0, 1_000_000), default=100, show_default=True,
-              help="A day's penalty in millionths of a failing trade's cash.")  # fmt: skip
+@click.option(
+    "--penalty-ppm",
+    type=click.IntRange(0, 1_000_000),
+    default=100,
+    show_default=True,
+    help="A day's penalty in millionths of a failing trade's cash.",
+)
 @click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
 @as_json_option
 def settle(
@@ -138,9 +161,17 @@ def settle(
         read, owed = files.with_carried(read, carried), files.read_owed(carried)
     done = settle_trades(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
     files.write_settlement(folder, read, done)
-    _say({"settled": len(done.settled), "failed": len(done.fails), "waiting":
-          len(done.waiting(len(read))), "penalties_owed": len(done.owed),
-          "transfers": len(done.transfers), "out": str(folder)}, as_json)  # fmt: skip
+    _say(
+        {
+            "settled": len(done.settled),
+            "failed": len(done.fails),
+            "waiting": len(done.waiting(len(read))),
+            "penalties_owed": len(done.owed),
+            "transfers": len(done.transfers),
+            "out": str(folder),
+        },
+        as_json,
+    )
 
 
 @settlement.command()
@@ -171,27 +202,47 @@ def due(
 
 def _action(command: Any) -> Any:
     """The options that a dividend and a split share."""
-    for option in reversed((
-        click.option("--positions", type=PathArgument, required=True, help="member,units"),
-        click.option("--orders", type=PathArgument, required=True,
-                     help="order_id,participant,symbol,side,order_type,price_ticks,qty_lots,"
-                     "self_trade"),
-        click.option("--symbol", required=True, help="The instrument, which is the asset, too."),
-        click.option("--cash", "cash_asset", required=True, help="The asset that is paid."),
-        click.option("--reference-ticks", type=int, required=True, help="The last close."),
-        click.option("--phase", type=click.Choice(PHASES), default="PRE_OPEN", show_default=True,
-                     help="In which the instrument gets its new reference price."),
-        click.option("--movements", type=PathArgument, required=True, help="CSV file to write."),
-        click.option("--commands", type=PathArgument, required=True, help="CSV file to write."),
-        as_json_option,
-    )):  # fmt: skip
+    for option in reversed(
+        (
+            click.option("--positions", type=PathArgument, required=True, help="member,units"),
+            click.option(
+                "--orders",
+                type=PathArgument,
+                required=True,
+                help="order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_trade",
+            ),
+            click.option(
+                "--symbol", required=True, help="The instrument, which is the asset, too."
+            ),
+            click.option("--cash", "cash_asset", required=True, help="The asset that is paid."),
+            click.option("--reference-ticks", type=int, required=True, help="The last close."),
+            click.option(
+                "--phase",
+                type=click.Choice(PHASES),
+                default="PRE_OPEN",
+                show_default=True,
+                help="In which the instrument gets its new reference price.",
+            ),
+            click.option(
+                "--movements", type=PathArgument, required=True, help="CSV file to write."
+            ),
+            click.option("--commands", type=PathArgument, required=True, help="CSV file to write."),
+            as_json_option,
+        )
+    ):
         command = option(command)
     return command
 
 
 @settlement.command()
-@click.option("--per-unit", nargs=2, type=int, required=True, metavar="N D",
-              help="N/D units of cash for each unit held.")  # fmt: skip
+@click.option(
+    "--per-unit",
+    nargs=2,
+    type=int,
+    required=True,
+    metavar="N D",
+    help="N/D units of cash for each unit held.",
+)
 @click.option("--ticks", type=click.IntRange(0), required=True, help="The same in price ticks.")
 @_action
 def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
@@ -202,10 +253,20 @@ def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
 
 
 @settlement.command()
-@click.option("--ratio", nargs=2, type=int, required=True, metavar="NEW OLD",
-              help="New units for so many old ones; fewer is a reverse split.")  # fmt: skip
-@click.option("--cash-per-tick", type=click.IntRange(0), required=True,
-              help="Units of cash that a unit costs for each tick of its price.")  # fmt: skip
+@click.option(
+    "--ratio",
+    nargs=2,
+    type=int,
+    required=True,
+    metavar="NEW OLD",
+    help="New units for so many old ones; fewer is a reverse split.",
+)
+@click.option(
+    "--cash-per-tick",
+    type=click.IntRange(0),
+    required=True,
+    help="Units of cash that a unit costs for each tick of its price.",
+)
 @_action
 def split(ratio: tuple[int, int], cash_per_tick: int, **words: Any) -> None:
     """A split: new positions, cash for fractions, and the commands for open orders."""
@@ -231,9 +292,16 @@ def _adjust(
     from openoutcry.ledger.settlement import corporate_files
     from openoutcry.wire.enums import Phase
 
-    adjustment = make(corporate_files.read_positions(positions),
-                      corporate_files.read_orders(orders), symbol, cash_asset, terms, price,
-                      reference_ticks, Phase[phase])  # fmt: skip
+    adjustment = make(
+        corporate_files.read_positions(positions),
+        corporate_files.read_orders(orders),
+        symbol,
+        cash_asset,
+        terms,
+        price,
+        reference_ticks,
+        Phase[phase],
+    )
     corporate_files.write_adjustment(adjustment, movements, commands)
     _say({"movements": len(adjustment.movements), "commands": len(adjustment.commands)}, as_json)
 

@@ -19,18 +19,33 @@ def simulate() -> None:
 
 
 @simulate.command()
-@click.option("--seeds", type=click.IntRange(1), default=2000, show_default=True,
-              help="How many histories.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-              help="The first one's seed; the others follow it.")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(0, min_open=True),
-              help="Stop after so long, whatever --seeds says.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
-              help="Processes that share the seeds; the findings are the same.")  # fmt: skip
+@click.option(
+    "--seeds", type=click.IntRange(1), default=2000, show_default=True, help="How many histories."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The first one's seed; the others follow it.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so long, whatever --seeds says.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Processes that share the seeds; the findings are the same.",
+)
 @click.option("--trace", is_flag=True, help="Tell the one history of --seed, step by step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def replication(seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool,
-                as_json: bool) -> None:  # fmt: skip
+def replication(
+    seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool, as_json: bool
+) -> None:
     """Primary, standbys, stream, clients and clocks, from seeds: the protocol's own code.
 
     Each seed is one history: messages lost, doubled and late, partitions, pauses, crashes, torn
@@ -53,8 +68,9 @@ def replication(seeds: int, seed: int, minutes: float | None, jobs: int, trace: 
     def progress(now: Progress) -> None:
         click.echo(
             f"{now.histories:,} histories, {now.violations} violations, "
-            f"{now.steps / (time.monotonic() - started):,.0f} steps/s", err=True,
-        )  # fmt: skip
+            f"{now.steps / (time.monotonic() - started):,.0f} steps/s",
+            err=True,
+        )
 
     findings = simulate_all(range(seed, seed + seeds), jobs, deadline_s, progress)
     seconds = time.monotonic() - started

@@ -12,11 +12,21 @@ from openoutcry.cli.options import PathArgument
 
 @click.command()
 @click.argument("file", type=PathArgument)
-@click.option("--patience-ms", type=click.IntRange(0, 600_000), default=0, show_default=True,
-              help="Wait so much longer than others before taking over.")  # fmt: skip
-@click.option("--trust-checks-until", "trusted", type=click.IntRange(0), default=0,
-              help="Do not compare with what the primary said of its core up to this message: "
-              "whose core was wrong has been seen.")  # fmt: skip
+@click.option(
+    "--patience-ms",
+    type=click.IntRange(0, 600_000),
+    default=0,
+    show_default=True,
+    help="Wait so much longer than others before taking over.",
+)
+@click.option(
+    "--trust-checks-until",
+    "trusted",
+    type=click.IntRange(0),
+    default=0,
+    help="Do not compare with what the primary said of its core up to this message: "
+    "whose core was wrong has been seen.",
+)
 @click.option("--json", "as_json", is_flag=True, help="At the end one JSON document.")
 def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
     """Follow the venue of FILE, and take it over when its primary is gone.
@@ -36,9 +46,12 @@ def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
     venue = read_venue(file)
     with Display(Console(stderr=True)) as display:
         result = StandbyVenue(
-            venue, display.watcher(), SystemClock(),
-            patience_ns=patience_ms * 1_000_000, trusted=trusted,
-        ).run()  # fmt: skip
+            venue,
+            display.watcher(),
+            SystemClock(),
+            patience_ns=patience_ms * 1_000_000,
+            trusted=trusted,
+        ).run()
     if as_json:
         click.echo(json.dumps(result))
         return

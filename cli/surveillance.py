@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 journal_argument = click.argument("journal", type=PathArgument)
 settings_option = click.option(
-    "--settings", "file", type=PathArgument,
+    "--settings",
+    "file",
+    type=PathArgument,
     help="Related participants, linked symbols, declared client orders, parameters (TOML).",
-)  # fmt: skip
+)
 every_option = click.option(
-    "--every", type=Count, default=1_000_000, show_default=True,
+    "--every",
+    type=Count,
+    default=1_000_000,
+    show_default=True,
     help="Commands from one checkpoint to the next.",
-)  # fmt: skip
+)
 
 
 @click.group()
@@ -56,15 +61,26 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
     began = time.perf_counter()
     done = run_along(journal, read_settings(file), until_seq, every)
     if done.lost:
-        click.echo(f"{done.evidence.path}: {done.lost:,} hits that the desk's record names were "
-                   "missing; they were made again", err=True)  # fmt: skip
+        click.echo(
+            f"{done.evidence.path}: {done.lost:,} hits that the desk's record names were "
+            "missing; they were made again",
+            err=True,
+        )
     findings = CaseBook.of(journal)
     spent = time.perf_counter() - began
     if as_json:
-        click.echo(json.dumps(
-            {"seq": done.seq, "events": done.events, "hits": done.evidence.count,
-             "cases": len(findings.cases), "head": done.evidence.head.hex(), "seconds": spent}
-        ))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "seq": done.seq,
+                    "events": done.events,
+                    "hits": done.evidence.count,
+                    "cases": len(findings.cases),
+                    "head": done.evidence.head.hex(),
+                    "seconds": spent,
+                }
+            )
+        )
         return
     click.echo(
         f"analysed {done.events:,} events up to command {done.seq:,}: "
@@ -97,11 +113,19 @@ def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
             name = Detector(int(hit["detector"])).name.lower()
             score = int(hit["score"])
             if as_json:
-                click.echo(json.dumps(
-                    {"hit": int(hit["number"]), "detector": name, "participants": who,
-                     "score": score, "seq": int(hit["seq"]), "ts_ns": int(hit["ts_ns"]),
-                     "told_ns": time.time_ns()}
-                ))  # fmt: skip
+                click.echo(
+                    json.dumps(
+                        {
+                            "hit": int(hit["number"]),
+                            "detector": name,
+                            "participants": who,
+                            "score": score,
+                            "seq": int(hit["seq"]),
+                            "ts_ns": int(hit["ts_ns"]),
+                            "told_ns": time.time_ns(),
+                        }
+                    )
+                )
             else:
                 click.echo(
                     f"{name} ({severity_of(score)}): participant {_names(who)}, "
@@ -124,8 +148,9 @@ def _row(findings: "CaseBook", case: "Case") -> dict[str, Any]:
 
 @surveillance.command()
 @journal_argument
-@click.option("--open", "only_open", is_flag=True,
-              help="Without those that are closed or suppressed.")  # fmt: skip
+@click.option(
+    "--open", "only_open", is_flag=True, help="Without those that are closed or suppressed."
+)
 @as_json_option
 def cases(journal: Path, only_open: bool, as_json: bool) -> None:
     """What was found: one case for a pattern, its participants, a symbol and a stretch of time."""
@@ -143,10 +168,18 @@ def cases(journal: Path, only_open: bool, as_json: bool) -> None:
         return
     names = ["case", "severity", "pattern", "participants", "symbol", "from", "hits", "status"]
     texts = [
-        [str(row["number"]), row["severity"], row["detector"], _names(row["participants"]),
-         row["symbol"], utc(row["first_ns"]), str(row["hits"]), row["status"]]
+        [
+            str(row["number"]),
+            row["severity"],
+            row["detector"],
+            _names(row["participants"]),
+            row["symbol"],
+            utc(row["first_ns"]),
+            str(row["hits"]),
+            row["status"],
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     print_columns(Console(), names, texts, ["case", "hits"])
 
 
@@ -163,9 +196,13 @@ def utc(ts_ns: int) -> str:
 @settings_option
 @as_json_option
 def show(
-    journal: Path, case: int, out: Path | None, picture: Path | None, file: Path | None,
+    journal: Path,
+    case: int,
+    out: Path | None,
+    picture: Path | None,
+    file: Path | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """One case: evidence, the book at the time, a picture, what was done with it."""
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.dossier import dossier
@@ -200,15 +237,25 @@ def show(
 @journal_argument
 @click.argument("case", type=Count)
 @click.option("--why", required=True, help="The reason; it is kept for good.")
-@click.option("--as", "action", type=click.Choice(["review", "escalate", "close", "reopen"]),
-              default="close", show_default=True)  # fmt: skip
+@click.option(
+    "--as",
+    "action",
+    type=click.Choice(["review", "escalate", "close", "reopen"]),
+    default="close",
+    show_default=True,
+)
 @click.option("--venue", type=PathArgument, help="A venue's file: its operators say who it is.")
 @click.option("--operator", help="Of that file; the password is asked for, or read from a pipe.")
 @as_json_option
 def close(
-    journal: Path, case: int, why: str, action: str, venue: Path | None, operator: str | None,
+    journal: Path,
+    case: int,
+    why: str,
+    action: str,
+    venue: Path | None,
+    operator: str | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Close a case, or review, escalate or reopen it.
 
     Two persons close a case: the first asks, the second agrees. Who it is says the system's user
@@ -255,8 +302,9 @@ def _operator(venue: Path, name: str) -> str:
 @surveillance.command()
 @journal_argument
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
-@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json",
-              show_default=True)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True
+)
 def export(journal: Path, out: Path, form: str) -> None:
     """Write every case, its evidence and its life to a file; every hash was checked."""
     import io
@@ -270,8 +318,13 @@ def export(journal: Path, out: Path, form: str) -> None:
     else:
         buffer = io.StringIO()
         names = list(rows[0]) if rows else ["number"]
-        cells = ([" ".join(map(str, value)) if isinstance(value, list) else value
-                  for value in row.values()] for row in rows)  # fmt: skip
+        cells = (
+            [
+                " ".join(map(str, value)) if isinstance(value, list) else value
+                for value in row.values()
+            ]
+            for row in rows
+        )
         write_rows(buffer, names, cells)
         text = buffer.getvalue()
     write_whole(out, text.encode())
@@ -281,11 +334,17 @@ def export(journal: Path, out: Path, form: str) -> None:
 @surveillance.command()
 @journal_argument
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--minutes", type=click.IntRange(10, 600), default=20, show_default=True,
-              help="Of a session.")  # fmt: skip
+@click.option(
+    "--minutes", type=click.IntRange(10, 600), default=20, show_default=True, help="Of a session."
+)
 @click.option("--sessions", type=click.IntRange(1, 100), default=1, show_default=True)
-@click.option("--manipulators", default="all", show_default=True, metavar="NAMES",
-              help="Separated by commas; none: '' (see docs/surveillance.md).")  # fmt: skip
+@click.option(
+    "--manipulators",
+    default="all",
+    show_default=True,
+    metavar="NAMES",
+    help="Separated by commas; none: '' (see docs/surveillance.md).",
+)
 @as_json_option
 def sample(
     journal: Path, seed: int, minutes: int, sessions: int, manipulators: str, as_json: bool

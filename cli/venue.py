@@ -69,9 +69,10 @@ def check(file: Path, as_json: bool) -> None:
         click.echo(json.dumps({"mistakes": []}))
         return
     counts = (
-        f"{len(parsed.instruments)} instruments", f"{len(parsed.participants)} participants",
+        f"{len(parsed.instruments)} instruments",
+        f"{len(parsed.participants)} participants",
         f"{len(parsed.sessions.sessions)} sessions",
-    )  # fmt: skip
+    )
     click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
 
 
@@ -97,8 +98,9 @@ def password(generate: bool) -> None:
     if len(word) > PASSWORD_LENGTH:
         click.echo(
             f"outcry: longer than {PASSWORD_LENGTH} characters: for FIX, as a login over "
-            "SoupBinTCP holds no more", err=True,
-        )  # fmt: skip
+            "SoupBinTCP holds no more",
+            err=True,
+        )
     click.echo(hasher.hash(word))
 
 
@@ -146,8 +148,10 @@ def actions(file: Path, as_json: bool) -> None:
     for row in rows:
         why = f": {row['why']}" if row["why"] else ""
         who = row["operator"] or "the account"
-        click.echo(f"{row['at']} {who}: {words_of(row['asked'])}{why} "
-                   f"(behind command {row['after_seq']:,})")  # fmt: skip
+        click.echo(
+            f"{row['at']} {who}: {words_of(row['asked'])}{why} "
+            f"(behind command {row['after_seq']:,})"
+        )
 
 
 def switched_off(risk: dict[str, Any]) -> list[str]:
@@ -223,8 +227,10 @@ def status(file: Path, as_json: bool) -> None:
     if document["next"]:
         click.echo(f"next: {document['next']['phase']} at {document['next']['at']}")
     for day in document["days"]:
-        click.echo(f"{day['day']}: ended behind command {day['last_seq']:,}, "
-                   f"{day['open_orders']:,} orders stayed open")  # fmt: skip
+        click.echo(
+            f"{day['day']}: ended behind command {day['last_seq']:,}, "
+            f"{day['open_orders']:,} orders stayed open"
+        )
 
 
 @venue.command()
@@ -250,7 +256,9 @@ def fairness(file: Path, as_json: bool) -> None:
     else:
         for fault in result["faults"]:
             click.echo(f"command {fault['seq']} {fault['what']}")
-        click.echo(f"{result['commands']:,} commands of participants, {result['delayed']:,} of "
-                   f"them delayed, {result['out_of_turn']:,} out of turn")  # fmt: skip
+        click.echo(
+            f"{result['commands']:,} commands of participants, {result['delayed']:,} of "
+            f"them delayed, {result['out_of_turn']:,} out of turn"
+        )
     if result["out_of_turn"]:
         sys.exit(1)

@@ -12,9 +12,14 @@ from openoutcry.cli.desk import asks
 @money_options
 @asks
 def withdraw(
-    participant: int, amount: int, asset: str | None, purpose: str, file: Path,
-    operator: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    participant: int,
+    amount: int,
+    asset: str | None,
+    purpose: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is available.
 
     \b

@@ -68,11 +68,17 @@ def read_copy(sequence: int, data: bytes) -> Copy:
         figures = (int(event[name]) for name in ("price_ticks", "leaves_lots", "qty_lots"))
         refusal = risk_reasons.text(int(event["contra_id"]), *figures)
     return Copy(
-        sequence=sequence, event=kind, reason=reason, refusal=refusal,
-        rx_ts_ns=int(record["rx_ts_ns"]), session=record["session"].decode("latin-1").rstrip(" "),
-        token=token, side=Side(event["side"]), event_seq=int(event["seq"]),
+        sequence=sequence,
+        event=kind,
+        reason=reason,
+        refusal=refusal,
+        rx_ts_ns=int(record["rx_ts_ns"]),
+        session=record["session"].decode("latin-1").rstrip(" "),
+        token=token,
+        side=Side(event["side"]),
+        event_seq=int(event["seq"]),
         **{name: int(event[name]) for name in names},
-    )  # fmt: skip
+    )
 
 
 class DropCopyClient(SoupBinClient):

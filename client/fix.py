@@ -30,9 +30,12 @@ NAMES = {
     452: "PartyRole", 453: "NoPartyIDs", 797: "CopyMsgIndicator",
 }  # fmt: skip
 KINDS = {
-    "3": "Reject", "8": "ExecutionReport", "9": "OrderCancelReject", "j": "BusinessReject",
+    "3": "Reject",
+    "8": "ExecutionReport",
+    "9": "OrderCancelReject",
+    "j": "BusinessReject",
     "r": "OrderMassCancelReport",
-}  # fmt: skip
+}
 POSS_RESEND = 97
 """A field of a message that stands in its header."""
 _HEADER = {8, 9, 10, 34, 35, 43, 49, 52, 56, 60, 97, 122}
@@ -156,8 +159,9 @@ class FixClient(LoggedIn):
         elif message.sequence == self.numbers.next_in:
             self.numbers.next_in += 1
         elif message.sequence < self.numbers.next_in:
-            raise ClientError(f"the venue's number is {message.sequence}, and should be "
-                              f"{self.numbers.next_in}")  # fmt: skip
+            raise ClientError(
+                f"the venue's number is {message.sequence}, and should be {self.numbers.next_in}"
+            )
         if message.get(789):
             # What the venue misses it does not ask for then.
             self._resend(int(message[789]), 0)

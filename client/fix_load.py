@@ -20,10 +20,19 @@ class FixLoadSession(LoadLine):
         """Queue order ``order`` (of the load) as the session's ``number``-th."""
         now = utc_text()
         side = "2" if number & 1 else "1"
-        self._queue("D", (
-            (11, f"{self.prefix}{order}"), (55, self.symbol), (54, side), (60, now), (38, "1"),
-            (40, "2"), (44, self.price),
-        ), now)  # fmt: skip
+        self._queue(
+            "D",
+            (
+                (11, f"{self.prefix}{order}"),
+                (55, self.symbol),
+                (54, side),
+                (60, now),
+                (38, "1"),
+                (40, "2"),
+                (44, self.price),
+            ),
+            now,
+        )
 
     def _queue(self, kind: str, fields: tuple[tuple[int, str], ...], kept: str = "") -> None:
         numbers = self.client.numbers
@@ -52,8 +61,9 @@ class FixLoadSession(LoadLine):
 
     def _take(self, message: FixMessage) -> list[tuple[int, str]]:
         if message.sequence != self.client.numbers.next_in:
-            raise ClientError(f"message {message.sequence} came instead of "
-                              f"{self.client.numbers.next_in}")  # fmt: skip
+            raise ClientError(
+                f"message {message.sequence} came instead of {self.client.numbers.next_in}"
+            )
         self.client.numbers.next_in += 1
         if message.kind == "1":
             self._queue("0", ((112, message.get(112)),))

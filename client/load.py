@@ -67,10 +67,15 @@ class _Session(LoadLine):
         self.name_at, self.name_bytes = enter.offsets[name], 4 if self.is_50 else 14
         quantity = "quantity" if self.is_50 else "shares"
         common = {
-            quantity: 1, "symbol": symbol, "price": price4(price), "display": "Y",
-            "capacity": "P", "iso": "N", "cross": "N",
+            quantity: 1,
+            "symbol": symbol,
+            "price": price4(price),
+            "display": "Y",
+            "capacity": "P",
+            "iso": "N",
+            "cross": "N",
             "time_in_force": "0" if self.is_50 else 99_999,
-        }  # fmt: skip
+        }
         self.templates = [enter.pack(side=side, **common) for side in "BS"]
         self.answer_at = self.protocol.from_server("A").offsets[name]
         # Names that no load before had: of 4.2 by the time of day, of 5.0 the venue says.

@@ -120,9 +120,15 @@ class OuchClient(SoupBinClient):
         name = self._new_name(name)
         day = ("3" if ioc else "0") if self.is_50 else (TIF_IOC if ioc else TIF_DAY)
         terms = {
-            "side": side, "symbol": symbol, "price": price4(price), "display": "Y",
-            "capacity": "P", "iso": "N", "cross": "N", "time_in_force": day,
-        }  # fmt: skip
+            "side": side,
+            "symbol": symbol,
+            "price": price4(price),
+            "display": "Y",
+            "capacity": "P",
+            "iso": "N",
+            "cross": "N",
+            "time_in_force": day,
+        }
         if self.is_50:
             options = {"firm": self.firm} if self.firm else {}
             self._send50("O", {"user_ref": name, "quantity": quantity} | terms, options | fields)

@@ -56,8 +56,11 @@ class Received:
         """``live`` is called at least each ``every_s``; the venue may be silent for ``silence_s``,
         0: for ever."""
         self.connection, self.every_s, self.silence_s, self.live = (
-            connection, every_s, silence_s, live,
-        )  # fmt: skip
+            connection,
+            every_s,
+            silence_s,
+            live,
+        )
         self.data = bytearray()
         self.heard_s = time.monotonic()
 

@@ -10,9 +10,12 @@ from openoutcry.venue.desk import DeskError
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {}, 403: {}, 409: {}, 422: {"description": "The desk says no, or the request is none"},
+    401: {},
+    403: {},
+    409: {},
+    422: {"description": "The desk says no, or the request is none"},
     429: {},
-}  # fmt: skip
+}
 
 
 def add_actions(app: Any, console: Console) -> None:

@@ -85,10 +85,13 @@ class Alarms:
         with self._lock:
             standing = list(self.watch.evaluator.standing.values())
             rows = [
-                _row(one) | {"for_s": round(max(0.0, self.clock() - one.since_s), 1),
-                             "acknowledged": self.acknowledged.get(_key(one))}
+                _row(one)
+                | {
+                    "for_s": round(max(0.0, self.clock() - one.since_s), 1),
+                    "acknowledged": self.acknowledged.get(_key(one)),
+                }
                 for one in standing
-            ]  # fmt: skip
+            ]
         order = {"firing": 0, "pending": 1}
         return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
 

@@ -32,13 +32,15 @@ class Events:
                 lines += self._read(name)
             for line in sorted(lines, key=lambda line: str(line.get("@timestamp"))):
                 self.count += 1
-                self.lines.append({
-                    "number": self.count,
-                    "at": line.get("@timestamp", ""),
-                    "level": line.get("log.level", ""),
-                    "text": line.get("message", ""),
-                    "seq": line.get("event.sequence", 0),
-                })  # fmt: skip
+                self.lines.append(
+                    {
+                        "number": self.count,
+                        "at": line.get("@timestamp", ""),
+                        "level": line.get("log.level", ""),
+                        "text": line.get("message", ""),
+                        "seq": line.get("event.sequence", 0),
+                    }
+                )
 
     def _read(self, name: str) -> list[dict[str, Any]]:
         if name not in self._sources:

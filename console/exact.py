@@ -2,10 +2,24 @@
 
 from typing import Any
 
-WIDE = frozenset({
-    "balance", "reserved", "profit", "credit", "position", "positions", "used", "value",
-    "bought_lots", "sold_lots", "bought_at", "sold_at", "match", "reference",
-})  # fmt: skip
+WIDE = frozenset(
+    {
+        "balance",
+        "reserved",
+        "profit",
+        "credit",
+        "position",
+        "positions",
+        "used",
+        "value",
+        "bought_lots",
+        "sold_lots",
+        "bought_at",
+        "sold_at",
+        "match",
+        "reference",
+    }
+)
 """Fields of documents that may hold any number of 64 bits; of a table by instrument its values."""
 
 

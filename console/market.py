@@ -174,8 +174,13 @@ class Market:
         if self.spec.stream is not None:
             return StreamReceiver(self.spec.stream, deliver=self._deliver, follow=True)
         lines = [one for one in (self.spec.a, self.spec.b) if one is not None]
-        return Receiver(lines, self.spec.retransmission, self.spec.interface, self._deliver,
-                        snapshots=self.spec.snapshots)  # fmt: skip
+        return Receiver(
+            lines,
+            self.spec.retransmission,
+            self.spec.interface,
+            self._deliver,
+            snapshots=self.spec.snapshots,
+        )
 
     def _deliver(self, messages: bytes, first: int) -> None:
         self.tapes.take(messages)
@@ -192,17 +197,25 @@ class Market:
             return {"symbol": symbol, "error": self.error or "nothing of it was published yet"}
         tape = self.tapes.of.get(instrument.locate, Tape())
         return {
-            "symbol": symbol, "state": instrument.state, "reason": instrument.reason,
-            "error": self.error, "last": instrument.last_price,
-            "last_shares": instrument.last_shares, "open": instrument.open_price,
-            "high": instrument.high, "low": instrument.low, "volume": instrument.volume,
-            "count": instrument.trades, "indicative": instrument.near_price,
-            "paired": instrument.paired, "imbalance": instrument.imbalance,
+            "symbol": symbol,
+            "state": instrument.state,
+            "reason": instrument.reason,
+            "error": self.error,
+            "last": instrument.last_price,
+            "last_shares": instrument.last_shares,
+            "open": instrument.open_price,
+            "high": instrument.high,
+            "low": instrument.low,
+            "volume": instrument.volume,
+            "count": instrument.trades,
+            "indicative": instrument.near_price,
+            "paired": instrument.paired,
+            "imbalance": instrument.imbalance,
             "vwap": instrument.turnover // instrument.volume if instrument.volume else 0,
             "bids": receiver.book.levels(instrument.locate, "B", DEPTH),
             "asks": receiver.book.levels(instrument.locate, "S", DEPTH),
             "trades": [row for row in tape.trades if row["number"] > since],
-        }  # fmt: skip
+        }
 
     def _find(self, symbol: str) -> Instrument | None:
         instruments = self._receiver.book.instruments() if self._receiver else []

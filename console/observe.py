@@ -192,14 +192,16 @@ class Observer:
             heat.append(column.astype(np.int64).tolist())
             kept = self.history.setdefault(interval.name, deque(maxlen=HEAT_S))
             kept.append([time.time(), *(float(last[name]) for name in PERCENTILES[:4])])  # type: ignore[arg-type]
-            rows.append({
-                "name": interval.name,
-                "span": interval.span,
-                "count": total["count"],
-                "all": {name: total[name] for name in PERCENTILES},
-                "second": {name: last[name] for name in ("count", *PERCENTILES[:4])},
-                "column": heat[-1],
-            })  # fmt: skip
+            rows.append(
+                {
+                    "name": interval.name,
+                    "span": interval.span,
+                    "count": total["count"],
+                    "all": {name: total[name] for name in PERCENTILES},
+                    "second": {name: last[name] for name in ("count", *PERCENTILES[:4])},
+                    "column": heat[-1],
+                }
+            )
         return rows
 
     def _participants(self) -> list[dict[str, Any]]:
@@ -286,13 +288,16 @@ class Observer:
             "rings": [{"name": ring.name, "lane": ring.lane} for ring in table.rings],
             "stages": [
                 {
-                    "name": stage.name, "reads": list(stage.reads), "writes": stage.writes,
-                    "gated_by": list(stage.gated_by), "span": stage.span,
+                    "name": stage.name,
+                    "reads": list(stage.reads),
+                    "writes": stage.writes,
+                    "gated_by": list(stage.gated_by),
+                    "span": stage.span,
                 }
                 for stage in table.stages
             ],
             "readers": [reader.name for reader in table.released],
-        }  # fmt: skip
+        }
 
 
 def _clock() -> dict[str, Any]:
@@ -300,8 +305,19 @@ def _clock() -> dict[str, Any]:
         status = clock_status()
     except OutcryError as error:
         return {"error": str(error)}
-    keys = ("utc", "state", "source", "grandmaster", "offset_ns", "bound_ns", "drift_ppb",
-            "path_delay_ns", "rts25", "error", "events")  # fmt: skip
+    keys = (
+        "utc",
+        "state",
+        "source",
+        "grandmaster",
+        "offset_ns",
+        "bound_ns",
+        "drift_ppb",
+        "path_delay_ns",
+        "rts25",
+        "error",
+        "events",
+    )
     return {key: status[key] for key in keys if key in status}
 
 
@@ -309,5 +325,9 @@ def _host() -> dict[str, Any]:
     import psutil
 
     memory = psutil.virtual_memory()
-    return {"load": os.getloadavg(), "cores": os.cpu_count(), "memory_total_bytes": memory.total,
-            "memory_available_bytes": memory.available}  # fmt: skip
+    return {
+        "load": os.getloadavg(),
+        "cores": os.cpu_count(),
+        "memory_total_bytes": memory.total,
+        "memory_available_bytes": memory.available,
+    }

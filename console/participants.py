@@ -18,9 +18,11 @@ from openoutcry.venue.standing import KILLED_BY
 SHOWN = 1_000
 """More participants than these are not shown: `outcry limits show` has all."""
 AGAINST = {
-    "open_orders": lay.OPEN, "exposure_buy": lay.BUY_EXPOSURE, "exposure_sell": lay.SELL_EXPOSURE,
+    "open_orders": lay.OPEN,
+    "exposure_buy": lay.BUY_EXPOSURE,
+    "exposure_sell": lay.SELL_EXPOSURE,
     "gross_position": lay.GROSS,
-}  # fmt: skip
+}
 
 
 @lru_cache(maxsize=4)

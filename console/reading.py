@@ -8,8 +8,18 @@ from openoutcry.console.observe import EDGES_NS
 from openoutcry.venue.operators import SUPERVISOR
 
 SYMBOL_MOST = 8
-PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",
-         "journal", "host", "replication")  # fmt: skip
+PARTS = (
+    "status",
+    "latency",
+    "alarms",
+    "alarms_fault",
+    "changes",
+    "participants",
+    "clock",
+    "journal",
+    "host",
+    "replication",
+)
 
 
 def health(slow: dict[str, Any]) -> str:
@@ -26,11 +36,14 @@ def overview(console: Console, fast: bool = True) -> dict[str, Any]:
     """The venue at a glance; ``fast``: with what moves as well."""
     slow = console.observer.slow
     return {
-        "venue": console.file.name, "state": slow["state"], "time": slow["time"],
-        "health": health(slow), "second": console.observer.second,
+        "venue": console.file.name,
+        "state": slow["state"],
+        "time": slow["time"],
+        "health": health(slow),
+        "second": console.observer.second,
         "market": slow["status"],
         "firing": sum(row["state"] == "firing" for row in slow["alarms"]),
-    } | ({"now": console.observer.fast()} if fast else {})  # fmt: skip
+    } | ({"now": console.observer.fast()} if fast else {})
 
 
 def add_reading(app: Any, console: Console) -> None:
@@ -57,10 +70,11 @@ def _add_venue(app: Any, console: Console) -> None:
     def read_latency() -> dict[str, Any]:
         """Percentiles by stage, of the run and of the last second; the heat map's columns."""
         return {
-            "rows": observer.slow["latency"], "edges_ns": EDGES_NS,
+            "rows": observer.slow["latency"],
+            "edges_ns": EDGES_NS,
             "heat": {name: list(columns) for name, columns in list(observer.heat.items())},
             "history": {name: list(points) for name, points in list(observer.history.items())},
-        }  # fmt: skip
+        }
 
 
 def _add_market(app: Any, console: Console) -> None:
@@ -84,19 +98,23 @@ def _add_market(app: Any, console: Console) -> None:
         phases, risk = status["phases"] or {}, status["risk"] or {}
         return [
             {
-                "symbol": symbol, "phase": phases.get(symbol, ""),
+                "symbol": symbol,
+                "phase": phases.get(symbol, ""),
                 "halted": symbol in risk.get("halted", ()),
                 "protection": risk.get("protection", {}).get(symbol, ""),
                 "decimals": console.file.sessions.price_decimals.get(symbol, 4),
             }
             for symbol in (row["symbol"].decode() for row in console.file.instruments)
-        ]  # fmt: skip
+        ]
 
     @app.get("/api/alarms")
     def read_alarms() -> dict[str, Any]:
         """Those that stand, and the last changes."""
-        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"],
-                "fault": observer.alarms.fault}  # fmt: skip
+        return {
+            "standing": observer.alarms.standing(),
+            "changes": observer.slow["changes"],
+            "fault": observer.alarms.fault,
+        }
 
     @app.get("/api/journal")
     def read_journal() -> dict[str, Any]:

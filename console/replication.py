@@ -150,8 +150,11 @@ class ReplicationView:
         return {
             "replicated": True,
             "text": f"an event is let out when its command is {gate.text}",
-            "policy": policy, "waits_for": list(gate.waits_for), "which": gate.which,
-            "stream": replication.venue, "nats": access_of(replication.nats).text,
+            "policy": policy,
+            "waits_for": list(gate.waits_for),
+            "which": gate.which,
+            "stream": replication.venue,
+            "nats": access_of(replication.nats).text,
             "lease_ms": replication.lease_ms,
             "published": self._published(pipeline, latency),
             "acknowledged": self._acknowledged(),
@@ -160,7 +163,7 @@ class ReplicationView:
             "nodes": _nodes_of(report),
             "standbys": [row for journal in self.journals if (row := standby_row(journal))],
             "alarms": [row for row in alarms if row["name"] in ALARMS],
-        }  # fmt: skip
+        }
 
     def _published(
         self, pipeline: RunningPipeline | None, latency: list[dict[str, Any]]
@@ -185,7 +188,7 @@ class ReplicationView:
             "lag_bytes": control.stage(at, control_words.STAGE_LAG_BYTES),
             "behind_ms": round(1e3 * (now_s - self._seen[0][0])) if self._seen else 0,
             "second_ns": spans["second"] if spans else None,
-        }  # fmt: skip
+        }
 
     def _acknowledged(self) -> dict[str, Any] | None:
         """The chain's end as the publisher has last noted it beside the journal, for its next
@@ -193,9 +196,11 @@ class ReplicationView:
         try:
             place = json.loads((self.file.journal / PLACE_FILE).read_text())
             return {
-                "block": int(place["next_block"]) - 1, "seq": int(place["last_seq"]),
-                "epoch": int(place["epoch"]), "message": int(place["position"]),
-            }  # fmt: skip
+                "block": int(place["next_block"]) - 1,
+                "seq": int(place["last_seq"]),
+                "epoch": int(place["epoch"]),
+                "message": int(place["position"]),
+            }
         except WRONG:
             return None
 
@@ -214,11 +219,14 @@ class ReplicationView:
         here = f"{socket.gethostname()}:{self.file.journal.resolve()}"
         until = utc_text(time.time_ns() + left_ns) if left_ns is not None else ""
         return {
-            "holder": lease["holder"], "here": node_of(lease["holder"]) == here,
-            "epoch": lease["epoch"], "given_up": lease["given_up"], "until": until,
+            "holder": lease["holder"],
+            "here": node_of(lease["holder"]) == here,
+            "epoch": lease["epoch"],
+            "given_up": lease["given_up"],
+            "until": until,
             "left_ms": round(left_ns / 1e6) if left_ns is not None else None,
             "renewed_s": report["renewed_s"],
-        }  # fmt: skip
+        }
 
 
 def _stream_of(report: dict[str, Any]) -> dict[str, Any]:
@@ -233,8 +241,15 @@ def _nodes_of(report: dict[str, Any]) -> list[dict[str, Any]]:
     peers = {peer["name"]: peer for peer in stream.get("peers", ())}
     if stream.get("leader"):
         peers[stream["leader"]] = {"current": True, "offline": False, "lag": 0, "leads": True}
-    empty = {"pid": None, "url": "", "bytes": None, "free_bytes": None, "trouble": "",
-             "verified": None, "local": False}  # fmt: skip
+    empty = {
+        "pid": None,
+        "url": "",
+        "bytes": None,
+        "free_bytes": None,
+        "trouble": "",
+        "verified": None,
+        "local": False,
+    }
     nodes = []
     for name in sorted(rows.keys() | peers.keys()):
         row, peer = rows.get(name), peers.get(name)
@@ -266,6 +281,9 @@ def standby_row(journal: Path) -> dict[str, Any] | None:
         return None
     except WRONG as error:
         return dict.fromkeys(STANDBY) | {
-            "journal": str(journal), "age_s": None, "silent": True, "level": False,
+            "journal": str(journal),
+            "age_s": None,
+            "silent": True,
+            "level": False,
             "trouble": f"{STATUS_FILE} cannot be read: {error}",
-        }  # fmt: skip
+        }

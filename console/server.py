@@ -20,9 +20,12 @@ from openoutcry.wire import OutcryError
 
 STATIC = Path(__file__).parent / "static"
 STATUS = (
-    (LockedError, 429), (RoleError, 403), (OperatorError, 403), (AgainError, 409),
+    (LockedError, 429),
+    (RoleError, 403),
+    (OperatorError, 403),
+    (AgainError, 409),
     (OutcryError, 422),
-)  # fmt: skip
+)
 """What an error is over HTTP."""
 
 
@@ -145,19 +148,27 @@ def serve(
         try:
             listener.bind(address)
         except OSError as error:
-            raise OutcryError(f"cannot serve the page on {host}:{port}: {error.strerror}"
-                              ) from None  # fmt: skip
+            raise OutcryError(f"cannot serve the page on {host}:{port}: {error.strerror}") from None
         secure = certificate is not None
         names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
         application = make(console, secure, (*names, *hosts) if names else ())
         strangers = Strangers()
         application.known = strangers.known
         config = uvicorn.Config(
-            application, log_config=None, http=strangers.protocol(),
-            access_log=False, server_header=False, ssl_certfile=certificate, ssl_keyfile=key,
-            ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=2048, timeout_keep_alive=30,
-            ws_max_size=1 << 12, ws_per_message_deflate=False, timeout_graceful_shutdown=2,
-        )  # fmt: skip
+            application,
+            log_config=None,
+            http=strangers.protocol(),
+            access_log=False,
+            server_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+            limit_concurrency=2048,
+            timeout_keep_alive=30,
+            ws_max_size=1 << 12,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=2,
+        )
         shown = f"[{host}]" if ":" in host else host
         at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"
         console.start()

@@ -46,14 +46,26 @@ _keep: list[Any] = []
 def arguments_for(pci: bool, huge: bool) -> list[str]:
     """The EAL's command line (docs/shim.md says what each is for)."""
     cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
-    memory = ["--in-memory", "-m", str(HUGE_MB)] if huge else [
-        "--no-huge", "--no-shconf", "-m", str(ORDINARY_MB),
-    ]  # fmt: skip
+    memory = (
+        ["--in-memory", "-m", str(HUGE_MB)]
+        if huge
+        else [
+            "--no-huge",
+            "--no-shconf",
+            "-m",
+            str(ORDINARY_MB),
+        ]
+    )
     quiet = ["--log-level", "lib.*:warning", "--log-level", "pmd.*:warning"]
     return [
-        "outcry", *([] if pci else ["--no-pci"]), "--no-telemetry", *quiet, *memory,
-        "--lcores", f"0@({cores})",
-    ]  # fmt: skip
+        "outcry",
+        *([] if pci else ["--no-pci"]),
+        "--no-telemetry",
+        *quiet,
+        *memory,
+        "--lcores",
+        f"0@({cores})",
+    ]
 
 
 def device_name(spec: PortSpec) -> str:

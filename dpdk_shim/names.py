@@ -154,9 +154,20 @@ SESSION_NAMES = {
     "NETWORKS": authentication.NETWORKS_MAX,
 }
 RING_NAMES = (
-    "CONSUMER_COUNT", "CONSUMERS", "CONSUMER_BYTES", "DETACHED", "FLAGS", "BLOCKING", "WAITING",
-    "WAKE", "PUBLISHED", "SLOTS", "SLOT_SHIFT", "SEQ", "FREE",
-)  # fmt: skip
+    "CONSUMER_COUNT",
+    "CONSUMERS",
+    "CONSUMER_BYTES",
+    "DETACHED",
+    "FLAGS",
+    "BLOCKING",
+    "WAITING",
+    "WAKE",
+    "PUBLISHED",
+    "SLOTS",
+    "SLOT_SHIFT",
+    "SEQ",
+    "FREE",
+)
 
 
 def c_names() -> str:

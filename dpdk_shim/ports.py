@@ -120,9 +120,12 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
     """
     shim = native.load(dpdk=spec.kind == "dpdk")
     opening = {
-        "udp": _open_udp, "packet": _open_packet, "xdp": _open_xdp, "pcap": _open_capture,
+        "udp": _open_udp,
+        "packet": _open_packet,
+        "xdp": _open_xdp,
+        "pcap": _open_capture,
         "dpdk": _open_dpdk,
-    }  # fmt: skip
+    }
     close: list[Callable[[], None]] = []
     error = shim.ffi.new("char[256]")
     try:
@@ -192,9 +195,11 @@ def _udp_socket(spec: PortSpec) -> socket.socket:
     widen_receive_queue(bound, QUEUE_BYTES)
     bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     stamps = (
-        TIMESTAMPING_RX_HARDWARE | TIMESTAMPING_RX_SOFTWARE
-        | TIMESTAMPING_SOFTWARE | TIMESTAMPING_RAW_HARDWARE
-    )  # fmt: skip
+        TIMESTAMPING_RX_HARDWARE
+        | TIMESTAMPING_RX_SOFTWARE
+        | TIMESTAMPING_SOFTWARE
+        | TIMESTAMPING_RAW_HARDWARE
+    )
     bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, stamps)
     if spec.busy_poll_us:
         try:
@@ -252,9 +257,15 @@ def _open_packet(
     raw.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, TIMESTAMPING_RAW_HARDWARE | TIMESTAMPING_SOFTWARE)
     frame_bytes = 2048
     request = struct.pack(
-        "7I", PACKET_BLOCK_BYTES, PACKET_BLOCKS, frame_bytes,
-        PACKET_BLOCK_BYTES * PACKET_BLOCKS // frame_bytes, PACKET_RETIRE_MS, 0, 0,
-    )  # fmt: skip
+        "7I",
+        PACKET_BLOCK_BYTES,
+        PACKET_BLOCKS,
+        frame_bytes,
+        PACKET_BLOCK_BYTES * PACKET_BLOCKS // frame_bytes,
+        PACKET_RETIRE_MS,
+        0,
+        0,
+    )
     try:
         raw.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
         ring = mmap.mmap(raw.fileno(), PACKET_BLOCK_BYTES * PACKET_BLOCKS)
@@ -410,10 +421,12 @@ def _dpdk_findings() -> list[Finding]:
     else:
         findings = [
             Finding(
-                "dpdk", True, f"slower, without huge pages; drivers: {drivers}",
+                "dpdk",
+                True,
+                f"slower, without huge pages; drivers: {drivers}",
                 "sudo sysctl vm.nr_hugepages=128",
             )
-        ]  # fmt: skip
+        ]
     cards = eal.bound_cards()
     if cards:
         findings.append(Finding("dpdk card", True, f"bound to vfio-pci: {', '.join(cards)}"))
@@ -421,10 +434,12 @@ def _dpdk_findings() -> list[Finding]:
         devbind = shutil.which("dpdk-devbind.py") or "dpdk-devbind.py"
         findings.append(
             Finding(
-                "dpdk card", False, "no card is bound to vfio-pci (docs/bring-your-nic.md)",
+                "dpdk card",
+                False,
+                "no card is bound to vfio-pci (docs/bring-your-nic.md)",
                 f"sudo {devbind} --bind=vfio-pci ADDRESS",
             )
-        )  # fmt: skip
+        )
     return findings
 
 

@@ -108,8 +108,17 @@ class Agent:
     def cancel(self, order_id: int) -> None:
         if order_id in self.open:
             side, price, _ = self.open[order_id]
-            self.market.send(self, CommandKind.CANCEL, side, price, 1, order_id,
-                             OrderType.LIMIT, TimeInForce.DAY, 0)  # fmt: skip
+            self.market.send(
+                self,
+                CommandKind.CANCEL,
+                side,
+                price,
+                1,
+                order_id,
+                OrderType.LIMIT,
+                TimeInForce.DAY,
+                0,
+            )
 
     def cancel_all(self) -> None:
         for order_id in list(self.open):
@@ -175,16 +184,27 @@ class AgentMarket:
     """
 
     def __init__(
-        self, seed: int, minutes: int, scripts: Sequence[Callable[["AgentMarket"], list[Script]]],
-        sessions: int = 1, crowd: int = 60,
-    ) -> None:  # fmt: skip
+        self,
+        seed: int,
+        minutes: int,
+        scripts: Sequence[Callable[["AgentMarket"], list[Script]]],
+        sessions: int = 1,
+        crowd: int = 60,
+    ) -> None:
         if minutes < 2 or sessions < 1 or crowd < 1:
             raise FlowError("an agent market has sessions of two minutes or more, and a crowd")
         self.seed, self.random = seed, random.Random(seed)
         self.steps = minutes * 60 * SECOND_STEPS
         self.sessions, self.crowd, self.scripts = sessions, crowd, scripts
-        rows = [{"symbol": symbol, "min_price_ticks": 1, "max_price_ticks": 1 << 20,
-                 "initial_phase": int(Phase.PRE_OPEN)} for symbol in SYMBOLS]  # fmt: skip
+        rows = [
+            {
+                "symbol": symbol,
+                "min_price_ticks": 1,
+                "max_price_ticks": 1 << 20,
+                "initial_phase": int(Phase.PRE_OPEN),
+            }
+            for symbol in SYMBOLS
+        ]
         self.instruments = make_instruments(rows)
         self.agents: dict[tuple[int, int], Agent] = {}
         self.views = [View() for _ in SYMBOLS]
@@ -193,8 +213,9 @@ class AgentMarket:
         self.known_orders: list[KnownOrder] = []
         self.step = self.last_id = self.seq = self.session = 0
         self._waiting: list[tuple[Any, ...]] = []
-        self._crowd = [[Agent(self, crowd_number(n), i) for n in range(crowd)]
-                       for i in range(len(SYMBOLS))]  # fmt: skip
+        self._crowd = [
+            [Agent(self, crowd_number(n), i) for n in range(crowd)] for i in range(len(SYMBOLS))
+        ]
         self._leaving: dict[int, list[tuple[Agent, int]]] = {}
 
     @property
@@ -208,22 +229,45 @@ class AgentMarket:
         return self._end - self.step
 
     def send(
-        self, agent: Agent, kind: int, side: int, price: int, lots: int, order_id: int,
-        order_type: int, tif: int, aux: int,
-    ) -> None:  # fmt: skip
+        self,
+        agent: Agent,
+        kind: int,
+        side: int,
+        price: int,
+        lots: int,
+        order_id: int,
+        order_type: int,
+        tif: int,
+        aux: int,
+    ) -> None:
         """A command of this step."""
-        self._waiting.append((
-            max(price, 1), lots, SYMBOLS[agent.instrument].encode(), order_id, aux, 0,
-            agent.participant, 0, kind, side, order_type, tif, 0,
-        ))  # fmt: skip
+        self._waiting.append(
+            (
+                max(price, 1),
+                lots,
+                SYMBOLS[agent.instrument].encode(),
+                order_id,
+                aux,
+                0,
+                agent.participant,
+                0,
+                kind,
+                side,
+                order_type,
+                tif,
+                0,
+            )
+        )
 
     def run(self, matcher: Matcher) -> Iterator[tuple[Array, Array]]:
         """Yield each step's commands (ORDER_DTYPE) and the matcher's events, to the end."""
         for session in range(self.sessions):
             self.session, self._end = session, self.step + OPEN_STEPS + self.steps
             yield from self._phase(matcher, Phase.CONTINUOUS)
-            scripts = [(self.step + OPEN_STEPS, n, script) for n, script in
-                       enumerate(s for make in self.scripts for s in make(self))]  # fmt: skip
+            scripts = [
+                (self.step + OPEN_STEPS, n, script)
+                for n, script in enumerate(s for make in self.scripts for s in make(self))
+            ]
             while self.step < self._end:
                 self._noise()
                 later = []
@@ -244,8 +288,9 @@ class AgentMarket:
 
     def _phase(self, matcher: Matcher, phase: int) -> Iterator[tuple[Array, Array]]:
         for symbol in SYMBOLS:
-            self._waiting.append((0, 0, symbol.encode(), 0, int(phase), 0, 0, 0,
-                                  int(CommandKind.PHASE), 0, 0, 0, 0))  # fmt: skip
+            self._waiting.append(
+                (0, 0, symbol.encode(), 0, int(phase), 0, 0, 0, int(CommandKind.PHASE), 0, 0, 0, 0)
+            )
         yield self._step(matcher)
 
     def _step(self, matcher: Matcher) -> tuple[Array, Array]:

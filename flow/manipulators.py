@@ -45,9 +45,12 @@ class Manipulator:
     """One who manipulates: its ``pattern``, and how, where ``style`` says so."""
 
     def __init__(
-        self, market: AgentMarket, name: str, participants: tuple[int, ...],
+        self,
+        market: AgentMarket,
+        name: str,
+        participants: tuple[int, ...],
         style: Mapping[str, float] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.market, self.name, self.participants = market, name, participants
         self.style = dict(style or {})
         self.related = participants == RELATED
@@ -66,9 +69,13 @@ class Manipulator:
         return max(1, round(self.draw(name) * SECOND_STEPS))
 
     def acting(
-        self, act: Callable[["Manipulator", list[Agent]], Act], pattern: str,
-        agents: list[Agent], acts: int, late: bool = False,
-    ) -> Script:  # fmt: skip
+        self,
+        act: Callable[["Manipulator", list[Agent]], Act],
+        pattern: str,
+        agents: list[Agent],
+        acts: int,
+        late: bool = False,
+    ) -> Script:
         """Do it so often, and label each time with what it gained half a minute later."""
         market, rng = self.market, self.market.random
         for number in range(acts):
@@ -90,8 +97,16 @@ class Manipulator:
                     profit = sum(a.worth() for a in agents) - worth
                     profit = profit if self.gained is None else self.gained
                     symbol = SYMBOLS[agents[0].instrument]
-                    market.labels.append(Label(pattern, self.participants, symbol, begin_ns,
-                                               end_ns or market.now_ns, profit))  # fmt: skip
+                    market.labels.append(
+                        Label(
+                            pattern,
+                            self.participants,
+                            symbol,
+                            begin_ns,
+                            end_ns or market.now_ns,
+                            profit,
+                        )
+                    )
 
 
 def spoof(who: Manipulator, agents: list[Agent]) -> Act:
@@ -303,8 +318,10 @@ ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {
     "front_runner": (front_run, "front_running", 2), "cross": (across, "cross_market", 2),
 }  # fmt: skip
 """By name: what it does, what that is called, and how many participants it takes."""
-RELATED = (FIRST + 10 * list(ACTS).index("wash_related"),
-           FIRST + 10 * list(ACTS).index("wash_related") + 1)  # fmt: skip
+RELATED = (
+    FIRST + 10 * list(ACTS).index("wash_related"),
+    FIRST + 10 * list(ACTS).index("wash_related") + 1,
+)
 """The two participants of ``wash_related``, who belong to one owner."""
 
 
@@ -336,15 +353,28 @@ def settings_text(market: AgentMarket) -> str:
     """What surveillance has to be told of this market (TOML of docs/surveillance.md)."""
     from datetime import UTC, datetime
 
-    lines = ["[[related]]", f"participants = {list(RELATED)}", 'why = "one beneficial owner"', "",
-             "[[linked]]", f"symbols = {list(SYMBOLS)!r}".replace("'", '"'), ""]  # fmt: skip
+    lines = [
+        "[[related]]",
+        f"participants = {list(RELATED)}",
+        'why = "one beneficial owner"',
+        "",
+        "[[linked]]",
+        f"symbols = {list(SYMBOLS)!r}".replace("'", '"'),
+        "",
+    ]
     for order in market.known_orders:
         known = datetime.fromtimestamp(order.known_ns // 10**9, UTC)
         text = known.strftime("%Y-%m-%dT%H:%M:%S")
-        lines += ["[[client_order]]", f"broker = {order.broker}", f"client = {order.client}",
-                  f'symbol = "{order.symbol}"',
-                  f'side = "{"buy" if order.side == BUY else "sell"}"', f"lots = {order.lots}",
-                  f"known = {text}.{order.known_ns % 10**9 // 1000:06d}Z", ""]  # fmt: skip
+        lines += [
+            "[[client_order]]",
+            f"broker = {order.broker}",
+            f"client = {order.client}",
+            f'symbol = "{order.symbol}"',
+            f'side = "{"buy" if order.side == BUY else "sell"}"',
+            f"lots = {order.lots}",
+            f"known = {text}.{order.known_ns % 10**9 // 1000:06d}Z",
+            "",
+        ]
     return "\n".join(lines)
 
 

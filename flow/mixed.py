@@ -400,8 +400,9 @@ def _new(state: int, record: OrderRecord, r: int) -> None:
     order_id = get_word(state, NEXT_ID)
     set_word(state, NEXT_ID, order_id + 1)
     if rests and get_word(state, PHASE_NOW + instrument) not in CLOSED_PHASES:
-        _remember(state, order_id, owner | side << 16 | instrument << 24 | order_type << 32,
-                  price, qty)  # fmt: skip
+        _remember(
+            state, order_id, owner | side << 16 | instrument << 24 | order_type << 32, price, qty
+        )
     symbol = _symbol(instrument)
     tif |= mode << 4
     write_order(record, price, qty, symbol, order_id, aux, owner, NEW, side, order_type, tif)

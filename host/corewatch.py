@@ -166,12 +166,31 @@ class _Recorder:
         order_fd, self.orders = os.pipe()
         self.answers, ack_fd = os.pipe()
         self.process = subprocess.Popen(
-            ["perf", "record", "-q", "-a", "-B", "--no-bpf-event", "-k", "CLOCK_MONOTONIC", "-m",
-             str(BUFFER_PAGES), "-D", "-1", f"--control=fd:{order_fd},{ack_fd}", "-o", str(data),
-             "-e", ",".join(events)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            pass_fds=(order_fd, ack_fd), preexec_fn=die_with_parent,
-        )  # fmt: skip
+            [
+                "perf",
+                "record",
+                "-q",
+                "-a",
+                "-B",
+                "--no-bpf-event",
+                "-k",
+                "CLOCK_MONOTONIC",
+                "-m",
+                str(BUFFER_PAGES),
+                "-D",
+                "-1",
+                f"--control=fd:{order_fd},{ack_fd}",
+                "-o",
+                str(data),
+                "-e",
+                ",".join(events),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(order_fd, ack_fd),
+            preexec_fn=die_with_parent,
+        )
         os.close(order_fd)
         os.close(ack_fd)
 
@@ -211,8 +230,11 @@ def _script(data: Path) -> tuple[list[str], str | None, str | None]:
     that the kernel had no room for in its buffer (None: nothing of the kind)."""
     done = subprocess.run(
         ["perf", "script", "-i", str(data), "--ns", "-F", "comm,pid,tid,cpu,time,event,trace"],
-        capture_output=True, text=True, timeout=300, errors="replace",
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        errors="replace",
+    )
     if done.returncode:
         # It warns first (columns that some events have not) and says what is wrong last.
         last_line = (done.stderr.strip().splitlines() or [""])[-1]

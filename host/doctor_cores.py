@@ -20,31 +20,41 @@ def processor(host: Host) -> Iterator[Finding]:
     model = fields.get("model name")
     if model is None:
         yield Finding(
-            "processor", "model", "unseen", "cannot see: /proc/cpuinfo names none", "figures from "
-            "different processors do not compare",
-        )  # fmt: skip
+            "processor",
+            "model",
+            "unseen",
+            "cannot see: /proc/cpuinfo names none",
+            "figures from different processors do not compare",
+        )
     else:
         yield Finding(
-            "processor", "model", "note",
+            "processor",
+            "model",
+            "note",
             f"{model}, {len(online) or 'unknown how many'} cores online",
             "figures from different processors do not compare",
-        )  # fmt: skip
+        )
     microcode = fields.get("microcode")
     state = "note" if microcode else "unseen"
     yield Finding(
-        "processor", "microcode", state, microcode or "cannot see: the kernel does not tell",
+        "processor",
+        "microcode",
+        state,
+        microcode or "cannot see: the kernel does not tell",
         "an update can change the cost of locks, fences and branches; a virtual machine shows what "
         "its host chose to show",
         change=_microcode(fields) if microcode else None,
-    )  # fmt: skip
+    )
     flags = fields.get("flags", "").split()
     steady = {"constant_tsc", "nonstop_tsc"} <= set(flags)
     if flags:
         yield Finding(
-            "processor", "time stamp counter", "good" if steady else "costs",
+            "processor",
+            "time stamp counter",
+            "good" if steady else "costs",
             "constant and never stopped" if steady else "its pace changes with the frequency",
             "the clock is read from it; when it cannot be trusted every reading is a system call",
-        )  # fmt: skip
+        )
 
 
 def _microcode(fields: dict[str, str]) -> str | None:
@@ -77,9 +87,13 @@ def numa(host: Host) -> Iterator[Finding]:
     if len(nodes) > 1:
         lists = [f"{n}: {host.text(f'sys/devices/system/node/{n}/cpulist')}" for n in nodes]
         yield Finding(
-            "processor", "NUMA", "costs", f"{len(nodes)} nodes ({', '.join(lists)})", why,
+            "processor",
+            "NUMA",
+            "costs",
+            f"{len(nodes)} nodes ({', '.join(lists)})",
+            why,
             change="numactl --cpunodebind=0 --membind=0 outcry run …",
-        )  # fmt: skip
+        )
     elif nodes:
         yield Finding("processor", "NUMA", "good", "one node", why)
     else:
@@ -98,9 +112,13 @@ def siblings(host: Host) -> Iterator[Finding]:
             pairs.add(text)
     if pairs:
         yield Finding(
-            "processor", "SMT", "costs", f"threads share cores: {' and '.join(sorted(pairs))}", why,
+            "processor",
+            "SMT",
+            "costs",
+            f"threads share cores: {' and '.join(sorted(pairs))}",
+            why,
             change="echo off | sudo tee /sys/devices/system/cpu/smt/control",
-        )  # fmt: skip
+        )
         return
     what = "one thread a core"
     if "hypervisor" in (host.text("proc/cpuinfo") or ""):
@@ -113,15 +131,22 @@ def frequency(host: Host) -> Iterator[Finding]:
     governor = host.text(f"{CPU}/cpu0/cpufreq/scaling_governor")
     if governor is None:
         yield Finding(
-            "frequency", "governor", "unseen",
-            "cannot see: no cpufreq driver (in a virtual machine the host decides)", why,
-        )  # fmt: skip
+            "frequency",
+            "governor",
+            "unseen",
+            "cannot see: no cpufreq driver (in a virtual machine the host decides)",
+            why,
+        )
     else:
         good = governor == "performance"
         yield Finding(
-            "frequency", "governor", "good" if good else "costs", governor, why,
+            "frequency",
+            "governor",
+            "good" if good else "costs",
+            governor,
+            why,
             change=None if good else "sudo cpupower frequency-set -g performance",
-        )  # fmt: skip
+        )
     why = "turbo is faster until heat or neighbours end it: figures differ from run to run"
     boost, no_turbo = host.text(f"{CPU}/cpufreq/boost"), host.text(f"{CPU}/intel_pstate/no_turbo")
     if boost is None and no_turbo is None:
@@ -134,9 +159,13 @@ def frequency(host: Host) -> Iterator[Finding]:
         else "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
     )
     yield Finding(
-        "frequency", "turbo", "note", "on" if on else "off", why,
+        "frequency",
+        "turbo",
+        "note",
+        "on" if on else "off",
+        why,
         change=f"{switch} (to compare runs)" if on else None,
-    )  # fmt: skip
+    )
 
 
 def sleep_states(host: Host) -> Iterator[Finding]:
@@ -156,26 +185,36 @@ def sleep_states(host: Host) -> Iterator[Finding]:
     late = measured(costs.sleep_overshoot_ns)
     cost = None
     if late:
-        cost = f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late (99 of 100 within " \
-               f"{late[1] / 1e3:.0f} µs), timer slack included"  # fmt: skip
+        cost = (
+            f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late (99 of 100 within "
+            f"{late[1] / 1e3:.0f} µs), timer slack included"
+        )
     driver = host.text(f"{CPU}/cpuidle/current_driver")
     yield Finding(
-        "frequency", "sleep states", "costs" if deep else "good",
-        f"{driver or 'no driver'}: {', '.join(shown)}", why, cost,
+        "frequency",
+        "sleep states",
+        "costs" if deep else "good",
+        f"{driver or 'no driver'}: {', '.join(shown)}",
+        why,
+        cost,
         "sudo cpupower idle-set -D 0 (or idle=poll on the kernel's command line)" if deep else None,
-    )  # fmt: skip
+    )
 
 
 ISOLATION = (
     (
-        "isolated cores", "isolated", "isolcpus",
+        "isolated cores",
+        "isolated",
+        "isolcpus",
         "the scheduler puts nothing else on an isolated core",
     ),
     (
-        "tickless cores", "nohz_full", "nohz_full",
+        "tickless cores",
+        "nohz_full",
+        "nohz_full",
         "elsewhere a timer interrupts the running task 100 to 1000 times a second, some µs each",
     ),
-)  # fmt: skip
+)
 
 
 def isolation(host: Host) -> Iterator[Finding]:
@@ -213,25 +252,33 @@ def usable(host: Host) -> Iterator[Finding]:
     allowed = sorted(os.sched_getaffinity(0))
     why = "each stage wants a core; on fewer they share and wait for each other"
     yield Finding(
-        "cores", "cores for us", "good" if len(allowed) >= 6 else "costs",
+        "cores",
+        "cores for us",
+        "good" if len(allowed) >= 6 else "costs",
         f"this process may use {len(allowed)} ({','.join(map(str, allowed))}); every stage has its "
-        "own from six on", why,
-    )  # fmt: skip
+        "own from six on",
+        why,
+    )
     quota = host.text("sys/fs/cgroup/cpu.max")
     if quota and not quota.startswith("max"):
         yield Finding(
-            "cores", "CPU quota of the control group", "costs", quota,
+            "cores",
+            "CPU quota of the control group",
+            "costs",
+            quota,
             "a group that has used its quota is stopped until the period ends: up to 100 ms",
             change="docker run --cpus=0 …, or `max` in cpu.max; give cores with --cpuset-cpus",
-        )  # fmt: skip
+        )
     load = measured(costs.busy_share)
     if load is not None:
         yield Finding(
-            "cores", "others at work", "costs" if load > 0.5 else "good",
+            "cores",
+            "others at work",
+            "costs" if load > 0.5 else "good",
             f"{load:.1f} tasks a core want to run (mean of the last minute)",
             "whoever shares our cores is in the tail",
             change="ps -eo pid,pcpu,comm --sort=-pcpu | head" if load > 0.5 else None,
-        )  # fmt: skip
+        )
 
 
 def interrupts(host: Host) -> Iterator[Finding]:
@@ -251,10 +298,14 @@ def interrupts(host: Host) -> Iterator[Finding]:
     if balancer:
         what += "; irqbalance is running and moves them"
     yield Finding(
-        "cores", "interrupts", "costs" if len(counted) > 1 else "good", what, why,
+        "cores",
+        "interrupts",
+        "costs" if len(counted) > 1 else "good",
+        what,
+        why,
         change=("sudo systemctl stop irqbalance; " if balancer else "")
         + "for i in /proc/irq/[0-9]*; do echo 0 | sudo tee $i/smp_affinity_list; done",
-    )  # fmt: skip
+    )
 
 
 def _pids(host: Host) -> list[str]:
@@ -262,5 +313,13 @@ def _pids(host: Host) -> list[str]:
 
 
 CHECKS = (
-    processor, caches, numa, siblings, frequency, sleep_states, isolation, usable, interrupts,
-)  # fmt: skip
+    processor,
+    caches,
+    numa,
+    siblings,
+    frequency,
+    sleep_states,
+    isolation,
+    usable,
+    interrupts,
+)

@@ -13,9 +13,20 @@ from openoutcry.host.findings import Finding, Host, measured
 
 NETWORK = "sys/class/net"
 BYPASS = {
-    "mlx5_core", "mlx4_core", "ixgbe", "i40e", "ice", "igb", "igc", "e1000e", "sfc", "ena",
-    "virtio_net", "vmxnet3", "bnxt_en",
-}  # fmt: skip
+    "mlx5_core",
+    "mlx4_core",
+    "ixgbe",
+    "i40e",
+    "ice",
+    "igb",
+    "igc",
+    "e1000e",
+    "sfc",
+    "ena",
+    "virtio_net",
+    "vmxnet3",
+    "bnxt_en",
+}
 """Drivers whose cards DPDK has a driver for as well."""
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 NO_CALL = "the number of perf_event_open is not known for this architecture"
@@ -42,9 +53,13 @@ def cards(host: Host) -> Iterator[Finding]:
         parts.append(f"hardware clock {', '.join(clocks)}" if clocks else "no hardware clock")
         parts.append("DPDK has a driver" if driver in BYPASS else "no DPDK driver known")
         yield Finding(
-            "network", name, "good" if clocks else "costs", ", ".join(parts), why,
+            "network",
+            name,
+            "good" if clocks else "costs",
+            ", ".join(parts),
+            why,
             change=f"ethtool -T {name}; ethtool -C {name} rx-usecs 0 adaptive-rx off",
-        )  # fmt: skip
+        )
     if not shown:
         yield Finding("network", "cards", "unseen", "cannot see: no card with a driver", why)
 
@@ -54,9 +69,13 @@ def clocks(host: Host) -> Iterator[Finding]:
     devices = host.names("sys/class/ptp")
     if not devices:
         yield Finding(
-            "network", "PTP hardware clocks", "costs", "none", why,
+            "network",
+            "PTP hardware clocks",
+            "costs",
+            "none",
+            why,
             change="a card with one; on KVM: sudo modprobe ptp_kvm",
-        )  # fmt: skip
+        )
     for name in devices:
         what = host.text(f"sys/class/ptp/{name}/clock_name") or "unnamed"
         yield Finding("network", name, "good", f"clock {what}", why)
@@ -75,9 +94,13 @@ def perf_events(host: Host) -> Iterator[Finding]:
         hidden = None if refused else open_counter(kind, number, in_kernel=True)
         if hidden:
             yield Finding(
-                "tools", name, "costs", f"count our own code only, not the kernel's: {hidden}", why,
+                "tools",
+                name,
+                "costs",
+                f"count our own code only, not the kernel's: {hidden}",
+                why,
                 change=_events_change(kind, hidden, level is not None),
-            )  # fmt: skip
+            )
         elif refused is None:
             yield Finding("tools", name, "good", "work", why)
         elif refused == NO_CALL:
@@ -86,10 +109,13 @@ def perf_events(host: Host) -> Iterator[Finding]:
             change = _events_change(kind, refused, level is not None)
             yield Finding("tools", name, "costs", f"do not: {refused}", why, change=change)
     yield Finding(
-        "tools", "perf", "good" if tool else "costs",
+        "tools",
+        "perf",
+        "good" if tool else "costs",
         f"{tool or 'not installed'}, perf_event_paranoid {'unknown' if level is None else level}",
-        why, change=None if tool else "sudo apt-get install linux-perf",
-    )  # fmt: skip
+        why,
+        change=None if tool else "sudo apt-get install linux-perf",
+    )
 
 
 def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
@@ -141,10 +167,13 @@ def paths(host: Host) -> Iterator[Finding]:
     for name, (module, command) in modules.items():
         installed = importlib.util.find_spec(module) is not None
         yield Finding(
-            "our paths", name, "good" if installed else "note",
-            "works" if installed else f"no: the package {module} is not installed", why,
+            "our paths",
+            name,
+            "good" if installed else "note",
+            "works" if installed else f"no: the package {module} is not installed",
+            why,
             change=None if installed else command,
-        )  # fmt: skip
+        )
     yield _shared_memory(host, why)
 
 
@@ -171,19 +200,25 @@ def ports(host: Host) -> Iterator[Finding]:
     if importlib.util.find_spec("openoutcry.dpdk_shim.ports") is None:
         tool = shutil.which("dpdk-testpmd") or shutil.which("dpdk-devbind.py")
         yield Finding(
-            "our paths", "DPDK", "note", f"{tool or 'not installed'}; packets come through kernel "
-            "sockets", "kernel bypass saves some µs a packet",
+            "our paths",
+            "DPDK",
+            "note",
+            f"{tool or 'not installed'}; packets come through kernel sockets",
+            "kernel bypass saves some µs a packet",
             change=None if tool else "sudo apt-get install dpdk libdpdk-dev",
-        )  # fmt: skip
+        )
         return
     from openoutcry.dpdk_shim.ports import available
 
     for port in available():
         yield Finding(
-            "our paths", f"port {port.name}", "good" if port.works else "costs",
-            port.why or "works", "how packets come in without the kernel",
+            "our paths",
+            f"port {port.name}",
+            "good" if port.works else "costs",
+            port.why or "works",
+            "how packets come in without the kernel",
             change=None if port.works else port.command,
-        )  # fmt: skip
+        )
 
 
 CHECKS = (cards, clocks, perf_events, paths, ports)

@@ -39,16 +39,23 @@ def transparent_huge_pages(host: Host) -> Iterator[Finding]:
     if small and huge and mode != "never":
         cost = f"first touch of 4 KiB: {small:.0f} ns in small pages, {huge:.0f} ns in huge ones"
     yield Finding(
-        "memory", "transparent huge pages", "good" if mode == "madvise" else "costs", mode, why,
+        "memory",
+        "transparent huge pages",
+        "good" if mode == "madvise" else "costs",
+        mode,
+        why,
         cost,
         None if mode == "madvise" else f"echo madvise | sudo tee /{HUGE}/enabled",
-    )  # fmt: skip
+    )
     shared = chosen(host.text(f"{HUGE}/shmem_enabled"))
     if shared is not None:
         yield Finding(
-            "memory", "huge pages in shared memory", "note", shared,
+            "memory",
+            "huge pages in shared memory",
+            "note",
+            shared,
             "rings live in shared memory; small rings that stay in L2 gain nothing from it",
-        )  # fmt: skip
+        )
 
 
 def huge_pages(host: Host) -> Iterator[Finding]:
@@ -58,9 +65,13 @@ def huge_pages(host: Host) -> Iterator[Finding]:
         yield Finding("memory", "reserved huge pages", "unseen", "cannot see: no hugetlb", why)
         return
     yield Finding(
-        "memory", "reserved huge pages", "good" if total else "costs", f"{total} of 2 MiB", why,
+        "memory",
+        "reserved huge pages",
+        "good" if total else "costs",
+        f"{total} of 2 MiB",
+        why,
         change=None if total else "sudo sysctl vm.nr_hugepages=256",
-    )  # fmt: skip
+    )
 
 
 def locking(host: Host) -> Iterator[Finding]:
@@ -70,11 +81,15 @@ def locking(host: Host) -> Iterator[Finding]:
     allowed = measured(costs.lockable)
     enough = bool(allowed) and (soft == resource.RLIM_INFINITY or soft >= 1 << 30)
     yield Finding(
-        "memory", "memory locking", "good" if enough else "costs",
-        f"{limit}, {'works' if allowed else 'refused'}", why,
-        change=None if enough else "ulimit -l unlimited (limits.conf: memlock unlimited; docker "
-        "run --ulimit memlock=-1)",
-    )  # fmt: skip
+        "memory",
+        "memory locking",
+        "good" if enough else "costs",
+        f"{limit}, {'works' if allowed else 'refused'}",
+        why,
+        change=None
+        if enough
+        else "ulimit -l unlimited (limits.conf: memlock unlimited; docker run --ulimit memlock=-1)",
+    )
     swap = len((host.text("proc/swaps") or "").splitlines()) - 1
     if swap > 0:
         yield Finding(
@@ -93,11 +108,15 @@ def real_time(host: Host) -> Iterator[Finding]:
     text = "off" if free else f"{runtime} µs of each {period} µs"
     # Our spinning stages are not real-time, only the journal writer is, and it sleeps mostly.
     yield Finding(
-        "scheduler", "real-time throttling", "note", text,
+        "scheduler",
+        "real-time throttling",
+        "note",
+        text,
         why + "; our spinners are not real-time, so it does not touch them",
-        change=None if free else "sudo sysctl kernel.sched_rt_runtime_us=-1 (only with cores kept "
-        "free for the kernel)",
-    )  # fmt: skip
+        change=None
+        if free
+        else "sudo sysctl kernel.sched_rt_runtime_us=-1 (only with cores kept free for the kernel)",
+    )
 
 
 def priority(host: Host) -> Iterator[Finding]:
@@ -107,10 +126,16 @@ def priority(host: Host) -> Iterator[Finding]:
         yield Finding("scheduler", "real-time priority", "unseen", "cannot see", why)
         return
     yield Finding(
-        "scheduler", "real-time priority", "costs" if refused else "good", refused or "allowed",
-        why, change="sudo prlimit --rtprio=1 --pid $$ (limits.conf: rtprio 1; docker run --cap-add "
-        "SYS_NICE)" if refused else None,
-    )  # fmt: skip
+        "scheduler",
+        "real-time priority",
+        "costs" if refused else "good",
+        refused or "allowed",
+        why,
+        change="sudo prlimit --rtprio=1 --pid $$ (limits.conf: rtprio 1; docker run --cap-add "
+        "SYS_NICE)"
+        if refused
+        else None,
+    )
 
 
 def timer_slack(host: Host) -> Iterator[Finding]:
@@ -121,11 +146,16 @@ def timer_slack(host: Host) -> Iterator[Finding]:
         return
     late = measured(costs.sleep_overshoot_ns)
     yield Finding(
-        "scheduler", "timer slack", "good" if slack <= SLACK_NS else "costs", f"{slack:,} ns", why,
+        "scheduler",
+        "timer slack",
+        "good" if slack <= SLACK_NS else "costs",
+        f"{slack:,} ns",
+        why,
         f"a sleep of 50 µs ends {late[0] / 1e3:.0f} µs late" if late else None,
-        None if slack <= SLACK_NS
+        None
+        if slack <= SLACK_NS
         else "echo 1000 | sudo tee /proc/$$/timerslack_ns (this shell, and what it starts)",
-    )  # fmt: skip
+    )
 
 
 def clock_source(host: Host) -> Iterator[Finding]:
@@ -141,9 +171,14 @@ def clock_source(host: Host) -> Iterator[Finding]:
     if "tsc" not in others:
         change = _boot_tsc()
     yield Finding(
-        "clock", "clock source", "good" if name == "tsc" else "costs", name, why, cost_text,
+        "clock",
+        "clock source",
+        "good" if name == "tsc" else "costs",
+        name,
+        why,
+        cost_text,
         None if name == "tsc" else change,
-    )  # fmt: skip
+    )
 
 
 def _boot_tsc() -> str:
@@ -163,12 +198,17 @@ def mitigations(host: Host) -> Iterator[Finding]:
         yield Finding("kernel", "mitigations", "unseen", "cannot see: none in sysfs", why)
         return
     yield Finding(
-        "kernel", "mitigations", "note" if active else "good",
-        f"{len(active)} active: {', '.join(active)}" if active else "none active", why,
+        "kernel",
+        "mitigations",
+        "note" if active else "good",
+        f"{len(active)} active: {', '.join(active)}" if active else "none active",
+        why,
         f"one empty system call {cost:.0f} ns" if cost else None,
         "mitigations=off on the kernel's command line: only where every program on the host is "
-        "trusted" if active else None,
-    )  # fmt: skip
+        "trusted"
+        if active
+        else None,
+    )
 
 
 def virtual(host: Host) -> Iterator[Finding]:
@@ -183,20 +223,26 @@ def virtual(host: Host) -> Iterator[Finding]:
     vendor = host.text("sys/class/dmi/id/sys_vendor")
     share = measured(costs.steal_share)
     yield Finding(
-        "kernel", "virtualisation", "costs", f"a guest ({vendor or 'maker unknown'})", why,
+        "kernel",
+        "virtualisation",
+        "costs",
+        f"a guest ({vendor or 'maker unknown'})",
+        why,
         change=DEDICATED,
-    )  # fmt: skip
+    )
     name = "steal"
     if share is None:
         yield Finding("kernel", name, "unseen", "cannot see: not counted here", why)
         return
     total = _steal_since_boot(host)
     yield Finding(
-        "kernel", name, "costs" if share > STEAL_BOUND else "good",
+        "kernel",
+        name,
+        "costs" if share > STEAL_BOUND else "good",
         f"{share:.1%} now" + (f", {total:.2%} since boot" if total is not None else ""),
         "time in which we wanted to run and another machine ran; a hypervisor may hide it",
         change=DEDICATED if share > STEAL_BOUND else None,
-    )  # fmt: skip
+    )
 
 
 def _steal_since_boot(host: Host) -> float | None:
@@ -217,13 +263,24 @@ def container(host: Host) -> Iterator[Finding]:
         if mapped:
             what = "we run in a user namespace: root in here has no rights over the machine"
         yield Finding(
-            "kernel", "container", "note", what,
+            "kernel",
+            "container",
+            "note",
+            what,
             "quotas, seccomp and a masked /proc hide what others do and refuse perf and AF_XDP",
             change="docker run --cap-add SYS_NICE,IPC_LOCK,PERFMON --cpuset-cpus 2,3 …",
-        )  # fmt: skip
+        )
 
 
 CHECKS = (
-    transparent_huge_pages, huge_pages, locking, real_time, priority, timer_slack, clock_source,
-    mitigations, virtual, container,
-)  # fmt: skip
+    transparent_huge_pages,
+    huge_pages,
+    locking,
+    real_time,
+    priority,
+    timer_slack,
+    clock_source,
+    mitigations,
+    virtual,
+    container,
+)

@@ -41,9 +41,14 @@ class DeskRecord:
         fields = {k: v for k, v in request.items() if k not in (*SECRET, "operator", "why")}
         with self.path.open("ab") as file:
             self._lock(file.fileno())
-            row = {"at": _utc_text(now_ns), "after_seq": after_seq, "operator": operator,
-                   "asked": fields, "why": request.get("why") or "",
-                   "before": self._last}  # fmt: skip
+            row = {
+                "at": _utc_text(now_ns),
+                "after_seq": after_seq,
+                "operator": operator,
+                "asked": fields,
+                "why": request.get("why") or "",
+                "before": self._last,
+            }
             line = json.dumps(row).encode()
             file.write(line + b"\n")
             file.flush()

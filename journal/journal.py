@@ -160,9 +160,15 @@ class Journal:
             best.end_offset, before_bytes + best.bytes, _reached(best), best.previous_hash
         )
         return JournalWriter(
-            Path(directory), best.journal_id, document, streams, place,
-            total=total, flaws=flaws, resumed=best.resumed,
-        )  # fmt: skip
+            Path(directory),
+            best.journal_id,
+            document,
+            streams,
+            place,
+            total=total,
+            flaws=flaws,
+            resumed=best.resumed,
+        )
 
     @staticmethod
     def reopen(
@@ -174,9 +180,14 @@ class Journal:
         Raises :class:`JournalError` if a directory cannot be opened.
         """
         return Journal.take_over(
-            before.directory, before.journal_id, before.document, handover,
-            total=before.total, direct=direct, disk=disk,
-        )  # fmt: skip
+            before.directory,
+            before.journal_id,
+            before.document,
+            handover,
+            total=before.total,
+            direct=direct,
+            disk=disk,
+        )
 
     @staticmethod
     def take_over(
@@ -202,9 +213,15 @@ class Journal:
                 stream.abandon()
             raise
         return JournalWriter(
-            directory, journal_id, document, streams, handover.place,
-            total=total, flaws=handover.flaws, resumed=handover.resumed,
-        )  # fmt: skip
+            directory,
+            journal_id,
+            document,
+            streams,
+            handover.place,
+            total=total,
+            flaws=handover.flaws,
+            resumed=handover.resumed,
+        )
 
 
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:

@@ -265,9 +265,12 @@ class Stream:
         def make() -> None:
             try:
                 make_segment(
-                    self.directory, self.number + 1, self.segment_bytes, disk=self.disk,
+                    self.directory,
+                    self.number + 1,
+                    self.segment_bytes,
+                    disk=self.disk,
                     pace=self._pace,
-                )  # fmt: skip
+                )
                 self.segment_count += 1
                 self.warning = ""
             except JournalError as error:

@@ -183,8 +183,11 @@ def _segment(
     for header, whole in _blocks(segment_path(directory, number), disk):
         if first is None:
             first, index, seq, previous = (
-                header, header.block_index, header.first_seq, header.previous_hash,
-            )  # fmt: skip
+                header,
+                header.block_index,
+                header.first_seq,
+                header.previous_hash,
+            )
             if header.kind != BlockKind.CONFIG:
                 return None
         elif header.kind == BlockKind.CONFIG or header.journal_id != first.journal_id:

@@ -29,7 +29,7 @@ WHY = {
     lay.Error.ORDER: "its order was never accepted, or was accepted twice",
     lay.Error.GAP: "the event before it is missing: the ledger goes on from what it has posted",
     lay.Error.UNBALANCED: "its postings do not sum to 0",
-}  # fmt: skip
+}
 
 
 class Remark(NamedTuple):
@@ -66,8 +66,12 @@ class Books:
         self.remarks: list[Remark] = []
         self.venue = str(config.get("source") or "").removeprefix("venue ")
         self.failed: str | None = None
-        words = {lay.INSTRUMENTS: self.count, lay.ASSETS: lay.MONEY_SLOTS + self.count,
-                 lay.ORDER_MASK: len(self.orders) - 1, lay.TRACKS: int(self.tracks)}  # fmt: skip
+        words = {
+            lay.INSTRUMENTS: self.count,
+            lay.ASSETS: lay.MONEY_SLOTS + self.count,
+            lay.ORDER_MASK: len(self.orders) - 1,
+            lay.TRACKS: int(self.tracks),
+        }
         for word, value in words.items():
             self.header[word // 8] = value
         name_monies(self)
@@ -79,10 +83,13 @@ class Books:
         rows = np.zeros((self.count, lay.INSTRUMENT_WORDS), np.int64)
         money = instrument_money(config, self.table)
         columns = {
-            lay.WORST_BUY: money.worst_buy, lay.WORST_SELL: money.worst_sell,
-            lay.MULTIPLIER: money.multiplier, lay.LEVERAGED: money.leveraged, lay.LAST: money.last,
+            lay.WORST_BUY: money.worst_buy,
+            lay.WORST_SELL: money.worst_sell,
+            lay.MULTIPLIER: money.multiplier,
+            lay.LEVERAGED: money.leveraged,
+            lay.LAST: money.last,
             lay.SYMBOL: self.table["symbol"].astype("S8").view(np.int64),
-        }  # fmt: skip
+        }
         for word, values in columns.items():
             rows[:, word // 8] = values
         return rows

@@ -23,10 +23,15 @@ def chain(
         raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
     index, rows, filled = books.symbols.index(symbol), [], 0
     for batch in events_of(standing.reader, standing.point, until_seq=until.seq):
-        posted = {
-            int(row["event_seq"]): row for row in books.post(batch.commands, batch.events)
-            if row["order_id"] == order_id and row["instrument"] == index
-        } if len(batch.commands) else {}  # fmt: skip
+        posted = (
+            {
+                int(row["event_seq"]): row
+                for row in books.post(batch.commands, batch.events)
+                if row["order_id"] == order_id and row["instrument"] == index
+            }
+            if len(batch.commands)
+            else {}
+        )
         mine = batch.events[
             (batch.events["order_id"] == order_id) & (batch.events["instrument"] == index)
         ]
@@ -51,8 +56,18 @@ def _row(event: Any, posted: Any, filled: int) -> tuple[Any, ...]:
     side = int(event["side"])
     reason = Reason(int(event["reason"])).name
     return (
-        int(event["seq"]), int(event["cause_seq"]), int(event["participant"]),
-        Side(side).name if side in list(Side) else "", EventKind(int(event["kind"])).name,
-        "" if reason == "NONE" else reason, int(event["price_ticks"]), int(event["qty_lots"]),
-        int(event["leaves_lots"]), filled, int(event["contra_id"]), amount, reserved, fee,
-    )  # fmt: skip
+        int(event["seq"]),
+        int(event["cause_seq"]),
+        int(event["participant"]),
+        Side(side).name if side in list(Side) else "",
+        EventKind(int(event["kind"])).name,
+        "" if reason == "NONE" else reason,
+        int(event["price_ticks"]),
+        int(event["qty_lots"]),
+        int(event["leaves_lots"]),
+        filled,
+        int(event["contra_id"]),
+        amount,
+        reserved,
+        fee,
+    )

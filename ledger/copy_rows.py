@@ -51,9 +51,15 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
     out = np.empty(len(rows) * MOST_BYTES, np.uint8)
     rows = np.ascontiguousarray(rows)
     size = encode(
-        rows.ctypes.data, len(rows), out.ctypes.data, tables[0].ctypes.data, counts[0],
-        tables[1].ctypes.data, tables[2].ctypes.data, tables[3].ctypes.data,
-    )  # fmt: skip
+        rows.ctypes.data,
+        len(rows),
+        out.ctypes.data,
+        tables[0].ctypes.data,
+        counts[0],
+        tables[1].ctypes.data,
+        tables[2].ctypes.data,
+        tables[3].ctypes.data,
+    )
     return HEADER + out[:size].tobytes() + TRAILER
 
 
@@ -80,9 +86,15 @@ def text(out: int, name: int) -> int:
 
 @kernel
 def encode(
-    rows: int, count: int, out: int, symbols: int, symbol_count: int, monies: int, kinds: int,
+    rows: int,
+    count: int,
+    out: int,
+    symbols: int,
+    symbol_count: int,
+    monies: int,
+    kinds: int,
     sides: int,
-) -> int:  # fmt: skip
+) -> int:
     """Write ``count`` rows; returns how many bytes that was."""
     at = out
     for index in range(count):

@@ -21,9 +21,13 @@ FORMS = {"csv": "csv", "json": "json", "pdf": "pdf", "parquet": "parquet"}
 
 
 def end_day(
-    directory: Path, begin: Standing | None, until: Standing, out: Path, form: str = "pdf",
+    directory: Path,
+    begin: Standing | None,
+    until: Standing,
+    out: Path,
+    form: str = "pdf",
     carried: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Write a day's folder, whole or not at all: ``statements/participant-N.FORM`` of everybody who
     had or moved anything, ``balances.csv``, ``trial-balance.csv``, ``fees.csv``, ``closing.json``.
 
@@ -55,11 +59,15 @@ def end_day(
         write(reports.trial_balance(books), part / "trial-balance.csv", "csv")
         write(reports.fees(books, [rows]), part / "fees.csv", "csv")
         closing = {
-            "journal_id": f"{until.reader.journal_id:016x}", "from_seq": after, "seq": until.seq,
-            "event_seq": books.event_seq, "transactions": len(rows), "statements": len(people),
+            "journal_id": f"{until.reader.journal_id:016x}",
+            "from_seq": after,
+            "seq": until.seq,
+            "event_seq": books.event_seq,
+            "transactions": len(rows),
+            "statements": len(people),
             "carried_from": str(carried.name) if carried else None,
             "notes": [remark.text for remark in books.remarks],
-        }  # fmt: skip
+        }
         (part / CLOSING).write_text(json.dumps(closing, indent=1) + "\n")
         part.rename(out)
     except OSError as error:
@@ -97,8 +105,10 @@ def _check_carried(carried: Path, begin: Standing | None, journal_id: str) -> No
     if whose != journal_id:
         raise LedgerError(f"{carried} is a day of journal {whose}, not of {journal_id}")
     if seq != (begin.seq if begin else 0):
-        raise LedgerError(f"{carried} ends at command {seq:,}, this day begins behind command "
-                          f"{begin.seq if begin else 0:,}")  # fmt: skip
+        raise LedgerError(
+            f"{carried} ends at command {seq:,}, this day begins behind command "
+            f"{begin.seq if begin else 0:,}"
+        )
     rows = reports.balances(begin.books).rows if begin else []
     for mine, its in zip_longest([[str(value) for value in row] for row in rows], theirs):
         if mine != its:

@@ -37,9 +37,12 @@ class Follower:
     """
 
     def __init__(
-        self, directory: Path, store: Store, every: int = EVERY,
+        self,
+        directory: Path,
+        store: Store,
+        every: int = EVERY,
         note: Callable[[str], None] = lambda text: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store, self.every, self.note = store, every, note
         self.standing = _beginning(directory, store, every)
         store.begin(self.standing)
@@ -118,9 +121,13 @@ def _beginning(directory: Path, store: Store, every: int) -> Standing:
 
 
 def follow(
-    directory: Path, url: str | None, once: bool, stop: Callable[[], bool],
-    note: Callable[[str], None], every: int = EVERY,
-) -> Follower:  # fmt: skip
+    directory: Path,
+    url: str | None,
+    once: bool,
+    stop: Callable[[], bool],
+    note: Callable[[str], None],
+    every: int = EVERY,
+) -> Follower:
     """Bring a store up to the journal's end; unless ``once``, until ``stop`` says so."""
     store = store_of(directory, url)
     Follower.waits = not once

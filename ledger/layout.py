@@ -197,19 +197,43 @@ class Error(IntEnum):
 
 
 MONEY_COLUMNS = (
-    "available", "reserved", "margin", "fees_due", "fee_income", "clearing", "suspense", "outside",
-)  # fmt: skip
+    "available",
+    "reserved",
+    "margin",
+    "fees_due",
+    "fee_income",
+    "clearing",
+    "suspense",
+    "outside",
+)
 """Deltas of money: the participant's four accounts, then the venue's."""
 LOT_COLUMNS = ("lots_available", "lots_reserved", "lots_clearing", "lots_outside")
 """Deltas of the instrument: the participant's accounts, then the venue's."""
 TRANSACTION_DTYPE = np.dtype(
-    [(name, "<i8") for name in (
-        "event_seq", "part", "cause_seq", "ts_ns", "order_id", "contra_id", "price_ticks",
-        "qty_lots", *MONEY_COLUMNS, *LOT_COLUMNS,
-    )]
-    + [("participant", "<u2"), ("instrument", "<u2"), ("asset", "u1"), ("kind", "u1"),
-       ("side", "u1"), ("flags", "u1")]
-)  # fmt: skip
+    [
+        (name, "<i8")
+        for name in (
+            "event_seq",
+            "part",
+            "cause_seq",
+            "ts_ns",
+            "order_id",
+            "contra_id",
+            "price_ticks",
+            "qty_lots",
+            *MONEY_COLUMNS,
+            *LOT_COLUMNS,
+        )
+    ]
+    + [
+        ("participant", "<u2"),
+        ("instrument", "<u2"),
+        ("asset", "u1"),
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("flags", "u1"),
+    ]
+)
 """A transaction: the postings of one participant by one event, a column an account.  Its key is
 (event_seq, part); each of the two groups of deltas sums to 0."""
 ROW_BYTES = TRANSACTION_DTYPE.itemsize

@@ -97,8 +97,10 @@ class ParquetStore:
         self._write(name, new)
         self._tails += 1
         self._flushed = len(self._gathered)
-        self._publish([f"tail/part-{self._stretch:015d}-{n:06d}.parquet"
-                       for n in range(self._tails)], more=self._partial)  # fmt: skip
+        self._publish(
+            [f"tail/part-{self._stretch:015d}-{n:06d}.parquet" for n in range(self._tails)],
+            more=self._partial,
+        )
 
     _partial: tuple[str, ...] = ()
     """Files with the begin of the stretch, made when the tails had become many."""
@@ -137,10 +139,17 @@ class ParquetStore:
         first = next(tables)
         # Measured: numbers as a dictionary and zstd took two and a half times as long, numbers that
         # rise as they are a quarter longer and a third more bytes.
-        with pa.parquet.ParquetWriter(
-            path, first.schema, compression="lz4", use_dictionary=TEXTS, write_statistics=FOUND_BY,
-            column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
-        ) as writer, ThreadPoolExecutor(1) as thread:  # fmt: skip
+        with (
+            pa.parquet.ParquetWriter(
+                path,
+                first.schema,
+                compression="lz4",
+                use_dictionary=TEXTS,
+                write_statistics=FOUND_BY,
+                column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
+            ) as writer,
+            ThreadPoolExecutor(1) as thread,
+        ):
             under_way = thread.submit(writer.write_table, first)
             for table in tables:
                 under_way.result()
@@ -151,10 +160,13 @@ class ParquetStore:
         """From here on these files count; others go."""
         books = self.standing.books
         document = {
-            "journal_id": self.standing.reader.journal_id, "seq": self.standing.seq,
-            "event_seq": books.event_seq, "final": [*self._final, *more], "tail": tails,
+            "journal_id": self.standing.reader.journal_id,
+            "seq": self.standing.seq,
+            "event_seq": books.event_seq,
+            "final": [*self._final, *more],
+            "tail": tails,
             "monies": books.monies,
-        }  # fmt: skip
+        }
         write_whole(self.folder / MANIFEST, json.dumps(document, indent=1).encode())
         current = {*self._final, *more, *tails}
         for path in self.folder.glob("*/part-*"):
@@ -240,8 +252,11 @@ def connect(folder: Path) -> Any:
     except ImportError:
         raise LedgerError("this needs duckdb: pip install 'openoutcry[ledger]'") from None
     manifest = read_manifest(folder)
-    files = [os.fspath(folder / name) for name in
-             (*manifest["final"], *manifest["tail"])] if manifest else []  # fmt: skip
+    files = (
+        [os.fspath(folder / name) for name in (*manifest["final"], *manifest["tail"])]
+        if manifest
+        else []
+    )
     if not files:
         raise LedgerError(f"{folder}: nothing was written yet: outcry ledger follow JOURNAL --once")
     connection = duckdb.connect()

@@ -50,8 +50,11 @@ def erase_order(books: LedgerState, entry: int) -> None:
 
 R = lay.AT
 R_AVAILABLE, R_RESERVED, R_MARGIN, R_DUE = (
-    R["available"], R["reserved"], R["margin"], R["fees_due"],
-)  # fmt: skip
+    R["available"],
+    R["reserved"],
+    R["margin"],
+    R["fees_due"],
+)
 R_INCOME, R_CLEARING, R_OUTSIDE = R["fee_income"], R["clearing"], R["outside"]
 R_SUSPENSE = R["suspense"]
 R_LOTS_RESERVED, R_LOTS_CLEARING = R["lots_reserved"], R["lots_clearing"]
@@ -61,8 +64,10 @@ R_PRICE, R_QTY = R["price_ticks"], R["qty_lots"]
 ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 REPLACED, CONVERTED = int(EventKind.REPLACED), int(EventKind.CONVERTED)
 CANCELLED, REDUCED, EXPIRED = (
-    int(EventKind.CANCELLED), int(EventKind.REDUCED), int(EventKind.EXPIRED),
-)  # fmt: skip
+    int(EventKind.CANCELLED),
+    int(EventKind.REDUCED),
+    int(EventKind.EXPIRED),
+)
 COMPLETED, PHASE_CHANGED = int(EventKind.COMPLETED), int(EventKind.PHASE_CHANGED)
 ENTERED = int(EventKind.ENTERED)
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
@@ -181,9 +186,17 @@ def fill(books: LedgerState, event: EventRecord, row: int) -> int:
         meta, old_price = entry.meta, entry.price
         leaves, was = event.leaves_lots, entry.leaves
         reserved, margin, lots = bring(
-            rules, cell, side, was, old_price, meta >> lay.META_FLAGS, leaves, old_price,
-            meta >> lay.META_FLAGS, qty,
-        )  # fmt: skip
+            rules,
+            cell,
+            side,
+            was,
+            old_price,
+            meta >> lay.META_FLAGS,
+            leaves,
+            old_price,
+            meta >> lay.META_FLAGS,
+            qty,
+        )
         if leaves == 0:
             erase_order(books, entry)
         else:

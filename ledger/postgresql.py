@@ -20,9 +20,14 @@ SCHEMA = "outcry_ledger"
 LOCK = 0x4F555443
 FLUSH_ROWS = 200_000
 TYPES = {
-    "participant": "integer", "instrument": "text", "asset": "text", "kind": "text",
-    "side": "text", "maker": "boolean", "day": "date",
-}  # fmt: skip
+    "participant": "integer",
+    "instrument": "text",
+    "asset": "text",
+    "kind": "text",
+    "side": "text",
+    "maker": "boolean",
+    "day": "date",
+}
 
 
 DAY_INDEXES = {
@@ -152,8 +157,10 @@ class PostgresStore:
             copy.write(self._encoded(rows))
         if is_new:
             self._index_days_before(cursor, newest)
-        cursor.execute("update progress set event_seq = %s, cause_seq = %s",
-                       (int(rows["event_seq"][-1]), int(rows["cause_seq"][-1])))  # fmt: skip
+        cursor.execute(
+            "update progress set event_seq = %s, cause_seq = %s",
+            (int(rows["event_seq"][-1]), int(rows["cause_seq"][-1])),
+        )
         return len(rows)
 
     def _index_days_before(self, cursor: Any, newest: str) -> None:

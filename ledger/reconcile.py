@@ -72,8 +72,9 @@ def differences(books: Books, engine: Engine) -> str | None:
         return None
     count = len(core.balances)
     books.grow(count)
-    held = [books.money(kind)[:count] for kind in
-            (Account.AVAILABLE, Account.RESERVED, Account.MARGIN)]  # fmt: skip
+    held = [
+        books.money(kind)[:count] for kind in (Account.AVAILABLE, Account.RESERVED, Account.MARGIN)
+    ]
     lots = books.lots(Account.AVAILABLE)[:count] + books.lots(Account.RESERVED)[:count]
     pairs = (
         ("balance", held[0] + held[1] + held[2], core.balances),
@@ -83,16 +84,22 @@ def differences(books: Books, engine: Engine) -> str | None:
         wrong = np.flatnonzero((ours != theirs) & ~core.killed_by_arithmetic)
         if len(wrong):
             who = int(wrong[0])
-            return (f"{name} of participant {who}: the ledger has {ours[who]}, the core's risk "
-                    f"{theirs[who]}")  # fmt: skip
+            return (
+                f"{name} of participant {who}: the ledger has {ours[who]}, the core's risk "
+                f"{theirs[who]}"
+            )
     sells = books.lots(Account.RESERVED)[:count]
-    for name, mine, its in (("position", lots, core.positions),
-                            ("lots in open sales", sells, core.sell_lots)):  # fmt: skip
+    for name, mine, its in (
+        ("position", lots, core.positions),
+        ("lots in open sales", sells, core.sell_lots),
+    ):
         places = np.argwhere(mine != its)
         if len(places):
             who, index = places[0].tolist()
-            return (f"{name} of participant {who} in {books.symbols[index]}: the ledger has "
-                    f"{mine[who, index]}, the core's risk {its[who, index]}")  # fmt: skip
+            return (
+                f"{name} of participant {who} in {books.symbols[index]}: the ledger has "
+                f"{mine[who, index]}, the core's risk {its[who, index]}"
+            )
     opened = int(books.header[lay.ORDERS_OPEN // 8])
     if opened != core.open_orders:
         return f"open orders: the ledger has {opened}, the core's risk {core.open_orders}"
@@ -104,9 +111,12 @@ class Reconciliation:
     each stop."""
 
     def __init__(
-        self, directory: Path, url: str | None, make: Callable[[Path], Standing] = oldest,
+        self,
+        directory: Path,
+        url: str | None,
+        make: Callable[[Path], Standing] = oldest,
         every: int = STOP_EVERY,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.directory, self.every, self.make = directory, every, make
         self.standing = make(directory)
         self.store = _store(directory, url)
@@ -144,9 +154,15 @@ class Reconciliation:
         yield self._verdict()
 
     def _verdict(self) -> Verdict:
-        return Verdict(self.standing.seq, self.standing.books.event_seq, self.store_seq,
-                       self.standing.books.tracks, self.difference, self.standing.reader.torn,
-                       self.standing.reader.unwatermarked)  # fmt: skip
+        return Verdict(
+            self.standing.seq,
+            self.standing.books.event_seq,
+            self.store_seq,
+            self.standing.books.tracks,
+            self.difference,
+            self.standing.reader.torn,
+            self.standing.reader.unwatermarked,
+        )
 
     def _stop(self) -> None:
         if self.store:
@@ -196,8 +212,11 @@ COLUMN_OF = {name: AT[name] // 8 for name in COMPARED}
 
 def later_than(parts: list[npt.NDArray[Any]], event_seq: int) -> list[npt.NDArray[Any]]:
     """Of rows, an array behind the other, those of later events."""
-    kept = (rows[rows["event_seq"] > event_seq] for rows in parts
-            if len(rows) and rows["event_seq"][-1] > event_seq)  # fmt: skip
+    kept = (
+        rows[rows["event_seq"] > event_seq]
+        for rows in parts
+        if len(rows) and rows["event_seq"][-1] > event_seq
+    )
     return list(kept)
 
 

@@ -29,8 +29,11 @@ class Report:
 
     @property
     def numbers(self) -> list[str]:
-        return [name for at, name in enumerate(self.columns)
-                if any(type(row[at]) is int for row in self.rows)]  # fmt: skip
+        return [
+            name
+            for at, name in enumerate(self.columns)
+            if any(type(row[at]) is int for row in self.rows)
+        ]
 
     def texts(self) -> list[tuple[str, ...]]:
         """Rows for people: amounts with their decimals."""
@@ -109,9 +112,13 @@ class Report:
             for column in zip(*rows, strict=True)
         ]
         with page.table(
-            text_align=align, col_widths=widths, borders_layout="HORIZONTAL_LINES", line_height=4.5,
-            width=min(sum(widths), page.epw), align="LEFT",
-        ) as table:  # fmt: skip
+            text_align=align,
+            col_widths=widths,
+            borders_layout="HORIZONTAL_LINES",
+            line_height=4.5,
+            width=min(sum(widths), page.epw),
+            align="LEFT",
+        ) as table:
             for row in rows:
                 table.row(row)
         for note in self.notes:

@@ -31,9 +31,10 @@ def _scales(books: Books) -> dict[str, int]:
 def _notes(books: Books, participant: int | None = None) -> list[str]:
     """What the ledger could not follow: everything, or what one participant may read."""
     return [
-        f"event {remark.event_seq}: {remark.text}" for remark in books.remarks
+        f"event {remark.event_seq}: {remark.text}"
+        for remark in books.remarks
         if participant is None or remark.participant == participant
-    ]  # fmt: skip
+    ]
 
 
 def balances(books: Books, participant: int | None = None) -> Report:
@@ -44,8 +45,14 @@ def balances(books: Books, participant: int | None = None) -> Report:
             who = "venue" if place.owner == VENUE else f"participant {place.participant}"
             kind = PLACES[place.owner == VENUE, place.kind].lower()
             rows.append((who, books.assets[place.asset], kind, value))
-    return Report("balances", ("owner", "asset", "account", "balance"), rows,
-                  {"balance": "asset"}, _scales(books), _notes(books, participant))  # fmt: skip
+    return Report(
+        "balances",
+        ("owner", "asset", "account", "balance"),
+        rows,
+        {"balance": "asset"},
+        _scales(books),
+        _notes(books, participant),
+    )
 
 
 def trial_balance(books: Books) -> Report:
@@ -70,8 +77,14 @@ def trial_balance(books: Books) -> Report:
         rows.append((books.assets[asset], "total", *total))
         if total[0] != total[1]:
             raise LedgerError(f"{books.assets[asset]}: the accounts sum to {total[1] - total[0]}")
-    return Report("trial balance", ("asset", "account", "debit", "credit"), rows,
-                  {"debit": "asset", "credit": "asset"}, _scales(books), _notes(books))  # fmt: skip
+    return Report(
+        "trial balance",
+        ("asset", "account", "debit", "credit"),
+        rows,
+        {"debit": "asset", "credit": "asset"},
+        _scales(books),
+        _notes(books),
+    )
 
 
 def _time(ts_ns: int) -> str:
@@ -115,26 +128,51 @@ def statement(
             fees = -int(row["fee_income"]) - owed if kind == lay.Kind.POSTED else 0
             price = int(row["price_ticks"]) if symbol else None
             multiplier = int(books.instruments[index, lay.MULTIPLIER // 8]) if symbol else 1
-            entries.append((int(row["event_seq"]), _time(int(row["ts_ns"])), kind.name.lower(),
-                            symbol, lots, lots_held.get(symbol), price,
-                            None if price is None else price * multiplier, books.assets[asset],
-                            moved - fees, fees, owed, int(row["reserved"]), own[asset],
-                            due[asset]))  # fmt: skip
+            entries.append(
+                (
+                    int(row["event_seq"]),
+                    _time(int(row["ts_ns"])),
+                    kind.name.lower(),
+                    symbol,
+                    lots,
+                    lots_held.get(symbol),
+                    price,
+                    None if price is None else price * multiplier,
+                    books.assets[asset],
+                    moved - fees,
+                    fees,
+                    owed,
+                    int(row["reserved"]),
+                    own[asset],
+                    due[asset],
+                )
+            )
     summed: Held = own, due, lots_held
     if _not_zero(summed) != _not_zero(_held(books, participant)):
-        raise LedgerError(f"the statement of participant {participant} does not come to its "
-                          f"balances: {DIFFERS}")  # fmt: skip
+        raise LedgerError(
+            f"the statement of participant {participant} does not come to its balances: {DIFFERS}"
+        )
     closing = _standing_rows("closing", books, summed, books)
-    money = dict.fromkeys(("lot_price", "amount", "fees", "fees_due", "reserved", "balance",
-                           "owed"), "asset")  # fmt: skip
-    return Report(f"statement of participant {participant}", STATEMENT,
-                  [*opening, *entries, *closing], money, _scales(books),
-                  _notes(books, participant), _heading(books, participant, begin))  # fmt: skip
+    money = dict.fromkeys(
+        ("lot_price", "amount", "fees", "fees_due", "reserved", "balance", "owed"), "asset"
+    )
+    return Report(
+        f"statement of participant {participant}",
+        STATEMENT,
+        [*opening, *entries, *closing],
+        money,
+        _scales(books),
+        _notes(books, participant),
+        _heading(books, participant, begin),
+    )
 
 
 def _heading(books: Books, participant: int, begin: Books | None) -> dict[str, str]:
-    since = (f"{_time(begin.now_ns)} UTC, after command {begin.cause_seq:,}" if begin is not None
-             else "the venue's first command")  # fmt: skip
+    since = (
+        f"{_time(begin.now_ns)} UTC, after command {begin.cause_seq:,}"
+        if begin is not None
+        else "the venue's first command"
+    )
     units = ", ".join(f"{name} with {decimals}" for name, decimals in books.monies)
     return {
         "venue": books.venue or "without a name",
@@ -177,14 +215,30 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
         0
     ]
     rows: list[tuple[Any, ...]] = [
-        (seq, when, f"{which} balance", "", 0, None, None, None, books.assets[asset], 0, 0, 0, 0,
-         own.get(asset, 0), due.get(asset, 0))
+        (
+            seq,
+            when,
+            f"{which} balance",
+            "",
+            0,
+            None,
+            None,
+            None,
+            books.assets[asset],
+            0,
+            0,
+            0,
+            0,
+            own.get(asset, 0),
+            due.get(asset, 0),
+        )
         for asset in monies or [0]
-    ]  # fmt: skip
+    ]
     rows += [
         (seq, when, f"{which} position", symbol, 0, count, None, None, symbol, 0, 0, 0, 0, 0, 0)
-        for symbol, count in sorted(lots.items()) if count
-    ]  # fmt: skip
+        for symbol, count in sorted(lots.items())
+        if count
+    ]
     return rows
 
 
@@ -199,9 +253,13 @@ def fees(books: Books, rows: Rows) -> Report:
         multipliers = books.instruments[fills["instrument"], lay.MULTIPLIER // 8]
         # What the ledger has posted fits int64; sums of many may not.
         amounts = fills["price_ticks"] * fills["qty_lots"] * multipliers
-        columns = (np.where(maker, fills["qty_lots"], 0), np.where(maker, 0, fills["qty_lots"]),
-                   np.abs(amounts), fills["fee_income"] + fills["fees_due"],
-                   -fills["fees_due"])  # fmt: skip
+        columns = (
+            np.where(maker, fills["qty_lots"], 0),
+            np.where(maker, 0, fills["qty_lots"]),
+            np.abs(amounts),
+            fills["fee_income"] + fills["fees_due"],
+            -fills["fees_due"],
+        )
         keys = fills["participant"].astype(np.int64) << 16 | fills["instrument"]
         order = np.argsort(keys, kind="stable")
         begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
@@ -210,12 +268,26 @@ def fees(books: Books, rows: Rows) -> Report:
             for begin, total in zip(begins.tolist(), sums, strict=True):
                 totals[divmod(int(keys[order[begin]]), 1 << 16)][number] += total
     table = [
-        (who, books.symbols[index], sums[0], sums[1],
-         books.assets[int(books.instruments[index, lay.QUOTE // 8])], *sums[2:])
+        (
+            who,
+            books.symbols[index],
+            sums[0],
+            sums[1],
+            books.assets[int(books.instruments[index, lay.QUOTE // 8])],
+            *sums[2:],
+        )
         for (who, index), sums in sorted(totals.items())
-    ]  # fmt: skip
-    names = ("participant", "instrument", "maker_lots", "taker_lots", "asset", "volume",
-             "lot_fees", "schedule_fees")  # fmt: skip
+    ]
+    names = (
+        "participant",
+        "instrument",
+        "maker_lots",
+        "taker_lots",
+        "asset",
+        "volume",
+        "lot_fees",
+        "schedule_fees",
+    )
     money = dict.fromkeys(("volume", "lot_fees", "schedule_fees"), "asset")
     return Report("fees", names, table, money, _scales(books), _notes(books))
 
@@ -227,10 +299,27 @@ def wide_sums(values: npt.NDArray[np.int64], begins: npt.NDArray[np.int64]) -> l
     return [(above << 32) + below for above, below in zip(high, low, strict=True)]
 
 
+PROFITS = (
+    "participant",
+    "instrument",
+    "position_lots",
+    "asset",
+    "cost",
+    "last_ticks",
+    "value",
+    "realised",
+    "unrealised",
+    "fees",
+)
+
+
 def profits(
-    books: Books, rows: Rows, method: str, participant: int | None = None,
+    books: Books,
+    rows: Rows,
+    method: str,
+    participant: int | None = None,
     begin: Books | None = None,
-) -> Report:  # fmt: skip
+) -> Report:
     """By participant and instrument: the position, what it cost, what it is worth at the last
     price, and what was and would be earned; before fees, and the fees.  ``begin``: the books behind
     which the rows come; what was held then counts as bought at the last price of then."""
@@ -268,16 +357,29 @@ def profits(
         last, multiplier = int(rules[lay.LAST // 8]), int(rules[lay.MULTIPLIER // 8])
         known = last != lay.NO_LAST
         worth = holding.position * last * multiplier if known else None
-        table.append((who, books.symbols[index], holding.position,
-                      books.assets[int(rules[lay.QUOTE // 8])], holding.cost,
-                      last if known else None, worth, holding.realised,
-                      None if worth is None else worth - holding.cost,
-                      paid[who, index]))  # fmt: skip
-    columns = ("participant", "instrument", "position_lots", "asset", "cost", "last_ticks", "value",
-               "realised", "unrealised", "fees")  # fmt: skip
+        table.append(
+            (
+                who,
+                books.symbols[index],
+                holding.position,
+                books.assets[int(rules[lay.QUOTE // 8])],
+                holding.cost,
+                last if known else None,
+                worth,
+                holding.realised,
+                None if worth is None else worth - holding.cost,
+                paid[who, index],
+            )
+        )
     money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
-    return Report(f"profit and loss ({method})", columns, table, money, _scales(books),
-                  _notes(books, participant))  # fmt: skip
+    return Report(
+        f"profit and loss ({method})",
+        PROFITS,
+        table,
+        money,
+        _scales(books),
+        _notes(books, participant),
+    )
 
 
 def positions(books: Books, participant: int | None = None) -> Report:
@@ -296,7 +398,8 @@ def negative(books: Books) -> Report:
     """Participants' accounts of money whose balance is below 0."""
     report = balances(books)
     monies = set(_scales(books))
-    report.rows = [row for row in report.rows
-                   if row[0] != "venue" and row[1] in monies and row[3] < 0]  # fmt: skip
+    report.rows = [
+        row for row in report.rows if row[0] != "venue" and row[1] in monies and row[3] < 0
+    ]
     report.title = "negative balances"
     return report

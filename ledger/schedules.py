@@ -19,11 +19,15 @@ def schedules(books: Books, names: list[str]) -> list[dict[str, Any]]:
         )
         rows += [
             {
-                "schedule": _named(number, names), "from_volume": begin,
-                "maker_bps": _bps(maker), "taker_bps": _bps(taker), "minimum": words[0],
+                "schedule": _named(number, names),
+                "from_volume": begin,
+                "maker_bps": _bps(maker),
+                "taker_bps": _bps(taker),
+                "minimum": words[0],
             }
-            for begin, maker, taker in used if begin != lay.UNUSED_TIER
-        ]  # fmt: skip
+            for begin, maker, taker in used
+            if begin != lay.UNUSED_TIER
+        ]
     return rows
 
 
@@ -54,11 +58,12 @@ def money(books: Books) -> list[dict[str, Any]]:
     quotes = books.instruments[:, lay.QUOTE // 8].tolist()
     return [
         {
-            "asset": name, "decimals": decimals,
+            "asset": name,
+            "decimals": decimals,
             "instruments": [s for s, q in zip(books.symbols, quotes, strict=True) if q == slot],
         }
         for slot, (name, decimals) in enumerate(books.monies)
-    ]  # fmt: skip
+    ]
 
 
 def _named(number: int, names: list[str]) -> str:

@@ -150,11 +150,16 @@ def save(standing: Standing, folder: Path | None = None) -> Path:
         arrays += [rows, np.ascontiguousarray(table[rows])]
     snapshot = np.frombuffer(point.engine.snapshot(), np.uint8)
     facts = {
-        "journal_id": standing.reader.journal_id, "seq": point.seq, "chain": point.chain,
-        "trades": point.trades, "monies": books.monies, "remarks": books.remarks,
-        "participants": len(books.participants), "now_ns": books.now_ns,
+        "journal_id": standing.reader.journal_id,
+        "seq": point.seq,
+        "chain": point.chain,
+        "trades": point.trades,
+        "monies": books.monies,
+        "remarks": books.remarks,
+        "participants": len(books.participants),
+        "now_ns": books.now_ns,
         "arrays": [[array.dtype.str, list(array.shape)] for array in (*arrays, snapshot)],
-    }  # fmt: skip
+    }
     text = json.dumps(facts).encode()
     body = b"".join([array.tobytes() for array in (*arrays, snapshot)])
     packed = _zstandard().ZstdCompressor(level=1).compress(body)

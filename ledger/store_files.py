@@ -60,8 +60,9 @@ class Files:
             groups = np.flatnonzero((spans[:, LAST] > after) & (spans[:, FIRST] <= until))
             if len(groups):
                 file = file or pa.parquet.ParquetFile(path)
-                parts.append(file.read_row_groups(groups.tolist(), columns=self.names,
-                                                  use_threads=False))  # fmt: skip
+                parts.append(
+                    file.read_row_groups(groups.tolist(), columns=self.names, use_threads=False)
+                )
         self._spans = known
         return _between(parts, self.names, after, until)
 

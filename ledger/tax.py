@@ -18,8 +18,19 @@ from openoutcry.ledger.report import Report, amount_text
 from openoutcry.ledger.reports import CORPORATE, MOVES, Rows
 from openoutcry.wire.enums import Side
 
-COLUMNS = ("participant", "instrument", "lots", "opened (UTC)", "closed (UTC)", "days", "asset",
-           "cost", "proceeds", "gain", "event")  # fmt: skip
+COLUMNS = (
+    "participant",
+    "instrument",
+    "lots",
+    "opened (UTC)",
+    "closed (UTC)",
+    "days",
+    "asset",
+    "cost",
+    "proceeds",
+    "gain",
+    "event",
+)
 DAY_NS = 86_400 * 10**9
 
 
@@ -121,9 +132,19 @@ def _row(books: Books, key: tuple[int, int], closing: Closing) -> tuple[Any, ...
     who, index = key
     asset = books.assets[int(books.instruments[index, lay.QUOTE // 8])]
     days = closing.closed_ns // DAY_NS - closing.opened_ns // DAY_NS
-    return (who, books.symbols[index], closing.lots, _time(closing.opened_ns),
-            _time(closing.closed_ns), days, asset, closing.cost, closing.proceeds,
-            closing.proceeds - closing.cost, closing.event_seq)  # fmt: skip
+    return (
+        who,
+        books.symbols[index],
+        closing.lots,
+        _time(closing.opened_ns),
+        _time(closing.closed_ns),
+        days,
+        asset,
+        closing.cost,
+        closing.proceeds,
+        closing.proceeds - closing.cost,
+        closing.event_seq,
+    )
 
 
 def _time(ts_ns: int) -> str:

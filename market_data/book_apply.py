@@ -124,8 +124,9 @@ def leave(state: BookHeader, place: int) -> None:
         assert state.open > 0, "an order that leaves was counted"
         assert (count == 0) == (at.first == 0), "no orders, no queue"
         assert (count == 0) == (at.total == 0), "no orders, no shares"
-    book_state.take_out(state.order_table, state.order_mask,
-               state.orders, book_state.ORDER_BYTES, place)  # fmt: skip
+    book_state.take_out(
+        state.order_table, state.order_mask, state.orders, book_state.ORDER_BYTES, place
+    )
     if count == 0:
         levels.drop(state, level)
     row.behind = state.order_free

@@ -48,9 +48,14 @@ class Standing:
 
 
 def save(
-    folder: Path, journal: Path, journal_id: int, cause_seq: int, feed: Feed, book: Book,
+    folder: Path,
+    journal: Path,
+    journal_id: int,
+    cause_seq: int,
+    feed: Feed,
+    book: Book,
     store: Store,
-) -> Path | None:  # fmt: skip
+) -> Path | None:
     """Write one, durable; None if the journal does not hold the command yet, or more is to be told
     of it."""
     block = block_holding(journal, cause_seq) if feed.is_between_commands else None
@@ -94,9 +99,13 @@ def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
         if checkpoint.block == BlockId(block.header.block_index, digest(block.whole)):
             facts = checkpoint.facts
             return Standing(
-                facts["event_seq"], seq, facts["session"], facts["messages"],
-                facts["size_bytes"], checkpoint.state,
-            )  # fmt: skip
+                facts["event_seq"],
+                seq,
+                facts["session"],
+                facts["messages"],
+                facts["size_bytes"],
+                checkpoint.state,
+            )
     return None
 
 

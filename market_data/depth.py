@@ -51,13 +51,18 @@ def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
     """Every instrument's view, by locate."""
     return {
         instrument.locate: View(
-            instrument.locate, instrument.symbol, instrument.state,
+            instrument.locate,
+            instrument.symbol,
+            instrument.state,
             tuple(book.levels(instrument.locate, "B", depth)),
             tuple(book.levels(instrument.locate, "S", depth)),
-            instrument.last_price, instrument.last_shares, instrument.trades, instrument.reason,
+            instrument.last_price,
+            instrument.last_shares,
+            instrument.trades,
+            instrument.reason,
         )
         for instrument in book.instruments()
-    }  # fmt: skip
+    }
 
 
 def by_price(old: Levels, new: Levels) -> list[tuple[int, int, int]]:

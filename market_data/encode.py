@@ -42,9 +42,15 @@ _K = EventKind
 _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
     int(k)
     for k in (
-        _K.ACCEPTED, _K.FILLED, _K.REPLACED, _K.REPEGGED, _K.CONVERTED, _K.ELECTED, _K.REFRESHED,
+        _K.ACCEPTED,
+        _K.FILLED,
+        _K.REPLACED,
+        _K.REPEGGED,
+        _K.CONVERTED,
+        _K.ELECTED,
+        _K.REFRESHED,
     )
-)  # fmt: skip
+)
 _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
     int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
 )

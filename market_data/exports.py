@@ -97,11 +97,18 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
         locate = row["locate"]
 
         def step(
-            action: str, side: str, price: int, shares: int, order: int = 0, left: int = 0,
-            match: int = 0, now: tuple[int, int, int, int] = (ts_ns, sequence, locate, event),
-        ) -> Step:  # fmt: skip
-            return Step(now[0], now[1], action, side, price, shares, order, now[2], left, now[3],
-                        match)  # fmt: skip
+            action: str,
+            side: str,
+            price: int,
+            shares: int,
+            order: int = 0,
+            left: int = 0,
+            match: int = 0,
+            now: tuple[int, int, int, int] = (ts_ns, sequence, locate, event),
+        ) -> Step:
+            return Step(
+                now[0], now[1], action, side, price, shares, order, now[2], left, now[3], match
+            )
 
         if kind == "S" and row["event"] == "O":
             for number, (side, price, shares, where) in open_orders.items():
@@ -110,8 +117,9 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
             open_orders.clear()
         elif kind in "AF":
             open_orders[row["reference"]] = [row["side"], row["price"], row["shares"], locate]
-            yield step(ADD, row["side"], row["price"], row["shares"], row["reference"],
-                       row["shares"])  # fmt: skip
+            yield step(
+                ADD, row["side"], row["price"], row["shares"], row["reference"], row["shares"]
+            )
         elif kind in "ECXDU":
             number = row["reference"]
             order = open_orders[number]
@@ -191,8 +199,12 @@ def write_dbn(
     except ImportError:
         raise FeedError("dbn needs databento-dbn: pip install databento-dbn") from None
     sides = {"B": dbn.Side.BID, "S": dbn.Side.ASK, "N": dbn.Side.NONE}
-    actions = {ADD: dbn.Action.ADD, CANCEL: dbn.Action.CANCEL, FILL: dbn.Action.FILL,
-               TRADE: dbn.Action.TRADE}  # fmt: skip
+    actions = {
+        ADD: dbn.Action.ADD,
+        CANCEL: dbn.Action.CANCEL,
+        FILL: dbn.Action.FILL,
+        TRADE: dbn.Action.TRADE,
+    }
     body, begin_ns, end_ns = path.with_name(path.name + ".body"), 0, 0
     try:
         with body.open("wb") as file:
@@ -201,16 +213,30 @@ def write_dbn(
             for (step, last), arrived_ns in zip(by_event(steps), times, strict=True):
                 begin_ns, end_ns = begin_ns or step.ts_ns, arrived_ns
                 record = dbn.MBOMsg(
-                    1, step.locate, step.ts_ns, step.order, step.price * DBN_PRICE, step.shares,
-                    actions[step.action], sides[step.side], arrived_ns,
-                    dbn.F_LAST if last else 0, 0, min(arrived_ns - step.ts_ns, MOST_DELTA_NS),
+                    1,
+                    step.locate,
+                    step.ts_ns,
+                    step.order,
+                    step.price * DBN_PRICE,
+                    step.shares,
+                    actions[step.action],
+                    sides[step.side],
+                    arrived_ns,
+                    dbn.F_LAST if last else 0,
+                    0,
+                    min(arrived_ns - step.ts_ns, MOST_DELTA_NS),
                     step.sequence & 0xFFFFFFFF,
-                )  # fmt: skip
+                )
                 file.write(bytes(record))
         metadata = dbn.Metadata(
-            DATASET, begin_ns, dbn.SType.RAW_SYMBOL, dbn.SType.INSTRUMENT_ID, dbn.Schema.MBO,
-            symbols, end=end_ns + 1,
-        )  # fmt: skip
+            DATASET,
+            begin_ns,
+            dbn.SType.RAW_SYMBOL,
+            dbn.SType.INSTRUMENT_ID,
+            dbn.Schema.MBO,
+            symbols,
+            end=end_ns + 1,
+        )
         with path.open("wb") as file, body.open("rb") as records:
             file.write(metadata.encode())
             while chunk := records.read(1 << 20):
@@ -222,10 +248,18 @@ def write_dbn(
 EXCH, LOCAL, BUY_SIDE, SELL_SIDE = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 HFT_KINDS = {ADD: 10, CANCEL: 11, "M": 12, FILL: 13, TRADE: 2}
 HFT_DTYPE = np.dtype(
-    [("ev", "<u8"), ("exch_ts", "<i8"), ("local_ts", "<i8"), ("px", "<f8"), ("qty", "<f8"),
-     ("order_id", "<u8"), ("ival", "<i8"), ("fval", "<f8")],
+    [
+        ("ev", "<u8"),
+        ("exch_ts", "<i8"),
+        ("local_ts", "<i8"),
+        ("px", "<f8"),
+        ("qty", "<f8"),
+        ("order_id", "<u8"),
+        ("ival", "<i8"),
+        ("fval", "<f8"),
+    ],
     align=True,
-)  # fmt: skip
+)
 """hftbacktest's events (its types.py)."""
 
 
@@ -242,10 +276,17 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival =
         part = step.action == CANCEL and step.left > 0
         side = {"B": BUY_SIDE, "S": SELL_SIDE, "N": 0}[step.side]
         rows.append(
-            (HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side, step.ts_ns,
-             arrived_ns, step.price / 10_000, float(step.left if part else step.shares),
-             step.order, 0, 0.0)
-        )  # fmt: skip
+            (
+                HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side,
+                step.ts_ns,
+                arrived_ns,
+                step.price / 10_000,
+                float(step.left if part else step.shares),
+                step.order,
+                0,
+                0.0,
+            )
+        )
     with path.open("wb") as file:
         np.savez_compressed(file, data=np.array(rows, HFT_DTYPE))
 
@@ -259,8 +300,15 @@ def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for step in market_by_order(parts):
         if step.action == TRADE:
-            row = (step.ts_ns, symbols[step.locate - 1], step.price, step.shares, step.side,
-                   step.match, step.sequence)  # fmt: skip
+            row = (
+                step.ts_ns,
+                symbols[step.locate - 1],
+                step.price,
+                step.shares,
+                step.side,
+                step.match,
+                step.sequence,
+            )
             for name, value in zip(names, row, strict=True):
                 columns[name].append(value)
     text = {"symbol", "aggressor"}

@@ -21,8 +21,12 @@ from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 MAX_DECIMALS = 4
 """Prices of ITCH 5.0 have four."""
-CROSS_LETTERS = {Phase.VOLATILITY_AUCTION: "H", Phase.HALT: "H",
-                 Phase.CLOSING_AUCTION: "C", Phase.TRADING_AT_LAST: "C"}  # fmt: skip
+CROSS_LETTERS = {
+    Phase.VOLATILITY_AUCTION: "H",
+    Phase.HALT: "H",
+    Phase.CLOSING_AUCTION: "C",
+    Phase.TRADING_AT_LAST: "C",
+}
 """Cross type of an auction by its phase; O in every other."""
 CHUNK = 1 << 14
 """Events that are encoded at a time."""
@@ -251,9 +255,14 @@ class Feed:
             assert last - first_cause < len(rx_ts_ns)
             out, session, sequence = self._room(len(part)), self.session, self.messages + 1
             end = encode(
-                FeedState.of(self.address), part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
-                rx_ts_ns.strides[0], first_cause, out.ctypes.data,
-            )  # fmt: skip
+                FeedState.of(self.address),
+                part.ctypes.data,
+                len(part),
+                rx_ts_ns.ctypes.data,
+                rx_ts_ns.strides[0],
+                first_cause,
+                out.ctypes.data,
+            )
             self.require_sound()
             messages = out[: end - out.ctypes.data].tobytes()
             at += int(self._header[state.ENCODED // 8])

@@ -50,8 +50,9 @@ class FeedProcess:
         self.publisher.before = self._before()
         self.reader = ReleasedReader(public.owner, public.name, [public.journal], place)
         self._private = self._private_cursors()
-        self.pump = Pump(self._source(), self.feed, self.publisher, public.sent_address,
-                         self.spec.idle_us)  # fmt: skip
+        self.pump = Pump(
+            self._source(), self.feed, self.publisher, public.sent_address, self.spec.idle_us
+        )
         self.pump.name(name, self.session << SESSION_SHIFT)
         self._asks: list[socket.socket] = [
             one for one in (public.requests, public.snapshots) if one is not None
@@ -103,12 +104,16 @@ class FeedProcess:
         reader, times = self.reader, self.public.times
         stamps = times.stamps
         return Source(
-            ring=reader.ring.address, mask=reader.ring.mask,
-            cursor=reader.cursor_address, gate=reader.gate_address,
-            stamps=stamps.ctypes.data, stamp_mask=len(stamps) - 1,
-            epoch_offset=times.offset, after_seq=times.after_seq,
+            ring=reader.ring.address,
+            mask=reader.ring.mask,
+            cursor=reader.cursor_address,
+            gate=reader.gate_address,
+            stamps=stamps.ctypes.data,
+            stamp_mask=len(stamps) - 1,
+            epoch_offset=times.offset,
+            after_seq=times.after_seq,
             private=tuple(one.ctypes.data for one in self._private),
-        )  # fmt: skip
+        )
 
     def _private_cursors(self) -> list[Any]:
         """Of who tells participants of their own orders: stages behind the gate on its own ring."""
@@ -136,8 +141,12 @@ class FeedProcess:
             else:
                 poll_once = False
             publisher.answer(time.monotonic_ns())
-            self.public.note_counts(publisher.packets + self.pump.packets, publisher.not_taken,
-                                    publisher.answered, publisher.refused)  # fmt: skip
+            self.public.note_counts(
+                publisher.packets + self.pump.packets,
+                publisher.not_taken,
+                publisher.answered,
+                publisher.refused,
+            )
             if self.public.is_ready:
                 self._give_snapshots()
                 publisher.beat(time.monotonic_ns())
@@ -309,8 +318,15 @@ class FeedProcess:
         public, place = self.public, self.reader.place
         if place.cause_seq == 0 or place.event_seq != self.feed.event_seq:
             return
-        checkpoint.save(public.folder, public.journal, public.journal_id, place.cause_seq,
-                        self.feed, self.book, self.store)  # fmt: skip
+        checkpoint.save(
+            public.folder,
+            public.journal,
+            public.journal_id,
+            place.cause_seq,
+            self.feed,
+            self.book,
+            self.store,
+        )
 
 
 def publish(public: PublicFeed) -> None:

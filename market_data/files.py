@@ -99,9 +99,14 @@ class JournalFeed:
                         count = self.feed.messages_before if part.ends else self.feed.messages
                         self.messages += count + 1 - part.first_sequence
                         yield Part(
-                            self.name_of(part.session), part.first_sequence, part.messages,
-                            int(times[-1]), batch, part.ends, causes,
-                        )  # fmt: skip
+                            self.name_of(part.session),
+                            part.first_sequence,
+                            part.messages,
+                            int(times[-1]),
+                            batch,
+                            part.ends,
+                            causes,
+                        )
 
     def _told_again(self, batch: Batch, first: int) -> Iterable[bytes]:
         """The same messages by a second feed, to which each command came at its own number."""
@@ -228,8 +233,9 @@ def _frame(payload: bytes) -> bytes:
     """A packet as a capture has it: multicast over IPv4, without a UDP checksum."""
     udp = struct.pack(">HHHH", PORT, PORT, 8 + len(payload), 0) + payload
     group = bytes(int(part) for part in GROUP.split("."))
-    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0x4000, 16, 17, 0,
-                     bytes([127, 0, 0, 1]), group)  # fmt: skip
+    ip = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0x4000, 16, 17, 0, bytes([127, 0, 0, 1]), group
+    )
     ip = ip[:10] + struct.pack(">H", _ip_checksum(ip)) + ip[12:]
     ethernet = bytes([1, 0, 0x5E, group[1] & 127, *group[2:], 2, 0, 0, 0, 0, 1, 8, 0])
     return ethernet + ip + udp

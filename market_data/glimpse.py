@@ -40,9 +40,12 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
         if instrument.collar:
             reference, upper, lower = instrument.collar
             yield ITCH50.from_server("J").pack(
-                **named, reference_price=reference, upper=upper, lower=lower,
+                **named,
+                reference_price=reference,
+                upper=upper,
+                lower=lower,
                 extension=instrument.extension,
-            )  # fmt: skip
+            )
     for instrument in instruments:
         named = now | {"locate": instrument.locate, "stock": instrument.symbol}
         for side in SIDES:

@@ -55,19 +55,27 @@ class Pump:
         a, *b = (line.fileno() for line in publisher.sockets)
         events = self._events.ctypes.data
         for word, value in {
-            pump.RING: source.ring, pump.MASK: source.mask,
-            pump.CURSOR: source.cursor, pump.GATE: source.gate,
-            pump.STAMPS: source.stamps, pump.STAMP_MASK: source.stamp_mask,
-            pump.EPOCH_OFFSET: source.epoch_offset, pump.AFTER_SEQ: source.after_seq,
+            pump.RING: source.ring,
+            pump.MASK: source.mask,
+            pump.CURSOR: source.cursor,
+            pump.GATE: source.gate,
+            pump.STAMPS: source.stamps,
+            pump.STAMP_MASK: source.stamp_mask,
+            pump.EPOCH_OFFSET: source.epoch_offset,
+            pump.AFTER_SEQ: source.after_seq,
             pump.PRIVATE: source.private[0] if source.private else 0,
             pump.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
-            pump.EVENTS: events + -events % 64, pump.STATE: feed.address,
+            pump.EVENTS: events + -events % 64,
+            pump.STATE: feed.address,
             pump.TIMES: self._times.ctypes.data,
             pump.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
-            pump.LINE_A: a, pump.LINE_B: b[0] if b else -1, pump.SENT: sent,
-            pump.EPOLL: self.epoll.fileno(), pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
+            pump.LINE_A: a,
+            pump.LINE_B: b[0] if b else -1,
+            pump.SENT: sent,
+            pump.EPOLL: self.epoll.fileno(),
+            pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
             pump.IDLE_US: idle_us,
-        }.items():  # fmt: skip
+        }.items():
             self.context[word // 8] = value
 
     def name(self, session: str, base: int) -> None:

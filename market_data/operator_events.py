@@ -20,10 +20,13 @@ _LEAVES, _INSTRUMENT = _AT["leaves_lots"], _AT["instrument"]
 _SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT = (
     int(setting)
     for setting in (
-        Setting.HALT, Setting.MARKET_KILL, Setting.TRADING_DAY, Setting.BREAKER,
+        Setting.HALT,
+        Setting.MARKET_KILL,
+        Setting.TRADING_DAY,
+        Setting.BREAKER,
         Setting.INDEX_WEIGHT,
     )
-)  # fmt: skip
+)
 
 
 @kernel

@@ -88,9 +88,15 @@ class Pages:
         where = {"host": host, "port": port} if self.listener is None else {"sock": self.listener}
         try:
             self._server = await websockets().serve(
-                self._serve, **where, max_size=REQUEST_BYTES, max_queue=4, compression=None,
-                write_limit=WRITE_LIMIT_BYTES, ping_interval=PING_S, ping_timeout=PING_S,
-            )  # fmt: skip
+                self._serve,
+                **where,
+                max_size=REQUEST_BYTES,
+                max_queue=4,
+                compression=None,
+                write_limit=WRITE_LIMIT_BYTES,
+                ping_interval=PING_S,
+                ping_timeout=PING_S,
+            )
         except OSError as error:
             raise FeedError(f"cannot serve pages on {host}:{port}: {error}") from None
 
@@ -222,14 +228,23 @@ class Pages:
                 continue
             subscriber.known[locate] = view
             fields = {
-                "symbol": view.symbol, "itch_seq": self.itch_seq, "state": view.state,
-                "reason": view.reason, "last": [view.last_price, view.last_shares],
+                "symbol": view.symbol,
+                "itch_seq": self.itch_seq,
+                "state": view.state,
+                "reason": view.reason,
+                "last": [view.last_price, view.last_shares],
                 "trades": view.trades,
-            }  # fmt: skip
+            }
             if known is None:
-                await self._say(connection, subscriber, "snapshot", **fields, bids=view.bids,
-                                asks=view.asks)  # fmt: skip
+                await self._say(
+                    connection, subscriber, "snapshot", **fields, bids=view.bids, asks=view.asks
+                )
             else:
-                await self._say(connection, subscriber, "update", **fields,
-                                bids=by_price(known.bids, view.bids),
-                                asks=by_price(known.asks, view.asks))  # fmt: skip
+                await self._say(
+                    connection,
+                    subscriber,
+                    "update",
+                    **fields,
+                    bids=by_price(known.bids, view.bids),
+                    asks=by_price(known.asks, view.asks),
+                )

@@ -119,8 +119,9 @@ class Times:
                 if batch is None:  # released is what the journal has, or has soon
                     time.sleep(IDLE_S)
                     continue
-            self._read = np.concatenate([self._read[first - self._first :],
-                                         batch.commands["rx_ts_ns"]])  # fmt: skip
+            self._read = np.concatenate(
+                [self._read[first - self._first :], batch.commands["rx_ts_ns"]]
+            )
             self._first = first
         return self._read[first - self._first : last + 1 - self._first]
 
@@ -243,10 +244,13 @@ class PublicFeed:
         messages, size_bytes = self.kept(self.session)
         counts = self._words[COUNTS : COUNTS + len(COUNTED)].tolist()
         return {
-            "session": self.session, "messages": messages, "bytes": size_bytes,
-            "lines": 1 + (self.spec.b is not None), "clamped": self.clamped,
+            "session": self.session,
+            "messages": messages,
+            "bytes": size_bytes,
+            "lines": 1 + (self.spec.b is not None),
+            "clamped": self.clamped,
             **dict(zip(COUNTED, counts, strict=True)),
-        }  # fmt: skip
+        }
 
     @property
     def session(self) -> int:
@@ -333,10 +337,12 @@ class PublicFeed:
         from openoutcry.market_data.depth_process import conflate  # asyncio, for few
 
         conflate(
-            self.spec, self._moment, lambda: self.is_over,
+            self.spec,
+            self._moment,
+            lambda: self.is_over,
             lambda: self.has_ended(self.session - 1) and not self.kept(self.session)[0],
             self.pages,
-        )  # fmt: skip
+        )
 
     def _moment(self) -> Moment:
         """The book of the session's messages that its store has.  Raises :class:`FeedError`."""

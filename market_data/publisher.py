@@ -66,8 +66,9 @@ def join(group: Address, interface: str = "") -> socket.socket:
         packed = socket.inet_pton(family, group[0])
         if family == socket.AF_INET6 and packed[0] == 0xFF:
             index = socket.if_nametoindex(interface) if interface else 0
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
-                            packed + struct.pack("@I", index))  # fmt: skip
+            sock.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("@I", index)
+            )
         elif family == socket.AF_INET and 224 <= packed[0] < 240:
             mine = socket.inet_aton(interface or "0.0.0.0")
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + mine)

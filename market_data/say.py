@@ -294,8 +294,7 @@ def cross(state: FeedState, out: int) -> int:
     qty = state.cross_qty
     store_be64(message + _Q.shares, qty)
     store_stock(instrument, message + _Q.stock)
-    store_price(state, instrument, message + _Q.price,
-                state.cross_price if qty != 0 else 0)  # fmt: skip
+    store_price(state, instrument, message + _Q.price, state.cross_price if qty != 0 else 0)
     store_be64(message + _Q.match, state.cross_match)
     store_u8(message + _Q.cross_type, instrument.cross_type)
     return out + FRAME_BYTES + _ZQ

@@ -47,11 +47,21 @@ def statistics_of(book: Book) -> dict[str, Statistics]:
     for instrument in book.instruments():
         bids, asks = (book.levels(instrument.locate, side, 1) for side in "BS")
         statistics[instrument.symbol] = Statistics(
-            instrument.symbol, instrument.state, instrument.open_price, instrument.high,
-            instrument.low, instrument.last_price, instrument.volume, instrument.turnover,
-            instrument.trades, asks[0][0] - bids[0][0] if bids and asks else None,
-            instrument.near_price, instrument.paired, instrument.imbalance, instrument.direction,
-        )  # fmt: skip
+            instrument.symbol,
+            instrument.state,
+            instrument.open_price,
+            instrument.high,
+            instrument.low,
+            instrument.last_price,
+            instrument.volume,
+            instrument.turnover,
+            instrument.trades,
+            asks[0][0] - bids[0][0] if bids and asks else None,
+            instrument.near_price,
+            instrument.paired,
+            instrument.imbalance,
+            instrument.direction,
+        )
     return statistics
 
 

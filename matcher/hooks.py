@@ -342,10 +342,15 @@ def tell_entry(arena: ArenaHeader, figures: int, record: OrderRecord, out: Event
     kind, order_type = (word >> const.KIND_SHIFT) & 0xFF, (word >> const.TYPE_SHIFT) & 0xFF
     what = kind << KIND_BITS | order_type << TYPE_BITS | load_i64(figures + FIGURE_PLACE)
     emit(
-        out, record.order_id, load_i64(figures + FIGURE_SEQ),
-        record.price_ticks, 0, what, record.seq,
+        out,
+        record.order_id,
+        load_i64(figures + FIGURE_SEQ),
+        record.price_ticks,
+        0,
+        what,
+        record.seq,
         own_word(arena, record, const.ENTERED),
-    )  # fmt: skip
+    )
     arena.event_count += 1
 
 
@@ -356,10 +361,15 @@ def tell_delay(block: HookContext, order: OrderRecord, out: EventRecord) -> None
     arena, figures = ArenaHeader(block.arena), block.figures
     cause = order.seq
     emit(
-        out, order.order_id, load_i64(figures + FIGURE_RELEASE),
-        order.price_ticks, order.qty_lots,
-        load_i64(figures + FIGURE_PLACE), cause, own_word(arena, order, const.DELAYED),
-    )  # fmt: skip
+        out,
+        order.order_id,
+        load_i64(figures + FIGURE_RELEASE),
+        order.price_ticks,
+        order.qty_lots,
+        load_i64(figures + FIGURE_PLACE),
+        cause,
+        own_word(arena, order, const.DELAYED),
+    )
     mark_last(out + RECORD_BYTES)
     arena.last_seq = cause
     for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):

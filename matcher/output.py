@@ -111,10 +111,17 @@ class Output:
         address, done, total = address_of(orders), 0, 0
         while True:
             commands, written, more = run(
-                batch, core, self.worst, address + done * RECORD_BYTES, len(orders) - done,
-                at + total * RECORD_BYTES, len(events) - total, self._spare_address,
-                0 if events is self._spare else len(self._spare), first_seq + total,
-            )  # fmt: skip
+                batch,
+                core,
+                self.worst,
+                address + done * RECORD_BYTES,
+                len(orders) - done,
+                at + total * RECORD_BYTES,
+                len(events) - total,
+                self._spare_address,
+                0 if events is self._spare else len(self._spare),
+                first_seq + total,
+            )
             done, total = done + commands, total + written
             if done == len(orders):
                 break

@@ -44,10 +44,13 @@ class Row:
 
     def shown(self) -> dict[str, Any]:
         return {
-            "process": self.process, "pid": self.pid, "build": build_text(self.build),
+            "process": self.process,
+            "pid": self.pid,
+            "build": build_text(self.build),
             "layout": build_text(self.layout),
-            "config": None if self.config is None else build_text(self.config), "odd": self.odd,
-        }  # fmt: skip
+            "config": None if self.config is None else build_text(self.config),
+            "odd": self.odd,
+        }
 
 
 def compare(venue: VenueFile | None = None) -> list[Row]:
@@ -89,8 +92,14 @@ def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
     if int(words[control.MAGIC // 8]) != CONTROL_MAGIC:
         return
     layout = int(words[control.LAYOUT // 8]) & MASK
-    yield Row("supervisor", owner.pid, int(words[control.BUILD // 8]), layout,
-              int(words[control.CONFIG // 8]), owner.pid)  # fmt: skip
+    yield Row(
+        "supervisor",
+        owner.pid,
+        int(words[control.BUILD // 8]),
+        layout,
+        int(words[control.CONFIG // 8]),
+        owner.pid,
+    )
     names = _stage_names(segment, words)
     for index in range(control.MAX_STAGES):
         at = (control.STAGE_BLOCKS + index * control.STAGE_BYTES) // 8
@@ -98,8 +107,14 @@ def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
         pid, start = int(block[control.STAGE_PID // 8]), int(block[control.STAGE_START // 8])
         if pid and ProcessIdentity(pid, start).alive():
             name = names[index] if index < len(names) else f"stage {index}"
-            yield Row(name, pid, int(block[control.STAGE_BUILD // 8]), layout,
-                      int(block[control.STAGE_CONFIG // 8]), owner.pid)  # fmt: skip
+            yield Row(
+                name,
+                pid,
+                int(block[control.STAGE_BUILD // 8]),
+                layout,
+                int(block[control.STAGE_CONFIG // 8]),
+                owner.pid,
+            )
     # The feed's and the doorman's were forked by the supervisor and run nothing but its image.
     for name, pid in named_children(owner.pid):
         yield Row(
@@ -139,8 +154,11 @@ def _mark(rows: list[Row], one_config: bool) -> None:
 
 def sentences(rows: list[Row]) -> list[str]:
     """A line for each that differs."""
-    words = {"build": "another build", "layout": "another layout", "config":
-             "another configuration"}  # fmt: skip
+    words = {
+        "build": "another build",
+        "layout": "another layout",
+        "config": "another configuration",
+    }
     return [
         f"{row.process}{f' (pid {row.pid})' if row.pid else ''} is of "
         + " and ".join(words[key] for key in row.odd)
@@ -150,5 +168,9 @@ def sentences(rows: list[Row]) -> list[str]:
 
 
 def document(rows: list[Row]) -> dict[str, Any]:
-    return {"same": not any(row.odd for row in rows), "version": openoutcry.__version__,
-            "processes": [row.shown() for row in rows], "odd": sentences(rows)}  # fmt: skip
+    return {
+        "same": not any(row.odd for row in rows),
+        "version": openoutcry.__version__,
+        "processes": [row.shown() for row in rows],
+        "odd": sentences(rows),
+    }

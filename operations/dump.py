@@ -94,28 +94,35 @@ def gather(
     until = pipeline.positions()["sequenced"] if pipeline else None
     sections: dict[str, Any] = {
         "summary": {
-            "what": "a dump of a venue", "venue": venue.name, "file": venue.path.name,
+            "what": "a dump of a venue",
+            "venue": venue.name,
+            "file": venue.path.name,
             "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "state": (status or {}).get("state", "never opened"), "sequenced": until,
+            "state": (status or {}).get("state", "never opened"),
+            "sequenced": until,
             "before_seq": before_seq,
         },
         "stood": stood or {"missing": "nobody asked the venue"},
-    }  # fmt: skip
-    sections |= _tried_all({
-        "market": lambda: _market(journal, before_seq, until),
-        "status": lambda: status or {"missing": "there is none"},
-        "configuration": lambda: configuration(venue.path),
-        "versions": _versions,
-        "processes": lambda: processes_of(pipeline) if pipeline else {"missing": "nothing runs"},
-        "pipeline": lambda: _view(pipeline),
-        "metrics": lambda: _metrics(venue),
-        "clock": lambda: dict(clock_status()),
-        "host": _host(journal),
-        "journal": lambda: _journal(journal),
-        "actions": lambda: desk_record(journal)[-ACTIONS:],
-        "log": lambda: _tail(journal, FILE_NAME),
-        "console_log": lambda: _tail(journal, "console.jsonl"),
-    })  # fmt: skip
+    }
+    sections |= _tried_all(
+        {
+            "market": lambda: _market(journal, before_seq, until),
+            "status": lambda: status or {"missing": "there is none"},
+            "configuration": lambda: configuration(venue.path),
+            "versions": _versions,
+            "processes": lambda: (
+                processes_of(pipeline) if pipeline else {"missing": "nothing runs"}
+            ),
+            "pipeline": lambda: _view(pipeline),
+            "metrics": lambda: _metrics(venue),
+            "clock": lambda: dict(clock_status()),
+            "host": _host(journal),
+            "journal": lambda: _journal(journal),
+            "actions": lambda: desk_record(journal)[-ACTIONS:],
+            "log": lambda: _tail(journal, FILE_NAME),
+            "console_log": lambda: _tail(journal, "console.jsonl"),
+        }
+    )
     market = sections.pop("market")
     for name in ("books_before", "books", "last_commands"):
         sections[name] = market.get(name, market)
@@ -202,16 +209,23 @@ def _books(point: Point) -> dict[str, Any]:
     rows = engine.state().rows
     fields = [name for name in rows.dtype.names or () if not name.startswith("reserved")]
     return {
-        "sequence": point.seq, "state_hash": engine.state_hash(),
+        "sequence": point.seq,
+        "state_hash": engine.state_hash(),
         "depth": {symbol: engine.depth(symbol, LEVELS) for symbol in symbols},
         "orders": {"fields": fields, "rows": [_plain(row, fields) for row in rows]},
-    }  # fmt: skip
+    }
 
 
 def _plain(row: Any, fields: list[str]) -> list[Any]:
     values = [row[name] for name in fields]
-    return [one.decode(errors="replace") if isinstance(one, bytes) else one.item()
-            if isinstance(one, np.generic) else one for one in values]  # fmt: skip
+    return [
+        one.decode(errors="replace")
+        if isinstance(one, bytes)
+        else one.item()
+        if isinstance(one, np.generic)
+        else one
+        for one in values
+    ]
 
 
 def _last(batches: "deque[Batch]") -> list[dict[str, Any]]:
@@ -279,9 +293,11 @@ def _versions() -> dict[str, Any]:
 
     build = this_build()
     return {
-        "program": openoutcry.__version__, "build": build.text, "layout": f"{LAYOUT_HASH:016x}",
+        "program": openoutcry.__version__,
+        "build": build.text,
+        "layout": f"{LAYOUT_HASH:016x}",
         "packages": {one.name: one.version for one in distributions()},
-    }  # fmt: skip
+    }
 
 
 def _view(pipeline: RunningPipeline | None) -> dict[str, Any]:
@@ -305,8 +321,12 @@ def _host(journal: Path) -> Callable[[], dict[str, Any]]:
     def give() -> dict[str, Any]:
         disk = shutil.disk_usage(journal)
         memory = Path("/proc/meminfo").read_text().splitlines()
-        return {"info": host_info(), "load": os.getloadavg(), "memory": memory,
-                "journal_disk_bytes": disk._asdict()}  # fmt: skip
+        return {
+            "info": host_info(),
+            "load": os.getloadavg(),
+            "memory": memory,
+            "journal_disk_bytes": disk._asdict(),
+        }
 
     return give
 

@@ -10,9 +10,11 @@ from openoutcry.venue.risk_tables import OF_PARTICIPANTS
 
 NEAR = 0.9
 AGAINST = {
-    "open_orders": lay.OPEN, "exposure_buy": lay.BUY_EXPOSURE, "exposure_sell": lay.SELL_EXPOSURE,
+    "open_orders": lay.OPEN,
+    "exposure_buy": lay.BUY_EXPOSURE,
+    "exposure_sell": lay.SELL_EXPOSURE,
     "gross_position": lay.GROSS,
-}  # fmt: skip
+}
 """Limits whose use stands beside them, and where."""
 
 
@@ -44,7 +46,17 @@ def _share(used: int, limit: int) -> float:
 def add_limits(out: Any, used: LimitsUsed, participants: list[int], venue: str) -> None:
     """The metrics of these participants."""
     for name, shares in used.shares(participants).items():
-        out.gauge("outcry_limit_used_ratio", "The most that a participant has used of a limit, 1 "
-                  "being all.", max(shares, default=0.0), venue=venue, limit=name)  # fmt: skip
-        out.gauge("outcry_limits_near", "Participants who have used nine tenths of a limit.",
-                  sum(share >= NEAR for share in shares), venue=venue, limit=name)  # fmt: skip
+        out.gauge(
+            "outcry_limit_used_ratio",
+            "The most that a participant has used of a limit, 1 being all.",
+            max(shares, default=0.0),
+            venue=venue,
+            limit=name,
+        )
+        out.gauge(
+            "outcry_limits_near",
+            "Participants who have used nine tenths of a limit.",
+            sum(share >= NEAR for share in shares),
+            venue=venue,
+            limit=name,
+        )

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -136,8 +136,12 @@ class VenueMetrics:
             while self._left[0][0] < now_s - FILLING_S:
                 self._left.popleft()
             seconds = seconds_to_full(self._left)
-        out.gauge("outcry_journal_seconds_to_full", "Until the journal's disk is full, at the rate "
-                  "of the last ten minutes.", seconds, venue=venue)  # fmt: skip
+        out.gauge(
+            "outcry_journal_seconds_to_full",
+            "Until the journal's disk is full, at the rate of the last ten minutes.",
+            seconds,
+            venue=venue,
+        )
 
     def _running(self, pid: int = 0) -> list[RunningPipeline]:
         """Every pipeline, or that of this supervisor; each is attached to once."""
@@ -167,8 +171,9 @@ class VenueMetrics:
         self._venue(out)
         _clock(out)
         _host(out)
-        out.gauge("outcry_scrape_seconds", "How long this reading took.",
-                  time.perf_counter() - begin)  # fmt: skip
+        out.gauge(
+            "outcry_scrape_seconds", "How long this reading took.", time.perf_counter() - begin
+        )
         yield from out.families.values()
 
     def _venue(self, out: Families) -> None:
@@ -180,8 +185,13 @@ class VenueMetrics:
         status = read_status(journal) if journal.is_dir() else None
         state = status["state"] if status else "never opened"
         for one in ("open", "closed", "stopped", "dead", "never opened"):
-            out.gauge("outcry_venue_state", "1 for the state that the venue is in.",
-                      float(one == state), venue=name, state=one)  # fmt: skip
+            out.gauge(
+                "outcry_venue_state",
+                "1 for the state that the venue is in.",
+                float(one == state),
+                venue=name,
+                state=one,
+            )
         if status is not None:
             _status(out, status, name)
             _journal(out, journal, name)
@@ -193,8 +203,12 @@ class VenueMetrics:
                 _pipeline(out, pipeline, name)
                 numbers = [one.number for one in self.venue.participants[:MOST_PARTICIPANTS]]
                 add_limits(out, self._limits_of(pipeline.owner), numbers, name)
-                out.gauge("outcry_order_capacity", "Orders that may be open at once.",
-                          self.venue.order_capacity, venue=name)  # fmt: skip
+                out.gauge(
+                    "outcry_order_capacity",
+                    "Orders that may be open at once.",
+                    self.venue.order_capacity,
+                    venue=name,
+                )
 
 
 def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
@@ -212,41 +226,76 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         "outcry_trades", "Trades released.", control.reply(control_words.REPLY_TRADES), venue=venue
     )
     for kind in EventKind:
-        out.counter("outcry_events", "Events released, by kind.",
-                    control.reply(control_words.REPLY_KINDS + 8 * kind),
-                    venue=venue, kind=kind.name.lower())  # fmt: skip
+        out.counter(
+            "outcry_events",
+            "Events released, by kind.",
+            control.reply(control_words.REPLY_KINDS + 8 * kind),
+            venue=venue,
+            kind=kind.name.lower(),
+        )
     for reason in Reason:
         if reason:
-            out.counter("outcry_rejects", "Commands rejected, by reason.",
-                        control.reply(control_words.REPLY_REASONS + 8 * reason),
-                        venue=venue, reason=reason.name.lower())  # fmt: skip
-    out.counter("outcry_dropped_datagrams", "Datagrams that the kernel dropped.",
-                positions["dropped"], venue=venue)  # fmt: skip
-    out.counter("outcry_throttled_orders", "Orders refused, beyond their participants' rates.",
-                positions["refused"], venue=venue)  # fmt: skip
+            out.counter(
+                "outcry_rejects",
+                "Commands rejected, by reason.",
+                control.reply(control_words.REPLY_REASONS + 8 * reason),
+                venue=venue,
+                reason=reason.name.lower(),
+            )
+    out.counter(
+        "outcry_dropped_datagrams",
+        "Datagrams that the kernel dropped.",
+        positions["dropped"],
+        venue=venue,
+    )
+    out.counter(
+        "outcry_throttled_orders",
+        "Orders refused, beyond their participants' rates.",
+        positions["refused"],
+        venue=venue,
+    )
     lag = (
         max(0, positions["sequenced"] - pipeline.durable_seq)
         if "journal" in pipeline.table.index
         else 0
     )
-    out.gauge("outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag,
-              venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag, venue=venue
+    )
     if (at := pipeline.table.index.get(REPLICA.name)) is not None:
         _replicas(out, control, at, positions["sequenced"], venue)
-    for name, ring in pipeline.rings.items():
-        out.counter("outcry_ring_records", "Records published on a ring.", positions[name],
-                    venue=venue, ring=name)  # fmt: skip
-        fill = max(0, positions[name] - ring.gating) / ring.capacity
-        out.gauge("outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill,
-                  venue=venue, ring=name)  # fmt: skip
+    _rings(out, pipeline, positions, venue)
     for index, stage in enumerate(pipeline.table.stages):
         if control.stage(index, control_words.STAGE_PID):
             _stage(out, pipeline, index, stage.name, venue)
     out.gauge("outcry_open_orders", "Orders in the book.", pipeline.open_orders, venue=venue)
     _processes(out, pipeline, venue)
     for interval, words in pipeline.histograms():
-        out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,
-                      venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
+        out.histogram(
+            "outcry_latency_seconds",
+            "Latency by span, since the run began.",
+            words,
+            venue=venue,
+            stage=interval.name,
+            span=interval.span,
+        )
+
+
+def _rings(
+    out: Families, pipeline: RunningPipeline, positions: Mapping[str, int], venue: str
+) -> None:
+    for name, ring in pipeline.rings.items():
+        out.counter(
+            "outcry_ring_records",
+            "Records published on a ring.",
+            positions[name],
+            venue=venue,
+            ring=name,
+        )
+        fill = max(0, positions[name] - ring.gating) / ring.capacity
+        out.gauge(
+            "outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill, venue=venue, ring=name
+        )
 
 
 def lease_left_ns(control: control_words.Control, at: int) -> int:
@@ -260,8 +309,12 @@ def _replicas(
 ) -> None:
     """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
     lag = max(0, sequenced - control.stage(at, control_words.STAGE_SAFE_SEQ))
-    out.gauge("outcry_replica_lag_commands", "Commands sequenced and not yet on a majority of the "
-              "replicas.", lag, venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_replica_lag_commands",
+        "Commands sequenced and not yet on a majority of the replicas.",
+        lag,
+        venue=venue,
+    )
     out.gauge(
         "outcry_replica_lag_bytes",
         "Journal read and not yet acknowledged by a majority of the replicas.",
@@ -269,21 +322,39 @@ def _replicas(
         venue=venue,
     )
     left_ns = lease_left_ns(control, at)
-    out.gauge("outcry_replica_lease_seconds", "How long events may still be released without word "
-              "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_replica_lease_seconds",
+        "How long events may still be released without word from the quorum; below 0: cut off.",
+        left_ns * NS,
+        venue=venue,
+    )
 
 
 def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venue: str) -> None:
     control = pipeline.control
     beat_ns = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
-    out.gauge("outcry_stage_up", "1 while the stage's process lives.",
-              float(pipeline.stage_alive(index)), venue=venue, stage=name)  # fmt: skip
+    out.gauge(
+        "outcry_stage_up",
+        "1 while the stage's process lives.",
+        float(pipeline.stage_alive(index)),
+        venue=venue,
+        stage=name,
+    )
     if beat_ns:
-        out.gauge("outcry_stage_heartbeat_age_seconds", "Since the stage's last heartbeat.",
-                  max(0, time.monotonic_ns() - beat_ns) * NS, venue=venue, stage=name)  # fmt: skip
-    out.gauge("outcry_stage_stalled", "1 if it lives and makes no progress while input waits.",
-              float(control.stage(index, control_words.STAGE_STALLED_NS) > 0),
-              venue=venue, stage=name)  # fmt: skip
+        out.gauge(
+            "outcry_stage_heartbeat_age_seconds",
+            "Since the stage's last heartbeat.",
+            max(0, time.monotonic_ns() - beat_ns) * NS,
+            venue=venue,
+            stage=name,
+        )
+    out.gauge(
+        "outcry_stage_stalled",
+        "1 if it lives and makes no progress while input waits.",
+        float(control.stage(index, control_words.STAGE_STALLED_NS) > 0),
+        venue=venue,
+        stage=name,
+    )
     out.counter(
         "outcry_stage_restarts",
         "How often the stage was started again.",
@@ -308,57 +379,116 @@ def _processes(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         except psutil.Error:
             continue  # it has ended meanwhile
         shown = "+".join(names)
-        out.counter("outcry_process_cpu_seconds", "Processor time used, user and system.",
-                    cpu.user + cpu.system, venue=venue, process=shown)  # fmt: skip
-        out.gauge("outcry_process_resident_memory_bytes", "Resident memory, shared included.",
-                  memory.rss, venue=venue, process=shown)  # fmt: skip
+        out.counter(
+            "outcry_process_cpu_seconds",
+            "Processor time used, user and system.",
+            cpu.user + cpu.system,
+            venue=venue,
+            process=shown,
+        )
+        out.gauge(
+            "outcry_process_resident_memory_bytes",
+            "Resident memory, shared included.",
+            memory.rss,
+            venue=venue,
+            process=shown,
+        )
 
 
 def _status(out: Families, status: dict[str, Any], venue: str) -> None:
     """Sessions and switches, from the status that the venue writes twice a second."""
     risk = status.get("risk") or {}
-    out.gauge("outcry_market_killed", "1 while the whole market is killed.",
-              float(bool(risk.get("market_killed"))), venue=venue)  # fmt: skip
-    out.gauge("outcry_emergency_step", "Steps of the emergency close that are done, of 6.",
-              risk.get("emergency_step", 0), venue=venue)  # fmt: skip
-    out.gauge("outcry_breaker_level", "Level of the market-wide breaker that has fired.",
-              risk.get("breaker_level", 0), venue=venue)  # fmt: skip
-    for name, key in (("outcry_participants_killed", "killed"),
-                      ("outcry_groups_killed", "groups_killed"),
-                      ("outcry_instruments_halted", "halted"),
-                      ("outcry_instruments_protected", "protection")):  # fmt: skip
+    out.gauge(
+        "outcry_market_killed",
+        "1 while the whole market is killed.",
+        float(bool(risk.get("market_killed"))),
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_emergency_step",
+        "Steps of the emergency close that are done, of 6.",
+        risk.get("emergency_step", 0),
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_breaker_level",
+        "Level of the market-wide breaker that has fired.",
+        risk.get("breaker_level", 0),
+        venue=venue,
+    )
+    for name, key in (
+        ("outcry_participants_killed", "killed"),
+        ("outcry_groups_killed", "groups_killed"),
+        ("outcry_instruments_halted", "halted"),
+        ("outcry_instruments_protected", "protection"),
+    ):
         what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
         out.gauge(name, what, len(risk.get(key, ())), venue=venue)
     _feed(out, status.get("feed") or {}, venue)
+    _sessions(out, status.get("sessions") or (), venue)
+
+
+def _sessions(out: Families, rows: Iterable[dict[str, Any]], venue: str) -> None:
     counters = {
-        "connections": "connections", "messages": "messages", "refused": "messages_refused",
-        "throttled": "messages_throttled", "faults": "protocol_faults", "slow": "slow_reader_cuts",
-    }  # fmt: skip
-    for row in status.get("sessions") or ():
+        "connections": "connections",
+        "messages": "messages",
+        "refused": "messages_refused",
+        "throttled": "messages_throttled",
+        "faults": "protocol_faults",
+        "slow": "slow_reader_cuts",
+    }
+    for row in rows:
         session = row["name"] or "(none)"
         for reason, count in row["refused_logins"].items():
-            out.counter("outcry_session_logins_refused", "Logins refused, by reason.", count,
-                        venue=venue, session=session, reason=reason)  # fmt: skip
+            out.counter(
+                "outcry_session_logins_refused",
+                "Logins refused, by reason.",
+                count,
+                venue=venue,
+                session=session,
+                reason=reason,
+            )
         if not row["name"]:
             continue
         for state in ("connected", "killed", "locked"):
-            out.gauge(f"outcry_session_{state}", f"1 while the session is {state}.",
-                      float(row[state]), venue=venue, session=session)  # fmt: skip
-        out.gauge("outcry_session_sequence", "Messages of the day that were sent to the session.",
-                  row.get("sequence", 0), venue=venue, session=session)  # fmt: skip
-        out.gauge("outcry_session_open_orders", "Open orders of the session.",
-                  row["open_orders"], venue=venue, session=session)  # fmt: skip
+            out.gauge(
+                f"outcry_session_{state}",
+                f"1 while the session is {state}.",
+                float(row[state]),
+                venue=venue,
+                session=session,
+            )
+        out.gauge(
+            "outcry_session_sequence",
+            "Messages of the day that were sent to the session.",
+            row.get("sequence", 0),
+            venue=venue,
+            session=session,
+        )
+        out.gauge(
+            "outcry_session_open_orders",
+            "Open orders of the session.",
+            row["open_orders"],
+            venue=venue,
+            session=session,
+        )
         for key, name in counters.items():
-            out.counter(f"outcry_session_{name}", f"{name.replace('_', ' ').capitalize()} of the "
-                        "session.", row[key], venue=venue, session=session)  # fmt: skip
+            out.counter(
+                f"outcry_session_{name}",
+                f"{name.replace('_', ' ').capitalize()} of the session.",
+                row[key],
+                venue=venue,
+                session=session,
+            )
 
 
 def _feed(out: Families, feed: dict[str, int], venue: str) -> None:
     """The public feed: both lines say the same, so that a packet is one on each."""
     if not feed:
         return
-    out.gauge("outcry_feed_lines", "Lines (A, B) on which the feed is sent.", feed["lines"],
-              venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_feed_lines", "Lines (A, B) on which the feed is sent.", feed["lines"], venue=venue
+    )
     for key, text in (
         ("messages", "Messages of the feed's session."),
         ("packets", "Packets sent on each line."),
@@ -383,10 +513,11 @@ def journal_use(journal: Path) -> dict[str, int]:
                 continue  # replaced or retired meanwhile
     disk = os.statvfs(journal)
     return {
-        "bytes": sum(sizes), "files": len(sizes),
+        "bytes": sum(sizes),
+        "files": len(sizes),
         "disk_available_bytes": disk.f_bavail * disk.f_frsize,
         "disk_size_bytes": disk.f_blocks * disk.f_frsize,
-    }  # fmt: skip
+    }
 
 
 def _journal(out: Families, journal: Path, venue: str) -> None:
@@ -408,14 +539,30 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
         looked_s, seq = float(document["looked_s"]), int(document["seq"])
     except (OSError, ValueError, KeyError, TypeError):
         return
-    out.gauge("outcry_ledger_discrepancy", "1 if journal, ledger, risk and store part anywhere.",
-              float(parts is not None), venue=venue)  # fmt: skip
-    out.gauge("outcry_ledger_discrepancy_sequence", "The first command at which they part.",
-              parts["seq"] if parts else 0, venue=venue)  # fmt: skip
-    out.gauge("outcry_ledger_reconciled_sequence", "The last command up to which all was compared.",
-              seq, venue=venue)  # fmt: skip
-    out.gauge("outcry_ledger_reconciled_age_seconds", "Since the last reconciliation.",
-              max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_ledger_discrepancy",
+        "1 if journal, ledger, risk and store part anywhere.",
+        float(parts is not None),
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_ledger_discrepancy_sequence",
+        "The first command at which they part.",
+        parts["seq"] if parts else 0,
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_ledger_reconciled_sequence",
+        "The last command up to which all was compared.",
+        seq,
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_ledger_reconciled_age_seconds",
+        "Since the last reconciliation.",
+        max(0.0, time.time() - looked_s),
+        venue=venue,
+    )
 
 
 def _surveillance(out: Families, journal: Path, venue: str) -> None:
@@ -427,12 +574,27 @@ def _surveillance(out: Families, journal: Path, venue: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     for detector, severity, status, count in counts:
-        out.gauge("outcry_surveillance_cases", "Cases, by what they are and what was done.", count,
-                  venue=venue, detector=detector, severity=severity, status=status)  # fmt: skip
-    out.gauge("outcry_surveillance_sequence", "The last command that surveillance has seen.", seq,
-              venue=venue)  # fmt: skip
-    out.gauge("outcry_surveillance_age_seconds", "Since surveillance last ran.",
-              max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
+        out.gauge(
+            "outcry_surveillance_cases",
+            "Cases, by what they are and what was done.",
+            count,
+            venue=venue,
+            detector=detector,
+            severity=severity,
+            status=status,
+        )
+    out.gauge(
+        "outcry_surveillance_sequence",
+        "The last command that surveillance has seen.",
+        seq,
+        venue=venue,
+    )
+    out.gauge(
+        "outcry_surveillance_age_seconds",
+        "Since surveillance last ran.",
+        max(0.0, time.time() - looked_s),
+        venue=venue,
+    )
 
 
 def _clock(out: Families) -> None:
@@ -441,15 +603,31 @@ def _clock(out: Families) -> None:
     except OutcryError:
         return  # a daemon that knows nothing yet
     source = clock["source"]
-    out.gauge("outcry_clock_offset_seconds", "Offset from the source at the last sample.",
-              clock["offset_ns"] * NS, source=source)  # fmt: skip
+    out.gauge(
+        "outcry_clock_offset_seconds",
+        "Offset from the source at the last sample.",
+        clock["offset_ns"] * NS,
+        source=source,
+    )
     if clock["bound_ns"] is not None:
-        out.gauge("outcry_clock_bound_seconds", "How wrong the clock may be.",
-                  clock["bound_ns"] * NS, source=source)  # fmt: skip
-    out.gauge("outcry_clock_drift_ratio", "The counter's rate against the source, minus one.",
-              clock["drift_ppb"] * NS, source=source)  # fmt: skip
-    out.gauge("outcry_clock_rts25", "1 while the clock is within 100 us of UTC.",
-              float(clock["rts25"]["holds"]), source=source)  # fmt: skip
+        out.gauge(
+            "outcry_clock_bound_seconds",
+            "How wrong the clock may be.",
+            clock["bound_ns"] * NS,
+            source=source,
+        )
+    out.gauge(
+        "outcry_clock_drift_ratio",
+        "The counter's rate against the source, minus one.",
+        clock["drift_ppb"] * NS,
+        source=source,
+    )
+    out.gauge(
+        "outcry_clock_rts25",
+        "1 while the clock is within 100 us of UTC.",
+        float(clock["rts25"]["holds"]),
+        source=source,
+    )
 
 
 def _host(out: Families) -> None:
@@ -457,17 +635,22 @@ def _host(out: Families) -> None:
     idle = times.idle + getattr(times, "iowait", 0.0)
     busy = times.user + times.system + times.nice + times.irq + times.softirq
     for mode, value in (("busy", busy), ("idle", idle), ("steal", times.steal)):
-        out.counter("outcry_host_cpu_seconds", "Time of all processors, by what they did.", value,
-                    mode=mode)  # fmt: skip
+        out.counter(
+            "outcry_host_cpu_seconds", "Time of all processors, by what they did.", value, mode=mode
+        )
     out.counter("outcry_host_interrupts", "Interrupts taken.", counts.interrupts)
     out.gauge("outcry_host_memory_total_bytes", "The host's memory.", memory.total)
-    out.gauge("outcry_host_memory_available_bytes", "Memory that programs could have.",
-              memory.available)  # fmt: skip
+    out.gauge(
+        "outcry_host_memory_available_bytes", "Memory that programs could have.", memory.available
+    )
     udp = _udp()
     if udp:
         out.counter("outcry_host_udp_received", "Datagrams received.", udp["InDatagrams"])
-        out.counter("outcry_host_udp_lost", "Datagrams lost, a socket's queue being full.",
-                    udp["RcvbufErrors"])  # fmt: skip
+        out.counter(
+            "outcry_host_udp_lost",
+            "Datagrams lost, a socket's queue being full.",
+            udp["RcvbufErrors"],
+        )
 
 
 def _udp() -> dict[str, int]:

@@ -98,10 +98,14 @@ def _native_message(histogram: "NativeHistogram") -> bytes:
     )
     deltas = b"".join(_varint(_zigzag(delta)) for delta in histogram.pos_deltas or ())
     return (
-        _number(1, int(histogram.count_value)) + _double(2, histogram.sum_value)
-        + _number(5, _zigzag(histogram.schema)) + _double(6, histogram.zero_threshold)
-        + _number(7, int(histogram.zero_count)) + spans + (_bytes(13, deltas) if deltas else b"")
-    )  # fmt: skip
+        _number(1, int(histogram.count_value))
+        + _double(2, histogram.sum_value)
+        + _number(5, _zigzag(histogram.schema))
+        + _double(6, histogram.zero_threshold)
+        + _number(7, int(histogram.zero_count))
+        + spans
+        + (_bytes(13, deltas) if deltas else b"")
+    )
 
 
 def _classic_messages(family: "Metric") -> Iterator[bytes]:
@@ -111,8 +115,9 @@ def _classic_messages(family: "Metric") -> Iterator[bytes]:
     for sample in family.samples:
         if sample.name.endswith("_bucket"):
             labels = {name: value for name, value in sample.labels.items() if name != "le"}
-            buckets += _bytes(3, _number(1, int(sample.value))
-                              + _double(2, float(sample.labels["le"])))  # fmt: skip
+            buckets += _bytes(
+                3, _number(1, int(sample.value)) + _double(2, float(sample.labels["le"]))
+            )
         elif sample.name.endswith("_count"):
             count = int(sample.value)
         elif sample.name.endswith("_sum"):

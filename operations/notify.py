@@ -123,8 +123,15 @@ def webhook(url: str) -> Notify:
     def tell(changed: Sequence[Standing]) -> None:
         over = all(one.state is State.RESOLVED for one in changed)
         alerts = [document(one) for one in changed]
-        post_json(url, {"version": "4", "receiver": "openoutcry", "alerts": alerts,
-                    "status": "resolved" if over else "firing"})  # fmt: skip
+        post_json(
+            url,
+            {
+                "version": "4",
+                "receiver": "openoutcry",
+                "alerts": alerts,
+                "status": "resolved" if over else "firing",
+            },
+        )
 
     return tell
 

@@ -31,9 +31,11 @@ def processes_of(pipeline: RunningPipeline) -> list[dict[str, Any]]:
         if pid and pid != pipeline.owner.pid and pipeline.stage_alive(index):
             stages.setdefault(pid, []).append(stage.name)
     owner = pipeline.owner.pid
-    others = {
-        child.pid for child in psutil.Process(owner).children(recursive=True)
-    } - stages.keys() - {os.getpid()}  # fmt: skip
+    others = (
+        {child.pid for child in psutil.Process(owner).children(recursive=True)}
+        - stages.keys()
+        - {os.getpid()}
+    )
     rows = [(owner, "supervisor"), *((pid, " + ".join(names)) for pid, names in stages.items())]
     rows += [(pid, "forked by the supervisor") for pid in sorted(others)]
     return [_process(pid, name, pid in stages) for pid, name in rows]

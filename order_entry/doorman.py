@@ -142,9 +142,12 @@ class Doorman:
             self.admit(client, port, peer, context)
 
     def admit(
-        self, client: socket.socket, port: PortSpec, peer: tuple[Any, ...],
+        self,
+        client: socket.socket,
+        port: PortSpec,
+        peer: tuple[Any, ...],
         context: ssl.SSLContext | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Hear a connection to ``port`` in a task of its own; ``peer``: its address and port."""
         if len(self.waiting) >= MAX_WAITING:
             self._turn_away()
@@ -165,9 +168,12 @@ class Doorman:
         self.waiting.pop(task, None)
 
     async def _receive(
-        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None,
+        self,
+        client: socket.socket,
+        port: PortSpec,
+        context: ssl.SSLContext | None,
         peer: tuple[Any, ...],
-    ) -> None:  # fmt: skip
+    ) -> None:
         address, source = peer[0], packed_source(peer)
         try:
             client.setblocking(False)
@@ -200,9 +206,13 @@ class Doorman:
         await self._hand_over(index, client, reply, rest, sequence, source)
 
     async def _let_in_tls(
-        self, client: socket.socket, port: PortSpec, address: str, source: bytes,
+        self,
+        client: socket.socket,
+        port: PortSpec,
+        address: str,
+        source: bytes,
         context: ssl.SSLContext,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """The stage gets one end of a pair; this process relays between the other and TLS."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
@@ -367,9 +377,14 @@ class Doorman:
         self.handed[index] = int(block[session.GENERATION // 8]), now_s
 
     async def _hand_over(
-        self, index: int, client: socket.socket, reply: bytes, rest: bytes, sequence: int,
+        self,
+        index: int,
+        client: socket.socket,
+        reply: bytes,
+        rest: bytes,
+        sequence: int,
         source: bytes,
-    ) -> None:  # fmt: skip
+    ) -> None:
         # What the system keeps for a reader is part of how far he may fall behind.
         queue = self.spec.sessions[index - 1].queue_bytes
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))

@@ -28,11 +28,15 @@ __all__ = ["COPY_BYTES", "COPY_DTYPE", "decode", "frame", "write_copy"]
 
 COPY_DTYPE = np.dtype(
     [
-        ("event", EVENT_DTYPE), ("rx_ts_ns", "<i8"), ("session", "S13"), ("protocol", "u1"),
+        ("event", EVENT_DTYPE),
+        ("rx_ts_ns", "<i8"),
+        ("session", "S13"),
+        ("protocol", "u1"),
         ("message", "u1"),
-        ("refused", "u1"), ("token", "S40"),
+        ("refused", "u1"),
+        ("token", "S40"),
     ]
-)  # fmt: skip
+)
 """session: user name of the order's session, empty if it has none · protocol: that session's
 (:class:`spec.Protocol`) · message: type byte of the session's message that caused the event, 0 if
 it was another's · refused: why the session layer refused that, 0 if it did not · token: of a

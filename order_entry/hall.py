@@ -246,9 +246,17 @@ class Hall:
         table = self.words[at : at + tokens.TABLE_BYTES // 8]
         tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
         for word in (
-            LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, ANSWERED_SEQ, TOLD_UPTO,
-            AT_LANE_SEQ, ENTRY, ENTRY_LEFT,
-        ):  # fmt: skip
+            LAST_NUMBER,
+            LANE_SEQ,
+            EVENT_SEQ,
+            UNTOLD,
+            DAY_BEGUN,
+            ANSWERED_SEQ,
+            TOLD_UPTO,
+            AT_LANE_SEQ,
+            ENTRY,
+            ENTRY_LEFT,
+        ):
             self._set(word, 0)
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)

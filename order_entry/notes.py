@@ -32,12 +32,20 @@ NOTE_BYTES = 128
 WORDS = NOTE_BYTES // 8
 NOTE_DTYPE = np.dtype(
     [
-        ("session", "<u2"), ("protocol", "u1"), ("message", "u1"), ("refused", "u1"),
-        ("token_bytes", "u1"), ("orig_bytes", "u1"), ("flags", "u1"),
-        ("client_seq", "<i8"), ("row", "<i8"),
-        ("token", "V40"), ("orig", "V40"), ("own", "V24"),
+        ("session", "<u2"),
+        ("protocol", "u1"),
+        ("message", "u1"),
+        ("refused", "u1"),
+        ("token_bytes", "u1"),
+        ("orig_bytes", "u1"),
+        ("flags", "u1"),
+        ("client_seq", "<i8"),
+        ("row", "<i8"),
+        ("token", "V40"),
+        ("orig", "V40"),
+        ("own", "V24"),
     ]
-)  # fmt: skip
+)
 """session: index of the session, from 1 · message: the inbound message's type byte, 0 for a command
 of the session layer's own · refused: why the session layer refused it, by the protocol's module, 0
 for what it did not refuse · client_seq: the client's own number (OUCH 5.0 UserRefNum, FIX
@@ -197,9 +205,14 @@ class NotePacker:
         lane_seqs = np.ascontiguousarray(lane_seqs, np.int64)
         self._previous.view(np.uint8)[:] = 0
         size = pack_notes(
-            self._notes, self._mask, lane_seqs.ctypes.data, len(lane_seqs),
-            self._previous.ctypes.data, self._sessions, self._out.ctypes.data,
-        )  # fmt: skip
+            self._notes,
+            self._mask,
+            lane_seqs.ctypes.data,
+            len(lane_seqs),
+            self._previous.ctypes.data,
+            self._sessions,
+            self._out.ctypes.data,
+        )
         bits = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
         return b64encode(bits + self._out[:size].tobytes()).decode()
 

@@ -56,17 +56,24 @@ _NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND = (
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIDPOINT, _MIN_QTY = (
     int(kind)
     for kind in (
-        OrderType.LIMIT, OrderType.MARKET, OrderType.POST_ONLY_SLIDE, OrderType.HIDDEN,
-        OrderType.PEG_MIDPOINT, OrderType.MIN_QTY,
+        OrderType.LIMIT,
+        OrderType.MARKET,
+        OrderType.POST_ONLY_SLIDE,
+        OrderType.HIDDEN,
+        OrderType.PEG_MIDPOINT,
+        OrderType.MIN_QTY,
     )
-)  # fmt: skip
+)
 _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
     int(tif)
     for tif in (
-        TimeInForce.DAY, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.AT_OPEN,
+        TimeInForce.DAY,
+        TimeInForce.IOC,
+        TimeInForce.GTD,
+        TimeInForce.AT_OPEN,
         TimeInForce.AT_CLOSE,
     )
-)  # fmt: skip
+)
 _TIF_MARKET_HOURS, _TIF_SYSTEM_HOURS = 99_998, 99_999
 
 _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = range(1, 9)

@@ -42,9 +42,14 @@ _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED = (
 _K_REPLACED, _K_REJECTED, _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED = (
     int(k)
     for k in (
-        _EK.REPLACED, _EK.REJECTED, _EK.EXPIRED, _EK.REPEGGED, _EK.REFRESHED, _EK.CONVERTED,
+        _EK.REPLACED,
+        _EK.REJECTED,
+        _EK.EXPIRED,
+        _EK.REPEGGED,
+        _EK.REFRESHED,
+        _EK.CONVERTED,
     )
-)  # fmt: skip
+)
 _KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
     int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)

@@ -64,49 +64,77 @@ _BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
 _NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND, _MASS_CANCEL = (
     int(kind)
     for kind in (
-        CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE,
+        CommandKind.NEW,
+        CommandKind.CANCEL,
+        CommandKind.REDUCE,
+        CommandKind.REPLACE,
         CommandKind.MASS_CANCEL,
     )
-)  # fmt: skip
+)
 _OT = OrderType
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIN_QTY, _ICEBERG = (
     int(kind)
     for kind in (
-        _OT.LIMIT, _OT.MARKET, _OT.POST_ONLY_SLIDE, _OT.HIDDEN, _OT.MIN_QTY, _OT.ICEBERG,
+        _OT.LIMIT,
+        _OT.MARKET,
+        _OT.POST_ONLY_SLIDE,
+        _OT.HIDDEN,
+        _OT.MIN_QTY,
+        _OT.ICEBERG,
     )
-)  # fmt: skip
+)
 _MIDPOINT, _PRIMARY, _PEG_MARKET = (
     int(kind) for kind in (_OT.PEG_MIDPOINT, _OT.PEG_PRIMARY, _OT.PEG_MARKET)
 )
 _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
     int(tif)
     for tif in (
-        TimeInForce.DAY, TimeInForce.IOC, TimeInForce.GTD, TimeInForce.AT_OPEN,
+        TimeInForce.DAY,
+        TimeInForce.IOC,
+        TimeInForce.GTD,
+        TimeInForce.AT_OPEN,
         TimeInForce.AT_CLOSE,
     )
-)  # fmt: skip
+)
 _RF = Refusal
 _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = (
     int(r)
     for r in (
-        _RF.SIDE, _RF.QTY, _RF.SYMBOL, _RF.PRICE, _RF.TIME_IN_FORCE, _RF.DISPLAY, _RF.CAPACITY,
+        _RF.SIDE,
+        _RF.QTY,
+        _RF.SYMBOL,
+        _RF.PRICE,
+        _RF.TIME_IN_FORCE,
+        _RF.DISPLAY,
+        _RF.CAPACITY,
         _RF.ISO,
     )
-)  # fmt: skip
+)
 _R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_OPTION, _R_MAX_FLOOR, _R_PEG, _R_ROUTE, _R_RETAIL = (
     int(r)
     for r in (
-        _RF.MIN_QTY, _RF.CROSS, _RF.CUSTOMER, _RF.OPTION, _RF.MAX_FLOOR, _RF.PEG, _RF.ROUTE,
+        _RF.MIN_QTY,
+        _RF.CROSS,
+        _RF.CUSTOMER,
+        _RF.OPTION,
+        _RF.MAX_FLOOR,
+        _RF.PEG,
+        _RF.ROUTE,
         _RF.RETAIL,
     )
-)  # fmt: skip
+)
 _R_POST_ONLY, _R_DISABLED, _R_REPLACE, _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
     int(r)
     for r in (
-        _RF.POST_ONLY, _RF.DISABLED, _RF.REPLACE, _RF.MODIFIED, _RF.QUERIED, _RF.DISABLE,
+        _RF.POST_ONLY,
+        _RF.DISABLED,
+        _RF.REPLACE,
+        _RF.MODIFIED,
+        _RF.QUERIED,
+        _RF.DISABLE,
         _RF.ENABLE,
     )
-)  # fmt: skip
+)
 _R_TOKEN, _BLANK = int(_RF.TOKEN), 0x20202020
 _A, _B, _I, _L, _N, _P, _R, _Y, _Z, _LOWER_M = (ord(letter) for letter in "ABILNPRYZm")
 _SPACE, _0, _3, _5, _6 = (ord(letter) for letter in " 0356")
@@ -131,9 +159,12 @@ _T_EXPIRE, _T_NOW, _T_HANDLE, _T_INDEX, _T_SIDE = (
 _UNSUPPORTED = sum(
     1 << _NAMES[n]
     for n in (
-        "discretion_price", "discretion_price_type", "discretion_peg_offset", "random_reserves",
+        "discretion_price",
+        "discretion_price_type",
+        "discretion_peg_offset",
+        "random_reserves",
     )
-)  # fmt: skip
+)
 
 
 @kernel

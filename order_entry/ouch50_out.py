@@ -41,9 +41,14 @@ _EK = EventKind
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED, _K_REPLACED, _K_REJECTED = (
     int(k)
     for k in (
-        _EK.ACCEPTED, _EK.FILLED, _EK.CANCELLED, _EK.REDUCED, _EK.REPLACED, _EK.REJECTED,
+        _EK.ACCEPTED,
+        _EK.FILLED,
+        _EK.CANCELLED,
+        _EK.REDUCED,
+        _EK.REPLACED,
+        _EK.REJECTED,
     )
-)  # fmt: skip
+)
 _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED, _K_COMPLETED = (
     int(k) for k in (_EK.EXPIRED, _EK.REPEGGED, _EK.REFRESHED, _EK.CONVERTED, _EK.COMPLETED)
 )
@@ -173,10 +178,16 @@ def _option(at: int, tag: int, size: int) -> int:
 _T_FIRM, _T_MIN, _T_CUSTOMER, _T_FLOOR, _T_TYPE, _T_OFFSET, _T_POST, _T_EXPIRE = (
     _OPTION[name].tag
     for name in (
-        "firm", "min_qty", "customer", "max_floor", "price_type", "peg_offset", "post_only",
+        "firm",
+        "min_qty",
+        "customer",
+        "max_floor",
+        "price_type",
+        "peg_offset",
+        "post_only",
         "expire_time",
     )
-)  # fmt: skip
+)
 _T_SECONDARY, _T_DISPLAYED = (_OPTION[n].tag for n in ("secondary_reference", "display_quantity"))
 
 

@@ -10,10 +10,18 @@ CHECKS = (
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
     "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN",
 )  # fmt: skip
-FIGURELESS = frozenset({
-    "MARKET_KILLED", "HALTED", "GROUP_KILLED", "KILLED", "RESTRICTED", "SELF_TRADE", "UNPRICED",
-    "WITHDRAWN",
-})  # fmt: skip
+FIGURELESS = frozenset(
+    {
+        "MARKET_KILLED",
+        "HALTED",
+        "GROUP_KILLED",
+        "KILLED",
+        "RESTRICTED",
+        "SELF_TRADE",
+        "UNPRICED",
+        "WITHDRAWN",
+    }
+)
 """Switches: they have no limit in figures."""
 LETTERS = {
     "MARKET_KILLED": "a",

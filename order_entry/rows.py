@@ -26,17 +26,40 @@ from openoutcry.wire.order_ids import SESSION_ORDER_IDS
 ROW_BYTES = 256
 ROW_DTYPE = np.dtype(
     [
-        ("order_id", "<i8"), ("qty_lots", "<i8"), ("leaves_lots", "<i8"), ("price_ticks", "<i8"),
-        ("cum_lots", "<i8"), ("cum_value", "<i8"), ("aux", "<i8"), ("symbol", "S8"),
-        ("session", "<u2"), ("protocol", "u1"), ("state", "u1"), ("side", "u1"),
-        ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
-        ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
-        ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u2"), ("expired", "<u2"),
-        ("more", "V40"), ("waits", "<u2"), ("unused", "V14"), ("next", "<u4"), ("previous", "<u4"),
+        ("order_id", "<i8"),
+        ("qty_lots", "<i8"),
+        ("leaves_lots", "<i8"),
+        ("price_ticks", "<i8"),
+        ("cum_lots", "<i8"),
+        ("cum_value", "<i8"),
+        ("aux", "<i8"),
+        ("symbol", "S8"),
+        ("session", "<u2"),
+        ("protocol", "u1"),
+        ("state", "u1"),
+        ("side", "u1"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("token_bytes", "u1"),
+        ("client_seq", "<i8"),
+        ("token", "V40"),
+        ("own", "V24"),
+        ("chain", "<i8"),
+        ("instrument", "<u2"),
+        ("flags", "<u2"),
+        ("rejected", "<u2"),
+        ("expired", "<u2"),
+        ("more", "V40"),
+        ("waits", "<u2"),
+        ("unused", "V14"),
+        ("next", "<u4"),
+        ("previous", "<u4"),
         ("replaced_by", "<i8"),
-        ("named_by", "<i8"), ("number", "<i8"), ("current", "<i8"),
+        ("named_by", "<i8"),
+        ("number", "<i8"),
+        ("current", "<i8"),
     ]
-)  # fmt: skip
+)
 """order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
 last event told · state: see below · client_seq, token, own: the note's of the order · chain: number
 of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·

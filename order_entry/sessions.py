@@ -51,10 +51,13 @@ RINGS = (
 )
 STAGES = (
     Stage(
-        NAME, ("events",), "sessions' sockets", stage,
+        NAME,
+        ("events",),
+        "sessions' sockets",
+        stage,
         gated_by=("gate",),
     ),
-)  # fmt: skip
+)
 
 
 def with_sessions(table: Topology) -> Topology:

@@ -54,8 +54,19 @@ DAY_NS = 86_400_000_000_000
 EASTERNMOST_NS = 14 * 3_600_000_000_000
 ACCURACY_NS = 120_000_000_000
 """How far a FIX message's SendingTime may be off."""
-ARGUMENTS = {"frame": 2, "decode": 5, "complete": 4, "encode": 6, "refuse": 5, "begin": 2,
-             "lost": 2, "more": 2, "queued": 2, "timer": 2, "farewell": 2}  # fmt: skip
+ARGUMENTS = {
+    "frame": 2,
+    "decode": 5,
+    "complete": 4,
+    "encode": 6,
+    "refuse": 5,
+    "begin": 2,
+    "lost": 2,
+    "more": 2,
+    "queued": 2,
+    "timer": 2,
+    "farewell": 2,
+}
 
 
 class SessionsError(OutcryError):
@@ -66,9 +77,14 @@ def sizes_of(spec: SessionsSpec, notes: int) -> hall_words.Sizes:
     """Of the hall; ``notes``: commands of the lane that may be under way, a power of two."""
     spoken = {row.protocol for row in spec.sessions}
     return hall_words.Sizes(
-        len(spec.sessions), spec.row_capacity, notes, spec.token_capacity,
-        not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken, spec.delayed,
-    )  # fmt: skip
+        len(spec.sessions),
+        spec.row_capacity,
+        notes,
+        spec.token_capacity,
+        not spoken.isdisjoint(DROP_COPIES),
+        Protocol.FIX_DROP_COPY in spoken,
+        spec.delayed,
+    )
 
 
 def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> None:
@@ -205,11 +221,16 @@ class State:
         addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
         return int(
             drop_copies.apply_batch(
-                RegionHeader.of(self.hall.address), self.codecs.ctypes.data,
-                commands.ctypes.data, len(commands), addresses.ctypes.data,
-                events.ctypes.data, len(events), event_seq,
+                RegionHeader.of(self.hall.address),
+                self.codecs.ctypes.data,
+                commands.ctypes.data,
+                len(commands),
+                addresses.ctypes.data,
+                events.ctypes.data,
+                len(events),
+                event_seq,
             )
-        )  # fmt: skip
+        )
 
     @property
     def different(self) -> int:

@@ -136,9 +136,12 @@ def read_login(data: bytes) -> LoginRequest:
         if not (fields[name].isascii() and fields[name].isprintable()):
             raise LoginError(f"{name} is not printable ASCII")
     return LoginRequest(
-        fields["username"], fields["password"], fields["session"],
-        numbers["sequence"], numbers["timeout_ms"],
-    )  # fmt: skip
+        fields["username"],
+        fields["password"],
+        fields["session"],
+        numbers["sequence"],
+        numbers["timeout_ms"],
+    )
 
 
 def login_accepted(session: str, sequence: int) -> bytes:

@@ -36,8 +36,9 @@ class Announcement:
 def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterator[None]:
     """For as long as this lasts."""
     me, shown = ProcessIdentity.mine(), str(journal.absolute()) if journal else ""
-    announcement = Announcement(role, me.pid, this_build().number, openoutcry.__version__,
-                                LAYOUT_HASH, config, shown)  # fmt: skip
+    announcement = Announcement(
+        role, me.pid, this_build().number, openoutcry.__version__, LAYOUT_HASH, config, shown
+    )
     data = json.dumps(asdict(announcement)).encode()
     segment = Segment.create(segment_name(me, WHAT), ROOM)
     try:

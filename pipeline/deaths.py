@@ -156,10 +156,15 @@ class Deaths:
                 array[array == address] = hidden.ctypes.data + at * HIDDEN_BYTES
         context = np.zeros(stage_words.CONTEXT_BYTES // 8, np.int64)
         for offset, value in {
-            stage_words.BLOCK: words[stage_words.BLOCK // 8], STEP: own_step, STAGE: own_context,
-            DEATHS: rows.ctypes.data, DEATH_COUNT: len(rows),
-            HIDDEN: hidden.ctypes.data, HIDDEN_COUNT: len(hidden), PID: os.getpid(),
-        }.items():  # fmt: skip
+            stage_words.BLOCK: words[stage_words.BLOCK // 8],
+            STEP: own_step,
+            STAGE: own_context,
+            DEATHS: rows.ctypes.data,
+            DEATH_COUNT: len(rows),
+            HIDDEN: hidden.ctypes.data,
+            HIDDEN_COUNT: len(hidden),
+            PID: os.getpid(),
+        }.items():
             context[offset // 8] = value
         contexts.keep_alive += [hidden, context]
         return self._step, int(context.ctypes.data)

@@ -29,19 +29,37 @@ LOCALLY = {
     "any": GatePolicy("any", (LOCAL,), "all", "in any one of the journal's directories"),
 }
 REPLICATED = {
-    "local": GatePolicy("all", (LOCAL,), "all",
-                        "in every directory of the journal; the replicas follow, unwaited for"),
-    "replicated": GatePolicy("all", (STREAM,), "all",
-                             "on a majority of the replicas; the journal here is synced once a "
-                             "second"),
-    "both": GatePolicy("all", (LOCAL, STREAM), "all",
-                       "in every directory of the journal and on a majority of the replicas"),
-    "quorum": GatePolicy("quorum", (LOCAL, STREAM), "all",
-                         "in a majority of the journal's directories and on a majority of the "
-                         "replicas"),
-    "any": GatePolicy("any", (LOCAL, STREAM), "any",
-                      "in any one directory of the journal, or on a majority of the replicas"),
-}  # fmt: skip
+    "local": GatePolicy(
+        "all",
+        (LOCAL,),
+        "all",
+        "in every directory of the journal; the replicas follow, unwaited for",
+    ),
+    "replicated": GatePolicy(
+        "all",
+        (STREAM,),
+        "all",
+        "on a majority of the replicas; the journal here is synced once a second",
+    ),
+    "both": GatePolicy(
+        "all",
+        (LOCAL, STREAM),
+        "all",
+        "in every directory of the journal and on a majority of the replicas",
+    ),
+    "quorum": GatePolicy(
+        "quorum",
+        (LOCAL, STREAM),
+        "all",
+        "in a majority of the journal's directories and on a majority of the replicas",
+    ),
+    "any": GatePolicy(
+        "any",
+        (LOCAL, STREAM),
+        "any",
+        "in any one directory of the journal, or on a majority of the replicas",
+    ),
+}
 ALIASES = {False: {"local": "all"}, True: {"all": "both"}}
 POLICIES = ("all", "quorum", "any", "local", "replicated", "both")
 

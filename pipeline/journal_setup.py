@@ -163,9 +163,13 @@ def make_journal(
         return writer, point.senders
     expected = limit if options.source or options.orders is not None else 0
     writer = Journal.create(
-        directory, config, expected_records=expected, copies=options.copies,
-        policy=policy.directories, direct=durable,
-    )  # fmt: skip
+        directory,
+        config,
+        expected_records=expected,
+        copies=options.copies,
+        policy=policy.directories,
+        direct=durable,
+    )
     return writer, Senders()
 
 

@@ -17,9 +17,15 @@ from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
 
 SAME = (
-    "instruments", "order_capacity", "hooks", "source", "seed", "gateway", "gateway_settings",
+    "instruments",
+    "order_capacity",
+    "hooks",
+    "source",
+    "seed",
+    "gateway",
+    "gateway_settings",
     "lanes",
-)  # fmt: skip
+)
 """Settings that must match those of the journal being resumed."""
 
 

@@ -31,8 +31,14 @@ PYTHON_DUMP_S = 0.3
 MAX_DUMP_CHARS = 8_000
 DUMP_SIGNAL = signal.SIGUSR2
 KERNEL_FILES = ("wchan", "syscall", "stack")
-STATUS_LINES = ("Name", "State", "SigPnd", "ShdPnd", "voluntary_ctxt_switches",
-                "nonvoluntary_ctxt_switches")  # fmt: skip
+STATUS_LINES = (
+    "Name",
+    "State",
+    "SigPnd",
+    "ShdPnd",
+    "voluntary_ctxt_switches",
+    "nonvoluntary_ctxt_switches",
+)
 STOPPED, TRACED, DISK_SLEEP, RUNNABLE = "T", "t", "D", "R"
 STATE_TEXT = {
     RUNNABLE: "it runs",
@@ -178,8 +184,10 @@ def scheduling(pid: int) -> tuple[float, float, str]:
     ran_ns, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     threads = sorted(os.listdir(f"/proc/{pid}/task"), key=lambda tid: (tid != str(pid), tid))
     # The command's name, in parentheses, may hold anything.
-    states = [Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
-              for tid in threads]  # fmt: skip
+    states = [
+        Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
+        for tid in threads
+    ]
     return int(ran_ns) / 1e9, int(waited_ns) / 1e9, "".join(states)
 
 

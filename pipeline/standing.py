@@ -56,8 +56,9 @@ class Standing:
     def mark(self, what: str) -> None:
         self.times_ns[what] = now_ns()
 
-    def wait(self, work: Work, state: RunState, watcher: Watcher, policy: Any,
-             stack: ExitStack) -> Supervisor:  # fmt: skip
+    def wait(
+        self, work: Work, state: RunState, watcher: Watcher, policy: Any, stack: ExitStack
+    ) -> Supervisor:
         """Fork the stages, and follow until this node leads.  Raises :class:`Stale`."""
         self.note = watcher.note
         parking = work.parking = Parking()
@@ -106,10 +107,11 @@ class Standing:
             work.sessions.bind()
             work.sessions.listen(self.note)
         start = Start(
-            point.seq, work.shared.resumed_lanes,
+            point.seq,
+            work.shared.resumed_lanes,
             (writer.journal_id, writer.document, writer.hand_over()),
             replace(work.replication, lead=self.lead),
-        )  # fmt: skip
+        )
         work.parking.open(start, point.engine.snapshot(), self.waiting)
         work.parking = None
         work.take_start(start)
@@ -150,7 +152,9 @@ class Standing:
         """Of the takeover, one after the other: from when the lease was asked for."""
         times = self.standby.machine.times_ns | self.times_ns
         names = ("lease", "epoch block", "core", "journal", "stages woken", "stages ready")
-        at = [times[what] for what in ("claimed", "leased", "led", "leads", "resumed", "woken",
-                                       "open")]  # fmt: skip
+        at = [
+            times[what]
+            for what in ("claimed", "leased", "led", "leads", "resumed", "woken", "open")
+        ]
         pairs = zip(names, at, at[1:], strict=False)
         return {name: round((end - begin) / 1e6, 1) for name, begin, end in pairs}

@@ -231,8 +231,9 @@ class Supervisor:
             os.waitpid(pid, 0)
             raise PipelineError(f"cannot watch stage {group.name}: {error.strerror}") from error
         watch = Watch(self.work.shared, group.stages, pid)
-        child = _Child(group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch,
-                       oom_kills=_oom_kills())  # fmt: skip
+        child = _Child(
+            group, pid, pidfd, outcome_fd, stack_fd, time.monotonic(), watch, oom_kills=_oom_kills()
+        )
         self.children[child.pidfd] = child
         self.poll.register(child.pidfd, select.POLLIN)
         return child

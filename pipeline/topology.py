@@ -35,23 +35,43 @@ STAGES = (
     Stage("receive", ("source",), "lane", receive, "intended", "received"),
     Stage("gateway", ("lane",), "sequenced", gateway, "received", "sequenced"),
     Stage(
-        "journal", ("sequenced",), "disk", journal_stage, "sequenced",
-        "durable", compiled=False,
+        "journal",
+        ("sequenced",),
+        "disk",
+        journal_stage,
+        "sequenced",
+        "durable",
+        compiled=False,
     ),
     Stage("matcher", ("sequenced",), "events", matcher, "sequenced", "matched"),
     Stage(
-        "gate", ("events",), "released", gate, "matched", "released",
+        "gate",
+        ("events",),
+        "released",
+        gate,
+        "matched",
+        "released",
         gated_by=("journal",),
     ),
     Stage(
-        "replies", ("events",), "participants", replies, "released", "replied",
+        "replies",
+        ("events",),
+        "participants",
+        replies,
+        "released",
+        "replied",
         gated_by=("gate",),
     ),
-)  # fmt: skip
+)
 REPLICA = Stage(
-    "replica", (), "stream", replica_stage, "sequenced", "replicated",
+    "replica",
+    (),
+    "stream",
+    replica_stage,
+    "sequenced",
+    "replicated",
     compiled=False,
-)  # fmt: skip
+)
 """Publishes the journal's blocks; there where a run is replicated."""
 TOPOLOGY = Topology(RINGS, STAGES)
 

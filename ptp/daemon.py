@@ -259,10 +259,17 @@ class ClockDaemon:
         if calibration.doubt_ns or contradictions:
             flags |= ClockFlag.DOUBTED
         return Status(
-            state, calibration.samples[-1].source, last.grandmaster, bound_ns,
-            calibration.growth_ppb(ticks), offset_s, flags,
-            self._level(bound_ns), tai_ns, self.status.rts25_since_tai_ns,
-        )  # fmt: skip
+            state,
+            calibration.samples[-1].source,
+            last.grandmaster,
+            bound_ns,
+            calibration.growth_ppb(ticks),
+            offset_s,
+            flags,
+            self._level(bound_ns),
+            tai_ns,
+            self.status.rts25_since_tai_ns,
+        )
 
     def _utc_offset(self, last: Sample, tai_ns: int) -> tuple[int, ClockFlag]:
         """TAI minus UTC, and what there is to say about it."""
@@ -291,8 +298,10 @@ class ClockDaemon:
         """The events that lie between two looks."""
         now, events = self.status, []
         if (now.state, now.source, now.grandmaster) != (
-            before.state, before.source, before.grandmaster,
-        ):  # fmt: skip
+            before.state,
+            before.source,
+            before.grandmaster,
+        ):
             events.append(ClockEvent.STATE)
         if now.level != before.level:
             events.append(LEVEL_EVENTS[now.level])

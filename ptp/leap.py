@@ -154,9 +154,11 @@ class LeapTable:
             return self
         offset = self.offset_s[-1] + (1 if insert else -1)
         return LeapTable(
-            (*self.utc_s, midnight), (*self.offset_s, offset), self.expires_utc_s,
+            (*self.utc_s, midnight),
+            (*self.offset_s, offset),
+            self.expires_utc_s,
             f"{self.source} and the source's announcement",
-        )  # fmt: skip
+        )
 
 
 def load_table(path: Path | None = None) -> LeapTable:

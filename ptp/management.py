@@ -36,9 +36,17 @@ LEAP61, LEAP59, UTC_VALID, PTP_TIMESCALE, TIME_TRACEABLE, FREQUENCY_TRACEABLE = 
 """Flags of the time properties data set."""
 
 PORT_STATES = (
-    "none", "initializing", "faulty", "disabled", "listening", "pre-master", "master", "passive",
-    "uncalibrated", "slave",
-)  # fmt: skip
+    "none",
+    "initializing",
+    "faulty",
+    "disabled",
+    "listening",
+    "pre-master",
+    "master",
+    "passive",
+    "uncalibrated",
+    "slave",
+)
 
 LISTENING = ("uncalibrated", "slave")
 
@@ -88,9 +96,20 @@ def message(identifier: int, sequence: int = 0, domain: int = 0) -> bytes:
     """A GET of one data set, to everybody."""
     length = HEADER.size + MANAGEMENT.size + TLV.size
     header = HEADER.pack(
-        TYPE_MANAGEMENT, VERSION, length, domain, 0, 0, 0, b"", b"outcry\0\0",
-        os.getpid() & 0xFFFF, sequence, 4, 0x7F,
-    )  # fmt: skip
+        TYPE_MANAGEMENT,
+        VERSION,
+        length,
+        domain,
+        0,
+        0,
+        0,
+        b"",
+        b"outcry\0\0",
+        os.getpid() & 0xFFFF,
+        sequence,
+        4,
+        0x7F,
+    )
     return header + MANAGEMENT.pack(EVERYBODY, 0xFFFF, 0, 0, 0, 0) + TLV.pack(1, 2, identifier)
 
 

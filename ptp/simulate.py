@@ -237,16 +237,36 @@ class SimulatedMachine:
         if identifier == management.TIME_STATUS_NP:
             offset, ingress_ns = self._offset(socket)
             return struct.pack(
-                ">qqiiHHQHi8s", offset, ingress_ns, 0, 0, 0, 0, 0, 0, 1,
+                ">qqiiHHQHi8s",
+                offset,
+                ingress_ns,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                1,
                 GM_IDENTITY.to_bytes(8),
-            )  # fmt: skip
+            )
         if identifier == management.CURRENT_DATA_SET:
             return struct.pack(">Hqq", 1, 0, world.path_ns << 16)
         if identifier == management.PARENT_DATA_SET:
             return struct.pack(
-                ">8sHBBHiBBBHB8s", b"", 1, 0, 0, 0, 0, 128, 6, world.gm_accuracy, 0, 128,
+                ">8sHBBHiBBBHB8s",
+                b"",
+                1,
+                0,
+                0,
+                0,
+                0,
+                128,
+                6,
+                world.gm_accuracy,
+                0,
+                128,
                 GM_IDENTITY.to_bytes(8),
-            )  # fmt: skip
+            )
         if identifier == management.PORT_DATA_SET:
             return struct.pack(">8sHBb", b"", 1, management.PORT_STATES.index(world.port_state), 0)
         if identifier == management.PORT_PROPERTIES_NP:
@@ -407,9 +427,13 @@ class Simulation:
         self.writer = PageWriter(segment_name(ProcessIdentity.mine(), f"sim-{next(_NUMBER)}-clock"))
         self.page = ClockPage(self.writer.segment)
         self.daemon = ClockDaemon(
-            self.machine, _sources(nominal_ns, **which), table, self.writer, nominal_ns,
+            self.machine,
+            _sources(nominal_ns, **which),
+            table,
+            self.writer,
+            nominal_ns,
             listener=self._heard,
-        )  # fmt: skip
+        )
 
     def __enter__(self) -> "Simulation":
         return self

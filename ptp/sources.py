@@ -237,9 +237,15 @@ def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
     if delay_ns == 0 or status.ingress_time_ns == 0:
         raise SourceSilent("ptp4l has not measured the path to its grandmaster yet")
     return Grandmaster(
-        status.master_offset_ns, status.ingress_time_ns, delay_ns, status.gm_identity,
-        parent.accuracy_ns, properties.utc_offset_s, properties.flags, port_state,
-    )  # fmt: skip
+        status.master_offset_ns,
+        status.ingress_time_ns,
+        delay_ns,
+        status.gm_identity,
+        parent.accuracy_ns,
+        properties.utc_offset_s,
+        properties.flags,
+        port_state,
+    )
 
 
 class Trail:

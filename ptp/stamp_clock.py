@@ -38,9 +38,13 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
         kernel = Machine().kernel()
         state = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
         return {
-            **document, "page": None, "source": "kernel", "state": state.name.lower(),
-            "offset_ns": None, "bound_ns": kernel.bound_ns,
-        }  # fmt: skip
+            **document,
+            "page": None,
+            "source": "kernel",
+            "state": state.name.lower(),
+            "offset_ns": None,
+            "bound_ns": kernel.bound_ns,
+        }
     return {
         **document,
         "page": page.name,

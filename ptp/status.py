@@ -34,10 +34,13 @@ def clock_status() -> dict[str, Any]:
     try:
         now = page.now()
         document["now"] = {
-            "utc": table.text(now.tai_ns), "bound_ns": now.bound_ns,
-            "earliest_tai_ns": now.earliest_tai_ns, "latest_tai_ns": now.latest_tai_ns,
-            "earliest_utc_ns": now.earliest_utc_ns, "latest_utc_ns": now.latest_utc_ns,
-        }  # fmt: skip
+            "utc": table.text(now.tai_ns),
+            "bound_ns": now.bound_ns,
+            "earliest_tai_ns": now.earliest_tai_ns,
+            "latest_tai_ns": now.latest_tai_ns,
+            "earliest_utc_ns": now.earliest_utc_ns,
+            "latest_utc_ns": now.latest_utc_ns,
+        }
     except OutcryError as error:
         # The page's last word was about a time that is no longer to be had.
         document["now"], document["error"] = None, str(error)

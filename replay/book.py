@@ -44,9 +44,12 @@ EVERY, KEPT = 1_024, 64
 WINDOW = 1 << 14
 """Commands that are read at once."""
 PLACES = {
-    DISPLAYED_PLACE: "displayed", HIDDEN_PLACE: "hidden", ALL_OR_NONE_PLACE: "all or none",
-    TRIGGER_PLACE: "waits for its trigger", NO_PLACE: "waits",
-}  # fmt: skip
+    DISPLAYED_PLACE: "displayed",
+    HIDDEN_PLACE: "hidden",
+    ALL_OR_NONE_PLACE: "all or none",
+    TRIGGER_PLACE: "waits for its trigger",
+    NO_PLACE: "waits",
+}
 Records = npt.NDArray[Any]
 
 
@@ -77,12 +80,18 @@ def orders_of(engine: Engine, symbol: str) -> list[BookOrder]:
     rows = engine.state().rows
     return [
         BookOrder(
-            int(row["order_id"]), int(row["participant"]), Side(row["side"]),
-            OrderType(row["order_type"]), int(row["price_ticks"]), int(row["qty_lots"]),
-            int(row["reserve_lots"]), int(row["place"]), int(row["trigger_ticks"]),
+            int(row["order_id"]),
+            int(row["participant"]),
+            Side(row["side"]),
+            OrderType(row["order_type"]),
+            int(row["price_ticks"]),
+            int(row["qty_lots"]),
+            int(row["reserve_lots"]),
+            int(row["place"]),
+            int(row["trigger_ticks"]),
         )
         for row in rows[rows["instrument"] == symbols.index(symbol)]
-    ]  # fmt: skip
+    ]
 
 
 def phase_of(engine: Engine, symbol: str) -> Phase:
@@ -194,8 +203,11 @@ def command_text(command: Any) -> str:
     words += [symbol] if symbol else []
     if command["kind"] in (CommandKind.NEW, CommandKind.REPLACE):
         price = int(command["price_ticks"])
-        words += [f"order {int(command['order_id'])}", _name(Side, command["side"]),
-                  f"{int(command['qty_lots'])} @ {price}"]  # fmt: skip
+        words += [
+            f"order {int(command['order_id'])}",
+            _name(Side, command["side"]),
+            f"{int(command['qty_lots'])} @ {price}",
+        ]
     elif command["order_id"]:
         words.append(f"order {int(command['order_id'])}")
     if command["kind"] == CommandKind.NEW:

@@ -121,9 +121,13 @@ def events_of(
 
 
 def gathered_events_of(
-    reader: JournalReader, point: Point, *, until_seq: int = NO_LIMIT, every: int = 0,
+    reader: JournalReader,
+    point: Point,
+    *,
+    until_seq: int = NO_LIMIT,
+    every: int = 0,
     follow: bool = False,
-) -> Iterator[tuple[Records, Records]]:  # fmt: skip
+) -> Iterator[tuple[Records, Records]]:
     """As :func:`events_of` behind ``point``, for those who want no block but all that it costs
     little: (commands, events), up to STEP commands of however many blocks together.
 
@@ -212,8 +216,9 @@ def oldest_point(reader: JournalReader) -> Point:
             f"outcry: {reader.directory}: what was before is retired, and commands "
             f"{reader.first_seq:,} to {checkpoint.seq:,} have no checkpoint before them: what came "
             "of them is not in it",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
+            file=sys.stderr,
+            flush=True,
+        )
     return _restored(reader, checkpoint)
 
 

@@ -106,8 +106,19 @@ def _packet(records: Any) -> bytes:
     head["count"], head["kind"] = len(records), PacketKind.ORDERS
     payload = head.tobytes() + records.tobytes()
     udp = struct.pack(">HHHH", PORT, PORT, 8 + len(payload), 0) + payload
-    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0x4000, 64, 17, 0,
-                     bytes([127, 0, 0, 1]), bytes([127, 0, 0, 1]))  # fmt: skip
+    ip = struct.pack(
+        ">BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(udp),
+        0,
+        0x4000,
+        64,
+        17,
+        0,
+        bytes([127, 0, 0, 1]),
+        bytes([127, 0, 0, 1]),
+    )
     ip = ip[:10] + struct.pack(">H", _ip_checksum(ip)) + ip[12:]
     frame = bytes(12) + b"\x08\x00" + ip + udp
     seconds, ns = divmod(max(0, ts_ns), 1_000_000_000)

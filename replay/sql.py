@@ -77,16 +77,20 @@ def query(directory: Path, text: str, flat: bool = False) -> Any:
             names = list(relation.columns)
             as_text = TOLD_AS_TEXT | NESTED if flat else TOLD_AS_TEXT
             if any(kind.id in as_text for kind in relation.types):
-                relation = relation.project(", ".join(
-                    f"#{number}::varchar" if kind.id in as_text else f"#{number}"
-                    for number, kind in enumerate(relation.types, start=1)
-                ))  # fmt: skip
+                relation = relation.project(
+                    ", ".join(
+                        f"#{number}::varchar" if kind.id in as_text else f"#{number}"
+                        for number, kind in enumerate(relation.types, start=1)
+                    )
+                )
             return _readable(tables.pa, relation.to_arrow_table(), names)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             shown = named.intersection(VIEWS) or VIEWS
-            known = "\n".join(f"  {view}: {', '.join(columns)}"
-                              for view, columns in _columns(connection).items()
-                              if view in shown)  # fmt: skip
+            known = "\n".join(
+                f"  {view}: {', '.join(columns)}"
+                for view, columns in _columns(connection).items()
+                if view in shown
+            )
             raise JournalError(f"sql: {error}\nviews and their columns:\n{known}") from None
         except duckdb.Error as error:
             raise JournalError(f"sql: {error}") from None

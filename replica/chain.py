@@ -75,10 +75,17 @@ def extended(tip: Tip, message: Message) -> Tip:
     """The tip behind a live message."""
     blocks = message.blocks
     return Tip(
-        message.position, message.position, message.hash, message.epoch, message.attempt,
-        message.journal_id, blocks.next_block, blocks.block_after, blocks.last_seq,
+        message.position,
+        message.position,
+        message.hash,
+        message.epoch,
+        message.attempt,
+        message.journal_id,
+        blocks.next_block,
+        blocks.block_after,
+        blocks.last_seq,
         message.kind == Kind.SEAL,
-    )  # fmt: skip
+    )
 
 
 def passed(tip: Tip, position: int) -> Tip:

@@ -122,8 +122,10 @@ class Cluster:
         """Of nats-server.  ``sync_interval: always``: what is acknowledged is on the disk of a
         majority; by default it would be there within two minutes."""
         folder = self.folder.absolute()
-        tls = (f'cert_file: "{folder}/{node.name}.pem", key_file: "{folder}/{node.name}.key", '
-               f'ca_file: "{folder}/ca.pem", timeout: 5')  # fmt: skip
+        tls = (
+            f'cert_file: "{folder}/{node.name}.pem", key_file: "{folder}/{node.name}.key", '
+            f'ca_file: "{folder}/ca.pem", timeout: 5'
+        )
         routes = ", ".join(
             f'"nats-route://route:{route}@{other.host}:{other.route_port}"'
             for other in self.nodes

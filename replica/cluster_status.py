@@ -47,15 +47,25 @@ def stream_row(jetstream: JetStream) -> dict[str, Any]:
     tail = jetstream.tail()
     entry = jetstream.get(LEASE_KEY)
     row: dict[str, Any] = {
-        "venue": jetstream.venue, "messages": tail.last, "bytes": tail.bytes,
-        "leader": tail.leader, "lease": None, "epoch": 0, "last_seq": 0, "last_block": -1,
+        "venue": jetstream.venue,
+        "messages": tail.last,
+        "bytes": tail.bytes,
+        "leader": tail.leader,
+        "lease": None,
+        "epoch": 0,
+        "last_seq": 0,
+        "last_block": -1,
         "flaw": "",
         "peers": [
-            {"name": peer["name"], "current": bool(peer.get("current")),
-             "offline": bool(peer.get("offline")), "lag": int(peer.get("lag", 0))}
+            {
+                "name": peer["name"],
+                "current": bool(peer.get("current")),
+                "offline": bool(peer.get("offline")),
+                "lag": int(peer.get("lag", 0)),
+            }
             for peer in tail.peers
         ],
-    }  # fmt: skip
+    }
     try:
         if entry is not None:
             row["lease"] = lease_of(entry.value)._asdict()

@@ -97,9 +97,15 @@ class HotStandby:
             )
         tip = self._known_tip(journal)
         self.machine = Standby(
-            holder, tip, timing, sealed, self.local.journal_id,
-            electable=False, patience_ns=patience_ns, trusted=trusted,
-        )  # fmt: skip
+            holder,
+            tip,
+            timing,
+            sealed,
+            self.local.journal_id,
+            electable=False,
+            patience_ns=patience_ns,
+            trusted=trusted,
+        )
         self.driver = Driver(access, venue, self.machine)
         self.point: Point | None = None
         self.applied_blocks = self.max_lag_blocks = 0

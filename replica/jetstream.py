@@ -151,19 +151,32 @@ class JetStream:
 
     def _stream_config(self, replicas: int) -> dict[str, Any]:
         return {
-            "name": self.stream, "subjects": [self.subject], "retention": "limits",
-            "storage": "file", "num_replicas": replicas, "discard": "new", "max_msgs": -1,
-            "max_bytes": -1, "max_age": 0, "deny_delete": True, "deny_purge": True,
+            "name": self.stream,
+            "subjects": [self.subject],
+            "retention": "limits",
+            "storage": "file",
+            "num_replicas": replicas,
+            "discard": "new",
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_age": 0,
+            "deny_delete": True,
+            "deny_purge": True,
             "allow_direct": False,
-        }  # fmt: skip
+        }
 
     def _bucket_config(self, replicas: int) -> dict[str, Any]:
         return {
-            "name": f"KV_{self.stream}", "subjects": [f"$KV.{self.stream}.>"],
-            "storage": "file", "num_replicas": replicas, "max_msgs_per_subject": 8,
-            "discard": "new", "deny_delete": True, "allow_rollup_hdrs": True,
+            "name": f"KV_{self.stream}",
+            "subjects": [f"$KV.{self.stream}.>"],
+            "storage": "file",
+            "num_replicas": replicas,
+            "max_msgs_per_subject": 8,
+            "discard": "new",
+            "deny_delete": True,
+            "allow_rollup_hdrs": True,
             "allow_direct": False,
-        }  # fmt: skip
+        }
 
     def tail(self, bucket: bool = False) -> Tail:
         """Where the stream is (or the bucket's), and who holds it, as its leader says."""
@@ -171,9 +184,12 @@ class JetStream:
         state, cluster = answer["state"], answer.get("cluster") or {}
         peers = cluster.get("replicas") or ()
         return Tail(
-            state["first_seq"], state["last_seq"], state["bytes"], cluster.get("leader", ""),
+            state["first_seq"],
+            state["last_seq"],
+            state["bytes"],
+            cluster.get("leader", ""),
             tuple(peers),
-        )  # fmt: skip
+        )
 
     def tail_reaching(self, position: int) -> Tail:
         """:meth:`tail`, asked again for :data:`APPLY_S` while it ends before a message that was
@@ -298,12 +314,19 @@ class Subscription:
         self._sid = link.subscribe(subject)
         self._consumer = secrets.token_hex(8)
         config = {
-            "name": self._consumer, "deliver_subject": subject, "ack_policy": "none",
-            "deliver_policy": "by_start_sequence", "opt_start_seq": self.next, "max_deliver": 1,
-            "replay_policy": "instant", "flow_control": True,
-            "idle_heartbeat": int(HEARTBEAT_S * 1e9), "num_replicas": 1, "mem_storage": True,
+            "name": self._consumer,
+            "deliver_subject": subject,
+            "ack_policy": "none",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self.next,
+            "max_deliver": 1,
+            "replay_policy": "instant",
+            "flow_control": True,
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+            "num_replicas": 1,
+            "mem_storage": True,
             "inactive_threshold": int(30e9),
-        }  # fmt: skip
+        }
         document = json.dumps({"stream_name": stream, "config": config}).encode()
         self._create_inbox = link.next_inbox()
         name = f"$JS.API.CONSUMER.CREATE.{stream}.{self._consumer}"

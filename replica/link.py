@@ -154,10 +154,17 @@ class Link:
 
     def _begin(self, access: Access) -> None:
         hello = {
-            "verbose": False, "pedantic": False, "lang": "python", "name": "openoutcry",
-            "version": openoutcry.__version__, "protocol": 1, "headers": True,
-            "no_responders": True, "user": access.user, "pass": access.password,
-        }  # fmt: skip
+            "verbose": False,
+            "pedantic": False,
+            "lang": "python",
+            "name": "openoutcry",
+            "version": openoutcry.__version__,
+            "protocol": 1,
+            "headers": True,
+            "no_responders": True,
+            "user": access.user,
+            "pass": access.password,
+        }
         self._put(b"CONNECT " + json.dumps(hello).encode() + b"\r\nPING\r\n")
         while not self._ponged:
             if time.monotonic() > self._begun_s + CONNECT_S:
@@ -194,8 +201,13 @@ class Link:
         self._numbers += 1
         return f"{self.inbox}.{self._numbers}"
 
-    def request(self, subject: str, payload: Any = b"", timeout_s: float = REQUEST_S,
-                headers: dict[str, str] | None = None) -> Message:  # fmt: skip
+    def request(
+        self,
+        subject: str,
+        payload: Any = b"",
+        timeout_s: float = REQUEST_S,
+        headers: dict[str, str] | None = None,
+    ) -> Message:
         """Send and wait for the answer; other messages that come meanwhile are kept.
 
         Raises :class:`Unreachable` if nobody listens there or no answer comes in time.
@@ -208,8 +220,9 @@ class Link:
             while (answer := self._requests[reply]) is None:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    raise Unreachable(f"{self.server.text}: {subject}: no answer within "
-                                      f"{timeout_s:g} s")  # fmt: skip
+                    raise Unreachable(
+                        f"{self.server.text}: {subject}: no answer within {timeout_s:g} s"
+                    )
                 self.wait(min(left_s, 0.5))
         finally:
             del self._requests[reply]

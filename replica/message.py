@@ -162,12 +162,27 @@ def _blocks_of(frame: memoryview, size: int, position: int) -> bytes:
 def _head(message: Message) -> bytes:
     blocks, check = message.blocks, message.check
     return _HEAD.pack(
-        MAGIC, message.kind, VERSION, blocks.next_block - blocks.first_block, message.epoch,
-        message.attempt, message.position, message.previous_position, message.journal_id,
-        blocks.first_block, blocks.next_block, blocks.last_seq, check.seq,
-        check.events_hash & MASK, check.state_hash, len(message.text), len(blocks.data),
-        message.previous, blocks.block_before, blocks.block_after,
-    )  # fmt: skip
+        MAGIC,
+        message.kind,
+        VERSION,
+        blocks.next_block - blocks.first_block,
+        message.epoch,
+        message.attempt,
+        message.position,
+        message.previous_position,
+        message.journal_id,
+        blocks.first_block,
+        blocks.next_block,
+        blocks.last_seq,
+        check.seq,
+        check.events_hash & MASK,
+        check.state_hash,
+        len(message.text),
+        len(blocks.data),
+        message.previous,
+        blocks.block_before,
+        blocks.block_after,
+    )
 
 
 def unpack(data: bytes | memoryview, position: int) -> Message:
@@ -194,17 +209,30 @@ def unpack(data: bytes | memoryview, position: int) -> Message:
     if own != position:
         raise ReplicaError(f"message {position} was written as message {own}: it is misplaced")
     blocks = Blocks(
-        first_block, next_block, block_before, block_after, last_seq,
+        first_block,
+        next_block,
+        block_before,
+        block_after,
+        last_seq,
         memoryview(_blocks_of(view[frame_at:frame_end], block_bytes, position)),
-    )  # fmt: skip
+    )
     if next_block - first_block != count:
         raise ReplicaError(f"message {position}: {count} blocks, {first_block} to {next_block}")
     _check_blocks(blocks, journal_id, position)
     check = Check(check_seq, events_hash, state_hash)
     return Message(
-        kind, epoch, attempt, position, previous_position, previous, journal_id, blocks, check,
-        text, own_hash,
-    )  # fmt: skip
+        kind,
+        epoch,
+        attempt,
+        position,
+        previous_position,
+        previous,
+        journal_id,
+        blocks,
+        check,
+        text,
+        own_hash,
+    )
 
 
 def split(blocks: Blocks) -> list[memoryview]:
@@ -221,9 +249,13 @@ def joined(parts: Sequence[Any], block_before: bytes) -> Blocks:
     """Whole journal blocks in a row, as one; ``block_before`` is the hash of the one before."""
     first, last = (unpack_header(parts[at][:HEADER_BYTES]) for at in (0, -1))
     return Blocks(
-        first.block_index, last.block_index + 1, block_before, digest(parts[-1]),
-        last.first_seq - 1 + last.commands, parts[0] if len(parts) == 1 else b"".join(parts),
-    )  # fmt: skip
+        first.block_index,
+        last.block_index + 1,
+        block_before,
+        digest(parts[-1]),
+        last.first_seq - 1 + last.commands,
+        parts[0] if len(parts) == 1 else b"".join(parts),
+    )
 
 
 def _check_blocks(blocks: Blocks, journal_id: int, position: int) -> None:

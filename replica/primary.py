@@ -179,10 +179,19 @@ class Primary:
             position, previous_position, previous = last.position + 1, last.position, last.hash
         return self._seal(
             Message(
-                kind, tip.epoch, self.attempt, position, previous_position, previous,
-                tip.journal_id, blocks, check, text, None,
+                kind,
+                tip.epoch,
+                self.attempt,
+                position,
+                previous_position,
+                previous,
+                tip.journal_id,
+                blocks,
+                check,
+                text,
+                None,
             )
-        )  # fmt: skip
+        )
 
     def _advance(self, now_ns: int) -> list[Action]:
         moved = False

@@ -380,11 +380,16 @@ class Publisher:
         """For results and pages."""
         tip = self.machine.tip
         return {
-            "venue": self.venue, "holder": self.holder, "epoch": self.epoch,
-            "position": tip.position, "replicated_seq": self.safe_seq,
-            "bytes_sent": self.driver.bytes_sent, "in_flight": len(self.machine.in_flight),
-            "pending_bytes": self.pending_bytes, "stopped": self.stopped,
-        }  # fmt: skip
+            "venue": self.venue,
+            "holder": self.holder,
+            "epoch": self.epoch,
+            "position": tip.position,
+            "replicated_seq": self.safe_seq,
+            "bytes_sent": self.driver.bytes_sent,
+            "in_flight": len(self.machine.in_flight),
+            "pending_bytes": self.pending_bytes,
+            "stopped": self.stopped,
+        }
 
     def close(self) -> None:
         if hasattr(self, "machine"):

@@ -93,9 +93,14 @@ class Node:
         self._rebuild(tip.next_block)
         holder = holder_of(self.name, str(self.incarnation))
         self.standby = Standby(
-            holder, tip, self.timing, simulated_seal, JOURNAL_ID,
-            patience_ns=self.index * self.timing.retry_ns, trusted=self.trusted,
-        )  # fmt: skip
+            holder,
+            tip,
+            self.timing,
+            simulated_seal,
+            JOURNAL_ID,
+            patience_ns=self.index * self.timing.retry_ns,
+            trusted=self.trusted,
+        )
         self.next_read = tip.position + 1
         self.do(self.standby.begin(self.now_ns(), len(self.world.stream.log)))
 

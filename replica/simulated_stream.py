@@ -37,9 +37,15 @@ class Faults(NamedTuple):
     def injected(self) -> int:
         """In a thousand steps, of those that befall a node or the stream, not a message."""
         return (
-            self.crash + self.pause + self.partition + self.outage + self.clock_jump
-            + self.corrupt_core + self.promoted + self.planned
-        )  # fmt: skip
+            self.crash
+            + self.pause
+            + self.partition
+            + self.outage
+            + self.clock_jump
+            + self.corrupt_core
+            + self.promoted
+            + self.planned
+        )
 
 
 def simulated_hash(message: Message) -> int:
@@ -47,12 +53,24 @@ def simulated_hash(message: Message) -> int:
     b, c = message.blocks, message.check
     return hash(
         (
-            message.kind, message.epoch, message.attempt, message.position,
-            message.previous_position, message.previous, message.journal_id, b.first_block,
-            b.next_block, b.block_before, b.block_after, b.last_seq, b.data, c.seq, c.events_hash,
+            message.kind,
+            message.epoch,
+            message.attempt,
+            message.position,
+            message.previous_position,
+            message.previous,
+            message.journal_id,
+            b.first_block,
+            b.next_block,
+            b.block_before,
+            b.block_after,
+            b.last_seq,
+            b.data,
+            c.seq,
+            c.events_hash,
             int.from_bytes(message.text, "little"),
         )
-    )  # fmt: skip
+    )
 
 
 def simulated_seal(message: Message) -> Message:

@@ -71,11 +71,20 @@ def draw_faults(rng: Random) -> Faults:
     if rng.random() < 0.125:
         return Faults()
     return Faults(
-        lost=some(0.6, 250), doubled=some(0.4, 200), read_damage=some(0.3, 300),
-        stale=some(0.3, 300), crash=some(0.6, 25), pause=some(0.4, 25), partition=some(0.5, 25),
-        outage=some(0.4, 20), clock_jump=some(0.1, 20), torn=some(0.5, 1000),
-        corrupt_core=some(0.1, 10), promoted=some(0.1, 15), planned=some(0.3, 15),
-    )  # fmt: skip
+        lost=some(0.6, 250),
+        doubled=some(0.4, 200),
+        read_damage=some(0.3, 300),
+        stale=some(0.3, 300),
+        crash=some(0.6, 25),
+        pause=some(0.4, 25),
+        partition=some(0.5, 25),
+        outage=some(0.4, 20),
+        clock_jump=some(0.1, 20),
+        torn=some(0.5, 1000),
+        corrupt_core=some(0.1, 10),
+        promoted=some(0.1, 15),
+        planned=some(0.3, 15),
+    )
 
 
 class World:
@@ -347,10 +356,13 @@ class World:
             return False
         return all(
             n is leaders[0]
-            or (n.standby is not None and n.standby.tail_checked and
-                n.standby.applied_tip.live_position == leaders[0].primary.tip.live_position)
+            or (
+                n.standby is not None
+                and n.standby.tail_checked
+                and n.standby.applied_tip.live_position == leaders[0].primary.tip.live_position
+            )
             for n in self.nodes
-        )  # fmt: skip
+        )
 
     def judge(self) -> None:
         """One chain holds all that was released, each command once, and every node has it."""

@@ -304,10 +304,19 @@ class Standby:
         nothing = Blocks.none(tip.next_block, tip.block_hash, tip.last_seq)
         message = self._epoch_message = self._seal(
             Message(
-                Kind.EPOCH, self.keeper.lease.epoch, 0, tip.position + 1, tip.live_position,
-                tip.hash, tip.journal_id, nothing, self._newest(), self.holder.encode(), None,
+                Kind.EPOCH,
+                self.keeper.lease.epoch,
+                0,
+                tip.position + 1,
+                tip.live_position,
+                tip.hash,
+                tip.journal_id,
+                nothing,
+                self._newest(),
+                self.holder.encode(),
+                None,
             )
-        )  # fmt: skip
+        )
         self._epoch_sent_ns = now_ns
         return [Publish(message)]
 

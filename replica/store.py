@@ -182,7 +182,13 @@ def _records(path: Path, last: bool) -> Iterator[tuple[str, int, bytes]]:
 def verified_document(rows: list[Verified]) -> list[dict[str, Any]]:
     """For JSON."""
     return [
-        {"venue": row.venue, "block": row.tip.next_block - 1, "message": row.tip.position,
-         "last_seq": row.tip.last_seq, "epoch": row.tip.epoch, "flaw": row.flaw}
+        {
+            "venue": row.venue,
+            "block": row.tip.next_block - 1,
+            "message": row.tip.position,
+            "last_seq": row.tip.last_seq,
+            "epoch": row.tip.epoch,
+            "flaw": row.flaw,
+        }
         for row in rows
-    ]  # fmt: skip
+    ]

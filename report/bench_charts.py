@@ -34,8 +34,10 @@ def rate_chart(rungs: Sequence[dict[str, Any]], knee: float | None) -> Markup | 
     def draw(frame: Frame) -> None:
         frame.axes(
             _decades(*x_range, lambda value: f"{compact(value)}/s"),
-            _decades(*y_range, duration), "commands a second asked for", "latency",
-        )  # fmt: skip
+            _decades(*y_range, duration),
+            "commands a second asked for",
+            "latency",
+        )
         for name, css in FIGURES:
             points = [
                 (x, math.log10(max(rung[name], 1))) for x, rung in zip(xs, rungs, strict=True)

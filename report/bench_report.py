@@ -88,16 +88,22 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     peers = []
     for name, theirs in row["against"].items():
         interval = theirs["interval"]
-        peers.append({
-            "name": name, "median": quantity(theirs["median"], row["unit"]),
-            "ratio": ratio(theirs["ratio"]),
-            "interval": " – ".join(map(ratio, interval)) if interval else "one round",
-        })  # fmt: skip
+        peers.append(
+            {
+                "name": name,
+                "median": quantity(theirs["median"], row["unit"]),
+                "ratio": ratio(theirs["ratio"]),
+                "interval": " – ".join(map(ratio, interval)) if interval else "one round",
+            }
+        )
     return {
-        "name": row["name"], "median": quantity(row["median"], row["unit"]),
+        "name": row["name"],
+        "median": quantity(row["median"], row["unit"]),
         "spread": f"{quantity(low, row['unit'])} – {quantity(high, row['unit'])}",
-        "samples": row["samples"], "better": row["better"], "peers": peers,
-    }  # fmt: skip
+        "samples": row["samples"],
+        "better": row["better"],
+        "peers": peers,
+    }
 
 
 def _noise(noise: dict[str, Any]) -> str:
@@ -124,21 +130,27 @@ def _plots(seen: dict[str, Any]) -> dict[str, Any]:
     stages = [stage for stage in seen["stages"] if stage["name"] != "release"]
     timeline = [{"t_s": 0.0, "commands": 0}, *seen["throughput"]]
     return {
-        "rate": seen["rate"], "durability": seen["durability"], "topology": seen["topology"],
+        "rate": seen["rate"],
+        "durability": seen["durability"],
+        "topology": seen["topology"],
         "warm_up": seen["warm_up_commands"],
-        "stages": [{**stage, "css": report_charts.series_class(number, stage["name"])}
-                   for number, stage in enumerate(stages)],
+        "stages": [
+            {**stage, "css": report_charts.series_class(number, stage["name"])}
+            for number, stage in enumerate(stages)
+        ],
         "percentiles": report_charts.percentile_chart(stages),
         "waterfalls": [(figure, charts.waterfall(stages, figure)) for figure in ("p50", "p99")],
         "throughput": report_charts.throughput_chart(timeline, seen["rate"]),
         "heat": charts.heat_chart(seen["heat"]),
-    }  # fmt: skip
+    }
 
 
 def _explained(tail: dict[str, Any]) -> dict[str, Any]:
     return {
-        **{key: tail[key] for key in ("rate", "durability", "tail_commands", "tail_from_ns",
-                                      "watched")},
+        **{
+            key: tail[key]
+            for key in ("rate", "durability", "tail_commands", "tail_from_ns", "watched")
+        },
         "steal": (tail.get("noise") or {}).get("steal"),
         "causes": tail["causes"][:CAUSES_SHOWN],
         "incidents": tail.get("incidents", [])[:INCIDENTS_SHOWN],
@@ -147,7 +159,7 @@ def _explained(tail: dict[str, Any]) -> dict[str, Any]:
         "slowest": _slowest(tail["slowest"][:SLOWEST_SHOWN]),
         "stages": list(tail["slowest"][0]["spans_ns"]) if tail["slowest"] else [],
         "pictures": _plots(tail["pictures"]),
-    }  # fmt: skip
+    }
 
 
 def _slowest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -168,7 +180,7 @@ def _cores(details: dict[str, Any]) -> dict[str, Any]:
     return {
         "chart": core_map(details),
         "groups": core_groups(details),
-    }  # fmt: skip
+    }
 
 
 def _lost(details: dict[str, Any]) -> list[dict[str, Any]]:
@@ -177,12 +189,18 @@ def _lost(details: dict[str, Any]) -> list[dict[str, Any]]:
     rates = details.get("interrupts_per_s_by_name") or {}
     for core, causes in (details.get("lost_ns_by_cause") or {}).items():
         total = sum(causes.values()) or 1
-        shown.append({
-            "core": core,
-            "causes": [(name, 100 * ns / total) for name, ns in list(causes.items())[:LOST_SHOWN]],
-            "interrupts": [f"{name} {quantity(rate, '1/s')}"
-                           for name, rate in list(rates.get(core, {}).items())[:LOST_SHOWN]],
-        })  # fmt: skip
+        shown.append(
+            {
+                "core": core,
+                "causes": [
+                    (name, 100 * ns / total) for name, ns in list(causes.items())[:LOST_SHOWN]
+                ],
+                "interrupts": [
+                    f"{name} {quantity(rate, '1/s')}"
+                    for name, rate in list(rates.get(core, {}).items())[:LOST_SHOWN]
+                ],
+            }
+        )
     return shown
 
 

@@ -40,8 +40,16 @@ def core_map(details: dict[str, Any]) -> Markup:
         for x, b in enumerate(order):
             if value := table[place[a]][place[b]]:
                 share = (value - least) / (most - least) if most > least else 0.0
-                parts.append(_cell(x, y, cell, round((SHADES - 1) * share),
-                                   f"{value:.0f}", f"cores {a} and {b}"))  # fmt: skip
+                parts.append(
+                    _cell(
+                        x,
+                        y,
+                        cell,
+                        round((SHADES - 1) * share),
+                        f"{value:.0f}",
+                        f"cores {a} and {b}",
+                    )
+                )
     parts += _names(order, cell)
     parts += _outlines(groups, cell)
     parts += _brackets(shared_sets(order, details.get("relation") or {}), cell)
@@ -63,8 +71,11 @@ def shared_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[st
     remaining = list(order)
     while remaining:
         first = remaining[0]
-        mates = [core for core in remaining if core == first
-                 or relation.get(f"{min(first, core)}_{max(first, core)}") in within]  # fmt: skip
+        mates = [
+            core
+            for core in remaining
+            if core == first or relation.get(f"{min(first, core)}_{max(first, core)}") in within
+        ]
         remaining = [core for core in remaining if core not in mates]
         if len(mates) > 1:
             sets.append((what, _runs([order.index(core) for core in mates])))

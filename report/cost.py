@@ -29,9 +29,13 @@ def cost_rows(prices: dict[str, Any], pipeline: dict[str, Any]) -> list[tuple[st
         micro_usd = row["usd_per_hour"] / (rate * HOUR_S) * 1e6 * 1e6
         price = f"{row['usd_per_hour']:g} USD an hour, [{row['as_of']}]({row['source']})"
         rows.append(
-            (f"{row['provider']}, {row['instance']}", price, quantity(rate, "1/s"),
-             f"**{micro_usd:.2g} µUSD**")
-        )  # fmt: skip
+            (
+                f"{row['provider']}, {row['instance']}",
+                price,
+                quantity(rate, "1/s"),
+                f"**{micro_usd:.2g} µUSD**",
+            )
+        )
     return rows
 
 

@@ -20,9 +20,12 @@ def stage_table(
     """One row a stage, in the data's order; ``columns`` are (key, heading).  80 characters hold
     every figure; where there are fewer, the spans are wrapped."""
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD,
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-    )  # fmt: skip
+    )
     table.add_column("stage", no_wrap=True)
     table.add_column("span")
     for _, label in columns:

@@ -155,10 +155,14 @@ def stall_table(document: dict[str, Any]) -> str:
          "share_of_decade"),
     ]  # fmt: skip
     shown = [
-        (what, say(with_it[key]), say(without[key]),
-         ratio(with_it[key] / without[key]) if without[key] else "")
+        (
+            what,
+            say(with_it[key]),
+            say(without[key]),
+            ratio(with_it[key] / without[key]) if without[key] else "",
+        )
         for what, say, key in rows
-    ]  # fmt: skip
+    ]
     header = "| what | with the stall | without | ratio |"
     return table(header, shown) + _source(document)
 

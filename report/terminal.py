@@ -106,8 +106,9 @@ def _show_tail(tail: dict[str, Any]) -> None:
 def _show_perf(seen: dict[str, Any]) -> None:
     click.echo(f"perf: {seen['kind'] or 'nothing counted'}")
     for one in seen["processes"]:
-        counted = ", ".join(f"{name} {quantity(value, 'count')}"
-                            for name, value in one["counters"].items())  # fmt: skip
+        counted = ", ".join(
+            f"{name} {quantity(value, 'count')}" for name, value in one["counters"].items()
+        )
         click.echo(f"  {one['process']} ({', '.join(one['stages'])}): {counted}")
     for name, share in seen["functions"][:FUNCTIONS_SHOWN]:
         click.echo(f"  {share:6.1%}  {name}")

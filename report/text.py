@@ -52,8 +52,10 @@ def core_groups(details: dict[str, Any]) -> list[str]:
         chosen = list(chosen)
         times = [details["map"][place[a]][place[b]] for a, b in chosen]
         relations = Counter(details["relation"][f"{a}_{b}"] for a, b in chosen)
-        listed = ", ".join(f"{what} ({count:,} pairs)" if count > 1 else what
-                           for what, count in relations.most_common())  # fmt: skip
+        listed = ", ".join(
+            f"{what} ({count:,} pairs)" if count > 1 else what
+            for what, count in relations.most_common()
+        )
         low, high = f"{min(times):.0f}", f"{max(times):.0f}"
         return f"{low if low == high else f'{low} to {high}'} ns; the kernel says: {listed}"
 

@@ -7,8 +7,15 @@ from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, pause, 
 
 # What Python's ring objects hand over is one address, of these words.
 HANDLE_WORDS = 11
-(HANDLE_RING, HANDLE_MASK, HANDLE_SHIFT, HANDLE_ENTRY, HANDLE_AFTER, HANDLE_STRATEGY,
- HANDLE_NEXT) = range(0, 56, 8)  # fmt: skip
+(
+    HANDLE_RING,
+    HANDLE_MASK,
+    HANDLE_SHIFT,
+    HANDLE_ENTRY,
+    HANDLE_AFTER,
+    HANDLE_STRATEGY,
+    HANDLE_NEXT,
+) = range(0, 56, 8)
 # A producer's: where the records are, how many, and the fewest that it publishes.  A single one's:
 # the last sequence there was room for when it looked.
 HANDLE_DATA, HANDLE_COUNT, HANDLE_LEAST, HANDLE_ALLOWED = 56, 64, 72, 80

@@ -135,9 +135,15 @@ def inspect_segment(name: str) -> "tuple[RingInfo, RingView | None] | None":
         return None
     owner = ProcessIdentity(int(match[1]), int(match[2]))
     info = RingInfo(
-        name, str(path), "ring", "", status.st_uid, owner.pid,
-        is_alive(owner, status.st_uid), status.st_size,
-    )  # fmt: skip
+        name,
+        str(path),
+        "ring",
+        "",
+        status.st_uid,
+        owner.pid,
+        is_alive(owner, status.st_uid),
+        status.st_size,
+    )
     if not stat.S_ISREG(status.st_mode):
         info.state, info.problem = "other", NO_FILE
         return info, None

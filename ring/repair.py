@@ -58,9 +58,12 @@ def registered(ring: Buffer, consumers: bool) -> Iterator[Entry]:
         (layout.CONSUMERS, layout.CONSUMER_BYTES, len(ring.consumer_names), layout.CONSUMER_HOLDER)
         if consumers
         else (
-            layout.PRODUCERS, layout.PRODUCER_BYTES, layout.MAX_PRODUCERS, layout.PRODUCER_HOLDER,
+            layout.PRODUCERS,
+            layout.PRODUCER_BYTES,
+            layout.MAX_PRODUCERS,
+            layout.PRODUCER_HOLDER,
         )
-    )  # fmt: skip
+    )
     for index in range(count):
         address = ring.address + start + index * step
         holder = Sequence(address + holder_at)

@@ -159,9 +159,13 @@ class Mapping:
     """
 
     def __init__(
-        self, fd: int, size_bytes: int, page_bytes: int = PAGE_BYTES, writable: bool = True,
+        self,
+        fd: int,
+        size_bytes: int,
+        page_bytes: int = PAGE_BYTES,
+        writable: bool = True,
         populate: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Raises ``OSError`` if the kernel refuses, ``OutcryError`` beyond ``MAX_MAPPINGS``."""
         self._entry, self._fd, self.address = -1, -1, 0
         install()

@@ -113,9 +113,15 @@ def _copy(
     view: RingView, seq: int, limit: int, to: npt.NDArray[Any], copied: npt.NDArray[np.int64]
 ) -> None:
     copy_published(
-        view.address, view.mask, view.shift, int(view.multi_producer), seq, limit,
-        to.ctypes.data, copied.ctypes.data,
-    )  # fmt: skip
+        view.address,
+        view.mask,
+        view.shift,
+        int(view.multi_producer),
+        seq,
+        limit,
+        to.ctypes.data,
+        copied.ctypes.data,
+    )
 
 
 def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:

@@ -66,9 +66,15 @@ def half_even(amount: int, by: int) -> int:
 
 @kernel
 def adjust_all(
-    state: RiskState, instrument: int, is_split: bool, new: int, old: int, price: int, seq_at: int,
+    state: RiskState,
+    instrument: int,
+    is_split: bool,
+    new: int,
+    old: int,
+    price: int,
+    seq_at: int,
     stores: bool,
-) -> bool:  # fmt: skip
+) -> bool:
     """Everybody's position and totals behind it; whether they fit.  With ``stores`` they are kept.
 
     A group's gross position is at most its members', so with 2**62 for all of them it fits, too.

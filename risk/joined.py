@@ -52,10 +52,11 @@ class JoinedView(View):
         self.home: list[View] = [self.owners[number] for number in home]
         """By instrument, the core that has it."""
         tables: dict[str, Any] = {
-            "participants": _Rows(self, "participants"), "groups": _Rows(self, "groups"),
+            "participants": _Rows(self, "participants"),
+            "groups": _Rows(self, "groups"),
             "instruments": _OfInstruments(self, "instruments", 0),
             "cells": _OfInstruments(self, "cells", 1),
-        }  # fmt: skip
+        }
         for name, table in tables.items():
             setattr(self, name, table)
 

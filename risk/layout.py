@@ -165,8 +165,12 @@ KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
 
 KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
-    1, 2, 4, 8, 16,
-)  # fmt: skip
+    1,
+    2,
+    4,
+    8,
+    16,
+)
 KILLED_BY_MARGIN = 32
 KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
 """CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane

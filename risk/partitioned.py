@@ -84,9 +84,12 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
 
 def _sizes(view: View) -> dict[int, int]:
     tables = {
-        lay.INSTRUMENT_AT: view.instruments, lay.CELL_AT: view.cells, lay.ORDER_AT: view.orders,
-        lay.PARTICIPANT_AT: view.participants, lay.GROUP_AT: view.groups,
-    }  # fmt: skip
+        lay.INSTRUMENT_AT: view.instruments,
+        lay.CELL_AT: view.cells,
+        lay.ORDER_AT: view.orders,
+        lay.PARTICIPANT_AT: view.participants,
+        lay.GROUP_AT: view.groups,
+    }
     symbols = {lay.SYMBOLS_AT: 16 * (view.word(lay.SYMBOL_MASK) + 1)}
     return {at: table.nbytes for at, table in tables.items()} | symbols
 

@@ -36,9 +36,11 @@ from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 SUMMED = (lay.RESERVED, lay.OPEN, lay.BUY_EXPOSURE, lay.SELL_EXPOSURE, lay.GROSS, lay.MARGINED)
 """Words of a participant's row that the partitions' add up to."""
 DEALT = (
-    (lay.OPEN, lay.OPEN_LIMIT), (lay.BUY_EXPOSURE, lay.BUY_EXPOSURE_LIMIT),
-    (lay.SELL_EXPOSURE, lay.SELL_EXPOSURE_LIMIT), (lay.GROSS, lay.GROSS_LIMIT),
-)  # fmt: skip
+    (lay.OPEN, lay.OPEN_LIMIT),
+    (lay.BUY_EXPOSURE, lay.BUY_EXPOSURE_LIMIT),
+    (lay.SELL_EXPOSURE, lay.SELL_EXPOSURE_LIMIT),
+    (lay.GROSS, lay.GROSS_LIMIT),
+)
 COPIED = (lay.FLAGS, lay.GROUP, lay.DUPLICATE_NS)
 KILLED_HERE = lay.KILLED_BY_ARITHMETIC | lay.CANCEL_WANTED
 TIME, PHASE, DISCONNECT = command.TIME, command.PHASE, command.DISCONNECT

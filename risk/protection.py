@@ -35,9 +35,12 @@ CLOSED, CONTINUOUS = int(Phase.CLOSED), int(Phase.CONTINUOUS)
 CALLS = sum(
     1 << int(phase)
     for phase in (
-        Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION,
+        Phase.PRE_OPEN,
+        Phase.OPENING_AUCTION,
+        Phase.VOLATILITY_AUCTION,
+        Phase.CLOSING_AUCTION,
     )
-)  # fmt: skip
+)
 NEVER, SLOTS = guard_layout.NEVER, guard_layout.SLOTS
 NOWHERE = int(NO_INSTRUMENT)
 

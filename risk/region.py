@@ -70,10 +70,14 @@ def make_region(
         sizes[lay.BUMP_AT] = _bump_bytes(delayed, participants)
     words, offsets = _laid_out(sizes)
     header = offsets | {
-        lay.MAGIC_AT: lay.MAGIC, lay.TRACKING: int(tracking), lay.PARTICIPANTS: participants,
-        lay.GROUPS: groups, lay.INSTRUMENTS: count, lay.SYMBOL_MASK: symbols - 1,
+        lay.MAGIC_AT: lay.MAGIC,
+        lay.TRACKING: int(tracking),
+        lay.PARTICIPANTS: participants,
+        lay.GROUPS: groups,
+        lay.INSTRUMENTS: count,
+        lay.SYMBOL_MASK: symbols - 1,
         lay.ORDER_MASK: orders - 1,
-    }  # fmt: skip
+    }
     for word, value in header.items():
         words[word // 8] = value
     _enter_symbols(words, instruments, symbols - 1)
@@ -82,8 +86,15 @@ def make_region(
     if delayed:
         speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
     view = View(words.view(np.uint8))
-    for column in (lay.CREDIT, lay.OPEN_LIMIT, lay.BUY_EXPOSURE_LIMIT, lay.SELL_EXPOSURE_LIMIT,
-                   lay.GROSS_LIMIT, lay.LOSS_LIMIT, lay.DRAWDOWN_LIMIT):  # fmt: skip
+    for column in (
+        lay.CREDIT,
+        lay.OPEN_LIMIT,
+        lay.BUY_EXPOSURE_LIMIT,
+        lay.SELL_EXPOSURE_LIMIT,
+        lay.GROSS_LIMIT,
+        lay.LOSS_LIMIT,
+        lay.DRAWDOWN_LIMIT,
+    ):
         view.participants[:, column // 8] = NO_LIMIT
     view.participants[:, lay.RATE_BURST // 8] = 1
     view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = NO_LIMIT
@@ -130,10 +141,16 @@ def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leverag
     if limited and reference != NO_PRICE and not low <= reference <= high:
         raise RiskError(f"{symbol}: the reference price {reference} is not in its price limits")
     values = {
-        lay.MULTIPLIER: multiplier, lay.LEVERAGED: int(leveraged), lay.WEIGHT: 1,
-        lay.DISTANCE_BPS: NO_LIMIT, lay.ADV_BPS: NO_LIMIT, lay.LAST: MAX_VALUE,
-        lay.REFERENCE: reference, lay.BAND_LOW: -NO_LIMIT, lay.BAND_HIGH: NO_LIMIT,
-    }  # fmt: skip
+        lay.MULTIPLIER: multiplier,
+        lay.LEVERAGED: int(leveraged),
+        lay.WEIGHT: 1,
+        lay.DISTANCE_BPS: NO_LIMIT,
+        lay.ADV_BPS: NO_LIMIT,
+        lay.LAST: MAX_VALUE,
+        lay.REFERENCE: reference,
+        lay.BAND_LOW: -NO_LIMIT,
+        lay.BAND_HIGH: NO_LIMIT,
+    }
     if limited:
         worst = {lay.WORST_BUY: high + band, lay.WORST_SELL: low - band}
         worst[lay.BOUND] = max(abs(high + band), abs(low - band))

@@ -98,9 +98,13 @@ def enter_block(words: npt.NDArray[np.int64], at: int, capacity: int, participan
     heap_at = HEADER_BYTES + -(-8 * participants // 64) * 64
     records_at = heap_at + capacity * ENTRY_BYTES
     values = {
-        CAPACITY: capacity, NEXT_NS: NEVER, PARTICIPANTS: participants, LAST_AT: HEADER_BYTES,
-        HEAP_AT: heap_at, RECORDS_AT: records_at,
-    }  # fmt: skip
+        CAPACITY: capacity,
+        NEXT_NS: NEVER,
+        PARTICIPANTS: participants,
+        LAST_AT: HEADER_BYTES,
+        HEAP_AT: heap_at,
+        RECORDS_AT: records_at,
+    }
     for word, value in values.items():
         block[word // 8] = value
     block[heap_at // 8 : records_at // 8].reshape(-1, 4)[:, PLACE // 8] = np.arange(capacity)

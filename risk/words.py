@@ -2,10 +2,18 @@
 
 from openoutcry.risk.bits import RiskBit
 
-FIGURELESS = frozenset({
-    RiskBit.MARKET_KILLED, RiskBit.HALTED, RiskBit.GROUP_KILLED, RiskBit.KILLED,
-    RiskBit.RESTRICTED, RiskBit.SELF_TRADE, RiskBit.UNPRICED, RiskBit.WITHDRAWN,
-})  # fmt: skip
+FIGURELESS = frozenset(
+    {
+        RiskBit.MARKET_KILLED,
+        RiskBit.HALTED,
+        RiskBit.GROUP_KILLED,
+        RiskBit.KILLED,
+        RiskBit.RESTRICTED,
+        RiskBit.SELF_TRADE,
+        RiskBit.UNPRICED,
+        RiskBit.WITHDRAWN,
+    }
+)
 """Switches: they have no limit in figures."""
 
 

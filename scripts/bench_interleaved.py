@@ -49,11 +49,25 @@ class Build:
         self.ready, ready = os.pipe()
         out = Path.cwd() / f"{subject}-{name}.json"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", ROUND, str(turn), str(ready), "bench", subject,
-             "--rounds", str(rounds), "--out", str(out), *more],
-            cwd=folder, pass_fds=[turn, ready], stdout=subprocess.DEVNULL,
+            [
+                sys.executable,
+                "-c",
+                ROUND,
+                str(turn),
+                str(ready),
+                "bench",
+                subject,
+                "--rounds",
+                str(rounds),
+                "--out",
+                str(out),
+                *more,
+            ],
+            cwd=folder,
+            pass_fds=[turn, ready],
+            stdout=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": str(folder)},
-        )  # fmt: skip
+        )
         os.close(turn)
         os.close(ready)
         self.wait()

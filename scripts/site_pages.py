@@ -12,8 +12,11 @@ from typing import Any
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
-AT_ROOT = {"ARCHITECTURE.md": "architecture.md", "CHANGELOG.md": "changelog.md",
-           "README.md": "index.md"}  # fmt: skip
+AT_ROOT = {
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+    "README.md": "index.md",
+}
 LINK = re.compile(r"\[([^\]\n]*)\]\(([^)\s:]+)\)")
 
 

@@ -65,8 +65,11 @@ def add_files(wheel: Path, files: dict[str, bytes]) -> None:
     whole = wheel.with_suffix(".part")
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(whole, "w") as new:
         (record,) = [n for n in old.namelist() if n.endswith(".dist-info/RECORD")]
-        rows = [row for row in csv.reader(io.StringIO(old.read(record).decode()))
-                if row and row[0] not in files and row[0] != record]  # fmt: skip
+        rows = [
+            row
+            for row in csv.reader(io.StringIO(old.read(record).decode()))
+            if row and row[0] not in files and row[0] != record
+        ]
         for info in old.infolist():
             if info.filename != record and info.filename not in files:
                 new.writestr(info, old.read(info))

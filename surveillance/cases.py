@@ -129,10 +129,22 @@ def _opened(number: int, hit: Any, who: tuple[int, ...], symbols: Sequence[str])
     index = int(hit["instrument"])
     first_seq = int(hit["first_seq"]) or int(hit["seq"])
     return Case(
-        number, Detector(int(hit["detector"])).name.lower(), who,
-        "" if index == NO_INSTRUMENT else symbols[index], int(hit["first_ns"]), int(hit["ts_ns"]),
-        int(hit["ts_ns"]), first_seq, int(hit["seq"]), 0, 0, 0, 0, 0, 0,
-    )  # fmt: skip
+        number,
+        Detector(int(hit["detector"])).name.lower(),
+        who,
+        "" if index == NO_INSTRUMENT else symbols[index],
+        int(hit["first_ns"]),
+        int(hit["ts_ns"]),
+        int(hit["ts_ns"]),
+        first_seq,
+        int(hit["seq"]),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
 
 
 def _add(case: Case, hit: Any, head: str) -> None:

@@ -159,9 +159,13 @@ class _Gathering:
         for bar in self.open.values():
             key = bar.side, bar.price_ticks
             own[key] = own.get(key, 0) + bar.qty_lots - bar.filled_lots
-        rows = [[(int(price), int(lots), own.get((side, int(price)), 0))
-                 for price, lots, _ in sides[name]]
-                for side, name in (("buy", "bids"), ("sell", "asks"))]  # fmt: skip
+        rows = [
+            [
+                (int(price), int(lots), own.get((side, int(price)), 0))
+                for price, lots, _ in sides[name]
+            ]
+            for side, name in (("buy", "bids"), ("sell", "asks"))
+        ]
         self.dossier.books.append(Book(seq, ts_ns, rows[0], rows[1]))
 
     def take(self, commands: Records, events: Records) -> None:
@@ -191,17 +195,32 @@ class _Gathering:
         price, lots = int(event["price_ticks"]), int(event["qty_lots"])
         what = EventKind(kind).name.lower().replace("_", " ")
         order_type = int(command["order_type"])
-        self.dossier.lines.append({
-            "seq": int(event["cause_seq"]), "ts_ns": ts_ns, "what": what, "side": side,
-            "participant": int(event["participant"]), "order_id": order_id, "price_ticks": price,
-            "qty_lots": lots, "leaves_lots": int(event["leaves_lots"]),
-            "type": OrderType(order_type).name.lower() if kind == EventKind.ACCEPTED else "",
-        })  # fmt: skip
+        self.dossier.lines.append(
+            {
+                "seq": int(event["cause_seq"]),
+                "ts_ns": ts_ns,
+                "what": what,
+                "side": side,
+                "participant": int(event["participant"]),
+                "order_id": order_id,
+                "price_ticks": price,
+                "qty_lots": lots,
+                "leaves_lots": int(event["leaves_lots"]),
+                "type": OrderType(order_type).name.lower() if kind == EventKind.ACCEPTED else "",
+            }
+        )
         if kind in (EventKind.ACCEPTED, EventKind.REPLACED):
             if bar is not None:
                 self._ended(bar, ts_ns)
-            self.open[order_id] = Bar(order_id, int(event["participant"]), side, price,
-                                      int(event["leaves_lots"]), ts_ns, 0)  # fmt: skip
+            self.open[order_id] = Bar(
+                order_id,
+                int(event["participant"]),
+                side,
+                price,
+                int(event["leaves_lots"]),
+                ts_ns,
+                0,
+            )
         elif bar is not None and kind == EventKind.FILLED:
             bar.filled_lots += lots
         if event["leaves_lots"] == 0 and order_id in self.open:

@@ -20,9 +20,14 @@ Head = tuple[int, str]
 
 
 def note_heads(
-    journal: Path, begin: bytes, hits: Head, life: Head | None, seq: int, who: str = "",
+    journal: Path,
+    begin: bytes,
+    hits: Head,
+    life: Head | None,
+    seq: int,
+    who: str = "",
     why: str = "",
-) -> None:  # fmt: skip
+) -> None:
     """Write down how far the evidence goes; what it says must be on the disk.  ``life`` None: of
     the decisions nothing is said."""
     asked: dict[str, Any] = {"do": DO, "begin": begin.hex(), "hits": hits[0], "hits_head": hits[1]}

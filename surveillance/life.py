@@ -19,8 +19,13 @@ from openoutcry.surveillance.errors import SurveillanceError
 NAME = "life.jsonl"
 ACTIONS = ("review", "escalate", "close", "reopen")
 OPEN, REVIEWED, ESCALATED, CLOSING, CLOSED, SUPPRESSED = (
-    "open", "reviewed", "escalated", "closing", "closed", "suppressed",
-)  # fmt: skip
+    "open",
+    "reviewed",
+    "escalated",
+    "closing",
+    "closed",
+    "suppressed",
+)
 Entry = dict[str, Any]
 
 
@@ -91,9 +96,14 @@ def read_life(folder: Path, begin: bytes) -> list[Entry]:
 
 
 def act(
-    folder: Path, begin: bytes, case: Case, action: str, who: str, why: str,
+    folder: Path,
+    begin: bytes,
+    case: Case,
+    action: str,
+    who: str,
+    why: str,
     noted: Callable[[Entry, int], None] = lambda entry, count: None,
-) -> Standing:  # fmt: skip
+) -> Standing:
     """Write down that somebody did something with a case; what the case is then.  ``noted`` is
     called with the entry and how many there are, once it is on the disk.
 
@@ -114,10 +124,15 @@ def act(
                 f"case {case.number}: {who} has asked to close it; another has to agree"
             )
         entry = {
-            "case": case.number, "action": action, "who": who, "when_ns": time.time_ns(),
-            "why": why.strip(), "hits": case.hits, "head": case.head,
+            "case": case.number,
+            "action": action,
+            "who": who,
+            "when_ns": time.time_ns(),
+            "why": why.strip(),
+            "hits": case.hits,
+            "head": case.head,
             "previous": entries[-1]["hash"] if entries else begin.hex(),
-        }  # fmt: skip
+        }
         entry["hash"] = hash_of(entry)
         _append(folder / NAME, _line(entry))
         noted(entry, len(entries) + 1)

@@ -28,14 +28,22 @@ text { font: 12px system-ui, sans-serif; fill: #5b6472; }
 def case_page(dossier: Dossier, status: str, life: list[dict[str, Any]]) -> str:
     """The page of a dossier; ``status`` and ``life`` are what people made of the case."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     environment.filters |= {"time": moment, "day": day, "number": lambda value: f"{value:,}"}
     return environment.get_template("case.html").render(
-        dossier=dossier, case=dossier.case, status=status, life=life, picture=picture(dossier),
-        definition=DEFINITIONS[dossier.case.detector], evidence=set(dossier.case.evidence),
-    )  # fmt: skip
+        dossier=dossier,
+        case=dossier.case,
+        status=status,
+        life=life,
+        picture=picture(dossier),
+        definition=DEFINITIONS[dossier.case.detector],
+        evidence=set(dossier.case.evidence),
+    )
 
 
 def moment(ts_ns: int) -> str:
@@ -66,8 +74,11 @@ def _picture(dossier: Dossier, label: str) -> Frame:
     frame = Frame(SIZE, times, prices, label, "picture")
     stamps = [times[0] + (times[1] - times[0]) * k / 5 for k in range(5)]
     x_ticks = [(at, moment(int(at))[:10]) for at in stamps]
-    y_ticks = [(at, f"{at:,.0f}") for at in nice_ticks(*prices, 6, whole=True)
-               if prices[0] <= at <= prices[1]]  # fmt: skip
+    y_ticks = [
+        (at, f"{at:,.0f}")
+        for at in nice_ticks(*prices, 6, whole=True)
+        if prices[0] <= at <= prices[1]
+    ]
     frame.axes(x_ticks, y_ticks, "time of day, UTC", "price in ticks")
     for css, place in (("bid", 1), ("ask", 2)):
         for stretch in _steps(dossier, prices, place):
@@ -84,8 +95,11 @@ def _price_range(dossier: Dossier) -> tuple[float, float]:
     low, high = near[len(near) // 100], near[-1 - len(near) // 100]
     # Own orders far from everything else must not squeeze the market flat.
     reach = max(high - low, 4)
-    own = [bar.price_ticks for bar in dossier.orders
-           if low - 2 * reach <= bar.price_ticks <= high + 2 * reach]  # fmt: skip
+    own = [
+        bar.price_ticks
+        for bar in dossier.orders
+        if low - 2 * reach <= bar.price_ticks <= high + 2 * reach
+    ]
     return min([low, *own]) - 1, max([high, *own]) + 1
 
 

@@ -41,10 +41,17 @@ TABLE = (
     Parameter("near_bps", 20, "1/10,000 of the price", "F&C"),
     # Spoofing and layering.
     Parameter("spoof_age_ns", 90 * SECOND, "ns", "open: a candidate is at most 90 s old"),
-    Parameter("spoof_withdrawn_ns", 10 * SECOND, "ns", "open: withdrawn within 10 s of the fill",
-              1, BUCKETS_NS),
-    Parameter("spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern",
-              1, RING),
+    Parameter(
+        "spoof_withdrawn_ns",
+        10 * SECOND,
+        "ns",
+        "open: withdrawn within 10 s of the fill",
+        1,
+        BUCKETS_NS,
+    ),
+    Parameter(
+        "spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern", 1, RING
+    ),
     Parameter("spoof_window_ns", 30 * MINUTE, "ns", "measured", 1, DAY),
     Parameter("spoof_asymmetry", 4, "times", "measured: open lots of the side against the other"),
     Parameter("spoof_size", 5, "times the average order", "measured; the rule as written has 10"),
@@ -52,11 +59,13 @@ TABLE = (
     Parameter("spoof_cancelled_percent", 80, "%", "measured; the rule as written has 90", 1, 100),
     Parameter("layer_prices", 3, "prices", "FINRA 5210.03: orders at various price levels"),
     # Wash trades.
-    Parameter("wash_leg_age_ns", 10 * SECOND, "ns",
-              "MAR II 1(e): matched orders, about the same time"),
+    Parameter(
+        "wash_leg_age_ns", 10 * SECOND, "ns", "MAR II 1(e): matched orders, about the same time"
+    ),
     Parameter("wash_matched_percent", 50, "% of both orders", "measured: others step in", 1, 100),
-    Parameter("wash_uneven_percent", 65, "% of the larger order",
-              "measured: orders of two sizes", 51, 100),
+    Parameter(
+        "wash_uneven_percent", 65, "% of the larger order", "measured: orders of two sizes", 51, 100
+    ),
     Parameter("wash_cycle_ns", 60 * SECOND, "ns", "the issue: reciprocal within 60 s"),
     Parameter("wash_price_bps", 60, "1/10,000 of the price", "MAR II 1(e): at similar prices"),
     Parameter("wash_chance_times", 5, "times what chance gives", "measured: two busy ones do meet"),
@@ -65,34 +74,64 @@ TABLE = (
     Parameter("ring_repeats", 2, "cycles", "measured", 1, RING),
     Parameter("wash_window_ns", HOUR, "ns", "the issue: in an hour", 1, DAY),
     # What moves prices.
-    Parameter("ignition_ns", 60 * SECOND, "ns",
-              "MAR II 1(g): trend, then the reversal; measured", SECOND, BUCKETS_NS // 2),
+    Parameter(
+        "ignition_ns",
+        60 * SECOND,
+        "ns",
+        "MAR II 1(g): trend, then the reversal; measured",
+        SECOND,
+        BUCKETS_NS // 2,
+    ),
     Parameter("ignition_bps", 20, "1/10,000 of the price", "measured"),
     Parameter("ignition_share_percent", 30, "% of the aggressors' lots", "measured", 1, 100),
     Parameter("ignition_closed_percent", 50, "% of the lots bought", "measured", 1, 1000),
-    Parameter("ignition_gain_bps", 10, "1/10,000 of the price a lot",
-              "measured: what turning round gained"),
-    Parameter("ramp_ns", 300 * SECOND, "ns", "MAR II 1(a), 1(b): price positioning", SECOND,
-              BUCKETS_NS),
+    Parameter(
+        "ignition_gain_bps",
+        10,
+        "1/10,000 of the price a lot",
+        "measured: what turning round gained",
+    ),
+    Parameter(
+        "ramp_ns", 300 * SECOND, "ns", "MAR II 1(a), 1(b): price positioning", SECOND, BUCKETS_NS
+    ),
     Parameter("ramp_bps", 30, "1/10,000 of the price", "measured"),
     Parameter("ramp_trades", 10, "trades that moved the price", "measured"),
     Parameter("ramp_share_percent", 20, "% of all moves that way", "measured", 1, 100),
-    Parameter("marking_ns", 60 * SECOND, "ns", "MAR II 1(d): at or near open and close",
-              SECOND, BUCKETS_NS),
+    Parameter(
+        "marking_ns",
+        60 * SECOND,
+        "ns",
+        "MAR II 1(d): at or near open and close",
+        SECOND,
+        BUCKETS_NS,
+    ),
     Parameter("marking_bps", 15, "1/10,000 of the price", "measured"),
     Parameter("marking_share_percent", 40, "% of the aggressors' lots", "measured", 1, 100),
     Parameter("marking_own_percent", 60, "% of its lots of five minutes", "measured", 1, 100),
-    Parameter("marking_pressure_percent", 20, "% of all aggressors' lots, net",
-              "measured: the busiest honest one has 12", 1, 100),
+    Parameter(
+        "marking_pressure_percent",
+        20,
+        "% of all aggressors' lots, net",
+        "measured: the busiest honest one has 12",
+        1,
+        100,
+    ),
     Parameter("marking_volume_percent", 15, "% of the market's lots", "measured", 1, 100),
-    Parameter("marking_times", 3, "buckets of 10 s in which it took",
-              "an agreed trade is one", 1, 7),
+    Parameter(
+        "marking_times", 3, "buckets of 10 s in which it took", "an agreed trade is one", 1, 7
+    ),
     Parameter("cross_bps", 10, "1/10,000 of the price", "MAR II 2(c): across linked instruments"),
     Parameter("cross_lots", 2, "times the lots in the market moved", "measured"),
     Parameter("cross_size", 10, "times the average order there", "measured"),
     Parameter("cross_share_percent", 15, "% of the aggressors' lots there", "measured", 1, 100),
-    Parameter("one_sided_percent", 75, "% of its aggressors' lots one way",
-              "measured: busy ones go both ways", 1, 100),
+    Parameter(
+        "one_sided_percent",
+        75,
+        "% of its aggressors' lots one way",
+        "measured: busy ones go both ways",
+        1,
+        100,
+    ),
     Parameter("move_steps_min", 2, "price steps", "a move below is none, whatever its share"),
     Parameter("cooldown_ns", 300 * SECOND, "ns", "one hit of a kind, owner and symbol in so long"),
     # Front running.
@@ -107,16 +146,18 @@ TABLE = (
     Parameter("stuffing_repeats", 2, "seconds", "measured", 1, RING),
     Parameter("stuffing_window_ns", 60 * SECOND, "ns", "measured"),
     Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: nobody could have met the order"),
-    Parameter("fleeting_cancels", 200, "cancels in 5 min",
-              "measured; the rule as written has 5 an hour"),
-    Parameter("fleeting_percent", 90, "% of the orders entered", "the issue: cancel rate 0.9",
-              1, 100),
+    Parameter(
+        "fleeting_cancels", 200, "cancels in 5 min", "measured; the rule as written has 5 an hour"
+    ),
+    Parameter(
+        "fleeting_percent", 90, "% of the orders entered", "the issue: cancel rate 0.9", 1, 100
+    ),
     Parameter("otr_limit", 1_000, "orders a trade", "RTS 9 art. 3: the venue's maximum ratio"),
     Parameter("otr_messages", 5_000, "messages a day", "RTS 9: small numbers say nothing"),
     Parameter("volume_times", 20, "times the mean of its windows", "measured"),
     Parameter("volume_history", 6, "windows of 5 min", "guard against an empty history", 1, 12),
     Parameter("volume_share_percent", 50, "% of the market's lots", "measured", 1, 100),
-)  # fmt: skip
+)
 INDEX = {parameter.name: number for number, parameter in enumerate(TABLE)}
 
 

@@ -67,8 +67,9 @@ class Watching:
     def _keep_settings(self, settings: Settings) -> None:
         path = self.folder / "settings.json"
         kept: dict[str, Any] = {
-            "digest": settings.digest(), "journal_id": f"{self.reader.journal_id:016x}",
-        }  # fmt: skip
+            "digest": settings.digest(),
+            "journal_id": f"{self.reader.journal_id:016x}",
+        }
         if settings.market_makers:
             kept["market_makers"] = settings.maker_rows()
         if path.exists():
@@ -90,9 +91,13 @@ class Watching:
         """Go on to ``until_seq`` or the journal's end; the hits, a batch at a time, after they were
         written."""
         for batch in events_of(
-            self.reader, self.point, from_seq=self.point.seq + 1, until_seq=until_seq, every=every,
+            self.reader,
+            self.point,
+            from_seq=self.point.seq + 1,
+            until_seq=until_seq,
+            every=every,
             follow=follow,
-        ):  # fmt: skip
+        ):
             if len(batch.commands):
                 hits = self.detectors.watch(batch.commands, batch.events)
                 self.events += len(batch.events)
@@ -113,10 +118,14 @@ class Watching:
         arrays = self.detectors.arrays()
         snapshot = point.engine.snapshot()
         facts = {
-            "seq": point.seq, "chain": point.chain, "trades": point.trades,
-            "hits": self.evidence.count, "head": self.evidence.head.hex(),
-            "begin": self.begin.hex(), "shapes": [list(array.shape) for array in arrays],
-        }  # fmt: skip
+            "seq": point.seq,
+            "chain": point.chain,
+            "trades": point.trades,
+            "hits": self.evidence.count,
+            "head": self.evidence.head.hex(),
+            "begin": self.begin.hex(),
+            "shapes": [list(array.shape) for array in arrays],
+        }
         text = json.dumps(facts).encode()
         body = zlib.compress(b"".join([*(array.tobytes() for array in arrays), snapshot]), 1)
         content = len(text).to_bytes(8, "little") + text + body
@@ -209,8 +218,9 @@ def _settings_of(path: Path) -> dict[str, Any]:
     with suppress(ValueError, TypeError, KeyError):
         document = json.loads(data)
         kept: dict[str, Any] = {
-            "digest": str(document["digest"]), "journal_id": str(document["journal_id"]),
-        }  # fmt: skip
+            "digest": str(document["digest"]),
+            "journal_id": str(document["journal_id"]),
+        }
         if "market_makers" in document:
             kept["market_makers"] = [
                 [list(map(int, who)), list(map(str, symbols)), str(why)]
@@ -245,9 +255,12 @@ def run(
 
 
 def follow(
-    directory: Path, settings: Settings, stop: Callable[[], bool],
-    alert: Callable[[Records], None], every: int = EVERY,
-) -> Watching:  # fmt: skip
+    directory: Path,
+    settings: Settings,
+    stop: Callable[[], bool],
+    alert: Callable[[Records], None],
+    every: int = EVERY,
+) -> Watching:
     """Go along behind a journal until ``stop`` says so; ``alert`` is given hits as they come."""
     watching = Watching(directory, settings)
     told_s, changed = 0.0, True
@@ -302,8 +315,13 @@ class CaseBook:
         symbols = [
             s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
         ]
-        cases = cls(folder, reader.config, begin, Folding(symbols, told.get("market_makers", ())),
-                    head=begin)  # fmt: skip
+        cases = cls(
+            folder,
+            reader.config,
+            begin,
+            Folding(symbols, told.get("market_makers", ())),
+            head=begin,
+        )
         cases.refresh()
         return cases
 
@@ -337,8 +355,15 @@ class CaseBook:
 
         def noted(entry: life.Entry, count: int) -> None:
             text = f"case {case.number}, {action}: {entry['why']}"
-            note_heads(self.folder.parent, self.begin, hits, (count, entry["hash"]), case.last_seq,
-                       who, text)  # fmt: skip
+            note_heads(
+                self.folder.parent,
+                self.begin,
+                hits,
+                (count, entry["hash"]),
+                case.last_seq,
+                who,
+                text,
+            )
 
         return life.act(self.folder, self.begin, case, action, who, why, noted)
 
@@ -361,6 +386,7 @@ class CaseBook:
             key = case.detector, case.severity, self.standing(case).status
             counts[key] = counts.get(key, 0) + 1
         return {
-            "seq": seq, "looked_s": time.time(),
+            "seq": seq,
+            "looked_s": time.time(),
             "cases": [[*key, count] for key, count in sorted(counts.items())],
-        }  # fmt: skip
+        }

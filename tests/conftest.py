@@ -41,9 +41,15 @@ BUDGET_S = {"unit": 1.0, "system": 30.0}
 :func:`loop_s` takes REFERENCE_LOOP_S; a slower machine gets more."""
 REFERENCE_LOOP_S = 0.009
 FORBIDDEN = {
-    "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "subprocess.Popen", "socket.bind",
-    "socket.connect", "time.sleep",
-}  # fmt: skip
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.exec",
+    "subprocess.Popen",
+    "socket.bind",
+    "socket.connect",
+    "time.sleep",
+}
 """Events of the interpreter (sys.addaudithook) that a unit test may not cause; but it may bind and
 connect Unix sockets, whose addresses are paths."""
 

@@ -23,8 +23,11 @@ from openoutcry.wire.errors import OutcryError
 
 SECOND_NS = 1_000_000_000
 CALL_PHASES = {
-    Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION
-}  # fmt: skip
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+}
 UNCROSSING_PHASES = {Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED}
 HORIZON_DAYS = 400
 """So far ahead a next trading day is looked for."""

@@ -106,12 +106,14 @@ INSTRUMENT: dict[str, Key] = {
     "allocation": Key(table.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME),
     "options": Key(options, 0),
     "tick_table": Key(tick_table, ()),
-    **{name: Key(table.integer(*both), None)
-       for name, both in INSTRUMENT_RANGES.items()
-       if name not in NAMED and not name.startswith("reserved")},
+    **{
+        name: Key(table.integer(*both), None)
+        for name, both in INSTRUMENT_RANGES.items()
+        if name not in NAMED and not name.startswith("reserved")
+    },
     **INSTRUMENT_KEYS,
     **INSTRUMENT_MONEY_KEYS,
-}  # fmt: skip
+}
 
 
 def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
@@ -130,10 +132,15 @@ def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
     exchange = calendar["holidays"] if isinstance(calendar["holidays"], str) else ""
     holidays = () if exchange else calendar["holidays"]
     venue_calendar = Calendar(
-        calendar["time_zone"], named, tuple(traded), frozenset(calendar["weekdays"]),
-        frozenset({*holidays, *calendar["more_holidays"]}), frozenset(calendar["half_days"]),
-        exchange, calendar["time_every_s"],
-    )  # fmt: skip
+        calendar["time_zone"],
+        named,
+        tuple(traded),
+        frozenset(calendar["weekdays"]),
+        frozenset({*holidays, *calendar["more_holidays"]}),
+        frozenset(calendar["half_days"]),
+        exchange,
+        calendar["time_every_s"],
+    )
     return venue_calendar, traded
 
 
@@ -210,8 +217,7 @@ def read_instruments(
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
     instruments = []
     for path, row in rows:
-        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS,
-                *INSTRUMENT_MONEY_KEYS)  # fmt: skip
+        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS, *INSTRUMENT_MONEY_KEYS)
         fields = {k: value for k, value in row.items() if value is not None and k not in ours}
         fields["initial_phase"] = Phase.CLOSED
         if row["symbol"] is None:

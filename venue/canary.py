@@ -57,14 +57,20 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
         while point.seq >= stop:
             if point.seq == stop:
                 compared += 1
-                parts += _same(f"the state at the end of {ends[stop]['day']}",
-                               ends[stop]["state_hash"], point.engine.state_hash())  # fmt: skip
+                parts += _same(
+                    f"the state at the end of {ends[stop]['day']}",
+                    ends[stop]["state_hash"],
+                    point.engine.state_hash(),
+                )
             stop = due.pop(0) if due else NO_LIMIT
     recorded, wrong_seq = reader.evidence, digests.wrong_seq
     if recorded is not None and recorded["commands"] == point.seq:
-        replayed = {"events": point.engine.event_count, "trades": point.trades,
-                    "state_hash": point.engine.state_hash(),
-                    "event_hash": hash_text(point.chain)}  # fmt: skip
+        replayed = {
+            "events": point.engine.event_count,
+            "trades": point.trades,
+            "state_hash": point.engine.state_hash(),
+            "event_hash": hash_text(point.chain),
+        }
         if replayed["event_hash"] != recorded["event_hash"]:
             wrong_seq = wrong_seq or point.seq  # behind the last hash beside a block
         compared += len(replayed)
@@ -72,16 +78,20 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
             parts += _same(f"{key.replace('_', ' ')} at the end", recorded[key], value)
     compared += digests.checked
     if wrong_seq is not None:
-        parts.insert(0, f"the events of commands {digests.verified_seq + 1:,} to "
-                     f"{wrong_seq:,} are others")  # fmt: skip
+        parts.insert(
+            0, f"the events of commands {digests.verified_seq + 1:,} to {wrong_seq:,} are others"
+        )
     if not compared and not parts and point.seq:
         raise JournalError(f"{journal}: recorded no hash that a replay could be compared with")
     return {
-        "build": this_build().text, "journal_id": f"{reader.journal_id:016x}",
-        "until_seq": point.seq, "state_hash": point.engine.state_hash(), "compared": compared,
+        "build": this_build().text,
+        "journal_id": f"{reader.journal_id:016x}",
+        "until_seq": point.seq,
+        "state_hash": point.engine.state_hash(),
+        "compared": compared,
         "differences": parts,
         "events": suspect.listed(wrong_seq) if wrong_seq is not None else [],
-    }  # fmt: skip
+    }
 
 
 def _same(what: str, recorded: Any, replayed: Any) -> list[str]:
@@ -107,9 +117,11 @@ class _Suspect:
         for row in rows[:SHOWN]:
             seq = int(row["cause_seq"])
             kind = CommandKind(int(commands[seq]["kind"])).name if seq in commands else "?"
-            lines.append(f"command {seq:,} ({kind}, order {row['order_id']}): now "
-                         f"{EventKind(int(row['kind'])).name} {row['qty_lots']} at "
-                         f"{row['price_ticks']}")  # fmt: skip
+            lines.append(
+                f"command {seq:,} ({kind}, order {row['order_id']}): now "
+                f"{EventKind(int(row['kind'])).name} {row['qty_lots']} at "
+                f"{row['price_ticks']}"
+            )
         more = len(rows) - len(lines)
         return [*lines, f"and {more:,} more"] if more else lines
 

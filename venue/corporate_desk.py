@@ -58,9 +58,11 @@ class CorporateDesk:
         if price is None:
             if last == NO_LIMIT:
                 raise DeskError(f"{symbol} has no price yet: name the one behind it (--price)")
-            price = _half_even(last * old, new) if is_split else (
-                last - _half_even(new, old * multiplier)
-            )  # fmt: skip
+            price = (
+                _half_even(last * old, new)
+                if is_split
+                else (last - _half_even(new, old * multiplier))
+            )
         price = self._price(row, symbol, price)
         index = self.symbols.index(symbol)
         held = self.view.cells[:, index, lay.POSITION // 8].tolist()
@@ -88,13 +90,20 @@ class CorporateDesk:
 
         cancel = np.zeros(1, ORDER_DTYPE)
         cancel["kind"], cancel["symbol"], cancel["aux"] = (
-            CommandKind.MASS_CANCEL, symbol.encode(), 1,
-        )  # fmt: skip
+            CommandKind.MASS_CANCEL,
+            symbol.encode(),
+            1,
+        )
         what = Setting.SPLIT if is_split else Setting.DIVIDEND
         action = setting(what, new << 32 | old, 0, symbol.encode(), price, operator)
         cancelled = f"{symbol}: everybody's orders are cancelled"
-        return Work(np.concatenate([cancel, action]), [cancelled, done], refused,
-                    lambda: self._reference(symbol, price), more={"price": price})  # fmt: skip
+        return Work(
+            np.concatenate([cancel, action]),
+            [cancelled, done],
+            refused,
+            lambda: self._reference(symbol, price),
+            more={"price": price},
+        )
 
     def _reference(self, symbol: str, price: int) -> Work:
         """The phase that it is in once more, with another reference price; the last trade counts no
@@ -106,9 +115,11 @@ class CorporateDesk:
         record["qty_lots"], record["price_ticks"] = 2, price
         row = self.view.instruments[self.symbols.index(symbol)]
         done = f"{symbol}: the reference price is {price} ticks"
-        return Work(record, [done],
-                    lambda: "" if int(row[lay.REFERENCE // 8]) == price
-                    else f"{done}: the core refuses")  # fmt: skip
+        return Work(
+            record,
+            [done],
+            lambda: "" if int(row[lay.REFERENCE // 8]) == price else f"{done}: the core refuses",
+        )
 
     def _price(self, row: Any, symbol: str, price: Any) -> int:
         low, high = 1, NO_LIMIT // 2

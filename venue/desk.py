@@ -244,8 +244,9 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = _line(connection)
         except TimeoutError:
-            raise DeskError(f"no answer within {ANSWER_S:.0f} s: `outcry limits show` shows what "
-                            "is in force") from None  # fmt: skip
+            raise DeskError(
+                f"no answer within {ANSWER_S:.0f} s: `outcry limits show` shows what is in force"
+            ) from None
     if "error" in answer:
         before = f" (before that: {', '.join(answer['done'])})" if answer.get("done") else ""
         raise DeskError(answer["error"] + before)
@@ -267,7 +268,9 @@ def _line(connection: socket.socket) -> dict[str, Any]:
     while not received.endswith(b"\n"):
         data = connection.recv(MAX_REQUEST)
         if not data:
-            raise DeskError("the venue closed the connection unanswered: `outcry limits show` "
-                            "shows what is in force")  # fmt: skip
+            raise DeskError(
+                "the venue closed the connection unanswered: `outcry limits show` "
+                "shows what is in force"
+            )
         received += data
     return dict(json.loads(received))

@@ -27,9 +27,11 @@ class DeskQueue:
         """Queue a request.  Raises :class:`DeskError` if it cannot be queued or names no one."""
         action = request.get("do")
         if action not in STOPS:
-            raise DeskError("the venue is closed between two trading days: it takes "
-                            f"{', '.join(STOPS)}, which count from the next day's begin on; "
-                            "anything else when it is open")  # fmt: skip
+            raise DeskError(
+                "the venue is closed between two trading days: it takes "
+                f"{', '.join(STOPS)}, which count from the next day's begin on; "
+                "anything else when it is open"
+            )
         if request.get("operator"):
             raise DeskError("the venue is closed: without --operator this is kept for the next day")
         what, name = _named(request)

@@ -5,8 +5,10 @@ from typing import Any
 from openoutcry.venue.table import Tables
 
 NEEDS_ONE_PARTITION = {
-    "protection": "market protection", "breaker": "the breaker", "liquidation": "liquidation",
-}  # fmt: skip
+    "protection": "market protection",
+    "breaker": "the breaker",
+    "liquidation": "liquidation",
+}
 BY_PRICE = {"loss": "none", "drawdown": "none", "maintenance_bps": 0}
 """Limits that a price takes somebody past, and what says that there is none."""
 

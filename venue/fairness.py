@@ -138,9 +138,11 @@ class Audit:
     def _switched(self, command: Any) -> None:
         self.bump.waiting = self._heap
         self.bump.set(
-            int(command["aux"]), int(command["price_ticks"]), int(command["qty_lots"]),
+            int(command["aux"]),
+            int(command["price_ticks"]),
+            int(command["qty_lots"]),
             int(command["rx_ts_ns"]),
-        )  # fmt: skip
+        )
         if self.bump.waiting is not self._heap:
             # The clock was set back.
             self._heap, self._last = sorted(self.bump.waiting), (0, 0)
@@ -167,7 +169,10 @@ def fairness(journal: Path) -> dict[str, Any]:
         if len(batch.commands):
             audit.check(np.array(batch.commands), np.array(batch.events))
     return {
-        "commands": audit.delayed + audit.at_once, "delayed": audit.delayed,
-        "at_once": audit.at_once, "out_of_turn": audit.out_of_turn, "waiting": audit.waiting,
+        "commands": audit.delayed + audit.at_once,
+        "delayed": audit.delayed,
+        "at_once": audit.at_once,
+        "out_of_turn": audit.out_of_turn,
+        "waiting": audit.waiting,
         "faults": audit.faults,
-    }  # fmt: skip
+    }

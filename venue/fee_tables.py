@@ -53,8 +53,10 @@ class MoneySpec:
         if schedule.isascii() and schedule.isdigit() and int(schedule) < MOST_SCHEDULES:
             return int(schedule)
         known = ", ".join(self.schedules) or "none in the file"
-        raise ValueError(f"there is no fee schedule {schedule!r}; there are: {known}, and numbers "
-                         f"0 to {MOST_SCHEDULES - 1}")  # fmt: skip
+        raise ValueError(
+            f"there is no fee schedule {schedule!r}; there are: {known}, and numbers "
+            f"0 to {MOST_SCHEDULES - 1}"
+        )
 
     def records(self, resets: bool) -> list[npt.NDArray[Any]]:
         """The commands by which the ledger goes by this file, and by nothing that was said of fees
@@ -192,9 +194,12 @@ def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
             continue
         decimals = row.get("amount_decimals", row.get("decimals", 2))
         if decimals != assets[name]:
-            tables.wrong(path, f"amounts of {symbol} (price times lots times multiplier) have "
-                         f"{decimals} decimals, {name} has {assets[name]}: amount_decimals says "
-                         "how many they have")  # fmt: skip
+            tables.wrong(
+                path,
+                f"amounts of {symbol} (price times lots times multiplier) have "
+                f"{decimals} decimals, {name} has {assets[name]}: amount_decimals says "
+                "how many they have",
+            )
         elif isinstance(symbol, str):
             quotes[symbol] = name
     return quotes
@@ -203,23 +208,30 @@ def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
 def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
     rows = tables.rows("fee_schedule", SCHEDULE)
     tables.distinct(
-        [((*path, "from_volume"), (row["name"], row["from_volume"])) for path, row in rows
-         if row["name"] is not None],
+        [
+            ((*path, "from_volume"), (row["name"], row["from_volume"]))
+            for path, row in rows
+            if row["name"] is not None
+        ],
         "the tier",
-    )  # fmt: skip
+    )
     schedules: dict[str, tuple[int, tuple[Tier, ...]]] = {}
     for name in dict.fromkeys(row["name"] for _, row in rows if row["name"] is not None):
         mine = [(path, row) for path, row in rows if row["name"] == name]
         minimums = {row["minimum"] for _, row in mine if row["minimum"] is not None}
         if len(minimums) > 1:
-            tables.wrong((*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has "
-                         f"{len(minimums)}")  # fmt: skip
+            tables.wrong(
+                (*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has {len(minimums)}"
+            )
         if len(mine) > MOST_TIERS:
-            tables.wrong((*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MOST_TIERS} "
-                         "are the most")  # fmt: skip
-        tiers = sorted((row["from_volume"] or 0, row["maker_bps"], row["taker_bps"])
-                       for _, row in mine
-                       if None not in (row["maker_bps"], row["taker_bps"]))  # fmt: skip
+            tables.wrong(
+                (*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MOST_TIERS} are the most"
+            )
+        tiers = sorted(
+            (row["from_volume"] or 0, row["maker_bps"], row["taker_bps"])
+            for _, row in mine
+            if None not in (row["maker_bps"], row["taker_bps"])
+        )
         if tiers and tiers[0][0]:
             tables.wrong((*mine[0][0], "from_volume"), f"{name!r} has no tier from 0 on")
         schedules[name] = (next(iter(minimums), 0), tuple(tiers))
@@ -238,10 +250,15 @@ def _payers(
         if row["schedule"] is not None and row["schedule"] not in schedules:
             tables.wrong((*path, "schedule"), f"there is no fee schedule {row['schedule']!r}")
     tables.distinct(
-        [((*path, "schedule"), (row["participant"] or row["group"] or "everybody",
-                                row["instrument"] or "all")) for path, row in rows],
+        [
+            (
+                (*path, "schedule"),
+                (row["participant"] or row["group"] or "everybody", row["instrument"] or "all"),
+            )
+            for path, row in rows
+        ],
         "the fees of",
-    )  # fmt: skip
+    )
     for of_groups in (True, False):
         # A participant's own row counts before its group's.
         for _, row in rows:

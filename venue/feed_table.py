@@ -100,5 +100,4 @@ def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
         if type(weights.get(bytes(row["symbol"]).decode(), 0)) is int
     )
     if highest > MAX_LEVEL:
-        tables.wrong(("breaker", "index"),
-                     f"may be {highest}: the feed can say 0 to {MAX_LEVEL}")  # fmt: skip
+        tables.wrong(("breaker", "index"), f"may be {highest}: the feed can say 0 to {MAX_LEVEL}")

@@ -277,8 +277,10 @@ def _check_mode(path: Path, tables: Tables, has_keys: bool, nats: str, has_totp:
     """A file with a secret may be read by its owner alone."""
     has_password = any(map(password_of, nats.split(",")))
     for what, is_there in (
-        ("session keys", has_keys), ("NATS' password", has_password), ("secrets of codes", has_totp)
-    ):  # fmt: skip
+        ("session keys", has_keys),
+        ("NATS' password", has_password),
+        ("secrets of codes", has_totp),
+    ):
         if is_there and path.stat().st_mode & 0o077:
             tables.wrong((), f"holds {what}, and others may read it: chmod 600 {path}")
 
@@ -295,9 +297,12 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     # Of packets without sessions everybody is the sender whom they name.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     risk = read_risk(
-        tables, {one.number: one.group for one in participants if one.number is not None},
-        [one.symbol for one in traded], password_hash, calendar.time_every_s if calendar else 1,
-    )  # fmt: skip
+        tables,
+        {one.number: one.group for one in participants if one.number is not None},
+        [one.symbol for one in traded],
+        password_hash,
+        calendar.time_every_s if calendar else 1,
+    )
     _check_cells(tables, participants, len(traded))
     replication = read_durability(
         tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
@@ -413,8 +418,10 @@ def _check_session(
 ) -> None:
     name, protocol = row["name"], row["protocol"]
     if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
-        tables.wrong((*path, "name"), f"{name!r}: a login over SoupBinTCP has 1 to "
-                     f"{SOUPBIN_NAME} letters and digits")  # fmt: skip
+        tables.wrong(
+            (*path, "name"),
+            f"{name!r}: a login over SoupBinTCP has 1 to {SOUPBIN_NAME} letters and digits",
+        )
     if protocol in spec.FIX_BEGIN:
         _check_comp_ids(tables, path, name, row["target"] or venue)
     if row["target"] and protocol is not None and protocol not in spec.FIX_BEGIN:
@@ -435,8 +442,9 @@ def _check_session(
 
 def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> None:
     if name is not None and not spec.FIX_NAME.fullmatch(name):
-        tables.wrong((*path, "name"), f"{name!r}: a session of FIX has 1 to 32 letters, digits, "
-                     "- _ .")  # fmt: skip
+        tables.wrong(
+            (*path, "name"), f"{name!r}: a session of FIX has 1 to 32 letters, digits, - _ ."
+        )
     if name == ours:
         tables.wrong((*path, "name"), f"{name!r} is our own CompID as well")
     if not (ours.isascii() and ours.isprintable()):

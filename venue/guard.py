@@ -158,8 +158,10 @@ class MarketGuard:
         for kind, index, _, value in view.guard.logged(self.decisions_told):
             self.decisions_told += 1
             if kind == guard_layout.MARKET_HALT:
-                self.note(f"the index is down by level {value} of the breaker: the market "
-                          f"{'closes' if value == 3 else 'halts'}")  # fmt: skip
+                self.note(
+                    f"the index is down by level {value} of the breaker: the market "
+                    f"{'closes' if value == 3 else 'halts'}"
+                )
             elif kind == guard_layout.PAUSE:
                 self.note(f"{self.symbols[index]} pauses: {WHY[value]}")
             elif kind == guard_layout.LIMIT:
@@ -171,8 +173,10 @@ class MarketGuard:
     def status(self, view: View) -> dict[str, Any]:
         """What is not as always, by symbol, and the breaker's level."""
         assert view.guard is not None
-        states = {symbol: view.guard.of(index, guard_layout.STATE) for index, symbol in
-                  enumerate(self.symbols)}  # fmt: skip
+        states = {
+            symbol: view.guard.of(index, guard_layout.STATE)
+            for index, symbol in enumerate(self.symbols)
+        }
         return {
             "protection": {symbol: STATES[state] for symbol, state in states.items() if state},
             "breaker_level": view.guard.word(guard_layout.LEVEL_FIRED),

@@ -81,8 +81,9 @@ def read_guard(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Value], 
                 tables.wrong((*path, "instruments"), f"there is no instrument {symbol!r}")
             elif symbol in owner:
                 line = tables.line_of(owner[symbol])
-                tables.wrong((*path, "instruments"), f"{symbol} is protected already, in line "
-                             f"{line}")  # fmt: skip
+                tables.wrong(
+                    (*path, "instruments"), f"{symbol} is protected already, in line {line}"
+                )
             else:
                 wanted |= _settings_of(row, symbol, number)
             owner.setdefault(symbol, path)
@@ -144,9 +145,12 @@ def _check_prices(tables: Tables, owner: dict[str, Any]) -> None:
         band = row.get("market_band_ticks", 0)
         known = all(type(one) is int for one in (*ends, band))
         if not known or max(band - ends[0], ends[1] + band) > PRICE_LIMIT:
-            tables.wrong((*path, "symbol"), f"{symbol} is protected (line "
-                         f"{tables.line_of(owner[symbol])}): it needs min_price_ticks and "
-                         f"max_price_ticks within {PRICE_LIMIT:,}")  # fmt: skip
+            tables.wrong(
+                (*path, "symbol"),
+                f"{symbol} is protected (line "
+                f"{tables.line_of(owner[symbol])}): it needs min_price_ticks and "
+                f"max_price_ticks within {PRICE_LIMIT:,}",
+            )
 
 
 def unprotected(what: Setting, who: int) -> Value:

@@ -20,8 +20,12 @@ from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 
 SWITCHES = (
-    Setting.KILL, Setting.GROUP_KILL, Setting.HALT, Setting.MARKET_KILL, Setting.EMERGENCY,
-)  # fmt: skip
+    Setting.KILL,
+    Setting.GROUP_KILL,
+    Setting.HALT,
+    Setting.MARKET_KILL,
+    Setting.EMERGENCY,
+)
 BY_THE_CORE = {
     lay.KILLED_BY_LOSS: "killed by its losses",
     lay.KILLED_BY_ARITHMETIC: "killed by a figure beyond 2**62",
@@ -174,6 +178,9 @@ def _row(
 
 def _entry(command: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:
     return {
-        "seq": int(command["seq"]), "at": utc_text(int(command["rx_ts_ns"])), "what": what,
-        "did": did, "operator": operator,
-    }  # fmt: skip
+        "seq": int(command["seq"]),
+        "at": utc_text(int(command["rx_ts_ns"])),
+        "what": what,
+        "did": did,
+        "operator": operator,
+    }

@@ -48,8 +48,13 @@ def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict
         }
         for who in limits.numbers
     ]
-    return {"what": STATE_TEXT, "at": at, "commands": seq, "risk_digest": view.digest(),
-            "participants": rows}  # fmt: skip
+    return {
+        "what": STATE_TEXT,
+        "at": at,
+        "commands": seq,
+        "risk_digest": view.digest(),
+        "participants": rows,
+    }
 
 
 class Investigation:

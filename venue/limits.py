@@ -94,8 +94,10 @@ def check_structure(
     for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
         if list(before) != list(now):
-            raise LimitsError(f"{name} of the instruments was {before}, not {list(now)}: it is the "
-                              "journal's, and another needs a new journal")  # fmt: skip
+            raise LimitsError(
+                f"{name} of the instruments was {before}, not {list(now)}: it is the "
+                "journal's, and another needs a new journal"
+            )
 
 
 class FileLimits:
@@ -117,8 +119,9 @@ class FileLimits:
         for name in self.spec.groups:
             row = taken.get(name_number(name)) or next(free, None)
             if row is None:
-                raise LimitsError(f"group {name}: the journal has room for "
-                                  f"{len(self.view.groups) - 1} groups")  # fmt: skip
+                raise LimitsError(
+                    f"group {name}: the journal has room for {len(self.view.groups) - 1} groups"
+                )
             rows[name] = row
             if name_number(name) not in taken:
                 new.append(row)
@@ -129,8 +132,11 @@ class FileLimits:
         digest, had = self.spec.digest, self.view.word(lay.FILE_DIGEST)
         if had == digest:
             return np.zeros(0, ORDER_DTYPE)
-        records = [setting(Setting.GROUP_NAME, name_number(name), row)
-                   for name, row in self.groups.items() if row in self.new_groups]  # fmt: skip
+        records = [
+            setting(Setting.GROUP_NAME, name_number(name), row)
+            for name, row in self.groups.items()
+            if row in self.new_groups
+        ]
         records += self._instruments()
         records += self._protection()
         records += self._members()
@@ -209,9 +215,15 @@ class FileLimits:
 
 def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
     """The risk state of a core that nothing has happened to."""
-    return View(make_region(
-        instruments, int(hooks["participants"]), int(hooks["groups"]),
-        int(hooks["order_capacity"]), hooks["multipliers"], hooks["leveraged"],
-        protection=bool(hooks.get("protection", False)),
-        delayed=int(hooks.get("delayed", 0)),
-    ))  # fmt: skip
+    return View(
+        make_region(
+            instruments,
+            int(hooks["participants"]),
+            int(hooks["groups"]),
+            int(hooks["order_capacity"]),
+            hooks["multipliers"],
+            hooks["leveraged"],
+            protection=bool(hooks.get("protection", False)),
+            delayed=int(hooks.get("delayed", 0)),
+        )
+    )

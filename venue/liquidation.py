@@ -132,15 +132,22 @@ class Liquidator:
     def _records(self, view: View, part: Part) -> npt.NDArray[Any]:
         symbol = self.symbols[part.index]
         verb = "buys" if part.lots > 0 else "sells"
-        self.note(f"liquidation: participant {part.who} {verb} {abs(part.lots)} {symbol} at "
-                  f"{part.price_ticks} or better")  # fmt: skip
+        self.note(
+            f"liquidation: participant {part.who} {verb} {abs(part.lots)} {symbol} at "
+            f"{part.price_ticks} or better"
+        )
         notice = setting(Setting.LIQUIDATE, part.lots, part.who, symbol.encode(), part.price_ticks)
         order = command(
-            CommandKind.NEW, participant=part.who, symbol=symbol.encode(),
-            side=Side.BUY if part.lots > 0 else Side.SELL, qty_lots=abs(part.lots),
-            price_ticks=part.price_ticks, order_id=lay.PART_IDS + view.word(lay.PARTS) + 1,
-            order_type=OrderType.LIMIT, time_in_force=TimeInForce.IOC,
-        )  # fmt: skip
+            CommandKind.NEW,
+            participant=part.who,
+            symbol=symbol.encode(),
+            side=Side.BUY if part.lots > 0 else Side.SELL,
+            qty_lots=abs(part.lots),
+            price_ticks=part.price_ticks,
+            order_id=lay.PART_IDS + view.word(lay.PARTS) + 1,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC,
+        )
         return np.concatenate([notice, order])
 
 

@@ -59,8 +59,10 @@ class MoneyDesk:
         maker, taker = (
             _named(key, millionths, request.get(key)) for key in ("maker_bps", "taker_bps")
         )
-        done = (f"fee schedule {name}, tier {index}: from a 30-day volume of {begin} on the maker "
-                f"pays {maker / 100:g} bps, the taker {taker / 100:g} bps")  # fmt: skip
+        done = (
+            f"fee schedule {name}, tier {index}: from a 30-day volume of {begin} on the maker "
+            f"pays {maker / 100:g} bps, the taker {taker / 100:g} bps"
+        )
         return Work(tier(number, index, (begin, maker, taker), operator), [done])
 
     def _minimum(self, request: Request, who: int, operator: int) -> Work:
@@ -99,8 +101,10 @@ class MoneyDesk:
         name = self._known(request.get("asset"))
         decimals = _named("decimals", integer(0, MOST_DECIMALS), request.get("decimals"))
         if decimals != self.assets[name]:
-            raise DeskError(f"scale mismatch: amounts of {symbol} have {decimals} decimals, {name} "
-                            f"has {self.assets[name]}")  # fmt: skip
+            raise DeskError(
+                f"scale mismatch: amounts of {symbol} have {decimals} decimals, {name} "
+                f"has {self.assets[name]}"
+            )
         return Work(quote(symbol, name, decimals, operator), [f"{symbol} is quoted in {name}"])
 
     def _deposit(self, request: Request, who: int, operator: int) -> Work:

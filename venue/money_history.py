@@ -27,11 +27,14 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
         for command in orders[ours]:
             what = _text(command, list(spec.money.schedules))
             if what:
-                rows.append({
-                    "seq": int(command["seq"]), "at": utc_text(int(command["rx_ts_ns"])),
-                    "what": what,
-                    "operator": operator_name(spec.operators, int(command["order_id"])),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "seq": int(command["seq"]),
+                        "at": utc_text(int(command["rx_ts_ns"])),
+                        "what": what,
+                        "operator": operator_name(spec.operators, int(command["order_id"])),
+                    }
+                )
     return rows
 
 
@@ -65,8 +68,10 @@ def _text(command: Any, names: list[str]) -> str:
         if second == UNUSED_FROM:
             return ""
         maker = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
-        return (f"fee schedule {schedule(who // 16)}, tier {who % 16}: from {second} on maker "
-                f"{maker / 100:g} bps, taker {(value >> 32) / 100:g} bps")  # fmt: skip
+        return (
+            f"fee schedule {schedule(who // 16)}, tier {who % 16}: from {second} on maker "
+            f"{maker / 100:g} bps, taker {(value >> 32) / 100:g} bps"
+        )
     if what is Setting.LEDGER_MINIMUM:
         return f"fee schedule {schedule(who)}: the least fee of a fill is {value}"
     if what is Setting.LEDGER_FEES:

@@ -44,10 +44,13 @@ STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state"
 
 
 REHEARSED = (
-    "{participants} participants would be refused", "{orders} open orders would be cancelled",
-    "{participants} participants would be disabled", "{instruments} instruments would halt",
-    "what stands is written down", "this line",
-)  # fmt: skip
+    "{participants} participants would be refused",
+    "{orders} open orders would be cancelled",
+    "{participants} participants would be disabled",
+    "{instruments} instruments would halt",
+    "what stands is written down",
+    "this line",
+)
 """What each step of a rehearsal says."""
 BY, PROVEN = "", " "
 """Keys of a request that no request has: the operator's number, and whether by password."""
@@ -184,8 +187,9 @@ class Operations:
         key = request["do"], *(request.get(name) for name in keys)
         if self.four_eyes.confirmed(key, request[BY], work.done[-1]):
             return work
-        return Work(NOTHING, [f"{work.done[-1]}: it waits for another supervisor"],
-                    more={"waits": True})  # fmt: skip
+        return Work(
+            NOTHING, [f"{work.done[-1]}: it waits for another supervisor"], more={"waits": True}
+        )
 
     # Limits
 
@@ -219,8 +223,10 @@ class Operations:
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
         if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
-            raise DeskError(f"{name} follows prices: it needs one partition, not "
-                            f"{self.view.word(lay.PARTITIONS)}")  # fmt: skip
+            raise DeskError(
+                f"{name} follows prices: it needs one partition, not "
+                f"{self.view.word(lay.PARTITIONS)}"
+            )
         if what is Setting.MAINTENANCE and value:
             self._judged(who)
         before = stands(self.view, what, who, index)
@@ -247,16 +253,21 @@ class Operations:
         if self.spec.liquidation is None:
             raise DeskError("maintenance_bps needs a table [liquidation] in the venue file")
         if self.view.of(who, lay.CREDIT) == NO_LIMIT:
-            raise DeskError(f"participant {who} has no credit limit (0 is one): its capital is not "
-                            "looked at")  # fmt: skip
+            raise DeskError(
+                f"participant {who} has no credit limit (0 is one): its capital is not looked at"
+            )
 
     # Kill switches
 
     def _switch(self, request: dict[str, Any], on: bool) -> Work:
         what, name = request.get("what"), request.get("name")
-        kinds = {"session": self._session, "participant": self._participants,
-                 "group": self._groups, "instrument": self._instruments,
-                 "market": self._market}  # fmt: skip
+        kinds = {
+            "session": self._session,
+            "participant": self._participants,
+            "group": self._groups,
+            "instrument": self._instruments,
+            "market": self._market,
+        }
         if what not in kinds:
             raise DeskError(f"there is no switch of {what!r}; there are {', '.join(kinds)}")
         return kinds[what](request, name, on)
@@ -275,15 +286,21 @@ class Operations:
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
         records = [setting(Setting.KILL, int(on), who, operator=request[BY])]
-        return self._switched(f"participant {who}", records, [who], on,
-                              partial(stands, self.view, Setting.KILL, who))  # fmt: skip
+        return self._switched(
+            f"participant {who}", records, [who], on, partial(stands, self.view, Setting.KILL, who)
+        )
 
     def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         row = self._group(name)
         members = [number for number, group in self.spec.group_of.items() if group == name]
         records = [setting(Setting.GROUP_KILL, int(on), row, operator=request[BY])]
-        return self._switched(f"group {name}", records, members, on,
-                              partial(stands, self.view, Setting.GROUP_KILL, row))  # fmt: skip
+        return self._switched(
+            f"group {name}",
+            records,
+            members,
+            on,
+            partial(stands, self.view, Setting.GROUP_KILL, row),
+        )
 
     def _switched(
         self,
@@ -323,17 +340,21 @@ class Operations:
             cancel = command(CommandKind.MASS_CANCEL, aux=1)
             kill = setting(Setting.MARKET_KILL, 1, operator=operator)
             self.note("operator: the market is killed")
-            return Work(np.concatenate([kill, cancel]),
-                        ["the market is killed, everybody's orders are cancelled"],
-                        lambda: "" if self.view.word(lay.MARKET_KILL) else REFUSES)  # fmt: skip
+            return Work(
+                np.concatenate([kill, cancel]),
+                ["the market is killed, everybody's orders are cancelled"],
+                lambda: "" if self.view.word(lay.MARKET_KILL) else REFUSES,
+            )
         if not self.view.word(lay.MARKET_KILL):
             raise DeskError("the market is not killed")
         if self.view.word(lay.FIRST_OPERATOR) == operator:
             raise DeskError("this operator has asked already: opening the market takes another one")
         first = self.view.word(lay.FIRST_OPERATOR) == 0
-        done = "one operator has asked: opening the market takes another one" if first else (
-            "the market is open again"
-        )  # fmt: skip
+        done = (
+            "one operator has asked: opening the market takes another one"
+            if first
+            else ("the market is open again")
+        )
         self.note(f"operator {self.operators.name(operator)}: {done}")
 
         def refused() -> str:
@@ -374,10 +395,15 @@ class Operations:
         phases = list(self.halted(symbol, False))
         names = [Phase(int(record["aux"][0])).name for record in phases]
         self.note(f"operator: {symbol} trades again")
-        return Work(np.concatenate([*records, *phases]),
-                    [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
-                    lambda: f"{symbol}: the core refuses"
-                    if stands(self.view, Setting.HALT, 0, index)[0] else "")  # fmt: skip
+        return Work(
+            np.concatenate([*records, *phases]),
+            [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
+            lambda: (
+                f"{symbol}: the core refuses"
+                if stands(self.view, Setting.HALT, 0, index)[0]
+                else ""
+            ),
+        )
 
     def _auction(self, request: dict[str, Any]) -> Work:
         """A call phase for an instrument that trades continuously, and an auction behind it."""
@@ -434,15 +460,19 @@ class Operations:
 
     def _rehearse_step(self, step: int) -> Work:
         rows = self.view.participants[self.limits.numbers]
-        words = {"participants": len(self.limits.numbers), "instruments": len(self.limits.symbols),
-                 "orders": int(rows[:, lay.OPEN // 8].sum())}  # fmt: skip
+        words = {
+            "participants": len(self.limits.numbers),
+            "instruments": len(self.limits.symbols),
+            "orders": int(rows[:, lay.OPEN // 8].sum()),
+        }
         text = f"step {step} of {len(STEPS)}: {STEPS[step - 1]}: {REHEARSED[step - 1]}"
         text = text.format(**words)
         more = self.dump("rehearsal") if step == 5 else {}
         self.note(f"rehearsal: {text}")
         following = partial(self._rehearse_step, step + 1) if step < len(STEPS) else lambda: None
-        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more,
-                    ready=self.dumped)  # fmt: skip
+        return Work(
+            self.now(), [f"rehearsal: {text}"], follow=following, more=more, ready=self.dumped
+        )
 
     # Who and what
 
@@ -471,17 +501,21 @@ class Operations:
     def _opener(self, request: dict[str, Any]) -> int:
         """The number of an operator who may open the market, with another."""
         if len(self.spec.operators) < 2:
-            raise DeskError("opening the market again takes two operators: the venue file has "
-                            f"{len(self.spec.operators)} ([[operator]])")  # fmt: skip
+            raise DeskError(
+                "opening the market again takes two operators: the venue file has "
+                f"{len(self.spec.operators)} ([[operator]])"
+            )
         self._with_password(request)
         self.operators.check(request[BY], SUPERVISOR)
         return int(request[BY])
 
     def _with_password(self, request: dict[str, Any]) -> None:
         if not request[PROVEN]:
-            raise DeskError("opening the market again takes an operator's name and password"
-                            if request.get("what") == "market" else
-                            "what widens takes an operator's name and password")  # fmt: skip
+            raise DeskError(
+                "opening the market again takes an operator's name and password"
+                if request.get("what") == "market"
+                else "what widens takes an operator's name and password"
+            )
 
 
 def words_of(request: dict[str, Any]) -> str:

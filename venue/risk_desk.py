@@ -151,9 +151,15 @@ class RiskDesk:
             lane_had = partial(self.operator_lane.is_processed, lane=SESSION_LANE)
             self.switch = SessionSwitch(self.operator_lane.sessions, lane_had, self.note)
             self.operations = Operations(
-                self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
-                self._same_time, self._dumped,
-            )  # fmt: skip
+                self.limits,
+                self._halt,
+                self._dump,
+                self.note,
+                self.switch.work,
+                self._call,
+                self._same_time,
+                self._dumped,
+            )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
             self._take_queue(put)
@@ -300,9 +306,11 @@ class RiskDesk:
         self.reopenings.pop(symbol, None)
         if on:
             self.halted.add(symbol)
-            return [] if self.operator_lane.phases[symbol] is Phase.CLOSED else [
-                phase_of(symbol, Phase.HALT)
-            ]  # fmt: skip
+            return (
+                []
+                if self.operator_lane.phases[symbol] is Phase.CLOSED
+                else [phase_of(symbol, Phase.HALT)]
+            )
         self.halted.discard(symbol)
         phase = self._expected(symbol)
         if phase is Phase.CLOSED:

@@ -61,8 +61,14 @@ class RiskSpec:
     @property
     def digest(self) -> int:
         """A number of these limits that is not 0."""
-        text = repr((sorted(self.wanted.items()), self.groups, sorted(self.group_of.items()),
-                     sorted(self.group_limits.items())))  # fmt: skip
+        text = repr(
+            (
+                sorted(self.wanted.items()),
+                self.groups,
+                sorted(self.group_of.items()),
+                sorted(self.group_limits.items()),
+            )
+        )
         text += repr(self.money) if self.money else ""
         return 1 + int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "little")
 
@@ -108,8 +114,14 @@ def shown(what: Setting, value: int) -> Any:
         return SECOND_NS // value if value else "none"
     if what is Setting.DUPLICATE_WINDOW:
         return value // 1_000_000
-    if what in (Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE,
-                Setting.HALT, Setting.GROUP_KILL):  # fmt: skip
+    if what in (
+        Setting.SELF_TRADE,
+        Setting.KILL,
+        Setting.RESTRICTED,
+        Setting.SHORT_SALE,
+        Setting.HALT,
+        Setting.GROUP_KILL,
+    ):
         return bool(value)
     return "none" if value == NO_LIMIT else value
 
@@ -202,10 +214,14 @@ def read_risk(
     for path, row in rows:
         _check(tables, path, row, numbers, symbols)
     tables.distinct(
-        [((*path, name), _shown_place(row, name)) for path, row in rows for name in row
-         if name not in PLACES and row[name] is not None],
+        [
+            ((*path, name), _shown_place(row, name))
+            for path, row in rows
+            for name in row
+            if name not in PLACES and row[name] is not None
+        ],
         "the limit",
-    )  # fmt: skip
+    )
     groups = tuple(dict.fromkeys(group for group in numbers.values() if group))
     wanted: dict[Place, Value] = {}
     for rank in range(6):
@@ -228,8 +244,11 @@ def read_risk(
         opening,
         groups,
         {number: group for number, group in numbers.items() if group},
-        {row["group"]: row["group_gross_position"] for _, row in rows
-         if row["group"] and row["group_gross_position"] is not None},
+        {
+            row["group"]: row["group_gross_position"]
+            for _, row in rows
+            if row["group"] and row["group_gross_position"] is not None
+        },
         tuple(_whole(row.get("multiplier", 1)) for row in documents),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
         tuple(Operator(**row) for _, row in operator_rows),
@@ -238,7 +257,7 @@ def read_risk(
         liquidation=liquidation,
         money=read_money(tables, numbers, symbols),
         time_every_s=time_every_s,
-    )  # fmt: skip
+    )
 
 
 def _shown_place(row: dict[str, Any], name: str) -> tuple[Any, ...]:
@@ -297,8 +316,11 @@ def _check_maintenance(
             named = row["participant"] in (0, number)
             named = named and (not row["group"] or numbers[number] == row["group"])
             if named and counts and credit == NO_LIMIT:
-                tables.wrong((*path, "maintenance_bps"), f"participant {number} has no credit "
-                             "limit (0 is one): its capital is not looked at")  # fmt: skip
+                tables.wrong(
+                    (*path, "maintenance_bps"),
+                    f"participant {number} has no credit "
+                    "limit (0 is one): its capital is not looked at",
+                )
                 break
 
 

@@ -189,9 +189,19 @@ class Venue:
             desk.close()
         self.last_run = {
             key: result[key]
-            for key in ("commands", "events", "trades", "lost", "duplicated", "state_hash",
-                        "open_orders", "resumed", "restarts", "stalls")
-        }  # fmt: skip
+            for key in (
+                "commands",
+                "events",
+                "trades",
+                "lost",
+                "duplicated",
+                "state_hash",
+                "open_orders",
+                "resumed",
+                "restarts",
+                "stalls",
+            )
+        }
         if self.file.packets:
             self.last_run["packets"] = result["source"]["account"]
         if lane.day_ended:

@@ -40,8 +40,10 @@ class SessionSwitch:
         Raises :class:`DeskError` if there is no such session."""
         if self.sessions is None or name not in self.names:
             known = ", ".join(self.names) or "none"
-            raise DeskError(f"there is no session {name!r} of OUCH, FIX or drop copies; there "
-                            f"are: {known} (of packets: kill the participant)")  # fmt: skip
+            raise DeskError(
+                f"there is no session {name!r} of OUCH, FIX or drop copies; there "
+                f"are: {known} (of packets: kill the participant)"
+            )
         hall = self.sessions.hall
         block = hall.block(self.names[name])
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")

@@ -62,9 +62,14 @@ class StandbyVenue:
         this_build()
         compile_kernels(self.watcher.compiling, wiring_of(file))
         standby = HotStandby(
-            file.journal, access_of(replication.nats), replication.venue,
-            holder_at(file.journal), timing_of(replication), say=self.watcher.note, **self.how,
-        )  # fmt: skip
+            file.journal,
+            access_of(replication.nats),
+            replication.venue,
+            holder_at(file.journal),
+            timing_of(replication),
+            say=self.watcher.note,
+            **self.how,
+        )
         try:
             self.watcher.note(f"standby of {replication.venue}: following")
             self.watcher.phase("following")

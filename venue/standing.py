@@ -77,8 +77,9 @@ def standing(
             rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
             if view.of(who, lay.MAINTENANCE_BPS):
                 rows.append({"of": of, "what": "equity", "value": view.equity(who)})
-                rows.append({"of": of, "what": "maintenance_margin",
-                             "value": view.maintenance(who)})  # fmt: skip
+                rows.append(
+                    {"of": of, "what": "maintenance_margin", "value": view.maintenance(who)}
+                )
         for index, symbol in enumerate(limits.symbols):
             if instrument in (None, symbol):
                 of = f"participant {who} {symbol}"

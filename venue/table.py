@@ -16,9 +16,11 @@ class Mistake(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.key}: {self.text}" if self.key else (
-            f"line {self.line}: {self.text}"
-        )  # fmt: skip
+        return (
+            f"line {self.line}: {self.key}: {self.text}"
+            if self.key
+            else (f"line {self.line}: {self.text}")
+        )
 
 
 REQUIRED = object()
@@ -121,8 +123,10 @@ class Tables:
             if value is None:
                 continue
             if value in seen:
-                self.wrong(path, f"{what} {shown(value)} is there already, in line "
-                                 f"{self.line_of(seen[value])}")  # fmt: skip
+                self.wrong(
+                    path,
+                    f"{what} {shown(value)} is there already, in line {self.line_of(seen[value])}",
+                )
             seen.setdefault(value, path)
 
 
@@ -139,8 +143,14 @@ def shown(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number with a point",
-             str: "a text", list: "a list", dict: "a table"}  # fmt: skip
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number with a point",
+        str: "a text",
+        list: "a list",
+        dict: "a table",
+    }
     return next((text for kind, text in names.items() if type(value) is kind), "a date or time")
 
 

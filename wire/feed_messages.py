@@ -33,12 +33,22 @@ ITCH50 = Protocol(
     client=(),
     server=(
         _message(
-            "system_event", "S", 12, "The day's hours.",
-            _alpha("event", 1, "O messages begin, S system hours begin, Q market hours begin, "
-                   "M market hours end, E system hours end, C messages end"),
+            "system_event",
+            "S",
+            12,
+            "The day's hours.",
+            _alpha(
+                "event",
+                1,
+                "O messages begin, S system hours begin, Q market hours begin, "
+                "M market hours end, E system hours end, C messages end",
+            ),
         ),
         _message(
-            "stock_directory", "R", 39, "An instrument and its locate.",
+            "stock_directory",
+            "R",
+            39,
+            "An instrument and its locate.",
             _STOCK,
             _alpha("market_category", 1, "space: not available"),
             _alpha("financial_status", 1, "space: not available"),
@@ -55,30 +65,55 @@ ITCH50 = Protocol(
             _alpha("inverse", 1, "N"),
         ),
         _message(
-            "trading_action", "H", 25, "An instrument's trading state.",
+            "trading_action",
+            "H",
+            25,
+            "An instrument's trading state.",
             _STOCK,
-            _alpha("state", 1, "T trading, Q quotations only (a call phase), P paused "
-                   "(or a volatility auction), H halted or closed"),
+            _alpha(
+                "state",
+                1,
+                "T trading, Q quotations only (a call phase), P paused "
+                "(or a volatility auction), H halted or closed",
+            ),
             _alpha("reserved", 1, "space"),
-            _alpha("reason", 4, "the phase (CLSD PREO OPEN CONT VOLA HALT CLOS LAST), or why it is "
-                   "halted: LUDP T5 paused, T7 called behind that, MWC1 MWC2 MWC3 MWCQ the "
-                   "market-wide breaker, O1 operational, else as the operator said"),
+            _alpha(
+                "reason",
+                4,
+                "the phase (CLSD PREO OPEN CONT VOLA HALT CLOS LAST), or why it is "
+                "halted: LUDP T5 paused, T7 called behind that, MWC1 MWC2 MWC3 MWCQ the "
+                "market-wide breaker, O1 operational, else as the operator said",
+            ),
         ),
         _message(
-            "reg_sho", "Y", 20, "Short-sale price test; not sent.",
-            _STOCK, _alpha("action", 1, "0 none"),
+            "reg_sho",
+            "Y",
+            20,
+            "Short-sale price test; not sent.",
+            _STOCK,
+            _alpha("action", 1, "0 none"),
         ),
         _message(
-            "decline_levels", "V", 35, "The levels of the market-wide breaker.",
-            *(Field(f"level{k}", "u64", f"the index at level {k}, eight decimals; 0: it is off")
-              for k in (1, 2, 3)),
+            "decline_levels",
+            "V",
+            35,
+            "The levels of the market-wide breaker.",
+            *(
+                Field(f"level{k}", "u64", f"the index at level {k}, eight decimals; 0: it is off")
+                for k in (1, 2, 3)
+            ),
         ),
         _message(
-            "decline_breached", "W", 12, "A level of the market-wide breaker is breached.",
+            "decline_breached",
+            "W",
+            12,
+            "A level of the market-wide breaker is breached.",
             _alpha("level", 1, "1, 2 or 3"),
         ),
         _message(
-            "auction_collar", "J", 35,
+            "auction_collar",
+            "J",
+            35,
             "The limits of an auction's price, of one behind a pause or that was put off.",
             _STOCK,
             Field("reference_price", "price4", "middle of the limits"),
@@ -87,49 +122,105 @@ ITCH50 = Protocol(
             Field("extension", "u32", "how often it was put off"),
         ),
         _message(
-            "operational_halt", "h", 21, "This market alone stops an instrument, or no longer.",
-            _STOCK, _alpha("market", 1, "Q"), _alpha("action", 1, "H halted, T trading"),
+            "operational_halt",
+            "h",
+            21,
+            "This market alone stops an instrument, or no longer.",
+            _STOCK,
+            _alpha("market", 1, "Q"),
+            _alpha("action", 1, "H halted, T trading"),
         ),
         _message(
-            "add_order", "A", 36, "An order is displayed, at the back of its price.",
-            _REFERENCE, _SIDE, _SHARES, _STOCK, _PRICE,
+            "add_order",
+            "A",
+            36,
+            "An order is displayed, at the back of its price.",
+            _REFERENCE,
+            _SIDE,
+            _SHARES,
+            _STOCK,
+            _PRICE,
         ),
         _message(
-            "add_order_attributed", "F", 40, "As A, with a name; not sent: nobody is named.",
-            _REFERENCE, _SIDE, _SHARES, _STOCK, _PRICE, _alpha("attribution", 4, "whose"),
+            "add_order_attributed",
+            "F",
+            40,
+            "As A, with a name; not sent: nobody is named.",
+            _REFERENCE,
+            _SIDE,
+            _SHARES,
+            _STOCK,
+            _PRICE,
+            _alpha("attribution", 4, "whose"),
         ),
         _message(
-            "order_executed", "E", 31, "A displayed order traded at its price.",
-            _REFERENCE, Field("shares", "u32", "traded"), _MATCH,
+            "order_executed",
+            "E",
+            31,
+            "A displayed order traded at its price.",
+            _REFERENCE,
+            Field("shares", "u32", "traded"),
+            _MATCH,
         ),
         _message(
-            "order_executed_with_price", "C", 36, "A displayed order traded at another price.",
-            _REFERENCE, Field("shares", "u32", "no longer displayed"), _MATCH,
-            _alpha("printable", 1, "N: counted by a Q message, Y: counts"), _PRICE,
+            "order_executed_with_price",
+            "C",
+            36,
+            "A displayed order traded at another price.",
+            _REFERENCE,
+            Field("shares", "u32", "no longer displayed"),
+            _MATCH,
+            _alpha("printable", 1, "N: counted by a Q message, Y: counts"),
+            _PRICE,
         ),
         _message(
-            "order_cancel", "X", 23, "Less is displayed of an order; it keeps its place.",
-            _REFERENCE, Field("shares", "u32", "no longer displayed"),
+            "order_cancel",
+            "X",
+            23,
+            "Less is displayed of an order; it keeps its place.",
+            _REFERENCE,
+            Field("shares", "u32", "no longer displayed"),
         ),
         _message("order_delete", "D", 19, "An order is no longer displayed.", _REFERENCE),
         _message(
-            "order_replace", "U", 35, "An order has a new number, at the back of its price.",
+            "order_replace",
+            "U",
+            35,
+            "An order has a new number, at the back of its price.",
             Field("reference", "u64", "number that the order had"),
-            Field("new_reference", "u64", "number from now on"), _SHARES, _PRICE,
+            Field("new_reference", "u64", "number from now on"),
+            _SHARES,
+            _PRICE,
         ),
         _message(
-            "trade", "P", 44, "A trade with an order that was not displayed.",
-            Field("reference", "u64", "0"), _alpha("side", 1, "B whatever the side was"),
-            Field("shares", "u32", "traded"), _STOCK, _PRICE, _MATCH,
+            "trade",
+            "P",
+            44,
+            "A trade with an order that was not displayed.",
+            Field("reference", "u64", "0"),
+            _alpha("side", 1, "B whatever the side was"),
+            Field("shares", "u32", "traded"),
+            _STOCK,
+            _PRICE,
+            _MATCH,
         ),
         _message(
-            "cross_trade", "Q", 40, "The volume of an auction, all of it.",
-            Field("shares", "u64", "traded; 0: nothing"), _STOCK,
-            Field("price", "price4", "the auction's price"), _MATCH, _CROSS,
+            "cross_trade",
+            "Q",
+            40,
+            "The volume of an auction, all of it.",
+            Field("shares", "u64", "traded; 0: nothing"),
+            _STOCK,
+            Field("price", "price4", "the auction's price"),
+            _MATCH,
+            _CROSS,
         ),
         _message("broken_trade", "B", 19, "A trade does not stand.", _MATCH),
         _message(
-            "net_order_imbalance", "I", 50, "What an auction would trade now.",
+            "net_order_imbalance",
+            "I",
+            50,
+            "What an auction would trade now.",
             Field("paired", "u64", "quantity that would trade"),
             Field("imbalance", "u64", "quantity that would be left"),
             _alpha("direction", 1, "B S of the imbalance, N none, O too few orders"),
@@ -141,7 +232,7 @@ ITCH50 = Protocol(
             _alpha("variation", 1, "L near and reference price are the same, space: no price"),
         ),
     ),
-)  # fmt: skip
+)
 
 FRAME_BYTES = 2
 """Before each message in a packet of MoldUDP64, in a file and in the store: its length, without
@@ -159,10 +250,13 @@ GLIMPSE = Protocol(
     client=(),
     server=(
         Message(
-            "end_of_snapshot", "G", 21, "The snapshot, in messages of ITCH 5.0, is complete.",
+            "end_of_snapshot",
+            "G",
+            21,
+            "The snapshot, in messages of ITCH 5.0, is complete.",
             (Field("sequence", "digits", "number of the first live message not in it", 20),),
         ),
     ),
-)  # fmt: skip
+)
 
 PROTOCOLS = (ITCH50, GLIMPSE)

@@ -22,9 +22,29 @@ FOLDER = "wire/compiled"
 CPU_NAME = "x86-64-v3"
 """As LLVM calls it: Intel from Haswell (2013), AMD from Excavator and Zen on."""
 REQUIRED = (
-    "avx", "avx2", "bmi", "bmi2", "cmov", "cx16", "cx8", "f16c", "fma", "fxsr", "lzcnt", "mmx",
-    "movbe", "popcnt", "sahf", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "xsave",
-)  # fmt: skip
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "cmov",
+    "cx16",
+    "cx8",
+    "f16c",
+    "fma",
+    "fxsr",
+    "lzcnt",
+    "mmx",
+    "movbe",
+    "popcnt",
+    "sahf",
+    "sse",
+    "sse2",
+    "sse3",
+    "sse4.1",
+    "sse4.2",
+    "ssse3",
+    "xsave",
+)
 """What a processor of that level has, by LLVM's names (x86-64 psABI, table of levels)."""
 FEATURES = ",".join(f"+{name}" for name in REQUIRED)
 

@@ -86,9 +86,14 @@ def run(requoter: Any, feed: Any, a: dict[str, Any]) -> Any:
     hbt = backtest(feed, a)
     started = time.perf_counter_ns()
     count, sent, steps = requoter(
-        hbt, a["offset"], float(a["qty"]), a["interval_ns"], float(a["tick"]), fills,
+        hbt,
+        a["offset"],
+        float(a["qty"]),
+        a["interval_ns"],
+        float(a["tick"]),
+        fills,
         a["feed_ns"],
-    )  # fmt: skip
+    )
     took_ns = time.perf_counter_ns() - started
     hbt.close()
     return took_ns, fills[:count], sent, steps

@@ -46,8 +46,9 @@ def setup_feed_peers() -> int:
 def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int) -> list[float]:
     """ns of a bare sendto of so many bytes: median and 99th percentile."""
     command = [str(binary("send_datagram")), *map(str, (*group, size_bytes, count, pause_ns))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S,
-                          preexec_fn=die_with_parent)  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent
+    )
     if done.returncode:
         raise PeerError(f"send_datagram ended with {done.returncode}")
     return [float(word) for word in done.stdout.split()]
@@ -61,8 +62,11 @@ def itchcpp_book(path: Path, symbols: Sequence[str]) -> tuple[float, dict[str, t
         raise PeerMissing(f"no {python}: outcry bench market-data --setup")
     done = subprocess.run(
         [str(python), str(SCRIPT), str(path), *symbols],
-        capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        preexec_fn=die_with_parent,
+    )
     if done.returncode:
         raise PeerError(f"itchcpp ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     document = json.loads(done.stdout)

@@ -85,9 +85,12 @@ def build(name: str, geometry: Geometry) -> Callable[[str, tuple[int, int], int]
     command = _compile_command(program)
     few, pauses = (geometry.few, geometry.pauses) if program.backoff else (1, 1)
     defines = (
-        *program.defines, f"CAPACITY={geometry.capacity}", f"FEW={few}", f"PAUSES={pauses}",
+        *program.defines,
+        f"CAPACITY={geometry.capacity}",
+        f"FEW={few}",
+        f"PAUSES={pauses}",
         f"RELEASE_EVERY={geometry.release_every}",
-    )  # fmt: skip
+    )
     command += [f"-D{define}" for define in defines]
     source = str(SOURCES / program.source)
     binary = _built(name, program, [*command, source, *program.libraries], "-o")
@@ -139,9 +142,15 @@ def _build_java(
     classes = _built("disruptor", program, command, "-d")
     few, pauses = (geometry.few, geometry.pauses) if program.backoff else (1, 1)
     java = [
-        "java", *JAVA_FLAGS, "-cp", f"{classes}:{DISRUPTOR_JAR}", f"-Dcapacity={geometry.capacity}",
-        f"-Dfew={few}", f"-Dpauses={pauses}", "RingDisruptor",
-    ]  # fmt: skip
+        "java",
+        *JAVA_FLAGS,
+        "-cp",
+        f"{classes}:{DISRUPTOR_JAR}",
+        f"-Dcapacity={geometry.capacity}",
+        f"-Dfew={few}",
+        f"-Dpauses={pauses}",
+        "RingDisruptor",
+    ]
 
     def run(mode: str, cores: tuple[int, int], count: int) -> float:
         return _figure(name, [*java, mode, str(count)], cores)

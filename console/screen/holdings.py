@@ -42,10 +42,14 @@ class Holdings:
     def instruments(self) -> list[dict[str, Any]]:
         decimals = self.file.sessions.price_decimals
         return [
-            {"symbol": symbol, "phase": self.phases.get(symbol, ""),
-             "halted": symbol in self.halted, "decimals": decimals.get(symbol, PRICE_DECIMALS)}
+            {
+                "symbol": symbol,
+                "phase": self.phases.get(symbol, ""),
+                "halted": symbol in self.halted,
+                "decimals": decimals.get(symbol, PRICE_DECIMALS),
+            }
             for symbol in self.symbols
-        ]  # fmt: skip
+        ]
 
     def of(self, participant: int, own: OwnOrders, last: dict[str, int]) -> dict[str, Any]:
         """Money and limits; a row for each instrument that is held or was traded.  ``last``: what
@@ -54,10 +58,15 @@ class Holdings:
         who = self._of.get(participant)
         account = row_of(view, who, self.symbols) if view is not None and who is not None else None
         positions = account.pop("positions") if account else {}
-        return {"account": account, "decimals": self._decimals(),
-                "rows": [self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
-                         for symbol in self.symbols
-                         if symbol in positions or symbol in own.traded]}  # fmt: skip
+        return {
+            "account": account,
+            "decimals": self._decimals(),
+            "rows": [
+                self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
+                for symbol in self.symbols
+                if symbol in positions or symbol in own.traded
+            ],
+        }
 
     def _decimals(self) -> int:
         """Of amounts of money."""
@@ -75,9 +84,10 @@ class Holdings:
         row: dict[str, Any] = {"symbol": symbol, "position": position, "last": last}
         if today is not None:
             row |= {
-                "bought_lots": today.bought_lots, "sold_lots": today.sold_lots,
+                "bought_lots": today.bought_lots,
+                "sold_lots": today.sold_lots,
                 "bought_at": today.bought_value // max(today.bought_lots, 1),
                 "sold_at": today.sold_value // max(today.sold_lots, 1),
                 "profit": today.profit(last, multiplier),
-            }  # fmt: skip
+            }
         return row

@@ -16,11 +16,23 @@ PROBE = "0PROBE"
 CLOSED_KEPT, FILLS_KEPT = 1_000, 2_000
 
 SENT, OPEN, FILLED, CANCELLED, REJECTED, REPLACED, NEVER = (
-    "sent", "open", "filled", "cancelled", "rejected", "replaced", "never entered",
-)  # fmt: skip
+    "sent",
+    "open",
+    "filled",
+    "cancelled",
+    "rejected",
+    "replaced",
+    "never entered",
+)
 LIVE = (SENT, OPEN)
-CANCELS = {"U": "you asked", "I": "immediate or cancel", "T": "its time is over",
-           "S": "the exchange operator", "Q": "self-trade", "Z": "the session layer"}  # fmt: skip
+CANCELS = {
+    "U": "you asked",
+    "I": "immediate or cancel",
+    "T": "its time is over",
+    "S": "the exchange operator",
+    "Q": "self-trade",
+    "Z": "the session layer",
+}
 REJECTS = {
     "S": "no such instrument", "X": "price", "Z": "quantity", "D": "display",
     "N": "minimum quantity", "R": "cross", "C": "wrong phase of the day", "H": "halted",
@@ -31,8 +43,17 @@ REJECTS = {
 """docs/order-entry.md has the same."""
 DAY, IOC = 99_999, 0
 TIFS = {DAY: "day", 99_998: "day", IOC: "ioc"}
-DISPLAYS = {"Y": "shown", "A": "shown", "Z": "shown", "N": "hidden", "n": "hidden",
-            "P": "post-only", "L": "post-only", "M": "midpoint", "m": "midpoint"}  # fmt: skip
+DISPLAYS = {
+    "Y": "shown",
+    "A": "shown",
+    "Z": "shown",
+    "N": "hidden",
+    "n": "hidden",
+    "P": "post-only",
+    "L": "post-only",
+    "M": "midpoint",
+    "m": "midpoint",
+}
 
 
 @dataclass
@@ -64,8 +85,15 @@ class Order:
 
 def terms_of(order: Order) -> tuple[object, ...]:
     """What an order was asked for with."""
-    return (order.side, order.symbol, order.qty_lots, order.price, order.tif, order.display,
-            order.replaces)  # fmt: skip
+    return (
+        order.side,
+        order.symbol,
+        order.qty_lots,
+        order.price,
+        order.tif,
+        order.display,
+        order.replaces,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,8 +155,10 @@ class OwnOrders:
         if not known.side:
             return True  # a Rejected names nothing but the token
         same = (known.side, known.symbol, known.qty_lots) == (
-            order.side, order.symbol, order.qty_lots,
-        )  # fmt: skip
+            order.side,
+            order.symbol,
+            order.qty_lots,
+        )
         # Others' prices are moved by the venue.
         moved = known.display not in ("shown", "hidden") or known.price == MARKET
         fits = known.tif == order.tif and known.display == order.display
@@ -218,8 +248,17 @@ class OwnOrders:
         order.traded_lots += lots
         self.traded.setdefault(order.symbol, Traded()).add(order.side, lots, price)
         self.fill_count += 1
-        fill = Fill(self.fill_count, order.token, order.side, order.symbol, lots, price,
-                    message["liquidity"], message["match"], message["timestamp"])  # fmt: skip
+        fill = Fill(
+            self.fill_count,
+            order.token,
+            order.side,
+            order.symbol,
+            lots,
+            price,
+            message["liquidity"],
+            message["match"],
+            message["timestamp"],
+        )
         self.fills.append(fill)
         if order.open_lots <= 0:
             self._close(order, FILLED, "")

@@ -81,16 +81,23 @@ def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
     except ValueError:
         raise RuleError("webhook: that is no address") from None
     plain = url.isascii() and url.isprintable()
-    if (address.scheme not in PORTS or len(url) > URL_MOST or not plain
-            or " " in url or "@" in address.netloc):  # fmt: skip
+    if (
+        address.scheme not in PORTS
+        or len(url) > URL_MOST
+        or not plain
+        or " " in url
+        or "@" in address.netloc
+    ):
         raise RuleError("webhook: an address is http:// or https://, a host and a path")
     usual = PORTS[address.scheme]
     port = usual if port is None else port
     shown = f"[{host}]" if ":" in host else host
     allowed = {one.casefold() for one in hosts}
     if f"{shown}:{port}" not in allowed and not (port == usual and {shown, host} & allowed):
-        raise RuleError(f"webhook: the venue lets none go to {shown or 'nobody'}:{port} "
-                        "(outcry screen --webhook-host)")  # fmt: skip
+        raise RuleError(
+            f"webhook: the venue lets none go to {shown or 'nobody'}:{port} "
+            "(outcry screen --webhook-host)"
+        )
 
 
 class Rules:
@@ -114,8 +121,10 @@ class Rules:
 
     def of(self, session: str) -> list[dict[str, Any]]:
         with self._lock:
-            return [asdict(one) | {"words": one.words(self.decimals)}
-                    for one in self._of.get(session, ())]  # fmt: skip
+            return [
+                asdict(one) | {"words": one.words(self.decimals)}
+                for one in self._of.get(session, ())
+            ]
 
     def add(self, session: str, rule: Rule) -> str:
         """Its number.  Raises :class:`RuleError`."""
@@ -164,8 +173,7 @@ class Rules:
         with self._lock:
             kept = list(self._of.get(session, ()))
         text = fill_text(fill, self.decimals)
-        return [(one, text) for one in kept
-                if one.kind == FILL and one.symbol in ("", fill.symbol)]  # fmt: skip
+        return [(one, text) for one in kept if one.kind == FILL and one.symbol in ("", fill.symbol)]
 
     def check(
         self, session: str, last: dict[str, int], limits: list[dict[str, Any]]

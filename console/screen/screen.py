@@ -41,9 +41,11 @@ class Screen:
         self.market, self.holdings = Market(file.feed), Holdings(file)
         self.traders = Traders(file, self._notify)
         self.accounts = Accounts(
-            self.traders, file.sessions.failures_before_lock, file.sessions.lock_s,
+            self.traders,
+            file.sessions.failures_before_lock,
+            file.sessions.lock_s,
             reading_counts=True,
-        )  # fmt: skip
+        )
         self.log = VenueLog(file.journal, file.name, self._sequenced, LOG)
         self.rules = Rules(log_folder(file.journal), self.decimals, hosts, smtp is not None)
         self.teller = Teller(file.name, smtp, sender, self._not_told, hosts=hosts)

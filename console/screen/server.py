@@ -22,13 +22,20 @@ from openoutcry.wire import OutcryError
 
 COOKIE = "outcry_screen"
 STATUS = (
-    (LockedError, 429), (OperatorError, 403), (Busy, 503), (Conflict, 409), (OutcryError, 422),
-)  # fmt: skip
+    (LockedError, 429),
+    (OperatorError, 403),
+    (Busy, 503),
+    (Conflict, 409),
+    (OutcryError, 422),
+)
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {}, 403: {}, 409: {"description": "The token is another order's"},
-    422: {"description": "It cannot be, or the request is none"}, 429: {},
+    401: {},
+    403: {},
+    409: {"description": "The token is another order's"},
+    422: {"description": "It cannot be, or the request is none"},
+    429: {},
     503: {"description": "The venue is not there"},
-}  # fmt: skip
+}
 SYMBOL_MOST = 8
 PRICE_TEXT = re.compile(r"\d{1,7}(\.\d{1,4})?")
 STRICT: dict[str, str] = {"extra": "forbid"}
@@ -201,8 +208,14 @@ def _add_orders(app: Any, screen: Screen) -> None:
             raise TradeError("there is no such instrument")
         price = price_of(body.price) if body.price is not None else None
         tif = body.tif if price is not None else "ioc"
-        order = Order(body.token, "B" if body.side == "buy" else "S", body.symbol, body.qty_lots,
-                      tif=tif, display=body.display)  # fmt: skip
+        order = Order(
+            body.token,
+            "B" if body.side == "buy" else "S",
+            body.symbol,
+            body.qty_lots,
+            tif=tif,
+            display=body.display,
+        )
         return dict(mine(request).enter(order, price))
 
     @app.post("/api/replace", responses=REFUSALS)
@@ -245,8 +258,9 @@ def _add_rules(app: Any, screen: Screen) -> None:
             known = screen.own(request.scope["outcry"]["session"]).get("holdings") or {}
             limits = (known.get("account") or {}).get("limits", [])
             key = (body.limit, body.symbol)
-            if key not in [(row["limit"], row["instrument"]) for row in limits
-                           if row["used"] is not None]:  # fmt: skip
+            if key not in [
+                (row["limit"], row["instrument"]) for row in limits if row["used"] is not None
+            ]:
                 raise RuleError("limit: there is none of this name whose use is counted")
             if not 1 <= body.percent <= 100:
                 raise RuleError("percent: 1 to 100")

@@ -148,9 +148,13 @@ class Teller:
     def _post(self, message: Message) -> None:
         if message.to == "mail":
             assert self.smtp is not None
-            send_mail(self.smtp, self.sender, [message.rule.mail],
-                      f"[{self.venue}] {message.session}: {message.text}",
-                      message.text)  # fmt: skip
+            send_mail(
+                self.smtp,
+                self.sender,
+                [message.rule.mail],
+                f"[{self.venue}] {message.session}: {message.text}",
+                message.text,
+            )
             return
         # The rule may be older than what the venue allows now.
         require_allowed(message.rule.webhook, self.hosts)
@@ -159,8 +163,6 @@ class Teller:
             "session": message.session,
             "venue": self.venue,
         }
-        alert = {"status": "firing", "labels": labels,
-                 "annotations": {"summary": message.text}}  # fmt: skip
-        document = {"version": "4", "receiver": "openoutcry", "status": "firing",
-                    "alerts": [alert]}  # fmt: skip
+        alert = {"status": "firing", "labels": labels, "annotations": {"summary": message.text}}
+        document = {"version": "4", "receiver": "openoutcry", "status": "firing", "alerts": [alert]}
         post_json(message.rule.webhook, document)

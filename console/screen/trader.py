@@ -32,8 +32,12 @@ from openoutcry.order_entry.spec import PortSpec
 from openoutcry.wire import OutcryError
 
 CONNECTING, RECOVERING, READY, REFUSED, ENDED = (
-    "connecting", "recovering", "ready", "refused", "ended",
-)  # fmt: skip
+    "connecting",
+    "recovering",
+    "ready",
+    "refused",
+    "ended",
+)
 FIRST_AGAIN_S, LAST_AGAIN_S = 0.1, 2.0
 WAKE_S = 0.5
 """The thread looks at its connection at least so often: heartbeats go out."""
@@ -260,9 +264,19 @@ class Trader:
             self.own.sent(order)
             shown = "market" if price is None else _text(price)
             letter, ioc = DISPLAY[order.display], order.tif == "ioc"
-            self._send(lambda client: _no_answer(client.enter(
-                order.side, order.symbol, order.qty_lots, shown, ioc=ioc, name=order.token,
-                display=letter)))  # fmt: skip
+            self._send(
+                lambda client: _no_answer(
+                    client.enter(
+                        order.side,
+                        order.symbol,
+                        order.qty_lots,
+                        shown,
+                        ioc=ioc,
+                        name=order.token,
+                        display=letter,
+                    )
+                )
+            )
             return asdict(order)
 
     def replace(self, token: str, new_token: str, open_lots: int, price: int) -> dict[str, Any]:
@@ -272,8 +286,16 @@ class Trader:
         with self.reads:
             known = self.own.orders.get(new_token)
             if known is not None:
-                again = Order(new_token, known.side, known.symbol, open_lots, price, known.tif,
-                              known.display, replaces=token)  # fmt: skip
+                again = Order(
+                    new_token,
+                    known.side,
+                    known.symbol,
+                    open_lots,
+                    price,
+                    known.tif,
+                    known.display,
+                    replaces=token,
+                )
                 return self._same(known, again)
             self._ready()
             order = self._open(token)
@@ -281,11 +303,22 @@ class Trader:
                 raise TradeError(f"order {token}: a {order.wanted} is under way")
             liable = open_lots + order.traded_lots
             letter = DISPLAY.get(order.display, "Y")
-            new = Order(new_token, order.side, order.symbol, open_lots, price, order.tif,
-                        order.display, replaces=token)  # fmt: skip
+            new = Order(
+                new_token,
+                order.side,
+                order.symbol,
+                open_lots,
+                price,
+                order.tif,
+                order.display,
+                replaces=token,
+            )
             self.own.sent(new)
-            self._send(lambda client: _no_answer(client.replace(
-                token, liable, _text(price), name=new_token, display=letter)))  # fmt: skip
+            self._send(
+                lambda client: _no_answer(
+                    client.replace(token, liable, _text(price), name=new_token, display=letter)
+                )
+            )
             return asdict(new)
 
     def cancel(self, token: str) -> dict[str, Any]:

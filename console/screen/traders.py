@@ -41,8 +41,10 @@ class Traders:
     ) -> None:
         ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
         if not ports:
-            raise OutcryError(f"{file.path}: participants trade here over OUCH 4.2, and the file "
-                              "has no [[port]] of ouch-4.2")  # fmt: skip
+            raise OutcryError(
+                f"{file.path}: participants trade here over OUCH 4.2, and the file "
+                "has no [[port]] of ouch-4.2"
+            )
         self.file, self.port, self.notify, self.clock = file, ports[0], notify, clock
         self._traders: dict[int, tuple[Trader, float]] = {}
         self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
@@ -69,11 +71,18 @@ class Traders:
             raise OperatorError(WRONG)  # no session of SoupBinTCP has these
         if not (name.isascii() and password.isascii()):
             raise OperatorError(WRONG)
-        rows = [row if row.protocol is Protocol.OUCH42 else None
-                for row in self.file.sessions.sessions]  # fmt: skip
+        rows = [
+            row if row.protocol is Protocol.OUCH42 else None for row in self.file.sessions.sessions
+        ]
         folded = name.strip().casefold()
-        number = next((number for number, row in enumerate(rows, 1)
-                       if row is not None and row.name.casefold() == folded), 0)  # fmt: skip
+        number = next(
+            (
+                number
+                for number, row in enumerate(rows, 1)
+                if row is not None and row.name.casefold() == folded
+            ),
+            0,
+        )
         row = rows[number - 1] if number else None
         if row is not None and self.trader(number) is not None:
             self._verify(row.password_hash, password)

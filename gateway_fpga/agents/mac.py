@@ -42,9 +42,14 @@ class Mac:
     """
 
     def __init__(
-        self, dut: Any, clocks: Clocks, port: int = 0, period_ps: int = 6_400, step_ns: int = 7,
+        self,
+        dut: Any,
+        clocks: Clocks,
+        port: int = 0,
+        period_ps: int = 6_400,
+        step_ns: int = 7,
         idle: Iterator[bool] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.dut, self.clocks, self.port = dut, clocks, port
         self.period_ps, self.step_ns, self.idle = period_ps, step_ns, idle
         self.time_ns = 1_000 * (port + 1)
@@ -84,8 +89,13 @@ class Mac:
 
     def _drive(self, word: tuple[int, int, bool, bool, bool] | None) -> None:
         tdata, tkeep, tlast, tuser, _ = word or (0, 0, False, False, False)
-        values = {"tdata": tdata, "tkeep": tkeep, "tlast": int(tlast), "tuser": int(tuser),
-                  "tvalid": int(word is not None)}  # fmt: skip
+        values = {
+            "tdata": tdata,
+            "tkeep": tkeep,
+            "tlast": int(tlast),
+            "tuser": int(tuser),
+            "tvalid": int(word is not None),
+        }
         for name, width in LANES.items():
             self.clocks.put(self.dut, f"s_axis_{name}", self.port, width, values[name])
         self.clocks.put(self.dut, "rx_time_ns", self.port, 64, self.time_ns % 2**64)

@@ -17,9 +17,14 @@ class OrderSource:
     which nothing is offered."""
 
     def __init__(
-        self, dut: Any, prefix: str = "s_axis", *, clock: Any = None, reset: Any = None,
+        self,
+        dut: Any,
+        prefix: str = "s_axis",
+        *,
+        clock: Any = None,
+        reset: Any = None,
         idle: Iterator[bool] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         from cocotbext.axi import AxiStreamBus, AxiStreamSource
 
         bus = AxiStreamBus.from_prefix(dut, prefix)
@@ -52,9 +57,14 @@ class VerdictSink:
     """
 
     def __init__(
-        self, dut: Any, prefix: str = "m_axis", *, clock: Any = None, reset: Any = None,
+        self,
+        dut: Any,
+        prefix: str = "m_axis",
+        *,
+        clock: Any = None,
+        reset: Any = None,
         hold: Iterator[bool] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         from cocotbext.axi import AxiStreamBus, AxiStreamSink
 
         bus = AxiStreamBus.from_prefix(dut, prefix)

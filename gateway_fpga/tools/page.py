@@ -71,10 +71,15 @@ def _source(section: dict[str, Any]) -> str:
 
 def simulators(figures: dict[str, Any]) -> str:
     rows = [
-        (f"`{row['bench']}`", str(row["runs"]["icarus"]), str(row["tests"]["icarus"]),
-         str(row["runs"]["verilator"]), str(row["tests"]["verilator"]))
+        (
+            f"`{row['bench']}`",
+            str(row["runs"]["icarus"]),
+            str(row["tests"]["icarus"]),
+            str(row["runs"]["verilator"]),
+            str(row["tests"]["verilator"]),
+        )
         for row in figures["rows"]
-    ]  # fmt: skip
+    ]
     total = sum(count for row in figures["rows"] for count in row["tests"].values())
     return f"{total:,} cocotb tests passed, none failed.\n\n" + table(
         "| bench | runs on Icarus | tests passed | runs on Verilator | tests passed |", rows
@@ -83,10 +88,14 @@ def simulators(figures: dict[str, Any]) -> str:
 
 def proofs(figures: dict[str, Any]) -> str:
     rows = [
-        (f"`{row['name']}`", row["sentence"], "✓" if row["proved"] else "no",
-         "✓" if row["caught"] else "no")
+        (
+            f"`{row['name']}`",
+            row["sentence"],
+            "✓" if row["proved"] else "no",
+            "✓" if row["caught"] else "no",
+        )
         for row in figures["properties"]
-    ]  # fmt: skip
+    ]
     proved = sum(row["proved"] and row["caught"] for row in figures["properties"])
     return f"{proved} properties are proved, each with its broken variant caught.\n\n" + table(
         "| property | what it says | proved | broken one caught |", rows
@@ -95,10 +104,15 @@ def proofs(figures: dict[str, Any]) -> str:
 
 def mutation(figures: dict[str, Any]) -> str:
     rows = [
-        (f"`{row['module']}`", str(row["mutants"]), str(row["killed"]),
-         str(len(row["equivalent"])), str(len(row["survivors"])))
+        (
+            f"`{row['module']}`",
+            str(row["mutants"]),
+            str(row["killed"]),
+            str(len(row["equivalent"])),
+            str(len(row["survivors"])),
+        )
         for row in figures["targets"]
-    ]  # fmt: skip
+    ]
     total = sum(row["mutants"] for row in figures["targets"])
     lines = [
         f"- `{row['module']}`: {place}" for row in figures["targets"] for place in row["survivors"]
@@ -112,10 +126,16 @@ def mutation(figures: dict[str, Any]) -> str:
 
 def drawn(figures: dict[str, Any]) -> str:
     rows = [
-        (f"`{row['module']}`", str(row["seed"]), str(row["mutants"]), str(row["killed"]),
-         str(len(row["equivalent"])), str(len(row["survivors"])))
+        (
+            f"`{row['module']}`",
+            str(row["seed"]),
+            str(row["mutants"]),
+            str(row["killed"]),
+            str(len(row["equivalent"])),
+            str(len(row["survivors"])),
+        )
         for row in figures["rows"]
-    ]  # fmt: skip
+    ]
     lines = [
         f"- `{row['module']}`, seed {row['seed']}: {place}"
         for row in figures["rows"]
@@ -145,8 +165,10 @@ def faults(figures: dict[str, Any]) -> str:
         f"**{total - len(survivors)}** were noticed by the module's own bench, of {real} that make "
         "a difference.\n\n"
     ) + table("| class | faults | noticed | survived |", rows)
-    lines = [f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}: {row['why']}"
-             for row in survivors]  # fmt: skip
+    lines = [
+        f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}: {row['why']}"
+        for row in survivors
+    ]
     return text + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
 
 
@@ -216,11 +238,19 @@ def live(figures: dict[str, Any]) -> str:
         pipeline = row["pipeline"]
         clock = row.get("core_ghz_median")
         rows.append(
-            (row["host"], row["compiler"], f"{clock} GHz" if clock else "not recorded",
-             _rate(row["batch_orders_per_s_median"]), _rate(row["batch_orders_per_s_best"]),
-             _rate(row["single_calls_per_s_median"]),
-             *(_rate(pipeline[gateway]["commands_per_s_median"]) for gateway in ("rtl", "golden")))
-        )  # fmt: skip
+            (
+                row["host"],
+                row["compiler"],
+                f"{clock} GHz" if clock else "not recorded",
+                _rate(row["batch_orders_per_s_median"]),
+                _rate(row["batch_orders_per_s_best"]),
+                _rate(row["single_calls_per_s_median"]),
+                *(
+                    _rate(pipeline[gateway]["commands_per_s_median"])
+                    for gateway in ("rtl", "golden")
+                ),
+            )
+        )
     runs = sum(2 * row["pipeline"]["runs"] for row in figures["hosts"])
     hashes = {
         f"state hash `{row['pipeline']['state_hash']}` and the event hash "

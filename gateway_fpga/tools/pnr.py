@@ -95,8 +95,12 @@ def tool(name: str, arguments: Sequence[str], folder: Path) -> str:
     """Run one of YoWASP's tools in a folder; returns what it said."""
     done = subprocess.run(
         [Path(sysconfig.get_path("scripts")) / f"yowasp-{name}", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, env={**os.environ},
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
+    )
     if done.returncode != 0:
         raise BuildError(f"{name}:\n{(done.stdout + done.stderr)[-2000:]}")
     return done.stdout + done.stderr
@@ -210,10 +214,22 @@ def place_and_route(folder: Path, seed: int) -> tuple[float, dict[str, int]]:
     report = f"report{seed}.json"
     log = tool(
         "nextpnr-ecp5",
-        [*DEVICE, "--json", "harness.json", "--freq", str(TARGET_MHZ), "--timing-allow-fail",
-         "--lpf-allow-unconstrained", "--seed", str(seed), "--report", report, *EFFORT],
+        [
+            *DEVICE,
+            "--json",
+            "harness.json",
+            "--freq",
+            str(TARGET_MHZ),
+            "--timing-allow-fail",
+            "--lpf-allow-unconstrained",
+            "--seed",
+            str(seed),
+            "--report",
+            report,
+            *EFFORT,
+        ],
         folder,
-    )  # fmt: skip
+    )
     frequencies = FMAX.findall(log)
     if not frequencies:
         raise BuildError(f"nextpnr named no frequency:\n{log[-2000:]}")

@@ -13,9 +13,17 @@ from openoutcry.report.documents import table
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 MODULES = (
-    "outcry_top", "outcry_card", "outcry_core", "outcry_gateway", "outcry_udp_parser",
-    "outcry_ingress", "outcry_frame_fifo", "outcry_time_over", "outcry_arbiter", "outcry_timestamp",
-)  # fmt: skip
+    "outcry_top",
+    "outcry_card",
+    "outcry_core",
+    "outcry_gateway",
+    "outcry_udp_parser",
+    "outcry_ingress",
+    "outcry_frame_fifo",
+    "outcry_time_over",
+    "outcry_arbiter",
+    "outcry_timestamp",
+)
 PORT = re.compile(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]+\])?\s*(\w+),?$")
 PARAMETER = re.compile(r"parameter\s+(\w+)\s*=\s*([^,]+?),?$")
 

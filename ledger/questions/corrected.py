@@ -81,15 +81,20 @@ def half_up(numerator: int, denominator: int) -> int:
 def negative(books: Books, parameters: Parameters) -> Answer:
     """Q2: wallets of which more is reserved than there is."""
     rows = [
-        (wallet.user_id, books.users.get(wallet.user_id), wallet.currency,
-         decimal(wallet.balance_units), decimal(wallet.reserved_units),
-         decimal(wallet.balance_units - wallet.reserved_units))
+        (
+            wallet.user_id,
+            books.users.get(wallet.user_id),
+            wallet.currency,
+            decimal(wallet.balance_units),
+            decimal(wallet.reserved_units),
+            decimal(wallet.balance_units - wallet.reserved_units),
+        )
         for wallet in sorted(
             books.wallets,
             key=lambda wallet: (wallet.balance_units - wallet.reserved_units, wallet.wallet_id),
         )
         if wallet.balance_units < wallet.reserved_units
-    ]  # fmt: skip
+    ]
     names = ("user_id", "username", "currency", "balance", "reserved", "available")
     return Answer(names, rows)
 
@@ -109,16 +114,28 @@ def chain(books: Books, parameters: Parameters) -> Answer:
         ):
             if order_id == order.order_id:
                 remaining -= trade.quantity_units
-                rows.append((
-                    trade.trade_id, trade.executed_at.isoformat(" "),
-                    decimal(trade.quantity_units), counterparty, side,
-                    decimal(order.quantity_units), decimal(order.filled_qty_units),
-                    decimal(remaining),
-                ))  # fmt: skip
+                rows.append(
+                    (
+                        trade.trade_id,
+                        trade.executed_at.isoformat(" "),
+                        decimal(trade.quantity_units),
+                        counterparty,
+                        side,
+                        decimal(order.quantity_units),
+                        decimal(order.filled_qty_units),
+                        decimal(remaining),
+                    )
+                )
     names = (
-        "trade_id", "executed_at", "quantity", "counterparty_user_id", "side_of_order",
-        "order_quantity", "order_filled_qty", "remaining_qty",
-    )  # fmt: skip
+        "trade_id",
+        "executed_at",
+        "quantity",
+        "counterparty_user_id",
+        "side_of_order",
+        "order_quantity",
+        "order_filled_qty",
+        "remaining_qty",
+    )
     return Answer(names, rows)
 
 
@@ -134,10 +151,16 @@ def wash(books: Books, parameters: Parameters) -> Answer:
         trade.trade_id: user for trade in recent if (user := _self_traded(books, trade)) is not None
     }
     rows: list[tuple[Any, ...]] = [
-        ("SELF", str(trade.trade_id), str(own[trade.trade_id]), "SELF_TRADE",
-         trade.executed_at.isoformat(" "))
-        for trade in recent if trade.trade_id in own
-    ]  # fmt: skip
+        (
+            "SELF",
+            str(trade.trade_id),
+            str(own[trade.trade_id]),
+            "SELF_TRADE",
+            trade.executed_at.isoformat(" "),
+        )
+        for trade in recent
+        if trade.trade_id in own
+    ]
     groups: dict[tuple[int, int, int], list[Trade]] = defaultdict(list)
     for trade in recent:
         if trade.trade_id not in own and None not in books.sides(trade):
@@ -155,8 +178,15 @@ def wash(books: Books, parameters: Parameters) -> Answer:
         pairs, key=lambda pair: (pair[0].trade_id, pair[1].trade_id)
     ):
         buyer, seller = books.sides(first)
-        rows.append(("RECIPROCAL", f"{first.trade_id}|{second.trade_id}", f"{buyer}↔{seller}",
-                     f"delta_s={seconds}", second.executed_at.isoformat(" ")))  # fmt: skip
+        rows.append(
+            (
+                "RECIPROCAL",
+                f"{first.trade_id}|{second.trade_id}",
+                f"{buyer}↔{seller}",
+                f"delta_s={seconds}",
+                second.executed_at.isoformat(" "),
+            )
+        )
     return Answer(("type", "trade_id", "user_id", "reason", "executed_at"), rows)
 
 
@@ -173,10 +203,11 @@ def reconciled(books: Books, parameters: Parameters) -> Answer:
     fee income, for which the schema has no account, is shown as what is due to it."""
     market = _market(books, parameters.market)
     trades = [
-        trade for trade in books.trades
+        trade
+        for trade in books.trades
         if trade.market_id == market.market_id
         and parameters.books_from <= trade.executed_at < parameters.books_to
-    ]  # fmt: skip
+    ]
     posted: dict[str, dict[tuple[Any, ...], int]] = defaultdict(lambda: defaultdict(int))
     for entry in books.entries:
         if entry.ref_id is not None and entry.reason in (FILL, FEE):
@@ -189,14 +220,41 @@ def reconciled(books: Books, parameters: Parameters) -> Answer:
         have = posted[str(trade.trade_id)]
         for key in sorted({*due, *have}):
             expected, actual = due.get(key, 0), have.get(key, 0)
-            rows.append((trade.trade_id, str(key[0]), *key[1:], decimal(expected), decimal(actual),
-                         decimal(actual - expected), int(actual != expected)))  # fmt: skip
+            rows.append(
+                (
+                    trade.trade_id,
+                    str(key[0]),
+                    *key[1:],
+                    decimal(expected),
+                    decimal(actual),
+                    decimal(actual - expected),
+                    int(actual != expected),
+                )
+            )
         income = -sum(leg.amount_units for leg in legs if leg.reason == FEE)
         if income:
-            rows.append((trade.trade_id, VENUE, market.quote_currency, FEE, decimal(income),
-                         decimal(0), decimal(-income), 1))  # fmt: skip
-    names = ("trade_id", "user_id", "currency", "reason", "expected", "posted", "difference",
-             "discrepancy_flag")  # fmt: skip
+            rows.append(
+                (
+                    trade.trade_id,
+                    VENUE,
+                    market.quote_currency,
+                    FEE,
+                    decimal(income),
+                    decimal(0),
+                    decimal(-income),
+                    1,
+                )
+            )
+    names = (
+        "trade_id",
+        "user_id",
+        "currency",
+        "reason",
+        "expected",
+        "posted",
+        "difference",
+        "discrepancy_flag",
+    )
     return Answer(names, rows)
 
 
@@ -223,10 +281,15 @@ def filled(books: Books, parameters: Parameters) -> Answer:
             if order_id is not None:
                 traded[order_id] += trade.quantity_units
     rows: list[tuple[Any, ...]] = [
-        (order.order_id, decimal(order.quantity_units), decimal(order.filled_qty_units),
-         decimal(traded[order.order_id]), decimal(order.filled_qty_units - traded[order.order_id]))
+        (
+            order.order_id,
+            decimal(order.quantity_units),
+            decimal(order.filled_qty_units),
+            decimal(traded[order.order_id]),
+            decimal(order.filled_qty_units - traded[order.order_id]),
+        )
         for order in books.orders.values()
-    ]  # fmt: skip
+    ]
     return Answer(("order_id", "quantity", "filled_qty", "trades_sum_qty", "mismatch"), rows)
 
 

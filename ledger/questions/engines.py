@@ -148,8 +148,10 @@ class MariaDB:
         except self._pymysql.Error as error:
             raise QuestionsError(f"MariaDB does not answer: {_message(error)}") from None
         try:
-            self._run(tables, f"CREATE DATABASE {self._place} CHARACTER SET utf8mb4 "
-                              "COLLATE utf8mb4_nopad_bin")  # fmt: skip
+            self._run(
+                tables,
+                f"CREATE DATABASE {self._place} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+            )
             self._run(tables, f"USE {self._place}")
             self._run(tables, "SET time_zone = '+00:00'")
             for statement in statements:

@@ -40,16 +40,19 @@ class Sample:
         self.tables.setdefault(table, []).append(row)
         return row
 
-    def post(self, user: int, currency: str, units: int, reason: str, ref: int,
-             at: datetime) -> Row:  # fmt: skip
+    def post(
+        self, user: int, currency: str, units: int, reason: str, ref: int, at: datetime
+    ) -> Row:
         """A ledger row."""
         self.next_ledger_id += 1
-        return self.add("Ledger_Entries", self.next_ledger_id, user, currency, units, reason,
-                        str(ref), at)  # fmt: skip
+        return self.add(
+            "Ledger_Entries", self.next_ledger_id, user, currency, units, reason, str(ref), at
+        )
 
     def entries(self, reason: str, ref: int) -> list[Row]:
-        return [row for row in self.tables["Ledger_Entries"]
-                if row[4] == reason and row[5] == str(ref)]  # fmt: skip
+        return [
+            row for row in self.tables["Ledger_Entries"] if row[4] == reason and row[5] == str(ref)
+        ]
 
 
 def write_sample(
@@ -83,8 +86,9 @@ def _money(sample: Sample) -> None:
         for number, (currency, whole) in enumerate((("USD", 10**6), ("BTC", 50), ("ETH", 500))):
             key = 6000 + 10 * user + number
             at = DAY - timedelta(days=30 - user)
-            sample.add("Deposits", key, user, currency, whole * UNITS, f"tx{key}", "COMPLETED", at,
-                       at)  # fmt: skip
+            sample.add(
+                "Deposits", key, user, currency, whole * UNITS, f"tx{key}", "COMPLETED", at, at
+            )
             sample.post(user, currency, whole * UNITS, "Deposit", key, at)
         key, at = 6600 + user, DAY - timedelta(days=20)
         sample.add("Deposits", key, user, "USD", 10 * UNITS, f"tx{key}", "COMPLETED", at, at)
@@ -110,12 +114,36 @@ def _trade(sample: Sample, number: int) -> None:
     rest = quantity if rng.random() < 0.3 else 0
     for order_id, user, side, more in ((buy, buyer, "BUY", rest), (sell, seller, "SELL", 0)):
         status = "PARTIALLY_FILLED" if more else "FILLED"
-        sample.add("Orders", order_id, user, market_id, side, "LIMIT", price, quantity + more,
-                   quantity, status, at - timedelta(minutes=1), at)  # fmt: skip
+        sample.add(
+            "Orders",
+            order_id,
+            user,
+            market_id,
+            side,
+            "LIMIT",
+            price,
+            quantity + more,
+            quantity,
+            status,
+            at - timedelta(minutes=1),
+            at,
+        )
     maker, taker = (buyer, seller) if rng.random() < 0.5 else (seller, buyer)
     key = FIRST_TRADE + number
-    sample.add("Trades", key, market_id, buy, sell, price, quantity, maker, taker, MAKER_RATE,
-               TAKER_RATE, at)  # fmt: skip
+    sample.add(
+        "Trades",
+        key,
+        market_id,
+        buy,
+        sell,
+        price,
+        quantity,
+        maker,
+        taker,
+        MAKER_RATE,
+        TAKER_RATE,
+        at,
+    )
     notional = half_even(price * quantity, UNITS)
     for user, sign in ((buyer, 1), (seller, -1)):
         sample.post(user, base, sign * quantity, "Trade_Fill", key, at)
@@ -227,11 +255,29 @@ def _flag(sample: Sample) -> None:
         for cancel in range(seen):
             key = 5001 + 10 * number + cancel
             at = DAY + timedelta(hours=10, minutes=cancel)
-            sample.add("Orders", 19_000 + key, user, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0,
-                       "CANCELLED", at, at)  # fmt: skip
+            sample.add(
+                "Orders",
+                19_000 + key,
+                user,
+                1,
+                "BUY",
+                "LIMIT",
+                31_000 * UNITS,
+                UNITS,
+                0,
+                "CANCELLED",
+                at,
+                at,
+            )
             sample.add("Order_Cancellations", key, 19_000 + key, user, at, "User requested cancel")
-        sample.add("Risk_Flags", 4001 + number, user, "HighCancelRate",
-                   f"{count} cancels in 1 hour", DAY + timedelta(hours=10, minutes=30))  # fmt: skip
+        sample.add(
+            "Risk_Flags",
+            4001 + number,
+            user,
+            "HighCancelRate",
+            f"{count} cancels in 1 hour",
+            DAY + timedelta(hours=10, minutes=30),
+        )
     sample.planted.add(("unsupported_flag", "Risk_Flags", "4001"))
 
 
@@ -274,8 +320,9 @@ def _foreign_market(sample: Sample) -> None:
 def _foreign_cancel(sample: Sample) -> None:
     """By another user; and one of an order that was filled, of a moment behind its trade."""
     at = DAY + timedelta(hours=11)
-    sample.add("Orders", 19_901, 2, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0, "CANCELLED", at,
-               at)  # fmt: skip
+    sample.add(
+        "Orders", 19_901, 2, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0, "CANCELLED", at, at
+    )
     sample.add("Order_Cancellations", 5101, 19_901, 4, at, "User requested cancel")
     sample.planted.add(("foreign_cancel", "Order_Cancellations", "5101"))
     filled = _order_of(sample, _untouched(sample)[3])
@@ -319,9 +366,10 @@ def _wallets(sample: Sample, faults: bool) -> None:
         for currency in currencies:
             key += 1
             units = sum(
-                row[3] for row in sample.tables["Ledger_Entries"]
+                row[3]
+                for row in sample.tables["Ledger_Entries"]
                 if row[1] == user and row[2] == currency and isinstance(row[3], int)
-            )  # fmt: skip
+            )
             reserved = needs.get((user, currency), 0)
             if faults and (user, currency) == open_handed:
                 reserved = 0

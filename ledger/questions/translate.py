@@ -107,8 +107,9 @@ def translated(
         try:
             tree = annotate_types(
                 qualify(tree, schema=dict(schema), dialect="mysql", quote_identifiers=False),
-                schema=dict(schema), dialect="mysql",
-            )  # fmt: skip
+                schema=dict(schema),
+                dialect="mysql",
+            )
         except SqlglotError as error:
             raise QuestionsError(f"no table or column like this: {_first_line(error)}") from None
         _texts_where_texts_are_meant(tree)
@@ -127,9 +128,11 @@ def _rewritten(node: Tree, as_of: datetime | None) -> Tree:
         ratio = node.this
         return exp.Anonymous(
             this="exact_ratio",
-            expressions=[*(part.transform(_rewritten, as_of)
-                           for part in (ratio.this, ratio.expression)), places],
-        )  # fmt: skip
+            expressions=[
+                *(part.transform(_rewritten, as_of) for part in (ratio.this, ratio.expression)),
+                places,
+            ],
+        )
     if isinstance(node, exp.TimestampDiff | exp.DateDiff) and node.text("unit").upper() == "SECOND":
         return exp.Anonymous(this="seconds_between", expressions=[node.expression, node.this])
     if as_of is not None and (

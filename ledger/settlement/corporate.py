@@ -187,9 +187,15 @@ def _cancel(order: OpenOrder) -> Command:
 
 
 def _replace(order: OpenOrder, price_ticks: int, qty_lots: int) -> Command:
-    return Command(CommandKind.REPLACE, order.participant, order.symbol, order.order_id,
-                   price_ticks, qty_lots,
-                   time_in_force=order.self_trade << SELF_TRADE_SHIFT)  # fmt: skip
+    return Command(
+        CommandKind.REPLACE,
+        order.participant,
+        order.symbol,
+        order.order_id,
+        price_ticks,
+        qty_lots,
+        time_in_force=order.self_trade << SELF_TRADE_SHIFT,
+    )
 
 
 def _reference(symbol: str, ticks: int, phase: int) -> Command:

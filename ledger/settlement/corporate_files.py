@@ -23,11 +23,15 @@ def _names(kind: type[IntEnum]) -> tuple[str, ...]:
 
 
 ORDERS: tables.Columns = {
-    "order_id": tables.whole, "participant": tables.positive, "symbol": tables.name,
-    "side": tables.one_of(*_names(Side)), "order_type": tables.one_of(*_names(OrderType)),
-    "price_ticks": tables.whole, "qty_lots": tables.positive,
+    "order_id": tables.whole,
+    "participant": tables.positive,
+    "symbol": tables.name,
+    "side": tables.one_of(*_names(Side)),
+    "order_type": tables.one_of(*_names(OrderType)),
+    "price_ticks": tables.whole,
+    "qty_lots": tables.positive,
     "self_trade": tables.one_of(*_names(SelfTrade)),
-}  # fmt: skip
+}
 
 
 def read_positions(path: Path) -> list[Position]:
@@ -54,9 +58,15 @@ def read_orders(path: Path) -> list[OpenOrder]:
         if len(symbol) > 8 or not symbol.isascii():
             raise SettlementError(f"{where}, symbol: {symbol!r} is not 1 to 8 ASCII characters")
         orders[symbol, order_id] = OpenOrder(
-            order_id, participant, symbol, Side[side], OrderType[order_type], price, qty,
+            order_id,
+            participant,
+            symbol,
+            Side[side],
+            OrderType[order_type],
+            price,
+            qty,
             SelfTrade[mode],
-        )  # fmt: skip
+        )
     return list(orders.values())
 
 
@@ -66,5 +76,6 @@ def write_adjustment(adjustment: Adjustment, movements: Path, commands: Path) ->
     if movements.absolute() == commands.absolute():
         raise SettlementError(f"{movements}: movements and commands are two files")
     rows = [(command.kind.name, *command[1:]) for command in adjustment.commands]
-    tables.write_all([(movements, Movement._fields, adjustment.movements),
-                      (commands, Command._fields, rows)])  # fmt: skip
+    tables.write_all(
+        [(movements, Movement._fields, adjustment.movements), (commands, Command._fields, rows)]
+    )

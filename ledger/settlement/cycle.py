@@ -39,8 +39,10 @@ CYCLES: Cycles = {
     **dict.fromkeys(_EUROPE, ((date.min, 3), (_EUROPE_T2, 2), (_EUROPE_T1, 1))),
     **dict.fromkeys(_EARLY, ((date.min, 2), (_EUROPE_T1, 1))),
     "XMAD": ((date.min, 3), (date(2016, 10, 3), 2), (_EUROPE_T1, 1)),
-    **{market: ((date.min, 3), (date(2017, 9, 5), 2), (date(2024, 5, 27), 1))
-       for market in ("XTSE", "XMEX")},
+    **{
+        market: ((date.min, 3), (date(2017, 9, 5), 2), (date(2024, 5, 27), 1))
+        for market in ("XTSE", "XMEX")
+    },
     "XBOM": ((date.min, 2), (date(2023, 1, 27), 1)),
     "XBUE": ((date.min, 2), (date(2024, 5, 27), 1)),
     "XMOS": ((date.min, 2), (date(2023, 7, 31), 1)),
@@ -49,7 +51,7 @@ CYCLES: Cycles = {
     "XTAE": ((date.min, 0), (date(2012, 3, 18), 1)),
     "XTKS": ((date.min, 3), (date(2019, 7, 16), 2)),
     "24/7": ((date.min, 0),),
-}  # fmt: skip
+}
 
 
 def cycle_days(market: str, trade_date: date, cycles: Cycles = CYCLES) -> int:
@@ -78,9 +80,12 @@ def _session(market: str, trade_date: date) -> int:
 
 @lru_cache(maxsize=65_536)
 def settlement_date(
-    market: str, trade_date: date, days: int | None = None, closed: Collection[date] = (),
+    market: str,
+    trade_date: date,
+    days: int | None = None,
+    closed: Collection[date] = (),
     opened: Collection[date] = (),
-) -> date:  # fmt: skip
+) -> date:
     """The day on which a trade is due: so many settlement days after the trade's.
 
     days: n of T+n; None: by ``CYCLES``.  closed, opened: days that the settlement calendar has and

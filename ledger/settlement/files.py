@@ -17,21 +17,34 @@ from openoutcry.ledger.settlement.settle import Balances, Owed, Settled
 from openoutcry.ledger.settlement.trades import CLEARING, Trades
 
 BALANCES: tables.Columns = {
-    "member": tables.name, "asset": tables.name, "balance_units": tables.balance,
-}  # fmt: skip
+    "member": tables.name,
+    "asset": tables.name,
+    "balance_units": tables.balance,
+}
 WAITING: tables.Columns = {
-    "trade_id": tables.natural, "due": tables.day, "buyer": tables.name, "seller": tables.name,
-    "asset": tables.name, "quantity_units": tables.positive, "cash_asset": tables.name,
+    "trade_id": tables.natural,
+    "due": tables.day,
+    "buyer": tables.name,
+    "seller": tables.name,
+    "asset": tables.name,
+    "quantity_units": tables.positive,
+    "cash_asset": tables.name,
     "cash_units": tables.natural,
-}  # fmt: skip
+}
 """Of settled.csv as well."""
 FAILS: tables.Columns = {
-    **WAITING, "short": tables.name, "short_asset": tables.name, "penalty_units": tables.natural,
-}  # fmt: skip
+    **WAITING,
+    "short": tables.name,
+    "short_asset": tables.name,
+    "penalty_units": tables.natural,
+}
 OWED: tables.Columns = {
-    "trade_id": tables.natural, "payer": tables.name, "payee": tables.name,
-    "asset": tables.name, "units": tables.positive,
-}  # fmt: skip
+    "trade_id": tables.natural,
+    "payer": tables.name,
+    "payee": tables.name,
+    "asset": tables.name,
+    "units": tables.positive,
+}
 TRANSFERS = ("phase", "payer", "payee", "asset", "units")
 NETS = ("settlement_day", "member", "asset", "net_units")
 OBLIGATIONS = ("trade_id", "settlement_day", "delivers", "receives", "asset", "units")
@@ -78,16 +91,38 @@ def with_carried(trades: Trades, folder: Path) -> Trades:
                 rows.append(row)
     ordered = tuple(sorted(days))
     place = {day: at for at, day in enumerate(ordered)}
-    before = np.array([
-        (trade_id, place[due], members.setdefault(buyer, len(members)),
-         members.setdefault(seller, len(members)), assets.setdefault(asset, len(assets)), units,
-         assets.setdefault(cash_asset, len(assets)), cash)
-        for trade_id, due, buyer, seller, asset, units, cash_asset, cash, *_ in rows
-    ], np.int64).reshape(-1, 8).T  # fmt: skip
+    before = (
+        np.array(
+            [
+                (
+                    trade_id,
+                    place[due],
+                    members.setdefault(buyer, len(members)),
+                    members.setdefault(seller, len(members)),
+                    assets.setdefault(asset, len(assets)),
+                    units,
+                    assets.setdefault(cash_asset, len(assets)),
+                    cash,
+                )
+                for trade_id, due, buyer, seller, asset, units, cash_asset, cash, *_ in rows
+            ],
+            np.int64,
+        )
+        .reshape(-1, 8)
+        .T
+    )
     moved = np.array([place[day] for day in trades.days], np.int64)
     due = moved[trades.due] if len(trades.days) else trades.due
-    own = (trades.trade_id, due, trades.buyer, trades.seller, trades.asset, trades.quantity_units,
-           trades.cash, trades.cash_units)  # fmt: skip
+    own = (
+        trades.trade_id,
+        due,
+        trades.buyer,
+        trades.seller,
+        trades.asset,
+        trades.quantity_units,
+        trades.cash,
+        trades.cash_units,
+    )
     both = [np.concatenate(pair) for pair in zip(before, own, strict=True)]
     return Trades(tuple(members), tuple(assets), ordered, *both)
 

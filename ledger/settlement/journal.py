@@ -42,8 +42,14 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
         fills = rows[rows["kind"] == lay.Kind.POSTED]
         for row in fills[delivered[fills["instrument"]]]:
             own, other = int(row["order_id"]), int(row["contra_id"])
-            key = (int(row["cause_seq"]), int(row["instrument"]), min(own, other),
-                   max(own, other), int(row["price_ticks"]), int(row["qty_lots"]))  # fmt: skip
+            key = (
+                int(row["cause_seq"]),
+                int(row["instrument"]),
+                min(own, other),
+                max(own, other),
+                int(row["price_ticks"]),
+                int(row["qty_lots"]),
+            )
             first = next((fill for fill in waiting[key] if fill["side"] != row["side"]), None)
             if first is None:
                 waiting[key].append(row)
@@ -63,5 +69,14 @@ def _trade(books: Any, market: str, day: date, event_seq: int, buy: Any, sell: A
     is_exchange = cash == -int(sell["clearing"]) and lots == -int(buy["lots_clearing"])
     if not is_exchange or cash < 0 or lots != int(buy["qty_lots"]):
         raise SettlementError(f"event {event_seq}: no exchange of lots for money")
-    return (event_seq, day, market, str(buy["participant"]), str(sell["participant"]),
-            books.symbols[buy["instrument"]], lots, books.assets[buy["asset"]], cash)  # fmt: skip
+    return (
+        event_seq,
+        day,
+        market,
+        str(buy["participant"]),
+        str(sell["participant"]),
+        books.symbols[buy["instrument"]],
+        lots,
+        books.assets[buy["asset"]],
+        cash,
+    )

@@ -75,15 +75,27 @@ def net(trades: Trades) -> Nets:
         keys = np.arange(size, dtype=np.int64)
     low, high = np.zeros(size, np.int64), np.zeros(size, np.int64)
     buyer_asset, seller_asset, buyer_cash, seller_cash = cells
-    add_trades(buyer_asset, seller_asset, buyer_cash, seller_cash, trades.quantity_units,
-               trades.cash_units, low, high)  # fmt: skip
+    add_trades(
+        buyer_asset,
+        seller_asset,
+        buyer_cash,
+        seller_cash,
+        trades.quantity_units,
+        trades.cash_units,
+        low,
+        high,
+    )
     nonzero = np.flatnonzero((low != 0) | (high != 0))
     halves = zip(high[nonzero].tolist(), low[nonzero].tolist(), strict=True)
     units = [(above << LOW_BITS) + below for above, below in halves]
     keep = np.array([amount != 0 for amount in units], bool)
     keys = keys[nonzero][keep]
-    return Nets(keys // (members * assets), keys // assets % members, keys % assets,
-                [amount for amount in units if amount])  # fmt: skip
+    return Nets(
+        keys // (members * assets),
+        keys // assets % members,
+        keys % assets,
+        [amount for amount in units if amount],
+    )
 
 
 def gross_units(trades: Trades) -> int:

@@ -101,8 +101,10 @@ def settle(
     kept = [at for at in due if at not in short]
     after = dict(balances)
     transfers = _two_phases(trades.chosen(np.array(kept, np.int64)), after)
-    fails = [Fail(at, *short[at], _penalty(int(trades.cash_units[at]), penalty_ppm))
-             for at in sorted(short)]  # fmt: skip
+    fails = [
+        Fail(at, *short[at], _penalty(int(trades.cash_units[at]), penalty_ppm))
+        for at in sorted(short)
+    ]
     still_owed = []
     for claim in [*owed, *(_claim(trades, fail) for fail in fails if fail.penalty_units)]:
         if after.get((claim.payer, claim.asset), 0) < claim.units:
@@ -205,9 +207,15 @@ def _put_back(
 
 
 def _return(
-    at: int, rows: Mapping[int, "Row"], room: dict[Key, int], out: dict[int, Key],
-    needs: Mapping[Key, list[int]], place: Mapping[int, int], waiting: list[int], queued: set[int],
-) -> None:  # fmt: skip
+    at: int,
+    rows: Mapping[int, "Row"],
+    room: dict[Key, int],
+    out: dict[int, Key],
+    needs: Mapping[Key, list[int]],
+    place: Mapping[int, int],
+    waiting: list[int],
+    queued: set[int],
+) -> None:
     """Put a trade back; what delivers what it brings waits to be tried again."""
     del out[at]
     _apply(rows[at], room, 1)
@@ -219,9 +227,12 @@ def _return(
 
 
 def _linked(
-    at: int, rows: Mapping[int, "Row"], room: dict[Key, int], out: Mapping[int, Key],
+    at: int,
+    rows: Mapping[int, "Row"],
+    room: dict[Key, int],
+    out: Mapping[int, Key],
     brings: Mapping[Key, list[int]],
-) -> list[int]:  # fmt: skip
+) -> list[int]:
     """The trade and those without which it cannot settle; none: there are none, or too many."""
     group = [at]
     change: dict[Key, int] = defaultdict(int)

@@ -11,11 +11,12 @@ T2S = {
     "XMIL": date(2015, 8, 31),
     "XLIS": date(2016, 3, 29),
     **dict.fromkeys(("XAMS", "XBRU", "XPAR"), date(2016, 9, 12)),
-    **dict.fromkeys(("XBRA", "XDUS", "XETR", "XFRA", "XHAM", "XLJU", "XLUX", "XSTU", "XWBO"),
-                    date(2017, 2, 6)),
+    **dict.fromkeys(
+        ("XBRA", "XDUS", "XETR", "XFRA", "XHAM", "XLJU", "XLUX", "XSTU", "XWBO"), date(2017, 2, 6)
+    ),
     **dict.fromkeys(("XLIT", "XMAD", "XRIS", "XTAL"), date(2017, 9, 18)),
     "XHEL": date(2023, 9, 11),
-}  # fmt: skip
+}
 """Markets whose depository settles in TARGET2-Securities, and since when; before, each settled on
 its own days, which are taken to be the market's."""
 DTC = ("XNYS",)

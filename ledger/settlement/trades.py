@@ -54,24 +54,43 @@ class Trades:
 
     def chosen(self, which: npt.NDArray[np.bool_] | Ints) -> "Trades":
         """Some of them, with the same members, assets and days."""
-        columns = ("trade_id", "due", "buyer", "seller", "asset", "quantity_units", "cash",
-                   "cash_units")  # fmt: skip
-        return Trades(self.members, self.assets, self.days,
-                      *(getattr(self, column)[which] for column in columns))  # fmt: skip
+        columns = (
+            "trade_id",
+            "due",
+            "buyer",
+            "seller",
+            "asset",
+            "quantity_units",
+            "cash",
+            "cash_units",
+        )
+        return Trades(
+            self.members,
+            self.assets,
+            self.days,
+            *(getattr(self, column)[which] for column in columns),
+        )
 
     def row(self, at: int) -> tuple[int, date, str, str, str, int, str, int]:
         """One as trade_id, day, buyer, seller, asset, units, cash asset, units."""
         return (
-            int(self.trade_id[at]), self.days[self.due[at]], self.members[self.buyer[at]],
-            self.members[self.seller[at]], self.assets[self.asset[at]],
-            int(self.quantity_units[at]), self.assets[self.cash[at]], int(self.cash_units[at]),
-        )  # fmt: skip
+            int(self.trade_id[at]),
+            self.days[self.due[at]],
+            self.members[self.buyer[at]],
+            self.members[self.seller[at]],
+            self.assets[self.asset[at]],
+            int(self.quantity_units[at]),
+            self.assets[self.cash[at]],
+            int(self.cash_units[at]),
+        )
 
 
 def read_trades(
-    path: Path, days: int | None = None, closed: Collection[date] = (),
+    path: Path,
+    days: int | None = None,
+    closed: Collection[date] = (),
     opened: Collection[date] = (),
-) -> Trades:  # fmt: skip
+) -> Trades:
     """The trades of a CSV file, each with the day on which it is due.
 
     days: n of T+n for all of them; None: by market and date.  closed, opened: see
@@ -94,14 +113,28 @@ def read_trades(
             due.append(settlement_date(market, trade_date, days, shut, more))
         except SettlementError as error:
             raise SettlementError(f"{path}: row {number}, market: {error}") from None
-        rows.append((trade_id, members[buyer], members[seller], assets[asset], units,
-                     assets[cash_asset], cash))  # fmt: skip
+        rows.append(
+            (
+                trade_id,
+                members[buyer],
+                members[seller],
+                assets[asset],
+                units,
+                assets[cash_asset],
+                cash,
+            )
+        )
     ordered = tuple(sorted(set(due)))
     index = {day: at for at, day in enumerate(ordered)}
     columns = np.array(rows, np.int64).reshape(-1, 7).T
-    return Trades(tuple(members), tuple(assets), ordered, columns[0].copy(),
-                  np.array([index[day] for day in due], np.int64),
-                  *(column.copy() for column in columns[1:]))  # fmt: skip
+    return Trades(
+        tuple(members),
+        tuple(assets),
+        ordered,
+        columns[0].copy(),
+        np.array([index[day] for day in due], np.int64),
+        *(column.copy() for column in columns[1:]),
+    )
 
 
 def _fault(

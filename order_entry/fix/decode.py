@@ -78,8 +78,11 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 T = OrderType
 LIMIT, MARKET, POST_ONLY, TO_LIMIT = int(T.LIMIT), int(T.MARKET), int(T.POST_ONLY), 5
 STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
-    int(T.STOP), int(T.STOP_LIMIT), int(T.TRAILING_STOP), int(T.TRAILING_STOP_BPS)
-)  # fmt: skip
+    int(T.STOP),
+    int(T.STOP_LIMIT),
+    int(T.TRAILING_STOP),
+    int(T.TRAILING_STOP_BPS),
+)
 TRAILING_LIMIT, TRAILING_LIMIT_BPS = int(T.TRAILING_STOP_LIMIT), int(T.TRAILING_STOP_LIMIT_BPS)
 POST_STOP_LIMIT = int(T.POST_ONLY_STOP_LIMIT)
 MARKET_BUDGET, LIMIT_BUDGET = int(T.MARKET_BUDGET), int(T.LIMIT_BUDGET)
@@ -98,8 +101,10 @@ assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same num
 # What goes wrong with a value: 0 nothing, else one of these.
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
 UNSUPPORTED, BAD_PRICE, BAD_QTY = (
-    int(Refusal.UNSUPPORTED), int(Refusal.PRICE), int(Refusal.QUANTITY)
-)  # fmt: skip
+    int(Refusal.UNSUPPORTED),
+    int(Refusal.PRICE),
+    int(Refusal.QUANTITY),
+)
 
 
 @kernel

@@ -37,15 +37,15 @@ SCRATCH = 2048
 OUCH50, PACKETS = int(Protocol.OUCH50), int(Protocol.PACKETS)
 REFUSALS = refusals.Refusal
 _OUCH_WORDS = {
-    int(ouch.Refusal.QTY): REFUSALS.QUANTITY, int(ouch.Refusal.SYMBOL): REFUSALS.UNKNOWN_SYMBOL,
-    int(ouch.Refusal.PRICE): REFUSALS.PRICE, int(ouch.Refusal.TOKEN): REFUSALS.UNSUPPORTED,
+    int(ouch.Refusal.QTY): REFUSALS.QUANTITY,
+    int(ouch.Refusal.SYMBOL): REFUSALS.UNKNOWN_SYMBOL,
+    int(ouch.Refusal.PRICE): REFUSALS.PRICE,
+    int(ouch.Refusal.TOKEN): REFUSALS.UNSUPPORTED,
     int(ouch.Refusal.REPLACE): REFUSALS.MISMATCH,
-}  # fmt: skip
+}
 OF_OUCH = tuple(int(_OUCH_WORDS.get(code, REFUSALS.UNSUPPORTED)) for code in range(32))
 """What OUCH's own refusals are here; those from 32 on are none."""
-SILENT = (
-    1 << REFUSALS.STATUS | 1 << REFUSALS.MASS_STATUS | 1 << REFUSALS.UNSUPPORTED_MESSAGE
-)  # fmt: skip
+SILENT = 1 << REFUSALS.STATUS | 1 << REFUSALS.MASS_STATUS | 1 << REFUSALS.UNSUPPORTED_MESSAGE
 """FIX's own that are about no order."""
 _TYPES = {
     OrderType.MARKET: "1", OrderType.MARKET_BUDGET: "1",
@@ -56,9 +56,14 @@ _TYPES = {
     OrderType.PEG_PRIMARY: "P", OrderType.PEG_MARKET: "P", OrderType.PEG_MIDPOINT: "P",
 }  # fmt: skip
 _TIMES = {
-    TimeInForce.DAY: "0", TimeInForce.GTC: "1", TimeInForce.AT_OPEN: "2", TimeInForce.IOC: "3",
-    TimeInForce.FOK: "4", TimeInForce.GTD: "6", TimeInForce.AT_CLOSE: "7",
-}  # fmt: skip
+    TimeInForce.DAY: "0",
+    TimeInForce.GTC: "1",
+    TimeInForce.AT_OPEN: "2",
+    TimeInForce.IOC: "3",
+    TimeInForce.FOK: "4",
+    TimeInForce.GTD: "6",
+    TimeInForce.AT_CLOSE: "7",
+}
 TYPES = (0, *(ord(_TYPES.get(kind, "2")) for kind in OrderType))
 TIMES = (0, *(ord(_TIMES[kind]) for kind in TimeInForce))
 """OrdType and TimeInForce of the core's."""

@@ -61,8 +61,11 @@ ORDER_REASONS = {
 }
 """OrdRejReason (103); 99 other."""
 CANCEL_REASONS = {
-    Refusal.UNKNOWN_ORDER: 1, Refusal.DUPLICATE: 6, Refusal.TOO_LATE: 0, Refusal.PENDING: 3,
-}  # fmt: skip
+    Refusal.UNKNOWN_ORDER: 1,
+    Refusal.DUPLICATE: 6,
+    Refusal.TOO_LATE: 0,
+    Refusal.PENDING: 3,
+}
 """CxlRejReason (102); 99 other."""
 
 CORE_ORDER_REASONS = {
@@ -97,9 +100,14 @@ GATEWAY_ORDER_REASONS = {
 
 FIRST_COMMON = int(faults.Refusal.THROTTLED)
 COMMON = (
-    Refusal.THROTTLED, Refusal.TOO_MANY_OPEN, Refusal.UNKNOWN_ORDER, Refusal.DUPLICATE,
-    Refusal.NO_ROOM, Refusal.TOO_LATE, Refusal.TOO_LATE,
-)  # fmt: skip
+    Refusal.THROTTLED,
+    Refusal.TOO_MANY_OPEN,
+    Refusal.UNKNOWN_ORDER,
+    Refusal.DUPLICATE,
+    Refusal.NO_ROOM,
+    Refusal.TOO_LATE,
+    Refusal.TOO_LATE,
+)
 """What the refusals that all protocols have in common are here, from the first of them on."""
 assert len(COMMON) == len(faults.Refusal)
 

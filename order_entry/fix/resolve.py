@@ -13,8 +13,11 @@ from openoutcry.wire.memory import load_u8, store_u8
 from openoutcry.wire.record_blocks import OrderRecord
 
 UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
-    int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH), int(Refusal.PENDING)
-)  # fmt: skip
+    int(Refusal.UNKNOWN_ORDER),
+    int(Refusal.TOO_LATE),
+    int(Refusal.MISMATCH),
+    int(Refusal.PENDING),
+)
 MODE_BITS = SELF_TRADE_MASK << 4
 TIF_BITS = 15
 

@@ -267,8 +267,16 @@ def send_resend_request(session: FixSession, begin: int, now_ns: int, out: int) 
 
 # What a Logout may say.
 (
-    PLAIN, WRONG_BEGIN, TOO_LOW, NO_SEQ, ENCRYPTED, BAD_INTERVAL, RESET_SEQ, NEXT_TOO_HIGH, MISSING,
-) = range(9)  # fmt: skip
+    PLAIN,
+    WRONG_BEGIN,
+    TOO_LOW,
+    NO_SEQ,
+    ENCRYPTED,
+    BAD_INTERVAL,
+    RESET_SEQ,
+    NEXT_TOO_HIGH,
+    MISSING,
+) = range(9)
 put_wrong_begin = constant(b"Incorrect BeginString")
 put_too_low = constant(b"MsgSeqNum too low, expecting ")
 put_received, put_no_seq = (

@@ -262,15 +262,24 @@ def prepare(group: StageGroup, name: str) -> None:
         ring.cursors[name][0] = place
         stamps = shared.lane_stamps(lane.name)
         values = (
-            ring.address, ring.mask, ring.cursors[name].ctypes.data, shared.end_of(lane.name),
-            place + 1, lane.lane or 0, (stamps or (0, 0))[0], 0,
-        )  # fmt: skip
+            ring.address,
+            ring.mask,
+            ring.cursors[name].ctypes.data,
+            shared.end_of(lane.name),
+            place + 1,
+            lane.lane or 0,
+            (stamps or (0, 0))[0],
+            0,
+        )
         row[:] = np.array(values, np.int64)
     words = {
-        RULES: rules.ctypes.data, LANES: rows.ctypes.data, LANE_COUNT: len(rows),
-        LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
+        RULES: rules.ctypes.data,
+        LANES: rows.ctypes.data,
+        LANE_COUNT: len(rows),
+        LANE_WORDS: shared.lane_words_address,
+        INTENDED: shared.stamp_address("intended"),
         RECEIVED: shared.stamp_address("received"),
-    }  # fmt: skip
+    }
     words |= bump_words(work, rows, name)
     bits = publication_of(work, rules, group.rtl)
     if bits is not None:

@@ -261,9 +261,15 @@ def prepare(group: StageGroup, name: str) -> None:
     table, control = shared.table, shared.control
     commands = shared.rings["sequenced"]
     rings = [ring for ring in table.inputs(name) if ring != "sequenced"]
-    rows = [(shared.rings[ring].address, shared.rings[ring].mask,
-             shared.rings[ring].cursors[name].ctypes.data, shared.end_of(ring))
-            for ring in rings]  # fmt: skip
+    rows = [
+        (
+            shared.rings[ring].address,
+            shared.rings[ring].mask,
+            shared.rings[ring].cursors[name].ctypes.data,
+            shared.end_of(ring),
+        )
+        for ring in rings
+    ]
     words = np.array(rows, np.int64)
     assert words.strides[0] == ROW_BYTES
     contexts.keep_alive.append(words)

@@ -177,10 +177,13 @@ def prepare(group: StageGroup, name: str) -> None:
     shared.events.cursors[name][0] = done
     table = shared.table
     intervals = [
-        (shared.histogram(row.name).ctypes.data, shared.stamp_address(row.since),
-         shared.stamp_address(row.until) if row.until != table[name].until else 0)
+        (
+            shared.histogram(row.name).ctypes.data,
+            shared.stamp_address(row.since),
+            shared.stamp_address(row.until) if row.until != table[name].until else 0,
+        )
         for row in table.measured
-    ]  # fmt: skip
+    ]
     rows = np.array(intervals, np.int64)
     contexts.keep_alive.append(rows)
     words = {

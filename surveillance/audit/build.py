@@ -103,8 +103,13 @@ def build(
         if close:
             links = _closed(folder, links)
     rows = sum(link.rows for link in links)
-    return {"path": str(folder), "parts": len(links), "rows": rows, "seq": _end(links),
-            "days": heads(links)}  # fmt: skip
+    return {
+        "path": str(folder),
+        "parts": len(links),
+        "rows": rows,
+        "seq": _end(links),
+        "days": heads(links),
+    }
 
 
 def made_again(
@@ -191,9 +196,14 @@ class _Build:
     """One plan carried out."""
 
     def __init__(
-        self, directory: Path, folder: Path, plan: Plan, progress: Callable[[int, int], None],
-        survey: Survey | None = None, ends: Collection[int] = (),
-    ) -> None:  # fmt: skip
+        self,
+        directory: Path,
+        folder: Path,
+        plan: Plan,
+        progress: Callable[[int, int], None],
+        survey: Survey | None = None,
+        ends: Collection[int] = (),
+    ) -> None:
         """``ends``: sequences at which parts end that would not end there by themselves."""
         self.folder, self.plan, self.progress = folder, plan, progress
         self.more_ends = ends
@@ -315,11 +325,19 @@ class _Build:
         final = is_full and self.survey.is_final(last_block, int(times.max()))
         follows_closed = before is None or before.open_until_block is None
         link = Link(
-            day_text(self.survey.day_of(last)), first, last, int(times.min()), int(times.max()),
-            table.num_rows, int(ids.min()), int(ids.max()), _digest(data), _digest(index),
+            day_text(self.survey.day_of(last)),
+            first,
+            last,
+            int(times.min()),
+            int(times.max()),
+            table.num_rows,
+            int(ids.min()),
+            int(ids.max()),
+            _digest(data),
+            _digest(index),
             None if final and follows_closed else self.plan.until_block,
             before.hash if before else NO_HASH,
-        ).sealed()  # fmt: skip
+        ).sealed()
         (self.folder / link.day).mkdir(exist_ok=True)
         for path, content in zip(files_of(self.folder, link), (data, index), strict=True):
             write_whole(path, content)
@@ -340,9 +358,15 @@ def parquet_bytes(table: Any) -> Any:
     sink = pa.BufferOutputStream()
     dictionaries = [name for name in table.schema.names if name not in PLAIN]
     pa.parquet.write_table(
-        table, sink, row_group_size=GROUP_ROWS, compression="zstd", compression_level=1,
-        use_dictionary=dictionaries, write_statistics=WITH_STATISTICS, store_schema=True,
-    )  # fmt: skip
+        table,
+        sink,
+        row_group_size=GROUP_ROWS,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionaries,
+        write_statistics=WITH_STATISTICS,
+        store_schema=True,
+    )
     return sink.getvalue().to_pybytes()
 
 

@@ -43,9 +43,12 @@ ACTIONS = {
 }
 """``action`` by the event's kind."""
 SESSION_ACTIONS = {
-    ord("L"): "LOGIN", ord("Z"): "LOGOUT", ord("D"): "LOST", ord("K"): "SWITCH_OFF",
+    ord("L"): "LOGIN",
+    ord("Z"): "LOGOUT",
+    ord("D"): "LOST",
+    ord("K"): "SWITCH_OFF",
     ord("E"): "SWITCH_ON",
-}  # fmt: skip
+}
 """``action`` of what a session layer says of a connection, by its note's message."""
 ACTION_NAMES = ["", *ACTIONS.values(), *SESSION_ACTIONS.values()]
 ACTION_CODES = {name: code for code, name in enumerate(ACTION_NAMES)}

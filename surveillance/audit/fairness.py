@@ -85,10 +85,14 @@ def order_of(arrivals: Arrivals, burst: int, lanes: int) -> dict[str, Any]:
         what = f"{int(passed[index]):,} commands of other lanes that came later went before it"
         faults.append({"seq": index + 1, "what": what})
     return {
-        "commands": len(rx), "overtaken": int(np.count_nonzero(by_ns)),
-        "overtaken_ns_max": int(by_ns.max(initial=0)), "out_of_lane": int(behind.sum()),
-        "passed_max": int(passed.max(initial=0)), "unfair": int(unfair.sum()), "faults": faults,
-    }  # fmt: skip
+        "commands": len(rx),
+        "overtaken": int(np.count_nonzero(by_ns)),
+        "overtaken_ns_max": int(by_ns.max(initial=0)),
+        "out_of_lane": int(behind.sum()),
+        "passed_max": int(passed.max(initial=0)),
+        "unfair": int(unfair.sum()),
+        "faults": faults,
+    }
 
 
 def by_run(
@@ -189,8 +193,11 @@ def latency_test(arrivals: Arrivals, permutations: int = PERMUTATIONS) -> Latenc
     values, observed, who = values[:, judged], observed[:, judged], who[judged]
     if len(who) < 2 or not len(values):
         return LatencyTest(len(who), len(values))
-    centred = np.where(observed, values - np.nanmean(np.where(observed, values, np.nan), axis=1,
-                                                     keepdims=True), 0.0)  # fmt: skip
+    centred = np.where(
+        observed,
+        values - np.nanmean(np.where(observed, values, np.nan), axis=1, keepdims=True),
+        0.0,
+    )
     spread = np.sqrt(_variance(centred, observed).sum(axis=0))
     spread[spread == 0] = np.inf
     z = centred.sum(axis=0) / spread
@@ -204,8 +211,9 @@ def latency_test(arrivals: Arrivals, permutations: int = PERMUTATIONS) -> Latenc
         _detectable(drawn[:, i], critical, float(spread[i]), int(observed[:, i].sum()))
         for i in range(len(who))
     ]
-    return LatencyTest(len(who), len(values), float(p.min()), slow,
-                       float(np.median(shifts)), max(shifts))  # fmt: skip
+    return LatencyTest(
+        len(who), len(values), float(p.min()), slow, float(np.median(shifts)), max(shifts)
+    )
 
 
 def _variance(centred: Array, observed: Array) -> Array:
@@ -247,11 +255,15 @@ def fairness(directory: Path, burst: int) -> dict[str, Any]:
     return {
         "order": by_run(arrivals, ends, burst, lanes, reader.first_seq),
         "latency": {
-            "participants": test.participants, "stretches": test.stretches, "p": test.p,
+            "participants": test.participants,
+            "stretches": test.stretches,
+            "p": test.p,
             "different": [
                 {"participant": who, "z": z, "p": p, "slower": z > 0} for who, z, p in test.slow
             ],
             "detectable_rank_shift": test.detectable,
-            "detectable_rank_shift_worst": test.detectable_worst, "level": LEVEL, "power": POWER,
+            "detectable_rank_shift_worst": test.detectable_worst,
+            "level": LEVEL,
+            "power": POWER,
         },
-    }  # fmt: skip
+    }

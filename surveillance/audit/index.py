@@ -41,16 +41,18 @@ def index_bytes(joined: Joined) -> bytes:
     keys = events["instrument"].astype(np.uint32) << ACTION_BITS | joined.action
     by_key = np.argsort(keys, kind="stable")
     action_keys, starts = np.unique(keys[by_key], return_index=True)
-    return _packed({
-        "participants": participants.astype("<u2"),
-        "participant_rows": np.append(rows, len(ids)).astype("<u4"),
-        "order_ids": ids[first][by_id].astype("<i8"),
-        "order_rows": first[by_id].astype("<u4"),
-        "order_counts": counts[by_id].astype("<u4"),
-        "action_keys": action_keys.astype("<u4"),
-        "action_starts": np.append(starts, len(keys)).astype("<u4"),
-        "action_rows": place[by_key].astype("<u4"),
-    })  # fmt: skip
+    return _packed(
+        {
+            "participants": participants.astype("<u2"),
+            "participant_rows": np.append(rows, len(ids)).astype("<u4"),
+            "order_ids": ids[first][by_id].astype("<i8"),
+            "order_rows": first[by_id].astype("<u4"),
+            "order_counts": counts[by_id].astype("<u4"),
+            "action_keys": action_keys.astype("<u4"),
+            "action_starts": np.append(starts, len(keys)).astype("<u4"),
+            "action_rows": place[by_key].astype("<u4"),
+        }
+    )
 
 
 def _padded(data: bytes) -> bytes:
@@ -87,8 +89,9 @@ class PartIndex:
         first = int(np.searchsorted(ids, order_id))
         ranges = []
         while first < len(ids) and ids[first] == order_id:
-            ranges.append((int(self.arrays["order_rows"][first]),
-                           int(self.arrays["order_counts"][first])))  # fmt: skip
+            ranges.append(
+                (int(self.arrays["order_rows"][first]), int(self.arrays["order_counts"][first]))
+            )
             first += 1
         return ranges
 

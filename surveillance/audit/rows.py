@@ -22,16 +22,30 @@ ACCEPTED, DELAYED = int(EventKind.ACCEPTED), int(EventKind.DELAYED)
 FILLED, REJECTED = int(EventKind.FILLED), int(EventKind.REJECTED)
 ENDED_BY_QTY = [int(k) for k in (EventKind.FILLED, EventKind.REDUCED, EventKind.REPLACED)]
 
-SESSION_NOTE_DTYPE = np.dtype([
-    ("session", "<u2"), ("source", "<u4"), ("message", "u1"), ("refused", "u1"),
-    ("internal", "?"), ("token", "S40"),
-])  # fmt: skip
+SESSION_NOTE_DTYPE = np.dtype(
+    [
+        ("session", "<u2"),
+        ("source", "<u4"),
+        ("message", "u1"),
+        ("refused", "u1"),
+        ("internal", "?"),
+        ("token", "S40"),
+    ]
+)
 """What a session noted of a command: index of the session, 0 none · of its source address · the
 message's type byte · why the session layer refused it · whether it is the layer's own · token."""
-OPEN_DTYPE = np.dtype([
-    ("instrument", "<u2"), ("order_id", "<i8"), ("entry_seq", "<i8"), ("order_type", "u1"),
-    ("time_in_force", "u1"), ("session", "<u2"), ("source", "<u4"), ("token", "S40"),
-])  # fmt: skip
+OPEN_DTYPE = np.dtype(
+    [
+        ("instrument", "<u2"),
+        ("order_id", "<i8"),
+        ("entry_seq", "<i8"),
+        ("order_type", "u1"),
+        ("time_in_force", "u1"),
+        ("session", "<u2"),
+        ("source", "<u4"),
+        ("token", "S40"),
+    ]
+)
 WAITING_DTYPE = np.dtype([("command", ORDER_DTYPE), ("told", SESSION_NOTE_DTYPE)])
 
 

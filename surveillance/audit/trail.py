@@ -72,9 +72,11 @@ class Trail:
         if entry is None or link is None:
             raise AuditError(f"{text} is not an order of this trail's journal")
         table = arrow().parquet.read_table(
-            files_of(self.folder, link)[0], columns=["entry_seq", "order_id"],
-            filters=[("entry_seq", "=", entry)], partitioning=None,
-        )  # fmt: skip
+            files_of(self.folder, link)[0],
+            columns=["entry_seq", "order_id"],
+            filters=[("entry_seq", "=", entry)],
+            partitioning=None,
+        )
         if not table.num_rows:
             raise AuditError(f"{text} is not an order of this trail's journal")
         return entry, table["order_id"][0].as_py()
@@ -86,9 +88,13 @@ class Trail:
         return self._rows(parts, from_ns, to_ns)
 
     def symbol(
-        self, symbol: str, actions: Iterable[str], from_ns: int = NO_TIME[0],
-        to_ns: int = NO_TIME[1], instruments: Iterable[str] = (),
-    ) -> Any:  # fmt: skip
+        self,
+        symbol: str,
+        actions: Iterable[str],
+        from_ns: int = NO_TIME[0],
+        to_ns: int = NO_TIME[1],
+        instruments: Iterable[str] = (),
+    ) -> Any:
         """Rows of a symbol with one of these actions, from ``from_ns`` on and before ``to_ns``.
         ``instruments``: the journal's symbols in their order.
 
@@ -130,9 +136,11 @@ class Trail:
         return self._indices[link.name]
 
     def _rows(
-        self, parts: Iterable[tuple[Link, Spans]], from_ns: int = NO_TIME[0],
+        self,
+        parts: Iterable[tuple[Link, Spans]],
+        from_ns: int = NO_TIME[0],
         to_ns: int = NO_TIME[1],
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """These rows of those parts, by sequence."""
         pa = arrow()
         tables = [schema().empty_table()]
@@ -161,9 +169,9 @@ class Trail:
         if len(spans) == 1:
             at, count = spans[0]
             return table.slice(place[at // GROUP_ROWS] + at % GROUP_ROWS, count)
-        rows = np.concatenate([
-            place[at // GROUP_ROWS] + at % GROUP_ROWS + np.arange(count) for at, count in spans
-        ])  # fmt: skip
+        rows = np.concatenate(
+            [place[at // GROUP_ROWS] + at % GROUP_ROWS + np.arange(count) for at, count in spans]
+        )
         return table.take(pa.array(rows))
 
 

@@ -54,8 +54,13 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
     faults += _head_faults(days, published or {})
     if plan is not None and (links[-1].last_seq if links else 0) < plan.until_seq:
         faults.append(f"{folder}: a build was ended before its end: run it again")
-    return {"parts": len(links), "rows": sum(k.rows for k in links), "bytes": size_bytes,
-            "days": days, "faults": faults[:MAX_FAULTS]}  # fmt: skip
+    return {
+        "parts": len(links),
+        "rows": sum(k.rows for k in links),
+        "bytes": size_bytes,
+        "days": days,
+        "faults": faults[:MAX_FAULTS],
+    }
 
 
 def _plan_and_links(folder: Path, faults: list[str]) -> tuple[Plan | None, list[Link]]:
@@ -139,8 +144,14 @@ def compare_with_journal(directory: Path, folder: Path) -> list[str]:
 
 def _facts(link: Link) -> tuple[Any, ...]:
     """By what a part is found."""
-    return (link.day, link.rows, link.first_ts_ns, link.last_ts_ns, link.min_order_id,
-            link.max_order_id)  # fmt: skip
+    return (
+        link.day,
+        link.rows,
+        link.first_ts_ns,
+        link.last_ts_ns,
+        link.min_order_id,
+        link.max_order_id,
+    )
 
 
 def _equal(path: Path, again: Path, early_ns: int) -> bool:

@@ -30,8 +30,11 @@ from openoutcry.wire.order_types import STOPS, TRAILING
 Array = npt.NDArray[Any]
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 UNPRICED = (
-    OrderType.MARKET, OrderType.STOP, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET,
-)  # fmt: skip
+    OrderType.MARKET,
+    OrderType.STOP,
+    OrderType.MARKET_TO_LIMIT,
+    OrderType.MARKET_BUDGET,
+)
 REFUSALS = {
     Reason.UNKNOWN_INSTRUMENT: "there is no such instrument",
     Reason.MALFORMED: "its kind, side, type or time in force makes no sense, alone or together",
@@ -162,8 +165,9 @@ class _Question:
         if reason is Reason.GATEWAY:
             text = f"the gateway's checks failed: {error_names(int(event['contra_id']))}"
         elif reason is Reason.RISK:
-            figures = (int(event[n]) for n in
-                       ("contra_id", "price_ticks", "leaves_lots", "qty_lots"))  # fmt: skip
+            figures = (
+                int(event[n]) for n in ("contra_id", "price_ticks", "leaves_lots", "qty_lots")
+            )
             text = f"a limit: {refusal_text(*figures)}"
         else:
             text = REFUSALS.get(reason, reason.name)
@@ -203,8 +207,10 @@ class _Question:
         self.result.say(f"Displayed against it stood {shown}.", opposite_ticks=best)
         hidden = sum(o.qty_lots + o.reserve_lots for o in ahead if o.place != 0)
         if hidden:
-            self.result.say(f"{hidden:,} lots that nobody saw stood within its price.",
-                            opposite_hidden_lots=hidden)  # fmt: skip
+            self.result.say(
+                f"{hidden:,} lots that nobody saw stood within its price.",
+                opposite_hidden_lots=hidden,
+            )
         total = sum(o.qty_lots + o.reserve_lots for o in ahead)
         self.result.facts["opposite_within_lots"] = total
 
@@ -269,12 +275,16 @@ class _Question:
         self.price = me.price_ticks
         at = orders.index(me)
         better = [
-            o for index, o in enumerate(orders)
-            if o.side == self.side and o.place <= 2 and o is not me
+            o
+            for index, o in enumerate(orders)
+            if o.side == self.side
+            and o.place <= 2
+            and o is not me
             and (self._is_better(o.price_ticks) or (o.price_ticks == me.price_ticks and index < at))
-        ]  # fmt: skip
-        lots = sum(o.qty_lots + (o.reserve_lots if self._is_better(o.price_ticks) else 0)
-                   for o in better)  # fmt: skip
+        ]
+        lots = sum(
+            o.qty_lots + (o.reserve_lots if self._is_better(o.price_ticks) else 0) for o in better
+        )
         hidden = sum(1 for o in better if o.place != 0)
         words = f", {hidden:,} of them not displayed" if hidden else ""
         behind = " It stands hidden, behind what is displayed at its price." if me.place else ""
@@ -305,8 +315,9 @@ class _Question:
         self.result.say(
             f"It ended with command {seq:,}, {int(end['qty_lots']):,} lots unfilled "
             f"({reason.name}): {ENDS.get(reason, reason.name)}.",
-            end=reason.name, end_seq=seq,
-        )  # fmt: skip
+            end=reason.name,
+            end_seq=seq,
+        )
 
     def _cause(self, life: "_Life | None") -> str:
         if self.traded >= self.qty:
@@ -373,8 +384,11 @@ class _Life:
             # Who takes at a better price was not in the queue: he paid more.
             rested = fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION) != 0
             ours = fills[rested & (fills["side"] == q.side) & (fills["order_id"] != q.order_id)]
-            at_or_better = (ours["price_ticks"] >= q.price if q.side == Side.BUY
-                            else ours["price_ticks"] <= q.price)  # fmt: skip
+            at_or_better = (
+                ours["price_ticks"] >= q.price
+                if q.side == Side.BUY
+                else ours["price_ticks"] <= q.price
+            )
             self.before_it += int(ours["qty_lots"][at_or_better].sum())
         self._came(mine)
 
@@ -391,16 +405,24 @@ class _Life:
     def _say(self) -> None:
         result = self.q.result
         if self.prints:
-            result.say(f"While it rested {self.prints:,} lots traded, at {self.low:,} to "
-                       f"{self.high:,}.", low_ticks=self.low, high_ticks=self.high)  # fmt: skip
+            result.say(
+                f"While it rested {self.prints:,} lots traded, at {self.low:,} to {self.high:,}.",
+                low_ticks=self.low,
+                high_ticks=self.high,
+            )
         else:
             result.say("While it rested nothing traded.")
         if self.before_it:
-            result.say(f"{self.before_it:,} lots of its side traded at its price or better: others "
-                       "were ahead of it.", traded_ahead_lots=self.before_it)  # fmt: skip
+            result.say(
+                f"{self.before_it:,} lots of its side traded at its price or better: others "
+                "were ahead of it.",
+                traded_ahead_lots=self.before_it,
+            )
         if self.nearest is not None:
-            result.say(f"The nearest that the other side came was {self.nearest:,}.",
-                       nearest_ticks=self.nearest)  # fmt: skip
+            result.say(
+                f"The nearest that the other side came was {self.nearest:,}.",
+                nearest_ticks=self.nearest,
+            )
         names = sorted(phase.name for phase in self.phases)
         result.say(f"Phases meanwhile: {', '.join(names)}.", phases=names)
 

@@ -22,8 +22,10 @@ from openoutcry.wire.memory import load_i64, not_inlined
 
 AHEAD, AFTER = offset("front_ahead_ns"), offset("front_after_ns")
 PERCENT, TURNED, TIMES = (
-    offset("front_percent"), offset("front_turned_percent"), offset("insider_times"),
-)  # fmt: skip
+    offset("front_percent"),
+    offset("front_turned_percent"),
+    offset("insider_times"),
+)
 FRONT, INSIDER = int(lay.Detector.FRONT_RUNNING), int(lay.Detector.INSIDER_TIMING)
 
 
@@ -87,10 +89,15 @@ def around_clients(
 @kernel
 def side_of(state: DetectorState, number: int, owner: int) -> ClientSide:
     """What an owner has traded around a declared order; the kernel made sure of room."""
-    return ClientSide(tab.keyed_row(
-        state.sides, state.side_mask, lay.SIDE_BYTES,
-        (number << 16 | owner) + 1, state + lay.SIDE_USED,
-    ))  # fmt: skip
+    return ClientSide(
+        tab.keyed_row(
+            state.sides,
+            state.side_mask,
+            lay.SIDE_BYTES,
+            (number << 16 | owner) + 1,
+            state + lay.SIDE_USED,
+        )
+    )
 
 
 @kernel

@@ -85,9 +85,11 @@ class Settings:
     def digest(self) -> str:
         """BLAKE2b over all of it."""
         told: list[Any] = [
-            [[sorted(group.participants), group.why] for group in self.related], self.linked,
-            [vars(order) for order in self.clients], parameters(self.parameters).tolist(),
-        ]  # fmt: skip
+            [[sorted(group.participants), group.why] for group in self.related],
+            self.linked,
+            [vars(order) for order in self.clients],
+            parameters(self.parameters).tolist(),
+        ]
         if self.market_makers:
             told.append(self.maker_rows())
         text = json.dumps(told, sort_keys=True)
@@ -124,8 +126,16 @@ class Settings:
         rows = np.zeros((max(len(self.clients), 1), lay.CLIENT_BYTES // 8), np.int64)
         for row, order in zip(rows, self.clients, strict=False):
             instrument = _index(symbols, order.symbol, "client_order")
-            row[:] = (order.broker, order.client, instrument, order.side, order.lots,
-                      order.known_ns, lay.NONE, 0)  # fmt: skip
+            row[:] = (
+                order.broker,
+                order.client,
+                instrument,
+                order.side,
+                order.lots,
+                order.known_ns,
+                lay.NONE,
+                0,
+            )
         return rows
 
 
@@ -231,8 +241,11 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
     return ClientOrder(
         _participant(_field(row, "broker", int, where), where),
         _participant(_field(row, "client", int, where), where),
-        _field(row, "symbol", str, where), SIDES[side], lots, known_ns,
-    )  # fmt: skip
+        _field(row, "symbol", str, where),
+        SIDES[side],
+        lots,
+        known_ns,
+    )
 
 
 def _field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:

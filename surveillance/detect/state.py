@@ -17,8 +17,22 @@ from openoutcry.wire import make_instruments
 
 Records = npt.NDArray[Any]
 Words = npt.NDArray[np.int64]
-TABLES = ("params", "groups", "links", "books", "levels", "orders", "order_heads", "cells",
-          "cell_heads", "repeats", "hits", "clients", "sides", "cash")  # fmt: skip
+TABLES = (
+    "params",
+    "groups",
+    "links",
+    "books",
+    "levels",
+    "orders",
+    "order_heads",
+    "cells",
+    "cell_heads",
+    "repeats",
+    "hits",
+    "clients",
+    "sides",
+    "cash",
+)
 """In the order of the header's words."""
 KEPT = ("books", "levels", "orders", "cells", "repeats", "clients", "sides", "cash")
 """What a checkpoint has besides the header; heads are made again."""
@@ -186,8 +200,13 @@ class Detectors:
             _hash_orders(orders) & (len(self.orders) - 1),
             orders[:, lay.O_CELL // 8] != 0,
         )
-        _chain(self.cell_heads, owners, lay.C_NEXT_HASH,
-               _hash_cells(owners) & (len(self.cells) - 1), np.ones(cells, np.bool_))  # fmt: skip
+        _chain(
+            self.cell_heads,
+            owners,
+            lay.C_NEXT_HASH,
+            _hash_cells(owners) & (len(self.cells) - 1),
+            np.ones(cells, np.bool_),
+        )
 
     def _spread(self, name: str, mask: int) -> None:
         """An open table twice as long: what was in it at its new places."""

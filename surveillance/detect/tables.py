@@ -86,9 +86,15 @@ def order_head(state: DetectorState, instrument: int, order_id: int) -> int:
 
 @kernel
 def chained(
-    table: int, row_bytes: int, row: int, next_at: int, first_at: int, first: int, second_at: int,
+    table: int,
+    row_bytes: int,
+    row: int,
+    next_at: int,
+    first_at: int,
+    first: int,
+    second_at: int,
     second: int,
-) -> int:  # fmt: skip
+) -> int:
     """Number of the row with these two words, from ``row`` along its chain; 0: there is none."""
     while row != 0:
         at = table + (row - 1) * row_bytes
@@ -102,10 +108,15 @@ def chained(
 def find_order(state: DetectorState, instrument: int, order_id: int) -> int:
     """Number of the open order's row; 0: it is not known."""
     return chained(
-        state.orders, lay.ORDER_WORDS * lay.WORD,
-        load_i64(order_head(state, instrument, order_id)), lay.O_NEXT_HASH, lay.O_ID, order_id,
-        lay.O_INSTRUMENT, instrument,
-    )  # fmt: skip
+        state.orders,
+        lay.ORDER_WORDS * lay.WORD,
+        load_i64(order_head(state, instrument, order_id)),
+        lay.O_NEXT_HASH,
+        lay.O_ID,
+        order_id,
+        lay.O_INSTRUMENT,
+        instrument,
+    )
 
 
 @kernel
@@ -171,10 +182,15 @@ def cell_head(state: DetectorState, owner: int, instrument: int) -> int:
 def find_cell(state: DetectorState, owner: int, instrument: int) -> int:
     """Number of an owner's cell in an instrument; 0: it has none."""
     return chained(
-        state.cells, lay.CELL_BYTES,
-        load_i64(cell_head(state, owner, instrument)), lay.C_NEXT_HASH, lay.C_OWNER, owner,
-        lay.C_INSTRUMENT, instrument,
-    )  # fmt: skip
+        state.cells,
+        lay.CELL_BYTES,
+        load_i64(cell_head(state, owner, instrument)),
+        lay.C_NEXT_HASH,
+        lay.C_OWNER,
+        owner,
+        lay.C_INSTRUMENT,
+        instrument,
+    )
 
 
 @kernel
@@ -365,9 +381,12 @@ def repeat_row(state: DetectorState, key: int) -> Repeat:
     """Address of the row of a key, a new one if there was none."""
     not_inlined()
     return keyed_row(
-        state.repeats, state.repeat_mask, lay.REPEAT_BYTES, key,
+        state.repeats,
+        state.repeat_mask,
+        lay.REPEAT_BYTES,
+        key,
         state + lay.REPEAT_USED,
-    )  # fmt: skip
+    )
 
 
 @kernel_outlined

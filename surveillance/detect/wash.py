@@ -202,9 +202,17 @@ def told_cycle(
 
 @kernel
 def count_cycle(
-    state: DetectorState, key: int, detector: int, instrument: int, lots: int, born: int, end: int,
-    sold: int, bought: int, book: DetectorBook,
-) -> None:  # fmt: skip
+    state: DetectorState,
+    key: int,
+    detector: int,
+    instrument: int,
+    lots: int,
+    born: int,
+    end: int,
+    sold: int,
+    bought: int,
+    book: DetectorBook,
+) -> None:
     """A cycle more of these; told when there were enough."""
     now, window = state.now, tab.parameter(state, WINDOW)
     row = tab.repeat(state, key, born, 0, lots)

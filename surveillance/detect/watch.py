@@ -20,19 +20,28 @@ from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 E = EVENT.offsets
 MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 ACCEPTED, FILLED, CANCELLED = (
-    int(EventKind.ACCEPTED), int(EventKind.FILLED), int(EventKind.CANCELLED),
-)  # fmt: skip
+    int(EventKind.ACCEPTED),
+    int(EventKind.FILLED),
+    int(EventKind.CANCELLED),
+)
 REDUCED, REPLACED, REJECTED = (
-    int(EventKind.REDUCED), int(EventKind.REPLACED), int(EventKind.REJECTED),
-)  # fmt: skip
+    int(EventKind.REDUCED),
+    int(EventKind.REPLACED),
+    int(EventKind.REJECTED),
+)
 PHASE_CHANGED, COMPLETED = int(EventKind.PHASE_CHANGED), int(EventKind.COMPLETED)
 CHANGES = sum(
     1 << kind
     for kind in (
-        EventKind.CANCELLED, EventKind.EXPIRED, EventKind.REDUCED, EventKind.REPLACED,
-        EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED,
+        EventKind.CANCELLED,
+        EventKind.EXPIRED,
+        EventKind.REDUCED,
+        EventKind.REPLACED,
+        EventKind.REPEGGED,
+        EventKind.ELECTED,
+        EventKind.CONVERTED,
     )
-)  # fmt: skip
+)
 PRICED = (1 << REPLACED) | sum(
     1 << kind for kind in (EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)
 )
@@ -144,9 +153,10 @@ def shown_lots(flags: int, display: int, leaves: int) -> int:
 def show(state: DetectorState, book: int, order: WatchedOrder) -> None:
     """Bring the level to what the order shows now."""
     shown = shown_lots(
-        order.flags, order.display,
+        order.flags,
+        order.display,
         order.leaves,
-    )  # fmt: skip
+    )
     side, price = order.side, order.price
     tab.change_level(state, book, side, price, shown - order.shown)
     order.shown = shown
@@ -192,8 +202,15 @@ def filled(state: DetectorState, book: DetectorBook, instrument: int, event: Eve
         other = tab.find_order(state, instrument, event.contra_id)
         if row != 0 and other != 0:
             pressure.pressed_on(state, tab.order_at(state, row), event.qty_lots)
-            trade(state, book, instrument, event, tab.order_at(state, row),
-                  tab.order_at(state, other), flags & AUCTION)  # fmt: skip
+            trade(
+                state,
+                book,
+                instrument,
+                event,
+                tab.order_at(state, row),
+                tab.order_at(state, other),
+                flags & AUCTION,
+            )
     if row == 0:
         return
     order = tab.order_at(state, row)

@@ -22,26 +22,32 @@ from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
 
 SWITCHES = {
-    int(Setting.KILL): "PARTICIPANT_KILLED", int(Setting.GROUP_KILL): "GROUP_KILLED",
-    int(Setting.HALT): "INSTRUMENT_HALTED", int(Setting.MARKET_KILL): "MARKET_KILLED",
+    int(Setting.KILL): "PARTICIPANT_KILLED",
+    int(Setting.GROUP_KILL): "GROUP_KILLED",
+    int(Setting.HALT): "INSTRUMENT_HALTED",
+    int(Setting.MARKET_KILL): "MARKET_KILLED",
     int(Setting.EMERGENCY): "EMERGENCY_CLOSE",
-}  # fmt: skip
+}
 EMERGENCY = SWITCHES[Setting.EMERGENCY]
 PAUSED, HALT_PHASE = "PAUSED_BY_PROTECTION", "PHASE_HALT"
 STOPPED = (Phase.HALT, Phase.VOLATILITY_AUCTION)
-TABLE = Table("emergency notification", "Directive 2014/65/EU, Articles 31(2), 48(5), 54(2)", (
-    Field(1, "what", one_of(*SWITCHES.values(), PAUSED, HALT_PHASE)),
-    Field(2, "about", alphanumeric(40)),
-    Field(3, "cause", alphanumeric(60), True),
-    Field(4, "from_seq", schema.WHOLE),
-    Field(5, "from_time", schema.TIME),
-    Field(6, "bound_ns", schema.WHOLE, True),
-    Field(7, "until_seq", schema.WHOLE, True),
-    Field(8, "until_time", schema.TIME, True),
-    Field(9, "duration_s", r"\d{1,12}\.\d{6}", True),
-    Field(10, "orders_cancelled", schema.WHOLE),
-    Field(11, "orders_refused", schema.WHOLE),
-))  # fmt: skip
+TABLE = Table(
+    "emergency notification",
+    "Directive 2014/65/EU, Articles 31(2), 48(5), 54(2)",
+    (
+        Field(1, "what", one_of(*SWITCHES.values(), PAUSED, HALT_PHASE)),
+        Field(2, "about", alphanumeric(40)),
+        Field(3, "cause", alphanumeric(60), True),
+        Field(4, "from_seq", schema.WHOLE),
+        Field(5, "from_time", schema.TIME),
+        Field(6, "bound_ns", schema.WHOLE, True),
+        Field(7, "until_seq", schema.WHOLE, True),
+        Field(8, "until_time", schema.TIME, True),
+        Field(9, "duration_s", r"\d{1,12}\.\d{6}", True),
+        Field(10, "orders_cancelled", schema.WHOLE),
+        Field(11, "orders_refused", schema.WHOLE),
+    ),
+)
 
 
 @dataclass
@@ -61,14 +67,18 @@ class _Stop:
         over = self.until_seq != 0
         took_us = (self.until_ns - self.ts_ns) // 1_000
         return {
-            "what": self.what, "about": self.about, "cause": self.cause,
-            "from_seq": str(self.seq), "from_time": schema.time_text(self.ts_ns),
+            "what": self.what,
+            "about": self.about,
+            "cause": self.cause,
+            "from_seq": str(self.seq),
+            "from_time": schema.time_text(self.ts_ns),
             "bound_ns": "" if self.bound_ns == MAX_VALUE else str(self.bound_ns),
             "until_seq": str(self.until_seq) if over else "",
             "until_time": schema.time_text(self.until_ns) if over else "",
             "duration_s": f"{took_us // 10**6}.{took_us % 10**6:06d}" if over else "",
-            "orders_cancelled": str(self.cancelled), "orders_refused": str(self.refused),
-        }  # fmt: skip
+            "orders_cancelled": str(self.cancelled),
+            "orders_refused": str(self.refused),
+        }
 
 
 def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> list[Row]:
@@ -96,8 +106,9 @@ class _Watch:
         self.first_operator = 0
         """Who asked to open the market; it opens when another one asks, too."""
         limits = (config.get("hooks") or {}).get("limits", ())
-        self.group_of = {int(row.get("who", 0)): int(row["value"])
-                         for row in limits if row["set"] == "GROUP"}  # fmt: skip
+        self.group_of = {
+            int(row.get("who", 0)): int(row["value"]) for row in limits if row["set"] == "GROUP"
+        }
 
     def observe(
         self, commands: npt.NDArray[Any], events: npt.NDArray[Any], block_index: int
@@ -107,9 +118,11 @@ class _Watch:
         done = set(events["cause_seq"][kinds == EventKind.COMPLETED].tolist())
         first = int(commands["seq"][0])
         risk_commands = commands[commands["kind"] == CommandKind.RISK]
-        changes = [(int(c["seq"]), c, None) for c in risk_commands
-                   if int(c["order_type"]) in (*SWITCHES, Setting.GROUP)
-                   and int(c["seq"]) in done]  # fmt: skip
+        changes = [
+            (int(c["seq"]), c, None)
+            for c in risk_commands
+            if int(c["order_type"]) in (*SWITCHES, Setting.GROUP) and int(c["seq"]) in done
+        ]
         for event in events[kinds == EventKind.PHASE_CHANGED]:
             changes.append((int(event["cause_seq"]), commands[event["cause_seq"] - first], event))
         touched, begun = [*self.lasting.values()], len(self.all)

@@ -140,9 +140,10 @@ def read_codes(path: Path) -> Codes:
         members[number] = reader.member(name, row)
     counts = reader.tables(document, "rts9")
     own = frozenset(
-        symbol for symbol, row in reader.tables(document, "instruments").items()
+        symbol
+        for symbol, row in reader.tables(document, "instruments").items()
         if "currency" in row
-    )  # fmt: skip
+    )
     return Codes(path, str(venue["mic"]), str(venue["lei"]), instruments, members, own, counts)
 
 
@@ -172,14 +173,16 @@ class _Reader:
         known = {one.name: one.type for one in fields(kind)}
         values = self.table(row, where, set(known))
         for name, value in values.items():
-            self.check(known[name] is not str or type(value) is str, f"{where} {name}", value,
-                       "no text")  # fmt: skip
+            self.check(
+                known[name] is not str or type(value) is str, f"{where} {name}", value, "no text"
+            )
         return values
 
     def like(self, row: dict[str, Any], where: str, name: str, pattern: re.Pattern[str]) -> None:
         value = str(row.get(name, ""))
-        self.check(bool(pattern.fullmatch(value)), f"{where} {name}", value,
-                   f"not {pattern.pattern}")  # fmt: skip
+        self.check(
+            bool(pattern.fullmatch(value)), f"{where} {name}", value, f"not {pattern.pattern}"
+        )
 
     def number(self, name: str) -> int:
         right = re.fullmatch("[0-9]{1,5}", name) and int(name) <= 65535
@@ -208,8 +211,12 @@ class _Reader:
         if values.get("country"):
             self.like(values, where, "country", COUNTRY)
         capacity = values.get("capacity", "DEAL")
-        self.check(capacity in CAPACITIES, f"{where} capacity", capacity,
-                   f"none of {', '.join(CAPACITIES)}")  # fmt: skip
+        self.check(
+            capacity in CAPACITIES,
+            f"{where} capacity",
+            capacity,
+            f"none of {', '.join(CAPACITIES)}",
+        )
         for flag in ("mifid_firm", "direct_electronic_access", "liquidity_provision"):
             value = values.get(flag, False)
             self.check(type(value) is bool, f"{where} {flag}", value, "neither true nor false")

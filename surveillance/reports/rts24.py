@@ -16,17 +16,42 @@ from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 from openoutcry.wire import order_types
 
-EVENTS = ("NEWO", "TRIG", "REME", "REMA", "REMH", "CHME", "CHMO", "CAME", "CAMO", "REMO", "EXPI",
-          "PARF", "FILL")  # fmt: skip
+EVENTS = (
+    "NEWO",
+    "TRIG",
+    "REME",
+    "REMA",
+    "REMH",
+    "CHME",
+    "CHMO",
+    "CAME",
+    "CAMO",
+    "REMO",
+    "EXPI",
+    "PARF",
+    "FILL",
+)
 VALIDITY = {
-    "DAY": "DAVY", "IOC": "IOCV", "FOK": "FOKV", "GTC": "GTCV", "GTD": "GTTV", "AT_OPEN": "DAVY",
+    "DAY": "DAVY",
+    "IOC": "IOCV",
+    "FOK": "FOKV",
+    "GTC": "GTCV",
+    "GTD": "GTTV",
+    "AT_OPEN": "DAVY",
     "AT_CLOSE": "DAVY",
-}  # fmt: skip
+}
 BY_THE_MEMBER = ("USER", "REDUCED_TO_ZERO")
 CHANGES = {
-    "TRIGGER": "TRIG", "REPLACE": "REME", "REPEG": "REMA", "CONVERT": "REMA",
-    "TRIGGER_MOVE": "REMA", "REFRESH": "CHMO", "EXPIRE": "EXPI", "NEW": "NEWO", "REJECT": "REMO",
-}  # fmt: skip
+    "TRIGGER": "TRIG",
+    "REPLACE": "REME",
+    "REPEG": "REMA",
+    "CONVERT": "REMA",
+    "TRIGGER_MOVE": "REMA",
+    "REFRESH": "CHMO",
+    "EXPIRE": "EXPI",
+    "NEW": "NEWO",
+    "REJECT": "REMO",
+}
 STOPS, TRAILING, UNPRICED = (
     tuple(order_type.name for order_type in types)
     for types in (order_types.STOPS, order_types.TRAILING, order_types.UNPRICED)
@@ -34,60 +59,67 @@ STOPS, TRAILING, UNPRICED = (
 PEGS = ("PEG_PRIMARY", "PEG_MARKET", "PEG_MIDPOINT")
 HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
 PERSON, TEXT = alphanumeric(35), alphanumeric(50)
-TABLE = Table("RTS 24 order records", "Delegated Regulation (EU) 2017/580, Annex, Table 2", (
-    Field(1, "submitting_entity", schema.LEI),
-    Field(2, "direct_electronic_access", schema.BOOLEAN),
-    Field(3, "client", PERSON, True),
-    Field(4, "investment_decision", PERSON, True),
-    Field(5, "execution_decision", PERSON, True),
-    Field(6, "non_executing_broker", schema.LEI, True),
-    Field(7, "trading_capacity", one_of("DEAL", "MTCH", "AOTC")),
-    Field(8, "liquidity_provision", schema.BOOLEAN),
-    Field(9, "date_and_time", schema.TIME),
-    Field(10, "validity_period", one_of("DAVY", "GTCV", "GTTV", "GTDV", "GTSV", "GATV", "GADV",
-                                       "GASV", "IOCV", "FOKV")),
-    Field(11, "order_restriction", one_of("SESR", "VFAR"), True),
-    Field(12, "validity_until", schema.TIME, True),
-    Field(13, "priority_time", schema.TIME),
-    Field(14, "priority_size", schema.DECIMAL, True),
-    Field(15, "sequence_number", schema.WHOLE),
-    Field(16, "segment_mic", schema.MIC),
-    Field(17, "order_book_code", alphanumeric(20)),
-    Field(18, "instrument", schema.ISIN),
-    Field(19, "date_of_receipt", schema.DATE),
-    Field(20, "order_identification", TEXT),
-    Field(21, "event", one_of(*EVENTS)),
-    Field(22, "order_type", TEXT),
-    Field(23, "order_type_classification", one_of("LMTO", "STOP")),
-    Field(24, "limit_price", schema.DECIMAL, True),
-    Field(25, "additional_limit_price", schema.DECIMAL, True),
-    Field(26, "stop_price", schema.DECIMAL, True),
-    Field(27, "pegged_limit_price", schema.DECIMAL, True),
-    Field(28, "transaction_price", schema.DECIMAL, True),
-    Field(29, "price_currency", schema.CURRENCY),
-    Field(30, "leg_2_currency", schema.CURRENCY, True),
-    Field(31, "price_notation", one_of("MONE", "PERC", "YIEL", "BAPO")),
-    Field(32, "buy_sell", one_of("BUYI", "SELL")),
-    Field(33, "order_status", one_of("ACTI", "INAC", "FIRM", "IMPL", "INDI", "ROUT"), True),
-    Field(34, "quantity_notation", one_of("UNIT", "NOML", "MONE")),
-    Field(35, "quantity_currency", schema.CURRENCY, True),
-    Field(36, "initial_quantity", schema.DECIMAL),
-    Field(37, "remaining_quantity", schema.DECIMAL),
-    Field(38, "displayed_quantity", schema.DECIMAL, True),
-    Field(39, "traded_quantity", schema.DECIMAL, True),
-    Field(40, "minimum_acceptable_quantity", schema.DECIMAL, True),
-    Field(41, "minimum_executable_size", schema.DECIMAL, True),
-    Field(42, "mes_first_execution_only", schema.BOOLEAN, True),
-    Field(43, "passive_only", schema.BOOLEAN),
-    Field(44, "passive_or_aggressive", one_of("PASV", "AGRE"), True),
-    Field(45, "self_execution_prevention", schema.BOOLEAN),
-    Field(46, "strategy_order", TEXT, True),
-    Field(47, "routing_strategy", alphanumeric(4), True),
-    Field(48, "transaction", alphanumeric(52), True),
-    Field(49, "trading_phase", TEXT),
-    Field(50, "indicative_price", schema.DECIMAL, True),
-    Field(51, "indicative_volume", schema.DECIMAL, True),
-))  # fmt: skip
+TABLE = Table(
+    "RTS 24 order records",
+    "Delegated Regulation (EU) 2017/580, Annex, Table 2",
+    (
+        Field(1, "submitting_entity", schema.LEI),
+        Field(2, "direct_electronic_access", schema.BOOLEAN),
+        Field(3, "client", PERSON, True),
+        Field(4, "investment_decision", PERSON, True),
+        Field(5, "execution_decision", PERSON, True),
+        Field(6, "non_executing_broker", schema.LEI, True),
+        Field(7, "trading_capacity", one_of("DEAL", "MTCH", "AOTC")),
+        Field(8, "liquidity_provision", schema.BOOLEAN),
+        Field(9, "date_and_time", schema.TIME),
+        Field(
+            10,
+            "validity_period",
+            one_of("DAVY", "GTCV", "GTTV", "GTDV", "GTSV", "GATV", "GADV", "GASV", "IOCV", "FOKV"),
+        ),
+        Field(11, "order_restriction", one_of("SESR", "VFAR"), True),
+        Field(12, "validity_until", schema.TIME, True),
+        Field(13, "priority_time", schema.TIME),
+        Field(14, "priority_size", schema.DECIMAL, True),
+        Field(15, "sequence_number", schema.WHOLE),
+        Field(16, "segment_mic", schema.MIC),
+        Field(17, "order_book_code", alphanumeric(20)),
+        Field(18, "instrument", schema.ISIN),
+        Field(19, "date_of_receipt", schema.DATE),
+        Field(20, "order_identification", TEXT),
+        Field(21, "event", one_of(*EVENTS)),
+        Field(22, "order_type", TEXT),
+        Field(23, "order_type_classification", one_of("LMTO", "STOP")),
+        Field(24, "limit_price", schema.DECIMAL, True),
+        Field(25, "additional_limit_price", schema.DECIMAL, True),
+        Field(26, "stop_price", schema.DECIMAL, True),
+        Field(27, "pegged_limit_price", schema.DECIMAL, True),
+        Field(28, "transaction_price", schema.DECIMAL, True),
+        Field(29, "price_currency", schema.CURRENCY),
+        Field(30, "leg_2_currency", schema.CURRENCY, True),
+        Field(31, "price_notation", one_of("MONE", "PERC", "YIEL", "BAPO")),
+        Field(32, "buy_sell", one_of("BUYI", "SELL")),
+        Field(33, "order_status", one_of("ACTI", "INAC", "FIRM", "IMPL", "INDI", "ROUT"), True),
+        Field(34, "quantity_notation", one_of("UNIT", "NOML", "MONE")),
+        Field(35, "quantity_currency", schema.CURRENCY, True),
+        Field(36, "initial_quantity", schema.DECIMAL),
+        Field(37, "remaining_quantity", schema.DECIMAL),
+        Field(38, "displayed_quantity", schema.DECIMAL, True),
+        Field(39, "traded_quantity", schema.DECIMAL, True),
+        Field(40, "minimum_acceptable_quantity", schema.DECIMAL, True),
+        Field(41, "minimum_executable_size", schema.DECIMAL, True),
+        Field(42, "mes_first_execution_only", schema.BOOLEAN, True),
+        Field(43, "passive_only", schema.BOOLEAN),
+        Field(44, "passive_or_aggressive", one_of("PASV", "AGRE"), True),
+        Field(45, "self_execution_prevention", schema.BOOLEAN),
+        Field(46, "strategy_order", TEXT, True),
+        Field(47, "routing_strategy", alphanumeric(4), True),
+        Field(48, "transaction", alphanumeric(52), True),
+        Field(49, "trading_phase", TEXT),
+        Field(50, "indicative_price", schema.DECIMAL, True),
+        Field(51, "indicative_volume", schema.DECIMAL, True),
+    ),
+)
 DECIMALS = [field for field in TABLE.fields if field.pattern == schema.DECIMAL]
 WANTED = (*CHANGES, "TRADE", "CANCEL", "REDUCE")
 
@@ -187,9 +219,15 @@ class _Records:
         if entry not in self.orders:
             if row["action"] in ("NEW", "REJECT") and row["command_seq"] == entry:
                 self.orders[entry] = _Order(
-                    row["price_ticks"], row["qty_lots"], row["qty_lots"], row["ts_ns"],
-                    row["ts_ns"], row["aux"] or 0, row["display_lots"], not row["waiting"],
-                )  # fmt: skip
+                    row["price_ticks"],
+                    row["qty_lots"],
+                    row["qty_lots"],
+                    row["ts_ns"],
+                    row["ts_ns"],
+                    row["aux"] or 0,
+                    row["display_lots"],
+                    not row["waiting"],
+                )
             else:
                 life = self.trail.order(row["order_id"], row["symbol"]).to_pylist()
                 mine = (r for r in life if r["entry_seq"] == entry)
@@ -225,29 +263,35 @@ class _Records:
         symbol, kind = row["symbol"], row["order_type"]
         instrument, member = codes.instrument(symbol), codes.member(row["participant"])
         record |= {
-            "submitting_entity": member.lei, "client": member.client,
+            "submitting_entity": member.lei,
+            "client": member.client,
             "direct_electronic_access": _flag(member.direct_electronic_access),
-            "investment_decision": member.decision, "execution_decision": member.execution,
+            "investment_decision": member.decision,
+            "execution_decision": member.execution,
             "trading_capacity": member.capacity,
             "liquidity_provision": _flag(member.liquidity_provision),
             "date_and_time": schema.time_text(row["ts_ns"]),
             "validity_period": VALIDITY.get(row["time_in_force"] or "", "DAVY"),
             "order_restriction": "VFAR" if (row["time_in_force"] or "").startswith("AT_") else "",
             "priority_time": schema.time_text(order.priority_ns),
-            "sequence_number": str(row["event_seq"]), "segment_mic": codes.mic,
-            "order_book_code": symbol, "instrument": instrument.isin,
+            "sequence_number": str(row["event_seq"]),
+            "segment_mic": codes.mic,
+            "order_book_code": symbol,
+            "instrument": instrument.isin,
             "date_of_receipt": schema.time_text(order.received_ns)[:10],
             "order_identification": UUID(bytes=row["order_uuid"]).hex,
             "event": event_of(row, row["seq"] in self.of_operator),
             "order_type": kind or "NONE",
             "order_type_classification": "STOP" if kind in STOPS else "LMTO",
             "price_currency": instrument.currency,
-            "price_notation": "MONE", "buy_sell": "BUYI" if row["side"] == "BUY" else "SELL",
-            "order_status": "ACTI" if order.active else "INAC", "quantity_notation": "UNIT",
+            "price_notation": "MONE",
+            "buy_sell": "BUYI" if row["side"] == "BUY" else "SELL",
+            "order_status": "ACTI" if order.active else "INAC",
+            "quantity_notation": "UNIT",
             "passive_only": _flag(kind in ("POST_ONLY", "POST_ONLY_SLIDE")),
             "self_execution_prevention": _flag(bool(row["self_trade"])),
             "trading_phase": self._phase(symbol, row["seq"]),
-        }  # fmt: skip
+        }
         if row["time_in_force"] == "GTD":
             record["validity_until"] = schema.time_text(order.aux)
         record |= self._prices(order, row)

@@ -28,17 +28,21 @@ COUNTS: Counts = {
 IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that follows, an iceberg's
 next slice, an expiry, a cancel that nobody asked for) counts nothing."""
 RATIO = r"-?\d{1,18}\.\d{4}"
-TABLE = Table("RTS 9 ratios", "Delegated Regulation (EU) 2017/566", (
-    Field(1, "day", schema.DATE),
-    Field(2, "participant", schema.WHOLE),
-    Field(3, "instrument", alphanumeric(20)),
-    Field(4, "orders", schema.WHOLE),
-    Field(5, "transactions", schema.WHOLE),
-    Field(6, "ratio_by_number", RATIO, True),
-    Field(7, "order_lots", schema.WHOLE),
-    Field(8, "transaction_lots", schema.WHOLE),
-    Field(9, "ratio_by_volume", RATIO, True),
-))  # fmt: skip
+TABLE = Table(
+    "RTS 9 ratios",
+    "Delegated Regulation (EU) 2017/566",
+    (
+        Field(1, "day", schema.DATE),
+        Field(2, "participant", schema.WHOLE),
+        Field(3, "instrument", alphanumeric(20)),
+        Field(4, "orders", schema.WHOLE),
+        Field(5, "transactions", schema.WHOLE),
+        Field(6, "ratio_by_number", RATIO, True),
+        Field(7, "order_lots", schema.WHOLE),
+        Field(8, "transaction_lots", schema.WHOLE),
+        Field(9, "ratio_by_volume", RATIO, True),
+    ),
+)
 ASKED_CANCELS = ("USER", "MASS_CANCEL", "REDUCED_TO_ZERO")
 
 
@@ -105,12 +109,16 @@ def _count(sums: _Sums, row: dict[str, Any], counts: Counts, by_operator: bool) 
 
 def _row(day: str, who: int, symbol: str, sums: _Sums) -> Row:
     return {
-        "day": day, "participant": str(who), "instrument": symbol, "orders": str(sums.orders),
+        "day": day,
+        "participant": str(who),
+        "instrument": symbol,
+        "orders": str(sums.orders),
         "transactions": str(len(sums.matches)),
         "ratio_by_number": _ratio(sums.orders, len(sums.matches)),
-        "order_lots": str(sums.order_lots), "transaction_lots": str(sums.lots),
+        "order_lots": str(sums.order_lots),
+        "transaction_lots": str(sums.lots),
         "ratio_by_volume": _ratio(sums.order_lots, sums.lots),
-    }  # fmt: skip
+    }
 
 
 def _ratio(orders: int, trades: int) -> str:

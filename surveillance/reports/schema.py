@@ -85,16 +85,20 @@ class Table:
         """Of one row, all of whose values are texts."""
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": self.title, "description": self.source, "type": "object",
-            "required": self.names, "additionalProperties": False,
+            "title": self.title,
+            "description": self.source,
+            "type": "object",
+            "required": self.names,
+            "additionalProperties": False,
             "properties": {
                 field.name: {
-                    "type": "string", "description": f"field {field.number}",
+                    "type": "string",
+                    "description": f"field {field.number}",
                     "pattern": f"^({field.pattern}){'?' * field.optional}$",
                 }
                 for field in self.fields
             },
-        }  # fmt: skip
+        }
 
 
 def read_csv(table: Table, data: bytes) -> list[Row]:

@@ -41,9 +41,14 @@ class ReferenceRun:
     """Run a strategy of plain Python over a day; ``log`` has every own event as the driver's."""
 
     def __init__(
-        self, day: Day, strategy: Strategy, parameters: Mapping[str, int], latency: Latency,
-        seed: int = 1, fees: tuple[int, int] = (0, 0),
-    ) -> None:  # fmt: skip
+        self,
+        day: Day,
+        strategy: Strategy,
+        parameters: Mapping[str, int],
+        latency: Latency,
+        seed: int = 1,
+        fees: tuple[int, int] = (0, 0),
+    ) -> None:
         self.day, self.strategy, self.latency, self.fees = day, strategy, latency, fees
         self.engine = ReferenceEngine(day.instruments, day.order_capacity)
         self.market = self.engine.markets[0]
@@ -151,8 +156,9 @@ class ReferenceRun:
         ahead = sent_ns = 0
         for row in self._rows():
             if self.desk[row] == event["order_id"]:
-                ahead, sent_ns = (int(self.desk[row + at]) for at in (lay.ROW_AHEAD,
-                                                                      lay.ROW_SENT_NS))  # fmt: skip
+                ahead, sent_ns = (
+                    int(self.desk[row + at]) for at in (lay.ROW_AHEAD, lay.ROW_SENT_NS)
+                )
                 is_open = self.desk[row + lay.ROW_STATE] == lay.OPEN
                 if kind == EventKind.REJECTED and is_open:
                     self.desk[row + lay.ROW_CANCEL] = 0
@@ -164,10 +170,24 @@ class ReferenceRun:
                         leaves,
                     )
                 break
-        self.log.append([
-            self.now_ns, kind, int(event["order_id"]), side, price, qty, leaves, is_maker,
-            int(event["reason"]), ahead, self.position, self.cash, self.paid, sent_ns,
-        ])  # fmt: skip
+        self.log.append(
+            [
+                self.now_ns,
+                kind,
+                int(event["order_id"]),
+                side,
+                price,
+                qty,
+                leaves,
+                is_maker,
+                int(event["reason"]),
+                ahead,
+                self.position,
+                self.cash,
+                self.paid,
+                sent_ns,
+            ]
+        )
         return qty if kind == EventKind.FILLED and is_maker else 0
 
     # What the strategy sees
@@ -203,11 +223,15 @@ class ReferenceRun:
             if self.strategy.on_event is None:
                 continue
             shown = {
-                lay.EVENT_KIND: lay.LOG_KIND, lay.EVENT_ORDER: lay.LOG_ORDER,
-                lay.EVENT_SIDE: lay.LOG_SIDE, lay.EVENT_TICKS: lay.LOG_TICKS,
-                lay.EVENT_LOTS: lay.LOG_LOTS, lay.EVENT_LEAVES: lay.LOG_LEAVES,
-                lay.EVENT_MAKER: lay.LOG_MAKER, lay.EVENT_REASON: lay.LOG_REASON,
-            }  # fmt: skip
+                lay.EVENT_KIND: lay.LOG_KIND,
+                lay.EVENT_ORDER: lay.LOG_ORDER,
+                lay.EVENT_SIDE: lay.LOG_SIDE,
+                lay.EVENT_TICKS: lay.LOG_TICKS,
+                lay.EVENT_LOTS: lay.LOG_LOTS,
+                lay.EVENT_LEAVES: lay.LOG_LEAVES,
+                lay.EVENT_MAKER: lay.LOG_MAKER,
+                lay.EVENT_REASON: lay.LOG_REASON,
+            }
             for word, column in shown.items():
                 self.view[word] = row[column]
             self._call(self.strategy.on_event)

@@ -162,14 +162,20 @@ def _price(order: np.void, row: Any) -> set[ErrorBit]:
     if row is not None:
         if price_ticks > int(row["max_price_ticks"]):
             wrong.add(ErrorBit.PRICE_ABOVE_LIMIT)
-        bands = [(int(row[f"band{k}_from_ticks"]), int(row[f"band{k}_step_ticks"]))
-                 for k in range(1, 11) if row[f"band{k}_step_ticks"]]  # fmt: skip
+        bands = [
+            (int(row[f"band{k}_from_ticks"]), int(row[f"band{k}_step_ticks"]))
+            for k in range(1, 11)
+            if row[f"band{k}_step_ticks"]
+        ]
         starts = [-(2**63), *(start for start, _ in bands)]
         ends = [*(start - 1 for start, _ in bands), 2**63 - 1]
         steps = [int(row["price_step_ticks"]), *(step for _, step in bands)]
         # Of the steps, those that hold somewhere among the positive prices.
-        asked = [step for step, start, end in zip(steps, starts, ends, strict=True)
-                 if max(start, 1) <= end]  # fmt: skip
+        asked = [
+            step
+            for step, start, end in zip(steps, starts, ends, strict=True)
+            if max(start, 1) <= end
+        ]
         if price_ticks > 0 and price_ticks % checked_part(math.gcd(*asked)) != 0:
             wrong.add(ErrorBit.PRICE_STEP)
     return wrong

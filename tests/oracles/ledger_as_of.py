@@ -63,11 +63,17 @@ def measured(home: Path, commands: int, looks: int = 16, seed: int = 3) -> dict[
         assert standing.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
         assert not any(standing.books.sums())
     return {
-        "commands": last, "checkpoints": len(checkpoints(home)), "looks": len(seconds),
-        "s_median": float(np.median(seconds)), "s_max": max(seconds),
-        "cpu_s_median": float(np.median(cpu_seconds)), "cpu_s_max": max(cpu_seconds),
-        "limit_s": LIMIT_S, "seed": seed, "load_1_min": os.getloadavg()[0],
-    }  # fmt: skip
+        "commands": last,
+        "checkpoints": len(checkpoints(home)),
+        "looks": len(seconds),
+        "s_median": float(np.median(seconds)),
+        "s_max": max(seconds),
+        "cpu_s_median": float(np.median(cpu_seconds)),
+        "cpu_s_max": max(cpu_seconds),
+        "limit_s": LIMIT_S,
+        "seed": seed,
+        "load_1_min": os.getloadavg()[0],
+    }
 
 
 if __name__ == "__main__":

@@ -77,8 +77,9 @@ class Reference:
 
     def need(self, who: int, instrument: int) -> tuple[int, int, int]:
         """Money reserved, margin, lots reserved: of a participant in an instrument."""
-        orders = [o for o in self.orders.values()
-                  if (o.participant, o.instrument) == (who, instrument)]  # fmt: skip
+        orders = [
+            o for o in self.orders.values() if (o.participant, o.instrument) == (who, instrument)
+        ]
         buys = sum(o.leaves for o in orders if o.side == Side.BUY)
         sells = sum(o.leaves for o in orders if o.side == Side.SELL)
         leveraged = bool(self.money_of.leveraged[instrument])
@@ -132,11 +133,22 @@ class Reference:
             price = None if c["order_type"] in UNPRICED else int(source["price_ticks"])
             if c["order_type"] in BUDGETS:
                 price = 0
-            self.orders[key] = Order(who, instrument, int(e["side"]), int(e["leaves_lots"]), price,
-                                     c["order_type"] in MOVING)  # fmt: skip
+            self.orders[key] = Order(
+                who,
+                instrument,
+                int(e["side"]),
+                int(e["leaves_lots"]),
+                price,
+                c["order_type"] in MOVING,
+            )
             self._reserve(e, Kind.PENDING, who, instrument, before)
-        elif self.tracks and kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
-                                      EventKind.EXPIRED, EventKind.CONVERTED):  # fmt: skip
+        elif self.tracks and kind in (
+            EventKind.CANCELLED,
+            EventKind.REDUCED,
+            EventKind.REPLACED,
+            EventKind.EXPIRED,
+            EventKind.CONVERTED,
+        ):
             self._changed(c, e, kind, who, instrument, key)
 
     def _changed(self, c: Any, e: Any, kind: int, who: int, instrument: int, key: Any) -> None:
@@ -144,8 +156,9 @@ class Reference:
         if kind == EventKind.CONVERTED:
             order.price, order.pegged = int(e["price_ticks"]), False
         elif order.price is not None and (kind, c["kind"]) == (
-            EventKind.REPLACED, CommandKind.REPLACE,
-        ):  # fmt: skip
+            EventKind.REPLACED,
+            CommandKind.REPLACE,
+        ):
             order.price = int((c if order.pegged else e)["price_ticks"])
         order.leaves = int(e["leaves_lots"])
         if order.leaves == 0:
@@ -156,8 +169,17 @@ class Reference:
     def _reserve(self, e: Any, kind: Kind, who: int, instrument: int, before: Any) -> None:
         money, margin, lots = self._more(who, instrument, before)
         if money or margin or lots:
-            self._row(e, kind, who, instrument, available=-money - margin, reserved=money,
-                      margin=margin, lots_available=-lots, lots_reserved=lots)  # fmt: skip
+            self._row(
+                e,
+                kind,
+                who,
+                instrument,
+                available=-money - margin,
+                reserved=money,
+                margin=margin,
+                lots_available=-lots,
+                lots_reserved=lots,
+            )
 
     def _more(self, who: int, instrument: int, before: Any) -> tuple[int, int, int]:
         after = self.need(who, instrument)
@@ -187,11 +209,21 @@ class Reference:
             self.last[instrument] = price
         lot_fee = self.lot_fee[instrument] * qty
         due = self._fee(who, instrument, abs(notional), maker or auction)
-        self._row(e, Kind.POSTED, who, instrument,
-                  available=paid - lot_fee - money - margin, reserved=money, margin=margin,
-                  fees_due=-due, fee_income=lot_fee + due, clearing=-paid,
-                  lots_available=sign * qty - lots, lots_reserved=lots,
-                  lots_clearing=-sign * qty)  # fmt: skip
+        self._row(
+            e,
+            Kind.POSTED,
+            who,
+            instrument,
+            available=paid - lot_fee - money - margin,
+            reserved=money,
+            margin=margin,
+            fees_due=-due,
+            fee_income=lot_fee + due,
+            clearing=-paid,
+            lots_available=sign * qty - lots,
+            lots_reserved=lots,
+            lots_clearing=-sign * qty,
+        )
 
     def _fee(self, who: int, instrument: int, amount: int, is_maker: bool) -> int:
         day, volumes = self.now_ns // DAY_NS, self.volumes[who]
@@ -227,8 +259,16 @@ class Reference:
             before = self.need(who, instrument)
             self.positions[who, instrument], self.marks[who, instrument] = value, second
             _, margin, _ = self._more(who, instrument, before)
-            self._row(e, Kind.POSITION, who, instrument, available=-margin, margin=margin,
-                      lots_available=value, lots_outside=-value)  # fmt: skip
+            self._row(
+                e,
+                Kind.POSITION,
+                who,
+                instrument,
+                available=-margin,
+                margin=margin,
+                lots_available=value,
+                lots_outside=-value,
+            )
         elif what in (Setting.FEE, Setting.MARGIN):
             before_all = [self.need(p, instrument) for p in range(self.participants)]
             rates = self.lot_fee if what is Setting.FEE else self.lot_margin
@@ -270,8 +310,17 @@ class Reference:
             self.positions[who, instrument], self.marks[who, instrument] = sign * size, price
             _, margin, _ = self._more(who, instrument, before)
             cash, lots = sign * cash, sign * size - was
-            self._row(e, kind, who, instrument, available=cash - margin, margin=margin,
-                      outside=-cash, lots_available=lots, lots_outside=-lots)  # fmt: skip
+            self._row(
+                e,
+                kind,
+                who,
+                instrument,
+                available=cash - margin,
+                margin=margin,
+                outside=-cash,
+                lots_available=lots,
+                lots_outside=-lots,
+            )
         self.last[instrument] = price
 
     def _mark(self, e: Any, instrument: int) -> None:
@@ -297,6 +346,12 @@ class Reference:
             self.balances["venue" if of_venue else who, asset, name] += amount
         row = {name: amount for name, amount in deltas.items() if amount}
         seq, cause = int(e["seq"]), int(e["cause_seq"])
-        row |= {"event_seq": seq, "cause_seq": cause, "ts_ns": self.now_ns, "kind": int(kind),
-                "participant": who, "instrument": instrument & 0xFFFF}  # fmt: skip
+        row |= {
+            "event_seq": seq,
+            "cause_seq": cause,
+            "ts_ns": self.now_ns,
+            "kind": int(kind),
+            "participant": who,
+            "instrument": instrument & 0xFFFF,
+        }
         self.rows.append(row)

@@ -21,8 +21,10 @@ def new(side, price, qty, who, number, symbol=b"PLAIN", day=1):
 
 def trade_on(day, number, price, qty, symbol=b"PLAIN"):
     """Participant 2 sells, participant 1 takes it."""
-    return [new(Side.SELL, price, qty, 2, number, symbol, day),
-            new(Side.BUY, price, qty, 1, number + 1, symbol, day)]  # fmt: skip
+    return [
+        new(Side.SELL, price, qty, 2, number, symbol, day),
+        new(Side.BUY, price, qty, 1, number + 1, symbol, day),
+    ]
 
 
 def booked(document, commands):

@@ -15,11 +15,23 @@ DAY_NS = 86_400_000_000_000
 NO_LIMIT = (2**63 - 1, -(2**63))
 CALLS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
 PAST_TRADING = (Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST)
-STATES = {1: "HCLSD", 2: "QPREO", 3: "QOPEN", 4: "TCONT", 5: "PVOLA", 6: "HHALT", 7: "QCLOS",
-          8: "TLAST"}  # fmt: skip
+STATES = {
+    1: "HCLSD",
+    2: "QPREO",
+    3: "QOPEN",
+    4: "TCONT",
+    5: "PVOLA",
+    6: "HHALT",
+    7: "QCLOS",
+    8: "TLAST",
+}
 CROSSES = {2: "O", 3: "O", 5: "H", 6: "H", 7: "C", 8: "C"}
-PAUSES = {PauseCause.BANDS: "LUDP", PauseCause.VOLATILITY: "T5", PauseCause.VELOCITY: "T5",
-          PauseCause.GROUP: "T5"}  # fmt: skip
+PAUSES = {
+    PauseCause.BANDS: "LUDP",
+    PauseCause.VOLATILITY: "T5",
+    PauseCause.VELOCITY: "T5",
+    PauseCause.GROUP: "T5",
+}
 MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
 SILENT = E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED
@@ -127,9 +139,18 @@ class ReferenceFeed:
         self.say("S", event="O")
         for index, row in enumerate(self.rows):
             lot = int(row["qty_step_lots"])
-            self.say("R", index, round_lot=min(lot, 2**32 - 1),
-                     round_lots_only="Y" if lot > 1 else "N", classification="C", sub_type="Z",
-                     authenticity="P", ipo="N", etp="N", inverse="N")  # fmt: skip
+            self.say(
+                "R",
+                index,
+                round_lot=min(lot, 2**32 - 1),
+                round_lots_only="Y" if lot > 1 else "N",
+                classification="C",
+                sub_type="Z",
+                authenticity="P",
+                ipo="N",
+                etp="N",
+                inverse="N",
+            )
         if any(phase != Phase.CLOSED for phase in self.phases):
             self.say("S", event="S")
         self.hours_begin()
@@ -149,8 +170,14 @@ class ReferenceFeed:
 
     def add(self, order: Order) -> None:
         side = "B" if order.side == Side.BUY else "S"
-        self.say("A", order.instrument, reference=order.number, shares=order.shown, side=side,
-                 price=order.price)  # fmt: skip
+        self.say(
+            "A",
+            order.instrument,
+            reference=order.number,
+            shares=order.shown,
+            side=side,
+            price=order.price,
+        )
 
     def hours_begin(self) -> None:
         if Phase.CONTINUOUS in self.phases and not self.in_hours:
@@ -221,10 +248,18 @@ class ReferenceFeed:
             imbalance = int(event["leaves_lots"])
             side = "B" if event["side"] == Side.BUY else "S"
             price = price if paired else 0
-            self.say("I", index, paired=paired, imbalance=imbalance, far_price=price,
-                     near_price=price, reference_price=price, cross_type=self.crosses[index],
-                     direction="O" if not paired else side if imbalance else "N",
-                     variation="L" if paired else " ")  # fmt: skip
+            self.say(
+                "I",
+                index,
+                paired=paired,
+                imbalance=imbalance,
+                far_price=price,
+                near_price=price,
+                reference_price=price,
+                cross_type=self.crosses[index],
+                direction="O" if not paired else side if imbalance else "N",
+                variation="L" if paired else " ",
+            )
         elif kind == E.UNCROSSED:
             self.uncrossed = (index, paired, price if paired else 0, int(event["seq"]))
         else:
@@ -240,8 +275,9 @@ class ReferenceFeed:
         """Q, then what the phase begins, the phase, what it ends."""
         if self.uncrossed:
             index, qty, price, match = self.uncrossed
-            self.say("Q", index, shares=qty, price=price, match=match,
-                     cross_type=self.crosses[index])  # fmt: skip
+            self.say(
+                "Q", index, shares=qty, price=price, match=match, cross_type=self.crosses[index]
+            )
             self.uncrossed = None
         if not self.changed:
             return
@@ -263,8 +299,14 @@ class ReferenceFeed:
             band, most = int(self.rows[index]["auction_band_ticks"]), (2**32 - 1)
             most //= self.scales[index]
             limits = [min(max(p, 0), most) for p in (price, price + band, price - band)]
-            self.say("J", index, reference_price=limits[0], upper=limits[1], lower=limits[2],
-                     extension=self.extensions[index])  # fmt: skip
+            self.say(
+                "J",
+                index,
+                reference_price=limits[0],
+                upper=limits[1],
+                lower=limits[2],
+                extension=self.extensions[index],
+            )
         if self.in_hours and all(phase in PAST_TRADING for phase in self.phases):
             self.in_hours = False
             self.say("S", event="M")
@@ -308,15 +350,20 @@ class ReferenceFeed:
             elif order.visible == 0:
                 self.delete(order)
             elif order.visible < order.shown:
-                self.say("X", order.instrument, reference=order.number,
-                         shares=order.shown - order.visible)  # fmt: skip
+                self.say(
+                    "X",
+                    order.instrument,
+                    reference=order.number,
+                    shares=order.shown - order.visible,
+                )
                 order.shown = order.visible
 
     def to_be_told(self, order: Order, renewed: bool = False) -> None:
         others = [other for other in self.pending if other is not order]
         order.renewed = renewed
-        self.pending = others if order.is_hidden else sorted([*others, order],
-                                                             key=lambda o: o.placed)  # fmt: skip
+        self.pending = (
+            others if order.is_hidden else sorted([*others, order], key=lambda o: o.placed)
+        )
 
     def tell(self, orders: list[Order]) -> None:
         for order in list(orders):
@@ -329,8 +376,14 @@ class ReferenceFeed:
             order.number = 1 << 60 | number if order.renewed else order.placed
             order.shown, order.shown_price = order.visible, order.price
             if old:
-                self.say("U", order.instrument, reference=old, new_reference=order.number,
-                         shares=order.shown, price=order.price)  # fmt: skip
+                self.say(
+                    "U",
+                    order.instrument,
+                    reference=old,
+                    new_reference=order.number,
+                    shares=order.shown,
+                    price=order.price,
+                )
             else:
                 self.add(order)
 
@@ -356,8 +409,15 @@ class ReferenceFeed:
         if price == maker.shown_price:
             self.say("E", maker.instrument, reference=maker.number, shares=qty, match=match)
         else:
-            self.say("C", maker.instrument, reference=maker.number, shares=qty, match=match,
-                     printable="Y", price=price)  # fmt: skip
+            self.say(
+                "C",
+                maker.instrument,
+                reference=maker.number,
+                shares=qty,
+                match=match,
+                printable="Y",
+                price=price,
+            )
         maker.shown -= qty
         if maker.shown == 0:
             maker.number = 0
@@ -381,8 +441,15 @@ class ReferenceFeed:
         elif order.visible < order.shown:
             match = int(event["seq"]) - (event["side"] != Side.BUY)
             gone, price = order.shown - order.visible, int(event["price_ticks"])
-            self.say("C", order.instrument, reference=order.number, match=match, printable="N",
-                     shares=gone, price=price)  # fmt: skip
+            self.say(
+                "C",
+                order.instrument,
+                reference=order.number,
+                match=match,
+                printable="N",
+                shares=gone,
+                price=price,
+            )
             order.shown = order.visible
             if not order.shown:
                 order.number = 0

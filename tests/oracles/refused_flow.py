@@ -27,9 +27,15 @@ DOCUMENT: dict[str, Any] = {
 }
 SETTINGS = settings_of(DOCUMENT)
 GOOD = {
-    "price_ticks": 995, "qty_lots": 200, "symbol": b"STEPS", "participant": 1,
-    "kind": CommandKind.NEW, "side": Side.BUY, "order_type": OrderType.LIMIT, "time_in_force": 1,
-}  # fmt: skip
+    "price_ticks": 995,
+    "qty_lots": 200,
+    "symbol": b"STEPS",
+    "participant": 1,
+    "kind": CommandKind.NEW,
+    "side": Side.BUY,
+    "order_type": OrderType.LIMIT,
+    "time_in_force": 1,
+}
 FAULTS: dict[ErrorBit, dict[str, Any]] = {
     ErrorBit.PRICE_NOT_POSITIVE: {"price_ticks": 0},
     ErrorBit.PRICE_ABOVE_LIMIT: {"price_ticks": 1_005},

@@ -26,10 +26,19 @@ def main(arguments: list[str]) -> int:
     FLAKY.unlink(missing_ok=True)
     workers = os.environ.get("WORKERS") or str(workers_here())
     status = pytest(
-        *(arguments or ["tests/system"]), "-n", workers, "--dist", "loadgroup",
-        "--max-worker-restart", "0", f"--failures={FAILURES}",
-        "-o", "faulthandler_timeout=1200", "-o", "faulthandler_exit_on_timeout=true",
-    )  # fmt: skip
+        *(arguments or ["tests/system"]),
+        "-n",
+        workers,
+        "--dist",
+        "loadgroup",
+        "--max-worker-restart",
+        "0",
+        f"--failures={FAILURES}",
+        "-o",
+        "faulthandler_timeout=1200",
+        "-o",
+        "faulthandler_exit_on_timeout=true",
+    )
     if status not in (0, 1) or not FAILURES.exists():
         return status or 1
     failed = json.loads(FAILURES.read_text())

@@ -51,9 +51,13 @@ def run(command: str, folder: Path, status: int = 0) -> str:
         done = warm_outcry.run(words, folder, BOUND_S)
     else:
         done = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True,
+            ["bash", "-c", command],
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
             timeout=BOUND_S,
-        )  # fmt: skip
+        )
     assert done.returncode == status, (command, done.stdout, done.stderr)
     return done.stdout
 
@@ -63,9 +67,13 @@ def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Pope
     """A pipeline that takes orders from the network, once it takes them.  Interrupted at the
     end, it must stop cleanly, unless the test has killed it."""
     with subprocess.Popen(
-        ["bash", "-c", f"exec {command}"], cwd=folder, env=environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as pipeline:  # fmt: skip
+        ["bash", "-c", f"exec {command}"],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as pipeline:
         try:
             started(pipeline)
             yield pipeline
@@ -94,8 +102,11 @@ def copy_of_the_tree(target: Path) -> Path:
     """What a clone would have, with what is not committed yet."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     for name in filter(None, listed.stdout.split("\0")):
         source = ROOT / name
         if source.is_symlink() or source.exists():

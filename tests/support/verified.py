@@ -44,9 +44,13 @@ for words in sys.argv[1:]:
 def python(*arguments: str, **variables: str) -> str:
     """What a fresh process prints, with the tests' helpers on its path."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, **variables}, check=False,
-    )  # fmt: skip
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -77,9 +81,12 @@ def assert_costs_nothing(kernels: dict[str, tuple[str, ...]], tmp_path: Path) ->
         words.append(" ".join([module, str(path), *names]))
     for verify in (True, False):
         printed = python(
-            "-c", MACHINE_CODE, *words,
-            OUTCRY_VERIFY=str(int(verify)), OUTCRY_CACHE_DIR=str(tmp_path / "cache"),
-        )  # fmt: skip
+            "-c",
+            MACHINE_CODE,
+            *words,
+            OUTCRY_VERIFY=str(int(verify)),
+            OUTCRY_CACHE_DIR=str(tmp_path / "cache"),
+        )
         assert printed.splitlines() == [
             f"{module} {name} True {not verify}" for module in kernels for name in kernels[module]
         ]

@@ -97,11 +97,15 @@ def measure(orders: int) -> dict[str, Any]:
     longest, mean = chain_length_of(engine)
     median, worst = float(np.median(least_ns)), float(least_ns.max())
     return {
-        "open_orders": orders, "chosen_ids": len(chosen), "samples": SAMPLES,
-        "median_ns": round(median, 1), "worst_ns": round(worst, 1),
+        "open_orders": orders,
+        "chosen_ids": len(chosen),
+        "samples": SAMPLES,
+        "median_ns": round(median, 1),
+        "worst_ns": round(worst, 1),
         "worst_by_median": round(worst / median, 2),
-        "longest_chain": longest, "mean_chain": round(mean, 2),
-    }  # fmt: skip
+        "longest_chain": longest,
+        "mean_chain": round(mean, 2),
+    }
 
 
 def main() -> None:

@@ -144,12 +144,17 @@ def measure(folder: Path, hours: float, rate: int, count: int) -> dict[str, Any]
     size_bytes = sum(path.stat().st_size for path in (folder / "j").glob("segment-*"))
     old = kills(folder, port, count, 2, "--resume")
     return {
-        "hours": hours, "commands_a_second": rate, "kills": count,
-        "journal_gib": round(size_bytes / 2**30, 2), "made_in_s": round(grown_s, 1),
-        "young_median_s": round(float(np.median(young)), 3), "young_worst_s": round(max(young), 3),
-        "old_median_s": round(float(np.median(old)), 3), "old_worst_s": round(max(old), 3),
+        "hours": hours,
+        "commands_a_second": rate,
+        "kills": count,
+        "journal_gib": round(size_bytes / 2**30, 2),
+        "made_in_s": round(grown_s, 1),
+        "young_median_s": round(float(np.median(young)), 3),
+        "young_worst_s": round(max(young), 3),
+        "old_median_s": round(float(np.median(old)), 3),
+        "old_worst_s": round(max(old), 3),
         "how": "the old journal was made in one go, with a checkpoint at its end",
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -93,10 +93,14 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
     if (seen > 1).any():
         raise Violation(f"seed {seed}: {int((seen > 1).sum())} orders executed twice")
     return {
-        "packets": sent, "sent_again": extra, "restarts": restarts,
-        "executed": int(seen.sum()), "executed_twice": int((seen > 1).sum()),
-        "seed": seed, "seconds": round(time.monotonic() - started, 1),
-    }  # fmt: skip
+        "packets": sent,
+        "sent_again": extra,
+        "restarts": restarts,
+        "executed": int(seen.sum()),
+        "executed_twice": int((seen > 1).sum()),
+        "seed": seed,
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def _sequenced(journal: Path) -> int:

@@ -142,17 +142,22 @@ def measure(rounds: int, seconds: float, *arguments: str) -> dict[str, Any]:
             "p99_ns": int(np.median(p99[which])),
         }
         for name, which in (
-            ("quiet", QUIET), ("beside_the_flood", FLOOD), ("flood_elsewhere", ELSEWHERE),
+            ("quiet", QUIET),
+            ("beside_the_flood", FLOOD),
+            ("flood_elsewhere", ELSEWHERE),
         )
-    }  # fmt: skip
+    }
     return both | {
-        "rounds": rounds, "seconds_a_round": seconds, "flood_per_s": flood_per_s,
+        "rounds": rounds,
+        "seconds_a_round": seconds,
+        "flood_per_s": flood_per_s,
         "p99_ratio": round(float(np.median(p99[FLOOD] / p99[QUIET])), 2),
         "p99_ratio_elsewhere": round(float(np.median(p99[ELSEWHERE] / p99[QUIET])), 2),
-        "commands": result["commands"], "refused": account["rate_refused_records"],
+        "commands": result["commands"],
+        "refused": account["rate_refused_records"],
         "dropped_packets": account.get("system_drops", account.get("device_dropped")),
         "stop": stop,
-    }  # fmt: skip
+    }
 
 
 def cpu_s(pid: int) -> float:
@@ -176,8 +181,12 @@ def stopped_in(process: subprocess.Popen[str]) -> tuple[dict[str, Any], dict[str
     result = json.loads(process.stdout.readline())
     told_s, told_cpu_s = time.monotonic() - began, cpu_s(process.pid) - before
     process.wait()
-    took = {"drained_s": drained_s, "told_s": told_s, "told_cpu_s": told_cpu_s,
-            "gone_s": time.monotonic() - began}  # fmt: skip
+    took = {
+        "drained_s": drained_s,
+        "told_s": told_s,
+        "told_cpu_s": told_cpu_s,
+        "gone_s": time.monotonic() - began,
+    }
     return result, {name: round(value, 2) for name, value in took.items()}
 
 

@@ -37,15 +37,26 @@ COMMAND = "python -m tests.long.attacks.overload_kinds"
 OPEN = 3_000
 NOW = "20260102-10:00:00"
 KINDS: dict[str, Callable[[int], tuple[str, tuple[tuple[int, str], ...]]]] = {
-    "D, IOC": lambda n: ("D", ((11, f"d{n}"), (55, "ACME"), (54, "1"), (60, NOW), (38, "1"),
-                               (40, "2"), (44, "1"), (59, "3"))),
+    "D, IOC": lambda n: (
+        "D",
+        (
+            (11, f"d{n}"),
+            (55, "ACME"),
+            (54, "1"),
+            (60, NOW),
+            (38, "1"),
+            (40, "2"),
+            (44, "1"),
+            (59, "3"),
+        ),
+    ),
     "q, mass cancel": lambda n: ("q", ((11, f"q{n}"), (530, "7"), (60, NOW))),
     "AF, mass status": lambda n: ("AF", ((584, f"a{n}"), (585, "7"))),
     "H, status": lambda n: ("H", ((11, "NONE"), (55, "ACME"), (54, "1"))),
     "1, test request": lambda n: ("1", ((112, f"t{n}"),)),
     "2, resend of all": lambda n: ("2", ((7, "1"), (16, "0"))),
     "0, heartbeat": lambda n: ("0", ()),
-}  # fmt: skip
+}
 QUIET, FLOOD, ENDED = range(3)
 
 
@@ -97,11 +108,18 @@ def measure(kind: str, rounds: int, seconds: float, rate: int) -> dict[str, floa
     """Ratios of the honest session's p50 and p99, and its quiet and flooded p99 in milliseconds."""
     none = int(CancelOnDisconnect.NONE)
     sessions = [
-        {"name": "FLOOD", "participant": 1, "protocol": int(Protocol.FIX44), "throttle_per_s": rate,
-         "throttle_burst": rate // 10, "queue_bytes": 1 << 28, "cancel_on_disconnect": none},
+        {
+            "name": "FLOOD",
+            "participant": 1,
+            "protocol": int(Protocol.FIX44),
+            "throttle_per_s": rate,
+            "throttle_burst": rate // 10,
+            "queue_bytes": 1 << 28,
+            "cancel_on_disconnect": none,
+        },
         {"name": "QUIET", "participant": 2, "protocol": int(Protocol.OUCH42)},
         {"name": "HOLDER", "participant": 3, "protocol": int(Protocol.OUCH42)},
-    ]  # fmt: skip
+    ]
     took: dict[int, list[Any]] = {QUIET: [], FLOOD: []}
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         journal = Path(folder) / "journal"
@@ -121,10 +139,12 @@ def measure(kind: str, rounds: int, seconds: float, rate: int) -> dict[str, floa
             quiet.client.close()
             venue.stop()
     rows = {
-        name: [(np.percentile(f, at), np.percentile(q, at))
-               for f, q in zip(took[FLOOD], took[QUIET], strict=True)]
+        name: [
+            (np.percentile(f, at), np.percentile(q, at))
+            for f, q in zip(took[FLOOD], took[QUIET], strict=True)
+        ]
         for name, at in (("p50", 50), ("p99", 99))
-    }  # fmt: skip
+    }
     return {
         "p50_ratio": round(median(f / q for f, q in rows["p50"]), 2),
         "p99_ratio": round(median(f / q for f, q in rows["p99"]), 2),
@@ -150,9 +170,12 @@ def main() -> None:
     if not given.no_evidence:
         figures = json.loads((EVIDENCE / "security.json").read_text())["figures"]
         figures["floods"] = {
-            "rate": given.rate, "open_orders": OPEN, "rows": floods, "command": COMMAND,
+            "rate": given.rate,
+            "open_orders": OPEN,
+            "rows": floods,
+            "command": COMMAND,
             "load": round(os.getloadavg()[0], 1),
-        }  # fmt: skip
+        }
         write_evidence("security", figures, message_costs.COMMAND)
 
 

@@ -105,14 +105,30 @@ def measure(
 ) -> dict[str, Any]:
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    command = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--topology", "processes",
-               "--durability", "durable", "--journal", "j", "--json", *more]  # fmt: skip
+    command = [
+        *OUTCRY,
+        "run",
+        "--udp",
+        f"127.0.0.1:{port}",
+        "--topology",
+        "processes",
+        "--durability",
+        "durable",
+        "--journal",
+        "j",
+        "--json",
+        *more,
+    ]
     sent = Array("q", SENDERS)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         with subprocess.Popen(
-            command, cwd=folder, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=(stderr := open(Path(folder) / "said", "w")),
-        ) as process:  # fmt: skip
+            command,
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=(stderr := open(Path(folder) / "said", "w")),
+        ) as process:
             while "running" not in (Path(folder) / "said").read_text():
                 assert process.poll() is None, (Path(folder) / "said").read_text()
                 time.sleep(0.1)

@@ -35,8 +35,12 @@ from tests.support.waiting import BOUND_S
 PREPARED = 800_000
 """Messages of the flood, over FIX more than it gets rid of; OUCH's are sent again and again."""
 CHUNK = 1 << 14
-SIZES = {"row_capacity": 1 << 14, "token_capacity": 1 << 21, "stream_entries": 1 << 22,
-         "stream_bytes": 1 << 29}  # fmt: skip
+SIZES = {
+    "row_capacity": 1 << 14,
+    "token_capacity": 1 << 21,
+    "stream_entries": 1 << 22,
+    "stream_bytes": 1 << 29,
+}
 
 
 def favour(pid: int, nice: int) -> None:
@@ -64,9 +68,22 @@ def ouch_flood() -> bytes:
 def fix_flood(now: str) -> bytes:
     """The same as FIX, from MsgSeqNum 2 on."""
     message = reference.message(
-        [(35, "D"), (34, "0000000"), (49, "FLOOD"), (52, now), (56, "OUTCRY"), (11, "F0000000"),
-         (55, "ACME"), (54, "1"), (38, "1"), (40, "2"), (44, "1"), (59, "3"), (60, now)]
-    )  # fmt: skip
+        [
+            (35, "D"),
+            (34, "0000000"),
+            (49, "FLOOD"),
+            (52, now),
+            (56, "OUTCRY"),
+            (11, "F0000000"),
+            (55, "ACME"),
+            (54, "1"),
+            (38, "1"),
+            (40, "2"),
+            (44, "1"),
+            (59, "3"),
+            (60, now),
+        ]
+    )
     data = np.tile(np.frombuffer(message, np.uint8), (PREPARED, 1))
     for before, first in ((b"34=", 2), (b"11=F", 1)):
         at = message.index(b"\x01" + before) + 1 + len(before)
@@ -87,8 +104,17 @@ def flood(
     else:
         now = time.strftime("%Y%m%d-%H:%M:%S.000", time.gmtime())
         connection = socket.create_connection(("127.0.0.1", port))
-        logon = [(35, "A"), (34, "1"), (49, "FLOOD"), (52, now), (56, "OUTCRY"), (98, "0"),
-                 (108, "60"), (553, "FLOOD"), (554, PASSWORD)]  # fmt: skip
+        logon = [
+            (35, "A"),
+            (34, "1"),
+            (49, "FLOOD"),
+            (52, now),
+            (56, "OUTCRY"),
+            (98, "0"),
+            (108, "60"),
+            (553, "FLOOD"),
+            (554, PASSWORD),
+        ]
         connection.sendall(reference.message(logon))
         data = memoryview(fix_flood(now))
     size = len(data) // PREPARED
@@ -116,8 +142,10 @@ def flood(
 def reasons(protocol: str, data: bytes) -> Counter[str]:
     """What the flood was told at its beginning, by kind."""
     if protocol == "fix":
-        rows = [dict(part.partition(b"=")[::2] for part in message.split(b"\x01"))
-                for message in data.split(b"8=FIX")[1:-1]]  # fmt: skip
+        rows = [
+            dict(part.partition(b"=")[::2] for part in message.split(b"\x01"))
+            for message in data.split(b"8=FIX")[1:-1]
+        ]
         return Counter(
             b" ".join((row.get(b"35", b""), row.get(b"150", b""), row.get(b"58", b""))).decode()
             for row in rows
@@ -137,9 +165,10 @@ class Quiet:
     def __init__(self, protocol: str, port: int) -> None:
         self.protocol, self.number = protocol, 0
         self.client: Any = (
-            Client(port, "QUIET") if protocol == "ouch"
+            Client(port, "QUIET")
+            if protocol == "ouch"
             else FixClient("127.0.0.1", port, "QUIET", PASSWORD, timeout_s=BOUND_S)
-        )  # fmt: skip
+        )
 
     def order(self) -> None:
         self.number += 1
@@ -229,13 +258,18 @@ def measure(
         for name, which in (("quiet", QUIET), ("beside_the_flood", FLOOD))
     }
     return both | {
-        "protocol": protocol, "throttle_per_s": rate, "over_limit": policy.name.lower(),
-        "case": f"{protocol} {policy.name.lower()}", "rounds": rounds, "seconds_a_round": seconds,
+        "protocol": protocol,
+        "throttle_per_s": rate,
+        "over_limit": policy.name.lower(),
+        "case": f"{protocol} {policy.name.lower()}",
+        "rounds": rounds,
+        "seconds_a_round": seconds,
         "flood_per_s": int(sent.value / (rounds * (seconds + SETTLED_S))),
         "flood_was_told_at_first": first_replies,
         "p99_ratio": round(float(np.median(p99[FLOOD] / p99[QUIET])), 2),
-        "commands": account["result"]["commands"], "restarts": len(account["restarts"]),
-    }  # fmt: skip
+        "commands": account["result"]["commands"],
+        "restarts": len(account["restarts"]),
+    }
 
 
 def main() -> None:
@@ -247,8 +281,13 @@ def main() -> None:
     parser.add_argument("--over-limit", choices=["reject", "queue"], default="reject")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
-    report = measure(given.protocol, given.rounds, given.seconds, given.rate,
-                    ThrottlePolicy[given.over_limit.upper()])  # fmt: skip
+    report = measure(
+        given.protocol,
+        given.rounds,
+        given.seconds,
+        given.rate,
+        ThrottlePolicy[given.over_limit.upper()],
+    )
     print(json.dumps(report, indent=1))
     if given.evidence:
         add_evidence(given.evidence, "overload_sessions", report, by="case")

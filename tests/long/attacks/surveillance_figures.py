@@ -90,12 +90,15 @@ def quiet(name: str, orders: int) -> dict[str, Any]:
     written = as_written(commands, np.concatenate([part[1] for part in parts]))
     who = len(set(commands["participant"].tolist()))
     return {
-        "commands": len(commands), "hours": len(commands) * apart_ns / 3_600e9,
-        "participants": who, "cases": len(cases), "cases_a_participant": len(cases) / who,
+        "commands": len(commands),
+        "hours": len(commands) * apart_ns / 3_600e9,
+        "participants": who,
+        "cases": len(cases),
+        "cases_a_participant": len(cases) / who,
         "by_detector": dict(Counter(case.detector for case in cases)),
         "as_written": dict(Counter(alarm.rule for alarm in written)),
         "as_written_a_participant": len(written) / who,
-    }  # fmt: skip
+    }
 
 
 def mixed(name: str, seed: int) -> dict[str, Any]:
@@ -117,11 +120,15 @@ def mixed(name: str, seed: int) -> dict[str, Any]:
     scores = Accuracy()
     cases = count(scores, seed, market)
     return {
-        "commands": scores.commands, "seen": dict(scores.seen), "missed": dict(scores.missed),
-        "false": dict(scores.wrong), "unlabelled": dict(scores.unlabelled), "gains": scores.profits,
+        "commands": scores.commands,
+        "seen": dict(scores.seen),
+        "missed": dict(scores.missed),
+        "false": dict(scores.wrong),
+        "unlabelled": dict(scores.unlabelled),
+        "gains": scores.profits,
         "acts_without_label": sorted(set(PATTERNS) - {"cross_market"} - set(scores.profits)),
         "cases": len(cases),
-    }  # fmt: skip
+    }
 
 
 def rare(seed: int) -> Accuracy:
@@ -151,10 +158,11 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
         ranges = STYLES["wash" if name.startswith("wash") else name]
         style = best[name][1] if name in best and rng.random() < 0.5 else None
         style = {
-            key: (style[key] * rng.uniform(0.7, 1.4) if style
-                  else rng.uniform(low * 0.3, high * 1.5))
+            key: (
+                style[key] * rng.uniform(0.7, 1.4) if style else rng.uniform(low * 0.3, high * 1.5)
+            )
             for key, (low, high) in ranges.items()
-        }  # fmt: skip
+        }
         tried[name] += 1
         market_seed = rng.randrange(2**31)
         outcome = measure([market_seed], (name,), {name: style})
@@ -162,17 +170,25 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
         gains = outcome.profits.get(pattern, [])
         unseen = outcome.missed[pattern] and not sum(outcome.right.values())
         if unseen and gains and gains[0] > 0:
-            row = {"gain_ticks": gains[0], "market_seed": market_seed,
-                   "style": {key: round(value, 2) for key, value in style.items()}}  # fmt: skip
+            row = {
+                "gain_ticks": gains[0],
+                "market_seed": market_seed,
+                "style": {key: round(value, 2) for key, value in style.items()},
+            }
             evasions[name].append(row)
             if name not in best or gains[0] > best[name][0]:
                 best[name] = gains[0], style
     return {
-        "seconds": seconds, "seed": seed, "tried": dict(tried),
+        "seconds": seconds,
+        "seed": seed,
+        "tried": dict(tried),
         "unseen_and_profitable": {name: len(rows) for name, rows in evasions.items()},
-        "best": {name: sorted(rows, key=lambda row: -row["gain_ticks"])[:3]
-                 for name, rows in evasions.items() if rows},
-    }  # fmt: skip
+        "best": {
+            name: sorted(rows, key=lambda row: -row["gain_ticks"])[:3]
+            for name, rows in evasions.items()
+            if rows
+        },
+    }
 
 
 OTHER_MINUTES, OTHER_CROWD = 12, 60
@@ -199,17 +215,25 @@ def other(seed: int, markets: int, processes: int) -> dict[str, Any]:
     jobs = [(name, seed + number) for name in names for number in range(markets)]
     scores = {name: Accuracy() for name in names}
     with ProcessPoolExecutor(processes) as pool:
-        for (name, _), one in zip(jobs, pool.map(other_market, *zip(*jobs, strict=True)),
-                                  strict=True):  # fmt: skip
+        for (name, _), one in zip(
+            jobs, pool.map(other_market, *zip(*jobs, strict=True)), strict=True
+        ):
             scores[name].join(one)
     report: dict[str, Any] = {"seed": seed, "markets": markets, "minutes": OTHER_MINUTES}
     for name, kind in KINDS.items():
         seen, missed = (getattr(scores[name], what)[kind.pattern] for what in ("seen", "missed"))
-        report[name] = {"pattern": kind.pattern, "acts": seen + missed, "seen": seen,
-                        "false": dict(scores[name].wrong)}  # fmt: skip
+        report[name] = {
+            "pattern": kind.pattern,
+            "acts": seen + missed,
+            "seen": seen,
+            "false": dict(scores[name].wrong),
+        }
     clean = scores[""]
-    report["clean days"] = {"markets": markets, "cases": sum(clean.wrong.values()),
-                            "by_detector": dict(clean.wrong)}  # fmt: skip
+    report["clean days"] = {
+        "markets": markets,
+        "cases": sum(clean.wrong.values()),
+        "by_detector": dict(clean.wrong),
+    }
     return report
 
 

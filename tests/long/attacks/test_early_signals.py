@@ -28,8 +28,11 @@ def test_signals_at_every_moment_of_a_run(tmp_path: Path) -> None:
     for _ in range(200):
         with subprocess.Popen(
             [*command, "--topology", rng.choice(["inline", "processes"])],
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as process:  # fmt: skip
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
             time.sleep(rng.uniform(0, 2.5))
             process.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
             out, err = process.communicate(timeout=BOUND_S)

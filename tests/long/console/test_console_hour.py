@@ -62,9 +62,12 @@ def held(devtools, console):
         devtools.send("HeapProfiler.collectGarbage")
     heap = devtools.send("Runtime.getHeapUsage")["usedSize"]
     counted = devtools.send("Memory.getDOMCounters")
-    return {"heap_bytes": int(heap), "nodes": counted["nodes"],
-            "listeners": counted["jsEventListeners"],
-            "console_bytes": console.memory_info().rss}  # fmt: skip
+    return {
+        "heap_bytes": int(heap),
+        "nodes": counted["nodes"],
+        "listeners": counted["jsEventListeners"],
+        "console_bytes": console.memory_info().rss,
+    }
 
 
 def slope_per_hour(rows, key):
@@ -99,13 +102,17 @@ def test_memory_is_flat_over_an_hour(browser, floor, seconds):
     }
     write_evidence(
         "page_hour",
-        {"seconds": rows[-1]["at_s"], "seed": SEED, "grown": grown,
-         "batches_traded": (trading.next_id - 100_000_000) // 100,
-         "heap_bytes_per_hour": slope_per_hour(rows, "heap_bytes"),
-         "console_bytes_per_hour": slope_per_hour(rows, "console_bytes"),
-         "rows": rows},
+        {
+            "seconds": rows[-1]["at_s"],
+            "seed": SEED,
+            "grown": grown,
+            "batches_traded": (trading.next_id - 100_000_000) // 100,
+            "heap_bytes_per_hour": slope_per_hour(rows, "heap_bytes"),
+            "console_bytes_per_hour": slope_per_hour(rows, "console_bytes"),
+            "rows": rows,
+        },
         'make test-long ARGS="tests/long/console/test_console_hour.py -k hour"',
-    )  # fmt: skip
+    )
     # What the page shows fills its bounds: 200 lines of the log, 50 changes of alarms, 7,200
     # candles.  A leak with each update would be a multiple: thousands of them came.
     assert grown["heap_bytes"] <= 1.25, rows
@@ -141,11 +148,13 @@ def test_frames_at_fifty_updates_a_second(browser, floor, view):
         expect(page, f"#view-{view}").to_be_visible()
     span_s = (times[-1] - times[0]) / 1e3
     figures = {
-        "seconds": span_s, "frames_per_s": len(gaps_ms) / span_s,
-        "updates_per_s": updates / span_s, "busy_share": busy / span_s,
+        "seconds": span_s,
+        "frames_per_s": len(gaps_ms) / span_s,
+        "updates_per_s": updates / span_s,
+        "busy_share": busy / span_s,
         "gap_ms": {q: float(np.quantile(gaps_ms, float(q))) for q in ("0.5", "0.99", "1")},
         "missed_frames": int((np.round(gaps_ms / (1000 / 60)) - 1).clip(0).sum()),
-    }  # fmt: skip
+    }
     command = 'make test-long ARGS="tests/long/console/test_console_hour.py -k frames"'
     write_evidence(f"page_frames_{view}", figures, command)
     assert figures["updates_per_s"] >= 45, figures

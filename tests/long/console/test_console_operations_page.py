@@ -33,8 +33,14 @@ def test_a_day_and_a_bad_one(floor):
     assert "step 6: notify" in run(close, floor.folder)
     for line in opens:
         words = [*OUTCRY, *shlex.split(line)[1:]]
-        done = subprocess.run(words, cwd=floor.folder, input=PASSWORD + "\n", text=True,
-                              capture_output=True, timeout=BOUND_S)  # fmt: skip
+        done = subprocess.run(
+            words,
+            cwd=floor.folder,
+            input=PASSWORD + "\n",
+            text=True,
+            capture_output=True,
+            timeout=BOUND_S,
+        )
         assert done.returncode == 0, (line, done.stderr)
     for number in "23":
         run(f"outcry resume participant {number}", floor.folder)

@@ -63,6 +63,9 @@ def test_a_hundred_million_random_commands_make_no_difference():
     }
     print(figures)
     if setting("EVIDENCE", 0):
-        options = [f"OUTCRY_FUZZ_{name}={os.environ[f'OUTCRY_FUZZ_{name}']}" for name in SETTINGS
-                   if f"OUTCRY_FUZZ_{name}" in os.environ]  # fmt: skip
+        options = [
+            f"OUTCRY_FUZZ_{name}={os.environ[f'OUTCRY_FUZZ_{name}']}"
+            for name in SETTINGS
+            if f"OUTCRY_FUZZ_{name}" in os.environ
+        ]
         write_evidence("matcher_fuzz", figures, " ".join([*options, COMMAND]))

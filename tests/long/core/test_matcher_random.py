@@ -39,8 +39,7 @@ def test_assertions_compiled_in_hold():
         "        engine.process(order)\n"
         "        engine.check()\n"
     )
-    path = os.pathsep.join([str(ROOT),
-                            os.environ.get("PYTHONPATH", "")])  # fmt: skip
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OUTCRY_VERIFY": "1", "PYTHONPATH": path}
     result = subprocess.run(
         [sys.executable, "-c", code],

@@ -61,9 +61,12 @@ def say() -> None:
 def test_the_stripped_build_answers_plain_commands_as_the_whole_and_refuses_the_rest() -> None:
     """Events and state of a plain flow bit by bit; of the types the three plain ones are taken."""
     done = subprocess.run(
-        [sys.executable, "-c", IN_THAT_BUILD], capture_output=True, text=True, timeout=BOUND_S,
+        [sys.executable, "-c", IN_THAT_BUILD],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
         env=os.environ | {"OUTCRY_STRIPPED": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     hashes, refused = json.loads(done.stdout)
     assert hashes == plain_hashes()

@@ -35,12 +35,17 @@ def test_a_hundred_million_commands_never_past_a_limit():
         seed += 1
     took_s = time.monotonic() - started
     figures = {
-        "commands": commands, "refused_by_a_limit": refused, "past_a_limit": 0,
-        "first_seed": 1_000, "last_seed": seed - 1, "participants": PARTICIPANTS,
-        "protected": "every second piece", "with_a_speed_bump": bumped_commands,
+        "commands": commands,
+        "refused_by_a_limit": refused,
+        "past_a_limit": 0,
+        "first_seed": 1_000,
+        "last_seed": seed - 1,
+        "participants": PARTICIPANTS,
+        "protected": "every second piece",
+        "with_a_speed_bump": bumped_commands,
         "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
-    }  # fmt: skip
+    }
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
         command = "make test-long ARGS=tests/long/core/test_risk_never_past.py"

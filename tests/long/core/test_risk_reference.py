@@ -45,11 +45,16 @@ def test_ten_million_mixed_commands():
             seed = seeds.stop
     took_s = time.monotonic() - started
     figures = {
-        "commands": commands, "differences": 0, "first_seed": 100, "last_seed": seed - 1,
-        "protection_decisions": decisions, "entered_from_the_speed_bump": entered,
-        "processes": processes, "seconds": round(took_s, 1),
+        "commands": commands,
+        "differences": 0,
+        "first_seed": 100,
+        "last_seed": seed - 1,
+        "protection_decisions": decisions,
+        "entered_from_the_speed_bump": entered,
+        "processes": processes,
+        "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
-    }  # fmt: skip
+    }
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
         given = f"OUTCRY_RISK_SECONDS={limit} OUTCRY_RISK_PROCESSES={processes}"

@@ -26,8 +26,14 @@ def test_slow_readers_go_on_from_the_journal_come_back_and_hold_nobody_up(tmp_pa
     table = TOPOLOGY.extended(released=READERS)
     source = GeneratedFlow("normal", MANY, 3)
     with Children(tmp_path / "j", manners, stop_when="slow") as children:
-        options = Options(source=source, orders=MANY, journal=tmp_path / "j", rate=RATE,
-                          wiring=table, housekeeping_cores=0)  # fmt: skip
+        options = Options(
+            source=source,
+            orders=MANY,
+            journal=tmp_path / "j",
+            rate=RATE,
+            wiring=table,
+            housekeeping_cores=0,
+        )
         result = run(options, children)
         reports = {name: children.report(name) for name in ("audit", "slow")}
     assert result["interrupted"]

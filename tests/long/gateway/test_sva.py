@@ -16,21 +16,27 @@ POINTS = {
     *re.findall(r"(\w+): cover property \(@\(posedge clk\) rst", SVA.read_text()),
 }
 LOSES_ORDERS = (
-    "outcry_gateway", ".s_axis_tvalid(s_axis_tvalid)",
+    "outcry_gateway",
+    ".s_axis_tvalid(s_axis_tvalid)",
     ".s_axis_tvalid(s_axis_tvalid && !s_axis_tdata[64])",
-)  # fmt: skip
+)
 CHECKS_EVERYBODY = (
-    "outcry_validator", "({16{read_new || read_replace || read_expiry}} & ENTRY_CHECKS)",
+    "outcry_validator",
+    "({16{read_new || read_replace || read_expiry}} & ENTRY_CHECKS)",
     "ENTRY_CHECKS",
-)  # fmt: skip
+)
 WRONG_DECERR = ("outcry_regs", "DECERR = 2'b11;", "DECERR = 2'b01;")
 BROKEN = {
     "verdict_stands": ("outcry_gateway", ".m_axis_tready(m_axis_tready)", ".m_axis_tready(1'b1)"),
     "write_answer_stands": (
-        "outcry_gateway", ".s_axil_bready(s_axil_bready)", ".s_axil_bready(1'b1)",
+        "outcry_gateway",
+        ".s_axil_bready(s_axil_bready)",
+        ".s_axil_bready(1'b1)",
     ),
     "read_answer_stands": (
-        "outcry_gateway", ".s_axil_rready(s_axil_rready)", ".s_axil_rready(1'b1)",
+        "outcry_gateway",
+        ".s_axil_rready(s_axil_rready)",
+        ".s_axil_rready(1'b1)",
     ),
     "write_answer_is_one_of_three": WRONG_DECERR,
     "read_answer_is_one_of_three": WRONG_DECERR,
@@ -40,14 +46,18 @@ BROKEN = {
     "order_has_room": LOSES_ORDERS,
     "order_leaves_in_time": LOSES_ORDERS,
     "order_is_unchanged": (
-        "outcry_gateway", ".s_axis_tdata(s_axis_tdata)", ".s_axis_tdata(s_axis_tdata ^ 512'd1)",
+        "outcry_gateway",
+        ".s_axis_tdata(s_axis_tdata)",
+        ".s_axis_tdata(s_axis_tdata ^ 512'd1)",
     ),
     "unarmed_lets_nobody_in": (
-        "outcry_validator", "row_participant_off <= !armed || (", "row_participant_off <= (",
+        "outcry_validator",
+        "row_participant_off <= !armed || (",
+        "row_participant_off <= (",
     ),
     "taking_away_is_never_limited": CHECKS_EVERYBODY,
     "disconnect_always_passes": CHECKS_EVERYBODY,
-}  # fmt: skip
+}
 """Of each assertion: a text of a file, and what stands in its place when it is broken."""
 
 

@@ -60,7 +60,10 @@ def test_ten_thousand_kills_double_nothing_and_lose_nothing(tmp_path):
     assert counts["different"] == 0
     assert counts["journals"] > 100
     figures = counts | {
-        "commands_a_journal": KILLED_COMMANDS, "commands_a_stretch": KILLED_EVERY,
-        "first_seed": seed, "processes": processes, "seconds": round(time.monotonic() - began),
-    }  # fmt: skip
+        "commands_a_journal": KILLED_COMMANDS,
+        "commands_a_stretch": KILLED_EVERY,
+        "first_seed": seed,
+        "processes": processes,
+        "seconds": round(time.monotonic() - began),
+    }
     write_evidence("ledger_kills", figures, command_of("kills"))

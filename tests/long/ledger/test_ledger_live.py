@@ -72,14 +72,24 @@ def followed(journal, on):
     watcher = multiprocessing.get_context("fork").Process(
         target=look, args=(os.getpid(), journal, gathered)
     )
-    script = f"while [ ! -e {journal}/journal.json ] && [ -z \"$(ls {journal} 2>/dev/null)\" ]; " \
-             "do sleep 0.02; done; exec \"$@\""  # fmt: skip
+    script = (
+        f'while [ ! -e {journal}/journal.json ] && [ -z "$(ls {journal} 2>/dev/null)" ]; '
+        'do sleep 0.02; done; exec "$@"'
+    )
     outcry = [sys.executable, "-m", "openoutcry"]
-    words = ([*outcry, "ledger", "follow", str(journal)],
-             [*outcry, "reconcile", str(journal), "--follow", "--json"])  # fmt: skip
-    children = [subprocess.Popen(["bash", "-c", script, "follow", *one], text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                for one in words]  # fmt: skip
+    words = (
+        [*outcry, "ledger", "follow", str(journal)],
+        [*outcry, "reconcile", str(journal), "--follow", "--json"],
+    )
+    children = [
+        subprocess.Popen(
+            ["bash", "-c", script, "follow", *one],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for one in words
+    ]
     watcher.start()
     try:
         yield gathered
@@ -95,9 +105,18 @@ def one(journal, on):
     """The whole span of a paced run, durable, with risk in its core; what was looked at."""
     orders, recording = int(RATE * (SECONDS + WARM_S)), Recording()
     source = flow("normal", orders)
-    options = Options(source=source, orders=orders, seed=SEED, rate=RATE, durability="durable",
-                      verify=False, hooks=hooks(source.instruments), journal=journal,
-                      volatile_journal=True, recording=recording)  # fmt: skip
+    options = Options(
+        source=source,
+        orders=orders,
+        seed=SEED,
+        rate=RATE,
+        durability="durable",
+        verify=False,
+        hooks=hooks(source.instruments),
+        journal=journal,
+        volatile_journal=True,
+        recording=recording,
+    )
     samples = None
     with followed(journal, on) as gathered:
         checked(run(options))
@@ -127,8 +146,9 @@ def test_a_ledger_goes_along_with_a_hundred_thousand_orders_a_second():
                     figures[f"{name}_lag_s"] = {
                         "p50": round(float(np.median(behind)), 3),
                         "p99": round(float(np.percentile(behind, 99)), 3),
-                        "max": round(float(behind.max()), 3), "looks": len(behind),
-                    }  # fmt: skip
+                        "max": round(float(behind.max()), 3),
+                        "looks": len(behind),
+                    }
         figures["ratio"] = {
             name: round(figures["followed"][name] / figures["alone"][name], 3)
             for name in ("p50", "p99")

@@ -40,8 +40,12 @@ def test_hftbacktest_replays_the_events(day, tmp_path):
         pytest.skip(f"no {python}: outcry bench market-data --setup")
     home, book, symbols = day
     write_feed(home, tmp_path / "x.npz", "npz", symbol=symbols[0])
-    done = subprocess.run([str(python), "-c", READER, str(tmp_path / "x.npz")],
-                          capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
+    done = subprocess.run(
+        [str(python), "-c", READER, str(tmp_path / "x.npz")],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert done.returncode == 0, done.stderr
     expected = []
     for side in "BS":

@@ -13,7 +13,14 @@ def test_the_document_has_every_figure(monkeypatch):
     document = bench_sessions(1, True, "outcry bench sessions --quick", lambda line: None)
     assert document["shape"] == SHAPE
     assert {result["name"] for result in document["results"]} >= {
-        "ouch_decode_ns", "ouch_encode_ns", "fix_decode_ns", "fix_encode_ns", "ouch_ack_p50",
-        "ouch_ack_p99", "fix_ack_p50", "ouch_orders_memory", "ouch_orders_durable",
+        "ouch_decode_ns",
+        "ouch_encode_ns",
+        "fix_decode_ns",
+        "fix_encode_ns",
+        "ouch_ack_p50",
+        "ouch_ack_p99",
+        "fix_ack_p50",
+        "ouch_orders_memory",
+        "ouch_orders_durable",
         "journal_bytes",
-    }  # fmt: skip
+    }

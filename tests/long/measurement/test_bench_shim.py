@@ -12,9 +12,13 @@ from openoutcry.report.tables import shim_table
 from tests.support.dpdk_shim.shim_wire import needs_shim
 
 PROGRAMS = [
-    "recvmmsg", "python_socket", "net_ring", "net_ring_summed", "net_ring_bare",
+    "recvmmsg",
+    "python_socket",
+    "net_ring",
+    "net_ring_summed",
+    "net_ring_bare",
     "pcap_no_huge_pages",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

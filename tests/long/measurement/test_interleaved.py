@@ -16,8 +16,11 @@ def test_two_checkouts_leave_documents_that_can_be_compared(tmp_path: Path) -> N
     """The same one twice: as many rounds of each as were asked for, with the same figures."""
     done = subprocess.run(
         [sys.executable, SCRIPT, ROOT, ROOT, "2", "cores", "--quick"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["round 1 of 2", "round 2 of 2"]
     documents = [read_document(tmp_path / f"cores-{name}.json") for name in ("before", "now")]
@@ -29,8 +32,11 @@ def test_a_build_that_cannot_measure_ends_it(tmp_path: Path) -> None:
     """Its own words are shown, and no document is left."""
     done = subprocess.run(
         [sys.executable, SCRIPT, ROOT, ROOT, "2", "nothing"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert done.returncode == 1
     assert "nothing" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -47,9 +47,11 @@ SAYS: dict[str, dict[str, str]] = {
 """What a subject says of a situation that it cannot see all in; of a subject without a word here
 nothing is hidden by it."""
 CHEAPEST = (
-    ("one core", "ring"), ("no rights", "jitter"), ("no perf events", "jitter"),
+    ("one core", "ring"),
+    ("no rights", "jitter"),
+    ("no perf events", "jitter"),
     ("container", "jitter"),
-)  # fmt: skip
+)
 
 
 def run_in(situation: str, subject: str, folder: Path) -> tuple[dict[str, Any], str]:
@@ -61,8 +63,11 @@ def run_in(situation: str, subject: str, folder: Path) -> tuple[dict[str, Any], 
         words += ["--explain", "--perf"]
     done = subprocess.run(
         command_in(situation, [*OUTCRY, *words, "--json"]),
-        cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return json.loads(done.stdout), done.stdout
@@ -102,8 +107,11 @@ def test_all_subjects_leave_one_report(situation, tmp_path) -> None:
     words = ["bench", "all", "--quick", "--rounds", "1", "--report", "all.html", "--json"]
     done = subprocess.run(
         command_in(situation, [*OUTCRY, *words]),
-        cwd=tmp_path, capture_output=True, text=True, timeout=2 * TIMEOUT_S,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=2 * TIMEOUT_S,
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "all.html").read_text()
     for document in json.loads(done.stdout)["documents"]:
@@ -119,8 +127,12 @@ def test_a_situation_is_what_it_is_called() -> None:
     seen = {}
     for situation in SITUATIONS:
         if why_not(situation) is None:
-            done = subprocess.run(command_in(situation, ["sh", "-c", look]), text=True,
-                                  capture_output=True, check=True)  # fmt: skip
+            done = subprocess.run(
+                command_in(situation, ["sh", "-c", look]),
+                text=True,
+                capture_output=True,
+                check=True,
+            )
             seen[situation] = done.stdout.split()
     if not seen:
         pytest.skip("none of the situations can be made here")
@@ -139,6 +151,10 @@ def test_real_time_priority_is_tried_and_not_guessed() -> None:
     if why_not("no rights"):
         pytest.skip(str(why_not("no rights")))
     ask = "from openoutcry.host.doctor_costs import *; print(real_time_refusal())"
-    done = subprocess.run(command_in("no rights", [sys.executable, "-c", ask]), text=True,
-                          capture_output=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        command_in("no rights", [sys.executable, "-c", ask]),
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout.strip() == "Operation not permitted"

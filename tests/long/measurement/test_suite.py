@@ -38,10 +38,28 @@ def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
     """The two quickest subjects through the real command: a page with both; a document and a folder
     of exports each."""
     done = subprocess.run(
-        [*OUTCRY, "bench", "all", "--quick", "--rounds", "1", "--subjects", "clock,cores",
-         "--out", "made", "--report", "all.html", "--export", "files", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S,
-    )  # fmt: skip
+        [
+            *OUTCRY,
+            "bench",
+            "all",
+            "--quick",
+            "--rounds",
+            "1",
+            "--subjects",
+            "clock,cores",
+            "--out",
+            "made",
+            "--report",
+            "all.html",
+            "--export",
+            "files",
+            "--json",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "all.html").read_text()
     assert 'id="cores"' in page
@@ -132,8 +150,11 @@ def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
     """SIGINT in mid-run: the document is written, marked partial, exit status 1."""
     running = subprocess.Popen(
         [*OUTCRY, "bench", "clock", "--quick", "--rounds", "40", "--out", "j.json"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert running.stderr is not None
     deadline = time.monotonic() + BOUND_S
     for line in running.stderr:

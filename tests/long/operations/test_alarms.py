@@ -19,8 +19,13 @@ needs_promtool = pytest.mark.skipif(which("promtool") is None, reason="no promto
 def test_prometheus_says_the_same_at_every_edge(tmp_path):
     """promtool runs the rule file over each alarm's series: quiet, firing, quiet."""
     (tmp_path / "rules.yml").write_text(rule_file())
-    checked = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path,
-                             capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
+    checked = subprocess.run(
+        ["promtool", "check", "rules", "rules.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(ALARMS)} rules found" in checked.stdout + checked.stderr
     document = {"rule_files": ["rules.yml"], "evaluation_interval": f"{STEP_S}s", "tests": []}
@@ -35,20 +40,32 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
         fires = {
             # The rule's label stands over a sample's own of that name.
             "exp_labels": labels_of(alarm) | {"severity": alarm.severity},
-            "exp_annotations": {"summary": alarm.summary,
-                                "runbook_url": f"docs/alarms.md#{alarm.name.lower()}"},
-        }  # fmt: skip
+            "exp_annotations": {
+                "summary": alarm.summary,
+                "runbook_url": f"docs/alarms.md#{alarm.name.lower()}",
+            },
+        }
         looks = [(1, []), (2, [fires]), (3, [])]
-        document["tests"].append({
-            "interval": f"{STEP_S}s",
-            "input_series": rows,
-            "alert_rule_test": [
-                {"eval_time": f"{(part * PART_STEPS - 1) * STEP_S}s", "alertname": alarm.name,
-                 "exp_alerts": expected}
-                for part, expected in looks
-            ],
-        })  # fmt: skip
+        document["tests"].append(
+            {
+                "interval": f"{STEP_S}s",
+                "input_series": rows,
+                "alert_rule_test": [
+                    {
+                        "eval_time": f"{(part * PART_STEPS - 1) * STEP_S}s",
+                        "alertname": alarm.name,
+                        "exp_alerts": expected,
+                    }
+                    for part, expected in looks
+                ],
+            }
+        )
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
-    tested = subprocess.run(["promtool", "test", "rules", "tests.yml"], cwd=tmp_path,
-                            capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
+    tested = subprocess.run(
+        ["promtool", "test", "rules", "tests.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert tested.returncode == 0, tested.stdout[-4000:] + tested.stderr[-4000:]

@@ -39,8 +39,13 @@ class Flood:
         while not self.over.is_set():
             batch["order_id"] += FLOOD
             self.venue.senders += 1
-            send([batch], ("127.0.0.1", self.venue.port), rate=FLOOD_RATE,
-                 sender_id=self.venue.senders, timeout_s=BOUND_S)  # fmt: skip
+            send(
+                [batch],
+                ("127.0.0.1", self.venue.port),
+                rate=FLOOD_RATE,
+                sender_id=self.venue.senders,
+                timeout_s=BOUND_S,
+            )
             self.sent += len(batch)
 
     def __enter__(self):
@@ -99,13 +104,21 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
     result = venue.stop()
     write_evidence(
         "rehearsals",
-        {"rehearsals": count, "failed": len(failed), "dumps_not_whole": len(unread),
-         "flood_orders_sent": flood.sent, "flood_orders_per_s": FLOOD_RATE, "open_orders": OPEN,
-         "rehearsal_s": {q: float(np.quantile(took_s, float(q))) for q in ("0.5", "0.99", "1")},
-         "pressed_with_a_hung_stage_s": pressed_s, "restarts_of_the_hung_stage": restarts,
-         "lost": result["last_run"]["lost"], "duplicated": result["last_run"]["duplicated"]},
+        {
+            "rehearsals": count,
+            "failed": len(failed),
+            "dumps_not_whole": len(unread),
+            "flood_orders_sent": flood.sent,
+            "flood_orders_per_s": FLOOD_RATE,
+            "open_orders": OPEN,
+            "rehearsal_s": {q: float(np.quantile(took_s, float(q))) for q in ("0.5", "0.99", "1")},
+            "pressed_with_a_hung_stage_s": pressed_s,
+            "restarts_of_the_hung_stage": restarts,
+            "lost": result["last_run"]["lost"],
+            "duplicated": result["last_run"]["duplicated"],
+        },
         'make test-long ARGS="tests/long/operations/test_button.py"',
-    )  # fmt: skip
+    )
     assert (failed, unread) == ([], [])
     assert restarts >= 1
     assert flood.sent > count * FLOOD / 10

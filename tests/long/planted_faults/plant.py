@@ -81,9 +81,15 @@ def _run_in(
     environment["PYTEST_ADDOPTS"] = shlex.join(f"--deselect={test}" for test in without)
     with (copy.parent / "output").open("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
-            command, shell=True, cwd=copy, env=environment, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            command,
+            shell=True,
+            cwd=copy,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
             code: int | None = process.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -18,13 +18,31 @@ from tests.support.waiting import wait_until
 def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
     """The publisher is killed in the middle of a run; then everything, which is resumed."""
     words = [
-        *OUTCRY, "run", "--orders", "60000", "--rate", "20000", "--durability", "replicated",
-        "--nats", str(cluster.folder), "--stream", "KILLS", "--journal", "day", "--json",
-    ]  # fmt: skip
+        *OUTCRY,
+        "run",
+        "--orders",
+        "60000",
+        "--rate",
+        "20000",
+        "--durability",
+        "replicated",
+        "--nats",
+        str(cluster.folder),
+        "--stream",
+        "KILLS",
+        "--journal",
+        "day",
+        "--json",
+    ]
     running = subprocess.Popen(
-        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
-    )  # fmt: skip
+        words,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     pipeline = find_pipeline(running.pid)
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
     (victim,) = {row["pid"] for row in rows if row["name"] == "replica"}
@@ -35,8 +53,9 @@ def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: P
     )
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
-    done = subprocess.run([*words, "--resume"], cwd=tmp_path, env=environment(), text=True,
-                          capture_output=True)  # fmt: skip
+    done = subprocess.run(
+        [*words, "--resume"], cwd=tmp_path, env=environment(), text=True, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["commands"], document["lost"], document["duplicated"]) == (60_000, 0, 0)

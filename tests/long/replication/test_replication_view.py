@@ -114,8 +114,12 @@ def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_
 
 def the_primary(shown: Any, cluster: Cluster) -> None:
     # A lease that ran out on a busy machine is taken again, under the next epoch.
-    replication = view(shown, lambda one: one["published"] and one["standbys"] and level(one)
-                       and one["lease"]["left_ms"] > 0)  # fmt: skip
+    replication = view(
+        shown,
+        lambda one: (
+            one["published"] and one["standbys"] and level(one) and one["lease"]["left_ms"] > 0
+        ),
+    )
     assert (replication["policy"], replication["waits_for"]) == ("replicated", ["replica"])
     lease = replication["lease"]
     assert (lease["here"], lease["given_up"]) == (True, False)
@@ -126,9 +130,13 @@ def the_primary(shown: Any, cluster: Cluster) -> None:
     document = status_document(str(cluster.folder), cluster)
     (stream,) = [one for one in document["streams"] if one["venue"] == VENUE]
     streams_by_node = {row["node"]: row["streams"] for row in document["nodes"]}
-    replication = view(shown, lambda one: {
-        row["node"]: (row["verified"] or {}).get("streams") for row in one["nodes"]
-    } == streams_by_node)  # fmt: skip
+    replication = view(
+        shown,
+        lambda one: (
+            {row["node"]: (row["verified"] or {}).get("streams") for row in one["nodes"]}
+            == streams_by_node
+        ),
+    )
     leaders = [row["node"] for row in replication["nodes"] if row["state"] == "leader"]
     assert leaders == [stream["leader"]]
     assert replication["cluster"]["last_block"] == stream["last_block"]
@@ -176,9 +184,14 @@ def nodes_that_do_not_answer(shown: Any, page: Any) -> None:
 
 def the_new_primary(shown: Any, page: Any) -> None:
     """What was the standby leads, and says how long that took; the old venue is gone."""
-    replication = view(shown, lambda one: one["standbys"][0]["takeover_ms"]
-                       and not one["cluster"]["trouble"]
-                       and one["lease"]["epoch"] >= 2)  # fmt: skip
+    replication = view(
+        shown,
+        lambda one: (
+            one["standbys"][0]["takeover_ms"]
+            and not one["cluster"]["trouble"]
+            and one["lease"]["epoch"] >= 2
+        ),
+    )
     assert replication["standbys"][0]["role"] == "leading"
     assert sum(replication["standbys"][0]["takeover_ms"].values()) > 0
     assert (replication["lease"]["here"], replication["lease"]["left_ms"]) == (False, None)

@@ -122,7 +122,12 @@ def test_what_sessions_keep_and_tell_passes_under_verify() -> None:
 def test_sessions_pass_under_verify() -> None:
     """Whole venues: both protocols, drop copies, lost connections, kills and checkpoints."""
     names = [
-        "sessions_live", "sessions_ouch50", "sessions_checkpoint", "sessions_kill",
-        "fix_live", "fix_kill", "fix_drop_copy",
-    ]  # fmt: skip
+        "sessions_live",
+        "sessions_ouch50",
+        "sessions_checkpoint",
+        "sessions_kill",
+        "fix_live",
+        "fix_kill",
+        "fix_drop_copy",
+    ]
     assert_passes_under_verify(*(f"tests/order_entry/test_{name}.py" for name in names))

@@ -29,10 +29,19 @@ class Trader50(Trader):
     def order(self, token):
         side = "B" if (token + len(self.trader)) % 2 else "S"
         return OUCH50.from_client("O").pack(
-            user_ref=token, side=side, quantity=1 + token % 7, symbol="ACME", price=10_000,
-            time_in_force="0" if token % 5 == 0 else "3", display="Y", capacity="P", iso="N",
-            cross="N", clordid="", appendage_bytes=0,
-        )  # fmt: skip
+            user_ref=token,
+            side=side,
+            quantity=1 + token % 7,
+            symbol="ACME",
+            price=10_000,
+            time_in_force="0" if token % 5 == 0 else "3",
+            display="Y",
+            capacity="P",
+            iso="N",
+            cross="N",
+            clordid="",
+            appendage_bytes=0,
+        )
 
     def token(self, body):
         accepted = OUCH50.from_server("A")

@@ -85,16 +85,22 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
         hours = np.arange(len(held))[quarter:] * STEP_MINUTES / 60
         slope = np.polyfit(hours, held[quarter:], 1)[0]
         figures[f"{names.get(pid, 'other')} {len(figures)}"] = {
-            "second_quarter_bytes": int(second), "last_quarter_bytes": int(last),
+            "second_quarter_bytes": int(second),
+            "last_quarter_bytes": int(last),
             "slope_bytes_per_hour": round(float(slope)),
-        }  # fmt: skip
+        }
     write_evidence(
         "sessions_day",
-        {"simulated_hours": 24, "steps": len(memory), "commands": len(commands),
-         "session_orders": len(memory) * SESSION_ORDERS, "memory_by_process": figures,
-         "phases": [phase.name for phase in phases[::2]]},
+        {
+            "simulated_hours": 24,
+            "steps": len(memory),
+            "commands": len(commands),
+            "session_orders": len(memory) * SESSION_ORDERS,
+            "memory_by_process": figures,
+            "phases": [phase.name for phase in phases[::2]],
+        },
         "make test-long ARGS=tests/long/sessions/test_venue_day.py",
-    )  # fmt: skip
+    )
 
 
 def stages(venue: ServedVenue) -> dict[int, str]:

@@ -88,8 +88,15 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
     roomy = roomy.replace("position = 6_", "position = 6_000_")
     floor = Floor(folder, roomy.replace("SHARDS", "2") + text)
     client = Client(int(ports["OUCH"]), "ONE")
-    firm = FixClient("127.0.0.1", int(ports["FIX"]), "FIRM", PASSWORD, target="TEST",
-                     heartbeat_s=600, timeout_s=BOUND_S)  # fmt: skip
+    firm = FixClient(
+        "127.0.0.1",
+        int(ports["FIX"]),
+        "FIRM",
+        PASSWORD,
+        target="TEST",
+        heartbeat_s=600,
+        timeout_s=BOUND_S,
+    )
     for number, symbol in enumerate(SYMBOLS):
         client.enter(f"A{number}", symbol=symbol, price=900)
         assert client.message()[0] == "A"
@@ -107,8 +114,14 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
 
     floor.venue.senders += 1
     with ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(send, traffic(), ("127.0.0.1", floor.venue.port), rate=200,
-                           sender_id=floor.venue.senders, timeout_s=BOUND_S)  # fmt: skip
+        sent = pool.submit(
+            send,
+            traffic(),
+            ("127.0.0.1", floor.venue.port),
+            rate=200,
+            sender_id=floor.venue.senders,
+            timeout_s=BOUND_S,
+        )
         try:
             floor.venue.wait_for(lambda s: s["commands"] > 200)
             for stage in ("matcher-1", "matcher"):

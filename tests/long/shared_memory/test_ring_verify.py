@@ -68,9 +68,13 @@ for name in sys.argv[2:]:
 def python(code: str, *arguments: str, **variables: str) -> str:
     """Run Python code in a fresh process with the tests' helpers on its path."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, **variables}, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -97,9 +101,12 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(verify: bool, tmp_
     path.write_text(stripped)
     names = ("publish", "publish_sized", "release", "publish_claim")
     printed = python(
-        MACHINE_CODE, str(path), *names,
-        OUTCRY_VERIFY=str(int(verify)), OUTCRY_CACHE_DIR=str(tmp_path / "cache"),
-    )  # fmt: skip
+        MACHINE_CODE,
+        str(path),
+        *names,
+        OUTCRY_VERIFY=str(int(verify)),
+        OUTCRY_CACHE_DIR=str(tmp_path / "cache"),
+    )
     expected = [f"{name} True {verify} {not verify}" for name in names]
     assert printed.splitlines() == expected
 
@@ -117,11 +124,14 @@ def test_the_core_of_the_ring_tests_passes_under_verify() -> None:
         "system/shared_memory/test_ring_kills.py::"
         "test_kills_at_random_points_lose_and_double_nothing[1]",
         "system/shared_memory/test_ring_grid.py::test_one_producer_on_a_ring_of_several_is_the_same",
-    ]  # fmt: skip
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-m", "", *(f"tests/{test}" for test in tests)],
-        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OUTCRY_VERIFY": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OUTCRY_VERIFY": "1"},
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -20,16 +20,27 @@ def test_a_long_days_trail_is_asked(tmp_path, name, commands):
     busiest, middle, _ = hours.values()
     busiest_cpu, _, _ = report["participant_hour_cpu_s"].values()
     figures = {
-        "commands": commands, "rows": report["rows"], "parts": report["parts"],
-        "bytes": report["bytes"], "build_s": report["build_s"], "verify_s": report["verify_s"],
-        "orders": life["count"], "order_life_p50_ms": life["p50"], "order_life_p99_ms": life["p99"],
+        "commands": commands,
+        "rows": report["rows"],
+        "parts": report["parts"],
+        "bytes": report["bytes"],
+        "build_s": report["build_s"],
+        "verify_s": report["verify_s"],
+        "orders": life["count"],
+        "order_life_p50_ms": life["p50"],
+        "order_life_p99_ms": life["p99"],
         "order_life_cpu_p99_ms": report["order_life_cpu_ms"]["p99"],
-        "order_life_cold_p50_ms": cold["p50"], "order_life_cold_max_ms": cold["max"],
-        "busiest_hour_p50_s": busiest["p50"], "busiest_hour_max_s": busiest["max"],
-        "middle_hour_p50_s": middle["p50"], "middle_hour_max_s": middle["max"], "seed": 7,
-        "busiest_hour_cpu_max_s": busiest_cpu["max"], "build_cpu_s": report["build_cpu_s"],
+        "order_life_cold_p50_ms": cold["p50"],
+        "order_life_cold_max_ms": cold["max"],
+        "busiest_hour_p50_s": busiest["p50"],
+        "busiest_hour_max_s": busiest["max"],
+        "middle_hour_p50_s": middle["p50"],
+        "middle_hour_max_s": middle["max"],
+        "seed": 7,
+        "busiest_hour_cpu_max_s": busiest_cpu["max"],
+        "build_cpu_s": report["build_cpu_s"],
         "load": report["load"],
-    }  # fmt: skip
+    }
     number = "ten" if commands == 10_000_000 else "hundred"
     command = f"make test-long ARGS='tests/long/surveillance/test_audit_long.py -k {number}'"
     write_evidence(name, figures, command)

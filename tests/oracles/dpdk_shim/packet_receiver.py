@@ -114,8 +114,9 @@ class PacketReceiver:
         taken = Taken()
         for index in range(count):
             begin = HEADER_BYTES + RECORD_BYTES * index
-            self._order(data[begin : begin + RECORD_BYTES], number, sender, first + index, address,
-                        taken)  # fmt: skip
+            self._order(
+                data[begin : begin + RECORD_BYTES], number, sender, first + index, address, taken
+            )
         self.counts["records"] += len(taken.orders)
         return taken
 

@@ -26,11 +26,16 @@ ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 MARKET_PRICES = (0x7FFFFFFF, 0x77359400)
 MAX_PRICE = 1_999_999_900
 DISPLAYS = {
-    "Y": OrderType.LIMIT, "A": OrderType.LIMIT, "Z": OrderType.LIMIT,
-    "N": OrderType.HIDDEN, "n": OrderType.HIDDEN,
-    "P": OrderType.POST_ONLY_SLIDE, "L": OrderType.POST_ONLY_SLIDE,
-    "M": OrderType.PEG_MIDPOINT, "m": OrderType.PEG_MIDPOINT,
-}  # fmt: skip
+    "Y": OrderType.LIMIT,
+    "A": OrderType.LIMIT,
+    "Z": OrderType.LIMIT,
+    "N": OrderType.HIDDEN,
+    "n": OrderType.HIDDEN,
+    "P": OrderType.POST_ONLY_SLIDE,
+    "L": OrderType.POST_ONLY_SLIDE,
+    "M": OrderType.PEG_MIDPOINT,
+    "m": OrderType.PEG_MIDPOINT,
+}
 SHOWN = {"Y", "A", "Z"}
 OWN = ("firm", "display", "capacity", "iso", "cross", "customer", "side")
 
@@ -58,8 +63,11 @@ def own_fields(own: bytes) -> dict[str, Any]:
     numbers = [int.from_bytes(own[k : k + 4], "little") for k in (12, 16, 20)]
     letters = dict(zip(OWN[1:], text[4:10], strict=True))
     return letters | {
-        "firm": text[:4], "time_in_force": numbers[0], "min_qty": numbers[1], "shares": numbers[2],
-    }  # fmt: skip
+        "firm": text[:4],
+        "time_in_force": numbers[0],
+        "min_qty": numbers[1],
+        "shares": numbers[2],
+    }
 
 
 def classify(packet: bytes) -> int:
@@ -278,9 +286,14 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
         return say("U", world, token, previous_token=note["orig"].tobytes()[:14], **fields)
     if kind == EventKind.FILLED:
         return say(
-            "E", world, token, shares=u32(event["qty_lots"]), price=world.price(event),
-            liquidity=liquidity(event, row), match=match_number(event),
-        )  # fmt: skip
+            "E",
+            world,
+            token,
+            shares=u32(event["qty_lots"]),
+            price=world.price(event),
+            liquidity=liquidity(event, row),
+            match=match_number(event),
+        )
     if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
         return canceled(event, row, note, world)
     if kind in (EventKind.REPEGGED, EventKind.REFRESHED, EventKind.CONVERTED):
@@ -289,9 +302,13 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
         row.sizes.reference = int(event["seq"])
         display = own_fields(row.record["own"].tobytes())["display"]
         return say(
-            "T", world, token, price=world.price(event), display=display.encode("latin-1"),
+            "T",
+            world,
+            token,
+            price=world.price(event),
+            display=display.encode("latin-1"),
             reference=int(event["seq"]),
-        )  # fmt: skip
+        )
     return b""
 
 
@@ -302,11 +319,15 @@ def standing(event: Any, row: Row, world: World, shares: int) -> dict[str, Any]:
     text = {name: own[name].encode("latin-1") for name in names}
     market = row.record["order_type"] == OrderType.MARKET
     return text | {
-        "shares": shares, "symbol": row.record["symbol"].item(), "state": "L", "bbo_weight": " ",
+        "shares": shares,
+        "symbol": row.record["symbol"].item(),
+        "state": "L",
+        "bbo_weight": " ",
         "price": MARKET_PRICES[0] if market else world.price(event),
-        "time_in_force": own["time_in_force"], "min_qty": own["min_qty"],
+        "time_in_force": own["time_in_force"],
+        "min_qty": own["min_qty"],
         "reference": row.sizes.reference,
-    }  # fmt: skip
+    }
 
 
 def match_number(event: Any) -> int:
@@ -339,9 +360,15 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
         number = int(event["order_id"]) & ((1 << 62) - 1)
         taker = note is not None and int(note["row"]) == number
         return say(
-            "D", world, token, shares=gone, reason="Q", prevented=gone, price=world.price(event),
+            "D",
+            world,
+            token,
+            shares=gone,
+            reason="Q",
+            prevented=gone,
+            price=world.price(event),
             liquidity="R" if taker else "A",
-        )  # fmt: skip
+        )
     message = None if note is None else chr(note["message"])
     if event["kind"] == EventKind.REDUCED and message == "M":
         side = own_fields(note["own"].tobytes())["side"]

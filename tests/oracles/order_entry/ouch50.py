@@ -40,12 +40,17 @@ from tests.oracles.order_entry.world import Row, World, new_note, new_order, red
 
 BY_TAG = {option.tag: option for option in OPTIONS50}
 PEGS = {
-    "M": OrderType.PEG_MIDPOINT, "m": OrderType.PEG_MIDPOINT,
-    "R": OrderType.PEG_PRIMARY, "P": OrderType.PEG_MARKET,
-}  # fmt: skip
+    "M": OrderType.PEG_MIDPOINT,
+    "m": OrderType.PEG_MIDPOINT,
+    "R": OrderType.PEG_PRIMARY,
+    "P": OrderType.PEG_MARKET,
+}
 REFUSED_OPTIONS = (
-    "discretion_price", "discretion_price_type", "discretion_peg_offset", "random_reserves",
-)  # fmt: skip
+    "discretion_price",
+    "discretion_price_type",
+    "discretion_peg_offset",
+    "random_reserves",
+)
 OWN = ("clordid", "display", "capacity", "iso", "side", "time_in_force", "cross")
 WIDTHS = (14, 1, 1, 1, 1, 1, 1)
 
@@ -407,9 +412,15 @@ def options_out(note: Any) -> bytes:
     kept = note["orig"].tobytes()[8:]
     little = [kept[k : k + 4][::-1] for k in (4, 8, 12, 16)]
     values = {
-        2: kept[20:24], 3: little[1], 4: kept[0:1], 5: little[2], 6: kept[1:2], 7: little[3],
-        12: kept[2:3], 15: little[0],
-    }  # fmt: skip
+        2: kept[20:24],
+        3: little[1],
+        4: kept[0:1],
+        5: little[2],
+        6: kept[1:2],
+        7: little[3],
+        12: kept[2:3],
+        15: little[0],
+    }
     return b"".join(
         bytes([len(value) + 1, tag]) + value for tag, value in values.items() if any(value)
     )
@@ -419,9 +430,11 @@ def standing(event: Any, row: Row, world: World) -> dict[str, Any]:
     own = own_fields(row.record["own"].tobytes())
     market = row.record["order_type"] == OrderType.MARKET
     return {key: own[key].encode("latin-1") for key in OWN} | {
-        "symbol": row.record["symbol"].item(), "state": "L", "reference": row.sizes.reference,
+        "symbol": row.record["symbol"].item(),
+        "state": "L",
+        "reference": row.sizes.reference,
         "price": MARKET_PRICES[0] if market else world.price(event),
-    }  # fmt: skip
+    }
 
 
 def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
@@ -447,9 +460,14 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
         return say("U", world, user_ref, orig_user_ref=orig, quantity=leaves, **fields)
     if kind == EventKind.FILLED:
         return say(
-            "E", world, user_ref, quantity=quantity, price=world.price(event),
-            liquidity=ouch42.liquidity(event, row), match=ouch42.match_number(event),
-        )  # fmt: skip
+            "E",
+            world,
+            user_ref,
+            quantity=quantity,
+            price=world.price(event),
+            liquidity=ouch42.liquidity(event, row),
+            match=ouch42.match_number(event),
+        )
     if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
         return canceled(event, row, note, world, user_ref)
     if kind == EventKind.REFRESHED:
@@ -481,9 +499,16 @@ def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> by
         taker = note is not None and int(note["row"]) == number
         strategy = STRATEGY_LETTERS.get(SelfTrade(world.self_trade), "N")
         return say(
-            "D", world, user_ref, quantity=gone, reason="Q", prevented=gone,
-            price=world.price(event), liquidity="R" if taker else "A", strategy=strategy,
-        )  # fmt: skip
+            "D",
+            world,
+            user_ref,
+            quantity=gone,
+            reason="Q",
+            prevented=gone,
+            price=world.price(event),
+            liquidity="R" if taker else "A",
+            strategy=strategy,
+        )
     message = None if note is None else chr(note["message"])
     if event["kind"] == EventKind.REDUCED and message == "M":
         side = own_fields(note["own"].tobytes())["side"]

@@ -86,11 +86,14 @@ class Explorer:
     def run(self, limit: int = 4_000_000) -> Result:
         start = self._canonical(
             _State(
-                tuple(machine.start for machine in self.machines), 0, 0, self.scenario.facts,
+                tuple(machine.start for machine in self.machines),
+                0,
+                0,
+                self.scenario.facts,
                 self.model.start,
             ),
             range(len(self.names)),
-        )  # fmt: skip
+        )
         known = {start: 0}
         order = [start]
         came: list[tuple[int, Step]] = [(-1, ("", "", None))]

@@ -115,7 +115,7 @@ def one_place(flaws: Flaws) -> Scenario:
 
 def rejoining_reader(
     number: int, several: bool, others: tuple[str, ...], flaws: Flaws, heir_of: str = ""
-) -> Code:  # fmt: skip
+) -> Code:
     """``take_consumer_entry`` of a detached reader's place, or of that of one that died in it; then
     read on."""
     held = number
@@ -223,9 +223,11 @@ def repair_of_reader() -> Code:
 
 
 def rejoin(
-    flaws: Flaws, counts: tuple[tuple[int, ...], ...], others: tuple[str, ...] = (),
+    flaws: Flaws,
+    counts: tuple[tuple[int, ...], ...],
+    others: tuple[str, ...] = (),
     killed: bool = False,
-) -> Scenario:  # fmt: skip
+) -> Scenario:
     """Several producers, and a reader that comes back; ``others`` are there all the time."""
     cursors = ("A", *others)
     processes: dict[str, Program] = {
@@ -236,17 +238,23 @@ def rejoin(
 
 
 def _unwatched(
-    number: int, counts: tuple[int, ...], others: tuple[str, ...], cursors: tuple[str, ...],
+    number: int,
+    counts: tuple[int, ...],
+    others: tuple[str, ...],
+    cursors: tuple[str, ...],
     flaws: Flaws,
-) -> Program:  # fmt: skip
+) -> Program:
     entry = f"E{number - 1}"
     return lambda: claiming_producer(number, counts, others, flaws, cursors, entry)
 
 
 def rejoin_single(
-    flaws: Flaws, total: int = 5, others: tuple[str, ...] = (), killed: bool = False,
+    flaws: Flaws,
+    total: int = 5,
+    others: tuple[str, ...] = (),
+    killed: bool = False,
     repaired: bool = False,
-) -> Scenario:  # fmt: skip
+) -> Scenario:
     """The same with one producer and bursts."""
     cursors = ("A", *others)
     processes: dict[str, Program] = {
@@ -256,9 +264,14 @@ def rejoin_single(
 
 
 def _rejoin(
-    processes: dict[str, Program], several: bool, others: tuple[str, ...], total: int,
-    killed: bool, flaws: Flaws, repaired: bool = False,
-) -> Scenario:  # fmt: skip
+    processes: dict[str, Program],
+    several: bool,
+    others: tuple[str, ...],
+    total: int,
+    killed: bool,
+    flaws: Flaws,
+    repaired: bool = False,
+) -> Scenario:
     processes["A"] = lambda: rejoining_reader(1, several, others, flaws)
     if killed:
         processes["heir"] = lambda: rejoining_reader(2, several, others, flaws, "A")

@@ -102,9 +102,7 @@ def gate(cursors: tuple[str, ...], detached: bool, flaws: Flaws) -> Code:
     return lowest, slowest
 
 
-def wait_for_room(
-    seq: int, cursors: tuple[str, ...], flaws: Flaws, detached: bool = False
-) -> Code:  # fmt: skip
+def wait_for_room(seq: int, cursors: tuple[str, ...], flaws: Flaws, detached: bool = False) -> Code:
     """The last sequence there is room for, once that is ``seq`` or more."""
     while True:
         lowest, slowest = yield from gate(cursors, detached, flaws)
@@ -120,9 +118,16 @@ def wait_for_room(
 
 
 def producer(
-    total: int, consumers: tuple[str, ...], cursors: tuple[str, ...], burst: int, flaws: Flaws,
-    heir_of: str = "", published: int = 0, blocking: bool = False, detached: bool = False,
-) -> Code:  # fmt: skip
+    total: int,
+    consumers: tuple[str, ...],
+    cursors: tuple[str, ...],
+    burst: int,
+    flaws: Flaws,
+    heir_of: str = "",
+    published: int = 0,
+    blocking: bool = False,
+    detached: bool = False,
+) -> Code:
     """``publish_burst`` again and again; the gating cursor is looked at only at the end of what it
     last allowed.  ``heir_of``: goes on from the slots after that process was killed."""
     seq, allowed = published + 1, published
@@ -316,9 +321,13 @@ ENTRIES = ("E0", "E1")
 
 
 def claiming_producer(
-    number: int, counts: tuple[int, ...], consumers: tuple[str, ...], flaws: Flaws,
-    cursors: tuple[str, ...] = (), entry: str = "",
-) -> Code:  # fmt: skip
+    number: int,
+    counts: tuple[int, ...],
+    consumers: tuple[str, ...],
+    flaws: Flaws,
+    cursors: tuple[str, ...] = (),
+    entry: str = "",
+) -> Code:
     detached = bool(cursors)
     cursors = cursors or consumers
     if not entry:
@@ -341,7 +350,7 @@ def register(number: int) -> Code:
 
 def claim(
     me: str, entry: str, count: int, cursors: tuple[str, ...], flaws: Flaws, detached: bool
-) -> Code:  # fmt: skip
+) -> Code:
     while True:
         last = yield acquire("claimed")
         lowest, slowest = yield from gate(cursors, detached, flaws)

@@ -37,9 +37,13 @@ POOL = ("pool", *WORKERS)
 
 
 def worker(
-    name: str, entry: str, flaws: Flaws, heir_of: str = "", late: bool = False,
+    name: str,
+    entry: str,
+    flaws: Flaws,
+    heir_of: str = "",
+    late: bool = False,
     blocking: bool = False,
-) -> Code:  # fmt: skip
+) -> Code:
     """``Worker``: take one record, finish it, for ever.  ``late``: it looked when the pool stood at
     0, was stopped, and goes on with its attempt."""
     if heir_of:

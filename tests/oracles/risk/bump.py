@@ -60,6 +60,7 @@ class PlainQueue(PlainBump):
     def _withdraw(self, who: int, symbol: bytes) -> None:
         """What waits of a participant (0: of anybody), of a symbol (empty: of any)."""
         self.withdrawn |= {
-            seq for seq, held in self.held.items()
+            seq
+            for seq, held in self.held.items()
             if who in (0, int(held["participant"])) and symbol in (b"", bytes(held["symbol"]))
-        }  # fmt: skip
+        }

@@ -33,13 +33,18 @@ class Watched:
     phase: int
     rules: dict[Setting, tuple[int, int]] = field(
         default_factory=lambda: {
-            Setting.LULD: (0, 0), Setting.STATIC_BAND: (0, 0), Setting.VOLATILITY: (0, 300),
-            Setting.VELOCITY: (0, 1), Setting.LIMIT_STATE: (15 * SECOND_NS, 0),
-            Setting.PAUSE: (300 * SECOND_NS, 60 * SECOND_NS), Setting.INDEX_WEIGHT: (0, 0),
-            Setting.HALT_GROUP: (0, 0), Setting.CANCEL_RESTING: (0, 0),
+            Setting.LULD: (0, 0),
+            Setting.STATIC_BAND: (0, 0),
+            Setting.VOLATILITY: (0, 300),
+            Setting.VELOCITY: (0, 1),
+            Setting.LIMIT_STATE: (15 * SECOND_NS, 0),
+            Setting.PAUSE: (300 * SECOND_NS, 60 * SECOND_NS),
+            Setting.INDEX_WEIGHT: (0, 0),
+            Setting.HALT_GROUP: (0, 0),
+            Setting.CANCEL_RESTING: (0, 0),
             Setting.RENEWAL: (30 * SECOND_NS, 0),
         }
-    )  # fmt: skip
+    )
     state: int = NORMAL
     since: int = 0
     until: int = 0
@@ -210,9 +215,11 @@ class PlainGuard:
         if not self.day or self.fired == 3 or self.market_until:
             return
         base = self._base()
-        weighted = [(row.rules[Setting.INDEX_WEIGHT][0], self._instrument(n).last)
-                    for n, row in enumerate(self.rows)
-                    if row.rules[Setting.INDEX_WEIGHT][0]]  # fmt: skip
+        weighted = [
+            (row.rules[Setting.INDEX_WEIGHT][0], self._instrument(n).last)
+            for n, row in enumerate(self.rows)
+            if row.rules[Setting.INDEX_WEIGHT][0]
+        ]
         if base <= 0 or any(last is None for _, last in weighted):
             return
         index = sum(weight * (last or 0) for weight, last in weighted)

@@ -23,17 +23,33 @@ if TYPE_CHECKING:
 
 SETTINGS = {int(setting) for setting in Setting}
 SWITCHES = (
-    Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE, Setting.HALT,
-    Setting.GROUP_KILL, Setting.MARKET_KILL,
-)  # fmt: skip
+    Setting.SELF_TRADE,
+    Setting.KILL,
+    Setting.RESTRICTED,
+    Setting.SHORT_SALE,
+    Setting.HALT,
+    Setting.GROUP_KILL,
+    Setting.MARKET_KILL,
+)
 NEVER_UNLIMITED = (
-    Setting.DUPLICATE_WINDOW, Setting.RATE, Setting.FEE, Setting.MARGIN, Setting.WEIGHT,
+    Setting.DUPLICATE_WINDOW,
+    Setting.RATE,
+    Setting.FEE,
+    Setting.MARGIN,
+    Setting.WEIGHT,
     Setting.ADV,
-)  # fmt: skip
+)
 ANY_VALUE = (
-    Setting.DEPOSIT, Setting.GROUP, Setting.BANDS, Setting.MARK, Setting.POSITION,
-    Setting.GROUP_NAME, Setting.FILE, Setting.EMERGENCY, Setting.LIQUIDATE,
-)  # fmt: skip
+    Setting.DEPOSIT,
+    Setting.GROUP,
+    Setting.BANDS,
+    Setting.MARK,
+    Setting.POSITION,
+    Setting.GROUP_NAME,
+    Setting.FILE,
+    Setting.EMERGENCY,
+    Setting.LIQUIDATE,
+)
 CELL_LIMITS = {
     Setting.POSITION_LONG: "long_limit",
     Setting.POSITION_SHORT: "short_limit",

@@ -29,8 +29,13 @@ from tests.oracles.risk.reference import (
 from tests.oracles.risk.state import BUY, SELL, cut
 
 MOVES_TOTALS = (
-    Setting.POSITION, Setting.FEE, Setting.MARGIN, Setting.WEIGHT, Setting.DIVIDEND, Setting.SPLIT,
-)  # fmt: skip
+    Setting.POSITION,
+    Setting.FEE,
+    Setting.MARGIN,
+    Setting.WEIGHT,
+    Setting.DIVIDEND,
+    Setting.SPLIT,
+)
 """What changes somebody's totals without an order: the next command is a meeting."""
 OF_INSTRUMENT = (*INSTRUMENT_SETTINGS, Setting.DIVIDEND, Setting.SPLIT)
 SETTINGS = {int(setting) for setting in Setting}

@@ -47,8 +47,11 @@ MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 MARKET_STAYS = InstrumentOption.MARKET_WAITS | InstrumentOption.MARKET_REST_STAYS
 CALL_PHASES = (
-    Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION,
-)  # fmt: skip
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+)
 APPLIED = 1 << 8
 WAITS = 1
 """Answer of :meth:`Reference.hold`."""
@@ -62,11 +65,15 @@ DISCONNECT, TIME, PHASE = (
 )
 UNPRICED_TYPES, MOVING_TYPES = {int(kind) for kind in UNPRICED}, {int(kind) for kind in MOVING}
 ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
-    int(kind) for kind in (
-        EventKind.ACCEPTED, EventKind.FILLED, EventKind.CONVERTED, EventKind.REPLACED,
+    int(kind)
+    for kind in (
+        EventKind.ACCEPTED,
+        EventKind.FILLED,
+        EventKind.CONVERTED,
+        EventKind.REPLACED,
         EventKind.PHASE_CHANGED,
     )
-)  # fmt: skip
+)
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 Figures = tuple[int, int, int]
 
@@ -91,9 +98,15 @@ class Reference:
             reference = int(row["reference_price_ticks"])
             first = None if reference == NO_PRICE else reference
             instrument = Instrument(
-                bytes(row["symbol"]), int(row["min_price_ticks"]), int(row["max_price_ticks"]),
-                int(row["market_band_ticks"]), first, factors[index], index in margined, last=first,
-            )  # fmt: skip
+                bytes(row["symbol"]),
+                int(row["min_price_ticks"]),
+                int(row["max_price_ticks"]),
+                int(row["market_band_ticks"]),
+                first,
+                factors[index],
+                index in margined,
+                last=first,
+            )
             self.instruments.append(instrument)
         self.index = {instrument.symbol: index for index, instrument in enumerate(self.instruments)}
         for instrument, row in zip(self.instruments, instruments, strict=True):
@@ -430,11 +443,13 @@ class Reference:
             RiskBit.POSITION_SHORT: (cell.short_limit, *short),
             RiskBit.GROSS_POSITION: (owner.gross_limit, gross, gross + weight * grows),
             RiskBit.GROUP_GROSS_POSITION: (
-                group.gross_limit, group_gross, group_gross + weight * grows,
+                group.gross_limit,
+                group_gross,
+                group_gross + weight * grows,
             ),
             by_side: (owner.exposure_limit[side], exposure, exposure + more),
             RiskBit.CAPITAL: (capital, reserved, reserved + need),
-        }  # fmt: skip
+        }
         if cell.no_short:
             changes[RiskBit.SHORT_SALE] = (0, *short)
         failed = {
@@ -547,15 +562,23 @@ class Reference:
 
 
 REFUSED_ALWAYS = (
-    RiskBit.ARITHMETIC, RiskBit.MARKET_KILLED, RiskBit.HALTED, RiskBit.PRICE_BAND,
-)  # fmt: skip
+    RiskBit.ARITHMETIC,
+    RiskBit.MARKET_KILLED,
+    RiskBit.HALTED,
+    RiskBit.PRICE_BAND,
+)
 """Checks that count for a part of a liquidation, too."""
 ENDS_WITH_LEAVES = {
-    int(kind) for kind in (
-        EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
-        EventKind.EXPIRED, EventKind.CONVERTED,
+    int(kind)
+    for kind in (
+        EventKind.FILLED,
+        EventKind.CANCELLED,
+        EventKind.REDUCED,
+        EventKind.REPLACED,
+        EventKind.EXPIRED,
+        EventKind.CONVERTED,
     )
-}  # fmt: skip
+}
 
 
 def within_budget(order: Order, amount: int) -> int:

@@ -66,10 +66,21 @@ class Reference(Rules):
         lots, owner = limited(e["leaves_lots"]), int(self.owners[who])
         self._cell(owner, instrument)
         self.orders[instrument, e["order_id"]] = Order(
-            e["order_id"], who, owner, instrument, e["side"], e["price_ticks"], lots, lots,
-            self.now, self.cause, self._middle(instrument), bool(flags & EventFlag.HIDDEN),
-            bool(flags & EventFlag.WAITING), e["contra_id"] if flags & EventFlag.ICEBERG else 0,
-        )  # fmt: skip
+            e["order_id"],
+            who,
+            owner,
+            instrument,
+            e["side"],
+            e["price_ticks"],
+            lots,
+            lots,
+            self.now,
+            self.cause,
+            self._middle(instrument),
+            bool(flags & EventFlag.HIDDEN),
+            bool(flags & EventFlag.WAITING),
+            e["contra_id"] if flags & EventFlag.ICEBERG else 0,
+        )
         self.entered[instrument].append((self.now, lots))
         self._message(owner, instrument, who, "entered", 1)
         for row in self.clients:
@@ -197,8 +208,19 @@ class Reference(Rules):
             self.overdrawn.discard(who)
         elif who not in self.overdrawn:
             self.overdrawn.add(who)
-            self._tell(lay.Detector.NEGATIVE_BALANCE, instrument, [who], 90, self.now, self.cause,
-                       0, 0, self.cash[who], 1, [self.cause])  # fmt: skip
+            self._tell(
+                lay.Detector.NEGATIVE_BALANCE,
+                instrument,
+                [who],
+                90,
+                self.now,
+                self.cause,
+                0,
+                0,
+                self.cash[who],
+                1,
+                [self.cause],
+            )
 
 
 def as_dicts(hits: npt.NDArray[Any]) -> list[Hit]:

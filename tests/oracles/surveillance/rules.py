@@ -36,10 +36,16 @@ class Rules:
         self.owners = self.settings.owners()
         self.links = self.settings.links(symbols)
         self.clients = [
-            dict(zip(("broker", "client", "instrument", "side", "lots", "known", "entered", "seq"),
-                     row, strict=True)) | {"entered": None}
+            dict(
+                zip(
+                    ("broker", "client", "instrument", "side", "lots", "known", "entered", "seq"),
+                    row,
+                    strict=True,
+                )
+            )
+            | {"entered": None}
             for row in self.settings.client_rows(symbols).tolist()[: len(self.settings.clients)]
-        ]  # fmt: skip
+        ]
         self.money = instrument_money(dict(config), self.table)
         self.cash: dict[int, int] = {}
         self.overdrawn: set[int] = set()
@@ -76,8 +82,11 @@ class Rules:
     # What stands.
 
     def _best(self, instrument: int, side: int) -> int | None:
-        prices = [o.price for o in self.orders.values()
-                  if o.instrument == instrument and o.side == side and o.shown]  # fmt: skip
+        prices = [
+            o.price
+            for o in self.orders.values()
+            if o.instrument == instrument and o.side == side and o.shown
+        ]
         return (max if side == Side.BUY else min)(prices, default=None)
 
     def _middle(self, instrument: int) -> int | None:
@@ -105,18 +114,23 @@ class Rules:
     ) -> list[Trade]:
         """In the buckets of 10 s that the last ``span`` before ``end_ns`` reaches into."""
         first = end_ns // lay.BUCKET_NS - span // lay.BUCKET_NS
-        return [t for t in self.trades[instrument]
-                if first <= t.ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
-                and owner in (None, t.owner)]  # fmt: skip
+        return [
+            t
+            for t in self.trades[instrument]
+            if first <= t.ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
+            and owner in (None, t.owner)
+        ]
 
     def _moved(
         self, instrument: int, end_ns: int, span: int, owner: int | None = None
     ) -> list[int]:
         """What takers did to the mid, half ticks, in the same buckets."""
         first = end_ns // lay.BUCKET_NS - span // lay.BUCKET_NS
-        return [move for ns, who, move in self.moves[instrument]
-                if first <= ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
-                and owner in (None, who)]  # fmt: skip
+        return [
+            move
+            for ns, who, move in self.moves[instrument]
+            if first <= ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS and owner in (None, who)
+        ]
 
     def _credit_move(self, instrument: int) -> None:
         """What the last taking command did to the mid is its owner's."""
@@ -138,15 +152,19 @@ class Rules:
         best, average = self.quotes[instrument][other - 1], self._average(instrument)
         if best is None or not average:
             return
-        mine = [o for o in self.orders.values()
-                if (o.owner, o.instrument) == (order.owner, instrument)]  # fmt: skip
+        mine = [
+            o for o in self.orders.values() if (o.owner, o.instrument) == (order.owner, instrument)
+        ]
         mine = [o for o in mine[::-1][:64] if o.shown]
         near = max(self.p["near_steps"] * self._step(instrument), bps_of(best, self.p["near_bps"]))
         pressing = [
-            o for o in mine
-            if o.side == other and o.born_seq != self.cause and abs(o.price - best) <= near
+            o
+            for o in mine
+            if o.side == other
+            and o.born_seq != self.cause
+            and abs(o.price - best) <= near
             and o.born_ns >= self.now - self.p["spoof_age_ns"]
-        ]  # fmt: skip
+        ]
         own = sum(o.leaves for o in mine if o.side == order.side)
         recent = self._traded(instrument, self.now, self.p["spoof_withdrawn_ns"], order.owner)
         own += sum(t.lots for t in recent if t.side == order.side) - lots
@@ -202,14 +220,29 @@ class Rules:
         layered = candidate.prices >= self.p["layer_prices"]
         detector = lay.Detector.LAYERING if layered else lay.Detector.SPOOFING
         window = self.p["spoof_window_ns"]
-        seen = self._again((detector, order.owner, order.instrument), window,
-                           candidate.first_seq, candidate.gain, candidate.lots)  # fmt: skip
+        seen = self._again(
+            (detector, order.owner, order.instrument),
+            window,
+            candidate.first_seq,
+            candidate.gain,
+            candidate.lots,
+        )
         gains = sum(repeat[2] for repeat in seen)
         if len(seen) < self.p["spoof_repeats"] or gains <= 0:
             return
-        self._tell(detector, order.instrument, [order.who], 30 + 10 * len(seen), candidate.first_ns,
-                   candidate.first_seq, candidate.lots, 0, gains, len(seen),
-                   [candidate.first_seq, candidate.seq, self.cause])  # fmt: skip
+        self._tell(
+            detector,
+            order.instrument,
+            [order.who],
+            30 + 10 * len(seen),
+            candidate.first_ns,
+            candidate.first_seq,
+            candidate.lots,
+            0,
+            gains,
+            len(seen),
+            [candidate.first_seq, candidate.seq, self.cause],
+        )
 
     def _again(
         self, key: Any, window: int, seq: int, gain: int, lots: int
@@ -221,9 +254,7 @@ class Rules:
 
     # Wash trades.
 
-    def _matched(
-        self, instrument: int, maker: Order, taker: Order, price: int, lots: int
-    ) -> None:  # fmt: skip
+    def _matched(self, instrument: int, maker: Order, taker: Order, price: int, lots: int) -> None:
         if self.now - maker.born_ns > self.p["wash_leg_age_ns"]:
             return
         seller, buyer = (maker, taker) if taker.side == Side.BUY else (taker, maker)
@@ -272,17 +303,33 @@ class Rules:
         return []
 
     def _cycle(
-        self, detector: lay.Detector, key: Any, instrument: int, maker: Order, lots: int,
+        self,
+        detector: lay.Detector,
+        key: Any,
+        instrument: int,
+        maker: Order,
+        lots: int,
         whom: list[int],
-    ) -> None:  # fmt: skip
-        seen = self._again((detector, key, instrument), self.p["wash_window_ns"],
-                           maker.born_seq, 0, lots)  # fmt: skip
+    ) -> None:
+        seen = self._again(
+            (detector, key, instrument), self.p["wash_window_ns"], maker.born_seq, 0, lots
+        )
         ring = detector == lay.Detector.WASH_RING
         if len(seen) < self.p["ring_repeats" if ring else "wash_repeats"]:
             return
-        self._tell(detector, instrument, whom, 40 + 10 * len(seen), seen[0][0], seen[0][1],
-                   sum(repeat[3] for repeat in seen), 0, 0, len(seen),
-                   [seen[0][1], maker.born_seq, self.cause])  # fmt: skip
+        self._tell(
+            detector,
+            instrument,
+            whom,
+            40 + 10 * len(seen),
+            seen[0][0],
+            seen[0][1],
+            sum(repeat[3] for repeat in seen),
+            0,
+            0,
+            len(seen),
+            [seen[0][1], maker.born_seq, self.cause],
+        )
 
     # Who moves prices.
 
@@ -306,8 +353,9 @@ class Rules:
         middle, last = self._middle(instrument), self.now // lay.BUCKET_NS
         if middle is None:
             return 0
-        rows = [self.middles.get((instrument, last - back))
-                for back in range(span // lay.BUCKET_NS + 1)]  # fmt: skip
+        rows = [
+            self.middles.get((instrument, last - back)) for back in range(span // lay.BUCKET_NS + 1)
+        ]
         moved = [limited(middle - was) for was in rows if was is not None]
         return max([0, *(move if up else -move for move in moved)])
 
@@ -321,13 +369,16 @@ class Rules:
         mine = self._traded(instrument, self.now, span, order.owner)
         opening = Side.BUY if up else Side.SELL
         took = sum(t.lots for t in mine if t.took and t.side == opening)
-        market = sum(t.lots for t in self._traded(instrument, self.now, span)
-                     if t.took and t.side == opening)  # fmt: skip
+        market = sum(
+            t.lots for t in self._traded(instrument, self.now, span) if t.took and t.side == opening
+        )
         if not took or took * 100 < self.p["ignition_share_percent"] * market:
             return
         moves = self._moved(instrument, self.now, span, order.owner)
-        ahead = max(sum(abs(move) for move in moves if (move > 0) == up),
-                    self._market_moved(instrument, span, up))  # fmt: skip
+        ahead = max(
+            sum(abs(move) for move in moves if (move > 0) == up),
+            self._market_moved(instrument, span, up),
+        )
         if ahead < self._least(instrument, price, "ignition_bps"):
             return
         both = self._traded(instrument, self.now, 2 * span, order.owner)
@@ -346,9 +397,19 @@ class Rules:
             return
         if self._cool("ignition", order.owner, instrument):
             return
-        self._tell(lay.Detector.MOMENTUM_IGNITION, instrument, [order.who],
-                   50 + 50 * took // max(market, 1), self.now - span, 0, closed, ahead,
-                   2 * gain, 1, [self.cause])  # fmt: skip
+        self._tell(
+            lay.Detector.MOMENTUM_IGNITION,
+            instrument,
+            [order.who],
+            50 + 50 * took // max(market, 1),
+            self.now - span,
+            0,
+            closed,
+            ahead,
+            2 * gain,
+            1,
+            [self.cause],
+        )
 
     def _ramp(self, instrument: int, order: Order, price: int, seq: int) -> None:
         span, sign = self.p["ramp_ns"], 1 if order.side == Side.BUY else -1
@@ -369,9 +430,19 @@ class Rules:
         if self._cool("ramp", order.owner, instrument):
             return
         took = sum(t.lots for t in mine if t.took and t.side == order.side)
-        self._tell(lay.Detector.RAMPING, instrument, [order.who],
-                   100 * sum(moves) // max(everybody, 1), self.now - span, 0, took, ahead, 0,
-                   len(moves), [seq])  # fmt: skip
+        self._tell(
+            lay.Detector.RAMPING,
+            instrument,
+            [order.who],
+            100 * sum(moves) // max(everybody, 1),
+            self.now - span,
+            0,
+            took,
+            ahead,
+            0,
+            len(moves),
+            [seq],
+        )
 
     def _across(self, instrument: int, order: Order) -> None:
         linked, up = int(self.links[instrument]), order.side == Side.SELL
@@ -384,8 +455,9 @@ class Rules:
         if ahead < self._least(linked, self.last[linked], "cross_bps"):
             return
         took = sum(t.lots for t in linked_trades if t.took and t.side != order.side)
-        market = sum(t.lots for t in self._traded(linked, self.now, span)
-                     if t.took and t.side != order.side)  # fmt: skip
+        market = sum(
+            t.lots for t in self._traded(linked, self.now, span) if t.took and t.side != order.side
+        )
         average = self._average(linked)
         if not average or took < self.p["cross_size"] * average:
             return
@@ -399,8 +471,19 @@ class Rules:
             return
         if self._cool("cross", order.owner, instrument):
             return
-        self._tell(lay.Detector.CROSS_MARKET, instrument, [order.who], 70, self.now - span, 0,
-                   here, ahead, 0, 1, [self.cause])  # fmt: skip
+        self._tell(
+            lay.Detector.CROSS_MARKET,
+            instrument,
+            [order.who],
+            70,
+            self.now - span,
+            0,
+            here,
+            ahead,
+            0,
+            1,
+            [self.cause],
+        )
 
     def _phase(self, instrument: int, old: int, new: int) -> None:
         if new == Phase.CONTINUOUS != old:
@@ -424,8 +507,10 @@ class Rules:
             mine = self._traded(instrument, end_ns, span, owner)
             all_trades = self._traded(instrument, end_ns, span)
             move = sum(self._moved(instrument, end_ns, span, owner))
-            bought, sold = (sum(t.lots for t in mine if t.took and t.side == side)
-                            for side in (Side.BUY, Side.SELL))  # fmt: skip
+            bought, sold = (
+                sum(t.lots for t in mine if t.took and t.side == side)
+                for side in (Side.BUY, Side.SELL)
+            )
             pressed = abs(move) < least
             if not pressed:
                 side = Side.BUY if move > 0 else Side.SELL
@@ -450,21 +535,36 @@ class Rules:
                     continue
                 move = ahead if side == Side.BUY else -ahead
             late = sum(t.lots for t in mine if t.side == side)
-            before = sum(t.lots for t in self._traded(instrument, end_ns, 5 * MINUTE, owner)
-                         if t.side == side)  # fmt: skip
+            before = sum(
+                t.lots
+                for t in self._traded(instrument, end_ns, 5 * MINUTE, owner)
+                if t.side == side
+            )
             if late * 100 < self.p["marking_own_percent"] * before:
                 continue
             volume = sum(t.lots for t in all_trades if t.side == Side.BUY)
             if pressed and late * 100 < self.p["marking_volume_percent"] * volume:
                 continue
-            self._tell(detector, instrument, [owner], 40 + 60 * took // max(everybody, 1),
-                       end_ns - span, 0, took, move, 0, 1, [self.cause])  # fmt: skip
+            self._tell(
+                detector,
+                instrument,
+                [owner],
+                40 + 60 * took // max(everybody, 1),
+                end_ns - span,
+                0,
+                took,
+                move,
+                0,
+                1,
+                [self.cause],
+            )
 
     def _closing_move(self, instrument: int, end_ns: int, span: int, up: bool) -> int:
         """The last price against mids of the span and the average price before it, half ticks."""
         price, last = self.last[instrument], end_ns // lay.BUCKET_NS
-        rows = [self.middles.get((instrument, last - back))
-                for back in range(span // lay.BUCKET_NS + 1)]  # fmt: skip
+        rows = [
+            self.middles.get((instrument, last - back)) for back in range(span // lay.BUCKET_NS + 1)
+        ]
         moves = [limited(2 * price - was) for was in rows if was is not None]
         whole = [t for t in self._traded(instrument, end_ns, 5 * MINUTE) if t.side == Side.BUY]
         late = self._traded(instrument, end_ns, span)
@@ -492,8 +592,19 @@ class Rules:
         self.next_ratio[key] = 2 * orders
         trades = max(len(self._since(cell, "traded", day)), 1)
         if orders >= (self.p["otr_limit"] + 1) * trades:
-            self._tell(lay.Detector.ORDER_TO_TRADE, instrument, [who], 40, day, 0, orders, 0, 0,
-                       orders // trades, [self.cause])  # fmt: skip
+            self._tell(
+                lay.Detector.ORDER_TO_TRADE,
+                instrument,
+                [who],
+                40,
+                day,
+                0,
+                orders,
+                0,
+                0,
+                orders // trades,
+                [self.cause],
+            )
 
     def _gone(self, owner: int, instrument: int, born: int, who: int) -> None:
         cell, age = (owner, instrument), self.now - born
@@ -519,9 +630,19 @@ class Rules:
             ("stuffing", *cell), self.p["stuffing_window_ns"], self.cause, 0, entered
         )
         if len(seen) >= self.p["stuffing_repeats"]:
-            self._tell(lay.Detector.QUOTE_STUFFING, cell[1], [who], 40 + 10 * len(seen),
-                       seen[0][0], seen[0][1], sum(repeat[3] for repeat in seen), 0, 0, len(seen),
-                       [seen[0][1], self.cause])  # fmt: skip
+            self._tell(
+                lay.Detector.QUOTE_STUFFING,
+                cell[1],
+                [who],
+                40 + 10 * len(seen),
+                seen[0][0],
+                seen[0][1],
+                sum(repeat[3] for repeat in seen),
+                0,
+                0,
+                len(seen),
+                [seen[0][1], self.cause],
+            )
 
     def _fleeting(self, cell: tuple[int, int], who: int) -> None:
         begin = self.now // (5 * MINUTE) * 5 * MINUTE
@@ -534,8 +655,19 @@ class Rules:
         if self.told_at.get(("fleeting", *cell)) != begin:
             self.told_at["fleeting", *cell] = begin
             score = 100 * gone // max(entered, 1)
-            self._tell(lay.Detector.EXCESSIVE_CANCELS, cell[1], [who], score, begin,
-                       0, gone, 0, 0, entered, [self.cause])  # fmt: skip
+            self._tell(
+                lay.Detector.EXCESSIVE_CANCELS,
+                cell[1],
+                [who],
+                score,
+                begin,
+                0,
+                gone,
+                0,
+                0,
+                entered,
+                [self.cause],
+            )
 
     def _windows(self, instrument: int, owner: int) -> tuple[int, list[int]]:
         """Lots of this window of five minutes, and of those from the owner's first to the last."""
@@ -569,9 +701,19 @@ class Rules:
         if own * 100 < self.p["volume_share_percent"] * market:
             return
         self.told_at[key] = window
-        self._tell(lay.Detector.SUSPICIOUS_VOLUME, instrument, [order.who],
-                   20 + min(own * count // total, 40), window * 5 * MINUTE, 0, own, 0, 0,
-                   own * count // total, [self.cause])  # fmt: skip
+        self._tell(
+            lay.Detector.SUSPICIOUS_VOLUME,
+            instrument,
+            [order.who],
+            20 + min(own * count // total, 40),
+            window * 5 * MINUTE,
+            0,
+            own,
+            0,
+            0,
+            own * count // total,
+            [self.cause],
+        )
 
     # Around client orders; money.
 
@@ -614,20 +756,51 @@ class Rules:
                 return
         tally.reported = True
         detector = lay.Detector.FRONT_RUNNING if front else lay.Detector.INSIDER_TIMING
-        self._tell(detector, instrument, [order.who], 80 if front else 50, tally.first_ns,
-                   tally.first_seq, tally.ahead, 0, int(apart * 2 * min(tally.turned, 1 << 31)), 1,
-                   [tally.first_seq, row["seq"], self.cause])  # fmt: skip
+        self._tell(
+            detector,
+            instrument,
+            [order.who],
+            80 if front else 50,
+            tally.first_ns,
+            tally.first_seq,
+            tally.ahead,
+            0,
+            int(apart * 2 * min(tally.turned, 1 << 31)),
+            1,
+            [tally.first_seq, row["seq"], self.cause],
+        )
 
     def _tell(
-        self, detector: lay.Detector, instrument: int, who: list[int], score: int, first_ns: int,
-        first_seq: int, lots: int, move: int, gain: int, repeats: int, evidence: list[int],
-    ) -> None:  # fmt: skip
+        self,
+        detector: lay.Detector,
+        instrument: int,
+        who: list[int],
+        score: int,
+        first_ns: int,
+        first_seq: int,
+        lots: int,
+        move: int,
+        gain: int,
+        repeats: int,
+        evidence: list[int],
+    ) -> None:
         members = list(dict.fromkeys(who))[: lay.MEMBERS]
-        self.hits.append({
-            "ts_ns": self.now, "first_ns": first_ns, "seq": self.cause, "first_seq": first_seq,
-            "detector": int(detector), "instrument": instrument, "members": len(members),
-            "score": min(max(score, 1), 100), "participants": members, "lots": lots,
-            "move_half_ticks": move, "gain_half_ticks": gain, "repeats": repeats,
-            "evidence": evidence + [0] * (lay.EVIDENCE - len(evidence)),
-            "number": len(self.hits) + 1,
-        })  # fmt: skip
+        self.hits.append(
+            {
+                "ts_ns": self.now,
+                "first_ns": first_ns,
+                "seq": self.cause,
+                "first_seq": first_seq,
+                "detector": int(detector),
+                "instrument": instrument,
+                "members": len(members),
+                "score": min(max(score, 1), 100),
+                "participants": members,
+                "lots": lots,
+                "move_half_ticks": move,
+                "gain_half_ticks": gain,
+                "repeats": repeats,
+                "evidence": evidence + [0] * (lay.EVIDENCE - len(evidence)),
+                "number": len(self.hits) + 1,
+            }
+        )

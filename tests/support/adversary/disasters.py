@@ -52,9 +52,13 @@ from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
 SHIM = Path(__file__).with_name("disk_faults.c")
 FAULTS = {
-    "write fails": 1, "disk full": 2, "short write": 3, "sync fails": 4, "sync lies": 5,
+    "write fails": 1,
+    "disk full": 2,
+    "short write": 3,
+    "sync fails": 4,
+    "sync lies": 5,
     "slow disk": 6,
-}  # fmt: skip
+}
 SLOW_US = 30_000
 EPOCH = 14
 """Disasters that one journal meets, each kind once, before the next one begins."""
@@ -205,10 +209,13 @@ class Storm:
     def stage_killed(self) -> None:
         """One or two stages die, each at a sequence that comes after the journal's last."""
         deaths = tuple(
-            Death(self.rng.choice(STAGES), self.commands + self.rng.randint(1, 40),
-                  self.rng.choice(list(Place)))
+            Death(
+                self.rng.choice(STAGES),
+                self.commands + self.rng.randint(1, 40),
+                self.rng.choice(list(Place)),
+            )
             for _ in range(self.rng.randrange(1, 3))
-        )  # fmt: skip
+        )
         life = self.begin("processes", deaths)
         self.traffic()
 
@@ -398,11 +405,18 @@ def run_storm(
         outcomes += storm.outcomes
         shutil.rmtree(place)
         report = {
-            "disasters": number, "kinds": dict(sorted(done.items())), "packets": packets,
-            "events_told": event_count, "comparisons": compared, "lost": 0, "doubled": 0,
-            "different": 0, "outcomes": dict(sorted(outcomes.items())), "seed": seed,
+            "disasters": number,
+            "kinds": dict(sorted(done.items())),
+            "packets": packets,
+            "events_told": event_count,
+            "comparisons": compared,
+            "lost": 0,
+            "doubled": 0,
+            "different": 0,
+            "outcomes": dict(sorted(outcomes.items())),
+            "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
-        }  # fmt: skip
+        }
         tell(report)
     return report
 
@@ -421,9 +435,10 @@ def with_faults(folder: Path) -> dict[str, str]:
     )
     control.write_bytes(bytes(32))
     return {
-        "LD_PRELOAD": str(library), "DISK_FAULTS": str(control),
+        "LD_PRELOAD": str(library),
+        "DISK_FAULTS": str(control),
         "DISK_FAULTS_UNDER": str(folder.resolve()),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

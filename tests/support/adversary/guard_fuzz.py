@@ -115,19 +115,37 @@ class Ouch50(Soupbin):
 
     def messages(self, rng: random.Random) -> list[bytes]:
         good = {
-            "user_ref": rng.randrange(1, 9), "side": "B", "quantity": 100, "symbol": "AAPL",
-            "price": 1_891_000, "time_in_force": "0", "display": "Y", "capacity": "A", "iso": "N",
-            "cross": "N", "clordid": "mine-1",
-        }  # fmt: skip
+            "user_ref": rng.randrange(1, 9),
+            "side": "B",
+            "quantity": 100,
+            "symbol": "AAPL",
+            "price": 1_891_000,
+            "time_in_force": "0",
+            "display": "Y",
+            "capacity": "A",
+            "iso": "N",
+            "cross": "N",
+            "clordid": "mine-1",
+        }
         extra = b"".join(
             bytes([len(value) + 1, rng.randrange(1, 26)]) + value
             for value in (rng.randbytes(rng.choice((1, 2, 4, 8))) for _ in range(rng.randrange(4)))
         )
         entered = OUCH50.from_client("O").pack(**good, appendage_bytes=len(extra)) + extra
-        other = OUCH50.from_client("U").pack(
-            orig_user_ref=1, user_ref=2, quantity=80, price=1, time_in_force="0", display="Y",
-            iso="N", clordid="mine-2", appendage_bytes=len(extra),
-        ) + extra  # fmt: skip
+        other = (
+            OUCH50.from_client("U").pack(
+                orig_user_ref=1,
+                user_ref=2,
+                quantity=80,
+                price=1,
+                time_in_force="0",
+                display="Y",
+                iso="N",
+                clordid="mine-2",
+                appendage_bytes=len(extra),
+            )
+            + extra
+        )
         return [entered, other, OUCH50.from_client("X").pack(user_ref=5, quantity=3)]
 
 
@@ -168,10 +186,13 @@ class Fix(Target):
         ]
         admin = [
             [(35, "A"), *head, (98, "0"), (108, "30"), (95, "3"), (96, "a\x01b")],
-            [(35, "0"), *head], [(35, "1"), *head, (112, "T")],
-            [(35, "2"), *head, (7, "1"), (16, "0")], [(35, "4"), *head, (123, "Y"), (36, "9")],
-            [(35, "3"), *head, (45, "2")], [(35, "5"), *head, (58, "bye")],
-        ]  # fmt: skip
+            [(35, "0"), *head],
+            [(35, "1"), *head, (112, "T")],
+            [(35, "2"), *head, (7, "1"), (16, "0")],
+            [(35, "4"), *head, (123, "Y"), (36, "9")],
+            [(35, "3"), *head, (45, "2")],
+            [(35, "5"), *head, (58, "bye")],
+        ]
         return [reference.message(fields) for fields in (*orders, *orders, *admin)]
 
     def feed(self, data: bytes) -> None:
@@ -365,9 +386,11 @@ def main() -> None:
             sys.exit(f"VIOLATION: {name}: {fault}")
         print(f"{name}: {given.inputs:,} inputs", flush=True)
     report = {
-        "inputs": dict.fromkeys(TARGETS, given.inputs), "faults": 0, "seed": given.seed,
+        "inputs": dict.fromkeys(TARGETS, given.inputs),
+        "faults": 0,
+        "seed": given.seed,
         "seconds": round(time.monotonic() - started, 1),
-    }  # fmt: skip
+    }
     print(json.dumps(report, indent=1))
     if given.evidence:
         add_evidence(given.evidence, "guarded_bytes", report)

@@ -208,9 +208,15 @@ class Ouch42(SoupBin):
         if self.rng.random() < 0.5:
             return OUCH42.from_client("X").pack(token=f"{number}", shares=0)
         return OUCH42.from_client("U").pack(
-            token=f"{number}", new_token=f"R{self.sent}", shares=self.rng.randrange(1, 500),
-            price=PRICE, time_in_force=99_998, display="Y", iso="N", min_qty=0,
-        )  # fmt: skip
+            token=f"{number}",
+            new_token=f"R{self.sent}",
+            shares=self.rng.randrange(1, 500),
+            price=PRICE,
+            time_in_force=99_998,
+            display="Y",
+            iso="N",
+            min_qty=0,
+        )
 
     def answered(self, body: bytes) -> int:
         token = body[9:23].strip()
@@ -221,10 +227,19 @@ class Ouch50(SoupBin):
     def order(self, number: int) -> bytes:
         side = "SB"[number // 4 % 2] if self.is_rest(number) else "SB"[number % 2]
         return OUCH50.from_client("O").pack(
-            user_ref=number, side=side, quantity=number, symbol="GOLD", price=PRICE,
-            time_in_force="0" if self.is_rest(number) else "3", display="Y", capacity="P",
-            iso="N", cross="N", clordid=f"N{number}", appendage_bytes=0,
-        )  # fmt: skip
+            user_ref=number,
+            side=side,
+            quantity=number,
+            symbol="GOLD",
+            price=PRICE,
+            time_in_force="0" if self.is_rest(number) else "3",
+            display="Y",
+            capacity="P",
+            iso="N",
+            cross="N",
+            clordid=f"N{number}",
+            appendage_bytes=0,
+        )
 
     def other(self, number: int) -> bytes:
         return OUCH50.from_client("X").pack(user_ref=number, quantity=self.rng.choice((0, 1)))
@@ -303,9 +318,16 @@ class Fix(Logged):
 
     def connect(self) -> FixClient:
         return FixClient(
-            "127.0.0.1", self.port, self.name, PASSWORD, target="TEST", numbers=self.numbers,
-            next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=BOUND_S,
-        )  # fmt: skip
+            "127.0.0.1",
+            self.port,
+            self.name,
+            PASSWORD,
+            target="TEST",
+            numbers=self.numbers,
+            next_expected=self.rng.random() < 0.3,
+            prefix=self.name,
+            timeout_s=BOUND_S,
+        )
 
     def on_one_connection(self) -> bool:
         client = self.connect()

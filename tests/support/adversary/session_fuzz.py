@@ -64,18 +64,43 @@ SESSIONS = {
 }  # fmt: skip
 SENDER, KEY = 17, bytes(range(32))
 """The participant whose packets are authenticated, and by what."""
-PORTS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "fix-4.4 TLS", "fix-4.2", "drop-copy", "fix-drop-copy",
-         "packets", "retransmission", "snapshots")  # fmt: skip
+PORTS = (
+    "ouch-4.2",
+    "ouch-5.0",
+    "fix-4.4",
+    "fix-4.4 TLS",
+    "fix-4.2",
+    "drop-copy",
+    "fix-drop-copy",
+    "packets",
+    "retransmission",
+    "snapshots",
+)
 FIX = {"fix-4.4": "FUZZF", "fix-4.4 TLS": "FUZZT", "fix-4.2": "FUZZ2", "fix-drop-copy": "FUZZR"}
 """Ports of FIX, and whose sessions are logged on there."""
 
 
 def certificate(folder: Path) -> None:
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=venue", "-keyout", folder / "k.pem", "-out", folder / "c.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=venue",
+            "-keyout",
+            folder / "k.pem",
+            "-out",
+            folder / "c.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 def venue_text(ports: dict[str, int]) -> str:
@@ -112,11 +137,17 @@ class Fuzzer:
             self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
         begin = "FIX.4.2" if name == "fix-4.2" else "FIX.4.4"
         self.fix = noise.FixNoise(FIX[name], PASSWORD, begin) if name in FIX else None
-        self.good: noise.Maker = self.fix or {
-            "ouch-4.2": noise.ouch42, "ouch-5.0": noise.ouch50, "drop-copy": noise.copies,
-            "snapshots": noise.login, "retransmission": noise.request,
-            "packets": noise.PacketNoise(KEY, SENDER),
-        }[name]  # fmt: skip
+        self.good: noise.Maker = (
+            self.fix
+            or {
+                "ouch-4.2": noise.ouch42,
+                "ouch-5.0": noise.ouch50,
+                "drop-copy": noise.copies,
+                "snapshots": noise.login,
+                "retransmission": noise.request,
+                "packets": noise.PacketNoise(KEY, SENDER),
+            }[name]
+        )
 
     def once(self) -> None:
         """One connection, or some datagrams."""
@@ -371,10 +402,12 @@ class Fuzz:
                 f"a process was replaced: {names}, now {self.processes()}; {self.output()}"
             )
         held = {
-            f"{names[pid]} {place}": {"descriptors": [fds, after[pid][0]],
-                                      "own_bytes": [size, after[pid][1]]}
+            f"{names[pid]} {place}": {
+                "descriptors": [fds, after[pid][0]],
+                "own_bytes": [size, after[pid][1]],
+            }
             for place, (pid, (fds, size)) in enumerate(before.items())
-        }  # fmt: skip
+        }
         for name, one in held.items():
             if one["descriptors"][1] > one["descriptors"][0]:
                 raise Violation(f"{name} holds more descriptors: {one}")
@@ -391,7 +424,7 @@ class Fuzz:
             "held_before_and_after": held,
             "participant_orders": self.calm.count,
             "latency_us": {when: percentiles(seconds) for when, seconds in self.latencies.items()},
-        }  # fmt: skip
+        }
 
     def stop(self) -> None:
         os.kill(self.life.pid, signal.SIGTERM)
@@ -437,9 +470,10 @@ def run_fuzz(folder: Path, total_bytes: int, seed: int) -> dict[str, Any]:
         fuzz.life.kill()
     quiet, fuzzed = (report["latency_us"][when]["p99"] for when in ("quiet", "fuzz"))
     return report | {
-        "p99_fuzz_over_quiet": round(fuzzed / quiet, 2), "seed": seed,
+        "p99_fuzz_over_quiet": round(fuzzed / quiet, 2),
+        "seed": seed,
         "seconds": round(time.monotonic() - begin, 1),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

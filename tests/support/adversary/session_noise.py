@@ -21,9 +21,44 @@ from tests.support.order_entry.sessions_venue import enter
 
 Maker = Callable[[random.Random], bytes]
 FIELD_TAGS = (
-    1, 11, 15, 18, 21, 37, 38, 40, 41, 44, 54, 55, 58, 59, 60, 95, 96, 97, 99, 110, 111, 112, 114,
-    126, 141, 207, 336, 432, 448, 452, 453, 530, 584, 585, 789, 7928, 99999,
-)  # fmt: skip
+    1,
+    11,
+    15,
+    18,
+    21,
+    37,
+    38,
+    40,
+    41,
+    44,
+    54,
+    55,
+    58,
+    59,
+    60,
+    95,
+    96,
+    97,
+    99,
+    110,
+    111,
+    112,
+    114,
+    126,
+    141,
+    207,
+    336,
+    432,
+    448,
+    452,
+    453,
+    530,
+    584,
+    585,
+    789,
+    7928,
+    99999,
+)
 FIX_KINDS = (
     "D",
     "F",
@@ -86,8 +121,14 @@ def token(rng: random.Random) -> str:
 def ouch42(rng: random.Random) -> bytes:
     letter = rng.choice("OOOUXM")
     if letter == "O":
-        message = enter(token(rng), rng.choice("BSTE"), rng.randrange(1, 99), "TIN", 10_000,
-                        time_in_force=rng.choice((0, 0, 0, 1, 99_998)))  # fmt: skip
+        message = enter(
+            token(rng),
+            rng.choice("BSTE"),
+            rng.randrange(1, 99),
+            "TIN",
+            10_000,
+            time_in_force=rng.choice((0, 0, 0, 1, 99_998)),
+        )
     else:
         message = rng.randbytes(OUCH42.from_client(letter).size_bytes)
         message = letter.encode() + message[1:]
@@ -101,11 +142,23 @@ def ouch50(rng: random.Random) -> bytes:
             bytes([len(value) + 1, rng.randrange(1, 30)]) + value
             for value in (rng.randbytes(rng.choice((1, 4, 8))) for _ in range(rng.randrange(3)))
         )
-        message = OUCH50.from_client("O").pack(
-            user_ref=rng.randrange(1 << 32), side=rng.choice("BS"), quantity=rng.randrange(1, 99),
-            symbol="TIN", price=10_000, time_in_force=rng.choice("3330"), display="Y",
-            capacity="P", iso="N", cross="N", clordid=token(rng), appendage_bytes=len(options),
-        ) + options  # fmt: skip
+        message = (
+            OUCH50.from_client("O").pack(
+                user_ref=rng.randrange(1 << 32),
+                side=rng.choice("BS"),
+                quantity=rng.randrange(1, 99),
+                symbol="TIN",
+                price=10_000,
+                time_in_force=rng.choice("3330"),
+                display="Y",
+                capacity="P",
+                iso="N",
+                cross="N",
+                clordid=token(rng),
+                appendage_bytes=len(options),
+            )
+            + options
+        )
     else:
         size = OUCH50.from_client(letter).size_bytes
         message = letter.encode() + rng.randbytes(size - 1)
@@ -133,11 +186,26 @@ def login(rng: random.Random) -> bytes:
 
 def text(rng: random.Random) -> bytes:
     """A value: a word of FIX, a number of any size, or bytes that a field may have."""
-    return rng.choice((
-        b"TIN", b"1", b"2", b"Y", b"N", b"0", b"-1", b"99999999999999999999", b"1.5", b"1e9",
-        b"0.00001", b"20261123-10:00:00.000", b"", b" ", b"A" * rng.randrange(1, 300),
-        bytes(rng.choice(range(2, 255)) for _ in range(rng.randrange(1, 20))),
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            b"TIN",
+            b"1",
+            b"2",
+            b"Y",
+            b"N",
+            b"0",
+            b"-1",
+            b"99999999999999999999",
+            b"1.5",
+            b"1e9",
+            b"0.00001",
+            b"20261123-10:00:00.000",
+            b"",
+            b" ",
+            b"A" * rng.randrange(1, 300),
+            bytes(rng.choice(range(2, 255)) for _ in range(rng.randrange(1, 20))),
+        )
+    )
 
 
 class FixNoise:
@@ -156,16 +224,26 @@ class FixNoise:
     def message(self, kind: str, number: int, fields: list[tuple[int, str | bytes]]) -> bytes:
         now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
         head: list[tuple[int, str | bytes]] = [
-            (35, kind), (34, str(number)), (49, self.name), (52, now), (56, "TEST"),
-        ]  # fmt: skip
+            (35, kind),
+            (34, str(number)),
+            (49, self.name),
+            (52, now),
+            (56, "TEST"),
+        ]
         return reference.message([*head, *fields], self.begin)
 
     def order(self, rng: random.Random) -> list[tuple[int, str | bytes]]:
         now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
         return [
-            (11, token(rng)), (55, "TIN"), (54, rng.choice("12")), (60, now),
-            (38, str(rng.randrange(1, 99))), (40, "2"), (44, "1.00"), (59, "3"),
-        ]  # fmt: skip
+            (11, token(rng)),
+            (55, "TIN"),
+            (54, rng.choice("12")),
+            (60, now),
+            (38, str(rng.randrange(1, 99))),
+            (40, "2"),
+            (44, "1.00"),
+            (59, "3"),
+        ]
 
     def __call__(self, rng: random.Random) -> bytes:
         kind = rng.choice("DDDDDD") if rng.random() < 0.7 else rng.choice(FIX_KINDS)
@@ -227,11 +305,17 @@ class PacketNoise:
 
 def request(rng: random.Random) -> bytes:
     """A datagram to the retransmission server."""
-    return rng.choice((
-        noise(rng, 64), noise(rng, 1400), rng.randbytes(20),
-        rng.randbytes(10) + rng.randrange(1 << 64).to_bytes(8, "big") + rng.randbytes(2),
-        b"".rjust(10) + rng.randrange(100).to_bytes(8, "big") + rng.randrange(9).to_bytes(2, "big"),
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            noise(rng, 64),
+            noise(rng, 1400),
+            rng.randbytes(20),
+            rng.randbytes(10) + rng.randrange(1 << 64).to_bytes(8, "big") + rng.randbytes(2),
+            b"".rjust(10)
+            + rng.randrange(100).to_bytes(8, "big")
+            + rng.randrange(9).to_bytes(2, "big"),
+        )
+    )
 
 
 def pieces(rng: random.Random, data: bytes) -> list[bytes]:

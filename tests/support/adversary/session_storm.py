@@ -60,10 +60,18 @@ SESSIONS = 5
 """Of the session layer; packets are none."""
 PROTOCOLS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy", "fix-drop-copy", "packets")
 KINDS = {
-    "venue": 3, "venue, streams lost": 2, "sessions' process": 8, "another stage's process": 2,
-    "doorman": 1, "client OUCH 4.2": 3, "client OUCH 5.0": 3, "client FIX": 3,
-    "client packets": 1, "client drop copy": 1, "client FIX drop copy": 1,
-}  # fmt: skip
+    "venue": 3,
+    "venue, streams lost": 2,
+    "sessions' process": 8,
+    "another stage's process": 2,
+    "doorman": 1,
+    "client OUCH 4.2": 3,
+    "client OUCH 5.0": 3,
+    "client FIX": 3,
+    "client packets": 1,
+    "client drop copy": 1,
+    "client FIX drop copy": 1,
+}
 """What is killed, and how often."""
 EARLY = 0.15
 """How many kills do not wait until everybody is back."""
@@ -386,8 +394,10 @@ class Storm:
                 raise Violation(f"event {fields[17]} is told as a reject, which it is not")
         if reported != wanted:
             differ = [pair for pair in zip(reported, wanted, strict=False) if pair[0] != pair[1]]
-            raise Violation(f"the FIX drop copy is not what the journal gives: {len(reported)} "
-                            f"reports of {len(wanted)}, {differ[:1]}")  # fmt: skip
+            raise Violation(
+                f"the FIX drop copy is not what the journal gives: {len(reported)} "
+                f"reports of {len(wanted)}, {differ[:1]}"
+            )
 
 
 ACCOUNTS = {"OUCH 4.2": 1, "OUCH 5.0": 2, "FIX": 3}
@@ -410,8 +420,10 @@ def accepted_fix(body: bytes) -> int:
 
 
 ACCEPTED: dict[str, Callable[[bytes], int]] = {
-    "OUCH 4.2": accepted_42, "OUCH 5.0": accepted_50, "FIX": accepted_fix,
-}  # fmt: skip
+    "OUCH 4.2": accepted_42,
+    "OUCH 5.0": accepted_50,
+    "FIX": accepted_fix,
+}
 
 
 def drawn(rng: random.Random, kinds: dict[str, int], count: int) -> list[str]:
@@ -450,10 +462,15 @@ def run_storm(
             storm.end()
         shutil.rmtree(place)
         report = {
-            "kills": sum(kinds.values()), "by_kind": dict(sorted(kinds.items())), **totals,
-            "lost": 0, "doubled": 0, "different": 0, "seed": seed,
+            "kills": sum(kinds.values()),
+            "by_kind": dict(sorted(kinds.items())),
+            **totals,
+            "lost": 0,
+            "doubled": 0,
+            "different": 0,
+            "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
-        }  # fmt: skip
+        }
         tell(report)
     return report
 

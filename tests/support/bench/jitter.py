@@ -33,8 +33,11 @@ def spin(*gaps, core=0, pid=70):
     return Spin(core, 10**9, len(lengths), int(lengths[:, 1].sum()), 10**6, lengths, pid)
 
 
-TRACEPOINTS = [Path("/sys/kernel/tracing/events", f"{name.replace(':', '/')}_{end}")
-               for name in corewatch.PAIRED for end in ("entry", "exit")]  # fmt: skip
+TRACEPOINTS = [
+    Path("/sys/kernel/tracing/events", f"{name.replace(':', '/')}_{end}")
+    for name in corewatch.PAIRED
+    for end in ("entry", "exit")
+]
 
 
 def watch_of(body):

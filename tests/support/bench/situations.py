@@ -32,8 +32,22 @@ mount --bind /proc/sys /proc/sys
 mount -o remount,ro,bind /proc/sys
 exec "$@"
 """
-OWN_NAMESPACES = ("unshare", "--map-root-user", "--mount", "--pid", "--ipc", "--uts", "--fork",
-                  "--kill-child", "--mount-proc", "--", "sh", "-c", MASKS, "sh")  # fmt: skip
+OWN_NAMESPACES = (
+    "unshare",
+    "--map-root-user",
+    "--mount",
+    "--pid",
+    "--ipc",
+    "--uts",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--",
+    "sh",
+    "-c",
+    MASKS,
+    "sh",
+)
 FILTERED = (sys.executable, __file__)
 
 
@@ -74,8 +88,12 @@ def why_not(situation: str) -> str | None:
 def refuse_perf_events() -> None:
     """From here on perf_event_open(2) fails with EPERM, in this process and all that it starts."""
     # BPF: load the call's number; is it perf_event_open? then EPERM; else allow.
-    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, PERF_EVENT_OPEN[platform.machine()]),
-             (0x06, 0, 0, REFUSE | errno.EPERM), (0x06, 0, 0, ALLOW)]  # fmt: skip
+    steps = [
+        (0x20, 0, 0, 0),
+        (0x15, 0, 1, PERF_EVENT_OPEN[platform.machine()]),
+        (0x06, 0, 0, REFUSE | errno.EPERM),
+        (0x06, 0, 0, ALLOW),
+    ]
     words = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
     program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", 4, ctypes.addressof(words)))
     libc = ctypes.CDLL(None, use_errno=True)

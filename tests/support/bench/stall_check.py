@@ -40,11 +40,15 @@ def stall_check(rounds: int, progress: Callable[[str], None] = print) -> dict[st
                 run = one_run(RUNS[name])
             seen[name].append(run)
     return {
-        "stall_ns": STALL.length_ns, "every_ns": STALL.every_ns, "rate": RATE, "rounds": rounds,
+        "stall_ns": STALL.length_ns,
+        "every_ns": STALL.every_ns,
+        "rate": RATE,
+        "rounds": rounds,
         "runs_repeated": repeated,
         "noisy_runs_kept": sum(run["noisy"] for runs in seen.values() for run in runs),
-        "band_ns": list(BAND_NS), **{name: summed(runs) for name, runs in seen.items()},
-    }  # fmt: skip
+        "band_ns": list(BAND_NS),
+        **{name: summed(runs) for name, runs in seen.items()},
+    }
 
 
 def one_run(stall: Stall | None) -> dict[str, Any]:
@@ -54,9 +58,12 @@ def one_run(stall: Stall | None) -> dict[str, Any]:
     causes = bands[0]["causes"] if bands and bands[0]["from_ns"] == 10_000 else []
     long_steps = [c["share"] for c in causes if c["cause"].startswith("matcher: a long step")]
     return {
-        **by_window(done), "heat_columns": occupied(heat(done)), "share_of_decade": sum(long_steps),
-        "watched": watched.blind, "noisy": disturbed.too_much,
-    }  # fmt: skip
+        **by_window(done),
+        "heat_columns": occupied(heat(done)),
+        "share_of_decade": sum(long_steps),
+        "watched": watched.blind,
+        "noisy": disturbed.too_much,
+    }
 
 
 def by_window(done: Paced) -> dict[str, list[float]]:
@@ -77,16 +84,21 @@ def by_window(done: Paced) -> dict[str, list[float]]:
 def occupied(picture: dict[str, Any]) -> float:
     """Share of the heat map's columns that have a cell in the band."""
     low, high = BAND_NS
-    rows = [row for edge, row in zip(picture["edges_ns"], picture["counts"], strict=True)
-            if low <= edge < high]  # fmt: skip
+    rows = [
+        row
+        for edge, row in zip(picture["edges_ns"], picture["counts"], strict=True)
+        if low <= edge < high
+    ]
     columns = [any(column) for column in zip(*rows, strict=True)]
     return sum(columns) / len(columns) if columns else 0.0
 
 
 def summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians over windows and runs; the quietest quarter's p99.9; how many runs were watched."""
-    windows = {name: [value for run in runs for value in run[name]]
-               for name in ("p50_ns", "p999_ns", "band_per_s")}  # fmt: skip
+    windows = {
+        name: [value for run in runs for value in run[name]]
+        for name in ("p50_ns", "p999_ns", "band_per_s")
+    }
     figures: dict[str, Any] = {name: float(np.median(values)) for name, values in windows.items()}
     figures["p999_quiet_ns"] = float(np.percentile(windows["p999_ns"], 25))
     for name in ("heat_columns", "share_of_decade"):

@@ -18,8 +18,19 @@ playwright.expect.set_options(timeout=WAIT_MS)
 CONNECTION_LOST = r"net::ERR_|WebSocket connection to .* failed|a status of 4"
 """What Chromium says of a server that dies: of requests under way, of those to nobody, and of those
 that are refused when it is back."""
-VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
-         "cases", "journal", "log", "replication")  # fmt: skip
+VIEWS = (
+    "overview",
+    "latency",
+    "market",
+    "sessions",
+    "participants",
+    "phases",
+    "alarms",
+    "cases",
+    "journal",
+    "log",
+    "replication",
+)
 
 
 @contextmanager

@@ -254,8 +254,9 @@ class ApiClient(httpx.Client):
         return answer
 
     def act(self, path: str, status: int = 200, **body: Any) -> dict[str, Any]:
-        answer = self.post(path, json={"why": "a test", **body},
-                           headers={"x-csrf-token": self.csrf})  # fmt: skip
+        answer = self.post(
+            path, json={"why": "a test", **body}, headers={"x-csrf-token": self.csrf}
+        )
         assert answer.status_code == status, (path, answer.status_code, answer.text)
         return dict(answer.json())
 
@@ -285,16 +286,35 @@ class ScreenClient(ApiClient):
     def ready(self) -> None:
         self.look("/api/own", lambda document: document["link"]["state"] == "ready")
 
-    def enter(self, token: str, side: str, lots: int, price: str | None, status: int = 200,
-              symbol: str = "TIN", **more: Any) -> dict[str, Any]:  # fmt: skip
-        return self.do("/api/orders", status, token=token, side=side, symbol=symbol,
-                       qty_lots=lots, price=price, **more)  # fmt: skip
+    def enter(
+        self,
+        token: str,
+        side: str,
+        lots: int,
+        price: str | None,
+        status: int = 200,
+        symbol: str = "TIN",
+        **more: Any,
+    ) -> dict[str, Any]:
+        return self.do(
+            "/api/orders",
+            status,
+            token=token,
+            side=side,
+            symbol=symbol,
+            qty_lots=lots,
+            price=price,
+            **more,
+        )
 
     def order(self, token: str, state: str) -> dict[str, Any]:
         """The order, once it is so."""
-        document = self.look("/api/own", lambda own: any(
-            (row["token"], row["state"]) == (token, state) for row in own.get("orders", ())
-        ))  # fmt: skip
+        document = self.look(
+            "/api/own",
+            lambda own: any(
+                (row["token"], row["state"]) == (token, state) for row in own.get("orders", ())
+            ),
+        )
         return next(row for row in document["orders"] if row["token"] == token)
 
     def notice(self, text: str, since: int = 0) -> dict[str, Any]:

@@ -84,7 +84,10 @@ def traders(screen):
             if client.get("/api/own").status_code == 200:
                 client.look("/api/own", lambda own: own["link"]["state"] == "ready")
                 client.do("/api/cancel-all")
-                client.look("/api/own", lambda own: not [
-                    row for row in own["orders"] if row["state"] in ("open", "sent")
-                ])  # fmt: skip
+                client.look(
+                    "/api/own",
+                    lambda own: (
+                        not [row for row in own["orders"] if row["state"] in ("open", "sent")]
+                    ),
+                )
                 client.do("/api/logout")

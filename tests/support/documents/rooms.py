@@ -5,9 +5,23 @@ from functools import cache
 from tests import ROOT
 
 LOWER = {
-    "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
-    "replay", "report", "order_entry", "market_data", "risk", "client", "replica",
-}  # fmt: skip
+    "wire",
+    "ring",
+    "matcher",
+    "flow",
+    "gateway_fpga",
+    "dpdk_shim",
+    "ptp",
+    "journal",
+    "host",
+    "replay",
+    "report",
+    "order_entry",
+    "market_data",
+    "risk",
+    "client",
+    "replica",
+}
 ABOVE = {"pipeline", "venue", "ledger", "surveillance", "operations", "console", "backtest"}
 MAY_IMPORT = {
     "wire": set(),

@@ -45,9 +45,13 @@ class PacketDoor:
         mask = CAPACITY - 1
         self.port = self._stack.enter_context(open_port(self._spec, self.socket))
         self.shim = Shim(
-            [self.port], self.ring, state=self.state,
-            stamps=(intended, received, mask), origins=(senders, seqs, mask), epochs=epochs,
-        )  # fmt: skip
+            [self.port],
+            self.ring,
+            state=self.state,
+            stamps=(intended, received, mask),
+            origins=(senders, seqs, mask),
+            epochs=epochs,
+        )
         if self.sessions is not None:
             self.shim.authenticate(self.sessions)
 

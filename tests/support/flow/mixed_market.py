@@ -25,9 +25,13 @@ class MixedMarket(AgentMarket):
     """
 
     def __init__(
-        self, seed: int, minutes: int, scripts: Sequence[Callable[[AgentMarket], list[Script]]],
-        commands: Array, instruments: Array,
-    ) -> None:  # fmt: skip
+        self,
+        seed: int,
+        minutes: int,
+        scripts: Sequence[Callable[[AgentMarket], list[Script]]],
+        commands: Array,
+        instruments: Array,
+    ) -> None:
         super().__init__(seed, minutes, scripts, crowd=1)
         table = np.repeat(instruments[:1], len(SYMBOLS))
         table["symbol"] = SYMBOLS

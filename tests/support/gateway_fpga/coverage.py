@@ -105,10 +105,24 @@ def together(missed: Iterable[Point]) -> dict[str, int]:
 def run(folder: Path) -> None:
     """The benches on Verilator, each leaving a file in the folder."""
     subprocess.run(
-        [sys.executable, "-m", "pytest", *BENCHES, "-k", "verilator", "-q",
-         "-p", "no:cacheprovider", "-m", "not long or fpga", "-x"],
-        cwd=ROOT, check=True, env={**os.environ, "OUTCRY_FPGA_COVERAGE": str(folder)},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            *BENCHES,
+            "-k",
+            "verilator",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not long or fpga",
+            "-x",
+        ],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "OUTCRY_FPGA_COVERAGE": str(folder)},
+    )
 
 
 def main() -> int:

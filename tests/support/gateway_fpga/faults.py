@@ -61,19 +61,28 @@ def table() -> list[Planted]:
     """Every fault, in order; raises ``ValueError`` for one whose text is not in its file once."""
     rows: list[Planted] = []
     for group in (
-        *faults_gateway.VALIDATOR, *faults_gateway.REGS, *faults_ingress.PARSER,
-        *faults_ingress.OTHERS, *faults_card.CARD,
-    ):  # fmt: skip
+        *faults_gateway.VALIDATOR,
+        *faults_gateway.REGS,
+        *faults_ingress.PARSER,
+        *faults_ingress.OTHERS,
+        *faults_card.CARD,
+    ):
         text = (RTL / f"{group.file}.v").read_text()
         for old, new in group.changes:
             if text.count(old) != 1 or old == new:
                 raise ValueError(f"{group.file}: {old!r} stands {text.count(old)} times, not once")
             rows.append(
                 Planted(
-                    len(rows) + 1, group.kind, group.file, group.toplevel, group.bench,
-                    group.first, old, new,
+                    len(rows) + 1,
+                    group.kind,
+                    group.file,
+                    group.toplevel,
+                    group.bench,
+                    group.first,
+                    old,
+                    new,
                 )
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -93,13 +102,17 @@ def noticed(fault: Planted, first: bool) -> str:
             run.mkdir()
             try:
                 simulate(
-                    "icarus" if tests else "verilator", fault.toplevel, fault.bench, run,
+                    "icarus" if tests else "verilator",
+                    fault.toplevel,
+                    fault.bench,
+                    run,
                     sources=[broken] if fault.file == fault.toplevel else [broken, top],
-                    parameters=parameters, tests=tests,
+                    parameters=parameters,
+                    tests=tests,
                     environment={name: str(value) for name, value in parameters.items()}
                     | {"COCOTB_MAX_FAILURES": "1"},
                     build_arguments=[] if tests else ["-Wno-fatal"],
-                )  # fmt: skip
+                )
             except AssertionError as error:
                 if not str(error).startswith("cocotb tests failed"):
                     raise RuntimeError(f"fault {fault.number}: {error}") from error
@@ -114,10 +127,20 @@ def measure(faults: Sequence[Planted], jobs: int, first: bool) -> list[dict[str,
         running = {pool.submit(noticed, fault, first): fault for fault in faults}
         for done in as_completed(running):
             fault, by = running[done], done.result()
-            rows.append({"number": fault.number, "file": fault.file, "class": fault.kind,
-                         "from": fault.old, "to": fault.new, "noticed": by})  # fmt: skip
-            print(f"{fault.number:4} {fault.file:20} {by:9} {fault.old!r} -> {fault.new!r}",
-                  flush=True)  # fmt: skip
+            rows.append(
+                {
+                    "number": fault.number,
+                    "file": fault.file,
+                    "class": fault.kind,
+                    "from": fault.old,
+                    "to": fault.new,
+                    "noticed": by,
+                }
+            )
+            print(
+                f"{fault.number:4} {fault.file:20} {by:9} {fault.old!r} -> {fault.new!r}",
+                flush=True,
+            )
     return sorted(rows, key=lambda row: row["number"])
 
 

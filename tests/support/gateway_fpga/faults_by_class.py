@@ -27,8 +27,12 @@ from tests.system.gateway.test_gateway_rtl import FIRST, OTHER_EDGES
 GATEWAY = {"SLOT_BITS": 4, "COUNTER_BITS": 32}
 FIFO = {"WIDTH": 17, "DEPTH_LOG2": 4, "COUNTER_WIDTH": 3}
 CARD = {
-    "PORTS": 2, "DEPTH_LOG2": 5, "RX_DEPTH_LOG2": 5, "SLOT_BITS": 4, "PARTICIPANT_BITS": 4,
-}  # fmt: skip
+    "PORTS": 2,
+    "DEPTH_LOG2": 5,
+    "RX_DEPTH_LOG2": 5,
+    "SLOT_BITS": 4,
+    "PARTICIPANT_BITS": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,11 @@ CHECKS = {
 }
 
 VALIDATOR, REGS, QUEUE, SYNC = (
-    "outcry_validator", "outcry_regs", "outcry_frame_fifo", "outcry_sync",
-)  # fmt: skip
+    "outcry_validator",
+    "outcry_regs",
+    "outcry_frame_fifo",
+    "outcry_sync",
+)
 BITS = "PARTICIPANT_BITS"
 TREADY = "s_axis_tready = running && advance && !command;"
 TAKEN = "s_axis_tvalid && running && !command;"
@@ -218,12 +225,16 @@ def fails(name: str, file: str, text: str, folder: Path) -> bool:
     broken.write_text(text)
     try:
         simulate(
-            "icarus", run.toplevel, run.bench, folder,
+            "icarus",
+            run.toplevel,
+            run.bench,
+            folder,
             sources=[broken] if file == run.toplevel else [broken, top],
-            parameters=run.parameters, tests=run.tests,
+            parameters=run.parameters,
+            tests=run.tests,
             environment={key: str(value) for key, value in run.parameters.items()}
             | {"COCOTB_MAX_FAILURES": "1", "FRAMES": "8"},
-        )  # fmt: skip
+        )
     except AssertionError as error:
         if not str(error).startswith("cocotb tests failed"):
             raise RuntimeError(f"{file}: {error}") from error
@@ -239,13 +250,20 @@ def measure(faults: Sequence[Planted], jobs: int) -> list[dict[str, Any]]:
         for done in as_completed(running):
             fault = running[done]
             found[fault] = done.result()
-            print(f"{found[fault] or 'SURVIVED':11} {fault.file:18} {fault.old!r} -> {fault.new!r}",
-                  flush=True)  # fmt: skip
+            print(
+                f"{found[fault] or 'SURVIVED':11} {fault.file:18} {fault.old!r} -> {fault.new!r}",
+                flush=True,
+            )
     return [
-        {"class": fault.kind, "file": fault.file, "from": fault.old, "to": fault.new,
-         "noticed": found[fault]}
+        {
+            "class": fault.kind,
+            "file": fault.file,
+            "from": fault.old,
+            "to": fault.new,
+            "noticed": found[fault],
+        }
         for fault in faults
-    ]  # fmt: skip
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,7 +11,8 @@ def _parser(kind: str, first: str, *changes: tuple[str, str]) -> Group:
 SUMS = "largest_and_the_smallest|wrong_sum|right_sum|flipped_bit|every_count"
 PARSER = (
     _parser(
-        "a field of a header is looked at in part, or not at all", "each_reason|flipped_bit|of_two",
+        "a field of a header is looked at in part, or not at all",
+        "each_reason|flipped_bit|of_two",
         ("head[119:112] != 8'h45;", "head[119:116] != 4'h4;"),
         ("head[119:112] != 8'h45;", "head[115:112] != 4'h5;"),
         ("head[165:160] != 6'd0 || head[175:168] != 8'd0;", "head[165:160] != 6'd0;"),
@@ -31,7 +32,8 @@ PARSER = (
         ("h_vlan ? a_data[103:96] : a_data[71:64]", "a_data[71:64]"),
     ),
     _parser(
-        "a length or a hole is one off", "every_length|every_size|a_hole|without_end|last_beat",
+        "a length or a hole is one off",
+        "every_length|every_size|a_hole|without_end|last_beat",
         ("(a_keep[63:1] & ~a_keep[62:0]) != 63'd0", "(a_keep[62:1] & ~a_keep[61:0]) != 62'd0"),
         ("|| (!a_last && !a_keep[63]);", ";"),
         ("a_hole || (!a_first && h_keep)", "a_hole"),
@@ -47,7 +49,8 @@ PARSER = (
         ("{3'd0, a_keep[8*group+7]}", "4'd0"),
     ),
     _parser(
-        "a sum leaves something out", SUMS,
+        "a sum leaves something out",
+        SUMS,
         ("+ {2'd0, head[223:208]};", ";"),
         ("{1'b0, c_ip_sum[15:0]} + {13'd0, c_ip_sum[19:16]}", "{1'b0, c_ip_sum[15:0]}"),
         ("+ 17'h01100;", "+ 17'h00600;"),
@@ -77,12 +80,15 @@ PARSER = (
         ("            b_valid <= 1'b0;\n", ""),
         ("value != {COUNTER_WIDTH{1'b1}}", "1'b1"),
     ),
-)  # fmt: skip
+)
 
 OTHERS = (
     Group(
-        "a word is lost, doubled or kept", "outcry_packet_fifo", "outcry_packet_fifo",
-        "bench_packet_fifo", ".",
+        "a word is lost, doubled or kept",
+        "outcry_packet_fifo",
+        "outcry_packet_fifo",
+        "bench_packet_fifo",
+        ".",
         (
             ("if (discard) written <= committed;\n            else if", "if"),
             ("if (commit) committed <= written;", "if (commit) committed <= written + ONE;"),
@@ -96,7 +102,10 @@ OTHERS = (
         ),
     ),
     Group(
-        "a beat is lost, doubled or taken in reset", "outcry_skid", "outcry_skid", "bench_skid",
+        "a beat is lost, doubled or taken in reset",
+        "outcry_skid",
+        "outcry_skid",
+        "bench_skid",
         ".",
         (
             ("running && !skid_valid;", "!skid_valid;"),
@@ -108,7 +117,10 @@ OTHERS = (
         ),
     ),
     Group(
-        "a time is another packet's", "outcry_timestamp", "outcry_timestamp", "bench_timestamp",
+        "a time is another packet's",
+        "outcry_timestamp",
+        "outcry_timestamp",
+        "bench_timestamp",
         ".",
         (
             ("held ? held_ns : time_ns", "time_ns"),
@@ -119,8 +131,11 @@ OTHERS = (
         ),
     ),
     Group(
-        "a port is served twice, never or out of turn", "outcry_arbiter", "outcry_arbiter",
-        "bench_arbiter", ".",
+        "a port is served twice, never or out of turn",
+        "outcry_arbiter",
+        "outcry_arbiter",
+        "bench_arbiter",
+        ".",
         (
             ("turn     <= (grant << 1) | (grant >> (PORTS - 1));", "turn     <= grant;"),
             ("turn     <= (grant << 1) | (grant >> (PORTS - 1));", "turn     <= FIRST;"),
@@ -133,53 +148,71 @@ OTHERS = (
         ),
     ),
     Group(
-        "a port is served twice, never or out of turn", "outcry_turn", "outcry_arbiter",
-        "bench_arbiter", ".",
+        "a port is served twice, never or out of turn",
+        "outcry_turn",
+        "outcry_arbiter",
+        "bench_arbiter",
+        ".",
         (
             ("open = open && !requests[(from+step)%PORTS];", "open = open;"),
             ("open = turn[from];", "open = from == 0;"),
             ("if (open && requests", "if (open && step < 2 && requests"),
         ),
     ),
-)  # fmt: skip
+)
 
 EXPLAINED: dict[tuple[str, str, str], str] = {
     (
-        "outcry_packet_fifo", "if (next) out_data <=", "if (next && some) out_data <=",
+        "outcry_packet_fifo",
+        "if (next) out_data <=",
+        "if (next && some) out_data <=",
     ): "no difference: a word that is not offered is not looked at",
     (
-        "outcry_validator", "swap_now = row_swap && command_done && !rst;",
+        "outcry_validator",
+        "swap_now = row_swap && command_done && !rst;",
         "swap_now = row_swap && !rst;",
     ): "no difference: an order's rows are read with the edge that takes it, and while a command "
     "waits none is taken; the row stands there before the next one is",
     (
-        "outcry_udp_parser", "d_ip_sum != 17'h0FFFF;", "d_ip_sum[15:0] != 16'hFFFF;",
+        "outcry_udp_parser",
+        "d_ip_sum != 17'h0FFFF;",
+        "d_ip_sum[15:0] != 16'hFFFF;",
     ): "no difference: a sum of 16 bits and 4 is at most 1000E, whose lower half is not all ones "
     "once the upper bit is set",
     (
-        "outcry_udp_parser", "a_order < h_count[4:0];", "a_order <= h_count[4:0];",
+        "outcry_udp_parser",
+        "a_order < h_count[4:0];",
+        "a_order <= h_count[4:0];",
     ): "no difference: a beat more than the stated orders need is a frame of another length, of "
     "which every order is discarded",
     (
-        "outcry_udp_parser", "value != {COUNTER_WIDTH{1'b1}}", "1'b1",
+        "outcry_udp_parser",
+        "value != {COUNTER_WIDTH{1'b1}}",
+        "1'b1",
     ): "counters have 32 bits in this run and are not filled by frames; parser_counters_saturate "
     "proves that they stop",
     (
-        "outcry_frame_fifo", "end else if (write_last || !fits) begin",
+        "outcry_frame_fifo",
+        "end else if (write_last || !fits) begin",
         "end else if (write_last) begin",
     ): "no difference: once a word had no room no later one of its frame has any, and the frame's "
     "end takes all of it back",
     (
-        "outcry_frame_fifo", "released_gray <= next_released ^ (next_released >> 1);",
+        "outcry_frame_fifo",
+        "released_gray <= next_released ^ (next_released >> 1);",
         "released_gray <= committed ^ (committed >> 1);",
     ): "bits that change at once arrive together in a simulation; the proof of the queue has that "
     "the code moves with what is let go, a word at a time",
     (
-        "outcry_frame_fifo", "held = wanted || asked || answer_seen;", "held = wanted || asked;",
+        "outcry_frame_fifo",
+        "held = wanted || asked || answer_seen;",
+        "held = wanted || asked;",
     ): "read, not proved: the reader opens while the writer is still empty, and finds it so",
     (
-        "outcry_tags", "if (write) tags[next_write]", "tags[next_write]",
+        "outcry_tags",
+        "if (write) tags[next_write]",
+        "tags[next_write]",
     ): "no difference: the place after the last order's is nobody's until it is written, and there "
     "are more places than orders in the gateway",
-}  # fmt: skip
+}
 """Of each fault that no test of its module notices why; with "no difference" it is none."""

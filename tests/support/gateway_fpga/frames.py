@@ -115,9 +115,13 @@ def headers(dice: random.Random, vlan: bool) -> Ether:
 def wrap(dice: random.Random, payload: bytes, vlan: bool, **udp: int) -> bytes:
     """Ethernet, IPv4 and UDP around a payload, lengths and checksums as they should be."""
     layers = headers(dice, vlan) / IP(
-        src=_address(dice), dst=_address(dice), ttl=dice.randint(1, 255), id=dice.getrandbits(16),
-        flags=dice.choice(["", "DF"]), tos=dice.getrandbits(8),
-    )  # fmt: skip
+        src=_address(dice),
+        dst=_address(dice),
+        ttl=dice.randint(1, 255),
+        id=dice.getrandbits(16),
+        flags=dice.choice(["", "DF"]),
+        tos=dice.getrandbits(8),
+    )
     layers /= UDP(**({"sport": dice.getrandbits(16), "dport": UDP_PORT} | udp))
     return bytes(layers / payload)
 

@@ -132,10 +132,28 @@ def pipeline() -> dict[str, Any]:
 
 def _run(gateway: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "openoutcry", "run", "--flow", "normal", "--orders", "1000000",
-         "--topology", "inline", "--durability", "none", "--gateway", gateway, "--json"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "openoutcry",
+            "run",
+            "--flow",
+            "normal",
+            "--orders",
+            "1000000",
+            "--topology",
+            "inline",
+            "--durability",
+            "none",
+            "--gateway",
+            gateway,
+            "--json",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

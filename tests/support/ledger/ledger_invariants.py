@@ -109,8 +109,11 @@ def posted(postings: int, seed: int, commands: int = 200_000) -> dict[str, int]:
 def files(home: Path) -> dict[str, bytes]:
     """Every file of the ledger but checkpoints."""
     folder = folder_of(home)
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file() and path.suffix != ".olc"}  # fmt: skip
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".olc"
+    }
 
 
 def forked(work) -> int:
@@ -134,13 +137,18 @@ def kill_self_after(cpu_s: float) -> None:
     machine is does not matter."""
 
     class Event(ctypes.Structure):
-        _fields_ = (("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int),
-                    ("rest", ctypes.c_byte * 48))  # fmt: skip
+        _fields_ = (
+            ("value", ctypes.c_void_p),
+            ("signo", ctypes.c_int),
+            ("notify", ctypes.c_int),
+            ("rest", ctypes.c_byte * 48),
+        )
 
     library, timer = ctypes.CDLL(None, use_errno=True), ctypes.c_void_p()
     event = Event(None, signal.SIGKILL, 0)
-    status = library.timer_create(time.CLOCK_PROCESS_CPUTIME_ID, ctypes.byref(event),
-                                  ctypes.byref(timer))  # fmt: skip
+    status = library.timer_create(
+        time.CLOCK_PROCESS_CPUTIME_ID, ctypes.byref(event), ctypes.byref(timer)
+    )
     seconds, left = divmod(round(cpu_s * 1e9), 10**9)
     when = (ctypes.c_long * 4)(0, 0, seconds, max(left, 1))
     if status or library.timer_settime(timer, 0, ctypes.byref(when), None):

@@ -11,9 +11,10 @@ def drawn(rng, locate=1, symbol="GOLD"):
     rows = [
         tuple(
             (price, rng.randrange(1, 5), rng.randrange(1, 3))
-            for price in sorted(rng.sample(range(100, 130), rng.randrange(LEVELS + 1)),
-                                reverse=side == "B")
+            for price in sorted(
+                rng.sample(range(100, 130), rng.randrange(LEVELS + 1)), reverse=side == "B"
+            )
         )
         for side in "BS"
-    ]  # fmt: skip
+    ]
     return View(locate, symbol, "T", *rows, rng.randrange(3), rng.randrange(3), rng.randrange(3))

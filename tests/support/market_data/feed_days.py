@@ -21,11 +21,16 @@ class Days:
 
     def __init__(self, folder: Path, text: str = VENUE) -> None:
         self.spec = FeedSpec(
-            ("239.193.9.1", free_port()), ("239.193.9.2", free_port()), "127.0.0.1",
-            ("127.0.0.1", free_port()), snapshots=("127.0.0.1", free_port()),
-            stream=("127.0.0.1", free_port()), depth=("239.193.9.3", free_port()),
-            pages=("127.0.0.1", free_port()), interval_ms=20,
-        )  # fmt: skip
+            ("239.193.9.1", free_port()),
+            ("239.193.9.2", free_port()),
+            "127.0.0.1",
+            ("127.0.0.1", free_port()),
+            snapshots=("127.0.0.1", free_port()),
+            stream=("127.0.0.1", free_port()),
+            depth=("239.193.9.3", free_port()),
+            pages=("127.0.0.1", free_port()),
+            interval_ms=20,
+        )
         table = '\n[market_data]\ninterface = "127.0.0.1"\nheartbeat_ms = 50\ninterval_ms = 20\n'
         for name in ("a", "b", "retransmission", "snapshots", "stream", "depth", "pages"):
             table += '{} = "{}:{}"\n'.format(name, *getattr(self.spec, name))
@@ -40,9 +45,11 @@ class Days:
         self.multicast, self.streamed = bytearray(), bytearray()
         assert self.spec.b
         self.receiver = Receiver(
-            [self.spec.a, self.spec.b], self.spec.retransmission, "127.0.0.1",
+            [self.spec.a, self.spec.b],
+            self.spec.retransmission,
+            "127.0.0.1",
             lambda data, first: self.multicast.extend(data),
-        )  # fmt: skip
+        )
         assert self.spec.stream
         assert self.spec.depth
         self.stream = StreamReceiver(
@@ -57,8 +64,9 @@ class Days:
                 (one.session, one.next_sequence, one.ended, one.sessions, one.unfinished)
                 for one in (self.receiver.lines, self.stream.lines)
             ]
-            state.append([b.levels(1, "B") for b in
-                         (self.receiver.book, self.stream.book, self.depth.book)])  # fmt: skip
+            state.append(
+                [b.levels(1, "B") for b in (self.receiver.book, self.stream.book, self.depth.book)]
+            )
             state.append((len(self.multicast), len(self.streamed), self.depth.book.ended))
             assert time.monotonic() < until, state
             self.receiver.poll(0.005)

@@ -51,8 +51,14 @@ def flow(
     return run, engine.process(orders), np.ascontiguousarray(orders["rx_ts_ns"])
 
 
-TOLD_SETTINGS = (Setting.HALT, Setting.MARKET_KILL, Setting.TRADING_DAY, Setting.BREAKER,
-                 Setting.INDEX_WEIGHT, Setting.MAX_QTY)  # fmt: skip
+TOLD_SETTINGS = (
+    Setting.HALT,
+    Setting.MARKET_KILL,
+    Setting.TRADING_DAY,
+    Setting.BREAKER,
+    Setting.INDEX_WEIGHT,
+    Setting.MAX_QTY,
+)
 REASONS = (0, int.from_bytes(b"T1  ", "big"), int.from_bytes(b"H10 ", "big"), -1, 2**40)
 
 

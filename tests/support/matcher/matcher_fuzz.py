@@ -141,8 +141,10 @@ def check_shards(run: Mixed) -> None:
         assert len(other) == 0, f"seed {run.seed}: a shard answered for another's instrument"
     # What the operator says to everybody each shard answers; what nobody owns is shard 0's.
     to_all = np.isin(run.orders["kind"], TO_ALL)
-    rejects = [e[(e["instrument"] == NO_INSTRUMENT) & (e["kind"] == EventKind.REJECTED)]
-               for e in (whole, *shards)]  # fmt: skip
+    rejects = [
+        e[(e["instrument"] == NO_INSTRUMENT) & (e["kind"] == EventKind.REJECTED)]
+        for e in (whole, *shards)
+    ]
     rejects = [e[~to_all[e["cause_seq"] - 1]] for e in rejects]
     assert len(rejects[0]) == len(rejects[1]), f"seed {run.seed}: shard 0 owns what nobody owns"
     assert len(rejects[2]) == 0, f"seed {run.seed}: shard 1 answered what nobody owns"

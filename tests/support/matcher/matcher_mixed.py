@@ -37,10 +37,23 @@ from openoutcry.wire.records import TICK_BANDS
 Array = npt.NDArray[Any]
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 EXTREME = np.array(
-    [INT64_MIN, INT64_MIN + 1, -(2**62), -(2**62) - 1, -65, -1, 0, 1, 2**40, 2**62, 2**62 + 1,
-     INT64_MAX - 1, INT64_MAX],
+    [
+        INT64_MIN,
+        INT64_MIN + 1,
+        -(2**62),
+        -(2**62) - 1,
+        -65,
+        -1,
+        0,
+        1,
+        2**40,
+        2**62,
+        2**62 + 1,
+        INT64_MAX - 1,
+        INT64_MAX,
+    ],
     dtype=np.int64,
-)  # fmt: skip
+)
 
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
 TIMES_ALLOWED = TIMES_IN_FORCE
@@ -395,8 +408,9 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
 
     for field in (price, qty, aux):
         where = rng.random(count) < s.extreme
-        edges = np.concatenate([EXTREME, s.instruments["min_price_ticks"][:1],
-                                s.instruments["max_price_ticks"][:1]])  # fmt: skip
+        edges = np.concatenate(
+            [EXTREME, s.instruments["min_price_ticks"][:1], s.instruments["max_price_ticks"][:1]]
+        )
         field[where] = rng.choice(edges, int(where.sum()))
     if s.extreme and rng.random() < 0.5:
         huge = rng.random(count) < 0.1
@@ -444,9 +458,16 @@ def _draw_numbers(s: _Swarm, kinds: Array) -> tuple[Array, Array, Array]:
 
 
 def _draw_aux(
-    s: _Swarm, types: Array, times: Array, index: Array, centre: Array, sign: Array, qty: Array,
-    lot: Array, now: Array,
-) -> Array:  # fmt: skip
+    s: _Swarm,
+    types: Array,
+    times: Array,
+    index: Array,
+    centre: Array,
+    sign: Array,
+    qty: Array,
+    lot: Array,
+    now: Array,
+) -> Array:
     """What ``aux`` means to each type; nonsense for those that ignore it."""
     rng, count = s.rng, len(types)
     aux = np.where(rng.random(count) < 0.5, 0, rng.integers(-3, 100, count))
@@ -489,8 +510,13 @@ def _maintenance(s: _Swarm, orders: Array, now: Array) -> None:
 def _clear(s: _Swarm, orders: Array) -> None:
     """The operator cancels everything now and then, so that a full book does not stay full."""
     at = np.flatnonzero(s.rng.random(len(orders)) < 1 / s.clear_every)
-    for field, value in (("kind", CommandKind.MASS_CANCEL), ("symbol", b""), ("side", 0),
-                         ("participant", 0), ("aux", 1)):  # fmt: skip
+    for field, value in (
+        ("kind", CommandKind.MASS_CANCEL),
+        ("symbol", b""),
+        ("side", 0),
+        ("participant", 0),
+        ("aux", 1),
+    ):
         orders[field][at] = value
 
 
@@ -509,8 +535,21 @@ def _phases(s: _Swarm, orders: Array) -> None:
             order = orders[at]
             price = order["price_ticks"]
             qty = int(rng.choice([0, 0, 1, 2]))
-            orders[at] = (price, qty, row["symbol"], 0, int(phase), 0, 0, 0, CommandKind.PHASE, 0,
-                          0, 0, order["seq"])  # fmt: skip
+            orders[at] = (
+                price,
+                qty,
+                row["symbol"],
+                0,
+                int(phase),
+                0,
+                0,
+                0,
+                CommandKind.PHASE,
+                0,
+                0,
+                0,
+                order["seq"],
+            )
 
 
 def _know(s: _Swarm, orders: Array) -> None:
@@ -559,8 +598,17 @@ def odd_lots(seed: int) -> Mixed:
     types = [OrderType.LIMIT, OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET]
     others = (OrderType.ALL_OR_NONE, OrderType.ICEBERG, OrderType.MARKET, OrderType.HIDDEN)
     types += [t for t in others if rng.random() < 0.5]
-    run = mixed(seed, 800, width=3, extreme=0.0, order_capacity=300, phases=False, types=types,
-                instruments=make_instruments(rows), centres=[4] * 4)  # fmt: skip
+    run = mixed(
+        seed,
+        800,
+        width=3,
+        extreme=0.0,
+        order_capacity=300,
+        phases=False,
+        types=types,
+        instruments=make_instruments(rows),
+        centres=[4] * 4,
+    )
     orders = run.orders
     replaces = orders["kind"] == CommandKind.REPLACE
     known = np.maximum(0, orders["qty_lots"] + rng.integers(-6, 7, len(orders)))

@@ -35,10 +35,13 @@ def series_of(of, levels):
                 edges = [one / of.q for one in sorted(set(levels))]
                 for edge in (*edges, float("inf")):
                     text = "+Inf" if edge == float("inf") else f"{edge:.12g}"
-                    key = (f"{of.name}_bucket",
-                           frozenset((VENUE | dict(of.labels) | {"le": text}).items()))  # fmt: skip
-                    here = [1.0 if one == level and edge >= edges[number] else 0.0
-                            for one in levels]  # fmt: skip
+                    key = (
+                        f"{of.name}_bucket",
+                        frozenset((VENUE | dict(of.labels) | {"le": text}).items()),
+                    )
+                    here = [
+                        1.0 if one == level and edge >= edges[number] else 0.0 for one in levels
+                    ]
                     before = series.get(key, [0.0] * len(levels))
                     series[key] = [a + b for a, b in zip(before, here, strict=True)]
             return {key: grown(values) for key, values in series.items()}

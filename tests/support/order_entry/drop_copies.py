@@ -9,10 +9,15 @@ def plain_report(event, known):
     kind, order_id = EventKind(int(event["kind"])), int(event["order_id"])
     qty, leaves = int(event["qty_lots"]), int(event["leaves_lots"])
     letters = {
-        EventKind.ACCEPTED: "0", EventKind.FILLED: "F", EventKind.CANCELLED: "4",
-        EventKind.EXPIRED: "C", EventKind.REPLACED: "5", EventKind.ELECTED: "L",
-        EventKind.REDUCED: "D", EventKind.CONVERTED: "D",
-    }  # fmt: skip
+        EventKind.ACCEPTED: "0",
+        EventKind.FILLED: "F",
+        EventKind.CANCELLED: "4",
+        EventKind.EXPIRED: "C",
+        EventKind.REPLACED: "5",
+        EventKind.ELECTED: "L",
+        EventKind.REDUCED: "D",
+        EventKind.CONVERTED: "D",
+    }
     if kind is EventKind.REJECTED:
         return "8", "NONE", "", "0", "0"
     if kind not in letters:

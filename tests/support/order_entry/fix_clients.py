@@ -36,10 +36,18 @@ def trade_through_cuts(tmp_path, count, cuts):
     with Server(acceptor) as server, CuttingProxy(server.port, cuts) as proxy:
         with quickfix_client(tmp_path, proxy.listen_port) as client:
             for number in range(count):
-                client.send({
-                    11: f"C{number}", 55: "GOLD", 54: "1", 38: str(number + 1), 40: "2",
-                    44: "12.34", 60: "20260105-09:30:00.000", 21: "1",
-                })  # fmt: skip
+                client.send(
+                    {
+                        11: f"C{number}",
+                        55: "GOLD",
+                        54: "1",
+                        38: str(number + 1),
+                        40: "2",
+                        44: "12.34",
+                        60: "20260105-09:30:00.000",
+                        21: "1",
+                    }
+                )
             wait_until(lambda: len(client.reports) >= count, "all reports have come")
             wait_until(
                 lambda: client.numbers() == (one[block.OUT_SEQ], one[block.IN_SEQ]),

@@ -60,10 +60,38 @@ def check_decoding(data):
 
 # Frames and fields
 
-TAGS = st.sampled_from([
-    1, 11, 35, 34, 49, 52, 56, 43, 38, 55, 447, 58, 999, 5000, 5001, 2964, 0, 453, 448, 452, 802,
-    523, 386, 336, 354, 355, 95, 96,
-])  # fmt: skip
+TAGS = st.sampled_from(
+    [
+        1,
+        11,
+        35,
+        34,
+        49,
+        52,
+        56,
+        43,
+        38,
+        55,
+        447,
+        58,
+        999,
+        5000,
+        5001,
+        2964,
+        0,
+        453,
+        448,
+        452,
+        802,
+        523,
+        386,
+        336,
+        354,
+        355,
+        95,
+        96,
+    ]
+)
 VALUES = st.text("AB01 .-", max_size=90) | st.sampled_from(["0", "1", "2", "3", "5", "-1", "", "A"])
 
 
@@ -100,9 +128,12 @@ def refused(kind, refusal, row=None, **changes):
     note = np.array([note])
     note["refused"], note["row"] = refusal, 0 if row is None else row["number"]
     size = encode.refuse(
-        note.ctypes.data, row.ctypes.data if row is not None else 0, CODEC.address,
-        CODEC.out.ctypes.data, len(CODEC.out),
-    )  # fmt: skip
+        note.ctypes.data,
+        row.ctypes.data if row is not None else 0,
+        CODEC.address,
+        CODEC.out.ctypes.data,
+        len(CODEC.out),
+    )
     body = CODEC.out[:size].tobytes()
     event = make_event(EventKind.REJECTED, reason=Reason.MALFORMED, seq=99)
     assert CODEC.encode(event, row, note) == body

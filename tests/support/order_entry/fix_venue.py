@@ -50,16 +50,22 @@ class Acknowledger:
         for name in ("qty_lots", "price_ticks", "symbol", "side", "order_type"):
             row[name] = order[name]
         row["token"], row["token_bytes"], row["own"] = (
-            note["token"], note["token_bytes"], note["own"],
-        )  # fmt: skip
+            note["token"],
+            note["token_bytes"],
+            note["own"],
+        )
         row["order_id"] = rows.ORDER_BIT | number
         event["kind"] = EventKind.REJECTED if note["refused"][0] else EventKind.ACCEPTED
         event["leaves_lots"], event["seq"] = order["qty_lots"], number
         one[block.RX_TS_NS] = 1_700_000_000 * 10**9
         size = encode.encode(
-            event.ctypes.data, row.ctypes.data, one.address, note.ctypes.data,
-            self.out.ctypes.data, len(self.out),
-        )  # fmt: skip
+            event.ctypes.data,
+            row.ctypes.data,
+            one.address,
+            note.ctypes.data,
+            self.out.ctypes.data,
+            len(self.out),
+        )
         return [self.out[:size].tobytes()]
 
 

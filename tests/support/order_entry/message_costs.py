@@ -138,12 +138,28 @@ MESSAGES = (
     Message(OUCH50, "C, mass cancel", say("C", firm="", symbol="")),
     Message(OUCH50, "D, disable", say("D", firm="")),
     Message(FIX, "D, rests", rests),
-    Message(FIX, "D, FOK for more than there is",
-            fix("D", (11, "k{n}"), (55, "ACME"), (54, "2"), (60, "20260102-10:00:00"),
-                (38, "1000000"), (40, "2"), (44, "0.01"), (59, "4")), walks="levels to its limit"),
+    Message(
+        FIX,
+        "D, FOK for more than there is",
+        fix(
+            "D",
+            (11, "k{n}"),
+            (55, "ACME"),
+            (54, "2"),
+            (60, "20260102-10:00:00"),
+            (38, "1000000"),
+            (40, "2"),
+            (44, "0.01"),
+            (59, "4"),
+        ),
+        walks="levels to its limit",
+    ),
     Message(FIX, "F, unknown order", unknown),
-    Message(FIX, "G, unknown order", fix("G", (41, "NONE"), (11, "g{n}"), *SIDE, (38, "1"),
-                                        (40, "2"), (44, "1.00"))),
+    Message(
+        FIX,
+        "G, unknown order",
+        fix("G", (41, "NONE"), (11, "g{n}"), *SIDE, (38, "1"), (40, "2"), (44, "1.00")),
+    ),
     Message(FIX, "H, status", fix("H", (11, "NONE"), (55, "ACME"), (54, "1"))),
     Message(FIX, "q, mass cancel", fix("q", (11, "q{n}"), (530, "7"), (60, "20260102-10:00:00"))),
     Message(FIX, "AF, no open order", fix("AF", (584, "a{n}"), (585, "7"))),
@@ -155,7 +171,7 @@ MESSAGES = (
     Message(FIX, "D, possible duplicate", fix("D", (11, "d{n}"), *SIDE, first="Y")),
     Message(FIX, "no such type", fix("ZZ")),
     Message(FIX, "garbled", garbled),
-)  # fmt: skip
+)
 FIRST = {OUCH42: "O, rests", OUCH50: "O, rests", FIX: "D, rests"}
 """The order to which a protocol's other messages are compared."""
 
@@ -184,8 +200,14 @@ def venue_of(protocol: Protocol, **much: int) -> Iterator[Party]:
         {"name": f"S{number}", "participant": 1 + number, "protocol": int(OUCH42)}
         for number in range(1, sessions)
     ]
-    rows.append({"name": "SENDER", "participant": 1, "protocol": int(protocol),
-                 "cancel_on_disconnect": NONE})  # fmt: skip
+    rows.append(
+        {
+            "name": "SENDER",
+            "participant": 1,
+            "protocol": int(protocol),
+            "cancel_on_disconnect": NONE,
+        }
+    )
     options = {"source": Many(much.get("instruments", 2)), "order_capacity": 1 << 14}
     with InlineVenue(rows, sizes=SIZES, **options) as venue:
         others = [venue.client(row["name"]) for row in rows[:-1]]

@@ -74,7 +74,9 @@ def finish(session, message, row):
 
 
 ROW = {
-    "display": st.sampled_from("YNPM"), "side": st.sampled_from("BSTE"),
-    "symbol": st.sampled_from(["AAPL", "MSFT"]), "cross": st.sampled_from("NOC"),
+    "display": st.sampled_from("YNPM"),
+    "side": st.sampled_from("BSTE"),
+    "symbol": st.sampled_from(["AAPL", "MSFT"]),
+    "cross": st.sampled_from("NOC"),
     "price": st.sampled_from([1_000_000, 0x7FFFFFFF]),
-}  # fmt: skip
+}

@@ -11,10 +11,18 @@ from tests.support.order_entry.ouch_support import (
 )
 
 GOOD = {
-    "user_ref": 5, "side": "B", "quantity": 100, "symbol": "AAPL", "price": 1_891_000,
-    "time_in_force": "0", "display": "Y", "capacity": "P", "iso": "N", "cross": "N",
+    "user_ref": 5,
+    "side": "B",
+    "quantity": 100,
+    "symbol": "AAPL",
+    "price": 1_891_000,
+    "time_in_force": "0",
+    "display": "Y",
+    "capacity": "P",
+    "iso": "N",
+    "cross": "N",
     "clordid": "mine-1",
-}  # fmt: skip
+}
 BY_NAME = {option.field.name: option for option in OPTIONS50}
 
 
@@ -64,9 +72,13 @@ NUMBER = st.one_of(st.integers(0, 200), st.sampled_from([86_399, 0x7FFFFFFF, 2**
 FIELDS = {
     name: st.one_of(
         *[st.just(value)] * 6,
-        st.sampled_from(["AAPL", "MSFT", "BRK.A", "NOPE"]) if name == "symbol"
-        else st.text("ab 1", max_size=14) if name == "clordid"
-        else NUMBER if isinstance(value, int) else LETTER,
+        st.sampled_from(["AAPL", "MSFT", "BRK.A", "NOPE"])
+        if name == "symbol"
+        else st.text("ab 1", max_size=14)
+        if name == "clordid"
+        else NUMBER
+        if isinstance(value, int)
+        else LETTER,
     )
     for name, value in GOOD.items()
-}  # fmt: skip
+}

@@ -10,11 +10,18 @@ from tests.oracles.order_entry.world import Row, World
 
 SYMBOLS = ["AAPL", "MSFT", "OUTCRY12", "BRK.A", "CHF6"]
 DECIMALS = {"MSFT": 2, "BRK.A": 0, "CHF6": 6}
-RULES = {"BRK.A": {
-    "price_step_ticks": 2, "min_price_ticks": 2, "max_price_ticks": 100_000,
-    "band1_from_ticks": 1_000, "band1_step_ticks": 10, "qty_step_lots": 2, "min_qty_lots": 4,
-    "max_qty_lots": 1_000_000,
-}}  # fmt: skip
+RULES = {
+    "BRK.A": {
+        "price_step_ticks": 2,
+        "min_price_ticks": 2,
+        "max_price_ticks": 100_000,
+        "band1_from_ticks": 1_000,
+        "band1_step_ticks": 10,
+        "qty_step_lots": 2,
+        "min_qty_lots": 4,
+        "max_qty_lots": 1_000_000,
+    }
+}
 """One of the instruments has steps and limits."""
 DAY = 1_790_000_000_000_000_000
 ROOM = 4096

@@ -56,8 +56,13 @@ class Client50(Client):
     def say(self, letter, **fields):
         message = OUCH50.from_client(letter)
         if letter in "OU":
-            fields = {"time_in_force": "0", "display": "Y", "iso": "N", "clordid": "",
-                      "appendage_bytes": 0} | fields  # fmt: skip
+            fields = {
+                "time_in_force": "0",
+                "display": "Y",
+                "iso": "N",
+                "clordid": "",
+                "appendage_bytes": 0,
+            } | fields
         if letter == "O":
             fields = {"capacity": "P", "cross": "N", "symbol": "ACME"} | fields
         self.send(message.pack(**fields))

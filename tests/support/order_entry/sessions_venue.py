@@ -44,10 +44,17 @@ from tests.support.waiting import BOUND_S, wait_until
 PASSWORD = "secret"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 DAY = "20260102"
-KINDS = {"cancel_on_disconnect": CancelOnDisconnect, "takeover": Takeover,
-         "throttle_policy": ThrottlePolicy}  # fmt: skip
-SMALL = {"row_capacity": 1 << 12, "token_capacity": 1 << 14, "stream_entries": 1 << 18,
-         "stream_bytes": 1 << 25}  # fmt: skip
+KINDS = {
+    "cancel_on_disconnect": CancelOnDisconnect,
+    "takeover": Takeover,
+    "throttle_policy": ThrottlePolicy,
+}
+SMALL = {
+    "row_capacity": 1 << 12,
+    "token_capacity": 1 << 14,
+    "stream_entries": 1 << 18,
+    "stream_bytes": 1 << 25,
+}
 
 
 class Nobody:
@@ -99,10 +106,16 @@ def serve(document):
         wiring = with_feed(wiring)
     result = run(
         Options(
-            source=Nobody(), wiring=wiring, sessions=sessions, journal=journal,
+            source=Nobody(),
+            wiring=wiring,
+            sessions=sessions,
+            journal=journal,
             durability=document.get("durability", "async" if journal else "none"),
-            resume=resume, order_capacity=1 << 12, verify=journal is not None,
-            housekeeping_cores=document.get("housekeeping_cores", 1), volatile_journal=True,
+            resume=resume,
+            order_capacity=1 << 12,
+            verify=journal is not None,
+            housekeeping_cores=document.get("housekeeping_cores", 1),
+            volatile_journal=True,
             topology=document.get("topology", "processes"),
             feed=feed_of(document["feed"]) if "feed" in document else None,
             checkpoint_every=document.get("checkpoint_every", 1_000_000),
@@ -110,10 +123,19 @@ def serve(document):
             deaths=tuple(Death(*row) for row in document.get("deaths", ())),
         ),
         Watcher(note=note),
-    )  # fmt: skip
+    )
     keys = ("commands", "events", "trades", "lost", "duplicated")
-    print(json.dumps({"result": {k: result[k] for k in keys}, "replay": result.get("replay"),
-                      "restarts": result["restarts"]}, default=str), flush=True)  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "result": {k: result[k] for k in keys},
+                "replay": result.get("replay"),
+                "restarts": result["restarts"],
+            },
+            default=str,
+        ),
+        flush=True,
+    )
 
 
 class Venue:
@@ -271,10 +293,16 @@ class Client:
     def replace(self, token, new_token, shares, price):
         self.send(
             OUCH42.from_client("U").pack(
-                token=token, new_token=new_token, shares=shares, price=price,
-                time_in_force=99999, display="Y", iso="N", min_qty=0,
+                token=token,
+                new_token=new_token,
+                shares=shares,
+                price=price,
+                time_in_force=99999,
+                display="Y",
+                iso="N",
+                min_qty=0,
             )
-        )  # fmt: skip
+        )
 
     def close(self):
         self.socket.close()
@@ -282,9 +310,15 @@ class Client:
 
 def enter(token, side, shares, symbol, price, **more):
     fields = {
-        "time_in_force": 99999, "firm": "FIRM", "display": "Y", "capacity": "P", "iso": "N",
-        "min_qty": 0, "cross": "N", "customer": "N",
-    } | more  # fmt: skip
+        "time_in_force": 99999,
+        "firm": "FIRM",
+        "display": "Y",
+        "capacity": "P",
+        "iso": "N",
+        "min_qty": 0,
+        "cross": "N",
+        "customer": "N",
+    } | more
     return OUCH42.from_client("O").pack(
         token=token, side=side, shares=shares, symbol=symbol, price=price, **fields
     )

@@ -71,6 +71,10 @@ def flow(count=COMMANDS):
 
 def options(journal=None, changed=None, **more):
     return Options(
-        source=flow(), journal=journal, hooks=changed or {"name": NAME, "limit": LIMIT},
-        order_capacity=CAPACITY, housekeeping_cores=0, **more,
-    )  # fmt: skip
+        source=flow(),
+        journal=journal,
+        hooks=changed or {"name": NAME, "limit": LIMIT},
+        order_capacity=CAPACITY,
+        housekeeping_cores=0,
+        **more,
+    )

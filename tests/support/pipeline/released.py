@@ -20,10 +20,17 @@ class Child:
 
     def __init__(self, name: str, journal: Path | None, manner: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, released_child.__file__, str(os.getpid()), name,
-             str(journal or ""), manner],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                released_child.__file__,
+                str(os.getpid()),
+                name,
+                str(journal or ""),
+                manner,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.lines: list[str] = []
         self.more = threading.Condition()
         self.listener = threading.Thread(target=self.listen, daemon=True)

@@ -43,10 +43,16 @@ def main(pid: int, name: str, journal: str, manner: str) -> None:
             print(reader.place.event_seq, flush=True)
         if not len(events):
             time.sleep(0.0005)
-    print(json.dumps({
-        "events": reader.place.event_seq, "event_hash": hash_text(chain),
-        "joined": reader.times_joined, "detached": reader.times_detached,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "events": reader.place.event_seq,
+                "event_hash": hash_text(chain),
+                "joined": reader.times_joined,
+                "detached": reader.times_detached,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,13 @@ KEYS = ("commands", "events", "trades", "state_hash", "event_hash", "open_orders
 
 def options(shards: int, seed: int = 3, **more: Any) -> Options:
     source = MixedFlow(more.pop("commands", COMMANDS), seed)
-    return Options(source=source, wiring=sharded(TOPOLOGY, shards), order_capacity=CAPACITY,
-                   housekeeping_cores=0, **more)  # fmt: skip
+    return Options(
+        source=source,
+        wiring=sharded(TOPOLOGY, shards),
+        order_capacity=CAPACITY,
+        housekeeping_cores=0,
+        **more,
+    )
 
 
 def same(result: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -17,9 +17,17 @@ from openoutcry.wire.enums import CommandKind
 CAPACITY, COMMANDS, PARTITIONS, PEOPLE = 1 << 14, 9_000, 8, 33
 KEYS = ("commands", "events", "state_hash", "event_hash", "open_orders", "event_kinds", "rejects")
 LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
-OF_PEOPLE = (Setting.CREDIT, Setting.OPEN_ORDERS, Setting.GROSS_POSITION, Setting.EXPOSURE_BUY,
-             Setting.EXPOSURE_SELL, Setting.DEPOSIT, Setting.GROUP, Setting.KILL,
-             Setting.RATE)  # fmt: skip
+OF_PEOPLE = (
+    Setting.CREDIT,
+    Setting.OPEN_ORDERS,
+    Setting.GROSS_POSITION,
+    Setting.EXPOSURE_BUY,
+    Setting.EXPOSURE_SELL,
+    Setting.DEPOSIT,
+    Setting.GROUP,
+    Setting.KILL,
+    Setting.RATE,
+)
 OF_INSTRUMENTS = (Setting.HALT, Setting.FEE, Setting.MARGIN, Setting.WEIGHT, Setting.MARK)
 
 
@@ -57,19 +65,32 @@ class Governed(MixedFlow):
             return setting(Setting.GROUP_GROSS_POSITION, int(rng.integers(200, 9_000)), 1)
         what = OF_PEOPLE[int(rng.integers(len(OF_PEOPLE)))]
         values = {
-            Setting.OPEN_ORDERS: int(rng.integers(2, 60)), Setting.GROUP: int(rng.integers(0, 3)),
-            Setting.KILL: int(rng.random() < 0.3), Setting.RATE: int(rng.integers(0, 10**4)),
+            Setting.OPEN_ORDERS: int(rng.integers(2, 60)),
+            Setting.GROUP: int(rng.integers(0, 3)),
+            Setting.KILL: int(rng.random() < 0.3),
+            Setting.RATE: int(rng.integers(0, 10**4)),
             Setting.GROSS_POSITION: int(rng.integers(50, 5_000)),
-        }  # fmt: skip
+        }
         value = values.get(what, int(rng.integers(10**6, 10**9)))
         return setting(what, NO_LIMIT if rng.random() < 0.1 else value, who, b"", 20)
 
 
 def options(shards: int, partitions: int = PARTITIONS, **more: Any) -> Options:
-    hooks = {"name": "risk", "participants": PEOPLE, "groups": 3, "order_capacity": CAPACITY,
-             "partitions": partitions}  # fmt: skip
-    return Options(source=Governed(), wiring=sharded(TOPOLOGY, shards), order_capacity=CAPACITY,
-                   hooks=hooks, housekeeping_cores=0, **more)  # fmt: skip
+    hooks = {
+        "name": "risk",
+        "participants": PEOPLE,
+        "groups": 3,
+        "order_capacity": CAPACITY,
+        "partitions": partitions,
+    }
+    return Options(
+        source=Governed(),
+        wiring=sharded(TOPOLOGY, shards),
+        order_capacity=CAPACITY,
+        hooks=hooks,
+        housekeeping_cores=0,
+        **more,
+    )
 
 
 def same(result: dict[str, Any], wanted: dict[str, Any]) -> None:

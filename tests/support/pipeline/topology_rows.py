@@ -30,11 +30,10 @@ RINGS = (
     Ring("copied", "order", inline=1024, memory=1024, durable=1024),
 )
 STAGES = (
-    Stage("receive2", ("source",), "lane2", receive, "intended",
-          "received"),
+    Stage("receive2", ("source",), "lane2", receive, "intended", "received"),
     Stage("copier", ("sequenced",), "copied", COPIER),
     Stage("tally", ("copied",), "", sys.modules[__name__]),
-)  # fmt: skip
+)
 READERS = (Reader("audit", 2048), Reader("slow", 512), Reader("stuck", 256))
 TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
 
@@ -96,8 +95,14 @@ def sources():
 
 def options(**more):
     first, second = sources()
-    return Options(source=first, more_sources={"lane2": second}, wiring=TABLE, housekeeping_cores=0,
-                   order_capacity=1 << 15, **more)  # fmt: skip
+    return Options(
+        source=first,
+        more_sources={"lane2": second},
+        wiring=TABLE,
+        housekeeping_cores=0,
+        order_capacity=1 << 15,
+        **more,
+    )
 
 
 def check_lanes(commands):

@@ -80,9 +80,20 @@ class Grandmaster:
 
     def _message(self, kind, body, sequence, flags=0, control=5, interval=0):
         header = HEADER.pack(
-            kind, 2, HEADER.size + len(body), 0, 0, flags, 0, b"", IDENTITY, 1, sequence, control,
+            kind,
+            2,
+            HEADER.size + len(body),
+            0,
+            0,
+            flags,
+            0,
+            b"",
+            IDENTITY,
+            1,
+            sequence,
+            control,
             interval,
-        )  # fmt: skip
+        )
         return header + body
 
     def announce(self):

@@ -73,9 +73,13 @@ class Node:
         self.journal = folder / "journal"
         self.port = free_port()
         text = VENUE.format(
-            name=name, nats=nats, port=self.port, lease_ms=lease_ms, every=every,
+            name=name,
+            nats=nats,
+            port=self.port,
+            lease_ms=lease_ms,
+            every=every,
             hash=password_hasher().hash(WORD),
-        )  # fmt: skip
+        )
         self.file.write_text(text)
         self.file.chmod(0o600)
         (folder / "clock").write_text(str(ns("2026-11-23T10:00")))
@@ -86,16 +90,23 @@ class Node:
         with (self.folder / "said").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, what, str(self.folder)],
-                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
-            )  # fmt: skip
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
 
     def output(self) -> str:
         return (self.folder / "said").read_text()
 
     def wait_until_open(self) -> None:
         """Its venue takes orders."""
-        self.wait(lambda: self._document("status.json").get("state") == "open"
-                  and self._document("status.json").get("phases_sequenced"))  # fmt: skip
+        self.wait(
+            lambda: (
+                self._document("status.json").get("state") == "open"
+                and self._document("status.json").get("phases_sequenced")
+            )
+        )
 
     def standby(self) -> dict[str, Any]:
         return self._document("standby.json")

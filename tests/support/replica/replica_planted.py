@@ -244,8 +244,9 @@ def _takes_back(seen):
 
 
 PLANTED = {
-    "no fence: published without the expected last sequence":
-        [(SimulatedStream, "publish", _unfenced)],
+    "no fence: published without the expected last sequence": [
+        (SimulatedStream, "publish", _unfenced)
+    ],
     "released when sent, not when acknowledged": [(Primary, "_send", _acknowledges_early)],
     "leads without an epoch message": [(Standby, "_has_lease", _leads_without_epoch_message)],
     "releases after its lease": [(Primary, "_release", _endless)],
@@ -257,8 +258,7 @@ PLANTED = {
     "dead messages are taken for damage": [(standby, "judge", _dead_is_damage)],
     "sends its whole window again at once": [(Primary, "_again", _careless)],
     "a gap is passed over": [(standby, "judge", _gap_is_nothing)],
-    "what is read is not checked":
-        [(simulator, "simulated_unpack", _unpacks_damage)],
+    "what is read is not checked": [(simulator, "simulated_unpack", _unpacks_damage)],
     "goes on behind another's epoch message": [(Primary, "fetched", _goes_on_behind_another)],
     "claims under the epoch that there is": [(Standby, "_claim", _keeps_its_epoch)],
     "its epoch message jumps over what it has not read": [(Standby, "refused", _fences_blindly)],
@@ -267,13 +267,15 @@ PLANTED = {
     "what comes twice is applied twice": [(standby, "judge", _applies_again)],
     "an old primary's tail is not cut off": [(simulated_node, "plan", _never_cuts)],
     "a tail stays when another leads": [(Standby, "_cut_tail", _keeps_its_tail)],
-    "an answer counts for all that was sent before":
-        [(Primary, "acknowledged", _any_answer_counts)],
+    "an answer counts for all that was sent before": [
+        (Primary, "acknowledged", _any_answer_counts)
+    ],
     "does not look for the stream's last message": [(Standby, "_read_on", _forgets_the_last)],
-    "a restarted process takes its predecessor's lease for its own":
-        [(simulated_node, "holder_of", _is_its_predecessor)],
+    "a restarted process takes its predecessor's lease for its own": [
+        (simulated_node, "holder_of", _is_its_predecessor)
+    ],
     "does not notice that another has the lease": [(Keeper, "seen", _takes_back)],
-}  # fmt: skip
+}
 """Each bug in words, and how it is planted."""
 
 FOUND_AT = {

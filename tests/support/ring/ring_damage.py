@@ -7,9 +7,13 @@ from tests.support.ring.ring_processes import RECORD, ring_name
 def make_ring() -> RingBuffer:
     """Entries: 0 the pool, 1 and 2 its workers, 3 and 4 readers."""
     return RingBuffer.create(
-        ring_name("damage"), 8, RECORD, {"a": (), "b": ("a", "pool")}, pools={"pool": 2},
+        ring_name("damage"),
+        8,
+        RECORD,
+        {"a": (), "b": ("a", "pool")},
+        pools={"pool": 2},
         multi_producer=True,
-    )  # fmt: skip
+    )
 
 
 def consumer_word(index: int, word: int) -> int:

@@ -65,11 +65,15 @@ def run_and_check(producers: int, consumers: int, strategy: WaitStrategy, capaci
     orders = [shared_words(producers * each) for _ in names]
     with (
         RingBuffer.create(
-            ring_name("grid"), capacity, make_records(0, 0, 1).dtype, names,
-            multi_producer=producers > 1, blocking=strategy.sleeps,
+            ring_name("grid"),
+            capacity,
+            make_records(0, 0, 1).dtype,
+            names,
+            multi_producer=producers > 1,
+            blocking=strategy.sleeps,
         ) as ring,
         Children() as children,
-    ):  # fmt: skip
+    ):
         readers = [children.fork(consume, ring, i, strategy, orders[i]) for i in range(consumers)]
         children.join([children.fork(produce, ring, p, each) for p in range(1, producers + 1)])
         ring.close()

@@ -161,9 +161,17 @@ def pause_for_ever() -> None:
 
 @kernel
 def produce_compiled(
-    ring: int, mask: int, shift: int, entry: int, record: int, first_id: int,
-    stop: int, intended: int, returned: int, limit: int,
-) -> None:  # fmt: skip
+    ring: int,
+    mask: int,
+    shift: int,
+    entry: int,
+    record: int,
+    first_id: int,
+    stop: int,
+    intended: int,
+    returned: int,
+    limit: int,
+) -> None:
     """Publish one record after the other until told to stop; a record is an id and six words."""
     while load_acquire(stop) == 0 and load_i64(intended) < limit:
         number = load_i64(intended) + 1
@@ -183,9 +191,17 @@ def salt(word: int) -> int:
 
 @kernel
 def work_compiled(
-    ring: int, mask: int, shift: int, pool: int, worker: int, done: int, limit: int,
-    taken: int, finishing: int, finished: int,
-) -> int:  # fmt: skip
+    ring: int,
+    mask: int,
+    shift: int,
+    pool: int,
+    worker: int,
+    done: int,
+    limit: int,
+    taken: int,
+    finishing: int,
+    finished: int,
+) -> int:
     """Take and finish until the ring is closed; returns how many records were taken that were
     finished before, or were no records."""
     wrong = 0

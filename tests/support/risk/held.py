@@ -30,8 +30,13 @@ class HeldCore:
             for s in SYMBOLS
         ]
         self.instruments = make_instruments(rows)
-        hooks = {"name": "risk", "participants": PARTICIPANTS, "order_capacity": CAPACITY,
-                 "protection": True, "delayed": delayed}  # fmt: skip
+        hooks = {
+            "name": "risk",
+            "participants": PARTICIPANTS,
+            "order_capacity": CAPACITY,
+            "protection": True,
+            "delayed": delayed,
+        }
         self.core = Core(self.instruments, CAPACITY, hooks=hooks)
         self.use(self.core.fresh())
 
@@ -148,6 +153,10 @@ class Both:
 
 
 NO_TRADE = {
-    Phase.CLOSED, Phase.HALT, Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION,
+    Phase.CLOSED,
+    Phase.HALT,
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
     Phase.CLOSING_AUCTION,
-}  # fmt: skip
+}

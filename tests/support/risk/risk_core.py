@@ -168,10 +168,16 @@ def bits(verdict):
 
 def words_of(plain, view):
     """The reference in the form of the tables."""
-    kept = {lay.MARKET_KILL: plain.market_killed, lay.FIRST_OPERATOR: plain.first_operator,
-            lay.NOW_NS: plain.now, lay.ORDERS_OPEN: len(plain.orders),
-            lay.REFUSALS: plain.refusals, lay.FILE_DIGEST: plain.file_digest,
-            lay.EMERGENCY: plain.emergency, lay.PARTS: plain.parts}  # fmt: skip
+    kept = {
+        lay.MARKET_KILL: plain.market_killed,
+        lay.FIRST_OPERATOR: plain.first_operator,
+        lay.NOW_NS: plain.now,
+        lay.ORDERS_OPEN: len(plain.orders),
+        lay.REFUSALS: plain.refusals,
+        lay.FILE_DIGEST: plain.file_digest,
+        lay.EMERGENCY: plain.emergency,
+        lay.PARTS: plain.parts,
+    }
     kept |= {lay.REFUSED_SEQ + 8 * n: word for n, word in enumerate(plain.refused)}
     kept |= {lay.PART_WHO + 8 * n: word for n, word in enumerate(plain.part)}
     header = view.header.copy()
@@ -180,14 +186,19 @@ def words_of(plain, view):
     return {
         "header": header,
         "participants": [participant_words(plain, n) for n in range(len(plain.participants))],
-        "groups": [[plain.group_gross(n), one.gross_limit, one.killed, one.name]
-                   for n, one in enumerate(plain.groups)],
+        "groups": [
+            [plain.group_gross(n), one.gross_limit, one.killed, one.name]
+            for n, one in enumerate(plain.groups)
+        ],
         "instruments": [instrument_words(one) for one in plain.instruments],
-        "cells": [[cell_words(plain, who, i) for i in range(len(row))]
-                  for who, row in enumerate(plain.cells)],
-        "orders": sorted((o.order_id, order_meta(o), o.leaves, o.price)
-                         for o in plain.orders.values()),
-    }  # fmt: skip
+        "cells": [
+            [cell_words(plain, who, i) for i in range(len(row))]
+            for who, row in enumerate(plain.cells)
+        ],
+        "orders": sorted(
+            (o.order_id, order_meta(o), o.leaves, o.price) for o in plain.orders.values()
+        ),
+    }
 
 
 def same_bump(plain, view):
@@ -257,47 +268,104 @@ def never(price):
 
 def participant_words(plain, who):
     p = plain.participants[who]
-    names = {"house": lay.KILLED_BY_HOUSE, "loss": lay.KILLED_BY_LOSS,
-             "arithmetic": lay.KILLED_BY_ARITHMETIC, "margin": lay.KILLED_BY_MARGIN}  # fmt: skip
+    names = {
+        "house": lay.KILLED_BY_HOUSE,
+        "loss": lay.KILLED_BY_LOSS,
+        "arithmetic": lay.KILLED_BY_ARITHMETIC,
+        "margin": lay.KILLED_BY_MARGIN,
+    }
     flags = sum(names[why] for why in p.killed)
     flags |= lay.CANCEL_WANTED * p.cancel_wanted | lay.NAMES_SELF_TRADE * p.names_self_trade
     return [
-        p.balance, plain.reserved(who), p.credit, flags, p.group, plain.open_count(who),
-        p.open_limit, p.duplicate_ns, plain.side_exposure(who, 1), p.exposure_limit[1],
-        plain.side_exposure(who, 2), p.exposure_limit[2], plain.gross(who), p.gross_limit,
-        p.full_at, p.rate_ns, p.burst, p.profit, p.peak, p.loss_limit, p.drawdown_limit, p.funded,
-        plain.margined(who), p.maintenance, p.kills, p.killed_seq, p.called_seq, *[0] * 5,
-    ]  # fmt: skip
+        p.balance,
+        plain.reserved(who),
+        p.credit,
+        flags,
+        p.group,
+        plain.open_count(who),
+        p.open_limit,
+        p.duplicate_ns,
+        plain.side_exposure(who, 1),
+        p.exposure_limit[1],
+        plain.side_exposure(who, 2),
+        p.exposure_limit[2],
+        plain.gross(who),
+        p.gross_limit,
+        p.full_at,
+        p.rate_ns,
+        p.burst,
+        p.profit,
+        p.peak,
+        p.loss_limit,
+        p.drawdown_limit,
+        p.funded,
+        plain.margined(who),
+        p.maintenance,
+        p.kills,
+        p.killed_seq,
+        p.called_seq,
+        *[0] * 5,
+    ]
 
 
 def instrument_words(one):
     worst = one.worst
     limited = 0 if not one.price_limited else 2 if one.band else 1
     return [
-        worst[1], worst[2], max(map(abs, worst.values())), one.multiplier, one.fee, one.margin,
-        one.leveraged, one.weight, one.distance, one.adv, one.adv_share,
+        worst[1],
+        worst[2],
+        max(map(abs, worst.values())),
+        one.multiplier,
+        one.fee,
+        one.margin,
+        one.leveraged,
+        one.weight,
+        one.distance,
+        one.adv,
+        one.adv_share,
         NO_PRICE if one.reference is None else one.reference,
-        NO_LIMIT if one.last is None else one.last, one.volume, one.halted + 2 * one.paused,
+        NO_LIMIT if one.last is None else one.last,
+        one.volume,
+        one.halted + 2 * one.paused,
         one.band_low,
-        one.band_high, one.banded, limited, 0, one.market_stays + 2 * (one.phase in CALL_PHASES),
-        0, 0, 0,
-    ]  # fmt: skip
+        one.band_high,
+        one.banded,
+        limited,
+        0,
+        one.market_stays + 2 * (one.phase in CALL_PHASES),
+        0,
+        0,
+        0,
+    ]
 
 
 def cell_words(plain, who, instrument):
     cell, orders = plain.cells[who][instrument], plain.open_of(who, instrument)
     flags = lay.RESTRICTED_FLAG * cell.restricted | lay.NO_SHORT_FLAG * cell.no_short
     return [
-        cell.position, plain.lots(orders, 1), plain.lots(orders, 2),
-        sum(plain.cost(o) for o in orders), cell.mark, flags, *cell.last_order[1],
-        *cell.last_order[2], cell.long_limit, cell.short_limit, cell.max_qty, cell.max_value,
-    ]  # fmt: skip
+        cell.position,
+        plain.lots(orders, 1),
+        plain.lots(orders, 2),
+        sum(plain.cost(o) for o in orders),
+        cell.mark,
+        flags,
+        *cell.last_order[1],
+        *cell.last_order[2],
+        cell.long_limit,
+        cell.short_limit,
+        cell.max_qty,
+        cell.max_value,
+    ]
 
 
 def order_meta(o):
     flags = lay.PRICED_FLAG * o.priced | lay.PEG_FLAG * o.peg
-    return (o.instrument | o.participant << lay.META_PARTICIPANT | o.side << lay.META_SIDE
-            | flags << lay.META_FLAGS)  # fmt: skip
+    return (
+        o.instrument
+        | o.participant << lay.META_PARTICIPANT
+        | o.side << lay.META_SIDE
+        | flags << lay.META_FLAGS
+    )
 
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
@@ -305,9 +373,11 @@ OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
 BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELAY_NS + 1)
 """Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [
-    int(s) for s in Setting if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS)
+    int(s)
+    for s in Setting
+    if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS)
     for _ in range(2 if s in RARE else 4)
-]  # fmt: skip
+]
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
 
 
@@ -449,16 +519,18 @@ class Operator:
             Setting.GROUP: int(rng.integers(0, GROUPS)),
             Setting.MAX_QTY: int(rng.choice([300, 800, 2_000, NO_LIMIT])),
             Setting.MAX_VALUE: int(rng.choice([10**8, 5 * 10**8, NO_LIMIT])),
-            Setting.FEE: int(rng.integers(0, 20)), Setting.MARGIN: int(rng.integers(0, 90_000)),
+            Setting.FEE: int(rng.integers(0, 20)),
+            Setting.MARGIN: int(rng.integers(0, 90_000)),
             Setting.WEIGHT: int(rng.integers(0, 10)),
             Setting.DISTANCE: int(rng.choice([5, 50, 500, NO_LIMIT])),
             Setting.ADV: int(rng.choice([0, 10_000])),
             Setting.POSITION: int(rng.integers(-300, 300)),
-            Setting.GROUP_NAME: int(rng.integers(1, 100)), Setting.FILE: int(rng.integers(1, 100)),
+            Setting.GROUP_NAME: int(rng.integers(1, 100)),
+            Setting.FILE: int(rng.integers(1, 100)),
             Setting.EMERGENCY: self.pair.reference.emergency + int(rng.integers(0, 3)),
             Setting.ADV_SHARE: int(rng.choice([300, 1_000, NO_LIMIT])),
             Setting.MAINTENANCE: int(rng.choice([0, 0, 5_000, 10_000])),
-        }  # fmt: skip
+        }
         if what == Setting.BANDS:
             wide = rng.random() < 0.6 or last == NO_LIMIT
             return (NO_LIMIT, -NO_LIMIT) if wide else (int(last) + 30, int(last) - 30)
@@ -483,9 +555,10 @@ class Operator:
             Setting.RENEWAL: (int(rng.integers(0, 30 * s)), 0),
             Setting.TRADING_DAY: (
                 self.pair.reference.guard.day + int(rng.integers(0, 3))
-                if self.pair.reference.guard else 1,
+                if self.pair.reference.guard
+                else 1,
                 self.pair.reference.now + int(rng.integers(0, 3_600 * s)),
             ),
             Setting.BREAKER: (int(rng.choice([0, 30, 100, 200])), int(rng.integers(1, 60 * s))),
-        }  # fmt: skip
+        }
         return drawn[what]

@@ -67,8 +67,9 @@ class Plain:
         order = one[0]
         if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.SPEED_BUMP:
             now_ns = int(order["rx_ts_ns"])
-            self.bump.set(int(order["aux"]), int(order["price_ticks"]), int(order["qty_lots"]),
-                          now_ns)  # fmt: skip
+            self.bump.set(
+                int(order["aux"]), int(order["price_ticks"]), int(order["qty_lots"]), now_ns
+            )
             return self._completed(order)
         if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.RELEASE:
             return self._completed(order)

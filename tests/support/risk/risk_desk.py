@@ -30,16 +30,40 @@ class Desk:
             record[name] = value
         return self.core.process(record)
 
-    def new(self, side, qty, price=0, who=1, symbol=A, order_type=OrderType.LIMIT,
-            tif=TimeInForce.DAY, aux=0):  # fmt: skip
+    def new(
+        self,
+        side,
+        qty,
+        price=0,
+        who=1,
+        symbol=A,
+        order_type=OrderType.LIMIT,
+        tif=TimeInForce.DAY,
+        aux=0,
+    ):
         self.ids += 1
-        return self.send(kind=1, side=side, qty_lots=qty, price_ticks=price, participant=who,
-                         symbol=symbol, order_id=self.ids, order_type=order_type,
-                         time_in_force=tif, aux=aux)[0]  # fmt: skip
+        return self.send(
+            kind=1,
+            side=side,
+            qty_lots=qty,
+            price_ticks=price,
+            participant=who,
+            symbol=symbol,
+            order_id=self.ids,
+            order_type=order_type,
+            time_in_force=tif,
+            aux=aux,
+        )[0]
 
     def replace(self, order_id, qty, price, who=1, symbol=A):
-        return self.send(kind=CommandKind.REPLACE, order_id=order_id, qty_lots=qty,
-                         price_ticks=price, participant=who, symbol=symbol)[0]  # fmt: skip
+        return self.send(
+            kind=CommandKind.REPLACE,
+            order_id=order_id,
+            qty_lots=qty,
+            price_ticks=price,
+            participant=who,
+            symbol=symbol,
+        )[0]
 
     def set(self, what, value, who=1, symbol=A, second=0, operator=0):
         verdict, _ = self.core.process(setting(what, value, who, symbol, second, operator))

@@ -11,8 +11,9 @@ LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
 
 def instruments():
     """Those of the mixed flow, all but one with price limits."""
-    return make_instruments([(LIMITED if n != 2 else {}) | dict(row)
-                             for n, row in enumerate(INSTRUMENTS)])  # fmt: skip
+    return make_instruments(
+        [(LIMITED if n != 2 else {}) | dict(row) for n, row in enumerate(INSTRUMENTS)]
+    )
 
 
 def mixed_commands(count, seed):

@@ -124,10 +124,18 @@ class Loop:
         self.seq += len(orders)
         counts = np.zeros(4, np.int64)
         done, broken = run_loop(
-            kernel_address(process_batch, 5), self.engine.address, self.region.ctypes.data,
-            self.quotes, self.bump, orders.ctypes.data, len(orders), self.out.ctypes.data,
-            len(self.out), looks, counts.ctypes.data,
-        )  # fmt: skip
+            kernel_address(process_batch, 5),
+            self.engine.address,
+            self.region.ctypes.data,
+            self.quotes,
+            self.bump,
+            orders.ctypes.data,
+            len(orders),
+            self.out.ctypes.data,
+            len(self.out),
+            looks,
+            counts.ctypes.data,
+        )
         refused, events, entered, no_room = counts.tolist()
         self.entered, self.no_room = self.entered + entered, self.no_room + no_room
         return done, broken, refused, events

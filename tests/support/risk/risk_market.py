@@ -20,8 +20,10 @@ class Market:
 
     def __init__(self, count=1, close=None, cut_off=15 * H + 25 * M, **given):
         given |= {} if close is None else {"reference_price_ticks": close}
-        rows = [{"symbol": bytes([65 + n]), "min_price_ticks": 1, "max_price_ticks": 10**9} | given
-                for n in range(count)]  # fmt: skip
+        rows = [
+            {"symbol": bytes([65 + n]), "min_price_ticks": 1, "max_price_ticks": 10**9} | given
+            for n in range(count)
+        ]
         hooks = {"name": "risk", "participants": 4, "order_capacity": CAPACITY, "protection": True}
         self.core = Core(make_instruments(rows), CAPACITY, hooks=hooks)
         self.use(self.core.fresh())
@@ -53,16 +55,25 @@ class Market:
     def new(self, side, price, who=1, qty=1, symbol=b"A"):
         """The names of the checks that refuse it; an empty set: it passes."""
         self.ids += 1
-        record = house(CommandKind.NEW, side=side, price_ticks=price, participant=who,
-                       qty_lots=qty, symbol=symbol, order_id=self.ids,
-                       order_type=OrderType.LIMIT, time_in_force=TimeInForce.DAY)  # fmt: skip
+        record = house(
+            CommandKind.NEW,
+            side=side,
+            price_ticks=price,
+            participant=who,
+            qty_lots=qty,
+            symbol=symbol,
+            order_id=self.ids,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.DAY,
+        )
         event = self.send(record)[0]
         bits = int(event["contra_id"]) if event["kind"] == 6 else 0
         return {bit.name for bit in RiskBit if bits >> bit & 1}
 
     def cancel(self, order_id, symbol=b"A", who=1):
-        return self.send(house(CommandKind.CANCEL, order_id=order_id, participant=who,
-                               symbol=symbol))  # fmt: skip
+        return self.send(
+            house(CommandKind.CANCEL, order_id=order_id, participant=who, symbol=symbol)
+        )
 
     def trade(self, price, at=None, symbol=b"A"):
         """Two orders that meet; what refuses either."""

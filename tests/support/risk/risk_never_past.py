@@ -22,9 +22,12 @@ def limits(loop, rng, symbols, money):
     """Limits of every kind for every participant, some tight, some loose."""
     for who in range(PARTICIPANTS):
         draw = {
-            Setting.CREDIT: money, Setting.EXPOSURE_BUY: money, Setting.EXPOSURE_SELL: money,
-            Setting.GROSS_POSITION: 20_000, Setting.OPEN_ORDERS: 40,
-        }  # fmt: skip
+            Setting.CREDIT: money,
+            Setting.EXPOSURE_BUY: money,
+            Setting.EXPOSURE_SELL: money,
+            Setting.GROSS_POSITION: 20_000,
+            Setting.OPEN_ORDERS: 40,
+        }
         for what, size in draw.items():
             loop.apply(setting(what, int(rng.integers(size // 8, size)), who))
         for symbol in symbols:
@@ -55,11 +58,14 @@ def protect(loop, symbols):
     """So narrow and short that bands, pauses and the breaker are always at work."""
     for number, symbol in enumerate(symbols):
         for what, value, second in (
-            (Setting.LULD, 8 * (number % 2), 0), (Setting.RENEWAL, 0, 0),
-            (Setting.LIMIT_STATE, MS, 0), (Setting.VOLATILITY, 10, 300),
-            (Setting.VELOCITY, 60, 10), (Setting.PAUSE, MS, MS),
+            (Setting.LULD, 8 * (number % 2), 0),
+            (Setting.RENEWAL, 0, 0),
+            (Setting.LIMIT_STATE, MS, 0),
+            (Setting.VOLATILITY, 10, 300),
+            (Setting.VELOCITY, 60, 10),
+            (Setting.PAUSE, MS, MS),
             (Setting.INDEX_WEIGHT, 1, 0),
-        ):  # fmt: skip
+        ):
             loop.apply(setting(what, value, symbol=symbol, second=second))
     loop.apply(setting(Setting.BREAKER, 5, 1, second=MS))
     loop.apply(setting(Setting.BREAKER, 10, 2, second=MS))

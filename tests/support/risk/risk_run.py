@@ -22,8 +22,9 @@ class LimitedFlow(MixedFlow):
 def settings() -> dict[str, Any]:
     limits: list[dict[str, Any]] = [
         {"set": "POSITION_LONG", "value": 1_500, "who": who, "symbol": row["symbol"].decode()}
-        for who in range(1, 20) for row in INSTRUMENTS
-    ]  # fmt: skip
+        for who in range(1, 20)
+        for row in INSTRUMENTS
+    ]
     limits += [{"set": "CREDIT", "value": 10**9, "who": who} for who in range(1, 129)]
     limits += [{"set": "OPEN_ORDERS", "value": 60, "who": who} for who in range(1, 129)]
     limits += [{"set": "FEE", "value": 2, "symbol": "PLAIN"}]

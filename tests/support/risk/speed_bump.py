@@ -14,10 +14,12 @@ TABLE = make_instruments(
 )
 CAPACITY, BUMP_NS = 1 << 14, 350_000
 LIMITS = {
-    "name": "risk", "participants": 129, "order_capacity": CAPACITY,
+    "name": "risk",
+    "participants": 129,
+    "order_capacity": CAPACITY,
     "limits": [{"set": "CREDIT", "value": 10**9, "who": who} for who in range(1, 129)]
     + [{"set": "OPEN_ORDERS", "value": 40, "who": who} for who in range(1, 129)],
-}  # fmt: skip
+}
 
 
 def flow(count, seed, step_ns=40_000, first_seq=1, start_ns=10**9):

@@ -9,29 +9,64 @@ from openoutcry.wire.records import ORDER_DTYPE
 SECOND = 10**9
 BEGIN_NS = 1_700_000_000 * SECOND
 SYMBOLS = ("AA", "BB")
-LOW = {"cross_size": 1, "one_sided_percent": 40, "ignition_gain_bps": 1,
-    "average_orders_min": 3, "spoof_repeats": 1, "spoof_asymmetry": 1, "spoof_size": 1,
-    "spoof_depth_percent": 1, "spoof_cancelled_percent": 40, "layer_prices": 2,
-    "wash_chance_times": 1, "wash_repeats": 1, "ring_repeats": 1, "wash_cycle_ns": 600 * SECOND,
-    "wash_leg_age_ns": 300 * SECOND, "ignition_bps": 1, "move_steps_min": 1,
-    "ignition_share_percent": 10, "ignition_closed_percent": 10, "ramp_bps": 1, "ramp_trades": 2,
-    "ramp_share_percent": 10, "marking_bps": 1, "marking_share_percent": 10,
-    "marking_own_percent": 10, "cross_bps": 1, "cross_lots": 1, "cross_share_percent": 5,
+LOW = {
+    "cross_size": 1,
+    "one_sided_percent": 40,
+    "ignition_gain_bps": 1,
+    "average_orders_min": 3,
+    "spoof_repeats": 1,
+    "spoof_asymmetry": 1,
+    "spoof_size": 1,
+    "spoof_depth_percent": 1,
+    "spoof_cancelled_percent": 40,
+    "layer_prices": 2,
+    "wash_chance_times": 1,
+    "wash_repeats": 1,
+    "ring_repeats": 1,
+    "wash_cycle_ns": 600 * SECOND,
+    "wash_leg_age_ns": 300 * SECOND,
+    "ignition_bps": 1,
+    "move_steps_min": 1,
+    "ignition_share_percent": 10,
+    "ignition_closed_percent": 10,
+    "ramp_bps": 1,
+    "ramp_trades": 2,
+    "ramp_share_percent": 10,
+    "marking_bps": 1,
+    "marking_share_percent": 10,
+    "marking_own_percent": 10,
+    "cross_bps": 1,
+    "cross_lots": 1,
+    "cross_share_percent": 5,
     "cooldown_ns": 30 * SECOND,
-    "stuffing_orders": 2, "stuffing_gone_percent": 20, "fleeting_cancels": 2,
-    "fleeting_percent": 10, "otr_limit": 1, "otr_messages": 10, "volume_times": 1,
-    "volume_history": 1, "volume_share_percent": 1, "insider_times": 1, "front_percent": 1,
+    "stuffing_orders": 2,
+    "stuffing_gone_percent": 20,
+    "fleeting_cancels": 2,
+    "fleeting_percent": 10,
+    "otr_limit": 1,
+    "otr_messages": 10,
+    "volume_times": 1,
+    "volume_history": 1,
+    "volume_share_percent": 1,
+    "insider_times": 1,
+    "front_percent": 1,
     "front_turned_percent": 1,
-}  # fmt: skip
+}
 
 
 def settings_of(rng: np.random.Generator) -> Settings:
     """Two related, both instruments linked, two client orders, thresholds low."""
     clients = tuple(
-        ClientOrder(int(rng.integers(1, 6)), int(rng.integers(1, 6)), SYMBOLS[k],
-                    int(rng.integers(1, 3)), 50, BEGIN_NS + int(rng.integers(0, 200)) * SECOND)
+        ClientOrder(
+            int(rng.integers(1, 6)),
+            int(rng.integers(1, 6)),
+            SYMBOLS[k],
+            int(rng.integers(1, 3)),
+            50,
+            BEGIN_NS + int(rng.integers(0, 200)) * SECOND,
+        )
         for k in (0, 1, 0)
-    )  # fmt: skip
+    )
     return Settings((Related((4, 5)),), (SYMBOLS,), clients, LOW)
 
 
@@ -55,8 +90,9 @@ def random_orders(rng: np.random.Generator, count: int) -> np.ndarray:
             earlier = orders[int(rng.integers(0, max(int(row["seq"]) - 1, 1)))]
             for name in ("symbol", "participant", "side", "order_id"):
                 row[name] = earlier[name]
-            row["kind"] = rng.choice([CommandKind.CANCEL] * 4 + [CommandKind.REPLACE] * 2
-                                     + [CommandKind.REDUCE])  # fmt: skip
+            row["kind"] = rng.choice(
+                [CommandKind.CANCEL] * 4 + [CommandKind.REPLACE] * 2 + [CommandKind.REDUCE]
+            )
             row["order_type"], row["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
             continue
         row["kind"], row["order_type"] = CommandKind.NEW, OrderType.LIMIT

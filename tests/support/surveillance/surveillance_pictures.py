@@ -17,11 +17,24 @@ from tests import ROOT
 
 FOLDER = ROOT / "docs" / "assets" / "surveillance"
 MARKETS = (
-    (11, 30, "all",
-     ("spoofing", "wash_ring", "momentum_ignition", "ramping", "marking_close", "cross_market",
-      "front_running", "quote_stuffing", "excessive_cancels")),
+    (
+        11,
+        30,
+        "all",
+        (
+            "spoofing",
+            "wash_ring",
+            "momentum_ignition",
+            "ramping",
+            "marking_close",
+            "cross_market",
+            "front_running",
+            "quote_stuffing",
+            "excessive_cancels",
+        ),
+    ),
     (1, 12, "layerer", ("layering",)),
-)  # fmt: skip
+)
 """Seed, minutes, manipulators, and of what the first case is drawn."""
 
 

@@ -23,9 +23,15 @@ class Ouch(sessions_venue.Client):
     protocol = Protocol.OUCH42
 
     def __init__(
-        self, venue: InlineVenue, name: str, password: str = PASSWORD, sequence: int = 1,
-        session: str = "", source: str = "", protocol: Protocol | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        venue: InlineVenue,
+        name: str,
+        password: str = PASSWORD,
+        sequence: int = 1,
+        session: str = "",
+        source: str = "",
+        protocol: Protocol | None = None,
+    ) -> None:
         """Log in; ``answer`` is what the venue said to that."""
         self.socket: Any = venue.dial(protocol or self.protocol, source)
         self.data = b""
@@ -51,9 +57,15 @@ class Fix(FixClient):
     """FIX by the venue's clock."""
 
     def __init__(
-        self, venue: InlineVenue, name: str, password: str = PASSWORD, *,
-        protocol: Protocol = Protocol.FIX44, source: str = "", **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        venue: InlineVenue,
+        name: str,
+        password: str = PASSWORD,
+        *,
+        protocol: Protocol = Protocol.FIX44,
+        source: str = "",
+        **options: Any,
+    ) -> None:
         """Log on; raises ``ClientError`` if the venue refuses."""
         self.venue, self.protocol, self.source = venue, protocol, source
         options.setdefault("heartbeat_s", sessions_clients.HEARTBEAT_S)

@@ -54,10 +54,15 @@ class InlineFloor(Records, InlineVenue):
             # The day of this clock, in which there is room for little.
             self.spec = sessions = replace(sessions, day_start_ns=0, **SMALL)
         options = replace(
-            options, wiring=options.wiring.extended(rings=(LANE,)), clock=self.clock,
-            housekeeping_cores=1, sessions=sessions, source=IdleSource(options.table),
-            ports=[], packet_sessions=(),
-        )  # fmt: skip
+            options,
+            wiring=options.wiring.extended(rings=(LANE,)),
+            clock=self.clock,
+            housekeeping_cores=1,
+            sessions=sessions,
+            source=IdleSource(options.table),
+            ports=[],
+            packet_sessions=(),
+        )
         self._producer: Any = None
         self.begin(options, self.venue.watcher)
         self._producer = self.shared.rings[LANE.name].producer()
@@ -87,8 +92,9 @@ class InlineFloor(Records, InlineVenue):
         assert self.journal_path is not None
         replayed = replay(self.journal_path)
         assert [replayed[n] for n in ("state_hash", "commands")] == [
-            last["state_hash"], last["commands"],
-        ]  # fmt: skip
+            last["state_hash"],
+            last["commands"],
+        ]
         return last
 
     def at(self, moment: str) -> None:

@@ -41,8 +41,12 @@ DAY = "20260102"
 OPENED = datetime(2026, 1, 2, 10, tzinfo=UTC)
 DRAIN_S = 1.0
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-SMALL = {"row_capacity": 1 << 10, "token_capacity": 1 << 12, "stream_entries": 1 << 14,
-         "stream_bytes": 1 << 22}  # fmt: skip
+SMALL = {
+    "row_capacity": 1 << 10,
+    "token_capacity": 1 << 12,
+    "stream_entries": 1 << 14,
+    "stream_bytes": 1 << 22,
+}
 
 
 class HeldClock(StageClock):

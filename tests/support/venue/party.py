@@ -194,5 +194,7 @@ class FixParty(Party):
 
 
 PARTIES: dict[Protocol, type[Party]] = {
-    Protocol.OUCH42: OuchParty, Protocol.OUCH50: Ouch50Party, Protocol.FIX44: FixParty,
-}  # fmt: skip
+    Protocol.OUCH42: OuchParty,
+    Protocol.OUCH50: Ouch50Party,
+    Protocol.FIX44: FixParty,
+}

@@ -144,8 +144,13 @@ class ServedVenue:
     def send(self, orders: np.ndarray, timeout_s: float = BOUND_S) -> dict[str, Any]:
         """As a sender of its own: one that comes back with numbers it has used is refused."""
         self.senders += 1
-        return send([orders], ("127.0.0.1", self.port), rate=2_000, sender_id=self.senders,
-                    timeout_s=timeout_s)  # fmt: skip
+        return send(
+            [orders],
+            ("127.0.0.1", self.port),
+            rate=2_000,
+            sender_id=self.senders,
+            timeout_s=timeout_s,
+        )
 
     def kill(self) -> None:
         """SIGKILL, and wait until the stages that it leaves are gone as well."""
@@ -197,6 +202,7 @@ if __name__ == "__main__":
     nap_longer()
     folder = Path(sys.argv[1])
     watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
-    venue = Venue(read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"),
-                  take_dump=take)  # fmt: skip
+    venue = Venue(
+        read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"), take_dump=take
+    )
     print(json.dumps(venue.serve()))

@@ -128,8 +128,14 @@ class Floor(Records):
 
     def open(self) -> None:
         self.venue.start()
-        self.venue.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"]
-                            and s["risk"] != {} and self.has_the_file())  # fmt: skip
+        self.venue.wait_for(
+            lambda s: (
+                s["state"] == "open"
+                and s["phases_sequenced"]
+                and s["risk"] != {}
+                and self.has_the_file()
+            )
+        )
 
     def has_the_file(self) -> bool:
         """Whether the journal on disk has all that the venue file says; the status tells of what is

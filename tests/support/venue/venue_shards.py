@@ -72,8 +72,9 @@ def flow(seed: int, count: int, first_id: int) -> np.ndarray:
             one = order(int(old["order_id"][0]), side, 0, 0, int(old["participant"][0]))
             one["kind"], one["symbol"] = CommandKind.CANCEL, old["symbol"]
         else:
-            one = order(number, side, int(rng.integers(1, 40)), 1_000 + int(rng.integers(-5, 6)),
-                        who)  # fmt: skip
+            one = order(
+                number, side, int(rng.integers(1, 40)), 1_000 + int(rng.integers(-5, 6)), who
+            )
             kind = types[int(rng.integers(len(types)))]
             one["symbol"], one["order_type"] = symbol, kind
             if kind is OrderType.ICEBERG:
@@ -124,8 +125,9 @@ def is_right(floor: Floor) -> None:
     """Desk, journal, events and ledger say the same."""
     shown = desk(floor)
     assert shown == kept(floor)
-    held = {(row["number"], symbol): lots for row in shown
-            for symbol, lots in row["positions"].items()}  # fmt: skip
+    held = {
+        (row["number"], symbol): lots for row in shown for symbol, lots in row["positions"].items()
+    }
     assert held == traded(floor)
     assert {symbol for _, symbol in held} == set(SYMBOLS)
     completed = CliRunner().invoke(main, ["reconcile", str(floor.venue.journal), "--json"])

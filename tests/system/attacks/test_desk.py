@@ -176,9 +176,17 @@ def test_any_request_is_done_or_refused_in_words(
 )
 @pytest.mark.parametrize(
     "data",
-    [b"\n", b"[" * 60_000 + b"\n", b"{\xff}\n", b"1" * 9_000 + b"\n", b'{"do": ["set"]}\n',
-     b'{"do": {"a": 1}}\n', b"[]\n", b'{"do": "set", "value": 1e400}\n'],
-)  # fmt: skip
+    [
+        b"\n",
+        b"[" * 60_000 + b"\n",
+        b"{\xff}\n",
+        b"1" * 9_000 + b"\n",
+        b'{"do": ["set"]}\n',
+        b'{"do": {"a": 1}}\n',
+        b"[]\n",
+        b'{"do": "set", "value": 1e400}\n',
+    ],
+)
 def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
     assert "error" in served.answer(data)
     assert "knows no 'x'" in served.answer(b'{"do": "x"}\n')["error"]

@@ -36,9 +36,13 @@ def run_kernel(shared: Path, **variables: str) -> subprocess.CompletedProcess[st
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OUTCRY_", "XDG_"))}
     environment = {**kept, "HOME": "/proc/none", "TMPDIR": str(shared), **variables}
     return subprocess.run(
-        [sys.executable, "-c", CALLER], cwd=ROOT, env=environment, text=True, capture_output=True,
+        [sys.executable, "-c", CALLER],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        capture_output=True,
         timeout=BOUND_S,
-    )  # fmt: skip
+    )
 
 
 class Pwned:

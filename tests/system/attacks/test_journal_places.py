@@ -40,9 +40,13 @@ def make_until_killed(places: list[Path], dies_at: int) -> bool:
     if pid == 0:
         try:
             Journal.create(
-                places[0], {}, expected_records=200, segment_bytes=16 << 10, copies=places[1:],
+                places[0],
+                {},
+                expected_records=200,
+                segment_bytes=16 << 10,
+                copies=places[1:],
                 disk=DyingDisk(dies_at),
-            )  # fmt: skip
+            )
         finally:
             os._exit(0)
     return os.WIFEXITED(os.waitpid(pid, 0)[1])
@@ -92,9 +96,11 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
             line = process.stderr.readline()
             started(process)  # an order that comes before may find no socket, and is not sent again
             sender = subprocess.Popen(
-                [*OUTCRY, *send, "20000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                [*OUTCRY, *send, "20000"],
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            )
             find_pipeline(process.pid)
         finally:
             process.kill()

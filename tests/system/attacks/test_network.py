@@ -57,10 +57,15 @@ def executed(journal: Path) -> list[int]:
 
 def options(folder: Path, port: int, **more: Any) -> Options:
     return Options(
-        ports=[parse_port(f"udp:127.0.0.1:{port}")], source_kind="udp",
-        instruments=GeneratedFlow("normal", 1, 1).instruments, journal=folder / "j",
-        resume=Journal.exists(folder / "j"), order_capacity=1 << 12, housekeeping_cores=0, **more,
-    )  # fmt: skip
+        ports=[parse_port(f"udp:127.0.0.1:{port}")],
+        source_kind="udp",
+        instruments=GeneratedFlow("normal", 1, 1).instruments,
+        journal=folder / "j",
+        resume=Journal.exists(folder / "j"),
+        order_capacity=1 << 12,
+        housekeeping_cores=0,
+        **more,
+    )
 
 
 def send_all(client: socket.socket, packets: list[bytes], rng: random.Random) -> None:
@@ -83,8 +88,12 @@ def lives(folder: Path, seed: int, deaths: int) -> dict[str, Any]:
         for life in range(1, deaths + 1):
             done = len(executed(folder / "j")) if Journal.exists(folder / "j") else 0
             until = ORDERS * life // (deaths + 1)
-            death = Death(rng.choice(STAGES), rng.randint(done + 1, until),
-                          rng.choice(list(Place)), everything=True)  # fmt: skip
+            death = Death(
+                rng.choice(STAGES),
+                rng.randint(done + 1, until),
+                rng.choice(list(Place)),
+                everything=True,
+            )
 
             def send(sent: list[bytes] = packets[:until]) -> None:
                 # A full queue drops datagrams, as a network does: so all of them until it dies.
@@ -150,9 +159,10 @@ def test_a_datagram_is_executed_once_by_a_command_killed_from_outside(tmp_path: 
                 passed = rng.randint(1, count) if count < ORDERS else ORDERS
 
                 def has_passed(
-                    sent: list[bytes] = packets[:count], passed: int = passed,
+                    sent: list[bytes] = packets[:count],
+                    passed: int = passed,
                     pipeline: RunningPipeline = pipeline,
-                ) -> bool:  # fmt: skip
+                ) -> bool:
                     send_all(client, sent, rng)
                     return pipeline.positions()["sequenced"] >= passed
 

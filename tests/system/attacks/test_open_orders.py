@@ -80,8 +80,9 @@ def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None
         refused = events[BOUND:]
         assert set(refused["reason"]) == {Reason.RISK}
         assert set(refused["contra_id"]) == {1 << RiskBit.OPEN_ORDERS}
-        figures = {(int(e["price_ticks"]), int(e["leaves_lots"]), int(e["qty_lots"]))
-                   for e in refused}  # fmt: skip
+        figures = {
+            (int(e["price_ticks"]), int(e["leaves_lots"]), int(e["qty_lots"])) for e in refused
+        }
         assert figures == {(BOUND, BOUND, BOUND + 1)}
         assert set(kinds(other.send(10_001, BOUND))) == {EventKind.ACCEPTED}
         assert kinds(greedy.send(1, 1, CommandKind.CANCEL)) == [EventKind.CANCELLED]

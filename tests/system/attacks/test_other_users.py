@@ -153,8 +153,15 @@ def test_a_password_is_told_to_nobody_elses_desk(shared: Path) -> None:
 def test_what_is_written_in_a_shared_folder_follows_no_link(shared: Path, ours: Path) -> None:
     """Exports, reports and tables are written beside their place, under a name nobody knows."""
     journal = ours.with_name("journal")
-    run(Options(source=GeneratedFlow("normal", 50, 1), topology="inline", journal=journal,
-                volatile_journal=True, verify=False))  # fmt: skip
+    run(
+        Options(
+            source=GeneratedFlow("normal", 50, 1),
+            topology="inline",
+            journal=journal,
+            volatile_journal=True,
+            verify=False,
+        )
+    )
     names = [f".out{end}" for end in (".part", ".csv.part", f".{os.getpid()}.part")]
 
     def prepare() -> None:
@@ -196,8 +203,15 @@ SECRET = "s3cr3t@word"
 def test_a_secret_is_in_no_process_list(tmp_path: Path, arguments: list[str]) -> None:
     """As soon as the options are read; and in nothing that is said."""
     journal = tmp_path / "journal"
-    run(Options(source=GeneratedFlow("normal", 20, 1), topology="inline", journal=journal,
-                volatile_journal=True, verify=False))  # fmt: skip
+    run(
+        Options(
+            source=GeneratedFlow("normal", 20, 1),
+            topology="inline",
+            journal=journal,
+            volatile_journal=True,
+            verify=False,
+        )
+    )
     arguments = [str(journal) if one == "JOURNAL" else one for one in arguments]
     code = (
         "import pathlib, sys\n"
@@ -207,9 +221,13 @@ def test_a_secret_is_in_no_process_list(tmp_path: Path, arguments: list[str]) ->
         "print(pathlib.Path('/proc/self/cmdline').read_bytes())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,
-        input="", timeout=BOUND_S,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        input="",
+        timeout=BOUND_S,
+    )
     assert done.returncode == 0, done.stderr
     shown = done.stdout.splitlines()[-1]
     assert arguments[0] in shown

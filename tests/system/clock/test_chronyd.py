@@ -47,8 +47,9 @@ def chronyd(tmp_path, monkeypatch):
     )
     process = subprocess.Popen(
         ["chronyd", "-x", "-d", "-u", "root", "-f", str(config)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     yield tmp_path
     process.terminate()
     process.wait(BOUND_S)

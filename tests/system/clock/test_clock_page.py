@@ -58,10 +58,23 @@ def c_reader(tmp_path_factory):
     )
     library = folder / "reader.so"
     subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-         f"-I{ROOT / 'ptp'}", f"-I{ROOT / 'wire'}", str(folder / "reader.c"), "-o", str(library)],
+        [
+            "gcc",
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            f"-I{ROOT / 'ptp'}",
+            f"-I{ROOT / 'wire'}",
+            str(folder / "reader.c"),
+            "-o",
+            str(library),
+        ],
         check=True,
-    )  # fmt: skip
+    )
     c_library = ctypes.CDLL(str(library))
     c_library.at.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
     c_library.now.argtypes = [ctypes.c_void_p, ctypes.c_void_p]

@@ -118,9 +118,13 @@ class Clock:
         self.readings = 0
         sources = [LinuxptpSource(nominal_ns, link.socket), KernelSource(nominal_ns)]
         self.daemon = ClockDaemon(
-            host, sources, table, writer, nominal_ns,
+            host,
+            sources,
+            table,
+            writer,
+            nominal_ns,
             listener=lambda event, _: self.events.append(event),
-        )  # fmt: skip
+        )
         self.page = ClockPage(writer.segment)
         self.behaviour = link.behaviour
 

@@ -36,8 +36,21 @@ READS = (
     "cases", "journal", "clock", "replication", "log", "market?symbol=GOLD",
     "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
-ACTS = ("kill", "enable", "disconnect", "limit", "halt", "resume", "auction", "open",
-        "emergency-close", "rehearse", "alarms/acknowledge", "confirm", "logout")  # fmt: skip
+ACTS = (
+    "kill",
+    "enable",
+    "disconnect",
+    "limit",
+    "halt",
+    "resume",
+    "auction",
+    "open",
+    "emergency-close",
+    "rehearse",
+    "alarms/acknowledge",
+    "confirm",
+    "logout",
+)
 
 
 @pytest.mark.promise(
@@ -161,8 +174,11 @@ def test_pages_of_others_do_nothing_in_an_operators_name(floor, anna):
     assert anna.get("/api/overview", headers={"host": "elsewhere.example"}).status_code == 421
     for origin in ("http://elsewhere.example", None):
         with pytest.raises(InvalidStatus):
-            connect(floor.url.replace("http", "ws") + "ws", origin=origin,
-                    additional_headers={"cookie": f"{COOKIE}={anna.cookies[COOKIE]}"})  # fmt: skip
+            connect(
+                floor.url.replace("http", "ws") + "ws",
+                origin=origin,
+                additional_headers={"cookie": f"{COOKIE}={anna.cookies[COOKIE]}"},
+            )
     assert anna.post("/api/halt", content=b"x" * 20_000).status_code == 413
 
 
@@ -178,9 +194,12 @@ def test_a_viewer_looks_and_does_nothing(floor):
         assert vera.get("/api/participants").status_code == 200
         detail = vera.act("/api/halt", 403, instrument="GOLD")["detail"]
         assert detail == "vera is viewer: this takes operator"
-        for path, body in (("kill", {"what": "market"}), ("rehearse", {}),
-                           ("emergency-close", {"typed": "TEST"}),
-                           ("alarms/acknowledge", {"name": "x"})):  # fmt: skip
+        for path, body in (
+            ("kill", {"what": "market"}),
+            ("rehearse", {}),
+            ("emergency-close", {"typed": "TEST"}),
+            ("alarms/acknowledge", {"name": "x"}),
+        ):
             assert vera.act(f"/api/{path}", 403, **body)
     with floor.client("otto") as otto:
         assert otto.act("/api/open", 403, password=PASSWORD)["detail"].endswith("supervisor")
@@ -211,13 +230,15 @@ def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
     assert "no auction" in anna.act("/api/auction", 422, instrument="GOLD")["detail"]
     rows = desk_record(floor.venue.journal)[-3:]
     assert [(row["operator"], row["asked"]["do"], row["why"]) for row in rows] == [
-        ("anna", "halt", "a rumour"), ("anna", "resume", "it was none"),
+        ("anna", "halt", "a rumour"),
+        ("anna", "resume", "it was none"),
         ("anna", "auction", "to be tried"),
-    ]  # fmt: skip
+    ]
     history = switch_history(floor.venue.journal, read_venue(floor.file).risk)
     assert [(row["what"], row["did"], row["operator"]) for row in history[-2:]] == [
-        ("TIN", "halted", "anna"), ("TIN", "may trade again", "anna")
-    ]  # fmt: skip
+        ("TIN", "halted", "anna"),
+        ("TIN", "may trade again", "anna"),
+    ]
     entries = anna.look("/api/log?search=rumour", len)
     assert entries[0]["text"] == "asked by anna: halt TIN: a rumour"
     assert anna.get("/api/journal").json()["actions_fault"] == ""
@@ -296,18 +317,27 @@ def test_a_participant_is_killed_and_enabled(floor, anna):
     anna.act("/api/kill", what="participant", name="3")
     rows = anna.look("/api/participants", lambda rows: rows[2]["killed"])
     assert (rows[2]["open_orders"], rows[2]["killed_by"]) == (0, ["the operator"])
-    alarms = anna.look("/api/alarms", lambda document: any(
-        one["name"] == "ParticipantKilled" and one["state"] == "firing"
-        for one in document["standing"]))  # fmt: skip
+    alarms = anna.look(
+        "/api/alarms",
+        lambda document: any(
+            one["name"] == "ParticipantKilled" and one["state"] == "firing"
+            for one in document["standing"]
+        ),
+    )
     (alarm,) = [one for one in alarms["standing"] if one["name"] == "ParticipantKilled"]
     known = {"name": "ParticipantKilled", "labels": alarm["labels"]}
     anna.act("/api/alarms/acknowledge", **known)
-    (alarm,) = [one for one in anna.get("/api/alarms").json()["standing"]
-                if one["name"] == "ParticipantKilled"]  # fmt: skip
+    (alarm,) = [
+        one
+        for one in anna.get("/api/alarms").json()["standing"]
+        if one["name"] == "ParticipantKilled"
+    ]
     assert alarm["acknowledged"]["by"] == "anna"
     anna.act("/api/enable", what="participant", name="3")
-    anna.look("/api/alarms", lambda document: all(
-        one["name"] != "ParticipantKilled" for one in document["standing"]))  # fmt: skip
+    anna.look(
+        "/api/alarms",
+        lambda document: all(one["name"] != "ParticipantKilled" for one in document["standing"]),
+    )
     assert "is not active" in anna.act("/api/alarms/acknowledge", 422, **known)["detail"]
 
 
@@ -451,8 +481,11 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     is stopped and the page says so."""
 
     def halted(alarms):
-        return [one for one in alarms["standing"]
-                if (one["name"], one["state"]) == ("InstrumentHalted", "firing")]  # fmt: skip
+        return [
+            one
+            for one in alarms["standing"]
+            if (one["name"], one["state"]) == ("InstrumentHalted", "firing")
+        ]
 
     with floor.client("anna") as anna:
         anna.act("/api/halt", instrument="TIN")
@@ -489,11 +522,27 @@ def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tm
     """A console of its own, with a certificate of its own."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
     plain = floor.console, floor.url
     try:
         floor.serve("--certificate", str(certificate), "--key", str(key))
@@ -551,9 +600,7 @@ def test_cases_are_shown_to_supervisors_alone(floor, anna):
     """What `outcry surveillance` has found in the venue's journal, with thresholds low enough."""
     with floor.client("otto") as otto:
         assert otto.get("/api/cases").json()["detail"] == "otto is operator: this takes supervisor"
-    assert anna.get("/api/cases").json() == {
-        "rows": [], "count": 0, "fault": "", "looked": False
-    }  # fmt: skip
+    assert anna.get("/api/cases").json() == {"rows": [], "count": 0, "fault": "", "looked": False}
     low = "\n".join(f"{name} = {value}" for name, value in LOW.items())
     (floor.folder / "surveillance.toml").write_text(f"[parameters]\n{low}\n")
     run("outcry surveillance run journal --settings surveillance.toml", floor.folder)

@@ -51,8 +51,11 @@ pytestmark = needs_chromium
 def test_every_view_fits_in_its_width(browser, floor, width, theme):
     floor.quote(3)
     with opened(browser, floor, "anna", width, theme) as page:
-        shown = {"latency": "#latency-table tbody tr", "market": "#ladder tbody tr.bid",
-                 "overview": "#topology .stage"}  # fmt: skip
+        shown = {
+            "latency": "#latency-table tbody tr",
+            "market": "#ladder tbody tr.bid",
+            "overview": "#topology .stage",
+        }
         for view in VIEWS:
             go(page, view)
             selector = shown.get(view, f"#view-{view} :is(td, dd, p)")
@@ -115,8 +118,20 @@ def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
         go(page, "journal")
         expect(page, "#actions tbody tr").not_to_have_count(0)
     done = [row["asked"]["do"] for row in desk_record(floor.venue.journal)[before:]]
-    assert done == ["disconnect", "kill", "enable", "kill", "enable", "set", "set", "halt",
-                    "resume", "halt", "resume", "resume"]  # fmt: skip
+    assert done == [
+        "disconnect",
+        "kill",
+        "enable",
+        "kill",
+        "enable",
+        "set",
+        "set",
+        "halt",
+        "resume",
+        "halt",
+        "resume",
+        "resume",
+    ]
 
 
 def tighten_and_widen(page, row):
@@ -162,8 +177,10 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
         page.keyboard.type("serving")
         expect(page, "#log tbody td:nth-child(3)", has_not_text="serving").to_have_count(0)
         expect(page, "#log tbody tr").not_to_have_count(0)
-        assert all("serving" in text for text in
-                   page.locator("#log tbody td:nth-child(3)").all_inner_texts())  # fmt: skip
+        assert all(
+            "serving" in text
+            for text in page.locator("#log tbody td:nth-child(3)").all_inner_texts()
+        )
         page.click("#older")
         page.click("#newest")
         page.fill("#search", "")

@@ -351,10 +351,16 @@ def receivers(screen):
     for one in (hook, mail):
         Thread(target=one.serve_forever, daemon=True).start()
     screen.leave_screen()
-    screen.serve_screen("--webhook-host", f"127.0.0.1:{hook.server_port}",
-                        "--webhook-host", "127.0.0.1:9",
-                        "--mail-from", "venue@test.example", "--smtp",
-                        f"127.0.0.1:{mail.server_address[1]}")  # fmt: skip
+    screen.serve_screen(
+        "--webhook-host",
+        f"127.0.0.1:{hook.server_port}",
+        "--webhook-host",
+        "127.0.0.1:9",
+        "--mail-from",
+        "venue@test.example",
+        "--smtp",
+        f"127.0.0.1:{mail.server_address[1]}",
+    )
     yield f"http://127.0.0.1:{hook.server_port}/secret-path"
     for one in (hook, mail):
         one.shutdown()
@@ -381,8 +387,12 @@ def test_rules_tell_the_page_mail_and_a_webhook_once(screen, receivers, request)
     one.notice("TIN at 11.25", since)
     one.look("/api/notices", lambda _: len(Hook.payloads) >= 4 and len(Mail.messages) >= 3)
     summaries = sorted(one["alerts"][0]["annotations"]["summary"] for one in Hook.payloads)
-    assert summaries == ["5 of 500 open_orders are used", "TIN at 11.25", "bought 2 TIN at 10.50",
-                         "bought 2 TIN at 11.25"]  # fmt: skip
+    assert summaries == [
+        "5 of 500 open_orders are used",
+        "TIN at 11.25",
+        "bought 2 TIN at 10.50",
+        "bought 2 TIN at 11.25",
+    ]
     assert sorted(text.split("\r\n\r\n")[1].strip() for text in Mail.messages) == summaries[1:]
     assert all("To: anna@test.example" in text for text in Mail.messages)
     # Rules outlive the page's process, and what held already is not told again.

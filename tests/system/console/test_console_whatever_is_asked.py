@@ -53,8 +53,9 @@ def statuses_of(operation, url, headers, examples):
     def ask(case):
         answer = case.call(base_url=url, headers=headers, timeout=BOUND_S)
         assert answer.status_code < 500 or answer.status_code == 503, (
-            answer.status_code, answer.text
-        )  # fmt: skip
+            answer.status_code,
+            answer.text,
+        )
         statuses.add(answer.status_code)
 
     ask()

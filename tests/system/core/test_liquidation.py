@@ -45,9 +45,17 @@ def liquidations(seed, count):
                 if record["order_id"] > lay.PART_IDS:
                     now = [abs(cell.position) for row in both.reference.cells for cell in row]
                     who = int(record["participant"][0]) * len(symbols)
-                    assert max(n - h for n, h in zip(
-                        now[who : who + len(symbols)], held[who : who + len(symbols)], strict=True
-                    )) <= 0  # fmt: skip
+                    assert (
+                        max(
+                            n - h
+                            for n, h in zip(
+                                now[who : who + len(symbols)],
+                                held[who : who + len(symbols)],
+                                strict=True,
+                            )
+                        )
+                        <= 0
+                    )
     both.same()
     return both
 

@@ -32,13 +32,29 @@ stands there instead (``+``)."""
 
 STEPS = make_instruments(
     [
-        {"symbol": "K", "allocation": 3, "min_allocation_lots": 2, "top_share_bps": 10_000,
-         "top_min_lots": 3, "top_max_lots": 5, "fifo_share_bps": 4000, "leveling": 1,
-         "lmm1_participant": 1, "lmm1_share_bps": 2000, "options": 8},
-        {"symbol": "O", "allocation": 3, "top_share_bps": 10_000, "initial_phase": 3,
-         "lmm1_participant": 2, "lmm1_share_bps": 3000},
+        {
+            "symbol": "K",
+            "allocation": 3,
+            "min_allocation_lots": 2,
+            "top_share_bps": 10_000,
+            "top_min_lots": 3,
+            "top_max_lots": 5,
+            "fifo_share_bps": 4000,
+            "leveling": 1,
+            "lmm1_participant": 1,
+            "lmm1_share_bps": 2000,
+            "options": 8,
+        },
+        {
+            "symbol": "O",
+            "allocation": 3,
+            "top_share_bps": 10_000,
+            "initial_phase": 3,
+            "lmm1_participant": 2,
+            "lmm1_share_bps": 3000,
+        },
     ]
-)  # fmt: skip
+)
 """Levels that are shared in every step."""
 
 
@@ -64,9 +80,13 @@ LOW = make_instruments([{"symbol": "L"}, {"symbol": "M", "market_band_ticks": 3}
 """Prices so low that each is another multiple of a budget's last lot, some below zero."""
 IN_STEPS, AT_ONCE = 1000, 2000
 BUDGET_TYPES = [
-    OrderType.LIMIT, OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET, OrderType.ALL_OR_NONE,
-    OrderType.ICEBERG, OrderType.LIMIT,
-]  # fmt: skip
+    OrderType.LIMIT,
+    OrderType.MARKET_BUDGET,
+    OrderType.LIMIT_BUDGET,
+    OrderType.ALL_OR_NONE,
+    OrderType.ICEBERG,
+    OrderType.LIMIT,
+]
 
 
 def runs():
@@ -76,22 +96,53 @@ def runs():
     for seed in range(12):
         yield mixed(seed, COMMANDS, width=8, extreme=0.0, order_capacity=200, phases=seed % 2 == 1)
     for seed in (14, 17, 20, 25, 26, 28, 61):
-        yield mixed(seed, COMMANDS, width=3, extreme=0.0, order_capacity=200, instruments=STEPS,
-                    types=TYPES, phases=seed % 2 == 1)  # fmt: skip
+        yield mixed(
+            seed,
+            COMMANDS,
+            width=3,
+            extreme=0.0,
+            order_capacity=200,
+            instruments=STEPS,
+            types=TYPES,
+            phases=seed % 2 == 1,
+        )
     for seed in range(4):
-        yield mixed(seed, COMMANDS, width=4, extreme=0.0, order_capacity=200, instruments=WAITING,
-                    types=[OrderType.LIMIT, OrderType.MARKET, *STOPS], phases=seed % 2 == 1,
-                    centres=[1000] * 4)  # fmt: skip
+        yield mixed(
+            seed,
+            COMMANDS,
+            width=4,
+            extreme=0.0,
+            order_capacity=200,
+            instruments=WAITING,
+            types=[OrderType.LIMIT, OrderType.MARKET, *STOPS],
+            phases=seed % 2 == 1,
+            centres=[1000] * 4,
+        )
     for seed in range(4):
-        yield mixed(seed, COMMANDS, width=4, extreme=0.0, order_capacity=200, instruments=UNPRICED,
-                    types=[OrderType.LIMIT, OrderType.MARKET, OrderType.HIDDEN, OrderType.STOP],
-                    phases=seed % 2 == 1, centres=[1000] * 4)  # fmt: skip
+        yield mixed(
+            seed,
+            COMMANDS,
+            width=4,
+            extreme=0.0,
+            order_capacity=200,
+            instruments=UNPRICED,
+            types=[OrderType.LIMIT, OrderType.MARKET, OrderType.HIDDEN, OrderType.STOP],
+            phases=seed % 2 == 1,
+            centres=[1000] * 4,
+        )
     for seed in (3, 16, 3 + IN_STEPS, 8 + AT_ONCE, 97 + AT_ONCE, 100 + AT_ONCE):
         steps = IN_STEPS <= seed < AT_ONCE
-        yield mixed(seed % IN_STEPS, COMMANDS, width=4, extreme=0.0, order_capacity=200,
-                    phases=False, instruments=STEPS if steps else LOW,
-                    types=BUDGET_TYPES[: 4 if seed >= AT_ONCE else 6],
-                    centres=[1000 if steps else 6 if seed >= AT_ONCE else 4] * 4)  # fmt: skip
+        yield mixed(
+            seed % IN_STEPS,
+            COMMANDS,
+            width=4,
+            extreme=0.0,
+            order_capacity=200,
+            phases=False,
+            instruments=STEPS if steps else LOW,
+            types=BUDGET_TYPES[: 4 if seed >= AT_ONCE else 6],
+            centres=[1000 if steps else 6 if seed >= AT_ONCE else 4] * 4,
+        )
 
 
 def answer(run: Mixed):

@@ -337,7 +337,10 @@ def test_make_builds_it_and_runs_the_example(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {
-        LIBRARY, HEADER, "outcry_wire.h", "example",
-    }  # fmt: skip
+        LIBRARY,
+        HEADER,
+        "outcry_wire.h",
+        "example",
+    }
     assert "warning" not in done.stderr
     assert len(done.stdout.splitlines()) > 4

@@ -23,8 +23,12 @@ from tests.oracles.matcher_compare import assert_same, compare
 from tests.support.matcher.matcher_fuzz import check_in_parts, check_shards
 from tests.support.matcher.matcher_mixed import TIMES_ALLOWED, mixed, odd_lots
 
-GOOD_TIMES = [(t, f | mode << SELF_TRADE_SHIFT) for t in OrderType for f in TIMES_ALLOWED[t]
-              for mode in range(5)]  # fmt: skip
+GOOD_TIMES = [
+    (t, f | mode << SELF_TRADE_SHIFT)
+    for t in OrderType
+    for f in TIMES_ALLOWED[t]
+    for mode in range(5)
+]
 
 
 INSTRUMENTS = make_instruments(
@@ -90,9 +94,10 @@ def test_mixed_commands_are_answered_as_by_the_reference(block):
 
 
 @pytest.mark.parametrize(
-    "seeds", [(11, 21, 45, 66, 107, 111, 419), pytest.param(range(1000), marks=pytest.mark.long)],
+    "seeds",
+    [(11, 21, 45, 66, 107, 111, 419), pytest.param(range(1000), marks=pytest.mark.long)],
     ids=["few", "many"],
-)  # fmt: skip
+)
 def test_budgets_among_odd_lots_are_answered_as_by_the_reference(seeds):
     """In these few a FOK order for a budget was answered wrongly, or the judge was wrong of it."""
     for seed in seeds:
@@ -157,8 +162,9 @@ def test_makers_are_served_by_price_then_displayed_first_then_by_time():
             if event["kind"][0] == EventKind.FILLED and event["flags"][0] & EventFlag.MAKER:
                 instrument, side = int(event["instrument"][0]), int(event["side"][0])
                 sign = -1 if side == Side.BUY else 1
-                standing = [o for hidden in (False, True)
-                            for o in reader.queue(instrument, side, hidden)]  # fmt: skip
+                standing = [
+                    o for hidden in (False, True) for o in reader.queue(instrument, side, hidden)
+                ]
                 first = min(
                     standing, key=lambda o: (sign * o.price_ticks, o.is_hidden, o.public_id)
                 )

@@ -60,10 +60,11 @@ def test_any_difference_is_another_hash(seed, data):
         row = data.draw(st.integers(0, len(state.rows) - 1))
         assert book_hash(replace(state, rows=np.delete(state.rows, row))) != before
     same_level = [
-        i for i, (a, b) in enumerate(zip(state.rows, state.rows[1:], strict=False))
+        i
+        for i, (a, b) in enumerate(zip(state.rows, state.rows[1:], strict=False))
         if all(a[f] == b[f] for f in ("price_ticks", "instrument", "side", "place"))
         and a["place"] != NO_PLACE
-    ]  # fmt: skip
+    ]
     for row in same_level[:3]:
         swapped = state.rows.copy()
         swapped[[row, row + 1]] = swapped[[row + 1, row]]

@@ -8,8 +8,14 @@ import pytest
 from tests.support.risk.partitions import govern
 from tests.support.risk.risk_core import bits
 
-DIVIDED = {"OPEN_ORDERS", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY",
-           "EXPOSURE_SELL", "CAPITAL"}  # fmt: skip
+DIVIDED = {
+    "OPEN_ORDERS",
+    "GROSS_POSITION",
+    "GROUP_GROSS_POSITION",
+    "EXPOSURE_BUY",
+    "EXPOSURE_SELL",
+    "CAPITAL",
+}
 
 
 @pytest.mark.parametrize(("partitions", "seed"), [(2, 1), (4, 2), (7, 3)])

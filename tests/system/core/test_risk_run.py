@@ -16,9 +16,13 @@ from tests.support.risk.risk_run import CAPACITY, COUNT, LimitedFlow, same, sett
 
 def options(journal: Path | None, **more: Any) -> Options:
     return Options(
-        source=LimitedFlow(COUNT, 5), journal=journal, hooks=settings(), order_capacity=CAPACITY,
-        housekeeping_cores=0, **more,
-    )  # fmt: skip
+        source=LimitedFlow(COUNT, 5),
+        journal=journal,
+        hooks=settings(),
+        order_capacity=CAPACITY,
+        housekeeping_cores=0,
+        **more,
+    )
 
 
 def test_one_hash_inline_as_processes_replayed_and_recovered(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from tests.support.risk.risk_delayed import Plain, delayed_core, same_risk, with
 from tests.support.risk.speed_bump import CAPACITY, LIMITS, TABLE, flow, with_switches
 
 
-@pytest.mark.parametrize(("seed", "window_ns", "places"), [(1, 0, 512), (2, 90_000, 512),
-                                                           (3, 700_000, 12)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seed", "window_ns", "places"), [(1, 0, 512), (2, 90_000, 512), (3, 700_000, 12)]
+)
 def test_the_core_is_the_reference(seed, window_ns, places):
     """Events, risk state, and who waits, however the commands are cut into batches; and from a
     snapshot in the middle."""

@@ -13,9 +13,14 @@ FEWER = " --orders 2000"
 LOBSTER = "34200.1,1,11,100,5853300,1\n34200.2,1,12,50,5853400,-1\n34200.3,3,11,100,5853300,1\n"
 BOOK = ("9999999999,0,5853300,100\n", "5853400,50,5853300,100\n", "5853400,50,-9999999999,0\n")
 ITCH_ADD = (
-    b"\x00\x24A" + bytes(10) + (7).to_bytes(8, "big") + b"B" + (100).to_bytes(4, "big")
-    + b"AAPL    " + (5_853_300).to_bytes(4, "big")
-)  # fmt: skip
+    b"\x00\x24A"
+    + bytes(10)
+    + (7).to_bytes(8, "big")
+    + b"B"
+    + (100).to_bytes(4, "big")
+    + b"AAPL    "
+    + (5_853_300).to_bytes(4, "big")
+)
 BITSTAMP = """id,timestamp,exchange.timestamp,price,volume,action,direction
 65595247,1430438404518,1430438404000,236.47,200000000,created,bid
 65595247,1430438404635,1430438404000,236.47,178855669,changed,bid
@@ -44,12 +49,16 @@ def test_every_command_of_the_page_is_in_one_of_these_tests() -> None:
     assert sorted(LINES) == sorted([*RUNS, *RECORDED, *JOURNAL, *LOOKS])
 
 
-RUNS = [line for line in LINES if line.startswith("outcry run") and ".csv" not in line
-        and "--journal" not in line]  # fmt: skip
+RUNS = [
+    line
+    for line in LINES
+    if line.startswith("outcry run") and ".csv" not in line and "--journal" not in line
+]
 RECORDED = [line for line in LINES if ".csv" in line]
 JOURNAL = [line for line in LINES if " day" in line]
-LOOKS = [line for line in LINES
-         if shlex.split(line)[1] in ("top", "rings", "doctor", "clock", "bench")]  # fmt: skip
+LOOKS = [
+    line for line in LINES if shlex.split(line)[1] in ("top", "rings", "doctor", "clock", "bench")
+]
 
 
 @pytest.mark.parametrize("line", RUNS)

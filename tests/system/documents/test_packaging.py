@@ -237,8 +237,19 @@ def test_the_doctor_examines_outside_the_tree(run):
 
 def test_a_journal_is_replayed_and_a_report_drawn_outside_the_tree(run, tmp_path):
     """The report's template is in the wheel, and a replay finds what the run recorded."""
-    done = run("outcry", "run", "--orders", "10000", "--topology", "inline", "--journal", "day",
-               "--report", "report.html", "--json")  # fmt: skip
+    done = run(
+        "outcry",
+        "run",
+        "--orders",
+        "10000",
+        "--topology",
+        "inline",
+        "--journal",
+        "day",
+        "--report",
+        "report.html",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     assert "</html>" in (tmp_path / "report.html").read_text()
     replayed = run("outcry", "replay", "day", "--json")
@@ -299,9 +310,12 @@ def test_a_wheel_with_kernels_runs_at_once(wheel, tmp_path):
             variables = {"PYTHONPATH": str(site), "OUTCRY_CACHE_DIR": str(cache)}
             before_s = sum(os.times()[2:4])
             done = subprocess.run(
-                [*command, "--topology", topology], cwd=tmp_path, capture_output=True, text=True,
+                [*command, "--topology", topology],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
                 env=environment | variables | {"OUTCRY_SHIPPED": own},
-            )  # fmt: skip
+            )
             took_s = sum(os.times()[2:4]) - before_s
             assert done.returncode == 0, done.stderr
             result = json.loads(done.stdout)

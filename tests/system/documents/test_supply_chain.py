@@ -30,10 +30,24 @@ def test_make_run_installs_what_the_lock_pins(tmp_path: Path) -> None:
     shutil.copy(__file__, wheel)
     (tmp_path / "lock").write_text(first[0])
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--dry-run", "--isolated", "--no-index",
-         "--no-deps", "--ignore-installed", "--find-links", str(tmp_path), "--require-hashes",
-         "--requirement", str(tmp_path / "lock")],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--dry-run",
+            "--isolated",
+            "--no-index",
+            "--no-deps",
+            "--ignore-installed",
+            "--find-links",
+            str(tmp_path),
+            "--require-hashes",
+            "--requirement",
+            str(tmp_path / "lock"),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr

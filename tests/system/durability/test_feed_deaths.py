@@ -86,9 +86,10 @@ def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, outlet, 
     run, _, _ = flow(1, 20)
     home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
     shared = SimpleNamespace(
-        sequenced=SimpleNamespace(published=0), control=np.zeros(128, np.int64),
+        sequenced=SimpleNamespace(published=0),
+        control=np.zeros(128, np.int64),
         stamps_of=lambda stage: np.zeros(8, np.int64),
-    )  # fmt: skip
+    )
     spec = FeedSpec(("239.193.0.1", 26400), **outlet)
     with pytest.raises(FeedError, match=words):
         PublicFeed(spec, shared, run.instruments, run.order_capacity, home)

@@ -77,12 +77,17 @@ def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
     """What was told before its process died, before everything died, and after, is one stream; who
     comes late is given all of the past; and the journal gives the same, byte for byte."""
     feed = {
-        "a": ("239.193.7.1", free_port()), "b": ("239.193.7.2", free_port()),
-        "interface": "127.0.0.1", "retransmission": ("127.0.0.1", free_port()),
-        "heartbeat_ms": 50, "snapshots": ("127.0.0.1", free_port()),
-        "depth": ("239.193.7.3", free_port()), "pages": ("127.0.0.1", free_port()),
-        "interval_ms": 20, "stream": ("127.0.0.1", free_port()),
-    }  # fmt: skip
+        "a": ("239.193.7.1", free_port()),
+        "b": ("239.193.7.2", free_port()),
+        "interface": "127.0.0.1",
+        "retransmission": ("127.0.0.1", free_port()),
+        "heartbeat_ms": 50,
+        "snapshots": ("127.0.0.1", free_port()),
+        "depth": ("239.193.7.3", free_port()),
+        "pages": ("127.0.0.1", free_port()),
+        "interval_ms": 20,
+        "stream": ("127.0.0.1", free_port()),
+    }
     journal = tmp_path / "j"
     rows = [{"name": "ONE", "participant": 1, "cancel_on_disconnect": 0}]
     venue = Venue(rows, journal, feed=feed, port=free_port())

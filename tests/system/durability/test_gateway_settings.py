@@ -37,11 +37,15 @@ def test_every_reject_has_its_share_of_the_flow(topology: str, tmp_path: Path) -
         results.append(
             run(
                 Options(
-                    source=RefusedFlow(ORDERS, 3), topology=topology, gateway=gateway,
-                    gateway_settings=chosen, journal=journal, durability="async",
+                    source=RefusedFlow(ORDERS, 3),
+                    topology=topology,
+                    gateway=gateway,
+                    gateway_settings=chosen,
+                    journal=journal,
+                    durability="async",
                 )
             )
-        )  # fmt: skip
+        )
         assert results[-1]["replay"]["equal"] is True
         assert JournalReader(journal).config["gateway_settings"] == document_of(chosen)
     hashes = [(r["state_hash"], r["event_hash"]) for r in results]
@@ -87,11 +91,17 @@ def test_rates_are_a_function_of_the_journal(gateway: str, tmp_path: Path) -> No
     for orders, resume in ((5_000, False), (10_000, True)):
         run(
             Options(
-                source=GeneratedFlow("normal", 10_000, 5), orders=orders, seed=5, resume=resume,
-                topology="inline", gateway=gateway, gateway_settings=RATE, journal=tmp_path / "j",
+                source=GeneratedFlow("normal", 10_000, 5),
+                orders=orders,
+                seed=5,
+                resume=resume,
+                topology="inline",
+                gateway=gateway,
+                gateway_settings=RATE,
+                journal=tmp_path / "j",
                 durability="async",
             )
-        )  # fmt: skip
+        )
     commands = journaled(tmp_path / "j")
     refused = (commands["error_code"] >> ErrorBit.RATE & 1).astype(bool)
     assert 100 < np.count_nonzero(refused) < 9_900
@@ -109,10 +119,16 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
         shared.preload(source.chunks(), 20_000, 20_000)
         shared.control[EPOCH_OFFSET] = 10**18
         work = Work(
-            shared=shared, core=Core(source.instruments, 1 << 15), rate=0,
-            limit=20_000, durability="none", journal=None, writer=None,
-            gateway=gateway, settings=RATE,
-        )  # fmt: skip
+            shared=shared,
+            core=Core(source.instruments, 1 << 15),
+            rate=0,
+            limit=20_000,
+            durability="none",
+            journal=None,
+            writer=None,
+            gateway=gateway,
+            settings=RATE,
+        )
         group = worker.CompiledStages(work, work.table.names)
         shared.control[GO] = 1
         while group.run(worker.SLICE_NS, leave_idle=True) != loop.FINISHED:

@@ -21,8 +21,15 @@ def test_a_stage_whose_work_never_comes_leaves_the_core():
     shared = Shared(Geometry({"lane": 16, "sequenced": 16, "events": 64}), TOPOLOGY)
     try:
         shared.preload(source.chunks(), 10, 10)
-        work = Work(shared=shared, core=Core(source.instruments, 64), rate=0, limit=10,
-                    durability="none", journal=None, writer=None)  # fmt: skip
+        work = Work(
+            shared=shared,
+            core=Core(source.instruments, 64),
+            rate=0,
+            limit=10,
+            durability="none",
+            journal=None,
+            writer=None,
+        )
         group = Group("receive", ("receive",), None)
         pid = fork(lambda: len(worker.run_group(work, group)))  # nobody says go
         try:

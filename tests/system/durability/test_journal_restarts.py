@@ -237,8 +237,9 @@ def test_a_matcher_is_rebuilt_from_whichever_directory_has_it(
     shutil.rmtree(places[1])
     point = recover_from_any(places, last)
     assert (point.seq, point.engine.state_hash()) == (
-        last, recover(places[2], last).engine.state_hash(),
-    )  # fmt: skip
+        last,
+        recover(places[2], last).engine.state_hash(),
+    )
     assert recover_from_any(places, early).seq == early
     with pytest.raises(JournalError, match=rf"ends at sequence {early}, .*{places[1]}"):
         recover_from_any(places[:2], last)

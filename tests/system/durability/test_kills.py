@@ -35,9 +35,13 @@ ORDERS, SEED = 4_000, 9
 
 def options(orders: int = ORDERS, **more: Any) -> Options:
     return Options(
-        source=GeneratedFlow("normal", orders, SEED), orders=orders, seed=SEED,
-        housekeeping_cores=0, order_capacity=1 << 14, **more,
-    )  # fmt: skip
+        source=GeneratedFlow("normal", orders, SEED),
+        orders=orders,
+        seed=SEED,
+        housekeeping_cores=0,
+        order_capacity=1 << 14,
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,14 +144,22 @@ def test_a_run_without_deaths_calls_the_stages_own_steps() -> None:
     table = TOPOLOGY.for_durability("none")
     shared = Shared(geometry("inline", "none", table), table)
     try:
-        work = Work(shared=shared, core=options().core, rate=0, limit=0, durability="none",
-                    journal=None, writer=None)  # fmt: skip
+        work = Work(
+            shared=shared,
+            core=options().core,
+            rate=0,
+            limit=0,
+            durability="none",
+            journal=None,
+            writer=None,
+        )
         own = [step_address(row) for row in table.stages]
         assert CompiledStages(work, table.names).plan[:, 0].tolist() == own
         work.deaths = Deaths(shared, (Death("gate", 1),))
         steps = CompiledStages(work, table.names).plan[:, 0].tolist()
-        changed = [name for name, mine, its in zip(table.names, steps, own, strict=True)
-                   if mine != its]  # fmt: skip
+        changed = [
+            name for name, mine, its in zip(table.names, steps, own, strict=True) if mine != its
+        ]
         assert changed == ["gate"]
     finally:
         shared.unlink()
@@ -216,8 +228,18 @@ def test_a_stage_of_the_real_command_is_killed_from_outside(tmp_path: Path) -> N
     """SIGKILL once a sequence has passed.  The run is long enough for any machine to come in time;
     it is interrupted when it has released more, and is then what the orders so far make of it."""
     rate, total, passed = 500, 150_000, 200
-    command = [*OUTCRY, "run", "--orders", str(total), "--rate", str(rate), "--seed", str(SEED),
-               *SPREAD, "--json"]  # fmt: skip
+    command = [
+        *OUTCRY,
+        "run",
+        "--orders",
+        str(total),
+        "--rate",
+        str(rate),
+        "--seed",
+        str(SEED),
+        *SPREAD,
+        "--json",
+    ]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -236,8 +258,15 @@ def test_a_stage_of_the_real_command_is_killed_from_outside(tmp_path: Path) -> N
     assert passed < result["commands"] < total
     assert result["interrupted"] is True
     source = GeneratedFlow("normal", total, SEED)
-    wanted = run(Options(source=source, orders=result["commands"], seed=SEED, topology="inline",
-                         durability="none"))  # fmt: skip
+    wanted = run(
+        Options(
+            source=source,
+            orders=result["commands"],
+            seed=SEED,
+            topology="inline",
+            durability="none",
+        )
+    )
     check_same(result, wanted, "matcher")
     (restart,) = result["restarts"]
     assert restart["pid"] == pid

@@ -34,15 +34,19 @@ INSTRUMENTS = make_instruments(
     [
         {"symbol": name, "max_price_ticks": 10_000, "max_qty_lots": 2**40, **more}
         for name, more in (
-            ("PLAIN", {}), ("TWO", {}), ("FREE", {}), ("OWN", {"reference_price_ticks": 500}),
+            ("PLAIN", {}),
+            ("TWO", {}),
+            ("FREE", {}),
+            ("OWN", {"reference_price_ticks": 500}),
         )
     ]
-)  # fmt: skip
+)
 SYMBOLS = [bytes(symbol) for symbol in INSTRUMENTS["symbol"]]
 SETTINGS = Settings(
     limits={b"OWN": Limits(500, 1_000, halted=True), b"TWO": Limits(notional_limit=10**6)},
-    rate_interval_ns=50, rate_burst_ns=500,
-)  # fmt: skip
+    rate_interval_ns=50,
+    rate_burst_ns=500,
+)
 PARTICIPANTS = 9
 KILL_CYCLES, ROW_CYCLES, CHECK_CYCLES = 8, 65, 3
 """Of the Verilated gateway's clock, from a bit's first register write until it holds: a
@@ -142,8 +146,9 @@ def test_golden_c_and_rtl_take_each_publication_alike(core: Core, judge: Any) ->
         codes = verdicts(core, judge, probe)
         silent = (
             (what in (Setting.GROUP, Setting.HALT) and more.get("symbol") != b"PLAIN")
-            or more.get("symbol") == b"OWN" or more.get("operator") == 1
-        )  # fmt: skip
+            or more.get("symbol") == b"OWN"
+            or more.get("operator") == 1
+        )
         assert np.array_equal(codes, seen) == silent, (what, more)
         seen = codes
         verdicts(core, judge, orders_of(1_000, number))
@@ -289,8 +294,14 @@ def sequenced(gateway: str, late: int = 0) -> np.ndarray:
     many bursts behind."""
     source = RefusedFlow(ORDERS, 11)
     count = len(source.instruments)
-    hooks = {"name": "risk", "participants": 1_024, "groups": 1, "order_capacity": 64,
-             "multipliers": [1] * count, "leveraged": []}  # fmt: skip
+    hooks = {
+        "name": "risk",
+        "participants": 1_024,
+        "groups": 1,
+        "order_capacity": 64,
+        "multipliers": [1] * count,
+        "leveraged": [],
+    }
     matching = Matching(source.instruments, 1_024, hooks=hooks)
     sizes = {"lane": ORDERS, "sequenced": 2 * ORDERS, "events": 64}
     table = TOPOLOGY.without("journal")
@@ -300,12 +311,20 @@ def sequenced(gateway: str, late: int = 0) -> np.ndarray:
         shared.region[:] = make_region(source.instruments, 1_024, order_capacity=64)
         settings = Settings(
             limits={b"STEPS": REFUSED.limits[b"STEPS"]},
-            rate_interval_ns=REFUSED.rate_interval_ns, rate_burst_ns=REFUSED.rate_burst_ns,
-        )  # fmt: skip
+            rate_interval_ns=REFUSED.rate_interval_ns,
+            rate_burst_ns=REFUSED.rate_burst_ns,
+        )
         work = Work(
-            shared=shared, core=matching, rate=0, limit=0, durability="none",
-            journal=Path("none"), writer=None, gateway=gateway, settings=settings,
-        )  # fmt: skip
+            shared=shared,
+            core=matching,
+            rate=0,
+            limit=0,
+            durability="none",
+            journal=Path("none"),
+            writer=None,
+            gateway=gateway,
+            settings=settings,
+        )
         group = CompiledStages(work, ("gateway",))
         shared.rings["lane"].producer().publish(np.concatenate(list(source.chunks())))
         for burst in range(ORDERS // BURST):

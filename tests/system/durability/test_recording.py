@@ -15,9 +15,15 @@ STAGE_SPANS = tuple(stage.name for stage in TOPOLOGY.path)
 def recorded(topology="processes", durability="none", stall=None, rate=200_000, **more):
     recording = Recording(stall=stall)
     options = Options(
-        source=GeneratedFlow("normal", ORDERS, 1), orders=ORDERS, rate=rate, topology=topology,
-        durability=durability, verify=False, recording=recording, **more,
-    )  # fmt: skip
+        source=GeneratedFlow("normal", ORDERS, 1),
+        orders=ORDERS,
+        rate=rate,
+        topology=topology,
+        durability=durability,
+        verify=False,
+        recording=recording,
+        **more,
+    )
     return run(options), recording
 
 
@@ -72,7 +78,13 @@ def test_a_stall_on_purpose_is_noted_in_its_stage():
 def test_a_run_that_is_not_recorded_gives_the_same_book():
     """Recording changes nothing that the matcher or the replies see."""
     recorded_result, _ = recorded(rate=0)
-    plain = run(Options(source=GeneratedFlow("normal", ORDERS, 1), orders=ORDERS,
-                        durability="none", verify=False))  # fmt: skip
+    plain = run(
+        Options(
+            source=GeneratedFlow("normal", ORDERS, 1),
+            orders=ORDERS,
+            durability="none",
+            verify=False,
+        )
+    )
     for key in ("state_hash", "event_hash", "commands", "events"):
         assert recorded_result[key] == plain[key]

@@ -67,9 +67,11 @@ def test_the_command_shows_the_book_and_steps(home):
     assert (document["seq"], document["symbol"]) == (4_000, "PLAIN")
     assert document["orders"]
     stepped = subprocess.run(
-        [*command, "--step"], input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n",
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [*command, "--step"],
+        input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n",
+        capture_output=True,
+        text=True,
+    )
     assert stepped.returncode == 0, stepped.stderr
     starts = [line.split()[0] for line in stepped.stdout.splitlines() if line[:1].isdigit()]
     assert starts == ["4,000", "4,001", "3,999", "4,000", "4,000"]

@@ -41,9 +41,18 @@ def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_
     for way in (("inline",), ("processes",), ("processes", "--housekeeping-cores", 0)):
         for durability in ("none", "async", "durable"):
             result = outcry_json(
-                "run", "--flow", flow, "--orders", ORDERS, "--seed", 3,
-                "--topology", *way, "--durability", durability,
-            )  # fmt: skip
+                "run",
+                "--flow",
+                flow,
+                "--orders",
+                ORDERS,
+                "--seed",
+                3,
+                "--topology",
+                *way,
+                "--durability",
+                durability,
+            )
             assert (result["state_hash"], result["event_hash"]) == expected
             assert (result["commands"], result["lost"], result["duplicated"]) == (ORDERS, 0, 0)
             if durability != "none":
@@ -58,11 +67,20 @@ def test_the_rtl_in_the_pipeline_gives_the_golden_models_answer(
     """The very Verilog in the order path: the same state and events, the same journal."""
     results = [
         outcry_json(
-            "run", "--flow", "swing-40", "--orders", ORDERS, "--seed", 5,
-            "--topology", topology, "--gateway", gateway,
+            "run",
+            "--flow",
+            "swing-40",
+            "--orders",
+            ORDERS,
+            "--seed",
+            5,
+            "--topology",
+            topology,
+            "--gateway",
+            gateway,
         )
         for gateway in ("golden", "rtl")
-    ]  # fmt: skip
+    ]
     for key in ("state_hash", "event_hash", "commands", "events", "trades", "rejects"):
         assert results[0].get(key) == results[1].get(key), key
     assert [r["gateway"] for r in results] == ["golden", "rtl"]
@@ -95,8 +113,15 @@ def test_the_document_has_every_promised_key(outcry_json: Run) -> None:
     )
     assert set(promised.split()) <= set(result)
     assert [s["name"] for s in result["stages"]] == [
-        "receive", "gateway", "journal", "matcher", "gate", "replies", "release", "whole",
-    ]  # fmt: skip
+        "receive",
+        "gateway",
+        "journal",
+        "matcher",
+        "gate",
+        "replies",
+        "release",
+        "whole",
+    ]
     for stage in result["stages"]:
         assert "->" in stage["span"]
         assert stage["count"] == 1000
@@ -160,8 +185,19 @@ def test_each_run_draws_an_id_key_and_its_journal_keeps_it(
 def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -> None:
     """The run takes no more, finishes what it took, replays its journal, leaves no segment and no
     child, and exits with 1 because not everything asked for happened."""
-    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--json",
-               "--topology", topology, "--journal", "day"]  # fmt: skip
+    command = [
+        *OUTCRY,
+        "run",
+        "--orders",
+        "1000000",
+        "--rate",
+        "20000",
+        "--json",
+        "--topology",
+        topology,
+        "--journal",
+        "day",
+    ]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -179,12 +215,25 @@ def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -
 
 def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
     """What a service manager does: every process gets SIGTERM, none of the stages dies of it."""
-    command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--json",
-               "--durability", "none"]  # fmt: skip
+    command = [
+        *OUTCRY,
+        "run",
+        "--orders",
+        "1000000",
+        "--rate",
+        "20000",
+        "--json",
+        "--durability",
+        "none",
+    ]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    ) as process:  # fmt: skip
+    ) as process:
         find_pipeline(process.pid)
         os.killpg(process.pid, signal.SIGTERM)
         out, err = process.communicate(timeout=BOUND_S)

@@ -60,8 +60,16 @@ def test_a_journal_is_resumed_with_another_number_of_shards(
     """What one number of shards has written, another goes on with."""
     journal = tmp_path / "j"
     run(options(before, topology="inline", journal=journal, orders=COMMANDS // 3, verify=False))
-    run(options(after, topology="inline", journal=journal, resume=True,
-                orders=2 * COMMANDS // 3, verify=False))  # fmt: skip
+    run(
+        options(
+            after,
+            topology="inline",
+            journal=journal,
+            resume=True,
+            orders=2 * COMMANDS // 3,
+            verify=False,
+        )
+    )
     result = run(options(before, journal=journal, resume=True, rate=0))
     same(result, one)
     assert result["replay"]["equal"] is True

@@ -26,11 +26,22 @@ def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
 
     def ran(room: int) -> dict[str, Any]:
         capacity = 4 * room + 1
-        hooks = {"name": "risk", "participants": 1 << 16, "groups": 1,
-                 "order_capacity": capacity, "partitions": 4}  # fmt: skip
+        hooks = {
+            "name": "risk",
+            "participants": 1 << 16,
+            "groups": 1,
+            "order_capacity": capacity,
+            "partitions": 4,
+        }
         flow = GeneratedFlow("static", 3_000, seed=1)
-        run_options = Options(source=flow, wiring=sharded(TOPOLOGY, 2), order_capacity=capacity,
-                              hooks=hooks, topology="inline", durability="none")  # fmt: skip
+        run_options = Options(
+            source=flow,
+            wiring=sharded(TOPOLOGY, 2),
+            order_capacity=capacity,
+            hooks=hooks,
+            topology="inline",
+            durability="none",
+        )
         return run(run_options, watcher)
 
     plain = ran(3_000)
@@ -65,8 +76,11 @@ def test_a_journal_with_risk_is_resumed_with_another_number_of_shards(
     journal = tmp_path / "j"
     third = one["commands"] // 3
     run(options(before, topology="inline", journal=journal, orders=third, verify=False))
-    run(options(after, topology="inline", journal=journal, resume=True, orders=2 * third,
-                verify=False))  # fmt: skip
+    run(
+        options(
+            after, topology="inline", journal=journal, resume=True, orders=2 * third, verify=False
+        )
+    )
     result = run(options(before, topology="inline", journal=journal, resume=True))
     assert {key: result[key] for key in KEYS[:5]} == {key: one[key] for key in KEYS[:5]}
     assert result["replay"]["equal"] is True

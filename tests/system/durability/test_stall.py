@@ -27,16 +27,28 @@ POLICY = StallPolicy(report_s=0.2, restart_s=0.5)
 
 def options(journal: Path | None, policy: StallPolicy = POLICY) -> Options:
     return Options(
-        source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5, journal=journal,
-        durability="durable" if journal else "none", stall=policy, order_capacity=CAPACITY,
-    )  # fmt: skip
+        source=GeneratedFlow("normal", ORDERS, 5),
+        orders=ORDERS,
+        seed=5,
+        journal=journal,
+        durability="durable" if journal else "none",
+        stall=policy,
+        order_capacity=CAPACITY,
+    )
 
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, Any]:
-    return run(Options(source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5,
-                       topology="inline", durability="none",
-                       order_capacity=CAPACITY))  # fmt: skip
+    return run(
+        Options(
+            source=GeneratedFlow("normal", ORDERS, 5),
+            orders=ORDERS,
+            seed=5,
+            topology="inline",
+            durability="none",
+            order_capacity=CAPACITY,
+        )
+    )
 
 
 def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:

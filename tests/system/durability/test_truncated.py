@@ -28,8 +28,11 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
     command = [*OUTCRY, "run", "--orders", "400000", "--rate", "20000", "--flow", "normal"]
     with subprocess.Popen(
         [*command, "--topology", topology, *SPREAD, "--journal", "day"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         pipeline = find_pipeline(process.pid)
         stages = stage_pids(pipeline)
         (segment,) = SHM.glob(f"outcry.{process.pid}.*.{what}")

@@ -26,10 +26,14 @@ ORDERS = 1_024
 def hashes(gateway: str, topology: str = "inline") -> tuple[str, str]:
     result = run(
         Options(
-            source=RefusedFlow(ORDERS, 11), topology=topology, gateway=gateway,
-            gateway_settings=SETTINGS, durability="none", order_capacity=1 << 12,
+            source=RefusedFlow(ORDERS, 11),
+            topology=topology,
+            gateway=gateway,
+            gateway_settings=SETTINGS,
+            durability="none",
+            order_capacity=1 << 12,
         )
-    )  # fmt: skip
+    )
     assert result["commands"] == ORDERS
     return result["event_hash"], result["state_hash"]
 

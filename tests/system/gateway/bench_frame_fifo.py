@@ -16,8 +16,12 @@ from tests.support.gateway_fpga.patterns import PATTERNS, TIMEOUT, pattern, rese
 
 DEPTH = 2 ** int(os.environ["DEPTH_LOG2"])
 COUNT_MAX = 2 ** int(os.environ["COUNTER_WIDTH"]) - 1
-CLOCKS_PS = {"equal": (4_000, 4_000), "slow_writer": (12_800, 4_000), "odd": (6_400, 6_206),
-             "slow_reader": (4_000, 13_002)}  # fmt: skip
+CLOCKS_PS = {
+    "equal": (4_000, 4_000),
+    "slow_writer": (12_800, 4_000),
+    "odd": (6_400, 6_206),
+    "slow_reader": (4_000, 13_002),
+}
 """Periods of write_clk and clk."""
 CLOSE_CYCLES = 16
 """Of both clocks: by then a reset has gone there and back, and a count or a word across."""

@@ -141,9 +141,12 @@ async def loaded(dut, **given):
 SIGNED = ("max_price_ticks", "min_qty_lots", "max_qty_lots")
 # A row that refuses nothing.
 OPEN_ROW = {
-    "max_price_ticks": 2**63 - 1, "min_qty_lots": 1, "max_qty_lots": 2**63 - 1,
-    "collar_high": 2**80 - 1, "notional_limit": 2**126 - 1,
-}  # fmt: skip
+    "max_price_ticks": 2**63 - 1,
+    "min_qty_lots": 1,
+    "max_qty_lots": 2**63 - 1,
+    "collar_high": 2**80 - 1,
+    "notional_limit": 2**126 - 1,
+}
 
 
 def fields_of(image):
@@ -251,8 +254,11 @@ async def a_row_changes_under_traffic_all_at_once(dut, hold):
     plain = INSTRUMENTS[0].copy()
     tight = plain.copy()
     for name, value in {
-        "max_price_ticks": 10, "min_qty_lots": 50, "price_step_ticks": 1_000, "qty_step_lots": 100,
-    }.items():  # fmt: skip
+        "max_price_ticks": 10,
+        "min_qty_lots": 50,
+        "price_step_ticks": 1_000,
+        "qty_step_lots": 100,
+    }.items():
         tight[name] = value
     order = good_orders(1, symbol=b"PLAIN", price_ticks=1_001, qty_lots=7, participant=2_000)
     await bench.only_rows()
@@ -299,13 +305,11 @@ async def registers_read_back(dut, hold):
     bench = Bench(dut)
     await start(dut)
     write, read = bench.master.write_if, bench.master.read_if
-    for n, channel in enumerate((
-        write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel
-    )):  # fmt: skip
+    for n, channel in enumerate(
+        (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel)
+    ):
         channel.set_pause_generator(pattern(hold, n))
-    words = {
-        r.offset + 4 * n: r for r in REGISTERS for n in range(r.count) if r.access == "RW"
-    }  # fmt: skip
+    words = {r.offset + 4 * n: r for r in REGISTERS for n in range(r.count) if r.access == "RW"}
     expected = dict.fromkeys(words, 0)
     slots = 2**SLOT_BITS
 
@@ -363,8 +367,9 @@ async def every_address_answers_as_the_map_says(dut):
                 continue  # a narrow one is full before
             for what, value in (("write", 0xFFFFFFFF), ("read", 0), ("write", 5), ("read", 0)):
                 try:
-                    lines.append(device.read(address) if what == "read"
-                                 else device.write(address, value))  # fmt: skip
+                    lines.append(
+                        device.read(address) if what == "read" else device.write(address, value)
+                    )
                 except Exception as error:
                     lines.append(str(error))
         return lines
@@ -388,12 +393,15 @@ async def each_bad_access_is_counted(dut):
     """A write and a read of nowhere, a write of part of a word, a read of what is only written."""
     bench = Bench(dut)
     await start(dut)
-    for bad, access in enumerate((
-        lambda: bench.master.write(0xFFC, bytes(4)),
-        lambda: bench.master.read(0xFFC, 4),
-        lambda: bench.master.write(ADDRESS["rate_burst_ns"], bytes(2)),
-        lambda: bench.master.read(ADDRESS["row_swap"], 4),
-    ), start=1):  # fmt: skip
+    for bad, access in enumerate(
+        (
+            lambda: bench.master.write(0xFFC, bytes(4)),
+            lambda: bench.master.read(0xFFC, 4),
+            lambda: bench.master.write(ADDRESS["rate_burst_ns"], bytes(2)),
+            lambda: bench.master.read(ADDRESS["row_swap"], 4),
+        ),
+        start=1,
+    ):
         await access()
         answer = await bench.master.read(ADDRESS["bad_access_count"], 4)
         assert int.from_bytes(answer.data, "little") == bad

@@ -195,11 +195,13 @@ async def a_setting_counts_from_its_very_order_on(dut, change):
         "arm": ("control", 2, lambda d: d.arm(True)),
         "disarm": ("control", 0, lambda d: d.arm(False)),
         "rate_interval_ns": (
-            "rate_interval_ns", 2**32 - 1, lambda d: d.set_rate(2**32 - 1, 2**32 - 1),
+            "rate_interval_ns",
+            2**32 - 1,
+            lambda d: d.set_rate(2**32 - 1, 2**32 - 1),
         ),
         "rate_burst_ns": ("rate_burst_ns", 0, lambda d: d.set_rate(10, 0)),
         "rate_off": ("rate_interval_ns", 0, lambda d: d.set_rate(0, 0)),
-    }  # fmt: skip
+    }
     name, value, on_golden = steps[change]
     orders = good_orders(60, symbol=b"PLAIN", participant=5, price_ticks=8, qty_lots=8)
     await bench.step(lambda d: d.set_participant(5, False))
@@ -359,10 +361,14 @@ async def a_row_does_not_follow_the_shadow(dut):
             price, qty = dice.getrandbits(60) | 1, dice.getrandbits(60) | 1
             symbol = dice.randbytes(8)
             row = {
-                "symbol": word_of(symbol), "max_price_ticks": price, "min_qty_lots": qty,
-                "max_qty_lots": qty, "collar_low": price * 10_000, "collar_high": price * 10_000,
+                "symbol": word_of(symbol),
+                "max_price_ticks": price,
+                "min_qty_lots": qty,
+                "max_qty_lots": qty,
+                "collar_low": price * 10_000,
+                "collar_high": price * 10_000,
                 "notional_limit": price * qty,
-            }  # fmt: skip
+            }
             image = row_image(row)
             index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
             orders = good_orders(1, symbol=symbol, price_ticks=price, qty_lots=qty)

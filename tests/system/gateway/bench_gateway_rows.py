@@ -96,12 +96,16 @@ async def a_row_is_exact_in_every_bit(dut, hold):
         nobodys = dice.getrandbits(ROW_BITS) & ~_row_mask()
         for above, below, reasons in ((0, 0, 0), (1, 0, 2), (0, 1, 4)):
             row = {
-                "symbol": dice.getrandbits(64), "max_price_ticks": price - below,
-                "min_qty_lots": qty + above, "max_qty_lots": qty - below,
-                "collar_low": price * 10_000 + above, "collar_high": price * 10_000 - below,
+                "symbol": dice.getrandbits(64),
+                "max_price_ticks": price - below,
+                "min_qty_lots": qty + above,
+                "max_qty_lots": qty - below,
+                "collar_low": price * 10_000 + above,
+                "collar_high": price * 10_000 - below,
                 "notional_limit": price * qty - below,
-                "price_twos": price_twos, "qty_twos": qty_twos,
-            }  # fmt: skip
+                "price_twos": price_twos,
+                "qty_twos": qty_twos,
+            }
             await bench.write_row(n % WAYS, row_image(row) | nobodys)
             orders = good_orders(8, symbol=row["symbol"].to_bytes(8, "little"))
             orders["price_ticks"] = price + np.array([0, 1, -1, 0, 0] + [0] * 3)

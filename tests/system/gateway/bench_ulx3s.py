@@ -102,9 +102,11 @@ async def frames_become_orders(dut):
     golden = GoldenDevice()
     seq = 1
     for data in (
-        good_frame(dice, 1), spoiled(dice, "UDP_CHECKSUM").data, spoiled(dice, "KIND").data,
+        good_frame(dice, 1),
+        spoiled(dice, "UDP_CHECKSUM").data,
+        spoiled(dice, "KIND").data,
         good_frame(dice, 3),
-    ):  # fmt: skip
+    ):
         await line.send(b"E" + data)
         wanted = np.frombuffer(b"".join(expected(Frame(data, 0))[1]), ORDER_DTYPE).copy()
         golden.validate(wanted)

@@ -26,8 +26,11 @@ def test_card(simulator, ports, tests, tmp_path):
         "bench_card",
         tmp_path,
         parameters={
-            "PORTS": ports, "DEPTH_LOG2": 5, "RX_DEPTH_LOG2": 5, "SLOT_BITS": 4,
+            "PORTS": ports,
+            "DEPTH_LOG2": 5,
+            "RX_DEPTH_LOG2": 5,
+            "SLOT_BITS": 4,
             "PARTICIPANT_BITS": 4,
         },
         tests=tests,
-    )  # fmt: skip
+    )

@@ -197,9 +197,10 @@ def judged_packets(packets: Packets) -> tuple[np.ndarray, dict[str, int]]:
 
 SHARED = [rule for rule in DOOR_RULES if rule.hardware and rule.shim.endswith("_RECORDS")]
 SHARED += [
-    rule for rule in DOOR_RULES
+    rule
+    for rule in DOOR_RULES
     if rule.hardware and Reject.__members__.get(rule.shim, 0) >= Reject.SHORT
-]  # fmt: skip
+]
 
 
 def counter_of(rule: DoorRule) -> str:
@@ -311,11 +312,14 @@ def test_both_doors_refuse_and_count_alike(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     simulate(
-        "icarus", "outcry_udp_parser", "bench_door", run,
+        "icarus",
+        "outcry_udp_parser",
+        "bench_door",
+        run,
         parameters={"DEPTH_LOG2": 6, "COUNTER_WIDTH": 32},
         environment={"COUNTER_WIDTH": "32", "DOOR_CASES": str(path)},
         tests=["the_hardware_door"],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -333,7 +337,10 @@ def test_the_parser_leaves_out_what_the_software_door_leaves_out(
     """Records of participant 0 and with reserved ids, at every place, with and without a tag; small
     counters stop at their largest value."""
     simulate(
-        simulator, "outcry_udp_parser", "bench_door", tmp_path,
+        simulator,
+        "outcry_udp_parser",
+        "bench_door",
+        tmp_path,
         parameters={"DEPTH_LOG2": depth_log2, "COUNTER_WIDTH": counter_width},
         environment={"COUNTER_WIDTH": str(counter_width)},
-    )  # fmt: skip
+    )

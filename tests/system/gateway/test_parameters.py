@@ -40,11 +40,26 @@ def elaborate(module: str, parameter: str, value: int) -> subprocess.CompletedPr
     # Not to /dev/null: iverilog changes the mode of what it has written, for the whole machine.
     with tempfile.TemporaryDirectory() as folder:
         return subprocess.run(
-            ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-y", str(RTL), f"-I{RTL}",
-             f"-I{WIRE}", f"-P{module}.{parameter}={value}", "-s", module,
-             "-o", f"{folder}/elaborated", str(RTL / f"{module}.v")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                "iverilog",
+                "-g2005",
+                "-Wall",
+                "-Wno-timescale",
+                "-y",
+                str(RTL),
+                f"-I{RTL}",
+                f"-I{WIRE}",
+                f"-P{module}.{parameter}={value}",
+                "-s",
+                module,
+                "-o",
+                f"{folder}/elaborated",
+                str(RTL / f"{module}.v"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @pytest.mark.parametrize(("module", "parameter"), list(RANGES))

@@ -20,8 +20,12 @@ def fusesoc(folder, *arguments, root=ROOT, **changed):
     found = {name: text for name, text in (environment() | changed).items() if text is not None}
     done = subprocess.run(
         [program, "--cores-root", root, "run", *arguments, "openoutcry:gateway:outcry"],
-        cwd=folder, capture_output=True, text=True, check=False, env=found,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=found,
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -8,9 +8,13 @@ def test_a_run_leaves_its_waveform(simulator, tmp_path, monkeypatch):
     printed."""
     monkeypatch.setenv("WAVES", "1")
     simulate(
-        simulator, "outcry_skid", "bench_skid", tmp_path, parameters={"WIDTH": 8},
+        simulator,
+        "outcry_skid",
+        "bench_skid",
+        tmp_path,
+        parameters={"WIDTH": 8},
         tests=["full_throughput"],
-    )  # fmt: skip
+    )
     waveform = WAVEFORMS.pop()
     assert waveform.parent == tmp_path
     assert waveform.stat().st_size > 500

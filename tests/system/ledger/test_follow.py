@@ -32,8 +32,11 @@ ALL = "select * from transactions order by event_seq, part"
 def files(home):
     """Every file of the ledger but checkpoints, by its name."""
     folder = folder_of(home)
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file() and path.suffix != ".olc"}  # fmt: skip
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".olc"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +58,10 @@ def test_what_is_in_the_files_is_what_was_posted(rebuilt):
     assert len(sums) == 9
     assert set(sums.values()) == {0}
     balances = connection.sql("select * from balances").fetchall()
-    books = {(place.participant if place.owner else -1, standing.books.assets[place.asset]): True
-             for place, _ in standing.books.standing()}  # fmt: skip
+    books = {
+        (place.participant if place.owner else -1, standing.books.assets[place.asset]): True
+        for place, _ in standing.books.standing()
+    }
     assert {row[:2] for row in balances} == set(books)
     assert sum(1 for _ in standing.books.standing()) == len(balances)
     connection.close()
@@ -80,8 +85,10 @@ def test_live_in_small_steps_is_rebuilt_byte_for_byte(rebuilt, tmp_path, monkeyp
             follower.advance(follow=True)
             follower.flush()
             shown = connect(folder_of(home))
-            last = shown.sql("select max(cause_seq), count(*) - count(distinct (event_seq, part)) "
-                             "from transactions").fetchall()[0]  # fmt: skip
+            last = shown.sql(
+                "select max(cause_seq), count(*) - count(distinct (event_seq, part)) "
+                "from transactions"
+            ).fetchall()[0]
             shown.close()
             assert last[1] == 0
             assert at_seq - 60 <= last[0] <= at_seq
@@ -93,8 +100,18 @@ def test_live_in_small_steps_is_rebuilt_byte_for_byte(rebuilt, tmp_path, monkeyp
 
 def killed_again_and_again(home, more, kills):
     """Followers of a journal, each killed at some moment; the last may end."""
-    words = [sys.executable, "-m", "openoutcry", "ledger", "follow", str(home), "--once",
-             "--every", "2000", *more]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "ledger",
+        "follow",
+        str(home),
+        "--once",
+        "--every",
+        "2000",
+        *more,
+    ]
     rng = random.Random(7)
     for _ in range(kills):
         child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
@@ -191,8 +208,10 @@ def test_postgresql_has_what_the_files_have(rebuilt, database, tmp_path):
     once(home, database)
     assert len(rows_of(database)) == len(wanted)
     # Days that are over have the indexes of trades and orders, today has not yet.
-    query = ("select tablename, count(*) from pg_indexes where schemaname = 'outcry_ledger' and "
-             "tablename like 'transactions_%' group by 1 order by 1")  # fmt: skip
+    query = (
+        "select tablename, count(*) from pg_indexes where schemaname = 'outcry_ledger' and "
+        "tablename like 'transactions_%' group by 1 order by 1"
+    )
     with psycopg.connect(database) as session:
         counts = [count for _, count in session.execute(query).fetchall()]
     assert counts == [4] * (len(counts) - 1) + [2]
@@ -252,7 +271,7 @@ def test_a_database_that_is_not_there_is_told(outcry, rebuilt):
 def test_the_command_follows_until_it_is_asked_to_end(rebuilt, tmp_path):
     home = Path(shutil.copytree(rebuilt, tmp_path / "day"))
     words = [sys.executable, "-m", "openoutcry", "ledger", "follow", str(home), "--every"]
-    child = subprocess.Popen([*words, str(EVERY)], stdout=subprocess.PIPE, text=True)  # fmt: skip
+    child = subprocess.Popen([*words, str(EVERY)], stdout=subprocess.PIPE, text=True)
     time.sleep(2)
     child.send_signal(signal.SIGTERM)
     out, _ = child.communicate(timeout=BOUND_S)

@@ -26,8 +26,11 @@ def hledger_balances(path):
     words = ["hledger", "-f", path, "balance", "--flat", "-O", "csv", "--no-total", "--layout"]
     done = subprocess.run([*words, "bare"], capture_output=True, text=True, check=True)
     rows = csv.DictReader(io.StringIO(done.stdout))
-    return {(row["account"], row["commodity"].strip('"')): int(row["balance"]) for row in rows
-            if int(row["balance"])}  # fmt: skip
+    return {
+        (row["account"], row["commodity"].strip('"')): int(row["balance"])
+        for row in rows
+        if int(row["balance"])
+    }
 
 
 def beancount_balances(path):
@@ -82,9 +85,14 @@ def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
         seconds[form] = round(time.monotonic() - began, 1)
     version = subprocess.run(["hledger", "--version"], capture_output=True, text=True, check=True)
     figures = {
-        "transactions": count, "commands": commands, "seed": seed, "balances": len(wanted),
-        "differences": 0, "seconds": seconds, "hledger": version.stdout.strip(),
+        "transactions": count,
+        "commands": commands,
+        "seed": seed,
+        "balances": len(wanted),
+        "differences": 0,
+        "seconds": seconds,
+        "hledger": version.stdout.strip(),
         "beancount": beancount.__version__,
-    }  # fmt: skip
+    }
     command = "make test-long ARGS='tests/system/ledger/test_oracles.py -k hundred_thousand'"
     write_evidence("ledger_oracles", figures, command)

@@ -23,8 +23,19 @@ def folder(tmp_path_factory):
 
 def verify(folder, status, *words, statement="answered.json", member="alice"):
     public = (folder / "venue.pub").read_text().strip()
-    line = ["outcry", "proof", "verify", f"proofs/members/{member}.json", "--statement", statement,
-            "--public-key", public, "--member", "alice", *words]  # fmt: skip
+    line = [
+        "outcry",
+        "proof",
+        "verify",
+        f"proofs/members/{member}.json",
+        "--statement",
+        statement,
+        "--public-key",
+        public,
+        "--member",
+        "alice",
+        *words,
+    ]
     return run(shlex.join(line), folder, status)
 
 
@@ -32,9 +43,11 @@ def test_the_pages_commands_run(folder):
     fresh = (folder / "fresh").read_text().strip()
     shown = json.loads(verify(folder, 0, "--challenge", fresh, "--json"))
     assert shown == {
-        "member": "alice", "as_of_seq": 1000, "balances": {"BTC": 3, "USD": 500},
+        "member": "alice",
+        "as_of_seq": 1000,
+        "balances": {"BTC": 3, "USD": 500},
         "challenged": True,
-    }  # fmt: skip
+    }
     assert (folder / "venue.key").stat().st_mode & 0o077 == 0
 
 

@@ -43,18 +43,33 @@ def mariadb() -> Iterator[str]:
         data, socket = Path(folder, "data"), Path(folder, "s")
         common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
         installed = subprocess.run(
-            [str(INSTALL), *common, "--auth-root-authentication-method=normal",
-             "--skip-test-db", "--innodb-log-file-size=8M"],
-            capture_output=True, text=True, timeout=BOUND_S,
-        )  # fmt: skip
+            [
+                str(INSTALL),
+                *common,
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--innodb-log-file-size=8M",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+        )
         assert installed.returncode == 0, installed.stdout + installed.stderr
         with Path(folder, "log").open("w+") as log:
             server = subprocess.Popen(
-                [str(SERVER), *common, f"--socket={socket}", f"--pid-file={folder}/pid",
-                 "--skip-networking", "--innodb-buffer-pool-size=16M",
-                 "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"],
-                stdout=log, stderr=log,
-            )  # fmt: skip
+                [
+                    str(SERVER),
+                    *common,
+                    f"--socket={socket}",
+                    f"--pid-file={folder}/pid",
+                    "--skip-networking",
+                    "--innodb-buffer-pool-size=16M",
+                    "--innodb-log-file-size=8M",
+                    "--innodb-flush-log-at-trx-commit=0",
+                ],
+                stdout=log,
+                stderr=log,
+            )
             try:
                 deadline = time.monotonic() + BOUND_S
                 while not socket.exists():
@@ -166,8 +181,12 @@ def test_wash_trades_are_each_found_once_and_by_side(pairs):
     ]
     early = corrected.Parameters(as_of=datetime(2024, 10, 1, 11, 0, 10))
     assert len(corrected.answer(read_books(pairs), "q4", early).rows) == 2
-    assert corrected.answer(read_books(pairs), "q4", corrected.Parameters(
-        as_of=datetime(2024, 10, 3))).rows == []  # fmt: skip
+    assert (
+        corrected.answer(
+            read_books(pairs), "q4", corrected.Parameters(as_of=datetime(2024, 10, 3))
+        ).rows
+        == []
+    )
 
 
 def test_the_counterparty_is_on_the_other_side(pairs):
@@ -180,9 +199,13 @@ def test_the_counterparty_is_on_the_other_side(pairs):
 
 
 @settings(max_examples=12)  # one, with a database of its own, takes 40 to 550 ms
-@given(st.lists(
-    st.tuples(st.integers(1, 10**12), st.integers(1, 10**10)), min_size=1, max_size=12,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**12), st.integers(1, 10**10)),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_a_vwap_is_exact_to_the_last_digit(tmp_path_factory, trades):
     """A float has 53 bits; here are up to 128."""
     folder = tmp_path_factory.mktemp("vwap")

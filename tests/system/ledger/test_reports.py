@@ -49,17 +49,22 @@ def test_reports_of_a_period_begin_with_what_was_brought_forward(stored, outcry)
     of what was held."""
     whole, early, late = (
         reports.statement(
-            at(stored, end).books, transactions(stored, at(stored, end), begin, 7), 7, False,
+            at(stored, end).books,
+            transactions(stored, at(stored, end), begin, 7),
+            7,
+            False,
             at(stored, begin).books if begin else None,
         )
         for begin, end in ((0, 20_000), (0, 9_000), (9_000, 20_000))
-    )  # fmt: skip
+    )
     moves = {}
     for name, report in (("whole", whole), ("early", early), ("late", late)):
         stands = ("opening", "closing")
         moves[name] = [row for row in report.rows if not row[2].startswith(stands)]
-        of = {which: [(row[5], *row[8:]) for row in report.rows if row[2].startswith(which)]
-              for which in stands}  # fmt: skip
+        of = {
+            which: [(row[5], *row[8:]) for row in report.rows if row[2].startswith(which)]
+            for which in stands
+        }
         moves[name, "opening"], moves[name, "closing"] = of["opening"], of["closing"]
     assert moves["early"] + moves["late"] == moves["whole"]
     assert moves["early", "closing"] == moves["late", "opening"]
@@ -70,22 +75,31 @@ def test_reports_of_a_period_begin_with_what_was_brought_forward(stored, outcry)
         for begin, to in ((0, ends[0]), (9_000, ends[1]), (0, ends[1]))
     ]
     assert paid[0] + paid[1] == paid[2] != 0
-    done = outcry("ledger", "statement", stored, "--participant", "7", "--from", "9000",
-                  "--format", "json")  # fmt: skip
+    done = outcry(
+        "ledger", "statement", stored, "--participant", "7", "--from", "9000", "--format", "json"
+    )
     assert len(json.loads(done.stdout)["rows"]) == len(late.rows)
     whole, *parts = (
-        {row[:2]: row[7] + row[8] for row in reports.profits(
-            to.books, transactions(stored, to, begin.seq if begin else 0), "fifo", None,
-            begin and begin.books).rows}
+        {
+            row[:2]: row[7] + row[8]
+            for row in reports.profits(
+                to.books,
+                transactions(stored, to, begin.seq if begin else 0),
+                "fifo",
+                None,
+                begin and begin.books,
+            ).rows
+        }
         for begin, to in ((None, ends[1]), (None, ends[0]), (ends[0], ends[1]))
-    )  # fmt: skip
+    )
     assert whole == {key: parts[0].get(key, 0) + parts[1].get(key, 0) for key in whole}
 
 
 def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     def closed(name, *more):
-        return outcry("ledger", "end-of-day", stored, "--out", tmp_path / name, "--format", "csv",
-                      *more)  # fmt: skip
+        return outcry(
+            "ledger", "end-of-day", stored, "--out", tmp_path / name, "--format", "csv", *more
+        )
 
     done = closed("monday", "--as-of", "9000")
     assert done.returncode == 0, done.stderr
@@ -163,9 +177,16 @@ def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, ou
 
 @pytest.mark.parametrize(
     "words",
-    [["balances"], ["balances", "--negative"], ["trial-balance"], ["positions"], ["fees"],
-     ["pnl", "--method", "average"], ["statement", "--participant", "7", "--pending"]],
-)  # fmt: skip
+    [
+        ["balances"],
+        ["balances", "--negative"],
+        ["trial-balance"],
+        ["positions"],
+        ["fees"],
+        ["pnl", "--method", "average"],
+        ["statement", "--participant", "7", "--pending"],
+    ],
+)
 def test_every_report_comes_in_every_format(day, outcry, tmp_path, words):
     name, *more = words
     arguments = [name, str(day), "--as-of", "3000", *more]

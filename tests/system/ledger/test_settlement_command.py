@@ -39,25 +39,31 @@ def test_the_pages_commands_say_what_the_page_says(folder):
 
 def test_what_fails_on_the_first_day_settles_on_the_second(folder):
     assert [row[:1] + row[8:] for row in rows(folder / "day1" / "fails.csv")] == [
-        ["1", "bob", "ACME", "0"], ["2", "cat", "ACME", "0"],
-    ]  # fmt: skip
+        ["1", "bob", "ACME", "0"],
+        ["2", "cat", "ACME", "0"],
+    ]
     assert rows(folder / "day2" / "fails.csv") == []
     after = {tuple(row[:2]): int(row[2]) for row in rows(folder / "day2" / "balances.csv")}
     assert {key: units for key, units in after.items() if units} == {
-        ("ann", "USD"): 2700, ("ann", "ACME"): 30, ("bob", "USD"): 1990, ("cat", "COIN"): 5,
+        ("ann", "USD"): 2700,
+        ("ann", "ACME"): 30,
+        ("bob", "USD"): 1990,
+        ("cat", "COIN"): 5,
         ("cat", "USD"): 1010,
-    }  # fmt: skip
+    }
 
 
 def test_corporate_actions_write_movements_and_commands(folder):
     assert rows(folder / "paid.csv") == [
-        ["issuer", "ann", "USD", "75"], ["bob", "issuer", "USD", "18"],
-    ]  # fmt: skip
+        ["issuer", "ann", "USD", "75"],
+        ["bob", "issuer", "USD", "18"],
+    ]
     assert [row[0] for row in rows(folder / "dividend.csv")] == ["REPLACE", "PHASE"]
     assert rows(folder / "moved.csv") == [
-        ["issuer", "ann", "ACME", "15"], ["bob", "issuer", "ACME", "3"],
+        ["issuer", "ann", "ACME", "15"],
+        ["bob", "issuer", "ACME", "3"],
         ["bob", "issuer", "USD", "34"],
-    ]  # fmt: skip
+    ]
     assert rows(folder / "split.csv")[0][4:6] == ["67", "45"]
 
 

@@ -47,8 +47,12 @@ def test_no_unit_is_lost_and_each_trade_has_both_legs_or_none(tmp_path_factory, 
     expected = defaultdict(int, balances)
     for at in done.settled:
         buyer, seller, asset, units, cash = rows[at]
-        for who, what, change in ((buyer, asset, units), (seller, asset, -units),
-                                  (buyer, "USD", -cash), (seller, "USD", cash)):  # fmt: skip
+        for who, what, change in (
+            (buyer, asset, units),
+            (seller, asset, -units),
+            (buyer, "USD", -cash),
+            (seller, "USD", cash),
+        ):
             expected[who, what] += change
     assert all(units >= 0 for units in expected.values())
     for fail in done.fails:

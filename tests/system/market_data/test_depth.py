@@ -183,14 +183,18 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "a request is a JSON object"), ("{", "Expecting"), ("{}", "resync"),
+        ("[]", "a request is a JSON object"),
+        ("{", "Expecting"),
+        ("{}", "resync"),
         ('{"subscribe": "GOLD"}', "is a list of symbols"),
-        ('{"subscribe": ["X"]}', "no instrument"), ('{"resync": "X"}', "no instrument 'X'"),
+        ('{"subscribe": ["X"]}', "no instrument"),
+        ('{"resync": "X"}', "no instrument 'X'"),
         ('{"resync": ["GOLD"]}', "no instrument"),
         ('{"subscribe": "*", "depth": 11}', "1 to 10"),
-        ('{"subscribe": "*", "interval_ms": 1}', "5 to 60000"), ("[" * 60_000, "recursion"),
+        ('{"subscribe": "*", "interval_ms": 1}', "5 to 60000"),
+        ("[" * 60_000, "recursion"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_request_is_told_and_harms_nobody(text, words):
     async def work(pages, connect):
         pages.tell({1: drawn(random.Random(5))}, 1)

@@ -99,8 +99,19 @@ def test_protected_flows_cause_every_message_of_protection():
             elif row["kind"] == "h":
                 reasons.add("h" + row["action"])
     assert kinds == set("SRHJAECXDUPQIVWh")
-    assert reasons >= {"PLUDP", "PT5", "HMWC1", "HMWC2", "HMWC3", "QMWCQ", "QT7", "HT1", "HO1",
-                       "hH", "hT"}  # fmt: skip
+    assert reasons >= {
+        "PLUDP",
+        "PT5",
+        "HMWC1",
+        "HMWC2",
+        "HMWC3",
+        "QMWCQ",
+        "QT7",
+        "HT1",
+        "HO1",
+        "hH",
+        "hT",
+    }
 
 
 def test_a_reference_price_that_no_message_can_hold_harms_nobody():

@@ -141,12 +141,31 @@ def test_tshark_dissects_every_packet(day, tmp_path, form):
     packets = write_feed(home, tmp_path / "day.pcap", form)
     assert packets["messages"] == report["messages"]
     done = subprocess.run(
-        ["tshark", "-r", str(tmp_path / "day.pcap"), "-d", "udp.port==26400,moldudp64",
-         "-T", "fields",
-         "-e", "moldudp64.session", "-e", "moldudp64.sequence", "-e", "moldudp64.count",
-         "-e", "moldudp64.msglen", "-e", "_ws.malformed", "-e", "moldudp64.msgdata"],
-        capture_output=True, text=True, timeout=BOUND_S,
-    )  # fmt: skip
+        [
+            "tshark",
+            "-r",
+            str(tmp_path / "day.pcap"),
+            "-d",
+            "udp.port==26400,moldudp64",
+            "-T",
+            "fields",
+            "-e",
+            "moldudp64.session",
+            "-e",
+            "moldudp64.sequence",
+            "-e",
+            "moldudp64.count",
+            "-e",
+            "moldudp64.msglen",
+            "-e",
+            "_ws.malformed",
+            "-e",
+            "moldudp64.msgdata",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert done.returncode == 0, done.stderr
     following, data = 1, []
     rows = [line.split("\t") for line in done.stdout.splitlines()]

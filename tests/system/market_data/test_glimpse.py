@@ -44,10 +44,14 @@ def answering(listener, messages, timeout_s=BOUND_S):
 
 def standing(book):
     """What protects the market, as a book has it."""
-    return book.decline_levels, book.breached, [
-        (one.symbol, one.state, one.reason, one.stopped, one.collar, one.extension)
-        for one in book.instruments()
-    ]  # fmt: skip
+    return (
+        book.decline_levels,
+        book.breached,
+        [
+            (one.symbol, one.state, one.reason, one.stopped, one.collar, one.extension)
+            for one in book.instruments()
+        ],
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))

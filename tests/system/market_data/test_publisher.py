@@ -213,9 +213,10 @@ def test_a_receiver_on_sockets_has_everything_though_a_line_lost_it(serve, strea
     came = []
     receiver = Receiver(
         [server.publisher.spec.a, server.publisher.spec.b],
-        server.requests.getsockname(), "127.0.0.1",
+        server.requests.getsockname(),
+        "127.0.0.1",
         lambda messages, first: came.extend(unframed(messages)),
-    )  # fmt: skip
+    )
     receiver.book.apply = lambda messages: None  # three streams in a row are no one market
     room = server.publisher.spec.room
     for number, packet in enumerate(mold.packets(SESSION, 1, stream[0], room)):

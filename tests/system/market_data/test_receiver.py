@@ -303,8 +303,11 @@ def test_joined_at_a_thousand_moments_it_is_the_matchers_book(stack):
         for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
             queue = [(o.price_ticks, o.shown_lots) for o in truth.queue(0, side)]
             assert [tuple(r) for r in joined.orders(1, letter)[:, :2].tolist()] == queue
-    write_evidence("feed_joins", {"moments": 1_000, "messages": len(messages), "seed": 7,
-                                  "books_equal": 1_000}, COMMAND)  # fmt: skip
+    write_evidence(
+        "feed_joins",
+        {"moments": 1_000, "messages": len(messages), "seed": 7, "books_equal": 1_000},
+        COMMAND,
+    )
 
 
 @pytest.mark.long
@@ -333,8 +336,9 @@ def test_a_thousand_that_do_not_read_cost_bounded_memory():
         before = psutil.Process().memory_info().rss
         for number in range(100):
             rows = tuple((1_000 - k, rng.randrange(1, 9), 1) for k in range(10))
-            pages.tell({k: View(k, f"S{k}", "T", rows, rows[:0], number) for k in range(1, 21)},
-                       number)  # fmt: skip
+            pages.tell(
+                {k: View(k, f"S{k}", "T", rows, rows[:0], number) for k in range(1, 21)}, number
+            )
             while json.loads(await good.recv()).get("last", [None])[0] != number:
                 continue
         grown_kib = (psutil.Process().memory_info().rss - before) // 1024
@@ -347,5 +351,8 @@ def test_a_thousand_that_do_not_read_cost_bounded_memory():
     # A page's buffers and a view: 200 KiB each, both ends of them being here.
     grown_kib = asyncio.run(run())
     assert grown_kib < 200 * 1_000
-    write_evidence("feed_subscribers", {"subscribers": 1_000, "views": 100, "seed": 8,
-                                        "grown_kib": grown_kib}, COMMAND)  # fmt: skip
+    write_evidence(
+        "feed_subscribers",
+        {"subscribers": 1_000, "views": 100, "seed": 8, "grown_kib": grown_kib},
+        COMMAND,
+    )

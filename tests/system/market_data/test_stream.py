@@ -95,8 +95,10 @@ def test_from_any_number_on_and_again_after_a_loss(server):
         part = []
         late = StreamReceiver.__new__(StreamReceiver)
         late.server, late._deliver, late.logins = (
-            server.address, lambda data, n, part=part: part.extend(unframed(data)), 0,
-        )  # fmt: skip
+            server.address,
+            lambda data, n, part=part: part.extend(unframed(data)),
+            0,
+        )
         late.book = type("Any", (), {"apply": lambda self, data: None})()
         late.lines = type(receiver.lines)(late._deliver, next_sequence=first)
         late._connect()

@@ -12,8 +12,12 @@ def test_the_clock_subject_gives_every_figure(monkeypatch):
     check_document(document, "here")
     rows = {row["name"]: row for row in document["results"]}
     assert set(rows) == {
-        "now_ns", "page_update_ns", "bound_p99_ns", "drift_error_ppb", "violations",
-    }  # fmt: skip
+        "now_ns",
+        "page_update_ns",
+        "bound_p99_ns",
+        "drift_error_ppb",
+        "violations",
+    }
     assert rows["now_ns"]["against"]["clock_gettime"]["median"] > 0
     assert rows["page_update_ns"]["median"] > 0
     assert rows["bound_p99_ns"]["median"] > 2_000

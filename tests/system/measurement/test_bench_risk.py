@@ -48,8 +48,9 @@ def test_replaces_are_let_in_and_the_peer_agrees(peer):
 def test_the_pipeline_runs_with_every_limit_and_without(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = []
-    add_pipeline(0, lambda name, unit, better, value, who="ours": rows.append((name, who, value)),
-                 quick=True)  # fmt: skip
+    add_pipeline(
+        0, lambda name, unit, better, value, who="ours": rows.append((name, who, value)), quick=True
+    )
     assert {row[:2] for row in rows} == {
         (name, who) for name in ("pipeline_durable", "wire_to_ack_p50") for who in WAYS
     }
@@ -76,9 +77,12 @@ def tightened(stream, rng):
     view = View(region)
     people, rules, cells = view.participants, view.instruments, view.cells
     drawn = {
-        lay.CREDIT: 10**7, lay.BUY_EXPOSURE_LIMIT: 10**7, lay.SELL_EXPOSURE_LIMIT: 10**7,
-        lay.GROSS_LIMIT: 2_000, lay.OPEN_LIMIT: 400,
-    }  # fmt: skip
+        lay.CREDIT: 10**7,
+        lay.BUY_EXPOSURE_LIMIT: 10**7,
+        lay.SELL_EXPOSURE_LIMIT: 10**7,
+        lay.GROSS_LIMIT: 2_000,
+        lay.OPEN_LIMIT: 400,
+    }
     for word, size in drawn.items():
         people[:, word // 8] = rng.integers(size // 3, size, len(people))
     people[:, lay.RATE_NS // 8] = rng.choice([0, 1, 7], len(people))

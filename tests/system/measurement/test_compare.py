@@ -14,7 +14,9 @@ def test_many_figures_together_are_held_to_the_same_error():
     random = np.random.default_rng(RANDOM_SEED)
     calls = 0
     for _ in range(30):
-        pair = [document_of(*[(f"f{i}", "lower", noisy(random, 100.0)) for i in range(40)])
-                for _ in "ab"]  # fmt: skip
+        pair = [
+            document_of(*[(f"f{i}", "lower", noisy(random, 100.0)) for i in range(40)])
+            for _ in "ab"
+        ]
         calls += any(one.verdict != UNTOLD for one in compare(*pair))
     assert calls <= 1

@@ -12,8 +12,13 @@ from tests.oracles.backtest import ReferenceRun
 from tests.support.backtest.backtest_days import commands, day_of, restless
 
 
-@given(commands, st.booleans(), st.integers(0, 2**40), st.sampled_from(["constant:0:0",
-       "constant:2:3", "drawn:2:9"]), st.integers(1, 9))  # fmt: skip
+@given(
+    commands,
+    st.booleans(),
+    st.integers(0, 2**40),
+    st.sampled_from(["constant:0:0", "constant:2:3", "drawn:2:9"]),
+    st.integers(1, 9),
+)
 def test_kernels_plain_python_and_the_reference_give_the_same(rows, restores, seed, model, wait_ns):
     """Whatever the market and the strategy do: every own event, and the book at the end."""
     latency, given_, terms = parse_latency(model), {"interval_ns": wait_ns}, Terms(1_000, 30_000)

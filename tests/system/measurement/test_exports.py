@@ -32,9 +32,13 @@ def pipeline_document():
     }
     figure = summarise("x", "ns", "lower", [1.0, 2.0, 3.0], {"peer<b>": [2.0, 2.0, 2.0]})
     return document(
-        "pipeline", [figure], [missing("y", "no <disk>")], "outcry bench pipeline",
-        conditions={"partial": "interrupted in round 4 of 7"}, details=details,
-    )  # fmt: skip
+        "pipeline",
+        [figure],
+        [missing("y", "no <disk>")],
+        "outcry bench pipeline",
+        conditions={"partial": "interrupted in round 4 of 7"},
+        details=details,
+    )
 
 
 def test_the_percentile_distribution_is_hdrhistograms_own(pipeline_document):
@@ -197,8 +201,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
-        self.loads += [value for key, value in attributes
-                       if key in ("src", "href", "data") and not value.startswith("#")]  # fmt: skip
+        self.loads += [
+            value
+            for key, value in attributes
+            if key in ("src", "href", "data") and not value.startswith("#")
+        ]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -210,10 +217,20 @@ class Page(HTMLParser):
 def test_the_report_stands_by_itself(pipeline_document, tmp_path):
     """No script, nothing loaded, tags balanced, text from documents escaped; light, dark and paper
     are styled; partial is said; each picture is there."""
-    cores = document("cores", [], [], "outcry bench cores", details={
-        "cores": [0, 1], "map": [[0, 60.0], [60.0, 0]], "relation": {"0_1": "one L3"}})  # fmt: skip
-    jitter = document("jitter", [], [], "outcry bench jitter", details={
-        "lost_ns_by_cause": {"0": {"preempted: <x>": 5}}})  # fmt: skip
+    cores = document(
+        "cores",
+        [],
+        [],
+        "outcry bench cores",
+        details={"cores": [0, 1], "map": [[0, 60.0], [60.0, 0]], "relation": {"0_1": "one L3"}},
+    )
+    jitter = document(
+        "jitter",
+        [],
+        [],
+        "outcry bench jitter",
+        details={"lost_ns_by_cause": {"0": {"preempted: <x>": 5}}},
+    )
     path = tmp_path / "lab.html"
     write_bench_report([pipeline_document, cores, jitter], path)
     text = path.read_text()
@@ -227,9 +244,16 @@ def test_the_report_stands_by_itself(pipeline_document, tmp_path):
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert "Partial: interrupted in round 4 of 7" in text
-    for what in ("Latency against rate", "Latency over time", "Latency by percentile",
-                 "Throughput over time", "Where the time goes", "Round trip of a cache line",
-                 "lost its time to", "The bottleneck is <b>matcher</b>"):  # fmt: skip
+    for what in (
+        "Latency against rate",
+        "Latency over time",
+        "Latency by percentile",
+        "Throughput over time",
+        "Where the time goes",
+        "Round trip of a cache line",
+        "lost its time to",
+        "The bottleneck is <b>matcher</b>",
+    ):
         assert what in text
 
 

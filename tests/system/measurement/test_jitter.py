@@ -82,8 +82,11 @@ def test_a_watch_that_lost_events_says_so(monkeypatch):
     monkeypatch.setattr(corewatch, "BUFFER_PAGES", 1)
     recorders = []
     begun = corewatch._Recorder.enabled
-    monkeypatch.setattr(corewatch._Recorder, "enabled",
-                        lambda recorder: recorders.append(recorder) or begun(recorder))  # fmt: skip
+    monkeypatch.setattr(
+        corewatch._Recorder,
+        "enabled",
+        lambda recorder: recorders.append(recorder) or begun(recorder),
+    )
 
     def work():
         recorders[-1].process.send_signal(signal.SIGSTOP)
@@ -101,8 +104,10 @@ def test_a_recording_that_ends_in_a_bad_record_is_kept_up_to_it(tmp_path, monkey
     """perf script stops in the middle (status 242): the intervals before it stand, and what they do
     not explain is called not watched, with perf's words."""
     tool = tmp_path / "perf"
-    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{TRACE}END\n"
-                    "echo 'failed to process type: 17 [Bad address]' >&2\nexit 242\n")  # fmt: skip
+    tool.write_text(
+        f"#!/bin/sh\ncat <<'END'\n{TRACE}END\n"
+        "echo 'failed to process type: 17 [Bad address]' >&2\nexit 242\n"
+    )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(corewatch, "refusal", lambda: None)
@@ -127,8 +132,14 @@ def test_a_watch_sees_who_took_the_core():
         return os.getpid()
 
     watched, pids = watch_of(lambda: run_processes("test", [(core, busy), (core, busy)]))
-    away = {pid: sum(i.end_ns - i.start_ns for i in watched.intervals
-                     if i.pid == pid and i.kind == "preempted") for pid in pids}  # fmt: skip
+    away = {
+        pid: sum(
+            i.end_ns - i.start_ns
+            for i in watched.intervals
+            if i.pid == pid and i.kind == "preempted"
+        )
+        for pid in pids
+    }
     assert all(lost > 1_000_000 for lost in away.values()), (away, watched.blind)
 
 

@@ -18,12 +18,18 @@ RUNG = {"rate": 100_000, "p50": 1_000.0, "p99": 2_000.0, "p999": 3_000.0, "beyon
 def cores_of(count: int) -> dict:
     """Two sockets: 60 ns within one, 200 ns between them."""
     half = count // 2
-    near = [[0.0 if a == b else 60.0 if (a < half) == (b < half) else 200.0 for b in range(count)]
-            for a in range(count)]  # fmt: skip
+    near = [
+        [0.0 if a == b else 60.0 if (a < half) == (b < half) else 200.0 for b in range(count)]
+        for a in range(count)
+    ]
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
     relation = {f"{a}_{b}": "one L3" if near[a][b] == 60 else "two sockets" for a, b in pairs}
-    details = {"cores": list(range(count)), "map": near, "relation": relation,
-               "groups": [list(range(half)), list(range(half, count))]}  # fmt: skip
+    details = {
+        "cores": list(range(count)),
+        "map": near,
+        "relation": relation,
+        "groups": [list(range(half)), list(range(half, count))],
+    }
     figures = [summarise(f"bounce_{a}_{b}", "ns", "lower", [near[a][b]]) for a, b in pairs]
     return document("cores", figures, [], "outcry bench cores", details=details)
 
@@ -59,15 +65,19 @@ def test_64_cores_are_a_few_lines_on_the_terminal(capsys):
 @pytest.fixture
 def pipeline():
     perf = {
-        "kind": "Software events only.", "flame": "", "notes": ["no c2c"],
+        "kind": "Software events only.",
+        "flame": "",
+        "notes": ["no c2c"],
         "processes": [{"process": "back", "stages": ["matcher"], "counters": {"page-faults": 7}}],
-        "functions": [["match_burst", 0.5]], "off_cpu_ns": {"back": {"short": 1, "long": 5_000}},
-    }  # fmt: skip
+        "functions": [["match_burst", 0.5]],
+        "off_cpu_ns": {"back": {"short": 1, "long": 5_000}},
+    }
     details = {
-        "compile_s": 2.5, "perf": perf,
+        "compile_s": 2.5,
+        "perf": perf,
         "bottleneck": {"process": "back", "stage": "matcher", "commands_per_s": 2e7},
         "ladder": {"none": [[RUNG, RUNG | {"rate": 10_000_000, "beyond": True}]]},
-    }  # fmt: skip
+    }
     return document("pipeline", [], [], "outcry bench pipeline", details=details)
 
 
@@ -81,21 +91,32 @@ def test_the_terminal_has_compile_time_bottleneck_ladder_and_perf(pipeline, caps
         "latency against rate, durability none; the knee is at 100 k/s:",
         "100 k/s: p50 1 µs, p99 2 µs, p99.9 3 µs\n",
         "10 M/s: p50 1 µs, p99 2 µs, p99.9 3 µs, beyond the knee\n",
-        "perf: Software events only.", "back (matcher): page-faults 7", "50.0%  match_burst",
-        "back was off its core for: long 5 µs; short 1 ns", "no c2c",
-    ):  # fmt: skip
+        "perf: Software events only.",
+        "back (matcher): page-faults 7",
+        "50.0%  match_burst",
+        "back was off its core for: long 5 µs; short 1 ns",
+        "no c2c",
+    ):
         assert line in output
 
 
 def test_the_tail_says_the_same_on_terminal_and_page(pipeline, capsys, recorded_pictures):
     """The slowest orders' other lines, and the steps that had no room."""
-    pipeline["details"]["explain"] = [{
-        "rate": 100_000, "durability": "durable", "tail_commands": 20, "tail_from_ns": 50_000,
-        "watched": None, "noise": {"steal": 0.0}, "steps_not_kept": 3,
-        "slowest": [SLOW], "incidents": [],
-        "causes": [{"cause": "journal commit", "share": 1.0, "commands": 20}],
-        "pictures": recorded_pictures,
-    }]  # fmt: skip
+    pipeline["details"]["explain"] = [
+        {
+            "rate": 100_000,
+            "durability": "durable",
+            "tail_commands": 20,
+            "tail_from_ns": 50_000,
+            "watched": None,
+            "noise": {"steal": 0.0},
+            "steps_not_kept": 3,
+            "slowest": [SLOW],
+            "incidents": [],
+            "causes": [{"cause": "journal commit", "share": 1.0, "commands": 20}],
+            "pictures": recorded_pictures,
+        }
+    ]
     show(pipeline)
     for text in (capsys.readouterr().out, render([pipeline])):
         assert "; ".join(beside(SLOW)) in text
@@ -115,11 +136,19 @@ def recorded_pictures():
 def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_pictures):
     """Twenty neighbours behind one gap: the first has the list, the others refer to it."""
     slowest = [SLOW | {"seq": seq} for seq in (10, 11, 12)]
-    pipeline["details"]["explain"] = [{
-        "rate": 100_000, "durability": "none", "tail_commands": 3, "tail_from_ns": 50_000,
-        "watched": None, "steps_not_kept": 0, "slowest": slowest, "causes": [],
-        "pictures": recorded_pictures,
-    }]  # fmt: skip
+    pipeline["details"]["explain"] = [
+        {
+            "rate": 100_000,
+            "durability": "none",
+            "tail_commands": 3,
+            "tail_from_ns": 50_000,
+            "watched": None,
+            "steps_not_kept": 0,
+            "slowest": slowest,
+            "causes": [],
+            "pictures": recorded_pictures,
+        }
+    ]
     page = render([pipeline])
     assert page.count("preempted: kworker") == 1
     assert page.count("meanwhile the same as for 10") == 2
@@ -127,8 +156,10 @@ def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_
 
 def test_the_page_says_who_interrupted_each_core():
     """What the terminal says of the interrupts by name stands on the page too."""
-    details = {"lost_ns_by_cause": {"0": {"timer interrupt": 10}},
-               "interrupts_per_s_by_name": {"0": {"LOC": 250.0, "virtio1": 3.0}}}  # fmt: skip
+    details = {
+        "lost_ns_by_cause": {"0": {"timer interrupt": 10}},
+        "interrupts_per_s_by_name": {"0": {"LOC": 250.0, "virtio1": 3.0}},
+    }
     page = render([document("jitter", [], [], "outcry bench jitter", details=details)])
     assert "Interrupted by: LOC 250/s; virtio1 3/s." in page
 

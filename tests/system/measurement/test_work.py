@@ -50,8 +50,11 @@ def test_a_plan_that_was_stopped_goes_on_with_the_same_hashes(tmp_path):
 def outcry(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "openoutcry", "backtest", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def gone(process):
@@ -87,8 +90,16 @@ def named(process, words):
     return matches
 
 
-GRID = ["--strategy", "maker", "--param", "offset_ticks=0..9", "--param",
-        "qty_lots=1..10", "--latency", "drawn:1000:9000"]  # fmt: skip
+GRID = [
+    "--strategy",
+    "maker",
+    "--param",
+    "offset_ticks=0..9",
+    "--param",
+    "qty_lots=1..10",
+    "--latency",
+    "drawn:1000:9000",
+]
 
 
 @pytest.mark.long
@@ -99,8 +110,11 @@ def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
     expected = json.loads(calm.communicate(timeout=3_000)[0])
     out = tmp_path / "killed"
     command = [*DAYS, *GRID, "--out", str(out), "--workers", "2", "--json"]
-    for words, reach, count in (("ray::do_work", "worker", 100), (None, "driver", 250),
-                                ("raylet", "node", 400)):  # fmt: skip
+    for words, reach, count in (
+        ("ray::do_work", "worker", 100),
+        (None, "driver", 250),
+        ("raylet", "node", 400),
+    ):
         process = outcry(*command)
         until = time.monotonic() + 1_200
         while tasks_done(out) < count and time.monotonic() < until:
@@ -129,11 +143,19 @@ def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
     last = outcry(*command)
     assert json.loads(last.communicate(timeout=3_000)[0]) == expected
     gone(last)
-    keep_evidence("backtest_deaths", "hundred", {
-        "days": len(DAYS), "runs": expected["runs"], "commands": expected["commands"],
-        "workers": 2, "killed": ["worker", "driver", "node"], "different_hashes": 0,
-        "hash": expected["hash"],
-    })  # fmt: skip
+    keep_evidence(
+        "backtest_deaths",
+        "hundred",
+        {
+            "days": len(DAYS),
+            "runs": expected["runs"],
+            "commands": expected["commands"],
+            "workers": 2,
+            "killed": ["worker", "driver", "node"],
+            "different_hashes": 0,
+            "hash": expected["hash"],
+        },
+    )
 
 
 @pytest.mark.long
@@ -152,10 +174,16 @@ def test_memory_does_not_grow_with_the_days(tmp_path):
         peak_kib[name] = usage.ru_maxrss
     ratio = peak_kib["thirty_days"] / peak_kib["largest_day"]
     assert ratio <= 1.2
-    keep_evidence("backtest_memory", "memory", {
-        "days": len(days), "orders_of_the_largest": 300_000, "ratio": round(ratio, 3),
-        **{f"{name}_peak_kib": value for name, value in peak_kib.items()},
-    })  # fmt: skip
+    keep_evidence(
+        "backtest_memory",
+        "memory",
+        {
+            "days": len(days),
+            "orders_of_the_largest": 300_000,
+            "ratio": round(ratio, 3),
+            **{f"{name}_peak_kib": value for name, value in peak_kib.items()},
+        },
+    )
 
 
 def keep_evidence(name, which, figures):
@@ -170,8 +198,11 @@ def keep_evidence(name, which, figures):
 def test_on_ray_as_in_one_process(tmp_path):
     """Two workers: the same hashes.  (Ray gives itself 30 s to start, which a loaded machine may
     not have: no test for every day.)"""
-    plan = Plan(tuple(f"generated:normal:400:{seed}" for seed in range(1, 4)), ("maker",),
-                {"qty_lots": tuple(range(1, 33))})  # fmt: skip
+    plan = Plan(
+        tuple(f"generated:normal:400:{seed}" for seed in range(1, 4)),
+        ("maker",),
+        {"qty_lots": tuple(range(1, 33))},
+    )
     expected = run_plan(plan, tmp_path / "here")
     assert run_plan(plan, tmp_path / "ray", workers=2) == expected
     assert not list(Path("/tmp").glob("outcry-ray-*"))

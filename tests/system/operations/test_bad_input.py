@@ -160,8 +160,20 @@ def test_a_full_disk_is_named_and_leaves_no_half_made_journal(tmp_path: Path) ->
     """The journal takes its space before the run: a disk without it is an error at once."""
     (tmp_path / "disk").mkdir()
     done = in_small_mount(
-        tmp_path, f"{tmp_path}/disk", "4m", "run", "--orders", "1000000", "--volatile-journal",
-        "--journal", f"{tmp_path}/disk/day", ";", "ls", "-A", f"{tmp_path}/disk/day", ">&2",
-    )  # fmt: skip
+        tmp_path,
+        f"{tmp_path}/disk",
+        "4m",
+        "run",
+        "--orders",
+        "1000000",
+        "--volatile-journal",
+        "--journal",
+        f"{tmp_path}/disk/day",
+        ";",
+        "ls",
+        "-A",
+        f"{tmp_path}/disk/day",
+        ">&2",
+    )
     assert "No space left" in done.stderr
     assert "segment" not in done.stderr.splitlines()[-1]

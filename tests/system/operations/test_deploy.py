@@ -31,8 +31,9 @@ from tests.support.waiting import BOUND_S
 
 
 def outcry(*words, folder=None, status=0):
-    done = subprocess.run([*OUTCRY, *map(str, words)], cwd=folder, capture_output=True, text=True,
-                          timeout=BOUND_S)  # fmt: skip
+    done = subprocess.run(
+        [*OUTCRY, *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=BOUND_S
+    )
     assert done.returncode == status, (done.stdout, done.stderr)
     return done.stdout + done.stderr
 
@@ -44,8 +45,14 @@ def test_a_stage_of_another_build_is_not_started(tmp_path):
     venue = ServedVenue(tmp_path, "2026-01-05T10:00:00")
     environment = os.environ | {"PYTHONPATH": f"{package.parent}:{ROOT}"}
     script = [sys.executable, served_venue.__file__, str(tmp_path)]
-    venue.process = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                     text=True, env=environment, cwd=tmp_path)  # fmt: skip
+    venue.process = subprocess.Popen(
+        script,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
     venue.wait_for_phase("CONTINUOUS")
     venue.send(orders(1, 10, TimeInForce.GTC))
     path = package / "matcher" / "matching" / "take.py"
@@ -164,5 +171,7 @@ def test_differences_are_listed_by_command(tmp_path, monkeypatch):
     assert first.startswith("the events of commands ")
     low, high = (int(word.replace(",", "")) for word in first.split()[4:7:2])
     assert low <= wrong <= high
-    assert any(line.startswith(f"command {wrong:,} (NEW, order 1): now ACCEPTED 6 at 1000")
-               for line in report["events"])  # fmt: skip
+    assert any(
+        line.startswith(f"command {wrong:,} (NEW, order 1): now ACCEPTED 6 at 1000")
+        for line in report["events"]
+    )

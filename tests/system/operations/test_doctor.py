@@ -13,9 +13,17 @@ from tests.support.host.doctor import by_name
 from tests.support.processes import OUTCRY
 
 TOPICS = {
-    "processor", "frequency", "cores", "memory", "scheduler", "clock", "kernel", "network", "tools",
+    "processor",
+    "frequency",
+    "cores",
+    "memory",
+    "scheduler",
+    "clock",
+    "kernel",
+    "network",
+    "tools",
     "our paths",
-}  # fmt: skip
+}
 ASKED_FOR = {
     "model", "microcode", "NUMA", "SMT", "governor", "turbo", "sleep states", "isolated cores",
     "tickless cores", "cores without RCU callbacks", "interrupts", "transparent huge pages",
@@ -93,8 +101,9 @@ def test_a_container_gets_a_whole_sheet():
     situation = "container, one core"
     if why_not(situation):
         pytest.skip(str(why_not(situation)))
-    done = subprocess.run(command_in(situation, [*OUTCRY, "doctor", "--json"]),
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        command_in(situation, [*OUTCRY, "doctor", "--json"]), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     findings = {row["name"]: row for row in json.loads(done.stdout)["findings"]}
     assert set(findings) >= ASKED_FOR

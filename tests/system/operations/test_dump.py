@@ -51,8 +51,9 @@ def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     assert stacks.pop("supervisor") == "is not asked"
     # Which stages share a process, and its name, is by the number of cores.
     assert any("in run_group" in stack for stack in stacks.values())
-    (trade,) = [one for one in dump["last_commands"] if one["kind"] == "NEW"
-                and one["order_id"] == 100]  # fmt: skip
+    (trade,) = [
+        one for one in dump["last_commands"] if one["kind"] == "NEW" and one["order_id"] == 100
+    ]
     kinds = [event["kind"] for event in trade["events"]]
     assert kinds.count("FILLED") == 2
 
@@ -110,8 +111,13 @@ def test_the_close_tells_the_books_before_and_after(venue):
 
 def test_a_file_that_is_none_is_told(tmp_path):
     path = tmp_path / "x.gz"
-    for data in (b"", b"nonsense", gzip.compress(b"{}"), gzip.compress(b'{"summary": 1}'),
-                 gzip.compress(b'{"summary": {"what": "a dump of a venue"}}')[:-9]):  # fmt: skip
+    for data in (
+        b"",
+        b"nonsense",
+        gzip.compress(b"{}"),
+        gzip.compress(b'{"summary": 1}'),
+        gzip.compress(b'{"summary": {"what": "a dump of a venue"}}')[:-9],
+    ):
         path.write_bytes(data)
         with pytest.raises(OutcryError, match="no dump"):
             read_dump(path)

@@ -96,18 +96,26 @@ def test_the_conflated_feed_is_shown_and_told():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("-a", "239.193.0.1:26400", "--interface", "eth0"),
-         "239.193.0.1:26400 by the interface eth0: "),
-        (("-a", "239.193.0.1:26400", "--interface", "192.0.2.9"),
-         "239.193.0.1:26400 by the interface 192.0.2.9: No such device"),
+        (
+            ("-a", "239.193.0.1:26400", "--interface", "eth0"),
+            "239.193.0.1:26400 by the interface eth0: ",
+        ),
+        (
+            ("-a", "239.193.0.1:26400", "--interface", "192.0.2.9"),
+            "239.193.0.1:26400 by the interface 192.0.2.9: No such device",
+        ),
         (("-a", "192.0.2.9:26400"), "192.0.2.9:26400: Cannot assign requested address"),
-        (("--depth", "239.193.0.1:26400", "--interface", "lo"),
-         "239.193.0.1:26400 by the interface lo: "),
-        (("-a", "[ff15::1]:26400", "--interface", "nope0"),
-         "[ff15::1]:26400 by the interface nope0: "),
+        (
+            ("--depth", "239.193.0.1:26400", "--interface", "lo"),
+            "239.193.0.1:26400 by the interface lo: ",
+        ),
+        (
+            ("-a", "[ff15::1]:26400", "--interface", "nope0"),
+            "[ff15::1]:26400 by the interface nope0: ",
+        ),
         (("-a", "127.0.0.1:26399", "-b", "192.0.2.9:1"), "192.0.2.9:1: Cannot"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_listened_to_is_told_in_a_line(words, says):
     done = CliRunner().invoke(main, ["feed", "listen", *words, "--seconds", "0.1"])
     assert (done.exit_code, done.stdout) == (1, "")

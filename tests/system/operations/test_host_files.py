@@ -18,8 +18,9 @@ def test_its_queries_are_promql(tmp_path):
     rules = [{"record": f"q{k}", "expr": query} for k, query in enumerate(queries)]
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
-    done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True,
-                          timeout=BOUND_S)  # fmt: skip
+    done = subprocess.run(
+        ["promtool", "check", "rules", path], capture_output=True, text=True, timeout=BOUND_S
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -31,7 +32,8 @@ def test_units_are_what_systemd_takes(name, tmp_path):
     """Every line is understood; only that the program and the account are not here may be said."""
     unit = tmp_path / name
     unit.write_text((ROOT / "operations" / "host" / name).read_text())
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
-                          timeout=BOUND_S)  # fmt: skip
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=BOUND_S
+    )
     ours = [line for line in done.stderr.splitlines() if name in line]
     assert [line for line in ours if "is not executable" not in line] == []

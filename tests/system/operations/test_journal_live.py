@@ -29,8 +29,11 @@ def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command = "run --orders 1000000 --rate 200 --journal day --topology processes --json"
     with subprocess.Popen(
         [*OUTCRY, *command.split()],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
-    ) as process:  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
         try:
             find_pipeline(process.pid)
             yield process

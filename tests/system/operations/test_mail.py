@@ -17,10 +17,27 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     files = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=mail", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", files[1],
-         "-out", files[0]], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=mail",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            files[1],
+            "-out",
+            files[0],
+        ],
+        check=True,
+        capture_output=True,
+    )
     return files
 
 
@@ -74,16 +91,22 @@ class Server(threading.Thread):
                 elif word == b"EHLO" and self.offers and clear:
                     connection.sendall(b"250-test\r\n250 STARTTLS\r\n")
                 else:
-                    connection.sendall({b"DATA": b"354 go on", b"QUIT": b"221 bye"}.get(
-                        word, b"250 ok") + b"\r\n")  # fmt: skip
+                    connection.sendall(
+                        {b"DATA": b"354 go on", b"QUIT": b"221 bye"}.get(word, b"250 ok") + b"\r\n"
+                    )
                 if word == b"QUIT":
                     return
 
 
 def send(server, tls, authorities=None):
     try:
-        send_mail(MailServer("127.0.0.1", server.port, tls, authorities), "v@x.example",
-                  ["a@b.example"], "the subject", "a secret of the venue")  # fmt: skip
+        send_mail(
+            MailServer("127.0.0.1", server.port, tls, authorities),
+            "v@x.example",
+            ["a@b.example"],
+            "the subject",
+            "a secret of the venue",
+        )
     finally:
         server.join(BOUND_S)
     assert not server.is_alive()

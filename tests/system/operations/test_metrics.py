@@ -87,8 +87,13 @@ def test_they_say_what_the_journal_holds(venue):
         assert value(series, "outcry_stage_up", stage=stage) == 1
         assert value(series, "outcry_stage_restarts_total", stage=stage) == 0
     if which("promtool"):
-        lint = subprocess.run(["promtool", "check", "metrics"], input=once(file), text=True,
-                              capture_output=True, timeout=BOUND_S)  # fmt: skip
+        lint = subprocess.run(
+            ["promtool", "check", "metrics"],
+            input=once(file),
+            text=True,
+            capture_output=True,
+            timeout=BOUND_S,
+        )
         assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
 
 
@@ -132,11 +137,21 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
     ours, theirs = free_port(), free_port()
     (tmp_path / "rules.yml").write_text(rule_file())
     (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=ours, every=every))
-    metrics = [sys.executable, "-m", "openoutcry", "metrics", str(venue.folder / "venue.toml"),
-               "--address", f"127.0.0.1:{ours}"]  # fmt: skip
-    prometheus = ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
-                  f"--storage.tsdb.path={tmp_path / 'data'}",
-                  f"--web.listen-address=127.0.0.1:{theirs}"]  # fmt: skip
+    metrics = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "metrics",
+        str(venue.folder / "venue.toml"),
+        "--address",
+        f"127.0.0.1:{ours}",
+    ]
+    prometheus = [
+        "prometheus",
+        f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{theirs}",
+    ]
     native_too = form == "native"
     prometheus += ["--enable-feature=native-histograms"] * native_too
 
@@ -178,16 +193,25 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
             (rough,) = values_of(ask, f"histogram_quantile(0.5, {buckets})")
             assert all(0.5 * rough <= one <= 2 * rough for one in median)
             if seconds > 100:
-                write_evidence("prometheus", {
-                    "seconds": seconds, "scrape_interval_s": every, "form": form,
-                    "scrapes_up": count,
-                    "scrapes_failed": int(values_of(ask, "count_over_time(up[20m])")[0] - count),
-                    "samples_a_scrape": values_of(ask, "scrape_samples_scraped")[0],
-                    "scrape_s_max": values_of(
-                        ask, "max_over_time(scrape_duration_seconds[10m])"
-                    )[0],
-                    "rules": len(rules), "prometheus": ask("status/buildinfo")["version"],
-                }, 'make test-long ARGS="tests/unit/operations/test_metrics.py"')  # fmt: skip
+                write_evidence(
+                    "prometheus",
+                    {
+                        "seconds": seconds,
+                        "scrape_interval_s": every,
+                        "form": form,
+                        "scrapes_up": count,
+                        "scrapes_failed": int(
+                            values_of(ask, "count_over_time(up[20m])")[0] - count
+                        ),
+                        "samples_a_scrape": values_of(ask, "scrape_samples_scraped")[0],
+                        "scrape_s_max": values_of(
+                            ask, "max_over_time(scrape_duration_seconds[10m])"
+                        )[0],
+                        "rules": len(rules),
+                        "prometheus": ask("status/buildinfo")["version"],
+                    },
+                    'make test-long ARGS="tests/unit/operations/test_metrics.py"',
+                )
         finally:
             for process in (server, peer):
                 process.terminate()
@@ -222,8 +246,10 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.web.server_port}"
         self.post = socket.create_server(("127.0.0.1", 0))
         self.smtp = self.post.getsockname()
-        self.threads = [threading.Thread(target=self.web.serve_forever),
-                        threading.Thread(target=self._mail)]  # fmt: skip
+        self.threads = [
+            threading.Thread(target=self.web.serve_forever),
+            threading.Thread(target=self._mail),
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -269,10 +295,19 @@ def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
     venue.wait_for_phase("CONTINUOUS")
     receiver, notes = Receiver(), []
     file = read_venue(tmp_path / "venue.toml")
-    tell = [webhook(receiver.url + "/hook"),
-            mail(MailServer(*receiver.smtp), "venue@localhost", ["ops@localhost"])]  # fmt: skip
-    dead = Alarm("VenueDead", WARNING, Now("outcry_venue_state", (("state", "dead"),)), "==", 1, 0,
-                 "it is gone")  # fmt: skip
+    tell = [
+        webhook(receiver.url + "/hook"),
+        mail(MailServer(*receiver.smtp), "venue@localhost", ["ops@localhost"]),
+    ]
+    dead = Alarm(
+        "VenueDead",
+        WARNING,
+        Now("outcry_venue_state", (("state", "dead"),)),
+        "==",
+        1,
+        0,
+        "it is gone",
+    )
     watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))
     try:
         assert watch.poll() == []

@@ -50,8 +50,13 @@ def served_page(venue, command, path, holds):
     """The command serves until it is asked to end, and then ends well."""
     address = f"127.0.0.1:{free_port()}"
     words = f"exec {command} --address {address}"
-    with subprocess.Popen(["bash", "-c", words], cwd=venue.folder, env=environment(),
-                          stderr=subprocess.PIPE, text=True) as served:  # fmt: skip
+    with subprocess.Popen(
+        ["bash", "-c", words],
+        cwd=venue.folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as served:
         try:
             url = served.stderr.readline().strip()
             assert url == f"http://{address}{path}"

@@ -144,10 +144,20 @@ print(json.dumps([errors, {f.name: f.command for f in available() if not f.works
 """
     free = ["udp:127.0.0.1:0", f"pcap:{capture}", "dpdk:net_ring0"]
     done = subprocess.run(
-        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", script, *free,
-         "packet:lo", "xdp:lo:0"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "setpriv",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+            sys.executable,
+            "-c",
+            script,
+            *free,
+            "packet:lo",
+            "xdp:lo:0",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     errors, commands = json.loads(done.stdout.splitlines()[-1])
     assert [errors[text] for text in free] == [""] * 3

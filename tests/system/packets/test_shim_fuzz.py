@@ -37,10 +37,23 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     native.write_sources(work, native.PLAIN)
     binary = work / "fuzz"
     done = subprocess.run(
-        ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter",
-         "-Wno-unused-function", *SANITIZERS, f"-I{work}", str(SOURCE), "-o", str(binary)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "cc",
+            "-std=gnu11",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-Wno-unused-parameter",
+            "-Wno-unused-function",
+            *SANITIZERS,
+            f"-I{work}",
+            str(SOURCE),
+            "-o",
+            str(binary),
+        ],
+        capture_output=True,
+        text=True,
+    )
     if "cannot find" in done.stderr and "asan" in done.stderr:
         pytest.skip("no AddressSanitizer")
     assert done.returncode == 0, done.stderr

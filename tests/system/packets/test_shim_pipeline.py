@@ -98,8 +98,10 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
         address = hardware_address_of("vb").hex(":")
         listening = subprocess.Popen(
             [*OUTCRY, "run", "--port", "xdp:vb:0,udp_port=9000", "--durability", "none", "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         try:
             started(listening)
             port = f"packet:va,to=10.9.0.2:9000,source=10.9.0.1:7,to_mac={address}"
@@ -110,8 +112,13 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
         assert listening.returncode == 0, errors
         result = json.loads(stdout)
         account = result["source"]["account"]
-        return [sent["acknowledged"], sent["unanswered"], result["lost"], account["unaccounted"],
-                account["reply_events"] > 0]  # fmt: skip
+        return [
+            sent["acknowledged"],
+            sent["unanswered"],
+            result["lost"],
+            account["unaccounted"],
+            account["reply_events"] > 0,
+        ]
 
     assert in_namespace(work) == [500, 0, 0, 0, True]
 

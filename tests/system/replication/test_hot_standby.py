@@ -203,9 +203,13 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
     (tmp_path / "a" / PLACE_FILE).unlink()  # it reads again what it published itself
     notices = []
     again = HotStandby(
-        tmp_path / "a", cluster.access, pair.publisher.venue, holder_of("a", "2"), LEASE,
+        tmp_path / "a",
+        cluster.access,
+        pair.publisher.venue,
+        holder_of("a", "2"),
+        LEASE,
         say=notices.append,
-    )  # fmt: skip
+    )
     epoch = pair.standby.machine.tip.epoch  # a busy standby claims more than once
     followed(again, lambda: again.machine.applied_tip.epoch >= epoch)
     again.close()

@@ -227,8 +227,11 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
     assert row["leader"] in {node.name for node in cluster.nodes}
     assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
-        "here/1", publisher.epoch, 30, 3,
-    )  # fmt: skip
+        "here/1",
+        publisher.epoch,
+        30,
+        3,
+    )
     assert len(row["peers"]) == 2
     for node in document["nodes"]:
         assert node["pid"]
@@ -305,10 +308,15 @@ def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
 def test_a_server_that_is_no_nats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", BOUND_S)
     server = subprocess.Popen(
-        [sys.executable, "-c", "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
-         "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
+            "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert server.stdout is not None
     port = int(server.stdout.readline())
     with pytest.raises(ReplicaError, match="is no NATS server"):

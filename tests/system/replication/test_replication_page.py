@@ -85,13 +85,31 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
 ) -> None:
     """Also told by the metrics."""
     words = [
-        *OUTCRY, "run", "--orders", "12000", "--rate", "1500", "--durability", "replicated",
-        "--nats", str(cluster.folder), "--stream", "CUTS", "--journal", "day", "--json",
-    ]  # fmt: skip
+        *OUTCRY,
+        "run",
+        "--orders",
+        "12000",
+        "--rate",
+        "1500",
+        "--durability",
+        "replicated",
+        "--nats",
+        str(cluster.folder),
+        "--stream",
+        "CUTS",
+        "--journal",
+        "day",
+        "--json",
+    ]
     running = subprocess.Popen(
-        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
-    )  # fmt: skip
+        words,
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     pipeline = find_pipeline(running.pid)
     at = pipeline.table.index["replica"]
 

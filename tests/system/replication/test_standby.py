@@ -91,8 +91,10 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         a.wait(lambda: a.standby().get("commands", 0) >= ORDERS + 1)
         done = subprocess.run(
             [sys.executable, "-m", "openoutcry", "failover", str(b.file)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         # The third, or a later one if a lease ran out on a busy machine.
         assert re.search(rf":{re.escape(str(a.journal))} has the lease, in epoch \d+", done.stdout)
@@ -119,8 +121,11 @@ def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
     node = Node(tmp_path / "a", "ALONE2", cluster.folder)
     node.process = subprocess.Popen(
         [sys.executable, "-m", "openoutcry", "standby", str(node.file), "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     node.wait(lambda: node.standby().get("role") == "following")
     node.process.send_signal(signal.SIGTERM)
     out, err = node.process.communicate(timeout=BOUND_S)
@@ -135,8 +140,11 @@ def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
     (tmp_path / "venue.toml").chmod(0o600)
     done = subprocess.run(
         [sys.executable, "-m", "openoutcry", "standby", "venue.toml"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert 'a standby is of a venue with durability = "replicated"' in done.stderr
     assert not (tmp_path / "journal").exists()
@@ -147,8 +155,10 @@ def test_failover_of_nothing_is_told(tmp_path, cluster):
     for arguments in ([], ["--force"]):
         done = subprocess.run(
             [sys.executable, "-m", "openoutcry", "failover", *arguments, str(node.file)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "no " in done.stderr
         assert len(done.stderr.splitlines()) == 1

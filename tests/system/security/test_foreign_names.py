@@ -121,8 +121,10 @@ def test_every_door_brings_the_numbers_that_the_table_lets_it():
     venue's, and each session's protocol is in the matrix above."""
     owners = {one.owner for one in ORDER_ID_RANGES}
     assert {one.name: one.brings for one in DOORS} == {
-        "packets": ("packets",), "sessions": (), "desk": (),
-    }  # fmt: skip
+        "packets": ("packets",),
+        "sessions": (),
+        "desk": (),
+    }
     for door in DOORS:
         assert set(door.brings) <= owners - {"venue", "sessions"}
     assert set(ATTACKS) == set(PARTIES)

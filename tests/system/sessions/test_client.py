@@ -85,8 +85,10 @@ def test_a_lost_connection_is_recovered_by_sequence(server):
 
 def test_refused_logins_say_why(server):
     for name, password, session, reason in (
-        ("ALICE", "wrong", "", "A"), ("NOBODY", "x", "", "A"), ("ALICE", "secret", "NOSUCH", "S"),
-    ):  # fmt: skip
+        ("ALICE", "wrong", "", "A"),
+        ("NOBODY", "x", "", "A"),
+        ("ALICE", "secret", "NOSUCH", "S"),
+    ):
         with pytest.raises(LoginRejected) as raised:
             OuchClient("127.0.0.1", server.port, name, password, session=session)
         assert raised.value.reason == reason
@@ -153,9 +155,20 @@ def test_every_message_of_the_protocol_can_be_said(server):
 
 def test_the_load_mode_counts_every_order(server):
     result = run(
-        server, "load", "--user", "ALICE", "--orders", "300", "--rate", "0", "--symbol", "AAPL",
-        "--price", "100", "--json",
-    )  # fmt: skip
+        server,
+        "load",
+        "--user",
+        "ALICE",
+        "--orders",
+        "300",
+        "--rate",
+        "0",
+        "--symbol",
+        "AAPL",
+        "--price",
+        "100",
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)
     assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)

@@ -21,10 +21,19 @@ def trade(venue, tmp_path):
     )
     with client as engine:
         for number in range(20):
-            engine.send({
-                11: f"C{number}", 55: "ACME", 54: "1", 38: str(number + 1), 40: "2",
-                44: "12.34", 59: "3", 60: utc_text(), 21: "1",
-            })  # fmt: skip
+            engine.send(
+                {
+                    11: f"C{number}",
+                    55: "ACME",
+                    54: "1",
+                    38: str(number + 1),
+                    40: "2",
+                    44: "12.34",
+                    59: "3",
+                    60: utc_text(),
+                    21: "1",
+                }
+            )
         wait_until(lambda: len(engine.reports) >= 40, "all reports have come")
         assert engine.faults == []
         names = [f"C{number}" for number in range(20)]

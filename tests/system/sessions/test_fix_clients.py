@@ -30,13 +30,21 @@ def test_simplefix_reads_what_we_write_and_we_what_it_writes():
             for number, fields in enumerate(
                 (
                     [(35, "A"), (98, 0), (108, 30)],
-                    [(35, "D"), (11, "A1"), (55, "GOLD"), (54, 1), (38, 5), (40, 2),
-                     (44, "1.25"), (60, "20260105-09:30:00.000")],
+                    [
+                        (35, "D"),
+                        (11, "A1"),
+                        (55, "GOLD"),
+                        (54, 1),
+                        (38, 5),
+                        (40, 2),
+                        (44, "1.25"),
+                        (60, "20260105-09:30:00.000"),
+                    ],
                     [(35, "1"), (112, "HELLO")],
                     [(35, "5")],
                 ),
                 1,
-            ):  # fmt: skip
+            ):
                 message = simplefix.FixMessage()
                 message.append_pair(8, "FIX.4.4", header=True)
                 message.append_pair(35, fields[0][1], header=True)

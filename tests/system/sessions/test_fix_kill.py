@@ -43,9 +43,15 @@ class FixTrader:
         def tried():
             try:
                 client = FixClient(
-                    "127.0.0.1", venue.ports["FIX44"], self.name, PASSWORD, numbers=self.numbers,
-                    next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=BOUND_S,
-                )  # fmt: skip
+                    "127.0.0.1",
+                    venue.ports["FIX44"],
+                    self.name,
+                    PASSWORD,
+                    numbers=self.numbers,
+                    next_expected=self.rng.random() < 0.3,
+                    prefix=self.name,
+                    timeout_s=BOUND_S,
+                )
             except ClientError as error:
                 if any(word in str(error) for word in GONE):
                     return []

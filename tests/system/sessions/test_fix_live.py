@@ -26,9 +26,14 @@ FIX = int(Protocol.FIX44)
 SESSIONS = [
     {"name": "FIRM", "participant": 1, "protocol": FIX},
     {"name": "OTHER", "participant": 2, "protocol": FIX},
-    {"name": "ASYNC", "participant": 16, "protocol": FIX,
-     "takeover": int(Takeover.TAKE_OVER), "cancel_on_disconnect": int(CancelOnDisconnect.NONE)},
-]  # fmt: skip
+    {
+        "name": "ASYNC",
+        "participant": 16,
+        "protocol": FIX,
+        "takeover": int(Takeover.TAKE_OVER),
+        "cancel_on_disconnect": int(CancelOnDisconnect.NONE),
+    },
+]
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +94,27 @@ def test_the_command_logs_on_and_puts_a_load_on(venue):
 def test_tls_is_spoken_end_to_end(tmp_path):
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=venue", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-         "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=venue",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
     with Venue(SESSIONS[:2], tls=[str(certificate), str(key)], durability="none") as venue:
         context = ssl.create_default_context(cafile=str(certificate))
         for number in range(5):
@@ -130,8 +151,9 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
 
     class Client(AsyncFIXClient):
         def __init__(self):
-            super().__init__(FIXProtocol44(), "ASYNC", "OUTCRY", journaler, "127.0.0.1",
-                             venue.ports["FIX44"], 30)  # fmt: skip
+            super().__init__(
+                FIXProtocol44(), "ASYNC", "OUTCRY", journaler, "127.0.0.1", venue.ports["FIX44"], 30
+            )
             self.reports, self.logged_on = asyncio.Queue(), asyncio.Event()
 
         async def on_connect(self):

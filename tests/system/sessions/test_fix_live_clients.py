@@ -67,18 +67,25 @@ def trade(tmp_path, count, cuts, kills):
     with (
         Venue(rows, journal, durability="durable", housekeeping_cores=0, sizes=SIZES) as venue,
         CuttingProxy(venue.ports["FIX44"], cuts) as proxy,
-        quickfix_client(
-            tmp_path, proxy.listen_port, target="OUTCRY", password=PASSWORD
-        ) as client,
-    ):  # fmt: skip
+        quickfix_client(tmp_path, proxy.listen_port, target="OUTCRY", password=PASSWORD) as client,
+    ):
         copy = DropCopy(venue, 2 * count)
         killer = threading.Thread(target=kill_now_and_then, args=(venue, client, count, kills))
         killer.start()
         for number in range(count):
-            client.send({
-                11: f"C{number}", 55: "ACME", 54: "1", 38: str(number % 1000 + 1), 40: "2",
-                44: "12.34", 59: "3", 60: utc_text(), 21: "1",
-            })  # fmt: skip
+            client.send(
+                {
+                    11: f"C{number}",
+                    55: "ACME",
+                    54: "1",
+                    38: str(number % 1000 + 1),
+                    40: "2",
+                    44: "12.34",
+                    59: "3",
+                    60: utc_text(),
+                    21: "1",
+                }
+            )
         killer.join(BOUND_S)
         wait_until(lambda: len(client.reports) >= 2 * count, "all reports have come")
         identity = int.from_bytes(blake2b(b"FIRM", digest_size=7).digest(), "little")
@@ -126,12 +133,20 @@ def test_quickfix_loses_nothing_of_100_000_orders_at_the_venue(tmp_path):
     path = EVIDENCE / "sessions_storms.json"
     document = json.loads(path.read_text())
     document["quickfix"] = {
-        "orders": count, "reports": len(client.reports), "lost": 0, "doubled": 0,
-        "connections_cut_by_the_proxy": cuts, "sessions_processes_killed": kills,
-        "sequence_numbers": "agree", "durability": "durable", "drop_copy": "the same reports",
-        "drop_copy_connections": copy.connections, "peer": "quickfix 1.16.0",
+        "orders": count,
+        "reports": len(client.reports),
+        "lost": 0,
+        "doubled": 0,
+        "connections_cut_by_the_proxy": cuts,
+        "sessions_processes_killed": kills,
+        "sequence_numbers": "agree",
+        "durability": "durable",
+        "drop_copy": "the same reports",
+        "drop_copy_connections": copy.connections,
+        "peer": "quickfix 1.16.0",
         "command": "make test-long ARGS=tests/system/sessions/test_fix_live_clients.py",
-        "seconds": round(time.monotonic() - begin), "date": time.strftime("%Y-%m-%d"),
+        "seconds": round(time.monotonic() - begin),
+        "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
-    }  # fmt: skip
+    }
     path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")

@@ -72,14 +72,22 @@ def test_any_new_order_is_read_as_the_reference_does(fields, extra, self_trade):
 
 
 ROW = {
-    "display": st.sampled_from("YN"), "side": st.sampled_from("BSTE"),
-    "symbol": st.sampled_from(["AAPL", "MSFT"]), "cross": st.sampled_from("NOC"),
+    "display": st.sampled_from("YN"),
+    "side": st.sampled_from("BSTE"),
+    "symbol": st.sampled_from(["AAPL", "MSFT"]),
+    "cross": st.sampled_from("NOC"),
     "price": st.sampled_from([1_000_000, 0x7FFFFFFF]),
-}  # fmt: skip
+}
 TYPES = st.sampled_from(
-    [{}, {"post_only": "P"}, {"max_floor": 10}, {"price_type": "M"}, {"price_type": "R"},
-     {"min_qty": 3, "firm": "ABCD", "customer": "R"}]
-)  # fmt: skip
+    [
+        {},
+        {"post_only": "P"},
+        {"max_floor": 10},
+        {"price_type": "M"},
+        {"price_type": "R"},
+        {"min_qty": 3, "firm": "ABCD", "customer": "R"},
+    ]
+)
 
 
 @given(
@@ -92,8 +100,10 @@ TYPES = st.sampled_from(
         st.builds(modify, st.sampled_from("BSTEX"), st.integers(0, 130)),
         st.builds(
             replace,
-            st.one_of(TYPES.map(lambda v: options(
-                **{k: v[k] for k in v if BY_NAME[k].replaces})), EXTRA.map(lambda v: options(**v))),
+            st.one_of(
+                TYPES.map(lambda v: options(**{k: v[k] for k in v if BY_NAME[k].replaces})),
+                EXTRA.map(lambda v: options(**v)),
+            ),
             quantity=st.integers(0, 200),
             price=st.sampled_from([0, 100, 5_050, 10_000, 1_999_999_900, 2**64 - 1]),
             display=st.sampled_from("YANP"),
@@ -101,7 +111,7 @@ TYPES = st.sampled_from(
         ),
     ),
     st.integers(0, 100),
-)  # fmt: skip
+)
 def test_any_change_is_finished_as_the_reference_does(fields, extra, state, sizes, message, cum):
     session = Session(ouch50)
     _, order, note, _ = same(session, enter(options(**extra), **fields))

@@ -38,9 +38,14 @@ def specification():
     for direction, table in sides:
         for message in table:
             element = ElementTree.SubElement(
-                messages, "message", {"id": message.name.title().replace(" ", "").replace("_", ""),
-                "message-id": str(ord(message.kind)), "direction": direction},
-            )  # fmt: skip
+                messages,
+                "message",
+                {
+                    "id": message.name.title().replace(" ", "").replace("_", ""),
+                    "message-id": str(ord(message.kind)),
+                    "direction": direction,
+                },
+            )
             fields = ElementTree.SubElement(element, "fields")
             for field in message.fields:
                 words = {"name": field.name}
@@ -61,9 +66,13 @@ def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nasdaq")
     (folder / "ouch42.xml").write_bytes(specification())
     ouch.generate.callback(
-        str(folder / "ouch42.xml"), "outcry", str(folder), "", override_messages=True,
+        str(folder / "ouch42.xml"),
+        "outcry",
+        str(folder),
+        "",
+        override_messages=True,
         init_file=False,
-    )  # fmt: skip
+    )
     path = folder / "ouch_outcry.py"
     spec = importlib.util.spec_from_file_location("ouch_outcry", path)
     module = importlib.util.module_from_spec(spec)
@@ -83,9 +92,15 @@ def named(app, message, **values):
 
 async def connected(app, venue, name, sequence=1):
     return await app.connect_async(
-        ("127.0.0.1", venue.port), name, PASSWORD, "", sequence=sequence,
-        client_heartbeat_interval=1, server_heartbeat_interval=600, connect_timeout=BOUND_S,
-    )  # fmt: skip
+        ("127.0.0.1", venue.port),
+        name,
+        PASSWORD,
+        "",
+        sequence=sequence,
+        client_heartbeat_interval=1,
+        server_heartbeat_interval=600,
+        connect_timeout=BOUND_S,
+    )
 
 
 async def recovered(app, venue, count):
@@ -105,9 +120,17 @@ def test_nasdaq_protocols_logs_on_trades_and_recovers(venue, app):
     """Its client enters, trades and cancels, and reads its stream again after a logout, and after a
     SIGKILL of the sessions."""
     order = {
-        "symbol": "ACME", "price": 1_000_000, "time_in_force": 99_999, "firm": "FIRM",
-        "display": "Y", "capacity": "P", "iso": "N", "min_qty": 0, "cross": "N", "customer": "N",
-    }  # fmt: skip
+        "symbol": "ACME",
+        "price": 1_000_000,
+        "time_in_force": 99_999,
+        "firm": "FIRM",
+        "display": "Y",
+        "capacity": "P",
+        "iso": "N",
+        "min_qty": 0,
+        "cross": "N",
+        "customer": "N",
+    }
 
     async def trade():
         alice, bob = await connected(app, venue, "ALICE"), await connected(app, venue, "BOB")

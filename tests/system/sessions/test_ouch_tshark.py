@@ -44,9 +44,17 @@ def frame(data, from_client, seq):
     ports = (40_000, PORT) if from_client else (PORT, 40_000)
     tcp = struct.pack(">HHIIBBHHH", *ports, seq, 1, 5 << 4, 0x18, 65_535, 0, 0)
     ip = struct.pack(
-        ">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(data), 1, 0, 64, 6, 0,
+        ">BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(tcp) + len(data),
+        1,
+        0,
+        64,
+        6,
+        0,
         *([bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])][:: 1 if from_client else -1]),
-    )  # fmt: skip
+    )
     return bytes(12) + b"\x08\x00" + ip + tcp + data
 
 
@@ -64,10 +72,20 @@ def write_capture(path, packets):
 def dissect(path):
     """tshark's words on every packet."""
     run = subprocess.run(
-        ["tshark", "-r", str(path), "-d", f"tcp.port=={PORT},soupbintcp", "-V",
-         "--enable-heuristic", "ouch_soupbintcp"],
-        capture_output=True, text=True, timeout=BOUND_S,
-    )  # fmt: skip
+        [
+            "tshark",
+            "-r",
+            str(path),
+            "-d",
+            f"tcp.port=={PORT},soupbintcp",
+            "-V",
+            "--enable-heuristic",
+            "ouch_soupbintcp",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -110,9 +128,11 @@ class Tap(threading.Thread):
     def run(self):
         ours, _ = self.listener.accept()
         with (
-            ours, self.listener, socket.create_connection(("127.0.0.1", self.port)) as theirs,
+            ours,
+            self.listener,
+            socket.create_connection(("127.0.0.1", self.port)) as theirs,
             contextlib.suppress(ConnectionError),
-        ):  # fmt: skip
+        ):
             while True:
                 for one in select.select([ours, theirs], [], [])[0]:
                     data = one.recv(1 << 16)
@@ -138,8 +158,10 @@ def clean(text):
 def test_every_byte_of_live_traffic_is_dissected(tmp_path):
     """Logins, trades, a replace, a cancel, a modify, rejects, heartbeats, a logout; then everything
     is killed and the stream is recovered."""
-    rows = [{"name": name, "participant": n, "cancel_on_disconnect": 0, "heartbeat_ms": 50}
-            for n, name in enumerate(("ONE", "TWO"), 1)]  # fmt: skip
+    rows = [
+        {"name": name, "participant": n, "cancel_on_disconnect": 0, "heartbeat_ms": 50}
+        for n, name in enumerate(("ONE", "TWO"), 1)
+    ]
     taps = []
     with Venue(rows, tmp_path / "journal", durability="durable") as venue:
         (one, tap), (two, other) = tapped(venue, "ONE"), tapped(venue, "TWO")
@@ -181,8 +203,18 @@ def test_every_byte_of_live_traffic_is_dissected(tmp_path):
         clean(text)
         assert text.count("SoupBinTCP,") == sum(map(packets_of, both_ways(tap.pieces)))
         names |= set(re.findall(r"OUCH, (.*)\n", text))
-    assert {"Accepted", "Executed", "Rejected", "Replaced", "Canceled", "Order Modified",
-            "Enter Order", "Replace Order", "Cancel Order", "Modify Order"} <= names  # fmt: skip
+    assert {
+        "Accepted",
+        "Executed",
+        "Rejected",
+        "Replaced",
+        "Canceled",
+        "Order Modified",
+        "Enter Order",
+        "Replace Order",
+        "Cancel Order",
+        "Modify Order",
+    } <= names
 
 
 def both_ways(pieces):
@@ -208,9 +240,11 @@ def test_every_byte_is_dissected(tmp_path):
     ours += [sequenced(message) for message in (*day, *messages)]
     ours += [soupbin.END_OF_SESSION, soupbin.login_rejected("A"), soupbin.login_rejected("S")]
     theirs = [
-        soupbin.login_packet(LoginRequest("alice", "secret", "", 1)), soupbin.CLIENT_HEARTBEAT,
-        *map(unsequenced, (enter(), replace(), cancel(), modify("S", 5))), soupbin.LOGOUT_REQUEST,
-    ]  # fmt: skip
+        soupbin.login_packet(LoginRequest("alice", "secret", "", 1)),
+        soupbin.CLIENT_HEARTBEAT,
+        *map(unsequenced, (enter(), replace(), cancel(), modify("S", 5))),
+        soupbin.LOGOUT_REQUEST,
+    ]
     path = tmp_path / "session.pcap"
     write_capture(path, [(p, True) for p in theirs] + [(p, False) for p in ours])
     text = dissect(path)

@@ -44,9 +44,13 @@ def test_two_participants_trade(tmp_path: Path) -> None:
     text = re.sub(r"127\.0\.0\.1:900[^12]", "127.0.0.1:0", text)
     file.write_text(replaced(text, ports))
     with subprocess.Popen(
-        ["bash", "-c", f"exec {serve} {NOON}"], cwd=tmp_path, env=environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as serving:  # fmt: skip
+        ["bash", "-c", f"exec {serve} {NOON}"],
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as serving:
         try:
             noted = tmp_path / "journal" / "status.json"
 
@@ -75,10 +79,12 @@ def trade(lines: list[str], ports: dict[str, str], password: str) -> str:
     typed = [line.removeprefix("outcry> ") for line in lines if line.startswith("outcry> ")]
     messages = sum(line[:1].isdigit() for line in lines)
     with subprocess.Popen(
-        ["bash", "-c", f"exec {replaced(command, ports)}"], text=True,
+        ["bash", "-c", f"exec {replaced(command, ports)}"],
+        text=True,
         env=environment() | {"OUTCRY_PASSWORD": password, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as client:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as client:
         assert client.stdin is not None
         assert client.stdout is not None
         client.stdin.write("\n".join([*typed, "wait 600", ""]))

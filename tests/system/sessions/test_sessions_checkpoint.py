@@ -58,8 +58,9 @@ def assert_same(one, other):
         assert mine[name].tobytes() == theirs[name].tobytes(), name
     for here, there in zip(one.streams, other.streams, strict=True):
         assert (here.count, here.entry_end(here.count)) == (
-            there.count, there.entry_end(there.count),
-        )  # fmt: skip
+            there.count,
+            there.entry_end(there.count),
+        )
 
 
 def other_sessions(venue):

@@ -19,10 +19,14 @@ COUNT = 4_000
 SLOW = {"throttle_per_s": 1, "throttle_burst": 3}
 PROTOCOLS = [Protocol.OUCH42, Protocol.OUCH50, Protocol.FIX44]
 SESSIONS = [
-    {"name": f"S{int(protocol)}", "participant": int(protocol) + 1, "protocol": int(protocol),
-     **SLOW}
+    {
+        "name": f"S{int(protocol)}",
+        "participant": int(protocol) + 1,
+        "protocol": int(protocol),
+        **SLOW,
+    }
     for protocol in PROTOCOLS
-]  # fmt: skip
+]
 OWNER = {row["name"]: row["participant"] for row in SESSIONS}
 
 
@@ -64,18 +68,36 @@ class Flood:
     def order(self, index, rests=False):
         """Message ``index``, from 1."""
         if self.protocol == Protocol.OUCH42:
-            body = enter(f"f{index}", "B", 1, "ACME", 10_000,
-                         time_in_force=99999 if rests else 0)  # fmt: skip
+            body = enter(f"f{index}", "B", 1, "ACME", 10_000, time_in_force=99999 if rests else 0)
         elif self.protocol == Protocol.OUCH50:
             body = OUCH50.from_client("O").pack(
-                user_ref=index, side="B", quantity=1, symbol="ACME", price=10_000,
-                time_in_force="0" if rests else "3", display="Y", capacity="P", iso="N", cross="N",
-            )  # fmt: skip
+                user_ref=index,
+                side="B",
+                quantity=1,
+                symbol="ACME",
+                price=10_000,
+                time_in_force="0" if rests else "3",
+                display="Y",
+                capacity="P",
+                iso="N",
+                cross="N",
+            )
         else:
-            return fix(self.name, index + 1, "D", [
-                (11, f"f{index}"), (55, "ACME"), (54, "1"), (38, "1"), (40, "2"), (44, "1"),
-                (59, "0" if rests else "3"), (60, utc_text()),
-            ])  # fmt: skip
+            return fix(
+                self.name,
+                index + 1,
+                "D",
+                [
+                    (11, f"f{index}"),
+                    (55, "ACME"),
+                    (54, "1"),
+                    (38, "1"),
+                    (40, "2"),
+                    (44, "1"),
+                    (59, "0" if rests else "3"),
+                    (60, utc_text()),
+                ],
+            )
         return soupbin.packet("U", body)
 
     def push(self, data, enough):
@@ -98,8 +120,11 @@ class Flood:
         if self.protocol == Protocol.FIX44:
             while (end := self.data.find(b"\x0110=")) >= 0 and len(self.data) >= end + 8:
                 one, self.data = self.data[: end + 8], self.data[end + 8 :]
-                kinds = {b"\x01150=0\x01": "A", b"\x0158=too many messages\x01": "J",
-                         b"\x01150=4\x01": "C"}  # fmt: skip
+                kinds = {
+                    b"\x01150=0\x01": "A",
+                    b"\x0158=too many messages\x01": "J",
+                    b"\x01150=4\x01": "C",
+                }
                 self.kinds.append(next((k for part, k in kinds.items() if part in one), "?"))
             return
         while len(self.data) >= 3:

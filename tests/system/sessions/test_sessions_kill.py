@@ -77,8 +77,9 @@ def test_the_sessions_stage_dies_while_the_rest_lives(tmp_path):
     for place in places:
         seq += rng.randint(150, 400)
         deaths.append(("sessions", seq, place))
-    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0,
-               deaths=deaths) as venue:  # fmt: skip
+    with Venue(
+        SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0, deaths=deaths
+    ) as venue:
         restarts = itertools.count(1)
 
         def break_it():

@@ -35,11 +35,27 @@ def certificate(folder, name):
     """Of its own authority: the certificate and its key."""
     paths = folder / f"{name}.pem", folder / f"{name}-key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=venue", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", paths[1],
-         "-out", paths[0]],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=venue",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            paths[1],
+            "-out",
+            paths[0],
+        ],
+        check=True,
+        capture_output=True,
+    )
     return paths
 
 
@@ -113,8 +129,9 @@ def test_the_client_library_and_the_screen_speak_tls(venue, context, certified, 
         assert other.next()["token"] == "b1"
     foreign, _ = certificate(tmp_path, "foreign")
     with pytest.raises(ClientError, match="CERTIFICATE_VERIFY_FAILED"):
-        connect_screen(PortSpec(Protocol.OUCH42, *where, foreign, certified[1]), "TWO", PASSWORD,
-                       "", 1)  # fmt: skip
+        connect_screen(
+            PortSpec(Protocol.OUCH42, *where, foreign, certified[1]), "TWO", PASSWORD, "", 1
+        )
 
 
 def descriptors(venue):

@@ -145,8 +145,16 @@ def kernel_socket() -> dict[str, Any]:
 
 
 def test_a_kernel_socket_takes_what_is_the_sessions_once(kernel_socket: dict[str, Any]) -> None:
-    ids = [*range(1, 6), *range(10, 32), 40, *range(50, 55), *range(60, 65), *range(70, 75),
-           *range(80, 85), *range(90, 95)]  # fmt: skip
+    ids = [
+        *range(1, 6),
+        *range(10, 32),
+        40,
+        *range(50, 55),
+        *range(60, 65),
+        *range(70, 75),
+        *range(80, 85),
+        *range(90, 95),
+    ]
     assert kernel_socket["ids"] == ids
     assert set(kernel_socket["participants"]) == {0, 1}
     answers = kernel_socket["answers"]

@@ -77,11 +77,15 @@ def test_many_that_are_slow_dead_or_hostile(count, tmp_path):
             grown = sum(venue.memories().values()) - held
             open_now = descriptors(pids)
             figures = {
-                "subscribers": KINDS * count, "connections": stands, "orders": 450,
-                "acknowledged": 450, "told": until.book.open_orders,
-                "grown_kib": grown // 1024, "descriptors_before": open_before,
+                "subscribers": KINDS * count,
+                "connections": stands,
+                "orders": 450,
+                "acknowledged": 450,
+                "told": until.book.open_orders,
+                "grown_kib": grown // 1024,
+                "descriptors_before": open_before,
                 "descriptors": open_now,
-            }  # fmt: skip
+            }
             assert grown < MOST_KIB_EACH * 1024 * KINDS * count + (32 << 20), figures
             assert open_now <= open_before + 2 * count + 64, figures
         venue.set_time("2026-11-23T18:00")

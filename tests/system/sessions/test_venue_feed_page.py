@@ -30,8 +30,11 @@ LISTENS = re.findall(r"outcry feed listen [^`\n]+", PAGE)
 def days(tmp_path_factory):
     served_days = Days(tmp_path_factory.mktemp("page"))
     tin = {"symbol": b"TIN", "time_in_force": TimeInForce.DAY}
-    for one in (order(1, Side.SELL, 3, 10_100, **tin), order(2, Side.BUY, 2, 10_100, **tin),
-                order(3, Side.BUY, 5, 9_900, **tin)):  # fmt: skip
+    for one in (
+        order(1, Side.SELL, 3, 10_100, **tin),
+        order(2, Side.BUY, 2, 10_100, **tin),
+        order(3, Side.BUY, 5, 9_900, **tin),
+    ):
         assert served_days.venue.send(one)["acknowledged"] == 1
     yield served_days
     served_days.close()
@@ -41,11 +44,14 @@ def here(text: str, days: Days) -> str:
     """The page's addresses as this venue's."""
     spec = days.spec
     for shown, real in (
-        ("239.193.0.1:26400", spec.a), ("239.193.0.2:26400", spec.b),
-        ("10.0.0.1:26401", spec.retransmission), ("10.0.0.1:26402", spec.snapshots),
-        ("10.0.0.1:26403", spec.stream), ("239.193.0.3:26400", spec.depth),
+        ("239.193.0.1:26400", spec.a),
+        ("239.193.0.2:26400", spec.b),
+        ("10.0.0.1:26401", spec.retransmission),
+        ("10.0.0.1:26402", spec.snapshots),
+        ("10.0.0.1:26403", spec.stream),
+        ("239.193.0.3:26400", spec.depth),
         ("10.0.0.1:8460", spec.pages),
-    ):  # fmt: skip
+    ):
         host, port = shown.split(":")
         text = text.replace(shown, "{}:{}".format(*real))
         text = text.replace(f'("{host}", {port})', repr(real))
@@ -91,8 +97,9 @@ def test_the_conflated_feed_knows_the_last_trade_also_when_it_begins_again(days)
             receiver.book._levels.clear()
             receiver.book.last.clear()
             if len(runs) == 1:
-                (pid,) = [pid for name, pid in named_children(days.venue.process.pid)
-                          if name == "depth"]  # fmt: skip
+                (pid,) = [
+                    pid for name, pid in named_children(days.venue.process.pid) if name == "depth"
+                ]
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
     receiver.close()

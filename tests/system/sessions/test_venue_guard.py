@@ -29,9 +29,11 @@ class Subscriber(threading.Thread):
         super().__init__(daemon=True)
         self.stream, self.enough = bytearray(), threading.Event()
         self.receiver = Receiver(
-            [("239.193.9.7", ports["a"])], ("127.0.0.1", ports["requests"]), "127.0.0.1",
+            [("239.193.9.7", ports["a"])],
+            ("127.0.0.1", ports["requests"]),
+            "127.0.0.1",
             lambda data, first: self.stream.extend(data),
-        )  # fmt: skip
+        )
 
     def run(self) -> None:
         while not self.enough.is_set():
@@ -64,8 +66,13 @@ def test_the_feed_says_each_decision_live_over_a_kill(tmp_path: Path) -> None:
     assert bytes(public.stream) == made_again
     said = [one.replace(" GOLD", "") for one in protections(made_again) if "GOLD" in one]
     assert said == [
-        "H H CLSD", "H Q PREO", "H T CONT", "H P LUDP", "H Q T7", "J 1000 1200 800 0",
-    ]  # fmt: skip
+        "H H CLSD",
+        "H Q PREO",
+        "H T CONT",
+        "H P LUDP",
+        "H Q T7",
+        "J 1000 1200 800 0",
+    ]
     last = floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
     assert replay(floor.journal_path)["state_hash"] == last["state_hash"]

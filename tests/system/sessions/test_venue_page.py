@@ -18,9 +18,13 @@ def test_the_pages_commands(tmp_path: Path) -> None:
     assert "no mistake" in run(check, tmp_path)
     assert run(password, tmp_path).startswith("$argon2id$")
     with subprocess.Popen(
-        ["bash", "-c", f"exec {serve} --from 2026-11-23T12:00"], cwd=tmp_path, text=True,
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as serving:  # fmt: skip
+        ["bash", "-c", f"exec {serve} --from 2026-11-23T12:00"],
+        cwd=tmp_path,
+        text=True,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as serving:
         try:
             noted = tmp_path / "journal" / "status.json"
 

@@ -50,9 +50,13 @@ def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
     before = len(floor.journal()[0])
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(
-            send, flow(), ("127.0.0.1", floor.venue.port), rate=1_000,
-            sender_id=floor.venue.senders, timeout_s=BOUND_S,
-        )  # fmt: skip
+            send,
+            flow(),
+            ("127.0.0.1", floor.venue.port),
+            rate=1_000,
+            sender_id=floor.venue.senders,
+            timeout_s=BOUND_S,
+        )
         try:
             beyond(before + 500)
             floor.ask("kill", "participant", "1")
@@ -72,8 +76,10 @@ def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
     assert at_gateway[first:].all()
     answers = events[np.isin(events["cause_seq"], behind["seq"])]
     assert set(kinds(answers)) == {EventKind.REJECTED}
-    print(f"refused by the core {first}, by the gateway {len(behind) - first}; "
-          f"{int(behind['seq'][first]) - killed} commands behind the kill")  # fmt: skip
+    print(
+        f"refused by the core {first}, by the gateway {len(behind) - first}; "
+        f"{int(behind['seq'][first]) - killed} commands behind the kill"
+    )
     floor.again()
     assert floor.venue.status()["risk"]["killed"] == [1]
     floor.ask("resume", "participant", "1")

@@ -103,8 +103,9 @@ def test_two_days_with_kills_in_each_state(two_days: TwoDays) -> None:
     assert tin == [Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS]  # it was halted first
     assert replay(venue.journal)["state_hash"] == last["state_hash"]
     assert venue.journal.joinpath("status.json").exists()
-    shown = subprocess.run([*OUTCRY, "venue", "status", two_days.floor.file],
-                           capture_output=True, text=True)  # fmt: skip
+    shown = subprocess.run(
+        [*OUTCRY, "venue", "status", two_days.floor.file], capture_output=True, text=True
+    )
     assert "TEST: stopped" in shown.stdout
     assert "2026-11-23: ended behind command" in shown.stdout
 
@@ -134,8 +135,16 @@ def test_a_venue_says_when_it_begins_ends_and_what_happened(two_days: TwoDays) -
     last_start = max(at for at, text in enumerate(texts) if text == "serving")
     numbers = [line["event.sequence"] for line in lines[last_start + 1 :]]
     assert numbers == sorted(numbers)
-    keys = {"@timestamp", "log.level", "message", "ecs.version", "service.name",
-            "service.node.name", "process.pid", "event.sequence"}  # fmt: skip
+    keys = {
+        "@timestamp",
+        "log.level",
+        "message",
+        "ecs.version",
+        "service.name",
+        "service.node.name",
+        "process.pid",
+        "event.sequence",
+    }
     assert all(set(line) == keys for line in lines)
     assert log_folder(venue.journal).stat().st_mode & 0o077 == 0
 
@@ -173,9 +182,10 @@ def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
         sender.start()
 
         def has_passed(
-            pipeline: RunningPipeline = pipeline, passed: int = passed,
+            pipeline: RunningPipeline = pipeline,
+            passed: int = passed,
             sender: threading.Thread = sender,
-        ) -> bool:  # fmt: skip
+        ) -> bool:
             # The sender gives up if the venue does not answer in time.
             return pipeline.positions()["sequenced"] >= passed or not sender.is_alive()
 
@@ -197,10 +207,21 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
     """Without a packet port; the days' own commands are all there is, and the journal has them."""
     (tmp_path / "venue.toml").write_text(VENUE)
     serving = subprocess.Popen(
-        [*OUTCRY, "serve", "venue.toml", "--from", "2026-11-26T07:00", "--speed", "40000",
-         "--json"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            *OUTCRY,
+            "serve",
+            "venue.toml",
+            "--from",
+            "2026-11-26T07:00",
+            "--speed",
+            "40000",
+            "--json",
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     noted = tmp_path / "journal" / "days.jsonl"
 
     def three_days_noted() -> bool:

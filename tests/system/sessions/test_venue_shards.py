@@ -33,8 +33,10 @@ def drive(floor: Floor) -> dict[str, Any]:
     assert floor.venue.status()["risk"]["killed"] == [4]
     floor.ask("resume", "participant", "4")
     floor.send(flow(4, 300, 3_000))
-    assert "loss follows prices: it needs one partition, not 4" in floor.ask(
-        "limits", "set", "loss", "5", "--participant", "1", status=1)["error"]  # fmt: skip
+    assert (
+        "loss follows prices: it needs one partition, not 4"
+        in floor.ask("limits", "set", "loss", "5", "--participant", "1", status=1)["error"]
+    )
     rows = desk(floor)
     assert any(row["limits"][0]["used"] for row in rows)
     used = LimitsUsed(pipeline_of(floor).owner).shares([1, 2, 3, 4])
@@ -73,10 +75,13 @@ def test_the_feed_tells_what_all_matchers_did(tmp_path: Path) -> None:
             days.venue.send(np.concatenate([bids, sale]))
         wanted = [(50_000, 7, 2)]
         days.wait_for(
-            *(lambda book=book, n=n: book.levels(n, "B") == wanted
-              for book in (days.receiver.book, days.stream.book) for n in (1, 2)),
+            *(
+                lambda book=book, n=n: book.levels(n, "B") == wanted
+                for book in (days.receiver.book, days.stream.book)
+                for n in (1, 2)
+            ),
             lambda: len(days.streamed) == len(days.multicast),
-        )  # fmt: skip
+        )
         assert days.streamed == days.multicast
         book = Book()
         book.apply(bytes(days.multicast))

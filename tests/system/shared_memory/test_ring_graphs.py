@@ -73,11 +73,15 @@ def test_nobody_sees_what_those_before_it_have_not_released(
     stamps = {name: shared_words(total + 1) for name in graph}
     with (
         RingBuffer.create(
-            ring_name("graph"), capacity, RECORD, graph, multi_producer=True,
+            ring_name("graph"),
+            capacity,
+            RECORD,
+            graph,
+            multi_producer=True,
             blocking=strategy.sleeps,
         ) as ring,
         Children() as children,
-    ):  # fmt: skip
+    ):
         readers = [
             children.fork(stamp, ring, name, after, stamps, strategy)
             for name, after in graph.items()
@@ -121,11 +125,16 @@ def test_a_pool_takes_each_record_exactly_once(
     beside = {"beside": shared_words(TOTAL + 1)}
     with (
         RingBuffer.create(
-            ring_name("pool"), capacity, RECORD, ["beside"], pools={"pool": workers},
-            multi_producer=True, blocking=strategy.sleeps,
+            ring_name("pool"),
+            capacity,
+            RECORD,
+            ["beside"],
+            pools={"pool": workers},
+            multi_producer=True,
+            blocking=strategy.sleeps,
         ) as ring,
         Children() as children,
-    ):  # fmt: skip
+    ):
         pids = [
             children.fork(work, ring, number, taken, strategy, 1 + number)
             for number in range(workers)

@@ -111,9 +111,14 @@ class Storm:
         self.rng = random.Random(seed)
         self.ledger = Ledger()
         self.ring = RingBuffer.create(
-            ring_name("storm"), capacity, RECORD, READERS, pools={"pool": WORKERS},
-            multi_producer=True, blocking=strategy.sleeps,
-        )  # fmt: skip
+            ring_name("storm"),
+            capacity,
+            RECORD,
+            READERS,
+            pools={"pool": WORKERS},
+            multi_producer=True,
+            blocking=strategy.sleeps,
+        )
         self.children = Children()
         self.pids: dict[Role, int] = {}
         self.started = 0
@@ -144,17 +149,32 @@ class Storm:
     def run_compiled_producer(self, out: Producer, producer: int) -> None:
         book, ring, record = self.ledger, self.ring, np.zeros(1, RECORD)
         produce_compiled(
-            ring.address, ring.mask, ring.shift, out.entry, record.ctypes.data,
-            producer << NUMBER_BITS, book.stop.ctypes.data, book.intended[producer:].ctypes.data,
-            book.returned[producer].ctypes.data, SEQ_MAX // (PRODUCERS + 1),
-        )  # fmt: skip
+            ring.address,
+            ring.mask,
+            ring.shift,
+            out.entry,
+            record.ctypes.data,
+            producer << NUMBER_BITS,
+            book.stop.ctypes.data,
+            book.intended[producer:].ctypes.data,
+            book.returned[producer].ctypes.data,
+            SEQ_MAX // (PRODUCERS + 1),
+        )
 
     def run_compiled_worker(self, worker: Worker, row: Words) -> None:
         book, ring = self.ledger, self.ring
         wrong = work_compiled(
-            ring.address, ring.mask, ring.shift, worker.pool, worker.entry, worker._done, TAKE_MAX,
-            row.ctypes.data, book.finishing.ctypes.data, book.finished.ctypes.data,
-        )  # fmt: skip
+            ring.address,
+            ring.mask,
+            ring.shift,
+            worker.pool,
+            worker.entry,
+            worker._done,
+            TAKE_MAX,
+            row.ctypes.data,
+            book.finishing.ctypes.data,
+            book.finished.ctypes.data,
+        )
         assert wrong == 0
 
     def read(self, name: str, seed: int) -> None:
@@ -367,9 +387,14 @@ def warm_up() -> None:
     compile_kernel(work_compiled, 10)
     for strategy in WaitStrategy:
         with RingBuffer.create(
-            ring_name("warm"), 8, RECORD, ["a"], pools={"pool": 1}, multi_producer=True,
+            ring_name("warm"),
+            8,
+            RECORD,
+            ["a"],
+            pools={"pool": 1},
+            multi_producer=True,
             blocking=True,
-        ) as ring:  # fmt: skip
+        ) as ring:
             with ring.producer() as producer:
                 producer.publish(make_records(1, 1, 2))
                 producer.claim(1).publish()

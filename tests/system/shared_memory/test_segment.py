@@ -185,8 +185,10 @@ def test_hugetlbfs_segments_behave_as_others(tmp_path: Path) -> None:
             pytest.skip("no four free huge pages could be made here")
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", mount, sys.executable, HUGE, str(folder)],
-            capture_output=True, text=True, timeout=BOUND_S,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+        )
         if "unshare: " in done.stderr or "mount: " in done.stderr:
             pytest.skip(f"no mount of our own: {done.stderr}")
         assert done.stdout == "all held\n", done.stderr

@@ -10,9 +10,10 @@ def test_a_limit_of_risk_is_named_with_its_figures(audited):
     tables = [table for day in sorted({k.day for k in trail.links}) for table in trail.day(day)]
     rows = [row for table in tables for row in table.to_pylist()]
     refused = next(
-        row for row in rows
+        row
+        for row in rows
         if row["reason"] == "RISK" and row["action"] == "REJECT" and row["command"] == "NEW"
-    )  # fmt: skip
+    )
     answer = why(audited, refused["order_id"], refused["symbol"], refused["entry_seq"])
     assert (answer.cause, answer.facts["reason"]) == ("REJECTED", "RISK")
     assert refused["risk_result"].removeprefix("REFUSED ") in answer.lines[0]

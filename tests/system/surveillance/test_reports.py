@@ -63,8 +63,9 @@ def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
             for name in ("buyer", "seller", "quantity", "price", "trading_time", "instrument"):
                 assert first[name] == second[name]
             assert {first["executing_entity"], second["executing_entity"]} == {
-                first["buyer"], first["seller"],
-            }  # fmt: skip
+                first["buyer"],
+                first["seller"],
+            }
             for record in (first, second):
                 own = source[record["transaction_reference"]]
                 side = "buyer" if own["side"] == "BUY" else "seller"
@@ -78,10 +79,11 @@ def test_ratios_count_what_was_asked_and_what_traded(trail):
         rows = rows_of(trail, day)
         for row in ratios:
             mine = [
-                one for one in rows
+                one
+                for one in rows
                 if str(one["participant"]) == row["participant"]
                 and one["symbol"] == row["instrument"]
-            ]  # fmt: skip
+            ]
             trades = [one for one in mine if one["action"] == "TRADE"]
             assert int(row["transaction_lots"]) == sum(one["qty_lots"] for one in trades)
             assert int(row["transactions"]) == len({one["match"] for one in trades})

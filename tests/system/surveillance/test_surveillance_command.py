@@ -26,9 +26,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal of twelve minutes with four manipulators."""
     folder = tmp_path_factory.mktemp("market")
     done = warm_outcry.run(
-        ["surveillance", "sample", "day", "--seed", "4", "--minutes", "12",
-         "--manipulators", MANIPULATORS], folder, 600,
-    )  # fmt: skip
+        [
+            "surveillance",
+            "sample",
+            "day",
+            "--seed",
+            "4",
+            "--minutes",
+            "12",
+            "--manipulators",
+            MANIPULATORS,
+        ],
+        folder,
+        600,
+    )
     assert done.returncode == 0, done.stderr
     return folder / "day"
 

@@ -103,11 +103,15 @@ def test_processes_that_need_a_kernel_at_once_compile_it_once(tree):
     start = "import sys\nfrom openoutcry.flow import caller\nprint(flush=True)\nsys.stdin.read()\n"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", start + ASK], env=environment, cwd=tree, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-c", start + ASK],
+            env=environment,
+            cwd=tree,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for _ in range(5)
-    ]  # fmt: skip
+    ]
     for process in processes:
         process.stdout.readline()
     for process in processes:

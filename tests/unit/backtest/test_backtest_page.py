@@ -26,7 +26,9 @@ def test_the_strategy_of_the_page(tmp_path) -> None:
     (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
     strategy = load_strategy(f"{tmp_path / 'mine.py'}:buyer")
     day = prepare_day(open_recording("generated:normal:2000:1"), tmp_path / "day")
-    runs = [run_day(day, one, {}, parse_latency("constant:100:100"))
-            for one in (strategy, strategy.in_python())]  # fmt: skip
+    runs = [
+        run_day(day, one, {}, parse_latency("constant:100:100"))
+        for one in (strategy, strategy.in_python())
+    ]
     assert runs[0].hash == runs[1].hash
     assert runs[0].figures["fills"] > 0

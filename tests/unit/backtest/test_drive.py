@@ -47,8 +47,12 @@ MARKET = [
 
 def test_an_order_waits_for_all_that_was_ahead_of_it(tmp_path):
     """Five lots are ahead: the first sale of five passes it by, the second of two fills it."""
-    rows = [*MARKET, (NEW, Side.BUY, 99, 4, 0, DAY, 5), (NEW, Side.SELL, 99, 5, 0, IOC, 5),
-            (NEW, Side.SELL, 99, 2, 0, IOC, 5)]  # fmt: skip
+    rows = [
+        *MARKET,
+        (NEW, Side.BUY, 99, 4, 0, DAY, 5),
+        (NEW, Side.SELL, 99, 5, 0, IOC, 5),
+        (NEW, Side.SELL, 99, 2, 0, IOC, 5),
+    ]
     day = day_of(rows, tmp_path / "day", True)
     start = day.first_ns
     fills, run = fills_of(day, (BUY, 99, 1, LIMIT_DAY))
@@ -144,9 +148,17 @@ def test_latency_models():
 
 @pytest.mark.parametrize(
     "text",
-    ["constant:1", "constant:-1:0", "drawn:9:1", "measured:x", "z:1", f"constant:{2**63}:0",
-     f"constant:0:{2**62}", f"drawn:1:{10**20}"],
-)  # fmt: skip
+    [
+        "constant:1",
+        "constant:-1:0",
+        "drawn:9:1",
+        "measured:x",
+        "z:1",
+        f"constant:{2**63}:0",
+        f"constant:0:{2**62}",
+        f"drawn:1:{10**20}",
+    ],
+)
 def test_a_latency_that_is_none_is_refused(text):
     """Also one that no sum of times in a run has room for."""
     with pytest.raises(BacktestError):

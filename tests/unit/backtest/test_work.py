@@ -82,10 +82,24 @@ def test_the_strategys_participant_is_nobodys_else(tmp_path):
 
 def test_the_command_writes_tables_and_a_page(tmp_path):
     """In this process; the second time everything is there."""
-    command = ["backtest", "generated:normal:500:1", "generated:normal:500:2", "--strategy",
-               "requoter", "--param", "offset_ticks=0..1", "--latency", "constant:0:0",
-               "--latency", "drawn:1000:20000", "--out", str(tmp_path / "out"), "--workers", "0",
-               "--json"]  # fmt: skip
+    command = [
+        "backtest",
+        "generated:normal:500:1",
+        "generated:normal:500:2",
+        "--strategy",
+        "requoter",
+        "--param",
+        "offset_ticks=0..1",
+        "--latency",
+        "constant:0:0",
+        "--latency",
+        "drawn:1000:20000",
+        "--out",
+        str(tmp_path / "out"),
+        "--workers",
+        "0",
+        "--json",
+    ]
     first = CliRunner().invoke(main, command)
     assert first.exit_code == 0, first.output
     summary = json.loads(first.stdout)

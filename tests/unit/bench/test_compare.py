@@ -30,9 +30,13 @@ from tests.support.pipeline import warm_outcry
 
 @pytest.mark.parametrize(
     ("better", "factor", "verdict"),
-    [("lower", 1.05, SLOWER), ("lower", 0.95, FASTER), ("higher", 1.05, FASTER),
-     ("higher", 0.95, SLOWER)],
-)  # fmt: skip
+    [
+        ("lower", 1.05, SLOWER),
+        ("lower", 0.95, FASTER),
+        ("higher", 1.05, FASTER),
+        ("higher", 0.95, SLOWER),
+    ],
+)
 def test_a_clear_difference_is_called_in_its_direction(better, factor, verdict):
     """5 % with 1 % noise a round, for figures where less and where more is better."""
     random = np.random.default_rng(RANDOM_SEED)

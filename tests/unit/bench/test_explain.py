@@ -191,10 +191,12 @@ def test_layers_take_what_those_before_left():
 SLICES = st.lists(
     st.builds(
         lambda start, length, cause: Slice(start, start + length, cause),
-        st.integers(0, 60), st.integers(0, 30), st.sampled_from("abc"),
+        st.integers(0, 60),
+        st.integers(0, 30),
+        st.sampled_from("abc"),
     ),
     max_size=8,
-)  # fmt: skip
+)
 
 
 @given(SLICES, SLICES, st.integers(0, 90), st.integers(0, 90))
@@ -218,9 +220,12 @@ def test_spans_that_do_not_add_up_stop_the_run():
 def rung(rate: int, p50: float, achieved: float = 1.0) -> SimpleNamespace:
     values = np.full(100, int(p50))
     return SimpleNamespace(
-        rate=rate, achieved=achieved * rate, warm=10, spans=lambda: {"whole": values},
+        rate=rate,
+        achieved=achieved * rate,
+        warm=10,
+        spans=lambda: {"whole": values},
         warm_up=lambda: values,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("limit", [25_000, 700_000, 5_000_000])

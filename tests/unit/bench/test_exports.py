@@ -41,7 +41,8 @@ def test_overlapping_is_what_comparing_all_pairs_gives(windows, spans):
     ends = starts + np.array([length for _, length in windows])
     steps = [Step("p", "s", start, start + length) for start, length in spans]
     expected = [
-        one for one in steps
+        one
+        for one in steps
         if any(one.start_ns <= b and one.end_ns >= a for a, b in zip(starts, ends, strict=True))
-    ]  # fmt: skip
+    ]
     assert overlapping(steps, merged(starts, ends)) == expected

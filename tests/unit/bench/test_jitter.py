@@ -102,9 +102,13 @@ def test_the_kernels_accounts_become_figures_of_the_spin(kernel):
     figures = {}
     jitter.counted(one, lambda name, unit, better, value: figures.update({name: value}), None)
     assert figures == {
-        "interrupts_core2": 253, "steal_ppb_core2": 2e9 / os.sysconf("SC_CLK_TCK"),
-        "switches_core2": 100, "own_switches_core2": 4, "own_wait_ppb_core2": 5_000, "smi_core2": 2,
-    }  # fmt: skip
+        "interrupts_core2": 253,
+        "steal_ppb_core2": 2e9 / os.sysconf("SC_CLK_TCK"),
+        "switches_core2": 100,
+        "own_switches_core2": 4,
+        "own_wait_ppb_core2": 5_000,
+        "smi_core2": 2,
+    }
     assert jitter.by_name(one) == {"i8042": 2, "new": 1, "LOC": 250}
 
 
@@ -131,8 +135,13 @@ def test_accounts_that_cannot_be_read_are_missing_with_the_reason(kernel, tmp_pa
 
 def test_cores_are_grouped_by_what_was_measured():
     """Two pairs that are near, and a core that is far from all of them."""
-    table = [[0, 50, 400, 410, 900], [50, 0, 400, 400, 900], [400, 400, 0, 60, 900],
-             [410, 400, 60, 0, 900], [900, 900, 900, 900, 0]]  # fmt: skip
+    table = [
+        [0, 50, 400, 410, 900],
+        [50, 0, 400, 400, 900],
+        [400, 400, 0, 60, 900],
+        [410, 400, 60, 0, 900],
+        [900, 900, 900, 900, 0],
+    ]
     assert groups([0, 1, 2, 3, 4], table) == [[0, 1], [2, 3], [4]]
 
 

@@ -38,11 +38,13 @@ def test_counters_are_read_by_thread():
 
 def test_samples_become_stacks():
     """Outermost frame first, under the process they belong to."""
-    assert folded(SCRIPT.splitlines(), {11: "front"}) == Counter({
-        ("front", "run_stages", "__vdso_clock_gettime"): 1,
-        ("front", "run_stages"): 1,
-        ("sleep", "[unknown]"): 1,
-    })  # fmt: skip
+    assert folded(SCRIPT.splitlines(), {11: "front"}) == Counter(
+        {
+            ("front", "run_stages", "__vdso_clock_gettime"): 1,
+            ("front", "run_stages"): 1,
+            ("sleep", "[unknown]"): 1,
+        }
+    )
 
 
 def test_the_flame_graph_gives_each_frame_its_share():

@@ -26,8 +26,12 @@ def rounds(count, *noises):
 def test_figures_are_kept_in_the_order_of_the_rounds():
     """Each round's value of ours and of a peer, in one result with its unit."""
     bench_rounds = rounds(3)
-    bench_rounds.run(lambda number, add: (add("x", "ns", "lower", number + 1.0),
-                                          add("x", "ns", "lower", 2.0, "peer")))  # fmt: skip
+    bench_rounds.run(
+        lambda number, add: (
+            add("x", "ns", "lower", number + 1.0),
+            add("x", "ns", "lower", 2.0, "peer"),
+        )
+    )
     (result,) = bench_rounds.results()
     assert result["rounds"] == [1.0, 2.0, 3.0]
     assert result["against"]["peer"]["ratio"] == 1.0

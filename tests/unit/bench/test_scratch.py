@@ -39,8 +39,11 @@ def test_a_folder_is_gone_after_an_error_and_after_sigterm() -> None:
 def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
     """Of the same subject, and of no process that lives."""
     stale = Path(f".bench-kill-{NO_PID}-x")
-    kept = [Path(f".bench-kill-{os.getpid()}-x"), Path(f".bench-risk-{NO_PID}-x"),
-            Path(".bench-kill-mine")]  # fmt: skip
+    kept = [
+        Path(f".bench-kill-{os.getpid()}-x"),
+        Path(f".bench-risk-{NO_PID}-x"),
+        Path(".bench-kill-mine"),
+    ]
     for path in (stale, *kept):
         path.mkdir()
         (path / "file").touch()

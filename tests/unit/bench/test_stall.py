@@ -30,10 +30,17 @@ def test_a_stall_stands_out_of_a_gap_of_the_hosts():
     runs = {}
     for name, stalled in (("stalled", True), ("undisturbed", False)):
         done = made_up(stalled)
-        runs[name] = summed([{
-            **by_window(done), "heat_columns": occupied(heat(done)), "share_of_decade": 0.0,
-            "watched": None, "noisy": False,
-        }])  # fmt: skip
+        runs[name] = summed(
+            [
+                {
+                    **by_window(done),
+                    "heat_columns": occupied(heat(done)),
+                    "share_of_decade": 0.0,
+                    "watched": None,
+                    "noisy": False,
+                }
+            ]
+        )
     assert runs["stalled"]["windows"] == 5
     assert runs["stalled"]["p999_quiet_ns"] == pytest.approx(40_000, rel=0.01)
     assert runs["undisturbed"]["p999_quiet_ns"] == 500

@@ -110,14 +110,24 @@ def test_sql_tells_spans_lists_and_infinity(finished_run: dict[str, Any]) -> Non
     )
     (row,) = csv.DictReader(io.StringIO(outcry("sql", journal, query, "--csv")))
     assert row | {"never": ""} == {
-        "span": "3 days 00:01:30", "both": "[1, 7]", "s": "{'a': [[1.5]], 'b': {1=2}}",
-        "x": "inf", "xs": "[inf]", "raw": "\\xFF", "never": "",
-    }  # fmt: skip
+        "span": "3 days 00:01:30",
+        "both": "[1, 7]",
+        "s": "{'a': [[1.5]], 'b': {1=2}}",
+        "x": "inf",
+        "xs": "[inf]",
+        "raw": "\\xFF",
+        "never": "",
+    }
     (row,) = json.loads(outcry("sql", journal, query, "--json"), parse_constant=pytest.fail)
     assert row | {"never": ""} == {
-        "span": "3 days 00:01:30", "both": [1, 7], "s": {"a": [["1.5"]], "b": [[1, 2]]},
-        "x": None, "xs": [None], "raw": "\\xFF", "never": "",
-    }  # fmt: skip
+        "span": "3 days 00:01:30",
+        "both": [1, 7],
+        "s": {"a": [["1.5"]], "b": [[1, 2]]},
+        "x": None,
+        "xs": [None],
+        "raw": "\\xFF",
+        "never": "",
+    }
     assert "3 days 00:01:30" in outcry("sql", journal, query)
     span = "select max(rx_time) - min(rx_time) as span, list(seq) from orders group by symbol"
     assert outcry("sql", journal, span, "--csv").startswith('"span","list(seq)"\n"')
@@ -224,7 +234,16 @@ def test_an_export_that_cannot_be(finished_run: dict[str, Any], tmp_path: Path) 
         "export", journal, "--format", "csv", "--out", str(tmp_path / "no" / "x"), status=1
     )
     assert "there is no folder" in output
-    output = outcry("export", journal, "--format", "lobster", "--symbol", "NOPE", "--out",
-                    str(tmp_path / "x"), status=1)  # fmt: skip
+    output = outcry(
+        "export",
+        journal,
+        "--format",
+        "lobster",
+        "--symbol",
+        "NOPE",
+        "--out",
+        str(tmp_path / "x"),
+        status=1,
+    )
     assert "NOPE is not among the journal's instruments" in output
     assert list(tmp_path.iterdir()) == []

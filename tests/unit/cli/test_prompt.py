@@ -101,9 +101,29 @@ def test_any_words_are_answered_by_lines(bench):
     command."""
     typing = {kind: typing_of(bench, kind) for kind in KINDS}
     words = [
-        *USAGES, "ACME", "BOLT", "NOPE", "C1", "1", "F1", "10", "-1", "0", "4294967295", "1e9",
-        "9" * 30, "ioc", "hidden", "\x1b[2J", "é", "T", "market", ".", "1.00001", "",
-    ]  # fmt: skip
+        *USAGES,
+        "ACME",
+        "BOLT",
+        "NOPE",
+        "C1",
+        "1",
+        "F1",
+        "10",
+        "-1",
+        "0",
+        "4294967295",
+        "1e9",
+        "9" * 30,
+        "ioc",
+        "hidden",
+        "\x1b[2J",
+        "é",
+        "T",
+        "market",
+        ".",
+        "1.00001",
+        "",
+    ]
     never = {"quit", "exit", "listen", "wait"}
     rng = random.Random(48)
     for _ in range(300):

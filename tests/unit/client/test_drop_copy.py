@@ -22,14 +22,28 @@ def copy_bytes(**fields):
 
 def test_a_cancel_of_a_session_of_ouch_42():
     data = copy_bytes(
-        kind=EventKind.CANCELLED, reason=Reason.USER, side=Side.SELL, participant=7, instrument=2,
-        order_id=99, price_ticks=100, qty_lots=5, leaves_lots=0, seq=3, rx_ts_ns=10**18,
-        session="ALPHA", protocol=Protocol.OUCH42, token=b"C1".ljust(14),
-    )  # fmt: skip
+        kind=EventKind.CANCELLED,
+        reason=Reason.USER,
+        side=Side.SELL,
+        participant=7,
+        instrument=2,
+        order_id=99,
+        price_ticks=100,
+        qty_lots=5,
+        leaves_lots=0,
+        seq=3,
+        rx_ts_ns=10**18,
+        session="ALPHA",
+        protocol=Protocol.OUCH42,
+        token=b"C1".ljust(14),
+    )
     copy = read_copy(4, data)
     assert (copy.event, copy.side, copy.token, copy.session) == (
-        EventKind.CANCELLED, Side.SELL, "C1", "ALPHA",
-    )  # fmt: skip
+        EventKind.CANCELLED,
+        Side.SELL,
+        "C1",
+        "ALPHA",
+    )
     assert (copy.order_id, copy.event_seq, copy.rx_ts_ns) == (99, 3, 10**18)
     assert str(copy) == (
         "4 cancelled session=ALPHA token=C1 side=SELL qty_lots=5 price_ticks=100 leaves_lots=0 "
@@ -39,10 +53,19 @@ def test_a_cancel_of_a_session_of_ouch_42():
 
 def test_a_reject_by_a_limit_says_its_figures():
     data = copy_bytes(
-        kind=EventKind.REJECTED, reason=Reason.RISK, side=Side.BUY, participant=7, instrument=2,
-        contra_id=1 << 9 | 1 << 17, price_ticks=100, leaves_lots=0, qty_lots=120,
-        session="ALPHA", protocol=Protocol.OUCH42, token=b"C1".ljust(14),
-    )  # fmt: skip
+        kind=EventKind.REJECTED,
+        reason=Reason.RISK,
+        side=Side.BUY,
+        participant=7,
+        instrument=2,
+        contra_id=1 << 9 | 1 << 17,
+        price_ticks=100,
+        leaves_lots=0,
+        qty_lots=120,
+        session="ALPHA",
+        protocol=Protocol.OUCH42,
+        token=b"C1".ljust(14),
+    )
     assert str(read_copy(4, data)) == (
         "4 rejected session=ALPHA token=C1 side=BUY instrument=2 participant=7 "
         "reason=MAX_QTY: limit 100, stands 0, asked 120; OPEN_ORDERS"

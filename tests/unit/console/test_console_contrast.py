@@ -9,8 +9,12 @@ from openoutcry.console.server import STATIC
 TEXT, GRAPHIC = 4.5, 3.0
 GROUNDS = ("ground", "panel", "raised")
 READ = ("text", "muted", "accent", "good", "warning", "critical", "bid", "ask")
-ON = {("on-accent", "accent"): TEXT, ("on-danger", "danger"): TEXT, ("text", "bid-bar"): TEXT,
-      ("text", "ask-bar"): TEXT}  # fmt: skip
+ON = {
+    ("on-accent", "accent"): TEXT,
+    ("on-danger", "danger"): TEXT,
+    ("text", "bid-bar"): TEXT,
+    ("text", "ask-bar"): TEXT,
+}
 
 
 def palettes():

@@ -11,8 +11,11 @@ def test_who_is_near_a_limit():
 
     out = Families()
     add_limits(out, Used(), [1, 2, 3, 4], "TEST")
-    metrics = {(one.name, one.labels["limit"]): one.value for family in out.families.values()
-               for one in family.samples}  # fmt: skip
+    metrics = {
+        (one.name, one.labels["limit"]): one.value
+        for family in out.families.values()
+        for one in family.samples
+    }
     assert metrics["outcry_limits_near", "open_orders"] == 2
     assert metrics["outcry_limit_used_ratio", "open_orders"] == 1.0
     assert metrics["outcry_limit_used_ratio", "exposure_buy"] == 0.0

@@ -101,8 +101,13 @@ def requested(accounts, cookie, method, path, **headers):
         sent.append(message)
 
     given = {"host": "localhost", "cookie": f"{COOKIE}={cookie}"} | headers
-    scope = {"type": "http", "method": method, "path": path, "client": ("127.0.0.1", 1),
-             "headers": [(k.encode(), v.encode()) for k, v in given.items()]}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "client": ("127.0.0.1", 1),
+        "headers": [(k.encode(), v.encode()) for k, v in given.items()],
+    }
     asyncio.run(Gate(application, accounts, False)(scope, None, send))
     return sent[0]["status"]
 
@@ -182,19 +187,27 @@ def message(kind, **fields):
 def test_each_trade_has_its_own_price_and_an_order_is_forgotten_with_its_shares():
     tapes = Tapes()
     tapes.take(
-        message("A", reference=1, shares=10, price=100) + message("E", reference=1, shares=4)
+        message("A", reference=1, shares=10, price=100)
+        + message("E", reference=1, shares=4)
         + message("U", reference=1, new_reference=2, shares=6, price=101)
-        + message("X", reference=2, shares=1) + message("E", reference=2, shares=5)
+        + message("X", reference=2, shares=1)
+        + message("E", reference=2, shares=5)
         + message("A", reference=3, shares=9, price=99)
         + message("C", reference=3, shares=2, price=98, printable="Y")
         + message("C", reference=3, shares=2, price=97, printable="N")
-        + message("D", reference=3) + message("E", reference=3, shares=1)
-        + message("P", shares=7, price=96) + message("Q", shares=8, price=95)
-    )  # fmt: skip
+        + message("D", reference=3)
+        + message("E", reference=3, shares=1)
+        + message("P", shares=7, price=96)
+        + message("Q", shares=8, price=95)
+    )
     tape = tapes.of[1]
     assert [(row["price"], row["shares"]) for row in tape.trades] == [
-        (100, 4), (101, 5), (98, 2), (96, 7), (95, 8)
-    ]  # fmt: skip
+        (100, 4),
+        (101, 5),
+        (98, 2),
+        (96, 7),
+        (95, 8),
+    ]
     assert list(tape.candles) == [[1, 100, 101, 95, 95, 26]]
     assert tapes._orders == {}
     tapes.take(message("S", event="O"))
@@ -326,10 +339,11 @@ def run(coroutine):
 @pytest.mark.parametrize(
     ("name", "headers", "status"),
     [
-        ("host", [(b"host", b"[")], 421), ("host", [(b"host", b"[::1")], 421),
+        ("host", [(b"host", b"[")], 421),
+        ("host", [(b"host", b"[::1")], 421),
         ("origin", [(b"host", b"127.0.0.1"), (b"origin", b"http://[")], 403),
     ],
-)  # fmt: skip
+)
 def test_a_host_or_an_origin_that_is_no_address_is_refused(accounts, name, headers, status):
     messages = []
 
@@ -346,9 +360,15 @@ def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given)
     body, messages = b'{"name": %b, "password": "word"}' % given.encode(), []
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {
-        "type": "http", "method": "POST", "path": "/api/login", "headers": headers,
-        "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "",
-    }  # fmt: skip
+        "type": "http",
+        "method": "POST",
+        "path": "/api/login",
+        "headers": headers,
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "root_path": "",
+    }
 
     async def receive():
         return {"type": "http.request", "body": body, "more_body": False}

@@ -120,13 +120,17 @@ def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
 @pytest.mark.parametrize(
     "rule",
     [
-        {"mail": "a@b.example\r\nbcc: all@c.example"}, {"mail": "a@b.example,c@d.example"},
-        {"mail": "\U0001f600@b.example"}, {"webhook": "ftp://hooks.example/"},
-        {"webhook": "http://hooks.example@evil.example/"}, {"webhook": "http://hooks.example:x/"},
-        {"webhook": "http://evil.example/?hooks.example"}, {"webhook": "http://hooks.example/ x"},
+        {"mail": "a@b.example\r\nbcc: all@c.example"},
+        {"mail": "a@b.example,c@d.example"},
+        {"mail": "\U0001f600@b.example"},
+        {"webhook": "ftp://hooks.example/"},
+        {"webhook": "http://hooks.example@evil.example/"},
+        {"webhook": "http://hooks.example:x/"},
+        {"webhook": "http://evil.example/?hooks.example"},
+        {"webhook": "http://hooks.example/ x"},
         {"webhook": "http://me:secret@hooks.example/"},
     ],
-)  # fmt: skip
+)
 def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
     with pytest.raises(RuleError):
         rules_of(tmp_path).add("ANNA", Rule(FILL, **rule))
@@ -134,8 +138,13 @@ def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
 
 def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
     now, failed = [0.0], []
-    teller = tell.Teller("V", MailServer("127.0.0.1", 1), "v@x.example",
-                         lambda *one: failed.append(one), lambda: now[0])  # fmt: skip
+    teller = tell.Teller(
+        "V",
+        MailServer("127.0.0.1", 1),
+        "v@x.example",
+        lambda *one: failed.append(one),
+        lambda: now[0],
+    )
     tries = []
 
     def refused(*words):
@@ -160,9 +169,14 @@ def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
     """Of 30 alerts of one session one is tried each 20 seconds; another session's goes while that
     try lasts, and so does mail of the first."""
     now, failed, posted, mailed = [0.0], [], [], []
-    teller = tell.Teller("V", MailServer("127.0.0.1", 1), "v@x.example",
-                         lambda *one: failed.append(one), lambda: now[0],
-                         hosts=("dead.example", "good.example"))  # fmt: skip
+    teller = tell.Teller(
+        "V",
+        MailServer("127.0.0.1", 1),
+        "v@x.example",
+        lambda *one: failed.append(one),
+        lambda: now[0],
+        hosts=("dead.example", "good.example"),
+    )
 
     def post(url, document):
         posted.append((url, document["alerts"][0]["labels"]["session"]))
@@ -204,26 +218,40 @@ def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch)
 @pytest.mark.parametrize(
     ("hosts", "url", "goes"),
     [
-        (("h.example",), "https://h.example/", True), (("h.example",), "http://h.example/", True),
+        (("h.example",), "https://h.example/", True),
+        (("h.example",), "http://h.example/", True),
         (("h.example",), "http://h.example:22/", False),
         (("h.example",), "https://h.example:80/", False),
         (("h.example:9000",), "http://h.example:9000/", True),
         (("h.example:9000",), "http://h.example/", False),
         (("H.example",), "http://h.EXAMPLE", True),
-        (("::1",), "http://[::1]/", True), (("[::1]:81",), "http://[::1]:81/", True),
+        (("::1",), "http://[::1]/", True),
+        (("[::1]:81",), "http://[::1]:81/", True),
         (("::1",), "http://[::1]:81/", False),
     ],
-)  # fmt: skip
+)
 def test_a_webhook_goes_to_a_port_that_the_venue_names(tmp_path, hosts, url, goes):
     rules = rules_of(tmp_path, hosts=hosts)
     with contextlib.nullcontext() if goes else pytest.raises(RuleError, match="lets none go to"):
         rules.add("ANNA", Rule(FILL, webhook=url))
 
 
-TERMS = {"side": "B", "symbol": "TIN", "qty_lots": 5, "price": 10_000, "tif": "day",
-         "display": "shown"}  # fmt: skip
-OTHER = {"side": "S", "symbol": "GOLD", "qty_lots": 6, "price": 20_000, "tif": "ioc",
-         "display": "hidden"}  # fmt: skip
+TERMS = {
+    "side": "B",
+    "symbol": "TIN",
+    "qty_lots": 5,
+    "price": 10_000,
+    "tif": "day",
+    "display": "shown",
+}
+OTHER = {
+    "side": "S",
+    "symbol": "GOLD",
+    "qty_lots": 6,
+    "price": 20_000,
+    "tif": "ioc",
+    "display": "hidden",
+}
 
 
 @pytest.mark.parametrize("by_this_process", [True, False])
@@ -255,17 +283,27 @@ def test_what_the_venue_moved_is_no_other_price():
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        (server.Enter, {"qty_lots": True}), (server.Enter, {"qty_lots": "1_000"}),
-        (server.Enter, {"qty_lots": "5"}), (server.Enter, {"qty_lots": 5.0}),
-        (server.Enter, {"price": 10}), (server.Enter, {"token": 5}), (server.Enter, {"side": True}),
-        (server.Replace, {"open_lots": True}), (server.Replace, {"open_lots": "5"}),
-        (server.NewRule, {"percent": True}), (server.NewRule, {"percent": "50"}),
-        (server.NewRule, {"above": "yes"}), (server.NewRule, {"above": 1}),
-        (requests.SetLimit, {"value": True}), (requests.SetLimit, {"value": "5"}),
-        (requests.SetLimit, {"participant": True}), (requests.SetLimit, {"burst": "1_0"}),
-        (requests.Split, {"new": True}), (requests.Dividend, {"amount": "5"}),
+        (server.Enter, {"qty_lots": True}),
+        (server.Enter, {"qty_lots": "1_000"}),
+        (server.Enter, {"qty_lots": "5"}),
+        (server.Enter, {"qty_lots": 5.0}),
+        (server.Enter, {"price": 10}),
+        (server.Enter, {"token": 5}),
+        (server.Enter, {"side": True}),
+        (server.Replace, {"open_lots": True}),
+        (server.Replace, {"open_lots": "5"}),
+        (server.NewRule, {"percent": True}),
+        (server.NewRule, {"percent": "50"}),
+        (server.NewRule, {"above": "yes"}),
+        (server.NewRule, {"above": 1}),
+        (requests.SetLimit, {"value": True}),
+        (requests.SetLimit, {"value": "5"}),
+        (requests.SetLimit, {"participant": True}),
+        (requests.SetLimit, {"burst": "1_0"}),
+        (requests.Split, {"new": True}),
+        (requests.Dividend, {"amount": "5"}),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_a_number_and_a_switch_a_switch(body, field):
     """Neither ``true`` nor text is a quantity, on the participants' page and the operators'."""
     whole = {

@@ -24,8 +24,11 @@ anybody can exchange."""
 def licences(name: str) -> Iterator[str]:
     """What a distribution says of its licence: each that holds, or one to choose from."""
     about = distribution(name).metadata
-    classifiers = [text.rsplit(" :: ", 1)[1] for text in about.get_all("Classifier") or []
-                   if text.startswith("License ::")]  # fmt: skip
+    classifiers = [
+        text.rsplit(" :: ", 1)[1]
+        for text in about.get_all("Classifier") or []
+        if text.startswith("License ::")
+    ]
     statement = about.get("License-Expression") or about.get("License") or "".join(classifiers[:1])
     for one in statement.split(" AND "):
         choices = one.strip("() ").split(" OR ")

@@ -123,8 +123,13 @@ def test_a_session_of_a_network_is_used_over_both_versions_of_ip() -> None:
     here = (IPv4Network("127.0.0.0/30"),)
     sessions = auth.Sessions([auth.PacketSession(7, KEY, here), auth.PacketSession(8, OTHER)])
     data = auth.seal(KEY, packet(), 5)
-    for host, allowed in (("::ffff:127.0.0.3", True), ("::ffff:127.0.0.4", False), ("::1", False),
-                          ("::127.0.0.1", False), ("1::ffff:127.0.0.1", False)):  # fmt: skip
+    for host, allowed in (
+        ("::ffff:127.0.0.3", True),
+        ("::ffff:127.0.0.4", False),
+        ("::1", False),
+        ("::127.0.0.1", False),
+        ("1::ffff:127.0.0.1", False),
+    ):
         size = opened(sessions, data, sockaddr((host, 9_000)))
         assert size > 0 if allowed else size == auth.ELSEWHERE, host
     assert opened(sessions, auth.seal(OTHER, packet(sender=8), 5), sockaddr(("::1", 9_000))) > 0

@@ -23,8 +23,11 @@ def test_a_jump_beyond_the_bound_changes_nothing(tmp_path: Path) -> None:
     far = [(2**61, 1), (MAX_JUMP_RECORDS + 10, 1)]
     parts = [*far, (1, 3), *far, (4, 1), (MAX_JUMP_RECORDS + 5, 2), (5, 1)]
     assert taken(tmp_path, state, parts) == [
-        (1, 3), (4, 1), (MAX_JUMP_RECORDS + 5, 2), (5, 1),
-    ]  # fmt: skip
+        (1, 3),
+        (4, 1),
+        (MAX_JUMP_RECORDS + 5, 2),
+        (5, 1),
+    ]
     counters = read_counters(state, 0)
     assert counters["jump_packets"] == 4
     assert counters["gap_records"] == MAX_JUMP_RECORDS
@@ -44,8 +47,12 @@ def test_origins_come_back_as_they_were() -> None:
     none = np.zeros(8, np.int64)
     origins = pack_origins(who, seqs, none, lambda index, epoch: KEYS[index])
     assert list(runs(origins)) == [
-        (KEYS[0], 1, 3), (KEYS[1], 2**62, 1), (KEYS[0], 4, 1), (KEYS[0], 9, 1), (NO_SENDER, 0, 2),
-    ]  # fmt: skip
+        (KEYS[0], 1, 3),
+        (KEYS[1], 2**62, 1),
+        (KEYS[0], 4, 1),
+        (KEYS[0], 9, 1),
+        (NO_SENDER, 0, 2),
+    ]
     whole, parts = Senders(), Senders()
     whole.take(origins, 0, 8)
     for at in range(8):

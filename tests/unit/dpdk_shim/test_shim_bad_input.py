@@ -24,15 +24,23 @@ from tests.support.waiting import BOUND_S
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "does not begin with"), ("eth0", "does not begin with"), ("tcp:1", "does not begin"),
-        ("udp:", "nothing stands after"), ("udp:9000", "not HOST:PORT"),
-        ("udp:h:99999", "the UDP port is '99999'"), ("udp:::1:9000", "brackets"),
-        ("udp:h:1,pace=full", "udp has no option pace"), ("udp:h:1,x=1", "unknown option 'x=1'"),
-        ("packet:eth0,udp_port=0", "udp_port is '0'"), ("xdp:eth0:x", "queue is 'x'"),
-        ("pcap:f,pace=slow", "pace is full or capture"), ("udp:h:1,framing=fix", "framing is"),
-        ("packet:e,to_mac=1", "no address like"), ("xdp:e:0,to=h", "not HOST:PORT"),
+        ("", "does not begin with"),
+        ("eth0", "does not begin with"),
+        ("tcp:1", "does not begin"),
+        ("udp:", "nothing stands after"),
+        ("udp:9000", "not HOST:PORT"),
+        ("udp:h:99999", "the UDP port is '99999'"),
+        ("udp:::1:9000", "brackets"),
+        ("udp:h:1,pace=full", "udp has no option pace"),
+        ("udp:h:1,x=1", "unknown option 'x=1'"),
+        ("packet:eth0,udp_port=0", "udp_port is '0'"),
+        ("xdp:eth0:x", "queue is 'x'"),
+        ("pcap:f,pace=slow", "pace is full or capture"),
+        ("udp:h:1,framing=fix", "framing is"),
+        ("packet:e,to_mac=1", "no address like"),
+        ("xdp:e:0,to=h", "not HOST:PORT"),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_is_none_says_what_is_wrong(text: str, word: str) -> None:
     """The message quotes the name and says what is missing."""
     with pytest.raises(PortError, match=word) as caught:

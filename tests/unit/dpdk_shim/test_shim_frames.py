@@ -83,8 +83,11 @@ def test_ipv6_refusals_have_their_names() -> None:
     """Fragment and extension headers, no checksum, another version."""
     data = good(ip6=True)
     for at, value, name in (
-        (20, 44, "FRAGMENT"), (20, 0, "PROTOCOL"), (20, 6, "PROTOCOL"), (14, 0x45, "IP_HEADER"),
-    ):  # fmt: skip
+        (20, 44, "FRAGMENT"),
+        (20, 0, "PROTOCOL"),
+        (20, 6, "PROTOCOL"),
+        (14, 0x45, "IP_HEADER"),
+    ):
         assert classify(data[:at] + bytes([value]) + data[at + 1 :]) == name
     assert classify(data[:60] + b"\0\0" + data[62:]) == "UDP_CHECKSUM"
 

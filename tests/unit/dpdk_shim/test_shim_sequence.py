@@ -181,9 +181,12 @@ def test_the_verdict_is_the_golden_models(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     instruments = make_instruments(["ACME", {"symbol": "STEP", "price_step_ticks": 5}])
     settings_ = Settings(
-        limits={b"ACME": Limits(1_000, 500, 10**9)}, rate_interval_ns=1_000, rate_burst_ns=20_000,
-        check_participants=True, participants_on=frozenset(range(0, 1024, 3)),
-    )  # fmt: skip
+        limits={b"ACME": Limits(1_000, 500, 10**9)},
+        rate_interval_ns=1_000,
+        rate_burst_ns=20_000,
+        check_participants=True,
+        participants_on=frozenset(range(0, 1024, 3)),
+    )
     orders = random_orders(2_000, 5)
     orders["symbol"] = rng.choice([b"ACME", b"STEP", b"NONE"], 2_000)
     for name, high in (("kind", 11), ("side", 4), ("order_type", 18), ("time_in_force", 9)):
@@ -263,9 +266,16 @@ def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) 
     port = parse_port(f"pcap:{unstamped(tmp_path / 'x', [frame(p) for p in packets_of(orders)])}")
     year_2100_ns, one_ns_a_tick = 4_102_444_800_000_000_000, 1 << 48
     line = Line(
-        ticks_now(), year_2100_ns, one_ns_a_tick, 1_000, 0, 600_000, 37,
-        ClockState.LOCKED, ClockSource.LINUXPTP,
-    )  # fmt: skip
+        ticks_now(),
+        year_2100_ns,
+        one_ns_a_tick,
+        1_000,
+        0,
+        600_000,
+        37,
+        ClockState.LOCKED,
+        ClockSource.LINUXPTP,
+    )
     with make_ring() as ring:
         writer = PageWriter()
         try:
@@ -317,8 +327,11 @@ def test_ids_that_the_venue_allocates_are_refused(tmp_path: Path) -> None:
     orders["participant"] = 1
     orders["order_id"] = np.arange(1, 13)
     orders["order_id"][[5, 6, 9, 11]] = (
-        VENUE_ORDER_IDS, SESSION_ORDER_IDS - 1, SESSION_ORDER_IDS, 2**63 - 1
-    )  # fmt: skip
+        VENUE_ORDER_IDS,
+        SESSION_ORDER_IDS - 1,
+        SESSION_ORDER_IDS,
+        2**63 - 1,
+    )
     orders["order_id"][[10, 8]] = -1, VENUE_ORDER_IDS - 1
     ids, account = through(tmp_path, build_packets(orders, 9, 1, 0, 2))
     assert ids == [1, 2, 3, 4, 5, 8, VENUE_ORDER_IDS - 1, -1]
@@ -375,11 +388,13 @@ def test_who_sent_each_command_stands_beside_it(tmp_path: Path) -> None:
     with (
         make_ring() as ring,
         Shim(
-            [parse_port(f"pcap:{path}")], ring, state=state,
+            [parse_port(f"pcap:{path}")],
+            ring,
+            state=state,
             stamps=(stamps[0].ctypes.data, stamps[1].ctypes.data, 63),
             origins=(origins[0].ctypes.data, origins[1].ctypes.data, 63),
         ) as shim,
-    ):  # fmt: skip
+    ):
         shim.run(timeout_s=BOUND_S)
     assert origins[1][1:8].tolist() == [1, 2, 3, 4, 5, 6, 1]
     senders = [sender_key(state, int(index) - 1) for index in origins[0][1:8]]

@@ -79,9 +79,14 @@ def test_ids_count_upwards_if_asked_to():
 
 @pytest.mark.parametrize(
     "arguments",
-    [("up", 1, 1), ("static", 0, 1), ("static", 1, -1), ("static", 1, 1, 0),
-     ("static", 1, 1, 10, "round")],
-)  # fmt: skip
+    [
+        ("up", 1, 1),
+        ("static", 0, 1),
+        ("static", 1, -1),
+        ("static", 1, 1, 0),
+        ("static", 1, 1, 10, "round"),
+    ],
+)
 def test_what_cannot_be_is_refused(arguments):
     """Each wrong argument is named."""
     with pytest.raises(FlowError):

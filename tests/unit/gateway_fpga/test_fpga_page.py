@@ -23,9 +23,12 @@ def test_runs_are_counted_by_bench_and_simulator(tmp_path):
     for name, text in [("icarus-1", ""), ("icarus-2", ""), ("verilator-1", "")]:
         (tmp_path / f"bench_x-{name}.xml").write_text(case.format(text, end))
     assert counts(tmp_path) == [
-        {"bench": "bench_x", "runs": {"icarus": 2, "verilator": 1},
-         "tests": {"icarus": 4, "verilator": 2}}
-    ]  # fmt: skip
+        {
+            "bench": "bench_x",
+            "runs": {"icarus": 2, "verilator": 1},
+            "tests": {"icarus": 4, "verilator": 2},
+        }
+    ]
     (tmp_path / "bench_x-icarus-3.xml").write_text(case.format("<failure/>", end))
     with pytest.raises(ValueError, match=r"icarus-3\.xml: a test failed"):
         counts(tmp_path)

@@ -47,27 +47,29 @@ def tree(tmp_path):
 
 def test_settings_that_cost_are_told_from_those_that_do_not(tree):
     """A powersaving, hyper-threaded, two-node host with deep sleep states is found out."""
-    host = tree({
-        f"{CPU}/online": "0-3",
-        f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave",
-        f"{CPU}/intel_pstate/no_turbo": "0",
-        f"{CPU}/cpu0/cpuidle/state0/name": "POLL",
-        f"{CPU}/cpu0/cpuidle/state0/latency": "0",
-        f"{CPU}/cpu0/cpuidle/state1/name": "C6",
-        f"{CPU}/cpu0/cpuidle/state1/latency": "133",
-        f"{CPU}/cpu0/topology/thread_siblings_list": "0,2",
-        f"{CPU}/cpu1/topology/thread_siblings_list": "1,3",
-        f"{CPU}/cpu2/topology/thread_siblings_list": "0,2",
-        f"{CPU}/cpu3/topology/thread_siblings_list": "1,3",
-        f"{CPU}/isolated": "2-3",
-        f"{CPU}/nohz_full": "",
-        "proc/cmdline": "quiet rcu_nocbs=2-3",
-        "sys/devices/system/node/node0/cpulist": "0-1",
-        "sys/devices/system/node/node1/cpulist": "2-3",
-        "proc/irq/20/effective_affinity_list": "0",
-        "proc/irq/21/effective_affinity_list": "1",
-        "proc/77/comm": "irqbalance",
-    })  # fmt: skip
+    host = tree(
+        {
+            f"{CPU}/online": "0-3",
+            f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave",
+            f"{CPU}/intel_pstate/no_turbo": "0",
+            f"{CPU}/cpu0/cpuidle/state0/name": "POLL",
+            f"{CPU}/cpu0/cpuidle/state0/latency": "0",
+            f"{CPU}/cpu0/cpuidle/state1/name": "C6",
+            f"{CPU}/cpu0/cpuidle/state1/latency": "133",
+            f"{CPU}/cpu0/topology/thread_siblings_list": "0,2",
+            f"{CPU}/cpu1/topology/thread_siblings_list": "1,3",
+            f"{CPU}/cpu2/topology/thread_siblings_list": "0,2",
+            f"{CPU}/cpu3/topology/thread_siblings_list": "1,3",
+            f"{CPU}/isolated": "2-3",
+            f"{CPU}/nohz_full": "",
+            "proc/cmdline": "quiet rcu_nocbs=2-3",
+            "sys/devices/system/node/node0/cpulist": "0-1",
+            "sys/devices/system/node/node1/cpulist": "2-3",
+            "proc/irq/20/effective_affinity_list": "0",
+            "proc/irq/21/effective_affinity_list": "1",
+            "proc/77/comm": "irqbalance",
+        }
+    )
     checks = (frequency, sleep_states, siblings, isolation, numa, interrupts)
     findings = by_name(finding for check in checks for finding in check(host))
     states = {name: finding.state for name, finding in findings.items()}
@@ -89,14 +91,16 @@ def test_settings_that_cost_are_told_from_those_that_do_not(tree):
 
 def test_steal_and_clock_source_are_read(tree):
     """A virtual machine on a slow clock source, without huge pages."""
-    host = tree({
-        "proc/cpuinfo": "flags\t: tsc hypervisor",
-        "proc/stat": "cpu  900 0 0 0 0 0 0 100 0 0",
-        "sys/class/dmi/id/sys_vendor": "Acme",
-        "sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet",
-        "sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc hpet",
-        "proc/sys/vm/nr_hugepages": "0",
-    })  # fmt: skip
+    host = tree(
+        {
+            "proc/cpuinfo": "flags\t: tsc hypervisor",
+            "proc/stat": "cpu  900 0 0 0 0 0 0 100 0 0",
+            "sys/class/dmi/id/sys_vendor": "Acme",
+            "sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet",
+            "sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc hpet",
+            "proc/sys/vm/nr_hugepages": "0",
+        }
+    )
     findings = by_name([*virtual(host), *clock_source(host), *huge_pages(host)])
     assert "Acme" in findings["virtualisation"].what
     assert "10.00% since boot" in findings["steal"].what
@@ -244,14 +248,26 @@ def test_ports_are_shown_as_the_shim_finds_them(monkeypatch):
     """What dpdk_shim.ports.available() returns becomes findings, works or not."""
     module = type(sys)("openoutcry.dpdk_shim.ports")
     port = type("Port", (), {"name": "pcap", "works": True, "why": "", "command": None})
-    broken = type("Port", (), {"name": "dpdk", "works": False, "why": "no libdpdk",
-                               "command": "apt-get install libdpdk-dev"})  # fmt: skip
+    broken = type(
+        "Port",
+        (),
+        {
+            "name": "dpdk",
+            "works": False,
+            "why": "no libdpdk",
+            "command": "apt-get install libdpdk-dev",
+        },
+    )
     module.available = lambda: [port, broken]
     module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec(module.__name__, None)
     monkeypatch.setitem(sys.modules, "openoutcry.dpdk_shim.ports", module)
     findings = by_name(doctor_devices.ports(Host()))
     assert findings["port pcap"].state == "good"
     assert findings["port dpdk"] == Finding(
-        "our paths", "port dpdk", "costs", "no libdpdk", "how packets come in without the kernel",
+        "our paths",
+        "port dpdk",
+        "costs",
+        "no libdpdk",
+        "how packets come in without the kernel",
         change="apt-get install libdpdk-dev",
-    )  # fmt: skip
+    )

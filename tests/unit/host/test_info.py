@@ -107,8 +107,12 @@ def caches(*rows: tuple[str, str, str]) -> dict[str, str]:
 
 def test_a_processor_is_named_by_family_model_stepping_clock_and_caches(tmp_path):
     """Two of one name are told apart; the clock is the highest allowed where the kernel governs."""
-    rows = (("1", "Data", "48K"), ("1", "Instruction", "32K"), ("2", "Unified", "1024K"),
-            ("3", "Unified", "32768K"))  # fmt: skip
+    rows = (
+        ("1", "Data", "48K"),
+        ("1", "Instruction", "32K"),
+        ("2", "Unified", "1024K"),
+        ("3", "Unified", "32768K"),
+    )
     write_tree(tmp_path, {"proc/cpuinfo": CPUINFO} | caches(*rows))
     name = "Imaginary 9000 (family 25, model 17, stepping 1)"
     sizes = "L1d 48 KiB, L1i 32 KiB, L2 1 MiB, L3 32 MiB"

@@ -147,8 +147,10 @@ def test_who_resumed_is_known_when_its_segment_is_gone(tmp_path, orders):
     go_on({"host": "c"}, 20)
     whole = describe(tmp_path)["resumed"]
     assert [(row["seq"], row["config"]["host"][:1]) for row in whole] == [
-        (0, "a"), (2_000, "x"), (4_000, "c"),
-    ]  # fmt: skip
+        (0, "a"),
+        (2_000, "x"),
+        (4_000, "c"),
+    ]
     for seq in (5_300, 5_900):
         checkpoint(tmp_path, seq)
     assert len(retire(tmp_path)) > 5

@@ -175,9 +175,13 @@ def forge(path: Path, offset: int, records: Any, index: int, first_seq: int, **f
     before = SegmentFile.open(path.parent, 0)
     whole = examine(before, offset - SECTOR)
     header = BlockHeader(
-        journal_id=whole.header.journal_id, block_index=index, first_seq=first_seq,
-        record_count=len(records), previous_hash=digest(whole.whole), kind=BlockKind.COMMANDS,
-    )._replace(**fields)  # fmt: skip
+        journal_id=whole.header.journal_id,
+        block_index=index,
+        first_seq=first_seq,
+        record_count=len(records),
+        previous_hash=digest(whole.whole),
+        kind=BlockKind.COMMANDS,
+    )._replace(**fields)
     poke(path, offset, bytes(BlockBuffer().fill(header, [records])))
 
 

@@ -87,8 +87,9 @@ def shown(report, tmp_path):
 
 
 @pytest.mark.promise("A statement, a report and a proof name their member alone.", group="files")
-@pytest.mark.parametrize("name", ["statement", "pending", "balances", "positions", "fifo",
-                                  "average", "tax"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["statement", "pending", "balances", "positions", "fifo", "average", "tax"]
+)
 def test_reports_of_a_member_name_no_other(market, tmp_path, name):
     standing = at(market)
     books = standing.books

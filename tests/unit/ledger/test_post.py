@@ -60,23 +60,41 @@ def test_a_missing_event_is_refused(long_run):
 
 
 def test_one_trade_is_two_transactions_against_clearing():
-    books, rows = booked(flow.config(), [
-        setting(Setting.DEPOSIT, 10_000, 1), setting(Setting.FEE, 2, symbol=b"PLAIN"),
-        setting(Setting.LEDGER_TIER, flow.rates(-100, 1_500), 0),
-        setting(Setting.LEDGER_FEES, 0, -1),
-        new(Side.SELL, 101, 10, 2, 1), new(Side.BUY, 105, 10, 1, 2),
-    ])  # fmt: skip
+    books, rows = booked(
+        flow.config(),
+        [
+            setting(Setting.DEPOSIT, 10_000, 1),
+            setting(Setting.FEE, 2, symbol=b"PLAIN"),
+            setting(Setting.LEDGER_TIER, flow.rates(-100, 1_500), 0),
+            setting(Setting.LEDGER_FEES, 0, -1),
+            new(Side.SELL, 101, 10, 2, 1),
+            new(Side.BUY, 105, 10, 1, 2),
+        ],
+    )
     trades = rows[rows["kind"] == Kind.POSTED]
     assert as_dicts(trades) == [
         # 1,010 received less 20 a lot fee that had been reserved; a rebate of 0.01 % is 0.101.
-        {"available": 1_010, "reserved": -20, "fee_income": 20, "clearing": -1_010,
-         "lots_reserved": -10, "lots_clearing": 10,
-         **{name: int(trades[0][name]) for name in LABELS}},
+        {
+            "available": 1_010,
+            "reserved": -20,
+            "fee_income": 20,
+            "clearing": -1_010,
+            "lots_reserved": -10,
+            "lots_clearing": 10,
+            **{name: int(trades[0][name]) for name in LABELS},
+        },
         # 1,050 + 20 were reserved, 1,010 + 20 are paid; 0.15 % of 1,010 is 1.515: 2.
-        {"available": 40, "reserved": -1_070, "fees_due": -2, "fee_income": 22, "clearing": 1_010,
-         "lots_available": 10, "lots_clearing": -10,
-         **{name: int(trades[1][name]) for name in LABELS}},
-    ]  # fmt: skip
+        {
+            "available": 40,
+            "reserved": -1_070,
+            "fees_due": -2,
+            "fee_income": 22,
+            "clearing": 1_010,
+            "lots_available": 10,
+            "lots_clearing": -10,
+            **{name: int(trades[1][name]) for name in LABELS},
+        },
+    ]
     assert books.balance(2, 0, Account.AVAILABLE) == 10_000 - 1_010 - 20
     assert books.balance(2, 0, Account.FEES_DUE) == -2
     assert books.balance(0, 0, VenueAccount.FEE_INCOME) == 42
@@ -86,8 +104,9 @@ def test_one_trade_is_two_transactions_against_clearing():
 def test_an_amount_past_2_to_the_63_is_refused_in_words():
     document = flow.config() | {"hooks": None}
     document["instruments"] = [{"symbol": "PLAIN"}]
-    orders = np.concatenate([new(Side.SELL, 1 << 40, 1 << 23, 2, 1),
-                             new(Side.BUY, 1 << 40, 1 << 23, 1, 2)])  # fmt: skip
+    orders = np.concatenate(
+        [new(Side.SELL, 1 << 40, 1 << 23, 2, 1), new(Side.BUY, 1 << 40, 1 << 23, 1, 2)]
+    )
     orders["seq"] = [1, 2]
     events, books = flow.core(document).process(orders), Books(document)
     with pytest.raises(LedgerError, match=r"command 2 \(participant 2, PLAIN\).*passes 2\^63"):
@@ -99,8 +118,11 @@ def test_an_amount_past_2_to_the_63_is_refused_in_words():
 def test_a_balance_may_pass_2_to_the_63():
     document = flow.config() | {"hooks": None}
     document["instruments"] = [{"symbol": "PLAIN"}]
-    orders = [new(side, 1 << 40, (1 << 23) - 1, 3 - side, 2 * n + side)
-              for n in range(6) for side in (2, 1)]  # fmt: skip
+    orders = [
+        new(side, 1 << 40, (1 << 23) - 1, 3 - side, 2 * n + side)
+        for n in range(6)
+        for side in (2, 1)
+    ]
     books, _ = booked(document, orders)
     amount = 6 * (1 << 40) * ((1 << 23) - 1)
     assert amount > 2**65

@@ -134,8 +134,11 @@ def test_one_unit_moved_between_siblings_changes_the_root(tree, stated):
         *rest,
     )
     if moved[1].sums[0] < 0:
-        moved = (Node(near.hash, (near.sums[0] - 1, near.sums[1])),
-                 Node(up.hash, (up.sums[0] + 1, up.sums[1])), *rest)  # fmt: skip
+        moved = (
+            Node(near.hash, (near.sums[0] - 1, near.sums[1])),
+            Node(up.hash, (up.sums[0] + 1, up.sums[1])),
+            *rest,
+        )
     forged = replace(own, siblings=moved)
     assert root_of(forged, stated.member_count).sums == stated.sums
     with pytest.raises(ProofError, match="does not lead to the root"):
@@ -191,8 +194,12 @@ def test_every_bit_of_salt_and_siblings_counts(field, tree, stated):
     own = tree.inclusion("member 9")
     for bit in range(0, 256, 5):
         mask = (1 << bit).to_bytes(32, "little")
-        turned = bytes(a ^ b for a, b in zip(
-            own.salt if field == "salt" else own.siblings[-1].hash, mask, strict=True))  # fmt: skip
+        turned = bytes(
+            a ^ b
+            for a, b in zip(
+                own.salt if field == "salt" else own.siblings[-1].hash, mask, strict=True
+            )
+        )
         forged = (
             replace(own, salt=turned)
             if field == "salt"
@@ -272,10 +279,15 @@ def test_files_hold_all_of_it_and_anything_else_in_them_is_refused(tmp_path, tre
     path.write_text(json.dumps(document))
     assert files.read_inclusion(path) == tree.inclusion("member 3")
     for change in (
-        {"format": "other"}, {"member": None}, {"salt": "00"}, {"balances": [3, 30]},
-        {"leaf_index": "x"}, {"siblings": [{"hash": "00"}]}, {"siblings": [3]},
+        {"format": "other"},
+        {"member": None},
+        {"salt": "00"},
+        {"balances": [3, 30]},
+        {"leaf_index": "x"},
+        {"siblings": [{"hash": "00"}]},
+        {"siblings": [3]},
         {"siblings": [{"hash": "00", "sums": ["1"]}]},
-    ):  # fmt: skip
+    ):
         path.write_text(json.dumps(document | change))
         with pytest.raises(ProofError, match=r"proof\.json"):
             files.read_inclusion(path)

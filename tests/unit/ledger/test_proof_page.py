@@ -43,8 +43,9 @@ def test_every_member_s_proof_is_verified_by_the_page_s_program(venue, monkeypat
     seen = ""
     for path in proofs_of(folder):
         seen += verified(monkeypatch, capsys, folder / "out" / "statement.json", path, key)
-    lines = sorted(f"{name} {dict(zip(ASSETS, held, strict=True))}\n"
-                   for name, held in MEMBERS.items())  # fmt: skip
+    lines = sorted(
+        f"{name} {dict(zip(ASSETS, held, strict=True))}\n" for name, held in MEMBERS.items()
+    )
     assert sorted(seen.splitlines(keepends=True)) == lines
 
 
@@ -70,10 +71,12 @@ def test_what_was_changed_is_not_verified(venue, monkeypatch, capsys, tmp_path, 
     key = public_key_of(files.read_key(folder / "key")[0])
     proof = json.loads(proofs_of(folder)[3].read_text())
     changes = {
-        "member": proof["member"] + "x", "salt": bytes(32).hex(),
+        "member": proof["member"] + "x",
+        "salt": bytes(32).hex(),
         "balances": [proof["balances"][0] + "1", *proof["balances"][1:]],
-        "leaf_index": str(int(proof["leaf_index"]) ^ 1), "siblings": proof["siblings"][::-1],
-    }  # fmt: skip
+        "leaf_index": str(int(proof["leaf_index"]) ^ 1),
+        "siblings": proof["siblings"][::-1],
+    }
     path = tmp_path / "proof.json"
     path.write_text(json.dumps(proof | {field: changes[field]}))
     with pytest.raises(AssertionError):

@@ -35,14 +35,18 @@ def test_the_given_questions_as_their_text_means_them():
     books, parameters = read_books(GIVEN), corrected.Parameters()
     rows = {name: corrected.answer(books, name, parameters).rows for name in corrected.QUESTIONS}
     assert rows["q1"] == [
-        (1, "2024-10-01 09:10:00", None, 0), (1, "2024-10-01 09:11:00", 30000, 1),
-        (2, "2024-10-01 09:10:00", None, 0), (2, "2024-10-01 09:11:00", None, 0),
-    ]  # fmt: skip
+        (1, "2024-10-01 09:10:00", None, 0),
+        (1, "2024-10-01 09:11:00", 30000, 1),
+        (2, "2024-10-01 09:10:00", None, 0),
+        (2, "2024-10-01 09:11:00", None, 0),
+    ]
     assert rows["q2"] == rows["q4"] == []
     assert [row[3] for row in rows["q3"]] == [2]
     assert {row[:4] for row in rows["q5"] if row[-1]} == {
-        (8001, "1", "USD", "Fee"), (8001, "2", "USD", "Fee"), (8001, "venue", "USD", "Fee"),
-    }  # fmt: skip
+        (8001, "1", "USD", "Fee"),
+        (8001, "2", "USD", "Fee"),
+        (8001, "venue", "USD", "Fee"),
+    }
     assert [row[4] for row in rows["q5"] if row[3] == "Fee"] == [-15, -30, 45]
     assert all(row[-1] == 0 for row in rows["filled"])
     assert rows["fees"] == [(1, "USD", 3600)]
@@ -66,8 +70,9 @@ def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_p
     parameters = corrected.Parameters(bars_to=datetime(2024, 10, 1, 9, 13))
     ours = [row for row in corrected.answer(books, "q1", parameters).rows if row[3]]
     assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
-    assert all(row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows
-               if row[1] != "venue")  # fmt: skip
+    assert all(
+        row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows if row[1] != "venue"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +97,18 @@ def found(books):
 
 @pytest.mark.parametrize(
     ("status", "filled", "fault"),
-    [("FILLED", -1, True), ("FILLED", 1, True), ("FILLED", 0, False), ("OPEN", 0, True),
-     ("PARTIALLY_FILLED", 0, True), ("PARTIALLY_FILLED", -1, False), ("CANCELLED", 0, True),
-     ("CANCELLED", -1, False), ("CANCELLED", 1, True)],
-)  # fmt: skip
+    [
+        ("FILLED", -1, True),
+        ("FILLED", 1, True),
+        ("FILLED", 0, False),
+        ("OPEN", 0, True),
+        ("PARTIALLY_FILLED", 0, True),
+        ("PARTIALLY_FILLED", -1, False),
+        ("CANCELLED", 0, True),
+        ("CANCELLED", -1, False),
+        ("CANCELLED", 1, True),
+    ],
+)
 def test_a_status_is_held_against_what_was_filled(faultless, status, filled, fault):
     """``filled``: by how much an order's trades are above its quantity."""
     order = next(one for one in faultless.orders.values() if one.status == "FILLED")
@@ -126,10 +139,16 @@ def test_reserves_of_open_orders_are_needed_whole(faultless):
     """One unit less than the open orders need is a fault, one more is none."""
     places = {(one.user_id, "USD") for one in faultless.orders.values() if one.is_open}
     place = min(place for place in places)
-    at, wallet = next((at, one) for at, one in enumerate(faultless.wallets)
-                      if (one.user_id, one.currency) == place and one.reserved_units)  # fmt: skip
-    for more, faults in ((0, set()), (1, set()),
-                         (-1, {("not_reserved", "Wallets", str(wallet.wallet_id))})):  # fmt: skip
+    at, wallet = next(
+        (at, one)
+        for at, one in enumerate(faultless.wallets)
+        if (one.user_id, one.currency) == place and one.reserved_units
+    )
+    for more, faults in (
+        (0, set()),
+        (1, set()),
+        (-1, {("not_reserved", "Wallets", str(wallet.wallet_id))}),
+    ):
         units = wallet.reserved_units + more
         assert found(changed(faultless, "wallets", at, reserved_units=units)) == faults
     gone = [one for one in faultless.wallets if one is not wallet]
@@ -139,9 +158,10 @@ def test_reserves_of_open_orders_are_needed_whole(faultless):
 def test_two_wallets_of_one_user_and_currency_are_judged_together(faultless):
     first = faultless.wallets[0]
     half = first.balance_units // 2
-    parts = [first._replace(balance_units=half),
-             first._replace(wallet_id=77, balance_units=first.balance_units - half,
-                            reserved_units=0)]  # fmt: skip
+    parts = [
+        first._replace(balance_units=half),
+        first._replace(wallet_id=77, balance_units=first.balance_units - half, reserved_units=0),
+    ]
     books = replace(faultless, wallets=[*parts, *faultless.wallets[1:]])
     assert found(books) == {("wallet_twice", "Wallets", "77")}
 

@@ -59,9 +59,10 @@ def test_the_trial_balance_is_balanced_and_the_reports_agree(day):
     for owner, asset, account, balance in reports.balances(standing.books).rows:
         by_account[asset, f"{'venue' if owner == 'venue' else 'participants'} {account}"] += balance
     assert dict(by_account) == {
-        (asset, account): credit - debit for asset, account, debit, credit in trial
+        (asset, account): credit - debit
+        for asset, account, debit, credit in trial
         if account != "total"
-    }  # fmt: skip
+    }
     charged = sum(
         row[6] + row[7] for row in reports.fees(standing.books, transactions(day, standing)).rows
     )
@@ -90,30 +91,45 @@ def test_a_statement_ends_at_the_balance(day):
     for row in report.rows:
         lots[row[3]] += row[4]
     held = {r[1]: r[2] for r in reports.positions(books, 7).rows}
-    ends = {row["instrument"]: row["position_lots"] for row in rows
-            if row["what"] == "closing position"}  # fmt: skip
+    ends = {
+        row["instrument"]: row["position_lots"] for row in rows if row["what"] == "closing position"
+    }
     assert ends == {symbol: count for symbol, count in held.items() if count}
     assert {symbol: n for symbol, n in lots.items() if n} == {s: n for s, n in held.items() if n}
 
 
 def test_a_statement_says_whose_it_is_of_which_time_and_what_was_paid():
     """The trade of docs/ledger.md: flat fees of 2 a lot, 0.15 % of the taker by schedule."""
-    flat = [setting(Setting.FEE, 2, 0, b"PLAIN"),
-            setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
-            setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", usd()),
-            setting(Setting.LEDGER_TIER, flow.rates(100, 1_500), 0),
-            setting(Setting.LEDGER_FEES, 0, -1),
-            setting(Setting.DEPOSIT, 10_000, 1)]  # fmt: skip
+    flat = [
+        setting(Setting.FEE, 2, 0, b"PLAIN"),
+        setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
+        setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", usd()),
+        setting(Setting.LEDGER_TIER, flow.rates(100, 1_500), 0),
+        setting(Setting.LEDGER_FEES, 0, -1),
+        setting(Setting.DEPOSIT, 10_000, 1),
+    ]
     document = flow.config() | {"source": "venue Sample Exchange"}
     books, rows = booked(document, [*flat, *trade_on(20_000, 1, 101, 10)])
     report = reports.statement(books, [rows], 1)
     assert report.heading == {
-        "venue": "Sample Exchange", "participant": "1", "from": "the venue's first command",
-        "to": "2024-10-04 00:00:00.000000000 UTC, command 8 included", "decimals": "USD with 2",
-    }  # fmt: skip
+        "venue": "Sample Exchange",
+        "participant": "1",
+        "from": "the venue's first command",
+        "to": "2024-10-04 00:00:00.000000000 UTC, command 8 included",
+        "decimals": "USD with 2",
+    }
     texts = [dict(zip(report.columns, row, strict=True)) for row in report.texts()]
-    names = ("what", "lots", "position_lots", "lot_price", "amount", "fees", "fees_due", "balance",
-             "owed")  # fmt: skip
+    names = (
+        "what",
+        "lots",
+        "position_lots",
+        "lot_price",
+        "amount",
+        "fees",
+        "fees_due",
+        "balance",
+        "owed",
+    )
     assert [tuple(row[name] for name in names) for row in texts] == [
         ("opening balance", "0", "", "", "0.00", "0.00", "0.00", "0.00", "0.00"),
         ("deposit", "0", "", "", "100.00", "0.00", "0.00", "100.00", "0.00"),
@@ -206,14 +222,17 @@ def test_an_order_s_chain_adds_up(day, outcry):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["balances", "nowhere"], "nowhere"), (["balances", "{day}", "--as-of", "soon"], "no moment"),
-     (["balances", "{day}", "--as-of", "99999999"], "ends at sequence 20000"),
-     (["order", "{day}", "GOLD", "1"], "GOLD is none of"),
-     (["order", "{day}", "PLAIN", "999999999"], "has no order 999999999"),
-     (["fees", "{day}", "--from", "500", "--as-of", "400"], "--from is command 500, --as-of"),
-     (["balances", "{day}", "--format", "pdf"], "--out"),
-     (["balances", "{day}", "--format", "csv", "--out", "/proc/none/x"], "/proc/none/x")],
-)  # fmt: skip
+    [
+        (["balances", "nowhere"], "nowhere"),
+        (["balances", "{day}", "--as-of", "soon"], "no moment"),
+        (["balances", "{day}", "--as-of", "99999999"], "ends at sequence 20000"),
+        (["order", "{day}", "GOLD", "1"], "GOLD is none of"),
+        (["order", "{day}", "PLAIN", "999999999"], "has no order 999999999"),
+        (["fees", "{day}", "--from", "500", "--as-of", "400"], "--from is command 500, --as-of"),
+        (["balances", "{day}", "--format", "pdf"], "--out"),
+        (["balances", "{day}", "--format", "csv", "--out", "/proc/none/x"], "/proc/none/x"),
+    ],
+)
 def test_what_cannot_be_is_told_in_a_line(day, outcry, words, message):
     done = outcry("ledger", *[word.replace("{day}", str(day)) for word in words])
     assert done.returncode != 0

@@ -11,8 +11,30 @@ from tests.oracles.ledger_trades import booked, trade_on
 from tests.oracles.risk.reference import Reference
 from tests.support.ledger import ledger_flow as flow
 
-EDGES = [0, 1, -1, 15, 16, 255, 256, 4_095, 4_096, 18, 19, 10**6, -(10**6), 10**6 + 1, 1 << 32,
-         (10**6 + 1) << 32, 2**62, 2**62 + 1, 2**63 - 1, -(2**63), 65_535, 65_536]  # fmt: skip
+EDGES = [
+    0,
+    1,
+    -1,
+    15,
+    16,
+    255,
+    256,
+    4_095,
+    4_096,
+    18,
+    19,
+    10**6,
+    -(10**6),
+    10**6 + 1,
+    1 << 32,
+    (10**6 + 1) << 32,
+    2**62,
+    2**62 + 1,
+    2**63 - 1,
+    -(2**63),
+    65_535,
+    65_536,
+]
 
 
 def named(text):
@@ -63,8 +85,14 @@ def test_a_deposit_in_money_that_is_none_stands_in_suspense():
     usd = setting(Setting.LEDGER_ASSET, 2, 0, b"USD")
     lost = setting(Setting.DEPOSIT, 500, 3, b"CHF")
     books, rows = booked(flow.config(), [usd, lost])
-    assert books.remarks == [(2, "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
-                              "are USD; it stands in USD against suspense", 3)]  # fmt: skip
+    assert books.remarks == [
+        (
+            2,
+            "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
+            "are USD; it stands in USD against suspense",
+            3,
+        )
+    ]
     assert (rows["available"].tolist(), rows["suspense"].tolist()) == ([500], [-500])
 
 
@@ -81,21 +109,28 @@ def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
     assert rows["asset"].tolist() == [1, 0, 0]
     columns = ("clearing", "fees_due", "suspense")
     assert [[int(row[name]) for name in columns] for row in rows] == [
-        [-500, 0, 0], [0, -70, 0], [0, 0, -9],
-    ]  # fmt: skip
+        [-500, 0, 0],
+        [0, -70, 0],
+        [0, 0, -9],
+    ]
 
 
 def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is_none():
     """What a venue file begins with: nothing that was said of fees before counts."""
     never = 2**63 - 1
-    commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
-                setting(Setting.LEDGER_FEES, 0, 1), setting(Setting.LEDGER_FEES, 0, -1),
-                setting(Setting.LEDGER_FEES, 0, 1, b"PLAIN"),
-                setting(Setting.LEDGER_FEES, 0, -1, b"PLAIN")]  # fmt: skip
+    commands = [
+        setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
+        setting(Setting.LEDGER_FEES, 0, 1),
+        setting(Setting.LEDGER_FEES, 0, -1),
+        setting(Setting.LEDGER_FEES, 0, 1, b"PLAIN"),
+        setting(Setting.LEDGER_FEES, 0, -1, b"PLAIN"),
+    ]
     clear = setting(Setting.LEDGER_FEES, -1, -1)
     trades = [trade_on(1, number, 10, 100) for number in (1, 3, 5)]
-    again = [setting(Setting.LEDGER_FEES, 0, 1),
-             setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0, b"", never)]  # fmt: skip
+    again = [
+        setting(Setting.LEDGER_FEES, 0, 1),
+        setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0, b"", never),
+    ]
     _, rows = booked(flow.config(), [*commands, *trades[0], clear, *trades[1], *again, *trades[2]])
     due = rows["fees_due"][(rows["kind"] == lay.Kind.POSTED) & (rows["participant"] == 1)]
     assert due.tolist() == [-10, 0, 0]
@@ -103,9 +138,11 @@ def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is
 
 def test_a_tier_counts_from_thirty_days_of_volume_on():
     """100 lots at 10 on day 1 are 1,000; they count from day 2 to day 31."""
-    commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
-                setting(Setting.LEDGER_TIER, flow.rates(0, 1_000), 1, b"", 1_000),
-                setting(Setting.LEDGER_FEES, 0, 1)]  # fmt: skip
+    commands = [
+        setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
+        setting(Setting.LEDGER_TIER, flow.rates(0, 1_000), 1, b"", 1_000),
+        setting(Setting.LEDGER_FEES, 0, 1),
+    ]
     days = (1, 1, 2, 31, 61, 62, 63)
     for number, day in enumerate(days):
         commands += trade_on(day, 2 * number + 1, 10, 100)

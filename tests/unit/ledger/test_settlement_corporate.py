@@ -46,8 +46,11 @@ def order(order_id, side, price, qty, kind=LIMIT, symbol="ACME", participant=7):
 
 
 def received(movements, member, asset):
-    return sum(one.units * ((one.payee == member) - (one.payer == member))
-               for one in movements if one.asset == asset)  # fmt: skip
+    return sum(
+        one.units * ((one.payee == member) - (one.payer == member))
+        for one in movements
+        if one.asset == asset
+    )
 
 
 @given(POSITIONS, TERMS)
@@ -95,9 +98,13 @@ def opened(orders):
 
 
 BOOK = [
-    order(1, BUY, 101, 30), order(2, BUY, 101, 9), order(3, SELL, 110, 7),
-    order(4, BUY, 0, 3, OrderType.STOP), order(5, BUY, 2, 1), order(6, BUY, 55, 4, symbol="COIN"),
-]  # fmt: skip
+    order(1, BUY, 101, 30),
+    order(2, BUY, 101, 9),
+    order(3, SELL, 110, 7),
+    order(4, BUY, 0, 3, OrderType.STOP),
+    order(5, BUY, 2, 1),
+    order(6, BUY, 55, 4, symbol="COIN"),
+]
 
 
 def test_the_matcher_takes_the_commands_of_a_dividend():
@@ -161,8 +168,9 @@ def test_cash_for_a_fraction_that_is_too_much_is_refused():
 def test_a_dividend_of_less_than_a_tick_leaves_the_orders_alone():
     """Nothing of them would have to change, whatever their type."""
     orders = [order(1, BUY, 50, 5), order(2, BUY, 50, 5, OrderType.ICEBERG)]
-    done = cash_dividend([Position("ann", 10)], orders, "ACME", "USD", (1, 10), 0, 100,
-                         Phase.CLOSED)  # fmt: skip
+    done = cash_dividend(
+        [Position("ann", 10)], orders, "ACME", "USD", (1, 10), 0, 100, Phase.CLOSED
+    )
     assert [one.units for one in done.movements] == [1]
     assert [one.kind for one in done.commands] == [CommandKind.PHASE]
 

@@ -48,11 +48,15 @@ def oracle(trades):
 LARGE = st.integers(1, 2**63 - 1)
 TRADES = st.lists(
     st.tuples(
-        st.integers(0, 2), st.integers(0, 4), st.integers(1, 4), st.integers(0, 2),
-        LARGE | st.integers(1, 5), LARGE | st.integers(0, 5),
+        st.integers(0, 2),
+        st.integers(0, 4),
+        st.integers(1, 4),
+        st.integers(0, 2),
+        LARGE | st.integers(1, 5),
+        LARGE | st.integers(0, 5),
     ).map(lambda row: (row[0], row[1], (row[1] + row[2]) % 5, *row[3:])),
     max_size=30,
-)  # fmt: skip
+)
 
 
 @given(TRADES, st.sampled_from([0, netting.DENSE_CELLS]))
@@ -82,8 +86,18 @@ def test_a_million_trades_net_to_their_gross_to_the_unit():
     asset, cash = rng.integers(0, 45, n), rng.integers(45, assets, n)
     units, paid = rng.integers(1, 2**40, n), rng.integers(1, 2**62, n)
     names = tuple(map(str, range(members))), tuple(map(str, range(assets)))
-    trades = Trades(*names, DAYS[:1], np.arange(n), np.zeros(n, np.int64), buyer, seller, asset,
-                    units, cash, paid)  # fmt: skip
+    trades = Trades(
+        *names,
+        DAYS[:1],
+        np.arange(n),
+        np.zeros(n, np.int64),
+        buyer,
+        seller,
+        asset,
+        units,
+        cash,
+        paid,
+    )
     nets = net(trades)
     table = np.zeros((members, assets), object)
     table[nets.member, nets.asset] = nets.units
@@ -92,9 +106,12 @@ def test_a_million_trades_net_to_their_gross_to_the_unit():
     for member in (0, 77, 199):
         for kind in (45, 49):
             sums = [
-                (int(half[(seller == member) & (cash == kind)].sum())
-                 - int(half[(buyer == member) & (cash == kind)].sum())) for half in (low, high)
-            ]  # fmt: skip
+                (
+                    int(half[(seller == member) & (cash == kind)].sum())
+                    - int(half[(buyer == member) & (cash == kind)].sum())
+                )
+                for half in (low, high)
+            ]
             assert table[member, kind] == sums[0] + (sums[1] << 32)
         bought = int(units[(buyer == member) & (asset == 3)].sum())
         assert table[member, 3] == bought - int(units[(seller == member) & (asset == 3)].sum())
@@ -139,11 +156,16 @@ def test_a_trade_is_due_by_market_and_date(market, trade_date, days, due):
     assert settlement_date(market, trade_date) == due
 
 
-@pytest.mark.parametrize("market", [
-    market if market in ("XNYS", "XLON", "XTSE", "XTKS")
-    else pytest.param(market, marks=pytest.mark.long)
-    for market, changes in CYCLES.items() if len(changes) > 1
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "market",
+    [
+        market
+        if market in ("XNYS", "XLON", "XTSE", "XTKS")
+        else pytest.param(market, marks=pytest.mark.long)
+        for market, changes in CYCLES.items()
+        if len(changes) > 1
+    ],
+)
 def test_a_trade_of_a_day_off_before_a_change_is_due_as_those_of_the_session_after(market):
     """All days off in the fortnight before each change of a cycle, in every market of the table
     whose calendar reaches so far."""
@@ -153,9 +175,12 @@ def test_a_trade_of_a_day_off_before_a_change_is_due_as_those_of_the_session_aft
         except SettlementError:
             assert market in NO_CALENDAR
             continue
-        sessions = [day.date() for day in get_calendar(
-            market, start=str(begin - timedelta(20)), end=str(begin + timedelta(9))
-        ).sessions]  # fmt: skip
+        sessions = [
+            day.date()
+            for day in get_calendar(
+                market, start=str(begin - timedelta(20)), end=str(begin + timedelta(9))
+            ).sessions
+        ]
         for back in range(1, 15):
             day = begin - timedelta(days=back)
             first = min(one for one in sessions if one >= day)
@@ -190,8 +215,22 @@ def test_settlement_has_a_calendar_of_its_own(market, trade_date, due):
 
 def test_veterans_day_is_as_nasd_s_notice_88_82_has_it():
     """T+5 in November 1988: trade days and the days on which they were due."""
-    notice = {3: 10, 4: 14, 7: 15, 8: 16, 9: 17, 10: 18, 11: 18, 14: 21, 15: 22, 16: 23, 17: 25,
-              18: 28, 21: 29, 22: 30}  # fmt: skip
+    notice = {
+        3: 10,
+        4: 14,
+        7: 15,
+        8: 16,
+        9: 17,
+        10: 18,
+        11: 18,
+        14: 21,
+        15: 22,
+        16: 23,
+        17: 25,
+        18: 28,
+        21: 29,
+        22: 30,
+    }
     for day, due in notice.items():
         assert settlement_date("XNYS", date(1988, 11, day), 5) == date(1988, 11, due)
 
@@ -205,13 +244,18 @@ def test_days_can_be_given_and_holidays_added_or_taken_out():
     columbus = frozenset([date(2026, 10, 12)])
     assert settlement_date("XNYS", date(2026, 10, 9), None, (), columbus) == date(2026, 10, 12)
     assert settlement_date("XNYS", date(2026, 10, 9), None, columbus, columbus) == date(
-        2026, 10, 13)  # fmt: skip
+        2026, 10, 13
+    )
     saturday = frozenset([date(2026, 10, 10)])
     assert settlement_date("XLON", date(2026, 10, 9), None, (), saturday) == date(2026, 10, 12)
     assert settlement_date("XNYS", date(2026, 10, 9), 0) == date(2026, 10, 9)
     assert settlement_date("XNYS", date(2026, 10, 12), 0) == date(2026, 10, 13)
-    for market, day, days in (("NOWHERE", DAYS[0], None), ("XHKG", date(1930, 1, 2), None),
-                              ("XNYS", DAYS[0], 31), ("24/7", date.max, None)):  # fmt: skip
+    for market, day, days in (
+        ("NOWHERE", DAYS[0], None),
+        ("XHKG", date(1930, 1, 2), None),
+        ("XNYS", DAYS[0], 31),
+        ("24/7", date.max, None),
+    ):
         with pytest.raises(SettlementError):
             settlement_date(market, day, days)
 
@@ -225,8 +269,10 @@ def test_a_trade_of_a_bank_holiday_is_due_with_those_of_the_session_before(day, 
 
 def test_a_file_of_trades_becomes_obligations(tmp_path):
     path = tmp_path / "trades.csv"
-    path.write_text(HEADER + "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"
-                             "8,2026-11-25,24/7,bob,ann,COIN,1,USD,0\n")  # fmt: skip
+    path.write_text(
+        HEADER + "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"
+        "8,2026-11-25,24/7,bob,ann,COIN,1,USD,0\n"
+    )
     assert list(obligations(read_trades(path))) == [
         (7, date(2026, 11, 27), "bob", CLEARING, "ACME", 10),
         (7, date(2026, 11, 27), CLEARING, "ann", "ACME", 10),

@@ -27,22 +27,30 @@ from tests.support.ledger.settlement_settle import DAY, HEADER, NAMES, ROWS, tra
 
 def test_a_ring_of_trades_moves_only_nets(tmp_path):
     """Each sells what it buys: with nothing of the asset and little cash, all of it settles."""
-    rows = [("ann", "bob", "ACME", 5, 100), ("bob", "cat", "ACME", 5, 101),
-            ("cat", "ann", "ACME", 5, 102)]  # fmt: skip
+    rows = [
+        ("ann", "bob", "ACME", 5, 100),
+        ("bob", "cat", "ACME", 5, 101),
+        ("cat", "ann", "ACME", 5, 102),
+    ]
     start = {("cat", "USD"): 1, ("bob", "USD"): 1}
     done = settle(trades_of(tmp_path, rows), start, DAY)
     assert done.fails == []
     assert done.settled == [0, 1, 2]
     assert {(one.phase, one.asset) for one in done.transfers} == {
-        (PENDING, "USD"), (POST, "USD"), (DELIVER, "USD"),
-    }  # fmt: skip
+        (PENDING, "USD"),
+        (POST, "USD"),
+        (DELIVER, "USD"),
+    }
     assert {key: units for key, units in done.balances.items() if units} == {("ann", "USD"): 2}
 
 
 def test_who_cannot_deliver_gets_nothing_for_it_and_pays(tmp_path):
     """Bob lacks one ACME: its latest sale fails with both legs, the others settle."""
-    rows = [("ann", "bob", "ACME", 3, 300), ("cat", "bob", "ACME", 2, 20_000),
-            ("ann", "dan", "ACME", 1, 100)]  # fmt: skip
+    rows = [
+        ("ann", "bob", "ACME", 3, 300),
+        ("cat", "bob", "ACME", 2, 20_000),
+        ("ann", "dan", "ACME", 1, 100),
+    ]
     start = {("bob", "ACME"): 4, ("dan", "ACME"): 1, ("ann", "USD"): 400, ("cat", "USD"): 20_000}
     done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=125)
     assert done.settled == [0, 2]
@@ -50,15 +58,21 @@ def test_who_cannot_deliver_gets_nothing_for_it_and_pays(tmp_path):
         (1, "bob", "ACME", 2)
     ]  # 2.5, half-even
     assert {key: units for key, units in done.balances.items() if units} == {
-        ("ann", "ACME"): 4, ("bob", "ACME"): 1, ("bob", "USD"): 298, ("dan", "USD"): 100,
+        ("ann", "ACME"): 4,
+        ("bob", "ACME"): 1,
+        ("bob", "USD"): 298,
+        ("dan", "USD"): 100,
         ("cat", "USD"): 20_002,
-    }  # fmt: skip
+    }
 
 
 def test_a_fail_pulls_down_what_hangs_on_it_and_nothing_else(tmp_path):
     """Bob was to deliver on what ann fails to deliver to him."""
-    rows = [("bob", "ann", "ACME", 5, 50), ("cat", "bob", "ACME", 5, 60),
-            ("dan", "cat", "COIN", 1, 1)]  # fmt: skip
+    rows = [
+        ("bob", "ann", "ACME", 5, 50),
+        ("cat", "bob", "ACME", 5, 60),
+        ("dan", "cat", "COIN", 1, 1),
+    ]
     start = {("cat", "USD"): 60, ("bob", "USD"): 50, ("cat", "COIN"): 1, ("dan", "USD"): 1}
     done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=0)
     assert done.settled == [2]
@@ -76,11 +90,17 @@ def test_a_small_trade_settles_behind_a_large_one_that_fails(tmp_path):
 
 def test_trades_are_put_back_by_the_day_on_which_they_were_due(tmp_path):
     """Bob has one of four: the trade of the earlier day settles, whatever the order of the file."""
-    (tmp_path / "t.csv").write_text(HEADER + "".join(
-        f"{at},{day},XNYS,{buyer},bob,ACME,{units},USD,0\n"
-        for at, day, buyer, units in ((1, "2026-11-23", "ann", 1), (2, "2026-11-20", "cat", 1),
-                                      (3, "2026-11-20", "dan", 2))
-    ))  # fmt: skip
+    (tmp_path / "t.csv").write_text(
+        HEADER
+        + "".join(
+            f"{at},{day},XNYS,{buyer},bob,ACME,{units},USD,0\n"
+            for at, day, buyer, units in (
+                (1, "2026-11-23", "ann", 1),
+                (2, "2026-11-20", "cat", 1),
+                (3, "2026-11-20", "dan", 2),
+            )
+        )
+    )
     done = settle(read_trades(tmp_path / "t.csv"), {("bob", "ACME"): 1}, DAY)
     assert done.settled == [1]
     done = settle(read_trades(tmp_path / "t.csv"), {("bob", "ACME"): 2}, DAY)
@@ -89,24 +109,35 @@ def test_trades_are_put_back_by_the_day_on_which_they_were_due(tmp_path):
 
 def test_what_comes_back_brings_back_what_hangs_on_it(tmp_path):
     """Each passes on what the one before delivers; a large sale had taken all of them out."""
-    rows = [("dan", "ann", "ACME", 9, 0), ("bob", "ann", "ACME", 2, 0),
-            ("cat", "bob", "ACME", 2, 0), ("dan", "cat", "ACME", 2, 0)]  # fmt: skip
+    rows = [
+        ("dan", "ann", "ACME", 9, 0),
+        ("bob", "ann", "ACME", 2, 0),
+        ("cat", "bob", "ACME", 2, 0),
+        ("dan", "cat", "ACME", 2, 0),
+    ]
     done = settle(trades_of(tmp_path, rows), {("ann", "ACME"): 2}, DAY)
     assert (done.settled, done.fails) == ([1, 2, 3], [(0, "ann", "ACME", 0)])
 
 
 def test_a_ring_that_was_taken_out_is_put_back_as_a_whole(tmp_path):
     """Ann's sale to dan cannot settle; the ring of three in which all pass on what they get can."""
-    rows = [("dan", "ann", "ACME", 5, 0), ("bob", "ann", "ACME", 5, 100),
-            ("cat", "bob", "ACME", 5, 100), ("ann", "cat", "ACME", 5, 100)]  # fmt: skip
+    rows = [
+        ("dan", "ann", "ACME", 5, 0),
+        ("bob", "ann", "ACME", 5, 100),
+        ("cat", "bob", "ACME", 5, 100),
+        ("ann", "cat", "ACME", 5, 100),
+    ]
     done = settle(trades_of(tmp_path, rows), {}, DAY, penalty_ppm=0)
     assert (done.settled, done.fails) == ([1, 2, 3], [(0, "ann", "ACME", 0)])
 
 
-@given(ROWS, st.dictionaries(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from(["ACME", "COIN", "USD"])),
-    st.integers(0, 120),
-))  # fmt: skip
+@given(
+    ROWS,
+    st.dictionaries(
+        st.tuples(st.sampled_from(NAMES), st.sampled_from(["ACME", "COIN", "USD"])),
+        st.integers(0, 120),
+    ),
+)
 def test_no_failed_trade_could_have_settled_beside_the_others(tmp_path_factory, rows, balances):
     """Each failed trade is tried with all that settled, against balances alone; and whoever it
     names as short is."""

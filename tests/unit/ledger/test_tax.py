@@ -65,8 +65,9 @@ def test_fees_of_two_kinds_of_money_are_not_added_up(tmp_path):
         setting(Setting.LEDGER_ASSET, 2, second=money["USD"]),
         setting(Setting.LEDGER_ASSET, 0, second=money["JPY"]),
         setting(Setting.LEDGER_QUOTE, 0, 0, b"LIMITS", money["JPY"]),
-        setting(Setting.FEE, 100, 0, b"PLAIN"), setting(Setting.FEE, 1, 0, b"LIMITS"),
-    ]  # fmt: skip
+        setting(Setting.FEE, 100, 0, b"PLAIN"),
+        setting(Setting.FEE, 1, 0, b"LIMITS"),
+    ]
     for at_id, (symbol, qty) in enumerate((("PLAIN", 2), ("LIMITS", 3))):
         for who, side in ((7, Side.BUY), (8, Side.SELL)):
             row = np.zeros(1, ORDER_DTYPE)

@@ -44,10 +44,19 @@ def duckdb_bars(journal, every_s, begin=0, end=2**62):
 def rows_of(bars):
     """Ours, in the same order."""
     rows = [
-        (bar.symbol, bar.start_ns, bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks,
-         bar.volume_lots, bar.turnover, bar.trades)
+        (
+            bar.symbol,
+            bar.start_ns,
+            bar.open_ticks,
+            bar.high_ticks,
+            bar.low_ticks,
+            bar.close_ticks,
+            bar.volume_lots,
+            bar.turnover,
+            bar.trades,
+        )
         for bar in bars
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (row[1], row[0]))
 
 

@@ -39,8 +39,12 @@ def test_trades_are_counted_once():
     assert (one.volume, one.trades, one.last_price, one.last_shares) == (57, 4, 30_000, 30)
     assert one.turnover == 500_000 + 400_000 + 315_000 + 900_000
     assert (one.state, one.paired, one.imbalance, one.direction, one.near_price) == (
-        "T", 8, 2, "S", 9,
-    )  # fmt: skip
+        "T",
+        8,
+        2,
+        "S",
+        9,
+    )
     assert book.levels(3, "B") == [(50_000, 70, 1)]
 
 
@@ -84,9 +88,14 @@ def test_levels_far_from_the_best_find_their_place(width):
             data = framed("D", locate=1, reference=alive.pop(rng.randrange(len(alive))))
         else:
             alive.append(number)
-            data = framed("A", locate=1 + number % 2, reference=number, side=rng.choice("BS"),
-                          shares=1 + number % 9,
-                          price=2**32 - width + rng.randrange(width))  # fmt: skip
+            data = framed(
+                "A",
+                locate=1 + number % 2,
+                reference=number,
+                side=rng.choice("BS"),
+                shares=1 + number % 9,
+                price=2**32 - width + rng.randrange(width),
+            )
         book.apply(data)
         plain.apply(data[2:])
     for locate in (1, 2):
@@ -99,12 +108,16 @@ def test_the_ladder_shows_what_protects_the_market():
     """State and reason, that this market alone stops it, its auction's collar, the breaker."""
     book, one = Book(), {"locate": 1, "stock": "GOLD"}
     for kind, more in (
-        ("R", {}), ("V", {"locate": 0, "level1": 93 * 10**9}), ("W", {"locate": 0, "level": "1"}),
-        ("H", {"state": "Q", "reason": "MWCQ"}), ("h", {"market": "Q", "action": "H"}),
+        ("R", {}),
+        ("V", {"locate": 0, "level1": 93 * 10**9}),
+        ("W", {"locate": 0, "level": "1"}),
+        ("H", {"state": "Q", "reason": "MWCQ"}),
+        ("h", {"market": "Q", "action": "H"}),
         ("J", {"reference_price": 10_000, "upper": 11_000, "lower": 9_000, "extension": 2}),
-    ):  # fmt: skip
-        book.apply(framed(kind, **(one if more.get("locate", 1) and kind not in "VW" else {}),
-                          **more))  # fmt: skip
+    ):
+        book.apply(
+            framed(kind, **(one if more.get("locate", 1) and kind not in "VW" else {}), **more)
+        )
     (gold,) = book.instruments()
     assert (gold.collar, gold.extension, gold.stopped) == ((10_000, 11_000, 9_000), 2, True)
     assert (book.decline_levels, book.breached) == ((93 * 10**9, 0, 0), "1")

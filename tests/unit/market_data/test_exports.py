@@ -131,8 +131,15 @@ def test_an_event_ends_with_its_command_and_not_with_a_message(tmp_path):
     home, _ = swept(tmp_path)
     steps = list(by_event(market_by_order(JournalFeed(home, causes=True).parts())))
     ends = [(step.event, step.locate, step.action) for step, last in steps if last]
-    assert ends == [(1, 1, "A"), (2, 1, "A"), (3, 1, "A"), (4, 1, "A"), (5, 2, "A"), (6, 1, "A"),
-                    (7, 1, "A")]  # fmt: skip
+    assert ends == [
+        (1, 1, "A"),
+        (2, 1, "A"),
+        (3, 1, "A"),
+        (4, 1, "A"),
+        (5, 2, "A"),
+        (6, 1, "A"),
+        (7, 1, "A"),
+    ]
     # The sweep: three executions of T, F and C each, and what rests of it.
     assert [step.action for step, _ in steps if step.event == 4] == [*"TFC" * 3, "A"]
 

@@ -17,8 +17,9 @@ def test_itchfeed_reads_what_protects_the_market(tmp_path):
         run, events, rx_ts_ns = flow(seed)
         events, times = protected(seed, run.instruments, events, rx_ts_ns)
         path = tmp_path / "day.itch"
-        path.write_bytes(Feed(run.instruments, run.order_capacity, strict=False)
-                         .encode(events, times, 1))  # fmt: skip
+        path.write_bytes(
+            Feed(run.instruments, run.order_capacity, strict=False).encode(events, times, 1)
+        )
         with path.open("rb") as file:
             parsed = list(MessageParser().parse_file(file))
         assert [one.to_bytes() for one in parsed] == unframed(path.read_bytes())

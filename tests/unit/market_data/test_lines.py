@@ -67,8 +67,14 @@ def packet(sequence, *letters):
 def test_what_overlaps_is_taken_from_where_it_is_new():
     came = []
     receiver = lines.Lines(lambda data, first: came.append((first, data[2::14])))
-    for one in (packet(1, "a", "b"), packet(2, "b", "c"), packet(5, "e"), packet(1, "a"),
-                packet(3, "c", "d", "e", "f"), packet(5, "e", "f")):  # fmt: skip
+    for one in (
+        packet(1, "a", "b"),
+        packet(2, "b", "c"),
+        packet(5, "e"),
+        packet(1, "a"),
+        packet(3, "c", "d", "e", "f"),
+        packet(5, "e", "f"),
+    ):
         receiver.take(one, 1)
     assert came == [(1, b"ab"), (3, b"c"), (4, b"def")]
     assert receiver.missing == (0, 0)
@@ -175,9 +181,10 @@ def test_a_number_that_no_session_can_have_sent_is_asked_for_by_nobody(last, kno
     if known:
         receiver.take(packet(1, "a", "b"), now)
     forged = {
-        "messages": packet(last, "x"), "heartbeat": mold.heartbeat(SESSION, last),
+        "messages": packet(last, "x"),
+        "heartbeat": mold.heartbeat(SESSION, last),
         "end": mold.end_of_session(SESSION, last),
-    }[kind]  # fmt: skip
+    }[kind]
     receiver.take(forged, now + 1)
     assert receiver.foreign == 1
     assert receiver.request(now + 10 * lines.RETRY_NS) == b""

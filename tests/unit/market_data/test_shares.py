@@ -48,11 +48,15 @@ def test_places_are_given_back_also_after_an_error():
 @pytest.mark.parametrize(
     ("peer", "address"),
     [
-        (("10.0.0.1", 1), "10.0.0.1"), (("::ffff:10.0.0.1", 1, 0, 0), "::ffff:10.0.0.1"),
+        (("10.0.0.1", 1), "10.0.0.1"),
+        (("::ffff:10.0.0.1", 1, 0, 0), "::ffff:10.0.0.1"),
         (("2001:db8:1:2:3:4:5:6", 1, 0, 0), "2001:db8:1:2::"),
         (("2001:db8:1:2:ffff::9", 1, 0, 0), "2001:db8:1:2::"),
-        (("fe80::1%eth0", 1, 0, 2), "fe80::"), (("::1", 1, 0, 0), "::1"), (None, ""), ("", ""),
+        (("fe80::1%eth0", 1, 0, 2), "fe80::"),
+        (("::1", 1, 0, 0), "::1"),
+        (None, ""),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_of_ipv6_a_customers_network_is_one_address(peer, address):
     assert address_of(peer) == address

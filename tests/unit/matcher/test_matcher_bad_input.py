@@ -152,7 +152,7 @@ BAD = [
     ("TIME -9223372036854775808", "TIME_BACKWARDS"),
     ("NEW id=20 BUY 10@95", "BOOK_FULL"),
     ("NEW id=20 BUY 10@90 STOP_LIMIT trigger=300", "BOOK_FULL"),
-]  # fmt: skip
+]
 
 REFUSALS = {
     Reason.GATEWAY, Reason.UNKNOWN_INSTRUMENT, Reason.MALFORMED, Reason.BAD_QTY,

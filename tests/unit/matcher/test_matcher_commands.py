@@ -32,10 +32,20 @@ def test_examples_on_the_page_are_what_happens(script, number):
 
 @pytest.mark.parametrize(
     "names",
-    [CommandKind, OrderType, TimeInForce, SelfTrade, Phase, Allocation, EventKind, Reason,
-     EventFlag, InstrumentOption],
+    [
+        CommandKind,
+        OrderType,
+        TimeInForce,
+        SelfTrade,
+        Phase,
+        Allocation,
+        EventKind,
+        Reason,
+        EventFlag,
+        InstrumentOption,
+    ],
     ids=lambda names: names.__name__,
-)  # fmt: skip
+)
 def test_everything_that_has_a_name_has_an_example(names):
     """Whoever adds an order type, an event or a reason shows on the page what it does."""
     words = set(re.split(r"[\s=+]+", "\n".join(EXAMPLES)))

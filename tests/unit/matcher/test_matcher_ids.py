@@ -71,11 +71,12 @@ def fixed_hash(order_id):
 FAMILIES = {
     "chosen for a fixed hash": lambda: colliding_ids(fixed_hash, 16383, 2000),
     "one low part": lambda: [n << 10 for n in range(2000)],
-    "sums of powers": lambda: [(1 << a) + (1 << b) + c for a in range(12, 62) for b in range(2, 12)
-                               for c in range(4)],
+    "sums of powers": lambda: [
+        (1 << a) + (1 << b) + c for a in range(12, 62) for b in range(2, 12) for c in range(4)
+    ],
     "in a row": lambda: list(range(-1000, 1000)),
     "by lot": lambda: np.random.default_rng(4).integers(-(2**63), 2**63 - 1, 2000).tolist(),
-}  # fmt: skip
+}
 """Ids that an adversary without the key would try."""
 
 

@@ -22,8 +22,13 @@ TABLE = make_instruments(["GOLD", "ZINC", "LEAD", "NICKEL", "TIN"])
 
 
 def core(table: Any, capacity: int, partitions: int = PARTITIONS) -> Core:
-    hooks = {"name": "risk", "participants": 1 << 12, "groups": 1, "order_capacity": capacity,
-             "partitions": partitions}  # fmt: skip
+    hooks = {
+        "name": "risk",
+        "participants": 1 << 12,
+        "groups": 1,
+        "order_capacity": capacity,
+        "partitions": partitions,
+    }
     return Core(table, capacity, hooks=hooks)
 
 
@@ -65,8 +70,9 @@ def test_two_icebergs_that_one_engine_could_not_take_are_refused_by_each_ones_ro
     lots = extra_capacity(capacity) * 9 // 40
     iceberg = {"order_type": OrderType.ICEBERG, "aux": 1, "qty_lots": lots}
     less = iceberg | {"qty_lots": 30}
-    commands = numbered([order(1, "GOLD", **iceberg), order(2, "ZINC", **iceberg),
-                         order(3, "GOLD", **less)])  # fmt: skip
+    commands = numbered(
+        [order(1, "GOLD", **iceberg), order(2, "ZINC", **iceberg), order(3, "GOLD", **less)]
+    )
     whole, plain = core(TABLE, capacity, 2), core(TABLE, capacity, 1)
     assert reasons(plain.fresh().process(commands))[1] is Reason.BOOK_FULL
     one = whole.fresh()
@@ -91,8 +97,10 @@ def test_what_a_room_refuses_is_what_an_engine_of_its_own_would(
     whole, numbers = whole_core.fresh(), partition_numbers(run.instruments, PARTITIONS).tolist()
     monkeypatch.setattr(books, "extra_capacity", lambda _: extra_capacity(capacity) // PARTITIONS)
     share = (capacity - 1) // PARTITIONS
-    plain = [ReferenceEngine(run.instruments, share, capacity, shard=(numbers, n))
-             for n in range(PARTITIONS)]  # fmt: skip
+    plain = [
+        ReferenceEngine(run.instruments, share, capacity, shard=(numbers, n))
+        for n in range(PARTITIONS)
+    ]
     full = 0
     for at in range(0, len(orders), 100):
         part = orders[at : at + 100]

@@ -107,46 +107,140 @@ STEPS = [
     Steps(f"A: {CME_COMPLEX}, source 1", [100, 200, 300, 400], 291, [100, 44, 63, 84], A_),
     Steps(f"A: {CME_COMPLEX}, source 5", [10, 40, 20, 30], 21, [10, 6, 2, 3], A_),
     Steps(f"A: {REPLICA}", [2, 56, 42], 50, [2, 28, 20], A_),
-    Steps(f"C: {CME_STEPS}, Pro Rata Example, then FIFO", PRO_RATA[0].orders, 50, PRO_RATA[0].fills,
-          {"min_allocation_lots": 2}),
+    Steps(
+        f"C: {CME_STEPS}, Pro Rata Example, then FIFO",
+        PRO_RATA[0].orders,
+        50,
+        PRO_RATA[0].fills,
+        {"min_allocation_lots": 2},
+    ),
     Steps(f"C: {REPLICA}", [2, 42, 56], 50, [1, 21, 28], {"min_allocation_lots": 1}),
     Steps(f"F: {OWN}", [5, 9, 57], 20, [5, 9, 6], BY_TIME),
-    Steps(f"K: {REPLICA}: TOP 2; LMM 20 and 40 of 200; 56 by time, 84 pro rata; leveling",
-          [2, 51, 47, 100, 1, 1, 1, 1], 202, [2, 51, 47, 98, 1, 1, 1, 1],
-          {"top_share_bps": 10_000, "min_allocation_lots": 2, "fifo_share_bps": 4000,
-           "leveling": 1, "lmm1_participant": 11, "lmm1_share_bps": 1000, "lmm2_participant": 12,
-           "lmm2_share_bps": 2000}, {2: 11, 3: 12}),
-    Steps(f"K: {REPLICA}: TOP 1, 3 of 7 by time, 4 pro rata, leveling the largest first",
-          [1, 100, 30, 80, 30, 60], 8, [1, 4, 1, 1, 0, 1],
-          {"top_share_bps": 10_000, "min_allocation_lots": 1, "fifo_share_bps": 4000,
-           "leveling": 1}),
-    Steps(f"K: {REPLICA}: nothing by time", [1, 59, 40], 50, [1, 30, 19],
-          {"top_share_bps": 10_000, "min_allocation_lots": 2, "lmm1_participant": 11,
-           "lmm1_share_bps": 2000, "lmm2_participant": 12, "lmm2_share_bps": 1000}, {2: 11, 3: 12}),
-    Steps(f"K: {REPLICA}: nothing pro rata", [1, 59, 40], 50, [1, 45, 4],
-          {"top_share_bps": 10_000, "lmm1_participant": 11, "lmm1_share_bps": 2000,
-           "lmm2_participant": 12, "lmm2_share_bps": 1000, **BY_TIME}, {2: 11, 3: 12}),
-    Steps(f"O: {ATAS} 3, corn option: TOP 10 to 100, least 1; {REPLICA}", [150, 8, 160], 200,
-          [124, 3, 73], {"top_share_bps": 10_000, "top_min_lots": 10, "top_max_lots": 100,
-                         "min_allocation_lots": 1}),
-    Steps(f"O: {OWN}: a first order below the TOP minimum", [9, 8, 160], 100, [6, 4, 90],
-          {"top_share_bps": 10_000, "top_min_lots": 10, "top_max_lots": 100,
-           "min_allocation_lots": 1}),
-    Steps(f"Q: {ATAS} 4, ten-year note option: TOP 25 to 250, LMM 40 %; {REPLICA}", [300, 15, 160],
-          400, [278, 8, 114],
-          {"top_share_bps": 10_000, "top_min_lots": 25, "top_max_lots": 250,
-           "min_allocation_lots": 1, "lmm1_participant": 11, "lmm1_share_bps": 4000}, {3: 11}),
-    Steps(f"S: {OWN} and CME's LMM page: TOP 10, LMM 10 % and 20 % of 20, the rest by time",
-          [10, 10, 10, 10], 30, [10, 10, 10, 0],
-          {"top_share_bps": 10_000, "lmm1_participant": 11, "lmm1_share_bps": 1000,
-           "lmm2_participant": 12, "lmm2_share_bps": 2000, **BY_TIME}, {2: 11, 3: 12}),
-    Steps(f"S: {OWN}: a TOP order of the LMM's own is not in his share", [10, 30, 10, 20], 30,
-          [10, 12, 8, 0], {"top_share_bps": 10_000, "lmm1_participant": 11, "lmm1_share_bps": 4000,
-                           **BY_TIME}, {1: 11, 3: 11}),
-    Steps(f"T: {OWN}: his orders in order of time, none beyond their quantity", [40, 5, 30, 9], 50,
-          [25, 5, 20, 0], {"lmm1_participant": 11, "lmm1_share_bps": 5000, **BY_TIME},
-          {2: 11, 3: 11}),
-]  # fmt: skip
+    Steps(
+        f"K: {REPLICA}: TOP 2; LMM 20 and 40 of 200; 56 by time, 84 pro rata; leveling",
+        [2, 51, 47, 100, 1, 1, 1, 1],
+        202,
+        [2, 51, 47, 98, 1, 1, 1, 1],
+        {
+            "top_share_bps": 10_000,
+            "min_allocation_lots": 2,
+            "fifo_share_bps": 4000,
+            "leveling": 1,
+            "lmm1_participant": 11,
+            "lmm1_share_bps": 1000,
+            "lmm2_participant": 12,
+            "lmm2_share_bps": 2000,
+        },
+        {2: 11, 3: 12},
+    ),
+    Steps(
+        f"K: {REPLICA}: TOP 1, 3 of 7 by time, 4 pro rata, leveling the largest first",
+        [1, 100, 30, 80, 30, 60],
+        8,
+        [1, 4, 1, 1, 0, 1],
+        {"top_share_bps": 10_000, "min_allocation_lots": 1, "fifo_share_bps": 4000, "leveling": 1},
+    ),
+    Steps(
+        f"K: {REPLICA}: nothing by time",
+        [1, 59, 40],
+        50,
+        [1, 30, 19],
+        {
+            "top_share_bps": 10_000,
+            "min_allocation_lots": 2,
+            "lmm1_participant": 11,
+            "lmm1_share_bps": 2000,
+            "lmm2_participant": 12,
+            "lmm2_share_bps": 1000,
+        },
+        {2: 11, 3: 12},
+    ),
+    Steps(
+        f"K: {REPLICA}: nothing pro rata",
+        [1, 59, 40],
+        50,
+        [1, 45, 4],
+        {
+            "top_share_bps": 10_000,
+            "lmm1_participant": 11,
+            "lmm1_share_bps": 2000,
+            "lmm2_participant": 12,
+            "lmm2_share_bps": 1000,
+            **BY_TIME,
+        },
+        {2: 11, 3: 12},
+    ),
+    Steps(
+        f"O: {ATAS} 3, corn option: TOP 10 to 100, least 1; {REPLICA}",
+        [150, 8, 160],
+        200,
+        [124, 3, 73],
+        {
+            "top_share_bps": 10_000,
+            "top_min_lots": 10,
+            "top_max_lots": 100,
+            "min_allocation_lots": 1,
+        },
+    ),
+    Steps(
+        f"O: {OWN}: a first order below the TOP minimum",
+        [9, 8, 160],
+        100,
+        [6, 4, 90],
+        {
+            "top_share_bps": 10_000,
+            "top_min_lots": 10,
+            "top_max_lots": 100,
+            "min_allocation_lots": 1,
+        },
+    ),
+    Steps(
+        f"Q: {ATAS} 4, ten-year note option: TOP 25 to 250, LMM 40 %; {REPLICA}",
+        [300, 15, 160],
+        400,
+        [278, 8, 114],
+        {
+            "top_share_bps": 10_000,
+            "top_min_lots": 25,
+            "top_max_lots": 250,
+            "min_allocation_lots": 1,
+            "lmm1_participant": 11,
+            "lmm1_share_bps": 4000,
+        },
+        {3: 11},
+    ),
+    Steps(
+        f"S: {OWN} and CME's LMM page: TOP 10, LMM 10 % and 20 % of 20, the rest by time",
+        [10, 10, 10, 10],
+        30,
+        [10, 10, 10, 0],
+        {
+            "top_share_bps": 10_000,
+            "lmm1_participant": 11,
+            "lmm1_share_bps": 1000,
+            "lmm2_participant": 12,
+            "lmm2_share_bps": 2000,
+            **BY_TIME,
+        },
+        {2: 11, 3: 12},
+    ),
+    Steps(
+        f"S: {OWN}: a TOP order of the LMM's own is not in his share",
+        [10, 30, 10, 20],
+        30,
+        [10, 12, 8, 0],
+        {"top_share_bps": 10_000, "lmm1_participant": 11, "lmm1_share_bps": 4000, **BY_TIME},
+        {1: 11, 3: 11},
+    ),
+    Steps(
+        f"T: {OWN}: his orders in order of time, none beyond their quantity",
+        [40, 5, 30, 9],
+        50,
+        [25, 5, 20, 0],
+        {"lmm1_participant": 11, "lmm1_share_bps": 5000, **BY_TIME},
+        {2: 11, 3: 11},
+    ),
+]
 
 
 @pytest.mark.parametrize("case", STEPS, ids=lambda case: case.source)
@@ -176,24 +270,46 @@ def shares(script, qty):
     ("lines", "expected"),
     [
         (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100"], [(1, 10), (2, 10)]),
-        (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "NEW id=3 BUY 40@100", "CANCEL id=1"],
-         [(2, 9), (3, 11)]),
-        (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "NEW id=3 BUY 1@101", "CANCEL id=3"],
-         [(1, 5), (2, 15)]),
-        (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "REPLACE id=1 12@100"],
-         [(2, 15), (1, 5)]),
+        (
+            ["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "NEW id=3 BUY 40@100", "CANCEL id=1"],
+            [(2, 9), (3, 11)],
+        ),
+        (
+            ["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "NEW id=3 BUY 1@101", "CANCEL id=3"],
+            [(1, 5), (2, 15)],
+        ),
+        (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "REPLACE id=1 12@100"], [(2, 15), (1, 5)]),
         (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "REDUCE id=1 2"], [(1, 8), (2, 12)]),
-        (["NEW id=1 BUY 10@99", "NEW id=2 BUY 30@100", "REPLACE id=2 30@98", "NEW id=3 BUY 30@98",
-          "CANCEL id=1"], [(2, 10), (3, 10)]),
-        (["PHASE PRE_OPEN", "NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "PHASE CONTINUOUS"],
-         [(1, 5), (2, 15)]),
-        (["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "PHASE HALT", "PHASE CONTINUOUS"],
-         [(1, 5), (2, 15)]),
+        (
+            [
+                "NEW id=1 BUY 10@99",
+                "NEW id=2 BUY 30@100",
+                "REPLACE id=2 30@98",
+                "NEW id=3 BUY 30@98",
+                "CANCEL id=1",
+            ],
+            [(2, 10), (3, 10)],
+        ),
+        (
+            ["PHASE PRE_OPEN", "NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "PHASE CONTINUOUS"],
+            [(1, 5), (2, 15)],
+        ),
+        (
+            ["NEW id=1 BUY 10@100", "NEW id=2 BUY 30@100", "PHASE HALT", "PHASE CONTINUOUS"],
+            [(1, 5), (2, 15)],
+        ),
     ],
-    ids=["first at a better price", "nobody when TOP is cancelled", "nor when a better one goes",
-         "a larger order loses it", "a smaller keeps it", "a step back betters nothing",
-         "none from the pre-opening", "none over a halt"],
-)  # fmt: skip
+    ids=[
+        "first at a better price",
+        "nobody when TOP is cancelled",
+        "nor when a better one goes",
+        "a larger order loses it",
+        "a smaller keeps it",
+        "a step back betters nothing",
+        "none from the pre-opening",
+        "none over a halt",
+    ],
+)
 def test_top_is_only_who_bettered_the_market(script, lines, expected):
     """CME's advisory notice 11219 of 2004 and the Pro Rata rules of its Client Systems Wiki: after
     the opening, the first order at a better price than all, until a better one is entered."""
@@ -291,13 +407,27 @@ AUCTIONS = [
         for reference in (199, 200)
     ),
     *(
-        Auction(f"{XETRA}, 5: no surplus, the limit nearest the reference, of two the higher",
-                XETRA_5_BUYS, XETRA_2_SELLS, price, 500, 0, reference)
+        Auction(
+            f"{XETRA}, 5: no surplus, the limit nearest the reference, of two the higher",
+            XETRA_5_BUYS,
+            XETRA_2_SELLS,
+            price,
+            500,
+            0,
+            reference,
+        )
         for reference, price in ((200, 201), (202, 201), (198, 199))
     ),
     *(
-        Auction(f"{XETRA}, 6: market orders only, the reference", [(None, 900)], [(None, 800)],
-                reference, 800, 100, reference)
+        Auction(
+            f"{XETRA}, 6: market orders only, the reference",
+            [(None, 900)],
+            [(None, 800)],
+            reference,
+            800,
+            100,
+            reference,
+        )
         for reference in (250, 99)
     ),
     Auction(
@@ -324,7 +454,7 @@ AUCTIONS = [
         500,
         -100,
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", AUCTIONS, ids=str)

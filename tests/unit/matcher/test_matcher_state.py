@@ -192,9 +192,15 @@ def test_a_clone_copies_every_table():
 def test_what_was_elected_or_converted_is_a_plain_order():
     """A field that has no effect any more is 0: two ways to the same book give the same row."""
     common = {
-        "price": 100, "order_id": 1, "qty": 5, "instrument": 0, "participant": 3,
-        "side": Side.BUY, "place": DISPLAYED_PLACE, "time_in_force": TimeInForce.DAY,
-    }  # fmt: skip
+        "price": 100,
+        "order_id": 1,
+        "qty": 5,
+        "instrument": 0,
+        "participant": 3,
+        "side": Side.BUY,
+        "place": DISPLAYED_PLACE,
+        "time_in_force": TimeInForce.DAY,
+    }
     plain = order_row(order_type=OrderType.LIMIT, **common)
     was_stop = order_row(
         order_type=OrderType.LIMIT, trigger=99, limit=100, arrival=7, self_trade=2, **common
@@ -263,7 +269,7 @@ INSTRUMENT = (arena.INSTRUMENTS_AT, arena.INSTRUMENT_BYTES)
         (INSTRUMENT, arena.LISTS + arena.PEG_LIST + 4, "<u4", "tail of list"),
         (INSTRUMENT, arena.LAST_PRICE, "<i8", "not marked"),
     ],
-)  # fmt: skip
+)
 def test_the_check_finds_damage(table, offset, kind, message):
     """One changed word anywhere makes the check name what is wrong."""
     run = mixed(9, COMMANDS)

@@ -9,15 +9,25 @@ from openoutcry.wire.order_types import PEGS, TIMES_IN_FORCE, UNPRICED
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 AT_OPEN, AT_CLOSE = TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE
 CALLS = (
-    Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION,
-)  # fmt: skip
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+)
 OPENS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION)
 AUX = {
-    OrderType.STOP: 105, OrderType.STOP_LIMIT: 105, OrderType.POST_ONLY_STOP_LIMIT: 105,
-    OrderType.MIN_QTY: 1, OrderType.ICEBERG: 1, OrderType.MARKET_BUDGET: 300,
-    OrderType.LIMIT_BUDGET: 300, OrderType.TRAILING_STOP: 5, OrderType.TRAILING_STOP_BPS: 500,
-    OrderType.TRAILING_STOP_LIMIT: 5, OrderType.TRAILING_STOP_LIMIT_BPS: 500,
-}  # fmt: skip
+    OrderType.STOP: 105,
+    OrderType.STOP_LIMIT: 105,
+    OrderType.POST_ONLY_STOP_LIMIT: 105,
+    OrderType.MIN_QTY: 1,
+    OrderType.ICEBERG: 1,
+    OrderType.MARKET_BUDGET: 300,
+    OrderType.LIMIT_BUDGET: 300,
+    OrderType.TRAILING_STOP: 5,
+    OrderType.TRAILING_STOP_BPS: 500,
+    OrderType.TRAILING_STOP_LIMIT: 5,
+    OrderType.TRAILING_STOP_LIMIT_BPS: 500,
+}
 
 
 def takes(phase, kind, tif):

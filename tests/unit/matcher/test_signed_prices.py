@@ -16,8 +16,12 @@ PRICES = st.one_of(
 )
 
 
-@given(last=PRICES, bps=st.integers(1, 9_999), side=st.sampled_from(Side),
-       order_type=st.sampled_from(TRAILING_BPS))  # fmt: skip
+@given(
+    last=PRICES,
+    bps=st.integers(1, 9_999),
+    side=st.sampled_from(Side),
+    order_type=st.sampled_from(TRAILING_BPS),
+)
 def test_a_trailing_stop_keeps_its_share_of_the_price_away_from_it(last, bps, side, order_type):
     """A sell's below, a buy's above, at least a tick: the last price itself never elects it."""
     trigger = trailing_trigger(int(order_type), int(side), bps, last)

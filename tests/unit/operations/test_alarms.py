@@ -26,8 +26,10 @@ def test_the_evaluator_says_the_same(alarm):
             family.add_metric(list(row.values()), values[step])
         history.add(step * STEP_S, families.values())
         held += [step] if alarm.holds(history) else []
-        changes += [(step, one.state, dict(one.labels)) for one in
-                    evaluator.evaluate(history, step * STEP_S)]  # fmt: skip
+        changes += [
+            (step, one.state, dict(one.labels))
+            for one in evaluator.evaluate(history, step * STEP_S)
+        ]
         assert bool(evaluator.firing) == (len(changes) == 1)
     assert [state for _, state, _ in changes] == [State.FIRING, State.RESOLVED]
     (begun, _, labels), (over, _, _) = changes
@@ -61,10 +63,13 @@ def naive(scrapes, name, window_s):
     return {labels: points for labels, points in series.items() if len(points) > 1}
 
 
-@given(st.lists(
-    st.tuples(st.integers(1, 40), st.lists(st.integers(0, 9), min_size=4, max_size=4)),
-    min_size=1, max_size=120,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40), st.lists(st.integers(0, 9), min_size=4, max_size=4)),
+        min_size=1,
+        max_size=120,
+    )
+)
 def test_a_history_by_series_is_one_by_scrapes(steps):
     """Counters that begin anew, series that are missing for a while, points that are too old."""
     history, scrapes, at_s = History(60.0), [], 0.0
@@ -91,7 +96,8 @@ def test_a_history_by_series_is_one_by_scrapes(steps):
         }
         assert expressions.Rate("a", window_s, (("number", "2"),)).values(history) == {
             labels: expressions.gained(points) / (points[-1][0] - points[0][0])
-            for labels, points in expected.items() if ("number", "2") in labels
-        }  # fmt: skip
+            for labels, points in expected.items()
+            if ("number", "2") in labels
+        }
     newest = {labels: value for (name, labels), value in scrapes[-1][1].items() if name == "b"}
     assert expressions.Now("b").values(history) == newest

@@ -40,8 +40,11 @@ def test_who_is_none_of_the_run_s_is_told_apart_too():
     with announced("console"):
         (one,) = [one for one in deploy.announcements() if one.pid == os.getpid()]
         assert (one.role, one.build) == ("console", build.this_build().number)
-        rows = [deploy.Row("supervisor", 1, 5, 6, 7, 1), deploy.Row("gate", 2, 5, 6, 7, 1),
-                deploy.Row("console", 3, 9, 6, None)]  # fmt: skip
+        rows = [
+            deploy.Row("supervisor", 1, 5, 6, 7, 1),
+            deploy.Row("gate", 2, 5, 6, 7, 1),
+            deploy.Row("console", 3, 9, 6, None),
+        ]
         deploy._mark(rows, one_config=False)
         assert deploy.sentences(rows) == ["console (pid 3) is of another build"]
     assert not [one for one in deploy.announcements() if one.pid == os.getpid()]

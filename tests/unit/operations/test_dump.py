@@ -39,8 +39,9 @@ def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
     assert "tls://me:(not shown)@a:4222,tls://me:(not shown)@b:4222" in text
     document = {"log": [{"message": "refused p@ssword"}], "more": ("tls://me:second-one@b", 7)}
     assert without(document, secrets_of(path)) == {
-        "log": [{"message": "refused (not shown)"}], "more": ["tls://me:(not shown)@b", 7],
-    }  # fmt: skip
+        "log": [{"message": "refused (not shown)"}],
+        "more": ["tls://me:(not shown)@b", 7],
+    }
 
 
 def test_the_seed_of_the_speed_bump_is_in_no_command():

@@ -19,8 +19,12 @@ def test_what_anybody_may_send_and_read(tmp_path):
 
 
 def test_where_the_journal_stands(tmp_path, monkeypatch):
-    file = venue(tmp_path, text=VENUE.replace("housekeeping_cores", 'copies = ["/dev/shm/copy", '
-                                              '"copy"]\nhousekeeping_cores'))  # fmt: skip
+    file = venue(
+        tmp_path,
+        text=VENUE.replace(
+            "housekeeping_cores", 'copies = ["/dev/shm/copy", "copy"]\nhousekeeping_cores'
+        ),
+    )
     checks = {one.name: one for one in fitness.journal(file, Host())}
     assert checks["copies"].state == BAD
     assert str(tmp_path / "copy") in checks["copies"].what

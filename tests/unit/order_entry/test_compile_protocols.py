@@ -5,10 +5,11 @@ from openoutcry.order_entry.spec import Protocol, SessionsSpec
 from tests.support.order_entry.sessions_venue import session
 
 ROWS = (
-    session("ALPHA", 1), session("BETA", 2),
+    session("ALPHA", 1),
+    session("BETA", 2),
     session("FIRM", 3, protocol=int(Protocol.FIX44)),
     session("COPY", 1, protocol=int(Protocol.DROP_COPY)),
-)  # fmt: skip
+)
 
 
 def said(monkeypatch, kept):

@@ -58,8 +58,10 @@ def test_every_message_that_4_2_has_is_answered_in_its_words(venue):
         one.enter("1", "NOPE", 5, "1", t21="1")
         one.enter("1", "ACME", 0, "1", t21="1")
         assert answer(3, 35, 39, 102, 103) == [
-            ("9", "4", "0", ""), ("8", "8", "", "1"), ("8", "8", "", "0"),
-        ]  # fmt: skip
+            ("9", "4", "0", ""),
+            ("8", "8", "", "1"),
+            ("8", "8", "", "0"),
+        ]
         one.mass_cancel()
         one.mass_status()
         assert answer(2, 35, 372, 380) == [("j", "q", "3"), ("j", "AF", "3")]
@@ -79,9 +81,21 @@ def test_a_connection_of_4_4_or_a_wrong_word_gets_no_answer(venue):
 
 
 FIELDS = st.sampled_from(
-    (b"37=1", b"11=C1", b"17=9", b"103=99", b"103=1", b"102=6", b"102=1", b"55=GOLD", b"58=a text",
-     b"6=12.3", b"", b"151=0")
-)  # fmt: skip
+    (
+        b"37=1",
+        b"11=C1",
+        b"17=9",
+        b"103=99",
+        b"103=1",
+        b"102=6",
+        b"102=1",
+        b"55=GOLD",
+        b"58=a text",
+        b"6=12.3",
+        b"",
+        b"151=0",
+    )
+)
 REPORTS = st.tuples(st.sampled_from("0F45CLDI8"), st.sampled_from("01248C")).map(
     lambda pair: b"150=%s\x0139=%s" % (pair[0].encode(), pair[1].encode())
 )

@@ -64,15 +64,17 @@ ECHO = (
 )  # fmt: skip
 """They want their orders back, with fields that an order has not: a venue answers with reports."""
 DICTIONARY = (
-    "14c_TagNotDefinedForMsgType", "14e_IncorrectEnumValue",
+    "14c_TagNotDefinedForMsgType",
+    "14e_IncorrectEnumValue",
     "RejectResentMessage",
-)  # fmt: skip
+)
 """They want what is not looked at to be wrong too: a venue passes over fields that it has no use
 for."""
 NEW_NUMBERS = (
-    "2i_BeginStringValueUnexpected", "2k_CompIDDoesNotMatchProfile",
+    "2i_BeginStringValueUnexpected",
+    "2k_CompIDDoesNotMatchProfile",
     "2o_SendingTimeValueOutOfRange",
-)  # fmt: skip
+)
 """They log on a second time and want numbers to begin at 1 without asking for it."""
 OTHERWISE = {*ECHO, *DICTIONARY, *NEW_NUMBERS}
 
@@ -113,8 +115,10 @@ class AtVenue(fix_scripts.Tcp):
 
 @pytest.fixture(scope="module")
 def venue():
-    rows = [session(name, number, protocol=int(Protocol.FIX44), target="ISLD")
-            for number, name in enumerate(NAMES, start=1)]  # fmt: skip
+    rows = [
+        session(name, number, protocol=int(Protocol.FIX44), target="ISLD")
+        for number, name in enumerate(NAMES, start=1)
+    ]
     with InlineVenue(rows) as venue:
         yield venue
 

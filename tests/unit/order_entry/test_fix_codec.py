@@ -231,9 +231,14 @@ PENDING = {"D": "A", "F": "6", "G": "E"}
 
 
 @given(
-    st.sampled_from(REPORTED), st.sampled_from(Reason), st.integers(0, 100), st.integers(0, 100),
-    st.integers(-(2**40), 2**40), st.sampled_from(["D", "F", "G"]), st.sampled_from(list(CASES)),
-)  # fmt: skip
+    st.sampled_from(REPORTED),
+    st.sampled_from(Reason),
+    st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(-(2**40), 2**40),
+    st.sampled_from(["D", "F", "G"]),
+    st.sampled_from(list(CASES)),
+)
 def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, price, by, case):
     row, _ = CODEC.row_of(new_order(**CASES[case][0]))
     own = body_fields(new_order(**CASES[case][0]))
@@ -242,16 +247,24 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     event = make_event(kind, reason=reason, price_ticks=price, qty_lots=9, leaves_lots=leaves)
     got = body_fields(CODEC.encode(event, row, np.array([note])))
     silent = (
-        EventKind.REPEGGED, EventKind.REFRESHED, EventKind.TRIGGER_MOVED, EventKind.PHASE_CHANGED,
-        EventKind.INDICATIVE, EventKind.UNCROSSED, EventKind.COMPLETED, EventKind.ENTERED,
-    )  # fmt: skip
+        EventKind.REPEGGED,
+        EventKind.REFRESHED,
+        EventKind.TRIGGER_MOVED,
+        EventKind.PHASE_CHANGED,
+        EventKind.INDICATIVE,
+        EventKind.UNCROSSED,
+        EventKind.COMPLETED,
+        EventKind.ENTERED,
+    )
     if kind in silent:
         assert got == {}
         return
     gone = kind in (EventKind.CANCELLED, EventKind.EXPIRED)
     over = kind == EventKind.EXPIRED or reason in (
-        Reason.DAY_END, Reason.EXPIRED, Reason.AUCTION_REST
-    )  # fmt: skip
+        Reason.DAY_END,
+        Reason.EXPIRED,
+        Reason.AUCTION_REST,
+    )
     working = "1" if cum else "0"
     status = ("C" if over else "4") if gone else "2" if leaves == 0 else working
     if kind == EventKind.ACCEPTED:
@@ -260,12 +273,20 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     if kind == EventKind.DELAYED:
         status = kinds["DELAYED"] = PENDING[by]
     wanted = {
-        "35": "8", "37": "1", "17": "5", "55": "GOLD", "54": own["54"], "40": own["40"],
-        "150": status if gone else kinds.get(kind.name, "D"), "39": status,
+        "35": "8",
+        "37": "1",
+        "17": "5",
+        "55": "GOLD",
+        "54": own["54"],
+        "40": own["40"],
+        "150": status if gone else kinds.get(kind.name, "D"),
+        "39": status,
         "38": str(100 if gone or kind == EventKind.ACCEPTED else leaves + cum),
-        "151": str(0 if gone else leaves), "14": str(cum),
-        "6": reference.average_text(cum * price, cum, 2), "60": "20231114-22:13:20.123",
-    }  # fmt: skip
+        "151": str(0 if gone else leaves),
+        "14": str(cum),
+        "6": reference.average_text(cum * price, cum, 2),
+        "60": "20231114-22:13:20.123",
+    }
     named = (kind, by) == (EventKind.REPLACED, "G")
     named |= kind == EventKind.CANCELLED and by in "FG"  # a G that comes behind what it asks for
     named |= kind == EventKind.DELAYED and by in "FG"
@@ -277,9 +298,13 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     if reason:
         wanted["58"] = reason.name.lower().replace("_", " ")
     priced = CASES[case][1] not in (
-        OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP, OrderType.TRAILING_STOP,
-        OrderType.TRAILING_STOP_BPS, OrderType.MARKET_BUDGET,
-    )  # fmt: skip
+        OrderType.MARKET,
+        OrderType.MARKET_TO_LIMIT,
+        OrderType.STOP,
+        OrderType.TRAILING_STOP,
+        OrderType.TRAILING_STOP_BPS,
+        OrderType.MARKET_BUDGET,
+    )
     wanted |= {"44": "12.34"} if priced else {}
     wanted |= {tag: own[tag] for tag in ("59",) if tag in own}
     triggered = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT)
@@ -294,8 +319,14 @@ def test_each_refusal_has_its_code_and_word(refusal):
     row, _ = CODEC.row_of(new_order())
     order = refused("D", refusal, row)
     assert {tag: order[tag] for tag in ("35", "37", "11", "150", "39", "55", "151")} == {
-        "35": "8", "37": "1", "11": "C1", "150": "8", "39": "8", "55": "GOLD", "151": "0",
-    }  # fmt: skip
+        "35": "8",
+        "37": "1",
+        "11": "C1",
+        "150": "8",
+        "39": "8",
+        "55": "GOLD",
+        "151": "0",
+    }
     assert order["58"]
     assert order["103"] == str(refusals_of("ORDER_REASONS").get(refusal, 99))
     for kind, number in (("F", "1"), ("G", "2")):
@@ -369,10 +400,12 @@ def test_status_is_told_from_the_row():
 @pytest.mark.parametrize(
     ("kind", "reason", "status"),
     [
-        (EventKind.EXPIRED, Reason.EXPIRED, "C"), (EventKind.CANCELLED, Reason.DAY_END, "C"),
-        (EventKind.CANCELLED, Reason.USER, "4"), (EventKind.FILLED, Reason.NONE, "2"),
+        (EventKind.EXPIRED, Reason.EXPIRED, "C"),
+        (EventKind.CANCELLED, Reason.DAY_END, "C"),
+        (EventKind.CANCELLED, Reason.USER, "4"),
+        (EventKind.FILLED, Reason.NONE, "2"),
     ],
-)  # fmt: skip
+)
 def test_what_is_over_has_the_status_it_was_told_with(kind, reason, status):
     sizes = hall.Sizes(1, 8, 8, 8)
     shared = hall.Hall(np.zeros(hall.hall_bytes(sizes) // 8, np.int64), sizes)

@@ -90,8 +90,13 @@ def test_everything_is_told_whichever_way_it_came_and_again_from_the_journal(ven
     ]
     parties = [[v for tag, v in m.fields if tag == 448] for m in copied if m.kind == "8"]
     assert parties[:6] == [
-        ["1", "FIRM"], ["3", "FOUR"], ["1", "FIRM"], ["3", "FOUR"], ["1", "FIRM"], ["2", "FIVE"],
-    ]  # fmt: skip
+        ["1", "FIRM"],
+        ["3", "FOUR"],
+        ["1", "FIRM"],
+        ["3", "FOUR"],
+        ["1", "FIRM"],
+        ["2", "FIVE"],
+    ]
     assert {m.get(797) for m in copied if m.kind == "8"} == {"Y"}
     assert [(m[58], m[103]) for m in copied if m.get(39) == "8"] == [("unknown symbol", "1")]
     (his,) = take(only, 1)
@@ -151,9 +156,11 @@ class Copying:
         self.stream = Stream(None, 1, entries=1 << 15, data_bytes=1 << 24)
         self.keep = fix_words.make_fields(), session.Symbols(instruments)
         words = {
-            session.PROTOCOL: COPY, session.STREAM: self.stream.address,
-            fix_words.FIELDS: self.keep[0].ctypes.data, **self.keep[1].words(),
-        }  # fmt: skip
+            session.PROTOCOL: COPY,
+            session.STREAM: self.stream.address,
+            fix_words.FIELDS: self.keep[0].ctypes.data,
+            **self.keep[1].words(),
+        }
         for word, value in words.items():
             block[word // 8] = value
         self.codecs = np.zeros(
@@ -164,9 +171,15 @@ class Copying:
     def apply(self, commands, events):
         notes = np.zeros(len(commands), np.int64)
         copies.apply_batch(
-            self.hall.address, self.codecs.ctypes.data, commands.ctypes.data, len(commands),
-            notes.ctypes.data, events.ctypes.data, len(events), int(events["seq"][-1]),
-        )  # fmt: skip
+            self.hall.address,
+            self.codecs.ctypes.data,
+            commands.ctypes.data,
+            len(commands),
+            notes.ctypes.data,
+            events.ctypes.data,
+            len(events),
+            int(events["seq"][-1]),
+        )
 
     def reports(self):
         bodies = [self.stream.entry(n)[0] for n in range(1, self.stream.count + 1)]

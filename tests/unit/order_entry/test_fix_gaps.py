@@ -7,8 +7,12 @@ from openoutcry.client import SessionEnded
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from tests.support.venue.inline import InlineVenue
 
-SESSION = {"name": "FIRM", "participant": 1, "protocol": int(Protocol.FIX44),
-           "cancel_on_disconnect": int(CancelOnDisconnect.NONE)}  # fmt: skip
+SESSION = {
+    "name": "FIRM",
+    "participant": 1,
+    "protocol": int(Protocol.FIX44),
+    "cancel_on_disconnect": int(CancelOnDisconnect.NONE),
+}
 
 
 @pytest.fixture
@@ -99,9 +103,18 @@ def test_what_was_asked_for_twice_and_comes_then_is_taken_once(venue):
     left_out = firm.client.numbers.next_out
     firm.begin_s = venue.clock.seconds
     firm.client.numbers.sent[left_out] = (
-        "D", ((11, "C2"), (55, "ACME"), (54, "1"), (60, firm.client._utc_text()), (38, "1"),
-              (40, "2"), (44, "1.00")), firm.client._utc_text(),
-    )  # fmt: skip
+        "D",
+        (
+            (11, "C2"),
+            (55, "ACME"),
+            (54, "1"),
+            (60, firm.client._utc_text()),
+            (38, "1"),
+            (40, "2"),
+            (44, "1.00"),
+        ),
+        firm.client._utc_text(),
+    )
     firm.client.numbers.next_out += 1
     firm.client.buy("ACME", 1, "1.00", name="C3")
     heard = firm.read()

@@ -18,8 +18,18 @@ from tests.support.venue.inline import InlineVenue
 
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
-NAMES = {"FIRM": 1, "OTHER": 2, "KEEP": 3, "LATE": 4, "NEXT": 5, "MANY": 7, "SOME": 13, "GONE": 14,
-         "FAST": 9, "STALE": 17}  # fmt: skip
+NAMES = {
+    "FIRM": 1,
+    "OTHER": 2,
+    "KEEP": 3,
+    "LATE": 4,
+    "NEXT": 5,
+    "MANY": 7,
+    "SOME": 13,
+    "GONE": 14,
+    "FAST": 9,
+    "STALE": 17,
+}
 MORE = {
     "KEEP": {"cancel_on_disconnect": NONE},
     "LATE": {"cancel_on_disconnect": NONE},
@@ -27,9 +37,12 @@ MORE = {
     "MANY": {"cancel_on_disconnect": NONE},
     "SOME": {"cancel_on_disconnect": NONE},
     "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
-    "STALE": {"throttle_per_s": 5, "throttle_burst": 1,
-              "throttle_policy": int(ThrottlePolicy.QUEUE)},
-}  # fmt: skip
+    "STALE": {
+        "throttle_per_s": 5,
+        "throttle_burst": 1,
+        "throttle_policy": int(ThrottlePolicy.QUEUE),
+    },
+}
 SESSIONS = [
     {"name": name, "participant": number, "protocol": FIX, **MORE.get(name, {})}
     for name, number in NAMES.items()
@@ -105,8 +118,9 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert fields_of(one, 1, 150) == [("0",)]
         request = one.mass_status()
         assert fields_of(one, 2, 11, 584, 911, 912) == [
-            (second, request, "2", ""), (third, request, "2", "Y"),
-        ]  # fmt: skip
+            (second, request, "2", ""),
+            (third, request, "2", "Y"),
+        ]
         cancel = one.cancel(second, "ACME", "1")
         assert fields_of(one, 1, 150, 39, 11, 41) == [("4", "4", cancel, second)]
         mass = one.mass_cancel()
@@ -181,10 +195,12 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
         fields = [order(venue, f"NEW{n}", t38=qty, t44="3.00", t41=first) for n, qty in replaces]
         seq = one.numbers.next_out
         head = [(49, "FIRM"), (52, utc_text(venue)), (56, "OUTCRY")]
-        one.socket.sendall(b"".join(
-            reference.message([(35, "G"), (34, str(seq + n)), *head, *more])
-            for n, more in enumerate(fields)
-        ))  # fmt: skip
+        one.socket.sendall(
+            b"".join(
+                reference.message([(35, "G"), (34, str(seq + n)), *head, *more])
+                for n, more in enumerate(fields)
+            )
+        )
         one.numbers.next_out += 2
         answers = {message.kind: message for message in take(one, 2)}
         assert (answers["8"][150], answers["8"][11], answers["8"][151]) == ("5", "NEW2", "80")
@@ -385,9 +401,10 @@ def test_bytes_that_are_no_fix_harm_nobody(venue):
     with connect(venue, "OTHER", prefix="Z") as watching:
         for attempt in range(40):
             connection, logon = raw_connection(
-                venue, "FIRM",
+                venue,
+                "FIRM",
                 [(1, "A", [(98, "0"), (108, "60"), (554, PASSWORD), (141, "Y")])],
-            )  # fmt: skip
+            )
             junk = bytearray(b"".join(rng.choice(good) for _ in range(20)) + rng.randbytes(2000))
             for _ in range(rng.randint(1, 50)):
                 junk[rng.randrange(len(junk))] = rng.randrange(256)

@@ -14,17 +14,28 @@ from tests.support.venue.line import Silence
 
 FIX, FIX42 = int(Protocol.FIX44), int(Protocol.FIX42)
 MISSING, NO_VALUE, RANGE, FORM, ACCURACY, TWICE, ORDER, GROUP_ORDER, COUNT = (
-    1, 4, 5, 6, 10, 13, 14, 15, 16
-)  # fmt: skip
+    1,
+    4,
+    5,
+    6,
+    10,
+    13,
+    14,
+    15,
+    16,
+)
 LOGOUT = "logout"
 TIMES = {52, 122}
 FLAGS = {43, 97}
 LENGTHS = {length: data for data, length in words.DATA_TAGS.items()}
 PLAIN_HEADER = [
-    tag for tag in words.HEADER_TAGS
-    if tag not in LENGTHS and tag not in words.DATA_TAGS and tag not in groups.GROUPS
+    tag
+    for tag in words.HEADER_TAGS
+    if tag not in LENGTHS
+    and tag not in words.DATA_TAGS
+    and tag not in groups.GROUPS
     and tag not in groups.GROUPS[627]
-]  # fmt: skip
+]
 """Fields of the header that stand by themselves."""
 INSIDE = {802: 453, 804: 539, 539: 78, 457: 711, 887: 711}
 """A group that is a field of another one's entries."""
@@ -44,8 +55,15 @@ def header(number, now, **more):
 
 
 def body(number, now):
-    return [(11, f"C{number}"), (55, "ACME"), (54, "1"), (38, "5"), (40, "2"), (44, "1.00"),
-            (60, now)]  # fmt: skip
+    return [
+        (11, f"C{number}"),
+        (55, "ACME"),
+        (54, "1"),
+        (38, "5"),
+        (40, "2"),
+        (44, "1.00"),
+        (60, now),
+    ]
 
 
 def entry(counter, now):
@@ -59,8 +77,11 @@ def within(counter, fields, now):
     if outer is None:
         return fields
     members = groups.GROUPS[outer]
-    first = [(tag, value) for tag, value in entry(outer, now)
-             if members.index(tag) < members.index(counter)]  # fmt: skip
+    first = [
+        (tag, value)
+        for tag, value in entry(outer, now)
+        if members.index(tag) < members.index(counter)
+    ]
     return within(outer, [(outer, "1"), *first, *fields], now)
 
 
@@ -92,8 +113,9 @@ def group_cases(now):
                 if place > 1 and last and before not in words.DATA_TAGS:
                     swapped = [*one[: place - 1], one[place], one[place - 1]]
                     cases[f"{tag} before {before}"] = (
-                        [(counter, "1"), *swapped], (GROUP_ORDER, before),
-                    )  # fmt: skip
+                        [(counter, "1"), *swapped],
+                        (GROUP_ORDER, before),
+                    )
         if counter in words.HEADER_TAGS:
             cases["doubled count"] = cases["doubled count"][0], (TWICE, counter)
         if INSIDE.get(counter):
@@ -121,8 +143,11 @@ def data_cases(now):
             whole = fields
             if counter is not None:
                 members = groups.GROUPS[counter]
-                first = [pair for pair in entry(counter, now)
-                         if members.index(pair[0]) < members.index(length)]  # fmt: skip
+                first = [
+                    pair
+                    for pair in entry(counter, now)
+                    if members.index(pair[0]) < members.index(length)
+                ]
                 whole = [(counter, "1"), *first, *fields]
             yield f"{data} {what}", whole, wanted, length in OF_HEADER
 
@@ -162,8 +187,17 @@ class Raw:
     def __init__(self, venue, name="FIRM"):
         self.venue, self.name, self.number = venue, name, 1
         self.line = venue.dial(Protocol.FIX44)
-        logon = [(35, "A"), (34, "1"), (49, name), (52, utc_text(venue)), (56, "OUTCRY"),
-                 (98, "0"), (108, "0"), (141, "Y"), (554, "secret")]  # fmt: skip
+        logon = [
+            (35, "A"),
+            (34, "1"),
+            (49, name),
+            (52, utc_text(venue)),
+            (56, "OUTCRY"),
+            (98, "0"),
+            (108, "0"),
+            (141, "Y"),
+            (554, "secret"),
+        ]
         assert self.say(logon) == ["A"]
 
     def say(self, fields):
@@ -192,8 +226,10 @@ class Raw:
 
 @pytest.fixture
 def venue(tmp_path):
-    rows = [{"name": "FIRM", "participant": 1, "protocol": FIX},
-            {"name": "OLD", "participant": 2, "protocol": FIX42}]  # fmt: skip
+    rows = [
+        {"name": "FIRM", "participant": 1, "protocol": FIX},
+        {"name": "OLD", "participant": 2, "protocol": FIX42},
+    ]
     with InlineVenue(rows, tmp_path / "journal") as venue:
         yield venue
 

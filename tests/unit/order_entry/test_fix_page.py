@@ -74,8 +74,13 @@ class Wire:
 
     def send(self, kind, body):
         self.number += 1
-        header = [(35, kind), (34, str(self.number)), (49, self.name), (52, utc_text(self.venue)),
-                  (56, "OUTCRY")]  # fmt: skip
+        header = [
+            (35, kind),
+            (34, str(self.number)),
+            (49, self.name),
+            (52, utc_text(self.venue)),
+            (56, "OUTCRY"),
+        ]
         self.socket.sendall(reference.message([*header, *body]))
         if kind == "4":
             self.number = int(dict(body)[36]) - 1

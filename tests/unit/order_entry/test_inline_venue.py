@@ -12,9 +12,10 @@ from tests.support.venue.line import Silence
 
 FIX = int(Protocol.FIX44)
 ROWS = [
-    session("ONE", 1, timeout_ms=15_000), session("TWO", 2),
+    session("ONE", 1, timeout_ms=15_000),
+    session("TWO", 2),
     session("FIRM", 3, protocol=FIX),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")

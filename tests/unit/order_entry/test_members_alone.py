@@ -12,12 +12,22 @@ from tests.support.venue.line import Line, Silence
 
 OUCH, FIVE, FIX = int(Protocol.OUCH42), int(Protocol.OUCH50), int(Protocol.FIX44)
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
-MEMBERS = {"ANNA": (1, OUCH), "BERT": (2, OUCH), "CARL": (3, FIVE),
-           "DORA": (4, FIX), "EMIL": (5, FIX)}  # fmt: skip
-COPIES = {f"{name}C": (number, protocol) for name, (number, _), protocol in zip(
-    MEMBERS, MEMBERS.values(),
-    itertools.cycle([int(Protocol.DROP_COPY), int(Protocol.FIX_DROP_COPY)]), strict=False,
-)}  # fmt: skip
+MEMBERS = {
+    "ANNA": (1, OUCH),
+    "BERT": (2, OUCH),
+    "CARL": (3, FIVE),
+    "DORA": (4, FIX),
+    "EMIL": (5, FIX),
+}
+COPIES = {
+    f"{name}C": (number, protocol)
+    for name, (number, _), protocol in zip(
+        MEMBERS,
+        MEMBERS.values(),
+        itertools.cycle([int(Protocol.DROP_COPY), int(Protocol.FIX_DROP_COPY)]),
+        strict=False,
+    )
+}
 
 
 @pytest.fixture
@@ -59,14 +69,17 @@ def all_read(line):
 
 @pytest.mark.promise("No session is told of another member, over any protocol.", group="sessions")
 def test_no_byte_of_any_session_names_another_member(received):
-    rows = [{"name": name, "participant": number, "protocol": protocol, **KEEP}
-            for name, (number, protocol) in (MEMBERS | COPIES).items()]  # fmt: skip
+    rows = [
+        {"name": name, "participant": number, "protocol": protocol, **KEEP}
+        for name, (number, protocol) in (MEMBERS | COPIES).items()
+    ]
     with InlineVenue(rows) as venue:
         clients, lines = {}, {}
         for name, (_, protocol) in (MEMBERS | COPIES).items():
             if protocol in (FIX, int(Protocol.FIX_DROP_COPY)):
-                clients[name] = venue.fix(name, protocol=Protocol(protocol),
-                                          prefix=f"{name.lower()}-")  # fmt: skip
+                clients[name] = venue.fix(
+                    name, protocol=Protocol(protocol), prefix=f"{name.lower()}-"
+                )
             else:
                 kind = {OUCH: venue.client, FIVE: venue.five}.get(protocol, venue.copy)
                 clients[name] = kind(name)

@@ -47,15 +47,18 @@ from tests.support.order_entry.ouch_support import DAY, Session, make_event, mak
         ({"price": 0x77359400}, OrderType.MARKET, TimeInForce.DAY, 0),
         (
             {"time_in_force": 60},
-            OrderType.LIMIT, TimeInForce.GTD, DAY + 34_200_000_000_123 + 60_000_000_000,
+            OrderType.LIMIT,
+            TimeInForce.GTD,
+            DAY + 34_200_000_000_123 + 60_000_000_000,
         ),
         (
             {"time_in_force": 86_399, "display": "P"},
-            OrderType.POST_ONLY_SLIDE, TimeInForce.GTD,
+            OrderType.POST_ONLY_SLIDE,
+            TimeInForce.GTD,
             DAY + 34_200_000_000_123 + 86_399_000_000_000,
         ),
     ],
-)  # fmt: skip
+)
 def test_what_the_protocol_can_say_becomes_an_order(fields, order_type, tif, aux):
     _, order, note = same(Session(ouch42), enter(**fields))
     assert note["refused"] == 0
@@ -219,8 +222,10 @@ def test_a_replace_states_what_is_liable():
     row["cum_lots"], row["leaves_lots"] = 30, 70
     _, order, note = finish(session, replace(shares=80), row)
     assert (order["kind"], order["qty_lots"], order["price_ticks"]) == (
-        CommandKind.REPLACE, 50, 1_892_000,
-    )  # fmt: skip
+        CommandKind.REPLACE,
+        50,
+        1_892_000,
+    )
     # Upon it, before it was accepted, another.
     new = make_row(order, note, number=2, state=rows.SENT)
     new["order_type"] = row["order_type"]

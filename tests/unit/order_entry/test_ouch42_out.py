@@ -43,28 +43,47 @@ def test_the_life_of_an_order_in_messages():
         "cross": "N", "state": "L", "bbo_weight": " ",
     }  # fmt: skip
     filled = make_event(
-        EventKind.FILLED, qty_lots=30, leaves_lots=70, price_ticks=1_891_000, seq=1005,
+        EventKind.FILLED,
+        qty_lots=30,
+        leaves_lots=70,
+        price_ticks=1_891_000,
+        seq=1005,
         flags=EventFlag.MAKER,
-    )  # fmt: skip
+    )
     assert OUCH42.from_server("E").unpack(session.encode(filled, row)) == {
-        "timestamp": 34_200_000_000_123, "token": "ORDER1        ", "shares": 30,
-        "price": 1_891_000, "liquidity": "J", "match": 1005,
-    }  # fmt: skip
+        "timestamp": 34_200_000_000_123,
+        "token": "ORDER1        ",
+        "shares": 30,
+        "price": 1_891_000,
+        "liquidity": "J",
+        "match": 1005,
+    }
     filled["flags"] = 0
     taken = OUCH42.from_server("E").unpack(session.encode(filled, row))
     assert (taken["liquidity"], taken["match"]) == ("R", 1004)
     own = make_event(
-        EventKind.CANCELLED, qty_lots=10, price_ticks=1_890_000, reason=Reason.SELF_TRADE,
+        EventKind.CANCELLED,
+        qty_lots=10,
+        price_ticks=1_890_000,
+        reason=Reason.SELF_TRADE,
         order_id=rows.ORDER_BIT | 1,
-    )  # fmt: skip
+    )
     assert OUCH42.from_server("D").unpack(session.encode(own, row)) == {
-        "timestamp": 34_200_000_000_123, "token": "ORDER1        ", "shares": 10, "reason": "Q",
-        "prevented": 10, "price": 1_890_000, "liquidity": "A",
-    }  # fmt: skip
+        "timestamp": 34_200_000_000_123,
+        "token": "ORDER1        ",
+        "shares": 10,
+        "reason": "Q",
+        "prevented": 10,
+        "price": 1_890_000,
+        "liquidity": "A",
+    }
     for reason, letter in (
-        (Reason.IOC_REST, "I"), (Reason.EXPIRED, "T"), (Reason.DAY_END, "T"),
-        (Reason.MASS_CANCEL, "S"), (Reason.DISCONNECTED, "Z"),
-    ):  # fmt: skip
+        (Reason.IOC_REST, "I"),
+        (Reason.EXPIRED, "T"),
+        (Reason.DAY_END, "T"),
+        (Reason.MASS_CANCEL, "S"),
+        (Reason.DISCONNECTED, "Z"),
+    ):
         gone = make_event(EventKind.CANCELLED, qty_lots=70, reason=reason)
         fields = OUCH42.from_server("C").unpack(session.encode(gone, row))
         assert (fields["shares"], fields["reason"]) == (70, letter)
@@ -135,9 +154,12 @@ def test_published_bytes_are_read_and_written():
     messages["C"] = session.encode(gone, row, note)
     note["row"] = 1
     own = make_event(
-        EventKind.CANCELLED, qty_lots=10, reason=Reason.SELF_TRADE, price_ticks=0x1CDEA0,
+        EventKind.CANCELLED,
+        qty_lots=10,
+        reason=Reason.SELF_TRADE,
+        price_ticks=0x1CDEA0,
         order_id=rows.ORDER_BIT | 1,
-    )  # fmt: skip
+    )
     messages["D"] = session.encode(own, row, note)
     moved = make_event(EventKind.REPEGGED, price_ticks=0x1CDEA0, seq=0x1E63)
     messages["T"] = session.encode(moved, row)

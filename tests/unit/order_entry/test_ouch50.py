@@ -45,23 +45,40 @@ from tests.support.order_entry.ouch_support import (
         ({}, {"price_type": "m"}, OrderType.PEG_MIDPOINT, TimeInForce.DAY, 0),
         ({}, {"price_type": "P", "peg_offset": -200}, OrderType.PEG_MARKET, TimeInForce.DAY, -200),
         (
-            {"symbol": "MSFT"}, {"price_type": "R", "peg_offset": -200},
-            OrderType.PEG_PRIMARY, TimeInForce.DAY, -2,
+            {"symbol": "MSFT"},
+            {"price_type": "R", "peg_offset": -200},
+            OrderType.PEG_PRIMARY,
+            TimeInForce.DAY,
+            -2,
         ),
         ({"cross": "O"}, {}, OrderType.LIMIT, TimeInForce.AT_OPEN, 0),
         ({"cross": "C", "price": 0x7FFFFFFF}, {}, OrderType.MARKET, TimeInForce.AT_CLOSE, 0),
         ({"price": 0x77359400, "time_in_force": "3"}, {}, OrderType.MARKET, TimeInForce.IOC, 0),
         (
-            {"time_in_force": "6"}, {"expire_time": 60}, OrderType.LIMIT, TimeInForce.GTD,
+            {"time_in_force": "6"},
+            {"expire_time": 60},
+            OrderType.LIMIT,
+            TimeInForce.GTD,
             DAY + 34_200_000_000_123 + 60_000_000_000,
         ),
         (
-            {}, {"firm": "ABCD", "customer": "R", "group_id": 7, "shares_located": "Y",
-                 "locate_broker": "XY", "trade_now": "N", "handle_inst": " ", "user_ref_index": 0},
-            OrderType.LIMIT, TimeInForce.DAY, 0,
+            {},
+            {
+                "firm": "ABCD",
+                "customer": "R",
+                "group_id": 7,
+                "shares_located": "Y",
+                "locate_broker": "XY",
+                "trade_now": "N",
+                "handle_inst": " ",
+                "user_ref_index": 0,
+            },
+            OrderType.LIMIT,
+            TimeInForce.DAY,
+            0,
         ),
     ],
-)  # fmt: skip
+)
 def test_what_the_protocol_can_say_becomes_an_order(fields, extra, order_type, tif, aux):
     _, order, note, _ = same(Session(ouch50), enter(options(**extra), **fields))
     assert note["refused"] == 0
@@ -120,17 +137,26 @@ def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, extra, refus
     assert answer == reference.refuse(note, order, session.world)
     rejected = OUCH50.from_server("J").unpack(answer)
     assert (rejected["user_ref"], rejected["reason"], rejected["clordid"]) == (
-        5, code, "mine-1".ljust(14),
-    )  # fmt: skip
+        5,
+        code,
+        "mine-1".ljust(14),
+    )
 
 
 @pytest.mark.parametrize(
     "extra",
     [
-        b"\0", b"\1\3", b"\5\3\0\0\0", b"\6\3\0\0\0\0", b"\5\x63\0\0\0\0", b"\5\x1f\0\0\0\0",
-        options(min_qty=1) + options(min_qty=1), b"\2\x08X", b"\xff\3",
+        b"\0",
+        b"\1\3",
+        b"\5\3\0\0\0",
+        b"\6\3\0\0\0\0",
+        b"\5\x63\0\0\0\0",
+        b"\5\x1f\0\0\0\0",
+        options(min_qty=1) + options(min_qty=1),
+        b"\2\x08X",
+        b"\xff\3",
     ],
-)  # fmt: skip
+)
 def test_malformed_options_are_refused(extra):
     _, order, note, _ = same(Session(ouch50), enter(extra))
     assert (note["refused"], order["kind"]) == (Refusal.OPTION, 0)

@@ -18,12 +18,22 @@ class Strict(Nobody):
     """ACME has every kind of rule; BOLT none."""
 
     def __init__(self):
-        self.instruments = make_instruments([
-            {"symbol": "ACME", "price_step_ticks": 100, "min_price_ticks": 1_000,
-             "max_price_ticks": 2_000_000, "qty_step_lots": 10, "min_qty_lots": 20,
-             "max_qty_lots": 1_000, "band1_from_ticks": 500_000, "band1_step_ticks": 500},
-            {"symbol": "BOLT"},
-        ])  # fmt: skip
+        self.instruments = make_instruments(
+            [
+                {
+                    "symbol": "ACME",
+                    "price_step_ticks": 100,
+                    "min_price_ticks": 1_000,
+                    "max_price_ticks": 2_000_000,
+                    "qty_step_lots": 10,
+                    "min_qty_lots": 20,
+                    "max_qty_lots": 1_000,
+                    "band1_from_ticks": 500_000,
+                    "band1_step_ticks": 500,
+                },
+                {"symbol": "BOLT"},
+            ]
+        )
 
 
 def venue_of(tmp_path, *rows, **more):
@@ -139,7 +149,7 @@ def test_a_number_that_no_stream_has_is_refused_at_once(tmp_path, name, beyond):
         {"name": "ALPHA", "participant": 1, "cancel_on_disconnect": NONE},
         {"name": "FIVE", "participant": 2, "protocol": FIVE},
         {"name": "COPY", "participant": 1, "protocol": COPY},
-    )  # fmt: skip
+    )
     with venue_of(tmp_path, *rows) as venue:
         trader = venue.client("ALPHA")
         trader.enter("a1")
@@ -199,8 +209,10 @@ def test_a_session_has_a_mode_for_orders_that_name_none(tmp_path, mode, protocol
 
 
 def test_the_name_in_a_drop_copy_is_padded_as_the_page_says(tmp_path):
-    rows = ({"name": "ALPHA", "participant": 1},
-            {"name": "COPY", "participant": 1, "protocol": COPY})  # fmt: skip
+    rows = (
+        {"name": "ALPHA", "participant": 1},
+        {"name": "COPY", "participant": 1, "protocol": COPY},
+    )
     with venue_of(tmp_path, *rows) as venue:
         client, copy = venue.client("ALPHA"), venue.copy("COPY")
         client.enter("a1")

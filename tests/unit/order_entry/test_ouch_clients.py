@@ -62,14 +62,17 @@ def test_sixty_four_sessions_at_once_are_each_told_their_own(venue):
 GOOD = enter("fuzz", "B", 1, "ACME", 10_000)
 PIECES = st.one_of(
     st.binary(max_size=600),
-    st.builds(lambda kind, body: soupbin.packet(kind, body), st.sampled_from("URO+LASZ"),
-              st.binary(max_size=80)),
+    st.builds(
+        lambda kind, body: soupbin.packet(kind, body),
+        st.sampled_from("URO+LASZ"),
+        st.binary(max_size=80),
+    ),
     st.integers(0, len(GOOD)).map(lambda size: soupbin.packet("U", GOOD[:size])),
     st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=6).map(
         lambda changes: soupbin.packet("U", changed(changes))
     ),
     st.just(soupbin.CLIENT_HEARTBEAT),
-)  # fmt: skip
+)
 
 
 def changed(changes):

@@ -15,30 +15,64 @@ from tests.support.order_entry.ouch_support import Session, make_row, unsequence
 
 def enter42(shares):
     return OUCH42.from_client("O").pack(
-        token="A1", side="B", shares=shares, symbol="AAPL", price=10_000, time_in_force=99999,
-        firm="FIRM", display="Y", capacity="P", iso="N", min_qty=0, cross="N", customer="N",
-    )  # fmt: skip
+        token="A1",
+        side="B",
+        shares=shares,
+        symbol="AAPL",
+        price=10_000,
+        time_in_force=99999,
+        firm="FIRM",
+        display="Y",
+        capacity="P",
+        iso="N",
+        min_qty=0,
+        cross="N",
+        customer="N",
+    )
 
 
 def replace42(number, shares):
     return OUCH42.from_client("U").pack(
-        token=f"A{number - 1}", new_token=f"A{number}", shares=shares, price=10_000,
-        time_in_force=99999, display="Y", iso="N", min_qty=0,
-    )  # fmt: skip
+        token=f"A{number - 1}",
+        new_token=f"A{number}",
+        shares=shares,
+        price=10_000,
+        time_in_force=99999,
+        display="Y",
+        iso="N",
+        min_qty=0,
+    )
 
 
 def enter50(shares):
     return OUCH50.from_client("O").pack(
-        user_ref=1, side="B", quantity=shares, symbol="AAPL", price=10_000, time_in_force="0",
-        display="Y", capacity="P", iso="N", cross="N", clordid="", appendage_bytes=0,
-    )  # fmt: skip
+        user_ref=1,
+        side="B",
+        quantity=shares,
+        symbol="AAPL",
+        price=10_000,
+        time_in_force="0",
+        display="Y",
+        capacity="P",
+        iso="N",
+        cross="N",
+        clordid="",
+        appendage_bytes=0,
+    )
 
 
 def replace50(number, shares):
     return OUCH50.from_client("U").pack(
-        orig_user_ref=number - 1, user_ref=number, quantity=shares, price=10_000,
-        time_in_force="0", display="Y", iso="N", clordid="", appendage_bytes=0,
-    )  # fmt: skip
+        orig_user_ref=number - 1,
+        user_ref=number,
+        quantity=shares,
+        price=10_000,
+        time_in_force="0",
+        display="Y",
+        iso="N",
+        clordid="",
+        appendage_bytes=0,
+    )
 
 
 VERSIONS = [(ouch42, enter42, replace42), (ouch50, enter50, replace50)]

@@ -24,9 +24,11 @@ from tests.support.venue.party import PARTIES, OuchParty, Party, Refused
 NONE = int(CancelOnDisconnect.NONE)
 CLOSED = "inline:0 closed the connection during the logon"
 JUNK = (
-    b"\xff\xffU" + b"x" * 5000, b"\x00\x00", soupbin.packet("U", b"Q" + b"x" * 30),
+    b"\xff\xffU" + b"x" * 5000,
+    b"\x00\x00",
+    soupbin.packet("U", b"Q" + b"x" * 30),
     soupbin.packet("Y"),
-)  # fmt: skip
+)
 ROWS = {
     "ONE": {},
     "TWO": {},
@@ -35,12 +37,15 @@ ROWS = {
     "GRACE": {"grace_ms": 50},
     "STAY": {"cancel_on_disconnect": NONE},
     "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
-    "WAIT": {"throttle_per_s": 50, "throttle_burst": 2,
-             "throttle_policy": int(ThrottlePolicy.QUEUE)},
+    "WAIT": {
+        "throttle_per_s": 50,
+        "throttle_burst": 2,
+        "throttle_policy": int(ThrottlePolicy.QUEUE),
+    },
     "FEW": {"max_open_orders": 2},
     "SLOW": {"queue_bytes": 1 << 14},
     "MUTE": {"timeout_ms": 4_000},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=list(PARTIES), ids=lambda protocol: protocol.name)

@@ -71,15 +71,18 @@ def test_without_a_rate_nothing_waits():
 @pytest.mark.parametrize(
     ("protocol", "kind", "message", "cancels"),
     [
-        (Protocol.OUCH42, 0, "X", True), (Protocol.OUCH50, 0, "X", True),
+        (Protocol.OUCH42, 0, "X", True),
+        (Protocol.OUCH50, 0, "X", True),
         (Protocol.OUCH50, CommandKind.MASS_CANCEL, "C", True),
         (Protocol.FIX44, CommandKind.CANCEL, "F", True),
         (Protocol.FIX42, CommandKind.MASS_CANCEL, "q", True),
-        (Protocol.OUCH42, CommandKind.NEW, "O", False), (Protocol.OUCH42, 0, "U", False),
-        (Protocol.OUCH50, 0, "D", False), (Protocol.FIX44, 0, "X", False),
+        (Protocol.OUCH42, CommandKind.NEW, "O", False),
+        (Protocol.OUCH42, 0, "U", False),
+        (Protocol.OUCH50, 0, "D", False),
+        (Protocol.FIX44, 0, "X", False),
         (Protocol.FIX44, CommandKind.REPLACE, "G", False),
     ],
-)  # fmt: skip
+)
 def test_what_a_cancel_is(protocol, kind, message, cancels):
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
     block[session.PROTOCOL // 8] = int(protocol)

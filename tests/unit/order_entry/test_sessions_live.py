@@ -23,7 +23,7 @@ SESSIONS = [
     {"name": "MUTE", "participant": 12, "timeout_ms": 4000, "cancel_on_disconnect": int(NONE)},
     {"name": "OTHER", "participant": 13},
     {"name": "CROWD", "participant": 15},
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -168,17 +168,33 @@ def test_a_name_that_is_being_replaced_is_replaced_once(venue):
     client.enter("once", shares=100, price=10_000)
     assert client.message()[0] == "A"
     replace = OUCH42.from_client("U")
-    client.socket.sendall(b"".join(
-        soupbin.packet("U", replace.pack(
-            token=old, new_token=new, shares=shares, price=10_000, time_in_force=99999,
-            display="Y", iso="N", min_qty=0,
-        ))
-        for old, new, shares in (("once", "two", 80), ("once", "three", 90), ("two", "four", 70))
-    ))  # fmt: skip
+    client.socket.sendall(
+        b"".join(
+            soupbin.packet(
+                "U",
+                replace.pack(
+                    token=old,
+                    new_token=new,
+                    shares=shares,
+                    price=10_000,
+                    time_in_force=99999,
+                    display="Y",
+                    iso="N",
+                    min_qty=0,
+                ),
+            )
+            for old, new, shares in (
+                ("once", "two", 80),
+                ("once", "three", 90),
+                ("two", "four", 70),
+            )
+        )
+    )
     answers = [client.message() for _ in range(2)]
     assert [(kind, m["token"].strip(), m["shares"]) for kind, m in answers] == [
-        ("U", "two", 80), ("U", "four", 70),
-    ]  # fmt: skip
+        ("U", "two", 80),
+        ("U", "four", 70),
+    ]
     client.cancel("four")
     kind, gone = client.message()
     assert (kind, gone["token"].strip(), gone["shares"]) == ("C", "four", 70)

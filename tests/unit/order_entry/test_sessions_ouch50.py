@@ -84,15 +84,28 @@ def test_a_day_of_two_versions_and_their_copies(venue):
     assert set(events["participant"].tolist()) == {1, 3}
     kinds = EventKind
     assert events["kind"].tolist() == [
-        kinds.ACCEPTED, kinds.FILLED, kinds.REPLACED, kinds.ACCEPTED, kinds.CANCELLED,
-        kinds.CANCELLED, kinds.COMPLETED, kinds.REJECTED, kinds.REJECTED, kinds.ACCEPTED,
-    ]  # fmt: skip
+        kinds.ACCEPTED,
+        kinds.FILLED,
+        kinds.REPLACED,
+        kinds.ACCEPTED,
+        kinds.CANCELLED,
+        kinds.CANCELLED,
+        kinds.COMPLETED,
+        kinds.REJECTED,
+        kinds.REJECTED,
+        kinds.ACCEPTED,
+    ]
     assert records["session"].tolist()[-1].strip() == b"FOUR"
     assert records["protocol"].tolist() == [2] * 9 + [1]
     assert records["token"].tolist()[-1].strip() == b"f1"
     assert [int.from_bytes(token[:4], "little") for token in records["token"][:6]] == [
-        1, 1, 2, 5, 5, 2,
-    ]  # fmt: skip
+        1,
+        1,
+        2,
+        5,
+        5,
+        2,
+    ]
     assert (records["message"][:3] == [ord("O"), 0, ord("U")]).all()
     theirs, records = copies(venue, "ONLY", 2)
     assert (events_of(records)["participant"] == 2).all()
@@ -167,9 +180,12 @@ def test_a_replace_leaves_what_its_total_says_however_much_is_executed_under_way
         two.enter(f"x{index}", "S", 3, price=1_100_000, time_in_force=0)
         totals[first + index] = 4900 - index % 2
         one.say(
-            "U", orig_user_ref=first + index - 1, user_ref=first + index,
-            quantity=totals[first + index], price=1_100_000,
-        )  # fmt: skip
+            "U",
+            orig_user_ref=first + index - 1,
+            user_ref=first + index,
+            quantity=totals[first + index],
+            price=1_100_000,
+        )
     executed = answered = 0
     while answered < 100:
         kind, fields = one.message()

@@ -19,9 +19,14 @@ ORDERS = 300_000
 
 def options(journal: Path, durability: str = "async") -> Options:
     return Options(
-        source=GeneratedFlow("normal", ORDERS, 7), orders=ORDERS, seed=7, rate=0, journal=journal,
-        topology="inline", durability=durability,
-    )  # fmt: skip
+        source=GeneratedFlow("normal", ORDERS, 7),
+        orders=ORDERS,
+        seed=7,
+        rate=0,
+        journal=journal,
+        topology="inline",
+        durability=durability,
+    )
 
 
 def test_a_slow_journal_beside_loses_nothing(

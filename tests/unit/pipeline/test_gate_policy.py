@@ -35,9 +35,14 @@ class Matched:
         self.control[control.GO] = 1
         self.index = table.index
         self.work = Work(
-            shared=self.shared, core=Core(source.instruments, 1 << 12), rate=0, limit=COMMANDS,
-            durability="replicated", journal=None, writer=None,
-        )  # fmt: skip
+            shared=self.shared,
+            core=Core(source.instruments, 1 << 12),
+            rate=0,
+            limit=COMMANDS,
+            durability="replicated",
+            journal=None,
+            writer=None,
+        )
         for name in ("receive", "gateway", "matcher"):
             CompiledStages(self.work, (name,)).run(SLICE_NS, leave_idle=True)
         self.gate = CompiledStages(self.work, ("gate",))
@@ -62,10 +67,18 @@ def matched(request: pytest.FixtureRequest) -> Iterator[Matched]:
 
 @pytest.mark.parametrize(
     ("matched", "local", "replicated"),
-    [("local", 30, 10), ("replicated", 10, 30), ("both", 40, 30), ("both", 30, 40),
-     ("quorum", 30, 40), ("any", 10, 30), ("any", 30, 10), ("all", 40, 30)],
+    [
+        ("local", 30, 10),
+        ("replicated", 10, 30),
+        ("both", 40, 30),
+        ("both", 30, 40),
+        ("quorum", 30, 40),
+        ("any", 10, 30),
+        ("any", 30, 10),
+        ("all", 40, 30),
+    ],
     indirect=["matched"],
-)  # fmt: skip
+)
 def test_events_leave_up_to_what_the_policy_asks_for(
     matched: Matched, local: int, replicated: int
 ) -> None:
@@ -75,9 +88,10 @@ def test_events_leave_up_to_what_the_policy_asks_for(
 
 
 @pytest.mark.parametrize(
-    ("matched", "released"), [("both", 0), ("replicated", 0), ("quorum", 0), ("local", COMMANDS),
-                              ("any", COMMANDS)], indirect=["matched"],
-)  # fmt: skip
+    ("matched", "released"),
+    [("both", 0), ("replicated", 0), ("quorum", 0), ("local", COMMANDS), ("any", COMMANDS)],
+    indirect=["matched"],
+)
 def test_behind_its_lease_nothing_leaves_that_needs_the_replicas(
     matched: Matched, released: int
 ) -> None:

@@ -31,9 +31,15 @@ def test_a_gateway_that_goes_on_has_the_buckets_of_its_predecessor(tmp_path: Pat
     an interval has room for one order, and the resumed run begins sooner than it ends."""
     slow = Settings(rate_interval_ns=2**32 - 1, rate_burst_ns=2**32 - 1)
     options = Options(
-        source=GeneratedFlow("static", 64, 5), orders=32, seed=5, topology="inline",
-        gateway_settings=slow, journal=tmp_path / "j", durability="async", verify=False,
-    )  # fmt: skip
+        source=GeneratedFlow("static", 64, 5),
+        orders=32,
+        seed=5,
+        topology="inline",
+        gateway_settings=slow,
+        journal=tmp_path / "j",
+        durability="async",
+        verify=False,
+    )
     run(options)
     options.orders, options.resume = 64, True
     run(options)
@@ -52,8 +58,15 @@ def test_a_gateway_that_goes_on_has_the_buckets_of_its_predecessor(tmp_path: Pat
 def test_a_resume_with_other_settings_is_refused(tmp_path: Path) -> None:
     """And says which setting is another."""
     source = GeneratedFlow("normal", 1_000, 5)
-    options = Options(source=source, orders=500, seed=5, topology="inline", durability="async",
-                      journal=tmp_path / "j", gateway_settings=RATE)  # fmt: skip
+    options = Options(
+        source=source,
+        orders=500,
+        seed=5,
+        topology="inline",
+        durability="async",
+        journal=tmp_path / "j",
+        gateway_settings=RATE,
+    )
     run(options)
     options.orders, options.resume = 1_000, True
     options.gateway_settings = Settings(rate_interval_ns=20_000, rate_burst_ns=7)

@@ -63,8 +63,9 @@ def test_spans_are_counted_one_by_one_whatever_runs_they_come_in(ended: bool) ->
     until = since + np.repeat(rng.integers(0, 5_000, 16), 4)
     now = 10_000
     counts, expected = np.zeros(WORDS, np.int64), np.zeros(WORDS, np.int64)
-    record_spans(counts.ctypes.data, since.ctypes.data, until.ctypes.data if ended else 0, 63, 40,
-                 64, now)  # fmt: skip
+    record_spans(
+        counts.ctypes.data, since.ctypes.data, until.ctypes.data if ended else 0, 63, 40, 64, now
+    )
     for end, begin in zip(until if ended else [now] * 64, since, strict=True):
         record(expected.ctypes.data, int(end - begin), 1)
     assert counts.tolist() == expected.tolist()

@@ -46,9 +46,14 @@ def shared() -> Iterator[Shared]:
 def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> CompiledStages:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
-        shared=shared, core=Core(instruments, 1024, hooks=hooks), rate=0, limit=0,
-        durability="none", journal=None, writer=None,
-    )  # fmt: skip
+        shared=shared,
+        core=Core(instruments, 1024, hooks=hooks),
+        rate=0,
+        limit=0,
+        durability="none",
+        journal=None,
+        writer=None,
+    )
     return CompiledStages(work, ("gateway",))
 
 

@@ -57,8 +57,15 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
     try:
         shared.preload(source.chunks(), count, count)
         shared.control[control.GO] = 1
-        work = Work(shared=shared, core=Core(source.instruments, CAPACITY), rate=0, limit=count,
-                    durability="none", journal=None, writer=None)  # fmt: skip
+        work = Work(
+            shared=shared,
+            core=Core(source.instruments, CAPACITY),
+            rate=0,
+            limit=count,
+            durability="none",
+            journal=None,
+            writer=None,
+        )
         group = CompiledStages(work, table.names)
         rng, killed = random.Random(seed), 0
         while not shared.control.stage(table.index["replies"], control.STAGE_DONE):
@@ -145,8 +152,15 @@ def test_commands_to_all_are_answered_as_by_one_and_may_be_larger_than_the_rings
         rings = tuple(
             replace(ring, inline=64) if ring.record == "event" else ring for ring in table.rings
         )
-        return run(Options(source=Sweeps(), wiring=replace(table, rings=rings), topology="inline",
-                           durability="none", order_capacity=CAPACITY))  # fmt: skip
+        return run(
+            Options(
+                source=Sweeps(),
+                wiring=replace(table, rings=rings),
+                topology="inline",
+                durability="none",
+                order_capacity=CAPACITY,
+            )
+        )
 
     wanted = swept(1)
     kinds = wanted["event_kinds"]
@@ -172,9 +186,16 @@ def test_the_table_of_shards() -> None:
     assert table.shards == 3
     assert table.inputs("merge") == ("events-0", "events-1", "events-2", "sequenced")
     assert table.names == (
-        "receive", "gateway", "journal", "matcher", "matcher-1", "matcher-2", "merge", "gate",
+        "receive",
+        "gateway",
+        "journal",
+        "matcher",
+        "matcher-1",
+        "matcher-2",
+        "merge",
+        "gate",
         "replies",
-    )  # fmt: skip
+    )
     assert [row.name for row in table.path] == [row.name for row in TOPOLOGY.path]
     assert type(table).from_json(table.to_json()) == table
     groups = {

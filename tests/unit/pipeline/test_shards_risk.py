@@ -54,13 +54,21 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
     run_options = options(3, topology="inline", durability="none")
     table = run_options.wiring.for_durability("none")
     (orders,) = run_options.source.chunks() if run_options.source else ()
-    shared = Shared(geometry("inline", "none", table), table,
-                    meeting_bytes=run_options.core.meeting_bytes(3))  # fmt: skip
+    shared = Shared(
+        geometry("inline", "none", table), table, meeting_bytes=run_options.core.meeting_bytes(3)
+    )
     try:
         shared.preload([orders], 100, 100)
         shared.control[control.GO] = 1
-        work = Work(shared=shared, core=run_options.core, rate=0, limit=100, durability="none",
-                    journal=None, writer=None)  # fmt: skip
+        work = Work(
+            shared=shared,
+            core=run_options.core,
+            rate=0,
+            limit=100,
+            durability="none",
+            journal=None,
+            writer=None,
+        )
         group = CompiledStages(work, table.names)
         for _ in range(8):
             for name in ("receive", "gateway", "matcher", "matcher-2", "merge"):
@@ -68,8 +76,10 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
                 module.step(group.contexts.address_of(name))
         stands = {name: work_of(shared, name) for name in ("matcher", "matcher-1", "matcher-2")}
         assert {name: waits for name, (_, waits) in stands.items()} == {
-            "matcher": False, "matcher-1": True, "matcher-2": False,
-        }  # fmt: skip
+            "matcher": False,
+            "matcher-1": True,
+            "matcher-2": False,
+        }
         assert stands["matcher"][0][1] == stands["matcher-2"][0][1] < 100
         for _ in range(8):
             for name in ("matcher", "matcher-1", "matcher-2", "merge"):

@@ -179,8 +179,11 @@ def test_thresholds_are_events(table):
         change(simulation, gm_silent=False)()
         simulation.run(60)
         assert simulation.page.rts25_since_tai_ns > -gone
-        names = [e for _, e in simulation.events if e in (
-            ClockEvent.WARNING, ClockEvent.CRITICAL, ClockEvent.CLEARED)]  # fmt: skip
+        names = [
+            e
+            for _, e in simulation.events
+            if e in (ClockEvent.WARNING, ClockEvent.CRITICAL, ClockEvent.CLEARED)
+        ]
         place = names.index(ClockEvent.CRITICAL)
         assert names[place - 1] is ClockEvent.WARNING
         assert names[-1] is ClockEvent.CLEARED

@@ -261,9 +261,13 @@ def test_a_segment_of_another_size_is_refused(writer):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("growth_ppb", GROWTH_PPB_MAX + 1), ("stale_ms", 0), ("stale_ms", STALE_MS_MAX + 1),
-     ("bound_ns", -1)],
-)  # fmt: skip
+    [
+        ("growth_ppb", GROWTH_PPB_MAX + 1),
+        ("stale_ms", 0),
+        ("stale_ms", STALE_MS_MAX + 1),
+        ("bound_ns", -1),
+    ],
+)
 def test_a_line_out_of_range_is_not_published(writer, page, field, value):
     """The reader's arithmetic cannot overflow: what could make it so is refused by name."""
     with pytest.raises(ValueError, match=field):

@@ -433,7 +433,15 @@ def test_clock_accuracies_are_the_standards():
     """IEEE 1588-2019, table 5, at its corners."""
     table = management.ACCURACY_NS
     assert [table[k] for k in (0x17, 0x1D, 0x20, 0x21, 0x22, 0x23, 0x29, 0x2F, 0x30)] == [
-        1, 1, 25, 100, 250, 1_000, 10**6, 10**9, 10**10,
-    ]  # fmt: skip
+        1,
+        1,
+        25,
+        100,
+        250,
+        1_000,
+        10**6,
+        10**9,
+        10**10,
+    ]
     assert 0xFE not in table
     assert 0x31 not in table

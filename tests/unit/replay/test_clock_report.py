@@ -146,8 +146,9 @@ def test_missing_records_are_no_evidence():
     assert any("2 records are missing" in line for line in report_lines(summary))
 
 
-@pytest.mark.parametrize(("before_s", "after_s", "held"), [(0, 1, True), (60, 0, False),
-                                                          (0, 60, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "held"), [(0, 1, True), (60, 0, False), (0, 60, False)]
+)
 def test_a_daemon_that_came_late_or_went_early_is_a_hole(before_s, after_s, held):
     """What the journal covers and the daemon did not is without evidence."""
     rows = records(121)

@@ -96,12 +96,13 @@ def test_batches_together_are_the_flow_and_its_events(journal, flow, expected, e
 @settings(max_examples=8)  # one takes 40 to 80 ms
 @given(
     sizes=st.lists(st.integers(1, 4_200), min_size=1, max_size=12),
-    every=st.sampled_from([0, 0, 997, 4_096]), until=st.integers(1, ORDERS),
+    every=st.sampled_from([0, 0, 997, 4_096]),
+    until=st.integers(1, ORDERS),
     looks=st.integers(1, 4),
-)  # fmt: skip
+)
 def test_blocks_together_give_what_they_give_one_by_one(
     flow, tmp_path_factory, sizes, every, until, looks
-):  # fmt: skip
+):
     """Beside a writer, in whatever blocks, up to wherever."""
     instruments, orders = flow
     home = tmp_path_factory.mktemp("gathered") / "j"

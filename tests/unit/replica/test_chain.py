@@ -13,14 +13,26 @@ def message(tip, kind=Kind.BLOCKS, *, epoch=None, attempt=None, **changes):
     """The message that extends ``tip``, changed."""
     nothing = Blocks.none(tip.next_block, tip.block_hash, tip.last_seq)
     one = Blocks(
-        tip.next_block, tip.next_block + 1, tip.block_hash, tip.next_block + 100,
-        tip.last_seq + 1, (tip.last_seq + 1,),
-    )  # fmt: skip
+        tip.next_block,
+        tip.next_block + 1,
+        tip.block_hash,
+        tip.next_block + 100,
+        tip.last_seq + 1,
+        (tip.last_seq + 1,),
+    )
     plain = Message(
-        kind, tip.epoch if epoch is None else epoch, tip.attempt if attempt is None else attempt,
-        tip.position + 1, tip.live_position, tip.hash, JOURNAL,
-        one if kind == Kind.BLOCKS else nothing, NO_CHECK, b"", None,
-    )  # fmt: skip
+        kind,
+        tip.epoch if epoch is None else epoch,
+        tip.attempt if attempt is None else attempt,
+        tip.position + 1,
+        tip.live_position,
+        tip.hash,
+        JOURNAL,
+        one if kind == Kind.BLOCKS else nothing,
+        NO_CHECK,
+        b"",
+        None,
+    )
     return simulated_seal(plain._replace(**changes))
 
 

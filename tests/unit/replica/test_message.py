@@ -46,10 +46,19 @@ def blocks_message(journal, position=3):
     journal_id, parts = journal
     return sealed(
         Message(
-            Kind.BLOCKS, 2, 1, position, position - 1, bytes(range(32)), journal_id,
-            joined(parts, GENESIS), Check(141, 77, bytes(range(16))), b'{"x":1}', None,
+            Kind.BLOCKS,
+            2,
+            1,
+            position,
+            position - 1,
+            bytes(range(32)),
+            journal_id,
+            joined(parts, GENESIS),
+            Check(141, 77, bytes(range(16))),
+            b'{"x":1}',
+            None,
         )
-    )  # fmt: skip
+    )
 
 
 def test_a_message_comes_back_as_it_was(journal):
@@ -94,10 +103,16 @@ def test_blocks_travel_compressed_and_only_as_they_were(journal):
     frame = whole[whole.index(ZSTANDARD_MAGIC) : -4]
     assert resealed(whole, frame) == whole
     for other in (
-        b"", b"orders", frame[:-1], frame + b"\0", frame + frame, frame + compress(b""),
-        compress(bytes(1 << 30)), compress(bytes(message.blocks.data) + b"\0"),
+        b"",
+        b"orders",
+        frame[:-1],
+        frame + b"\0",
+        frame + frame,
+        frame + compress(b""),
+        compress(bytes(1 << 30)),
+        compress(bytes(message.blocks.data) + b"\0"),
         zstandard.ZstdCompressor(write_content_size=False).compress(message.blocks.data),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ReplicaError, match="message 3 is damaged: its blocks do not unpack"):
             unpack(resealed(whole, other), 3)
 

@@ -7,10 +7,16 @@ from openoutcry.report.cost import cost_table
 
 def prices(*instances):
     rows = [
-        {"provider": "Cloud", "instance": name, "vcpus": cores, "usd_per_hour": usd,
-         "as_of": "2026-06", "source": "https://example.org"}
+        {
+            "provider": "Cloud",
+            "instance": name,
+            "vcpus": cores,
+            "usd_per_hour": usd,
+            "as_of": "2026-06",
+            "source": "https://example.org",
+        }
         for name, cores, usd in instances
-    ]  # fmt: skip
+    ]
     return {"figures": {"instances": rows}}
 
 

@@ -12,9 +12,11 @@ def test_a_slow_order_says_everything_known_of_it():
     """Its durable stamp, the level, the faults and what ran meanwhile; nothing where there is
     nothing, and a fault, which has no length, is counted and not timed."""
     assert beside(SLOW) == [
-        "durable after 80.5 µs", "a price level touched for the first time",
-        "page faults meanwhile: 2", "core 1, preempted: kworker for 12 µs from 5 µs on",
-    ]  # fmt: skip
+        "durable after 80.5 µs",
+        "a price level touched for the first time",
+        "page faults meanwhile: 2",
+        "core 1, preempted: kworker for 12 µs from 5 µs on",
+    ]
     earlier = SLOW["meanwhile"][0] | {"after_intended_ns": -3_272}
     assert beside(SLOW | {"meanwhile": [earlier]})[-1].endswith("for 12 µs since 3.27 µs before")
     quiet = {"after_intended_ns": {}, "new_level": False, "page_faults": 0, "meanwhile": []}
@@ -32,13 +34,19 @@ def test_the_core_map_lays_groups_together_and_outlines_them():
     """Cores 0 and 2 are near, 1 and 3: the map has each pair as one block, and the kernel's own
     idea (0 with 1, 2 with 3) stands above in brackets that are torn apart by it."""
     near = [[0, 200, 50, 200], [200, 0, 200, 50], [50, 200, 0, 200], [200, 50, 200, 0]]
-    relation = {"0_1": "one L3", "2_3": "one L3", "0_2": "one socket", "0_3": "one socket",
-                "1_2": "one socket", "1_3": "one socket"}  # fmt: skip
-    details = {"cores": [0, 1, 2, 3], "map": near, "relation": relation,
-               "groups": [[0, 2], [1, 3]]}  # fmt: skip
+    relation = {
+        "0_1": "one L3",
+        "2_3": "one L3",
+        "0_2": "one socket",
+        "0_3": "one socket",
+        "1_2": "one socket",
+        "1_3": "one socket",
+    }
+    details = {"cores": [0, 1, 2, 3], "map": near, "relation": relation, "groups": [[0, 2], [1, 3]]}
     assert shared_sets([0, 2, 1, 3], relation) == [
-        ("one L3", [(0, 1), (2, 3)]), ("one L3", [(1, 2), (3, 4)]),
-    ]  # fmt: skip
+        ("one L3", [(0, 1), (2, 3)]),
+        ("one L3", [(1, 2), (3, 4)]),
+    ]
     drawn = str(core_map(details))
     assert drawn.count('class="group"') == 2
     assert "near each other: cores 0, 2" in drawn

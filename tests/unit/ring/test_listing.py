@@ -40,8 +40,11 @@ def test_everything_about_a_ring_is_listed(ring: RingBuffer) -> None:
     assert (info.fill, info.closed, info.dropped, info.tombstones) == (0.5, False, 0, 0)
     (consumer,), (one,) = info.consumers, info.producers
     assert (consumer.role, consumer.name, consumer.pid, consumer.alive) == (
-        "reader", "reader", me, True,
-    )  # fmt: skip
+        "reader",
+        "reader",
+        me,
+        True,
+    )
     assert (consumer.cursor, consumer.lag) == (8, 32)
     assert (one.role, one.pid, one.alive) == ("producer", me, True)
 

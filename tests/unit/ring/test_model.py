@@ -19,7 +19,7 @@ from tests.oracles.ring_model.ring_steps import (
     store,
     swap,
     wait_for,
-)  # fmt: skip
+)
 from tests.support.ring.model import PAGE, blocks
 
 
@@ -204,8 +204,10 @@ def test_a_victim_is_killed_before_every_step():
     """As many ends as places to be killed at, and one without a kill."""
     scenario = Scenario(
         {"P": writer(store("x", 1), store("x", 2), store("x", 3))},
-        lambda facts, newest: True, {"x": 0}, victims=("P",),
-    )  # fmt: skip
+        lambda facts, newest: True,
+        {"x": 0},
+        victims=("P",),
+    )
     assert explore(scenario, Tso).ends == 4
     assert explore(reader_killed(NONE), Tso).ends > 4
 

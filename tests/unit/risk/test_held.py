@@ -126,12 +126,24 @@ def phase(name):
 
 
 STATES = {
-    "pause": other_pauses, "market-wide halt": market_breaks, "limit state": limit_state_ends,
-    "halt": halted, "halt and its phase": halted_in_phase, "market kill": market_killed,
+    "pause": other_pauses,
+    "market-wide halt": market_breaks,
+    "limit state": limit_state_ends,
+    "halt": halted,
+    "halt and its phase": halted_in_phase,
+    "market kill": market_killed,
     "emergency close": emergency,
-} | {name: phase(name) for name in (
-    "HALT", "CLOSED", "PRE_OPEN", "OPENING_AUCTION", "VOLATILITY_AUCTION", "CLOSING_AUCTION",
-)}  # fmt: skip
+} | {
+    name: phase(name)
+    for name in (
+        "HALT",
+        "CLOSED",
+        "PRE_OPEN",
+        "OPENING_AUCTION",
+        "VOLATILITY_AUCTION",
+        "CLOSING_AUCTION",
+    )
+}
 
 
 def begun(cascade):
@@ -170,10 +182,15 @@ def test_a_pause_by_its_own_trade_holds_from_the_next_command():
     """The pause of the issue: a cancel moved a peg, which traded until the phase came."""
     core = HeldCore()
     core.set(Setting.VELOCITY, 20, second=10)
-    for line in ("NEW id=90 SELL 1@950 p5", "NEW id=91 BUY 1@950 p6",
-                 "NEW id=1 SELL 5@998 HIDDEN p1", "NEW id=2 SELL 5@971 p2",
-                 "NEW id=3 SELL 5@1000 p2", "NEW id=4 BUY 3@999 PEG_MARKET offset=-1 p3",
-                 "NEW id=5 BUY 1@971 p1"):  # fmt: skip
+    for line in (
+        "NEW id=90 SELL 1@950 p5",
+        "NEW id=91 BUY 1@950 p6",
+        "NEW id=1 SELL 5@998 HIDDEN p1",
+        "NEW id=2 SELL 5@971 p2",
+        "NEW id=3 SELL 5@1000 p2",
+        "NEW id=4 BUY 3@999 PEG_MARKET offset=-1 p3",
+        "NEW id=5 BUY 1@971 p1",
+    ):
         core.send(line)
     assert core.view.guard.of(0, guard_layout.STATE) == guard_layout.PAUSED
     (event,) = core.send("CANCEL id=2 p2")
@@ -298,8 +315,13 @@ TYPES = ("LIMIT DAY", "LIMIT GTC", "LIMIT IOC", "MARKET DAY", "HIDDEN GTC", "ALL
          "PEG_MARKET DAY aux=-1", "PEG_PRIMARY DAY aux=0", "PEG_PRIMARY DAY aux=1",
          "PEG_MIDPOINT GTC", "STOP DAY", "STOP_LIMIT GTC", "TRAILING_STOP DAY trail=3",
          "ICEBERG DAY aux=1", "POST_ONLY DAY", "MARKET_TO_LIMIT DAY", "LIMIT GTD")  # fmt: skip
-OPTIONS = (0, QUOTES, InstrumentOption.STOPS_BY_TRADE_OR_QUOTE, WAITS,
-           InstrumentOption.SELF_TRADE_FIRST)  # fmt: skip
+OPTIONS = (
+    0,
+    QUOTES,
+    InstrumentOption.STOPS_BY_TRADE_OR_QUOTE,
+    WAITS,
+    InstrumentOption.SELF_TRADE_FIRST,
+)
 PHASES = (
     *["CONTINUOUS"] * 5,
     "HALT",

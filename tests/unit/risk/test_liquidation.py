@@ -44,10 +44,16 @@ def part(desk, lots, price, other=None, who=1, symbol=A):
     """LIQUIDATE, and its order: whether the one makes sense, verdict and events of the other."""
     accepted = desk.set(Setting.LIQUIDATE, lots, who, symbol, price)
     fields = {
-        "kind": 1, "side": BUY if lots > 0 else SELL, "qty_lots": abs(lots), "price_ticks": price,
-        "participant": who, "symbol": symbol, "order_type": OrderType.LIMIT,
-        "order_id": lay.PART_IDS + desk.view.word(lay.PARTS), "time_in_force": TimeInForce.IOC,
-    }  # fmt: skip
+        "kind": 1,
+        "side": BUY if lots > 0 else SELL,
+        "qty_lots": abs(lots),
+        "price_ticks": price,
+        "participant": who,
+        "symbol": symbol,
+        "order_type": OrderType.LIMIT,
+        "order_id": lay.PART_IDS + desk.view.word(lay.PARTS),
+        "time_in_force": TimeInForce.IOC,
+    }
     verdict, events = desk.send(**fields | (other or {}))
     return accepted, bits(verdict), events
 
@@ -58,8 +64,12 @@ def part(desk, lots, price, other=None, who=1, symbol=A):
 )
 def test_a_part_is_offered_a_step_away_at_least(last, step, band_bps, price):
     """5 % of a low price is less than a step: at the last price alone nobody might take it."""
-    row = {"symbol": A, "min_price_ticks": -10_000, "max_price_ticks": 10_000,
-           "price_step_ticks": step}  # fmt: skip
+    row = {
+        "symbol": A,
+        "min_price_ticks": -10_000,
+        "max_price_ticks": 10_000,
+        "price_step_ticks": step,
+    }
     desk = Desk([row])
     desk.trade(2, 1, 8, last)
     spec = LiquidationSpec(1_000, 1_000, 2_500, band_bps)
@@ -94,8 +104,11 @@ def test_its_own_trade_and_a_fee_judge_it():
 
 
 def test_a_withdrawal_a_smaller_credit_and_a_larger_margin_judge_it():
-    for what, least, enough in ((Setting.DEPOSIT, -51, -50), (Setting.CREDIT, 49, 50),
-                                (Setting.MARGIN, 51, 50)):  # fmt: skip
+    for what, least, enough in (
+        (Setting.DEPOSIT, -51, -50),
+        (Setting.CREDIT, 49, 50),
+        (Setting.MARGIN, 51, 50),
+    ):
         desk = indebted(balance=200)
         desk.set(Setting.CREDIT, 50)
         if what is Setting.CREDIT:
@@ -165,10 +178,17 @@ def test_a_part_only_makes_the_position_smaller(lots):
 
 @pytest.mark.parametrize(
     "other",
-    [{"qty_lots": 4}, {"price_ticks": 102}, {"side": SELL}, {"symbol": B}, {"participant": 3},
-     {"order_id": lay.PART_IDS}, {"order_type": OrderType.MARKET},
-     {"time_in_force": TimeInForce.DAY}],
-)  # fmt: skip
+    [
+        {"qty_lots": 4},
+        {"price_ticks": 102},
+        {"side": SELL},
+        {"symbol": B},
+        {"participant": 3},
+        {"order_id": lay.PART_IDS},
+        {"order_type": OrderType.MARKET},
+        {"time_in_force": TimeInForce.DAY},
+    ],
+)
 def test_another_order_than_the_one_that_was_said_is_refused(other):
     desk = indebted(balance=100)
     cancelled(desk)
@@ -184,9 +204,17 @@ def test_there_is_one_order_of_each_part():
     cancelled(desk)
     desk.new(SELL, 10, 100, who=2)
     assert part(desk, 3, 101)[:2] == (True, [])
-    again = {"kind": 1, "side": BUY, "qty_lots": 3, "price_ticks": 101, "participant": 1,
-             "symbol": A, "order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC,
-             "order_id": lay.PART_IDS + 1}  # fmt: skip
+    again = {
+        "kind": 1,
+        "side": BUY,
+        "qty_lots": 3,
+        "price_ticks": 101,
+        "participant": 1,
+        "symbol": A,
+        "order_type": OrderType.LIMIT,
+        "time_in_force": TimeInForce.IOC,
+        "order_id": lay.PART_IDS + 1,
+    }
     assert bits(desk.send(**again)[0]) == ["KILLED"]
     assert desk.view.cell(1, 0, lay.POSITION) == -7
 

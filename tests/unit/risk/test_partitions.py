@@ -84,10 +84,11 @@ def order(number, symbol):
 
 
 LIMITS = [
-    {"set": "CREDIT", "value": 10**9, "who": 1}, {"set": "OPEN_ORDERS", "value": 60, "who": 2},
+    {"set": "CREDIT", "value": 10**9, "who": 1},
+    {"set": "OPEN_ORDERS", "value": 60, "who": 2},
     {"set": "FEE", "value": 2, "symbol": "PLAIN"},
     {"set": "GROSS_POSITION", "value": 900, "who": 3},
-]  # fmt: skip
+]
 
 
 def core(partitions, **more):
@@ -139,12 +140,14 @@ def test_of_one_partition_nothing_is_different():
 
 @pytest.mark.parametrize(
     ("partitions", "more", "says"),
-    [(4, {"protection": True}, "market protection needs one partition, not 4"),
-     (4, {"delayed": 64}, "a speed bump needs one partition, not 4"),
-     (4, {"leveraged": [1]}, "a leveraged instrument needs one partition, not 4"),
-     (0, {}, "0 partitions of the instruments: from 1 to 256"),
-     (257, {}, "257 partitions of the instruments: from 1 to 256")],
-)  # fmt: skip
+    [
+        (4, {"protection": True}, "market protection needs one partition, not 4"),
+        (4, {"delayed": 64}, "a speed bump needs one partition, not 4"),
+        (4, {"leveraged": [1]}, "a leveraged instrument needs one partition, not 4"),
+        (0, {}, "0 partitions of the instruments: from 1 to 256"),
+        (257, {}, "257 partitions of the instruments: from 1 to 256"),
+    ],
+)
 def test_what_cannot_be_divided_is_refused(partitions, more, says):
     with pytest.raises(RiskError, match=says):
         core(partitions, **more).fresh()

@@ -100,8 +100,10 @@ def test_limit_state_pause_and_auction():
     assert market.word(guard_layout.STATE) == guard_layout.NORMAL
     assert market.bands == (893, 987)
     assert market.decided(guard_layout.REOPEN, guard_layout.CALL, guard_layout.OPENED) == [
-        (guard_layout.REOPEN, 0), (guard_layout.CALL, 0), (guard_layout.OPENED, 940)
-    ]  # fmt: skip
+        (guard_layout.REOPEN, 0),
+        (guard_layout.CALL, 0),
+        (guard_layout.OPENED, 940),
+    ]
 
 
 def test_a_limit_state_that_ends_in_time_is_no_pause():
@@ -187,8 +189,10 @@ def test_a_group_pauses_together():
         (guard_layout.PAUSE, guard_layout.BY_GROUP),
     ]
     assert [market.new(Side.BUY, 900, symbol=one) for one in (b"A", b"B", b"C")] == [
-        {"HALTED"}, {"HALTED"}, set()
-    ]  # fmt: skip
+        {"HALTED"},
+        {"HALTED"},
+        set(),
+    ]
 
 
 MARCH_2020 = [
@@ -321,13 +325,21 @@ def test_without_a_close_of_each_there_is_no_index():
 @pytest.mark.parametrize(
     ("what", "value", "second"),
     [
-        (Setting.LULD, 10_001, 0), (Setting.LULD, -1, 0), (Setting.LULD, 1, 2**30 + 1),
-        (Setting.VOLATILITY, 1, 0), (Setting.VOLATILITY, 1, 301), (Setting.PAUSE, 0, 1),
-        (Setting.VELOCITY, 2**30 + 1, 1), (Setting.INDEX_WEIGHT, 2**16 + 1, 0),
-        (Setting.CANCEL_RESTING, 2, 0), (Setting.LIMIT_STATE, 2**62 + 1, 0),
-        (Setting.RENEWAL, -(2**63), 0), (Setting.BREAKER, 1, -1), (Setting.TRADING_DAY, 0, 5),
+        (Setting.LULD, 10_001, 0),
+        (Setting.LULD, -1, 0),
+        (Setting.LULD, 1, 2**30 + 1),
+        (Setting.VOLATILITY, 1, 0),
+        (Setting.VOLATILITY, 1, 301),
+        (Setting.PAUSE, 0, 1),
+        (Setting.VELOCITY, 2**30 + 1, 1),
+        (Setting.INDEX_WEIGHT, 2**16 + 1, 0),
+        (Setting.CANCEL_RESTING, 2, 0),
+        (Setting.LIMIT_STATE, 2**62 + 1, 0),
+        (Setting.RENEWAL, -(2**63), 0),
+        (Setting.BREAKER, 1, -1),
+        (Setting.TRADING_DAY, 0, 5),
     ],
-)  # fmt: skip
+)
 def test_a_setting_that_makes_no_sense_changes_nothing(what, value, second):
     market = Market()
     before = market.view.digest()
@@ -375,8 +387,9 @@ def test_a_call_that_is_put_off_begins_again():
     market.time(H + 6 * M)
     (put_off, *_) = market.phase(Phase.CONTINUOUS)
     assert (put_off["reason"], put_off["qty_lots"]) == (
-        Reason.AUCTION_EXTENDED, Phase.VOLATILITY_AUCTION,
-    )  # fmt: skip
+        Reason.AUCTION_EXTENDED,
+        Phase.VOLATILITY_AUCTION,
+    )
     assert (market.word(guard_layout.STATE), market.word(guard_layout.SINCE_NS)) == (
         guard_layout.CALLING,
         H + 6 * M,

@@ -116,11 +116,19 @@ def test_price_distance_is_exact(price, passes):
 @pytest.mark.parametrize(
     ("last", "bps", "price", "passes"),
     [
-        (5, 500, 6, True), (5, 500, 4, True), (5, 500, 7, False), (5, 0, 5, True),
-        (5, 0, 6, False), (0, 500, -1, True), (0, 500, 2, False), (-5, 500, -6, True),
-        (-2_000, 500, -2_100, True), (-2_000, 500, -2_101, False), (-2_000, 500, -1_900, True),
+        (5, 500, 6, True),
+        (5, 500, 4, True),
+        (5, 500, 7, False),
+        (5, 0, 5, True),
+        (5, 0, 6, False),
+        (0, 500, -1, True),
+        (0, 500, 2, False),
+        (-5, 500, -6, True),
+        (-2_000, 500, -2_100, True),
+        (-2_000, 500, -2_101, False),
+        (-2_000, 500, -1_900, True),
     ],
-)  # fmt: skip
+)
 def test_price_distance_is_a_share_of_the_size_of_a_price_and_a_tick_at_least(
     last, bps, price, passes
 ):
@@ -286,8 +294,13 @@ def test_short_sales_may_be_forbidden():
 def test_every_check_that_fails_is_told():
     desk = Desk()
     desk.new(BUY, 5, 90)
-    for what, value in {Setting.MAX_QTY: 1, Setting.POSITION_LONG: 1, Setting.RESTRICTED: 1,
-                        Setting.OPEN_ORDERS: 1, Setting.CREDIT: 0}.items():  # fmt: skip
+    for what, value in {
+        Setting.MAX_QTY: 1,
+        Setting.POSITION_LONG: 1,
+        Setting.RESTRICTED: 1,
+        Setting.OPEN_ORDERS: 1,
+        Setting.CREDIT: 0,
+    }.items():
         assert desk.set(what, value)
     refusals = bits(desk.new(BUY, 5, 90))
     assert refusals == ["RESTRICTED", "MAX_QTY", "OPEN_ORDERS", "POSITION_LONG", "CAPITAL"]
@@ -319,9 +332,16 @@ def test_a_balance_that_no_longer_fits_kills():
 
 
 ANY_VALUE = (
-    Setting.DEPOSIT, Setting.BANDS, Setting.MARK, Setting.GROUP, Setting.POSITION,
-    Setting.GROUP_NAME, Setting.FILE, Setting.LEDGER_TIER, Setting.LEDGER_FEES,
-)  # fmt: skip
+    Setting.DEPOSIT,
+    Setting.BANDS,
+    Setting.MARK,
+    Setting.GROUP,
+    Setting.POSITION,
+    Setting.GROUP_NAME,
+    Setting.FILE,
+    Setting.LEDGER_TIER,
+    Setting.LEDGER_FEES,
+)
 
 
 @pytest.mark.parametrize("value", [-1, LARGEST + 1, -(2**63)])

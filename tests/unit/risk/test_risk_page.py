@@ -37,10 +37,16 @@ def part_line(desk, line):
         assert wanted == "makes no sense", line
         return
     verdict, _ = desk.send(
-        kind=1, side=Side[side], qty_lots=lots, price_ticks=price, participant=who, symbol=b"A",
-        order_id=lay.PART_IDS + desk.view.word(lay.PARTS), order_type=OrderType.LIMIT,
+        kind=1,
+        side=Side[side],
+        qty_lots=lots,
+        price_ticks=price,
+        participant=who,
+        symbol=b"A",
+        order_id=lay.PART_IDS + desk.view.word(lay.PARTS),
+        order_type=OrderType.LIMIT,
         time_in_force=TimeInForce.IOC,
-    )  # fmt: skip
+    )
     assert answer(desk, verdict) == wanted, line
 
 
@@ -70,9 +76,15 @@ def test_an_example_of_the_page(example):
             order_type = OrderType[named or "LIMIT"]
             tif = TimeInForce.IOC if budget else TimeInForce.DAY
             verdict = desk.new(
-                Side[side], int(qty), int(price or 0), int(who), b"A", order_type, tif,
+                Side[side],
+                int(qty),
+                int(price or 0),
+                int(who),
+                b"A",
+                order_type,
+                tif,
                 int(budget or 0),
-            )  # fmt: skip
+            )
             assert answer(desk, verdict) == wanted, line
 
 
@@ -122,7 +134,14 @@ def test_an_example_of_protection(example):
 def test_every_check_has_an_example_and_a_row():
     shown = set(re.findall(r"[A-Z_]{4,}", " ".join(re.findall(r"-> .*", "".join(EXAMPLES)))))
     names = {bit.name for bit in RiskBit}
-    assert names - shown == {"ARITHMETIC", "UNKNOWN_PARTICIPANT", "EXPOSURE_SELL", "DRAWDOWN",
-                             "POSITION_SHORT", "SPEED_BUMP_FULL", "WITHDRAWN"}  # fmt: skip
+    assert names - shown == {
+        "ARITHMETIC",
+        "UNKNOWN_PARTICIPANT",
+        "EXPOSURE_SELL",
+        "DRAWDOWN",
+        "POSITION_SHORT",
+        "SPEED_BUMP_FULL",
+        "WITHDRAWN",
+    }
     rows = "".join(re.findall(r"^\|.*$", PAGE, re.MULTILINE))
     assert all(f"`{name}`" in rows for name in names)

@@ -19,11 +19,18 @@ OPTIONS = (0, InstrumentOption.MARKET_WAITS, InstrumentOption.MARKET_REST_STAYS)
 PHASES = (Phase.CONTINUOUS, Phase.OPENING_AUCTION, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST)
 KINDS = [(kind, tif) for kind in OrderType for tif in TIMES_IN_FORCE[kind]]
 AUX = {
-    OrderType.STOP: 105, OrderType.STOP_LIMIT: 105, OrderType.POST_ONLY_STOP_LIMIT: 105,
-    OrderType.MIN_QTY: 1, OrderType.ICEBERG: 1, OrderType.MARKET_BUDGET: 300,
-    OrderType.LIMIT_BUDGET: 300, OrderType.TRAILING_STOP: 5, OrderType.TRAILING_STOP_BPS: 500,
-    OrderType.TRAILING_STOP_LIMIT: 5, OrderType.TRAILING_STOP_LIMIT_BPS: 500,
-}  # fmt: skip
+    OrderType.STOP: 105,
+    OrderType.STOP_LIMIT: 105,
+    OrderType.POST_ONLY_STOP_LIMIT: 105,
+    OrderType.MIN_QTY: 1,
+    OrderType.ICEBERG: 1,
+    OrderType.MARKET_BUDGET: 300,
+    OrderType.LIMIT_BUDGET: 300,
+    OrderType.TRAILING_STOP: 5,
+    OrderType.TRAILING_STOP_BPS: 500,
+    OrderType.TRAILING_STOP_LIMIT: 5,
+    OrderType.TRAILING_STOP_LIMIT_BPS: 500,
+}
 FULL = 1 << RiskBit.OPEN_ORDERS
 
 
@@ -88,9 +95,15 @@ def test_the_phase_that_an_instrument_begins_with_counts(start):
 def test_the_bound_of_packets_counts_no_order_that_never_rests():
     hooks = Hooks(open_orders.make_state(1), open_orders.before, open_orders.after)
     engine = Engine(make_instruments(["A"]), 16, hooks=hooks)
-    lines = ("NEW id=1 BUY 1@90 p1", "NEW id=2 BUY 1@90 IOC p1", "NEW id=3 BUY 1@90 FOK p1",
-             "NEW id=4 BUY 1 MARKET IOC p1", "NEW id=5 BUY 1@91 p1", "CANCEL id=1 p1",
-             "NEW id=6 BUY 1@91 p1")  # fmt: skip
+    lines = (
+        "NEW id=1 BUY 1@90 p1",
+        "NEW id=2 BUY 1@90 IOC p1",
+        "NEW id=3 BUY 1@90 FOK p1",
+        "NEW id=4 BUY 1 MARKET IOC p1",
+        "NEW id=5 BUY 1@91 p1",
+        "CANCEL id=1 p1",
+        "NEW id=6 BUY 1@91 p1",
+    )
     kinds = []
     for seq, line in enumerate(lines, 1):
         kinds.append(engine.process(parse_command(line, seq))["kind"].tolist()[0])

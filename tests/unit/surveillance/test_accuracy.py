@@ -74,19 +74,30 @@ def test_the_rules_as_written_say_what_is_written() -> None:
     orders = orders_of(rows)
     alarms = as_written(orders, Engine(make_instruments(["AA"])).process(orders))
     assert [(a.rule, a.participants) for a in alarms] == [
-        ("cancels", (5,)), ("reciprocal", (3, 4)), ("wash_pair", (1, 2)),
-    ]  # fmt: skip
+        ("cancels", (5,)),
+        ("reciprocal", (3, 4)),
+        ("wash_pair", (1, 2)),
+    ]
 
 
 def test_money_below_zero_is_told_once_until_it_is_over() -> None:
     """By the events of deposits and trades; the kernel and the reference say the same."""
     rows = make_instruments([{"symbol": "AA", "min_price_ticks": 1, "max_price_ticks": 1 << 20}])
-    config = {"instruments": instruments_to_json(rows), "hooks": {
-        "name": "risk", "participants": 4, "limits": [{"set": "DEPOSIT", "value": 100, "who": 1}],
-    }}  # fmt: skip
+    config = {
+        "instruments": instruments_to_json(rows),
+        "hooks": {
+            "name": "risk",
+            "participants": 4,
+            "limits": [{"set": "DEPOSIT", "value": 100, "who": 1}],
+        },
+    }
     new = int(CommandKind.NEW)
-    trades = [(new, 1, 1, 50, 3, 1), (new, 2, 2, 50, 3, 2), (new, 1, 1, 50, 1, 3),
-              (new, 2, 2, 50, 1, 4)]  # fmt: skip
+    trades = [
+        (new, 1, 1, 50, 3, 1),
+        (new, 2, 2, 50, 3, 2),
+        (new, 1, 1, 50, 1, 3),
+        (new, 2, 2, 50, 1, 4),
+    ]
     orders, engine = orders_of(trades), Engine(rows)
     events = engine.process(orders)
     deposit = np.asarray(setting(Setting.DEPOSIT, 200, 1)).copy()

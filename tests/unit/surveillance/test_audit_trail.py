@@ -69,9 +69,12 @@ def test_an_orders_uuid_is_its_own_and_names_its_entry(audited):
     trail = Trail(folder_of(audited))
     mine = {}
     for uuid, entry, symbol, order_id in zip(
-        table["order_uuid"].to_pylist(), table["entry_seq"].to_pylist(),
-        table["symbol"].cast("string").to_pylist(), table["order_id"].to_pylist(), strict=True,
-    ):  # fmt: skip
+        table["order_uuid"].to_pylist(),
+        table["entry_seq"].to_pylist(),
+        table["symbol"].cast("string").to_pylist(),
+        table["order_id"].to_pylist(),
+        strict=True,
+    ):
         assert (uuid is None) == (entry is None)
         if uuid is not None:
             assert mine.setdefault(uuid, (entry, symbol, order_id)) == (entry, symbol, order_id)

@@ -34,8 +34,9 @@ def test_hits_of_one_pattern_participants_and_window_are_one_case() -> None:
     near, far = hit(2, NOON_NS + GAP_NS), hit(3, NOON_NS + 2 * GAP_NS + 1)
     cases = folded(a, near, far)
     assert [(case.hits, case.score, case.evidence) for case in cases] == [
-        (2, 51, [5, 10, 15, 20]), (1, 50, [25, 30]),
-    ]  # fmt: skip
+        (2, 51, [5, 10, 15, 20]),
+        (1, 50, [25, 30]),
+    ]
     assert cases[0].severity == "medium"
     assert cases[0].head == "01"
 
@@ -219,15 +220,18 @@ def in_symbol(row: np.ndarray, instrument: int, score: int = 50) -> np.ndarray:
 def test_counts_of_messages_are_one_case_a_day_and_participant() -> None:
     """Whatever the symbol, the detector and the time between; and never of high severity."""
     apart = GAP_NS * 3 // 2
-    rows = [in_symbol(hit(1, NOON_NS, detector=CANCELS), 0, 98),
-            in_symbol(hit(2, NOON_NS + apart, detector=CANCELS), 0, 100),
-            in_symbol(hit(3, NOON_NS + 2 * apart, detector=RATIO), 1, 40),
-            in_symbol(hit(4, NOON_NS + 86_400 * 10**9, detector=CANCELS), 0, 95)]  # fmt: skip
+    rows = [
+        in_symbol(hit(1, NOON_NS, detector=CANCELS), 0, 98),
+        in_symbol(hit(2, NOON_NS + apart, detector=CANCELS), 0, 100),
+        in_symbol(hit(3, NOON_NS + 2 * apart, detector=RATIO), 1, 40),
+        in_symbol(hit(4, NOON_NS + 86_400 * 10**9, detector=CANCELS), 0, 95),
+    ]
     cases = counted(*rows, in_symbol(hit(5, NOON_NS, (4,), CANCELS), 0, 95))
     assert [(case.participants, case.hits, case.also, case.severity) for case in cases] == [
-        ((3,), 3, ["order_to_trade BB"], "medium"), ((3,), 1, [], "medium"),
+        ((3,), 3, ["order_to_trade BB"], "medium"),
+        ((3,), 1, [], "medium"),
         ((4,), 1, [], "medium"),
-    ]  # fmt: skip
+    ]
     (other,) = counted(in_symbol(hit(1, NOON_NS, detector=int(Detector.SPOOFING)), 0, 98))
     assert other.severity == "high"
 

@@ -67,8 +67,12 @@ def test_no_parameter_goes_beyond_what_the_detectors_keep() -> None:
     assert RING == lay.REPEAT_RING
     most = {one.name: one.most for one in TABLE}
     assert {most[name] for name in most if name.endswith("_repeats")} == {RING}
-    for name, times in (("ignition_ns", 2), ("ramp_ns", 1), ("marking_ns", 1),
-                        ("spoof_withdrawn_ns", 1)):  # fmt: skip
+    for name, times in (
+        ("ignition_ns", 2),
+        ("ramp_ns", 1),
+        ("marking_ns", 1),
+        ("spoof_withdrawn_ns", 1),
+    ):
         assert times * most[name] // lay.BUCKET_NS + 1 <= lay.BUCKETS
     with pytest.raises(SurveillanceError, match="spoof_repeats is 9, not 1 to 8"):
         parameters({"spoof_repeats": 9})

@@ -107,8 +107,11 @@ def test_market_makers_are_kept_with_the_settings(tmp_path):
     assert venue_settings.digest() != Settings().digest()
     with pytest.raises(SurveillanceError, match="other settings"):
         Watching(home, Settings())
-    for bad, words in (("participants = [4]", "why is missing"), ('why = "x"', "participants"),
-                       ('participants = []\nwhy = "x"', "not one or more"),
-                       ('participants = [4]\nwhy = " "', "why is empty")):  # fmt: skip
+    for bad, words in (
+        ("participants = [4]", "why is missing"),
+        ('why = "x"', "participants"),
+        ('participants = []\nwhy = "x"', "not one or more"),
+        ('participants = [4]\nwhy = " "', "why is empty"),
+    ):
         with pytest.raises(SurveillanceError, match=words):
             settings_of_text(f"[[market_maker]]\n{bad}\n")

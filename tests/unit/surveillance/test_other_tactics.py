@@ -74,8 +74,14 @@ def day(presses, middle_at, lots=60, crowd=12):
         if second % 6 == 2:
             side = Side.BUY if second % 12 == 2 else Side.SELL
             price = middle_at(second // 5 * 5 + 1) + (1 if side == Side.BUY else -1)
-            tape.order(second + 0.2, CROWD, side, price + (30 if side == Side.BUY else -30), crowd,
-                       ioc=True)  # fmt: skip
+            tape.order(
+                second + 0.2,
+                CROWD,
+                side,
+                price + (30 if side == Side.BUY else -30),
+                crowd,
+                ioc=True,
+            )
         if second in presses:
             tape.order(second + 0.5, MARKER, Side.BUY, 2_100, lots, ioc=True)
     tape.phase(361, Phase.CLOSED)
@@ -107,9 +113,16 @@ EARLY = tuple(range(5, 360, 18))
         ((330,), rising, 600, False),
         ((358,), rising, 600, True),
     ],
-    ids=["pressed", "no move", "against it", "a schedule", "a little", "agreed upon",
-         "at the last moment"],
-)  # fmt: skip
+    ids=[
+        "pressed",
+        "no move",
+        "against it",
+        "a schedule",
+        "a little",
+        "agreed upon",
+        "at the last moment",
+    ],
+)
 def test_a_close_that_others_quotes_follow_is_marked_by_who_pressed(
     presses, middle_at, lots, found
 ):

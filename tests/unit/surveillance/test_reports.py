@@ -103,8 +103,10 @@ def by_hand(home, rows, blocks):
     ) as writer:
         for part in np.array_split(table, blocks):
             writer.append(int(part["seq"][0]), [part], len(part), 1)
-    return [{name: text for name, text in row.items() if name != "bound_ns"}
-            for row in read_back(emergency.TABLE, emergency.stops(home))]  # fmt: skip
+    return [
+        {name: text for name, text in row.items() if name != "bound_ns"}
+        for row in read_back(emergency.TABLE, emergency.stops(home))
+    ]
 
 
 def operator(kind, who=0, symbol="", aux=0):
@@ -118,22 +120,45 @@ def test_stops_by_hand_have_every_order_they_cancelled_and_refused(tmp_path, blo
     """Wherever the blocks of the journal end; the market opens when a second operator says so."""
     everybodys = operator(CommandKind.MASS_CANCEL, aux=1)
     rows = [
-        order(1, 3), order(2, 7), order(3, 7, "LIMITS"),
+        order(1, 3),
+        order(2, 7),
+        order(3, 7, "LIMITS"),
         # 4: of the halted instrument two orders go, one is refused, one elsewhere is not.
-        setting(Setting.HALT, 1, 0, b"PLAIN"), operator(CommandKind.MASS_CANCEL, 0, "PLAIN", 1),
-        order(4, 7), order(5, 3, "LIMITS"), setting(Setting.HALT, 0, 0, b"PLAIN"), order(6, 7),
+        setting(Setting.HALT, 1, 0, b"PLAIN"),
+        operator(CommandKind.MASS_CANCEL, 0, "PLAIN", 1),
+        order(4, 7),
+        order(5, 3, "LIMITS"),
+        setting(Setting.HALT, 0, 0, b"PLAIN"),
+        order(6, 7),
         # 10: of the group 3 and 4 one order goes, and one is refused.
-        setting(Setting.GROUP_KILL, 1, 1), operator(CommandKind.DISCONNECT, 3),
-        operator(CommandKind.DISCONNECT, 4), order(7, 3), order(8, 7),
-        setting(Setting.GROUP_KILL, 0, 1), order(9, 3),
+        setting(Setting.GROUP_KILL, 1, 1),
+        operator(CommandKind.DISCONNECT, 3),
+        operator(CommandKind.DISCONNECT, 4),
+        order(7, 3),
+        order(8, 7),
+        setting(Setting.GROUP_KILL, 0, 1),
+        order(9, 3),
         # 17: of the market four orders go; between the two operators it is still killed.
-        setting(Setting.MARKET_KILL, 1, operator=5), everybodys, order(10, 3),
+        setting(Setting.MARKET_KILL, 1, operator=5),
+        everybodys,
+        order(10, 3),
         setting(Setting.EMERGENCY, 1, operator=5),
-        setting(Setting.MARKET_KILL, 0, operator=5), setting(Setting.MARKET_KILL, 0, operator=5),
-        order(11, 3), setting(Setting.MARKET_KILL, 0, operator=6), order(12, 3),
-    ]  # fmt: skip
-    names = ("what", "about", "cause", "from_seq", "until_seq", "duration_s", "orders_cancelled",
-             "orders_refused")  # fmt: skip
+        setting(Setting.MARKET_KILL, 0, operator=5),
+        setting(Setting.MARKET_KILL, 0, operator=5),
+        order(11, 3),
+        setting(Setting.MARKET_KILL, 0, operator=6),
+        order(12, 3),
+    ]
+    names = (
+        "what",
+        "about",
+        "cause",
+        "from_seq",
+        "until_seq",
+        "duration_s",
+        "orders_cancelled",
+        "orders_refused",
+    )
     stops = by_hand(tmp_path / "journal", rows, blocks)
     assert [tuple(row[name] for name in names) for row in stops] == [
         ("INSTRUMENT_HALTED", "PLAIN", "", "4", "8", "4.000000", "2", "1"),
@@ -163,8 +188,13 @@ def test_what_the_operator_cancels_is_not_the_members_cancel(tmp_path):
     path.write_text(example_codes(home))
     records = rts24.records(trail, "1970-01-01", read_codes(path))
     assert [(row["sequence_number"], row["event"]) for row in records] == [
-        ("1", "NEWO"), ("2", "CAME"), ("4", "NEWO"), ("5", "NEWO"), ("6", "CAMO"), ("7", "CAMO"),
-    ]  # fmt: skip
+        ("1", "NEWO"),
+        ("2", "CAME"),
+        ("4", "NEWO"),
+        ("5", "NEWO"),
+        ("6", "CAMO"),
+        ("7", "CAMO"),
+    ]
 
 
 def test_orders_that_no_record_can_be_made_of_are_left_out_and_told(outcry, tmp_path):
@@ -186,8 +216,10 @@ def test_orders_that_no_record_can_be_made_of_are_left_out_and_told(outcry, tmp_
     assert done.returncode == 0, done.stderr
     rows = schema.read_csv(rts24.TABLE, done.stdout.encode())
     assert [(row["sequence_number"], row["event"]) for row in rows] == [
-        ("1", "NEWO"), ("3", "FILL"), ("6", "NEWO"),
-    ]  # fmt: skip
+        ("1", "NEWO"),
+        ("3", "FILL"),
+        ("6", "NEWO"),
+    ]
     assert done.stderr.splitlines() == [
         f"left out: 2 events of orders {rts24.TOO_LARGE}",
         f"left out: 1 events of orders {rts24.NO_INSTRUMENT}",
@@ -246,13 +278,14 @@ def quoted(tmp_path, *more):
     def named(text):
         return int(np.array([text.encode()], "S8").view(np.int64)[0])
 
-    said = [setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
-            setting(Setting.LEDGER_ASSET, 2, 0, b"GBP"),
-            setting(Setting.LEDGER_ASSET, 0, 0, b"BTCX"),
-            setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", named("GBP")),
-            setting(Setting.LEDGER_QUOTE, 0, 0, b"DAY", named("BTCX")),
-            *(setting(Setting.LEDGER_QUOTE, 2, 0, symbol, named(name)) for symbol, name in more),
-            ]  # fmt: skip
+    said = [
+        setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
+        setting(Setting.LEDGER_ASSET, 2, 0, b"GBP"),
+        setting(Setting.LEDGER_ASSET, 0, 0, b"BTCX"),
+        setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", named("GBP")),
+        setting(Setting.LEDGER_QUOTE, 0, 0, b"DAY", named("BTCX")),
+        *(setting(Setting.LEDGER_QUOTE, 2, 0, symbol, named(name)) for symbol, name in more),
+    ]
     orders = np.concatenate([*said, journals.orders(3, 400)])
     orders["seq"] = np.arange(1, len(orders) + 1)
     return write_journal(tmp_path / "journal", orders)

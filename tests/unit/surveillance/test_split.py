@@ -27,12 +27,14 @@ from tests.support.surveillance.surveillance_flow import (
 )
 
 CONFIG = {
-    "instruments": instruments_to_json(make_instruments(
-        [{"symbol": one, "min_price_ticks": 1, "max_price_ticks": 1 << 20} for one in SYMBOLS]
-    )),
+    "instruments": instruments_to_json(
+        make_instruments(
+            [{"symbol": one, "min_price_ticks": 1, "max_price_ticks": 1 << 20} for one in SYMBOLS]
+        )
+    ),
     "hooks": {"name": "risk", "participants": 8, "order_capacity": 1 << 14},
     "order_capacity": 1 << 14,
-}  # fmt: skip
+}
 
 
 def cancel_all(symbol: str, participant: int) -> np.ndarray:
@@ -46,10 +48,14 @@ def cancel_all(symbol: str, participant: int) -> np.ndarray:
 def split(symbol: str, new: int, old: int, price: int) -> np.ndarray:
     """What an operator sends: halt, everybody's cancel, split, and the halt is over."""
     name = symbol.encode()
-    return np.concatenate([
-        setting(Setting.HALT, 1, 0, name), cancel_all(symbol, 0),
-        setting(Setting.SPLIT, new << 32 | old, 0, name, price), setting(Setting.HALT, 0, 0, name),
-    ])  # fmt: skip
+    return np.concatenate(
+        [
+            setting(Setting.HALT, 1, 0, name),
+            cancel_all(symbol, 0),
+            setting(Setting.SPLIT, new << 32 | old, 0, name, price),
+            setting(Setting.HALT, 0, 0, name),
+        ]
+    )
 
 
 def numbered(parts: list[np.ndarray], apart_ns: int = SECOND // 4) -> np.ndarray:
@@ -124,8 +130,13 @@ def test_what_the_operator_cancels_nobody_has_withdrawn() -> None:
 
 def test_the_trail_has_the_split_and_whose_orders_it_took_away(tmp_path) -> None:
     """A row of the operator's split, and each order's life ends with the cancel before it."""
-    orders = numbered([limits([(1, Side.BUY, 1000, 5), (2, Side.BUY, 999, 5)], 1),
-                       split("AA", 2, 1, 500), limits([(1, Side.SELL, 501, 7)], 10)])  # fmt: skip
+    orders = numbered(
+        [
+            limits([(1, Side.BUY, 1000, 5), (2, Side.BUY, 999, 5)], 1),
+            split("AA", 2, 1, 500),
+            limits([(1, Side.SELL, 501, 7)], 10),
+        ]
+    )
     home = tmp_path / "day"
     with Journal.create(home, CONFIG, direct=False) as writer:
         writer.append(1, [orders], len(orders), 1)

@@ -24,15 +24,24 @@ DAY = (
 )
 SYMBOLS = ("A", "B", "C")
 CALENDAR = Calendar(
-    ZoneInfo("Etc/UTC"), {"main": Schedule(DAY)},
-    (Traded("A", "main"), Traded("B", "main", 2, 60), Traded("C", "main")), time_every_s=1_800,
-)  # fmt: skip
-TABLE = make_instruments([
-    {"symbol": "A", "initial_phase": 1},
-    {"symbol": "B", "initial_phase": 1, "auction_band_ticks": 5, "auction_extensions": 2,
-     "reference_price_ticks": 100},
-    {"symbol": "C", "initial_phase": 1},
-])  # fmt: skip
+    ZoneInfo("Etc/UTC"),
+    {"main": Schedule(DAY)},
+    (Traded("A", "main"), Traded("B", "main", 2, 60), Traded("C", "main")),
+    time_every_s=1_800,
+)
+TABLE = make_instruments(
+    [
+        {"symbol": "A", "initial_phase": 1},
+        {
+            "symbol": "B",
+            "initial_phase": 1,
+            "auction_band_ticks": 5,
+            "auction_extensions": 2,
+            "reference_price_ticks": 100,
+        },
+        {"symbol": "C", "initial_phase": 1},
+    ]
+)
 
 
 def ns(text: str) -> int:

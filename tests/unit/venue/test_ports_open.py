@@ -20,10 +20,18 @@ from tests.support.venue.stepped import SteppedRun
 HOUR = 3_600
 CALENDAR = Calendar(
     ZoneInfo("Etc/UTC"),
-    {"main": Schedule((Step(8 * HOUR, Phase.PRE_OPEN), Step(9 * HOUR, Phase.CONTINUOUS),
-                       Step(17 * HOUR, Phase.CLOSED)))},
-    (Traded("ACME", "main"), Traded("BOLT", "main")), time_every_s=1_800,
-)  # fmt: skip
+    {
+        "main": Schedule(
+            (
+                Step(8 * HOUR, Phase.PRE_OPEN),
+                Step(9 * HOUR, Phase.CONTINUOUS),
+                Step(17 * HOUR, Phase.CLOSED),
+            )
+        )
+    },
+    (Traded("ACME", "main"), Traded("BOLT", "main")),
+    time_every_s=1_800,
+)
 
 
 def test_a_lane_is_set_when_what_was_due_is_processed(monkeypatch):
@@ -107,8 +115,9 @@ def test_an_address_that_is_taken_is_named_before_anything_is_open():
 
     ports = (PortSpec(Protocol.OUCH42, "127.0.0.1", 9001),)
     half = SimpleNamespace(
-        listeners=[SimpleNamespace(bind=taken)], spec=SimpleNamespace(ports=ports),
+        listeners=[SimpleNamespace(bind=taken)],
+        spec=SimpleNamespace(ports=ports),
         _naming=Sessions._naming,
-    )  # fmt: skip
+    )
     with pytest.raises(SessionsError, match=r"cannot listen on 127\.0\.0\.1:9001: .*in use"):
         Sessions.bind(half)

@@ -26,9 +26,10 @@ cancel_on_disconnect = "{lost}"
 timeout_ms = 600_000
 """
     for protocol, name, number, lost in (
-        ("ouch-4.2", "FOUR", 2, "none"), ("ouch-5.0", "FIVE", 1, "all"),
+        ("ouch-4.2", "FOUR", 2, "none"),
+        ("ouch-5.0", "FIVE", 1, "all"),
     )
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

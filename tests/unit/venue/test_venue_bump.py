@@ -74,9 +74,13 @@ def test_fix_says_pending_and_then_what_became_of_it(bumped):
     client.cancel("F2", "GOLD", "1", name="F3")
     reports = [client.next(0) for _ in range(6)]
     assert [(one[150], one[39], one[11]) for one in reports] == [
-        ("A", "A", "F1"), ("E", "E", "F2"), ("6", "6", "F3"),
-        ("0", "0", "F1"), ("5", "0", "F2"), ("4", "4", "F3"),
-    ]  # fmt: skip
+        ("A", "A", "F1"),
+        ("E", "E", "F2"),
+        ("6", "6", "F3"),
+        ("0", "0", "F1"),
+        ("5", "0", "F2"),
+        ("4", "4", "F3"),
+    ]
     client.close()
 
 
@@ -140,8 +144,9 @@ def test_the_audit_finds_no_order_out_of_turn_and_none_waits_when_the_run_has_en
     shown = CliRunner().invoke(main, ["venue", "fairness", str(bumped.file)])
     assert ", 0 out of turn" in shown.output
     commands, events = bumped.journal()
-    releases = commands[(commands["kind"] == CommandKind.RISK)
-                        & (commands["order_type"] == Setting.RELEASE)]  # fmt: skip
+    releases = commands[
+        (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.RELEASE)
+    ]
     assert len(releases) > 0, "no command waits for the next one to come"
     delayed = events["cause_seq"][events["kind"] == EventKind.DELAYED].tolist()
     for cut in (delayed[0], delayed[len(delayed) // 2], delayed[-1]):

@@ -19,27 +19,40 @@ from openoutcry.venue.calendar import (
 from openoutcry.wire.enums import Phase
 from tests.support.venue.venue_calendar import DAY, HOUR, calendar, ns
 
-ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Etc/UTC",
-         "America/St_Johns", "Pacific/Apia", "Africa/Casablanca")  # fmt: skip
+ZONES = (
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "Etc/UTC",
+    "America/St_Johns",
+    "Pacific/Apia",
+    "Africa/Casablanca",
+)
 
 
 def rows_of(commands) -> list[tuple[str, str, str]]:
     return [
-        (datetime.fromtimestamp(c.ts_ns / 1e9, UTC).strftime("%d %H:%M:%S"), c.symbol,
-         c.phase.name if c.phase else "TIME")
+        (
+            datetime.fromtimestamp(c.ts_ns / 1e9, UTC).strftime("%d %H:%M:%S"),
+            c.symbol,
+            c.phase.name if c.phase else "TIME",
+        )
         for c in commands
-    ]  # fmt: skip
+    ]
 
 
 def test_a_day_in_winter_time() -> None:
     commands = calendar(time_every_s=3_600).due(ns("2026-11-23T00:00"), ns("2026-11-23T09:30"))
     assert rows_of(commands) == [
-        ("23 07:00:00", "", "TIME"), ("23 07:00:00", "A", "PRE_OPEN"),
+        ("23 07:00:00", "", "TIME"),
+        ("23 07:00:00", "A", "PRE_OPEN"),
         ("23 07:00:00", "B", "PRE_OPEN"),
-        ("23 08:00:00", "", "TIME"), ("23 08:00:00", "A", "CONTINUOUS"),
+        ("23 08:00:00", "", "TIME"),
+        ("23 08:00:00", "A", "CONTINUOUS"),
         ("23 08:00:00", "B", "CONTINUOUS"),
         ("23 09:00:00", "", "TIME"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_day_in_summer_time_a_half_day_and_a_holiday() -> None:

@@ -58,11 +58,10 @@ def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
 def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
     path, _ = written(tmp_path, more=FEED)
     mistake_texts = {(key, text) for _, key, text in mistakes(path)}
-    assert ("instrument 1: max_price_ticks",
-            "is 1000000000: the feed can say 0 to 42949672") in {
+    assert ("instrument 1: max_price_ticks", "is 1000000000: the feed can say 0 to 42949672") in {
         (re.sub(r"instrument\W+(\d+)\W+(\w+)", r"instrument \1: \2", key), text)
         for key, text in mistake_texts
-    }  # fmt: skip
+    }
     assert len(mistake_texts) == 3
 
 

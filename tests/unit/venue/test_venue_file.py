@@ -104,9 +104,10 @@ address = "[::1]:9003"
     assert (drop.participant, drop.group) == (0, (1,))
     assert (reports.participant, reports.protocol) == (1, Protocol.FIX_DROP_COPY)
     assert sessions.ports == (
-        PortSpec(Protocol.OUCH42, "127.0.0.1", 9001), PortSpec(Protocol.DROP_COPY, "::1", 9002),
+        PortSpec(Protocol.OUCH42, "127.0.0.1", 9001),
+        PortSpec(Protocol.DROP_COPY, "::1", 9002),
         PortSpec(Protocol.FIX_DROP_COPY, "::1", 9003),
-    )  # fmt: skip
+    )
 
 
 CASES = [
@@ -237,9 +238,10 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
     [
         ("tls://me:secret@a:4222", 0o644, "holds NATS' password, and others may read it"),
         ("tls://a:4222,tls://me:secret@b:4222", 0o640, "holds NATS' password"),
-        ("tls://a:4222", 0o644, ""), ("tls://me:secret@a:4222", 0o600, ""),
+        ("tls://a:4222", 0o644, ""),
+        ("tls://me:secret@a:4222", 0o600, ""),
     ],
-)  # fmt: skip
+)
 def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
     tmp_path: Path, nats: str, mode: int, said: str
 ) -> None:
@@ -326,8 +328,10 @@ def test_all_mistakes_are_told_at_once_by_the_command(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) == 3
     assert [line.split(": ")[2] for line in lines] == [
-        "calendar.time_every_s", "participant[2].number", "participant[2].nmae",
-    ]  # fmt: skip
+        "calendar.time_every_s",
+        "participant[2].number",
+        "participant[2].nmae",
+    ]
     document = json.loads(outcry("venue", "check", path, "--json").stdout)
     assert [row["line"] for row in document["mistakes"]] == [
         int(line.split(": ")[1].removeprefix("line ")) for line in lines
@@ -430,8 +434,10 @@ def test_mistakes_in_limits(tmp_path: Path) -> None:
     ]
     for line, key, message in wanted:
         assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
-            line, key, rows,
-        )  # fmt: skip
+            line,
+            key,
+            rows,
+        )
     assert any(key == "instrument[1].fee" for _, key, _ in rows)
 
 
@@ -458,9 +464,11 @@ burst = 7
         place[1:]: value for place, value in risk.wanted.items() if place[0] is Setting.MAX_QTY
     }
     assert limits == {
-        (1, "GOLD"): (NO_LIMIT, 0), (1, "SILVER"): (3, 0), (2, "GOLD"): (1, 0),
+        (1, "GOLD"): (NO_LIMIT, 0),
+        (1, "SILVER"): (3, 0),
+        (2, "GOLD"): (1, 0),
         (2, "SILVER"): (1, 0),
-    }  # fmt: skip
+    }
     assert risk.wanted[Setting.RATE, 2, ""] == (10_000_000, 7)
     assert risk.digest != read_venue(written(tmp_path)[0]).risk.digest
 
@@ -516,10 +524,14 @@ def test_mistakes_in_protection(tmp_path: Path) -> None:
     ]
     for line, key, message in wanted:
         assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
-            line, key, rows,
-        )  # fmt: skip
-    assert any("SILVER is protected (line" in message and "min_price_ticks" in message
-               for _, _, message in rows)  # fmt: skip
+            line,
+            key,
+            rows,
+        )
+    assert any(
+        "SILVER is protected (line" in message and "min_price_ticks" in message
+        for _, _, message in rows
+    )
 
 
 def test_protection_means_what_it_says(tmp_path: Path) -> None:

@@ -35,9 +35,11 @@ credit = 0
 maintenance_bps = 5_000
 """
 LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 100_000\nmargin = 20\n"
-TEXT = VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS) + MORE.replace(
-    "max_qty_lots = 100", "max_qty_lots = 1_000"
-) + RULES  # fmt: skip
+TEXT = (
+    VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS)
+    + MORE.replace("max_qty_lots = 100", "max_qty_lots = 1_000")
+    + RULES
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,11 @@ def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(
     floor: InlineFloor,
 ) -> None:
     """40 short at 100: 800 of initial margin, 400 of maintenance, 1,000 of its own."""
-    floor.send(order(1, Side.BUY, 40, 100, who=1), order(2, Side.SELL, 40, 100, who=4),
-               order(3, Side.SELL, 1, 200, who=4))  # fmt: skip
+    floor.send(
+        order(1, Side.BUY, 40, 100, who=1),
+        order(2, Side.SELL, 40, 100, who=4),
+        order(3, Side.SELL, 1, 200, who=4),
+    )
     assert floor.status()["risk"]["liquidated"] == []
     # At 116 it has 360: of nothing to be bought at 127 or less nothing is bought.
     floor.send(order(4, Side.SELL, 1, 116, who=2), order(5, Side.BUY, 1, 116, who=5))
@@ -102,8 +107,9 @@ def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(
 
 def test_each_part_is_a_command_of_the_operators_lane_and_its_order(floor: InlineFloor) -> None:
     commands, events = floor.journal()
-    liquidations = commands[(commands["kind"] == CommandKind.RISK)
-                            & (commands["order_type"] == Setting.LIQUIDATE)]  # fmt: skip
+    liquidations = commands[
+        (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.LIQUIDATE)
+    ]
     ours = commands[(commands["kind"] == CommandKind.NEW) & (commands["order_id"] > lay.PART_IDS)]
     completed = np.isin(
         liquidations["seq"], events["cause_seq"][events["kind"] == EventKind.COMPLETED]
@@ -126,8 +132,9 @@ def test_who_is_let_trade_again_trades(floor: InlineFloor) -> None:
     assert kinds(passed) == [EventKind.ACCEPTED]
     floor.ask("limits", "set", "maintenance_bps", "10000", "--participant", "4")
     floor.wait_for(lambda s: s["risk"]["liquidated"] == [4])
-    assert "under its maintenance margin" in floor.ask(
-        "resume", "participant", "4", status=1)["error"]  # fmt: skip
+    assert (
+        "under its maintenance margin" in floor.ask("resume", "participant", "4", status=1)["error"]
+    )
     floor.ask("limits", "set", "maintenance_bps", "5000", "--participant", "4")
     floor.wait_for(lambda s: s["risk"]["liquidated"] == [])
     floor.ask("resume", "participant", "4")
@@ -139,8 +146,14 @@ def test_the_history_has_the_call_and_each_part(floor: InlineFloor) -> None:
     called = "participant 4: under its maintenance margin: killed, and liquidated"
     assert ours[0] == called
     assert ours.count(called) == 3  # twice more by the higher share, and by `resume` under it
-    assert any(re.fullmatch(r"participant 4: liquidation: buys 1[0-2] GOLD at 12\d or better: "
-                            r"5 traded", row) for row in ours), ours  # fmt: skip
+    assert any(
+        re.fullmatch(
+            r"participant 4: liquidation: buys 1[0-2] GOLD at 12\d or better: "
+            r"5 traded",
+            row,
+        )
+        for row in ours
+    ), ours
     assert any(row.endswith(": 10 traded") for row in ours), ours
     assert ours[-1] == "participant 4: may trade again"
 
@@ -157,8 +170,9 @@ def test_what_cannot_be_is_told(floor: InlineFloor, words: tuple[str, ...], says
 
 
 def test_a_file_that_cannot_close_out_is_told(tmp_path: Path) -> None:
-    text = TEXT.replace("[liquidation]\nmark_every_ms = 5\nevery_ms = 20\npart_bps = 3_000\n"
-                        "band_bps = 1_000\n", "").replace("credit = 0\nmaint", "maint")  # fmt: skip
+    text = TEXT.replace(
+        "[liquidation]\nmark_every_ms = 5\nevery_ms = 20\npart_bps = 3_000\nband_bps = 1_000\n", ""
+    ).replace("credit = 0\nmaint", "maint")
     (tmp_path / "venue.toml").write_text(text)
     done = CliRunner().invoke(main, ["venue", "check", str(tmp_path / "venue.toml")])
     assert done.exit_code == 1

@@ -83,12 +83,16 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     fees = shown(floor, "fees", "show")
     rates = ("schedule", "from_volume", "maker_bps", "taker_bps", "minimum")
     assert [tuple(row[name] for name in rates) for row in fees["schedules"]] == [
-        ("standard", 0, "-1", "25", 3), ("standard", 1_000_000, "-2", "12.5", 3),
+        ("standard", 0, "-1", "25", 3),
+        ("standard", 1_000_000, "-2", "12.5", 3),
         ("free", 0, "0", "0", 0),
-    ]  # fmt: skip
+    ]
     assert [tuple(row.values()) for row in fees["payers"]] == [
-        (None, "", "standard"), (2, "", "free"), (3, "", "free"), (3, "GOLD", "standard"),
-    ]  # fmt: skip
+        (None, "", "standard"),
+        (2, "", "free"),
+        (3, "", "free"),
+        (3, "GOLD", "standard"),
+    ]
     words = ("deposit", "2", "100000", "--asset", "USD", "--why", "wire 7", "--operator")
     assert floor.ask(*words, "anna", password=WORD)["waits"]
     floor.ask(*words, "bert", password=WORD)
@@ -105,8 +109,11 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     floor.ask("withdraw", "3", "3", "--purpose", "fees")
     floor.again()
     assert [s for s in floor.settings() if s in LEDGER_SETTINGS][-4:] == [
-        Setting.LEDGER_TIER, Setting.LEDGER_MINIMUM, Setting.LEDGER_FEES, Setting.LEDGER_ASSET,
-    ]  # fmt: skip
+        Setting.LEDGER_TIER,
+        Setting.LEDGER_MINIMUM,
+        Setting.LEDGER_FEES,
+        Setting.LEDGER_ASSET,
+    ]
     floor.send(order(3, Side.SELL, 10, 100, who=1), order(4, Side.BUY, 10, 100, who=2))
     books = at(floor.journal_path).books
     assert books.balance(3, 0, Account.FEES_DUE) == -11
@@ -119,8 +126,10 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert operators["participant 2 gets 100000 USD from outside"] == "bert"
     assert operators["participant 3 gives 3 to fees"] == ""
     assert [row["asset"] for row in shown(floor, "assets", "show")["assets"]] == [
-        "USD", "EUR", "GBP",
-    ]  # fmt: skip
+        "USD",
+        "EUR",
+        "GBP",
+    ]
     actions = CliRunner().invoke(main, ["venue", "actions", str(floor.file)])
     assert "anna: deposit 2 100000 USD outside: wire 7" in actions.stdout
     assert "bert: deposit 2 100000 USD outside: wire 7" in actions.stdout
@@ -183,23 +192,31 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
-     (["deposit", "99999", "5"], "there is no participant 99999"),
-     (["deposit", "1", "9223372036854775807"], "is not"),
-     (["withdraw", "2", "99999999"], "available, not 99999999"),
-     (["assets", "declare", "USD", "4"], "scale mismatch: USD has 2 decimals, not 4"),
-     (["assets", "declare", "GOLD", "2"], "GOLD is an instrument's symbol"),
-     (["assets", "quote", "GOLD", "USD", "4"], "amounts of GOLD have 4 decimals, USD has 2"),
-     (["assets", "quote", "LEAD", "USD", "2"], "there is no instrument 'LEAD'"),
-     (["fees", "set", "dear", "--maker-bps", "1", "--taker-bps", "1"], "no fee schedule 'dear'"),
-     (["fees", "set", "free", "--maker-bps", "0.001", "--taker-bps", "1"], "hundredth of a basis"),
-     (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"], "more than all"),
-     (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "x"], "no number of basis points"),
-     (["fees", "set", "free", "--tier", "8", "--maker-bps", "1", "--taker-bps", "1"], "0 to 7"),
-     (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'"),
-     (["corporate", "split", "LEAD", "2", "1"], "there is no instrument 'LEAD'"),
-     (["corporate", "split", "TIN", "2", "1"], "TIN is not halted")],
-)  # fmt: skip
+    [
+        (["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
+        (["deposit", "99999", "5"], "there is no participant 99999"),
+        (["deposit", "1", "9223372036854775807"], "is not"),
+        (["withdraw", "2", "99999999"], "available, not 99999999"),
+        (["assets", "declare", "USD", "4"], "scale mismatch: USD has 2 decimals, not 4"),
+        (["assets", "declare", "GOLD", "2"], "GOLD is an instrument's symbol"),
+        (["assets", "quote", "GOLD", "USD", "4"], "amounts of GOLD have 4 decimals, USD has 2"),
+        (["assets", "quote", "LEAD", "USD", "2"], "there is no instrument 'LEAD'"),
+        (["fees", "set", "dear", "--maker-bps", "1", "--taker-bps", "1"], "no fee schedule 'dear'"),
+        (
+            ["fees", "set", "free", "--maker-bps", "0.001", "--taker-bps", "1"],
+            "hundredth of a basis",
+        ),
+        (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"], "more than all"),
+        (
+            ["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "x"],
+            "no number of basis points",
+        ),
+        (["fees", "set", "free", "--tier", "8", "--maker-bps", "1", "--taker-bps", "1"], "0 to 7"),
+        (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'"),
+        (["corporate", "split", "LEAD", "2", "1"], "there is no instrument 'LEAD'"),
+        (["corporate", "split", "TIN", "2", "1"], "TIN is not halted"),
+    ],
+)
 def test_what_cannot_be_is_told_and_sends_nothing(floor, words, message):
     before = len(floor.settings())
     done = floor.outcry(*words)
@@ -214,23 +231,27 @@ def test_basis_points_are_exact():
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' is there already"),
-     ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is an instrument's symbol as well"),
-     ('[[asset]]\nname = "TOO LONG"\ndecimals = 2', "without space and colon"),
-     ('[[asset]]\nname = "X"\ndecimals = 19', "19 is not 0 to 18"),
-     ('[[fee_schedule]]\nname = "none"\nmaker_bps = 0\ntaker_bps = 0', "no name of a schedule"),
-     ('[[fee_schedule]]\nname = "a"\nmaker_bps = 0.123\ntaker_bps = 0', "hundredth of a basis"),
-     ('[[fee_schedule]]\nname = "a"\nfrom_volume = 5\nmaker_bps = 1\ntaker_bps = 1',
-      "'a' has no tier from 0 on"),
-     ('[[fee_schedule]]\nname = "standard"\nmaker_bps = 1\ntaker_bps = 1', "is there already"),
-     ('[[fees]]\nschedule = "dear"\nparticipant = 1', "there is no fee schedule 'dear'"),
-     ('[[fees]]\nschedule = "free"', "the fees of everybody:all is there already"),
-     ('[[fees]]\nschedule = "free"\nparticipant = 9', "there is no participant 9"),
-     ('[[fees]]\nschedule = "free"\ngroup = "beta"', "no participant is in group 'beta'"),
-     ('[[fees]]\nschedule = "free"\ninstrument = "LEAD"', "there is no instrument 'LEAD'"),
-     ('[[instrument]]\nsymbol = "LEAD"\nasset = "CHF"', "there is no asset 'CHF'"),
-     ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, USD has 2")],
-)  # fmt: skip
+    [
+        ('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' is there already"),
+        ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is an instrument's symbol as well"),
+        ('[[asset]]\nname = "TOO LONG"\ndecimals = 2', "without space and colon"),
+        ('[[asset]]\nname = "X"\ndecimals = 19', "19 is not 0 to 18"),
+        ('[[fee_schedule]]\nname = "none"\nmaker_bps = 0\ntaker_bps = 0', "no name of a schedule"),
+        ('[[fee_schedule]]\nname = "a"\nmaker_bps = 0.123\ntaker_bps = 0', "hundredth of a basis"),
+        (
+            '[[fee_schedule]]\nname = "a"\nfrom_volume = 5\nmaker_bps = 1\ntaker_bps = 1',
+            "'a' has no tier from 0 on",
+        ),
+        ('[[fee_schedule]]\nname = "standard"\nmaker_bps = 1\ntaker_bps = 1', "is there already"),
+        ('[[fees]]\nschedule = "dear"\nparticipant = 1', "there is no fee schedule 'dear'"),
+        ('[[fees]]\nschedule = "free"', "the fees of everybody:all is there already"),
+        ('[[fees]]\nschedule = "free"\nparticipant = 9', "there is no participant 9"),
+        ('[[fees]]\nschedule = "free"\ngroup = "beta"', "no participant is in group 'beta'"),
+        ('[[fees]]\nschedule = "free"\ninstrument = "LEAD"', "there is no instrument 'LEAD'"),
+        ('[[instrument]]\nsymbol = "LEAD"\nasset = "CHF"', "there is no asset 'CHF'"),
+        ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, USD has 2"),
+    ],
+)
 def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, message):
     text = VENUE + MORE + MONEY + PORT.format(port=1)
     path = Path(tmp_path / "venue.toml")

@@ -48,8 +48,14 @@ def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, cloc
     """Nor does a missing or a used one: every refusal is the same text."""
     code = pyotp.TOTP(SECRET).at(int(clock.now_s))
     assert operators.prove("otto", "word", code) == 2
-    tries = [("otto", "word", ""), ("otto", "word", "000000"), ("otto", "word", code),
-             ("otto", "wrong", code), ("otto", "wrong", ""), ("nobody", "word", code)]  # fmt: skip
+    tries = [
+        ("otto", "word", ""),
+        ("otto", "word", "000000"),
+        ("otto", "word", code),
+        ("otto", "wrong", code),
+        ("otto", "wrong", ""),
+        ("nobody", "word", code),
+    ]
     said = set()
     for one in tries:
         with pytest.raises(OperatorError) as error:
@@ -152,9 +158,10 @@ def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
     record.note(10**18, 7, "bert", {"do": "resume"})
     rows = desk_record(tmp_path)
     assert [(row["operator"], row["asked"], row["why"], row["after_seq"]) for row in rows] == [
-        ("anna", {"do": "kill"}, "so", 5), ("", {"do": "halt"}, "", 6),
+        ("anna", {"do": "kill"}, "so", 5),
+        ("", {"do": "halt"}, "", 6),
         ("bert", {"do": "resume"}, "", 7),
-    ]  # fmt: skip
+    ]
     DeskRecord(tmp_path).note(10**18, 8, "anna", {"do": "halt"})
     record.note(10**18, 9, "bert", {"do": "resume"})
     assert [row["after_seq"] for row in desk_record(tmp_path)[3:]] == [8, 9], "two write in turn"
@@ -185,10 +192,13 @@ def test_a_deposit_asked_for_as_a_limit_passes_what_every_deposit_passes(rich):
 @pytest.mark.parametrize(
     ("limit", "value", "value_text"),
     [
-        ("orders_per_s", 5, "5"), ("duplicate_window_ms", 100, "100"), ("credit", "none", "none"),
-        ("names_self_trade", True, "true"), ("loss", 7, "7"),
+        ("orders_per_s", 5, "5"),
+        ("duplicate_window_ms", 100, "100"),
+        ("credit", "none", "none"),
+        ("names_self_trade", True, "true"),
+        ("loss", 7, "7"),
     ],
-)  # fmt: skip
+)
 def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, value_text):
     request = {"do": "set", "limit": limit, "value": value, "participant": 1}
     assert operations.work_of(request).done == [f"{limit} of participant 1 is {value_text}"]
@@ -202,8 +212,9 @@ def test_a_rate_has_a_burst_that_lets_it_in_and_may_be_none(operations):
     off = operations.work_of(ask | {"value": "none"})
     assert off.done == ["orders_per_s of participant 1 is none"]
     assert off.records["aux"].tolist() == [0]
-    volume = operations.work_of({"do": "set", "limit": "adv_lots", "value": "none",
-                                 "instrument": "GOLD"})  # fmt: skip
+    volume = operations.work_of(
+        {"do": "set", "limit": "adv_lots", "value": "none", "instrument": "GOLD"}
+    )
     assert volume.records["aux"].tolist() == [0]
 
 

@@ -39,8 +39,9 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_resta
     assert first.count(Setting.DEPOSIT) == first.count(Setting.POSITION) == 1
     assert risk_refusal(refused) == ({"MAX_QTY"}, 100, 0, 101)
     assert kinds(passed) == [EventKind.ACCEPTED]
-    done = floor.ask("limits", "set", "max_qty_lots", "50", "--participant", "1",
-                     "--instrument", "GOLD")  # fmt: skip
+    done = floor.ask(
+        "limits", "set", "max_qty_lots", "50", "--participant", "1", "--instrument", "GOLD"
+    )
     assert (done["before"], done["commands"]) == (100, 1)
     floor.again()
     assert floor.settings() == [*first, Setting.MAX_QTY]
@@ -75,8 +76,9 @@ def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
     assert floor.ask("kill", "participant", "1")["commands"] == 2
     commands, events = floor.journal()
     assert [int(kind) for kind in commands["kind"][-2:]] == [
-        CommandKind.RISK, CommandKind.DISCONNECT
-    ]  # fmt: skip
+        CommandKind.RISK,
+        CommandKind.DISCONNECT,
+    ]
     gone = events[events["cause_seq"] == commands["seq"][-1]]
     assert set(kinds(gone)) == {EventKind.CANCELLED, EventKind.COMPLETED}
     floor.again()
@@ -94,9 +96,11 @@ def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
 def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) -> None:
     floor.ask("limits", "set", "loss", "100", "--participant", "3")
     floor.send(
-        order(20, Side.BUY, 10, 100, who=3), order(21, Side.SELL, 10, 100, who=2),
-        order(22, Side.BUY, 5, 60, who=3), order(23, Side.BUY, 5, 80, who=2),
-    )  # fmt: skip
+        order(20, Side.BUY, 10, 100, who=3),
+        order(21, Side.SELL, 10, 100, who=2),
+        order(22, Side.BUY, 5, 60, who=3),
+        order(23, Side.BUY, 5, 80, who=2),
+    )
     floor.send(order(24, Side.SELL, 5, 80, who=3))
     floor.wait_for(lambda s: 3 in s["risk"]["killed"])
     commands, events = floor.journal()
@@ -175,8 +179,12 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     assert [row["participant"] for row in state["participants"]] == [1, 2, 3]
     floor.wait_for(lambda s: s["risk"]["emergency_step"] == 6)
     shown = CliRunner().invoke(main, ["venue", "status", str(floor.file)]).stdout.splitlines()
-    assert {"the market is killed", "emergency close: step 6 of 6 is done", "GOLD is halted",
-            "participant 3 is killed"} <= set(shown)  # fmt: skip
+    assert {
+        "the market is killed",
+        "emergency close: step 6 of 6 is done",
+        "GOLD is halted",
+        "participant 3 is killed",
+    } <= set(shown)
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
     assert gateway_refusal(refused) == {"PARTICIPANT", "HALTED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]

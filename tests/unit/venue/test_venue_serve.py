@@ -11,8 +11,9 @@ def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None
     (tmp_path / "venue.toml").write_text(VENUE + PORT.format(port=0))
     done = outcry("serve", "venue.toml", "--resume")
     assert (done.returncode, done.stderr) == (
-        1, f"outcry: {tmp_path}/journal holds no journal to resume\n"
-    )  # fmt: skip
+        1,
+        f"outcry: {tmp_path}/journal holds no journal to resume\n",
+    )
     (tmp_path / "venue.toml").write_text(VENUE.replace("GOLD", ""))
     done = outcry("serve", "venue.toml")
     assert done.returncode == 1

@@ -19,14 +19,19 @@ MORE_REFUSED = {
     "[liquidation]\n": "liquidation needs one partition, not 4",
     "[breaker]\n": "the breaker needs one partition, not 4",
     "[[protection]]\n": "market protection needs one partition, not 4",
-    '[[instrument]]\nsymbol = "X"\nleveraged = true\n':
-        "a leveraged instrument needs one partition, not 4",
-}  # fmt: skip
+    '[[instrument]]\nsymbol = "X"\nleveraged = true\n': (
+        "a leveraged instrument needs one partition, not 4"
+    ),
+}
 
 
-@pytest.mark.parametrize(("old", "new"), [
-    *((("shards = 2", text)) for text in REFUSED), *((("", text)) for text in MORE_REFUSED),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        *((("shards = 2", text)) for text in REFUSED),
+        *((("", text)) for text in MORE_REFUSED),
+    ],
+)
 def test_what_cannot_be_divided_is_a_mistake_of_the_file(
     old: str, new: str, tmp_path: Path
 ) -> None:

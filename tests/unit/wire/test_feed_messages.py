@@ -21,9 +21,15 @@ def test_sizes_are_those_that_the_reader_of_recorded_files_knows():
 def test_fields_stand_where_the_specification_has_them():
     layout = ITCH50.from_server("A")
     row = {
-        "locate": 0x0D2F, "tracking": 0, "timestamp": 0x0A2A8A3B9ACA, "reference": 0xC0DE,
-        "side": "B", "shares": 100, "stock": "AAPL    ", "price": 1_465_372,
-    }  # fmt: skip
+        "locate": 0x0D2F,
+        "tracking": 0,
+        "timestamp": 0x0A2A8A3B9ACA,
+        "reference": 0xC0DE,
+        "side": "B",
+        "shares": 100,
+        "stock": "AAPL    ",
+        "price": 1_465_372,
+    }
     assert layout.unpack(ADD) == row
     assert layout.pack(**row) == ADD
     assert layout.at.timestamp == 5
