@@ -3,10 +3,6 @@
 import pytest
 
 from openoutcry.ledger.questions.sample import write_sample
-from tests.support.flow import recordings
-
-GIVEN = recordings.DATA / "exchange_sql"
-needs_given = recordings.needs(GIVEN)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,7 @@
 """The five questions: three databases answer alike, and our own answers are what the text means."""
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -22,86 +12,13 @@ from openoutcry.ledger.questions import corrected, faithful
 from openoutcry.ledger.questions.books import read_books
 from openoutcry.ledger.questions.engines import opened
 from openoutcry.ledger.questions.sample import write_sample
+from tests.support.ledger import database_servers
 from tests.support.ledger import questions as shared
-from tests.support.ledger.postgresql_server import postgresql
-from tests.support.ledger.questions import GIVEN, needs_given
-from tests.support.waiting import BOUND_S
-
-PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-SERVER, INSTALL = (shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db"))
-needs_mariadb = pytest.mark.skipif(
-    SERVER is None or INSTALL is None, reason="no MariaDB (Debian: mariadb-server-core)"
-)
-
-
-@contextmanager
-def mariadb() -> Iterator[str]:
-    """Start it, give its mysql:// address, stop it and remove what it kept.  The folder's path is
-    short: a socket's may have 107 bytes."""
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    with tempfile.TemporaryDirectory(prefix="outcry-mariadb-") as folder:
-        data, socket = Path(folder, "data"), Path(folder, "s")
-        common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
-        installed = subprocess.run(
-            [
-                str(INSTALL),
-                *common,
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                "--innodb-log-file-size=8M",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-        )
-        assert installed.returncode == 0, installed.stdout + installed.stderr
-        with Path(folder, "log").open("w+") as log:
-            server = subprocess.Popen(
-                [
-                    str(SERVER),
-                    *common,
-                    f"--socket={socket}",
-                    f"--pid-file={folder}/pid",
-                    "--skip-networking",
-                    "--innodb-buffer-pool-size=16M",
-                    "--innodb-log-file-size=8M",
-                    "--innodb-flush-log-at-trx-commit=0",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-            try:
-                deadline = time.monotonic() + BOUND_S
-                while not socket.exists():
-                    assert server.poll() is None, Path(log.name).read_text()
-                    assert time.monotonic() < deadline, Path(log.name).read_text()
-                    time.sleep(0.05)
-                yield f"mysql://root@/?unix_socket={quote(str(socket), safe='')}"
-            finally:
-                server.terminate()
-                try:
-                    server.wait(BOUND_S)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
-
+from tests.support.ledger.database_servers import needs_mariadb
 
 sample = shared.sample
+servers = database_servers.servers
 NOON = datetime(2024, 10, 1, 12)
-
-
-@pytest.fixture(scope="module")
-def servers():
-    """The addresses of two servers, started when first asked for."""
-    with ExitStack() as stack:
-        started = {}
-
-        def address(name):
-            if name not in started:
-                started[name] = stack.enter_context({"mysql": mariadb, "pg": postgresql}[name]())
-            return started[name]
-
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -127,29 +44,6 @@ def pairs(tmp_path_factory):
         file.write("INSERT INTO Orders VALUES\n" + ",\n".join(orders) + ";\n")
         file.write("INSERT INTO Trades VALUES\n" + ",\n".join(rows) + ";\n")
     return folder
-
-
-@needs_given
-def test_the_given_sql_answers_what_its_author_saw():
-    answers = faithful.ask(GIVEN, as_of=NOON)
-    assert answers["q1"].rows == [(1, "2024-10-01 09:11:00", 30000, 1)]
-    assert answers["q2"].rows == []
-    assert [row[:4] for row in answers["q3"].rows] == [(8001, "2024-10-01 09:11:00", 1, 2)]
-    assert answers["q3"].rows[0][-1] == Decimal("0.5")
-    assert answers["q3_sanity"].rows == [(9001, Decimal("1.5"), 1, 1, 0)]
-    assert answers["q4"].rows == []
-    assert answers["q5"].rows == [(8001, 1, 2, 1, -1, -30000, 30000, 0, 0, 1)]
-
-
-@needs_given
-@needs_mariadb
-def test_mariadb_answers_the_given_sql_as_duckdb_does(servers):
-    assert faithful.ask(GIVEN, servers("mysql"), NOON) == faithful.ask(GIVEN, as_of=NOON)
-
-
-@needs_given
-def test_postgresql_answers_the_given_sql_as_duckdb_does(servers):
-    assert faithful.ask(GIVEN, servers("pg"), NOON) == faithful.ask(GIVEN, as_of=NOON)
 
 
 @needs_mariadb

@@ -14,7 +14,7 @@ from openoutcry.backtest.work import run_plan
 from openoutcry.cli.main import main
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from tests.support.backtest.backtest_days import day_of
-from tests.support.flow.recordings import DATA, needs
+from tests.support.flow.generated_market import write_lobster
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"days": 1}', "x"])
@@ -60,13 +60,10 @@ def test_parameters():
             parse_parameters([text])
 
 
-MESSAGES = DATA / "lobster_aapl_short" / "messages.csv"
-
-
-@needs(MESSAGES)
 def test_a_recording_is_a_day(tmp_path):
     """Of LOBSTER: times after midnight, executions with who was executed."""
-    day = prepare_day(open_recording(f"lobster:{MESSAGES}"), tmp_path / "day")
+    write_lobster(tmp_path, seed=2, messages=300)
+    day = prepare_day(open_recording(f"lobster:{tmp_path / 'messages.csv'}"), tmp_path / "day")
     records = day.records()
     assert day.restores
     assert day.first_ns > 34_200 * 10**9

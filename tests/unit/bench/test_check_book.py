@@ -7,10 +7,8 @@ import pytest
 
 from openoutcry.bench.check_book import check_book
 from openoutcry.flow.errors import FlowError
-from tests.support.bench.check_book import HOUR
-from tests.support.flow.recordings import DATA, needs
-
-SHORT = DATA / "lobster_aapl_short"
+from openoutcry.flow.lobster import EXECUTION, KIND_NAMES
+from tests.support.flow.generated_market import write_lobster
 
 # (message without its time, book after it: asks and bids best first, as price x size)
 RECORDING = [
@@ -177,22 +175,25 @@ def test_letter_in_the_order_book_is_named(tmp_path: Path) -> None:
         check_book(tmp_path / "messages.csv", path)
 
 
-@needs(SHORT)
-def test_short_recording_is_equal_in_all_fifty_levels() -> None:
-    """AAPL, 672 messages: every row, every level, every maker."""
-    result = check_book(SHORT / "messages.csv", SHORT / "orderbook_50.csv")
+def test_a_generated_recording_is_equal_in_all_fifty_levels(tmp_path: Path) -> None:
+    """Every row, every level, every maker, and every message counted."""
+    counts = write_lobster(tmp_path, seed=6, messages=500)
+    result = check_book(tmp_path / "messages.csv", tmp_path / "orderbook.csv")
     assert result["levels"] == 50
-    assert result["rows"] == result["equal"] == 672
-    assert result["executions"] == result["maker_agrees"] == 56
+    assert result["rows"] == result["equal"] == 500
+    assert result["executions"] == result["maker_agrees"] == counts[EXECUTION] > 20
     assert result["first_difference"] is None
     assert result["rejected"] == result["repairs"] == 0
+    account = {KIND_NAMES[kind]: count for kind, count in counts.items()}
+    assert {name: result["messages"][name] for name in account} == account
+    assert result["messages"]["synthetic order of the seed book"] > 40
 
 
-@needs(HOUR)
 def test_messages_of_the_first_level_only_are_refused(tmp_path: Path) -> None:
     """Such a file, cut out of one of full depth, cannot give a book."""
-    rows = (HOUR / "messages.csv").read_text().splitlines()[:6_000]
-    books = (HOUR / "bbo_after_each_message.csv").read_text().splitlines()[:6_000]
+    write_lobster(tmp_path, seed=6, messages=3_000, levels=1)
+    rows = (tmp_path / "messages.csv").read_text().splitlines()
+    books = (tmp_path / "orderbook.csv").read_text().splitlines()
     kept = [k for k in range(1, len(rows)) if books[k] != books[k - 1]]
     messages, book = tmp_path / "messages_1.csv", tmp_path / "orderbook_1.csv"
     messages.write_text("".join(rows[k] + "\n" for k in kept))

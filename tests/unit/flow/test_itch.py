@@ -1,6 +1,6 @@
 """ITCH 5.0 messages become commands; every byte of a file is accounted for."""
 
-import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +10,18 @@ import pytest
 from openoutcry.flow import FlowError, ItchSource, itch
 from openoutcry.flow.commands import AGGRESSOR_ID
 from openoutcry.flow.itch import MESSAGE_TYPES
-from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.matcher.engine import Engine
+from openoutcry.matcher.state.snapshot import decode
+from openoutcry.wire.enums import CommandKind, EventKind, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS
 from tests.support.flow import itch as shared
-from tests.support.flow.itch import add, message
-from tests.support.flow.recordings import DATA, needs
+from tests.support.flow.generated_market import Market, itch_messages
+from tests.support.flow.itch import about, add, message, replace
 
 path = shared.path
 
-SAMPLES = DATA / "itch50"
-
 NEW, CANCEL, REDUCE = CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE
 DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
-
-
-def about(kind: bytes, *numbers: int) -> bytes:
-    """A message about an order: reference, then 32-bit numbers."""
-    return message(kind, struct.pack(">Q" + "I" * (len(numbers) - 1), *numbers))
-
-
-def replace(old: int, new: int, shares: int, price: int) -> bytes:
-    return message(b"U", struct.pack(">QQII", old, new, shares, price))
 
 
 def commands_of(source: ItchSource) -> list[Any]:
@@ -172,29 +163,28 @@ def test_number_of_symbols_is_limited(path: Path) -> None:
     assert len(commands_of(ItchSource(path, symbols=["S5"]))) == 1
 
 
-@needs(SAMPLES)
-def test_simulated_day_is_accounted_for_whole() -> None:
-    """All 12,012 messages of the sample with zero framing are counted by kind."""
-    source = ItchSource(SAMPLES / "ex20101224.TEST_ITCH_50")
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_generated_day_ends_in_its_book(path: Path, framed: bool) -> None:
+    """Every message of an invented day is counted, with lengths before the messages or zeros, and
+    our matcher ends with the orders, and of each with the shares, that the market ended with."""
+    market = Market(seed=8)
+    messages = [*itch_messages(market, 1_000)]
+    kinds = Counter(body[2:3] for body in messages)
+    assert set(kinds) == {b"A", b"F", b"X", b"E", b"C", b"D", b"U", b"P"}
+    path.write_bytes(b"".join(body if framed else bytes(2) + body[2:] for body in messages))
+    source = ItchSource(path)
     orders = np.concatenate(list(source.chunks()))
-    by_type: dict[str, int] = {}
+    counted = Counter()
     for name, count in source.account.items():
-        by_type[name[0]] = by_type.get(name[0], 0) + count
-    assert sum(by_type.values()) == 12_012
-    expected = {"P": 5000, "A": 4997, "D": 1745, "E": 198, "X": 45, "U": 12}
-    assert {kind: by_type[kind] for kind in expected} == expected
-    commands = sum(n for name, n in source.account.items() if "(no command)" not in name)
-    assert len(orders) == commands + source.account["U order replace"]
-    assert source.instruments["symbol"].tolist() == [b"BOB", b"CHAR", b"ALC"]
-
-
-@needs(SAMPLES)
-def test_recorded_morning_is_accounted_for_whole() -> None:
-    """1,000 messages with length framing: a directory and no orders."""
-    source = ItchSource(SAMPLES / "nasdaq_first1000.itch")
-    assert list(source.chunks()) == []
-    assert sum(source.account.values()) == 1_000
-    assert source.account["R stock directory (no command)"] == 993 == len(source.instruments)
+        counted[name[:1].encode()] += count
+    assert counted == kinds
+    assert len(orders) == 1_000 - kinds[b"P"] + kinds[b"U"]
+    orders["seq"] = np.arange(1, len(orders) + 1)
+    engine = Engine(source.instruments)
+    events = engine.process(orders)
+    assert not (events["kind"] == EventKind.REJECTED).any()
+    rows = decode(engine.snapshot()).rows
+    assert {int(row["order_id"]): int(row["qty_lots"]) for row in rows} == market.open_orders()
 
 
 def test_marks_of_a_sessions_end_are_accepted(path: Path) -> None:
