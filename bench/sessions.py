@@ -2,6 +2,7 @@
 
 ``ouch_ack_*`` is from an order's sending to the last byte of its acknowledgement, one session over
 loopback, in memory; beside it ``tcp_echo``, a bare echo in C of the same sizes in the same rounds.
+``ouch_ack_risk_*`` is the same with every limit of risk set, none of which rejects an order.
 ``ouch_orders_*`` are orders a second (immediate or cancel: two messages back) of 64 sessions that
 each have many under way, through the whole venue.  ``fix_ack_p50`` is the same of a D and its 8,
 beside the echo and a QuickFIX acceptor that answers the same bytes.  ``journal_bytes`` is what a
@@ -322,7 +323,7 @@ def bench_sessions(
             least = min(measure(calls) for _ in range(PASSES))
             add(name, "ns", "lower", least, "ours")
         for measure_live in rotated(
-            [_acknowledgements, _fix_acknowledgements, _throughput], number
+            [_acknowledgements, _risk_acknowledgements, _fix_acknowledgements, _throughput], number
         ):
             measure_live(quick, add, gathered.miss)
 
@@ -331,12 +332,20 @@ def bench_sessions(
 
 
 def _acknowledgements(quick: bool, add: Add, miss: Miss) -> None:
+    _ouch_acknowledgements(quick, add, "ouch_ack", risk=False)
+
+
+def _risk_acknowledgements(quick: bool, add: Add, miss: Miss) -> None:
+    _ouch_acknowledgements(quick, add, "ouch_ack_risk", risk=True)
+
+
+def _ouch_acknowledgements(quick: bool, add: Add, metric: str, *, risk: bool) -> None:
     """Blocks of orders to the venue and to the echo, one after the other, in turns."""
     count = QUICK_ACKS if quick else ACKS
     ours: list[npt.NDArray[np.int64]] = []
     theirs: list[npt.NDArray[np.int64]] = []
     with (
-        live.venue(1, "none", ACK_BLOCKS * count) as port,
+        live.venue(1, "none", ACK_BLOCKS * count, risk=risk) as port,
         live.log_in(port, "S1") as client,
         live.tcp_echo(live.ORDER_BYTES, live.ACCEPTED_BYTES) as echo,
     ):
@@ -349,7 +358,7 @@ def _acknowledgements(quick: bool, add: Add, miss: Miss) -> None:
         latencies_ns = np.concatenate(times[1:])
         for figure in (50, 99):
             add(
-                f"ouch_ack_p{figure}",
+                f"{metric}_p{figure}",
                 "ns",
                 "lower",
                 float(np.percentile(latencies_ns, figure)),

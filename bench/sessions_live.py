@@ -160,10 +160,15 @@ def log_in(port: int, name: str, sequence: int = 1) -> socket.socket:
 
 @contextlib.contextmanager
 def venue(
-    sessions: int, durability: str, orders: int, protocol: str = "OUCH42", on_end: OnEnd = None
+    sessions: int,
+    durability: str,
+    orders: int,
+    protocol: str = "OUCH42",
+    on_end: OnEnd = None,
+    risk: bool = False,
 ) -> Iterator[int]:
     """A venue of so many sessions, named S1, S2 …; gives its port.  ``on_end`` is called with its
-    journal's folder when the venue has ended."""
+    journal's folder when the venue has ended.  ``risk`` sets every limit, none of which rejects."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {
@@ -172,6 +177,7 @@ def venue(
             "orders": orders,
             "journal": str(journal),
             "protocol": protocol,
+            "risk": risk,
         }
         command = [sys.executable, "-m", __name__, json.dumps(document)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -283,6 +289,7 @@ def serve(document: dict[str, Any]) -> None:
     """Run until told to stop; says its port."""
     from argon2 import PasswordHasher
 
+    from openoutcry.bench.risk_pipeline import hooks
     from openoutcry.order_entry.sessions import with_sessions
     from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
     from openoutcry.pipeline.run import Options, Watcher, run
@@ -309,15 +316,17 @@ def serve(document: dict[str, Any]) -> None:
         stream_bytes=1 << 29,
     )
     durable = document["durability"] != "none"
+    source = Nobody()
     run(
         Options(
-            source=Nobody(),
+            source=source,
             wiring=with_sessions(TOPOLOGY),
             sessions=spec,
             journal=Path(document["journal"]) if durable else None,
             durability=document["durability"],
             verify=False,
             volatile_journal=True,
+            hooks=hooks(source.instruments) if document["risk"] else None,
         ),
         Watcher(note=note),
     )

@@ -9,8 +9,16 @@ from collections.abc import Callable, Sequence
 
 def fill(text: str, what: str, content: Callable[[str], str]) -> str:
     """The document with the places of ``what`` filled: ``content`` gives the text of a name."""
-    place = re.compile(rf"(<!-- {what}: ([a-z_-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    return place.sub(lambda match: match[1] + content(match[2]) + match[3], text)
+    return _place(what).sub(lambda match: match[1] + content(match[2]) + match[4], text)
+
+
+def places(text: str, what: str) -> dict[str, str]:
+    """What the places of ``what`` hold, by their names."""
+    return {match[2]: match[3] for match in _place(what).finditer(text)}
+
+
+def _place(what: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {what}: ([a-z_-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def table(header: str, lines: Sequence[Sequence[str]]) -> str:

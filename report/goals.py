@@ -84,7 +84,10 @@ SHIM_ROWS = (
 )
 
 SESSIONS_ROWS = (
-    ("ouch_ack_p50", "", "OUCH order → acknowledgement, p50", ""),
+    ("ouch_ack_risk_p50", "", "OUCH order → acknowledgement with risk, p50", ""),
+    ("ouch_ack_risk_p50", "tcp_echo", "the same / a bare TCP echo", ""),
+    ("ouch_ack_risk_p99", "tcp_echo", "the same, p99", ""),
+    ("ouch_ack_p50", "", "OUCH order → acknowledgement without risk, p50", ""),
     ("ouch_ack_p50", "tcp_echo", "the same / a bare TCP echo", "≤ 1.3"),
     ("ouch_ack_p99", "tcp_echo", "the same, p99", "≤ 2"),
     ("fix_ack_p50", "", "FIX D → 8, p50", ""),

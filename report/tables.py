@@ -10,8 +10,9 @@ from typing import Any
 
 import openoutcry.report.goals as goals
 from openoutcry.host.info import processor
+from openoutcry.report.age import MEASURES, OF_SOME, History, kept_note
 from openoutcry.report.cost import cost_table
-from openoutcry.report.documents import fill, table
+from openoutcry.report.documents import fill, places, table
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import duration, quantity, ratio, ratio_as_fraction
 
@@ -54,12 +55,23 @@ MADE_BY_TESTS = {
 MADE_BY_COMMANDS = {"security": "python -m tests.support.order_entry.message_costs"}
 
 
-def filled(text: str) -> str:
-    """The document with every marked place filled from its evidence, where there is some."""
+def filled(text: str, history: History | None = None) -> str:
+    """The document with every marked place filled from its evidence, where there is some.  Without
+    ``history`` a table keeps what it says about its age."""
+
+    before = places(text, "evidence")
 
     def content(name: str) -> str:
         try:
-            return headline() if name == "headline" else TABLES[name](read_evidence(name))
+            kept = kept_note(before[name])
+            if name == "headline":
+                quoted = [read_evidence(evidence) for evidence, _, _ in HEADLINE]
+                notes = [history.note(document) for document in quoted] if history else [kept]
+                return headline(OF_SOME if any(notes) else "")
+            document = read_evidence(name)
+            if name in MEASURES:
+                document["age"] = history.note(document) if history else kept
+            return TABLES[name](document)
         except FileNotFoundError:
             return f"Not measured yet: `{_how_to_measure(name)}`.\n"
 
@@ -83,7 +95,8 @@ def _source(document: dict[str, Any]) -> str:
     noise = document.get("noise") or {}
     noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
     disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
-    return f"\nMeasured{date} with `{document['command']}` on {machine}.{disturbed}\n"
+    age = document.get("age", "")
+    return f"\nMeasured{date} with `{document['command']}` on {machine}.{disturbed}{age}\n"
 
 
 GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
@@ -105,19 +118,21 @@ def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) ->
             value, between = against["ratio"], against["interval"] or [against["ratio"]] * 2
             show = ratio_as_fraction
         low, high = map(show, between)
-        rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(value, goal)))
+        rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(between, goal)))
     header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
     return table(header, rows) + _source(document)
 
 
-def _met(value: float, goal: str) -> str:
-    """Whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing without one."""
+def _met(between: Sequence[float], goal: str) -> str:
+    """Whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing without one.
+    Judged by the ends of its interval: where they disagree, the figure is noisy."""
     if not goal:
         return ""
     sign, number, unit = f"{goal} ".split(" ", 2)
     above, _, below = number.replace(",", "").partition("/")
     bound = float(above) / float(below or 1) * GOAL_UNITS[unit.strip()]
-    return "met" if (value <= bound if sign == "≤" else value >= bound) else "missed"
+    kept = [value <= bound if sign == "≤" else value >= bound for value in between]
+    return "met" if all(kept) else "noisy" if any(kept) else "missed"
 
 
 pipeline_table = partial(_goal_table, goals.PIPELINE_ROWS)
@@ -213,6 +228,8 @@ def books_table(document: dict[str, Any]) -> str:
 
 
 HEADLINE = (
+    ("sessions", "ouch_ack_risk_p50",
+     "OUCH order to acknowledgement, median: one session, memory, with risk"),
     ("pipeline", "whole_p50_none_100k",
      "median from intended send to reply, 100,000 orders/s: preloaded, memory only, without risk"),
     ("pipeline", "throughput_processes_durable",
@@ -222,14 +239,17 @@ HEADLINE = (
 """The figures of README's first screen: evidence, metric, what it is."""
 
 
-def headline() -> str:
-    """README's few figures, from several documents of evidence."""
+def headline(age: str = "") -> str:
+    """README's few figures, from several documents of evidence, each with its day and machine."""
     rows = []
     for name, metric, what in HEADLINE:
-        results = {row["name"]: row for row in read_evidence(name)["figures"]["results"]}
-        row = results[metric]
-        rows.append((f"**{quantity(row['median'], row['unit'])}**", what))
-    return table("| figure | what it is |", rows)
+        document = read_evidence(name)
+        results = {row["name"]: row for row in document["figures"]["results"]}
+        row, cores = results.get(metric), document["host"]["cores_usable"]
+        figure = quantity(row["median"], row["unit"]) if row else "not measured yet"
+        rows.append((f"**{figure}**", what, f"{document['date']}, {cores} cores" if row else ""))
+    page = table("| figure | what it is | measured on |", rows)
+    return f"{page}\n{age.strip()}\n" if age else page
 
 
 matcher_table = partial(_goal_table, goals.MATCHER_ROWS)
@@ -246,7 +266,7 @@ def ring_table(document: dict[str, Any]) -> str:
         against = row["against"][peer]
         ours, theirs = (quantity(side["median"], row["unit"]) for side in (row, against))
         times, low, high = (ratio(value) for value in (against["ratio"], *against["interval"]))
-        met = _met(against["ratio"], goal)
+        met = _met(against["interval"], goal)
         rows.append((what, ours, theirs, f"**{times}**", f"{low} – {high}", goal, met))
     header = "| what | ours | theirs | ratio | 95 % interval | goal | |"
     return table(header, rows) + _source(document)
@@ -477,9 +497,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def main() -> None:
+    history = History.of(ROOT)
     for name in DOCUMENTS:
         path = ROOT / name
-        path.write_text(filled(path.read_text()))
+        path.write_text(filled(path.read_text(), history))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""Whether a table's evidence is older than the code that it measures, as git knows it."""
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+STACK = ("matcher", "pipeline", "ring", "wire")
+VENUE = (*STACK, "journal", "order_entry", "risk")
+MEASURES: dict[str, tuple[str, ...]] = {
+    "audit": ("surveillance", "journal"),
+    "audit_hundred_million": ("surveillance", "journal"),
+    "backtest": ("backtest", "matcher"),
+    "backtest_deaths": ("backtest",),
+    "backtest_memory": ("backtest",),
+    "books": ("flow", "matcher"),
+    "clock": ("ptp",),
+    "clock_days": ("ptp",),
+    "compare": ("bench/compare.py",),
+    "feed_hostile": ("market_data",),
+    "feed_joins": ("market_data",),
+    "feed_subscribers": ("market_data",),
+    "journal": ("journal", "wire"),
+    "journal_faults": ("journal",),
+    "journal_kills": ("journal", "pipeline"),
+    "journal_power_cuts": ("journal",),
+    "kills": ("journal", "pipeline"),
+    "ledger": ("ledger",),
+    "market-data": ("market_data", "pipeline", "wire"),
+    "matcher": ("matcher", "wire"),
+    "operations": (*STACK, "operations", "risk"),
+    "pipeline": (*STACK, "journal"),
+    "replication": ("journal", "pipeline", "replica"),
+    "ring": ("ring", "wire"),
+    "ring_kills": ("ring",),
+    "risk": (*STACK, "risk"),
+    "security": VENUE,
+    "sessions": VENUE,
+    "shards": STACK,
+    "shim": ("dpdk_shim", "wire"),
+    "shim_fuzz": ("dpdk_shim",),
+    "stall": ("bench/explain.py", "pipeline"),
+}
+"""By evidence: the folders and files of the repository whose speed or behaviour it shows.  List
+prices are not among them: they are of no code."""
+NO_COMMIT = " The evidence names no commit."
+OLD = " What it measures has changed since."
+OF_SOME = "What some of them measure has changed since."
+Git = Callable[..., str]
+"""``git`` with arguments in the project's tree; raises where it fails."""
+
+
+class History:
+    """What git knows of the tree: whether its files are as they were at a commit."""
+
+    def __init__(self, git: Git) -> None:
+        self.git = git
+
+    @classmethod
+    def of(cls, tree: Path) -> "History | None":
+        """The history of ``tree``.  None where git cannot say when a file changed: in an archive
+        or a shallow clone, or without git."""
+        git = partial(_git, tree)
+        try:
+            return cls(git) if git("rev-parse", "--is-shallow-repository") == "false" else None
+        except (OSError, subprocess.SubprocessError):
+            return None
+
+    @cached_property
+    def uncommitted(self) -> tuple[str, ...]:
+        """Files whose changes no commit has."""
+        lines = self.git("status", "--porcelain", "--untracked-files=no").splitlines()
+        return tuple(line.split(" -> ")[-1].split(maxsplit=1)[-1] for line in lines)
+
+    def changed_since(self, commit: str, date: str, paths: Sequence[str]) -> bool:
+        """Whether a file of ``paths`` is not as it was at ``commit``."""
+        if any(
+            file == path or file.startswith(f"{path}/")
+            for file in self.uncommitted
+            for path in paths
+        ):
+            return True
+        try:
+            self.git("merge-base", "--is-ancestor", commit, "HEAD")
+        except subprocess.CalledProcessError:
+            # Rebased away since: its day is all that is left to compare.
+            return self.git("log", "-1", "--format=%cs", "--", *paths) > date
+        return bool(self.git("rev-list", "-1", f"{commit}..HEAD", "--", *paths))
+
+    def note(self, document: Mapping[str, Any]) -> str:
+        """The sentence under the table of this evidence; empty if it is as new as the code."""
+        commit = str(document.get("commit", "")).split("-")[0].strip()
+        if not commit or "." in commit:  # a release's version instead of a commit
+            return NO_COMMIT
+        paths = MEASURES[document["name"]]
+        return OLD if self.changed_since(commit, document["date"], paths) else ""
+
+
+def kept_note(text: str) -> str:
+    """The sentence that a filled place already has."""
+    return next((note for note in (NO_COMMIT, OLD, OF_SOME) if note in text), "")
+
+
+def _git(tree: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(tree), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip("\n")

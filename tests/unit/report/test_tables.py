@@ -1,0 +1,130 @@
+"""Tables of evidence judge a goal by the interval, and say when they are old."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+import openoutcry.report.tables as tables
+from openoutcry.report.age import MEASURES, NO_COMMIT, OLD, History, kept_note
+from tests import ROOT
+
+HOST = {"cpu": "x", "cores_usable": 2}
+
+
+def document(name: str, results: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "date": "2026-01-01",
+        "commit": "abc",
+        "command": "bench",
+        "host": HOST,
+        "figures": {"results": results},
+    }
+
+
+def figure(median: float, spread: list[float], **against: Any) -> dict[str, Any]:
+    return {"name": "f", "unit": "ns", "median": median, "spread": spread, "against": against}
+
+
+@pytest.mark.parametrize(
+    ("spread", "word"),
+    [([10, 16], "met"), ([10, 17], "noisy"), ([17, 18], "missed")],
+)
+def test_a_goal_is_met_only_by_the_whole_interval(spread: list[float], word: str) -> None:
+    """A median below the goal with a quartile above it is noise, not success."""
+    page = tables._goal_table([("f", "", "what", "≤ 16 ns")], document("x", [figure(15, spread)]))
+    assert page.splitlines()[2].endswith(f"| ≤ 16 ns | {word} |")
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"),
+    [([1.11, 1.2], "met"), ([1.11, 719.0], "noisy"), ([1.4, 719.0], "missed"), (None, "met")],
+)
+def test_a_ratio_is_judged_by_its_interval(interval: list[float] | None, word: str) -> None:
+    against = {"ratio": 1.12, "interval": interval}
+    row = figure(15, [15, 15], echo=against)
+    page = tables._goal_table([("f", "echo", "what", "≤ 1.3")], document("x", [row]))
+    assert page.splitlines()[2].endswith(f"| ≤ 1.3 | {word} |")
+
+
+def test_a_goal_from_below_is_judged_alike() -> None:
+    row = figure(45e6, [28e6, 47e6]) | {"unit": "1/s"}
+    page = tables._goal_table([("f", "", "what", "≥ 40 M/s")], document("x", [row]))
+    assert page.splitlines()[2].endswith("| ≥ 40 M/s | noisy |")
+
+
+class FakeGit:
+    """git's answers: commits from old to new, each with the files that it changed."""
+
+    def __init__(self, commits: list[tuple[str, str, str]], uncommitted: str = "") -> None:
+        self.commits, self.uncommitted = commits, uncommitted
+
+    def __call__(self, what: str, *arguments: str) -> str:
+        names = [name for name, _, _ in self.commits]
+        if what == "status":
+            return self.uncommitted
+        if what == "merge-base":
+            if arguments[1] not in names:
+                raise subprocess.CalledProcessError(1, "git")
+            return ""
+        paths = arguments[arguments.index("--") + 1 :]
+        if what == "rev-list":
+            since = names.index(arguments[1].removesuffix("..HEAD")) + 1
+            return "".join(n for n, _, f in self.commits[since:] if f.startswith(paths))
+        return [day for _, day, file in self.commits if file.startswith(paths)][-1]
+
+
+COMMITS = [
+    ("abc", "2026-01-01", "ring/spsc.py"),
+    ("abd", "2026-01-02", "docs/ring.md"),
+]
+
+
+@pytest.mark.parametrize(
+    ("commits", "uncommitted", "note"),
+    [
+        (COMMITS, "", ""),
+        ([*COMMITS, ("abe", "2026-01-03", "ring/spsc.py")], "", OLD),
+        (COMMITS, " M ring/spsc.py", OLD),
+        (COMMITS, " M rings.py\nR  a.py -> docs/b.md", ""),
+        (COMMITS, "R  a.py -> ring/b.py", OLD),
+        ([("new", "2026-01-01", "ring/spsc.py")], "", ""),
+        ([("new", "2026-01-02", "ring/spsc.py")], "", OLD),
+    ],
+)
+def test_evidence_is_old_when_what_it_measures_has_changed(
+    commits: list[tuple[str, str, str]], uncommitted: str, note: str
+) -> None:
+    """By later commits, by changes not committed yet, or by its day if its commit is gone."""
+    assert History(FakeGit(commits, uncommitted)).note(document("ring_kills", [])) == note
+
+
+@pytest.mark.parametrize("commit", [None, "", "0.1.0"])
+def test_evidence_without_a_commit_says_so(commit: str | None) -> None:
+    evidence = document("ring_kills", []) | {"commit": commit}
+    if commit is None:
+        del evidence["commit"]
+    assert History(FakeGit(COMMITS)).note(evidence) == NO_COMMIT
+
+
+def test_a_table_says_that_it_is_old_and_keeps_saying_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git adds the sentence and removes it; where git cannot say, it stays as it was."""
+    evidence = document("risk", [figure(15, [15, 16])])
+    monkeypatch.setattr(tables, "read_evidence", lambda name: dict(evidence))
+    page = "<!-- evidence: risk -->\n<!-- end -->\n"
+    changed = History(FakeGit([*COMMITS, ("abe", "2026-01-03", "risk/limits.py")]))
+    old = tables.filled(page, changed)
+    assert kept_note(old) == OLD
+    assert tables.filled(old) == old
+    new = tables.filled(old, History(FakeGit(COMMITS)))
+    assert kept_note(new) == ""
+    assert tables.filled(new) == new
+
+
+def test_every_table_says_what_it_measures() -> None:
+    """List prices are of no code; everything else names files that exist."""
+    assert set(tables.TABLES) - set(MEASURES) == {"prices"}
+    assert set(MEASURES) <= set(tables.TABLES)
+    for name, paths in MEASURES.items():
+        assert all((ROOT / path).exists() for path in paths), name
