@@ -169,6 +169,28 @@ def format_event(event: Any) -> str:
     return " ".join(words)
 
 
+def as_entered(command: str) -> str:
+    """The event of an order that is accepted as it was entered."""
+    order = parse_command(command, 0)[0]
+    qty, price = int(order["qty_lots"]), int(order["price_ticks"])
+    words = ["ACCEPTED", f"id={order['order_id']}", f"{qty}@{show_price(price)}", f"leaves={qty}"]
+    words += [f"p{order['participant']}"] if order["participant"] != 1 else []
+    return " ".join(words)
+
+
+def with_acceptances(text: str) -> str:
+    """The script with the events that a page leaves out: a NEW whose first event is neither
+    ACCEPTED nor REJECTED is accepted as it was entered."""
+    lines = text.splitlines()
+    whole = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        whole.append(line)
+        answered = following.strip().startswith(("ACCEPTED ", "REJECTED "))
+        if line.startswith("NEW ") and not answered:
+            whole.append("    " + as_entered(line))
+    return "\n".join(whole)
+
+
 class Script:
     """Runs scripts of commands (not indented), each followed by its events (indented).
 
