@@ -88,12 +88,12 @@ class History:
             return self.git("log", "-1", "--format=%cs", "--", *paths) > date
         return bool(self.git("rev-list", "-1", f"{commit}..HEAD", "--", *paths))
 
-    def note(self, document: Mapping[str, Any]) -> str:
-        """The sentence under the table of this evidence; empty if it is as new as the code."""
+    def note(self, document: Mapping[str, Any], paths: Sequence[str]) -> str:
+        """The sentence under the table of this evidence, which measures ``paths``; empty if it is
+        as new as they are."""
         commit = str(document.get("commit", "")).split("-")[0].strip()
         if not commit or "." in commit:  # a release's version instead of a commit
             return NO_COMMIT
-        paths = MEASURES[document["name"]]
         return OLD if self.changed_since(commit, document["date"], paths) else ""
 
 

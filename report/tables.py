@@ -66,16 +66,20 @@ def filled(text: str, history: History | None = None) -> str:
             kept = kept_note(before[name])
             if name == "headline":
                 quoted = [read_evidence(evidence) for evidence, _, _ in HEADLINE]
-                notes = [history.note(document) for document in quoted] if history else [kept]
+                notes = [_age(document, history, kept) for document in quoted]
                 return headline(OF_SOME if any(notes) else "")
             document = read_evidence(name)
             if name in MEASURES:
-                document["age"] = history.note(document) if history else kept
+                document["age"] = _age(document, history, kept)
             return TABLES[name](document)
         except FileNotFoundError:
             return f"Not measured yet: `{_how_to_measure(name)}`.\n"
 
     return fill(text, "evidence", content)
+
+
+def _age(document: dict[str, Any], history: History | None, kept: str) -> str:
+    return history.note(document, MEASURES[document["name"]]) if history else kept
 
 
 def _how_to_measure(name: str) -> str:

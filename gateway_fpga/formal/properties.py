@@ -18,7 +18,10 @@ CARD = (
     Property(
         "queue_only_committed_leaves",
         "outcry_frame_fifo",
-        "The reader never passes what was committed, nor what was let go: nothing on trial leaves.",
+        (
+            "The reader never passes what was committed, nor what was released: nothing on "
+            "trial leaves."
+        ),
         ("(released != committed) ? ONE", "(released != written) ? ONE"),
         depth=20,
     ),
@@ -57,7 +60,7 @@ PROPERTIES = (
     Property(
         "skid_output_stable",
         "outcry_skid",
-        "An offered beat stands unchanged until it is taken.",
+        "An offered beat stays unchanged until it is taken.",
         ("if (free) out_data <=", "out_data <="),
     ),
     Property(
@@ -81,7 +84,7 @@ PROPERTIES = (
     Property(
         "timestamp_one_a_packet",
         "outcry_timestamp",
-        "All beats of a packet bear one time.",
+        "All beats of a packet have the same time.",
         ("held ? held_ns : time_ns", "time_ns"),
     ),
     Property(
@@ -93,14 +96,14 @@ PROPERTIES = (
     Property(
         "timestamp_output_stable",
         "outcry_timestamp",
-        "An offered beat stands unchanged until it is taken.",
+        "An offered beat stays unchanged until it is taken.",
         ("if (free) out_data <=", "out_data <="),
         file="outcry_skid",
     ),
     Property(
         "arbiter_fair",
         "outcry_arbiter",
-        "A port that asks sees at most two orders of others pass before its own.",
+        "A port that asks waits for at most two orders of others.",
         ("(grant << 1) | (grant >> (PORTS - 1))", "turn"),
     ),
     Property(
@@ -137,7 +140,7 @@ PROPERTIES = (
     Property(
         "arbiter_output_stable",
         "outcry_arbiter",
-        "An offered order stands unchanged until it is taken.",
+        "An offered order stays unchanged until it is taken.",
         ("if (free) out_data <=", "out_data <="),
         file="outcry_skid",
     ),
@@ -192,25 +195,28 @@ PROPERTIES = (
     Property(
         "fifo_output_stable",
         "outcry_packet_fifo",
-        "An offered word stands unchanged until it is taken.",
+        "An offered word stays unchanged until it is taken.",
         ("if (next) out_data <=", "out_data <="),
     ),
     Property(
         "parser_never_lets_go_half",
         "outcry_udp_parser",
-        "A frame is let go only with each of its 1 to 22 orders in the queue or left out.",
+        "A frame is released only with each of its 1 to 22 orders in the queue or left out.",
         ("{6'd0, d_bytes} != d_frame_length", "{6'd0, d_bytes} > d_frame_length"),
     ),
     Property(
         "parser_takes_only_our_packets",
         "outcry_udp_parser_data",
-        "What is let go is whole IPv4 and UDP to us, with our magic, layout and sequence.",
+        (
+            "Only whole IPv4 and UDP to this address, with the right magic, layout and "
+            "sequence, is released."
+        ),
         ("a_first_seq > MAX_FIRST_SEQ", "a_first_seq[63]"),
     ),
     Property(
         "parser_takes_only_packets_of_orders",
         "outcry_udp_parser",
-        "What is let go is a packet of orders by its kind, which stands in the second beat.",
+        "Only a packet of orders is released, by its kind in the second beat.",
         ("a_kind != `OUTCRY_PACKET_KIND_ORDERS", "a_kind > `OUTCRY_PACKET_KIND_EVENTS"),
     ),
     Property(
@@ -222,7 +228,10 @@ PROPERTIES = (
     Property(
         "parser_order_is_the_frames",
         "outcry_udp_parser_data",
-        "An order is 64 bytes in a row of its frame, with the ingress time and no verdict in it.",
+        (
+            "An order is 64 consecutive bytes of its frame, with the ingress time and no "
+            "verdict in it."
+        ),
         ("order = c_vlan ?", "order = h_vlan ?"),
     ),
     Property(
@@ -295,7 +304,7 @@ PROPERTIES = (
     Property(
         "parser_output_stable",
         "outcry_udp_parser",
-        "An offered order stands unchanged until it is taken.",
+        "An offered order stays unchanged until it is taken.",
         ("if (next) out_data <=", "out_data <="),
         file="outcry_packet_fifo",
         depth=20,
@@ -303,7 +312,7 @@ PROPERTIES = (
     Property(
         "validator_output_stable",
         "outcry_validator",
-        "An offered order stands unchanged until it is taken.",
+        "An offered order stays unchanged until it is taken.",
         (
             "if (advance) begin\n            out_data ",
             "if (check_valid) begin\n            out_data ",
@@ -468,13 +477,16 @@ PROPERTIES = (
     Property(
         "flag_participant",
         "outcry_validator_flags",
-        "Bit 12 is set exactly of an entry, unarmed or, if checked, of who has no bit or is off.",
+        (
+            "Bit 12 is set exactly for an entry while disarmed or, if checked, without a "
+            "participant bit that is on."
+        ),
         ("check_participants && (read_outside || !read_bit)", "check_participants && !read_bit"),
     ),
     Property(
         "validator_refuses_unarmed",
         "outcry_validator_flags",
-        "While the gateway is not armed, nothing that enters the book is let through.",
+        "While the gateway is disarmed, no command that enters the book passes.",
         ("!armed || (check_participants", "(!armed && !read_bit) || (check_participants"),
     ),
     Property(
@@ -492,7 +504,7 @@ PROPERTIES = (
     Property(
         "rate_bucket_is_its_participants",
         "outcry_validator_rate",
-        "A bucket moves on by the interval with each order it lets through, and with nothing else.",
+        "A bucket advances by the interval with each order that it passes, and with nothing else.",
         (
             "assign taken_by = row_is_from & ~over;",
             "assign taken_by = row_is_from;",
@@ -501,8 +513,8 @@ PROPERTIES = (
     Property(
         "flag_kind",
         "outcry_validator_flags",
-        "Bit 15 is set exactly for an undeclared kind, or the exchange operator's from anybody "
-        "else.",
+        "Bit 15 is set exactly for an undeclared kind, or an operator's kind from another "
+        "participant.",
         (
             "read_of_the_house && read_participant != 16'd0",
             "read_of_the_house && read_participant[7:0] != 8'd0",

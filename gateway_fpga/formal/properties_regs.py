@@ -45,7 +45,7 @@ REGS = (
     Property(
         "regs_shadow_reads_back",
         "outcry_regs",
-        "A read of a shadow word gives what stands there.",
+        "A read of a shadow word returns its value.",
         (
             "found_shadow0 <= picked(row_shadow_reg[511:0], read_nth);",
             "found_shadow0 <= picked(row_shadow_reg[511:0], {read_nth[14:0], read_nth[15]});",
@@ -54,7 +54,7 @@ REGS = (
     Property(
         "regs_setting_reads_back",
         "outcry_regs",
-        "A read of a setting gives what stands there.",
+        "A read of a setting returns its value.",
         ("{32{read_status[9]}} & rate_interval_ns_reg", "{32{read_status[9]}} & rate_burst_ns_reg"),
     ),
     Property(
@@ -72,31 +72,31 @@ REGS = (
     Property(
         "regs_command_is_held",
         "outcry_regs",
-        "Until the validator is done, a command and all that it uses stand still.",
+        "Until the validator is done, a command and all that it uses stay unchanged.",
         ("write && !busy && write_to_shadow_word[n]", "write && write_to_shadow_word[n]"),
     ),
     Property(
         "regs_one_command_at_a_time",
         "outcry_regs",
-        "Never are two commands under way.",
+        "No two commands are ever under way.",
         ("write && !busy && participant_fits", "write && participant_fits"),
     ),
     Property(
         "regs_command_ends",
         "outcry_regs",
-        "What the validator has done is no longer asked.",
+        "A command that the validator has carried out is withdrawn.",
         ("if (command_done) begin", "if (command_done && !row_swap_reg) begin"),
     ),
     Property(
         "regs_answer_stable",
         "outcry_regs",
-        "An answer to a write stands unchanged until it is taken.",
+        "An answer to a write stays unchanged until it is taken.",
         ("if (write) bresp <=", "if (s_axil_awvalid) bresp <="),
     ),
     Property(
         "regs_read_stable",
         "outcry_regs",
-        "An answer to a read, with its data, stands unchanged until it is taken.",
+        "An answer to a read, with its data, stays unchanged until it is taken.",
         ("else if (s_axil_rready) rvalid <= 1'b0;", "else rvalid <= 1'b0;"),
     ),
     Property(
@@ -120,7 +120,7 @@ REGS = (
     Property(
         "regs_nowhere_is_an_error",
         "outcry_regs",
-        "A write to where nothing is gets DECERR.",
+        "A write to an unused address is answered with DECERR.",
         (
             "write_allowed ? OKAY : write_somewhere ? SLVERR : DECERR",
             "write_allowed ? OKAY : SLVERR",

@@ -16,15 +16,24 @@ from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.tools import diagrams, ports
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
-from openoutcry.report.documents import fill, table
+from openoutcry.report.age import History, kept_note
+from openoutcry.report.documents import fill, places, table
 
 PAGE = ROOT / "docs" / "fpga.md"
-PAGES = (PAGE, ROOT / "docs" / "gateway.md", ROOT / "docs" / "fpga-ports.md")
+MEASURED = ("gateway_fpga/rtl",)
+"""What the tables show, but for the steps that led to a placement."""
+PAGES = (
+    PAGE,
+    ROOT / "docs" / "fpga-ports.md",
+    ROOT / "docs" / "decisions" / "025-placing-the-gateway.md",
+)
 
 
-def filled(text: str) -> str:
-    """The page with every marked place filled."""
+def filled(text: str, history: History | None = None) -> str:
+    """The page with every marked place filled.  Without ``history`` a table keeps what it says
+    about its age."""
     evidence = read_evidence()
+    before = places(text, "fpga")
 
     def content(name: str) -> str:
         if name == "diagram":
@@ -39,7 +48,9 @@ def filled(text: str) -> str:
             return diagrams.markdown() + "\n"
         if name not in evidence:
             return "Not measured yet.\n"
-        return TABLES[name](evidence[name]["figures"]) + _source(evidence[name])
+        section = evidence[name]
+        age = history.note(section, MEASURED) if history else kept_note(before[name])
+        return TABLES[name](section["figures"]) + _source(section, "" if name == "tried" else age)
 
     return fill(text, "fpga", content)
 
@@ -64,9 +75,9 @@ def doors() -> str:
     return table(header, door_table()) + f"\nThe hardware door does not check:\n\n{lines}"
 
 
-def _source(section: dict[str, Any]) -> str:
+def _source(section: dict[str, Any], age: str) -> str:
     tools = ", ".join(f"{tool} {number}" for tool, number in section["tools"].items())
-    return f"\n`{section['command']}`, {section['date']}, with {tools}.\n"
+    return f"\n`{section['command']}`, {section['date']}, with {tools}.{age}\n"
 
 
 def simulators(figures: dict[str, Any]) -> str:
@@ -87,19 +98,12 @@ def simulators(figures: dict[str, Any]) -> str:
 
 
 def proofs(figures: dict[str, Any]) -> str:
-    rows = [
-        (
-            f"`{row['name']}`",
-            row["sentence"],
-            "✓" if row["proved"] else "no",
-            "✓" if row["caught"] else "no",
-        )
-        for row in figures["properties"]
-    ]
-    proved = sum(row["proved"] and row["caught"] for row in figures["properties"])
-    return f"{proved} properties are proved, each with its broken variant caught.\n\n" + table(
-        "| property | what it says | proved | broken one caught |", rows
-    )
+    """How many properties are proved, and which are not; :func:`sentences` lists them all."""
+    rows = figures["properties"]
+    proved = [row for row in rows if row["proved"] and row["caught"]]
+    text = f"{len(proved)} properties are proved, each with its broken variant caught.\n"
+    missing = {claim.name for claim in PROPERTIES} - {row["name"] for row in proved}
+    return text + "".join(f"- not proved, or not caught: `{name}`\n" for name in sorted(missing))
 
 
 def mutation(figures: dict[str, Any]) -> str:
@@ -338,8 +342,9 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def main() -> None:
+    history = History.of(ROOT)
     for page in PAGES:
-        page.write_text(filled(page.read_text()))
+        page.write_text(filled(page.read_text(), history))
 
 
 if __name__ == "__main__":

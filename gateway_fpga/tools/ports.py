@@ -24,6 +24,8 @@ MODULES = (
     "outcry_arbiter",
     "outcry_timestamp",
 )
+AXI_LITE = "s_axil_"
+AXI_LITE_ROW = ("`32`", "The registers: addresses of 12 bits, `awprot` and `arprot` unused.")
 PORT = re.compile(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]+\])?\s*(\w+),?$")
 PARAMETER = re.compile(r"parameter\s+(\w+)\s*=\s*([^,]+?),?$")
 
@@ -63,12 +65,15 @@ def rows_of(module: str, folder: Path = RTL) -> list[Row]:
 
 
 def markdown() -> str:
-    """A table a module."""
+    """A table a module, the signals of its AXI-Lite window in one row."""
     parts = []
     for module in MODULES:
         rows = [
             (f"`{row.name}`", row.kind, f"`{row.width.replace('`', '')}`", row.meaning)
             for row in rows_of(module)
+            if not row.name.startswith(AXI_LITE)
         ]
+        if any(row.name.startswith(AXI_LITE) for row in rows_of(module)):
+            rows.append((f"`{AXI_LITE}*`", "AXI-Lite", *AXI_LITE_ROW))
         parts.append(f"\n### {module}\n\n" + table("| name | | width or default | |", rows))
     return "".join(parts)

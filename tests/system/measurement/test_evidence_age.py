@@ -30,7 +30,7 @@ def test_a_change_makes_the_evidence_old_before_and_after_its_commit(tmp_path: P
     def note(commit: str) -> str:
         history = History.of(tmp_path)
         assert history is not None
-        return history.note({"name": "ring_kills", "commit": commit, "date": "2026-01-01"})
+        return history.note({"commit": commit, "date": "2026-01-01"}, ["ring"])
 
     git("init", "-q")
     file = tmp_path / "ring" / "a.py"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openoutcry.gateway_fpga.tools.diagrams import Diagram, drawn
-from openoutcry.gateway_fpga.tools.ports import MODULES, RTL, Row, rows_of
+from openoutcry.gateway_fpga.tools.ports import MODULES, RTL, Row, markdown, rows_of
 
 TEXT = """module small #(
     // Bits of a word.
@@ -45,6 +45,16 @@ def test_every_port_of_a_module_is_in_its_table(module):
     ports = re.findall(r"^    (?:input|output) ", text, re.MULTILINE)
     rows = [row for row in rows_of(module) if row.kind != "parameter"]
     assert len(rows) == len(ports) == len({row.name for row in rows})
+
+
+def test_the_signals_of_an_axi_lite_window_are_one_row():
+    """And every other port has its own."""
+    page = markdown()
+    windows = [module for module in MODULES if "s_axil_awaddr" in str(rows_of(module))]
+    assert windows
+    assert page.count("| `s_axil_") == page.count("| `s_axil_*` |") == len(windows)
+    others = [row for module in MODULES for row in rows_of(module) if "s_axil" not in row.name]
+    assert page.count("\n| `") == len(others) + len(windows)
 
 
 def test_a_diagram_draws_levels_edges_and_values():

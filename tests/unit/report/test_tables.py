@@ -97,7 +97,7 @@ def test_evidence_is_old_when_what_it_measures_has_changed(
     commits: list[tuple[str, str, str]], uncommitted: str, note: str
 ) -> None:
     """By later commits, by changes not committed yet, or by its day if its commit is gone."""
-    assert History(FakeGit(commits, uncommitted)).note(document("ring_kills", [])) == note
+    assert History(FakeGit(commits, uncommitted)).note(document("ring_kills", []), ["ring"]) == note
 
 
 @pytest.mark.parametrize("commit", [None, "", "0.1.0"])
@@ -105,7 +105,7 @@ def test_evidence_without_a_commit_says_so(commit: str | None) -> None:
     evidence = document("ring_kills", []) | {"commit": commit}
     if commit is None:
         del evidence["commit"]
-    assert History(FakeGit(COMMITS)).note(evidence) == NO_COMMIT
+    assert History(FakeGit(COMMITS)).note(evidence, ["ring"]) == NO_COMMIT
 
 
 def test_a_table_says_that_it_is_old_and_keeps_saying_it(monkeypatch: pytest.MonkeyPatch) -> None:
