@@ -35,7 +35,7 @@ class Console:
         if not file.risk.operators:
             raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
         self.file = file
-        self.observer, self.market = Observer(file, standbys), Market(file.feed)
+        self.observer, self.market = Observer(file, standbys), Market(file.feed, file.journal)
         self.cases = Cases(file.journal)
         operators = Operators(file.risk.operators)
         operators.keep(log_folder(file.journal) / "codes-console.json")

@@ -4,6 +4,7 @@ candles."""
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -12,10 +13,12 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.stream import StreamReceiver
+from openoutcry.venue.days import read_status
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 TRADES, CANDLES = 200, 7_200
-POLL_S, AGAIN_S = 0.005, 1.0
+POLL_S, AGAIN_S, LOOK_S = 0.005, 1.0, 0.5
+DOWN = "feed down: what is shown may be old; orders are taken and matched meanwhile"
 SECOND_NS = 1_000_000_000
 DAY_S = 86_400
 DEPTH = 25
@@ -131,12 +134,17 @@ class Tapes:
 
 
 class Market:
-    """Subscribes in a thread of its own; :meth:`view` is what stands."""
+    """Subscribes in a thread of its own; :meth:`view` is what stands.
 
-    def __init__(self, spec: FeedSpec | None) -> None:
-        self.spec = spec
+    ``journal``: the venue's, whose status says whether the feed sends anything.
+    """
+
+    def __init__(self, spec: FeedSpec | None, journal: Path) -> None:
+        self.spec, self.journal = spec, journal
         self.error = "" if spec else "this venue publishes no market data ([market_data])"
         self.tapes = Tapes()
+        self._is_down = False
+        self._look_s = 0.0
         self._receiver: Receiver | StreamReceiver | None = None
         self._lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._run, daemon=True, name="console-market")
@@ -158,6 +166,7 @@ class Market:
                 while not self._over.is_set():
                     with self._lock:
                         came = self._receiver.poll(0)
+                    self._look()
                     if not came:
                         self._over.wait(POLL_S)
             except (FeedError, OSError) as error:
@@ -166,6 +175,20 @@ class Market:
                 if self._receiver is not None:
                     self._receiver.close()
             self._over.wait(AGAIN_S)
+
+    def _look(self) -> None:
+        """The stream has heartbeats of its own: the venue alone knows whether the feed is down."""
+        now_s = time.monotonic()
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + LOOK_S
+        status = read_status(self.journal) if self.journal.is_dir() else None
+        feed = (status or {}).get("feed") or {}
+        self._is_down = bool(status and status["state"] == "open" and feed.get("up", 1) == 0)
+
+    @property
+    def _shown_error(self) -> str:
+        return self.error or (DOWN if self._is_down else "")
 
     def _subscribe(self) -> Receiver | StreamReceiver:
         """To the stream, which has the whole day; else to the lines, from a snapshot on."""
@@ -194,13 +217,16 @@ class Market:
         receiver = self._receiver
         instrument = self._find(symbol)
         if receiver is None or instrument is None:
-            return {"symbol": symbol, "error": self.error or "nothing of it was published yet"}
+            return {
+                "symbol": symbol,
+                "error": self._shown_error or "nothing of it was published yet",
+            }
         tape = self.tapes.of.get(instrument.locate, Tape())
         return {
             "symbol": symbol,
             "state": instrument.state,
             "reason": instrument.reason,
-            "error": self.error,
+            "error": self._shown_error,
             "last": instrument.last_price,
             "last_shares": instrument.last_shares,
             "open": instrument.open_price,

@@ -171,7 +171,7 @@ class Observer:
         return str(self._status["state"]) if self._status else "never opened"
 
     def _shown_status(self) -> dict[str, Any]:
-        keys = ("day", "phases", "risk", "sessions", "next", "phases_sequenced")
+        keys = ("day", "phases", "risk", "sessions", "next", "phases_sequenced", "feed")
         return {key: (self._status or {}).get(key) for key in keys}
 
     def _latency(self) -> list[dict[str, Any]]:

@@ -14,13 +14,13 @@ from typing import Any
 
 import openoutcry.market_data.pump as pump
 from openoutcry.host.processes import STOP_SIGNALS, fork
-from openoutcry.market_data import checkpoint
+from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
-from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
@@ -30,8 +30,9 @@ SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed."""
 TURN_NS = 20_000_000
 """The pump comes back after so long at most."""
-CHECKPOINT_NS = 30_000_000_000
-"""Between two checkpoints, while there is something new."""
+CHECKPOINT_NS, OFTEN_NS = 30_000_000_000, 5_000_000_000
+"""Between two checkpoints, while there is something new; and at the least, when so many events have
+come that the ring's memory would soon not have all that is behind the last one."""
 END_TIMES, END_PAUSE_S = 5, 0.1
 """How often the end of a session is said once more as its run ends; requests are answered
 meanwhile."""
@@ -65,6 +66,7 @@ class FeedProcess:
         self._saving = 0
         self._saved_messages = self.store.count
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
+        self._saved_event_seq = place.event_seq
         self._named = 1 + public.instrument_count
         self._reported_until = self.reader.released_seq
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
@@ -149,7 +151,8 @@ class FeedProcess:
             )
             if self.public.is_ready:
                 self._give_snapshots()
-                publisher.beat(time.monotonic_ns())
+                publisher.beat(time.monotonic_ns(), self.public.sent_of(self.session))
+                self.public.note_packet(publisher.beat_ns)
             elif reader.place.event_seq >= self._reported_until:
                 self.public.note_ready()
             self._save_sometimes()
@@ -307,9 +310,12 @@ class FeedProcess:
             return
 
     def _save_sometimes(self) -> None:
-        if self._saving or time.monotonic_ns() < self._save_ns:
+        now_ns, events = time.monotonic_ns(), self.reader.place.event_seq - self._saved_event_seq
+        early_ns = CHECKPOINT_NS - OFTEN_NS if events > self.reader.ring.capacity // 4 else 0
+        if self._saving or now_ns < self._save_ns - early_ns:
             return
-        self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
+        self._save_ns = now_ns + CHECKPOINT_NS
+        self._saved_event_seq += events
         if self.store.count > self._saved_messages:
             self._saved_messages = self.store.count
             self._saving = fork(self._save, STOP_SIGNALS)
@@ -329,6 +335,22 @@ class FeedProcess:
         )
 
 
+def say_alive(public: PublicFeed) -> None:
+    """In a process that takes a dead one's place: a heartbeat, before anything takes time.  It says
+    the number that follows what was sent."""
+    if not public.is_ready:
+        return
+    session = public.session
+    sent, (before, _) = public.sent_of(session), public.kept(session - 1)
+    if sent == 0 and public.has_ended(session - 1):
+        packet = mold.end_of_session(public.name_of(session - 1), before + 1)
+    else:
+        packet = mold.heartbeat(public.name_of(session), sent + 1)
+    send_once(public.spec, packet)
+    public.note_packet(time.monotonic_ns())
+
+
 def publish(public: PublicFeed) -> None:
     """In the feed's process: publish until the run is over."""
+    say_alive(public)
     FeedProcess(public).run()

@@ -42,15 +42,18 @@ BACKLOG = 64
 PIECE_BYTES = 1 << 20
 CRASH_LOOP_RESTARTS = 5
 """Deaths in a row without a message sent, after which the process is not restarted."""
-SENT, CLAMPED, SESSION, OVER, READY, KEPT, COUNTS = 0, 1, 2, 3, 4, 8, 16
+SENT, CLAMPED, SESSION, OVER, READY, PACKET_NS, KEPT, COUNTS = 0, 1, 2, 3, 4, 5, 8, 16
 """Words that the feed's processes share: the last message that was sent (its session above its
 number), values that were told as the nearest, the session, that the run is over, that what was told
-before it is known; then of the session and of the one before four words each: its number, messages,
-bytes, whether it has ended; then what the process that sends has counted (COUNTED)."""
+before it is known, when a packet was sent last (CLOCK_MONOTONIC); then of the session and of the
+one before four words each: its number, messages, bytes, whether it has ended; then what the process
+that sends has counted (COUNTED)."""
 IDLE_S = 0.001
 NOTHING_SENT = -1
 SESSION_SHIFT = 40
 """Where a session's number stands above that of the last message that was sent."""
+DOWN_BEATS, DOWN_NS = 3, 1_000_000_000
+"""The feed is down once it has sent nothing for so many heartbeats' time, and for so long."""
 COUNTED = ("packets", "packets_not_taken", "requests_answered", "requests_refused")
 
 
@@ -159,7 +162,7 @@ class PublicFeed:
         self.pages = self._listen_tcp(spec.pages, "pages")
         self._check_interface()
         self.pid = 0
-        self._crash_restarts = self._clamped_reported = 0
+        self._crash_restarts = self._clamped_reported = self._restarts = 0
         self._others: dict[int, Callable[[], None]] = {}
         self._sent_at_start = NOTHING_SENT
 
@@ -239,6 +242,17 @@ class PublicFeed:
         """In the order of COUNTED."""
         self._words[COUNTS : COUNTS + len(counts)] = counts
 
+    def note_packet(self, now_ns: int) -> None:
+        """A packet was sent at that time."""
+        self._words[PACKET_NS] = now_ns
+
+    @property
+    def is_up(self) -> bool:
+        """Its process lives and sends: heartbeats, where there is nothing else."""
+        quiet_ns = max(DOWN_BEATS * self.spec.heartbeat_ms * 1_000_000, DOWN_NS)
+        sent_ns = int(self._words[PACKET_NS])
+        return bool(self.pid and sent_ns and time.monotonic_ns() - sent_ns < quiet_ns)
+
     def status(self) -> dict[str, int]:
         """What has become of the feed: of its session, and of its process since that began."""
         messages, size_bytes = self.kept(self.session)
@@ -249,6 +263,8 @@ class PublicFeed:
             "bytes": size_bytes,
             "lines": 1 + (self.spec.b is not None),
             "clamped": self.clamped,
+            "up": int(self.is_up),
+            "restarts": self._restarts,
             **dict(zip(COUNTED, counts, strict=True)),
         }
 
@@ -413,6 +429,7 @@ class PublicFeed:
                 self.pid = 0
                 return
             note(f"the feed (pid {pid}) exited with {status}: restarted")
+            self._restarts += 1
             self._start()
 
     def finish(self, timeout_s: float) -> None:

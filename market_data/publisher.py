@@ -82,6 +82,14 @@ def join(group: Address, interface: str = "") -> socket.socket:
     return sock
 
 
+def send_once(spec: FeedSpec, packet: bytes) -> None:
+    """On both lines, before there is a publisher."""
+    for group in (spec.a, spec.b):
+        if group is not None:
+            with line_socket(spec) as line, contextlib.suppress(OSError):
+                line.sendto(packet, group)
+
+
 class Publisher:
     """The lines of one stream and its retransmission server.
 
@@ -110,15 +118,17 @@ class Publisher:
         for packet in mold.packets(self.session, first_sequence, messages, self.spec.room):
             self._send(packet, now_ns)
 
-    def beat(self, now_ns: int) -> None:
+    def beat(self, now_ns: int, sent: int = 0) -> None:
         """A heartbeat, if nothing was sent for that long: while a session has not begun, the end of
-        the one before."""
+        the one before.  ``sent``: messages of the session that a process before this one sent, and
+        that the store may not have yet."""
         if now_ns - self.beat_ns < self.spec.heartbeat_ms * 1_000_000:
             return
-        if self.store.count == 0 and self.before is not None:
+        count = max(self.store.count, sent)
+        if count == 0 and self.before is not None:
             self.say_end(now_ns)
         else:
-            self._send(mold.heartbeat(self.session, self.store.count + 1), now_ns)
+            self._send(mold.heartbeat(self.session, count + 1), now_ns)
 
     def say_end(self, now_ns: int) -> None:
         """That the session before has ended."""

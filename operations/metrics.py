@@ -489,7 +489,10 @@ def _feed(out: Families, feed: dict[str, int], venue: str) -> None:
     out.gauge(
         "outcry_feed_lines", "Lines (A, B) on which the feed is sent.", feed["lines"], venue=venue
     )
+    up = "1 if the feed's process lives and sends: heartbeats, where there is nothing else."
+    out.gauge("outcry_feed_up", up, feed["up"], venue=venue)
     for key, text in (
+        ("restarts", "How often the feed's process was started again."),
         ("messages", "Messages of the feed's session."),
         ("packets", "Packets sent on each line."),
         ("packets_not_taken", "Packets that the network did not take from us."),

@@ -38,7 +38,7 @@ class Screen:
     ) -> None:
         """``smtp``, ``sender``: whence mail is sent; ``hosts``: where webhooks may go."""
         self.file = file
-        self.market, self.holdings = Market(file.feed), Holdings(file)
+        self.market, self.holdings = Market(file.feed, file.journal), Holdings(file)
         self.traders = Traders(file, self._notify)
         self.accounts = Accounts(
             self.traders,

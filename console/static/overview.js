@@ -21,6 +21,7 @@ function tiles() {
   const stopped = risk.emergency_step ? `emergency: step ${risk.emergency_step}` : risk.market_killed ? "market killed" : off.join(", ");
   const fullest = (now.rings || []).reduce((worst, one) => one.fill > worst.fill ? one : worst, { fill: 0, name: "" });
   const down = (now.stages || []).filter((one) => !one.alive || one.stalled);
+  const feed = overview.market.feed;
   const left = journal?.disk_size_bytes ? journal.disk_available_bytes / journal.disk_size_bytes : 1;
   return [
     tile("state", overview.state, overview.state === "open" ? "good" : "critical"),
@@ -35,6 +36,7 @@ function tiles() {
     tile("switched off", stopped || "nothing", stopped ? "warning" : "good"),
     tile("fullest queue", fullest.name ? `${fullest.name} ${Math.round(100 * fullest.fill)} %` : "all empty", fullest.fill > 0.5 ? "warning" : "good"),
     tile("stages", down.length ? down.map((one) => one.name).join(", ") : `${(now.stages || []).length} up`, down.length ? "critical" : "good"),
+    ...(feed && "up" in feed ? [tile("market data", feed.up ? "up" : "feed down", feed.up ? "good" : "critical")] : []),
     tile("disk left", journal?.disk_size_bytes ? bytes(journal.disk_available_bytes) : "–", left < 0.1 ? "warning" : "good"),
     tile(`clock${time?.source ? ": " + time.source : ""}`, time?.error || !time?.state ? "unknown" : time.state.replace("_", " "), time?.rts25?.holds ? "good" : "warning"),
   ];

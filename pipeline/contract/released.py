@@ -1,17 +1,20 @@
 """Readers of released events: market data, drop copy and the like.
 
 A reader is gated by the gate on the event ring and may fall behind by its declared queue.  Beyond
-that the gate detaches its cursor: nothing waits for it, and it continues from the journal, by
-feeding the commands to a matcher of its own, which gives the same events with the same numbers.
-When it has caught up it rejoins the ring.  It is given each event once, in order, and none
-before the gate has released it, wherever it comes from.
+that the gate detaches its cursor: nothing waits for it.  It then reads what the ring's memory still
+has, which is what came after its place until half a round has been published; if its place is
+older, it continues from the journal, by feeding the commands to a matcher of its own, which gives
+the same events with the same numbers.  When it has caught up it rejoins the ring.  It is given
+each event once, in order, and none before the gate has released it, wherever it comes from.
 
 ::
 
     journal ── commands ─► matcher ─► events place+1 .. J ──┐
+    the ring's memory, if it still has all of place+1 .. J ─┤
     event ring, from J+1 on, J: published when it came back ┴─► poll
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +25,7 @@ import numpy.typing as npt
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.table import Topology
-from openoutcry.replay.events import Batch, Point, events_of, starting_point
+from openoutcry.replay.events import Point, Records, gathered_events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, OutcryError
@@ -94,7 +97,7 @@ class ReleasedReader:
         self._point: Point | None = None
         self._pending = self._out[:0]
         """Events from the journal up to where ``_point`` is; none behind the place is missing."""
-        self._batches: Iterator[Batch] = iter(())
+        self._batches: Iterator[tuple[Records, Records]] = iter(())
 
     @property
     def released_seq(self) -> int:
@@ -143,7 +146,8 @@ class ReleasedReader:
             if count != DETACHED:
                 return self._advanced(self._out[:count].copy())
             self._lost()
-        return self._from_journal(limit)
+        events = self._from_memory(min(limit, MAX_BATCH))
+        return events if len(events) else self._from_journal(limit)
 
     def _take(self, limit: int) -> int:
         ring = self.ring
@@ -178,33 +182,53 @@ class ReleasedReader:
                 self._on_ring = True
         return events
 
+    @property
+    def _until(self) -> int:
+        """How far to go without the cursor: to where it joined, and no further than the gate."""
+        joined_at = sys.maxsize if self._joined_at is None else self._joined_at
+        return min(self.released_seq, joined_at)
+
+    def _from_memory(self, limit: int) -> npt.NDArray[Any]:
+        """What comes next, if the ring's memory still has it; else nothing."""
+        ring, first = self.ring, self.place.event_seq + 1
+        count = min(limit, self._until + 1 - first)
+        if count <= 0 or ring.published - first >= ring.capacity // 2:
+            return self._out[:0]
+        copied = ring.slots[np.arange(first, first + count) & ring.mask]
+        # A run that was resumed has only its own events there.
+        if int(copied["seq"][0]) != first or ring.published - first >= ring.capacity // 2:
+            return self._out[:0]
+        return self._advanced(copied)
+
     def _from_journal(self, limit: int) -> npt.NDArray[Any]:
+        """The next events; nothing after some thousand commands that had none of them, so that the
+        caller can do something else meanwhile."""
         if self._joined_at is not None and int(self._cursor[0]) == layout.FREE:
             self._lost()
         if self.released_seq <= self.place.event_seq:
             return self._out[:0].copy()
-        while not len(pending := self._pending[self._pending["seq"] > self.place.event_seq]):
-            batch = self._next_batch()
-            if batch is None:  # the journal has more by the next time
+        pending = self._pending[self._pending["seq"] > self.place.event_seq]
+        if not len(pending):
+            events = self._next_events()
+            if events is None:  # the journal has more by the next time
                 return self._out[:0].copy()
-            self._pending = batch.events
-        until = self.released_seq if self._joined_at is None else self._joined_at
-        until = min(until, self.released_seq)
+            self._pending = events
+            pending = events[events["seq"] > self.place.event_seq]
+        until = self._until
         count = int(np.searchsorted(pending["seq"], until, side="right"))
         return self._advanced(pending[: min(count, limit)].copy())
 
-    def _next_batch(self) -> Batch | None:
-        """The next commands of the journal with their events, None if it has no more now."""
+    def _next_events(self) -> Records | None:
+        """Of the journal's next commands, maybe none; None if it has no more commands now."""
         if self._reader is None or self._point is None:
             self._reader = self._journal()
             # Of the command that caused the last event there may be more.
             self._point = starting_point(self._reader, max(0, self.place.cause_seq - 1))
         batch = next(self._batches, None)
         if batch is None:
-            after = self._point.seq + 1
-            self._batches = events_of(self._reader, self._point, from_seq=after, follow=True)
+            self._batches = gathered_events_of(self._reader, self._point, follow=True)
             batch = next(self._batches, None)
-        return batch
+        return batch[1] if batch else None
 
     def _journal(self) -> JournalReader:
         if not self.journals:

@@ -2,7 +2,8 @@
 are collected: a venue that is killed, stopped, filled and halted; files; and, where a test may not
 do it to the host that it runs on, the reading of the kernel's account.
 
-VenueDead has a test in test_metrics.py, BreakerFired its in tests/unit/venue/test_venue_guard.py.
+VenueDead has a test in test_metrics.py, BreakerFired its in tests/unit/venue/test_venue_guard.py,
+FeedDown and FeedRestarted theirs in tests/system/durability/test_feed_down.py.
 """
 
 import json
@@ -34,7 +35,7 @@ from tests.support.waiting import BOUND_S
 
 venue = shared.venue
 
-ELSEWHERE = {"VenueDead", "BreakerFired", "SurveillanceCase"}
+ELSEWHERE = {"VenueDead", "BreakerFired", "SurveillanceCase", "FeedDown", "FeedRestarted"}
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
 
 
