@@ -1,5 +1,5 @@
 """One of a drill's two venue nodes: a folder with a venue file and a journal, and the real command
-over it, as a primary (`outcry serve`) or as a standby (`outcry standby`)."""
+over it, as a primary (`outcry serve`) or as a standby (`outcry venue standby`)."""
 
 import json
 import os
@@ -72,7 +72,7 @@ class VenueNode:
             sys.executable,
             "-m",
             "openoutcry",
-            what,
+            *(("serve",) if what == "serve" else ("venue", what)),
             str(self.folder / "venue.toml"),
         ]
         with open(self.folder / "log", "ab") as log:

@@ -92,7 +92,7 @@ def page_of_a_venue() -> Iterator[Page]:
         file.write_text(VENUE.format(hash=password_hasher().hash(WORD)))
         venue = stack.enter_context(_running([*outcry, "serve", str(file)]))
         _until_open(folder / "journal", venue)
-        command = [*outcry, "console", str(file), "--address", "127.0.0.1:0"]
+        command = [*outcry, "venue", "console", str(file), "--address", "127.0.0.1:0"]
         console = stack.enter_context(_running(command))
         assert console.stderr is not None
         url = console.stderr.readline().decode().strip()

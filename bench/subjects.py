@@ -22,10 +22,13 @@ class Subject:
     name: str
     measure: str
     what: str
+    """What it measures, in at most 60 characters."""
     peers: str = ""
     setup: str = ""
     flags: tuple[tuple[str, str], ...] = ()
     """Options of its own, (name, help), handed to ``measure`` as keywords."""
+    details: str = ""
+    """Sentences for its help."""
     instead: tuple[tuple[str, str, str], ...] = ()
     """Options with a file, (name, "module:function", help): the function is given the file and that
     of --out, and what it returns is printed; nothing is measured."""
@@ -53,112 +56,124 @@ _ALL = (
     Subject(
         "clock",
         "clock:bench_clock",
-        "a reading of the clock page beside clock_gettime, and how well it knows the time",
+        "the clock page next to clock_gettime",
+        details="Also how precise the page's time is.",
     ),
     Subject(
         "backtest",
         "backtest:bench_backtest",
-        "a day with a strategy in the recorded book, beside hftbacktest; two workers and one",
+        "a strategy's day, next to hftbacktest",
         setup="backtest:setup_backtest",
+        details="The day runs with one worker and with two.",
     ),
-    Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
+    Subject("cores", "cores:bench_cores", "a cache line's transfer between each pair of cores"),
     Subject(
         "gateway",
         "gateway:bench_gateway",
-        "round trips over UDP through the whole pipeline, and a client that lies about them",
+        "round trips over UDP through all stages",
+        details="A client with a false clock shows what the measurement can hide.",
     ),
-    Subject("jitter", "jitter:bench_jitter", "what each core loses, and to whom"),
+    Subject("jitter", "jitter:bench_jitter", "interruptions of each core and their causes"),
     Subject(
         "journal",
         "journal:bench_journal",
-        "durable records and commits beside bare fdatasync; scan, recovery, restart",
+        "durable records, next to bare fdatasync",
+        details="Also commits, and the time to scan, to recover and to restart.",
     ),
     Subject(
         "ledger",
         "ledger:bench_ledger",
-        "trades posted a second into columns, files and a database, and the ledger as of any "
-        "command",
+        "postings per second into files and a database",
+        details="Also postings into columns in memory, and the time to read the ledger as of any "
+        "command.",
     ),
     Subject(
         "market-data",
         "market_data:bench_market_data",
-        "events to datagrams beside a bare sendto, encoding, what the feed costs the orders, "
-        "a book built beside itchcpp's",
+        "events to datagrams, next to a bare sendto",
         "peers.feed_peers:feed_peers_named",
         "peers.feed_peers:setup_feed_peers",
+        details="Also encoding, the feed's cost for orders, and a book built next to itchcpp's.",
     ),
     Subject(
         "matcher",
         "matcher:bench_matcher",
-        "ns a command in the worst of five streams, alone and in flows: liquibook, "
-        "limit_order_book, nautilus_book",
+        "ns per command in five streams and in flows",
         "matcher:matchers_named",
         "matcher:setup_matchers",
         instead=(
             (
                 "report-stream",
                 "report_stream:report_stream",
-                "Measure nothing: run a workload file of Flash One's matching-engine "
-                "benchmark, print its reports' SHA-256, write them to --out.",
+                "Run a workload file of Flash One's matching-engine benchmark instead; "
+                "print the SHA-256 of its reports and write them to --out.",
             ),
         ),
+        details="The peers are liquibook, limit_order_book and nautilus_book.",
     ),
     Subject(
         "operations",
         "operations:bench_operations",
-        "what being watched costs a run, and a kill to the last durable cancel",
+        "the cost of watching a run, and a kill's time",
+        details="A kill is measured to its last durable cancel.",
     ),
     Subject(
         "pipeline",
         "pipeline:bench_pipeline",
-        "throughput of each way to run, latency at rates up to the knee, each stage alone: "
-        "asyncio, mp_queue",
+        "throughput, latency by rate, each stage alone",
         "pipeline:peers_named",
         "",
         (
-            ("explain", "Take the tail apart: the slowest commands, and why."),
-            ("perf", "Count and sample the stages with perf; flame graph in the report."),
+            ("explain", "Explain the tail: the slowest commands and their causes."),
+            ("perf", "Count and sample the stages with perf; add a flame graph to the report."),
         ),
+        details="The peers are asyncio and mp_queue.",
     ),
     Subject(
         "replication",
         "replication:bench_replication",
-        "commands a second held for two of three nodes, publishing beside bare JetStream, what "
-        "clients wait when something dies",
+        "replicated commands per second, and failovers",
+        details="A command counts once two of three nodes store it. Publishing is compared with "
+        "bare JetStream; a failover is measured as the clients' wait.",
     ),
     Subject(
         "ring",
         "ring:bench_ring",
-        "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
+        "our ring next to others",
         "ring:peers_named",
         "ring:setup_peers",
+        details="The peers are bounce, c, boost, rte_ring, disruptor, iceoryx2 and mp_queue.",
     ),
     Subject(
         "sessions",
         "sessions:bench_sessions",
-        "orders to acknowledgements beside a bare TCP echo, orders a second of 64 sessions, "
-        "what a message costs to read and write",
+        "orders to acknowledgements, next to TCP echo",
+        details="Also orders per second of 64 sessions, and the cost of reading and "
+        "writing a message.",
     ),
     Subject(
         "risk",
         "risk:bench_risk",
-        "ns a command of the checks before the matcher and the books kept after it",
+        "ns per command of the risk checks and books",
     ),
     Subject(
         "shards",
         "shards:bench_shards",
-        "several matchers: what each does, what merging costs, what more cores would give",
+        "several matchers and the cost of merging",
+        details="Also an estimate of what more cores would give.",
     ),
     Subject(
         "shim",
         "shim:bench_shim",
-        "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv",
+        "packets into a ring by DPDK, AF_XDP and sockets",
+        details="DPDK is compared with kernel sockets, AF_XDP with a blocking recv.",
     ),
     Subject(
         "surveillance",
         "surveillance:bench_surveillance",
-        "events a second with all detectors, an alert behind a durable block, precision and "
-        "recall on seeds drawn now",
+        "events per second, alert delay and accuracy",
+        details="The delay is that of an alert after its durable block. Precision and recall are "
+        "those on fresh seeds.",
     ),
 )
 

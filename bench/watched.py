@@ -187,8 +187,8 @@ def watched_venue() -> Iterator[Watched]:
         venue = stack.enter_context(_running([sys.executable, "-m", __name__, "venue", str(file)]))
         _until_open(folder / "journal", venue)
         loopback = ["--address", "127.0.0.1:0"]
-        console = stack.enter_context(_running([*outcry, "console", str(file), *loopback]))
-        metrics = stack.enter_context(_running([*outcry, "metrics", str(file), *loopback]))
+        console = stack.enter_context(_running([*outcry, "venue", "console", str(file), *loopback]))
+        metrics = stack.enter_context(_running([*outcry, "venue", "metrics", str(file), *loopback]))
         urls = [_first_line(process) for process in (console, metrics)]
         counts_file = folder / "told.json"
         viewers = stack.enter_context(

@@ -1,4 +1,4 @@
-"""``outcry alarms``: what is wrong with a running venue, told where no Prometheus does it."""
+"""``outcry venue alarms``: what is wrong with a running venue, told where no Prometheus does it."""
 
 import json
 import time
@@ -20,12 +20,12 @@ LOOK_S = 1.0
 
 @click.group()
 def alarms() -> None:
-    """Alarms of a venue: watch for them, or write them as rules of Prometheus.
+    """Watch a venue's alarms, or write Prometheus rules.
 
     \b
-    outcry alarms watch venue.toml
-    outcry alarms watch venue.toml --webhook http://127.0.0.1:9000/ --mail-to ops@example.com
-    outcry alarms rules > openoutcry.rules.yml
+    outcry venue alarms watch venue.toml
+    outcry venue alarms watch venue.toml --webhook http://127.0.0.1:9000/ --mail-to ops@example.com
+    outcry venue alarms rules > openoutcry.rules.yml
     """
     from openoutcry.operations.extra import require_extra
 
@@ -38,10 +38,10 @@ def alarms() -> None:
     default="docs/alarms.md",
     show_default=True,
     metavar="URL",
-    help="Where docs/alarms.md is to be read.",
+    help="URL of docs/alarms.md.",
 )
 def rules(runbooks: str) -> None:
-    """Write the alarms as a rule file of Prometheus."""
+    """Write the alarms as a rule file for Prometheus."""
     from openoutcry.operations.alarms import rule_file
 
     click.echo(rule_file(runbooks), nl=False)
@@ -53,27 +53,35 @@ def rules(runbooks: str) -> None:
     "--webhook",
     metavar="URL",
     callback=concealed,
-    help="POST what changes there, as Alertmanager would.",
+    help="POST each change to this URL, in Alertmanager's format.",
 )
 @click.option(
     "--smtp",
     type=Endpoint(),
     default="127.0.0.1:25",
     show_default=True,
-    help="The server that takes mail.",
+    help="Send mail through this server.",
 )
 @SMTP_TLS_OPTION
 @SMTP_CA_OPTION
-@click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")
-@click.option("--mail-to", multiple=True, metavar="ADDRESS", help="May be given several times.")
+@click.option(
+    "--mail-from",
+    default="outcry@localhost",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Sender of the mail.",
+)
+@click.option(
+    "--mail-to", multiple=True, metavar="ADDRESS", help="Send mail to this address. Repeatable."
+)
 @click.option(
     "--for",
     "seconds",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="End after so long [never].",
+    help="Stop after SECONDS (default: run until interrupted).",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per change.")
 def watch(
     file: Path | None,
     webhook: str | None,
@@ -85,8 +93,9 @@ def watch(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
-    begins to fire, and what is over."""
+    """Report when an alarm starts to fire and when it ends.
+
+    The command checks a venue (FILE), or every running pipeline, once a second until Control-C."""
     from openoutcry.operations import notify
     from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics

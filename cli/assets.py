@@ -1,4 +1,4 @@
-"""``outcry assets``: the money of a venue."""
+"""``outcry venue assets``: the money of a venue."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ from openoutcry.cli.options import as_json_option
 
 @click.group()
 def assets() -> None:
-    """Show a venue's money, declare another, say in which an instrument is quoted.
+    """Show or declare assets; set an instrument's quote asset.
 
     \b
-    outcry assets show
-    outcry assets declare EUR 2
-    outcry assets quote GOLD EUR 2
+    outcry venue assets show
+    outcry venue assets declare EUR 2
+    outcry venue assets quote GOLD EUR 2
     """
 
 
@@ -25,7 +25,9 @@ def assets() -> None:
 @click.argument("decimals", type=int)
 @asks
 def declare(name: str, decimals: int, file: Path, operator: str | None, as_json: bool) -> None:
-    """Declare money NAME with so many DECIMALS while trading; put it into the file, too."""
+    """Declare the asset NAME with DECIMALS decimals while trading.
+
+    Add it to the venue file as well."""
     request = {"do": "asset", "asset": name, "decimals": decimals}
     send_to_desk(file, request, operator, as_json)
 
@@ -38,10 +40,10 @@ def declare(name: str, decimals: int, file: Path, operator: str | None, as_json:
 def quote(
     instrument: str, name: str, decimals: int, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Quote INSTRUMENT in NAME; its amounts (price x lots x multiplier) have DECIMALS.
+    """Quote INSTRUMENT in the asset NAME, with DECIMALS decimals.
 
-    An instrument that was traded or is held stays in its money: the ledger notes that it did not
-    follow.
+    An amount is price x lots x multiplier. An instrument that was traded or is held keeps its
+    asset; the ledger notes that it did not change.
     """
     request = {"do": "quote", "instrument": instrument, "asset": name, "decimals": decimals}
     send_to_desk(file, request, operator, as_json)
@@ -51,7 +53,7 @@ def quote(
 @FILE_OPTION
 @as_json_option
 def show(file: Path, as_json: bool) -> None:
-    """Money with its decimals and what is quoted in it, as the ledger has it."""
+    """List the assets with their decimals and instruments."""
     from openoutcry.ledger.schedules import money
     from openoutcry.ledger.standing import at
     from openoutcry.venue.file import read_venue

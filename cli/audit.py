@@ -13,13 +13,13 @@ from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 journal_argument = click.argument("journal", type=PathArgument)
 trail_option = click.option(
-    "--trail", "folder", type=PathArgument, help="The trail's folder [JOURNAL/audit]."
+    "--trail", "folder", type=PathArgument, help="Folder of the trail [JOURNAL/audit]."
 )
 
 
 @click.group()
 def audit() -> None:
-    """Every order's life from a journal: chained, verified, asked; reports to regulators.
+    """Build and query the audit trail; write regulators' reports.
 
     \b
     outcry audit build JOURNAL
@@ -39,13 +39,15 @@ def _folder(journal: Path, folder: Path | None) -> Path:
 @audit.command()
 @journal_argument
 @trail_option
-@click.option("--part-commands", type=Count, help="Commands of a part, of a new trail [1048576].")
-@click.option("--close", is_flag=True, help="The last day is over: its parts never change again.")
+@click.option("--part-commands", type=Count, help="Commands per part of a new trail [1048576].")
+@click.option("--close", is_flag=True, help="Close the last day: its parts never change again.")
 @as_json_option
 def build(
     journal: Path, folder: Path | None, part_commands: int | None, close: bool, as_json: bool
 ) -> None:
-    """Bring the trail up to the journal's end; goes on where a build was left, or killed."""
+    """Extend the trail to the journal's end.
+
+    After a stop or a crash the command continues where it stopped."""
     from openoutcry.surveillance.audit import build as making
 
     trail = making.build(
@@ -72,7 +74,9 @@ def _print_heads(days: list[dict[str, Any]]) -> None:
 @trail_option
 @as_json_option
 def heads(journal: Path, folder: Path | None, as_json: bool) -> None:
-    """The head hash of each day: publish it, and nobody can change the day unnoticed."""
+    """Print the head hash of each day.
+
+    Publish it, and any later change to the day shows."""
     from openoutcry.surveillance.audit import chain
 
     days = chain.heads(chain.read_chain(_folder(journal, folder)))
@@ -93,13 +97,17 @@ def _published(texts: tuple[str, ...]) -> dict[str, str]:
 @audit.command()
 @journal_argument
 @trail_option
-@click.option("--head", "published", multiple=True, help="DAY=HASH, noted elsewhere.")
-@click.option("--rebuild", is_flag=True, help="Make it again from the journal, and compare.")
+@click.option(
+    "--head", "published", multiple=True, help="A head hash that was stored elsewhere, as DAY=HASH."
+)
+@click.option("--rebuild", is_flag=True, help="Rebuild the trail from the journal and compare.")
 @as_json_option
 def verify(
     journal: Path, folder: Path | None, published: tuple[str, ...], rebuild: bool, as_json: bool
 ) -> None:
-    """Read every byte of the trail; exit status 1 if one is not what was written."""
+    """Verify every byte of the trail.
+
+    Exit status 1 if a byte differs from what was written."""
     from openoutcry.surveillance.audit import verify as checking
 
     place = _folder(journal, folder)
@@ -124,13 +132,13 @@ def verify(
 @audit.command()
 @journal_argument
 @click.argument("order")
-@click.option("--symbol", help="Of an id that orders of several instruments have.")
+@click.option("--symbol", help="Instrument, if orders of several have the id.")
 @trail_option
 @answer_options
 def order(
     journal: Path, order: str, symbol: str | None, folder: Path | None, form: str, out: Path | None
 ) -> None:
-    """An order's life, by its id or its UUID."""
+    """Show an order's history, by its id or UUID."""
     from openoutcry.surveillance.audit.trail import Trail
 
     show_answer(Trail(_folder(journal, folder)).order(order, symbol), form, out)
@@ -145,8 +153,10 @@ def _moments(begin: str | None, end: str | None) -> tuple[int, int]:
     )
 
 
-from_option = click.option("--from", "begin", help="2026-11-22T10:00, without an offset UTC.")
-to_option = click.option("--to", "end", help="Before this moment.")
+from_option = click.option(
+    "--from", "begin", help="Start at this time: 2026-11-22T10:00 (UTC unless it has an offset)."
+)
+to_option = click.option("--to", "end", help="End before this time.")
 
 
 @audit.command()
@@ -165,7 +175,7 @@ def participant(
     form: str,
     out: Path | None,
 ) -> None:
-    """All that a participant did, and what happened to his orders."""
+    """List a participant's actions and the events of its orders."""
     from openoutcry.surveillance.audit.trail import Trail
 
     trail = Trail(_folder(journal, folder))
@@ -175,7 +185,14 @@ def participant(
 @audit.command()
 @journal_argument
 @click.argument("symbol")
-@click.option("--action", "actions", multiple=True, default=("NEW", "TRADE"), show_default=True)
+@click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    default=("NEW", "TRADE"),
+    show_default=True,
+    help="Show events of this action. Repeatable.",
+)
 @from_option
 @to_option
 @trail_option
@@ -190,7 +207,7 @@ def symbol(
     form: str,
     out: Path | None,
 ) -> None:
-    """What happened to a symbol's orders, by action."""
+    """List the events of a symbol's orders, by action."""
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.trail import Trail
 
@@ -202,11 +219,17 @@ def symbol(
 @audit.command()
 @journal_argument
 @click.argument("order", type=int)
-@click.option("--symbol", help="Of an id that orders of several instruments have.")
-@click.option("--entry", type=click.IntRange(1), help="Of an id that several had: which came so.")
+@click.option("--symbol", help="Instrument, if orders of several have the id.")
+@click.option(
+    "--entry",
+    type=click.IntRange(1),
+    help="Which order, in order of arrival, if several had the id.",
+)
 @as_json_option
 def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_json: bool) -> None:
-    """Why an order did not trade, or not whole: who was ahead, what was hidden, which limit."""
+    """Explain why an order did not trade, or only in part.
+
+    The answer names orders ahead of it, hidden quantity and limits."""
     from openoutcry.surveillance.audit.why import why as ask
 
     answer = ask(journal, order, symbol, entry or 0)
@@ -222,9 +245,10 @@ def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_jso
 @journal_argument
 @as_json_option
 def fairness(journal: Path, as_json: bool) -> None:
-    """Arrival against processing, lanes, the speed bump, latencies by participant.
+    """Compare arrival with processing order; report latencies.
 
-    Exit status 1 if a command was sequenced or let in out of its turn.
+    The report covers lanes, the speed bump and the latency of each participant. Exit status 1 if a
+    command was sequenced or admitted out of turn.
     """
     from openoutcry.pipeline.contract.words import BURST
     from openoutcry.replay.projections import JournalReader

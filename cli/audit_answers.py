@@ -35,13 +35,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def answer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Form and file: what every answer takes."""
     for option in (
-        click.option("--out", type=PathArgument, help="File to write; of Parquet needed."),
+        click.option("--out", type=PathArgument, help="File to write; required for Parquet."),
         click.option(
             "--format",
             "form",
             default="table",
             show_default=True,
             type=click.Choice(["table", "csv", "json", "parquet"]),
+            help="Format of the output.",
         ),
     ):
         function = option(function)

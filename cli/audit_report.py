@@ -13,21 +13,21 @@ from openoutcry.cli.options import PathArgument
 
 journal_argument = click.argument("journal", type=PathArgument)
 trail_option = click.option(
-    "--trail", "folder", type=PathArgument, help="The trail's folder [JOURNAL/audit]."
+    "--trail", "folder", type=PathArgument, help="Folder of the trail [JOURNAL/audit]."
 )
-day_option = click.option("--day", required=True, help="2026-11-22, a day of the trail (UTC).")
+day_option = click.option("--day", required=True, help="A day of the trail, UTC: 2026-11-22.")
 codes_option = click.option(
     "--codes",
     type=PathArgument,
     required=True,
-    help="File of LEIs, ISINs and the MIC: `outcry audit report codes` writes an example.",
+    help="File with LEIs, ISINs and the MIC; `outcry audit report codes` writes an example.",
 )
 out_option = click.option("--out", type=PathArgument, help="File to write [standard output].")
 
 
 @click.group()
 def report() -> None:
-    """RTS 24 order records, RTS 22 transactions, RTS 9 ratios, emergencies, realised gains.
+    """Write RTS 24, RTS 22 and RTS 9 reports, and others.
 
     \b
     outcry audit report codes JOURNAL --out codes.toml
@@ -58,7 +58,9 @@ def _trail(journal: Path, folder: Path | None) -> Any:
 @journal_argument
 @out_option
 def codes(journal: Path, out: Path | None) -> None:
-    """An example of the file of codes, with a table for each instrument and participant."""
+    """Write an example of the file of codes.
+
+    It has a table for each instrument and participant."""
     from openoutcry.surveillance.reports.example import example_codes
 
     _give(example_codes(journal).encode(), out)
@@ -67,7 +69,7 @@ def codes(journal: Path, out: Path | None) -> None:
 @report.command()
 @click.argument("name", type=click.Choice(["rts24", "rts22", "rts9", "emergency"]))
 def schema(name: str) -> None:
-    """The JSON Schema of a report's rows."""
+    """Print the JSON Schema of a report's rows."""
     from openoutcry.surveillance.reports import emergency, rts9, rts22, rts24
 
     tables = {"rts24": rts24, "rts22": rts22, "rts9": rts9, "emergency": emergency}
@@ -104,25 +106,28 @@ def _of_a_day(name: str, rows: str, what: str) -> None:
 _of_a_day(
     "rts24",
     "records",
-    "Order records of a day (EU 2017/580), a row for each event of an order, CSV.",
+    "Write a day's order records (EU 2017/580), as CSV.\n\nThere is a row for each event "
+    "of an order.",
 )
 _of_a_day(
     "rts22",
     "transactions",
-    "Transactions of a day shaped as EU 2017/590 has them, two rows a trade, CSV.",
+    "Write a day's transactions (EU 2017/590), as CSV.\n\nThere are two rows per trade.",
 )
 
 
 @report.command()
 @journal_argument
 @day_option
-@click.option("--codes", type=PathArgument, help="With [rts9]: what an order type counts as.")
+@click.option("--codes", type=PathArgument, help="File with [rts9]: how each order type counts.")
 @trail_option
 @out_option
 def rts9(
     journal: Path, day: str, codes: Path | None, folder: Path | None, out: Path | None
 ) -> None:
-    """Ratios of orders to transactions by participant and instrument (EU 2017/566), CSV."""
+    """Write ratios of orders to trades (EU 2017/566), as CSV.
+
+    There is a row for each participant and instrument."""
     from openoutcry.surveillance.reports.reference_data import read_codes
     from openoutcry.surveillance.reports.rts9 import TABLE, counts_of, ratios
 
@@ -132,11 +137,13 @@ def rts9(
 
 @report.command()
 @journal_argument
-@click.option("--from", "begin", help="What began from then on: 2026-11-22T10:00.")
-@click.option("--to", "end", help="And before this moment.")
+@click.option(
+    "--from", "begin", help="Include those that began at or after this time: 2026-11-22T10:00."
+)
+@click.option("--to", "end", help="Include those that began before this time.")
 @out_option
 def emergency(journal: Path, begin: str | None, end: str | None, out: Path | None) -> None:
-    """Halts, kills, pauses and emergency closes, since when, for whom, how long, CSV."""
+    """Write halts, kills, pauses and emergency closes, as CSV."""
     from openoutcry.surveillance.reports.emergency import TABLE, stops
 
     from_ns = -(2**63) if begin is None else moment_ns(begin)
@@ -146,20 +153,21 @@ def emergency(journal: Path, begin: str | None, end: str | None, out: Path | Non
 
 @report.command()
 @journal_argument
-@click.option("--participant", type=click.IntRange(0, 65_535), help="Only this one's.")
-@click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00.")
+@click.option("--participant", type=click.IntRange(0, 65_535), help="Show only this participant.")
+@click.option("--as-of", help="As of a command (a number) or a time: 2026-11-22T17:00.")
 @click.option(
     "--format",
     "form",
     default="table",
     show_default=True,
     type=click.Choice(["table", "csv", "json", "parquet", "pdf"]),
+    help="Format of the report.",
 )
-@click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed.")
+@click.option("--out", type=PathArgument, help="File to write; required for Parquet and PDF.")
 def tax(
     journal: Path, participant: int | None, as_of: str | None, form: str, out: Path | None
 ) -> None:
-    """Realised gains by lot, first in, first out: what each cost, what it fetched, when."""
+    """Write realised gains by lot, first in, first out."""
     from openoutcry.cli.ledger import show
     from openoutcry.cli.ledger_moment import standing_at
     from openoutcry.ledger.tax import tax as gains

@@ -17,14 +17,14 @@ from openoutcry.cli.options import as_json_option
     multiple=True,
     required=True,
     metavar="FILE.py:NAME",
-    help="What to run; without a file one of ours: maker, taker, requoter.  Repeatable.",
+    help="FILE:NAME, or one of ours: maker, taker, requoter. Repeatable.",
 )
 @click.option(
     "--param",
     "parameters",
     multiple=True,
     metavar="NAME=VALUES",
-    help="1,2,3 or 1..3; every combination is run.  Repeatable.",
+    help="Values of a parameter: 1,2,3 or 1..3. Every combination runs. Repeatable.",
 )
 @click.option(
     "--latency",
@@ -41,42 +41,44 @@ from openoutcry.cli.options import as_json_option
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Of the latencies that are drawn.",
+    help="Seed of the drawn latencies.",
 )
 @click.option(
     "--maker-fee",
     type=int,
     default=0,
     show_default=True,
-    help="Millionths of the money traded; negative: a rebate.",
+    help="Millionths of the traded amount; negative: a rebate.",
 )
-@click.option("--taker-fee", type=int, default=0, show_default=True)
+@click.option(
+    "--taker-fee", type=int, default=0, show_default=True, help="Millionths of the traded amount."
+)
 @click.option(
     "--limit",
     "limits",
     multiple=True,
     metavar="SETTING=VALUE",
-    help="A risk limit of the strategy, as of a venue's participants.  Repeatable.",
+    help="A risk limit of the strategy, as in a venue file. Repeatable.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of results; with those of the same plan in it, the rest is done.",
+    help="Folder of results; if it has some of the same plan, only the rest runs.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(0),
     default=2,
     show_default=True,
-    help="Processes of Ray on this machine; 0: in this process, without Ray.",
+    help="Ray processes to start on this machine; 0: run in this process, without Ray.",
 )
-@click.option("--address", help="Of a Ray cluster to use instead; all its nodes see --out.")
+@click.option("--address", help="Use this Ray cluster instead; all its nodes must see --out.")
 @as_json_option
 def backtest(out: Path, workers: int, address: str | None, as_json: bool, **options: Any) -> None:
-    """Run strategies over recorded days: fills by queue position, on many cores.
+    """Run strategies over recorded days, with queue positions.
 
-    Every day is run with every strategy, parameter and latency.
+    Every day runs with every strategy, parameter and latency, on many cores.
 
     \b
     outcry backtest itch:DAY.itch@AAPL --strategy maker --param offset_ticks=0..3 --out results

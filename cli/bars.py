@@ -1,4 +1,4 @@
-"""``outcry bars``: open, high, low, close, volume and VWAP of a journal's trades."""
+"""``outcry feed bars``: open, high, low, close, volume and VWAP of a journal's trades."""
 
 import json
 from dataclasses import asdict
@@ -21,18 +21,18 @@ from openoutcry.cli.options import PathArgument, as_json_option
     type=click.IntRange(1, 86_400),
     default=60,
     show_default=True,
-    help="Seconds of a bar: 60 a minute, 86400 a day (UTC).",
+    help="Length of a bar in seconds; 86400: a day (UTC).",
 )
-@click.option("--from", "begin", help="First moment, ISO 8601; without an offset UTC.")
-@click.option("--to", "end", help="Moment at which it ends.")
+@click.option("--from", "begin", help="Start at this time, ISO 8601 (UTC unless it has an offset).")
+@click.option("--to", "end", help="End before this time.")
 @click.option(
     "--decimals",
     type=click.IntRange(0, 9),
     default=4,
     show_default=True,
-    help="Of a tick, for what is printed.",
+    help="Decimals of a tick in the printed prices.",
 )
-@click.option("--parquet", type=PathArgument, help="Write them to this file, in ticks.")
+@click.option("--parquet", type=PathArgument, help="Write the bars to this file, in ticks.")
 @as_json_option
 def bars(
     journal: Path,
@@ -44,9 +44,10 @@ def bars(
     parquet: Path | None,
     as_json: bool,
 ) -> None:
-    """Bars of what a journal's market traded: a second, a minute, a day.
+    """Aggregate a journal's trades into bars.
 
-    Volume, turnover and VWAP are exact; --json and --parquet give ticks and lots.
+    A bar lasts a second or longer. Volume, turnover and VWAP are exact; --json and --parquet give
+    ticks and lots.
     """
     from rich.console import Console
 

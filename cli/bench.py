@@ -25,10 +25,10 @@ class Subjects(click.Group):
 
 
 @click.group(cls=Subjects, invoke_without_command=True)
-@click.option("--setup", is_flag=True, help="Install every subject's peers, measure nothing.")
+@click.option("--setup", is_flag=True, help="Install the peers of every subject, and exit.")
 @click.pass_context
 def bench(context: click.Context, setup: bool) -> None:
-    """Measure on this machine: medians over interleaved rounds, each with its error."""
+    """Measure on this machine; report medians with their errors."""
     if setup:
         raise SystemExit(max(s.function(s.setup)() for s in SUBJECTS.values() if s.setup))
     if context.invoked_subcommand is None:
@@ -38,12 +38,16 @@ def bench(context: click.Context, setup: bool) -> None:
 def subject_command(subject: Subject) -> click.Command:
     """The command of one subject: the options that all have, and its own."""
     parameters: list[click.Parameter] = [
-        click.Option(["--rounds"], type=click.IntRange(1), help="Interleaved rounds [7, quick 3]."),
         click.Option(
-            ["--quick"], is_flag=True, help="Shorter runs: figures to look at, not to quote."
+            ["--rounds"], type=click.IntRange(1), help="Number of interleaved rounds [7, quick 3]."
         ),
         click.Option(
-            ["--json", "as_json"], is_flag=True, help="One JSON document on standard output."
+            ["--quick"],
+            is_flag=True,
+            help="Measure for a shorter time; do not quote these figures.",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Print one JSON document on standard output."
         ),
         click.Option(["--out"], type=PathArgument, help="Write the document to this file."),
         click.Option(["--report"], type=PathArgument, help="Write an HTML report to this file."),
@@ -51,19 +55,19 @@ def subject_command(subject: Subject) -> click.Command:
             ["--export"],
             type=PathArgument,
             metavar="DIR",
-            help="Write Parquet and Prometheus files there; of the pipeline also HdrHistogram "
-            "files and a trace for Perfetto.",
+            help="Write Parquet and Prometheus files to this folder; for the pipeline also "
+            "HdrHistogram files and a Perfetto trace.",
         ),
     ]
     if subject.peers:
         parameters.append(
-            click.Option(["--against"], metavar="LIST", help="Peers, comma-separated [all].")
+            click.Option(
+                ["--against"], metavar="LIST", help="Peers to compare with, comma-separated [all]."
+            )
         )
     if subject.setup:
         parameters.append(
-            click.Option(
-                ["--setup"], is_flag=True, help="Install the peers' packages, measure nothing."
-            )
+            click.Option(["--setup"], is_flag=True, help="Install the peers' packages, and exit.")
         )
     parameters += [
         click.Option([f"--{name}"], is_flag=True, help=what) for name, what in subject.flags
@@ -75,8 +79,7 @@ def subject_command(subject: Subject) -> click.Command:
     return click.Command(
         subject.name,
         params=parameters,
-        help=f"Measure {subject.what}.",
-        short_help=subject.what,
+        help=f"Measure {subject.what}.\n\n{subject.details}".rstrip(),
         callback=partial(_measure, subject),
     )
 

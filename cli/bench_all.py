@@ -14,16 +14,19 @@ from openoutcry.report.bench_report import write_bench_report
 from openoutcry.report.terminal import show
 
 
-@click.command("all", short_help="every subject, one report")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds a subject [7, quick 2].")
-@click.option("--quick", is_flag=True, help="Ten minutes on two cores instead of an hour.")
-@click.option("--subjects", metavar="LIST", help="Some subjects, comma-separated [all].")
+@click.command("all")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds per subject [7, quick 2].")
+@click.option("--quick", is_flag=True, help="Take ten minutes on two cores instead of an hour.")
+@click.option("--subjects", metavar="LIST", help="Subjects, comma-separated [all].")
 @click.option(
-    "--out", type=PathArgument, metavar="DIR", help="Write each subject's document there."
+    "--out", type=PathArgument, metavar="DIR", help="Write each subject's document to this folder."
 )
-@click.option("--report", type=PathArgument, help="Where the report goes [bench.html].")
+@click.option("--report", type=PathArgument, help="Write the report to this file [bench.html].")
 @click.option(
-    "--export", type=PathArgument, metavar="DIR", help="As of one subject, in a folder each."
+    "--export",
+    type=PathArgument,
+    metavar="DIR",
+    help="Write Parquet and Prometheus files, in a folder per subject.",
 )
 @as_json_option
 def bench_all(
@@ -35,7 +38,9 @@ def bench_all(
     export: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure every subject, each in a process of its own, and leave one report."""
+    """Measure every subject and write one report.
+
+    Each subject runs in its own process."""
     names = None if subjects is None else [name.strip() for name in subjects.split(",")]
     for name in names or []:
         if name not in SUBJECTS:

@@ -27,23 +27,24 @@ WIDE, LOG_WIDTH = 120, 160
     "--threshold",
     type=click.FloatRange(0),
     metavar="PERCENT",
-    help="Call only differences of at least this, and end with exit status 1 if B is slower or "
-    "lacks a figure of A.",
+    help="Report only differences of at least this; exit with status 1 if B is slower or lacks "
+    "a figure of A.",
 )
 @click.option(
     "--figure",
     "figures",
     multiple=True,
     metavar="NAME",
-    help="Judge this figure only (may be given again): fewer figures need fewer rounds.",
+    help="Compare only this figure (repeatable): fewer figures need fewer rounds.",
 )
 @as_json_option
 def compare(
     a: Path, b: Path, threshold: float | None, figures: tuple[str, ...], as_json: bool
 ) -> None:
-    """Say whether B is faster or slower than A, figure by figure, or that these rounds cannot tell.
+    """Compare result A with result B, figure by figure.
 
-    A and B are documents that --out wrote.
+    A and B are documents that --out wrote. Each figure is faster, slower or undecided: these rounds
+    cannot tell.
     """
     before, after = read_document(a), read_document(b)
     verdicts = judge(before, after, threshold, figures)

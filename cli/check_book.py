@@ -10,17 +10,26 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.command("check-book")
 @click.option("--lobster", type=PathArgument, required=True, help="LOBSTER message file.")
-@click.option("--orderbook", type=PathArgument, required=True, help="The recorded book after each.")
-@click.option("--seed-book", type=PathArgument, help="Book after the first message.")
-@click.option("--levels", type=click.IntRange(1), help="Levels to compare [all recorded].")
+@click.option(
+    "--orderbook",
+    type=PathArgument,
+    required=True,
+    help="LOBSTER book file: the book after each message.",
+)
+@click.option(
+    "--seed-book", type=PathArgument, help="LOBSTER book file with the book before the messages."
+)
+@click.option(
+    "--levels", type=click.IntRange(1), help="Number of levels to compare [all recorded]."
+)
 @as_json_option
 def check_book(
     lobster: Path, orderbook: Path, seed_book: Path | None, levels: int | None, as_json: bool
 ) -> None:
-    """Run recorded messages through our matcher; compare its book with the recorded one.
+    """Replay a recorded market; compare our book with its book.
 
     A recorded execution enters as an aggressing order, so the matcher must find the maker itself.
-    Differences are the answer, not an error: they are counted, and the first is shown.
+    Differences are a result, not an error: the command counts them and shows the first.
     """
     from openoutcry.bench.check_book import check_book as check
 

@@ -22,19 +22,19 @@ MAX_REASONS_SHOWN = 5
 
 @click.group()
 def client() -> None:
-    """Trade with a venue: a prompt, or a load of orders."""
+    """Trade at a venue: a prompt, or a load of orders."""
 
 
 def _session_options(command: Any) -> Any:
     for option in (
-        click.option("--server-name", default="", help="What the port's certificate names [HOST]."),
+        click.option("--server-name", default="", help="Name in the port's certificate [HOST]."),
         click.option(
             "--ca",
             type=PathArgument,
-            help="Speak TLS and trust this certificate alone, or what it signed (PEM).",
+            help="Use TLS and trust only this certificate or what it signed (PEM).",
         ),
         click.option(
-            "--tls", is_flag=True, help="Speak TLS and trust the system's certificate authorities."
+            "--tls", is_flag=True, help="Use TLS and trust the system's certificate authorities."
         ),
         click.option(
             "--password",
@@ -42,9 +42,9 @@ def _session_options(command: Any) -> Any:
             prompt=True,
             hide_input=True,
             callback=concealed,
-            help="Of the session [OUTCRY_PASSWORD].",
+            help="Password of the session [default: OUTCRY_PASSWORD].",
         ),
-        click.option("--user", required=True, help="The session's name."),
+        click.option("--user", required=True, help="Name of the session."),
     ):
         command = option(command)
     return command
@@ -56,14 +56,14 @@ def _protocol_option(*choices: str) -> Any:
         type=click.Choice(choices),
         default="ouch",
         show_default=True,
-        help="OUCH 4.2 (ouch), 5.0 (ouch50), FIX 4.4 (fix)."
+        help="OUCH 4.2 (ouch), OUCH 5.0 (ouch50) or FIX 4.4 (fix)."
         if "fix" in choices
         else "OUCH 4.2 or 5.0.",
     )
 
 
 _target_option = click.option(
-    "--target", default="OUTCRY", show_default=True, help="The venue's CompID, of FIX."
+    "--target", default="OUTCRY", show_default=True, help="The venue's CompID, for FIX."
 )
 
 
@@ -96,9 +96,9 @@ def _version(protocol: str) -> str:
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="First message wanted; 0: only what is new.",
+    help="First message to receive; 0: only new ones.",
 )
-@click.option("--prefix", default="C", show_default=True, help="Of the tokens.")
+@click.option("--prefix", default="C", show_default=True, help="Prefix of the order tokens.")
 def ouch(
     to: tuple[str, int],
     protocol: str,
@@ -108,7 +108,7 @@ def ouch(
     prefix: str,
     **tls: Any,
 ) -> None:
-    """Log in over SoupBinTCP and read commands: `help` says which."""
+    """Log in over SoupBinTCP and read commands; `help` lists them."""
     version = _version(protocol)
     with OuchClient(
         *to, user, password, version=version, sequence=sequence, prefix=prefix, **_tls(**tls)
@@ -121,8 +121,14 @@ def ouch(
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
 @_target_option
-@click.option("--version", type=click.Choice(["4.4", "4.2"]), default="4.4", show_default=True)
-@click.option("--prefix", default="", help="Of the ClOrdIDs; none: the time of day.")
+@click.option(
+    "--version",
+    type=click.Choice(["4.4", "4.2"]),
+    default="4.4",
+    show_default=True,
+    help="Version of FIX.",
+)
+@click.option("--prefix", default="", help="Prefix of the ClOrdIDs (default: the time of day).")
 def fix(
     to: tuple[str, int],
     user: str,
@@ -132,7 +138,9 @@ def fix(
     prefix: str,
     **tls: Any,
 ) -> None:
-    """Log on over FIX (both sides count from 1) and read commands: `help` says which."""
+    """Log on over FIX and read commands; `help` lists them.
+
+    Both sides reset their sequence numbers to 1."""
     prefix = prefix or time.strftime("%H%M%S-")
     with FixClient(
         *to, user, password, target=target, version=version, prefix=prefix, **_tls(**tls)
@@ -151,7 +159,7 @@ def fix(
     type=click.Choice(["soupbin", "fix"]),
     default="soupbin",
     show_default=True,
-    help="SoupBinTCP, or FIX 4.4: from now on.",
+    help="SoupBinTCP, or FIX 4.4 (new events only).",
 )
 @_target_option
 @click.option(
@@ -159,13 +167,13 @@ def fix(
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="First message wanted; 0: only what is new. Not over FIX.",
+    help="First message to receive; 0: only new ones. Not over FIX.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     default=None,
-    help="End after so long without a message; otherwise when interrupted.",
+    help="Stop after SECONDS without a message (default: run until interrupted).",
 )
 def drop_copy(
     to: tuple[str, int],
@@ -177,7 +185,7 @@ def drop_copy(
     seconds: float | None,
     **tls: Any,
 ) -> None:
-    """Show everything that happens to the orders of a participant or a group, as it happens."""
+    """Show all events of a participant's or group's orders, live."""
     if protocol == "fix":
         with FixClient(*to, user, password, target=target, **_tls(**tls)) as reports:
             click.echo(f"logged on to {target}")
@@ -208,18 +216,20 @@ def _read(prompt: Prompt, connection: socket.socket) -> None:
     type=Count,
     default=1,
     show_default=True,
-    help="How many; {n} in --user and --password is the session's number, from 1.",
+    help="Number of sessions; {n} in --user and --password is the session's number, from 1.",
 )
-@click.option("--orders", type=Count, default=10_000, show_default=True)
+@click.option(
+    "--orders", type=Count, default=10_000, show_default=True, help="Number of orders to send."
+)
 @click.option(
     "--rate",
     type=click.IntRange(0),
     default=10_000,
     show_default=True,
-    help="Orders a second by intended send time; 0: as fast as they go.",
+    help="Orders per second, paced by intended send time; 0: as fast as possible.",
 )
-@click.option("--symbol", default="GOLD", show_default=True)
-@click.option("--price", default="2000", show_default=True)
+@click.option("--symbol", default="GOLD", show_default=True, help="Instrument to trade.")
+@click.option("--price", default="2000", show_default=True, help="Price of the orders.")
 @as_json_option
 def load(
     to: tuple[str, int],
@@ -235,9 +245,10 @@ def load(
     as_json: bool,
     **tls: Any,
 ) -> None:
-    """Buys and sells of one lot, by intended send time; latency from then to the answer.
+    """Send orders of one lot at a rate; report the latency.
 
-    Without --symbol and --price: orders that trade at the venue of `outcry venue init`."""
+    Latency is measured from the intended send time to the acknowledgement. Without --symbol and
+    --price the orders suit the venue of `outcry venue init`."""
     clients: list[OuchClient | FixClient] = []
     secured = _tls(**tls)
     try:

@@ -38,17 +38,17 @@ ZONE = click.option(
 
 
 @click.group(invoke_without_command=True)
-@click.option("--watch", is_flag=True, help="Say it again every second, until Control-C.")
+@click.option("--watch", is_flag=True, help="Repeat every second, until Control-C.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document on standard output (with --watch one a line).",
+    help="Print one JSON document on standard output (with --watch one per line).",
 )
 @ZONE
 @click.pass_context
 def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
-    """What time it is, how wrong that may be, and whether RTS 25's 100 us hold.
+    """Show the time, its error bound, and whether it meets RTS 25.
 
     \b
     outcry clock                   one look
@@ -116,15 +116,17 @@ def _zone(name: str) -> ZoneInfo:
 
 
 @clock.command()
-@click.option("--phc", type=click.Path(), help="PTP hardware clock [every /dev/ptp*].")
+@click.option("--phc", type=click.Path(), help="PTP hardware clock to read [every /dev/ptp*].")
 @click.option("--ptp4l", type=click.Path(), help=f"ptp4l's socket [{PTP4L_SOCKET}, if there].")
 @click.option(
     "--smeared",
     is_flag=True,
-    help="The NTP servers of this machine smear leap seconds, from noon to noon.",
+    help="Assume that this machine's NTP servers smear leap seconds from noon to noon.",
 )
 @click.option(
-    "--simulate", is_flag=True, help="A made-up machine and grandmaster instead of this one's."
+    "--simulate",
+    is_flag=True,
+    help="Simulate a machine and a grandmaster instead of reading real ones.",
 )
 @click.option(
     "--seed",
@@ -134,7 +136,9 @@ def _zone(name: str) -> ZoneInfo:
     help="Seed of the simulation.",
 )
 def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, seed: int) -> None:
-    """Keep the clock page until Control-C; print what happens.  No clock is set or steered."""
+    """Keep the clock page up to date until Control-C; print events.
+
+    The daemon never sets or steers a clock."""
     table = load_table()
     host = live_machine(table, seed) if simulate else Machine()
     for path in (phc, ptp4l):
@@ -191,12 +195,13 @@ def _say(table: Any) -> Any:
 
 @clock.command()
 @click.argument("journal", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @ZONE
 def report(journal: Path, as_json: bool, zone: str) -> None:
-    """How well the time was known while JOURNAL was written, day by day.
+    """Report how precise the clock was while JOURNAL was written.
 
-    Exit status 1 if RTS 25 did not hold all the time, or there is no evidence that it did.
+    There is a line for each day. Exit status 1 if RTS 25 was not met all the time, or if there is
+    no evidence that it was.
     """
     place, table = _zone(zone), load_table()
     journal_records = clock_records(journal, table)

@@ -20,7 +20,7 @@ folder_argument = click.argument("folder", type=PathArgument)
 
 @click.group()
 def cluster() -> None:
-    """Three nodes of NATS JetStream on this machine, or what one elsewhere holds.
+    """Run or inspect a NATS JetStream cluster of three nodes.
 
     \b
     outcry cluster up cluster
@@ -34,12 +34,14 @@ def cluster() -> None:
 @click.option(
     "--until-killed",
     is_flag=True,
-    help="Stay here, and take the nodes along when this command ends.",
+    help="Keep running, and stop the nodes when this command ends.",
 )
 @as_json_option
 def up(folder: Path, until_killed: bool, as_json: bool) -> None:
-    """Start the cluster of FOLDER, made with free ports, certificates and passwords of its own if
-    there is none yet.  It runs until `outcry cluster down`."""
+    """Start the cluster of FOLDER; create it if there is none.
+
+    A new cluster gets free ports, certificates and passwords. It runs until `outcry cluster
+    down`."""
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.store import damaged
 
@@ -90,7 +92,7 @@ def _stay(nats_cluster: "Cluster") -> None:
 @cluster.command()
 @folder_argument
 def down(folder: Path) -> None:
-    """End the nodes of FOLDER; what they hold stays."""
+    """Stop the nodes of FOLDER; their data stays."""
     from openoutcry.replica.cluster import Cluster
 
     nats_cluster = Cluster.load(folder)
@@ -106,11 +108,13 @@ def down(folder: Path) -> None:
     type=click.FloatRange(0.1, 86_400),
     default=60,
     show_default=True,
-    help="Between two polls; each reads all that the nodes hold.",
+    help="Seconds between two checks; each reads everything that the nodes store.",
 )
 def watch(folder: Path, every_s: float) -> None:
-    """Prove what the nodes of FOLDER hold on their disks while they run, until Control-C; a damaged
-    one is ended, before it leads with what it has not."""
+    """Verify the disks of the running nodes of FOLDER.
+
+    The command runs until Control-C. It stops a damaged node before that node can lead with
+    incomplete data."""
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.watch import watch as look
 
@@ -124,7 +128,7 @@ def watch(folder: Path, every_s: float) -> None:
 @folder_argument
 @click.argument("node")
 def resync(folder: Path, node: str) -> None:
-    """Wipe what NODE of FOLDER has stored and let it get everything from the others."""
+    """Wipe a NODE of FOLDER and copy everything from the others."""
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.resync import resync_node
 
@@ -137,8 +141,9 @@ def resync(folder: Path, node: str) -> None:
 @click.argument("cluster", metavar="FOLDER|URLS")
 @as_json_option
 def status(cluster: str, as_json: bool) -> None:
-    """Who leads each stream, how far its copies are behind, its epochs and leases; of a cluster on
-    this machine also each node's disk and the last block of it that was verified."""
+    """Show each stream's leader, lag, epochs and leases.
+
+    For a cluster on this machine, also show each node's disk and its last verified block."""
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.cluster_status import status_document
 

@@ -1,4 +1,4 @@
-"""``outcry console``: the page from which a venue is run."""
+"""``outcry venue console``: the page from which a venue is run."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -26,19 +26,19 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
             type=Listening(),
             default=address,
             show_default=True,
-            help="Where the page is served.",
+            help="Serve the page at this address.",
         ),
         click.option(
             "--certificate",
             type=PathArgument,
-            help="For TLS (PEM); else the one of the venue's ports, if one has any.",
+            help="Certificate for TLS, PEM [default: the one of the venue's ports].",
         ),
-        click.option("--key", type=PathArgument, help="Of the certificate (PEM)."),
+        click.option("--key", type=PathArgument, help="Private key of the certificate (PEM)."),
         click.option(
             "--name",
             "names",
             multiple=True,
-            help="A name by which the page is asked, beside the address.",
+            help="Another host name under which browsers open the page. Repeatable.",
         ),
     )
 
@@ -58,7 +58,7 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     type=PathArgument,
     multiple=True,
     metavar="DIR",
-    help="Journal of a standby that can be read here: its state is shown.",
+    help="Show the state of the standby with this journal. Repeatable.",
 )
 def console(
     file: Path,
@@ -68,13 +68,13 @@ def console(
     names: tuple[str, ...],
     standbys: tuple[Path, ...],
 ) -> None:
-    """Serve the page from which a venue (FILE) is watched and run, until Control-C.
+    """Serve the web page on which operators run the venue.
 
     \b
-    outcry console venue.toml
+    outcry venue console venue.toml
 
-    Operators of the file ([[operator]]) log in. What they do goes through the venue's desk; the
-    venue does without the page.
+    The page is served until Control-C. Operators of the file ([[operator]]) log in. Their requests
+    go through the venue's desk; the venue works without the page.
     """
     from openoutcry.console.extra import require_extra
 

@@ -1,4 +1,4 @@
-"""``outcry corporate``: dividends and splits of a venue's instruments."""
+"""``outcry venue corporate``: dividends and splits of a venue's instruments."""
 
 from pathlib import Path
 
@@ -7,28 +7,36 @@ import click
 from openoutcry.cli.desk import asks, send_to_desk
 
 PRICE = click.option(
-    "--price", type=int, help="Ticks behind it [worked out of the last price, half to even]."
+    "--price",
+    type=int,
+    help="New reference price in ticks [computed from the last price, half to even].",
 )
 
 
 @click.group()
 def corporate() -> None:
-    """Dividends, splits and the reference price of a running venue's instrument.
+    """Apply a dividend, a split or a new reference price.
 
-    The instrument is halted before (`outcry halt`) and goes on behind it (`outcry resume`).
-    Everybody's open orders in it are cancelled.
+    Halt the instrument first (`outcry venue halt`) and resume it afterwards (`outcry venue
+    resume`). The venue cancels all open orders in it.
 
     \b
-    outcry corporate dividend GOLD 25 --why "ex-day"
-    outcry corporate split GOLD 2 1 --price 100000
-    outcry corporate reference GOLD 100000
+    outcry venue corporate dividend GOLD 25 --why "ex-day"
+    outcry venue corporate split GOLD 2 1 --price 100000
+    outcry venue corporate reference GOLD 100000
     """
 
 
 @corporate.command()
 @click.argument("instrument")
 @click.argument("amount", type=int)
-@click.option("--lots", type=int, default=1, show_default=True, help="The AMOUNT is of so many.")
+@click.option(
+    "--lots",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Number of lots for which AMOUNT is paid.",
+)
 @PRICE
 @asks
 def dividend(
@@ -40,7 +48,9 @@ def dividend(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Pay AMOUNT, in whole units of INSTRUMENT's money, for each lot; who is short pays it."""
+    """Pay AMOUNT for each lot of INSTRUMENT.
+
+    AMOUNT is in whole units of its asset. The holder of a short position pays it."""
     request = {
         "do": "dividend",
         "instrument": instrument,
@@ -66,7 +76,9 @@ def split(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Turn OLD lots into NEW ones; fewer: a reverse split. A fraction is paid in money."""
+    """Turn every OLD lots of INSTRUMENT into NEW lots.
+
+    Fewer NEW than OLD lots is a reverse split. Fractions are paid in the instrument's asset."""
     request = {"do": "split", "instrument": instrument, "new": new, "old": old, "price": price}
     send_to_desk(file, request, operator, as_json)
 
@@ -76,7 +88,8 @@ def split(
 @click.argument("price", type=int)
 @asks
 def reference(instrument: str, price: int, file: Path, operator: str | None, as_json: bool) -> None:
-    """Make PRICE (ticks) the reference price of a halted INSTRUMENT; its last trade counts no
-    more."""
+    """Set the reference price of a halted INSTRUMENT.
+
+    PRICE is in ticks. The instrument's last trade no longer counts."""
     request = {"do": "reference-price", "instrument": instrument, "price": price}
     send_to_desk(file, request, operator, as_json)

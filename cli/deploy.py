@@ -1,4 +1,4 @@
-"""``outcry deploy``: one build everywhere, and a new one proven on yesterday's orders."""
+"""``outcry venue deploy``: one build everywhere, and a new one proven on yesterday's orders."""
 
 import json
 import sys
@@ -13,11 +13,11 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.group()
 def deploy() -> None:
-    """Compare the builds of what runs; prove a new build on a journal before it opens the venue.
+    """Compare running builds; prove a new one on a journal.
 
     \b
-    outcry deploy check venue.toml
-    outcry deploy canary journal
+    outcry venue deploy check venue.toml
+    outcry venue deploy canary journal
     """
 
 
@@ -25,8 +25,10 @@ def deploy() -> None:
 @click.argument("file", type=PathArgument, required=False)
 @as_json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Compare build, layout and configuration of every process of a venue (FILE), or of every
-    pipeline that runs, and of what is installed; exit status 1 if one differs."""
+    """Compare the builds of all processes with the installed one.
+
+    The processes are those of a venue (FILE), or of every running pipeline. The command compares
+    build, layout and configuration; exit status 1 if one differs."""
     from openoutcry.operations.deploy import compare, document, sentences
     from openoutcry.venue.file import read_venue
 
@@ -59,11 +61,11 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.argument("journal", type=PathArgument)
 @as_json_option
 def canary(journal: Path, as_json: bool) -> None:
-    """Replay a venue's JOURNAL through this build; exit status 1 if anything comes out another
-    way, which is listed.
+    """Replay a venue's JOURNAL through this build.
 
-    What came out is kept beside the journal: with `canary = true` a venue is not opened by a build
-    that has not been through this.
+    The command lists every result that differs from the recorded one; exit status 1 if there is
+    any. It stores its findings next to the journal: with `canary = true` in the venue file, only a
+    build with a clean canary opens the venue.
     """
     from openoutcry.venue import canary as birds
 

@@ -1,4 +1,4 @@
-"""``outcry deposit``: money comes into a running venue."""
+"""``outcry venue deposit``: money comes into a running venue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +18,9 @@ def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default="outside",
             show_default=True,
             type=click.Choice(["outside", "fees", "clearing", "suspense"]),
-            help="Where it comes from or goes: fees are those due by schedule.",
+            help="The other account; fees: fees due by schedule.",
         ),
-        click.option("--asset", help="Which money; without it the venue's first."),
+        click.option("--asset", help="The asset [default: the venue's first]."),
         click.argument("amount", type=Count),
         click.argument("participant", type=int),
     ):
@@ -40,10 +40,12 @@ def deposit(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.
+    """Credit an amount to a participant.
+
+    AMOUNT is in whole units of the asset. The venue sequences and journals it.
 
     \b
-    outcry deposit 7 500000 --asset USD --why "wire 4711" --operator anna
+    outcry venue deposit 7 500000 --asset USD --why "wire 4711" --operator anna
     """
     move(participant, amount, asset, purpose, file, operator, as_json)
 

@@ -17,10 +17,11 @@ FILE_OPTION = click.option(
     type=PathArgument,
     default=Path("venue.toml"),
     show_default=True,
-    help="The venue's file.",
+    help="The venue file.",
 )
 OPERATOR_OPTION = click.option(
-    "--operator", help="An operator of the file; the password is asked for, or read from a pipe."
+    "--operator",
+    help="An operator of the file; the command prompts for the password, or reads it from a pipe.",
 )
 WHY = "openoutcry.why"
 
@@ -33,7 +34,7 @@ WHY_OPTION = click.option(
     "--why",
     expose_value=False,
     callback=_keep_why,
-    help="The reason; it is written down beside the journal.",
+    help="The reason; recorded next to the journal.",
 )
 
 
@@ -63,7 +64,7 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     if "state" in answer:
         click.echo(f"the venue's state is in {answer['state']}")
     if "dump" in answer and Path(answer["dump"]).exists():
-        click.echo(f"everything is in {answer['dump']}: `outcry dump show` reads it")
+        click.echo(f"everything is in {answer['dump']}: `outcry venue dump show` reads it")
 
 
 def show_history(

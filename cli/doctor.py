@@ -31,14 +31,14 @@ MARKS = {
     type=PathArgument,
     is_flag=False,
     flag_value=Path("venue.toml"),
-    help="Instead: what of this venue [venue.toml] is not fit for production here.",
+    help="Instead, list what makes this venue [venue.toml] unfit for production here.",
 )
 @as_json_option
 def doctor(file: Path | None, as_json: bool) -> None:
-    """Say what this host does to latency, what it costs here, and what changes it.
+    """Report what this host adds to latency and how to change it.
 
-    Reads and times, changes nothing, needs no root; what cannot be seen is said.  Exit status 0;
-    with --venue 1 if anything is not fit for production.
+    The command reads settings and times them; it changes nothing and needs no root. It lists what
+    it cannot see. Exit status 0; with --venue 1 if anything is not fit for production.
     """
     if file is not None:
         _examine_venue(file, as_json)

@@ -11,7 +11,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.group()
 def dr() -> None:
-    """Copy a replicated journal to files; restore a venue from them alone.
+    """Copy a replicated journal to files; restore a venue from them.
 
     \b
     outcry dr copy cluster --stream RUN --to copy --follow
@@ -22,11 +22,13 @@ def dr() -> None:
 @dr.command()
 @click.argument("cluster", metavar="FOLDER|FILE|URLS")
 @click.option("--stream", default="RUN", show_default=True, help="Name of the replicated journal.")
-@click.option("--to", "folder", type=PathArgument, required=True, help="Where the files go.")
-@click.option("--follow", is_flag=True, help="Go on with what comes, until Control-C or SIGTERM.")
+@click.option("--to", "folder", type=PathArgument, required=True, help="Folder for the files.")
+@click.option("--follow", is_flag=True, help="Copy new messages until Control-C or SIGTERM.")
 @as_json_option
 def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -> None:
-    """Copy what the stream has and FOLDER has not.  Nothing of the venue waits for it."""
+    """Copy new messages of the stream to a folder.
+
+    No stage of the venue waits for it."""
     from openoutcry.replica.access import access_of
     from openoutcry.replica.disaster import Copier
 
@@ -65,8 +67,10 @@ def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -
 @click.argument("journal", type=PathArgument)
 @as_json_option
 def restore(folder: Path, journal: Path, as_json: bool) -> None:
-    """Make a new JOURNAL of the copy in FOLDER, replay it, and say up to which command it vouches:
-    every block before is whole, and its events are those that the venue had."""
+    """Restore the copy in FOLDER to a new JOURNAL and replay it.
+
+    The command reports the last command that it vouches for: every block up to it is whole, and
+    its events are those of the venue."""
     from openoutcry.replay.replay import replay
     from openoutcry.replica.disaster import restore as restored
 

@@ -18,23 +18,29 @@ from openoutcry.cli.options import PathArgument, as_json_option
     type=click.IntRange(1, 100_000),
     default=15,
     show_default=True,
-    help="How many, each kind in turn, in an order drawn from the seed.",
+    help="Number of faults; each kind in turn, in an order drawn from the seed.",
 )
-@click.option("--kinds", metavar="LIST", help="Only these kinds, with commas between [all].")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--kinds", metavar="LIST", help="Kinds of faults, comma-separated [all].")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Seed of the order of the faults.",
+)
 @click.option(
     "--rate",
     type=click.IntRange(1, 20_000),
     default=200,
     show_default=True,
-    help="Orders a second that the client sends.",
+    help="Orders per second that the client sends.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    help="End after so many, with the faults that there were by then.",
+    help="Stop after this many minutes, whatever --faults says.",
 )
-@click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
+@click.option("--keep", type=PathArgument, help="Work in this folder and keep it.")
 @click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
 @click.option("--evidence", is_flag=True, help="Write docs/evidence/replication_drill_seed_N.json.")
 @as_json_option
@@ -49,14 +55,15 @@ def drill(
     evidence: bool,
     as_json: bool,
 ) -> None:
-    """Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.
+    """Break a throw-away replicated venue; report what it lost.
 
     \b
     outcry drill
     outcry drill --faults 200 --report drill.json --evidence
     outcry drill --kinds "kill primary,partition leader" --faults 10
 
-    Needs root: it makes a network of its own, which goes with it.
+    The faults kill, stop, isolate and corrupt processes. The command needs root: it creates a
+    network namespace and removes it.
     """
     from openoutcry.bench.drill_faults import FAULTS
     from openoutcry.bench.drill_run import run_drill

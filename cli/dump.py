@@ -1,4 +1,4 @@
-"""``outcry dump``: everything about a venue in one file."""
+"""``outcry venue dump``: everything about a venue in one file."""
 
 import json
 from datetime import UTC, datetime
@@ -15,21 +15,23 @@ SHOWN_KEYS = 6
 
 @click.group()
 def dump() -> None:
-    """Everything about a venue in one file, for an investigation: take one, read one.
+    """Write everything about a venue to one file, or read it.
 
     \b
-    outcry dump take venue.toml
-    outcry dump show FILE
+    outcry venue dump take venue.toml
+    outcry venue dump show FILE
 
-    The emergency close takes one by itself, beside the journal. It holds no password and no key.
+    An emergency close writes a dump next to the journal. A dump holds no password and no key.
     """
 
 
 @dump.command("take")
 @click.argument("file", type=PathArgument, default=Path("venue.toml"))
-@click.option("--out", type=PathArgument, help="Where to write it [beside the journal].")
+@click.option("--out", type=PathArgument, help="Write the dump to this file [next to the journal].")
 def take_one(file: Path, out: Path | None) -> None:
-    """Write the dump of a venue (FILE), open or not; no stage of it waits."""
+    """Write the dump of a venue (FILE), open or closed.
+
+    No stage of the venue waits for it."""
     from openoutcry.operations.dump import SUFFIX, take
     from openoutcry.venue.file import read_venue
 
@@ -45,7 +47,7 @@ def take_one(file: Path, out: Path | None) -> None:
 @click.argument("section", required=False)
 @as_json_option
 def show(file: Path, section: str | None, as_json: bool) -> None:
-    """Say what is in a dump (FILE), or show one SECTION of it."""
+    """List the sections of a dump (FILE), or show one SECTION."""
     from openoutcry.operations.dump import read_dump
 
     document = read_dump(file)

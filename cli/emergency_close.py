@@ -1,4 +1,4 @@
-"""``outcry emergency-close``: everything stops."""
+"""``outcry venue emergency-close``: everything stops."""
 
 from pathlib import Path
 
@@ -8,14 +8,13 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 
 @click.command("emergency-close")
-@click.option("--rehearse", is_flag=True, help="The six steps without what they do.")
+@click.option("--rehearse", is_flag=True, help="Journal the six steps without their effects.")
 @asks
 def emergency_close(rehearse: bool, file: Path, operator: str | None, as_json: bool) -> None:
-    """Close a running venue's market at once, in six steps of its journal.
+    """Close the market at once, in six journaled steps.
 
-    Reject all, cancel all, disable the participants of all sessions, publish (every instrument
-    halts), write down what stands, notify.
-
-    Each step is in the journal. One that broke off resumes after its last step.
+    The steps: reject all orders, cancel all orders, disable the participants of all sessions,
+    publish (every instrument halts), record the venue's state, notify. If the close is interrupted,
+    the same command resumes after the last step in the journal.
     """
     send_to_desk(file, {"do": "rehearse" if rehearse else "emergency-close"}, operator, as_json)

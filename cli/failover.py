@@ -1,4 +1,4 @@
-"""``outcry failover``: another node leads a replicated venue."""
+"""``outcry venue failover``: another node leads a replicated venue."""
 
 from typing import Any
 
@@ -10,24 +10,27 @@ from openoutcry.cli.options import PathArgument
 @click.command()
 @click.argument("file", type=PathArgument)
 @click.option(
-    "--force", is_flag=True, help="FILE is a standby's: it leads now, whoever holds the lease."
+    "--force",
+    is_flag=True,
+    help="FILE is a standby's file: make it lead now, even if another node holds the lease.",
 )
 @click.option(
     "--wait-s",
     type=click.FloatRange(1, 600),
     default=30,
     show_default=True,
-    help="For the venue to end, and for the standby to lead.",
+    help="Seconds to wait for the primary to end, and for the standby to lead.",
 )
 def failover(file: Any, force: bool, wait_s: float) -> None:
-    """Stop the primary whose venue file FILE is, so that a standby takes over at once.
+    """Stop the primary, so that a standby takes over.
 
-    Everything that it took is replicated and answered first; when the lease passed is told.
-    `outcry standby FILE` makes it a standby afterwards.
+    FILE is the primary's venue file. The primary first replicates and answers everything that it
+    accepted; the command reports when the lease was released and taken. `outcry venue standby FILE`
+    turns the old primary into a standby.
 
     \b
-    outcry failover node-a.toml
-    outcry failover --force node-b.toml
+    outcry venue failover node-a.toml
+    outcry venue failover --force node-b.toml
     """
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.standby import hand_over, take_over

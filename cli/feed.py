@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.bars import bars
 from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
 from openoutcry.cli.options import PathArgument, as_json_option
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def feed() -> None:
-    """Public market data: write a journal's feed to a file, listen to a live one.
+    """Write and receive public market data; make bars.
 
     \b
     outcry feed write JOURNAL day.itch
@@ -35,31 +36,37 @@ def feed() -> None:
     default="itch",
     show_default=True,
     type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
-    help="ITCH 5.0 with lengths; MoldUDP64; Databento's MBO; hftbacktest's events of one "
-    "instrument; trades.",
+    help="itch: ITCH 5.0 with lengths. pcap, pcapng: MoldUDP64. dbn: Databento's MBO. npz: "
+    "hftbacktest's events of one instrument. parquet: trades.",
 )
-@click.option("--symbol", help="Whose events, for npz.")
+@click.option("--symbol", help="Instrument to write to npz.")
 @click.option(
     "--decimals",
     type=click.IntRange(0, 4),
     default=4,
     show_default=True,
-    help="Of a tick of every instrument.",
+    help="Decimals of a tick, for every instrument.",
 )
-@click.option("--venue", type=PathArgument, help="Venue file that has each instrument's decimals.")
+@click.option(
+    "--venue", type=PathArgument, help="Take each instrument's decimals from this venue file."
+)
 @click.option(
     "--session",
     type=click.IntRange(min=1),
-    help="Only this one of the journal's sessions, from 1; else all, one behind the other.",
+    help="Write only this session of the journal, from 1 (default: all, in turn).",
 )
-@click.option("--mtu", type=int, default=1500, show_default=True, help="Largest frame, for pcap.")
+@click.option(
+    "--mtu", type=int, default=1500, show_default=True, help="Largest frame in a capture, bytes."
+)
 @click.option(
     "--latency",
     metavar="LATENCY",
-    help="Of dbn and npz: draw local times from the feed latency of this model, in ns "
-    "(constant:FEED:ORDER, drawn:P50:P99, measured:FILE:NAME) [the exchange's times].",
+    help="For dbn and npz: draw local times from the feed latency of this model, in ns: "
+    "constant:FEED:ORDER, drawn:P50:P99 or measured:FILE:NAME [the exchange's times].",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of --latency.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of --latency."
+)
 @as_json_option
 def write(
     journal: Path,
@@ -74,10 +81,10 @@ def write(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Write what a journal's market told the public, byte for byte as it was told.
+    """Write the public feed of a journal, byte for byte as published.
 
-    Sequence numbers begin at 1 with each session, which is a trading day; hidden quantity,
-    participants and stops are never in it.
+    Sequence numbers start at 1 with each session, which is a trading day. The feed never shows
+    hidden quantity, participants and stop orders.
     """
     from openoutcry.market_data.exports import AT_ONCE, Arrival
     from openoutcry.market_data.files import instruments_of, write_feed
@@ -122,21 +129,29 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 
 
 @feed.command()
-@click.option("-a", "first", type=AddressType(), help="Group of line A.")
-@click.option("-b", "second", type=AddressType(), help="Group of line B.")
-@click.option("--ask", type=AddressType(), help="Where to ask for what is missing.")
-@click.option("--snapshots", type=AddressType(), help="Where to begin with a snapshot.")
+@click.option("-a", "first", type=AddressType(), help="Multicast group of line A.")
+@click.option("-b", "second", type=AddressType(), help="Multicast group of line B.")
+@click.option("--ask", type=AddressType(), help="Request missing messages from this address.")
+@click.option("--snapshots", type=AddressType(), help="Start with a snapshot from this address.")
 @click.option(
-    "--depth", type=AddressType(), help="Group of the conflated feed, instead of the lines."
+    "--depth", type=AddressType(), help="Receive the conflated feed of this group instead."
 )
-@click.option("--stream", type=AddressType(), help="Where the stream over SoupBinTCP is, instead.")
-@click.option("--interface", default="", help="Address of the interface to listen on.")
-@click.option("--symbol", help="Whose ladder to show; without it the first one that trades.")
 @click.option(
-    "--levels", type=click.IntRange(1, 50), default=10, show_default=True, help="Of each side."
+    "--stream",
+    type=AddressType(),
+    help="Receive the stream over SoupBinTCP from this address instead.",
 )
-@click.option("--follow", is_flag=True, help="Go on with the next session behind the end of one.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long to listen.")
+@click.option("--interface", default="", help="Address of the network interface to use.")
+@click.option("--symbol", help="Show the ladder of this symbol (default: the first that trades).")
+@click.option(
+    "--levels", type=click.IntRange(1, 50), default=10, show_default=True, help="Levels per side."
+)
+@click.option("--follow", is_flag=True, help="Continue with the next session after one ends.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after SECONDS (default: run until interrupted).",
+)
 @as_json_option
 def listen(
     first: tuple[str, int] | None,
@@ -152,9 +167,10 @@ def listen(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Rebuild a venue's book from its live feed and show it, until the session ends or Control-C.
+    """Rebuild a venue's book from its live feed and show it.
 
-    Takes each message from the line that has it first and asks for those that neither has.
+    The command takes each message from the line that has it first, requests those that neither line
+    has, and runs until the session ends or Control-C.
     """
     from rich.console import Console
     from rich.live import Live
@@ -255,3 +271,6 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
         f"last {last} · volume {chosen.volume:,}",
         state,
     )
+
+
+feed.add_command(bars)

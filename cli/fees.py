@@ -1,4 +1,4 @@
-"""``outcry fees``: fee schedules of a venue, and who pays by which."""
+"""``outcry venue fees``: fee schedules of a venue, and who pays by which."""
 
 import json
 from pathlib import Path
@@ -11,27 +11,35 @@ from openoutcry.cli.options import as_json_option
 
 @click.group()
 def fees() -> None:
-    """Show or set the fee schedules of a venue, and who pays by which.
+    """Show or set fee schedules and who pays by which.
 
     \b
-    outcry fees show
-    outcry fees set standard --maker-bps -0.5 --taker-bps 2.5
-    outcry fees assign standard --participant 7 --instrument GOLD
+    outcry venue fees show
+    outcry venue fees set standard --maker-bps -0.5 --taker-bps 2.5
+    outcry venue fees assign standard --participant 7 --instrument GOLD
     """
 
 
 @fees.command("set")
 @click.argument("schedule")
-@click.option("--tier", type=int, default=0, show_default=True, help="Which of its tiers, 0 to 7.")
+@click.option("--tier", type=int, default=0, show_default=True, help="Number of the tier, 0 to 7.")
 @click.option(
     "--from-volume",
     type=int,
     default=0,
     show_default=True,
-    help="30-day volume from which the tier counts, whole units of money.",
+    help="30-day volume from which the tier applies, in whole units of the asset.",
 )
-@click.option("--maker-bps", required=True, help="Of the amount, to hundredths; negative: paid.")
-@click.option("--taker-bps", required=True)
+@click.option(
+    "--maker-bps",
+    required=True,
+    help="Basis points of the amount, to hundredths; negative: a rebate.",
+)
+@click.option(
+    "--taker-bps",
+    required=True,
+    help="Basis points of the amount, to hundredths; negative: a rebate.",
+)
 @asks
 def set_tier(
     schedule: str,
@@ -43,9 +51,10 @@ def set_tier(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Set a tier of SCHEDULE (a name of the venue file, or a number 0 to 255) while trading.
+    """Set a tier of SCHEDULE while trading.
 
-    It outlives a restart as long as fees and limits in the file stay as they are.
+    SCHEDULE is a name of the venue file, or a number 0 to 255. A change outlives restarts until
+    fees or limits in the file change.
     """
     request = {
         "do": "fee-tier",
@@ -63,15 +72,17 @@ def set_tier(
 @click.argument("least", type=int)
 @asks
 def minimum(schedule: str, least: int, file: Path, operator: str | None, as_json: bool) -> None:
-    """Set the LEAST fee of a fill by SCHEDULE, in whole units of money."""
+    """Set the minimum fee of a fill under SCHEDULE.
+
+    LEAST is in whole units of the asset."""
     request = {"do": "fee-minimum", "schedule": schedule, "minimum": least}
     send_to_desk(file, request, operator, as_json)
 
 
 @fees.command()
 @click.argument("schedule")
-@click.option("--participant", type=int, help="Whose; without it everybody's.")
-@click.option("--instrument", help="Where; without it in all.")
+@click.option("--participant", type=int, help="Only this participant (default: all).")
+@click.option("--instrument", help="Only this instrument (default: all).")
 @asks
 def assign(
     schedule: str,
@@ -81,10 +92,10 @@ def assign(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Say by which SCHEDULE somebody pays; "none": by what is less special.
+    """Assign SCHEDULE to a participant, an instrument, both or all.
 
-    The most special counts: of a participant in an instrument, of the participant, of the
-    instrument, of all.
+    The most specific assignment applies: participant and instrument, then participant, then
+    instrument, then all. "none" removes an assignment.
     """
     request = {
         "do": "fee-payer",
@@ -99,7 +110,9 @@ def assign(
 @FILE_OPTION
 @as_json_option
 def show(file: Path, as_json: bool) -> None:
-    """Schedules and who pays by which, as the ledger has them at the journal's end."""
+    """List the schedules and who pays by which.
+
+    They are those of the ledger at the journal's end."""
     from openoutcry.ledger.schedules import payers, schedules
     from openoutcry.ledger.standing import at
     from openoutcry.venue.file import read_venue
@@ -129,7 +142,9 @@ def show(file: Path, as_json: bool) -> None:
 @FILE_OPTION
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
-    """Fees, assets, deposits, dividends and splits that were asked for, when and by whom."""
+    """List requests about fees, assets, deposits and dividends.
+
+    Splits are listed too. Each request has its time and operator."""
     from openoutcry.venue.money_history import money_history
 
     show_history(file, money_history, "nothing was asked for", as_json)

@@ -1,4 +1,4 @@
-"""``outcry halt``: for news, or whatever else the operator knows."""
+"""``outcry venue halt``: for news, or whatever else the operator knows."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 @click.command()
 @click.argument("instrument", required=False)
-@click.option("--all", "all_instruments", is_flag=True, help="Every instrument of the venue.")
+@click.option("--all", "all_instruments", is_flag=True, help="Halt every instrument of the venue.")
 @click.option(
     "--reason",
     default="",
     metavar="CODE",
-    help="What the market data say of it, in ITCH 5.0's codes: T1 news pending, T2 news released, "
-    "T6 extraordinary activity, T12 information requested, H10 suspended by the regulator; up to "
-    "four capitals and digits. Without it: an operational halt of this market (O1).",
+    help="Publish this reason, a code of ITCH 5.0: T1 news pending, T2 news released, T6 "
+    "extraordinary activity, T12 information requested, H10 suspended by the regulator; "
+    "up to four capitals and digits (default: an operational halt of this market, O1).",
 )
 @asks
 def halt(
@@ -27,11 +27,10 @@ def halt(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Halt an instrument of a running venue, or all; cancels are still taken.
+    """Halt one instrument or all; cancels are still accepted.
 
-    No order enters, nothing trades, orders stay.
-
-    `outcry resume instrument INSTRUMENT` ends it.
+    New orders are rejected, nothing trades, resting orders stay. `outcry venue resume instrument
+    INSTRUMENT` ends the halt.
     """
     if all_instruments == (instrument is not None):
         raise click.UsageError("name an INSTRUMENT, or --all")

@@ -21,7 +21,7 @@ directory_argument = click.argument("directory", type=PathArgument)
 
 @click.group()
 def journal() -> None:
-    """Look into a journal, prove it, mend it, ask it.
+    """Inspect, verify, repair and query a journal.
 
     \b
     outcry journal ls DIR
@@ -34,7 +34,9 @@ def journal() -> None:
 @directory_argument
 @as_json_option
 def ls(directory: Path, as_json: bool) -> None:
-    """Segments, checkpoints and what was acknowledged; also of a running journal."""
+    """List segments, checkpoints and the acknowledged commands.
+
+    The journal may be in use."""
     from openoutcry.journal.listing import describe
 
     document = describe(directory)
@@ -87,10 +89,11 @@ def _time(ts_ns: int) -> str:
 @directory_argument
 @as_json_option
 def verify(directory: Path, as_json: bool) -> None:
-    """Check every byte: checksums, sequence, and the chain from block to block.
+    """Check every byte: checksums, sequence and hash chain.
 
-    Exit status 0 if all is sound (a torn tail that nobody was told of is); the head is the hash
-    that stands for everything before it: note it elsewhere, and nobody can change the journal.
+    Exit status 0 if the journal is intact (an unacknowledged torn tail counts as intact). The head
+    is the hash of everything before it: store it elsewhere, and any later change to the journal
+    shows.
     """
     from openoutcry.journal.verify import verify as check
 
@@ -132,10 +135,12 @@ def _say(directory: Path, key: str, lines: list[str], nothing: str, as_json: boo
 
 @journal.command()
 @directory_argument
-@click.option("--copy", type=PathArgument, help="Another directory of the same journal.")
+@click.option("--copy", type=PathArgument, help="Another directory with the same journal.")
 @as_json_option
 def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
-    """Cut off a torn tail that was never acknowledged; restore blocks from a copy. Nothing else."""
+    """Cut an unacknowledged torn tail; restore blocks from a copy.
+
+    The command changes nothing else."""
     from openoutcry.journal.repair import repair as mend
 
     done = mend(directory, copy)
@@ -145,7 +150,11 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
 @journal.command()
 @directory_argument
 @click.option(
-    "--format", "form", type=click.Choice(["parquet", "csv", "pcap", "lobster"]), required=True
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "csv", "pcap", "lobster"]),
+    required=True,
+    help="Format of the file.",
 )
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
 @click.option(
@@ -153,14 +162,14 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
     type=click.Choice(["orders", "events"]),
     default="orders",
     show_default=True,
-    help="For Parquet and CSV.",
+    help="What to export to Parquet and CSV.",
 )
-@click.option("--symbol", help="For LOBSTER: which instrument.")
+@click.option("--symbol", help="Instrument to export to LOBSTER.")
 @as_json_option
 def export(
     directory: Path, form: str, out: Path, what: str, symbol: str | None, as_json: bool
 ) -> None:
-    """Write orders or events as Parquet, CSV, a packet capture or a LOBSTER message file."""
+    """Export orders or events as Parquet, CSV, capture or LOBSTER."""
     from openoutcry.market_data.lobster import write_lobster
     from openoutcry.replay.export import export as write
 
@@ -181,11 +190,15 @@ def export(
 @journal.command()
 @directory_argument
 @click.argument("query", required=False)
-@click.option("--schema", "show_schema", is_flag=True, help="List the views and their columns.")
-@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of rows.")
+@click.option(
+    "--schema", "show_schema", is_flag=True, help="List the views and their columns, and exit."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document: a list of rows.")
 def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_json: bool) -> None:
-    """Ask DuckDB: views orders, events, trades, audit; also while a pipeline is writing.
+    """Query the journal with SQL (DuckDB).
+
+    The views are orders, events, trades and audit. A pipeline may be writing the journal.
 
     \b
     outcry journal sql DIR --schema
@@ -240,10 +253,12 @@ def _print_rows(result: Any) -> None:
 
 @journal.command()
 @directory_argument
-@click.option("--every", type=Count, help="One each N commands, not only at the end.")
+@click.option(
+    "--every", type=Count, help="Write a checkpoint every N commands, not only at the end."
+)
 @as_json_option
 def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
-    """Write the matcher's state at the journal's end, so that a restart need not read it all."""
+    """Write a checkpoint at the end, for a faster restart."""
     from openoutcry.replay.checkpoint import make_checkpoints
 
     paths = [str(path) for path in make_checkpoints(directory, every)]
@@ -252,10 +267,12 @@ def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
 
 @journal.command()
 @directory_argument
-@click.option("--retire", is_flag=True, help="Remove what two checkpoints stand for.")
+@click.option("--retire", is_flag=True, help="Remove segments that two checkpoints cover.")
 @as_json_option
 def archive(directory: Path, retire: bool, as_json: bool) -> None:
-    """Compress finished segments in place (they stay verifiable), or retire them."""
+    """Compress finished segments in place, or retire them.
+
+    Compressed segments stay verifiable."""
     from openoutcry.journal.archive import archive as compress
     from openoutcry.journal.archive import retire as remove
 

@@ -1,4 +1,4 @@
-"""``outcry kill``: kill switches of a running venue."""
+"""``outcry venue kill``: kill switches of a running venue."""
 
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,19 @@ WHAT = ("session", "participant", "group", "instrument", "market")
 @click.argument("name", required=False)
 @asks
 def kill(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Stop a session, participant, group, instrument or the market; cancel what is open.
+    """Block a session, participant, group or instrument; cancel.
 
-    Nothing new is taken of WHAT (NAME of it), then its open orders are cancelled; a session's as
-    its cancel_on_disconnect says, and nobody logs in to it.
-
-    It stays so, over restarts too, until `outcry resume` of the same.
+    The venue rejects new orders of WHAT with this NAME, then cancels its open orders. WHAT `market`
+    blocks everything. A killed session is disconnected and cannot log in; its orders are cancelled
+    according to its cancel_on_disconnect. The kill outlives restarts and ends with `outcry venue
+    resume`.
 
     \b
-    outcry kill session ALPHA
-    outcry kill participant 7
-    outcry kill group alpha
-    outcry kill instrument GOLD
-    outcry kill market
+    outcry venue kill session ALPHA
+    outcry venue kill participant 7
+    outcry venue kill group alpha
+    outcry venue kill instrument GOLD
+    outcry venue kill market
     """
     send_to_desk(file, switch("kill", what, name), operator, as_json)
 

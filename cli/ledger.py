@@ -11,6 +11,7 @@ from openoutcry.cli.ledger_moment import begin_at, from_option, standing_at
 from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
+from openoutcry.cli.reconcile import reconcile
 
 if TYPE_CHECKING:
     from openoutcry.ledger.report import Report
@@ -20,7 +21,7 @@ journal_argument = click.argument("journal", type=PathArgument)
 
 @click.group()
 def ledger() -> None:
-    """Balances, statements, fees, positions and profits of a journal, proven to add up.
+    """Report balances, statements, fees and profits of a journal.
 
     \b
     outcry ledger balances JOURNAL --as-of 1000
@@ -32,7 +33,7 @@ def ledger() -> None:
 @ledger.command()
 @as_json_option
 def accounts(as_json: bool) -> None:
-    """The chart of accounts: what each owner has in each asset."""
+    """List the chart of accounts: those of each owner per asset."""
     from openoutcry.ledger.accounts import Account, VenueAccount
 
     chart = {
@@ -51,18 +52,21 @@ def accounts(as_json: bool) -> None:
 def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Journal, moment and format: what every report takes."""
     for option in (
-        click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed."),
+        click.option(
+            "--out", type=PathArgument, help="File to write; required for Parquet and PDF."
+        ),
         click.option(
             "--format",
             "form",
             default="table",
             show_default=True,
             type=click.Choice(["table", "csv", "json", "parquet", "pdf"]),
+            help="Format of the output.",
         ),
         click.option(
             "--as-of",
-            help="After which command (a number), or when: 2026-11-22T17:00, "
-            "without an offset UTC.",
+            help="As of a command (a number) or a time: 2026-11-22T17:00 (UTC unless it has an "
+            "offset).",
         ),
         journal_argument,
     ):
@@ -100,13 +104,15 @@ def show(report: "Report", form: str, out: Path | None) -> None:
 
 
 PARTICIPANT = click.IntRange(0, 65_535)
-participant_option = click.option("--participant", type=PARTICIPANT, help="Only this one's.")
+participant_option = click.option(
+    "--participant", type=PARTICIPANT, help="Show only this participant."
+)
 
 
 @ledger.command()
 @report_options
 @participant_option
-@click.option("--negative", is_flag=True, help="Only participants' money that is below 0.")
+@click.option("--negative", is_flag=True, help="Show only participants' balances below 0.")
 def balances(
     journal: Path,
     as_of: str | None,
@@ -115,7 +121,7 @@ def balances(
     participant: int | None,
     negative: bool,
 ) -> None:
-    """Every account that is not empty."""
+    """List every account that is not empty."""
     from openoutcry.ledger import reports
 
     books = standing_at(journal, as_of).books
@@ -125,7 +131,9 @@ def balances(
 @ledger.command("trial-balance")
 @report_options
 def trial_balance(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
-    """Debits and credits by asset and account: each asset's are equal."""
+    """Show debits and credits by asset and account.
+
+    Those of each asset are equal."""
     from openoutcry.ledger import reports
 
     show(reports.trial_balance(standing_at(journal, as_of).books), form, out)
@@ -137,7 +145,7 @@ def trial_balance(journal: Path, as_of: str | None, form: str, out: Path | None)
 def positions(
     journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None
 ) -> None:
-    """Lots held, or short of, by participant and instrument."""
+    """List positions in lots, by participant and instrument."""
     from openoutcry.ledger import reports
 
     show(reports.positions(standing_at(journal, as_of).books, participant), form, out)
@@ -146,8 +154,8 @@ def positions(
 @ledger.command()
 @report_options
 @from_option
-@click.option("--participant", type=PARTICIPANT, required=True)
-@click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
+@click.option("--participant", type=PARTICIPANT, required=True, help="The participant.")
+@click.option("--pending", is_flag=True, help="Include amounts reserved for open orders.")
 def statement(
     journal: Path,
     as_of: str | None,
@@ -157,7 +165,7 @@ def statement(
     pending: bool,
     begin: str | None,
 ) -> None:
-    """What moved on a participant's accounts, and what it then had."""
+    """Show the movements on a participant's accounts."""
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
@@ -172,7 +180,9 @@ def statement(
 @report_options
 @from_option
 def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: str | None) -> None:
-    """Fees by participant and instrument: flat ones a lot, and those by schedule."""
+    """Report fees by participant and instrument.
+
+    It covers flat fees per lot and fees by schedule."""
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
@@ -186,7 +196,13 @@ def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: s
 @report_options
 @from_option
 @participant_option
-@click.option("--method", type=click.Choice(["fifo", "average"]), default="fifo", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["fifo", "average"]),
+    default="fifo",
+    show_default=True,
+    help="How to value a sale: first in, first out, or at the average cost.",
+)
 def pnl(
     journal: Path,
     as_of: str | None,
@@ -196,8 +212,9 @@ def pnl(
     method: str,
     begin: str | None,
 ) -> None:
-    """Realised and unrealised profit and loss, at the last price; with --from of a period, in which
-    what was held before counts as bought at the last price of then."""
+    """Report realised and unrealised profit, at the last price.
+
+    With --from, of a period: positions held before count as bought at the last price before it."""
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
@@ -222,7 +239,7 @@ def order(
     order_id: int,
     begin: str | None,
 ) -> None:
-    """The execution chain of an order: its events, and what was posted for each."""
+    """Show an order's execution chain: events with postings."""
     from openoutcry.ledger.chain import chain
 
     standing = standing_at(journal, as_of)
@@ -232,21 +249,21 @@ def order(
 @ledger.command("end-of-day")
 @journal_argument
 @from_option
-@click.option("--as-of", help="After which command (a number), or when; without it the end.")
-@click.option("--day", help="A finished day of a venue, 2026-11-23: its commands.")
-@click.option("--out", type=PathArgument, required=True, help="Folder to make.")
+@click.option("--as-of", help="As of a command (a number) or a time (default: the end).")
+@click.option("--day", help="Close this finished day of a venue: 2026-11-23.")
+@click.option("--out", type=PathArgument, required=True, help="Folder to create.")
 @click.option(
     "--format",
     "form",
     default="pdf",
     show_default=True,
     type=click.Choice(["pdf", "csv", "json", "parquet"]),
-    help="Of the statements.",
+    help="Format of the statements.",
 )
 @click.option(
     "--carried",
     type=PathArgument,
-    help="Folder of the day before: its balances must be this day's first.",
+    help="Folder of the day before; its closing balances must equal this day's opening ones.",
 )
 @as_json_option
 def end_of_day(
@@ -259,7 +276,9 @@ def end_of_day(
     carried: Path | None,
     as_json: bool,
 ) -> None:
-    """Close a day: everybody's statement, balances, trial balance and fees, in a folder.
+    """Close a day: write all its statements and balances.
+
+    The folder gets every participant's statement, the balances, the trial balance and the fees.
 
     \b
     outcry ledger end-of-day journal --day 2026-11-23 --carried 2026-11-20 --out 2026-11-23
@@ -302,3 +321,4 @@ ledger.add_command(sample_books)
 ledger.add_command(follow)
 ledger.add_command(sql)
 ledger.add_command(export)
+ledger.add_command(reconcile)

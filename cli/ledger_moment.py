@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 from_option = click.option(
     "--from",
     "begin",
-    help="Behind which command (a number), or from when on; without it from the begin.",
+    help="Start after a command (a number) or at a time (default: the beginning).",
 )
 
 

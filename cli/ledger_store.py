@@ -18,20 +18,21 @@ journal_argument = click.argument("journal", type=PathArgument)
     "--ledger",
     "url",
     callback=concealed_password,
-    help="postgresql://… instead of files beside the journal.",
+    help="Use this database (postgresql://…) instead of files next to the journal.",
 )
-@click.option("--once", is_flag=True, help="Up to the journal's end as it is now, and no further.")
+@click.option("--once", is_flag=True, help="Stop at the journal's current end.")
 @click.option(
     "--every",
     type=Count,
     default=250_000,
     show_default=True,
-    help="Commands of a file and from one checkpoint to the next.",
+    help="Commands per file and per checkpoint.",
 )
 def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
-    """Write the ledger of a journal to Parquet by day, or into a PostgreSQL, and go along.
+    """Write a journal's ledger to Parquet or PostgreSQL; follow it.
 
-    Killed and begun again it goes on: nothing is doubled or missing. Ends by Control-C or SIGTERM.
+    The command follows the journal until Control-C or SIGTERM. After a stop or a crash the same
+    command continues: it duplicates and misses nothing.
     """
     from openoutcry.cli.aside import Bystander
     from openoutcry.ledger.follow import follow as go_along
@@ -56,9 +57,11 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
 @click.command()
 @journal_argument
 @click.argument("query")
-@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 def sql(journal: Path, query: str, as_csv: bool) -> None:
-    """Ask DuckDB what `outcry ledger follow` wrote: views transactions, postings, balances, trades.
+    """Query the files of `outcry ledger follow` with SQL (DuckDB).
+
+    The views are transactions, postings, balances and trades.
 
     \b
     outcry ledger sql day "select asset, sum(amount) from postings group by asset"
@@ -81,11 +84,17 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
 
 @click.command()
 @journal_argument
-@click.option("--format", "form", type=click.Choice(["hledger", "beancount"]), required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["hledger", "beancount"]),
+    required=True,
+    help="Program that reads the file.",
+)
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
-@click.option("--as-of", help="After which command (a number), or when.")
+@click.option("--as-of", help="As of a command (a number) or a time.")
 def export(journal: Path, form: str, out: Path, as_of: str | None) -> None:
-    """Write every transaction for hledger or beancount, which add up for themselves.
+    """Export every transaction for hledger or beancount.
 
     \b
     outcry ledger export day --format hledger --out day.journal && hledger -f day.journal balance

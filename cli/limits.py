@@ -1,4 +1,4 @@
-"""``outcry limits``: what limits stand, and another one."""
+"""``outcry venue limits``: what limits stand, and another one."""
 
 import json
 from pathlib import Path
@@ -13,22 +13,22 @@ from openoutcry.wire.errors import OutcryError
 
 @click.group()
 def limits() -> None:
-    """Show or set the limits of a venue's participants and instruments.
+    """Show or set limits of participants and instruments.
 
     \b
-    outcry limits show --participant 7
-    outcry limits set max_qty_lots 500 --participant 7 --instrument GOLD
-    outcry limits history
+    outcry venue limits show --participant 7
+    outcry venue limits set max_qty_lots 500 --participant 7 --instrument GOLD
+    outcry venue limits history
     """
 
 
 @limits.command("set")
 @click.argument("limit")
 @click.argument("value")
-@click.option("--participant", type=int)
-@click.option("--group")
-@click.option("--instrument")
-@click.option("--burst", type=int, help="Of orders_per_s: how many may come at once.")
+@click.option("--participant", type=int, help="Participant of the limit.")
+@click.option("--group", help="Group of the limit.")
+@click.option("--instrument", help="Instrument of the limit.")
+@click.option("--burst", type=int, help="With orders_per_s: orders that may arrive at once.")
 @asks
 def set_limit(
     limit: str,
@@ -41,10 +41,10 @@ def set_limit(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Set LIMIT to VALUE ("none": no limit) in the running venue.
+    """Set LIMIT to VALUE in the running venue; "none" removes it.
 
-    Names are those of the venue file, and `deposit`, which is `outcry deposit`. It outlives a
-    restart as long as the limits in the file stay as they are.
+    Names are those of the venue file. A change outlives restarts until the limits in the file
+    change.
     """
     request = {
         "do": "set",
@@ -69,12 +69,14 @@ def _value(text: str) -> Any:
 
 
 @limits.command()
-@click.option("--participant", type=int, help="Only this one's.")
-@click.option("--instrument", help="Only in this one.")
+@click.option("--participant", type=int, help="Show only this participant.")
+@click.option("--instrument", help="Show only this instrument.")
 @FILE_OPTION
 @as_json_option
 def show(participant: int | None, instrument: str | None, file: Path, as_json: bool) -> None:
-    """What limits, positions and switches stand, by the journal: also of a venue that is closed."""
+    """List limits, positions, kills and halts, from the journal.
+
+    The venue may be closed."""
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.standing import standing
 
@@ -92,7 +94,9 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
 @FILE_OPTION
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
-    """What was killed, halted, closed out and let trade again, when and by whom, by the journal."""
+    """List kills, halts, liquidations and resumptions.
+
+    Each has its time and operator, from the journal."""
     from openoutcry.venue.history import switch_history
 
     show_history(file, switch_history, "nothing was killed or halted", as_json)

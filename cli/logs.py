@@ -1,4 +1,4 @@
-"""``outcry logs``: what a venue has said of itself."""
+"""``outcry venue logs``: what a venue has said of itself."""
 
 import json
 import time
@@ -15,21 +15,26 @@ LOOK_S = 0.2
 
 @click.command()
 @click.argument("file", type=PathArgument)
-@click.option("--follow", is_flag=True, help="Go on with what it says, until Control-C.")
-@click.option("--last", type=click.IntRange(0), metavar="N", help="Begin with the last N lines.")
+@click.option("--follow", is_flag=True, help="Print new lines until Control-C.")
+@click.option("--last", type=click.IntRange(0), metavar="N", help="Start with the last N lines.")
 @click.option(
     "--for",
     "seconds",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="With --follow: end after so long [never].",
+    help="With --follow: stop after SECONDS (default: run until interrupted).",
 )
-@click.option("--json", "as_json", is_flag=True, help="The lines as they are (ECS, one a line).")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the lines as stored (ECS, one JSON object per line).",
+)
 def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_json: bool) -> None:
-    """What a venue has said of itself; --follow goes on with what it says.
+    """Show the venue's log; --follow waits for new lines.
 
     \b
-    outcry logs venue.toml --last 20 --follow
+    outcry venue logs venue.toml --last 20 --follow
     """
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.log import follow_lines, log_folder, log_lines

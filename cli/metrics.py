@@ -1,4 +1,4 @@
-"""``outcry metrics``: a running venue as Prometheus metrics."""
+"""``outcry venue metrics``: a running venue as Prometheus metrics."""
 
 import json
 import signal
@@ -18,18 +18,19 @@ from openoutcry.wire.errors import OutcryError
     type=Listening(),
     default="127.0.0.1:9464",
     show_default=True,
-    help="Where /metrics is served.",
+    help="Serve /metrics at this address.",
 )
-@click.option("--once", is_flag=True, help="Print the metrics once, and end.")
-@click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON), and end.")
+@click.option("--once", is_flag=True, help="Print the metrics once and exit.")
+@click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON) and exit.")
 def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:
-    """Serve the metrics of a venue (FILE), or of every pipeline that runs, until Control-C.
+    """Serve Prometheus metrics of a venue or of all pipelines.
 
     \b
-    outcry metrics venue.toml
+    outcry venue metrics venue.toml
     curl http://127.0.0.1:9464/metrics
 
-    They are read from shared memory: no stage of the venue is asked.
+    The command serves the metrics of FILE, or of every running pipeline, until Control-C. It reads
+    shared memory and asks no stage.
     """
     from openoutcry.operations.extra import require_extra
 

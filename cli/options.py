@@ -36,7 +36,7 @@ Count = click.IntRange(1, MAX_COUNT)
 CountOrNone = click.IntRange(0, MAX_COUNT)
 PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
 
 
@@ -122,8 +122,10 @@ SMTP_TLS_OPTION = click.option(
     type=click.Choice(["never", "starttls", "always"]),
     default="never",
     show_default=True,
-    help="How that server is spoken to; always: from the first byte (port 465).",
+    help="TLS to the mail server; always: from the first byte (port 465).",
 )
 SMTP_CA_OPTION = click.option(
-    "--smtp-ca", type=PathArgument, help="Certificates it is trusted by [the system's] (PEM)."
+    "--smtp-ca",
+    type=PathArgument,
+    help="Trust these certificates of the mail server, PEM [the system's].",
 )

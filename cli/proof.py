@@ -8,13 +8,17 @@ import click
 
 from openoutcry.cli.options import PathArgument, as_json_option
 
-KEY = click.option("--key", type=PathArgument, required=True, help="The venue's secret key file.")
+KEY = click.option(
+    "--key", type=PathArgument, required=True, help="File with the venue's secret key."
+)
 CHALLENGE = "--challenge"
 
 
 @click.group()
 def proof() -> None:
-    """Proofs of what a venue owes: a Merkle sum tree, verified by each member offline.
+    """Prove what a venue owes: a Merkle sum tree for its members.
+
+    Each member verifies its proof offline.
 
     \b
     outcry proof key venue.key
@@ -28,7 +32,7 @@ def proof() -> None:
 @click.argument("file", type=PathArgument)
 @as_json_option
 def key(file: Path, as_json: bool) -> None:
-    """Make the venue's secret key, and say its public one."""
+    """Generate the venue's secret key; print the public one."""
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import public_key_of
 
@@ -44,15 +48,16 @@ def key(file: Path, as_json: bool) -> None:
     "--as-of",
     "as_of_seq",
     type=click.IntRange(0, 2**63 - 1),
-    help="The sequence that the balances are of [of a journal: its end].",
+    help="Command after which the balances are taken [of a journal: its end].",
 )
-@click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
+@click.option("--out", "folder", type=PathArgument, required=True, help="Folder to create.")
 @as_json_option
 def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: bool) -> None:
-    """Make the signed statement and a proof for each member, of a journal or a CSV file.
+    """Write the signed statement and a proof for each member.
 
-    The file's columns are member,asset,balance_units; no balance may be negative. Of a journal a
-    participant's debt in an asset counts as 0.
+    The balances come from a journal, or from a CSV file with the columns
+    member,asset,balance_units. No balance in a file may be negative. Of a journal, a participant's
+    debt in an asset counts as 0.
     """
     from openoutcry.ledger.proof.files import read_balances
     from openoutcry.ledger.proof.make import make_proofs
@@ -90,17 +95,17 @@ def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: 
 
 @proof.command()
 def challenge() -> None:
-    """Draw 32 bytes that nobody can have signed before."""
+    """Generate 32 random bytes for the venue to sign."""
     click.echo(secrets.token_hex(32))
 
 
 @proof.command()
 @click.argument("statement", type=PathArgument)
 @KEY
-@click.option(CHALLENGE, "text", required=True, help="The member's 32 bytes in hexadecimal.")
+@click.option(CHALLENGE, "text", required=True, help="The member's 32 bytes, in hexadecimal.")
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
 def answer(statement: Path, key: Path, text: str, out: Path) -> None:
-    """Sign a statement anew together with a member's challenge."""
+    """Sign a statement again, together with a member's challenge."""
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_signature, public_key_of, signed
 
@@ -117,21 +122,23 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
 
 @proof.command()
 @click.argument("inclusion", type=PathArgument)
-@click.option("--statement", type=PathArgument, required=True, help="What the venue published.")
+@click.option(
+    "--statement", type=PathArgument, required=True, help="The statement that the venue published."
+)
 @click.option(
     "--public-key",
     "public",
     required=True,
     metavar="HEX",
-    help="The venue's key, known from elsewhere than from the statement.",
+    help="The venue's public key, from a source other than the statement.",
 )
-@click.option("--member", required=True, help="Whose proof it must be.")
+@click.option("--member", required=True, help="Member of the proof.")
 @click.option(
     "--balance",
     "balances",
     multiple=True,
     metavar="ASSET=UNITS",
-    help="What the member knows that it has; again for each asset.",
+    help="A balance that the member knows that it has. Repeatable.",
 )
 @click.option(CHALLENGE, "text", help="The 32 bytes that the venue must have signed.")
 @as_json_option
@@ -144,7 +151,9 @@ def verify(
     text: str | None,
     as_json: bool,
 ) -> None:
-    """Check a member's proof, the venue's signature and the challenge; status 1 if one fails."""
+    """Verify a member's proof, the signature and the challenge.
+
+    Exit status 1 if one of them fails."""
     from openoutcry.ledger.errors import ProofError
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_own, check_signature

@@ -33,7 +33,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     "--as",
     "reading",
     type=click.Choice(["faithful", "corrected"]),
-    help="As the SQL there answers, or as the text means it [both].",
+    help="Answer as the given SQL does, or as the question means [both].",
 )
 @click.option(
     "--on",
@@ -42,23 +42,28 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     show_default=True,
     metavar="ADDRESS",
     callback=concealed_password,
-    help="Who answers faithfully: duckdb, postgresql://… or mysql://….",
+    help="Database that runs the given SQL: duckdb, postgresql://… or mysql://….",
 )
 @click.option(
-    "--as-of", type=MOMENT, help="What NOW() says, UTC [faithful: now; corrected: 2024-10-02]."
+    "--as-of", type=MOMENT, help="Value of NOW(), UTC [faithful: now; corrected: 2024-10-02]."
 )
-@click.option("--from", "begin", type=MOMENT, help="Where the window of q1, q5 or fees begins.")
-@click.option("--to", "end", type=MOMENT, help="Where it ends; that moment is not in it.")
-@click.option("--order", "order_id", type=int, help="The order of q3 [9001].")
-@click.option("--market", help="The market of q5 [BTC_USD].")
+@click.option("--from", "begin", type=MOMENT, help="Start of the window of q1, q5 or fees.")
+@click.option("--to", "end", type=MOMENT, help="End of the window (exclusive).")
+@click.option("--order", "order_id", type=int, help="Order for q3 [9001].")
+@click.option("--market", help="Market for q5 [BTC_USD].")
 @click.option(
     "--fees",
     type=click.Choice(["rate", "amount"]),
     default="rate",
     show_default=True,
-    help="What a trade's fees are: parts of its notional, or amounts.",
+    help="Read a trade's fees as fractions of its notional, or as amounts.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output: one NAME, one --as.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print CSV on standard output; needs one NAME and one --as.",
+)
 @as_json_option
 def questions(
     name: str | None,
@@ -74,10 +79,10 @@ def questions(
     as_csv: bool,
     as_json: bool,
 ) -> None:
-    """Answer the five questions about an exchange's books, and find what is wrong in them.
+    """Answer the five questions about an exchange's books.
 
-    q1 bars, q2 users in debt, q3 an order's execution chain, q4 wash trades, q5 ledger against
-    trades; filled and fees are asked beside them; anomalies are all faults. Without a NAME: all.
+    q1: bars. q2: users in debt. q3: an order's execution chain. q4: wash trades. q5: ledger against
+    trades. There are three more: filled, fees, and anomalies (all faults). Without a NAME: all.
     """
     from openoutcry.ledger.questions import corrected, faithful
     from openoutcry.ledger.questions.books import read_books
@@ -161,12 +166,20 @@ def _plain(value: Any) -> Any:
 
 @click.command("sample-books")
 @click.argument("folder", type=PathArgument)
-@click.option("--seed", type=int, default=1, show_default=True, help="What is drawn from.")
-@click.option("--trades", type=click.IntRange(20, 100_000), default=40, show_default=True)
-@click.option("--clean", is_flag=True, help="Plant no faults.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the sample.")
+@click.option(
+    "--trades",
+    type=click.IntRange(20, 100_000),
+    default=40,
+    show_default=True,
+    help="Number of trades.",
+)
+@click.option("--clean", is_flag=True, help="Write books without faults.")
 @as_json_option
 def sample_books(folder: Path, seed: int, trades: int, clean: bool, as_json: bool) -> None:
-    """Write books to ask: the same ten tables, made by a seed, with a fault of each kind."""
+    """Write sample books from a seed, with a fault of each kind.
+
+    They have the ten tables that the questions need."""
     from openoutcry.ledger.questions.sample import write_sample
 
     planted = sorted(write_sample(folder, seed, trades, not clean))

@@ -1,4 +1,4 @@
-"""``outcry reconcile``: whether journal, ledger, the core's risk and the store say the same."""
+"""``outcry ledger reconcile``: compare journal, ledger, the core's risk and the store."""
 
 import json
 import signal
@@ -24,20 +24,21 @@ LOOK_S = 0.5
     "--ledger",
     "url",
     callback=concealed_password,
-    help="postgresql://… instead of files beside the journal.",
+    help="Use this database (postgresql://…) instead of files next to the journal.",
 )
-@click.option("--follow", is_flag=True, help="Follow the journal: poll it twice a second.")
+@click.option("--follow", is_flag=True, help="Follow the journal: compare twice a second.")
 @click.option(
-    "--since-last", is_flag=True, help="Begin at the newest checkpoint that was compared already."
+    "--since-last", is_flag=True, help="Start at the newest checkpoint that was already compared."
 )
 @as_json_option
 def reconcile(
     journal: Path, url: str | None, follow: bool, since_last: bool, as_json: bool
 ) -> None:
-    """Compare journal, ledger, the core's risk and the store; name the first sequence they part at.
+    """Compare journal, ledger, the core's risk and the store.
 
-    Exit status 1 if they part anywhere. --json prints a line for each look that has something new.
-    Each look is noted beside the journal, for metrics and alarms.
+    The command names the first command at which they differ; exit status 1 if they do. --json
+    prints a line for each comparison with something new. Each result is stored next to the journal,
+    for metrics and alarms.
     """
     from openoutcry.ledger.reconcile import Reconciliation, note, since_the_last, stops
     from openoutcry.ledger.standing import oldest

@@ -11,15 +11,23 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.command()
 @click.argument("directory", type=PathArgument)
-@click.option("--until", type=click.IntRange(0), help="Stop after this sequence.")
-@click.option("--show-book", "symbol", help="Show this symbol's book, with its orders' queues.")
-@click.option("--levels", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--step", is_flag=True, help="Go on from there, forward and back (n, p, g SEQ, q).")
+@click.option("--until", type=click.IntRange(0), help="Stop after this sequence number.")
+@click.option(
+    "--show-book", "symbol", help="Show the book of this symbol, with its queues of orders."
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Levels of the book to show.",
+)
+@click.option("--step", is_flag=True, help="Step forward and back from there (n, p, g SEQ, q).")
 @as_json_option
 def replay(
     directory: Path, until: int | None, symbol: str | None, levels: int, step: bool, as_json: bool
 ) -> None:
-    """Rebuild the book from a journal alone and compare with what the run recorded.
+    """Rebuild the book from a journal; compare it with the record.
 
     \b
     outcry replay JOURNAL

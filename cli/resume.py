@@ -1,4 +1,4 @@
-"""``outcry resume``: what was halted or killed trades again."""
+"""``outcry venue resume``: what was halted or killed trades again."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from openoutcry.cli.kill import WHAT, switch
 @click.argument("name", required=False)
 @asks
 def resume(what: str, name: str | None, file: Path, operator: str | None, as_json: bool) -> None:
-    """Let trade again what was halted or killed; the whole market takes two operators.
+    """Resume what was halted or killed.
 
-    An instrument opens by an auction if it would trade continuously now. The market opens when two
-    operators of the venue file have asked for it, each with a name and a password.
+    An instrument that would trade continuously now opens with an auction. The market resumes after
+    two operators of the venue file have requested it, each with a name and a password.
 
     \b
-    outcry resume instrument GOLD
-    outcry resume participant 7
-    outcry resume session ALPHA
-    outcry resume market --operator anna
+    outcry venue resume instrument GOLD
+    outcry venue resume participant 7
+    outcry venue resume session ALPHA
+    outcry venue resume market --operator anna
     """
     send_to_desk(file, switch("enable", what, name), operator, as_json)

@@ -23,19 +23,20 @@ LIFE = {True: "alive", False: "dead", None: "hidden"}
 @click.command()
 @click.argument("name", required=False)
 @click.option(
-    "--tail", "count", type=Count, metavar="N", help="Show the next N records as they pass."
+    "--tail", "count", type=Count, metavar="N", help="Print the next N records as they pass."
 )
 @click.option(
     "--clean",
     "do_clean",
     is_flag=True,
-    help="Remove what processes that are all proven dead have left.",
+    help="Remove rings whose processes are all proven dead.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def rings(name: str | None, count: int | None, do_clean: bool, as_json: bool) -> None:
-    """List the rings on this machine: fill, rate, cursors, and who is attached, alive or dead.
+    """List the rings on this machine and the attached processes.
 
-    NAME is a ring's whole name or a part of it that no other ring's name has.
+    The list shows fill, rate and cursors of each ring, and whether each attached process is alive.
+    NAME is the name of a ring, or a part that no other ring's name has.
 
     \b
     outcry rings                       every ring

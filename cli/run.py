@@ -69,9 +69,13 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal]."),
         click.option("--lobster", type=PathArgument, help="LOBSTER message file (CSV)."),
-        click.option("--seed-book", type=PathArgument, help="Book before the LOBSTER file begins."),
+        click.option(
+            "--seed-book", type=PathArgument, help="LOBSTER order book before the first message."
+        ),
         click.option("--itch", type=PathArgument, help="NASDAQ TotalView-ITCH 5.0 file."),
-        click.option("--symbols", metavar="LIST", help="Of the ITCH file, by commas [all]."),
+        click.option(
+            "--symbols", metavar="LIST", help="Symbols of the ITCH file, comma-separated [all]."
+        ),
         click.option("--bitstamp", type=PathArgument, help="Bitstamp order events, CSV or CSV.xz."),
         click.option(
             "--udp", type=Endpoint(), help="Listen for order packets (see `outcry send`)."
@@ -81,8 +85,8 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
             "ports",
             multiple=True,
             metavar="PORT",
-            help="The same by the packet shim: udp:, packet:, xdp:, pcap:, dpdk: (docs/shim.md). "
-            "Two are lines A and B of one feed.",
+            help="Receive order packets from a device: udp:, packet:, xdp:, pcap:, dpdk: "
+            "(docs/shim.md). Two ports are lines A and B of one feed.",
         ),
     )
     for option in reversed(options):
@@ -105,29 +109,28 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     type=Rate(),
     default="max",
     show_default=True,
-    help="Commands a second by intended send time, or `max`.",
+    help="Commands per second, paced by intended send time, or `max`.",
 )
 @click.option(
     "--participant-rate",
     type=Rate(),
     default="100000",
     show_default=True,
-    help="Orders a second that one participant may send by a network, a tenth of it at "
-    "once; what is beyond is rejected. `max`: any number.",
+    help="Reject network orders of a participant above this many per second (a tenth of it at "
+    "once). `max`: no limit.",
 )
 @click.option(
     "--participant-orders",
     type=OpenOrders(),
-    help="Open orders that one participant may hold, by a network; what is beyond is "
-    "rejected. `max`: any number [default: a quarter of the book; with --shards "
-    "any number].",
+    help="Reject network orders of a participant that has this many open. `max`: no limit "
+    "[default: a quarter of the book; with --shards no limit].",
 )
 @click.option(
     "--topology",
     type=click.Choice(["inline", "processes"]),
     default="processes",
     show_default=True,
-    help="One thread, or one process a group of stages.",
+    help="One thread, or one process for each group of stages.",
 )
 @click.option(
     "--housekeeping-cores",
@@ -135,8 +138,8 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Cores without a busy-polling stage; 0 gives them to "
-    "stages: more throughput in memory, longer tails.",
+    help="Cores to keep free of busy-polling stages; 0 gives every core to a stage (more "
+    "throughput in memory, longer tails).",
 )
 @click.option(
     "--shards",
@@ -150,27 +153,27 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(["none", "async", "durable", "replicated"]),
     default="durable",
     show_default=True,
-    help="none: memory only. async: journaled beside. durable: nothing leaves before its "
+    help="none: memory only. async: journaled in parallel. durable: an event leaves after its "
     "command is on disk. replicated: and on a majority of --nats.",
 )
 @click.option(
     "--nats",
     metavar="CLUSTER",
-    help="Replicate the journal: URLs with commas between, a JSON file with urls, user, "
-    "password and ca, or a folder of `outcry cluster up`.",
+    help="Replicate the journal to this cluster: comma-separated URLs, a JSON file with urls, "
+    "user, password and ca, or a folder of `outcry cluster up`.",
 )
 @click.option(
     "--stream",
     default="RUN",
     show_default=True,
-    help="Name of the replicated journal in that cluster.",
+    help="Name of the replicated journal in the cluster.",
 )
 @click.option(
     "--gateway",
     type=click.Choice(["golden", "rtl"]),
     default="golden",
     show_default=True,
-    help="Who validates orders: the golden model, or the Verilog itself.",
+    help="Validate orders with the golden model or the Verilog.",
 )
 @click.option(
     "--gateway-settings",
@@ -181,46 +184,45 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--journal",
     type=PathArgument,
-    help="Keep the journal in this new directory [network: one in this folder].",
+    help="Keep the journal in this new directory [from a network: one in this folder].",
 )
 @click.option(
     "--volatile-journal",
     is_flag=True,
-    help="Durable also on a file system that a power cut empties (tmpfs).",
+    help="Allow a durable journal on a file system that a power cut empties (tmpfs).",
 )
-@click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
+@click.option("--resume", is_flag=True, help="Continue the journal of --journal after a crash.")
 @click.option(
     "--copy",
     "copies",
     type=PathArgument,
     multiple=True,
-    help="One more directory for the journal, written side by side.",
+    help="A second directory for the journal, written in parallel.",
 )
 @click.option(
     "--policy",
     type=click.Choice(POLICIES),
     default="all",
     show_default=True,
-    help="Where a command must be before its events leave: all, a quorum or any of the "
-    "directories; of a replicated journal all is both, and local or replicated one of "
-    "the two.",
+    help="Release an event once its command is in all, a quorum or any of the directories; of "
+    "a replicated journal: in both (all), local or replicated.",
 )
 @click.option(
     "--checkpoint-every",
     type=CountOrNone,
     default=1_000_000,
     show_default=True,
-    help="Commands between checkpoints beside --journal; 0 for none.",
+    help="Write a checkpoint next to --journal every N commands; 0: none.",
 )
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
 @click.option(
     "--histograms",
     type=PathArgument,
-    help="Write every stage's and span's latency histogram, as JSON.",
+    help="Write the latency histogram of every stage and span to this JSON file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def run(report: Path | None, histograms: Path | None, as_json: bool, **values: Any) -> None:
-    """Run orders through the whole pipeline and say what happened.
+    """Run orders through the whole pipeline; report what happened.
 
     \b
     outcry run                                       a million generated orders, durable

@@ -10,7 +10,12 @@ from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint
 
 @click.command()
 @of_a_page("127.0.0.1:9471")
-@click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Sends participants' mail.")
+@click.option(
+    "--smtp",
+    type=Endpoint(),
+    metavar="HOST:PORT",
+    help="Send participants' mail through this server.",
+)
 @SMTP_TLS_OPTION
 @SMTP_CA_OPTION
 @click.option(
@@ -18,14 +23,15 @@ from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint
     "sender",
     default="openoutcry@localhost",
     show_default=True,
-    help="Of their mail.",
+    help="Sender of participants' mail.",
 )
 @click.option(
     "--webhook-host",
     "webhook_hosts",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="Where participants' webhooks may go (default: nowhere; port 80 for http, 443 for https).",
+    help="Allow participants' webhooks to this host (default: none; port 80 for http, 443 for "
+    "https). Repeatable.",
 )
 def screen(
     file: Path,
@@ -39,13 +45,13 @@ def screen(
     sender: str,
     webhook_hosts: tuple[str, ...],
 ) -> None:
-    """Serve the page on which participants of a venue (FILE) trade, until Control-C.
+    """Serve the web page on which participants trade.
 
     \b
     outcry screen venue.toml
 
-    Whoever has the name and the password of an OUCH 4.2 session of the file logs in, and trades by
-    that session: the page has no other way to the venue.
+    The page is served until Control-C. A participant logs in with the name and the password of an
+    OUCH 4.2 session of FILE and trades through that session.
     """
     from openoutcry.console.extra import require_extra
 

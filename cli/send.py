@@ -27,28 +27,36 @@ from openoutcry.report.run_text import stage_table
 
 
 @click.command()
-@click.option("--to", type=Endpoint(), help="Where `outcry run --udp` listens.")
+@click.option("--to", type=Endpoint(), help="Address at which `outcry run --udp` listens.")
 @click.option(
     "--port",
     metavar="PORT",
-    help="The way out, by the packet shim (docs/shim.md): packet:eth0,to=10.0.0.2:9000 …",
+    help="Send through this device (docs/shim.md): packet:eth0,to=10.0.0.2:9000 …",
 )
 @click.option(
     "--session",
     type=click.IntRange(1, 65_535),
-    help="To a venue: send authenticated, as this participant.",
+    help="Send authenticated packets to a venue, as this session.",
 )
-@click.option("--key-file", type=PathArgument, help="With --session: the file of its key.")
+@click.option("--key-file", type=PathArgument, help="File with the key of --session.")
 @click.option("--flow", type=click.Choice(FLOWS), help="Generated flow [default: normal].")
 @click.option("--file", "file", type=PathArgument, help="File of 64-byte order records.")
-@click.option("--orders", type=Count, default=100_000, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
+@click.option(
+    "--orders", type=Count, default=100_000, show_default=True, help="Number of orders to send."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the generated flow.",
+)
 @click.option(
     "--rate",
     type=Rate(),
     default="10000",
     show_default=True,
-    help="Orders a second by intended send time, or `max`.",
+    help="Orders per second, paced by intended send time, or `max`.",
 )
 @as_json_option
 def send(
@@ -63,7 +71,7 @@ def send(
     rate: int,
     as_json: bool,
 ) -> None:
-    """Send orders as UDP packets, listen for the replies, report the round trip."""
+    """Send orders as UDP packets; report the round-trip times."""
     exactly_one(flow=flow, file=file)
     source = RecordFile(file) if file else GeneratedFlow(flow or "normal", orders, seed)
     if (to is None) == (port is None):

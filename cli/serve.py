@@ -13,29 +13,32 @@ from openoutcry.cli.options import PathArgument
 
 @click.command()
 @click.argument("file", type=PathArgument)
-@click.option("--resume", is_flag=True, help="Refuse to begin a new journal.")
+@click.option(
+    "--resume", is_flag=True, help="Continue an existing journal only; refuse to create one."
+)
 @click.option(
     "--from",
     "start",
     type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]),
-    help="Rehearsal: let the venue's clock begin at this time (UTC).",
+    help="Rehearse: start the venue's clock at this time (UTC).",
 )
 @click.option(
     "--speed",
     type=click.FloatRange(0, 1e7, min_open=True),
     default=1.0,
     show_default=True,
-    help="Rehearsal: let it run so many times as fast.",
+    help="Rehearse: run the venue's clock this many times as fast.",
 )
-@click.option("--json", "as_json", is_flag=True, help="At the end one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
 def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json: bool) -> None:
-    """Open a venue and keep it open, day after day, until Control-C or SIGTERM.
+    """Open a venue and keep it open, day after day.
 
     \b
     outcry venue init
     outcry serve venue.toml
 
-    Killed or stopped, the same command goes on where the journal ends.
+    The venue runs until Control-C or SIGTERM. After a stop or a crash the same command continues at
+    the journal's end.
     """
     from openoutcry.operations.dump import take
     from openoutcry.venue.file import read_venue

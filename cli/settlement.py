@@ -15,17 +15,17 @@ CYCLE = click.option(
     "--cycle",
     "days",
     type=click.IntRange(0, 30),
-    help="n of T+n for all trades [by market and date].",
+    help="n of T+n for all trades [default: by market and date].",
 )
 CLOSED = click.option(
-    "--closed", type=DAY, multiple=True, help="A day on which nothing settles; again for each."
+    "--closed", type=DAY, multiple=True, help="A day on which nothing settles. Repeatable."
 )
 OPENED = click.option(
     "--open",
     "opened",
     type=DAY,
     multiple=True,
-    help="A further day on which trades settle; again for each.",
+    help="A further day on which trades settle. Repeatable.",
 )
 Days = tuple[datetime, ...]
 OUT = click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
@@ -34,10 +34,11 @@ PHASES = ("CLOSED", "PRE_OPEN")
 
 @click.group()
 def settlement() -> None:
-    """Obligations, nets, delivery against payment, dividends and splits, from CSV files.
+    """Compute obligations, nets and delivery against payment.
 
-    The columns of a file of trades: trade_id,trade_date,market,buyer,seller,asset,quantity_units,
-    cash_asset,cash_units. A market is its code in exchange-calendars: XNYS, XLON, 24/7.
+    Input and output are CSV files. The columns of a file of trades are
+    trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units. A market is
+    a code of exchange-calendars: XNYS, XLON, 24/7.
     """
 
 
@@ -53,12 +54,14 @@ def _dates(days: Days) -> frozenset[date]:
 
 @settlement.command("trades")
 @click.argument("journal", type=PathArgument)
-@click.option("--market", required=True, help="In whose sessions its trades settle.")
-@click.option("--as-of", "seq", type=click.IntRange(0), help="The last command [the journal's].")
+@click.option("--market", required=True, help="Market in whose sessions the trades settle.")
+@click.option(
+    "--as-of", "seq", type=click.IntRange(0), help="Last command to include [the journal's]."
+)
 @OUT
 @as_json_option
 def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: bool) -> None:
-    """The trades of a journal, lots against money, as the other commands read them."""
+    """Write the trades of a journal, for the other commands."""
     from openoutcry.ledger.settlement import tables
     from openoutcry.ledger.settlement.journal import trades_of
     from openoutcry.ledger.settlement.trades import COLUMNS
@@ -78,7 +81,9 @@ def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: boo
 def obligations(
     trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
 ) -> None:
-    """What each trade obliges whom to on which day, the clearing account on one side of each."""
+    """List the obligations of each trade, by settlement day.
+
+    The clearing account is one side of each obligation."""
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.trades import obligations as obligations_of
 
@@ -97,7 +102,9 @@ def obligations(
 def net(
     trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
 ) -> None:
-    """One amount for each settlement day, member and asset: above 0 to receive, below to give."""
+    """Net the obligations: one amount per day, member and asset.
+
+    A member receives a positive amount and delivers a negative one."""
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.netting import gross_units
     from openoutcry.ledger.settlement.netting import net as netted
@@ -124,16 +131,16 @@ def net(
 @CLOSED
 @OPENED
 @click.option("--balances", type=PathArgument, required=True, help="member,asset,balance_units")
-@click.option("--day", type=DAY, required=True, help="What is due on it or before is settled.")
-@click.option("--carried", type=PathArgument, help="The folder of the last settlement.")
+@click.option("--day", type=DAY, required=True, help="Settle what is due on this day or before.")
+@click.option("--carried", type=PathArgument, help="Folder of the previous settlement.")
 @click.option(
     "--penalty-ppm",
     type=click.IntRange(0, 1_000_000),
     default=100,
     show_default=True,
-    help="A day's penalty in millionths of a failing trade's cash.",
+    help="Daily penalty in millionths of a failing trade's cash.",
 )
-@click.option("--out", "folder", type=PathArgument, required=True, help="A new folder.")
+@click.option("--out", "folder", type=PathArgument, required=True, help="Folder to create.")
 @as_json_option
 def settle(
     trades: Path,
@@ -147,10 +154,10 @@ def settle(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Deliver against payment in two phases; what fails is carried, with a penalty.
+    """Deliver against payment in two phases; carry what fails.
 
-    Writes transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (what is not due yet)
-    and owed.csv; exit status 0 also when trades fail.
+    A failing trade costs a penalty. The command writes transfers.csv, balances.csv, settled.csv,
+    fails.csv, waiting.csv (not yet due) and owed.csv; exit status 0 even when trades fail.
     """
     from openoutcry.ledger.settlement import files
     from openoutcry.ledger.settlement.settle import settle as settle_trades
@@ -189,7 +196,7 @@ def due(
     opened: Days,
     as_json: bool,
 ) -> None:
-    """When a trade of a day in a market is due."""
+    """Show when a trade of a day in a market is due."""
     from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
 
     n = cycle_days(market, trade_day.date()) if days is None else days
@@ -211,17 +218,17 @@ def _action(command: Any) -> Any:
                 required=True,
                 help="order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_trade",
             ),
+            click.option("--symbol", required=True, help="The instrument, and the asset."),
+            click.option("--cash", "cash_asset", required=True, help="Asset of the payment."),
             click.option(
-                "--symbol", required=True, help="The instrument, which is the asset, too."
+                "--reference-ticks", type=int, required=True, help="Last closing price, in ticks."
             ),
-            click.option("--cash", "cash_asset", required=True, help="The asset that is paid."),
-            click.option("--reference-ticks", type=int, required=True, help="The last close."),
             click.option(
                 "--phase",
                 type=click.Choice(PHASES),
                 default="PRE_OPEN",
                 show_default=True,
-                help="In which the instrument gets its new reference price.",
+                help="Phase in which the instrument gets its new reference price.",
             ),
             click.option(
                 "--movements", type=PathArgument, required=True, help="CSV file to write."
@@ -241,12 +248,12 @@ def _action(command: Any) -> Any:
     type=int,
     required=True,
     metavar="N D",
-    help="N/D units of cash for each unit held.",
+    help="Cash units per unit held, as N/D.",
 )
-@click.option("--ticks", type=click.IntRange(0), required=True, help="The same in price ticks.")
+@click.option("--ticks", type=click.IntRange(0), required=True, help="The dividend in price ticks.")
 @_action
 def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
-    """A cash dividend: what each member is paid, and the commands for open orders."""
+    """Apply a cash dividend: payments, and commands for orders."""
     from openoutcry.ledger.settlement.corporate import cash_dividend
 
     _adjust(cash_dividend, per_unit, ticks, **words)
@@ -259,17 +266,19 @@ def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
     type=int,
     required=True,
     metavar="NEW OLD",
-    help="New units for so many old ones; fewer is a reverse split.",
+    help="New units per old units, as N/D; below 1: a reverse split.",
 )
 @click.option(
     "--cash-per-tick",
     type=click.IntRange(0),
     required=True,
-    help="Units of cash that a unit costs for each tick of its price.",
+    help="Cash units that one unit costs per tick of its price.",
 )
 @_action
 def split(ratio: tuple[int, int], cash_per_tick: int, **words: Any) -> None:
-    """A split: new positions, cash for fractions, and the commands for open orders."""
+    """Apply a split: positions, cash, and commands for orders.
+
+    Fractions are paid in cash."""
     from openoutcry.ledger.settlement.corporate import split as make_split
 
     _adjust(make_split, ratio, cash_per_tick, **words)

@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def simulate() -> None:
-    """Run a protocol through seeded histories of faults, in one process, and judge each.
+    """Run a protocol through seeded faults in one process.
 
     \b
     outcry simulate replication --seeds 2000
@@ -20,37 +20,37 @@ def simulate() -> None:
 
 @simulate.command()
 @click.option(
-    "--seeds", type=click.IntRange(1), default=2000, show_default=True, help="How many histories."
+    "--seeds", type=click.IntRange(1), default=2000, show_default=True, help="Number of histories."
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="The first one's seed; the others follow it.",
+    help="Seed of the first history; the others follow it.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
-    help="Stop after so long, whatever --seeds says.",
+    help="Stop after this many minutes, whatever --seeds says.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="Processes that share the seeds; the findings are the same.",
+    help="Number of processes that share the seeds; the findings are the same.",
 )
-@click.option("--trace", is_flag=True, help="Tell the one history of --seed, step by step.")
+@click.option("--trace", is_flag=True, help="Print the history of --seed, step by step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def replication(
     seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool, as_json: bool
 ) -> None:
-    """Primary, standbys, stream, clients and clocks, from seeds: the protocol's own code.
+    """Simulate primary, standbys, stream, clients and clocks.
 
-    Each seed is one history: messages lost, doubled and late, partitions, pauses, crashes, torn
-    blocks, damaged reads, clocks that jump.  Exits 1 if any history breaks a promise; `--seed N
-    --trace` tells it.
+    The simulation runs the protocol's own code. Each seed is one history: lost, duplicated and late
+    messages, partitions, pauses, crashes, torn blocks, damaged reads, clocks that jump. Exit status
+    1 if a history breaks a promise; `--seed N --trace` prints it.
     """
     from openoutcry.replica.simulator import Violation, run_history
     from openoutcry.replica.simulator_jobs import Progress, simulate_all

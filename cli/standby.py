@@ -1,4 +1,4 @@
-"""``outcry standby``: a hot standby of a replicated venue."""
+"""``outcry venue standby``: a hot standby of a replicated venue."""
 
 import json
 from typing import Any
@@ -17,27 +17,27 @@ from openoutcry.cli.options import PathArgument
     type=click.IntRange(0, 600_000),
     default=0,
     show_default=True,
-    help="Wait so much longer than others before taking over.",
+    help="Wait this much longer than other standbys before taking over.",
 )
 @click.option(
     "--trust-checks-until",
     "trusted",
     type=click.IntRange(0),
     default=0,
-    help="Do not compare with what the primary said of its core up to this message: "
-    "whose core was wrong has been seen.",
+    help="Ignore the primary's hashes up to this message: the primary's core was wrong, and an "
+    "operator has found out why.",
 )
-@click.option("--json", "as_json", is_flag=True, help="At the end one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
 def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
-    """Follow the venue of FILE, and take it over when its primary is gone.
+    """Follow a replicated venue; take over if its primary fails.
 
-    FILE is this node's venue file: as the primary's, with a journal of its own.  The stream's chain
-    is verified, its blocks go into that journal and through the core, whose hashes are compared
-    with the primary's; a difference ends the standby.
+    FILE is this node's venue file: the primary's with a different journal. The standby verifies the
+    stream's hash chain, writes its blocks to that journal, runs them through the core and compares
+    the core's hashes with the primary's. A difference ends the standby.
 
     \b
-    outcry standby node-b.toml
-    outcry failover node-a.toml
+    outcry venue standby node-b.toml
+    outcry venue failover node-a.toml
     """
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.operator_lane import SystemClock

@@ -23,20 +23,21 @@ settings_option = click.option(
     "--settings",
     "file",
     type=PathArgument,
-    help="Related participants, linked symbols, declared client orders, parameters (TOML).",
+    help="TOML file with related participants, linked symbols, declared client orders and "
+    "parameters.",
 )
 every_option = click.option(
     "--every",
     type=Count,
     default=1_000_000,
     show_default=True,
-    help="Commands from one checkpoint to the next.",
+    help="Write a checkpoint every N commands.",
 )
 
 
 @click.group()
 def surveillance() -> None:
-    """Market abuse in a journal: detectors, cases with evidence, their life.
+    """Detect market abuse in a journal; manage cases and evidence.
 
     \b
     outcry surveillance run JOURNAL
@@ -50,10 +51,10 @@ def surveillance() -> None:
 @journal_argument
 @settings_option
 @every_option
-@click.option("--until", "until_seq", type=Count, help="Only up to this command.")
+@click.option("--until", "until_seq", type=Count, help="Stop after this command.")
 @as_json_option
 def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_json: bool) -> None:
-    """Look at a journal from where it was looked at last, to its end."""
+    """Examine a journal from the last examined command to its end."""
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.run import CaseBook
     from openoutcry.surveillance.run import run as run_along
@@ -94,9 +95,10 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
 @every_option
 @as_json_option
 def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
-    """Go along behind a journal that is being written; say each hit as it comes.
+    """Follow a journal that is being written; report each hit.
 
-    Killed and begun again it goes on: the same hits, once. Ends by Control-C or SIGTERM.
+    The command runs until Control-C or SIGTERM. After a stop or a crash it continues, and reports
+    the same hits once.
     """
     from openoutcry.surveillance.cases import severity_of
     from openoutcry.surveillance.detect.layout import Detector
@@ -148,12 +150,12 @@ def _row(findings: "CaseBook", case: "Case") -> dict[str, Any]:
 
 @surveillance.command()
 @journal_argument
-@click.option(
-    "--open", "only_open", is_flag=True, help="Without those that are closed or suppressed."
-)
+@click.option("--open", "only_open", is_flag=True, help="Omit closed and suppressed cases.")
 @as_json_option
 def cases(journal: Path, only_open: bool, as_json: bool) -> None:
-    """What was found: one case for a pattern, its participants, a symbol and a stretch of time."""
+    """List the cases.
+
+    A case is one pattern of some participants in a symbol over a period."""
     from rich.console import Console
 
     from openoutcry.cli.columns import print_columns
@@ -191,8 +193,8 @@ def utc(ts_ns: int) -> str:
 @surveillance.command()
 @journal_argument
 @click.argument("case", type=Count)
-@click.option("--out", type=PathArgument, help="Write a self-contained page (HTML).")
-@click.option("--picture", type=PathArgument, help="Write the picture alone (SVG).")
+@click.option("--out", type=PathArgument, help="Write a self-contained HTML page to this file.")
+@click.option("--picture", type=PathArgument, help="Write only the picture to this file (SVG).")
 @settings_option
 @as_json_option
 def show(
@@ -203,7 +205,7 @@ def show(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """One case: evidence, the book at the time, a picture, what was done with it."""
+    """Show a case: evidence, book, picture and history."""
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.dossier import dossier
     from openoutcry.surveillance.page import case_page, picture_file
@@ -236,16 +238,20 @@ def show(
 @surveillance.command()
 @journal_argument
 @click.argument("case", type=Count)
-@click.option("--why", required=True, help="The reason; it is kept for good.")
+@click.option("--why", required=True, help="The reason; stored permanently.")
 @click.option(
     "--as",
     "action",
     type=click.Choice(["review", "escalate", "close", "reopen"]),
     default="close",
     show_default=True,
+    help="What to do with the case.",
 )
-@click.option("--venue", type=PathArgument, help="A venue's file: its operators say who it is.")
-@click.option("--operator", help="Of that file; the password is asked for, or read from a pipe.")
+@click.option("--venue", type=PathArgument, help="Venue file whose operators identify the person.")
+@click.option(
+    "--operator",
+    help="An operator of that file; the command prompts for the password, or reads it from a pipe.",
+)
 @as_json_option
 def close(
     journal: Path,
@@ -258,8 +264,8 @@ def close(
 ) -> None:
     """Close a case, or review, escalate or reopen it.
 
-    Two persons close a case: the first asks, the second agrees. Who it is says the system's user
-    that runs this, or an operator of --venue with a password.
+    Closing takes two people: the first requests it, the second agrees. The command identifies a
+    person by the system user that runs it, or by an operator of --venue with a password.
     """
     from openoutcry.surveillance.run import CaseBook
 
@@ -303,10 +309,17 @@ def _operator(venue: Path, name: str) -> str:
 @journal_argument
 @click.option("--out", type=PathArgument, required=True, help="File to write.")
 @click.option(
-    "--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["json", "csv"]),
+    default="json",
+    show_default=True,
+    help="Format of the file.",
 )
 def export(journal: Path, out: Path, form: str) -> None:
-    """Write every case, its evidence and its life to a file; every hash was checked."""
+    """Export every case with its evidence and history.
+
+    The command verifies every hash first."""
     import io
 
     from openoutcry.surveillance.run import CaseBook, write_whole
@@ -333,25 +346,38 @@ def export(journal: Path, out: Path, form: str) -> None:
 
 @surveillance.command()
 @journal_argument
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
-    "--minutes", type=click.IntRange(10, 600), default=20, show_default=True, help="Of a session."
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the market."
 )
-@click.option("--sessions", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option(
+    "--minutes",
+    type=click.IntRange(10, 600),
+    default=20,
+    show_default=True,
+    help="Minutes of a session.",
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Number of sessions.",
+)
 @click.option(
     "--manipulators",
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Separated by commas; none: '' (see docs/surveillance.md).",
+    help="Manipulators, comma-separated; '': none (see docs/surveillance.md).",
 )
 @as_json_option
 def sample(
     journal: Path, seed: int, minutes: int, sessions: int, manipulators: str, as_json: bool
 ) -> None:
-    """Write the journal of a market of agents: honest ones, and manipulators with labels.
+    """Write the journal of a simulated market with manipulators.
 
-    Beside it labels.json (who did what, when, and what it gained) and surveillance.toml.
+    Next to it are labels.json (each manipulation with its agent, time and gain) and
+    surveillance.toml.
     """
     from openoutcry.bench.agent_days import chosen_manipulators, write_agent_day
 

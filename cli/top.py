@@ -6,10 +6,10 @@ import click
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Print one sample and end.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document (of one sample).")
+@click.option("--once", is_flag=True, help="Print one sample and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Print one sample as a JSON document.")
 def top(once: bool, as_json: bool) -> None:
-    """Look at running pipelines: rings, stages, durable lag, latency so far."""
+    """Show the running pipelines: rings, stages, lag, latency."""
     from openoutcry.pipeline.top import show, views
 
     if as_json:

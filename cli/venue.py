@@ -8,16 +8,27 @@ from typing import Any
 
 import click
 
+from openoutcry.cli.groups import SectionedGroup
 from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.sections import VENUE
 from openoutcry.wire.errors import OutcryError
 
 DAYS_SHOWN = 5
 file_argument = click.argument("file", type=PathArgument)
 
 
-@click.group()
+class VenueGroup(SectionedGroup):
+    """The commands of this file, and those with a file of their own."""
+
+    sections = VENUE
+
+
+@click.group(cls=VenueGroup)
 def venue() -> None:
-    """Make a venue file, check it, inspect the venue (`outcry serve` opens it).
+    """Set up, inspect and operate a venue.
+
+    `outcry serve` opens the venue of a file. What acts on a running venue needs its file
+    (--venue, default venue.toml).
 
     \b
     outcry venue init
@@ -25,15 +36,18 @@ def venue() -> None:
     outcry venue password
     outcry venue status venue.toml
     outcry venue sessions venue.toml
-    outcry venue fairness venue.toml
-    outcry venue actions venue.toml
+    outcry venue halt GOLD
+    outcry venue limits set max_qty_lots 500 --participant 7
+    outcry venue logs venue.toml --follow
     """
 
 
 @venue.command()
 @click.argument("file", type=PathArgument, default=Path("venue.toml"))
 def init(file: Path) -> None:
-    """Write a commented example, which `outcry serve` opens as it is [venue.toml]."""
+    """Write a commented example of a venue file.
+
+    The default name is venue.toml. `outcry serve` opens the example unchanged."""
     from openoutcry.venue.example import make_example
 
     text, passwords = make_example()
@@ -54,7 +68,9 @@ def init(file: Path) -> None:
 @file_argument
 @as_json_option
 def check(file: Path, as_json: bool) -> None:
-    """Say every mistake in a venue file, with its line and key; exit status 1 if there is any."""
+    """Report every mistake in a venue file, with line and key.
+
+    Exit status 1 if there is a mistake."""
     from openoutcry.venue.file import VenueFileError, read_venue
 
     try:
@@ -77,11 +93,12 @@ def check(file: Path, as_json: bool) -> None:
 
 
 @venue.command()
-@click.option("--generate", is_flag=True, help="Make a password, and say it.")
+@click.option("--generate", is_flag=True, help="Generate a random password and print it.")
 def password(generate: bool) -> None:
-    """Make the argon2 hash of a password, for a session's `password` in the venue file.
+    """Hash a session's password for the venue file.
 
-    It is asked for without being shown; not a terminal, one line of standard input is taken.
+    The command prompts for the password without showing it, or reads one line if standard input is
+    no terminal. It prints the argon2 hash for `password` in the venue file.
     """
     from openoutcry.order_entry.passwords import PASSWORD_LENGTH, make_password, password_hasher
 
@@ -106,16 +123,19 @@ def password(generate: bool) -> None:
 
 @venue.command()
 def key() -> None:
-    """Make a key for a session of order packets, for `key` in the venue file and for its client."""
+    """Generate a key for a session of order packets.
+
+    It goes into `key` of the venue file and to the session's client."""
     click.echo(secrets.token_hex(32))
 
 
 @venue.command()
 @click.argument("operator", default="operator")
 def totp(operator: str) -> None:
-    """Make the secret of an operator's one-time codes, for `totp` in the venue file.
+    """Generate the secret of an operator's one-time codes.
 
-    What it says on standard error goes into the operator's authenticator.
+    Standard output gets the value for `totp` in the venue file, standard error the URI for the
+    operator's authenticator.
     """
     from importlib.util import find_spec
 
@@ -133,7 +153,9 @@ def totp(operator: str) -> None:
 @file_argument
 @as_json_option
 def actions(file: Path, as_json: bool) -> None:
-    """What was asked of the venue's desk, by whom and why; exit status 1 if a line was changed."""
+    """List the operators' requests, with time and reason.
+
+    Exit status 1 if a line of the record was changed."""
     from openoutcry.venue.desk_record import desk_record
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.operations import words_of
@@ -185,7 +207,7 @@ def session_cells(row: dict[str, Any]) -> str:
 @file_argument
 @as_json_option
 def sessions(file: Path, as_json: bool) -> None:
-    """Sessions of the venue of this file: connected, switched off, locked out, refused logins."""
+    """List the sessions: connected, disabled, locked out."""
     from openoutcry.venue.days import read_status
     from openoutcry.venue.file import read_venue
 
@@ -203,7 +225,7 @@ def sessions(file: Path, as_json: bool) -> None:
 @file_argument
 @as_json_option
 def status(file: Path, as_json: bool) -> None:
-    """How the venue of this file is now: open, closed, its phases, what comes next."""
+    """Show whether the venue is open, and its phases."""
     from openoutcry.venue.days import finished_days, read_status
     from openoutcry.venue.file import read_venue
 
@@ -237,9 +259,9 @@ def status(file: Path, as_json: bool) -> None:
 @file_argument
 @as_json_option
 def fairness(file: Path, as_json: bool) -> None:
-    """Whether anybody was let in out of turn: the audit of a speed bump, from the journal alone.
+    """Check from the journal that the speed bump kept the order.
 
-    Exit status 1 if anybody was.
+    Exit status 1 if a command entered out of turn.
     """
     from openoutcry.journal import Journal
     from openoutcry.venue.fairness import fairness as audit

@@ -1,4 +1,4 @@
-"""``outcry withdraw``: money leaves a running venue."""
+"""``outcry venue withdraw``: money leaves a running venue."""
 
 from pathlib import Path
 
@@ -20,10 +20,13 @@ def withdraw(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is available.
+    """Debit an amount from a participant.
+
+    AMOUNT is in whole units of the asset. The venue rejects a withdrawal to outside that exceeds
+    the available balance.
 
     \b
-    outcry withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
-    outcry withdraw 7 1530 --purpose fees
+    outcry venue withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
+    outcry venue withdraw 7 1530 --purpose fees
     """
     move(participant, -amount, asset, purpose, file, operator, as_json)

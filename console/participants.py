@@ -16,7 +16,7 @@ from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
 from openoutcry.venue.standing import KILLED_BY
 
 SHOWN = 1_000
-"""More participants than these are not shown: `outcry limits show` has all."""
+"""More participants than these are not shown: `outcry venue limits show` has all."""
 AGAINST = {
     "open_orders": lay.OPEN,
     "exposure_buy": lay.BUY_EXPOSURE,

@@ -17,7 +17,7 @@ from openoutcry.ledger.report import Report
 from openoutcry.wire.enums import EventFlag, Side
 
 Rows = Iterable[npt.NDArray[Any]]
-DIFFERS = "journal and store part: `outcry reconcile` says where"
+DIFFERS = "journal and store part: `outcry ledger reconcile` says where"
 CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
 MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE)
 """Kinds of transactions that change what is held or earned."""

@@ -1,4 +1,4 @@
-"""A dashboard for Grafana, made from a table of panels: ``outcry metrics --grafana``.
+"""A dashboard for Grafana, made from a table of panels: ``outcry venue metrics --grafana``.
 
 The JSON model is Grafana's, schema version 39 (https://grafana.com/docs/grafana/latest/dashboards/
 build-dashboards/view-dashboard-json-model/).

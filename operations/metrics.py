@@ -43,7 +43,7 @@ MOST_PARTICIPANTS = 1_000
 FILLING_S = 600.0
 """The time over which it is seen how fast the journal's disk fills."""
 RECONCILED = "ledger/reconciled.json"
-"""Beside the journal: what `outcry reconcile` has found last."""
+"""Beside the journal: what `outcry ledger reconcile` has found last."""
 SURVEILLED = "surveillance/status.json"
 """What `outcry surveillance` has found so far."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
@@ -535,7 +535,7 @@ def _journal(out: Families, journal: Path, venue: str) -> None:
 
 
 def _ledger(out: Families, journal: Path, venue: str) -> None:
-    """What `outcry reconcile` has found last; nothing where it was never asked."""
+    """What `outcry ledger reconcile` has found last; nothing where it was never asked."""
     try:
         document = json.loads((journal / RECONCILED).read_bytes())
         parts = document["difference"]

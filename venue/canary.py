@@ -158,7 +158,7 @@ def require_canary(journal: Path) -> None:
     if _read(journal / SERVED_NAME).get("build") == build:
         return
     report = _read(journal / NAME)
-    command = f"outcry deploy canary {journal}"
+    command = f"outcry venue deploy canary {journal}"
     if report.get("build") != build:
         raise PipelineError(
             f"build {build} has not served {journal} yet, and the venue file asks for its canary: "

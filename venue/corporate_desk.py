@@ -42,7 +42,7 @@ class CorporateDesk:
             raise DeskError(f"there is no instrument {symbol!r}")
         row = self.view.instruments[self.symbols.index(symbol)]
         if not row[lay.HALT // 8] & OPERATORS_HALT:
-            raise DeskError(f"{symbol} is not halted: `outcry halt {symbol}` first")
+            raise DeskError(f"{symbol} is not halted: `outcry venue halt {symbol}` first")
         if request["do"] == "reference-price":
             return self._reference(symbol, self._price(row, symbol, request.get("price")))
         if row[lay.LEVERAGED // 8]:

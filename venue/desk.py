@@ -245,7 +245,8 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             answer = _line(connection)
         except TimeoutError:
             raise DeskError(
-                f"no answer within {ANSWER_S:.0f} s: `outcry limits show` shows what is in force"
+                f"no answer within {ANSWER_S:.0f} s: see what is in force with "
+                "`outcry venue limits show`"
             ) from None
     if "error" in answer:
         before = f" (before that: {', '.join(answer['done'])})" if answer.get("done") else ""
@@ -269,7 +270,7 @@ def _line(connection: socket.socket) -> dict[str, Any]:
         data = connection.recv(MAX_REQUEST)
         if not data:
             raise DeskError(
-                "the venue closed the connection unanswered: `outcry limits show` "
+                "the venue closed the connection unanswered: `outcry venue limits show` "
                 "shows what is in force"
             )
         received += data

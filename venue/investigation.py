@@ -76,7 +76,7 @@ class Investigation:
             require_same()
             self._pid, self._fd = fork_reporting(work, STOP_SIGNALS)
         except (OSError, OutcryError):
-            self._pid = 0  # without it the close goes on: `outcry dump take` tries again
+            self._pid = 0  # without it the close goes on: `outcry venue dump take` tries again
         self._until_s = time.monotonic() + LONGEST_S
         return self.path
 

@@ -43,8 +43,8 @@ def test_a_day_and_a_bad_one(floor):
         )
         assert done.returncode == 0, (line, done.stderr)
     for number in "23":
-        run(f"outcry resume participant {number}", floor.folder)
-    run("outcry resume instrument TIN", floor.folder)
+        run(f"outcry venue resume participant {number}", floor.folder)
+    run("outcry venue resume instrument TIN", floor.folder)
     floor.venue.wait_for(
         lambda document: not document["risk"]["halted"] and not document["risk"]["killed"]
     )

@@ -64,7 +64,7 @@ def lag(samples, column):
 
 @contextmanager
 def followed(journal, on):
-    """``outcry ledger follow`` and ``outcry reconcile --follow`` once there is a journal."""
+    """``outcry ledger follow`` and ``outcry ledger reconcile --follow`` once there is a journal."""
     if not on:
         yield None
         return
@@ -79,7 +79,7 @@ def followed(journal, on):
     outcry = [sys.executable, "-m", "openoutcry"]
     words = (
         [*outcry, "ledger", "follow", str(journal)],
-        [*outcry, "reconcile", str(journal), "--follow", "--json"],
+        [*outcry, "ledger", "reconcile", str(journal), "--follow", "--json"],
     )
     children = [
         subprocess.Popen(

@@ -61,8 +61,15 @@ def node(folder: Path, cluster: Cluster) -> Node:
 
 @contextmanager
 def console(*words: object) -> Iterator[Any]:
-    """`outcry console` with these words, and somebody who may look at its API."""
-    command = [*OUTCRY, "console", *map(str, words), "--address", f"127.0.0.1:{free_port()}"]
+    """`outcry venue console` with these words, and somebody who may look at its API."""
+    command = [
+        *OUTCRY,
+        "venue",
+        "console",
+        *map(str, words),
+        "--address",
+        f"127.0.0.1:{free_port()}",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     url = process.stderr.readline().strip()

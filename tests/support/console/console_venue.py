@@ -109,7 +109,7 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1) -> np.n
 
 
 class ConsoleVenue:
-    """The venue and `outcry console`."""
+    """The venue and `outcry venue console`."""
 
     def __init__(self, folder: Path, now: str = "2026-11-23T10:00") -> None:
         self.ouch, self.folder, self.quotes = free_port(), folder, 0
@@ -141,15 +141,15 @@ class ConsoleVenue:
 
     def serve(self, *words: str) -> None:
         """Start the console."""
-        self.console, self.url = self._begin("console", *words)
+        self.console, self.url = self._begin(("venue", "console"), *words)
 
     def serve_screen(self, *words: str) -> None:
         """Start the participants' page."""
-        self.screen, self.screen_url = self._begin("screen", *words)
+        self.screen, self.screen_url = self._begin(("screen",), *words)
 
-    def _begin(self, page: str, *words: str) -> tuple[subprocess.Popen[str], str]:
+    def _begin(self, page: tuple[str, ...], *words: str) -> tuple[subprocess.Popen[str], str]:
         port = f"127.0.0.1:{free_port()}"
-        command = [*OUTCRY, page, str(self.file), "--address", port, *words]
+        command = [*OUTCRY, *page, str(self.file), "--address", port, *words]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         url = process.stderr.readline().strip()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import click
 
-from openoutcry.cli.main import SUBCOMMANDS, main
+from openoutcry.cli.main import main
+from openoutcry.cli.sections import COMMANDS
 from tests import ROOT
 
 PAGE = ROOT / "docs" / "commands.md"
@@ -19,71 +20,66 @@ TITLE = re.compile(r"^# (.+)$", re.M)
 LONGEST = 400
 """Characters of a command's line: more than any has."""
 
-SECTIONS: dict[str, dict[str, str]] = {
-    "Run and measure": {
-        "run": "for-benchmarkers.md",
-        "send": "for-participants.md",
-        "bench": "benchmarks.md",
-        "top": "for-operators.md",
-        "rings": "ring-operations.md",
-        "doctor": "for-benchmarkers.md",
-        "clock": "clock.md",
-        "check-book": "benchmarks.md#recorded-markets",
-        "backtest": "backtest.md",
-    },
-    "A venue": {
-        "venue": "venue.md",
-        "serve": "venue.md",
-        "halt": "risk.md#while-trading",
-        "resume": "risk.md#while-trading",
-        "kill": "risk.md#while-trading",
-        "emergency-close": "risk.md#while-trading",
-        "limits": "risk.md#while-trading",
-        "fees": "venue.md#money-and-fees",
-        "assets": "venue.md#money-and-fees",
-        "deposit": "venue.md#money-and-fees",
-        "withdraw": "venue.md#money-and-fees",
-        "corporate": "ledger.md#dividends-and-splits",
-        "console": "operations.md#the-console",
-        "metrics": "operations.md#metrics",
-        "logs": "operations.md#logs",
-        "alarms": "alarms.md",
-        "dump": "operations.md#an-investigation",
-        "deploy": "operations.md#a-new-build",
-    },
-    "Participants": {
-        "client": "order-entry.md",
-        "screen": "screen.md",
-    },
-    "Journal and books": {
-        "journal": "journal.md#the-commands",
-        "replay": "audit.md#why-did-this-order-not-trade",
-        "feed": "market-data.md",
-        "bars": "market-data.md#bars",
-        "ledger": "ledger.md",
-        "reconcile": "ledger.md#reconciliation",
-        "settlement": "settlement.md",
-        "proof": "proof.md",
-    },
-    "Supervision": {
-        "surveillance": "surveillance.md",
-        "audit": "audit.md",
-    },
-    "Replication": {
-        "cluster": "replication.md",
-        "standby": "replication-protocol.md",
-        "failover": "replication-protocol.md",
-        "dr": "replication.md",
-        "drill": "replication.md",
-        "simulate": "replication-protocol.md",
-    },
+PAGES: dict[str, str] = {
+    "run": "for-benchmarkers.md",
+    "send": "for-participants.md",
+    "bench": "benchmarks.md",
+    "top": "for-operators.md",
+    "rings": "ring-operations.md",
+    "doctor": "for-benchmarkers.md",
+    "clock": "clock.md",
+    "check-book": "benchmarks.md#recorded-markets",
+    "backtest": "backtest.md",
+    "serve": "venue.md",
+    "venue": "venue.md",
+    "venue halt": "risk.md#while-trading",
+    "venue resume": "risk.md#while-trading",
+    "venue kill": "risk.md#while-trading",
+    "venue emergency-close": "risk.md#while-trading",
+    "venue limits": "risk.md#while-trading",
+    "venue fees": "venue.md#money-and-fees",
+    "venue assets": "venue.md#money-and-fees",
+    "venue deposit": "venue.md#money-and-fees",
+    "venue withdraw": "venue.md#money-and-fees",
+    "venue corporate": "ledger.md#dividends-and-splits",
+    "venue console": "operations.md#the-console",
+    "venue metrics": "operations.md#metrics",
+    "venue logs": "operations.md#logs",
+    "venue alarms": "alarms.md",
+    "venue dump": "operations.md#an-investigation",
+    "venue deploy": "operations.md#a-new-build",
+    "venue standby": "replication-protocol.md",
+    "venue failover": "replication-protocol.md",
+    "client": "order-entry.md",
+    "screen": "screen.md",
+    "journal": "journal.md#the-commands",
+    "replay": "audit.md#why-did-this-order-not-trade",
+    "feed": "market-data.md",
+    "feed bars": "market-data.md#bars",
+    "ledger": "ledger.md",
+    "ledger reconcile": "ledger.md#reconciliation",
+    "settlement": "settlement.md",
+    "proof": "proof.md",
+    "surveillance": "surveillance.md",
+    "audit": "audit.md",
+    "cluster": "replication.md",
+    "dr": "replication.md",
+    "drill": "replication.md",
+    "simulate": "replication-protocol.md",
 }
-"""The page that explains each command of `outcry`; what is below a command is explained there."""
+"""The page that explains each command; a command below one of them has the same page."""
+
+
+def page_of(path: str) -> str:
+    """The page of a command: its own, or that of the group that it is in."""
+    while path not in PAGES:
+        path = path.rpartition(" ")[0]
+    return PAGES[path]
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
     """A command and, of a group, everything in it: its path and its line of help."""
-    yield path, SUBCOMMANDS.get(path) or command.get_short_help_str(LONGEST)
+    yield path, command.get_short_help_str(LONGEST)
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -97,15 +93,16 @@ def tables() -> str:
     """A table for each section."""
     lines = []
     context = click.Context(main)
-    for section, pages in SECTIONS.items():
+    for section, names in COMMANDS.items():
         lines += [f"### {section}", "", "| command | what it does | page |", "|---|---|---|"]
-        for name, page in pages.items():
+        for name in names:
             command = main.get_command(context, name)
             assert command, name
-            document = page.partition("#")[0]
-            heading = TITLE.search((ROOT / "docs" / document).read_text())
-            assert heading, document
             for path, text in commands(command, name):
+                page = page_of(path)
+                document = page.partition("#")[0]
+                heading = TITLE.search((ROOT / "docs" / document).read_text())
+                assert heading, document
                 line = text.replace("|", "\\|").replace("<", "&lt;")
                 lines.append(f"| `outcry {path}` | {line} | [{heading[1]}]({page}) |")
         lines.append("")

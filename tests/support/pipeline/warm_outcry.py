@@ -150,11 +150,17 @@ def serve(requests: socket.socket) -> None:
 def main() -> None:
     from importlib import import_module
 
-    from openoutcry.cli.main import SUBCOMMANDS, main
+    from openoutcry.cli.groups import command_module
+    from openoutcry.cli.main import main
+    from openoutcry.cli.sections import COMMANDS, VENUE
+    from openoutcry.cli.venue import venue
     from openoutcry.pipeline.compile import compile_kernels
 
-    for name in SUBCOMMANDS:
-        import_module(f"openoutcry.cli.{name.replace('-', '_')}")
+    for name in [name for lines in COMMANDS.values() for name in lines]:
+        import_module(command_module(name))
+    for name in [name for lines in VENUE.values() for name in lines]:
+        if name not in venue.commands:
+            import_module(command_module(name))
     compile_kernels(lambda what, done, total: None)
     gc.collect()
     gc.freeze()

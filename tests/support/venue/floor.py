@@ -124,7 +124,7 @@ class InlineFloor(Records, InlineVenue):
     def outcry(self, *words: str, password: str = "") -> Result:
         """A command about this venue, in a second thread that waits for the desk.  Time passes only
         for what the desk has begun and cannot finish without."""
-        words = (*words, "--venue", str(self.file))
+        words = ("venue", *words, "--venue", str(self.file))
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(CliRunner().invoke, main, words, input=password + "\n")
             while not asked.done():

@@ -154,7 +154,7 @@ class Floor(Records):
     def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:
         """An `outcry` command about this venue, as JSON."""
         done = CliRunner().invoke(
-            main, [*words, "--venue", str(self.file), "--json"], input=password + "\n"
+            main, ["venue", *words, "--venue", str(self.file), "--json"], input=password + "\n"
         )
         assert done.exit_code == status, done.output
         return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -130,5 +130,7 @@ def is_right(floor: Floor) -> None:
     }
     assert held == traded(floor)
     assert {symbol for _, symbol in held} == set(SYMBOLS)
-    completed = CliRunner().invoke(main, ["reconcile", str(floor.venue.journal), "--json"])
+    completed = CliRunner().invoke(
+        main, ["ledger", "reconcile", str(floor.venue.journal), "--json"]
+    )
     assert completed.exit_code == 0, completed.output

@@ -197,7 +197,7 @@ SECRET = "s3cr3t@word"
     [
         ["client", "ouch", "127.0.0.1:9", "--user", "one", "--password", SECRET],
         ["ledger", "follow", "JOURNAL", "--ledger", f"postgresql://me:{SECRET}@127.0.0.1:9/x"],
-        ["reconcile", "JOURNAL", "--ledger", f"postgresql://me:{SECRET}@127.0.0.1:9/x"],
+        ["ledger", "reconcile", "JOURNAL", "--ledger", f"postgresql://me:{SECRET}@127.0.0.1:9/x"],
     ],
 )
 def test_a_secret_is_in_no_process_list(tmp_path: Path, arguments: list[str]) -> None:

@@ -620,7 +620,7 @@ def test_cases_are_shown_to_supervisors_alone(floor, anna):
 
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_beyond_this_host_there_is_tls_alone(floor):
-    command = [*OUTCRY, "console", str(floor.file), "--address", "0.0.0.0:0"]
+    command = [*OUTCRY, "venue", "console", str(floor.file), "--address", "0.0.0.0:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 1
     assert "with TLS alone" in done.stderr

@@ -37,7 +37,7 @@ def stored(day, tmp_path_factory):
 
 
 def test_all_four_are_equal(stored, outcry):
-    done = outcry("reconcile", stored)
+    done = outcry("ledger", "reconcile", stored)
     assert done.returncode == 0, done.stderr
     assert "equal up to command 20,000: journal, ledger, the core's risk, store" in done.stdout
     assert ", 0 behind" in done.stdout
@@ -60,7 +60,7 @@ def test_a_fault_in_the_store_is_found_where_it_begins(stored, tmp_path, outcry,
     else:
         table = table.take(sorted([*range(table.num_rows), at_row]))
     pq.write_table(table, path)
-    done = outcry("reconcile", home, "--json")
+    done = outcry("ledger", "reconcile", home, "--json")
     assert done.returncode == 1
     difference = json.loads(done.stdout)["difference"]
     if fault == "doubled":
@@ -97,10 +97,10 @@ def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry,
     home = shutil.copytree(stored, tmp_path / "day")
     (folder_of(home) / RECONCILED).unlink(missing_ok=True)
     assert noted(home) is None
-    assert outcry("reconcile", home).returncode == 0
+    assert outcry("ledger", "reconcile", home).returncode == 0
     assert (noted(home)["seq"], noted(home)["difference"]) == (flow.COMMANDS, None)
     assert since_the_last(home).seq == flow.COMMANDS
-    assert outcry_json("reconcile", home, "--since-last")["seq"] == flow.COMMANDS
+    assert outcry_json("ledger", "reconcile", home, "--since-last")["seq"] == flow.COMMANDS
     spoilt = View(since_the_last(home).point.engine.region)
 
     def faulty(directory):
@@ -130,7 +130,16 @@ def test_rows_of_the_files_are_those_that_duckdb_finds(stored):
 
 
 def test_the_command_goes_along_until_it_is_asked_to_end(stored):
-    words = [sys.executable, "-m", "openoutcry", "reconcile", str(stored), "--follow", "--json"]
+    words = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "ledger",
+        "reconcile",
+        str(stored),
+        "--follow",
+        "--json",
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         first = json.loads(child.stdout.readline())

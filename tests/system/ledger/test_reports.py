@@ -167,7 +167,7 @@ def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, ou
             break
     done = outcry("ledger", "statement", home, "--participant", "7")
     assert done.returncode == 1
-    assert "journal and store part: `outcry reconcile` says where" in done.stderr
+    assert "journal and store part: `outcry ledger reconcile` says where" in done.stderr
     path.write_bytes(b"PAR1")
     done = outcry("ledger", "fees", home)
     assert done.returncode == 1

@@ -73,17 +73,17 @@ def test_a_stage_of_another_build_is_not_started(tmp_path):
 def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     venue = ServedVenue(tmp_path, "2026-01-05T10:00:00")
     file = tmp_path / "venue.toml"
-    assert "the venue is not open" in outcry("deploy", "check", file, status=1)
+    assert "the venue is not open" in outcry("venue", "deploy", "check", file, status=1)
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
-    metrics = [*OUTCRY, "metrics", str(file), "--address", f"127.0.0.1:{free_port()}"]
+    metrics = [*OUTCRY, "venue", "metrics", str(file), "--address", f"127.0.0.1:{free_port()}"]
     with subprocess.Popen(metrics, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr.readline().startswith("http")
-            document = json.loads(outcry("deploy", "check", file, "--json"))
+            document = json.loads(outcry("venue", "deploy", "check", file, "--json"))
             rows = deploy.compare(read_venue(file))
             file.write_text(file.read_text() + "# another day's\n")
-            changed = outcry("deploy", "check", file, status=1)
+            changed = outcry("venue", "deploy", "check", file, status=1)
         finally:
             server.terminate()
     names = {row["process"] for row in document["processes"]}
@@ -98,7 +98,7 @@ def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     control = control_words.Control.attach(one.control.segment.name)
     control.set_stage(one.table.index["matcher"], control_words.STAGE_BUILD, 7)
     pid = control.stage(one.table.index["matcher"], control_words.STAGE_PID)
-    output = outcry("deploy", "check", status=1)
+    output = outcry("venue", "deploy", "check", status=1)
     assert f"matcher (pid {pid}) is of another build" in output
     assert output.count(" is of another") == 1
     venue.stop()
@@ -122,8 +122,8 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     venue.start()
     _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
-    assert "the venue file asks for its canary: `outcry deploy canary" in err
-    output = outcry("deploy", "canary", "journal", folder=tmp_path)
+    assert "the venue file asks for its canary: `outcry venue deploy canary" in err
+    output = outcry("venue", "deploy", "canary", "journal", folder=tmp_path)
     assert "the same as what was recorded" in output
     venue.start()
     venue.wait_for_phase("CONTINUOUS")

@@ -29,7 +29,7 @@ def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     """The rehearsal goes the same way: what it leaves is what the close would leave."""
     told = None
     for _ in range(5):  # the answer waits for it half a minute at most
-        output = run("outcry emergency-close --rehearse --why drill", venue.folder)
+        output = run("outcry venue emergency-close --rehearse --why drill", venue.folder)
         if told := re.search(r"everything is in (\S+):", output):
             break
     assert told, output
@@ -78,17 +78,17 @@ def test_a_hung_stage_is_seen(venue):
     others = [row["python"] for row in rows.values() if row["pid"] != pid]
     assert {text for text in others if "run" not in text} <= {"is not asked"}
     assert len(others) > 3
-    path = run("outcry dump take venue.toml --out taken.gz", venue.folder).strip()
+    path = run("outcry venue dump take venue.toml --out taken.gz", venue.folder).strip()
     assert read_dump(venue.folder / path)["stood"] == {"missing": "nobody asked the venue"}
 
 
 def test_the_close_tells_the_books_before_and_after(venue):
     before = int(venue.commands()["seq"][-1])
-    run("outcry emergency-close --why 'not a drill'", venue.folder)
+    run("outcry venue emergency-close --why 'not a drill'", venue.folder)
     dumps = "emergency-*.dump.json.gz"
     venue.wait_for(lambda _: any(venue.journal.glob(dumps)))
     (path,) = venue.journal.glob(dumps)
-    shown = run(f"outcry dump show {path}", venue.folder)
+    shown = run(f"outcry venue dump show {path}", venue.folder)
     assert f"39 open orders after command {before:,}" in shown
     dump = read_dump(path)
     assert dump["books"]["orders"]["rows"] == []
@@ -98,12 +98,12 @@ def test_the_close_tells_the_books_before_and_after(venue):
     assert dump["summary"]["before_seq"] == before < cancel["seq"]
     (row,) = [row for row in dump["actions"] if row["asked"]["do"] == "emergency-close"]
     assert row["why"] == "not a drill"
-    assert "emergency close: step 4" in run(f"outcry dump show {path} log", venue.folder)
-    assert '"GOLD"' in run(f"outcry dump show {path} books_before --json", venue.folder)
-    assert "== matcher" in run(f"outcry dump show {path} processes", venue.folder).replace(
+    assert "emergency close: step 4" in run(f"outcry venue dump show {path} log", venue.folder)
+    assert '"GOLD"' in run(f"outcry venue dump show {path} books_before --json", venue.folder)
+    assert "== matcher" in run(f"outcry venue dump show {path} processes", venue.folder).replace(
         "gateway + matcher", "matcher"
     )
-    output = run(f"outcry dump show {path} nothing", venue.folder, status=1)
+    output = run(f"outcry venue dump show {path} nothing", venue.folder, status=1)
     assert output == ""
     kinds = venue.commands()["kind"]
     assert (kinds == CommandKind.MASS_CANCEL).sum() == 1

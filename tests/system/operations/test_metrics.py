@@ -61,6 +61,7 @@ def test_they_say_what_the_journal_holds(venue):
         sys.executable,
         "-m",
         "openoutcry",
+        "venue",
         "metrics",
         file,
         "--address",
@@ -98,14 +99,14 @@ def test_they_say_what_the_journal_holds(venue):
 
 
 def once(file):
-    command = [sys.executable, "-m", "openoutcry", "metrics", file, "--once"]
+    command = [sys.executable, "-m", "openoutcry", "venue", "metrics", file, "--once"]
     return subprocess.run(command, check=True, text=True, capture_output=True).stdout
 
 
 def test_an_address_that_is_taken_is_told(venue):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        command = [sys.executable, "-m", "openoutcry", "metrics", "--address", address]
+        command = [sys.executable, "-m", "openoutcry", "venue", "metrics", "--address", address]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert ended.returncode == 1
     assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
@@ -141,6 +142,7 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
         sys.executable,
         "-m",
         "openoutcry",
+        "venue",
         "metrics",
         str(venue.folder / "venue.toml"),
         "--address",

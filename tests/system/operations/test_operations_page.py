@@ -68,16 +68,16 @@ def served_page(venue, command, path, holds):
 
 def test_what_fires_is_said_by_watch(venue):
     """A real condition: an instrument is halted; watch says so as a line of JSON."""
-    run("outcry halt GOLD", venue.folder)
+    run("outcry venue halt GOLD", venue.folder)
     venue.wait_for(lambda status: "GOLD" in status["risk"].get("halted", ()))
-    lines = run("outcry alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
+    lines = run("outcry venue alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
     names = [json.loads(line)["labels"]["alertname"] for line in lines]
-    run("outcry resume instrument GOLD", venue.folder)
+    run("outcry venue resume instrument GOLD", venue.folder)
     assert "InstrumentHalted" in names
 
 
 def test_the_commands_of_an_investigation_and_of_fitness(venue):
-    take, show, books = [line for line in commands("operations.md") if "outcry dump" in line]
+    take, show, books = [line for line in commands("operations.md") if "outcry venue dump" in line]
     assert run(take, venue.folder).strip() == "venue.dump.json.gz"
     assert "open orders after command" in run(show, venue.folder)
     assert json.loads(run(books, venue.folder))["orders"]["rows"] == []

@@ -90,7 +90,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         a.start("standby")
         a.wait(lambda: a.standby().get("commands", 0) >= ORDERS + 1)
         done = subprocess.run(
-            [sys.executable, "-m", "openoutcry", "failover", str(b.file)],
+            [sys.executable, "-m", "openoutcry", "venue", "failover", str(b.file)],
             capture_output=True,
             text=True,
             check=False,
@@ -120,7 +120,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
 def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
     node = Node(tmp_path / "a", "ALONE2", cluster.folder)
     node.process = subprocess.Popen(
-        [sys.executable, "-m", "openoutcry", "standby", str(node.file), "--json"],
+        [sys.executable, "-m", "openoutcry", "venue", "standby", str(node.file), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,7 +139,7 @@ def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
     (tmp_path / "venue.toml").write_text(VENUE)
     (tmp_path / "venue.toml").chmod(0o600)
     done = subprocess.run(
-        [sys.executable, "-m", "openoutcry", "standby", "venue.toml"],
+        [sys.executable, "-m", "openoutcry", "venue", "standby", "venue.toml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -154,7 +154,7 @@ def test_failover_of_nothing_is_told(tmp_path, cluster):
     node = Node(tmp_path / "a", "NOBODY", cluster.folder)
     for arguments in ([], ["--force"]):
         done = subprocess.run(
-            [sys.executable, "-m", "openoutcry", "failover", *arguments, str(node.file)],
+            [sys.executable, "-m", "openoutcry", "venue", "failover", *arguments, str(node.file)],
             capture_output=True,
             text=True,
             check=False,

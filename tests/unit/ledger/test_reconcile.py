@@ -17,7 +17,7 @@ from tests.support.ledger import ledger_flow as flow
 
 
 def test_without_a_store_three_are(day, outcry_json):
-    report = outcry_json("reconcile", day)
+    report = outcry_json("ledger", "reconcile", day)
     assert (report["seq"], report["store_event_seq"], report["difference"]) == (20_000, None, None)
 
 
@@ -87,7 +87,7 @@ def test_damage_before_good_blocks_is_damage_without_a_watermark(ten_blocks, out
     segment.write_bytes(data)
     behind = len(offsets) - 3
     words = f"{behind} whole blocks follow, and there is no watermark"
-    for command in (["reconcile", home], ["ledger", "balances", home], ["replay", home]):
+    for command in (["ledger", "reconcile", home], ["ledger", "balances", home], ["replay", home]):
         done = outcry(*command)
         assert done.returncode == 1, command
         assert words in done.stderr, command
@@ -103,9 +103,9 @@ def test_damage_before_good_blocks_is_damage_without_a_watermark(ten_blocks, out
 
 def test_a_missing_watermark_and_a_torn_end_are_said(ten_blocks, outcry):
     home, offsets = ten_blocks
-    assert "is unknown" not in outcry("reconcile", home).stdout
+    assert "is unknown" not in outcry("ledger", "reconcile", home).stdout
     (home / "acknowledged").unlink()
-    for done in (outcry("reconcile", home), outcry("journal", "verify", home)):
+    for done in (outcry("ledger", "reconcile", home), outcry("journal", "verify", home)):
         assert done.returncode == 0
         assert "is unknown" in done.stdout
         assert "no watermark" in done.stdout
@@ -113,6 +113,6 @@ def test_a_missing_watermark_and_a_torn_end_are_said(ten_blocks, outcry):
     data = bytearray(segment.read_bytes())
     data[offsets[-1] + 300] ^= 1
     segment.write_bytes(data)
-    done = outcry("reconcile", home)
+    done = outcry("ledger", "reconcile", home)
     assert done.returncode == 0
     assert "the journal's end is torn: " in done.stdout

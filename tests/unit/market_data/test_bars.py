@@ -80,7 +80,7 @@ def test_a_part_of_the_time_and_one_instrument(journal):
 
 def test_the_command_prints_and_writes_them(journal, tmp_path):
     def outcry(*words):
-        done = CliRunner().invoke(main, ["bars", str(journal), *words])
+        done = CliRunner().invoke(main, ["feed", "bars", str(journal), *words])
         return done.exit_code, done.output
 
     bars = make_bars(journal, 60, "PLAIN")

@@ -57,7 +57,7 @@ def parts(floor: InlineFloor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shown(floor: InlineFloor, *words: str) -> list[str]:
-    done = CliRunner().invoke(main, ["limits", *words, "--venue", str(floor.file)])
+    done = CliRunner().invoke(main, ["venue", "limits", *words, "--venue", str(floor.file)])
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 

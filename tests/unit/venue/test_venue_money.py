@@ -64,7 +64,7 @@ def floor(tmp_path_factory):
 
 
 def shown(floor, *words):
-    done = CliRunner().invoke(main, [*words, "--venue", str(floor.file), "--json"])
+    done = CliRunner().invoke(main, ["venue", *words, "--venue", str(floor.file), "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -184,7 +184,7 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
     lines = [re.split(r"\s{2,}", line)[0] for line in block.splitlines() if "outcry" in line]
     assert len(lines) == 7
     for line in lines:
-        answer = floor.ask(*shlex.split(line)[1:], password=WORD)
+        answer = floor.ask(*shlex.split(line)[2:], password=WORD)
         assert answer["done"]
         assert answer.get("waits", False) == ("--operator" in line)
     assert Reconciliation(floor.journal_path, None).advance().difference is None

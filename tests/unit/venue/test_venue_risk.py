@@ -63,7 +63,9 @@ def test_sql_and_the_commands_name_the_limit_that_refused(floor) -> None:
     sql = "select distinct order_type from orders where action = 'RISK' and aux = 50"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.journal_path), sql, "--csv"])
     assert "MAX_QTY" in shown.stdout
-    rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
+    rows = CliRunner().invoke(
+        main, ["venue", "limits", "show", "--venue", str(floor.file), "--json"]
+    )
     limits = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
     assert limits["participant 1 GOLD", "max_qty_lots"] == 50
     assert limits["participant 1 TIN", "position"] == 40
@@ -107,7 +109,9 @@ def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) 
     assert ((commands["kind"] == CommandKind.DISCONNECT) & (commands["participant"] == 3)).any()
     (gone,) = events[(events["order_id"] == 22) & (events["kind"] == EventKind.CANCELLED)]
     assert gone["reason"] == Reason.DISCONNECTED
-    rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
+    rows = CliRunner().invoke(
+        main, ["venue", "limits", "show", "--venue", str(floor.file), "--json"]
+    )
     limits = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
     assert limits["participant 3", "killed_by"] == "its losses"
     floor.ask("limits", "set", "loss", "none", "--participant", "3")
@@ -142,7 +146,7 @@ def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
     halts = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.HALT)
     assert commands["symbol"][halts][-2:].tolist() == [b"GOLD", b"TIN"]
     floor.wait_for(lambda s: s["risk"]["halted"] == ["GOLD", "TIN"])
-    assert CliRunner().invoke(main, ["halt", "--venue", str(floor.file)]).exit_code == 2
+    assert CliRunner().invoke(main, ["venue", "halt", "--venue", str(floor.file)]).exit_code == 2
     for symbol in ("GOLD", "TIN"):
         floor.ask("resume", "instrument", symbol)
     floor.at("2026-11-23T10:04")
@@ -194,7 +198,7 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
 def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None:
     file = tmp_path / "venue.toml"
     file.write_text(VENUE + PORT.format(port=9))
-    done = CliRunner().invoke(main, [what, "history", "--venue", str(file)])
+    done = CliRunner().invoke(main, ["venue", what, "history", "--venue", str(file)])
     assert done.exit_code == 1
     assert done.output == f"outcry: {tmp_path / 'journal'}: this venue was never opened\n"
     done = CliRunner().invoke(main, ["venue", "actions", str(file)])
@@ -202,7 +206,9 @@ def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None
 
 
 def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
-    shown = CliRunner().invoke(main, ["limits", "history", "--venue", str(floor.file)]).stdout
+    shown = (
+        CliRunner().invoke(main, ["venue", "limits", "history", "--venue", str(floor.file)]).stdout
+    )
     lines = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", line) for line in shown.splitlines()]
     wanted = [
         "participant 1: killed", "participant 1: may trade again", "group alpha: killed",

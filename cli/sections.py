@@ -1,0 +1,87 @@
+"""The subcommands of `outcry` and of `outcry venue`, in the sections that their help shows.
+
+Each has the first line of its own help: `outcry --help` imports no subcommand. A test compares the
+two, and that each line fits into 80 columns.
+"""
+
+Sections = dict[str, dict[str, str]]
+
+COMMANDS: Sections = {
+    "Run and measure": {
+        "run": "Run orders through the whole pipeline; report what happened.",
+        "send": "Send orders as UDP packets; report the round-trip times.",
+        "bench": "Measure on this machine; report medians with their errors.",
+        "top": "Show the running pipelines: rings, stages, lag, latency.",
+        "rings": "List the rings on this machine and the attached processes.",
+        "doctor": "Report what this host adds to latency and how to change it.",
+        "clock": "Show the time, its error bound, and whether it meets RTS 25.",
+        "check-book": "Replay a recorded market; compare our book with its book.",
+        "backtest": "Run strategies over recorded days, with queue positions.",
+    },
+    "A venue": {
+        "serve": "Open a venue and keep it open, day after day.",
+        "venue": "Set up, inspect and operate a venue.",
+    },
+    "Participants": {
+        "client": "Trade at a venue: a prompt, or a load of orders.",
+        "screen": "Serve the web page on which participants trade.",
+    },
+    "Journal and books": {
+        "journal": "Inspect, verify, repair and query a journal.",
+        "replay": "Rebuild the book from a journal; compare it with the record.",
+        "feed": "Write and receive public market data; make bars.",
+        "ledger": "Report balances, statements, fees and profits of a journal.",
+        "settlement": "Compute obligations, nets and delivery against payment.",
+        "proof": "Prove what a venue owes: a Merkle sum tree for its members.",
+    },
+    "Supervision": {
+        "surveillance": "Detect market abuse in a journal; manage cases and evidence.",
+        "audit": "Build and query the audit trail; write regulators' reports.",
+    },
+    "Replication": {
+        "cluster": "Run or inspect a NATS JetStream cluster of three nodes.",
+        "dr": "Copy a replicated journal to files; restore a venue from them.",
+        "drill": "Break a throw-away replicated venue; report what it lost.",
+        "simulate": "Run a protocol through seeded faults in one process.",
+    },
+}
+
+VENUE: Sections = {
+    "Its file": {
+        "init": "Write a commented example of a venue file.",
+        "check": "Report every mistake in a venue file, with line and key.",
+        "password": "Hash a session's password for the venue file.",
+        "key": "Generate a key for a session of order packets.",
+        "totp": "Generate the secret of an operator's one-time codes.",
+    },
+    "Its state": {
+        "status": "Show whether the venue is open, and its phases.",
+        "sessions": "List the sessions: connected, disabled, locked out.",
+        "actions": "List the operators' requests, with time and reason.",
+        "fairness": "Check from the journal that the speed bump kept the order.",
+        "logs": "Show the venue's log; --follow waits for new lines.",
+        "dump": "Write everything about a venue to one file, or read it.",
+    },
+    "Trading": {
+        "halt": "Halt one instrument or all; cancels are still accepted.",
+        "resume": "Resume what was halted or killed.",
+        "kill": "Block a session, participant, group or instrument; cancel.",
+        "emergency-close": "Close the market at once, in six journaled steps.",
+        "limits": "Show or set limits of participants and instruments.",
+    },
+    "Money": {
+        "assets": "Show or declare assets; set an instrument's quote asset.",
+        "deposit": "Credit an amount to a participant.",
+        "withdraw": "Debit an amount from a participant.",
+        "fees": "Show or set fee schedules and who pays by which.",
+        "corporate": "Apply a dividend, a split or a new reference price.",
+    },
+    "Operation": {
+        "console": "Serve the web page on which operators run the venue.",
+        "metrics": "Serve Prometheus metrics of a venue or of all pipelines.",
+        "alarms": "Watch a venue's alarms, or write Prometheus rules.",
+        "deploy": "Compare running builds; prove a new one on a journal.",
+        "standby": "Follow a replicated venue; take over if its primary fails.",
+        "failover": "Stop the primary, so that a standby takes over.",
+    },
+}
