@@ -17,6 +17,7 @@ operator in TIME and PHASE); ``trigger``, ``display``, ``min``, ``offset`` and `
 new aux.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -178,17 +179,41 @@ def as_entered(command: str) -> str:
     return " ".join(words)
 
 
-def with_acceptances(text: str) -> str:
-    """The script with the events that a page leaves out: a NEW whose first event is neither
-    ACCEPTED nor REJECTED is accepted as it was entered."""
+def page_script(text: str) -> str:
+    """The script of a page's example, with what the page leaves out.
+
+    A NEW whose first event is neither ACCEPTED nor REJECTED is accepted as it was entered.
+    ``TRADE 5@100 id=2 leaves=0 id=4 leaves=8`` is a fill of the maker and a fill of the taker;
+    with AUCTION at its end, of the buyer and the seller.
+    """
     lines = text.splitlines()
-    whole = []
+    whole: list[str] = []
+    owners: dict[str, str] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        whole.append(line)
+        words = line.split()
+        if line.startswith("NEW "):
+            (order_id,) = [word for word in words if word.startswith("id=")]
+            named = [word for word in words if re.fullmatch(r"p\d+", word)]
+            owners[order_id] = f" {named[0]}" if named else ""
+        if words[:1] == ["TRADE"]:
+            whole += [f"    {fill}" for fill in _fills(words[1:], owners)]
+        else:
+            whole.append(line)
         answered = following.strip().startswith(("ACCEPTED ", "REJECTED "))
         if line.startswith("NEW ") and not answered:
             whole.append("    " + as_entered(line))
     return "\n".join(whole)
+
+
+def _fills(words: list[str], owners: dict[str, str]) -> list[str]:
+    """The two events of ``5@100 id=2 leaves=0 id=4 leaves=8``."""
+    at, first, first_leaves, second, second_leaves, *auction = words
+    flags = (" AUCTION", " AUCTION") if auction else (" MAKER", "")
+    pairs = ((first, first_leaves, second), (second, second_leaves, first))
+    return [
+        f"FILLED {own} {at} {leaves} contra={other.removeprefix('id=')}{flag}{owners[own]}"
+        for (own, leaves, other), flag in zip(pairs, flags, strict=True)
+    ]
 
 
 class Script:

@@ -17,7 +17,7 @@ from openoutcry.wire import (
     TimeInForce,
 )
 from tests import ROOT
-from tests.support.matcher.matcher_script import with_acceptances
+from tests.support.matcher.matcher_script import page_script
 
 PAGE = ROOT / "docs" / "matcher.md"
 EXAMPLES = re.findall(r"```example\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -28,24 +28,30 @@ ANY_QTY = "INSTRUMENT max_qty_lots=9223372036854775807"
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_on_the_page_are_what_happens(script, number):
     """docs/matcher.md shows what the matcher really answers."""
-    script.run(with_acceptances(EXAMPLES[number]))
+    script.run(page_script(EXAMPLES[number]))
 
 
-def test_an_omitted_acceptance_is_of_the_order_as_entered() -> None:
-    """An order whose answer the page shows gets no second one; any other is accepted in full."""
+def test_a_page_leaves_out_what_follows_from_its_commands() -> None:
+    """An order whose answer the page shows gets no second one; a trade is two fills."""
     page = """NEW id=1 BUY 5@100 p7
 NEW id=2 SELL 3 MARKET
-    FILLED id=1 3@100 leaves=2 contra=2 MAKER p7
-    FILLED id=2 3@100 leaves=0 contra=1
+    TRADE 3@100 id=1 leaves=2 id=2 leaves=0
 NEW id=1 BUY 5@100
     REJECTED id=1 5@100 leaves=0 DUPLICATE_ID
-CANCEL id=1 p7"""
-    assert with_acceptances(page).splitlines() == [
+PHASE CONTINUOUS
+    TRADE 1@100 id=1 leaves=1 id=2 leaves=0 AUCTION"""
+    assert page_script(page).splitlines() == [
         "NEW id=1 BUY 5@100 p7",
         "    ACCEPTED id=1 5@100 leaves=5 p7",
         "NEW id=2 SELL 3 MARKET",
         "    ACCEPTED id=2 3@0 leaves=3",
-        *page.splitlines()[2:],
+        "    FILLED id=1 3@100 leaves=2 contra=2 MAKER p7",
+        "    FILLED id=2 3@100 leaves=0 contra=1",
+        "NEW id=1 BUY 5@100",
+        "    REJECTED id=1 5@100 leaves=0 DUPLICATE_ID",
+        "PHASE CONTINUOUS",
+        "    FILLED id=1 1@100 leaves=1 contra=2 AUCTION",
+        "    FILLED id=2 1@100 leaves=0 contra=1 AUCTION",
     ]
 
 
