@@ -66,13 +66,13 @@ TABLE = (
     Parameter(
         "wash_uneven_percent", 65, "% of the larger order", "measured: orders of two sizes", 51, 100
     ),
-    Parameter("wash_cycle_ns", 60 * SECOND, "ns", "the issue: reciprocal within 60 s"),
+    Parameter("wash_cycle_ns", 60 * SECOND, "ns", "requirement: reciprocal within 60 s"),
     Parameter("wash_price_bps", 60, "1/10,000 of the price", "MAR II 1(e): at similar prices"),
     Parameter("wash_chance_times", 5, "times what chance gives", "measured: two busy ones do meet"),
     Parameter("wash_chance_legs", 2, "legs beyond that", "measured: chance is uneven"),
     Parameter("wash_repeats", 3, "cycles", "measured; the rule as written has 10 trades", 1, RING),
     Parameter("ring_repeats", 2, "cycles", "measured", 1, RING),
-    Parameter("wash_window_ns", HOUR, "ns", "the issue: in an hour", 1, DAY),
+    Parameter("wash_window_ns", HOUR, "ns", "requirement: in an hour", 1, DAY),
     # What moves prices.
     Parameter(
         "ignition_ns",
@@ -145,12 +145,12 @@ TABLE = (
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),
     Parameter("stuffing_repeats", 2, "seconds", "measured", 1, RING),
     Parameter("stuffing_window_ns", 60 * SECOND, "ns", "measured"),
-    Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: nobody could have met the order"),
+    Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: too short for others to trade with it"),
     Parameter(
         "fleeting_cancels", 200, "cancels in 5 min", "measured; the rule as written has 5 an hour"
     ),
     Parameter(
-        "fleeting_percent", 90, "% of the orders entered", "the issue: cancel rate 0.9", 1, 100
+        "fleeting_percent", 90, "% of the orders entered", "requirement: cancel rate 0.9", 1, 100
     ),
     Parameter("otr_limit", 1_000, "orders a trade", "RTS 9 art. 3: the venue's maximum ratio"),
     Parameter("otr_messages", 5_000, "messages a day", "RTS 9: small numbers say nothing"),

@@ -1,6 +1,6 @@
 """Everything that is explored: the scenarios, and the flaws that must be found in them.
 
-``python ring_scenarios.py`` explores all the scenarios and prints docs/ring.md's table of states:
+``python ring_scenarios.py`` explores all the scenarios and prints the states of explored.md:
 some ten minutes, and up to 4 GB.
 """
 

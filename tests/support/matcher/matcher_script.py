@@ -182,11 +182,12 @@ def as_entered(command: str) -> str:
 def page_script(text: str) -> str:
     """The script of a page's example, with what the page leaves out.
 
-    A NEW whose first event is neither ACCEPTED nor REJECTED is accepted as it was entered.
+    Commands without events may share a line, with ``;`` between them.  A NEW whose first event is
+    neither ACCEPTED nor REJECTED is accepted as it was entered.
     ``TRADE 5@100 id=2 leaves=0 id=4 leaves=8`` is a fill of the maker and a fill of the taker;
     with AUCTION at its end, of the buyer and the seller.
     """
-    lines = text.splitlines()
+    lines = [part for line in text.splitlines() for part in _commands(line)]
     whole: list[str] = []
     owners: dict[str, str] = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
@@ -203,6 +204,10 @@ def page_script(text: str) -> str:
         if line.startswith("NEW ") and not answered:
             whole.append("    " + as_entered(line))
     return "\n".join(whole)
+
+
+def _commands(line: str) -> list[str]:
+    return line.split("; ") if line.startswith("NEW ") else [line]
 
 
 def _fills(words: list[str], owners: dict[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ import re
 from tests import ROOT
 
 PAGE = (ROOT / "docs" / "ring.md").read_text()
+EXPLORED = (ROOT / "tests" / "oracles" / "ring_model" / "explored.md").read_text()
 
 
 # The page

@@ -33,8 +33,7 @@ def test_examples_on_the_page_are_what_happens(script, number):
 
 def test_a_page_leaves_out_what_follows_from_its_commands() -> None:
     """An order whose answer the page shows gets no second one; a trade is two fills."""
-    page = """NEW id=1 BUY 5@100 p7
-NEW id=2 SELL 3 MARKET
+    page = """NEW id=1 BUY 5@100 p7; NEW id=2 SELL 3 MARKET
     TRADE 3@100 id=1 leaves=2 id=2 leaves=0
 NEW id=1 BUY 5@100
     REJECTED id=1 5@100 leaves=0 DUPLICATE_ID

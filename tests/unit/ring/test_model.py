@@ -20,7 +20,7 @@ from tests.oracles.ring_model.ring_steps import (
     swap,
     wait_for,
 )
-from tests.support.ring.model import PAGE, blocks
+from tests.support.ring.model import EXPLORED, blocks
 
 
 @pytest.mark.parametrize("flaw", [f for f in FLAWS if FLAWS[f][1] == (Weak,)])
@@ -216,4 +216,4 @@ def test_the_page_names_everything_that_is_explored():
     """Each scenario and each flaw has its row."""
     assert len(blocks("python")) >= 3
     for name in (*SCENARIOS, *FLAWS):
-        assert f"| {name} |" in PAGE, name
+        assert f"| {name} |" in EXPLORED, name

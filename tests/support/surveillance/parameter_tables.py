@@ -1,0 +1,110 @@
+"""The tables of parameters in docs/surveillance.md, from surveillance/parameters.py.
+
+``python -m tests.support.surveillance.parameter_tables`` writes them; a test compares.
+"""
+
+from openoutcry.report.documents import fill, table
+from openoutcry.surveillance.parameters import INDEX, MINUTE, SECOND, TABLE
+from tests import ROOT
+
+PAGE = ROOT / "docs" / "surveillance.md"
+SHOWN = {
+    "spoofing": (
+        "spoof_age_ns",
+        "spoof_withdrawn_ns",
+        "spoof_repeats",
+        "spoof_window_ns",
+        "spoof_asymmetry",
+        "spoof_size",
+        "spoof_depth_percent",
+        "spoof_cancelled_percent",
+        "near_steps",
+        "near_bps",
+        "average_orders_min",
+    ),
+    "layering": ("layer_prices",),
+    "wash": (
+        "wash_leg_age_ns",
+        "wash_matched_percent",
+        "wash_uneven_percent",
+        "wash_cycle_ns",
+        "wash_price_bps",
+        "wash_chance_times",
+        "wash_chance_legs",
+        "wash_repeats",
+        "ring_repeats",
+        "wash_window_ns",
+    ),
+    "ignition": (
+        "ignition_ns",
+        "ignition_bps",
+        "ignition_share_percent",
+        "ignition_closed_percent",
+        "ignition_gain_bps",
+        "move_steps_min",
+        "cooldown_ns",
+    ),
+    "ramping": ("ramp_ns", "ramp_bps", "ramp_trades", "ramp_share_percent", "one_sided_percent"),
+    "marking": (
+        "marking_ns",
+        "marking_bps",
+        "marking_share_percent",
+        "marking_own_percent",
+        "marking_pressure_percent",
+        "marking_volume_percent",
+        "marking_times",
+    ),
+    "cross": ("cross_bps", "cross_size", "cross_share_percent", "cross_lots"),
+    "front": (
+        "front_ahead_ns",
+        "front_after_ns",
+        "front_percent",
+        "front_turned_percent",
+        "insider_times",
+    ),
+    "stuffing": (
+        "stuffing_orders",
+        "stuffing_gone_percent",
+        "stuffing_repeats",
+        "stuffing_window_ns",
+    ),
+    "fleeting": (
+        "fleeting_ns",
+        "fleeting_cancels",
+        "fleeting_percent",
+        "otr_limit",
+        "otr_messages",
+    ),
+    "volume": ("volume_times", "volume_history", "volume_share_percent"),
+}
+"""By detector: its parameters, in the order of its table."""
+
+
+def filled(text: str) -> str:
+    """The page with every table of parameters as they are."""
+    return fill(text, "parameters", _table)
+
+
+def _table(detector: str) -> str:
+    rows = []
+    for name in SHOWN[detector]:
+        parameter = TABLE[INDEX[name]]
+        rows.append((f"`{name}`", _value(parameter.value, parameter.unit), parameter.source))
+    return table("| parameter | value | source |", rows)
+
+
+def _value(value: int, unit: str) -> str:
+    """A number with its unit; times as people say them."""
+    if unit != "ns":
+        return f"{value:,} {unit}"
+    if value % MINUTE == 0:
+        return f"{value // MINUTE} min"
+    return f"{value / SECOND:g} s"
+
+
+def main() -> None:
+    PAGE.write_text(filled(PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main()
