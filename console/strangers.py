@@ -7,7 +7,7 @@ most of them, as the acceptor of sessions does.  It closes each after STRANGER_S
 import asyncio
 from typing import Any
 
-from openoutcry.order_entry.doorman import oldest_of_most
+from openoutcry.order_entry.acceptor import oldest_of_most
 
 MAX_STRANGERS = 256
 STRANGER_S = 120.0

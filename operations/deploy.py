@@ -115,7 +115,7 @@ def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
                 int(block[control.STAGE_CONFIG // 8]),
                 owner.pid,
             )
-    # The feed's and the doorman's were forked by the supervisor and run nothing but its image.
+    # The feed's and the acceptor's were forked by the supervisor and run nothing but its image.
     for name, pid in named_children(owner.pid):
         yield Row(
             name,

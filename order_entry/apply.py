@@ -14,19 +14,19 @@ from openoutcry.order_entry import (
     ouch,
     ouch42_in,
     ouch50_in,
+    session_region,
     soupbin,
     stream,
     tokens,
 )
-from openoutcry.order_entry import hall as hall_words
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
@@ -99,9 +99,9 @@ def call6(typingctx, address, a, b, c, d, e, f):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def block_of(hall: RegionHeader, index: int) -> SessionBlock:
+def block_of(region: RegionHeader, index: int) -> SessionBlock:
     """Address of a session's block."""
-    return SessionBlock(hall.blocks + session_block.BLOCK_BYTES * index)
+    return SessionBlock(region.blocks + session_block.BLOCK_BYTES * index)
 
 
 @kernel
@@ -110,23 +110,23 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
-def name_row(hall: RegionHeader, number: int) -> None:
+def name_row(region: RegionHeader, number: int) -> None:
     """The answer to the command at hand will speak of this order: its rows stay until then."""
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     row = order_rows.find_row(rows, mask, number)
     if row != 0:
-        order_rows.name_order(rows, mask, row, hall.lane_seq + 1)
+        order_rows.name_order(rows, mask, row, region.lane_seq + 1)
 
 
 @kernel
-def apply_command(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
+def apply_command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
     """Rows and tokens as they are once this command is under way."""
     flags = note.flags
     index = note.session
-    session = FixSession(block_of(hall, index))
+    session = FixSession(block_of(region, index))
     if VERIFY:
         participant = session.participant
-        assert 1 <= index <= hall.session_count, "the note is a session's"
+        assert 1 <= index <= region.session_count, "the note is a session's"
         assert session.index == index, "a block knows which session it is"
         assert order.participant == participant, "nobody acts for somebody else"
     if flags & notes.FLAG_INTERNAL:
@@ -144,62 +144,64 @@ def apply_command(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
     fix = is_fix(note.protocol)
     if fix:
         session.applied_in = note.client_seq
-    is_told = fix or hall.fix_copies != 0
-    rows, mask = hall.rows, hall.row_mask
+    is_told = fix or region.fix_copies != 0
+    rows, mask = region.rows, region.row_mask
     if note.refused != 0:
         row = order_rows.find_row(rows, mask, number)
         if is_told and row != 0:
-            order_rows.name_order(rows, mask, row, hall.lane_seq + 1)
+            order_rows.name_order(rows, mask, row, region.lane_seq + 1)
         return
     if is_told:
-        name_row(hall, number)
+        name_row(region, number)
     if number == 0:
         return
-    table = TokenTable(hall.tokens)
+    table = TokenTable(region.tokens)
     if flags & notes.FLAG_NEW_ROW:
         if VERIFY:
-            assert number > hall.last_number, "order numbers are counted up"
+            assert number > region.last_number, "order numbers are counted up"
         replaced = 0
         if order.kind == REPLACE:
             replaced = tokens.number_of(table, index, note + notes.ORIG)
-            name_row(hall, replaced)
-        fill_row(hall, session, order_rows.take_row(rows, mask, number), replaced, order, note)
-        hall.last_number = max(number, hall.last_number)
+            name_row(region, replaced)
+        fill_row(region, session, order_rows.take_row(rows, mask, number), replaced, order, note)
+        region.last_number = max(number, region.last_number)
     if flags & (notes.FLAG_TOKEN | notes.FLAG_NEW_ROW):
-        if tokens.is_full(table) and hall.day_begun == 0:
+        if tokens.is_full(table) and region.day_begun == 0:
             # A journal of many days is read from its beginning.  What a day took that is over was
             # decided then: its tokens serve only to find the orders that are still open.
-            keep_open_tokens(hall)
+            keep_open_tokens(region)
         tokens.put_token(table, index, note + notes.TOKEN, number)
 
 
 @kernel
-def remember(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
+def remember(region: RegionHeader, order: OrderRecord, note: Note) -> None:
     """What a protocol's ``complete`` has noted in the row of the order that a command names."""
     if order.kind == REDUCE and note.protocol <= OUCH50:
-        rows, mask = hall.rows, hall.row_mask
+        rows, mask = region.rows, region.row_mask
         row = order_rows.find_row(rows, mask, note.row)
         if row != 0 and note.flags & notes.FLAG_INTERNAL == 0:
             ouch.send_reduction(row, order.qty_lots)
 
 
 @kernel
-def begin_day(hall: RegionHeader) -> None:
+def begin_day(region: RegionHeader) -> None:
     """What came before was of days before: of their tokens only open orders' are still taken, and
     OUCH 5.0's numbers go on above theirs."""
     if VERIFY:
-        assert hall.day_begun == 0, "a day begins once"
-    hall.day_begun = 1
-    for index in range(1, hall.session_count + 1):
-        one = block_of(hall, index)
+        assert region.day_begun == 0, "a day begins once"
+    region.day_begun = 1
+    for index in range(1, region.session_count + 1):
+        one = block_of(region, index)
         if one.protocol == OUCH50:
             store_i64(one + ouch.LAST_USER_REF_WORD, 0)
             store_i64(one + ouch.DISABLED_WORD, 0)
-    keep_open_tokens(hall)
-    rows = hall.rows
-    for row in range(rows, rows + order_rows.ROW_BYTES * (hall.row_mask + 1), order_rows.ROW_BYTES):
+    keep_open_tokens(region)
+    rows = region.rows
+    for row in range(
+        rows, rows + order_rows.ROW_BYTES * (region.row_mask + 1), order_rows.ROW_BYTES
+    ):
         if has_open_token(OrderRow(row)) and OrderRow(row).protocol == OUCH50:
-            last = block_of(hall, OrderRow(row).session) + ouch.LAST_USER_REF_WORD
+            last = block_of(region, OrderRow(row).session) + ouch.LAST_USER_REF_WORD
             store_i64(last, max(load_i64(last), OrderRow(row).client_seq))
 
 
@@ -209,11 +211,13 @@ def has_open_token(row: OrderRow) -> bool:
 
 
 @kernel_outlined
-def keep_open_tokens(hall: RegionHeader) -> None:
+def keep_open_tokens(region: RegionHeader) -> None:
     """Only the tokens of open orders are taken."""
-    table, rows = TokenTable(hall.tokens), hall.rows
-    tokens.clear_table(table, hall.session_count)
-    for row in range(rows, rows + order_rows.ROW_BYTES * (hall.row_mask + 1), order_rows.ROW_BYTES):
+    table, rows = TokenTable(region.tokens), region.rows
+    tokens.clear_table(table, region.session_count)
+    for row in range(
+        rows, rows + order_rows.ROW_BYTES * (region.row_mask + 1), order_rows.ROW_BYTES
+    ):
         if has_open_token(OrderRow(row)):
             session = OrderRow(row).session
             tokens.put_token(table, session, row + order_rows.TOKEN, OrderRow(row).number)
@@ -221,7 +225,7 @@ def keep_open_tokens(hall: RegionHeader) -> None:
 
 @kernel_outlined
 def fill_row(
-    hall: RegionHeader,
+    region: RegionHeader,
     session: SessionBlock,
     row: OrderRow,
     replaced: int,
@@ -239,7 +243,7 @@ def fill_row(
     row.session = note.session
     row.protocol = note.protocol
     row.state = order_rows.SENT
-    order_rows.join_rows(hall.rows, session + session_block.OWN_ROWS, row)
+    order_rows.join_rows(region.rows, session + session_block.OWN_ROWS, row)
     row.side = order.side
     row.order_type = order.order_type
     row.time_in_force = order.time_in_force
@@ -252,7 +256,7 @@ def fill_row(
     instrument = session_block.find_symbol(session, symbol)
     if instrument != 0:
         row.instrument = instrument.instrument
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     old = order_rows.find_row(rows, mask, replaced)
     if VERIFY:
         own_id = order_rows.ORDER_BIT | row.number
@@ -277,7 +281,7 @@ def fill_row(
 
 @kernel
 def apply_event(
-    hall: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
+    region: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
 ) -> int:
     """Rows and streams as they are once this event is told; returns the index of the session whose
     stream has grown, 0 if none has.
@@ -287,32 +291,32 @@ def apply_event(
     """
     own = note != 0 and note.flags & notes.FLAG_INTERNAL == 0
     if own and note.refused != 0:
-        return tell_refused(hall, codecs, event, order, note, rx_ts_ns)
-    rows, mask = hall.rows, hall.row_mask
-    row = row_of_event(hall, event)
+        return tell_refused(region, codecs, event, order, note, rx_ts_ns)
+    rows, mask = region.rows, region.row_mask
+    row = row_of_event(region, event)
     if own:
-        row = row_of_own(hall, row, event, note)
+        row = row_of_own(region, row, event, note)
     if row == 0:
         # About no order of a session's: only what answers the command itself is told.  The order
         # that it traded with, or swept away, may have come by packets.
         if not own or event.kind not in (REJECTED, COMPLETED):
             return 0
-        session = block_of(hall, note.session)
-        return tell(hall, codecs, session, event, row, note, rx_ts_ns)
-    session = block_of(hall, row.session)
+        session = block_of(region, note.session)
+        return tell(region, codecs, session, event, row, note, rx_ts_ns)
+    session = block_of(region, row.session)
     if VERIFY:
         participant = session.participant
         assert row.order_id == event.order_id, "the row is the order's"
         assert event.participant == participant, "nobody hears of others' orders"
-    mine = Note(note if own and is_about(hall, event, row, note) else 0)
-    update_row(hall, row, event)
+    mine = Note(note if own and is_about(region, event, row, note) else 0)
+    update_row(region, row, event)
     is_new = mine != 0 and mine.flags & notes.FLAG_NEW_ROW != 0
     if is_new and event.kind == REJECTED:
         # A replace is rejected: FIX reports how the order is that it was for.
         replaced = order_rows.find_row(rows, mask, row.chain)
         if replaced != 0 and is_fix(row.protocol):
             row = order_rows.told_row(rows, mask, replaced)
-    return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
+    return tell(region, codecs, session, event, row, mine, rx_ts_ns)
 
 
 @kernel_outlined
@@ -329,39 +333,39 @@ def of_connection(event: EventRecord, note: Note, room: EventRecord) -> EventRec
 
 
 @kernel
-def row_of_event(hall: RegionHeader, event: EventRecord) -> OrderRow:
+def row_of_event(region: RegionHeader, event: EventRecord) -> OrderRow:
     """Address of the newest accepted row of the order that the event is about; 0 if it is no
     order of a session of the event's own participant.
 
     An order id says which row, and only the participant says whose: an id that came by another
     door must never find a session's order.
     """
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     row = order_rows.current_row(rows, mask, event.order_id)
     if row == 0:
         return OrderRow(0)
-    owner = block_of(hall, row.session).participant
+    owner = block_of(region, row.session).participant
     return OrderRow(row if event.participant == owner else 0)
 
 
 @kernel
-def is_about(hall: RegionHeader, event: EventRecord, row: OrderRow, note: Note) -> bool:
+def is_about(region: RegionHeader, event: EventRecord, row: OrderRow, note: Note) -> bool:
     """The event is about an order of the session that caused it, and about the one that its command
     named, if it named one: not about the order it traded with."""
     if note.session != row.session:
         return False
     number = note.row
-    about = order_rows.find_row(hall.rows, hall.row_mask, number)
+    about = order_rows.find_row(region.rows, region.row_mask, number)
     return about == 0 or about.order_id == event.order_id
 
 
 @kernel_outlined
-def row_of_own(hall: RegionHeader, row: OrderRow, event: EventRecord, note: Note) -> OrderRow:
+def row_of_own(region: RegionHeader, row: OrderRow, event: EventRecord, note: Note) -> OrderRow:
     """The row that an event of the note's own command is about: a replace's new one, from the
     moment it is accepted the order's current one."""
     if note.flags & notes.FLAG_NEW_ROW == 0:
         return row
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     order_id = event.order_id
     new = order_rows.find_row(rows, mask, note.row)
     if new == 0 or new == row or new.order_id != order_id:
@@ -385,16 +389,16 @@ def row_of_own(hall: RegionHeader, row: OrderRow, event: EventRecord, note: Note
                 store_u8(new + side_at, load_u8(row + side_at))
         root.current = note.row
         if row != 0 and row != root:
-            finish_row(hall, row)
+            finish_row(region, row)
         return new
     if kind == CANCELLED and new.state == order_rows.SENT:
         # Executed meanwhile to what the replace asked for, or more: the order is gone instead.
-        finish_row(hall, new)
+        finish_row(region, new)
     return row
 
 
 @kernel
-def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
+def update_row(region: RegionHeader, row: OrderRow, event: EventRecord) -> None:
     """The order as of this event."""
     kind = event.kind
     leaves = event.leaves_lots
@@ -403,7 +407,7 @@ def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
         assert kind != FILLED or event.qty_lots > 0, "a fill has lots"
     if kind == REJECTED:
         if row.state == order_rows.SENT:
-            end_row(hall, row)
+            end_row(region, row)
             row.was_rejected = 1
         return
     if kind == DELAYED:
@@ -426,7 +430,7 @@ def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
         if kind in (ACCEPTED, REPLACED):
             row.state = order_rows.OPEN
         elif leaves == 0:
-            end_row(hall, row)
+            end_row(region, row)
             row.has_expired = order_rows.is_expiry(kind, event.reason)
         if VERIFY:
             cum, qty = row.cum, row.qty
@@ -436,31 +440,31 @@ def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
 
 
 @kernel
-def finish_row(hall: RegionHeader, row: OrderRow) -> None:
-    session = block_of(hall, row.session)
-    order_rows.finish_row(hall.rows, session + session_block.OWN_ROWS, row)
+def finish_row(region: RegionHeader, row: OrderRow) -> None:
+    session = block_of(region, row.session)
+    order_rows.finish_row(region.rows, session + session_block.OWN_ROWS, row)
 
 
 @kernel_outlined
-def end_row(hall: RegionHeader, row: OrderRow) -> None:
+def end_row(region: RegionHeader, row: OrderRow) -> None:
     """Nothing more will come of this order (or, of a replace that was rejected, of its row)."""
-    finish_row(hall, row)
+    finish_row(region, row)
     order_id, number = row.order_id, row.number
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     root = order_rows.find_row(rows, mask, order_id & order_rows.NUMBER_MASK)
     is_current = root == row or (root != 0 and root.current == number)
     if is_current:
         if root != 0:
-            finish_row(hall, root)
+            finish_row(region, root)
         if VERIFY:
-            block = block_of(hall, row.session)
+            block = block_of(region, row.session)
             assert block.open_orders > 0, "an order that ends was counted"
-        add(block_of(hall, row.session) + session_block.OPEN_ORDERS, -1)
+        add(block_of(region, row.session) + session_block.OPEN_ORDERS, -1)
 
 
 @kernel_outlined
 def tell(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     session: SessionBlock,
     event: EventRecord,
@@ -476,22 +480,22 @@ def tell(
     session.rx_ts_ns = rx_ts_ns
     session.cause_seq = event.cause_seq
     out = codecs + CODEC_BYTES * CODECS
-    if hall.waiting != 0 and session.protocol <= OUCH50:
-        event = delays.as_ouch(hall, event, row, note, EventRecord(out + EVENT_ROOM))
+    if region.waiting != 0 and session.protocol <= OUCH50:
+        event = delays.as_ouch(region, event, row, note, EventRecord(out + EVENT_ROOM))
         if event == 0:
             return 0
     size = call6(encode, event, row, session, note, out + soupbin.HEADER_BYTES, ROOM)
-    return put_out(hall, session, out, size, event.seq)
+    return put_out(region, session, out, size, event.seq)
 
 
 @kernel_outlined
 def tell_refused(
-    hall: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
+    region: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
 ) -> int:
     """As :func:`tell`, of a command that the session layer had refused."""
     if event.kind != REJECTED:
         return 0
-    session = block_of(hall, note.session)
+    session = block_of(region, note.session)
     protocol = session.protocol
     refuse = load_i64(codecs + CODEC_BYTES * protocol + CODEC_REFUSE)
     if refuse == 0:
@@ -500,29 +504,29 @@ def tell_refused(
     session.cause_seq = event.cause_seq
     session.event_seq = event.seq
     out = codecs + CODEC_BYTES * CODECS
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     named = order_rows.find_row(rows, mask, note.row)
     session.named = order_rows.told_row(rows, mask, named) if is_fix(protocol) else named
     if is_fix(protocol) and note.refused == MASS_STATUS:
-        return tell_open_orders(hall, FixSession(session), refuse, event, order, note, out)
+        return tell_open_orders(region, FixSession(session), refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
-    return put_out(hall, session, out, size, event.seq)
+    return put_out(region, session, out, size, event.seq)
 
 
 @kernel
-def is_open(hall: RegionHeader, session: SessionBlock, row: OrderRow) -> bool:
+def is_open(region: RegionHeader, session: SessionBlock, row: OrderRow) -> bool:
     """The row is the current one of an order of the session that is open, or waits at the speed
     bump."""
     is_told = row.state == order_rows.OPEN or order_rows.is_waiting(row)
     if not is_told or row.session != session.index:
         return False
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     return order_rows.current_row(rows, mask, row.order_id) == row
 
 
 @kernel_outlined
 def tell_open_orders(
-    hall: RegionHeader,
+    region: RegionHeader,
     session: FixSession,
     refuse: int,
     event: EventRecord,
@@ -532,36 +536,38 @@ def tell_open_orders(
 ) -> int:
     """One message for each open order of the session, the oldest name first, or one that says that
     there is none.  Only what events have done is looked at, however far commands have run ahead."""
-    rows, receiver, left = hall.rows, 0, 0
+    rows, receiver, left = region.rows, 0, 0
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
-        if is_open(hall, session, row):
+        if is_open(region, session, row):
             left += 1
         row = order_rows.next_row(rows, row)
     session.status_total = left
     session.named = 0
     if left == 0:
         size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
-        return put_out(hall, session, out, size, event.seq)
+        return put_out(region, session, out, size, event.seq)
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
-        if is_open(hall, session, row):
+        if is_open(region, session, row):
             left -= 1
             session.status_left = left
             session.named = row
             size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
-            receiver |= put_out(hall, session, out, size, event.seq)
+            receiver |= put_out(region, session, out, size, event.seq)
         row = order_rows.next_row(rows, row)
     return receiver
 
 
 @kernel
-def put_out(hall: RegionHeader, session: SessionBlock, out: int, size: int, event_seq: int) -> int:
+def put_out(
+    region: RegionHeader, session: SessionBlock, out: int, size: int, event_seq: int
+) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
     of this day.  FIX has no packets: a message's header comes when it is sent."""
     if VERIFY:
         assert size <= ROOM, "an encoder keeps to its room"
-    if size <= 0 or hall.day_begun == 0:
+    if size <= 0 or region.day_begun == 0:
         return 0
     if is_fix(session.protocol):
         out += soupbin.HEADER_BYTES
@@ -569,12 +575,12 @@ def put_out(hall: RegionHeader, session: SessionBlock, out: int, size: int, even
         size = soupbin.sequenced(out, size)
     number = stream.append(StreamHeader(session.stream), out, size, event_seq)
     if number == 0:
-        add(hall + hall_words.UNTOLD, 1)
+        add(region + session_region.UNTOLD, 1)
         return 0
     return session.index
 
 
 @kernel_outlined
-def command(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
+def command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
     """As :func:`apply_command`, for the running stage."""
-    apply_command(hall, order, note)
+    apply_command(region, order, note)

@@ -5,16 +5,15 @@ first, of the order as it was, then rows and sessions, then copies over FIX, of 
 are.
 """
 
-from openoutcry.order_entry import apply, delays, drop_copy, soupbin, sums
-from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import apply, delays, drop_copy, session_region, soupbin, sums
 from openoutcry.order_entry import notes as command_notes
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.hall import RegionHeader, WaitingCommand
 from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -44,7 +43,7 @@ TOLD_BITS = sum(
 
 @kernel
 def tell_event(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
@@ -53,14 +52,14 @@ def tell_event(
 ) -> int:
     """Tell an event to whom it concerns; returns the index of its session, as
     :func:`apply.apply_event`, which see."""
-    if hall.waiting == 0:
-        return tell_now(hall, codecs, event, order, note, rx_ts_ns)
-    return tell_behind_bump(hall, codecs, event, order, note, rx_ts_ns)
+    if region.waiting == 0:
+        return tell_now(region, codecs, event, order, note, rx_ts_ns)
+    return tell_behind_bump(region, codecs, event, order, note, rx_ts_ns)
 
 
 @kernel_outlined
 def tell_behind_bump(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
@@ -69,38 +68,38 @@ def tell_behind_bump(
 ) -> int:
     """The same where commands wait: the events behind an ENTERED are the answer to the one that has
     waited, as if it had come now."""
-    kind, left = event.kind, hall.entry_left
+    kind, left = event.kind, region.entry_left
     if kind == delays.ENTERED:
-        delays.begin_entry(hall, event)
+        delays.begin_entry(region, event)
         order, note = OrderRecord(0), Note(0)
     elif left != 0:
-        order, note, entry = OrderRecord(0), Note(0), WaitingCommand(hall.entry)
+        order, note, entry = OrderRecord(0), Note(0), WaitingCommand(region.entry)
         if entry != 0:
             order, note = (
-                OrderRecord(entry + hall_words.WAIT_ORDER),
-                Note(entry + hall_words.WAIT_NOTE),
+                OrderRecord(entry + session_region.WAIT_ORDER),
+                Note(entry + session_region.WAIT_NOTE),
             )
             rx_ts_ns = entry.rx
-    receiver = tell_now(hall, codecs, event, order, note, rx_ts_ns)
+    receiver = tell_now(region, codecs, event, order, note, rx_ts_ns)
     if kind == delays.DELAYED and note != 0:
-        delays.keep(hall, event, order, note, rx_ts_ns)
+        delays.keep(region, event, order, note, rx_ts_ns)
     elif left != 0 and kind != delays.ENTERED:
-        delays.end_event(hall)
+        delays.end_event(region)
     return receiver
 
 
 @kernel_outlined
 def tell_now(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
     note: Note,
     rx_ts_ns: int,
 ) -> int:
-    copies = hall.copy_count
+    copies = region.copy_count
     if copies > 0:
-        copy_event(hall, codecs, event, note, rx_ts_ns)
+        copy_event(region, codecs, event, note, rx_ts_ns)
     if note != 0:
         event = apply.of_connection(
             event, note, EventRecord(codecs + apply.CODEC_BYTES * apply.CODECS + apply.EVENT_ROOM)
@@ -108,35 +107,35 @@ def tell_now(
     receiver = 0
     is_order = event.order_id & order_rows.ORDER_BIT != 0
     if (note != 0 or is_order) and event.kind != delays.ENTERED:
-        receiver = apply.apply_event(hall, codecs, event, order, note, rx_ts_ns)
-    if copies > 0 and hall.fix_copies != 0:
-        report_event(hall, codecs, event, order, note, rx_ts_ns)
+        receiver = apply.apply_event(region, codecs, event, order, note, rx_ts_ns)
+    if copies > 0 and region.fix_copies != 0:
+        report_event(region, codecs, event, order, note, rx_ts_ns)
     return receiver
 
 
 @kernel_outlined
 def copy_event(
-    hall: RegionHeader, codecs: int, event: EventRecord, note: Note, rx_ts_ns: int
+    region: RegionHeader, codecs: int, event: EventRecord, note: Note, rx_ts_ns: int
 ) -> None:
     """Who gets a copy of an event: every drop copy over SoupBinTCP whose group
     has its participant.  Before
     :func:`apply.apply_event`, for every event; ``note``: 0 if no session caused it."""
     who = event.participant
-    copies = load_i64(hall.copy_masks + 8 * who) & ~hall.fix_copies
+    copies = load_i64(region.copy_masks + 8 * who) & ~region.fix_copies
     if copies == 0:
         return
     row, sender = OrderRow(0), SessionBlock(0)
     if event.kind != apply.REJECTED:
-        row = apply.row_of_event(hall, event)
+        row = apply.row_of_event(region, event)
     if row != 0:
-        sender = apply.block_of(hall, row.session)
+        sender = apply.block_of(region, row.session)
     if note != 0:
         if note.flags & command_notes.FLAG_INTERNAL:
             if event.kind == apply.REJECTED:
                 return
             note = Note(0)
         else:
-            causer = apply.block_of(hall, note.session)
+            causer = apply.block_of(region, note.session)
             # What a taker's note says is nothing about the orders that it met.
             if causer.participant != who or (row != 0 and causer != sender):
                 note = Note(0)
@@ -145,17 +144,19 @@ def copy_event(
     out = codecs + apply.CODEC_BYTES * apply.CODECS
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
-        assert copies >> hall.copy_count == 0, "a copy for each bit"
+        assert copies >> region.copy_count == 0, "a copy for each bit"
     size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
-    for place in range(hall.copy_count):
+    for place in range(region.copy_count):
         if copies >> place & 1:
-            session = apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
-            apply.put_out(hall, session, out, size, event.seq)
+            session = apply.block_of(
+                region, load_i64(region + session_region.COPY_SESSIONS + 8 * place)
+            )
+            apply.put_out(region, session, out, size, event.seq)
 
 
 @kernel_outlined
 def report_event(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
@@ -169,12 +170,12 @@ def report_event(
     order_id, row = event.order_id, OrderRow(0)
     if TOLD_BITS >> kind & 1:
         if order_id & order_rows.ORDER_BIT == 0 or order_id < 0:
-            row = row_of_sums(hall, event, OrderRow(out + fix_drop_copy.SCRATCH))
+            row = row_of_sums(region, event, OrderRow(out + fix_drop_copy.SCRATCH))
         else:
-            row = apply.row_of_event(hall, event)
+            row = apply.row_of_event(region, event)
     elif kind != apply.REJECTED:
         return
-    copies = load_i64(hall.copy_masks + 8 * who) & hall.fix_copies
+    copies = load_i64(region.copy_masks + 8 * who) & region.fix_copies
     if copies == 0:
         return
     sender, named, symbol = SessionBlock(0), OrderRow(0), 0
@@ -183,29 +184,29 @@ def report_event(
         internal = note.flags & command_notes.FLAG_INTERNAL
         if internal and kind == apply.REJECTED:
             return
-        causer = apply.block_of(hall, note.session)
-        about = row == 0 or (row.protocol != PACKETS and apply.is_about(hall, event, row, note))
+        causer = apply.block_of(region, note.session)
+        about = row == 0 or (row.protocol != PACKETS and apply.is_about(region, event, row, note))
         if internal or causer.participant != who or not about:
             note = Note(0)
         else:
             sender = causer
-            rows, mask = hall.rows, hall.row_mask
+            rows, mask = region.rows, region.row_mask
             named = order_rows.find_row(rows, mask, note.row)
             if note.flags & command_notes.FLAG_NEW_ROW and named != 0:
                 replaced = named.chain
                 named = order_rows.find_row(rows, mask, replaced) if replaced != 0 else named
             named = order_rows.told_row(rows, mask, named)
     if row != 0 and row.protocol != PACKETS:
-        sender = apply.block_of(hall, row.session)
+        sender = apply.block_of(region, row.session)
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
         assert note == 0 or sender != 0, "a note has a sender"
     size = 0
-    for place in range(hall.copy_count):
+    for place in range(region.copy_count):
         if copies >> place & 1 == 0:
             continue
         session = FixSession(
-            apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
+            apply.block_of(region, load_i64(region + session_region.COPY_SESSIONS + 8 * place))
         )
         if size == 0:
             session.rx_ts_ns = rx_ts_ns
@@ -215,18 +216,18 @@ def report_event(
             size = fix_drop_copy.write_report(event, row, session, note, FixSession(sender), out)
             if size == 0:
                 return
-        apply.put_out(hall, session, out - soupbin.HEADER_BYTES, size, event.seq)
+        apply.put_out(region, session, out - soupbin.HEADER_BYTES, size, event.seq)
 
 
 @kernel_outlined
-def row_of_sums(hall: RegionHeader, event: EventRecord, row: OrderRow) -> OrderRow:
+def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> OrderRow:
     """Make ``row`` say what is known of an order that is no session's, as of this event."""
-    table, mask = hall.sums, hall.sums_mask
+    table, mask = region.sums, region.sums_mask
     order_id, kind = event.order_id, event.kind
     leaves, qty = event.leaves_lots, event.qty_lots
     entry = sums.find(table, mask, order_id)
     if entry == 0:
-        apply.add(hall + hall_words.UNTOLD, 1)
+        apply.add(region + session_region.UNTOLD, 1)
         return OrderRow(0)
     if kind == apply.ACCEPTED:
         sums.put(entry, order_id, qty)
@@ -260,7 +261,7 @@ def row_of_sums(hall: RegionHeader, event: EventRecord, row: OrderRow) -> OrderR
 
 @kernel
 def apply_batch(
-    hall: RegionHeader,
+    region: RegionHeader,
     codecs: int,
     orders: int,
     count: int,
@@ -277,16 +278,16 @@ def apply_batch(
     at, noted = 0, 0
     for index in range(count):
         order, note = OrderRecord(orders + 64 * index), Note(load_i64(notes + 8 * index))
-        is_today = order.rx_ts_ns >= hall.day_begin
-        if is_today and hall.day_begun == 0:
-            apply.begin_day(hall)
+        is_today = order.rx_ts_ns >= region.day_begin
+        if is_today and region.day_begun == 0:
+            apply.begin_day(region)
         lane_seq = 0
         if note != 0:
-            apply.apply_command(hall, order, note)
-            apply.remember(hall, order, note)
+            apply.apply_command(region, order, note)
+            apply.remember(region, order, note)
             noted += 1
-            lane_seq = hall.lane_seq + 1
-            hall.lane_seq = lane_seq
+            lane_seq = region.lane_seq + 1
+            region.lane_seq = lane_seq
         seq = order.seq
         if VERIFY:
             earlier = OrderRecord(order - 64).seq if index > 0 else 0
@@ -296,8 +297,8 @@ def apply_batch(
         while at < event_count and EventRecord(events + 64 * at).cause_seq == seq:
             event = EventRecord(events + 64 * at)
             if event.seq <= last_event:
-                hall.at_lane_seq = lane_seq
-                tell_event(hall, codecs, event, order, note, order.rx_ts_ns)
-                delays.told_to(hall, lane_seq)
+                region.at_lane_seq = lane_seq
+                tell_event(region, codecs, event, order, note, order.rx_ts_ns)
+                delays.told_to(region, lane_seq)
             at += 1
     return noted

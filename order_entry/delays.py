@@ -5,15 +5,15 @@ An entry a place in the core's queue.  A row that its answer will speak of stays
 ANSWERED_SEQ does not pass a command that waits.
 """
 
-from openoutcry.order_entry.hall import (
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session_region import (
     WAIT_BYTES,
     WAIT_NOTE,
     WAIT_ORDER,
     RegionHeader,
     WaitingCommand,
 )
-from openoutcry.order_entry.notes import Note
-from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import copy64, load_u8, store_u8
@@ -28,25 +28,25 @@ ENTER_ORDER = ord("O")
 
 
 @kernel
-def told_to(hall: RegionHeader, lane_seq: int) -> None:
+def told_to(region: RegionHeader, lane_seq: int) -> None:
     """The lane's commands up to here have had an event told; of those that wait, more will be."""
-    answered_seq = hall.answered_seq
-    if hall.waiting == 0:
-        hall.answered_seq = max(answered_seq, lane_seq)
+    answered_seq = region.answered_seq
+    if region.waiting == 0:
+        region.answered_seq = max(answered_seq, lane_seq)
         return
-    upto = max(lane_seq, hall.told_upto)
-    hall.told_upto = upto
-    flags, mask = hall.waiting_lanes, hall.note_mask
+    upto = max(lane_seq, region.told_upto)
+    region.told_upto = upto
+    flags, mask = region.waiting_lanes, region.note_mask
     while answered_seq < upto and load_u8(flags + (answered_seq + 1 & mask)) == 0:
         answered_seq += 1
-    hall.answered_seq = answered_seq
+    region.answered_seq = answered_seq
 
 
 @kernel_outlined
-def keep(hall: RegionHeader, event: EventRecord, order: int, note: int, rx_ts_ns: int) -> None:
+def keep(region: RegionHeader, event: EventRecord, order: int, note: int, rx_ts_ns: int) -> None:
     """A session's command waits."""
-    entry = WaitingCommand(hall.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
-    lane_seq = hall.at_lane_seq
+    entry = WaitingCommand(region.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
+    lane_seq = region.at_lane_seq
     if VERIFY:
         assert entry.seq == 0, "a place is one command's"
     entry.seq = event.cause_seq
@@ -55,36 +55,36 @@ def keep(hall: RegionHeader, event: EventRecord, order: int, note: int, rx_ts_ns
     copy64(entry + WAIT_ORDER, order)
     copy64(entry + WAIT_NOTE, note)
     copy64(entry + WAIT_NOTE + 64, note + 64)
-    store_u8(hall.waiting_lanes + (lane_seq & hall.note_mask), 1)
+    store_u8(region.waiting_lanes + (lane_seq & region.note_mask), 1)
 
 
 @kernel_outlined
-def begin_entry(hall: RegionHeader, event: EventRecord) -> None:
+def begin_entry(region: RegionHeader, event: EventRecord) -> None:
     """From here on so many events are those of a command that has waited."""
-    entry = WaitingCommand(hall.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
+    entry = WaitingCommand(region.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
     is_known = entry.seq == event.contra_id
-    hall.entry = entry if is_known else 0
-    hall.entry_left = event.qty_lots
+    region.entry = entry if is_known else 0
+    region.entry_left = event.qty_lots
     if VERIFY:
         assert is_known or entry.seq == 0, "who enters is who waited"
 
 
 @kernel_outlined
-def end_event(hall: RegionHeader) -> None:
+def end_event(region: RegionHeader) -> None:
     """One of these events has been told; behind the last the command is answered."""
-    left, entry = hall.entry_left - 1, WaitingCommand(hall.entry)
-    hall.entry_left = left
+    left, entry = region.entry_left - 1, WaitingCommand(region.entry)
+    region.entry_left = left
     if left == 0 and entry != 0:
-        lane_seq, mask = entry.lane, hall.note_mask
-        store_u8(hall.waiting_lanes + (lane_seq & mask), 0)
+        lane_seq, mask = entry.lane, region.note_mask
+        store_u8(region.waiting_lanes + (lane_seq & mask), 0)
         entry.seq = 0
-        hall.entry = 0
-        told_to(hall, 0)
+        region.entry = 0
+        told_to(region, 0)
 
 
 @kernel_outlined
 def as_ouch(
-    hall: RegionHeader, event: EventRecord, row: OrderRow, note: Note, room: EventRecord
+    region: RegionHeader, event: EventRecord, row: OrderRow, note: Note, room: EventRecord
 ) -> EventRecord:
     """The event as OUCH, which has no word for waiting, is to say it; 0: not at all.
 
@@ -97,7 +97,7 @@ def as_ouch(
         what = ACCEPTED if is_new else 0
         if what == 0:
             return EventRecord(0)
-    elif is_new and hall.entry_left != 0:
+    elif is_new and region.entry_left != 0:
         if kind == ACCEPTED:
             what = REPEGGED
         elif kind == REJECTED:

@@ -8,10 +8,10 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.order_entry.stream import StreamHeader
@@ -65,7 +65,7 @@ MOST_DEBT_NS = 5_000_000_000
 def lane_room(context: SessionsContext) -> int:
     """Commands that may be put on the lane now."""
     ring, mask = context.lane_ring, context.lane_mask
-    last = RegionHeader(context.hall).lane_seq
+    last = RegionHeader(context.region).lane_seq
     if last + session_words.MESSAGES_A_TURN > context.lane_limit:
         context.lane_limit = gate(ring) + mask + 1
     return context.lane_limit - last
@@ -149,7 +149,7 @@ def look_ahead(
     packet = message + AHEAD * size
     if session.protocol != OUCH42 or packet + size > end:
         return
-    table = TokenTable(RegionHeader(context.hall).tokens)
+    table = TokenTable(RegionHeader(context.region).tokens)
     token = packet + soupbin.HEADER_BYTES + 1
     last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
     tokens.prefetch_token(table, session.index, load_any64(token), last)
@@ -160,11 +160,11 @@ def one_message(
     context: SessionsContext, session: SessionBlock, codec: int, message: int, size: int, now: int
 ) -> int:
     """A whole message: an application message becomes a command; returns what ``decode`` does."""
-    hall = RegionHeader(context.hall)
-    mask = hall.note_mask
-    seq = hall.lane_seq + 1
-    note = notes.note_at(hall.notes, mask, seq)
-    order = OrderRecord(hall.orders + 64 * (seq & mask))
+    region = RegionHeader(context.region)
+    mask = region.note_mask
+    seq = region.lane_seq + 1
+    note = notes.note_at(region.notes, mask, seq)
+    order = OrderRecord(region.orders + 64 * (seq & mask))
     notes.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
@@ -190,12 +190,12 @@ def one_message(
         # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
         # it (section 2.2).
         asks = note.refused == 0 or (note.orig_bytes != 0 and session.protocol <= OUCH50)
-        if asks and resolve(hall, session, codec, order, note) == IGNORE:
+        if asks and resolve(region, session, codec, order, note) == IGNORE:
             return IGNORE
     refused = note.refused
     if refused != 0:
         if apply.is_fix(session.protocol):
-            find_named(hall, session, note)
+            find_named(region, session, note)
         if refused != STATUS and refused != MASS_STATUS:
             apply.add(session + session_block.REFUSED, 1)
         order.kind = 0
@@ -205,15 +205,15 @@ def one_message(
 
 
 @kernel_outlined
-def find_named(hall: RegionHeader, session: SessionBlock, note: Note) -> None:
+def find_named(region: RegionHeader, session: SessionBlock, note: Note) -> None:
     """The order that a refused FIX message names, if there is one: its answer says how that is."""
-    table, index = TokenTable(hall.tokens), session.index
+    table, index = TokenTable(region.tokens), session.index
     number = 0
     if note.orig_bytes != 0:
         number = tokens.number_of(table, index, note + notes.ORIG)
     elif note.refused == STATUS:
         number = tokens.number_of(table, index, note + notes.TOKEN)
-    rows, mask = hall.rows, hall.row_mask
+    rows, mask = region.rows, region.row_mask
     if number != 0 and order_rows.find_row(rows, mask, number) == 0:
         number = 0
     note.row = number
@@ -221,12 +221,12 @@ def find_named(hall: RegionHeader, session: SessionBlock, note: Note) -> None:
 
 @kernel_outlined
 def resolve(
-    hall: RegionHeader, session: SessionBlock, codec: int, order: OrderRecord, note: Note
+    region: RegionHeader, session: SessionBlock, codec: int, order: OrderRecord, note: Note
 ) -> int:
     """What the message's names mean: its order's number and row; why it is refused, if it is, goes
     into the note.  Returns IGNORE for what the protocol passes over in silence."""
-    table, index = TokenTable(hall.tokens), session.index
-    rows, mask = hall.rows, hall.row_mask
+    table, index = TokenTable(region.tokens), session.index
+    rows, mask = region.rows, region.row_mask
     is_taken = note.token_bytes != 0
     is_taken = is_taken and tokens.number_of(table, index, note + notes.TOKEN) != 0
     if order.kind == NEW:
@@ -240,7 +240,7 @@ def resolve(
         elif stream.is_nearly_full(StreamHeader(session.stream), RESERVED):
             note.refused = VENUE_FULL
         else:
-            new_number(hall, index, order, note)
+            new_number(region, index, order, note)
         return APPLICATION
     if note.orig_bytes == 0:
         return APPLICATION
@@ -269,7 +269,7 @@ def resolve(
     note.row = row.number
     if note.refused == 0:
         if order.kind == REPLACE:
-            new_number(hall, index, order, note)
+            new_number(region, index, order, note)
         elif note.token_bytes != 0 and session.protocol > OUCH50:
             note.flags |= notes.FLAG_TOKEN
     return APPLICATION
@@ -298,12 +298,12 @@ def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
 
 
 @kernel_outlined
-def new_number(hall: RegionHeader, session: int, order: OrderRecord, note: Note) -> None:
+def new_number(region: RegionHeader, session: int, order: OrderRecord, note: Note) -> None:
     """Give the message of the session (its index) a row of its own; a replace's core order stays
     the same."""
-    table, rows = TokenTable(hall.tokens), hall.rows
-    last, answered_seq = hall.last_number, hall.answered_seq
-    number = order_rows.next_number(rows, hall.row_mask, last, answered_seq)
+    table, rows = TokenTable(region.tokens), region.rows
+    last, answered_seq = region.last_number, region.answered_seq
+    number = order_rows.next_number(rows, region.row_mask, last, answered_seq)
     if number == 0 or not tokens.has_room_for(table, session):
         note.refused = VENUE_FULL
         return
@@ -316,9 +316,9 @@ def new_number(hall: RegionHeader, session: int, order: OrderRecord, note: Note)
 @kernel_outlined
 def publish(context: SessionsContext, seq: int, order: OrderRecord, note: Note) -> None:
     """Let rows and tokens know the command, and put it on the lane."""
-    hall = RegionHeader(context.hall)
-    apply.apply_command(hall, order, note)
-    hall.lane_seq = seq
+    region = RegionHeader(context.region)
+    apply.apply_command(region, order, note)
+    region.lane_seq = seq
     ring = context.lane_ring
     slot = slot_address(ring, context.lane_mask, seq)
     copy56(slot, order)
@@ -333,11 +333,11 @@ def internal(
     """A command of the session layer's own; 0 if the lane has no room for it now."""
     if context.closed != 0 or lane_room(context) < 1:
         return 0
-    hall = RegionHeader(context.hall)
-    mask = hall.note_mask
-    seq = hall.lane_seq + 1
-    note = notes.note_at(hall.notes, mask, seq)
-    order = OrderRecord(hall.orders + 64 * (seq & mask))
+    region = RegionHeader(context.region)
+    mask = region.note_mask
+    seq = region.lane_seq + 1
+    note = notes.note_at(region.notes, mask, seq)
+    order = OrderRecord(region.orders + 64 * (seq & mask))
     notes.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
@@ -351,7 +351,7 @@ def internal(
     order.participant = session.participant
     order.kind = kind
     if number != 0:
-        row = order_rows.row_of(hall.rows, hall.row_mask, number)
+        row = order_rows.row_of(region.rows, region.row_mask, number)
         order.order_id = row.order_id
         order.symbol = row.symbol
         note.row = number
@@ -427,25 +427,25 @@ def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
         if internal(context, session, notes.LOST, DISCONNECT, 0) != 0:
             session.lost_ns = 0
     else:
-        hall = RegionHeader(context.hall)
+        region = RegionHeader(context.region)
         if say(context, session, notes.LOST) != 0:
             session.lost_ns = 0
             session.sweep = 1
-            session.sweep_end = hall.last_number
+            session.sweep_end = region.last_number
 
 
 @kernel_outlined
 def sweep(context: SessionsContext, session: SessionBlock) -> None:
     """Cancel a lost session's orders one by one, some rows at a time.  Every row is looked at: an
     open order keeps its own, however far the numbers have gone on."""
-    hall = RegionHeader(context.hall)
+    region = RegionHeader(context.region)
     place, last = session.sweep - 1, session.sweep_end
-    count = min(hall.row_mask, last) + 1
+    count = min(region.row_mask, last) + 1
     until = min(count, place + SWEEP_ROWS)
     mode = session.cancel_mode
     is_fix = apply.is_fix(session.protocol)
     while place < until:
-        row = OrderRow(hall.rows + order_rows.ROW_BYTES * place)
+        row = OrderRow(region.rows + order_rows.ROW_BYTES * place)
         number = row.number
         if 0 < number <= last and row.session == session.index:
             live = order_rows.is_live(row) and row.order_id == order_rows.ORDER_BIT | number

@@ -1,6 +1,6 @@
-"""A SoupBinTCP login that the doorman has let in: from which message of the stream it goes on.
+"""A SoupBinTCP login that the acceptor has let in: from which message of the stream it goes on.
 
-A hand-over's words are the doorman's (order_entry/doorman.py); bytes that came with the login
+A hand-over's words are the acceptor's (order_entry/acceptor.py); bytes that came with the login
 follow them.
 """
 
@@ -32,7 +32,7 @@ def refuse_number(session: int, data: int, fd: int) -> None:
     sockets.send(fd, data, len(REFUSED_LOGIN))
     sockets.close(fd)
     apply.add(session + session_block.FAULTS, 1)
-    # The doorman sees that the login which he handed over is over.
+    # The acceptor sees that the login which it handed over is over.
     apply.add(session + session_block.GENERATION, 1)
 
 

@@ -12,17 +12,24 @@ leaves, and can be made again (docs/decisions/016-sessions.md).
 
 from typing import Any
 
-from openoutcry.order_entry import apply, delays, notes, rows, session_commands, session_words
+from openoutcry.order_entry import (
+    apply,
+    delays,
+    notes,
+    rows,
+    session_commands,
+    session_region,
+    session_words,
+)
 from openoutcry.order_entry import copies as drop_copies
-from openoutcry.order_entry import hall as hall_words
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import control as control_words
@@ -76,12 +83,12 @@ def take_events(context: SessionsContext) -> int:
     count = words.ready(context, 4 * words.BURST)
     if count == 0:
         return 0
-    hall, codecs = RegionHeader(context.hall), context.codecs
+    region, codecs = RegionHeader(context.region), context.codecs
     ring, ring_mask = context.in_ring, context.in_mask
     mask = context.stamp_mask
     offset = load_i64(context.control + control_words.EPOCH_OFFSET)
-    first, copies = context.next, hall.copy_count
-    all_count = copies | hall.waiting != 0
+    first, copies = context.next, region.copy_count
+    all_count = copies | region.waiting != 0
     for index in range(first, first + count):
         event = slot_address(ring, ring_mask, index)
         at = 8 * (event.cause_seq & mask)
@@ -89,34 +96,35 @@ def take_events(context: SessionsContext) -> int:
         rx_ts_ns = load_i64(context.received + at) + offset
         note, order = Note(0), OrderRecord(0)
         if origin & (NUMBERS - 1) == session_words.LANE:
-            note_mask = hall.note_mask
-            note = notes.note_at(hall.notes, note_mask, origin >> SHIFT)
-            order = OrderRecord(hall.orders + 64 * (origin >> SHIFT & note_mask))
+            note_mask = region.note_mask
+            note = notes.note_at(region.notes, note_mask, origin >> SHIFT)
+            order = OrderRecord(region.orders + 64 * (origin >> SHIFT & note_mask))
         of_session = note != 0 or event.order_id & rows.ORDER_BIT != 0
         if not (all_count or of_session):
             continue
-        hall.at_lane_seq = origin >> SHIFT
-        receiver = drop_copies.tell_event(hall, codecs, event, order, note, rx_ts_ns)
+        region.at_lane_seq = origin >> SHIFT
+        receiver = drop_copies.tell_event(region, codecs, event, order, note, rx_ts_ns)
         if note != 0:
-            delays.told_to(hall, origin >> SHIFT)
+            delays.told_to(region, origin >> SHIFT)
         if receiver != 0:
-            mark_dirty(context, apply.block_of(hall, receiver))
+            mark_dirty(context, apply.block_of(region, receiver))
     for place in range(copies):
         mark_dirty(
-            context, apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
+            context,
+            apply.block_of(region, load_i64(region + session_region.COPY_SESSIONS + 8 * place)),
         )
-    hall.event_seq = first + count - 1
+    region.event_seq = first + count - 1
     return words.took(context, count)
 
 
 @kernel
 def flush(context: SessionsContext) -> int:
     """Send what connections have not had yet, as far as their sockets take it."""
-    hall, dirty = RegionHeader(context.hall), context.dirty_list
+    region, dirty = RegionHeader(context.region), context.dirty_list
     kept, done = 0, 0
     count = context.dirty_count
     for place in range(count):
-        session = apply.block_of(hall, load_i64(dirty + 8 * place))
+        session = apply.block_of(region, load_i64(dirty + 8 * place))
         session.dirty = 0
         if session.fd < 0:
             continue
@@ -292,21 +300,21 @@ def set_pending(context: int, session: SessionBlock, value: int) -> None:
 
 @kernel_outlined
 def take_connection(context: SessionsContext) -> int:
-    """A socket from the doorman, whose client has logged in; 0 if there is none."""
+    """A socket from the acceptor, whose client has logged in; 0 if there is none."""
     message = context.message
     data, control = message + DATA_AT, message + CONTROL_AT
     store_i64(message + 40, 24)  # msg_controllen: one descriptor
     store_i64(message + 48, 0)
-    size = sockets.recvmsg(context.doorman, message)
+    size = sockets.recvmsg(context.acceptor, message)
     if size < login.HAND_BYTES or load_i64(message + 40) < 20:
         return 0
     fd = load_u32(control + 16)
-    hall = RegionHeader(context.hall)
+    region = RegionHeader(context.region)
     index = load_i64(data + login.HAND_INDEX)
-    if index < 1 or index > hall.session_count:
+    if index < 1 or index > region.session_count:
         sockets.close(fd)
         return 1
-    session = apply.block_of(hall, index)
+    session = apply.block_of(region, index)
     is_fix = apply.is_fix(session.protocol)
     if not is_fix and login.is_beyond(session, load_i64(data + login.HAND_SEQUENCE)):
         login.refuse_number(session, data, fd)
@@ -353,17 +361,17 @@ def poll(context: SessionsContext) -> int:
 
     A socket that was the only one to have something is asked by itself, three times of four:
     measured, that is one system call less on the way of an order (0.3 us of 7)."""
-    hall, turn = RegionHeader(context.hall), context.turn + 1
+    region, turn = RegionHeader(context.region), context.turn + 1
     context.turn = turn
     only = context.only
     if only != 0 and turn & 3 != 0:
-        done = receive(context, apply.block_of(hall, only))
+        done = receive(context, apply.block_of(region, only))
     else:
         done = poll_all(context)
     if context.pending_count > 0:
-        sessions = hall.session_count
+        sessions = region.session_count
         for index in range(1, sessions + 1):
-            session = apply.block_of(hall, index)
+            session = apply.block_of(region, index)
             if session.pending != 0:
                 done += understand(context, FixSession(session))
     return done
@@ -373,7 +381,7 @@ def poll(context: SessionsContext) -> int:
 def poll_all(context: SessionsContext) -> int:
     """Ask epoll."""
     done = 0
-    hall, events = RegionHeader(context.hall), context.epoll_events
+    region, events = RegionHeader(context.region), context.epoll_events
     count = sockets.epoll_poll(context.epoll, events, MAX_EVENTS)
     if count > 0:
         index = load_i64(events + sockets.EVENT_DATA)
@@ -381,7 +389,7 @@ def poll_all(context: SessionsContext) -> int:
     for place in range(count):
         index = load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA)
         if index != 0:
-            done += receive(context, apply.block_of(hall, index))
+            done += receive(context, apply.block_of(region, index))
     for place in range(count):
         # Last: it writes over the events.
         if load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA) == 0:
@@ -492,9 +500,9 @@ def understand(context: SessionsContext, session: FixSession) -> int:
 @kernel
 def timers(context: SessionsContext, now: int) -> None:
     """Heartbeats, silent clients, and the orders of lost connections."""
-    hall = RegionHeader(context.hall)
-    for index in range(1, hall.session_count + 1):
-        session = apply.block_of(hall, index)
+    region = RegionHeader(context.region)
+    for index in range(1, region.session_count + 1):
+        session = apply.block_of(region, index)
         if apply.is_fix(session.protocol):
             fix_timer(context, FixSession(session))
         elif session.fd >= 0:
@@ -560,24 +568,24 @@ def send_logout(context: SessionsContext, session: SessionBlock) -> None:
 def close_lane(context: SessionsContext) -> None:
     """Publish the end of the lane."""
     context.closed = 1
-    last = RegionHeader(context.hall).lane_seq
+    last = RegionHeader(context.region).lane_seq
     store_release(context.lane_ring + layout.CLOSED_AT, last + 1)
 
 
 @kernel_outlined
 def end(context: SessionsContext) -> None:
     """All events are sent: end the sessions, drain for a bounded time, then close."""
-    hall, now = RegionHeader(context.hall), words.now_ns(context)
+    region, now = RegionHeader(context.region), words.now_ns(context)
     if context.closing_ns == 0:
         context.closing_ns = now
-        for index in range(1, hall.session_count + 1):
-            session = apply.block_of(hall, index)
+        for index in range(1, region.session_count + 1):
+            session = apply.block_of(region, index)
             if session.fd >= 0:
                 send_logout(context, session)
     flush(context)
     if context.dirty_count == 0 or now - context.closing_ns > DRAIN_NS:
-        for index in range(1, hall.session_count + 1):
-            close_connection(context, apply.block_of(hall, index))
+        for index in range(1, region.session_count + 1):
+            close_connection(context, apply.block_of(region, index))
         words.finish(context, context.next - 1)
 
 

@@ -7,7 +7,7 @@ from openoutcry.wire.layout import i64
 class SessionsContext(StageContext):
     """The words of the sessions stage's context."""
 
-    hall: int = i64("address of the sessions' shared memory")
+    region: int = i64("address of the sessions' shared memory")
     codecs: int = i64("address of the protocols' kernels")
     lane_ring: int = i64("address of the sessions' lane")
     lane_mask: int = i64("its slots, less one")
@@ -18,7 +18,7 @@ class SessionsContext(StageContext):
     received: int = i64("address of when it was received")
     epoll: int = i64("the descriptor")
     epoll_events: int = i64("address of room for its events")
-    doorman: int = i64("the socket that connections come by")
+    acceptor: int = i64("the socket that connections come by")
     message: int = i64("address of the struct msghdr for it; its buffers follow")
     next_timer: int = i64("when a timer is due")
     dirty_list: int = i64("address of the indices of sessions that have something to send")
@@ -30,7 +30,7 @@ class SessionsContext(StageContext):
     only: int = i64("session whose socket alone had something at the last look at all, 0: none")
 
 
-HALL = SessionsContext.offset("hall")
+REGION = SessionsContext.offset("region")
 CODECS = SessionsContext.offset("codecs")
 LANE_RING = SessionsContext.offset("lane_ring")
 LANE_MASK = SessionsContext.offset("lane_mask")
@@ -38,7 +38,7 @@ LANE_WORDS = SessionsContext.offset("lane_words")
 RECEIVED = SessionsContext.offset("received")
 EPOLL = SessionsContext.offset("epoll")
 EPOLL_EVENTS = SessionsContext.offset("epoll_events")
-DOORMAN = SessionsContext.offset("doorman")
+ACCEPTOR = SessionsContext.offset("acceptor")
 MESSAGE = SessionsContext.offset("message")
 DIRTY_LIST = SessionsContext.offset("dirty_list")
 PENDING_COUNT = SessionsContext.offset("pending_count")

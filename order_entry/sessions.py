@@ -20,16 +20,15 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import apply, copies, notes, session, session_words
-from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import apply, copies, notes, session, session_region, session_words
 from openoutcry.order_entry import session_stage as stage
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
-from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.acceptor import Acceptor
 from openoutcry.order_entry.fix import words as fix_words
-from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_commands import lose_without_grace
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, SessionsSpec
@@ -66,7 +65,7 @@ def with_sessions(table: Topology) -> Topology:
 
 
 class Sessions(State):
-    """Everything that the sessions' stage, the journal's and the doorman share."""
+    """Everything that the sessions' stage, the journal's and the acceptor share."""
 
     stage_name = NAME
 
@@ -82,22 +81,24 @@ class Sessions(State):
         Raises :class:`SessionsError` naming the session or port that cannot be.
         """
         check(spec)
-        password_hasher()  # not only in the doorman's process, where nobody would see it
+        password_hasher()  # an error in the acceptor's process would not reach the operator
         sizes = sizes_of(spec, shared.geometry.stamps)
-        segment = shared.segment("sessions", hall_words.hall_bytes(sizes), huge_pages=True)
-        hall = hall_words.Hall(segment.words(0, hall_words.hall_bytes(sizes) // 8), sizes)
-        super().__init__(spec, instruments, hall, journal)
+        segment = shared.segment("sessions", session_region.region_bytes(sizes), huge_pages=True)
+        region = session_region.SessionRegion(
+            segment.words(0, session_region.region_bytes(sizes) // 8), sizes
+        )
+        super().__init__(spec, instruments, region, journal)
         compile_kernel(stage.watch, 3)
         self.instruments, self.clock = instruments, shared.clock
-        self.stage_socket, self.doorman_socket = socket.socketpair(
+        self.stage_socket, self.acceptor_socket = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
         self.stage_socket.setblocking(False)
-        self.doorman_socket.setblocking(False)
+        self.acceptor_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
         self.is_open = False
         """The ports take connections."""
-        self.doorman_pid = 0
+        self.acceptor_pid = 0
         self.untold = 0
         self._followed: tuple[JournalReader, Point] | None = None
         """How far a parked stage has come along the journal of a primary elsewhere."""
@@ -140,39 +141,39 @@ class Sessions(State):
         except OSError as error:
             raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
 
-    def doorman(self) -> Doorman:
+    def acceptor(self) -> Acceptor:
         """Lets sessions in at the listeners, or what is given to its ``admit``."""
-        return Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
+        return Acceptor(self.spec, self.region, self.listeners, self.acceptor_socket, self.day)
 
     def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:
-        """Start the doorman's process, which does ``wait`` before he opens."""
+        """Start the acceptor's process, which calls ``wait`` before it listens."""
         require_same()
-        doorman = self.doorman()
+        acceptor = self.acceptor()
 
         def run() -> None:
             wait()
-            doorman.run()
+            acceptor.run()
 
-        self.doorman_pid = fork(run, STOP_SIGNALS, "doorman")
+        self.acceptor_pid = fork(run, STOP_SIGNALS, "acceptor")
 
     def poll(self, note: Callable[[str], None]) -> None:
-        """Start the doorman again if he is gone; say what could not be told."""
-        if self.hall[hall_words.UNTOLD] > 2 * self.untold:
-            self.untold = self.hall[hall_words.UNTOLD]
+        """Start the acceptor again if it died; report how many messages had no room."""
+        if self.region[session_region.UNTOLD] > 2 * self.untold:
+            self.untold = self.region[session_region.UNTOLD]
             note(f"{self.untold:,} messages could not be sent: a session's stream is full")
-        if not self.doorman_pid:
+        if not self.acceptor_pid:
             return
-        pid, status = os.waitpid(self.doorman_pid, os.WNOHANG)
+        pid, status = os.waitpid(self.acceptor_pid, os.WNOHANG)
         if pid:
-            note(f"the doorman (pid {pid}) ended with {status}: restarted")
+            note(f"the acceptor (pid {pid}) ended with {status}: restarted")
             self.open_doors()
 
     def close(self) -> None:
-        if self.doorman_pid:
-            os.kill(self.doorman_pid, signal.SIGKILL)
-            os.waitpid(self.doorman_pid, 0)
-            self.doorman_pid = 0
-        for one in (self.stage_socket, self.doorman_socket, *self.listeners):
+        if self.acceptor_pid:
+            os.kill(self.acceptor_pid, signal.SIGKILL)
+            os.waitpid(self.acceptor_pid, 0)
+            self.acceptor_pid = 0
+        for one in (self.stage_socket, self.acceptor_socket, *self.listeners):
             one.close()
 
     # The journal.
@@ -182,7 +183,7 @@ class Sessions(State):
         with their lane words."""
         count = len(self.spec.sessions)
         packer = notes.NotePacker(
-            self.hall[hall_words.NOTES], self.hall[hall_words.NOTE_MASK], count, most
+            self.region[session_region.NOTES], self.region[session_region.NOTE_MASK], count, most
         )
         return lambda words: {notes.NOTES: packer.pack(lane_seqs(words, session_words.LANE))}
 
@@ -207,7 +208,7 @@ class Sessions(State):
         contexts.set(
             name,
             {
-                session_words.HALL: self.hall.address,
+                session_words.REGION: self.region.address,
                 session_words.CODECS: self.codecs.ctypes.data,
                 session_words.LANE_RING: lane.address,
                 session_words.LANE_MASK: lane.mask,
@@ -215,20 +216,20 @@ class Sessions(State):
                 session_words.RECEIVED: shared.stamp_address("received"),
                 session_words.EPOLL: epoll.fileno(),
                 session_words.EPOLL_EVENTS: memory.ctypes.data,
-                session_words.DOORMAN: self.stage_socket.fileno(),
+                session_words.ACCEPTOR: self.stage_socket.fileno(),
                 session_words.MESSAGE: at,
                 session_words.DIRTY_LIST: dirty.ctypes.data,
                 session_words.CLOSED: int(closed != 0),
             },
         )
         for index in self.fix:
-            block = self.hall.block(index)
+            block = self.region.block(index)
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
-        hall = self.hall
+        region = self.region
         if self._followed is None:
             self.begin()
         noted = 0
@@ -239,21 +240,21 @@ class Sessions(State):
                 )
             noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
-        if not hall[hall_words.DAY_BEGUN]:
-            apply.begin_day(RegionHeader.of(hall.address))
+        if not region[session_region.DAY_BEGUN]:
+            apply.begin_day(RegionHeader.of(region.address))
         note = np.zeros(1, np.int64)
         for seq in range(noted + 1, published + 1):
-            at = seq & hall[hall_words.NOTE_MASK]
-            note[0] = hall[hall_words.NOTES] + notes.NOTE_BYTES * at
-            order = hall[hall_words.ORDERS] + hall_words.ORDER_BYTES * at
+            at = seq & region[session_region.NOTE_MASK]
+            note[0] = region[session_region.NOTES] + notes.NOTE_BYTES * at
+            order = region[session_region.ORDERS] + session_region.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
             copies.apply_batch(
-                RegionHeader.of(hall.address), codecs, order, 1, note.ctypes.data, 0, 0, event_seq
+                RegionHeader.of(region.address), codecs, order, 1, note.ctypes.data, 0, 0, event_seq
             )
-        hall.words[hall_words.LANE_SEQ // 8] = published
-        hall.words[hall_words.EVENT_SEQ // 8] = event_seq
+        region.words[session_region.LANE_SEQ // 8] = published
+        region.words[session_region.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
-            block = hall.block(index)
+            block = region.block(index)
             for word in (
                 session.DIRTY,
                 session.PENDING,
@@ -280,7 +281,7 @@ class Sessions(State):
             self.follow(directory)
             (_, point), self._followed = self._followed, None
             if point.engine.event_count == event_seq:
-                return self.hall[hall_words.LANE_SEQ]
+                return self.region[session_region.LANE_SEQ]
             self.begin()
         reader = JournalReader(directory)
         point = checkpoint.resume(self, reader, event_seq)
@@ -288,7 +289,7 @@ class Sessions(State):
             for batch in events_of(reader, point, from_seq=point.seq + 1):
                 self.apply(batch, event_seq)
             if point.engine.event_count >= event_seq:
-                return self.hall[hall_words.LANE_SEQ]
+                return self.region[session_region.LANE_SEQ]
             time.sleep(0.001)
             reader = JournalReader(directory)
 

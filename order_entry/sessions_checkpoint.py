@@ -20,8 +20,7 @@ from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.tail import block_holding
-from openoutcry.order_entry import hall as hall_words
-from openoutcry.order_entry import ouch, rows, sums, tokens
+from openoutcry.order_entry import ouch, rows, session_region, sums, tokens
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.sessions_state import State, sizes_of
@@ -37,14 +36,14 @@ KEEP = 2
 LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
 """Of the arrays; the last number changes with their meaning."""
 WORDS = (
-    hall_words.LAST_NUMBER,
-    hall_words.LANE_SEQ,
-    hall_words.UNTOLD,
-    hall_words.DAY_BEGUN,
-    hall_words.ANSWERED_SEQ,
-    hall_words.TOLD_UPTO,
+    session_region.LAST_NUMBER,
+    session_region.LANE_SEQ,
+    session_region.UNTOLD,
+    session_region.DAY_BEGUN,
+    session_region.ANSWERED_SEQ,
+    session_region.TOLD_UPTO,
 )
-"""Of the hall: what follows from the journal."""
+"""Of the region: what follows from the journal."""
 BLOCK_WORDS = (
     session_block.OPEN_ORDERS,
     session_block.LOGGED_OUT,
@@ -70,44 +69,47 @@ def own_words(protocol: int) -> tuple[int, ...]:
 
 def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
     """Everything that the sessions know, in canonical order."""
-    hall = state.hall
-    known = hall.rows[hall.rows["number"] != 0]
-    table = hall.sums[hall.sums[:, sums.KEY // 8] != 0]
+    region = state.region
+    known = region.rows[region.rows["number"] != 0]
+    table = region.sums[region.sums[:, sums.KEY // 8] != 0]
     blocks = np.zeros((len(state.streams), len(BLOCK_WORDS) + 2), np.int64)
     for index in range(1, len(state.streams) + 1):
-        block = hall.block(index)
+        block = region.block(index)
         own = own_words(int(block[session_block.PROTOCOL // 8]))
         for place, word in enumerate((*BLOCK_WORDS, *own)):
             blocks[index - 1, place] = block[word // 8]
     return {
-        "words": np.array([hall[word] for word in WORDS]),
+        "words": np.array([region[word] for word in WORDS]),
         "rows": known[np.argsort(known["number"])],
-        "tokens": hall.tokens.copy(),
+        "tokens": region.tokens.copy(),
         "sums": table[np.argsort(table[:, sums.KEY // 8])],
         "blocks": blocks,
-        "places": np.flatnonzero(hall.waiting[:, hall_words.WAIT_SEQ // 8]),
-        "waiting": hall.waiting[hall.waiting[:, hall_words.WAIT_SEQ // 8] != 0],
+        "places": np.flatnonzero(region.waiting[:, session_region.WAIT_SEQ // 8]),
+        "waiting": region.waiting[region.waiting[:, session_region.WAIT_SEQ // 8] != 0],
     }
 
 
 def put_back(state: State, arrays: Any) -> None:
     """Let a state that has begun know what :func:`arrays_of` gave."""
-    hall = state.hall
+    region = state.region
     for word, value in zip(WORDS, arrays["words"].tolist(), strict=True):
-        hall.words[word // 8] = value
+        region.words[word // 8] = value
     known = arrays["rows"]
-    hall.rows[known["number"] & hall[hall_words.ROW_MASK]] = known
+    region.rows[known["number"] & region[session_region.ROW_MASK]] = known
     for entry in np.ascontiguousarray(arrays["tokens"]):
         number, session = entry[:2].tolist()
         token = entry.ctypes.data + tokens.TOKEN
-        assert tokens.put_token(TokenTable.of(hall[hall_words.TOKENS]), session, token, number) == 1
-    for key, *values in arrays["sums"].tolist() if hall.sizes.sums else ():
-        place = int(sums.find(hall[hall_words.SUMS], hall[hall_words.SUMS_MASK], ~key))
-        hall.sums[(place - hall[hall_words.SUMS]) // sums.ENTRY_BYTES] = key, *values
-    hall.waiting[arrays["places"]] = arrays["waiting"]
-    hall.mark_waiting()
+        assert (
+            tokens.put_token(TokenTable.of(region[session_region.TOKENS]), session, token, number)
+            == 1
+        )
+    for key, *values in arrays["sums"].tolist() if region.sizes.sums else ():
+        place = int(sums.find(region[session_region.SUMS], region[session_region.SUMS_MASK], ~key))
+        region.sums[(place - region[session_region.SUMS]) // sums.ENTRY_BYTES] = key, *values
+    region.waiting[arrays["places"]] = arrays["waiting"]
+    region.mark_waiting()
     for index, values in enumerate(arrays["blocks"].tolist(), start=1):
-        block = hall.block(index)
+        block = region.block(index)
         own = own_words(int(block[session_block.PROTOCOL // 8]))
         for word, value in zip((*BLOCK_WORDS, *own), values, strict=False):
             block[word // 8] = value
@@ -137,10 +139,10 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
         "events": point.engine.event_count,
         "senders": point.senders.as_json(),
         "day": state.day,
-        "day_begin_ns": state.hall[hall_words.DAY_BEGIN],
+        "day_begin_ns": state.region[session_region.DAY_BEGIN],
         "max_ts_ns": state.max_ts_ns,
         "sessions": identity_of(state.spec),
-        **{name: getattr(state.hall.sizes, name) for name in SIZES},
+        **{name: getattr(state.region.sizes, name) for name in SIZES},
         "streams": streams,
     }
     data = io.BytesIO()
@@ -194,7 +196,7 @@ def valid_checkpoints(
             or checkpoint.block != BlockId(block.header.block_index, digest(block.whole))
             or facts["events"] > event_seq
             or facts["sessions"] != mine[: len(facts["sessions"])]
-            or [facts[n] for n in SIZES] != [getattr(state.hall.sizes, n) for n in SIZES]
+            or [facts[n] for n in SIZES] != [getattr(state.region.sizes, n) for n in SIZES]
         ):
             continue
         yield checkpoint
@@ -202,7 +204,7 @@ def valid_checkpoints(
 
 def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
     """Whether the streams of a checkpoint are the day's; None: it cannot be said."""
-    begin_ns = state.hall[hall_words.DAY_BEGIN]
+    begin_ns = state.region[session_region.DAY_BEGIN]
     if (facts["day"], facts["day_begin_ns"]) == (state.day, begin_ns):
         return True
     return False if facts["max_ts_ns"] < begin_ns else None
@@ -224,7 +226,7 @@ def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Po
             engine = core.restored(arrays["engine"].tobytes())
         state.max_ts_ns = facts["max_ts_ns"]
         if not today:
-            state.hall.words[hall_words.DAY_BEGUN // 8] = 0
+            state.region.words[session_region.DAY_BEGUN // 8] = 0
         senders = Senders.from_json(facts["senders"])
         return Point(
             engine, facts["chain"], facts["trades"], checkpoint.seq, checkpoint.block, senders
@@ -260,8 +262,10 @@ class Shadow(State):
 
     def __init__(self, spec: SessionsSpec, instruments: npt.NDArray[Any], journal: Path) -> None:
         sizes = sizes_of(spec, 1)
-        hall = hall_words.Hall(np.zeros(hall_words.hall_bytes(sizes) // 8, np.int64), sizes)
-        super().__init__(spec, instruments, hall, None)
+        region = session_region.SessionRegion(
+            np.zeros(session_region.region_bytes(sizes) // 8, np.int64), sizes
+        )
+        super().__init__(spec, instruments, region, None)
         self.journal = journal
         self.begin()
 

@@ -16,15 +16,14 @@ import numpy.typing as npt
 
 from openoutcry.order_entry import apply as apply_kernels
 from openoutcry.order_entry import copies as drop_copies
-from openoutcry.order_entry import drop_copy, ouch42, ouch50, session
-from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import drop_copy, ouch42, ouch50, session, session_region
 from openoutcry.order_entry import notes as command_notes
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.numbers import NumbersFile
-from openoutcry.order_entry.hall import RegionHeader
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.spec import (
     DROP_COPIES,
     FIX_BEGIN,
@@ -73,10 +72,10 @@ class SessionsError(OutcryError):
     """The sessions of a venue cannot be as they are asked for."""
 
 
-def sizes_of(spec: SessionsSpec, notes: int) -> hall_words.Sizes:
-    """Of the hall; ``notes``: commands of the lane that may be under way, a power of two."""
+def sizes_of(spec: SessionsSpec, notes: int) -> session_region.Sizes:
+    """Of the region; ``notes``: commands of the lane that may be under way, a power of two."""
     spoken = {row.protocol for row in spec.sessions}
-    return hall_words.Sizes(
+    return session_region.Sizes(
         len(spec.sessions),
         spec.row_capacity,
         notes,
@@ -108,17 +107,17 @@ def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> No
 
 
 class State:
-    """Hall, streams and protocols."""
+    """SessionRegion, streams and protocols."""
 
     def __init__(
         self,
         spec: SessionsSpec,
         instruments: npt.NDArray[Any],
-        hall: hall_words.Hall,
+        region: session_region.SessionRegion,
         journal: Path | None,
     ) -> None:
         """``journal``: beside which the streams are kept; None: in memory only."""
-        self.spec, self.hall, self.journal = spec, hall, journal
+        self.spec, self.region, self.journal = spec, region, journal
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         self.max_ts_ns = 0
         """When the latest command came."""
@@ -163,7 +162,7 @@ class State:
         copies = row.protocol in DROP_COPIES
         if copies:
             over_fix = row.protocol == Protocol.FIX_DROP_COPY
-            self.hall.copy_to(index, row.group or (row.participant,), over_fix)
+            self.region.copy_to(index, row.group or (row.participant,), over_fix)
         traders = [r.participant for r in self.spec.sessions if r.protocol not in DROP_COPIES]
         alone = [*traders, *self.spec.packet_participants].count(row.participant) == 1
         per_s = row.throttle_per_s
@@ -187,7 +186,7 @@ class State:
             session.QUEUE_BYTES: row.queue_bytes,
             session.ALONE: int(alone),
         }
-        block = self.hall.block(index)
+        block = self.region.block(index)
         for offset, value in words.items():
             block[offset // 8] = value
         name = row.name.encode().ljust(16)[:16]
@@ -195,10 +194,10 @@ class State:
 
     def begin(self) -> None:
         """Nothing is known, nothing was told."""
-        hall = self.hall
-        hall.clear()
-        day_start = int(hall.block(1)[session.DAY_START_NS // 8])
-        hall.words[hall_words.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
+        region = self.region
+        region.clear()
+        day_start = int(region.block(1)[session.DAY_START_NS // 8])
+        region.words[session_region.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
         self.max_ts_ns, self._block = 0, -1
         for stream in self.streams:
             stream.begin()
@@ -221,7 +220,7 @@ class State:
         addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
         return int(
             drop_copies.apply_batch(
-                RegionHeader.of(self.hall.address),
+                RegionHeader.of(self.region.address),
                 self.codecs.ctypes.data,
                 commands.ctypes.data,
                 len(commands),
@@ -242,7 +241,7 @@ class FixSession:
     """What a session of FIX has beside its block: numbers, messages kept, bytes to be sent."""
 
     def __init__(self, sessions: State, index: int, row: SessionSpec, journal: Path | None) -> None:
-        self.block, self.stream = sessions.hall.block(index), sessions.streams[index - 1]
+        self.block, self.stream = sessions.region.block(index), sessions.streams[index - 1]
         path = journal / "sessions" / f"{row.name}.numbers" if journal else None
         identity = blake2b(row.name.encode(), digest_size=7).digest()
         capacity = 1 << (sessions.spec.stream_entries - 1).bit_length()
@@ -318,8 +317,8 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
         if row.cancel_on_disconnect not in CancelOnDisconnect:
             raise SessionsError(f"{where}: cancel_on_disconnect {row.cancel_on_disconnect}")
-    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > hall_words.MAX_COPIES:
-        raise SessionsError(f"there are more than {hall_words.MAX_COPIES} drop copies")
+    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > session_region.MAX_COPIES:
+        raise SessionsError(f"there are more than {session_region.MAX_COPIES} drop copies")
     for port in spec.ports:
         if port.protocol not in CODECS:
             raise SessionsError(f"port {port.port}: {port.protocol.name} is not served yet")

@@ -126,7 +126,7 @@ class Options:
     clock: StageClock = field(default_factory=StageClock)
     """What the stages go by."""
     doors: bool = True
-    """Ports of sessions are opened; without it their doorman is given connections (stepped.py)."""
+    """Ports of sessions are opened; without it their acceptor is given connections (stepped.py)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
     deaths: tuple[Death, ...] = ()

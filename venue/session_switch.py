@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.order_entry import hall as hall_words
-from openoutcry.order_entry import session
-from openoutcry.order_entry.doorman import REASONS
+from openoutcry.order_entry import session, session_region
+from openoutcry.order_entry.acceptor import REASONS
 from openoutcry.order_entry.sessions import Sessions
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE
@@ -44,8 +43,8 @@ class SessionSwitch:
                 f"there is no session {name!r} of OUCH, FIX or drop copies; there "
                 f"are: {known} (of packets: kill the participant)"
             )
-        hall = self.sessions.hall
-        block = hall.block(self.names[name])
+        region = self.sessions.region
+        block = region.block(self.names[name])
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")
         block[session.SWITCH // 8] = session.SWITCH_OFF if on else session.SWITCH_ON
         lane_seq: list[int] = []
@@ -54,7 +53,7 @@ class SessionSwitch:
             if block[session.SWITCH // 8] != 0:
                 return False
             if not lane_seq:
-                lane_seq.append(hall[hall_words.LANE_SEQ])
+                lane_seq.append(region[session_region.LANE_SEQ])
             return self.is_processed(lane_seq[0])
 
         def refused() -> str:
@@ -72,12 +71,12 @@ class SessionSwitch:
             return []
         now_ns = self.sessions.clock.monotonic_ns()
         rows = [self._row(index, now_ns) for index in self.names.values()]
-        nobody = refused_logins(self.sessions.hall.block(0))
+        nobody = refused_logins(self.sessions.region.block(0))
         return [*rows, {"name": "", "refused_logins": nobody}] if nobody else rows
 
     def _row(self, index: int, now_ns: int) -> dict[str, Any]:
         assert self.sessions is not None
-        row, block = self.sessions.spec.sessions[index - 1], self.sessions.hall.block(index)
+        row, block = self.sessions.spec.sessions[index - 1], self.sessions.region.block(index)
         words = {
             "connections": session.GENERATION,
             "messages": session.MESSAGES,

@@ -1,6 +1,6 @@
-"""The Logon of FIX as the doorman reads it: whole, in order, and who it says he is.
+"""The Logon of FIX as the acceptor reads it: whole, in order, and the names in it.
 
-The session layer's kernels read it again, and answer it; here it only opens the door.
+The session layer's kernels read it again, and answer it; here it only decides about the login.
 """
 
 import re

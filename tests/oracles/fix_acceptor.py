@@ -122,7 +122,7 @@ class Connection:
         return answer
 
     def find_session(self, message, length, now_ns):
-        """Whose logon it is; what a venue's doorman does."""
+        """Whose logon it is; what a venue's acceptor does."""
         text = bytes(np.ctypeslib.as_array(_pointer(message), (length,)))
         names = dict(field for field in fields_of(text) if len(field) == 2)
         fix_session = self.acceptor.sessions.get((names.get(b"49"), names.get(b"56")))

@@ -11,7 +11,7 @@ from tests.support.verified import (
 
 WRONG_CALLS = """
 import numpy as np
-from openoutcry.order_entry import apply, hall, notes, rows, session, stream, sums, tokens
+from openoutcry.order_entry import apply, session_region, notes, rows, session, stream, sums, tokens
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import EventKind
 
@@ -52,8 +52,8 @@ right.append(fires(stream.append, store.address, text, 8, 7))
 fired["an entry without bytes"] = fires(stream.append, store.address, text, 0, 8)
 fired["an event before the last one told"] = fires(stream.append, store.address, text, 8, 6)
 
-sizes = hall.Sizes(1, 8, 8, 8)
-shared = hall.Hall(np.zeros(hall.hall_bytes(sizes) // 8, np.int64), sizes)
+sizes = session_region.Sizes(1, 8, 8, 8)
+shared = session_region.SessionRegion(np.zeros(session_region.region_bytes(sizes) // 8, np.int64), sizes)
 block = shared.block(1)
 block[session.PARTICIPANT // 8] = 7
 symbols = np.zeros(session.SYMBOL_BYTES // 8, np.int64)
@@ -68,7 +68,7 @@ def command(participant=7, number=1):
 
 def update(kind, qty=0, leaves=0):
     event["kind"], event["qty_lots"], event["leaves_lots"] = kind, qty, leaves
-    apply.update_row(shared.address, shared[hall.ROWS] + rows.ROW_BYTES, event.ctypes.data)
+    apply.update_row(shared.address, shared[session_region.ROWS] + rows.ROW_BYTES, event.ctypes.data)
 
 fired["somebody else's order"] = fires(command, 8)
 shared.clear()

@@ -287,7 +287,7 @@ class Fuzz:
         return self.life.output_path.read_text()[-3_000:]
 
     def processes(self) -> dict[int, str]:
-        """Pid and name of each: stages, doorman, feed."""
+        """Pid and name of each: stages, acceptor, feed."""
         names = {self.life.pid: "supervisor"}
         for pipeline in running():
             if pipeline.owner.pid == self.life.pid:
@@ -297,7 +297,7 @@ class Fuzz:
         before = set(children.read_text().split())
         time.sleep(0.5)  # what is put away meanwhile has a process for a moment
         for pid in map(int, before & set(children.read_text().split())):
-            names.setdefault(pid, "doorman or feed")
+            names.setdefault(pid, "acceptor or feed")
         return {pid: name for pid, name in names.items() if Path(f"/proc/{pid}/fd").exists()}
 
     def holds(self) -> dict[int, tuple[int, int]]:

@@ -6,8 +6,8 @@ Participants trade with each other at a served venue with a durable journal: ove
 5.0, FIX 4.4 and authenticated packets, while two drop copies listen, one over SoupBinTCP and one
 over FIX (session_clients.py).  What is
 killed, and after how many more messages, is drawn from the seed: everything, with its streams or
-without; the processes of the stages; the doorman; a client.  Whoever lost his connection reads his
-stream again from number 1 and compares it with what he wrote down.  After each kill the journal has
+without; the processes of the stages; the acceptor; a client.  A client that lost its connection
+reads its stream again from number 1 and compares it with its own record.  After each kill the journal has
 every order that was acknowledged, and none twice.  At a journal's end both drop copies are, event
 by event, what a replay makes of that journal.
 """
@@ -64,7 +64,7 @@ KINDS = {
     "venue, streams lost": 2,
     "sessions' process": 8,
     "another stage's process": 2,
-    "doorman": 1,
+    "acceptor": 1,
     "client OUCH 4.2": 3,
     "client OUCH 5.0": 3,
     "client FIX": 3,
@@ -234,7 +234,7 @@ class Storm:
             self.begin()
             return readers
         pids = self.stages()
-        if kind == "doorman":
+        if kind == "acceptor":
             listed = Path(f"/proc/{self.life.pid}/task/{self.life.pid}/children").read_text()
             others = set(map(int, listed.split())) - set(pids.values())
             return self.kill_one(sorted(others)) and []

@@ -22,7 +22,7 @@ import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as session_block
-from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.acceptor import Acceptor
 from openoutcry.order_entry.passwords import nobodys_hash
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
@@ -94,8 +94,8 @@ class InlineClock(HeldClock):
         return self.monotonic_ns() / SECOND_NS
 
 
-class DoormanLoop(asyncio.SelectorEventLoop):
-    """The doorman's event loop: by the venue's clock, and without threads."""
+class AcceptorLoop(asyncio.SelectorEventLoop):
+    """The acceptor's event loop: by the venue's clock, and without threads."""
 
     def __init__(self, clock: InlineClock) -> None:
         self._venue_clock = clock
@@ -189,27 +189,28 @@ class InlineVenue:
         """Start a run, and the process of logins if it has sessions."""
         self.run = SteppedRun(options, watcher)
         self.clock.moved = self.step
-        self.doorman: Doorman | None = None
+        self.acceptor: Acceptor | None = None
         if options.sessions is not None:
-            self.loop = DoormanLoop(self.clock)
-            self.doorman = self.run.work.sessions.doorman()
-            self.doorman.no_such_hash = nobodys_hash(CHEAP)
+            self.loop = AcceptorLoop(self.clock)
+            self.acceptor = self.run.work.sessions.acceptor()
+            self.acceptor.no_such_hash = nobodys_hash(CHEAP)
         self.step()
 
     def drop(self) -> None:
         """What is in memory is lost, and every connection."""
         assert self.run is not None
         self._end_logins()
-        if self.doorman is not None:
+        if self.acceptor is not None:
             self._close_connections()
         self.run.drop()
         self.run = None
 
     def _close_connections(self) -> None:
         assert self.run is not None
-        hall = self.run.work.sessions.hall
+        region = self.run.work.sessions.region
         descriptors = [
-            int(hall.block(i)[session_block.FD // 8]) for i in range(1, len(self.spec.sessions) + 1)
+            int(region.block(i)[session_block.FD // 8])
+            for i in range(1, len(self.spec.sessions) + 1)
         ]
         for descriptor in descriptors:
             if descriptor >= 0:
@@ -235,9 +236,9 @@ class InlineVenue:
             self.run = None
 
     def _end_logins(self) -> None:
-        if self.doorman is None:
+        if self.acceptor is None:
             return
-        for task in list(self.doorman.tasks):
+        for task in list(self.acceptor.tasks):
             task.cancel()
         self.loop.settle()
         self.loop.close()
@@ -245,7 +246,7 @@ class InlineVenue:
     def step(self) -> None:
         """Everything that can be done now is done."""
         assert self.run is not None
-        if self.doorman is not None and self.doorman.tasks:
+        if self.acceptor is not None and self.acceptor.tasks:
             self.loop.settle()
         self.run.step()
 
@@ -253,10 +254,10 @@ class InlineVenue:
 
     def dial(self, protocol: Protocol = Protocol.OUCH42, source: str = "127.0.0.1") -> Line:
         """A connection to the port of a protocol, from that address."""
-        assert self.doorman is not None
+        assert self.acceptor is not None
         ours, theirs = socket.socketpair()
         port = PortSpec(protocol, "127.0.0.1", 0)
-        self.loop.call_soon(self.doorman.admit, theirs, port, (source or "127.0.0.1", 40_000))
+        self.loop.call_soon(self.acceptor.admit, theirs, port, (source or "127.0.0.1", 40_000))
         self.loop.settle()
         return Line(self, ours)
 

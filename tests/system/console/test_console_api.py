@@ -304,8 +304,8 @@ def test_an_issuers_action_takes_two_supervisors_and_a_halt(floor, anna):
 def test_each_process_of_the_feed_and_of_the_doors_is_compared_too(floor):
     rows = compare(read_venue(floor.file))
     named = {row.process: row for row in rows}
-    assert named.keys() >= {"supervisor", "feed", "stream", "doorman", "console"}
-    apart = {named[name].pid for name in ("feed", "stream", "doorman")}
+    assert named.keys() >= {"supervisor", "feed", "stream", "acceptor", "console"}
+    apart = {named[name].pid for name in ("feed", "stream", "acceptor")}
     assert len(apart) == 3
     assert not apart & {named["supervisor"].pid}
     assert not [row for row in rows if row.odd]

@@ -87,7 +87,7 @@ def first_order(venue, party):
     """Enter it; the number that the venue has given it."""
     party.enter(1)
     assert party.kind() == "A"
-    (row,) = venue.run.work.sessions.hall.rows[venue.run.work.sessions.hall.rows["number"] != 0]
+    (row,) = venue.run.work.sessions.region.rows[venue.run.work.sessions.region.rows["number"] != 0]
     return int(row["number"])
 
 

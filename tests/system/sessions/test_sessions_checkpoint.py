@@ -113,7 +113,7 @@ def journal(tmp_path_factory):
 
 def test_a_running_venue_makes_them_and_they_are_the_whole_journal(journal):
     whole, end = follow(journal)
-    assert len(whole.hall.tokens) > 80
+    assert len(whole.region.tokens) > 80
     short, point = follow(journal, event_seq=1 << 62)
     assert point.seq == end.seq
     assert_same(short, whole)
@@ -188,7 +188,7 @@ def test_the_next_day_begins_with_what_is_left_of_the_day_before(journal, tmp_pa
 
     for one in states:
         assert {stream.count for stream in one.streams} == {0}
-        apply.begin_day(one.hall.address)
+        apply.begin_day(one.region.address)
     assert_same(*states)
     assert states[1].block_count == 0
-    assert np.count_nonzero(states[1].hall.tokens) < np.count_nonzero(state.hall.tokens)
+    assert np.count_nonzero(states[1].region.tokens) < np.count_nonzero(state.region.tokens)

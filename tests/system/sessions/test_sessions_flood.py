@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.client.fix import utc_text
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import doorman, hall, soupbin
+from openoutcry.order_entry import acceptor, session_region, soupbin
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.messages import OUCH50
 from tests.oracles.order_entry import fix as reference
@@ -152,7 +152,11 @@ def test_what_waits_unread_is_bounded(venue, protocol):
     flood.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
     flood.push(data, lambda kinds: len([k for k in kinds if k in "AJ"]) >= 8)
     taken = sequenced(venue, name) * len(flood.order(COUNT))
-    assert flood.sent <= taken + hall.INPUT_BYTES + 2 * doorman.UNREAD_BYTES + (1 << 16) < len(data)
+    assert (
+        flood.sent
+        <= taken + session_region.INPUT_BYTES + 2 * acceptor.UNREAD_BYTES + (1 << 16)
+        < len(data)
+    )
     flood.socket.close()
 
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import MAX_WAITING
+from openoutcry.order_entry.acceptor import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect
 from tests.support.order_entry.sessions_venue import Client, Venue
 from tests.support.waiting import BOUND_S

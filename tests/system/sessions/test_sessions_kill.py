@@ -96,16 +96,16 @@ def test_the_sessions_stage_dies_while_the_rest_lives(tmp_path):
     check_journal(tmp_path / "journal", traders)
 
 
-def test_a_dead_doorman_is_replaced(tmp_path):
+def test_a_dead_acceptor_is_replaced(tmp_path):
     with Venue(SESSIONS, durability="none") as venue:
         children = f"/proc/{venue.process.pid}/task/{venue.process.pid}/children"
         venue.client("S1").close()
         pids = [int(pid) for pid in Path(children).read_text().split()]
         (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
         stages = {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}
-        (doorman,) = set(pids) - stages
-        os.kill(doorman, signal.SIGKILL)
-        wait_until(lambda: not alive(doorman), "the doorman is gone")
+        (acceptor,) = set(pids) - stages
+        os.kill(acceptor, signal.SIGKILL)
+        wait_until(lambda: not alive(acceptor), "the acceptor is gone")
         client = venue.client("S2")
         client.socket.sendall(soupbin.packet("U", enter("a", "B", 1, "ACME", 10_000)))
         assert client.message()[0] == "A"

@@ -15,7 +15,7 @@ from openoutcry.client import ClientError, OuchClient
 from openoutcry.client.fix import utc_text
 from openoutcry.console.screen.trader import connect as connect_screen
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import LOGIN_S
+from openoutcry.order_entry.acceptor import LOGIN_S
 from openoutcry.order_entry.spec import PortSpec, Protocol
 from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.sessions_clients import connect, fields_of

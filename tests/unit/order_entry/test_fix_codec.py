@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import apply, hall, rows, session
+from openoutcry.order_entry import apply, rows, session, session_region
 from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import resolve as resolving
@@ -407,8 +407,10 @@ def test_status_is_told_from_the_row():
     ],
 )
 def test_what_is_over_has_the_status_it_was_told_with(kind, reason, status):
-    sizes = hall.Sizes(1, 8, 8, 8)
-    shared = hall.Hall(np.zeros(hall.hall_bytes(sizes) // 8, np.int64), sizes)
+    sizes = session_region.Sizes(1, 8, 8, 8)
+    shared = session_region.SessionRegion(
+        np.zeros(session_region.region_bytes(sizes) // 8, np.int64), sizes
+    )
     shared.block(1)[session.OPEN_ORDERS // 8] = 1
     row = shared.rows[1:2].reshape(())
     row[...] = CODEC.row_of(new_order())[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
 from openoutcry.order_entry import apply as apply_kernels
-from openoutcry.order_entry import copies, hall, session, sums
+from openoutcry.order_entry import copies, session, session_region, sums
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.rows import ORDER_BIT
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
@@ -144,15 +144,15 @@ def test_the_table_of_sums_is_a_dictionary(data):
 
 
 class Copying:
-    """A hall with a drop copy over FIX about everybody, and nothing else."""
+    """A region with a drop copy over FIX about everybody, and nothing else."""
 
     def __init__(self, instruments):
-        sizes = hall.Sizes(1, 1 << 8, 1 << 4, 1 << 4, copies=True, sums=True)
-        self.memory = np.zeros(hall.hall_bytes(sizes) // 8, np.int64)
-        self.hall = hall.Hall(self.memory, sizes)
-        self.hall.copy_to(1, range(1 << 16), fix=True)
-        self.hall.words[hall.DAY_BEGUN // 8] = 1
-        block = self.hall.block(1)
+        sizes = session_region.Sizes(1, 1 << 8, 1 << 4, 1 << 4, copies=True, sums=True)
+        self.memory = np.zeros(session_region.region_bytes(sizes) // 8, np.int64)
+        self.region = session_region.SessionRegion(self.memory, sizes)
+        self.region.copy_to(1, range(1 << 16), fix=True)
+        self.region.words[session_region.DAY_BEGUN // 8] = 1
+        block = self.region.block(1)
         self.stream = Stream(None, 1, entries=1 << 15, data_bytes=1 << 24)
         self.keep = fix_words.make_fields(), session.Symbols(instruments)
         words = {
@@ -171,7 +171,7 @@ class Copying:
     def apply(self, commands, events):
         notes = np.zeros(len(commands), np.int64)
         copies.apply_batch(
-            self.hall.address,
+            self.region.address,
             self.codecs.ctypes.data,
             commands.ctypes.data,
             len(commands),
@@ -204,4 +204,4 @@ def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
     names = "150", "37", "38", "14", "151"
     assert [tuple(report.get(name, "") for name in names) for report in reports] == expected
     assert {report["54"] for report in reports} == {"1", "2", "7"}
-    assert copying.hall[hall.UNTOLD] == 0
+    assert copying.region[session_region.UNTOLD] == 0

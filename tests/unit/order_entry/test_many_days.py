@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from openoutcry.order_entry import apply, notes, rows, session
-from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import apply, notes, rows, session, session_region
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind
@@ -11,12 +10,15 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 
 def test_an_open_order_is_found_by_its_token_after_days_of_others():
-    sizes = hall_words.Sizes(1, rows=64, notes=16, tokens=16)
-    memory = np.zeros(hall_words.hall_bytes(sizes) // 8, np.int64)
-    hall, symbols = hall_words.Hall(memory, sizes), session.Symbols(make_instruments(["ACME"]))
+    sizes = session_region.Sizes(1, rows=64, notes=16, tokens=16)
+    memory = np.zeros(session_region.region_bytes(sizes) // 8, np.int64)
+    region, symbols = (
+        session_region.SessionRegion(memory, sizes),
+        session.Symbols(make_instruments(["ACME"])),
+    )
     for word, value in symbols.words().items():
-        hall.block(1)[word // 8] = value
-    table = np.frombuffer(hall.rows, rows.ROW_DTYPE)
+        region.block(1)[word // 8] = value
+    table = np.frombuffer(region.rows, rows.ROW_DTYPE)
 
     def enter(number, token, orig=b""):
         order, note = np.zeros((), ORDER_DTYPE), np.zeros((), notes.NOTE_DTYPE)
@@ -26,7 +28,7 @@ def test_an_open_order_is_found_by_its_token_after_days_of_others():
         note["flags"] = notes.FLAG_NEW_ROW | notes.FLAG_TOKEN
         note["token"], note["token_bytes"] = token.ljust(14), 14
         note["orig"], note["orig_bytes"] = orig.ljust(14) if orig else b"", 14 * bool(orig)
-        apply.apply_command(hall.address, order.ctypes.data, note.ctypes.data)
+        apply.apply_command(region.address, order.ctypes.data, note.ctypes.data)
 
     for number in range(1, 60):
         enter(number, b"T%d" % number)

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import LOGIN_S
+from openoutcry.order_entry.acceptor import LOGIN_S
 from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover
 from tests.support.order_entry.sessions_venue import enter
 from tests.support.venue.inline import InlineVenue

@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import REASONS
+from openoutcry.order_entry.acceptor import REASONS
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
     PortSpec,
@@ -136,7 +136,7 @@ def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
             ours, theirs = socket.socketpair()
             ours.send(soupbin.login_packet(soupbin.LoginRequest("ONE", guess, "", 1)))
             port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
-            venue.loop.call_soon(venue.doorman.admit, theirs, port, ("127.0.0.2", 40_000))
+            venue.loop.call_soon(venue.acceptor.admit, theirs, port, ("127.0.0.2", 40_000))
             lines.append(ours)
         venue.loop.settle()
         assert {line.recv(64) for line in lines} == {soupbin.login_rejected("A")}
@@ -157,10 +157,10 @@ def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
 def test_what_is_no_logon_is_refused_and_counted_and_raises_nothing(data):
     with InlineVenue([session("ONE", 1, protocol=int(Protocol.FIX44))]) as venue:
         line = venue.dial(Protocol.FIX44)
-        (task,) = venue.doorman.tasks
+        (task,) = venue.acceptor.tasks
         line.sendall(data)
         assert line.recv(64) == b""
-        counts = venue.run.work.sessions.hall.block(0)
+        counts = venue.run.work.sessions.region.block(0)
         at = session_block.LOGINS // 8 + REASONS.index("malformed login")
         assert counts[at] == 1
         assert task.exception() is None
@@ -302,7 +302,7 @@ def test_a_reader_that_does_not_read_is_disconnected_and_recovers(connect):
 
 def block_of(venue, name):
     names = [row.name for row in venue.spec.sessions]
-    return venue.run.work.sessions.hall.block(1 + names.index(name))
+    return venue.run.work.sessions.region.block(1 + names.index(name))
 
 
 def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_on(

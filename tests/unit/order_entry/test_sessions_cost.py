@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from openoutcry.order_entry import hall, session, soupbin
+from openoutcry.order_entry import session, session_region, soupbin
 from openoutcry.order_entry.fix.send import MAX_GAP_WALK
 from openoutcry.order_entry.session_commands import ANSWERS_A_TOKEN, MOST_DEBT_NS
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
@@ -36,7 +36,7 @@ def read(client):
 def debt_tokens(venue, each_ns):
     """Tokens by which the session's bucket is ahead of the time."""
     assert venue.run is not None
-    block = venue.run.work.sessions.hall.block(1)
+    block = venue.run.work.sessions.region.block(1)
     return (int(block[session.THROTTLE_AT // 8]) - venue.clock.monotonic_ns()) // each_ns
 
 
@@ -139,7 +139,7 @@ def fastest_status_s(last_number):
     with InlineVenue([firm()], sizes={"row_capacity": 1 << 16}) as venue:
         client = venue.fix("FIRM")
         assert venue.run is not None
-        venue.run.work.sessions.hall.words[hall.LAST_NUMBER // 8] = last_number
+        venue.run.work.sessions.region.words[session_region.LAST_NUMBER // 8] = last_number
         client.buy("ACME", 1, "1.00", name="C")
         read(client)
         took = []

@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.client import FixNumbers
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import MAX_WAITING
+from openoutcry.order_entry.acceptor import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from tests.support.order_entry.sessions_venue import PASSWORD, enter
 from tests.support.venue.inline import InlineVenue

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import apply, hall, notes, rows, session, stream, tokens
+from openoutcry.order_entry import apply, notes, rows, session, session_region, stream, tokens
 from openoutcry.wire import EVENT_DTYPE, make_instruments
 from tests.support.order_entry.sessions_tables import put
 
@@ -130,11 +130,11 @@ def test_a_replaced_order_is_found_by_the_cores_id():
 )
 def test_an_events_row_belongs_to_its_participant():
     """An id that came by another door must not find a session's order."""
-    sizes = hall.Sizes(1, 8, 8, 8)
-    memory = np.zeros(hall.hall_bytes(sizes) // 8, np.int64)
-    shared = hall.Hall(memory, sizes)
+    sizes = session_region.Sizes(1, 8, 8, 8)
+    memory = np.zeros(session_region.region_bytes(sizes) // 8, np.int64)
+    shared = session_region.SessionRegion(memory, sizes)
     shared.block(1)[session.PARTICIPANT // 8] = 7
-    row = rows.take_row(shared[hall.ROWS], 7, 3)
+    row = rows.take_row(shared[session_region.ROWS], 7, 3)
     place = memory.view(np.uint8)[row - memory.ctypes.data :][: rows.ROW_BYTES]
     place.view(rows.ROW_DTYPE)[["order_id", "session"]] = rows.ORDER_BIT | 3, 1
     event = np.zeros(1, EVENT_DTYPE)

@@ -1,4 +1,4 @@
-"""What all sessions share: one segment of memory with their blocks, rows, notes and tokens.
+"""The session region: one segment of memory with the blocks, rows, notes and tokens of all sessions.
 
 ::
 
@@ -22,7 +22,7 @@ from openoutcry.wire.layout import Layout, area, i64
 
 
 class RegionHeader(Layout, size_bytes=4096):
-    """The words at the beginning."""
+    """The words at the beginning of the session region."""
 
     session_count: int = i64("sessions")
     blocks: int = i64("address of the sessions' blocks")
@@ -142,16 +142,16 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
     return offsets, at
 
 
-def hall_bytes(sizes: Sizes) -> int:
+def region_bytes(sizes: Sizes) -> int:
     """Bytes that the segment needs."""
     return _offsets(sizes)[1]
 
 
-class Hall:
+class SessionRegion:
     """The segment's memory, laid out."""
 
     def __init__(self, memory: npt.NDArray[np.int64], sizes: Sizes) -> None:
-        """``memory``: zeroed words, ``hall_bytes`` of them in bytes."""
+        """``memory``: zeroed words, ``region_bytes`` of them in bytes."""
         self.sizes = sizes
         self.words = memory
         self.address = memory.ctypes.data

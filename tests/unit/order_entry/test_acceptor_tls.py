@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from openoutcry.order_entry.doorman import in_time
+from openoutcry.order_entry.acceptor import in_time
 
 
-def test_a_login_that_came_in_time_is_read_however_late_the_doorman_looks():
+def test_a_login_that_came_in_time_is_read_however_late_the_acceptor_looks():
     async def look_late():
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()

@@ -1,12 +1,13 @@
-"""The doorman: listens, terminates TLS, checks who wants in, and hands the socket to the sessions.
+"""The acceptor: accepts connections, terminates TLS and checks logins.
 
-A process of its own, in plain asyncio: what it does happens once a connection.  It reads the first
-message and nothing else.  Whoever it lets in goes to the sessions stage as a descriptor beside one
-message (SCM_RIGHTS over a SOCK_SEQPACKET pair), with the answer to the login, in which the stage
-fills in the sequence number, and with what the client has sent behind its login.  Whoever it does
-not let in it answers itself.
+It is its own process, in plain asyncio, because its work happens once a connection.  It reads the
+first message and nothing else.  A connection with a valid login goes to the sessions stage as a
+descriptor with one message (SCM_RIGHTS over a SOCK_SEQPACKET pair).  The message holds the answer
+to the login, in which the stage fills in the sequence number, and the bytes that the client sent
+after its login.  The acceptor answers a refused login itself.
 
-A refused login never says why: not whether the name exists, not whether the password was right.
+The answer to a refused login gives no reason: neither whether the name exists nor whether the
+password was right.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session, soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
-from openoutcry.order_entry.hall import Hall
 from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
+from openoutcry.order_entry.session_region import SessionRegion
 from openoutcry.order_entry.spec import (
     FIX_BEGIN,
     PortSpec,
@@ -87,11 +88,11 @@ class Attempts:
 
 
 @dataclass
-class Doorman:
+class Acceptor:
     """Lets sessions in; ``listeners`` belong to ``spec.ports``, in their order."""
 
     spec: SessionsSpec
-    hall: Hall
+    region: SessionRegion
     listeners: Sequence[socket.socket]
     sessions: socket.socket
     """Its end of the pair to the stage."""
@@ -148,7 +149,7 @@ class Doorman:
         peer: tuple[Any, ...],
         context: ssl.SSLContext | None = None,
     ) -> None:
-        """Hear a connection to ``port`` in a task of its own; ``peer``: its address and port."""
+        """Serve a new connection to ``port`` in its own task; ``peer``: its address and port."""
         if len(self.waiting) >= MAX_WAITING:
             self._turn_away()
         task = asyncio.get_running_loop().create_task(self._receive(client, port, context, peer))
@@ -157,7 +158,7 @@ class Doorman:
         task.add_done_callback(self._done)
 
     def _turn_away(self) -> None:
-        """Nobody keeps others out by waiting at the door himself."""
+        """Close the oldest connection of the address that has most without a login."""
         oldest = oldest_of_most(self.waiting)
         self._count("too many connections")
         del self.waiting[oldest]
@@ -251,8 +252,10 @@ class Doorman:
     async def _login(
         self, read: Callable[[], Coroutine[Any, Any, bytes]], port: PortSpec, address: str
     ) -> tuple[int, bytes, bytes, int]:
-        """The first message, and whether it opens the door: index of the session, the answer to
-        the login, what the stage is to read, and the number that is asked for.
+        """Read and check the first message.
+
+        Returns the session's index, the answer to the login, the bytes for the stage to read, and
+        the sequence number that the client asks for.
 
         Raises :class:`Refused`.
         """
@@ -333,11 +336,11 @@ class Doorman:
             if tried.failures >= self.spec.failures_before_lock:
                 tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
                 locked_ns = int(tried.locked_until_s * 1e9)
-                self.hall.block(index)[session.LOCKED_UNTIL_NS // 8] = locked_ns
+                self.region.block(index)[session.LOCKED_UNTIL_NS // 8] = locked_ns
             raise Refused("wrong name or password", index=index)
         if row.networks and not _is_inside(address, row):
             raise Refused("address not allowed", index=index)
-        block = self.hall.block(index)
+        block = self.region.block(index)
         if block[session.KILLED // 8] or block[session.SWITCH // 8] == session.SWITCH_OFF:
             raise Refused("switched off", index=index)
         tried.failures = 0
@@ -345,7 +348,7 @@ class Doorman:
 
     def _count(self, why: str, index: int = 0) -> None:
         """A refused login, in the block of the session that it named: for the operator."""
-        self.hall.block(index)[session.LOGINS // 8 + REASONS.index(why)] += 1
+        self.region.block(index)[session.LOGINS // 8 + REASONS.index(why)] += 1
 
     def _forget_attempts(self, now_s: float) -> None:
         """Keep no more than a bounded number of failed logins in mind: what is locked stays."""
@@ -368,7 +371,7 @@ class Doorman:
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""
-        block, now_s = self.hall.block(index), asyncio.get_running_loop().time()
+        block, now_s = self.region.block(index), asyncio.get_running_loop().time()
         connected = int(block[session.FD // 8]) >= 0
         generation, at_s = self.handed.get(index, (-1, 0.0))
         under_way = generation == block[session.GENERATION // 8] and now_s - at_s < HANDED_S
@@ -419,7 +422,7 @@ async def in_time(read: Coroutine[Any, Any, bytes], until_s: float) -> bytes:
     finally:
         if not reading.done():
             reading.cancel()
-            await asyncio.wait([reading])  # behind it nobody looks at its descriptor
+            await asyncio.wait([reading])  # after it no task reads its descriptor
 
 
 def _first_packet(data: bytes) -> int:
@@ -457,7 +460,7 @@ def _is_inside(address: str, row: SessionSpec) -> bool:
 
 @contextlib.asynccontextmanager
 async def _closed(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """Says the end behind all that was written; whoever does not take that is left alone soon."""
+    """Close after all that was written; a peer that does not read it is aborted after CLOSE_S."""
     try:
         yield
         writer.close()
