@@ -44,7 +44,7 @@ PROCESSOR_KEYS = (
 none of them."""
 WIDE, LOG_WIDTH = 120, 160
 """Columns of a terminal that has room for the reasons; columns where there is no terminal."""
-FASTER, SLOWER, UNTOLD = "faster", "slower", "cannot tell"
+FASTER, SLOWER, CANNOT_TELL = "faster", "slower", "cannot tell"
 
 Array = npt.NDArray[np.float64]
 
@@ -124,7 +124,15 @@ def _judge(
     a, b = _rounds(before), _rounds(after)
     was, now = before["median"], after["median"]
     verdict = Verdict(
-        before["name"], before["unit"], was, now, now / was if was else None, None, None, UNTOLD, ""
+        before["name"],
+        before["unit"],
+        was,
+        now,
+        now / was if was else None,
+        None,
+        None,
+        CANNOT_TELL,
+        "",
     )
     if not (_usable(a) and _usable(b)):
         verdict.why = "fewer than two rounds in A or B"

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from openoutcry.bench.compare import FASTER, SLOWER, UNTOLD, Verdict, warnings
+from openoutcry.bench.compare import CANNOT_TELL, FASTER, SLOWER, Verdict, warnings
 from openoutcry.bench.compare import compare as judge
 from openoutcry.bench.results import read_document
 from openoutcry.cli.options import PathArgument, as_json_option
@@ -87,7 +87,7 @@ def _table(verdicts: Sequence[Verdict], with_reasons: bool) -> Table:
     table.add_column("figure", overflow="fold")
     for column in ("A", "B", "B / A", "95 %"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold", min_width=len(UNTOLD))
+    table.add_column("verdict", overflow="fold", min_width=len(CANNOT_TELL))
     for one in verdicts:
         interval = "" if one.interval is None else f"{one.interval[0]:.3f} - {one.interval[1]:.3f}"
         times = "" if one.ratio is None else f"{one.ratio:.3f}"

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session, soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
-from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
+from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.order_entry.session_region import SessionRegion
 from openoutcry.order_entry.spec import (
     FIX_BEGIN,
@@ -108,7 +108,7 @@ class Acceptor:
             row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
         }
         self.hasher = password_hasher()
-        self.no_such_hash = nobodys_hash(self.hasher)
+        self.dummy_hash = dummy_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[Any]] = set()
         self.hashing = asyncio.Semaphore(MAX_HASHING)
@@ -312,7 +312,7 @@ class Acceptor:
         self._forget_attempts(now_s)
         tried = self.attempts.setdefault(who, Attempts())
         locked = tried.locked_until_s > now_s
-        password_hash = row.password_hash if row is not None and known else self.no_such_hash
+        password_hash = row.password_hash if row is not None and known else self.dummy_hash
         # Whatever it is that will be refused, the answer takes as long.
         turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
         async with contextlib.AsyncExitStack() as turn:

@@ -110,12 +110,12 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
-def name_row(region: RegionHeader, number: int) -> None:
+def pin_order(region: RegionHeader, number: int) -> None:
     """The answer to the command at hand will speak of this order: its rows stay until then."""
     rows, mask = region.rows, region.row_mask
     row = order_rows.find_row(rows, mask, number)
     if row != 0:
-        order_rows.name_order(rows, mask, row, region.lane_seq + 1)
+        order_rows.pin_rows(rows, mask, row, region.lane_seq + 1)
 
 
 @kernel
@@ -144,15 +144,15 @@ def apply_command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
     fix = is_fix(note.protocol)
     if fix:
         session.applied_in = note.client_seq
-    is_told = fix or region.fix_copies != 0
+    is_reported = fix or region.fix_copies != 0
     rows, mask = region.rows, region.row_mask
     if note.refused != 0:
         row = order_rows.find_row(rows, mask, number)
-        if is_told and row != 0:
-            order_rows.name_order(rows, mask, row, region.lane_seq + 1)
+        if is_reported and row != 0:
+            order_rows.pin_rows(rows, mask, row, region.lane_seq + 1)
         return
-    if is_told:
-        name_row(region, number)
+    if is_reported:
+        pin_order(region, number)
     if number == 0:
         return
     table = TokenTable(region.tokens)
@@ -162,7 +162,7 @@ def apply_command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
         replaced = 0
         if order.kind == REPLACE:
             replaced = tokens.number_of(table, index, note + notes.ORIG)
-            name_row(region, replaced)
+            pin_order(region, replaced)
         fill_row(region, session, order_rows.take_row(rows, mask, number), replaced, order, note)
         region.last_number = max(number, region.last_number)
     if flags & (notes.FLAG_TOKEN | notes.FLAG_NEW_ROW):
@@ -291,7 +291,7 @@ def apply_event(
     """
     own = note != 0 and note.flags & notes.FLAG_INTERNAL == 0
     if own and note.refused != 0:
-        return tell_refused(region, codecs, event, order, note, rx_ts_ns)
+        return send_reject(region, codecs, event, order, note, rx_ts_ns)
     rows, mask = region.rows, region.row_mask
     row = row_of_event(region, event)
     if own:
@@ -302,7 +302,7 @@ def apply_event(
         if not own or event.kind not in (REJECTED, COMPLETED):
             return 0
         session = block_of(region, note.session)
-        return tell(region, codecs, session, event, row, note, rx_ts_ns)
+        return encode_event(region, codecs, session, event, row, note, rx_ts_ns)
     session = block_of(region, row.session)
     if VERIFY:
         participant = session.participant
@@ -315,8 +315,8 @@ def apply_event(
         # A replace is rejected: FIX reports how the order is that it was for.
         replaced = order_rows.find_row(rows, mask, row.chain)
         if replaced != 0 and is_fix(row.protocol):
-            row = order_rows.told_row(rows, mask, replaced)
-    return tell(region, codecs, session, event, row, mine, rx_ts_ns)
+            row = order_rows.reported_order(rows, mask, replaced)
+    return encode_event(region, codecs, session, event, row, mine, rx_ts_ns)
 
 
 @kernel_outlined
@@ -463,7 +463,7 @@ def end_row(region: RegionHeader, row: OrderRow) -> None:
 
 
 @kernel_outlined
-def tell(
+def encode_event(
     region: RegionHeader,
     codecs: int,
     session: SessionBlock,
@@ -472,7 +472,10 @@ def tell(
     note: Note,
     rx_ts_ns: int,
 ) -> int:
-    """Let the session's protocol say the event; returns the session's index if it says anything."""
+    """Encode the event by the session's protocol and append it to its stream.
+
+    Returns the session's index, 0 if the protocol reports no such event.
+    """
     codec = codecs + CODEC_BYTES * session.protocol
     encode = load_i64(codec + CODEC_ENCODE)
     if encode == 0:
@@ -489,10 +492,10 @@ def tell(
 
 
 @kernel_outlined
-def tell_refused(
+def send_reject(
     region: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
 ) -> int:
-    """As :func:`tell`, of a command that the session layer had refused."""
+    """Send the protocol's reject of a command that the session layer had refused."""
     if event.kind != REJECTED:
         return 0
     session = block_of(region, note.session)
@@ -506,9 +509,9 @@ def tell_refused(
     out = codecs + CODEC_BYTES * CODECS
     rows, mask = region.rows, region.row_mask
     named = order_rows.find_row(rows, mask, note.row)
-    session.named = order_rows.told_row(rows, mask, named) if is_fix(protocol) else named
+    session.named = order_rows.reported_order(rows, mask, named) if is_fix(protocol) else named
     if is_fix(protocol) and note.refused == MASS_STATUS:
-        return tell_open_orders(region, FixSession(session), refuse, event, order, note, out)
+        return send_open_orders(region, FixSession(session), refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(region, session, out, size, event.seq)
 
@@ -517,15 +520,15 @@ def tell_refused(
 def is_open(region: RegionHeader, session: SessionBlock, row: OrderRow) -> bool:
     """The row is the current one of an order of the session that is open, or waits at the speed
     bump."""
-    is_told = row.state == order_rows.OPEN or order_rows.is_waiting(row)
-    if not is_told or row.session != session.index:
+    is_reported = row.state == order_rows.OPEN or order_rows.is_waiting(row)
+    if not is_reported or row.session != session.index:
         return False
     rows, mask = region.rows, region.row_mask
     return order_rows.current_row(rows, mask, row.order_id) == row
 
 
 @kernel_outlined
-def tell_open_orders(
+def send_open_orders(
     region: RegionHeader,
     session: FixSession,
     refuse: int,
@@ -575,7 +578,7 @@ def put_out(
         size = soupbin.sequenced(out, size)
     number = stream.append(StreamHeader(session.stream), out, size, event_seq)
     if number == 0:
-        add(region + session_region.UNTOLD, 1)
+        add(region + session_region.UNREPORTED_EVENTS, 1)
         return 0
     return session.index
 

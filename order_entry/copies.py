@@ -1,4 +1,4 @@
-"""Who is told of an event: its session, and the drop copies about its participant.
+"""Publish an event to its session and to the drop copies about its participant.
 
 One way for the running stage and for what is made again from a journal: copies over SoupBinTCP
 first, of the order as it was, then rows and sessions, then copies over FIX, of the sums as they
@@ -25,7 +25,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 PACKETS = int(Protocol.PACKETS)
-TOLD_BITS = sum(
+REPORTED_KINDS = sum(
     1 << kind
     for kind in (
         apply.ACCEPTED,
@@ -38,11 +38,11 @@ TOLD_BITS = sum(
         apply.ELECTED,
     )
 )
-"""Events of an order that a report tells of."""
+"""Events of an order that a report contains."""
 
 
 @kernel
-def tell_event(
+def publish_event(
     region: RegionHeader,
     codecs: int,
     event: EventRecord,
@@ -50,15 +50,17 @@ def tell_event(
     note: Note,
     rx_ts_ns: int,
 ) -> int:
-    """Tell an event to whom it concerns; returns the index of its session, as
-    :func:`apply.apply_event`, which see."""
+    """Publish an event to its session and its drop copies.
+
+    Returns the index of its session, as :func:`apply.apply_event`.
+    """
     if region.waiting == 0:
-        return tell_now(region, codecs, event, order, note, rx_ts_ns)
-    return tell_behind_bump(region, codecs, event, order, note, rx_ts_ns)
+        return publish_to_session(region, codecs, event, order, note, rx_ts_ns)
+    return publish_after_bump(region, codecs, event, order, note, rx_ts_ns)
 
 
 @kernel_outlined
-def tell_behind_bump(
+def publish_after_bump(
     region: RegionHeader,
     codecs: int,
     event: EventRecord,
@@ -66,8 +68,8 @@ def tell_behind_bump(
     note: Note,
     rx_ts_ns: int,
 ) -> int:
-    """The same where commands wait: the events behind an ENTERED are the answer to the one that has
-    waited, as if it had come now."""
+    """The same where commands wait: the events after an ENTERED answer the command that has waited,
+    as if it had arrived now."""
     kind, left = event.kind, region.entry_left
     if kind == delays.ENTERED:
         delays.begin_entry(region, event)
@@ -80,7 +82,7 @@ def tell_behind_bump(
                 Note(entry + session_region.WAIT_NOTE),
             )
             rx_ts_ns = entry.rx
-    receiver = tell_now(region, codecs, event, order, note, rx_ts_ns)
+    receiver = publish_to_session(region, codecs, event, order, note, rx_ts_ns)
     if kind == delays.DELAYED and note != 0:
         delays.keep(region, event, order, note, rx_ts_ns)
     elif left != 0 and kind != delays.ENTERED:
@@ -89,7 +91,7 @@ def tell_behind_bump(
 
 
 @kernel_outlined
-def tell_now(
+def publish_to_session(
     region: RegionHeader,
     codecs: int,
     event: EventRecord,
@@ -117,9 +119,11 @@ def tell_now(
 def copy_event(
     region: RegionHeader, codecs: int, event: EventRecord, note: Note, rx_ts_ns: int
 ) -> None:
-    """Who gets a copy of an event: every drop copy over SoupBinTCP whose group
-    has its participant.  Before
-    :func:`apply.apply_event`, for every event; ``note``: 0 if no session caused it."""
+    """Send an event to every drop copy over SoupBinTCP whose group has its participant.
+
+    Called before :func:`apply.apply_event`, for every event; ``note``: 0 if no session caused
+    it.
+    """
     who = event.participant
     copies = load_i64(region.copy_masks + 8 * who) & ~region.fix_copies
     if copies == 0:
@@ -168,7 +172,7 @@ def report_event(
     who, kind = event.participant, event.kind
     out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
     order_id, row = event.order_id, OrderRow(0)
-    if TOLD_BITS >> kind & 1:
+    if REPORTED_KINDS >> kind & 1:
         if order_id & order_rows.ORDER_BIT == 0 or order_id < 0:
             row = row_of_sums(region, event, OrderRow(out + fix_drop_copy.SCRATCH))
         else:
@@ -195,7 +199,7 @@ def report_event(
             if note.flags & command_notes.FLAG_NEW_ROW and named != 0:
                 replaced = named.chain
                 named = order_rows.find_row(rows, mask, replaced) if replaced != 0 else named
-            named = order_rows.told_row(rows, mask, named)
+            named = order_rows.reported_order(rows, mask, named)
     if row != 0 and row.protocol != PACKETS:
         sender = apply.block_of(region, row.session)
     if VERIFY:
@@ -227,7 +231,7 @@ def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> Orde
     leaves, qty = event.leaves_lots, event.qty_lots
     entry = sums.find(table, mask, order_id)
     if entry == 0:
-        apply.add(region + session_region.UNTOLD, 1)
+        apply.add(region + session_region.UNREPORTED_EVENTS, 1)
         return OrderRow(0)
     if kind == apply.ACCEPTED:
         sums.put(entry, order_id, qty)
@@ -298,7 +302,7 @@ def apply_batch(
             event = EventRecord(events + 64 * at)
             if event.seq <= last_event:
                 region.at_lane_seq = lane_seq
-                tell_event(region, codecs, event, order, note, order.rx_ts_ns)
-                delays.told_to(region, lane_seq)
+                publish_event(region, codecs, event, order, note, order.rx_ts_ns)
+                delays.mark_reported(region, lane_seq)
             at += 1
     return noted

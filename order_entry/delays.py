@@ -28,14 +28,14 @@ ENTER_ORDER = ord("O")
 
 
 @kernel
-def told_to(region: RegionHeader, lane_seq: int) -> None:
+def mark_reported(region: RegionHeader, lane_seq: int) -> None:
     """The lane's commands up to here have had an event told; of those that wait, more will be."""
     answered_seq = region.answered_seq
     if region.waiting == 0:
         region.answered_seq = max(answered_seq, lane_seq)
         return
-    upto = max(lane_seq, region.told_upto)
-    region.told_upto = upto
+    upto = max(lane_seq, region.reported_upto)
+    region.reported_upto = upto
     flags, mask = region.waiting_lanes, region.note_mask
     while answered_seq < upto and load_u8(flags + (answered_seq + 1 & mask)) == 0:
         answered_seq += 1
@@ -79,7 +79,7 @@ def end_event(region: RegionHeader) -> None:
         store_u8(region.waiting_lanes + (lane_seq & mask), 0)
         entry.seq = 0
         region.entry = 0
-        told_to(region, 0)
+        mark_reported(region, 0)
 
 
 @kernel_outlined

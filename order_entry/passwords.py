@@ -20,9 +20,12 @@ def password_hasher() -> Any:
     return PasswordHasher()
 
 
-def nobodys_hash(hasher: Any) -> str:
-    """A hash in the hasher's own form that no password is known for: drawn, not computed.  To
-    check a password against it fails, and takes as long as against any other."""
+def dummy_hash(hasher: Any) -> str:
+    """Return a random hash in the hasher's form, to which no password is known.
+
+    The acceptor checks a password against it where a name does not exist: the check fails and
+    takes as long as any other.
+    """
     salt, drawn = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=")
         for size in (hasher.salt_len, hasher.hash_len)

@@ -272,7 +272,7 @@ def current_row(rows: int, mask: int, order_id: int) -> OrderRow:
 
 
 @kernel_outlined
-def told_row(rows: int, mask: int, row: OrderRow) -> OrderRow:
+def reported_order(rows: int, mask: int, row: OrderRow) -> OrderRow:
     """Address of the row that says how the order is that goes or went by the name of ``row``: that
     of its newest name, which a replace that still waits has not become; 0 for a replace that was
     rejected, or if nothing is known of it any more."""
@@ -289,7 +289,7 @@ def told_row(rows: int, mask: int, row: OrderRow) -> OrderRow:
 
 
 @kernel_outlined
-def name_order(rows: int, mask: int, row: OrderRow, lane_seq: int) -> None:
+def pin_rows(rows: int, mask: int, row: OrderRow, lane_seq: int) -> None:
     """An answer still to come, to the command ``lane_seq``, speaks of the order that goes by the
     name of ``row``: every row stays by which it may go until then."""
     row.named_by = lane_seq

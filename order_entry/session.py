@@ -66,7 +66,9 @@ class SessionBlock(Layout, size_bytes=4096):
     max_open: int = i64("most open orders, 0: no limit")
     open_orders: int = i64("orders sent and not yet done")
     queue_bytes: int = i64("unsent bytes after which a slow reader is disconnected")
-    alone: int = i64("1: its participant's orders come by no other session and not by packets")
+    sole_order_source: int = i64(
+        "1: its participant's orders come by no other session and not by packets"
+    )
     messages: int = i64("application messages so far")
     refused: int = i64("of these, refused ones")
     throttled: int = i64("of these, refused or delayed by the throttle")
@@ -77,7 +79,7 @@ class SessionBlock(Layout, size_bytes=4096):
         "1: the client logged out, or never logged in; 0: its connection lives or was lost"
     )
     dirty: int = i64("1: it is on the list of those that have something to send")
-    caught_up: int = i64("bytes of the stream when this connection began")
+    stream_bytes_at_login: int = i64("bytes of the stream when this connection began")
     pending: int = i64("1: whole messages may wait at ``input``")
     sweep: int = i64(
         "next row to look at, from 1 on, while orders are cancelled one by one; 0: none are"
@@ -90,7 +92,7 @@ class SessionBlock(Layout, size_bytes=4096):
     source: int = i64("first half of the peer's IPv6 address (IPv4: mapped)")
     source_low: int = i64("and the second half")
     source_port: int = i64("the peer's port")
-    untold: int = i64("1: the journal does not know of this connection yet")
+    login_unjournaled: int = i64("1: the journal does not know of this connection yet")
     event_seq: int = i64("while encoding a refusal: sequence of the event that reports it")
     waiting_since: int = i64(
         "since when input has had to wait for a token or for room, 0: it has not"
@@ -141,7 +143,7 @@ THROTTLE_POLICY = SessionBlock.offset("throttle_policy")
 MAX_OPEN = SessionBlock.offset("max_open")
 OPEN_ORDERS = SessionBlock.offset("open_orders")
 QUEUE_BYTES = SessionBlock.offset("queue_bytes")
-ALONE = SessionBlock.offset("alone")
+SOLE_ORDER_SOURCE = SessionBlock.offset("sole_order_source")
 MESSAGES = SessionBlock.offset("messages")
 REFUSED = SessionBlock.offset("refused")
 THROTTLED = SessionBlock.offset("throttled")

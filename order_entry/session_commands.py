@@ -156,7 +156,7 @@ def look_ahead(
 
 
 @kernel
-def one_message(
+def handle_message(
     context: SessionsContext, session: SessionBlock, codec: int, message: int, size: int, now: int
 ) -> int:
     """A whole message: an application message becomes a command; returns what ``decode`` does."""
@@ -362,27 +362,27 @@ def internal(
 
 
 @kernel
-def say(context: SessionsContext, session: SessionBlock, message: int) -> int:
-    """Let the journal know what became of a connection: a record that has no effect."""
+def journal_session_event(context: SessionsContext, session: SessionBlock, message: int) -> int:
+    """Journal what became of a connection, by a command without effect; 0 if the lane is full."""
     return internal(context, session, message, 0, 0)
 
 
 @kernel_outlined
-def tell_of_login(context: SessionsContext, session: SessionBlock) -> int:
-    """The journal is told of a connection, and whence it comes, before anything that comes over it;
-    0 while its lane has no room for that."""
-    if session.untold != 0:
-        if say(context, session, notes.LOGGED_IN) == 0:
+def journal_login(context: SessionsContext, session: SessionBlock) -> int:
+    """Journal a connection and its address before any command that arrives over it; 0 while the
+    lane has no room for that."""
+    if session.login_unjournaled != 0:
+        if journal_session_event(context, session, notes.LOGGED_IN) == 0:
             return 0
-        session.untold = 0
+        session.login_unjournaled = 0
     return 1
 
 
 @kernel
 def logged_in(context: SessionsContext, session: SessionBlock) -> None:
     """A connection's login was accepted."""
-    session.untold = 1
-    tell_of_login(context, session)
+    session.login_unjournaled = 1
+    journal_login(context, session)
 
 
 @kernel
@@ -397,9 +397,11 @@ def put_number(at: int, number: int) -> None:
 
 
 @kernel
-def lose_without_grace(session: SessionBlock, now: int) -> None:
-    """Its orders go now: it counts as lost for as long as its grace, which may have begun before
-    the machine did."""
+def expire_grace_now(session: SessionBlock, now: int) -> None:
+    """End the grace of a lost session now, so that its orders are cancelled.
+
+    It counts as lost for as long as its grace, which may be longer than the machine runs.
+    """
     lost = now - session.grace_ns
     session.lost_ns = lost if lost != 0 else -1
 
@@ -421,14 +423,14 @@ def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
     one by one."""
     is_fix = apply.is_fix(session.protocol)
     if session.cancel_mode == CANCEL_NONE and not is_fix:
-        if say(context, session, notes.LOST) != 0:
+        if journal_session_event(context, session, notes.LOST) != 0:
             session.lost_ns = 0
-    elif session.cancel_mode == CANCEL_ALL and session.alone == 1:
+    elif session.cancel_mode == CANCEL_ALL and session.sole_order_source == 1:
         if internal(context, session, notes.LOST, DISCONNECT, 0) != 0:
             session.lost_ns = 0
     else:
         region = RegionHeader(context.region)
-        if say(context, session, notes.LOST) != 0:
+        if journal_session_event(context, session, notes.LOST) != 0:
             session.lost_ns = 0
             session.sweep = 1
             session.sweep_end = region.last_number

@@ -1,4 +1,4 @@
-"""The session region: one segment of memory with the blocks, rows, notes and tokens of all sessions.
+"""The session region: a segment of memory with blocks, rows, notes and tokens of all sessions.
 
 ::
 
@@ -35,7 +35,9 @@ class RegionHeader(Layout, size_bytes=4096):
     last_number: int = i64("last number that an order was given")
     lane_seq: int = i64("last command of the lane that rows and tokens know")
     event_seq: int = i64("last event that rows and streams know")
-    untold: int = i64("events of sessions' orders whose row or store had no room for them")
+    unreported_events: int = i64(
+        "events of sessions' orders whose row or store had no room for them"
+    )
     day_begin: int = i64("ns since the epoch: streams and tokens are of what came from then on")
     day_begun: int = i64("1: the day has begun")
     answered_seq: int = i64("commands of the lane before this one have been answered")
@@ -48,7 +50,7 @@ class RegionHeader(Layout, size_bytes=4096):
     sums_mask: int = i64("its entries, less one")
     waiting: int = i64("address of what waits at the core's speed bump (delays.py), 0: it has none")
     waiting_lanes: int = i64("address of a byte a lane sequence: 1: its command waits")
-    told_upto: int = i64("last of the lane's commands that an event was reported of")
+    reported_upto: int = i64("last of the lane's commands that an event was reported of")
     at_lane_seq: int = i64("lane sequence of the command whose event is at hand")
     entry: int = i64("of the command that enters: its entry, 0: no session has sent it,")
     entry_left: int = i64("and events of it that are still to come")
@@ -66,7 +68,7 @@ TOKENS = RegionHeader.offset("tokens")
 LAST_NUMBER = RegionHeader.offset("last_number")
 LANE_SEQ = RegionHeader.offset("lane_seq")
 EVENT_SEQ = RegionHeader.offset("event_seq")
-UNTOLD = RegionHeader.offset("untold")
+UNREPORTED_EVENTS = RegionHeader.offset("unreported_events")
 DAY_BEGIN = RegionHeader.offset("day_begin")
 DAY_BEGUN = RegionHeader.offset("day_begun")
 ANSWERED_SEQ = RegionHeader.offset("answered_seq")
@@ -77,7 +79,7 @@ SUMS = RegionHeader.offset("sums")
 SUMS_MASK = RegionHeader.offset("sums_mask")
 WAITING = RegionHeader.offset("waiting")
 WAITING_LANES = RegionHeader.offset("waiting_lanes")
-TOLD_UPTO = RegionHeader.offset("told_upto")
+REPORTED_UPTO = RegionHeader.offset("reported_upto")
 AT_LANE_SEQ = RegionHeader.offset("at_lane_seq")
 ENTRY = RegionHeader.offset("entry")
 ENTRY_LEFT = RegionHeader.offset("entry_left")
@@ -249,10 +251,10 @@ class SessionRegion:
             LAST_NUMBER,
             LANE_SEQ,
             EVENT_SEQ,
-            UNTOLD,
+            UNREPORTED_EVENTS,
             DAY_BEGUN,
             ANSWERED_SEQ,
-            TOLD_UPTO,
+            REPORTED_UPTO,
             AT_LANE_SEQ,
             ENTRY,
             ENTRY_LEFT,

@@ -103,9 +103,9 @@ def take_events(context: SessionsContext) -> int:
         if not (all_count or of_session):
             continue
         region.at_lane_seq = origin >> SHIFT
-        receiver = drop_copies.tell_event(region, codecs, event, order, note, rx_ts_ns)
+        receiver = drop_copies.publish_event(region, codecs, event, order, note, rx_ts_ns)
         if note != 0:
-            delays.told_to(region, origin >> SHIFT)
+            delays.mark_reported(region, origin >> SHIFT)
         if receiver != 0:
             mark_dirty(context, apply.block_of(region, receiver))
     for place in range(copies):
@@ -218,7 +218,7 @@ def unsent(context: SessionsContext, session: SessionBlock, done: int) -> int:
     if done < 0 and sockets.last_errno() not in (sockets.EAGAIN, sockets.EINTR):
         lose(context, session)
         return 1
-    seen = max(session.sent_bytes, session.caught_up)
+    seen = max(session.sent_bytes, session.stream_bytes_at_login)
     if stream_store.head_end(StreamHeader(session.stream)) - seen > session.queue_bytes:
         apply.add(session + session_block.SLOW, 1)
         lose(context, session)
@@ -254,7 +254,7 @@ def close_connection(context: SessionsContext, session: SessionBlock) -> None:
     session.state = session_block.DISCONNECTED
     session.input_length = 0
     session.side_length = 0
-    session.untold = 0
+    session.login_unjournaled = 0
     session.waiting_since = 0
     set_pending(context, session, 0)
     sockets.close(fd)
@@ -281,7 +281,7 @@ def note_loss(context: StageContext, session: SessionBlock) -> None:
 def logged_on(context: SessionsContext, session: SessionBlock) -> None:
     """A participant is back: his orders stay, if he has come in time."""
     session_commands.end_loss(context, session)
-    session.caught_up = stream_store.head_end(StreamHeader(session.stream))
+    session.stream_bytes_at_login = stream_store.head_end(StreamHeader(session.stream))
     session_commands.logged_in(context, session)
     mark_dirty(context, session)
 
@@ -363,7 +363,7 @@ def poll(context: SessionsContext) -> int:
     measured, that is one system call less on the way of an order (0.3 us of 7)."""
     region, turn = RegionHeader(context.region), context.turn + 1
     context.turn = turn
-    only = context.only
+    only = context.last_active_session
     if only != 0 and turn & 3 != 0:
         done = receive(context, apply.block_of(region, only))
     else:
@@ -373,7 +373,7 @@ def poll(context: SessionsContext) -> int:
         for index in range(1, sessions + 1):
             session = apply.block_of(region, index)
             if session.pending != 0:
-                done += understand(context, FixSession(session))
+                done += parse_input(context, FixSession(session))
     return done
 
 
@@ -385,7 +385,7 @@ def poll_all(context: SessionsContext) -> int:
     count = sockets.epoll_poll(context.epoll, events, MAX_EVENTS)
     if count > 0:
         index = load_i64(events + sockets.EVENT_DATA)
-        context.only = index if count == 1 else 0
+        context.last_active_session = index if count == 1 else 0
     for place in range(count):
         index = load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA)
         if index != 0:
@@ -400,7 +400,7 @@ def poll_all(context: SessionsContext) -> int:
 
 @kernel
 def receive(context: SessionsContext, session: SessionBlock) -> int:
-    """Bytes from a connection into its buffer, and understand what is whole."""
+    """Bytes from a connection into its buffer, and parse_input what is whole."""
     fd = session.fd
     if fd < 0 or session.state != session_block.CONNECTED:
         return 0
@@ -418,15 +418,15 @@ def receive(context: SessionsContext, session: SessionBlock) -> int:
         return 0
     session.input_length = length + size
     session.last_in_ns = words.now_ns(context)
-    return understand(context, FixSession(session))
+    return parse_input(context, FixSession(session))
 
 
 @kernel_outlined
-def understand(context: SessionsContext, session: FixSession) -> int:
+def parse_input(context: SessionsContext, session: FixSession) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
     codec = context.codecs + apply.CODEC_BYTES * session.protocol
     buffer, length = session.input, session.input_length
-    is_announced = session_commands.tell_of_login(context, session)
+    is_announced = session_commands.journal_login(context, session)
     most = (
         min(session_words.MESSAGES_A_TURN, session_commands.lane_room(context) - 2)
         if is_announced
@@ -459,7 +459,7 @@ def understand(context: SessionsContext, session: FixSession) -> int:
             waits = throttled = 1
             break
         session_commands.look_ahead(context, session, message, size, buffer + length)
-        result = session_commands.one_message(context, session, codec, message, size, now)
+        result = session_commands.handle_message(context, session, codec, message, size, now)
         at += size if kept == 0 else 0
         done += 1
         if result == LOGIN and is_fix:
@@ -484,7 +484,7 @@ def understand(context: SessionsContext, session: FixSession) -> int:
         fault(context, session)
     elif result in (LOGOUT, DISCONNECTING):
         if result == LOGOUT:
-            session_commands.say(context, session, notes.LOGGED_OUT)
+            session_commands.journal_session_event(context, session, notes.LOGGED_OUT)
         else:
             note_loss(context, session)
         session.state = session_block.ENDING
@@ -538,7 +538,7 @@ def switch(context: StageContext, session: SessionBlock) -> None:
     is_off = session.switch == session_block.SWITCH_OFF
     if is_off != (session.killed != 0):
         if (
-            session_commands.say(
+            session_commands.journal_session_event(
                 SessionsContext(context), session, notes.KILLED if is_off else notes.ENABLED
             )
             == 0
@@ -549,7 +549,7 @@ def switch(context: StageContext, session: SessionBlock) -> None:
                 send_logout(SessionsContext(context), session)
                 send_some(context, session)
                 close_connection(SessionsContext(context), session)
-            session_commands.lose_without_grace(session, words.now_ns(context))
+            session_commands.expire_grace_now(session, words.now_ns(context))
     session.switch = 0
 
 

@@ -27,7 +27,9 @@ class SessionsContext(StageContext):
     closed: int = i64("1: the lane takes nothing more")
     closing_ns: int = i64("since when the last bytes are being sent")
     turn: int = i64("looks at sockets so far")
-    only: int = i64("session whose socket alone had something at the last look at all, 0: none")
+    last_active_session: int = i64(
+        "session whose socket alone had something at the last look at all, 0: none"
+    )
 
 
 REGION = SessionsContext.offset("region")
@@ -43,7 +45,7 @@ MESSAGE = SessionsContext.offset("message")
 DIRTY_LIST = SessionsContext.offset("dirty_list")
 PENDING_COUNT = SessionsContext.offset("pending_count")
 CLOSED = SessionsContext.offset("closed")
-ONLY = SessionsContext.offset("only")
+LAST_ACTIVE_SESSION = SessionsContext.offset("last_active_session")
 
 
 LANE = 2

@@ -27,7 +27,7 @@ from openoutcry.order_entry.acceptor import Acceptor
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.session_commands import lose_without_grace
+from openoutcry.order_entry.session_commands import expire_grace_now
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
@@ -99,7 +99,7 @@ class Sessions(State):
         self.is_open = False
         """The ports take connections."""
         self.acceptor_pid = 0
-        self.untold = 0
+        self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
         """How far a parked stage has come along the journal of a primary elsewhere."""
 
@@ -158,9 +158,11 @@ class Sessions(State):
 
     def poll(self, note: Callable[[str], None]) -> None:
         """Start the acceptor again if it died; report how many messages had no room."""
-        if self.region[session_region.UNTOLD] > 2 * self.untold:
-            self.untold = self.region[session_region.UNTOLD]
-            note(f"{self.untold:,} messages could not be sent: a session's stream is full")
+        if self.region[session_region.UNREPORTED_EVENTS] > 2 * self.unreported_events:
+            self.unreported_events = self.region[session_region.UNREPORTED_EVENTS]
+            note(
+                f"{self.unreported_events:,} messages could not be sent: a session's stream is full"
+            )
         if not self.acceptor_pid:
             return
         pid, status = os.waitpid(self.acceptor_pid, os.WNOHANG)
@@ -268,7 +270,7 @@ class Sessions(State):
             block[session.FD // 8] = -1
             if block[session.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
-                lose_without_grace(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
+                expire_grace_now(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
             elif not block[session.LOGGED_OUT // 8]:
                 block[session.LOST_NS // 8] = self.clock.monotonic_ns()
         for one in self.fix.values():

@@ -38,10 +38,10 @@ LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
 WORDS = (
     session_region.LAST_NUMBER,
     session_region.LANE_SEQ,
-    session_region.UNTOLD,
+    session_region.UNREPORTED_EVENTS,
     session_region.DAY_BEGUN,
     session_region.ANSWERED_SEQ,
-    session_region.TOLD_UPTO,
+    session_region.REPORTED_UPTO,
 )
 """Of the region: what follows from the journal."""
 BLOCK_WORDS = (

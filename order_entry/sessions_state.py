@@ -64,7 +64,7 @@ ARGUMENTS = {
     "more": 2,
     "queued": 2,
     "timer": 2,
-    "farewell": 2,
+    "logout": 2,
 }
 
 
@@ -184,7 +184,7 @@ class State:
             session.MAX_OPEN: row.max_open_orders,
             session.SELF_TRADE: int(row.self_trade),
             session.QUEUE_BYTES: row.queue_bytes,
-            session.ALONE: int(alone),
+            session.SOLE_ORDER_SOURCE: int(alone),
         }
         block = self.region.block(index)
         for offset, value in words.items():

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
+from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.errors import OutcryError
 
@@ -76,7 +76,7 @@ def one_time_secret(value: Any) -> str:
 @cache
 def _nobodys_hash() -> str:
     """What a password is compared with where the name is wrong: it takes as long."""
-    return nobodys_hash(password_hasher())
+    return dummy_hash(password_hasher())
 
 
 class Operators:

@@ -17,7 +17,7 @@ import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import ouch
 from openoutcry.order_entry.fix import live, scan, session
-from openoutcry.order_entry.fix.live import begin, farewell, frame, lost, more, queued, timer
+from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
 from openoutcry.order_entry.fix.words import FixFields, FixSession
@@ -30,7 +30,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-__all__ = ["begin", "decode", "farewell", "frame", "lost", "more", "queued", "timer"]
+__all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "timer"]
 
 SCRATCH = 2048
 """Where, behind ``out``, a row may be made for :func:`write_report`."""

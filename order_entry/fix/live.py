@@ -26,8 +26,8 @@ __all__ = [
     "complete",
     "decode",
     "encode",
-    "farewell",
     "frame",
+    "logout",
     "lost",
     "more",
     "queued",
@@ -153,8 +153,8 @@ def timer(session: FixSession, now_ns: int) -> int:
 
 
 @kernel
-def farewell(session: FixSession, now_ns: int) -> int:
-    """The venue closes: a Logout, and nothing behind it."""
+def logout(session: FixSession, now_ns: int) -> int:
+    """Send a Logout because the venue closes; nothing follows it."""
     if session.fix_state >= words.ACTIVE and out_room(session) >= words.OUT_MIN_ROOM:
         fix_session.end_session(session, now_ns, out_end(session))
         wrote(session)

@@ -53,7 +53,8 @@ fired["an entry without bytes"] = fires(stream.append, store.address, text, 0, 8
 fired["an event before the last one told"] = fires(stream.append, store.address, text, 8, 6)
 
 sizes = session_region.Sizes(1, 8, 8, 8)
-shared = session_region.SessionRegion(np.zeros(session_region.region_bytes(sizes) // 8, np.int64), sizes)
+region_memory = np.zeros(session_region.region_bytes(sizes) // 8, np.int64)
+shared = session_region.SessionRegion(region_memory, sizes)
 block = shared.block(1)
 block[session.PARTICIPANT // 8] = 7
 symbols = np.zeros(session.SYMBOL_BYTES // 8, np.int64)
@@ -68,7 +69,8 @@ def command(participant=7, number=1):
 
 def update(kind, qty=0, leaves=0):
     event["kind"], event["qty_lots"], event["leaves_lots"] = kind, qty, leaves
-    apply.update_row(shared.address, shared[session_region.ROWS] + rows.ROW_BYTES, event.ctypes.data)
+    row = shared[session_region.ROWS] + rows.ROW_BYTES
+    apply.update_row(shared.address, row, event.ctypes.data)
 
 fired["somebody else's order"] = fires(command, 8)
 shared.clear()

@@ -4,12 +4,11 @@
 
 Participants trade with each other at a served venue with a durable journal: over OUCH 4.2, OUCH
 5.0, FIX 4.4 and authenticated packets, while two drop copies listen, one over SoupBinTCP and one
-over FIX (session_clients.py).  What is
-killed, and after how many more messages, is drawn from the seed: everything, with its streams or
-without; the processes of the stages; the acceptor; a client.  A client that lost its connection
-reads its stream again from number 1 and compares it with its own record.  After each kill the journal has
-every order that was acknowledged, and none twice.  At a journal's end both drop copies are, event
-by event, what a replay makes of that journal.
+over FIX (session_clients.py).  The seed draws what is killed, and after how many more messages:
+everything, with its streams or without; the processes of the stages; the acceptor; a client.  A
+client that lost its connection reads its stream again from number 1 and compares it with its own
+record.  After each kill the journal has every order that was acknowledged, and none twice.  At a
+journal's end both drop copies are, event by event, what a replay makes of that journal.
 """
 
 import argparse

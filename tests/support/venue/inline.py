@@ -23,7 +23,7 @@ import numpy as np
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.acceptor import Acceptor
-from openoutcry.order_entry.passwords import nobodys_hash
+from openoutcry.order_entry.passwords import dummy_hash
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
 from openoutcry.pipeline.contract.stage_clock import SECOND_NS, StageClock
@@ -193,7 +193,7 @@ class InlineVenue:
         if options.sessions is not None:
             self.loop = AcceptorLoop(self.clock)
             self.acceptor = self.run.work.sessions.acceptor()
-            self.acceptor.no_such_hash = nobodys_hash(CHEAP)
+            self.acceptor.dummy_hash = dummy_hash(CHEAP)
         self.step()
 
     def drop(self) -> None:

@@ -2,16 +2,16 @@
 
 import pytest
 
-from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
+from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 
 argon2 = pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
 
 
 def test_nobodys_hash_takes_the_work_of_any_other_and_is_no_passwords() -> None:
     hasher = password_hasher()
-    hashed = nobodys_hash(hasher)
+    hashed = dummy_hash(hasher)
     assert argon2.extract_parameters(hashed) == argon2.extract_parameters(hasher.hash("word"))
     for password in ("", "word", hashed):
         with pytest.raises(argon2.exceptions.VerifyMismatchError):
             hasher.verify(hashed, password)
-    assert nobodys_hash(hasher) != hashed
+    assert dummy_hash(hasher) != hashed

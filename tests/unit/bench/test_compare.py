@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from openoutcry.bench.compare import (
+    CANNOT_TELL,
     FASTER,
     PROCESSOR_KEYS,
     SLOWER,
-    UNTOLD,
     bootstrap_ratios,
     compare,
     holm,
@@ -60,7 +60,7 @@ def test_five_per_cent_is_found_and_nothing_is_not():
             )
     assert verdicts[1.05].count(SLOWER) >= 90
     assert verdicts[1.05].count(FASTER) == 0
-    assert verdicts[1.0].count(UNTOLD) >= 95
+    assert verdicts[1.0].count(CANNOT_TELL) >= 95
 
 
 def test_what_these_rounds_could_show_is_about_true():
@@ -84,7 +84,7 @@ def test_what_these_rounds_could_show_is_about_true():
 def test_single_rounds_cannot_tell():
     """Without a second round there is no error to hold a difference against."""
     (one,) = compare(document_of(("x", "lower", [1.0])), document_of(("x", "lower", [2.0])))
-    assert one.verdict == UNTOLD
+    assert one.verdict == CANNOT_TELL
     assert "two rounds" in one.why
 
 
@@ -92,7 +92,7 @@ def test_documents_from_before_rounds_were_kept_cannot_tell():
     """An old file is read, and answered with the reason."""
     a, b = document_of(("x", "lower", [1.0, 1.0])), document_of(("x", "lower", [2.0, 2.0]))
     del a["results"][0]["rounds"]
-    assert compare(a, b)[0].verdict == UNTOLD
+    assert compare(a, b)[0].verdict == CANNOT_TELL
 
 
 def test_one_figure_of_many_is_called_when_it_doubles():
@@ -103,7 +103,7 @@ def test_one_figure_of_many_is_called_when_it_doubles():
     b = document_of(
         *[(name, "lower", noisy(random, 200.0 if name == "f9" else 100.0)) for name in names]
     )
-    called = {one.name: one.verdict for one in compare(a, b) if one.verdict != UNTOLD}
+    called = {one.name: one.verdict for one in compare(a, b) if one.verdict != CANNOT_TELL}
     assert called == {"f9": SLOWER}
 
 
@@ -116,7 +116,7 @@ def test_too_few_rounds_for_so_many_figures_are_said():
         for level in (100.0, 200.0)
     ]
     for one in compare(*sides):
-        assert (one.verdict, one.detectable_percent) == (UNTOLD, None)
+        assert (one.verdict, one.detectable_percent) == (CANNOT_TELL, None)
         assert one.why == "5 rounds are too few for 60 figures: take 7, or name fewer (--figure)"
     (one,) = compare(*sides, figures=["f3"])
     assert (one.name, one.verdict) == ("f3", SLOWER)
@@ -131,7 +131,7 @@ def test_a_figure_that_leaves_zero_or_comes_to_it_is_called(before, after, verdi
     (one,) = compare(*pair)
     assert (one.verdict, one.interval) == (verdict, None)
     assert json.loads(json.dumps(one.ratio, allow_nan=False)) == (None if not before else 0.0)
-    assert compare(pair[0], pair[0])[0].verdict == UNTOLD
+    assert compare(pair[0], pair[0])[0].verdict == CANNOT_TELL
 
 
 def test_the_exact_and_the_drawn_permutations_agree():
@@ -148,7 +148,7 @@ def test_a_threshold_leaves_small_differences_alone():
     """2 % without noise is called by itself, and not with a threshold of 3 %."""
     a, b = document_of(("x", "lower", [100.0] * 7)), document_of(("x", "lower", [102.0] * 7))
     assert compare(a, b)[0].verdict == SLOWER
-    assert compare(a, b, 3.0)[0].verdict == UNTOLD
+    assert compare(a, b, 3.0)[0].verdict == CANNOT_TELL
 
 
 def test_holm_keeps_order_and_never_passes_one():

@@ -204,4 +204,4 @@ def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
     names = "150", "37", "38", "14", "151"
     assert [tuple(report.get(name, "") for name in names) for report in reports] == expected
     assert {report["54"] for report in reports} == {"1", "2", "7"}
-    assert copying.region[session_region.UNTOLD] == 0
+    assert copying.region[session_region.UNREPORTED_EVENTS] == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import session
-from openoutcry.order_entry.session_commands import lose_without_grace
+from openoutcry.order_entry.session_commands import expire_grace_now
 
 NOW_NS = 30 * 10**9
 
@@ -14,7 +14,7 @@ def test_whoever_is_killed_has_had_his_grace_however_young_the_machine_is(grace_
     """The monotonic clock begins with the machine: an hour before now may be before its zero."""
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
     block[session.GRACE_NS // 8] = grace_ns
-    lose_without_grace(block.ctypes.data, NOW_NS)
+    expire_grace_now(block.ctypes.data, NOW_NS)
     lost_ns = int(block[session.LOST_NS // 8])
     assert lost_ns != 0
     assert NOW_NS - lost_ns >= grace_ns
