@@ -7,7 +7,7 @@ loopback, in memory; beside it ``tcp_echo``, a bare echo in C of the same sizes 
 each have many under way, through the whole venue.  ``fix_ack_p50`` is the same of a D and its 8,
 beside the echo and a QuickFIX acceptor that answers the same bytes.  ``journal_bytes`` is what a
 command of those sessions takes in the journal, beside one that came as a packet.  ``*_decode_ns``
-is from the bytes of a message to an order record and its note, ``*_encode_ns`` from an ACCEPTED
+is from the bytes of a message to an order record and its metadata, ``*_encode_ns`` from an ACCEPTED
 event to the message: kernels over different orders in a ring, the least of PASSES stretches.
 """
 
@@ -24,14 +24,14 @@ from openoutcry.bench import sessions_live as live
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.client.fix import write_message
-from openoutcry.order_entry import notes, ouch42, rows, soupbin
+from openoutcry.order_entry import command_metadata, ouch42, rows, soupbin
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix import scan, words
 from openoutcry.order_entry.fix import send as fix_send
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
@@ -65,7 +65,9 @@ Miss = Callable[[str, str], None]
 
 
 @kernel
-def decode_loop(packets: int, session: SessionBlock, orders: int, of_notes: int, count: int) -> int:
+def decode_loop(
+    packets: int, session: SessionBlock, orders: int, of_metadata: int, count: int
+) -> int:
     """ns that ``count`` packets took; below zero if one was not an order."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
@@ -74,8 +76,8 @@ def decode_loop(packets: int, session: SessionBlock, orders: int, of_notes: int,
         for offset in range(0, RECORD_BYTES, 8):
             store_i64(order + offset, 0)
         size = ouch42.frame(packet, SLOT)
-        note = of_notes + notes.NOTE_BYTES * place
-        if ouch42.decode(packet, size, session, order, note) != soupbin.APPLICATION:
+        metadata = of_metadata + command_metadata.METADATA_BYTES * place
+        if ouch42.decode(packet, size, session, order, metadata) != soupbin.APPLICATION:
             wrong += 1
     took = monotonic_ns() - start
     return -1 if wrong else took
@@ -90,7 +92,9 @@ def encode_loop(events: int, of_rows: int, session: SessionBlock, out: int, coun
         packet = out + SLOT * place
         row = OrderRow(of_rows + rows.ROW_BYTES * place)
         event = EventRecord(events + RECORD_BYTES * place)
-        size = ouch42.encode(event, row, session, Note(0), packet + soupbin.HEADER_BYTES, SLOT)
+        size = ouch42.encode(
+            event, row, session, CommandMetadata(0), packet + soupbin.HEADER_BYTES, SLOT
+        )
         if size <= 0:
             wrong += 1
         soupbin.sequenced(packet, size)
@@ -105,7 +109,7 @@ def fix_decode_loop(
     fields: FixFields,
     session: FixSession,
     orders: int,
-    of_notes: int,
+    of_metadata: int,
     count: int,
 ) -> int:
     """As :func:`decode_loop`, of FIX: framed, parsed, decoded."""
@@ -118,9 +122,9 @@ def fix_decode_loop(
         size = scan.frame(message, load_i64(sizes + 8 * place))
         if scan.parse(fields, message, size) != scan.WHOLE:
             wrong += 1
-        note = Note(of_notes + notes.NOTE_BYTES * place)
-        notes.clear_note(note)
-        if fix_decode.decode(message, size, session, order, note) != soupbin.APPLICATION:
+        metadata = CommandMetadata(of_metadata + command_metadata.METADATA_BYTES * place)
+        command_metadata.clear_metadata(metadata)
+        if fix_decode.decode(message, size, session, order, metadata) != soupbin.APPLICATION:
             wrong += 1
     took = monotonic_ns() - start
     return -1 if wrong else took
@@ -128,7 +132,13 @@ def fix_decode_loop(
 
 @kernel
 def fix_encode_loop(
-    events: int, of_rows: int, session: FixSession, of_notes: int, fields: int, out: int, count: int
+    events: int,
+    of_rows: int,
+    session: FixSession,
+    of_metadata: int,
+    fields: int,
+    out: int,
+    count: int,
 ) -> int:
     """As :func:`encode_loop`, of FIX: the report's body, and the message around it."""
     start, wrong = monotonic_ns(), 0
@@ -139,8 +149,8 @@ def fix_encode_loop(
             EventRecord(events + RECORD_BYTES * place),
             OrderRow(of_rows + rows.ROW_BYTES * place),
         )
-        note = Note(of_notes + notes.NOTE_BYTES * place)
-        size = fix_encode.encode(event, row, session, note, body, words.REASONS - words.BODY)
+        metadata = CommandMetadata(of_metadata + command_metadata.METADATA_BYTES * place)
+        size = fix_encode.encode(event, row, session, metadata, body, words.REASONS - words.BODY)
         if size <= 0:
             wrong += 1
         fix_send.write(session, body, size, index + 1, 0, NOW_NS, out + FIX_SLOT * place)
@@ -160,7 +170,7 @@ class Orders:
             self.session[offset // 8] = word
         self.packets = np.zeros((ORDERS, SLOT), np.uint8)
         self.orders = np.zeros(ORDERS, ORDER_DTYPE)
-        self.notes = np.zeros(ORDERS, notes.NOTE_DTYPE)
+        self.metadata = np.zeros(ORDERS, command_metadata.METADATA_DTYPE)
         self.out = np.zeros((ORDERS, SLOT), np.uint8)
         enter = OUCH42.from_client("O")
         for number in range(ORDERS):
@@ -186,7 +196,7 @@ class Orders:
         for name in ("qty_lots", "price_ticks", "symbol", "side", "order_type", "time_in_force"):
             self.rows[name] = self.orders[name]
         for name in ("token", "own"):
-            self.rows[name] = self.notes[name]
+            self.rows[name] = self.metadata[name]
         self.events["kind"] = EventKind.ACCEPTED
         for name in ("qty_lots", "price_ticks", "side"):
             self.events[name] = self.orders[name]
@@ -199,7 +209,7 @@ class Orders:
             self.packets.ctypes.data,
             SessionBlock.of(self.session.ctypes.data),
             self.orders.ctypes.data,
-            self.notes.ctypes.data,
+            self.metadata.ctypes.data,
             calls,
         )
         assert took >= 0, "a packet of the bench is no order"
@@ -257,13 +267,13 @@ class FixOrders:
             self.messages[number, : len(message)] = np.frombuffer(message, np.uint8)
             self.sizes[number] = len(message)
         self.orders = np.zeros(ORDERS, ORDER_DTYPE)
-        self.notes = np.zeros(ORDERS, notes.NOTE_DTYPE)
+        self.metadata = np.zeros(ORDERS, command_metadata.METADATA_DTYPE)
         self.out = np.zeros((ORDERS, FIX_SLOT), np.uint8)
         self.decode(ORDERS)
         self.rows = ouch.rows.copy()
         self.rows["leaves_lots"] = self.rows["qty_lots"]
         for name in ("token", "own", "token_bytes"):
-            self.rows[name] = self.notes[name]
+            self.rows[name] = self.metadata[name]
         self.rows["order_id"] = rows.ORDER_BIT | (np.arange(ORDERS) + 1)
         self.rows["instrument"] = np.arange(ORDERS) % INSTRUMENTS
         self.events = ouch.events.copy()
@@ -278,7 +288,7 @@ class FixOrders:
             FixFields.of(self.fields.ctypes.data),
             FixSession.of(self.session.ctypes.data),
             self.orders.ctypes.data,
-            self.notes.ctypes.data,
+            self.metadata.ctypes.data,
             calls,
         )
         assert took >= 0, "a message of the bench is no order"
@@ -290,7 +300,7 @@ class FixOrders:
             self.events.ctypes.data,
             self.rows.ctypes.data,
             FixSession.of(self.session.ctypes.data),
-            self.notes.ctypes.data,
+            self.metadata.ctypes.data,
             self.fields.ctypes.data,
             self.out.ctypes.data,
             calls,

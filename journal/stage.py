@@ -48,12 +48,12 @@ class JournalStage:
         durable: bool,
         reached: dict[str, int] | None = None,
         key_of: Callable[[int, int], Key] | None = None,
-        note_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
+        metadata_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
     ) -> None:
         """``reached``: how many commands of each lane the journal holds, none by default;
         ``key_of``: who the sender with an index and an epoch is, where commands come by a network;
-        ``note_of``: what sessions note of commands, by their lane words."""
-        self.note_of = note_of
+        ``metadata_of``: what sessions note of commands, by their lane words."""
+        self.metadata_of = metadata_of
         self.key_of = key_of
         self.shared = shared
         self.writer = writer
@@ -143,9 +143,9 @@ class JournalStage:
         note: dict[str, Any] = {}
         if self.lanes:
             note |= self.lanes.after(self.shared.lane_words(first, count))
-        if self.note_of is not None:
+        if self.metadata_of is not None:
             words = self.shared.lane_words(first, count)
-            note |= self.note_of(words)
+            note |= self.metadata_of(words)
         if self.key_of is not None:
             note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
         return note
@@ -232,5 +232,5 @@ def make_stage(work: Work) -> JournalStage:
     reached = work.shared.resumed_lanes
     if start is None:
         reached = journaled_lanes(directories, work.table, writer.written_seq)
-    note_of = work.sessions.note_of(MAX_BLOCK_RECORDS) if work.sessions else None
-    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, note_of)
+    metadata_of = work.sessions.metadata_of(MAX_BLOCK_RECORDS) if work.sessions else None
+    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, metadata_of)

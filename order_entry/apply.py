@@ -2,15 +2,15 @@
 
 Two kernels, and everything a session is told is made by them: by the running stage as things
 happen, and after a death from the journal, in the same order.  So :func:`apply_command` looks only
-at the command and its note, and writes of live rows only their state; :func:`apply_event` only at
-the event, its command's note and rows of commands before it.
+at the command and its metadata, and writes of live rows only their state; :func:`apply_event` only
+at the event, its command's metadata and rows of commands before it.
 """
 
 from numba import types
 
 from openoutcry.order_entry import (
+    command_metadata,
     delays,
-    notes,
     ouch,
     ouch42_in,
     ouch50_in,
@@ -21,9 +21,9 @@ from openoutcry.order_entry import (
 )
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
@@ -119,34 +119,34 @@ def pin_order(region: RegionHeader, number: int) -> None:
 
 
 @kernel
-def apply_command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
+def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata) -> None:
     """Rows and tokens as they are once this command is under way."""
-    flags = note.flags
-    index = note.session
+    flags = metadata.flags
+    index = metadata.session
     session = FixSession(block_of(region, index))
     if VERIFY:
         participant = session.participant
-        assert 1 <= index <= region.session_count, "the note is a session's"
+        assert 1 <= index <= region.session_count, "the metadata is a session's"
         assert session.index == index, "a block knows which session it is"
         assert order.participant == participant, "nobody acts for somebody else"
-    if flags & notes.FLAG_INTERNAL:
-        message = note.message
-        if message in (notes.LOGGED_IN, notes.LOST):
+    if flags & command_metadata.FLAG_INTERNAL:
+        message = metadata.message
+        if message in (command_metadata.LOGGED_IN, command_metadata.LOST):
             session.logged_out = 0
-        elif message == notes.LOGGED_OUT:
+        elif message == command_metadata.LOGGED_OUT:
             session.logged_out = 1
-        elif message in (notes.KILLED, notes.ENABLED):
-            session.killed = message == notes.KILLED
+        elif message in (command_metadata.KILLED, command_metadata.ENABLED):
+            session.killed = message == command_metadata.KILLED
         return
-    if note.protocol == OUCH50:
-        ouch50_in.resume(note, session)
-    number = note.row
-    fix = is_fix(note.protocol)
+    if metadata.protocol == OUCH50:
+        ouch50_in.resume(metadata, session)
+    number = metadata.row
+    fix = is_fix(metadata.protocol)
     if fix:
-        session.applied_in = note.client_seq
+        session.applied_in = metadata.client_seq
     is_reported = fix or region.fix_copies != 0
     rows, mask = region.rows, region.row_mask
-    if note.refused != 0:
+    if metadata.refused != 0:
         row = order_rows.find_row(rows, mask, number)
         if is_reported and row != 0:
             order_rows.pin_rows(rows, mask, row, region.lane_seq + 1)
@@ -156,30 +156,32 @@ def apply_command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
     if number == 0:
         return
     table = TokenTable(region.tokens)
-    if flags & notes.FLAG_NEW_ROW:
+    if flags & command_metadata.FLAG_NEW_ROW:
         if VERIFY:
             assert number > region.last_number, "order numbers are counted up"
         replaced = 0
         if order.kind == REPLACE:
-            replaced = tokens.number_of(table, index, note + notes.ORIG)
+            replaced = tokens.number_of(table, index, metadata + command_metadata.ORIG)
             pin_order(region, replaced)
-        fill_row(region, session, order_rows.take_row(rows, mask, number), replaced, order, note)
+        fill_row(
+            region, session, order_rows.take_row(rows, mask, number), replaced, order, metadata
+        )
         region.last_number = max(number, region.last_number)
-    if flags & (notes.FLAG_TOKEN | notes.FLAG_NEW_ROW):
+    if flags & (command_metadata.FLAG_TOKEN | command_metadata.FLAG_NEW_ROW):
         if tokens.is_full(table) and region.day_begun == 0:
             # A journal of many days is read from its beginning.  What a day took that is over was
             # decided then: its tokens serve only to find the orders that are still open.
             keep_open_tokens(region)
-        tokens.put_token(table, index, note + notes.TOKEN, number)
+        tokens.put_token(table, index, metadata + command_metadata.TOKEN, number)
 
 
 @kernel
-def remember(region: RegionHeader, order: OrderRecord, note: Note) -> None:
+def remember(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata) -> None:
     """What a protocol's ``complete`` has noted in the row of the order that a command names."""
-    if order.kind == REDUCE and note.protocol <= OUCH50:
+    if order.kind == REDUCE and metadata.protocol <= OUCH50:
         rows, mask = region.rows, region.row_mask
-        row = order_rows.find_row(rows, mask, note.row)
-        if row != 0 and note.flags & notes.FLAG_INTERNAL == 0:
+        row = order_rows.find_row(rows, mask, metadata.row)
+        if row != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0:
             ouch.send_reduction(row, order.qty_lots)
 
 
@@ -230,7 +232,7 @@ def fill_row(
     row: OrderRow,
     replaced: int,
     order: OrderRecord,
-    note: Note,
+    metadata: CommandMetadata,
 ) -> None:
     """A new row: of a new order, or of the one that replaces the order ``replaced``."""
     row.order_id = order.order_id
@@ -240,19 +242,19 @@ def fill_row(
     row.aux = order.aux
     symbol = order.symbol
     row.symbol = symbol
-    row.session = note.session
-    row.protocol = note.protocol
+    row.session = metadata.session
+    row.protocol = metadata.protocol
     row.state = order_rows.SENT
     order_rows.join_rows(region.rows, session + session_block.OWN_ROWS, row)
     row.side = order.side
     row.order_type = order.order_type
     row.time_in_force = order.time_in_force
-    row.token_bytes = note.token_bytes
-    row.client_seq = note.client_seq
-    stream.copy_bytes(row + order_rows.TOKEN, note + notes.TOKEN, 40)
-    stream.copy_bytes(row + order_rows.OWN, note + notes.OWN, 24)
+    row.token_bytes = metadata.token_bytes
+    row.client_seq = metadata.client_seq
+    stream.copy_bytes(row + order_rows.TOKEN, metadata + command_metadata.TOKEN, 40)
+    stream.copy_bytes(row + order_rows.OWN, metadata + command_metadata.OWN, 24)
     row.chain = replaced
-    row.flags = note.flags & notes.FLAGS_OF_PROTOCOL
+    row.flags = metadata.flags & command_metadata.FLAGS_OF_PROTOCOL
     instrument = session_block.find_symbol(session, symbol)
     if instrument != 0:
         row.instrument = instrument.instrument
@@ -281,36 +283,41 @@ def fill_row(
 
 @kernel
 def apply_event(
-    region: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
+    region: RegionHeader,
+    codecs: int,
+    event: EventRecord,
+    order: int,
+    metadata: CommandMetadata,
+    rx_ts_ns: int,
 ) -> int:
     """Rows and streams as they are once this event is told; returns the index of the session whose
     stream has grown, 0 if none has.
 
-    ``order`` and ``note``: of the command that caused it, 0 if no session did; ``rx_ts_ns``: when
-    that came.
+    ``order`` and ``metadata``: of the command that caused it, 0 if no session did; ``rx_ts_ns``:
+    when that came.
     """
-    own = note != 0 and note.flags & notes.FLAG_INTERNAL == 0
-    if own and note.refused != 0:
-        return send_reject(region, codecs, event, order, note, rx_ts_ns)
+    own = metadata != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0
+    if own and metadata.refused != 0:
+        return send_reject(region, codecs, event, order, metadata, rx_ts_ns)
     rows, mask = region.rows, region.row_mask
     row = row_of_event(region, event)
     if own:
-        row = row_of_own(region, row, event, note)
+        row = row_of_own(region, row, event, metadata)
     if row == 0:
         # About no order of a session's: only what answers the command itself is told.  The order
         # that it traded with, or swept away, may have come by packets.
         if not own or event.kind not in (REJECTED, COMPLETED):
             return 0
-        session = block_of(region, note.session)
-        return encode_event(region, codecs, session, event, row, note, rx_ts_ns)
+        session = block_of(region, metadata.session)
+        return encode_event(region, codecs, session, event, row, metadata, rx_ts_ns)
     session = block_of(region, row.session)
     if VERIFY:
         participant = session.participant
         assert row.order_id == event.order_id, "the row is the order's"
         assert event.participant == participant, "nobody hears of others' orders"
-    mine = Note(note if own and is_about(region, event, row, note) else 0)
+    mine = CommandMetadata(metadata if own and is_about(region, event, row, metadata) else 0)
     update_row(region, row, event)
-    is_new = mine != 0 and mine.flags & notes.FLAG_NEW_ROW != 0
+    is_new = mine != 0 and mine.flags & command_metadata.FLAG_NEW_ROW != 0
     if is_new and event.kind == REJECTED:
         # A replace is rejected: FIX reports how the order is that it was for.
         replaced = order_rows.find_row(rows, mask, row.chain)
@@ -320,12 +327,12 @@ def apply_event(
 
 
 @kernel_outlined
-def of_connection(event: EventRecord, note: Note, room: EventRecord) -> EventRecord:
+def of_connection(event: EventRecord, metadata: CommandMetadata, room: EventRecord) -> EventRecord:
     """The event as sessions are to hear it: an order that the session layer cancelled went because
     of its connection, though by a command that any participant could have sent.  ``room``: for an
     event."""
     is_cancel = event.kind == CANCELLED and event.reason == USER
-    if not is_cancel or note.flags & notes.FLAG_INTERNAL == 0:
+    if not is_cancel or metadata.flags & command_metadata.FLAG_INTERNAL == 0:
         return event
     copy64(room, event)
     room.reason = DISCONNECTED
@@ -349,25 +356,29 @@ def row_of_event(region: RegionHeader, event: EventRecord) -> OrderRow:
 
 
 @kernel
-def is_about(region: RegionHeader, event: EventRecord, row: OrderRow, note: Note) -> bool:
+def is_about(
+    region: RegionHeader, event: EventRecord, row: OrderRow, metadata: CommandMetadata
+) -> bool:
     """The event is about an order of the session that caused it, and about the one that its command
     named, if it named one: not about the order it traded with."""
-    if note.session != row.session:
+    if metadata.session != row.session:
         return False
-    number = note.row
+    number = metadata.row
     about = order_rows.find_row(region.rows, region.row_mask, number)
     return about == 0 or about.order_id == event.order_id
 
 
 @kernel_outlined
-def row_of_own(region: RegionHeader, row: OrderRow, event: EventRecord, note: Note) -> OrderRow:
-    """The row that an event of the note's own command is about: a replace's new one, from the
+def row_of_own(
+    region: RegionHeader, row: OrderRow, event: EventRecord, metadata: CommandMetadata
+) -> OrderRow:
+    """The row that an event of the metadata's own command is about: a replace's new one, from the
     moment it is accepted the order's current one."""
-    if note.flags & notes.FLAG_NEW_ROW == 0:
+    if metadata.flags & command_metadata.FLAG_NEW_ROW == 0:
         return row
     rows, mask = region.rows, region.row_mask
     order_id = event.order_id
-    new = order_rows.find_row(rows, mask, note.row)
+    new = order_rows.find_row(rows, mask, metadata.row)
     if new == 0 or new == row or new.order_id != order_id:
         return row
     kind = event.kind
@@ -387,7 +398,7 @@ def row_of_own(region: RegionHeader, row: OrderRow, event: EventRecord, note: No
                     ouch50_in.SIDE if protocol == OUCH50 else ouch42_in.SIDE
                 )
                 store_u8(new + side_at, load_u8(row + side_at))
-        root.current = note.row
+        root.current = metadata.row
         if row != 0 and row != root:
             finish_row(region, row)
         return new
@@ -469,7 +480,7 @@ def encode_event(
     session: SessionBlock,
     event: EventRecord,
     row: OrderRow,
-    note: Note,
+    metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
     """Encode the event by the session's protocol and append it to its stream.
@@ -484,21 +495,26 @@ def encode_event(
     session.cause_seq = event.cause_seq
     out = codecs + CODEC_BYTES * CODECS
     if region.waiting != 0 and session.protocol <= OUCH50:
-        event = delays.as_ouch(region, event, row, note, EventRecord(out + EVENT_ROOM))
+        event = delays.as_ouch(region, event, row, metadata, EventRecord(out + EVENT_ROOM))
         if event == 0:
             return 0
-    size = call6(encode, event, row, session, note, out + soupbin.HEADER_BYTES, ROOM)
+    size = call6(encode, event, row, session, metadata, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(region, session, out, size, event.seq)
 
 
 @kernel_outlined
 def send_reject(
-    region: RegionHeader, codecs: int, event: EventRecord, order: int, note: Note, rx_ts_ns: int
+    region: RegionHeader,
+    codecs: int,
+    event: EventRecord,
+    order: int,
+    metadata: CommandMetadata,
+    rx_ts_ns: int,
 ) -> int:
     """Send the protocol's reject of a command that the session layer had refused."""
     if event.kind != REJECTED:
         return 0
-    session = block_of(region, note.session)
+    session = block_of(region, metadata.session)
     protocol = session.protocol
     refuse = load_i64(codecs + CODEC_BYTES * protocol + CODEC_REFUSE)
     if refuse == 0:
@@ -508,11 +524,11 @@ def send_reject(
     session.event_seq = event.seq
     out = codecs + CODEC_BYTES * CODECS
     rows, mask = region.rows, region.row_mask
-    named = order_rows.find_row(rows, mask, note.row)
+    named = order_rows.find_row(rows, mask, metadata.row)
     session.named = order_rows.reported_order(rows, mask, named) if is_fix(protocol) else named
-    if is_fix(protocol) and note.refused == MASS_STATUS:
-        return send_open_orders(region, FixSession(session), refuse, event, order, note, out)
-    size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+    if is_fix(protocol) and metadata.refused == MASS_STATUS:
+        return send_open_orders(region, FixSession(session), refuse, event, order, metadata, out)
+    size = call5(refuse, metadata, order, session, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(region, session, out, size, event.seq)
 
 
@@ -534,7 +550,7 @@ def send_open_orders(
     refuse: int,
     event: EventRecord,
     order: int,
-    note: int,
+    metadata: int,
     out: int,
 ) -> int:
     """One message for each open order of the session, the oldest name first, or one that says that
@@ -548,7 +564,7 @@ def send_open_orders(
     session.status_total = left
     session.named = 0
     if left == 0:
-        size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+        size = call5(refuse, metadata, order, session, out + soupbin.HEADER_BYTES, ROOM)
         return put_out(region, session, out, size, event.seq)
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
@@ -556,7 +572,7 @@ def send_open_orders(
             left -= 1
             session.status_left = left
             session.named = row
-            size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
+            size = call5(refuse, metadata, order, session, out + soupbin.HEADER_BYTES, ROOM)
             receiver |= put_out(region, session, out, size, event.seq)
         row = order_rows.next_row(rows, row)
     return receiver
@@ -584,6 +600,6 @@ def put_out(
 
 
 @kernel_outlined
-def command(region: RegionHeader, order: OrderRecord, note: Note) -> None:
+def command(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata) -> None:
     """As :func:`apply_command`, for the running stage."""
-    apply_command(region, order, note)
+    apply_command(region, order, metadata)

@@ -5,12 +5,19 @@ first, of the order as it was, then rows and sessions, then copies over FIX, of 
 are.
 """
 
-from openoutcry.order_entry import apply, delays, drop_copy, session_region, soupbin, sums
-from openoutcry.order_entry import notes as command_notes
+from openoutcry.order_entry import (
+    apply,
+    command_metadata,
+    delays,
+    drop_copy,
+    session_region,
+    soupbin,
+    sums,
+)
 from openoutcry.order_entry import rows as order_rows
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
@@ -47,7 +54,7 @@ def publish_event(
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
-    note: Note,
+    metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
     """Publish an event to its session and its drop copies.
@@ -55,8 +62,8 @@ def publish_event(
     Returns the index of its session, as :func:`apply.apply_event`.
     """
     if region.waiting == 0:
-        return publish_to_session(region, codecs, event, order, note, rx_ts_ns)
-    return publish_after_bump(region, codecs, event, order, note, rx_ts_ns)
+        return publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
+    return publish_after_bump(region, codecs, event, order, metadata, rx_ts_ns)
 
 
 @kernel_outlined
@@ -65,7 +72,7 @@ def publish_after_bump(
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
-    note: Note,
+    metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
     """The same where commands wait: the events after an ENTERED answer the command that has waited,
@@ -73,18 +80,18 @@ def publish_after_bump(
     kind, left = event.kind, region.entry_left
     if kind == delays.ENTERED:
         delays.begin_entry(region, event)
-        order, note = OrderRecord(0), Note(0)
+        order, metadata = OrderRecord(0), CommandMetadata(0)
     elif left != 0:
-        order, note, entry = OrderRecord(0), Note(0), WaitingCommand(region.entry)
+        order, metadata, entry = OrderRecord(0), CommandMetadata(0), WaitingCommand(region.entry)
         if entry != 0:
-            order, note = (
+            order, metadata = (
                 OrderRecord(entry + session_region.WAIT_ORDER),
-                Note(entry + session_region.WAIT_NOTE),
+                CommandMetadata(entry + session_region.WAIT_METADATA),
             )
             rx_ts_ns = entry.rx
-    receiver = publish_to_session(region, codecs, event, order, note, rx_ts_ns)
-    if kind == delays.DELAYED and note != 0:
-        delays.keep(region, event, order, note, rx_ts_ns)
+    receiver = publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
+    if kind == delays.DELAYED and metadata != 0:
+        delays.keep(region, event, order, metadata, rx_ts_ns)
     elif left != 0 and kind != delays.ENTERED:
         delays.end_event(region)
     return receiver
@@ -96,32 +103,34 @@ def publish_to_session(
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
-    note: Note,
+    metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
     copies = region.copy_count
     if copies > 0:
-        copy_event(region, codecs, event, note, rx_ts_ns)
-    if note != 0:
+        copy_event(region, codecs, event, metadata, rx_ts_ns)
+    if metadata != 0:
         event = apply.of_connection(
-            event, note, EventRecord(codecs + apply.CODEC_BYTES * apply.CODECS + apply.EVENT_ROOM)
+            event,
+            metadata,
+            EventRecord(codecs + apply.CODEC_BYTES * apply.CODECS + apply.EVENT_ROOM),
         )
     receiver = 0
     is_order = event.order_id & order_rows.ORDER_BIT != 0
-    if (note != 0 or is_order) and event.kind != delays.ENTERED:
-        receiver = apply.apply_event(region, codecs, event, order, note, rx_ts_ns)
+    if (metadata != 0 or is_order) and event.kind != delays.ENTERED:
+        receiver = apply.apply_event(region, codecs, event, order, metadata, rx_ts_ns)
     if copies > 0 and region.fix_copies != 0:
-        report_event(region, codecs, event, order, note, rx_ts_ns)
+        report_event(region, codecs, event, order, metadata, rx_ts_ns)
     return receiver
 
 
 @kernel_outlined
 def copy_event(
-    region: RegionHeader, codecs: int, event: EventRecord, note: Note, rx_ts_ns: int
+    region: RegionHeader, codecs: int, event: EventRecord, metadata: CommandMetadata, rx_ts_ns: int
 ) -> None:
     """Send an event to every drop copy over SoupBinTCP whose group has its participant.
 
-    Called before :func:`apply.apply_event`, for every event; ``note``: 0 if no session caused
+    Called before :func:`apply.apply_event`, for every event; ``metadata``: 0 if no session caused
     it.
     """
     who = event.participant
@@ -133,23 +142,23 @@ def copy_event(
         row = apply.row_of_event(region, event)
     if row != 0:
         sender = apply.block_of(region, row.session)
-    if note != 0:
-        if note.flags & command_notes.FLAG_INTERNAL:
+    if metadata != 0:
+        if metadata.flags & command_metadata.FLAG_INTERNAL:
             if event.kind == apply.REJECTED:
                 return
-            note = Note(0)
+            metadata = CommandMetadata(0)
         else:
-            causer = apply.block_of(region, note.session)
-            # What a taker's note says is nothing about the orders that it met.
+            causer = apply.block_of(region, metadata.session)
+            # What a taker's metadata says is nothing about the orders that it met.
             if causer.participant != who or (row != 0 and causer != sender):
-                note = Note(0)
+                metadata = CommandMetadata(0)
             else:
                 sender = causer
     out = codecs + apply.CODEC_BYTES * apply.CODECS
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
         assert copies >> region.copy_count == 0, "a copy for each bit"
-    size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
+    size = drop_copy.write_copy(event, row, metadata, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(region.copy_count):
         if copies >> place & 1:
             session = apply.block_of(
@@ -164,11 +173,11 @@ def report_event(
     codecs: int,
     event: EventRecord,
     order: OrderRecord,
-    note: Note,
+    metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> None:
     """As :func:`copy_event`, for drop copies over FIX; behind :func:`apply.apply_event`, for every
-    event.  ``order`` and ``note``: as there."""
+    event.  ``order`` and ``metadata``: as there."""
     who, kind = event.participant, event.kind
     out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
     order_id, row = event.order_id, OrderRow(0)
@@ -183,20 +192,22 @@ def report_event(
     if copies == 0:
         return
     sender, named, symbol = SessionBlock(0), OrderRow(0), 0
-    if note != 0:
+    if metadata != 0:
         symbol = order.symbol
-        internal = note.flags & command_notes.FLAG_INTERNAL
+        internal = metadata.flags & command_metadata.FLAG_INTERNAL
         if internal and kind == apply.REJECTED:
             return
-        causer = apply.block_of(region, note.session)
-        about = row == 0 or (row.protocol != PACKETS and apply.is_about(region, event, row, note))
+        causer = apply.block_of(region, metadata.session)
+        about = row == 0 or (
+            row.protocol != PACKETS and apply.is_about(region, event, row, metadata)
+        )
         if internal or causer.participant != who or not about:
-            note = Note(0)
+            metadata = CommandMetadata(0)
         else:
             sender = causer
             rows, mask = region.rows, region.row_mask
-            named = order_rows.find_row(rows, mask, note.row)
-            if note.flags & command_notes.FLAG_NEW_ROW and named != 0:
+            named = order_rows.find_row(rows, mask, metadata.row)
+            if metadata.flags & command_metadata.FLAG_NEW_ROW and named != 0:
                 replaced = named.chain
                 named = order_rows.find_row(rows, mask, replaced) if replaced != 0 else named
             named = order_rows.reported_order(rows, mask, named)
@@ -204,7 +215,7 @@ def report_event(
         sender = apply.block_of(region, row.session)
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
-        assert note == 0 or sender != 0, "a note has a sender"
+        assert metadata == 0 or sender != 0, "metadata has a sender"
     size = 0
     for place in range(region.copy_count):
         if copies >> place & 1 == 0:
@@ -217,7 +228,9 @@ def report_event(
             session.cause_seq = event.cause_seq
             session.named = named
             session.refused_symbol = symbol
-            size = fix_drop_copy.write_report(event, row, session, note, FixSession(sender), out)
+            size = fix_drop_copy.write_report(
+                event, row, session, metadata, FixSession(sender), out
+            )
             if size == 0:
                 return
         apply.put_out(region, session, out - soupbin.HEADER_BYTES, size, event.seq)
@@ -269,26 +282,27 @@ def apply_batch(
     codecs: int,
     orders: int,
     count: int,
-    notes: int,
+    metadata_addresses: int,
     events: int,
     event_count: int,
     last_event: int,
 ) -> int:
     """Apply commands in sequence and, behind each, its events up to ``last_event``; returns the
-    number of commands that had a note.
+    number of commands that had metadata.
 
-    ``notes``: by command, address of its note or 0.
+    ``metadata_addresses``: a word a command, the address of its metadata or 0.
     """
     at, noted = 0, 0
     for index in range(count):
-        order, note = OrderRecord(orders + 64 * index), Note(load_i64(notes + 8 * index))
+        order = OrderRecord(orders + 64 * index)
+        metadata = CommandMetadata(load_i64(metadata_addresses + 8 * index))
         is_today = order.rx_ts_ns >= region.day_begin
         if is_today and region.day_begun == 0:
             apply.begin_day(region)
         lane_seq = 0
-        if note != 0:
-            apply.apply_command(region, order, note)
-            apply.remember(region, order, note)
+        if metadata != 0:
+            apply.apply_command(region, order, metadata)
+            apply.remember(region, order, metadata)
             noted += 1
             lane_seq = region.lane_seq + 1
             region.lane_seq = lane_seq
@@ -302,7 +316,7 @@ def apply_batch(
             event = EventRecord(events + 64 * at)
             if event.seq <= last_event:
                 region.at_lane_seq = lane_seq
-                publish_event(region, codecs, event, order, note, order.rx_ts_ns)
+                publish_event(region, codecs, event, order, metadata, order.rx_ts_ns)
                 delays.mark_reported(region, lane_seq)
             at += 1
     return noted

@@ -1,15 +1,15 @@
 """What a session must remember of a command that waits at the core's speed bump: its record and its
-note, until it enters and is answered by events of another command (wire: DELAYED, ENTERED).
+metadata, until it enters and is answered by events of another command (wire: DELAYED, ENTERED).
 
 An entry a place in the core's queue.  A row that its answer will speak of stays until then:
 ANSWERED_SEQ does not pass a command that waits.
 """
 
-from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session_region import (
     WAIT_BYTES,
-    WAIT_NOTE,
+    WAIT_METADATA,
     WAIT_ORDER,
     RegionHeader,
     WaitingCommand,
@@ -36,14 +36,16 @@ def mark_reported(region: RegionHeader, lane_seq: int) -> None:
         return
     upto = max(lane_seq, region.reported_upto)
     region.reported_upto = upto
-    flags, mask = region.waiting_lanes, region.note_mask
+    flags, mask = region.waiting_lanes, region.metadata_mask
     while answered_seq < upto and load_u8(flags + (answered_seq + 1 & mask)) == 0:
         answered_seq += 1
     region.answered_seq = answered_seq
 
 
 @kernel_outlined
-def keep(region: RegionHeader, event: EventRecord, order: int, note: int, rx_ts_ns: int) -> None:
+def keep(
+    region: RegionHeader, event: EventRecord, order: int, metadata: int, rx_ts_ns: int
+) -> None:
     """A session's command waits."""
     entry = WaitingCommand(region.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
     lane_seq = region.at_lane_seq
@@ -53,9 +55,9 @@ def keep(region: RegionHeader, event: EventRecord, order: int, note: int, rx_ts_
     entry.lane = lane_seq
     entry.rx = rx_ts_ns
     copy64(entry + WAIT_ORDER, order)
-    copy64(entry + WAIT_NOTE, note)
-    copy64(entry + WAIT_NOTE + 64, note + 64)
-    store_u8(region.waiting_lanes + (lane_seq & region.note_mask), 1)
+    copy64(entry + WAIT_METADATA, metadata)
+    copy64(entry + WAIT_METADATA + 64, metadata + 64)
+    store_u8(region.waiting_lanes + (lane_seq & region.metadata_mask), 1)
 
 
 @kernel_outlined
@@ -75,7 +77,7 @@ def end_event(region: RegionHeader) -> None:
     left, entry = region.entry_left - 1, WaitingCommand(region.entry)
     region.entry_left = left
     if left == 0 and entry != 0:
-        lane_seq, mask = entry.lane, region.note_mask
+        lane_seq, mask = entry.lane, region.metadata_mask
         store_u8(region.waiting_lanes + (lane_seq & mask), 0)
         entry.seq = 0
         region.entry = 0
@@ -84,7 +86,11 @@ def end_event(region: RegionHeader) -> None:
 
 @kernel_outlined
 def as_ouch(
-    region: RegionHeader, event: EventRecord, row: OrderRow, note: Note, room: EventRecord
+    region: RegionHeader,
+    event: EventRecord,
+    row: OrderRow,
+    metadata: CommandMetadata,
+    room: EventRecord,
 ) -> EventRecord:
     """The event as OUCH, which has no word for waiting, is to say it; 0: not at all.
 
@@ -92,7 +98,7 @@ def as_ouch(
     then a new priority, and a refusal the end of what was accepted.  ``room``: for an event.
     """
     kind, what = event.kind, 0
-    is_new = note != 0 and row != 0 and note.message == ENTER_ORDER
+    is_new = metadata != 0 and row != 0 and metadata.message == ENTER_ORDER
     if kind == DELAYED:
         what = ACCEPTED if is_new else 0
         if what == 0:

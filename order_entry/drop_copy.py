@@ -7,10 +7,10 @@ command that caused it came, and what the order's own session calls it.
 
 import numpy as np
 
-from openoutcry.order_entry import notes, rows, soupbin
+from openoutcry.order_entry import command_metadata, rows, soupbin
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.soupbin import frame
 from openoutcry.wire.enums import EventKind
@@ -53,7 +53,7 @@ _NAME_BYTES, _TOKEN_BYTES = 13, 40
 
 
 @kernel
-def decode(packet: int, length: int, session: int, order: int, note: int) -> int:
+def decode(packet: int, length: int, session: int, order: int, metadata: int) -> int:
     """What a client says: a message of an application is a fault."""
     kind = soupbin.classify(packet, length)
     return _READ_ONLY if kind == _APPLICATION else kind
@@ -61,13 +61,18 @@ def decode(packet: int, length: int, session: int, order: int, note: int) -> int
 
 @kernel_outlined
 def write_copy(
-    event: EventRecord, row: int, note: Note, sender: SessionBlock, rx_ts_ns: int, out: int
+    event: EventRecord,
+    row: int,
+    metadata: CommandMetadata,
+    sender: SessionBlock,
+    rx_ts_ns: int,
+    out: int,
 ) -> int:
     """Write the copy of an event; its bytes.
 
-    ``row``: of its order before the event, 0 if it is no session's; ``note``: of the command that
-    caused it, if that was the order's own session, else 0; ``sender``: address of that session's
-    block, or 0.
+    ``row``: of its order before the event, 0 if it is no session's; ``metadata``: of the command
+    that caused it, if that was the order's own session, else 0; ``sender``: address of that
+    session's block, or 0.
     """
     copy64(out, event)
     for offset in range(64, 128, 8):
@@ -77,11 +82,13 @@ def write_copy(
         copy_text(out + _SESSION, sender + session_block.NAME, _NAME_BYTES)
         store_u8(out + _PROTOCOL, sender.protocol)
     token = row + rows.TOKEN if row != 0 else 0
-    if note != 0:
-        store_u8(out + _MESSAGE, note.message)
-        store_u8(out + _REFUSED, note.refused)
+    if metadata != 0:
+        store_u8(out + _MESSAGE, metadata.message)
+        store_u8(out + _REFUSED, metadata.refused)
         if event.kind in (_REJECTED, _ACCEPTED, _REPLACED):
-            token = note + (notes.TOKEN if note.token_bytes != 0 else notes.ORIG)
+            token = metadata + (
+                command_metadata.TOKEN if metadata.token_bytes != 0 else command_metadata.ORIG
+            )
     if token != 0:
         copy_text(out + _TOKEN, token, _TOKEN_BYTES)
     return 128

@@ -46,7 +46,7 @@ class Kind(IntEnum):
 
 
 class Refusal(IntEnum):
-    """Why the session layer refuses an application message (``refused`` of its note), for every
+    """Why the session layer refuses an application message (``refused`` of its metadata), for every
     protocol alike; a protocol's own codes are 1 to 199."""
 
     THROTTLED = 200

@@ -32,7 +32,7 @@ from openoutcry.wire.records import MAX_VALUE, TICK_BANDS
 
 
 class Refusal(IntEnum):
-    """Why a message does not reach the core (``refused`` of its note)."""
+    """Why a message does not reach the core (``refused`` of its metadata)."""
 
     NONE = 0
     SIDE = 1
@@ -259,13 +259,13 @@ def reduced(row: int) -> int:
 
 @kernel
 def send_reduction(row: int, lots: int) -> None:
-    """Note that the order is to be smaller by so many lots."""
+    """CommandMetadata that the order is to be smaller by so many lots."""
     store_i64(row + SENT, reduced(row) + load_i64(row + RETURNED) + lots)
 
 
 @kernel
 def count_reduction(event: EventRecord, row: int) -> None:
-    """Note what a REDUCED or CANCELLED event took off an order that goes on."""
+    """CommandMetadata what a REDUCED or CANCELLED event took off an order that goes on."""
     if event.leaves_lots == 0:
         return
     word = UNASKED if event.reason == _SELF_TRADE else CONFIRMED
@@ -274,7 +274,7 @@ def count_reduction(event: EventRecord, row: int) -> None:
 
 @kernel
 def count_returned(event: EventRecord, row: int) -> None:
-    """Note that the core rejected a reduction."""
+    """CommandMetadata that the core rejected a reduction."""
     if row != 0:
         store_i64(row + RETURNED, load_i64(row + RETURNED) + event.qty_lots)
 
@@ -331,8 +331,10 @@ def timestamp(session: SessionBlock) -> int:
 
 
 @kernel
-def note_word(session: SessionBlock, protocol: int, message: int, refused: int, token: int) -> int:
-    """First word of a note; ``token``: bytes of the token, and of the original's shifted by 8."""
+def metadata_word(
+    session: SessionBlock, protocol: int, message: int, refused: int, token: int
+) -> int:
+    """First word of metadata; ``token``: bytes of the token, and of the original's shifted by 8."""
     index = session.index
     return index | protocol << 16 | message << 24 | refused << 32 | token << 40
 

@@ -1,12 +1,12 @@
-"""OUCH 4.2, what comes in: the bytes of a message to an order record and its note.
+"""OUCH 4.2, what comes in: the bytes of a message to an order record and its metadata.
 
 ``tests/oracles/order_entry/ouch42.py`` says the same slowly.  Source: Nasdaq, O*U*C*H 4.2,
 sections 2 and 3.
 """
 
-from openoutcry.order_entry import notes, ouch, rows, soupbin
+from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.rows import OrderRow
@@ -40,7 +40,7 @@ _IN_BYTES = {message.kind: message.size_bytes for message in OUCH42.client}
 _ENTER_BYTES, _REPLACE_BYTES = _IN_BYTES["O"], _IN_BYTES["U"]
 _CANCEL_BYTES, _MODIFY_BYTES = _IN_BYTES["X"], _IN_BYTES["M"]
 
-# The protocol's own 24 bytes of a note and of a row.
+# The protocol's own 24 bytes of metadata and of a row.
 FIRM, DISPLAY, CAPACITY, ISO, CROSS, CUSTOMER, SIDE = 0, 4, 5, 6, 7, 8, 9
 TIF, MIN_QTY, LIABLE = 12, 16, 20
 """As they stood in the message, the numbers in our byte order; LIABLE: the message's shares."""
@@ -93,12 +93,14 @@ _SELLS = ouch.letter_mask("STE")
 
 
 @kernel
-def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, note: int) -> int:
+def decode(
+    packet: int, length: int, session: SessionBlock, order: OrderRecord, metadata: int
+) -> int:
     """Read a whole packet (:func:`frame`) of a client.
 
-    ``order``: a record of zeros but for participant and rx_ts_ns; ``note``: 128 bytes, all of them
-    written if this returns APPLICATION.  Returns a faults.Kind, or a faults.Fault below zero.
-    A message that is refused has its reason in the note and leaves the record's kind at 0.
+    ``order``: a record of zeros but for participant and rx_ts_ns; ``metadata``: 128 bytes, all of
+    them written if this returns APPLICATION.  Returns a faults.Kind, or a faults.Fault below zero.
+    A message that is refused has its reason in the metadata and leaves the record's kind at 0.
     What names an open order (U X M) is not finished before :func:`complete`.
     """
     what = soupbin.classify(packet, length)
@@ -110,25 +112,25 @@ def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, 
     if kind == _O:
         if size != _ENTER_BYTES:
             return _BAD_LENGTH
-        _decode_enter(message, session, order, note)
+        _decode_enter(message, session, order, metadata)
         return _APPLICATION
     if kind == _U:
         if size != _REPLACE_BYTES:
             return _BAD_LENGTH
-        _decode_replace(message, session, order, note)
+        _decode_replace(message, session, order, metadata)
         return _APPLICATION
     if kind in (_X, _M):
         if size != (_CANCEL_BYTES if kind == _X else _MODIFY_BYTES):
             return _BAD_LENGTH
-        _decode_cancel(message, kind, session, order, note)
+        _decode_cancel(message, kind, session, order, metadata)
         return _APPLICATION
     return _UNKNOWN_TYPE
 
 
 @kernel
-def _clear_names(note: int) -> None:
+def _clear_names(metadata: int) -> None:
     for offset in range(8, 128, 8):
-        store_i64(note + offset, 0)
+        store_i64(metadata + offset, 0)
 
 
 @kernel
@@ -140,10 +142,10 @@ def _token_refusal(token: int) -> int:
 
 
 @kernel
-def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, note: int) -> None:
-    _clear_names(note)
-    own = note + notes.OWN
-    ouch.copy14(note + notes.TOKEN, message + _ENTER.token)
+def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, metadata: int) -> None:
+    _clear_names(metadata)
+    own = metadata + command_metadata.OWN
+    ouch.copy14(metadata + command_metadata.TOKEN, message + _ENTER.token)
     shares, tif = load_be32(message + _ENTER.shares), load_be32(message + _ENTER.time_in_force)
     min_qty, side = load_be32(message + _ENTER.min_qty), load_u8(message + _ENTER.side)
     # firm, display, capacity, iso as they stand; cross, customer
@@ -163,8 +165,8 @@ def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, note:
         refused = _enter_terms(order, own, session, symbol, price4)
     if refused != 0:
         order.kind_to_tif = 0
-    word = ouch.note_word(session, _PROTOCOL, _O, refused, TOKEN_BYTES)
-    store_i64(note, word)
+    word = ouch.metadata_word(session, _PROTOCOL, _O, refused, TOKEN_BYTES)
+    store_i64(metadata, word)
 
 
 @kernel
@@ -250,12 +252,12 @@ def _enter_terms(
 
 
 @kernel
-def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, note: int) -> None:
+def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, metadata: int) -> None:
     """The price stands in the record with four decimals until the instrument is known."""
-    _clear_names(note)
-    own = note + notes.OWN
-    ouch.copy14(note + notes.ORIG, message + _REPLACE.token)
-    ouch.copy14(note + notes.TOKEN, message + _REPLACE.new_token)
+    _clear_names(metadata)
+    own = metadata + command_metadata.OWN
+    ouch.copy14(metadata + command_metadata.ORIG, message + _REPLACE.token)
+    ouch.copy14(metadata + command_metadata.TOKEN, message + _REPLACE.new_token)
     shares, price4 = load_be32(message + _REPLACE.shares), load_be32(message + _REPLACE.price)
     tif, display = load_be32(message + _REPLACE.time_in_force), load_u8(message + _REPLACE.display)
     min_qty, iso = load_be32(message + _REPLACE.min_qty), load_u8(message + _REPLACE.iso)
@@ -277,53 +279,57 @@ def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, not
         elif min_qty != 0:
             refused = _R_MIN_QTY
     names = TOKEN_BYTES | TOKEN_BYTES << 8
-    store_i64(note, ouch.note_word(session, _PROTOCOL, _U, refused, names))
+    store_i64(metadata, ouch.metadata_word(session, _PROTOCOL, _U, refused, names))
 
 
 @kernel
-def _decode_cancel(message: int, kind: int, session: SessionBlock, order: int, note: int) -> None:
+def _decode_cancel(
+    message: int, kind: int, session: SessionBlock, order: int, metadata: int
+) -> None:
     """X and M name the order by its token; what remains of it is known in :func:`complete`."""
-    _clear_names(note)
-    ouch.copy14(note + notes.ORIG, message + _CANCEL.token)
+    _clear_names(metadata)
+    ouch.copy14(metadata + command_metadata.ORIG, message + _CANCEL.token)
     refused = 0
     shares = load_be32(message + _CANCEL.shares)
     if kind == _M:
         side = load_u8(message + _MODIFY.side)
         shares = load_be32(message + _MODIFY.shares)
-        store_u8(note + notes.OWN + SIDE, side)
+        store_u8(metadata + command_metadata.OWN + SIDE, side)
         if side != _B and not ouch.is_letter_of(side, _SELLS):
             refused = _R_SIDE
-    store_u32(note + notes.OWN + LIABLE, shares)
-    store_i64(note, ouch.note_word(session, _PROTOCOL, kind, refused, TOKEN_BYTES << 8))
+    store_u32(metadata + command_metadata.OWN + LIABLE, shares)
+    store_i64(metadata, ouch.metadata_word(session, _PROTOCOL, kind, refused, TOKEN_BYTES << 8))
 
 
 @kernel
-def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
+def complete(
+    order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
+) -> int:
     """Finish a message that names an open order (U X M), once its row is found (0: there is none).
 
     Returns APPLICATION, or IGNORE for what the protocol ignores in silence: an order that is
     unknown or done, a cancel that takes nothing off.  A replace's new row takes ``qty_lots`` of the
-    record as its QTY until it is accepted, and the note's own bytes.
+    record as its QTY until it is accepted, and the metadata's own bytes.
     """
     if row == 0 or row.state == rows.DONE:
         return _IGNORE
     order.order_id = row.order_id
     order.symbol = row.symbol
-    if note.message == _U:
-        return _complete_replace(order, note, row, session)
-    if note.refused != 0:
+    if metadata.message == _U:
+        return _complete_replace(order, metadata, row, session)
+    if metadata.refused != 0:
         return _APPLICATION
-    shares = load_u32(note + notes.OWN + LIABLE)
+    shares = load_u32(metadata + command_metadata.OWN + LIABLE)
     now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
-    is_modify = note.message == _M
+    is_modify = metadata.message == _M
     if is_modify:
-        side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+        side, was = load_u8(metadata + command_metadata.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
         if (side == _B) != (was == _B) or shares > now:
-            note.refused = _R_REPLACE
+            metadata.refused = _R_REPLACE
             return _APPLICATION
     if shares >= now:
         if is_modify:
-            note.refused = _R_MODIFIED
+            metadata.refused = _R_MODIFIED
             order.qty_lots = row.leaves
             return _APPLICATION
         return _IGNORE
@@ -337,15 +343,17 @@ def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBloc
 
 
 @kernel
-def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
-    own, old = note + notes.OWN, row + rows.OWN
+def _complete_replace(
+    order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
+) -> int:
+    own, old = metadata + command_metadata.OWN, row + rows.OWN
     # What a replace cannot change stays as it was.
     store_any32(own + FIRM, load_any32(old + FIRM))
     store_u8(own + CAPACITY, load_u8(old + CAPACITY))
     store_u8(own + CROSS, load_u8(old + CROSS))
     store_u8(own + CUSTOMER, load_u8(old + CUSTOMER))
     store_u8(own + SIDE, load_u8(old + SIDE))
-    refused = note.refused
+    refused = metadata.refused
     order_type = row.order_type
     price4, liable = order.price_ticks, load_u32(own + LIABLE)
     if refused == 0:
@@ -371,7 +379,7 @@ def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: Se
         order.kind = _REPLACE_KIND
         order.time_in_force = session.self_trade << 4
         ouch.say_known(order, row, load_u32(old + LIABLE))
-    note.refused = refused
+    metadata.refused = refused
     return _APPLICATION
 
 

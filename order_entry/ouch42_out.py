@@ -5,8 +5,8 @@ says the same slowly.  Source:
 Nasdaq, O*U*C*H 4.2, section 3.
 """
 
-from openoutcry.order_entry import notes, ouch, ouch42_in, rows
-from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry import command_metadata, ouch, ouch42_in, rows
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.risk_reasons import letter as risk_letter
 from openoutcry.order_entry.rows import OrderRow
@@ -105,13 +105,18 @@ _GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()},
 
 @kernel
 def encode(
-    event: EventRecord, row: OrderRow, session: SessionBlock, note: Note, out: int, room: int
+    event: EventRecord,
+    row: OrderRow,
+    session: SessionBlock,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
 ) -> int:
     """Write the message that this event is to the order's session; its bytes, 0 if nothing is said,
     or NO_ROOM.
 
     ``row``: the order's current row (of a REJECTED replace: any), with QTY, LEAVES and CUM as of
-    this event.  ``note``: the note of the causing command if this session sent it, else 0.
+    this event.  ``metadata``: the metadata of the causing command if this session sent it, else 0.
     The session's RX_TS_NS is the causing command's.
     """
     if room < MAX_BYTES:
@@ -122,11 +127,11 @@ def encode(
     if kind == _K_FILLED:
         return _executed(event, row, session, out)
     if kind in (_K_CANCELLED, _K_REDUCED, _K_EXPIRED):
-        return _canceled(event, row, session, note, out)
+        return _canceled(event, row, session, metadata, out)
     if kind == _K_REPLACED:
-        return _replaced(event, row, session, note, out)
+        return _replaced(event, row, session, metadata, out)
     if kind == _K_REJECTED:
-        return _rejected(event, row, session, note, out)
+        return _rejected(event, row, session, metadata, out)
     if kind in (_K_REPEGGED, _K_REFRESHED, _K_CONVERTED):
         return _priority(event, row, session, out)
     return 0
@@ -172,9 +177,11 @@ def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, out: int
 
 
 @kernel
-def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
-    """The note is the replace's; without one nothing was asked, and nothing is said."""
-    if note == 0:
+def _replaced(
+    event: EventRecord, row: OrderRow, session: SessionBlock, metadata: int, out: int
+) -> int:
+    """The metadata is the replace's; without one nothing was asked, and nothing is said."""
+    if metadata == 0:
         return 0
     own = row + rows.OWN
     reference = event.seq
@@ -196,7 +203,7 @@ def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: in
     store_be32(out + _REPLACED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
     store_u8(out + _REPLACED.cross, load_u8(own + ouch42_in.CROSS))
     store_u8(out + _REPLACED.state, _L)
-    ouch.copy14(out + _REPLACED.previous_token, note + notes.ORIG)
+    ouch.copy14(out + _REPLACED.previous_token, metadata + command_metadata.ORIG)
     store_u8(out + _REPLACED.bbo_weight, _SPACE)
     return size
 
@@ -212,24 +219,26 @@ def _executed(event: EventRecord, row: OrderRow, session: SessionBlock, out: int
 
 
 @kernel
-def cancel_letter(event: EventRecord, note: Note) -> int:
+def cancel_letter(event: EventRecord, metadata: CommandMetadata) -> int:
     """Why so much of an order is gone: what its own session asked for is U, what the session
     layer did of itself (a lost connection) is Z."""
     reason = event.reason
-    if note != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
-        return _Z if note.message == 0 else _U
+    if metadata != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
+        return _Z if metadata.message == 0 else _U
     return ouch.CANCEL_LETTER[reason & 31]
 
 
 @kernel
-def is_taker(event: EventRecord, note: Note) -> bool:
+def is_taker(event: EventRecord, metadata: CommandMetadata) -> bool:
     """Whether the event is about the order that the causing command brought or changed."""
     number = event.order_id & rows.NUMBER_MASK
-    return note != 0 and note.row == number
+    return metadata != 0 and metadata.row == number
 
 
 @kernel
-def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+def _canceled(
+    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+) -> int:
     gone = ouch.quantity32(event.qty_lots)
     ouch.count_reduction(event, row)
     if event.reason == _SELF_TRADE:
@@ -238,16 +247,16 @@ def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, o
         store_u8(out + _AIQ.reason, _Q)
         store_be32(out + _AIQ.prevented, gone)
         store_be32(out + _AIQ.price, ouch.event_price4(event, session))
-        store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
+        store_u8(out + _AIQ.liquidity, _R if is_taker(event, metadata) else _A)
         return size
     is_reduced = event.kind == _K_REDUCED
-    if is_reduced and note != 0 and note.message == _M:
-        side = load_u8(note + notes.OWN + ouch42_in.SIDE)
+    if is_reduced and metadata != 0 and metadata.message == _M:
+        side = load_u8(metadata + command_metadata.OWN + ouch42_in.SIDE)
         store_u8(row + rows.OWN + ouch42_in.SIDE, side)
         return _modified(session, row + rows.TOKEN, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
     store_be32(out + _CANCELED.shares, gone)
-    store_u8(out + _CANCELED.reason, cancel_letter(event, note))
+    store_u8(out + _CANCELED.reason, cancel_letter(event, metadata))
     return size
 
 
@@ -274,12 +283,14 @@ def _priority(event: EventRecord, row: int, session: SessionBlock, out: int) -> 
 
 
 @kernel
-def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+def _rejected(
+    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+) -> int:
     """A new order or a replace is Rejected; a cancel that came too late is ignored, as the
     specification says, and one that cannot be done is a Cancel Reject."""
-    if note == 0:
+    if metadata == 0:
         return 0
-    message, reason = note.message, event.reason
+    message, reason = metadata.message, event.reason
     if message in (_O, _U):
         if message == _U and reason == _UNKNOWN_ORDER:
             return 0
@@ -288,11 +299,11 @@ def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, o
             letter = _GATEWAY_LETTER[ouch.gateway_bit(event)]
         elif reason == _RISK:
             letter = _RISK_LETTER[ouch.risk_bit(event)]
-        return _reject(session, note + notes.TOKEN, letter, out)
+        return _reject(session, metadata + command_metadata.TOKEN, letter, out)
     if (message != _X and message != _M) or reason == _UNKNOWN_ORDER:
         return 0
     ouch.count_returned(event, row)
-    return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
+    return _begin(out, _SIZE_I, _I, session, metadata + command_metadata.ORIG)
 
 
 @kernel
@@ -306,22 +317,24 @@ _R_MODIFIED = int(Refusal.MODIFIED)
 
 
 @kernel
-def refuse(note: Note, order: OrderRecord, session: SessionBlock, out: int, room: int) -> int:
-    """Write the answer to a command whose note says why it was refused; ``order``: its record.
+def refuse(
+    metadata: CommandMetadata, order: OrderRecord, session: SessionBlock, out: int, room: int
+) -> int:
+    """Write the answer to a command whose metadata says why it was refused; ``order``: its record.
     The message's bytes, 0 if nothing is said, or NO_ROOM."""
     if room < MAX_BYTES:
         return NO_ROOM
-    message, refused = note.message, note.refused
+    message, refused = metadata.message, metadata.refused
     if message in (_O, _U):
         letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
-        return _reject(session, note + notes.TOKEN, letter, out)
+        return _reject(session, metadata + command_metadata.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
-        side = load_u8(note + notes.OWN + ouch42_in.SIDE)
+        side = load_u8(metadata + command_metadata.OWN + ouch42_in.SIDE)
         ouch.set_side(session, ouch42_in.SIDE, side)
-        return _modified(session, note + notes.ORIG, side, order.qty_lots, out)
+        return _modified(session, metadata + command_metadata.ORIG, side, order.qty_lots, out)
     if message not in (_X, _M):
         return 0
-    return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
+    return _begin(out, _SIZE_I, _I, session, metadata + command_metadata.ORIG)
 
 
 @kernel

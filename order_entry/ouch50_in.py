@@ -1,13 +1,14 @@
-"""OUCH 5.0, what comes in: the bytes of a message and its options to an order record and its note.
+"""OUCH 5.0, what comes in: the bytes of a message and its options to an order record and its
+metadata.
 
-An order's name is its UserRefNum, four bytes of the note's token; numbers must rise.
+An order's name is its UserRefNum, four bytes of the metadata's token; numbers must rise.
 ``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0,
 sections 2 and 3.
 """
 
-from openoutcry.order_entry import notes, ouch, rows, soupbin
+from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.rows import OrderRow
@@ -47,16 +48,16 @@ _O, _U, _X, _M, _C, _D, _E, _Q = (ord(letter) for letter in "OUXMCDEQ")
 _ORDER = ORDER.offsets
 _SYMBOL = _ORDER["symbol"]
 
-# The protocol's own 24 bytes of a note and of a row.
+# The protocol's own 24 bytes of metadata and of a row.
 CLORDID, DISPLAY, CAPACITY, ISO, SIDE, TIF, CROSS, LIABLE = 0, 14, 15, 16, 17, 18, 19, 20
 
-# Options as they were read: of a new order behind the note's orig, where they are durable; of a
+# Options as they were read: of a new order behind the metadata's orig, where they are durable; of a
 # replace in the record, until complete() has used them.
 CUSTOMER, PRICE_TYPE, POST_ONLY, UNSUPPORTED = 0, 1, 2, 3
 EXPIRE, MIN_QTY, MAX_FLOOR, PEG_OFFSET, FIRM = 4, 8, 12, 16, 20
-OPTIONS = notes.ORIG + 8
-MASS_SYMBOL = notes.ORIG + 32
-"""Of a mass cancel's note: the symbol as it was sent; its firm stands among the options."""
+OPTIONS = command_metadata.ORIG + 8
+MASS_SYMBOL = command_metadata.ORIG + 32
+"""Of a mass cancel's metadata: the symbol as it was sent; its firm stands among the options."""
 
 _PROTOCOL = int(Protocol.OUCH50)
 _APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
@@ -168,7 +169,9 @@ _UNSUPPORTED = sum(
 
 
 @kernel
-def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, note: Note) -> int:
+def decode(
+    packet: int, length: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+) -> int:
     """As ouch42_in.decode.  A UserRefNum of a new order, replace, mass cancel, disable or enable
     that is not above all before is ignored, as the specification says."""
     what = soupbin.classify(packet, length)
@@ -179,11 +182,11 @@ def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, 
     if kind == _O:
         if size < _SIZE_O or size != _SIZE_O + load_be16(message + _ENTER.appendage_bytes):
             return _BAD_LENGTH
-        return _decode_enter(message, size, session, order, note)
+        return _decode_enter(message, size, session, order, metadata)
     if kind == _U:
         if size < _SIZE_U or size != _SIZE_U + load_be16(message + _REPLACE.appendage_bytes):
             return _BAD_LENGTH
-        return _decode_replace(message, size, session, order, note)
+        return _decode_replace(message, size, session, order, metadata)
     fixed = 0
     if kind == _X:
         fixed = _SIZE_X
@@ -200,17 +203,17 @@ def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, 
     # Options may follow; those of these messages say nothing that matters here.
     if size != fixed and (size < fixed + 2 or size != fixed + 2 + load_be16(message + fixed)):
         return _BAD_LENGTH
-    _clear(note)
+    _clear(metadata)
     if kind in (_X, _M):
-        _decode_cancel(message, kind, session, note)
+        _decode_cancel(message, kind, session, metadata)
         return _APPLICATION
-    return _decode_other(message, kind, session, order, note)
+    return _decode_other(message, kind, session, order, metadata)
 
 
 @kernel
-def _clear(note: int) -> None:
+def _clear(metadata: int) -> None:
     for offset in range(0, 128, 8):
-        store_i64(note + offset, 0)
+        store_i64(metadata + offset, 0)
 
 
 @kernel
@@ -224,14 +227,19 @@ def _takes(session: int, user_ref: int) -> bool:
 
 @kernel
 def _name(
-    note: Note, session: SessionBlock, kind: int, user_ref: int, orig: int, refused: int
+    metadata: CommandMetadata,
+    session: SessionBlock,
+    kind: int,
+    user_ref: int,
+    orig: int,
+    refused: int,
 ) -> None:
-    """The note's first words, and the order's names."""
+    """The metadata's first words, and the order's names."""
     names = (4 if user_ref else 0) | (4 if orig else 0) << 8
-    store_i64(note, ouch.note_word(session, _PROTOCOL, kind, refused, names))
-    note.client_seq = user_ref
-    store_i64(note + notes.TOKEN, user_ref)
-    store_u32(note + notes.ORIG, orig)
+    store_i64(metadata, ouch.metadata_word(session, _PROTOCOL, kind, refused, names))
+    metadata.client_seq = user_ref
+    store_i64(metadata + command_metadata.TOKEN, user_ref)
+    store_u32(metadata + command_metadata.ORIG, orig)
 
 
 @kernel
@@ -289,13 +297,13 @@ def _unsupported(tag: int, letter: int) -> int:
 
 @kernel
 def _decode_enter(
-    message: int, size: int, session: SessionBlock, order: OrderRecord, note: Note
+    message: int, size: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
     user_ref = load_be32(message + _ENTER.user_ref)
     if not _takes(session, user_ref):
         return _IGNORE
-    _clear(note)
-    own, options = note + notes.OWN, note + OPTIONS
+    _clear(metadata)
+    own, options = metadata + command_metadata.OWN, metadata + OPTIONS
     ouch.copy14(own + CLORDID, message + _ENTER.clordid)
     store_u8(own + DISPLAY, load_u8(message + _ENTER.display))
     store_u8(own + CAPACITY, load_u8(message + _ENTER.capacity))
@@ -315,7 +323,7 @@ def _decode_enter(
         refused = _enter_terms(order, own, options, session, load_be64(message + _ENTER.price))
     if refused != 0:
         order.kind_to_tif = 0
-    _name(note, session, _O, user_ref, 0, refused)
+    _name(metadata, session, _O, user_ref, 0, refused)
     return _APPLICATION
 
 
@@ -430,15 +438,15 @@ def _option_type(
 
 @kernel
 def _decode_replace(
-    message: int, size: int, session: SessionBlock, order: OrderRecord, note: Note
+    message: int, size: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
     """Price and options stand in the record as they came until the order is known."""
     user_ref = load_be32(message + _REPLACE.user_ref)
     orig = load_be32(message + _REPLACE.orig_user_ref)
     if user_ref <= load_i64(session + ouch.LAST_USER_REF_WORD):
         return _IGNORE
-    _clear(note)
-    own = note + notes.OWN
+    _clear(metadata)
+    own = metadata + command_metadata.OWN
     ouch.copy14(own + CLORDID, message + _REPLACE.clordid)
     store_u8(own + DISPLAY, load_u8(message + _REPLACE.display))
     store_u8(own + ISO, load_u8(message + _REPLACE.iso))
@@ -466,44 +474,46 @@ def _decode_replace(
             refused = _R_TIF
         else:
             refused = load_u8(options + UNSUPPORTED)
-    _name(note, session, _U, user_ref, orig, refused)
+    _name(metadata, session, _U, user_ref, orig, refused)
     return _APPLICATION
 
 
 @kernel
-def _decode_cancel(message: int, kind: int, session: SessionBlock, note: Note) -> None:
+def _decode_cancel(
+    message: int, kind: int, session: SessionBlock, metadata: CommandMetadata
+) -> None:
     orig, refused = load_be32(message + _CANCEL.user_ref), 0
     lots = load_be32(message + _CANCEL.quantity)
     if kind == _M:
         side = load_u8(message + _MODIFY.side)
         lots = load_be32(message + _MODIFY.quantity)
-        store_u8(note + notes.OWN + SIDE, side)
+        store_u8(metadata + command_metadata.OWN + SIDE, side)
         if side != _B and not ouch.is_letter_of(side, _SELLS):
             refused = _R_SIDE
-    store_u32(note + notes.OWN + LIABLE, lots)
-    _name(note, session, kind, 0, orig, refused)
+    store_u32(metadata + command_metadata.OWN + LIABLE, lots)
+    _name(metadata, session, kind, 0, orig, refused)
 
 
 @kernel
 def _decode_other(
-    message: int, kind: int, session: SessionBlock, order: OrderRecord, note: Note
+    message: int, kind: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
     """Mass cancel, disable and enable order entry, account query."""
     if kind == _Q:
-        _name(note, session, kind, 0, 0, _R_QUERIED)
-        note.client_seq = load_i64(session + ouch.LAST_USER_REF_WORD) + 1
+        _name(metadata, session, kind, 0, 0, _R_QUERIED)
+        metadata.client_seq = load_i64(session + ouch.LAST_USER_REF_WORD) + 1
         return _APPLICATION
     user_ref = load_be32(message + _ENTRY.user_ref)
     if not _takes(session, user_ref):
         return _IGNORE
     # It is only said back.
     is_text = is_printable(message + _ENTRY.firm, 4)
-    store_any32(note + OPTIONS + FIRM, load_any32(message + _ENTRY.firm) if is_text else _BLANK)
+    store_any32(metadata + OPTIONS + FIRM, load_any32(message + _ENTRY.firm) if is_text else _BLANK)
     refused = 0
     if kind == _C:
         padded = load_any64(message + _MASS.symbol)
         symbol = ouch.unpad(padded)
-        store_any64(note + MASS_SYMBOL, padded)
+        store_any64(metadata + MASS_SYMBOL, padded)
         if not is_text or not is_printable(message + _MASS.symbol, 8):
             refused = _R_TOKEN
         elif symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
@@ -514,16 +524,17 @@ def _decode_other(
     else:
         refused = _R_DISABLE if kind == _D else _R_ENABLE
         store_i64(session + ouch.DISABLED_WORD, 1 if kind == _D else 0)
-    _name(note, session, kind, user_ref, 0, refused)
-    store_i64(note + notes.TOKEN, 0)
+    _name(metadata, session, kind, user_ref, 0, refused)
+    store_i64(metadata + command_metadata.TOKEN, 0)
     return _APPLICATION
 
 
 @kernel
-def resume(note: Note, session: int) -> None:
-    """Set the session's own words as after this note: they are what the journal's notes say."""
-    message, refused = note.message, note.refused
-    number = note.client_seq
+def resume(metadata: CommandMetadata, session: int) -> None:
+    """Set the session's own words as after this metadata: they are what the journal's metadata
+    say."""
+    message, refused = metadata.message, metadata.refused
+    number = metadata.client_seq
     if message != _Q and number > load_i64(session + ouch.LAST_USER_REF_WORD):
         store_i64(session + ouch.LAST_USER_REF_WORD, number)
     if refused in (_R_DISABLE, _R_ENABLE):
@@ -531,25 +542,27 @@ def resume(note: Note, session: int) -> None:
 
 
 @kernel
-def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
+def complete(
+    order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
+) -> int:
     """As ouch42_in.complete."""
     if row == 0 or row.state == rows.DONE:
         return _IGNORE
-    if note.message == _U:
-        return _complete_replace(order, note, row, session)
+    if metadata.message == _U:
+        return _complete_replace(order, metadata, row, session)
     order.order_id = row.order_id
     order.symbol = row.symbol
-    if note.refused != 0:
+    if metadata.refused != 0:
         return _APPLICATION
-    lots = load_u32(note + notes.OWN + LIABLE)
+    lots = load_u32(metadata + command_metadata.OWN + LIABLE)
     now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
-    if note.message == _M:
-        side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+    if metadata.message == _M:
+        side, was = load_u8(metadata + command_metadata.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
         if (side == _B) != (was == _B) or lots > now:
-            note.refused = _R_REPLACE
+            metadata.refused = _R_REPLACE
             return _APPLICATION
         if lots >= now:
-            note.refused = _R_MODIFIED
+            metadata.refused = _R_MODIFIED
             order.qty_lots = row.leaves
             return _APPLICATION
     if lots >= now:
@@ -564,13 +577,15 @@ def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBloc
 
 
 @kernel
-def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
-    own, old = note + notes.OWN, row + rows.OWN
-    store_i64(session + ouch.LAST_USER_REF_WORD, note.client_seq)
+def _complete_replace(
+    order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
+) -> int:
+    own, old = metadata + command_metadata.OWN, row + rows.OWN
+    store_i64(session + ouch.LAST_USER_REF_WORD, metadata.client_seq)
     store_u8(own + CAPACITY, load_u8(old + CAPACITY))
     store_u8(own + CROSS, load_u8(old + CROSS))
     store_u8(own + SIDE, load_u8(old + SIDE))
-    refused = note.refused
+    refused = metadata.refused
     price4, liable = order.price_ticks, load_u32(own + LIABLE)
     scale = ouch.symbol_scale(session, row.symbol)
     aux = row.aux
@@ -603,7 +618,7 @@ def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: Se
             refused = _R_REPLACE
             order.kind = 0
             order.time_in_force = 0
-    note.refused = refused
+    metadata.refused = refused
     return _APPLICATION
 
 

@@ -3,9 +3,9 @@
 ``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
 """
 
-from openoutcry.order_entry import notes, ouch, ouch50_in, rows
+from openoutcry.order_entry import command_metadata, ouch, ouch50_in, rows
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Refusal as Throttle
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
 from openoutcry.order_entry.risk_reasons import code as risk_code
@@ -119,14 +119,19 @@ _GATEWAY_CODE = tuple(
 
 @kernel
 def encode(
-    event: EventRecord, row: OrderRow, session: SessionBlock, note: Note, out: int, room: int
+    event: EventRecord,
+    row: OrderRow,
+    session: SessionBlock,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
 ) -> int:
     """As ouch42_out.encode."""
     if room < MAX_BYTES:
         return NO_ROOM
     kind = event.kind
     if kind == _K_ACCEPTED:
-        return _accepted(event, row, session, note, out)
+        return _accepted(event, row, session, metadata, out)
     if kind == _K_FILLED:
         size = _begin(out, _SIZE_E, _E, session, load_u32(row + rows.TOKEN))
         store_be32(out + _EXECUTED.quantity, ouch.quantity32(event.qty_lots))
@@ -136,19 +141,19 @@ def encode(
         store_be16(out + _EXECUTED.appendage_bytes, 0)
         return size
     if kind in (_K_CANCELLED, _K_REDUCED, _K_EXPIRED):
-        return _canceled(event, row, session, note, out)
+        return _canceled(event, row, session, metadata, out)
     if kind == _K_REPLACED:
-        return _replaced(event, row, session, note, out)
+        return _replaced(event, row, session, metadata, out)
     if kind == _K_REJECTED:
-        return _rejected(event, row, session, note, out)
+        return _rejected(event, row, session, metadata, out)
     if kind == _K_REFRESHED:
         return _restated(event, row, session, out)
     if kind in (_K_REPEGGED, _K_CONVERTED):
         return _priority(event, row, session, out)
-    if kind == _K_COMPLETED and note != 0 and note.message == _C:
-        size = _begin(out, _SIZE_X, _X, session, note.client_seq)
-        store_any32(out + _MASS.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
-        store_any64(out + _MASS.symbol, load_any64(note + ouch50_in.MASS_SYMBOL))
+    if kind == _K_COMPLETED and metadata != 0 and metadata.message == _C:
+        size = _begin(out, _SIZE_X, _X, session, metadata.client_seq)
+        store_any32(out + _MASS.firm, load_any32(metadata + ouch50_in.OPTIONS + ouch50_in.FIRM))
+        store_any64(out + _MASS.symbol, load_any64(metadata + ouch50_in.MASS_SYMBOL))
         return size
     return 0
 
@@ -209,7 +214,9 @@ def _letter_option(at: int, tag: int, letter: int) -> int:
 
 
 @kernel
-def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
+def _accepted(
+    event: EventRecord, row: OrderRow, session: SessionBlock, metadata: int, out: int
+) -> int:
     """Its options are those of the order, in the order of their tags."""
     own = row + rows.OWN
     reference = event.seq
@@ -228,8 +235,8 @@ def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, note: in
     store_u8(out + _ACCEPTED.state, _L)
     ouch.copy14(out + _ACCEPTED.clordid, own + ouch50_in.CLORDID)
     at = out + _SIZE_A
-    if note != 0:
-        options = note + ouch50_in.OPTIONS
+    if metadata != 0:
+        options = metadata + ouch50_in.OPTIONS
         firm = load_u32(options + ouch50_in.FIRM)
         if firm != 0:
             store_any32(_option(at, _T_FIRM, 4), firm)
@@ -246,8 +253,10 @@ def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, note: in
 
 
 @kernel
-def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
-    if note == 0:
+def _replaced(
+    event: EventRecord, row: OrderRow, session: SessionBlock, metadata: int, out: int
+) -> int:
+    if metadata == 0:
         return 0
     own = row + rows.OWN
     reference = event.seq
@@ -255,7 +264,7 @@ def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: in
     if event.flags & _KEPT_PLACE and before != 0:
         reference = before
     store_i64(row + ouch.REFERENCE, reference)
-    size = _begin(out, _SIZE_U, _U, session, load_u32(note + notes.ORIG))
+    size = _begin(out, _SIZE_U, _U, session, load_u32(metadata + command_metadata.ORIG))
     store_be32(out + _REPLACED.user_ref, load_u32(row + rows.TOKEN))
     store_u8(out + _REPLACED.side, load_u8(own + ouch50_in.SIDE))
     store_be32(out + _REPLACED.quantity, ouch.quantity32(event.leaves_lots))
@@ -274,7 +283,9 @@ def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: in
 
 
 @kernel
-def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+def _canceled(
+    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+) -> int:
     user_ref, gone = load_u32(row + rows.TOKEN), ouch.quantity32(event.qty_lots)
     ouch.count_reduction(event, row)
     if event.reason == _SELF_TRADE:
@@ -283,18 +294,18 @@ def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, o
         store_u8(out + _AIQ.reason, _Q)
         store_be32(out + _AIQ.prevented, gone)
         store_be64(out + _AIQ.price, ouch.event_price4(event, session))
-        store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
+        store_u8(out + _AIQ.liquidity, _R if is_taker(event, metadata) else _A)
         mode = session.self_trade
         store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
         return size
     is_reduced = event.kind == _K_REDUCED
-    if is_reduced and note != 0 and note.message == _M:
-        side = load_u8(note + notes.OWN + ouch50_in.SIDE)
+    if is_reduced and metadata != 0 and metadata.message == _M:
+        side = load_u8(metadata + command_metadata.OWN + ouch50_in.SIDE)
         store_u8(row + rows.OWN + ouch50_in.SIDE, side)
         return _modified(session, user_ref, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, user_ref)
     store_be32(out + _CANCELED.quantity, gone)
-    store_u8(out + _CANCELED.reason, cancel_letter(event, note))
+    store_u8(out + _CANCELED.reason, cancel_letter(event, metadata))
     return size
 
 
@@ -335,11 +346,13 @@ def _restated(event: EventRecord, row: int, session: SessionBlock, out: int) -> 
 
 
 @kernel
-def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+def _rejected(
+    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+) -> int:
     """As of OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
-    if note == 0:
+    if metadata == 0:
         return 0
-    message, reason = note.message, event.reason
+    message, reason = metadata.message, event.reason
     if message in (_O, _U, _C):
         if message == _U and reason == _UNKNOWN_ORDER:
             return 0
@@ -348,19 +361,19 @@ def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, o
             code = _GATEWAY_CODE[ouch.gateway_bit(event)]
         elif reason == _RISK:
             code = _RISK_CODE[ouch.risk_bit(event)]
-        return _reject(session, note, code, out)
+        return _reject(session, metadata, code, out)
     if message not in (_X, _M) or reason == _UNKNOWN_ORDER:
         return 0
     ouch.count_returned(event, row)
-    return _begin(out, _SIZE_I, _I, session, load_u32(note + notes.ORIG))
+    return _begin(out, _SIZE_I, _I, session, load_u32(metadata + command_metadata.ORIG))
 
 
 @kernel
-def _reject(session: SessionBlock, note: Note, code: int, out: int) -> int:
-    size = _begin(out, _SIZE_J, _J, session, note.client_seq)
+def _reject(session: SessionBlock, metadata: CommandMetadata, code: int, out: int) -> int:
+    size = _begin(out, _SIZE_J, _J, session, metadata.client_seq)
     store_be16(out + _REJECTED.reason, code)
-    own = note + notes.OWN
-    if note.message in (_O, _U):
+    own = metadata + command_metadata.OWN
+    if metadata.message in (_O, _U):
         ouch.copy14(out + _REJECTED.clordid, own + ouch50_in.CLORDID)
     else:
         store_any64(out + _REJECTED.clordid, ouch.SPACES)
@@ -369,23 +382,25 @@ def _reject(session: SessionBlock, note: Note, code: int, out: int) -> int:
 
 
 @kernel
-def refuse(note: Note, order: OrderRecord, session: SessionBlock, out: int, room: int) -> int:
+def refuse(
+    metadata: CommandMetadata, order: OrderRecord, session: SessionBlock, out: int, room: int
+) -> int:
     """As ouch42_out.refuse; disable, enable and query are answered in this way, too."""
     if room < MAX_BYTES:
         return NO_ROOM
-    message, refused = note.message, note.refused
+    message, refused = metadata.message, metadata.refused
     if refused == _R_QUERIED:
-        return _begin(out, _SIZE_Q, _Q, session, note.client_seq)
+        return _begin(out, _SIZE_Q, _Q, session, metadata.client_seq)
     if refused in (_R_DISABLE, _R_ENABLE):
         kind = _G if refused == _R_DISABLE else _K
-        size = _begin(out, _SIZE_G, kind, session, note.client_seq)
-        store_any32(out + _ENTRY.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
+        size = _begin(out, _SIZE_G, kind, session, metadata.client_seq)
+        store_any32(out + _ENTRY.firm, load_any32(metadata + ouch50_in.OPTIONS + ouch50_in.FIRM))
         return size
     if message in (_X, _M):
-        orig = load_u32(note + notes.ORIG)
+        orig = load_u32(metadata + command_metadata.ORIG)
         if refused != _R_MODIFIED:
             return _begin(out, _SIZE_I, _I, session, orig)
-        side = load_u8(note + notes.OWN + ouch50_in.SIDE)
+        side = load_u8(metadata + command_metadata.OWN + ouch50_in.SIDE)
         ouch.set_side(session, ouch50_in.SIDE, side)
         return _modified(session, orig, side, order.qty_lots, out)
-    return _reject(session, note, _REFUSAL_CODE[refused], out)
+    return _reject(session, metadata, _REFUSAL_CODE[refused], out)

@@ -1,6 +1,6 @@
 """What the protocols call text: printable ASCII, from the space to the tilde.
 
-Everything that a participant names goes through :func:`is_printable` before a record or a note
+Everything that a participant names goes through :func:`is_printable` before a record or metadata
 keeps it; what does not pass is refused by the protocol's own reject.
 """
 

@@ -61,8 +61,8 @@ ROW_DTYPE = np.dtype(
     ]
 )
 """order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
-last event told · state: see below · client_seq, token, own: the note's of the order · chain: number
-of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·
+last event told · state: see below · client_seq, token, own: the metadata's of the order · chain:
+number of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·
 replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
 of the last command whose answer speaks of this row · number: this row's · current: in a root,
 number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row

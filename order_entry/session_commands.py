@@ -1,14 +1,22 @@
 """A session's message becomes a command: throttled, its names looked up, noted, put on the lane."""
 
-from openoutcry.order_entry import apply, notes, ouch, session_words, soupbin, stream, tokens
+from openoutcry.order_entry import (
+    apply,
+    command_metadata,
+    ouch,
+    session_words,
+    soupbin,
+    stream,
+    tokens,
+)
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
@@ -126,18 +134,18 @@ def charge(session: SessionBlock, now: int, messages: int) -> None:
 
 
 @kernel
-def is_cancel(session: SessionBlock, order: OrderRecord, note: Note) -> bool:
+def is_cancel(session: SessionBlock, order: OrderRecord, metadata: CommandMetadata) -> bool:
     """A decoded message cancels; OUCH's X becomes one, or a reduction, when its order is found."""
     kind = order.kind
     is_ouch = session.protocol <= OUCH50
-    return kind in (CANCEL, MASS_CANCEL) or (is_ouch and note.message == OUCH_CANCEL)
+    return kind in (CANCEL, MASS_CANCEL) or (is_ouch and metadata.message == OUCH_CANCEL)
 
 
 @kernel
-def is_replace(session: SessionBlock, order: OrderRecord, note: Note) -> bool:
+def is_replace(session: SessionBlock, order: OrderRecord, metadata: CommandMetadata) -> bool:
     """A decoded message replaces; OUCH's U becomes a command when its order is found."""
     is_ouch = session.protocol <= OUCH50
-    return order.kind == REPLACE or (is_ouch and note.message == OUCH_REPLACE)
+    return order.kind == REPLACE or (is_ouch and metadata.message == OUCH_REPLACE)
 
 
 @kernel
@@ -161,129 +169,137 @@ def handle_message(
 ) -> int:
     """A whole message: an application message becomes a command; returns what ``decode`` does."""
     region = RegionHeader(context.region)
-    mask = region.note_mask
+    mask = region.metadata_mask
     seq = region.lane_seq + 1
-    note = notes.note_at(region.notes, mask, seq)
+    metadata = command_metadata.metadata_at(region.metadata, mask, seq)
     order = OrderRecord(region.orders + 64 * (seq & mask))
-    notes.clear_note(note)
+    command_metadata.clear_metadata(metadata)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
     order.participant = session.participant
     epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
     order.rx_ts_ns = now + epoch_offset
     disabled = load_i64(session + ouch.DISABLED_WORD)
-    kind = apply.call5(load_i64(codec + apply.CODEC_DECODE), message, size, session, order, note)
+    kind = apply.call5(
+        load_i64(codec + apply.CODEC_DECODE), message, size, session, order, metadata
+    )
     if kind != APPLICATION:
         charge_session_message(session, kind, now)
         return kind
     apply.add(session + session_block.MESSAGES, 1)
-    note.session = session.index
-    note.protocol = session.protocol
-    if not take_token(session, now, is_cancel(session, order, note)):
+    metadata.session = session.index
+    metadata.protocol = session.protocol
+    if not take_token(session, now, is_cancel(session, order, metadata)):
         apply.add(session + session_block.THROTTLED, 1)
-        note.refused = THROTTLED
+        metadata.refused = THROTTLED
         if session.protocol == OUCH50:
             store_i64(session + ouch.DISABLED_WORD, disabled)
     else:
-        if note.refused == MASS_STATUS:
+        if metadata.refused == MASS_STATUS:
             charge(session, now, session.open_orders)
         # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
         # it (section 2.2).
-        asks = note.refused == 0 or (note.orig_bytes != 0 and session.protocol <= OUCH50)
-        if asks and resolve(region, session, codec, order, note) == IGNORE:
+        asks = metadata.refused == 0 or (metadata.orig_bytes != 0 and session.protocol <= OUCH50)
+        if asks and resolve(region, session, codec, order, metadata) == IGNORE:
             return IGNORE
-    refused = note.refused
+    refused = metadata.refused
     if refused != 0:
         if apply.is_fix(session.protocol):
-            find_named(region, session, note)
+            find_named(region, session, metadata)
         if refused != STATUS and refused != MASS_STATUS:
             apply.add(session + session_block.REFUSED, 1)
         order.kind = 0
         order.order_id = 0
-    publish(context, seq, order, note)
+    publish(context, seq, order, metadata)
     return STREAM_FULL if stream.is_nearly_full(StreamHeader(session.stream), LAST) else kind
 
 
 @kernel_outlined
-def find_named(region: RegionHeader, session: SessionBlock, note: Note) -> None:
+def find_named(region: RegionHeader, session: SessionBlock, metadata: CommandMetadata) -> None:
     """The order that a refused FIX message names, if there is one: its answer says how that is."""
     table, index = TokenTable(region.tokens), session.index
     number = 0
-    if note.orig_bytes != 0:
-        number = tokens.number_of(table, index, note + notes.ORIG)
-    elif note.refused == STATUS:
-        number = tokens.number_of(table, index, note + notes.TOKEN)
+    if metadata.orig_bytes != 0:
+        number = tokens.number_of(table, index, metadata + command_metadata.ORIG)
+    elif metadata.refused == STATUS:
+        number = tokens.number_of(table, index, metadata + command_metadata.TOKEN)
     rows, mask = region.rows, region.row_mask
     if number != 0 and order_rows.find_row(rows, mask, number) == 0:
         number = 0
-    note.row = number
+    metadata.row = number
 
 
 @kernel_outlined
 def resolve(
-    region: RegionHeader, session: SessionBlock, codec: int, order: OrderRecord, note: Note
+    region: RegionHeader,
+    session: SessionBlock,
+    codec: int,
+    order: OrderRecord,
+    metadata: CommandMetadata,
 ) -> int:
     """What the message's names mean: its order's number and row; why it is refused, if it is, goes
-    into the note.  Returns IGNORE for what the protocol passes over in silence."""
+    into the metadata.  Returns IGNORE for what the protocol passes over in silence."""
     table, index = TokenTable(region.tokens), session.index
     rows, mask = region.rows, region.row_mask
-    is_taken = note.token_bytes != 0
-    is_taken = is_taken and tokens.number_of(table, index, note + notes.TOKEN) != 0
+    is_taken = metadata.token_bytes != 0
+    is_taken = is_taken and tokens.number_of(table, index, metadata + command_metadata.TOKEN) != 0
     if order.kind == NEW:
         most = session.max_open
         if is_taken:
-            return duplicate(session, note)
+            return duplicate(session, metadata)
         # What never rests takes no place: at its limit a session can still close out.
         stays = order.time_in_force & TIF_MASK not in (IOC, FOK)
         if stays and most > 0 and session.open_orders >= most:
-            note.refused = TOO_MANY_OPEN
+            metadata.refused = TOO_MANY_OPEN
         elif stream.is_nearly_full(StreamHeader(session.stream), RESERVED):
-            note.refused = VENUE_FULL
+            metadata.refused = VENUE_FULL
         else:
-            new_number(region, index, order, note)
+            new_number(region, index, order, metadata)
         return APPLICATION
-    if note.orig_bytes == 0:
+    if metadata.orig_bytes == 0:
         return APPLICATION
-    row = order_rows.find_row(rows, mask, tokens.number_of(table, index, note + notes.ORIG))
+    row = order_rows.find_row(
+        rows, mask, tokens.number_of(table, index, metadata + command_metadata.ORIG)
+    )
     if row != 0 and not is_workable(rows, mask, row):
         row = OrderRow(0)
         if session.protocol > OUCH50:
-            note.refused = TOO_LATE
+            metadata.refused = TOO_LATE
     if is_taken:
-        return duplicate(session, note)
+        return duplicate(session, metadata)
     if (
         row != 0
-        and is_replace(session, order, note)
+        and is_replace(session, order, metadata)
         and order_rows.is_being_replaced(rows, mask, row)
     ):
         # Its quantity would count from an order that the other replace has made another one.
         if session.protocol <= OUCH50:
             return IGNORE
-        note.refused = PENDING
+        metadata.refused = PENDING
     complete = load_i64(codec + apply.CODEC_COMPLETE)
-    if complete != 0 and apply.call4(complete, order, note, row, session) == IGNORE:
+    if complete != 0 and apply.call4(complete, order, metadata, row, session) == IGNORE:
         return IGNORE
     if row == 0:
-        note.refused = max(note.refused, UNKNOWN_ORDER)
+        metadata.refused = max(metadata.refused, UNKNOWN_ORDER)
         return APPLICATION
-    note.row = row.number
-    if note.refused == 0:
+    metadata.row = row.number
+    if metadata.refused == 0:
         if order.kind == REPLACE:
-            new_number(region, index, order, note)
-        elif note.token_bytes != 0 and session.protocol > OUCH50:
-            note.flags |= notes.FLAG_TOKEN
+            new_number(region, index, order, metadata)
+        elif metadata.token_bytes != 0 and session.protocol > OUCH50:
+            metadata.flags |= command_metadata.FLAG_TOKEN
     return APPLICATION
 
 
 @kernel
-def duplicate(session: SessionBlock, note: Note) -> int:
+def duplicate(session: SessionBlock, metadata: CommandMetadata) -> int:
     """A token that is taken: OUCH ignores the message, FIX rejects it, or tells how the order is
     where it says itself that it may have been sent before."""
     if session.protocol <= OUCH50:
         return IGNORE
-    is_resend = note.flags & fix_decode.POSS_RESEND != 0
-    status = is_resend and note.message == fix_decode.D
-    note.refused = STATUS if status else DUPLICATE
+    is_resend = metadata.flags & fix_decode.POSS_RESEND != 0
+    status = is_resend and metadata.message == fix_decode.D
+    metadata.refused = STATUS if status else DUPLICATE
     return APPLICATION
 
 
@@ -298,26 +314,30 @@ def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
 
 
 @kernel_outlined
-def new_number(region: RegionHeader, session: int, order: OrderRecord, note: Note) -> None:
+def new_number(
+    region: RegionHeader, session: int, order: OrderRecord, metadata: CommandMetadata
+) -> None:
     """Give the message of the session (its index) a row of its own; a replace's core order stays
     the same."""
     table, rows = TokenTable(region.tokens), region.rows
     last, answered_seq = region.last_number, region.answered_seq
     number = order_rows.next_number(rows, region.row_mask, last, answered_seq)
     if number == 0 or not tokens.has_room_for(table, session):
-        note.refused = VENUE_FULL
+        metadata.refused = VENUE_FULL
         return
     if order.kind == NEW:
         order.order_id = order_rows.ORDER_BIT | number
-    note.row = number
-    note.flags |= notes.FLAG_NEW_ROW
+    metadata.row = number
+    metadata.flags |= command_metadata.FLAG_NEW_ROW
 
 
 @kernel_outlined
-def publish(context: SessionsContext, seq: int, order: OrderRecord, note: Note) -> None:
+def publish(
+    context: SessionsContext, seq: int, order: OrderRecord, metadata: CommandMetadata
+) -> None:
     """Let rows and tokens know the command, and put it on the lane."""
     region = RegionHeader(context.region)
-    apply.apply_command(region, order, note)
+    apply.apply_command(region, order, metadata)
     region.lane_seq = seq
     ring = context.lane_ring
     slot = slot_address(ring, context.lane_mask, seq)
@@ -334,30 +354,33 @@ def internal(
     if context.closed != 0 or lane_room(context) < 1:
         return 0
     region = RegionHeader(context.region)
-    mask = region.note_mask
+    mask = region.metadata_mask
     seq = region.lane_seq + 1
-    note = notes.note_at(region.notes, mask, seq)
+    metadata = command_metadata.metadata_at(region.metadata, mask, seq)
     order = OrderRecord(region.orders + 64 * (seq & mask))
-    notes.clear_note(note)
+    command_metadata.clear_metadata(metadata)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
-    note.session = session.index
-    note.protocol = session.protocol
-    note.message = message
-    note.flags = notes.FLAG_INTERNAL
-    if message == notes.LOGGED_IN:
+    metadata.session = session.index
+    metadata.protocol = session.protocol
+    metadata.message = message
+    metadata.flags = command_metadata.FLAG_INTERNAL
+    if message == command_metadata.LOGGED_IN:
         for offset in range(0, 24, 8):
-            store_i64(note + notes.OWN + offset, load_i64(session + session_block.SOURCE + offset))
+            store_i64(
+                metadata + command_metadata.OWN + offset,
+                load_i64(session + session_block.SOURCE + offset),
+            )
     order.participant = session.participant
     order.kind = kind
     if number != 0:
         row = order_rows.row_of(region.rows, region.row_mask, number)
         order.order_id = row.order_id
         order.symbol = row.symbol
-        note.row = number
+        metadata.row = number
     epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
     order.rx_ts_ns = stage_words.now_ns(context) + epoch_offset
-    publish(context, seq, order, note)
+    publish(context, seq, order, metadata)
     return 1
 
 
@@ -372,7 +395,7 @@ def journal_login(context: SessionsContext, session: SessionBlock) -> int:
     """Journal a connection and its address before any command that arrives over it; 0 while the
     lane has no room for that."""
     if session.login_unjournaled != 0:
-        if journal_session_event(context, session, notes.LOGGED_IN) == 0:
+        if journal_session_event(context, session, command_metadata.LOGGED_IN) == 0:
             return 0
         session.login_unjournaled = 0
     return 1
@@ -423,14 +446,14 @@ def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
     one by one."""
     is_fix = apply.is_fix(session.protocol)
     if session.cancel_mode == CANCEL_NONE and not is_fix:
-        if journal_session_event(context, session, notes.LOST) != 0:
+        if journal_session_event(context, session, command_metadata.LOST) != 0:
             session.lost_ns = 0
     elif session.cancel_mode == CANCEL_ALL and session.sole_order_source == 1:
-        if internal(context, session, notes.LOST, DISCONNECT, 0) != 0:
+        if internal(context, session, command_metadata.LOST, DISCONNECT, 0) != 0:
             session.lost_ns = 0
     else:
         region = RegionHeader(context.region)
-        if journal_session_event(context, session, notes.LOST) != 0:
+        if journal_session_event(context, session, command_metadata.LOST) != 0:
             session.lost_ns = 0
             session.sweep = 1
             session.sweep_end = region.last_number
@@ -454,7 +477,11 @@ def sweep(context: SessionsContext, session: SessionBlock) -> None:
             goes = mode == CANCEL_ALL or (mode == CANCEL_DAY and row.time_in_force & 15 == DAY)
             if is_fix and row.flags & fix_decode.CANCEL_ON_LOSS:
                 goes = True
-            if live and goes and internal(context, session, notes.LOST, CANCEL, number) == 0:
+            if (
+                live
+                and goes
+                and internal(context, session, command_metadata.LOST, CANCEL, number) == 0
+            ):
                 break
         place += 1
     session.sweep = 0 if place >= count else place + 1

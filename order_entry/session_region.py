@@ -1,10 +1,10 @@
-"""The session region: a segment of memory with blocks, rows, notes and tokens of all sessions.
+"""The session region: a segment of memory with blocks, rows, metadata and tokens of all sessions.
 
 ::
 
     byte 0      the words below
     then        blocks, from index 0 (nobody's) | bytes received, a buffer a session | order rows
-                | notes and the commands they belong to, by lane sequence | drop copies | tokens
+                | metadata and the commands they belong to, by lane sequence | drop copies | tokens
 
 Everything that must outlive the process of the sessions is here or in the stream stores; what the
 journal does not have yet, it has from here.
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry import notes, ouch, rows, session, sums, tokens
+from openoutcry.order_entry import command_metadata, ouch, rows, session, sums, tokens
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.layout import Layout, area, i64
 
@@ -28,9 +28,9 @@ class RegionHeader(Layout, size_bytes=4096):
     blocks: int = i64("address of the sessions' blocks")
     rows: int = i64("address of the order rows")
     row_mask: int = i64("their number, less one")
-    notes: int = i64("address of the notes")
+    metadata: int = i64("address of the metadata")
     orders: int = i64("address of their commands")
-    note_mask: int = i64("their number, less one")
+    metadata_mask: int = i64("their number, less one")
     tokens: int = i64("address of the table of tokens")
     last_number: int = i64("last number that an order was given")
     lane_seq: int = i64("last command of the lane that rows and tokens know")
@@ -61,9 +61,9 @@ SESSION_COUNT = RegionHeader.offset("session_count")
 BLOCKS = RegionHeader.offset("blocks")
 ROWS = RegionHeader.offset("rows")
 ROW_MASK = RegionHeader.offset("row_mask")
-NOTES = RegionHeader.offset("notes")
+METADATA = RegionHeader.offset("metadata")
 ORDERS = RegionHeader.offset("orders")
-NOTE_MASK = RegionHeader.offset("note_mask")
+METADATA_MASK = RegionHeader.offset("metadata_mask")
 TOKENS = RegionHeader.offset("tokens")
 LAST_NUMBER = RegionHeader.offset("last_number")
 LANE_SEQ = RegionHeader.offset("lane_seq")
@@ -92,13 +92,13 @@ class WaitingCommand(Layout, size_bytes=256):
     lane: int = i64("its lane sequence")
     rx: int = i64("when it came, ns since the epoch")
     order: int = area(64, "its record", at=64)
-    note: int = area(128, "its note")
+    metadata: int = area(128, "its metadata")
 
 
 WAIT_SEQ = WaitingCommand.offset("seq")
 WAIT_LANE = WaitingCommand.offset("lane")
 WAIT_ORDER = WaitingCommand.offset("order")
-WAIT_NOTE = WaitingCommand.offset("note")
+WAIT_METADATA = WaitingCommand.offset("metadata")
 
 WAIT_BYTES = 256
 COPY_SESSIONS = 1024
@@ -110,11 +110,11 @@ PARTICIPANTS = 1 << 16
 
 
 class Sizes(NamedTuple):
-    """Capacities: rows, notes and tokens are powers of two."""
+    """Capacities: rows, metadata and tokens are powers of two."""
 
     sessions: int
     rows: int
-    notes: int
+    metadata: int
     tokens: int
     copies: bool = False
     """Whether there are drop copies,"""
@@ -129,12 +129,12 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "blocks": (sizes.sessions + 1) * session.BLOCK_BYTES,
         "input": (sizes.sessions + 1) * INPUT_BYTES,
         "rows": sizes.rows * rows.ROW_BYTES,
-        "notes": sizes.notes * notes.NOTE_BYTES,
-        "orders": sizes.notes * ORDER_BYTES,
+        "metadata": sizes.metadata * command_metadata.METADATA_BYTES,
+        "orders": sizes.metadata * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
         "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
         "waiting": sizes.waiting * WAIT_BYTES,
-        "lanes": sizes.notes if sizes.waiting else 0,
+        "lanes": sizes.metadata if sizes.waiting else 0,
         "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
     at, offsets = HEAD_BYTES, {}
@@ -163,9 +163,9 @@ class SessionRegion:
         self._set(BLOCKS, address["blocks"])
         self._set(ROWS, address["rows"])
         self._set(ROW_MASK, sizes.rows - 1)
-        self._set(NOTES, address["notes"])
+        self._set(METADATA, address["metadata"])
         self._set(ORDERS, address["orders"])
-        self._set(NOTE_MASK, sizes.notes - 1)
+        self._set(METADATA_MASK, sizes.metadata - 1)
         self._set(TOKENS, address["tokens"])
         self._set(COPY_MASKS, address["copies"])
         self._set(SUMS, address["sums"])
@@ -233,12 +233,12 @@ class SessionRegion:
         lanes = self.waiting[self.waiting[:, WAIT_SEQ // 8] != 0, WAIT_LANE // 8]
         begin, end = self._at["lanes"] // 8, self._at["tokens"] // 8
         if len(lanes):
-            self.words[begin:end].view(np.uint8)[lanes & self[NOTE_MASK]] = 1
+            self.words[begin:end].view(np.uint8)[lanes & self[METADATA_MASK]] = 1
             self._set(ANSWERED_SEQ, min(self[ANSWERED_SEQ], int(lanes.min()) - 1))
 
     def clear(self) -> None:
         """No order, no token, nothing told: where making it again from the journal begins."""
-        begin, end = self._at["rows"] // 8, self._at["notes"] // 8
+        begin, end = self._at["rows"] // 8, self._at["metadata"] // 8
         self.words[begin:end] = 0
         begin, end = self._at["sums"] // 8, self._at["tokens"] // 8
         self.words[begin:end] = 0

@@ -14,8 +14,8 @@ from typing import Any
 
 from openoutcry.order_entry import (
     apply,
+    command_metadata,
     delays,
-    notes,
     rows,
     session_commands,
     session_region,
@@ -25,9 +25,9 @@ from openoutcry.order_entry import copies as drop_copies
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import stream as stream_store
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
@@ -94,17 +94,17 @@ def take_events(context: SessionsContext) -> int:
         at = 8 * (event.cause_seq & mask)
         origin = load_i64(context.lane_words + at)
         rx_ts_ns = load_i64(context.received + at) + offset
-        note, order = Note(0), OrderRecord(0)
+        metadata, order = CommandMetadata(0), OrderRecord(0)
         if origin & (NUMBERS - 1) == session_words.LANE:
-            note_mask = region.note_mask
-            note = notes.note_at(region.notes, note_mask, origin >> SHIFT)
-            order = OrderRecord(region.orders + 64 * (origin >> SHIFT & note_mask))
-        of_session = note != 0 or event.order_id & rows.ORDER_BIT != 0
+            metadata_mask = region.metadata_mask
+            metadata = command_metadata.metadata_at(region.metadata, metadata_mask, origin >> SHIFT)
+            order = OrderRecord(region.orders + 64 * (origin >> SHIFT & metadata_mask))
+        of_session = metadata != 0 or event.order_id & rows.ORDER_BIT != 0
         if not (all_count or of_session):
             continue
         region.at_lane_seq = origin >> SHIFT
-        receiver = drop_copies.publish_event(region, codecs, event, order, note, rx_ts_ns)
-        if note != 0:
+        receiver = drop_copies.publish_event(region, codecs, event, order, metadata, rx_ts_ns)
+        if metadata != 0:
             delays.mark_reported(region, origin >> SHIFT)
         if receiver != 0:
             mark_dirty(context, apply.block_of(region, receiver))
@@ -263,12 +263,12 @@ def close_connection(context: SessionsContext, session: SessionBlock) -> None:
 @kernel_outlined
 def lose(context: SessionsContext, session: SessionBlock) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
-    note_loss(context, session)
+    mark_lost(context, session)
     close_connection(context, session)
 
 
 @kernel_outlined
-def note_loss(context: StageContext, session: SessionBlock) -> None:
+def mark_lost(context: StageContext, session: SessionBlock) -> None:
     if session.fd < 0 or session.state != session_block.CONNECTED:
         return
     # A FIX connection whose Logon was not accepted changes nothing of what was before.
@@ -484,9 +484,9 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
         fault(context, session)
     elif result in (LOGOUT, DISCONNECTING):
         if result == LOGOUT:
-            session_commands.journal_session_event(context, session, notes.LOGGED_OUT)
+            session_commands.journal_session_event(context, session, command_metadata.LOGGED_OUT)
         else:
-            note_loss(context, session)
+            mark_lost(context, session)
         session.state = session_block.ENDING
         session.input_length = 0
         set_pending(context, session, 0)
@@ -539,7 +539,9 @@ def switch(context: StageContext, session: SessionBlock) -> None:
     if is_off != (session.killed != 0):
         if (
             session_commands.journal_session_event(
-                SessionsContext(context), session, notes.KILLED if is_off else notes.ENABLED
+                SessionsContext(context),
+                session,
+                command_metadata.KILLED if is_off else command_metadata.ENABLED,
             )
             == 0
         ):

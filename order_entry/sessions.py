@@ -20,7 +20,14 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import apply, copies, notes, session, session_region, session_words
+from openoutcry.order_entry import (
+    apply,
+    command_metadata,
+    copies,
+    session,
+    session_region,
+    session_words,
+)
 from openoutcry.order_entry import session_stage as stage
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.acceptor import Acceptor
@@ -124,13 +131,13 @@ class Sessions(State):
             with self._naming(port):
                 listener.bind((port.host, port.port))
 
-    def listen(self, note: Callable[[str], None]) -> None:
+    def listen(self, report: Callable[[str], None]) -> None:
         """Open the ports, whose addresses are taken, and note each."""
         for listener, port in zip(self.listeners, self.spec.ports, strict=True):
             with self._naming(port):
                 listener.listen(BACKLOG)
             host, number = listener.getsockname()[:2]
-            note(f"{port.protocol.name} on {host}:{number}")
+            report(f"{port.protocol.name} on {host}:{number}")
         self.is_open = True
 
     @staticmethod
@@ -156,18 +163,18 @@ class Sessions(State):
 
         self.acceptor_pid = fork(run, STOP_SIGNALS, "acceptor")
 
-    def poll(self, note: Callable[[str], None]) -> None:
+    def poll(self, report: Callable[[str], None]) -> None:
         """Start the acceptor again if it died; report how many messages had no room."""
         if self.region[session_region.UNREPORTED_EVENTS] > 2 * self.unreported_events:
             self.unreported_events = self.region[session_region.UNREPORTED_EVENTS]
-            note(
+            report(
                 f"{self.unreported_events:,} messages could not be sent: a session's stream is full"
             )
         if not self.acceptor_pid:
             return
         pid, status = os.waitpid(self.acceptor_pid, os.WNOHANG)
         if pid:
-            note(f"the acceptor (pid {pid}) ended with {status}: restarted")
+            report(f"the acceptor (pid {pid}) ended with {status}: restarted")
             self.open_doors()
 
     def close(self) -> None:
@@ -180,14 +187,19 @@ class Sessions(State):
 
     # The journal.
 
-    def note_of(self, most: int) -> Callable[[npt.NDArray[np.int64]], dict[str, Any]]:
-        """Return what the journal stage calls for the note of a block of at most ``most`` commands,
-        with their lane words."""
+    def metadata_of(self, most: int) -> Callable[[npt.NDArray[np.int64]], dict[str, Any]]:
+        """Return what the journal stage calls for the metadata of a block of at most ``most``
+        commands, with their lane words."""
         count = len(self.spec.sessions)
-        packer = notes.NotePacker(
-            self.region[session_region.NOTES], self.region[session_region.NOTE_MASK], count, most
+        packer = command_metadata.MetadataPacker(
+            self.region[session_region.METADATA],
+            self.region[session_region.METADATA_MASK],
+            count,
+            most,
         )
-        return lambda words: {notes.NOTES: packer.pack(lane_seqs(words, session_words.LANE))}
+        return lambda words: {
+            command_metadata.BLOCK_KEY: packer.pack(lane_seqs(words, session_words.LANE))
+        }
 
     # The stage.
 
@@ -244,14 +256,21 @@ class Sessions(State):
         assert noted <= published
         if not region[session_region.DAY_BEGUN]:
             apply.begin_day(RegionHeader.of(region.address))
-        note = np.zeros(1, np.int64)
+        metadata = np.zeros(1, np.int64)
         for seq in range(noted + 1, published + 1):
-            at = seq & region[session_region.NOTE_MASK]
-            note[0] = region[session_region.NOTES] + notes.NOTE_BYTES * at
+            at = seq & region[session_region.METADATA_MASK]
+            metadata[0] = region[session_region.METADATA] + command_metadata.METADATA_BYTES * at
             order = region[session_region.ORDERS] + session_region.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
             copies.apply_batch(
-                RegionHeader.of(region.address), codecs, order, 1, note.ctypes.data, 0, 0, event_seq
+                RegionHeader.of(region.address),
+                codecs,
+                order,
+                1,
+                metadata.ctypes.data,
+                0,
+                0,
+                event_seq,
             )
         region.words[session_region.LANE_SEQ // 8] = published
         region.words[session_region.EVENT_SEQ // 8] = event_seq

@@ -1,6 +1,6 @@
 """What the sessions of a run know and were told, as a function of the journal.
 
-Rows and tokens are made again from the journal's commands and notes, streams from these and the
+Rows and tokens are made again from the journal's commands and metadata, streams from these and the
 events that a matcher of its own makes of the commands; from a checkpoint (sessions_checkpoint.py)
 where there is one.  The stage has one, and whoever makes checkpoints another beside it.
 """
@@ -15,9 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.order_entry import apply as apply_kernels
+from openoutcry.order_entry import (
+    command_metadata,
+    drop_copy,
+    ouch42,
+    ouch50,
+    session,
+    session_region,
+)
 from openoutcry.order_entry import copies as drop_copies
-from openoutcry.order_entry import drop_copy, ouch42, ouch50, session, session_region
-from openoutcry.order_entry import notes as command_notes
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
@@ -72,13 +78,13 @@ class SessionsError(OutcryError):
     """The sessions of a venue cannot be as they are asked for."""
 
 
-def sizes_of(spec: SessionsSpec, notes: int) -> session_region.Sizes:
-    """Of the region; ``notes``: commands of the lane that may be under way, a power of two."""
+def sizes_of(spec: SessionsSpec, metadata: int) -> session_region.Sizes:
+    """Of the region; ``metadata``: commands of the lane that may be under way, a power of two."""
     spoken = {row.protocol for row in spec.sessions}
     return session_region.Sizes(
         len(spec.sessions),
         spec.row_capacity,
-        notes,
+        metadata,
         spec.token_capacity,
         not spoken.isdisjoint(DROP_COPIES),
         Protocol.FIX_DROP_COPY in spoken,
@@ -123,7 +129,7 @@ class State:
         """When the latest command came."""
         self.block_count, self.last_block = 0, -1
         """Blocks of the journal whose commands were applied, and the last of them."""
-        self._notes, self._block = BlockNotes(), -1
+        self._metadata, self._block = BlockMetadata(), -1
         self.symbols = session.Symbols(instruments, spec.price_decimals)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
@@ -206,10 +212,10 @@ class State:
 
     def apply(self, batch: Batch, event_seq: int) -> int:
         """Commands of one block with their events up to ``event_seq``; returns how many had a
-        note."""
+        metadata."""
         if batch.header.block_index != self._block:
             self._block = batch.header.block_index
-            self._notes = BlockNotes.of(batch, len(self.streams))
+            self._metadata = BlockMetadata.of(batch, len(self.streams))
         commands, events = batch.commands, batch.events
         if not len(commands):
             return 0
@@ -217,7 +223,7 @@ class State:
             self.block_count, self.last_block = self.block_count + 1, self._block
         self.max_ts_ns = max(self.max_ts_ns, int(commands["rx_ts_ns"].max()))
         first = int(commands["seq"][0]) - batch.header.first_seq
-        addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
+        addresses = np.ascontiguousarray(self._metadata.addresses[first : first + len(commands)])
         return int(
             drop_copies.apply_batch(
                 RegionHeader.of(self.region.address),
@@ -274,24 +280,28 @@ class FixSession:
         self.numbers.resume(self.block, day, self.stream.count)
 
 
-class BlockNotes:
-    """The notes of one block's commands, by the command's place in it."""
+class BlockMetadata:
+    """The metadata of one block's commands, by the command's place in it."""
 
     def __init__(self, count: int = 0) -> None:
         self.addresses = np.zeros(count, np.int64)
-        self.notes = np.zeros(0, command_notes.NOTE_DTYPE)
+        self.metadata = np.zeros(0, command_metadata.METADATA_DTYPE)
 
     @classmethod
-    def of(cls, batch: Batch, sessions: int) -> "BlockNotes":
-        block_notes = cls(batch.header.record_count)
-        text = batch.block.note.get(command_notes.NOTES, "") if batch.header.record_count else ""
+    def of(cls, batch: Batch, sessions: int) -> "BlockMetadata":
+        block_metadata = cls(batch.header.record_count)
+        text = (
+            batch.block.note.get(command_metadata.BLOCK_KEY, "")
+            if batch.header.record_count
+            else ""
+        )
         if text:
-            indices, block_notes.notes = command_notes.unpack(
+            indices, block_metadata.metadata = command_metadata.unpack(
                 text, batch.header.record_count, sessions
             )
-            places = np.arange(len(indices)) * command_notes.NOTE_BYTES
-            block_notes.addresses[indices] = block_notes.notes.ctypes.data + places
-        return block_notes
+            places = np.arange(len(indices)) * command_metadata.METADATA_BYTES
+            block_metadata.addresses[indices] = block_metadata.metadata.ctypes.data + places
+        return block_metadata
 
 
 def check(spec: SessionsSpec) -> None:

@@ -13,7 +13,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Protocol(IntEnum):
-    """What a session speaks (``protocol`` of a note, a row and a session's block)."""
+    """What a session speaks (``protocol`` of metadata, a row and a session's block)."""
 
     OUCH42 = 1
     OUCH50 = 2

@@ -1,15 +1,17 @@
 # (intrinsics have no types that mypy could see)
-"""Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a NOTE.
+"""Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a
+CommandMetadata.
 
 The callers' tables (ClOrdID to order, order rows) are not looked into here; :mod:`.resolve`
 completes a cancel or replace from the row of its order.
 """
 
+import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.session as block
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.text import (
@@ -24,7 +26,6 @@ from openoutcry.order_entry.fix.text import (
     store_word,
 )
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
@@ -44,14 +45,14 @@ KIND, SIDE, ORDER_TYPE, TIF = (
 MAX_TOKEN, MAX_ACCOUNT, MAX_SYMBOL = 36, 16, 8
 D, F, G, H, Q, AF = ord("D"), ord("F"), ord("G"), ord("H"), ord("q"), 0x4641
 MASS_STATUS = ord("A")
-"""``message`` of the note of an AF, whose type has two letters."""
+"""``message`` of the metadata of an AF, whose type has two letters."""
 
-# The note's own bytes (and the row's): the characters as they came, to be said back.
+# The metadata's own bytes (and the row's): the characters as they came, to be said back.
 HANDL_INST, SIDE_CHAR, TYPE_CHAR, TIF_CHAR, EXEC_INST, ACCOUNT = 0, 1, 2, 3, 4, 8
 EXEC_INST_BYTES = 4
 copy_token, copy_account = padded_copy(40), padded_copy(MAX_ACCOUNT)
 CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
-"""``flags`` of the note: ExecInst ``o``; PossResend; a replace that names a new ``aux``."""
+"""``flags`` of the metadata: ExecInst ``o``; PossResend; a replace that names a new ``aux``."""
 
 # What ExecInst asks for, a bit each.
 POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
@@ -122,10 +123,10 @@ def rejected(fields: FixFields, reason: int, tag: int) -> int:
 
 
 @kernel
-def refuse_note(note: Note, refusal: int) -> None:
+def mark_refused(metadata: CommandMetadata, refusal: int) -> None:
     """The first refusal stands."""
-    if note.refused == 0:
-        note.refused = refusal
+    if metadata.refused == 0:
+        metadata.refused = refusal
 
 
 @kernel
@@ -145,8 +146,8 @@ def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
 
 
 @kernel
-def exec_inst_bits(fields: FixFields, note: Note) -> int:
-    """What ExecInst asks for; its first letters go into the note."""
+def exec_inst_bits(fields: FixFields, metadata: CommandMetadata) -> int:
+    """What ExecInst asks for; its first letters go into the metadata."""
     entry = scan.field(fields, 18)
     at, bits, letters = scan.value_of(fields, entry), 0, 0
     for offset in range(entry & 0xFFFF):
@@ -154,7 +155,7 @@ def exec_inst_bits(fields: FixFields, note: Note) -> int:
         if letter == 32:
             continue
         if letters < EXEC_INST_BYTES:
-            store_u8(note + notes.OWN + EXEC_INST + letters, letter)
+            store_u8(metadata + command_metadata.OWN + EXEC_INST + letters, letter)
         letters += 1
         if letter == 54:
             bits |= POST
@@ -169,7 +170,7 @@ def exec_inst_bits(fields: FixFields, note: Note) -> int:
         elif letter == 97:
             bits |= TRAIL
         elif letter == 111:
-            note.flags |= CANCEL_ON_LOSS
+            metadata.flags |= CANCEL_ON_LOSS
         else:
             bits |= UNKNOWN_INST
     if letters > EXEC_INST_BYTES:
@@ -313,7 +314,11 @@ def expiry_of(session: FixSession, fields: FixFields) -> int:
 
 @kernel
 def take_time_in_force(
-    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, character: int
+    session: SessionBlock,
+    fields: FixFields,
+    order: OrderRecord,
+    metadata: CommandMetadata,
+    character: int,
 ) -> int:
     """FINE, or the tag that is missing or wrong."""
     tif = DAY
@@ -333,10 +338,10 @@ def take_time_in_force(
         if expiry <= 0:
             return 126 if scan.field(fields, 126) != 0 or expiry == 0 else 432
         if AUX_FREE >> order.order_type & 1 == 0:
-            refuse_note(note, UNSUPPORTED)
+            mark_refused(metadata, UNSUPPORTED)
         order.aux = expiry
     elif character == 53:
-        refuse_note(note, UNSUPPORTED)
+        mark_refused(metadata, UNSUPPORTED)
     mode = session.self_trade
     if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
         mode = scan.char_of(fields, words.SELF_TRADE_SLOT) - 48
@@ -370,18 +375,18 @@ def take_symbol(session: SessionBlock, fields: FixFields, order: OrderRecord) ->
 
 
 @kernel
-def take_side(fields: FixFields, order: OrderRecord, note: Note) -> int:
+def take_side(fields: FixFields, order: OrderRecord, metadata: CommandMetadata) -> int:
     """FINE, MISSING or RANGE; a side that is not bought or sold here is refused."""
     character = scan.char_of(fields, 54)
     if character == 0:
         return MISSING
-    store_u8(note + notes.OWN + SIDE_CHAR, character)
+    store_u8(metadata + command_metadata.OWN + SIDE_CHAR, character)
     if character == 49:
         order.side = BUY
     elif character == 50 or character == 53 or character == 54:
         order.side = SELL
     elif has_bit(SIDE_LOW, SIDE_HIGH, character):
-        refuse_note(note, UNSUPPORTED)
+        mark_refused(metadata, UNSUPPORTED)
     else:
         return RANGE
     return FINE
@@ -395,24 +400,26 @@ def reason_of(problem: int) -> int:
 
 
 @kernel
-def take_price(fields: FixFields, order: OrderRecord, note: Note, decimals: int) -> int:
+def take_price(
+    fields: FixFields, order: OrderRecord, metadata: CommandMetadata, decimals: int
+) -> int:
     price = decimal_of(fields, 44, decimals)
     if price < FIRST_ERROR:
         if price == BAD:
             return FORM if scan.field(fields, 44) != 0 else MISSING
-        refuse_note(note, BAD_PRICE)
+        mark_refused(metadata, BAD_PRICE)
     else:
         order.price_ticks = price
     return FINE
 
 
 @kernel
-def take_quantity(fields: FixFields, order: OrderRecord, note: Note) -> int:
+def take_quantity(fields: FixFields, order: OrderRecord, metadata: CommandMetadata) -> int:
     qty = decimal_of(fields, 38, 0)
     if qty < FIRST_ERROR:
         if qty == BAD:
             return FORM if scan.field(fields, 38) != 0 else MISSING
-        refuse_note(note, BAD_QTY)
+        mark_refused(metadata, BAD_QTY)
     else:
         order.qty_lots = qty
     return FINE
@@ -420,10 +427,14 @@ def take_quantity(fields: FixFields, order: OrderRecord, note: Note) -> int:
 
 @kernel
 def decode_order(
-    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, decimals: int
+    session: SessionBlock,
+    fields: FixFields,
+    order: OrderRecord,
+    metadata: CommandMetadata,
+    decimals: int,
 ) -> int:
     """What D and G have in common: 0, or what ``decode`` returns."""
-    problem = take_quantity(fields, order, note)
+    problem = take_quantity(fields, order, metadata)
     if problem != FINE:
         return rejected(fields, reason_of(problem), 38)
     character = scan.char_of(fields, 40)
@@ -439,17 +450,19 @@ def decode_order(
             return rejected(fields, scan.OUT_OF_RANGE, 40)
         if tif == 55:
             return rejected(fields, scan.OUT_OF_RANGE, 59)
-    bits = exec_inst_bits(fields, note) if scan.field(fields, 18) != 0 else 0
-    store_u8(note + notes.OWN + HANDL_INST, scan.char_of(fields, 21))
-    store_u8(note + notes.OWN + TYPE_CHAR, character)
-    store_u8(note + notes.OWN + TIF_CHAR, tif)
+    bits = exec_inst_bits(fields, metadata) if scan.field(fields, 18) != 0 else 0
+    store_u8(metadata + command_metadata.OWN + HANDL_INST, scan.char_of(fields, 21))
+    store_u8(metadata + command_metadata.OWN + TYPE_CHAR, character)
+    store_u8(metadata + command_metadata.OWN + TIF_CHAR, tif)
     entry = scan.field(fields, 1)
     if entry != 0:
         if entry & 0xFFFF > MAX_ACCOUNT:
             return rejected(fields, scan.OUT_OF_RANGE, 1)
         if not is_printable(scan.value_of(fields, entry), entry & 0xFFFF):
             return rejected(fields, scan.BAD_FORMAT, 1)
-        copy_account(note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF)
+        copy_account(
+            metadata + command_metadata.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF
+        )
     if scan.field(fields, 152) != 0:
         order_type = for_budget(fields, order, bits, character, decimals)
     elif character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
@@ -462,14 +475,14 @@ def decode_order(
         missing = scan.field(fields, -order_type) == 0
         return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
     if order_type == 0:
-        refuse_note(note, UNSUPPORTED)
+        mark_refused(metadata, UNSUPPORTED)
     order.order_type = order_type
     is_limit = character == 50 or character == 52 or (character == ord("P") and bits & TRAIL == 0)
     if is_limit or order_type in (TRAILING_LIMIT, TRAILING_LIMIT_BPS):
-        problem = take_price(fields, order, note, decimals)
+        problem = take_price(fields, order, metadata, decimals)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 44)
-    tag = take_time_in_force(session, fields, order, note, tif)
+    tag = take_time_in_force(session, fields, order, metadata, tif)
     if tag == 126 and scan.field(fields, 126) == 0:
         return rejected(fields, scan.REQUIRED_MISSING, 126)
     if tag != 0:
@@ -480,11 +493,18 @@ def decode_order(
 
 @kernel_outlined
 def decode_mass(
-    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, msg_type: int
+    session: SessionBlock,
+    fields: FixFields,
+    order: OrderRecord,
+    metadata: CommandMetadata,
+    msg_type: int,
 ) -> int:
     """A mass cancel (q): of a security (530=1) or of all (7); a mass status (AF) of all."""
     problem = take_token(
-        fields, 11 if msg_type == Q else 584, note + notes.TOKEN, note + notes.TOKEN_BYTES
+        fields,
+        11 if msg_type == Q else 584,
+        metadata + command_metadata.TOKEN,
+        metadata + command_metadata.TOKEN_BYTES,
     )
     if problem != FINE:
         return rejected(fields, reason_of(problem), 11 if msg_type == Q else 584)
@@ -492,12 +512,12 @@ def decode_mass(
     scope = scan.char_of(fields, scope_tag)
     if scope == 0:
         return rejected(fields, scan.REQUIRED_MISSING, scope_tag)
-    store_u8(note + notes.OWN, scope)
+    store_u8(metadata + command_metadata.OWN, scope)
     if msg_type == AF:
-        refuse_note(note, Refusal.MASS_STATUS if scope == 55 else UNSUPPORTED)
+        mark_refused(metadata, Refusal.MASS_STATUS if scope == 55 else UNSUPPORTED)
         return APPLICATION
     if scan.field(fields, 54) != 0:
-        problem = take_side(fields, order, note)
+        problem = take_side(fields, order, metadata)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 54)
     if scope == 49:
@@ -505,18 +525,18 @@ def decode_mass(
         if problem != FINE:
             return rejected(fields, reason_of(problem), 55)
         if take_symbol(session, fields, order) == 0:
-            refuse_note(note, Refusal.UNKNOWN_SYMBOL)
+            mark_refused(metadata, Refusal.UNKNOWN_SYMBOL)
     elif scope != 55:
-        refuse_note(note, UNSUPPORTED)
-    if note.refused == 0:
+        mark_refused(metadata, UNSUPPORTED)
+    if metadata.refused == 0:
         order.kind = MASS_CANCEL
     return APPLICATION
 
 
 @kernel_outlined
-def decode_unknown(fields: FixFields, note: Note) -> int:
-    """A message type that is not taken here: its letters go into the note.  What is no letter or
-    digit is no type at all."""
+def decode_unknown(fields: FixFields, metadata: CommandMetadata) -> int:
+    """A message type that is not taken here: its letters go into the metadata.  What is no letter
+    or digit is no type at all."""
     left = fields.msg_type
     while left != 0:
         letter = left & 255
@@ -525,52 +545,58 @@ def decode_unknown(fields: FixFields, note: Note) -> int:
             fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
             return REJECT
         left >>= 8
-    store_word(note + notes.OWN, fields.msg_type)
-    refuse_note(note, Refusal.UNSUPPORTED_MESSAGE)
+    store_word(metadata + command_metadata.OWN, fields.msg_type)
+    mark_refused(metadata, Refusal.UNSUPPORTED_MESSAGE)
     return APPLICATION
 
 
 @kernel
-def decode(message: int, length: int, session: FixSession, order: OrderRecord, note: Note) -> int:
+def decode(
+    message: int, length: int, session: FixSession, order: OrderRecord, metadata: CommandMetadata
+) -> int:
     """Decode the message that :func:`session.on_message` just called APPLICATION.
 
     ``order`` is zeroed by the caller, who also puts in participant, rx_ts_ns, and the order's id.
-    Returns APPLICATION (if the note says ``refused``, the record's kind is 0), or Kind.REJECT: the
-    message is rejected at the session's level, by ``session.reject``.
+    Returns APPLICATION (if the metadata says ``refused``, the record's kind is 0), or Kind.REJECT:
+    the message is rejected at the session's level, by ``session.reject``.
     """
     fields = FixFields(session.fields_)
     msg_type = fields.msg_type
-    for offset in range(0, notes.NOTE_BYTES, 8):
-        store_i64(note + offset, 0)
-    note.session = session.index
-    note.protocol = session.protocol
-    note.message = MASS_STATUS if msg_type == AF else msg_type
-    note.client_seq = scan.number_of(fields, 34)
+    for offset in range(0, command_metadata.METADATA_BYTES, 8):
+        store_i64(metadata + offset, 0)
+    metadata.session = session.index
+    metadata.protocol = session.protocol
+    metadata.message = MASS_STATUS if msg_type == AF else msg_type
+    metadata.client_seq = scan.number_of(fields, 34)
     if scan.char_of(fields, 97) == 89:
-        note.flags = POSS_RESEND
+        metadata.flags = POSS_RESEND
     if msg_type != D and msg_type != F and msg_type != G and msg_type != H:
         is_42 = session.protocol == block.FIX42
         if not is_42 and (msg_type == Q) | (msg_type == AF):
-            return decode_mass(session, fields, order, note, msg_type)
-        return decode_unknown(fields, note)
-    problem = take_token(fields, 11, note + notes.TOKEN, note + notes.TOKEN_BYTES)
+            return decode_mass(session, fields, order, metadata, msg_type)
+        return decode_unknown(fields, metadata)
+    problem = take_token(
+        fields, 11, metadata + command_metadata.TOKEN, metadata + command_metadata.TOKEN_BYTES
+    )
     if problem != FINE:
         return rejected(fields, reason_of(problem), 11)
     if (msg_type == F) | (msg_type == G):
-        problem = take_token(fields, 41, note + notes.ORIG, note + notes.ORIG_BYTES)
+        problem = take_token(
+            fields, 41, metadata + command_metadata.ORIG, metadata + command_metadata.ORIG_BYTES
+        )
         if problem != FINE:
             return rejected(fields, reason_of(problem), 41)
     problem = check_symbol(fields)
     if problem != FINE:
         return rejected(fields, reason_of(problem), 55)
-    problem = take_side(fields, order, note)
+    problem = take_side(fields, order, metadata)
     if problem != FINE:
         return rejected(fields, reason_of(problem), 54)
     instrument = take_symbol(session, fields, order)
     if instrument == 0:
-        refuse_note(note, Refusal.UNKNOWN_SYMBOL)
+        mark_refused(metadata, Refusal.UNKNOWN_SYMBOL)
     if msg_type == H:
-        refuse_note(note, Refusal.STATUS)
+        mark_refused(metadata, Refusal.STATUS)
         return APPLICATION
     entry = scan.field(fields, 60)
     if read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF) < 0:
@@ -580,12 +606,12 @@ def decode(message: int, length: int, session: FixSession, order: OrderRecord, n
         order.kind = CANCEL
     else:
         decimals = instrument.decimals if instrument != 0 else 0
-        result = decode_order(session, fields, order, note, decimals)
+        result = decode_order(session, fields, order, metadata, decimals)
         if result != 0:
             return result
         order.kind = NEW if msg_type == D else REPLACE
         if msg_type == G and order.aux != 0:
-            note.flags |= HAS_AUX
-    if note.refused != 0:
+            metadata.flags |= HAS_AUX
+    if metadata.refused != 0:
         order.kind = 0
     return APPLICATION

@@ -7,21 +7,21 @@ OrderCancelReject) with CopyMsgIndicator, the participant and his session as par
 order's name in that session.
 """
 
+import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.decode as fix_decode
 import openoutcry.order_entry.fix.encode as fix_encode
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import ouch
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live, scan, session
 from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
@@ -88,7 +88,7 @@ put_380 = constant(b"\x01380=6\x01")
 
 
 @kernel
-def decode(message: int, size: int, copy: FixSession, order: OrderRecord, note: int) -> int:
+def decode(message: int, size: int, copy: FixSession, order: OrderRecord, metadata: int) -> int:
     """As :func:`live.decode`; a message of orders is rejected."""
     now_ns = order.rx_ts_ns - copy.clock_offset_ns
     out = live.out_end(copy)
@@ -104,19 +104,24 @@ def decode(message: int, size: int, copy: FixSession, order: OrderRecord, note: 
 
 @kernel_outlined
 def write_report(
-    event: EventRecord, row: OrderRow, copy: FixSession, note: Note, sender: FixSession, out: int
+    event: EventRecord,
+    row: OrderRow,
+    copy: FixSession,
+    metadata: CommandMetadata,
+    sender: FixSession,
+    out: int,
 ) -> int:
     """Write the body that tells this event; its bytes, 0: nothing is said.
 
     ``row``: the order's, as it is after the event; 0 of a rejected command.  ``copy``: the drop
     copy's block, whose NAMED is the row of the order that the command names and whose
-    REFUSED_SYMBOL the command's symbol, 0 none.  ``note``: of the command that caused it, if the
-    order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
+    REFUSED_SYMBOL the command's symbol, 0 none.  ``metadata``: of the command that caused it, if
+    the order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
     """
     kind, reason = event.kind, event.reason
     copy.rejected = event if kind == fix_encode.REJECTED else 0
     if kind == fix_encode.REJECTED:
-        return write_rejected(event, copy, note, sender, out)
+        return write_rejected(event, copy, metadata, sender, out)
     what = fix_encode.what_of(event, row) if row != 0 else 0
     if what == 0:
         return 0
@@ -130,12 +135,12 @@ def write_report(
         | (kind == fix_encode.EXPIRED)
     ):
         qty = row.qty
-    named = note != 0 and note.orig_bytes != 0
-    own_name = named and note.token_bytes != 0
+    named = metadata != 0 and metadata.orig_bytes != 0
+    own_name = named and metadata.token_bytes != 0
     at = put_order_id(put_8(out), row)
     if own_name and kind in (fix_encode.CANCELLED, fix_encode.REDUCED, fix_encode.REPLACED):
-        at = put_name(put_11(at), note + notes.TOKEN, note.protocol)
-        at = put_name(put_41(at), note + notes.ORIG, note.protocol)
+        at = put_name(put_11(at), metadata + command_metadata.TOKEN, metadata.protocol)
+        at = put_name(put_41(at), metadata + command_metadata.ORIG, metadata.protocol)
     elif row.token_bytes != 0 or row.protocol == OUCH50:
         at = put_name(put_11(at), row + rows.TOKEN, row.protocol)
     at = put_parties_of(at, event, sender)
@@ -233,37 +238,37 @@ def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
 
 
 @kernel
-def reason_number(event: EventRecord, note: Note) -> int:
+def reason_number(event: EventRecord, metadata: CommandMetadata) -> int:
     """Row of the table of reasons; 0: nothing is to be told."""
-    refused = note.refused if note != 0 else 0
+    refused = metadata.refused if metadata != 0 else 0
     if refused == 0:
         return fix_encode.core_reason(event)
-    if refused < refusals.FIRST_COMMON and note.protocol <= OUCH50:
+    if refused < refusals.FIRST_COMMON and metadata.protocol <= OUCH50:
         return refusals.CORE_REASONS + OF_OUCH[refused] if refused < 32 else 0
-    refused = fix_encode.refusal_of(note)
+    refused = fix_encode.refusal_of(metadata)
     return 0 if SILENT >> refused & 1 else refusals.CORE_REASONS + refused
 
 
 @kernel_outlined
 def write_rejected(
-    event: EventRecord, copy: SessionBlock, note: Note, sender: FixSession, out: int
+    event: EventRecord, copy: SessionBlock, metadata: CommandMetadata, sender: FixSession, out: int
 ) -> int:
     """A new order that was rejected is a report, what would have changed an order a 9."""
-    number = reason_number(event, note)
+    number = reason_number(event, metadata)
     if number == 0:
         return 0
-    protocol = note.protocol if note != 0 else PACKETS
+    protocol = metadata.protocol if metadata != 0 else PACKETS
     row = OrderRow(copy.named)
-    if note != 0 and note.orig_bytes != 0:
-        return write_cancel_reject(FixSession(copy), row, note, number, out)
-    if note != 0 and note.token_bytes == 0 and protocol != OUCH50:
+    if metadata != 0 and metadata.orig_bytes != 0:
+        return write_cancel_reject(FixSession(copy), row, metadata, number, out)
+    if metadata != 0 and metadata.token_bytes == 0 and protocol != OUCH50:
         return 0
     at = put_8(out)
-    order_number = note.row if note != 0 else 0
+    order_number = metadata.row if metadata != 0 else 0
     at = put_number(at, order_number) if order_number > 0 else put_no_id(at)
     at = put_field_end(at)
-    if note != 0:
-        at = put_name(put_11(at), note + notes.TOKEN, protocol)
+    if metadata != 0:
+        at = put_name(put_11(at), metadata + command_metadata.TOKEN, protocol)
     at = put_parties_of(at, event, sender)
     at = put_rejected(put_field_end(put_number(put_17(at), event.seq)))
     at = put_55(at)
@@ -280,16 +285,18 @@ def write_rejected(
 
 
 @kernel_outlined
-def write_cancel_reject(copy: FixSession, row: OrderRow, note: Note, number: int, out: int) -> int:
+def write_cancel_reject(
+    copy: FixSession, row: OrderRow, metadata: CommandMetadata, number: int, out: int
+) -> int:
     """9; ``row``: of the order that is named, 0 if there is none."""
-    protocol, number = note.protocol, fix_encode.cancel_reason(number, row)
+    protocol, number = metadata.protocol, fix_encode.cancel_reason(number, row)
     at = put_9(out)
     at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))
-    name = notes.TOKEN if note.token_bytes != 0 else notes.ORIG
-    at = put_name(put_11(at), note + name, protocol)
-    at = put_name(put_41(at), note + notes.ORIG, protocol)
+    name = command_metadata.TOKEN if metadata.token_bytes != 0 else command_metadata.ORIG
+    at = put_name(put_11(at), metadata + name, protocol)
+    at = put_name(put_41(at), metadata + command_metadata.ORIG, protocol)
     at = fix_encode.put_char(put_39_first(at), fix_encode.status_of(row))
-    is_cancel = note.message in CANCELS
+    is_cancel = metadata.message in CANCELS
     at = fix_encode.put_char(put_434(at), 49 if is_cancel else 50)
     at = fix_encode.put_time(at, copy)
     at = put_number(put_102(at), load_u8(fix_encode.reason_row(copy, number) + 1))

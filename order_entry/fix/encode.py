@@ -2,16 +2,18 @@
 """What a participant is told of his orders: bodies of 8, 9, r and j, from events and order rows.
 
 A body stands in the stream store without what its sending decides (:mod:`.send`), and is a pure
-function of journal: event, row after the event, note of the causing command, its sequenced time.
+function of journal: event, row after the event, metadata of the causing command, its sequenced
+time.
 """
 
+import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.decode as decode
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import ouch, risk_reasons
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import (
@@ -23,7 +25,6 @@ from openoutcry.order_entry.fix.text import (
     same_text,
 )
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.enums import EventKind, Reason
@@ -165,13 +166,13 @@ def row_decimals(session: SessionBlock, row: OrderRow) -> int:
 
 
 @kernel
-def put_names(at: int, row: OrderRow, note: Note, is_named: bool) -> int:
+def put_names(at: int, row: OrderRow, metadata: CommandMetadata, is_named: bool) -> int:
     """ClOrdID, and OrigClOrdID where the causing command had a name of its own."""
     at = put_11(at)
     if is_named:
-        at = put_bytes(at, note + notes.TOKEN, note.token_bytes)
+        at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
         at = put_41(put_field_end(at))
-        at = put_bytes(at, note + notes.ORIG, note.orig_bytes)
+        at = put_bytes(at, metadata + command_metadata.ORIG, metadata.orig_bytes)
     else:
         at = put_bytes(at, row + rows.TOKEN, row.token_bytes)
     return put_field_end(at)
@@ -265,11 +266,17 @@ def pending_of(message: int) -> int:
 
 @kernel
 def put_report(
-    at: int, session: int, row: OrderRow, note: Note, is_named: bool, exec_id: int, what: int
+    at: int,
+    session: int,
+    row: OrderRow,
+    metadata: CommandMetadata,
+    is_named: bool,
+    exec_id: int,
+    what: int,
 ) -> int:
     """An ExecutionReport up to its OrdStatus; ``what``: ExecType, and OrdStatus << 8."""
     at = put_number(put_8(at), row.order_id & rows.NUMBER_MASK)
-    at = put_names(at, row, note, is_named)
+    at = put_names(at, row, metadata, is_named)
     at = put_field_end(put_number(put_17(at), exec_id))
     at = put_char(put_150(at), what & 255)
     return put_field_end(put_char(put_39(at), what >> 8))
@@ -277,23 +284,28 @@ def put_report(
 
 @kernel
 def encode(
-    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int, room: int
+    event: EventRecord,
+    row: OrderRow,
+    session: FixSession,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
 ) -> int:
     """The body that this event causes for this order, at most MAX_BODY bytes; 0: nothing is said.
 
     ``row``: the order's, as it is after the event; a replaced one's is the new ClOrdID's, an
-    event of no order (a mass cancel's end) has 0.  ``note``: of the causing command if this
+    event of no order (a mass cancel's end) has 0.  ``metadata``: of the causing command if this
     session sent it, else 0.  RX_TS_NS and CAUSE_SEQ of the session say what sequenced it.
     """
     if room < MAX_BODY:
         return 0
     session.rejected = event if event.kind == REJECTED else 0
-    kind, message = event.kind, note.message if note != 0 else 0
+    kind, message = event.kind, metadata.message if metadata != 0 else 0
     if kind == REJECTED:
-        return encode_rejected(event, row, session, note, out)
+        return encode_rejected(event, row, session, metadata, out)
     if row == 0:
         if kind == COMPLETED and message == decode.Q:
-            return encode_mass_report(session, note, 0, event.qty_lots, out)
+            return encode_mass_report(session, metadata, 0, event.qty_lots, out)
         return 0
     leaves, reason = event.leaves_lots, event.reason
     decimals = row_decimals(session, row)
@@ -311,7 +323,7 @@ def encode(
     if (kind == ACCEPTED) | (kind == CANCELLED) | (kind == EXPIRED):
         qty = row.qty
     seq = event.seq
-    at = put_report(out, session, row, note, is_named, seq, what)
+    at = put_report(out, session, row, metadata, is_named, seq, what)
     at = put_order(at, row, decimals, qty)
     if kind == FILLED:
         at = put_decimal(put_31(at), event.price_ticks, decimals)
@@ -326,25 +338,25 @@ def encode(
 
 @kernel_outlined
 def encode_rejected(
-    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int
+    event: EventRecord, row: OrderRow, session: FixSession, metadata: CommandMetadata, out: int
 ) -> int:
     """What answers a command that was refused by us or rejected by the core; 0 if it was none of
     this session's."""
-    if note == 0:
+    if metadata == 0:
         return 0
-    refused = refusal_of(note)
+    refused = refusal_of(metadata)
     number = refusals.CORE_REASONS + refused if refused != 0 else core_reason(event)
     exec_id = event.seq
-    message = note.message
+    message = metadata.message
     if refused == Refusal.UNSUPPORTED_MESSAGE:
-        return encode_business_reject(session, note, out)
+        return encode_business_reject(session, metadata, out)
     if message == decode.Q:
-        return encode_mass_report(session, note, number, 0, out)
+        return encode_mass_report(session, metadata, number, 0, out)
     if (message == decode.F) | (message == decode.G):
-        return encode_cancel_reject(session, row, note, number, out)
+        return encode_cancel_reject(session, row, metadata, number, out)
     if (message == decode.H) | (message == decode.MASS_STATUS):
-        return encode_status(session, row, note, 0, exec_id, out)
-    return encode_order_reject(session, row, note, number, exec_id, out)
+        return encode_status(session, row, metadata, 0, exec_id, out)
+    return encode_order_reject(session, row, metadata, number, exec_id, out)
 
 
 @kernel
@@ -364,39 +376,41 @@ def cancel_reason(number: int, row: int) -> int:
 
 
 @kernel
-def refusal_of(note: Note) -> int:
-    """Why the note's message was refused, as this protocol says it."""
-    refused = note.refused
+def refusal_of(metadata: CommandMetadata) -> int:
+    """Why the metadata's message was refused, as this protocol says it."""
+    refused = metadata.refused
     if refused >= refusals.FIRST_COMMON:
         return COMMON[refused - refusals.FIRST_COMMON]
     return refused
 
 
 @kernel
-def refuse(note: Note, order: OrderRow, session: SessionBlock, out: int, room: int) -> int:
-    """The answer to a command whose note says ``refused``; ExecID is the sequence of the event that
-    rejects it (EVENT_SEQ).  ``order`` is its row, or 0."""
-    refused = refusal_of(note)
+def refuse(
+    metadata: CommandMetadata, order: OrderRow, session: SessionBlock, out: int, room: int
+) -> int:
+    """The answer to a command whose metadata says ``refused``; ExecID is the sequence of the event
+    that rejects it (EVENT_SEQ).  ``order`` is its row, or 0."""
+    refused = refusal_of(metadata)
     if room < MAX_BODY or refused == 0:
         return 0
     number = refusals.CORE_REASONS + refused
-    message, exec_id = note.message, session.event_seq
+    message, exec_id = metadata.message, session.event_seq
     if refused == Refusal.UNSUPPORTED_MESSAGE:
-        return encode_business_reject(FixSession(session), note, out)
+        return encode_business_reject(FixSession(session), metadata, out)
     if message == decode.Q:
-        return encode_mass_report(session, note, number, 0, out)
+        return encode_mass_report(session, metadata, number, 0, out)
     if (message == decode.F) | (message == decode.G):
-        return encode_cancel_reject(FixSession(session), order, note, number, out)
+        return encode_cancel_reject(FixSession(session), order, metadata, number, out)
     if message == decode.MASS_STATUS and refused == Refusal.MASS_STATUS:
-        return encode_mass_status(FixSession(session), order, note, exec_id, out)
+        return encode_mass_status(FixSession(session), order, metadata, exec_id, out)
     if (message == decode.H) | (message == decode.MASS_STATUS) | (refused == Refusal.STATUS):
-        return encode_status(FixSession(session), order, note, 0, exec_id, out)
-    return encode_order_reject(FixSession(session), order, note, number, exec_id, out)
+        return encode_status(FixSession(session), order, metadata, 0, exec_id, out)
+    return encode_order_reject(FixSession(session), order, metadata, number, exec_id, out)
 
 
 @kernel
-def put_token(at: int, note: Note) -> int:
-    at = put_bytes(at, note + notes.TOKEN, note.token_bytes)
+def put_token(at: int, metadata: CommandMetadata) -> int:
+    at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
     return put_field_end(at)
 
 
@@ -412,16 +426,16 @@ put_zeros = constant(b"\x01151=0\x0114=0\x016=0")
 
 @kernel
 def encode_order_reject(
-    session: FixSession, row: int, note: Note, number: int, exec_id: int, out: int
+    session: FixSession, row: int, metadata: CommandMetadata, number: int, exec_id: int, out: int
 ) -> int:
     """8 with OrdStatus 8.  ``row`` (or 0): what is known of the order."""
     at = put_8(out)
-    order_number = note.row if row != 0 else 0
+    order_number = metadata.row if row != 0 else 0
     at = put_number(at, order_number) if order_number > 0 else put_none(at)
-    at = put_token(put_11(at), note)
+    at = put_token(put_11(at), metadata)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
     symbol = session + words.REFUSED_SYMBOL if row == 0 else row + rows.SYMBOL
-    own = note + notes.OWN if row == 0 else row + rows.OWN
+    own = metadata + command_metadata.OWN if row == 0 else row + rows.OWN
     at = put_55(at)
     has_symbol = load_u8(symbol) != 0
     at = put_padded(at, symbol, decode.MAX_SYMBOL) if has_symbol else put_no_symbol(at)
@@ -434,39 +448,41 @@ def encode_order_reject(
 
 @kernel
 def encode_cancel_reject(
-    session: FixSession, row: OrderRow, note: Note, number: int, out: int
+    session: FixSession, row: OrderRow, metadata: CommandMetadata, number: int, out: int
 ) -> int:
     """9: the answer to F (434=1) or G (434=2)."""
     number = cancel_reason(number, row)
     at = put_9(out)
     at = put_number(at, row.order_id & rows.NUMBER_MASK) if row != 0 else put_none(at)
-    at = put_41(put_token(put_11(at), note))
-    at = put_bytes(at, note + notes.ORIG, note.orig_bytes)
+    at = put_41(put_token(put_11(at), metadata))
+    at = put_bytes(at, metadata + command_metadata.ORIG, metadata.orig_bytes)
     at = put_char(put_39(at), status_of(row))
-    at = put_char(put_434(at), 49 if note.message == decode.F else 50)
+    at = put_char(put_434(at), 49 if metadata.message == decode.F else 50)
     at = put_time(at, session)
     at = put_number(put_102(at), load_u8(reason_row(session, number) + 1))
     return put_reason(put_field_end(at), session, number) - out
 
 
 @kernel
-def encode_business_reject(session: FixSession, note: Note, out: int) -> int:
+def encode_business_reject(session: FixSession, metadata: CommandMetadata, out: int) -> int:
     """j: a message type that is not taken here."""
-    seq = note.client_seq & (1 << words.SEQ_BITS) - 1
+    seq = metadata.client_seq & (1 << words.SEQ_BITS) - 1
     at = put_number(put_45(put_j(out)), seq)
     number = refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE
     at = put_reason(put_field_end(at), session, number)
-    at = put_padded(put_372(at), note + notes.OWN, 8)
+    at = put_padded(put_372(at), metadata + command_metadata.OWN, 8)
     return put_field_end(put_char(put_380(put_field_end(at)), 51)) - out
 
 
 @kernel
-def encode_mass_report(session: SessionBlock, note: Note, number: int, count: int, out: int) -> int:
+def encode_mass_report(
+    session: SessionBlock, metadata: CommandMetadata, number: int, count: int, out: int
+) -> int:
     """r: the answer to q, behind its orders' reports; ``number``: why it was rejected, or 0."""
-    at = put_token(put_11_first(put_r(out)), note)
+    at = put_token(put_11_first(put_r(out)), metadata)
     at = put_number(put_37(at), session.cause_seq)
     at = put_530(put_field_end(at))
-    scope = load_u8(note + notes.OWN)
+    scope = load_u8(metadata + command_metadata.OWN)
     at = put_char(at, scope)
     at = put_char(put_531(at), scope if number == 0 else 48)
     at = put_field_end(at)
@@ -484,23 +500,28 @@ put_status = constant(b"150=I\x0139=")
 
 @kernel
 def encode_status(
-    session: FixSession, row: OrderRow, note: Note, total: int, exec_id: int, out: int
+    session: FixSession,
+    row: OrderRow,
+    metadata: CommandMetadata,
+    total: int,
+    exec_id: int,
+    out: int,
 ) -> int:
     """8 with ExecType I: the answer to H, or one of ``total`` answers to AF.
 
     A row of nothing (0) is an unknown order.  The last of AF's reports is marked by
     :func:`mark_last`.
     """
-    message = note.message
+    message = metadata.message
     if row == 0:
         number = refusals.CORE_REASONS + Refusal.UNKNOWN_ORDER
-        return encode_order_reject(session, 0, note, number, exec_id, out)
+        return encode_order_reject(session, 0, metadata, number, exec_id, out)
     at = put_number(put_8(out), row.order_id & rows.NUMBER_MASK)
-    at = put_names(at, row, note, False)
-    asked, size = note + notes.TOKEN, note.token_bytes
+    at = put_names(at, row, metadata, False)
+    asked, size = metadata + command_metadata.TOKEN, metadata.token_bytes
     own, own_size = row + rows.TOKEN, row.token_bytes
     if message != decode.MASS_STATUS and not same_text(asked, size, own, own_size):
-        at = put_token(put_41(at), note)  # it has another name by now
+        at = put_token(put_41(at), metadata)  # it has another name by now
     at = put_number(put_17(at), exec_id)
     if message == decode.MASS_STATUS:
         # One event has all of these reports: each is numbered behind it.
@@ -516,7 +537,7 @@ def encode_status(
     at = put_order(at, row, decimals, qty)
     at = put_sums(at, session, row, decimals, leaves)
     if message == decode.MASS_STATUS:
-        at = put_token(put_584(at), note)
+        at = put_token(put_584(at), metadata)
         at = put_field_end(put_number(put_911(at - 1), total))
     return at - out
 
@@ -526,17 +547,17 @@ put_no_status = constant(b"150=I\x0139=8\x0155=[N/A]\x0154=7")
 
 @kernel
 def encode_mass_status(
-    session: FixSession, row: OrderRow, note: Note, exec_id: int, out: int
+    session: FixSession, row: OrderRow, metadata: CommandMetadata, exec_id: int, out: int
 ) -> int:
     """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
     (``row`` 0) the only one says so."""
     if row == 0:
         at = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))
         at = put_time(put_zeros(put_no_status(at)), session)
-        at = put_token(put_584(at), note)
+        at = put_token(put_584(at), metadata)
         return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
     total = session.status_total
-    size = encode_status(session, row, note, total, exec_id, out)
+    size = encode_status(session, row, metadata, total, exec_id, out)
     return size if session.status_left > 0 else mark_last(out, size)
 
 

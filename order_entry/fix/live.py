@@ -11,12 +11,12 @@ import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.stream as stream
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
@@ -76,8 +76,10 @@ def wrote(session: FixSession) -> None:
 
 
 @kernel
-def decode(message: int, size: int, session: FixSession, order: OrderRecord, note: Note) -> int:
-    """Take a framed message: what it is to the stage.  APPLICATION: ``order`` and ``note`` say
+def decode(
+    message: int, size: int, session: FixSession, order: OrderRecord, metadata: CommandMetadata
+) -> int:
+    """Take a framed message: what it is to the stage.  APPLICATION: ``order`` and ``metadata`` say
     what it asks for; IGNORE: the session layer dealt with it; LOGIN, LOGOUT, DISCONNECT.
 
     ``order`` has the time of now, ``rx_ts_ns``; there are OUT_MIN_ROOM bytes at OUT.
@@ -86,14 +88,14 @@ def decode(message: int, size: int, session: FixSession, order: OrderRecord, not
     out = out_end(session)
     result = fix_session.on_message(session, message, size, now_ns, out, out_room(session))
     if result == fix_session.APPLICATION:
-        result = fix_decode.decode(message, size, session, order, note)
+        result = fix_decode.decode(message, size, session, order, metadata)
         if result == REJECT:
             fix_session.reject(session, now_ns, out)
             result = IGNORE
         else:
             resets = session.resets << words.SEQ_BITS
-            number = resets | note.client_seq
-            note.client_seq = number
+            number = resets | metadata.client_seq
+            metadata.client_seq = number
             session.decoded_in = number
     return decoded(session, result)
 
@@ -164,16 +166,18 @@ def logout(session: FixSession, now_ns: int) -> int:
 
 
 @kernel
-def complete(order: OrderRecord, note: Note, row: OrderRow, session: int) -> int:
+def complete(order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: int) -> int:
     """Finish F and G, whose order's row is found (0: there is none)."""
-    if note.refused == 0:
-        fix_resolve.resolve(order, note, row)
+    if metadata.refused == 0:
+        fix_resolve.resolve(order, metadata, row)
     return APPLICATION
 
 
 @kernel
-def refuse(note: Note, order: OrderRecord, session: FixSession, out: int, room: int) -> int:
+def refuse(
+    metadata: CommandMetadata, order: OrderRecord, session: FixSession, out: int, room: int
+) -> int:
     """The answer to a refused message; NAMED of the session is the row of the order it names."""
     session.refused_symbol = order.symbol
     row = OrderRow(session.named)
-    return fix_encode.refuse(note, row, session, out, room)
+    return fix_encode.refuse(metadata, row, session, out, room)

@@ -7,6 +7,7 @@ its "broker option".
 """
 
 import openoutcry.order_entry.fix.encode as fix_encode
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live
 from openoutcry.order_entry.fix.live import (
     begin,
@@ -21,7 +22,6 @@ from openoutcry.order_entry.fix.live import (
 )
 from openoutcry.order_entry.fix.text import SOH, constant, find_byte, put_bytes, read_number
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8, store_u8
@@ -52,19 +52,26 @@ put_103, put_102 = constant(b"103=0\x01"), constant(b"102=2\x01")
 
 @kernel
 def encode(
-    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int, room: int
+    event: EventRecord,
+    row: OrderRow,
+    session: FixSession,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
 ) -> int:
     """As :func:`encode.encode`, in 4.2."""
     body = out + SCRATCH
-    size = fix_encode.encode(event, row, session, note, body, room - SCRATCH)
+    size = fix_encode.encode(event, row, session, metadata, body, room - SCRATCH)
     return translate(body, size, out)
 
 
 @kernel
-def refuse(note: Note, order: OrderRecord, session: FixSession, out: int, room: int) -> int:
+def refuse(
+    metadata: CommandMetadata, order: OrderRecord, session: FixSession, out: int, room: int
+) -> int:
     """As :func:`live.refuse`, in 4.2."""
     body = out + SCRATCH
-    return translate(body, live.refuse(note, order, session, body, room - SCRATCH), out)
+    return translate(body, live.refuse(metadata, order, session, body, room - SCRATCH), out)
 
 
 @kernel

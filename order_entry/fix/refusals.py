@@ -1,4 +1,5 @@
-"""Why a message of orders is refused by the session layer: ``refused`` of a note, and its words."""
+"""Why a message of orders is refused by the session layer: ``refused`` of metadata, and its
+words."""
 
 from enum import IntEnum
 

@@ -1,11 +1,11 @@
 # (intrinsics have no types that mypy could see)
 """Complete a cancel or replace (F G) from the row of the order that it names."""
 
+import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.decode as decode
-import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
+from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.refusals import Refusal
-from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
 from openoutcry.wire.kernel import kernel
@@ -23,7 +23,7 @@ TIF_BITS = 15
 
 
 @kernel
-def resolve(order: OrderRecord, note: Note, row: OrderRow) -> int:
+def resolve(order: OrderRecord, metadata: CommandMetadata, row: OrderRow) -> int:
     """Complete a cancel or replace from the row of its order (0: there is none); returns the
     refusal, which is also noted and leaves the record without a kind, or 0.
 
@@ -37,15 +37,15 @@ def resolve(order: OrderRecord, note: Note, row: OrderRow) -> int:
     else:
         order.order_id = row.order_id
         if order.kind == decode.REPLACE:
-            refusal = resolve_replace(order, note, row)
+            refusal = resolve_replace(order, metadata, row)
     if refusal != 0:
-        decode.refuse_note(note, refusal)
+        decode.mark_refused(metadata, refusal)
         order.kind = 0
     return refusal
 
 
 @kernel
-def resolve_replace(order: OrderRecord, note: int, row: OrderRow) -> int:
+def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
     """Price, quantity and an iceberg's display change; a type, a trigger, an offset or a time in
     force does not (one that is not named stays).
 
@@ -56,9 +56,9 @@ def resolve_replace(order: OrderRecord, note: int, row: OrderRow) -> int:
     if row.order_type != order.order_type:
         return MISMATCH
     order_type = order.order_type
-    tif, own = row.time_in_force & TIF_BITS, notes.OWN + decode.TIF_CHAR
-    if load_u8(note + own) == 0:
-        store_u8(note + own, load_u8(row + rows.OWN + decode.TIF_CHAR))
+    tif, own = row.time_in_force & TIF_BITS, command_metadata.OWN + decode.TIF_CHAR
+    if load_u8(metadata + own) == 0:
+        store_u8(metadata + own, load_u8(row + rows.OWN + decode.TIF_CHAR))
         if tif == decode.GTD:
             order.aux = row.aux
     elif order.time_in_force & TIF_BITS != tif:

@@ -251,7 +251,7 @@ def check_data(fields: FixFields, tag: int, kind: int, length_tag: int) -> bool:
 
 @kernel_outlined
 def check_groups(fields: FixFields, message: int, size: int) -> None:
-    """Note the first fault of the repeating groups."""
+    """CommandMetadata the first fault of the repeating groups."""
     classes, scratch = fields + words.CLASSES, fields + words.TAG_TEXT
     problem = groups.check(fields + words.GROUPS, message, size, classes, scratch)
     if problem != 0:

@@ -102,7 +102,7 @@ def take_number(session: SessionBlock, entry: int, wall_ns: int) -> int:
 
 @kernel
 def wrote(session: FixSession, size: int, now_ns: int) -> None:
-    """Note that ``size`` more bytes stand in ``out``."""
+    """CommandMetadata that ``size`` more bytes stand in ``out``."""
     session.out_bytes += size
     session.last_out_ns = now_ns
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from openoutcry.order_entry.notes import NOTES, unpack
+from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
 from openoutcry.replay.events import STEP, commands_of
 from openoutcry.replay.projections import Block, JournalReader, has_risk
 from openoutcry.replay.tables import arrow
@@ -34,10 +34,10 @@ from openoutcry.surveillance.audit.chain import (
 )
 from openoutcry.surveillance.audit.index import index_bytes
 from openoutcry.surveillance.audit.rows import (
-    SESSION_NOTE_DTYPE,
+    SESSION_METADATA_DTYPE,
     Array,
     PartInput,
-    session_notes_of,
+    session_metadata_of,
 )
 from openoutcry.surveillance.audit.survey import Survey, day_text
 from openoutcry.surveillance.audit.table import Names, Stamps, table_of
@@ -215,7 +215,7 @@ class _Build:
     def _begin_part(self) -> None:
         self.commands: list[Array] = []
         self.events: list[Array] = []
-        self.session_notes: list[Array] = []
+        self.session_metadata: list[Array] = []
         self.blocks: list[tuple[int, int, int]] = []
         """Index, time written (ns) and commands of each block, or piece of one."""
 
@@ -259,14 +259,14 @@ class _Build:
         records = commands_of(block)
         if not len(records):
             return
-        session_notes = self._session_notes(block, len(records))
+        session_metadata = self._session_metadata(block, len(records))
         first = block.header.first_seq
         at = max(0, self.carry.seq + 1 - first)
         while at < len(records):
             end = min(len(records), at + STEP, ends[0] + 1 - first)
             part = records[at:end]
             self.commands.append(part)
-            self.session_notes.append(session_notes[at:end])
+            self.session_metadata.append(session_metadata[at:end])
             self.blocks.append((block.header.block_index, block.header.written_ts_ns, end - at))
             self.events.append(self.carry.point.feed(part, block, self.reader.last_block))
             at = end
@@ -274,23 +274,25 @@ class _Build:
                 self._end_part()
                 ends.pop(0)
 
-    def _session_notes(self, block: Block, count: int) -> Array:
-        """What the sessions noted of a block's commands (SESSION_NOTE_DTYPE)."""
+    def _session_metadata(self, block: Block, count: int) -> Array:
+        """What the sessions noted of a block's commands (SESSION_METADATA_DTYPE)."""
         runs = self.survey.runs_begin
         while self.carry.runs < len(runs) and runs[self.carry.runs] < block.header.first_seq:
             self.carry.sources.new_run()
             self.carry.runs += 1
-        session_notes = np.zeros(count, SESSION_NOTE_DTYPE)
-        text = block.note.get(NOTES, "")
+        session_metadata = np.zeros(count, SESSION_METADATA_DTYPE)
+        text = block.note.get(BLOCK_KEY, "")
         if text and block.header.first_seq + count - 1 > self.carry.seq:
             noted, notes = unpack(text, count, len(self.survey.sessions))
             skip = np.searchsorted(noted, self.carry.seq + 1 - block.header.first_seq)
-            session_notes[noted[skip:]] = session_notes_of(notes[skip:], self.carry.sources)
-        return session_notes
+            session_metadata[noted[skip:]] = session_metadata_of(notes[skip:], self.carry.sources)
+        return session_metadata
 
     def _end_part(self) -> None:
         commands = np.concatenate(self.commands)
-        part = PartInput(commands, np.concatenate(self.session_notes), np.concatenate(self.events))
+        part = PartInput(
+            commands, np.concatenate(self.session_metadata), np.concatenate(self.events)
+        )
         joined = self.carry.orders.join(part)
         if self.carry.seq > _end(self.links):
             indices, written, counts = (np.array(c) for c in zip(*self.blocks, strict=True))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry.notes import NOTES, unpack
+from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
 from openoutcry.replay.events import commands_of
 from openoutcry.replay.projections import JournalReader
 
@@ -50,7 +50,7 @@ def arrivals_of(directory: Path) -> Arrivals:
         if not len(records):
             continue
         mine = np.zeros(len(records), bool)
-        text = block.note.get(NOTES, "")
+        text = block.note.get(BLOCK_KEY, "")
         if text:
             noted, _ = unpack(text, len(records), max(sessions, 1))
             mine[noted] = True

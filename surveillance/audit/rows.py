@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry.notes import FLAG_INTERNAL, LOGGED_IN, NOTE_DTYPE
+from openoutcry.order_entry.command_metadata import FLAG_INTERNAL, LOGGED_IN, METADATA_DTYPE
 from openoutcry.replay.tables import commands_of
 from openoutcry.surveillance.audit.columns import ACTION_CODES, ACTION_OF_EVENT, SESSION_ACTIONS
 from openoutcry.wire.enums import CommandKind, EventKind
@@ -22,7 +22,7 @@ ACCEPTED, DELAYED = int(EventKind.ACCEPTED), int(EventKind.DELAYED)
 FILLED, REJECTED = int(EventKind.FILLED), int(EventKind.REJECTED)
 ENDED_BY_QTY = [int(k) for k in (EventKind.FILLED, EventKind.REDUCED, EventKind.REPLACED)]
 
-SESSION_NOTE_DTYPE = np.dtype(
+SESSION_METADATA_DTYPE = np.dtype(
     [
         ("session", "<u2"),
         ("source", "<u4"),
@@ -46,12 +46,12 @@ OPEN_DTYPE = np.dtype(
         ("token", "S40"),
     ]
 )
-WAITING_DTYPE = np.dtype([("command", ORDER_DTYPE), ("told", SESSION_NOTE_DTYPE)])
+WAITING_DTYPE = np.dtype([("command", ORDER_DTYPE), ("told", SESSION_METADATA_DTYPE)])
 
 
-def session_notes_of(notes: Array, sources: "Sources") -> Array:
-    """SESSION_NOTE_DTYPE of the notes of consecutive commands (NOTE_DTYPE)."""
-    out = np.zeros(len(notes), SESSION_NOTE_DTYPE)
+def session_metadata_of(notes: Array, sources: "Sources") -> Array:
+    """SESSION_METADATA_DTYPE of the notes of consecutive commands (METADATA_DTYPE)."""
+    out = np.zeros(len(notes), SESSION_METADATA_DTYPE)
     out["session"], out["message"] = notes["session"], notes["message"]
     out["refused"] = notes["refused"]
     out["internal"] = notes["flags"] & FLAG_INTERNAL != 0
@@ -120,11 +120,11 @@ def source_text(own: bytes) -> str:
 
 
 class PartInput(NamedTuple):
-    """Commands in a row (ORDER_DTYPE), what the sessions noted of each (SESSION_NOTE_DTYPE), and
-    their events."""
+    """Commands in a row (ORDER_DTYPE), what the sessions noted of each (SESSION_METADATA_DTYPE),
+    and their events."""
 
     commands: Array
-    session_notes: Array
+    session_metadata: Array
     events: Array
 
 
@@ -156,15 +156,15 @@ class Orders:
         own_seq = commands_of(part.events)
         first = int(part.commands["seq"][0])
         known = np.concatenate([self.waiting["command"], part.commands])
-        session_notes = np.concatenate([self.waiting["told"], part.session_notes])
+        session_metadata = np.concatenate([self.waiting["told"], part.session_metadata])
         waited = len(self.waiting)
         place = own_seq - first + waited
         early = own_seq < first
         if early.any():
             place[early] = np.searchsorted(self.waiting["command"]["seq"], own_seq[early])
-        own, own_notes = known[place], session_notes[place]
+        own, own_notes = known[place], session_metadata[place]
         entry = self._entries(part.events, own, own_notes, own_seq)
-        self._wait(part.events, known, session_notes)
+        self._wait(part.events, known, session_metadata)
         action = ACTION_OF_EVENT[part.events["kind"]]
         internal = own_notes["internal"] & (own["kind"] == 0)
         for message, name in SESSION_ACTIONS.items():
@@ -174,7 +174,7 @@ class Orders:
         cause = part.events["cause_seq"] - first
         return Joined(part.events, cause, own, own_notes, entry, action, by_order[by_who])
 
-    def _entries(self, events: Array, own: Array, session_notes: Array, own_seq: Array) -> Array:
+    def _entries(self, events: Array, own: Array, session_metadata: Array, own_seq: Array) -> Array:
         """What is known of each event's order, and the orders that are open behind the last."""
         carried, count = len(self.open), len(events)
         kinds = np.concatenate([np.zeros(carried, np.uint8), events["kind"]])
@@ -188,8 +188,8 @@ class Orders:
         mine = entries[carried:]
         mine["instrument"], mine["order_id"] = events["instrument"], events["order_id"]
         mine["entry_seq"], mine["order_type"] = own_seq, own["order_type"]
-        mine["time_in_force"], mine["token"] = own["time_in_force"], session_notes["token"]
-        mine["session"], mine["source"] = session_notes["session"], session_notes["source"]
+        mine["time_in_force"], mine["token"] = own["time_in_force"], session_metadata["token"]
+        mine["session"], mine["source"] = session_metadata["session"], session_metadata["source"]
 
         sort = np.lexsort((entries["order_id"], entries["instrument"]))
         where = np.arange(len(sort))
@@ -213,7 +213,7 @@ class Orders:
         out[alone] = mine[alone]
         return out
 
-    def _wait(self, events: Array, known: Array, session_notes: Array) -> None:
+    def _wait(self, events: Array, known: Array, session_metadata: Array) -> None:
         """Commands that wait at a speed bump behind this part."""
         if not len(self.waiting) and not (events["kind"] == DELAYED).any():
             return
@@ -223,8 +223,8 @@ class Orders:
         seqs = np.setdiff1d(seqs, entered)
         place = np.searchsorted(known["seq"], seqs)
         out = np.zeros(len(seqs), WAITING_DTYPE)
-        out["command"], out["told"] = known[place], session_notes[place]
+        out["command"], out["told"] = known[place], session_metadata[place]
         self.waiting = out
 
 
-assert NOTE_DTYPE.itemsize == 128
+assert METADATA_DTYPE.itemsize == 128

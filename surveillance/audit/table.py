@@ -188,13 +188,13 @@ def _figures(joined: Joined) -> dict[str, Any]:
 
 def _how(joined: Joined, names: Names) -> dict[str, Any]:
     pa, order = arrow(), joined.order
-    events, session_notes, entry = joined.events, joined.own_notes, joined.entry
+    events, session_metadata, entry = joined.events, joined.own_notes, joined.entry
     reasons, reason_codes = _reasons(events)
     risks, risk_codes = _risk(joined, names.has_risk)
     mine = _is_own(joined)
-    session = np.where(mine, session_notes["session"], entry["session"])
-    source = np.where(mine, session_notes["source"], entry["source"])
-    refusal = np.where(mine, session_notes["refused"], 0)
+    session = np.where(mine, session_metadata["session"], entry["session"])
+    source = np.where(mine, session_metadata["source"], entry["source"])
+    refusal = np.where(mine, session_metadata["refused"], 0)
     return {
         "reason": words(reason_codes[order], reasons),
         "risk_result": words(risk_codes[order], risks),

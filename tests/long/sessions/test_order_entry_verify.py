@@ -1,5 +1,5 @@
 """Assertions in order entry's kernels: they fire under VERIFY alone, cost nothing without it, and
-hold wherever rows, tokens, notes and streams go."""
+hold wherever rows, tokens, metadata and streams go."""
 
 import pytest
 
@@ -11,8 +11,8 @@ from tests.support.verified import (
 
 WRONG_CALLS = """
 import numpy as np
-from openoutcry.order_entry import apply, session_region, notes, rows, session, stream, sums, tokens
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.order_entry import apply, session_region, command_metadata, rows, session, stream,
+sums, tokens from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import EventKind
 
 fired = {}
@@ -59,13 +59,13 @@ block = shared.block(1)
 block[session.PARTICIPANT // 8] = 7
 symbols = np.zeros(session.SYMBOL_BYTES // 8, np.int64)
 block[session.SYMBOLS // 8] = symbols.ctypes.data
-note, order, event = (np.zeros(1, of) for of in (notes.NOTE_DTYPE, ORDER_DTYPE, EVENT_DTYPE))
-note["session"], note["row"], note["flags"] = 1, 1, notes.FLAG_NEW_ROW
-order["kind"], order["qty_lots"] = apply.NEW, 5
+metadata, order, event = (np.zeros(1, of) for of in (command_metadata.METADATA_DTYPE, ORDER_DTYPE,
+EVENT_DTYPE)) metadata["session"], metadata["row"], metadata["flags"] = 1, 1,
+command_metadata.FLAG_NEW_ROW order["kind"], order["qty_lots"] = apply.NEW, 5
 
 def command(participant=7, number=1):
     order["participant"], order["order_id"] = participant, rows.ORDER_BIT | number
-    apply.apply_command(shared.address, order.ctypes.data, note.ctypes.data)
+    apply.apply_command(shared.address, order.ctypes.data, metadata.ctypes.data)
 
 def update(kind, qty=0, leaves=0):
     event["kind"], event["qty_lots"], event["leaves_lots"] = kind, qty, leaves

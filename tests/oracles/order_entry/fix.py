@@ -195,14 +195,14 @@ def timestamp(text: str) -> int:
 
 @dataclass
 class Decoded:
-    """What a message of orders means: fields of the ORDER record and of the note."""
+    """What a message of orders means: fields of the ORDER record and of the metadata."""
 
     order: dict[str, int | bytes] = field(default_factory=dict)
-    note: dict[str, int | bytes] = field(default_factory=dict)
+    metadata: dict[str, int | bytes] = field(default_factory=dict)
     own: bytearray = field(default_factory=lambda: bytearray(24))
 
     def refuse(self, refusal: Refusal) -> None:
-        self.note.setdefault("refused", int(refusal))
+        self.metadata.setdefault("refused", int(refusal))
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ class Decoder:
         """Raises :class:`Rejected` for what is rejected at the session's level."""
         result = Decoded()
         kind = fields[35]
-        result.note["message"] = ord("A") if kind == "AF" else ord(kind[0])
-        result.note["client_seq"] = int(fields[34])
-        result.note["flags"] = 2 if fields.get(97) == "Y" else 0
+        result.metadata["message"] = ord("A") if kind == "AF" else ord(kind[0])
+        result.metadata["client_seq"] = int(fields[34])
+        result.metadata["flags"] = 2 if fields.get(97) == "Y" else 0
         if kind in ("q", "AF"):
             self._mass(fields, result, kind)
         elif kind in ("D", "F", "G", "H"):
@@ -229,14 +229,14 @@ class Decoder:
                 raise Rejected(BAD_TYPE, "")
             result.own[: len(kind)] = kind.encode("latin-1")
             result.refuse(Refusal.UNSUPPORTED_MESSAGE)
-        if "refused" in result.note:
+        if "refused" in result.metadata:
             result.order["kind"] = 0
         return result
 
     def _one(self, fields: Mapping[int, str], result: Decoded, kind: str) -> None:
-        result.note["token"] = _name(fields, 11)
+        result.metadata["token"] = _name(fields, 11)
         if kind in ("F", "G"):
-            result.note["orig"] = _name(fields, 41)
+            result.metadata["orig"] = _name(fields, 41)
         _text(_need(fields, 55), 55)
         _side(fields, result)
         self._symbol(fields, result)
@@ -249,11 +249,11 @@ class Decoder:
         if kind != "F":
             self._order(fields, result)
             if kind == "G" and result.order.get("aux"):
-                result.note["flags"] = int(result.note["flags"]) | 4
+                result.metadata["flags"] = int(result.metadata["flags"]) | 4
         result.order["kind"] = int(commands[kind])
 
     def _mass(self, fields: Mapping[int, str], result: Decoded, kind: str) -> None:
-        result.note["token"] = _name(fields, 11 if kind == "q" else 584)
+        result.metadata["token"] = _name(fields, 11 if kind == "q" else 584)
         scope = _need(fields, 530 if kind == "q" else 585)
         scope = scope if len(scope) == 1 else "\xff"
         result.own[0] = ord(scope)
@@ -393,7 +393,7 @@ def _letters(fields: Mapping[int, str], result: Decoded) -> str:
     letters = fields.get(18, "").replace(" ", "")
     result.own[4 : 4 + len(letters[:4])] = letters[:4].encode("latin-1")
     if "o" in letters:
-        result.note["flags"] = int(result.note["flags"]) | 1
+        result.metadata["flags"] = int(result.metadata["flags"]) | 1
     return letters.replace("o", "") + ("?" if len(letters) > 4 else "")
 
 

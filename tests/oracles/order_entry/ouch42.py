@@ -20,7 +20,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OUCH42
-from tests.oracles.order_entry.world import Row, World, new_note, new_order, reduce_or_modify
+from tests.oracles.order_entry.world import Row, World, new_metadata, new_order, reduce_or_modify
 
 ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ")
 MARKET_PRICES = (0x7FFFFFFF, 0x77359400)
@@ -51,7 +51,7 @@ def demand(holds: bool, code: Refusal) -> None:
 
 
 def own_bytes(fields: dict[str, Any]) -> bytes:
-    """A note's own 24 bytes."""
+    """The 24 bytes of metadata that are the protocol's."""
     text = "".join(fields.get(name, "\0" * (4 if name == "firm" else 1)) for name in OWN)
     numbers = (fields.get("time_in_force", 0), fields.get("min_qty", 0), fields.get("shares", 0))
     return text.encode("latin-1") + bytes(2) + b"".join(n.to_bytes(4, "little") for n in numbers)
@@ -87,7 +87,8 @@ def classify(packet: bytes) -> int:
 
 
 def decode(packet: bytes, world: World) -> tuple[int, Any, Any]:
-    """The result, the order record and the note; these two are None unless it is APPLICATION."""
+    """The result, the order record and the metadata; these two are None unless it is
+    APPLICATION."""
     what = classify(packet)
     if what != Kind.APPLICATION:
         return what, None, None
@@ -99,14 +100,14 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any]:
     if len(data) != message.size_bytes:
         return Fault.BAD_LENGTH, None, None
     fields = message.unpack(data)
-    order, note = new_order(world), new_note(world, 1, kind)
+    order, metadata = new_order(world), new_metadata(world, 1, kind)
     read = {"O": enter, "U": replace, "X": cancel, "M": cancel}[kind]
     try:
-        read(fields, world, order, note)
+        read(fields, world, order, metadata)
     except Refused as refused:
         order["kind"] = order["side"] = order["order_type"] = order["time_in_force"] = 0
-        note["refused"] = refused.code
-    return Kind.APPLICATION, order, note
+        metadata["refused"] = refused.code
+    return Kind.APPLICATION, order, metadata
 
 
 def token_of(text: str) -> bytes:
@@ -121,9 +122,9 @@ def check_text(*texts: str) -> None:
     demand(all(" " <= letter <= "~" for text in texts for letter in text), Refusal.TOKEN)
 
 
-def enter(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
-    note["token"], note["token_bytes"] = token_of(fields["token"]), 14
-    note["own"] = own_bytes(fields)
+def enter(fields: dict[str, Any], world: World, order: Any, metadata: Any) -> None:
+    metadata["token"], metadata["token_bytes"] = token_of(fields["token"]), 14
+    metadata["own"] = own_bytes(fields)
     symbol = fields["symbol"].rstrip(" ").encode("latin-1")
     order["symbol"], order["qty_lots"] = symbol, fields["shares"]
     check_token(fields["token"])
@@ -185,11 +186,11 @@ def type_of(display: str, tif: TimeInForce, market: bool) -> OrderType:
     return order_type
 
 
-def replace(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
-    note["orig"], note["orig_bytes"] = token_of(fields["token"]), 14
-    note["token"], note["token_bytes"] = token_of(fields["new_token"]), 14
+def replace(fields: dict[str, Any], world: World, order: Any, metadata: Any) -> None:
+    metadata["orig"], metadata["orig_bytes"] = token_of(fields["token"]), 14
+    metadata["token"], metadata["token_bytes"] = token_of(fields["new_token"]), 14
     names = ("display", "iso", "time_in_force", "min_qty", "shares")
-    note["own"] = own_bytes({name: fields[name] for name in names})
+    metadata["own"] = own_bytes({name: fields[name] for name in names})
     order["qty_lots"], order["price_ticks"] = fields["shares"], fields["price"]
     check_token(fields["new_token"])
     demand(fields["shares"] > 0, Refusal.QTY)
@@ -198,32 +199,34 @@ def replace(fields: dict[str, Any], world: World, order: Any, note: Any) -> None
     demand(fields["min_qty"] == 0, Refusal.MIN_QTY)
 
 
-def cancel(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
-    note["orig"], note["orig_bytes"] = token_of(fields["token"]), 14
-    note["own"] = own_bytes({name: fields[name] for name in ("side", "shares") if name in fields})
+def cancel(fields: dict[str, Any], world: World, order: Any, metadata: Any) -> None:
+    metadata["orig"], metadata["orig_bytes"] = token_of(fields["token"]), 14
+    metadata["own"] = own_bytes(
+        {name: fields[name] for name in ("side", "shares") if name in fields}
+    )
     demand(fields.get("side", "B") in "BSTE", Refusal.SIDE)
 
 
-def complete(order: Any, note: Any, row: Row | None, world: World) -> int:
+def complete(order: Any, metadata: Any, row: Row | None, world: World) -> int:
     """Finish U, X and M, in place; APPLICATION or IGNORE."""
     if row is None or row.record["state"] == DONE:
         return Kind.IGNORE
     record, sizes = row.record, row.sizes
     order["order_id"], order["symbol"] = record["order_id"], record["symbol"]
     old = own_fields(record["own"].tobytes())
-    new = own_fields(note["own"].tobytes())
+    new = own_fields(metadata["own"].tobytes())
     sent = record["state"] == SENT
     size = (old["shares"] if sent else int(record["qty_lots"])) - sizes.reduced - sizes.unasked
-    if chr(note["message"]) == "U":
+    if chr(metadata["message"]) == "U":
         executed = old["shares"] - int(record["qty_lots"]) if sent else int(record["cum_lots"])
         known = max(size - executed, 0)
-        return complete_replace(order, note, record, old, new, executed, known, world)
-    return reduce_or_modify(order, note, record, old, new, "shares", size)
+        return complete_replace(order, metadata, record, old, new, executed, known, world)
+    return reduce_or_modify(order, metadata, record, old, new, "shares", size)
 
 
 def complete_replace(
     order: Any,
-    note: Any,
+    metadata: Any,
     record: Any,
     old: dict[str, Any],
     new: dict[str, Any],
@@ -232,11 +235,11 @@ def complete_replace(
     world: World,
 ) -> int:
     kept = {name: old[name] for name in ("firm", "capacity", "cross", "customer", "side")}
-    note["own"] = own_bytes(new | kept)
+    metadata["own"] = own_bytes(new | kept)
     liable = new["shares"]
     try:
-        if note["refused"]:
-            raise Refused(Refusal(int(note["refused"])))
+        if metadata["refused"]:
+            raise Refused(Refusal(int(metadata["refused"])))
         demand(record["order_type"] != OrderType.MARKET, Refusal.REPLACE)
         same_display = new["display"] == old["display"] or {new["display"], old["display"]} <= SHOWN
         demand(same_display, Refusal.DISPLAY)
@@ -248,13 +251,13 @@ def complete_replace(
         demand(liable > executed, Refusal.QTY)
         possible = world.is_possible(record["symbol"].item(), price // scale, liable - executed)
         demand(possible, Refusal.QTY)
-        order["kind"], note["refused"] = CommandKind.REPLACE, 0
+        order["kind"], metadata["refused"] = CommandKind.REPLACE, 0
         order["time_in_force"] = world.self_trade << 4 | OPEN_KNOWN
         order["aux"] = known
     except Refused as refused:
         gone = refused.code in (Refusal.QTY, Refusal.PRICE)
         order["kind"] = CommandKind.CANCEL if gone else 0
-        note["refused"] = 0 if gone else refused.code
+        metadata["refused"] = 0 if gone else refused.code
     order["qty_lots"] = max(liable - executed, 0)
     return Kind.APPLICATION
 
@@ -268,22 +271,22 @@ def u32(lots: int) -> int:
     return min(max(int(lots), 0), 2**32 - 1)
 
 
-def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
+def encode(event: Any, row: Row, metadata: Any, world: World) -> bytes:
     """What the event is to its session; changes the row's sizes and reference."""
     kind = EventKind(int(event["kind"]))
     token = row.record["token"].tobytes()
     if kind == EventKind.REJECTED:
-        return rejected(event, row, note, world)
+        return rejected(event, row, metadata, world)
     if kind == EventKind.ACCEPTED:
         row.sizes.reference = int(event["seq"])
         return say("A", world, token, **standing(event, row, world, u32(event["qty_lots"])))
     if kind == EventKind.REPLACED:
-        if note is None:
+        if metadata is None:
             return b""
         if not (event["flags"] & EventFlag.KEPT_PLACE and row.sizes.reference):
             row.sizes.reference = int(event["seq"])
         fields = standing(event, row, world, u32(event["leaves_lots"]))
-        return say("U", world, token, previous_token=note["orig"].tobytes()[:14], **fields)
+        return say("U", world, token, previous_token=metadata["orig"].tobytes()[:14], **fields)
     if kind == EventKind.FILLED:
         return say(
             "E",
@@ -295,7 +298,7 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
             match=match_number(event),
         )
     if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
-        return canceled(event, row, note, world)
+        return canceled(event, row, metadata, world)
     if kind in (EventKind.REPEGGED, EventKind.REFRESHED, EventKind.CONVERTED):
         if event["flags"] & EventFlag.WAITING:
             return b""
@@ -350,7 +353,7 @@ def liquidity(event: Any, row: Row) -> str:
     return "J" if dark else "A"
 
 
-def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
+def canceled(event: Any, row: Row, metadata: Any, world: World) -> bytes:
     token, gone = row.record["token"].tobytes(), u32(event["qty_lots"])
     reason = Reason(int(event["reason"]))
     if event["leaves_lots"] != 0:
@@ -358,7 +361,7 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
         setattr(row.sizes, name, getattr(row.sizes, name) + int(event["qty_lots"]))
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)
-        taker = note is not None and int(note["row"]) == number
+        taker = metadata is not None and int(metadata["row"]) == number
         return say(
             "D",
             world,
@@ -369,9 +372,9 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
             price=world.price(event),
             liquidity="R" if taker else "A",
         )
-    message = None if note is None else chr(note["message"])
+    message = None if metadata is None else chr(metadata["message"])
     if event["kind"] == EventKind.REDUCED and message == "M":
-        side = own_fields(note["own"].tobytes())["side"]
+        side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, token, side=side, shares=u32(event["leaves_lots"]))
     letter = CANCEL_LETTERS.get(reason, "Z")
     if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
@@ -379,8 +382,8 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
     return say("C", world, token, shares=gone, reason=letter)
 
 
-def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
-    message = "" if note is None else chr(note["message"])
+def rejected(event: Any, row: Row | None, metadata: Any, world: World) -> bytes:
+    message = "" if metadata is None else chr(metadata["message"])
     reason = Reason(int(event["reason"]))
     if message == "O" or (message == "U" and reason != Reason.UNKNOWN_ORDER):
         letter = REASON_LETTERS.get(reason, "O")
@@ -389,24 +392,24 @@ def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
             letter = GATEWAY_LETTERS.get(bits[0], "O") if bits else "O"
         elif reason == Reason.RISK:
             letter = risk_reasons.letter(int(event["contra_id"]))
-        return say("J", world, note["token"].tobytes(), reason=letter)
+        return say("J", world, metadata["token"].tobytes(), reason=letter)
     if message not in ("X", "M") or reason == Reason.UNKNOWN_ORDER:
         return b""
     if row is not None:
         row.sizes.returned += int(event["qty_lots"])
-    return say("I", world, note["orig"].tobytes())
+    return say("I", world, metadata["orig"].tobytes())
 
 
-def refuse(note: Any, order: Any, world: World) -> bytes:
+def refuse(metadata: Any, order: Any, world: World) -> bytes:
     """The answer to a command that did not reach the core."""
-    message, code = chr(note["message"]), int(note["refused"])
+    message, code = chr(metadata["message"]), int(metadata["refused"])
     if message in ("O", "U"):
         letters = {int(k): letter for k, letter in REFUSAL_LETTERS.items()}
-        return say("J", world, note["token"].tobytes(), reason=letters.get(code, "O"))
+        return say("J", world, metadata["token"].tobytes(), reason=letters.get(code, "O"))
     if message not in ("X", "M"):
         return b""
     if message == "M" and code == Refusal.MODIFIED:
-        side = own_fields(note["own"].tobytes())["side"]
+        side = own_fields(metadata["own"].tobytes())["side"]
         shares = u32(order["qty_lots"])
-        return say("M", world, note["orig"].tobytes(), side=side, shares=shares)
-    return say("I", world, note["orig"].tobytes())
+        return say("M", world, metadata["orig"].tobytes(), side=side, shares=shares)
+    return say("I", world, metadata["orig"].tobytes())

@@ -36,7 +36,7 @@ from tests.oracles.order_entry.ouch42 import (
     demand,
     u32,
 )
-from tests.oracles.order_entry.world import Row, World, new_note, new_order, reduce_or_modify
+from tests.oracles.order_entry.world import Row, World, new_metadata, new_order, reduce_or_modify
 
 BY_TAG = {option.tag: option for option in OPTIONS50}
 PEGS = {
@@ -112,7 +112,7 @@ def unsupported(options: dict[str, Any]) -> Refusal:
 
 
 def option_bytes(options: dict[str, Any]) -> bytes:
-    """A new order's options as its note keeps them."""
+    """A new order's options as its metadata keeps them."""
     letters = "".join(options.get(n, "\0") for n in ("customer", "price_type", "post_only"))
     numbers = (options.get(n, 0) for n in ("expire_time", "min_qty", "max_floor", "peg_offset"))
     return (
@@ -124,7 +124,8 @@ def option_bytes(options: dict[str, Any]) -> bytes:
 
 
 def decode(packet: bytes, world: World) -> tuple[int, Any, Any, dict[str, Any]]:
-    """The result, the record, the note, and the options (of a replace only complete needs them)."""
+    """The result, the record, the metadata, and the options (of a replace only complete needs
+    them)."""
     what = ouch42.classify(packet)
     if what != Kind.APPLICATION:
         return what, None, None, {}
@@ -143,7 +144,7 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any, dict[str, Any]]:
             return Fault.BAD_LENGTH, None, None, {}
     elif tail and (len(tail) < 2 or len(tail) != 2 + int.from_bytes(tail[:2], "big")):
         return Fault.BAD_LENGTH, None, None, {}
-    order, note = new_order(world), new_note(world, 2, kind)
+    order, metadata = new_order(world), new_metadata(world, 2, kind)
     if kind in "OUCDE" and fields["user_ref"] <= world.last_user_ref:
         return Kind.IGNORE, None, None, {}
     if kind in "OCDE":
@@ -151,11 +152,11 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any, dict[str, Any]]:
     options, whole = read_options(tail, kind == "U") if counted else ({}, True)
     try:
         read = {"O": enter, "U": replace, "X": cancel, "M": cancel}.get(kind, other)
-        read(fields, options, whole, world, order, note)
+        read(fields, options, whole, world, order, metadata)
     except ouch42.Refused as refused:
         order["kind"] = order["side"] = order["order_type"] = order["time_in_force"] = 0
-        note["refused"] = refused.code
-    return Kind.APPLICATION, order, note, options
+        metadata["refused"] = refused.code
+    return Kind.APPLICATION, order, metadata, options
 
 
 def enter(
@@ -164,11 +165,11 @@ def enter(
     whole: bool,
     world: World,
     order: Any,
-    note: Any,
+    metadata: Any,
 ) -> None:
-    note["token"], note["token_bytes"] = name(fields["user_ref"]), 4
-    note["client_seq"], note["own"] = fields["user_ref"], own_bytes(fields)
-    note["orig"] = bytes(8) + option_bytes(options).ljust(32, b"\0")
+    metadata["token"], metadata["token_bytes"] = name(fields["user_ref"]), 4
+    metadata["client_seq"], metadata["own"] = fields["user_ref"], own_bytes(fields)
+    metadata["orig"] = bytes(8) + option_bytes(options).ljust(32, b"\0")
     symbol = fields["symbol"].rstrip(" ").encode("latin-1")
     order["symbol"], order["qty_lots"] = symbol, fields["quantity"]
     demand(not world.disabled, Refusal.DISABLED)
@@ -255,15 +256,15 @@ def replace(
     whole: bool,
     world: World,
     order: Any,
-    note: Any,
+    metadata: Any,
 ) -> None:
-    note["orig"], note["orig_bytes"] = name(fields["orig_user_ref"]), 4
-    note["token"], note["token_bytes"] = name(fields["user_ref"]), 4
+    metadata["orig"], metadata["orig_bytes"] = name(fields["orig_user_ref"]), 4
+    metadata["token"], metadata["token_bytes"] = name(fields["user_ref"]), 4
     if fields["orig_user_ref"] == 0:
-        note["orig_bytes"] = 0
-    note["client_seq"] = fields["user_ref"]
+        metadata["orig_bytes"] = 0
+    metadata["client_seq"] = fields["user_ref"]
     kept = ("clordid", "display", "iso", "time_in_force", "quantity")
-    note["own"] = own_bytes({key: fields[key] for key in kept})
+    metadata["own"] = own_bytes({key: fields[key] for key in kept})
     order["qty_lots"], order["price_ticks"] = fields["quantity"], min(fields["price"], 2**63 - 1)
     demand(not world.disabled, Refusal.DISABLED)
     check_text(fields["clordid"])
@@ -282,10 +283,13 @@ def cancel(
     whole: bool,
     world: World,
     order: Any,
-    note: Any,
+    metadata: Any,
 ) -> None:
-    note["orig"], note["orig_bytes"] = name(fields["user_ref"]), 4 if fields["user_ref"] else 0
-    note["own"] = own_bytes({key: fields[key] for key in ("side", "quantity") if key in fields})
+    metadata["orig"], metadata["orig_bytes"] = (
+        name(fields["user_ref"]),
+        4 if fields["user_ref"] else 0,
+    )
+    metadata["own"] = own_bytes({key: fields[key] for key in ("side", "quantity") if key in fields})
     demand(fields.get("side", "B") in "BSTE", Refusal.SIDE)
 
 
@@ -295,16 +299,16 @@ def other(
     whole: bool,
     world: World,
     order: Any,
-    note: Any,
+    metadata: Any,
 ) -> None:
-    kind = chr(note["message"])
+    kind = chr(metadata["message"])
     if kind == "Q":
-        note["client_seq"] = world.last_user_ref + 1
+        metadata["client_seq"] = world.last_user_ref + 1
         demand(False, Refusal.QUERIED)
-    note["client_seq"], note["token_bytes"] = fields["user_ref"], 4
+    metadata["client_seq"], metadata["token_bytes"] = fields["user_ref"], 4
     firm, symbol = fields["firm"].encode("latin-1"), fields.get("symbol", "").encode("latin-1")
     is_text = all(32 <= byte <= 126 for byte in firm)
-    note["orig"] = bytes(28) + (firm if is_text else b"    ") + symbol.ljust(8, b"\0")
+    metadata["orig"] = bytes(28) + (firm if is_text else b"    ") + symbol.ljust(8, b"\0")
     if kind in "DE":
         world.disabled = kind == "D"
         demand(False, Refusal.DISABLE if world.disabled else Refusal.ENABLE)
@@ -314,26 +318,30 @@ def other(
     order["symbol"], order["kind"] = name_only, CommandKind.MASS_CANCEL
 
 
-def complete(order: Any, note: Any, row: Row | None, world: World, options: dict[str, Any]) -> int:
+def complete(
+    order: Any, metadata: Any, row: Row | None, world: World, options: dict[str, Any]
+) -> int:
     """Finish U, X and M, in place; APPLICATION or IGNORE."""
     if row is None or row.record["state"] == DONE:
         return Kind.IGNORE
     record, sizes = row.record, row.sizes
     order["order_id"], order["symbol"] = record["order_id"], record["symbol"]
-    old, new = own_fields(record["own"].tobytes()), own_fields(note["own"].tobytes())
+    old, new = own_fields(record["own"].tobytes()), own_fields(metadata["own"].tobytes())
     sent, qty = record["state"] == SENT, int(record["qty_lots"])
     size = (old["quantity"] if sent else qty) - sizes.reduced - sizes.unasked
-    if chr(note["message"]) == "U":
-        world.last_user_ref = int(note["client_seq"])
+    if chr(metadata["message"]) == "U":
+        world.last_user_ref = int(metadata["client_seq"])
         executed = old["quantity"] - qty if sent else int(record["cum_lots"])
         known = max(size - executed, 0)
-        return complete_replace(order, note, record, old, new, (executed, known), world, options)
-    return reduce_or_modify(order, note, record, old, new, "quantity", size)
+        return complete_replace(
+            order, metadata, record, old, new, (executed, known), world, options
+        )
+    return reduce_or_modify(order, metadata, record, old, new, "quantity", size)
 
 
 def complete_replace(
     order: Any,
-    note: Any,
+    metadata: Any,
     record: Any,
     old: dict[str, Any],
     new: dict[str, Any],
@@ -343,12 +351,12 @@ def complete_replace(
 ) -> int:
     """``quantities``: what is executed and what is open, as far as is known."""
     executed, known = quantities
-    note["own"] = own_bytes(new | {key: old[key] for key in ("capacity", "cross", "side")})
+    metadata["own"] = own_bytes(new | {key: old[key] for key in ("capacity", "cross", "side")})
     liable, order_type = new["quantity"], OrderType(int(record["order_type"]))
     scale, price = world.scale(record["symbol"].item()), int(order["price_ticks"])
     try:
-        if note["refused"]:
-            raise ouch42.Refused(Refusal(int(note["refused"])))
+        if metadata["refused"]:
+            raise ouch42.Refused(Refusal(int(metadata["refused"])))
         aux = replace_aux(options, old, new, record, order_type, scale)
         demand(scale > 0 and price % scale == 0, Refusal.PRICE)
         order["price_ticks"] = price // scale
@@ -359,12 +367,12 @@ def complete_replace(
         if aux != record["aux"]:
             demand(-(2**31) <= aux < 2**31 and known < 2**32, Refusal.REPLACE)
             tif, known = tif | AUX_HALVES, aux << 32 | known
-        order["kind"], note["refused"], order["aux"] = CommandKind.REPLACE, 0, known
+        order["kind"], metadata["refused"], order["aux"] = CommandKind.REPLACE, 0, known
         order["time_in_force"] = tif
     except ouch42.Refused as refused:
         gone = refused.code in (Refusal.QTY, Refusal.PRICE)
         order["kind"] = CommandKind.CANCEL if gone else 0
-        note["refused"] = 0 if gone else refused.code
+        metadata["refused"] = 0 if gone else refused.code
     order["qty_lots"] = max(liable - executed, 0)
     return Kind.APPLICATION
 
@@ -407,9 +415,9 @@ def say(kind: str, world: World, user_ref: int, extra: bytes = b"", **fields: An
     return message.pack(timestamp=world.timestamp, **fields) + extra
 
 
-def options_out(note: Any) -> bytes:
+def options_out(metadata: Any) -> bytes:
     """An Accepted's options: those of the order, by tag."""
-    kept = note["orig"].tobytes()[8:]
+    kept = metadata["orig"].tobytes()[8:]
     little = [kept[k : k + 4][::-1] for k in (4, 8, 12, 16)]
     values = {
         2: kept[20:24],
@@ -437,24 +445,24 @@ def standing(event: Any, row: Row, world: World) -> dict[str, Any]:
     }
 
 
-def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
+def encode(event: Any, row: Row, metadata: Any, world: World) -> bytes:
     """What the event is to its session; changes the row's sizes and reference."""
     kind = EventKind(int(event["kind"]))
     user_ref = int.from_bytes(row.record["token"].tobytes()[:4], "little")
-    message = "" if note is None else chr(note["message"])
+    message = "" if metadata is None else chr(metadata["message"])
     seq, quantity = int(event["seq"]), u32(event["qty_lots"])
     if kind == EventKind.REJECTED:
-        return rejected(event, row, note, world)
+        return rejected(event, row, metadata, world)
     if kind == EventKind.ACCEPTED:
         row.sizes.reference = seq
-        extra = b"" if note is None else options_out(note)
+        extra = b"" if metadata is None else options_out(metadata)
         return say("A", world, user_ref, extra, quantity=quantity, **standing(event, row, world))
     if kind == EventKind.REPLACED:
-        if note is None:
+        if metadata is None:
             return b""
         if not (event["flags"] & EventFlag.KEPT_PLACE and row.sizes.reference):
             row.sizes.reference = seq
-        orig = int.from_bytes(note["orig"].tobytes()[:4], "little")
+        orig = int.from_bytes(metadata["orig"].tobytes()[:4], "little")
         leaves = u32(event["leaves_lots"])
         fields = standing(event, row, world)
         return say("U", world, user_ref, orig_user_ref=orig, quantity=leaves, **fields)
@@ -469,7 +477,7 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
             match=ouch42.match_number(event),
         )
     if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
-        return canceled(event, row, note, world, user_ref)
+        return canceled(event, row, metadata, world, user_ref)
     if kind == EventKind.REFRESHED:
         row.sizes.reference = seq
         extra = (
@@ -483,20 +491,20 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
         display = own_fields(row.record["own"].tobytes())["display"].encode("latin-1")
         return say("T", world, user_ref, price=world.price(event), display=display, reference=seq)
     if kind == EventKind.COMPLETED and message == "C":
-        kept = note["orig"].tobytes()
-        ref = int(note["client_seq"])
+        kept = metadata["orig"].tobytes()
+        ref = int(metadata["client_seq"])
         return say("X", world, ref, firm=kept[28:32], symbol=kept[32:40])
     return b""
 
 
-def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> bytes:
+def canceled(event: Any, row: Row, metadata: Any, world: World, user_ref: int) -> bytes:
     gone, reason = u32(event["qty_lots"]), Reason(int(event["reason"]))
     if event["leaves_lots"] != 0:
         key = "unasked" if reason == Reason.SELF_TRADE else "confirmed"
         setattr(row.sizes, key, getattr(row.sizes, key) + int(event["qty_lots"]))
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)
-        taker = note is not None and int(note["row"]) == number
+        taker = metadata is not None and int(metadata["row"]) == number
         strategy = STRATEGY_LETTERS.get(SelfTrade(world.self_trade), "N")
         return say(
             "D",
@@ -509,9 +517,9 @@ def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> by
             liquidity="R" if taker else "A",
             strategy=strategy,
         )
-    message = None if note is None else chr(note["message"])
+    message = None if metadata is None else chr(metadata["message"])
     if event["kind"] == EventKind.REDUCED and message == "M":
-        side = own_fields(note["own"].tobytes())["side"]
+        side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, user_ref, side=side, quantity=u32(event["leaves_lots"]))
     letter = CANCEL_LETTERS.get(reason, "Z")
     if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
@@ -519,8 +527,8 @@ def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> by
     return say("C", world, user_ref, quantity=gone, reason=letter)
 
 
-def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
-    message = "" if note is None else chr(note["message"])
+def rejected(event: Any, row: Row | None, metadata: Any, world: World) -> bytes:
+    message = "" if metadata is None else chr(metadata["message"])
     reason = Reason(int(event["reason"]))
     if message in ("O", "U", "C") and not (message == "U" and reason == Reason.UNKNOWN_ORDER):
         code = REASON_CODES.get(reason, OTHER)
@@ -529,33 +537,33 @@ def rejected(event: Any, row: Row | None, note: Any, world: World) -> bytes:
             code = GATEWAY_CODES.get(bits[0], OTHER) if bits else OTHER
         elif reason == Reason.RISK:
             code = risk_reasons.code(int(event["contra_id"]), OTHER)
-        return reject(note, code, world)
+        return reject(metadata, code, world)
     if message not in ("X", "M") or reason == Reason.UNKNOWN_ORDER:
         return b""
     if row is not None:
         row.sizes.returned += int(event["qty_lots"])
-    return say("I", world, int.from_bytes(note["orig"].tobytes()[:4], "little"))
+    return say("I", world, int.from_bytes(metadata["orig"].tobytes()[:4], "little"))
 
 
-def reject(note: Any, code: int, world: World) -> bytes:
-    ours = chr(note["message"]) in ("O", "U")
-    clordid = own_fields(note["own"].tobytes())["clordid"].encode("latin-1") if ours else b""
-    return say("J", world, int(note["client_seq"]), reason=code, clordid=clordid)
+def reject(metadata: Any, code: int, world: World) -> bytes:
+    ours = chr(metadata["message"]) in ("O", "U")
+    clordid = own_fields(metadata["own"].tobytes())["clordid"].encode("latin-1") if ours else b""
+    return say("J", world, int(metadata["client_seq"]), reason=code, clordid=clordid)
 
 
-def refuse(note: Any, order: Any, world: World) -> bytes:
-    message, code = chr(note["message"]), int(note["refused"])
-    ref = int(note["client_seq"])
+def refuse(metadata: Any, order: Any, world: World) -> bytes:
+    message, code = chr(metadata["message"]), int(metadata["refused"])
+    ref = int(metadata["client_seq"])
     if code == Refusal.QUERIED:
         return say("Q", world, 0, next_user_ref=ref)
     if code in (Refusal.DISABLE, Refusal.ENABLE):
         kind = "G" if code == Refusal.DISABLE else "K"
-        return say(kind, world, ref, firm=note["orig"].tobytes()[28:32])
+        return say(kind, world, ref, firm=metadata["orig"].tobytes()[28:32])
     if message in ("X", "M"):
-        orig = int.from_bytes(note["orig"].tobytes()[:4], "little")
+        orig = int.from_bytes(metadata["orig"].tobytes()[:4], "little")
         if code != Refusal.MODIFIED:
             return say("I", world, orig)
-        side = own_fields(note["own"].tobytes())["side"]
+        side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, orig, side=side, quantity=u32(order["qty_lots"]))
     codes = {int(key): value for key, value in REFUSAL_CODES.items()}
-    return reject(note, codes.get(code, OTHER), world)
+    return reject(metadata, codes.get(code, OTHER), world)

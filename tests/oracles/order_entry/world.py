@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.order_entry.command_metadata import METADATA_DTYPE
 from openoutcry.order_entry.faults import Kind
-from openoutcry.order_entry.notes import NOTE_DTYPE
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE, TICK_BANDS
@@ -67,12 +67,16 @@ def new_order(world: World, participant: int = 7) -> Any:
     return order
 
 
-def new_note(world: World, protocol: int, message: str, **fields: Any) -> Any:
-    note = np.zeros((), NOTE_DTYPE)
-    note["session"], note["protocol"], note["message"] = world.session, protocol, ord(message)
+def new_metadata(world: World, protocol: int, message: str, **fields: Any) -> Any:
+    metadata = np.zeros((), METADATA_DTYPE)
+    metadata["session"], metadata["protocol"], metadata["message"] = (
+        world.session,
+        protocol,
+        ord(message),
+    )
     for name, value in fields.items():
-        note[name] = value
-    return note
+        metadata[name] = value
+    return metadata
 
 
 @dataclass
@@ -100,7 +104,7 @@ class Row:
 
 def reduce_or_modify(
     order: Any,
-    note: Any,
+    metadata: Any,
     record: Any,
     old: dict[str, Any],
     new: dict[str, Any],
@@ -109,16 +113,16 @@ def reduce_or_modify(
 ) -> int:
     """Finish X and M, which ask for ``new[field]`` of ``size`` lots; APPLICATION or IGNORE."""
     lots = new[field]
-    if note["refused"]:
+    if metadata["refused"]:
         return Kind.APPLICATION
-    modify = chr(note["message"]) == "M"
+    modify = chr(metadata["message"]) == "M"
     if modify and ((new["side"] == "B") != (old["side"] == "B") or lots > size):
-        note["refused"] = Refusal.REPLACE
+        metadata["refused"] = Refusal.REPLACE
         return Kind.APPLICATION
     if lots >= size:
         if not modify:
             return Kind.IGNORE
-        note["refused"] = Refusal.MODIFIED
+        metadata["refused"] = Refusal.MODIFIED
         order["qty_lots"] = record["leaves_lots"]
         return Kind.APPLICATION
     order["qty_lots"] = size - lots

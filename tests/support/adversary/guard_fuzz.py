@@ -33,7 +33,7 @@ from openoutcry.market_data import lines, mold
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
-from openoutcry.order_entry import notes, ouch42, ouch50, soupbin
+from openoutcry.order_entry import command_metadata, ouch42, ouch50, soupbin
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import scan, session
@@ -61,7 +61,7 @@ class Target:
     """Kernels that read bytes of a network."""
 
     def __init__(self) -> None:
-        self.memory, self.order, self.note = Guarded(), Guarded(), Guarded()
+        self.memory, self.order, self.metadata = Guarded(), Guarded(), Guarded()
 
     def samples(self, rng: random.Random) -> list[bytes]:
         """What a well-behaved peer sends."""
@@ -103,8 +103,8 @@ class Soupbin(Target):
             if kind == Kind.APPLICATION:
                 self.session.block[:] = self.block
                 order = self.order.room(ORDER_BYTES)
-                note = self.note.put(b"\xa5" * notes.NOTE_BYTES)
-                code = self.codec.decode(whole, size, self.session.address, order, note)
+                metadata = self.metadata.put(b"\xa5" * command_metadata.METADATA_BYTES)
+                code = self.codec.decode(whole, size, self.session.address, order, metadata)
                 assert code == Kind.APPLICATION or code <= 0 or code == Kind.IGNORE, code
             left -= size
             at = self.memory.put(data[len(data) - left :]) if left else 0
@@ -211,9 +211,15 @@ class Fix(Target):
             self.session.words[:] = self.active if len(outputs) % 2 else self.fresh
             outputs += self._session_takes(at, size)
             if scan.parse(self.codec.fields.ctypes.data, at, size) == scan.WHOLE:
-                order, note = self.order.room(ORDER_BYTES + 8), self.note.room(notes.NOTE_BYTES + 8)
-                outputs.append(fix_decode.decode(at, size, self.codec.address, order, note))
-                outputs += [self.order.read(ORDER_BYTES + 8), self.note.read(notes.NOTE_BYTES + 8)]
+                order, metadata = (
+                    self.order.room(ORDER_BYTES + 8),
+                    self.metadata.room(command_metadata.METADATA_BYTES + 8),
+                )
+                outputs.append(fix_decode.decode(at, size, self.codec.address, order, metadata))
+                outputs += [
+                    self.order.read(ORDER_BYTES + 8),
+                    self.metadata.read(command_metadata.METADATA_BYTES + 8),
+                ]
             data = data[size:]
         return outputs
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from openoutcry.host.processes import die_with_parent
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import notes
+from openoutcry.order_entry import command_metadata
 from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Watcher
@@ -354,10 +354,14 @@ class Storm:
         reader, events, internal = JournalReader(self.journal), [], set()
         for batch in events_of(reader, starting_point(reader)):
             events.append(np.array(batch.events))
-            text = batch.block.note.get(notes.NOTES, "") if len(batch.commands) else ""
+            text = (
+                batch.block.note.get(command_metadata.BLOCK_KEY, "") if len(batch.commands) else ""
+            )
             if text:
-                there, session_notes = notes.unpack(text, batch.header.record_count, SESSIONS)
-                is_internal = session_notes["flags"] & notes.FLAG_INTERNAL != 0
+                there, session_notes = command_metadata.unpack(
+                    text, batch.header.record_count, SESSIONS
+                )
+                is_internal = session_notes["flags"] & command_metadata.FLAG_INTERNAL != 0
                 internal |= set((batch.header.first_seq + there[is_internal]).tolist())
         return np.concatenate([np.zeros(0, EVENT_DTYPE), *events]), sorted(internal)
 

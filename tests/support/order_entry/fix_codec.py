@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openoutcry.order_entry import notes, rows
+from openoutcry.order_entry import command_metadata, rows
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import decode, encode, scan, words
@@ -73,43 +73,47 @@ class Codec:
         return int(state[words.ERROR // 8]) - 1, tag
 
     def decode(self, data):
-        """(ORDER record, NOTE) of a message, or its error if it is rejected."""
-        order, note = np.zeros(1, ORDER_DTYPE), np.zeros(1, notes.NOTE_DTYPE)
+        """(ORDER record, CommandMetadata) of a message, or its error if it is rejected."""
+        order, metadata = np.zeros(1, ORDER_DTYPE), np.zeros(1, command_metadata.METADATA_DTYPE)
         assert scan.parse(self.fields.ctypes.data, self.put(data), len(data)) == scan.WHOLE
         if self.error() is not None:
             return self.error()
         result = decode.decode(
-            self.buffer.ctypes.data, len(data), self.address, order.ctypes.data, note.ctypes.data
+            self.buffer.ctypes.data,
+            len(data),
+            self.address,
+            order.ctypes.data,
+            metadata.ctypes.data,
         )
         if result == Kind.REJECT:
             return self.error()
         assert result == Kind.APPLICATION
-        return order[0], note[0]
+        return order[0], metadata[0]
 
-    def encode(self, event, row, note):
+    def encode(self, event, row, metadata):
         """The body that an event causes."""
         size = encode.encode(
             event.ctypes.data,
             row.ctypes.data if row is not None else 0,
             self.address,
-            note.ctypes.data if note is not None else 0,
+            metadata.ctypes.data if metadata is not None else 0,
             self.out.ctypes.data,
             len(self.out),
         )
         return self.out[:size].tobytes()
 
     def row_of(self, data, number=1):
-        """The row of a new order that was sent as this message, and its note."""
-        order, note = self.decode(data)
+        """The row of a new order that was sent as this message, and its metadata."""
+        order, metadata = self.decode(data)
         row = np.zeros(1, rows.ROW_DTYPE)
         for name in ("qty_lots", "price_ticks", "aux", "symbol", "side", "order_type"):
             row[name] = order[name]
         row["leaves_lots"], row["time_in_force"] = order["qty_lots"], order["time_in_force"]
         row["order_id"], row["number"] = rows.ORDER_BIT | number, number
-        row["token"], row["token_bytes"] = note["token"], note["token_bytes"]
-        row["own"], row["session"], row["state"] = note["own"], 7, rows.OPEN
+        row["token"], row["token_bytes"] = metadata["token"], metadata["token_bytes"]
+        row["own"], row["session"], row["state"] = metadata["own"], 7, rows.OPEN
         row["instrument"] = list(DECIMALS).index(order["symbol"].decode())
-        return row, np.array([note])
+        return row, np.array([metadata])
 
 
 def make_event(kind, **fields):

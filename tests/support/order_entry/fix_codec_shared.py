@@ -25,7 +25,7 @@ def order_message(kind, fields):
 
 
 def expected(data):
-    """What the reference makes of a message: its error, or order and note."""
+    """What the reference makes of a message: its error, or order and metadata."""
     fields, error = reference.parse(data)
     if error is not None:
         return error
@@ -43,14 +43,14 @@ def check_decoding(data):
         assert got == wanted
         return
     assert not isinstance(got[0], int), got
-    order, note = got
+    order, metadata = got
     for name in ("message", "client_seq", "flags", "refused"):
-        assert int(note[name]) == int(wanted.note.get(name, 0)), name
+        assert int(metadata[name]) == int(wanted.metadata.get(name, 0)), name
     for name in ("token", "orig"):
-        value = wanted.note.get(name, b"")
-        assert note[name].tobytes() == value.ljust(40, b"\0")
-        assert note[f"{name}_bytes"] == len(value)
-    assert note["own"].tobytes() == bytes(wanted.own)
+        value = wanted.metadata.get(name, b"")
+        assert metadata[name].tobytes() == value.ljust(40, b"\0")
+        assert metadata[f"{name}_bytes"] == len(value)
+    assert metadata["own"].tobytes() == bytes(wanted.own)
     assert order["kind"] == wanted.order.get("kind", 0)
     if order["kind"]:
         for name in ORDER_DTYPE.names:
@@ -124,11 +124,11 @@ REPORTED = [kind for kind in EventKind if kind not in (EventKind.REJECTED,)]
 
 def refused(kind, refusal, row=None, **changes):
     """The answer to a message that was refused."""
-    _, note = CODEC.decode(order_message(kind, BASE | {41: "C0"} | changes))
-    note = np.array([note])
-    note["refused"], note["row"] = refusal, 0 if row is None else row["number"]
+    _, metadata = CODEC.decode(order_message(kind, BASE | {41: "C0"} | changes))
+    metadata = np.array([metadata])
+    metadata["refused"], metadata["row"] = refusal, 0 if row is None else row["number"]
     size = encode.refuse(
-        note.ctypes.data,
+        metadata.ctypes.data,
         row.ctypes.data if row is not None else 0,
         CODEC.address,
         CODEC.out.ctypes.data,
@@ -136,5 +136,5 @@ def refused(kind, refusal, row=None, **changes):
     )
     body = CODEC.out[:size].tobytes()
     event = make_event(EventKind.REJECTED, reason=Reason.MALFORMED, seq=99)
-    assert CODEC.encode(event, row, note) == body
+    assert CODEC.encode(event, row, metadata) == body
     return body_fields(body)

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from openoutcry.order_entry import notes, rows
+from openoutcry.order_entry import command_metadata, rows
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import decode, encode, scan
@@ -38,11 +38,11 @@ class Acknowledger:
 
     def __call__(self, one, message):
         data = np.frombuffer(message + bytes(64), np.uint8)
-        order, note = np.zeros(1, ORDER_DTYPE), np.zeros(1, notes.NOTE_DTYPE)
+        order, metadata = np.zeros(1, ORDER_DTYPE), np.zeros(1, command_metadata.METADATA_DTYPE)
         row, event = np.zeros(1, rows.ROW_DTYPE), np.zeros(1, EVENT_DTYPE)
         scan.parse(one.fields.ctypes.data, data.ctypes.data, len(message))
         result = decode.decode(
-            data.ctypes.data, len(message), one.address, order.ctypes.data, note.ctypes.data
+            data.ctypes.data, len(message), one.address, order.ctypes.data, metadata.ctypes.data
         )
         assert result == Kind.APPLICATION
         self.orders.append(dict(fields_of(message))[b"11"].decode())
@@ -50,19 +50,19 @@ class Acknowledger:
         for name in ("qty_lots", "price_ticks", "symbol", "side", "order_type"):
             row[name] = order[name]
         row["token"], row["token_bytes"], row["own"] = (
-            note["token"],
-            note["token_bytes"],
-            note["own"],
+            metadata["token"],
+            metadata["token_bytes"],
+            metadata["own"],
         )
         row["order_id"] = rows.ORDER_BIT | number
-        event["kind"] = EventKind.REJECTED if note["refused"][0] else EventKind.ACCEPTED
+        event["kind"] = EventKind.REJECTED if metadata["refused"][0] else EventKind.ACCEPTED
         event["leaves_lots"], event["seq"] = order["qty_lots"], number
         one[block.RX_TS_NS] = 1_700_000_000 * 10**9
         size = encode.encode(
             event.ctypes.data,
             row.ctypes.data,
             one.address,
-            note.ctypes.data,
+            metadata.ctypes.data,
             self.out.ctypes.data,
             len(self.out),
         )

@@ -35,42 +35,42 @@ def modify(side, shares, token="ORDER1"):
 def same(session, message):
     """Kernel and reference read the packet alike; what they read."""
     packet = unsequenced(message)
-    result, order, note = session.decode(packet)
-    expected, order_r, note_r = reference.decode(packet, session.world)
+    result, order, metadata = session.decode(packet)
+    expected, order_r, metadata_r = reference.decode(packet, session.world)
     assert result == expected
     if result != Kind.APPLICATION:
         return result, None, None
-    accepted = note["refused"] == 0
-    assert note.tobytes() == note_r.tobytes(), (note, note_r)
+    accepted = metadata["refused"] == 0
+    assert metadata.tobytes() == metadata_r.tobytes(), (metadata, metadata_r)
     if accepted:
         assert order.tobytes() == order_r.tobytes(), (order, order_r)
     assert (int(order["kind"]) == 0) == (int(order_r["kind"]) == 0)
-    return result, order, note
+    return result, order, metadata
 
 
 def open_order(session, state=rows.OPEN, **fields):
-    _, order, note = session.decode(unsequenced(enter(**fields)))
-    assert note["refused"] == 0
-    row = make_row(order, note, state=state)
+    _, order, metadata = session.decode(unsequenced(enter(**fields)))
+    assert metadata["refused"] == 0
+    row = make_row(order, metadata, state=state)
     row["instrument"] = [b"AAPL", b"MSFT"].index(order["symbol"].item())
     return row
 
 
 def finish(session, message, row):
     """Read a message, finish it, as the reference does too."""
-    _, order, note = session.decode(unsequenced(message))
-    _, order_r, note_r = reference.decode(unsequenced(message), session.world)
+    _, order, metadata = session.decode(unsequenced(message))
+    _, order_r, metadata_r = reference.decode(unsequenced(message), session.world)
     result_r = reference.complete(
-        order_r, note_r, None if row is None else reference_row(row), session.world
+        order_r, metadata_r, None if row is None else reference_row(row), session.world
     )
-    result = session.complete(order, note, row)
+    result = session.complete(order, metadata, row)
     assert result == result_r
     if result == Kind.APPLICATION:
-        assert note.tobytes() == note_r.tobytes(), (note, note_r)
-        if note["refused"] == 0:
+        assert metadata.tobytes() == metadata_r.tobytes(), (metadata, metadata_r)
+        if metadata["refused"] == 0:
             assert order.tobytes() == order_r.tobytes(), (order, order_r)
         assert order["kind"] == order_r["kind"]
-    return result, order, note
+    return result, order, metadata
 
 
 ROW = {

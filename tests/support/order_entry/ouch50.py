@@ -55,16 +55,16 @@ def replace(extra=b"", orig_user_ref=5, user_ref=6, **fields):
 def same(session, message):
     """Kernel and reference read the packet alike; what they read, and the options."""
     packet = unsequenced(message)
-    result, order, note = session.decode(packet)
-    expected, order_r, note_r, option_values = reference.decode(packet, session.world)
+    result, order, metadata = session.decode(packet)
+    expected, order_r, metadata_r, option_values = reference.decode(packet, session.world)
     assert result == expected
     if result != Kind.APPLICATION:
         return result, None, None, {}
-    assert note.tobytes() == note_r.tobytes(), (note, note_r)
-    if note["refused"] == 0 and message[:1] != b"U":
+    assert metadata.tobytes() == metadata_r.tobytes(), (metadata, metadata_r)
+    if metadata["refused"] == 0 and message[:1] != b"U":
         assert order.tobytes() == order_r.tobytes(), (order, order_r)
     assert session[ouch.LAST_USER_REF_WORD] == session.world.last_user_ref
-    return result, order, note, option_values
+    return result, order, metadata, option_values
 
 
 LETTER = st.sampled_from("ABCEHILMNOPQRSTXYZm 0356\0")

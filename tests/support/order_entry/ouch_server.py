@@ -57,10 +57,10 @@ class OuchServer:
     def _compile(self):
         """Before anybody waits for an answer."""
         kernels = next(iter(self.accounts.values())).kernels
-        _, order, note = kernels.decode(soupbin.packet("U", b"?"))
-        kernels.complete(order, note, None)
-        note["message"] = 0
-        kernels.refuse(note, order)
+        _, order, metadata = kernels.decode(soupbin.packet("U", b"?"))
+        kernels.complete(order, metadata, None)
+        metadata["message"] = 0
+        kernels.refuse(metadata, order)
         kernels.encode(np.zeros((), EVENT_DTYPE), np.zeros((), rows.ROW_DTYPE))
         self.engine.process(np.zeros(0, ORDER_DTYPE))
 
@@ -140,40 +140,40 @@ class OuchServer:
         return account
 
     def _take(self, account, packet):
-        result, order, note = account.kernels.decode(packet)
+        result, order, metadata = account.kernels.decode(packet)
         if result != Kind.APPLICATION:
             return
-        kind, key = chr(note["message"]), note["token"].tobytes()
+        kind, key = chr(metadata["message"]), metadata["token"].tobytes()
         if kind in "UXM":
-            number = account.tokens.get(note["orig"].tobytes())
+            number = account.tokens.get(metadata["orig"].tobytes())
             row = self.rows.get(number)
-            if account.kernels.complete(order, note, row) != Kind.APPLICATION:
+            if account.kernels.complete(order, metadata, row) != Kind.APPLICATION:
                 return
-        if key in account.tokens and int(note["token_bytes"]):
+        if key in account.tokens and int(metadata["token_bytes"]):
             return
         new = None
         if int(order["kind"]) in (CommandKind.NEW, CommandKind.REPLACE):
-            number = note["row"] = len(self.rows) + 1
+            number = metadata["row"] = len(self.rows) + 1
             account.tokens[key] = number
             if kind == "O":
                 order["order_id"] = rows.ORDER_BIT | number
-            new = make_row(order, note, number, rows.SENT, order_id=int(order["order_id"]))
+            new = make_row(order, metadata, number, rows.SENT, order_id=int(order["order_id"]))
             if kind == "U":
                 for name in ("side", "order_type", "time_in_force"):
                     new[name] = row[name]
             self.rows[number] = new
             self.owner[number] = account
-        self._match(account, order, note, new)
+        self._match(account, order, metadata, new)
 
-    def _match(self, account, order, note, new):
+    def _match(self, account, order, metadata, new):
         self.seq += 1
         command = np.zeros(1, ORDER_DTYPE)
         command[0] = order
         command["participant"], command["seq"] = account.participant, self.seq
         for event in self.engine.process(command):
             event = np.array(event)
-            if note["refused"]:
-                self._tell(account, account.kernels.refuse(note, order))
+            if metadata["refused"]:
+                self._tell(account, account.kernels.refuse(metadata, order))
                 continue
             number = int(event["order_id"]) & rows.NUMBER_MASK
             replaced = int(event["kind"]) == EventKind.REPLACED
@@ -188,7 +188,7 @@ class OuchServer:
             mine = owner is account and (
                 row is None or new is None or row is new or int(event["kind"]) == EventKind.REJECTED
             )
-            self._tell(owner, owner.kernels.encode(event, row, note if mine else None))
+            self._tell(owner, owner.kernels.encode(event, row, metadata if mine else None))
 
     def _tell(self, account, message):
         if message:

@@ -3,7 +3,7 @@ them."""
 
 import numpy as np
 
-from openoutcry.order_entry import notes, ouch, rows
+from openoutcry.order_entry import command_metadata, ouch, rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from tests.oracles.order_entry.world import Row, World
@@ -64,27 +64,28 @@ class Session:
         return self.block.ctypes.data
 
     def decode(self, packet):
-        """(result, order, note) of a whole packet; the note begins as whatever stood there."""
+        """(result, order, metadata) of a whole packet; the metadata begins as whatever stood
+        there."""
         data = np.frombuffer(packet, np.uint8).copy()
-        order, note = np.zeros((), ORDER_DTYPE), np.zeros((), notes.NOTE_DTYPE)
-        np.ndarray(notes.NOTE_BYTES, np.uint8, note)[:] = 0xA5
+        order, metadata = np.zeros((), ORDER_DTYPE), np.zeros((), command_metadata.METADATA_DTYPE)
+        np.ndarray(command_metadata.METADATA_BYTES, np.uint8, metadata)[:] = 0xA5
         order["participant"], order["rx_ts_ns"] = 7, self.world.rx_ts_ns
         result = self.codec.decode(
-            data.ctypes.data, len(data), self.address, order.ctypes.data, note.ctypes.data
+            data.ctypes.data, len(data), self.address, order.ctypes.data, metadata.ctypes.data
         )
-        return result, order, note
+        return result, order, metadata
 
-    def complete(self, order, note, row):
+    def complete(self, order, metadata, row):
         address = 0 if row is None else row.ctypes.data
-        return self.codec.complete(order.ctypes.data, note.ctypes.data, address, self.address)
+        return self.codec.complete(order.ctypes.data, metadata.ctypes.data, address, self.address)
 
-    def encode(self, event, row, note=None):
+    def encode(self, event, row, metadata=None):
         out = np.full(ROOM, 0xEE, np.uint8)
         size = self.codec.encode(
             event.ctypes.data,
             0 if row is None else row.ctypes.data,
             self.address,
-            0 if note is None else note.ctypes.data,
+            0 if metadata is None else metadata.ctypes.data,
             out.ctypes.data,
             ROOM,
         )
@@ -92,10 +93,10 @@ class Session:
         assert (out[size:] == 0xEE).all()
         return out[:size].tobytes()
 
-    def refuse(self, note, order):
+    def refuse(self, metadata, order):
         out = np.full(ROOM, 0xEE, np.uint8)
         size = self.codec.refuse(
-            note.ctypes.data, order.ctypes.data, self.address, out.ctypes.data, ROOM
+            metadata.ctypes.data, order.ctypes.data, self.address, out.ctypes.data, ROOM
         )
         assert size >= 0
         assert (out[size:] == 0xEE).all()
@@ -111,7 +112,7 @@ def sequenced(message):
     return (len(message) + 1).to_bytes(2, "big") + b"S" + message
 
 
-def make_row(order, note, number=1, state=rows.OPEN, order_id=None):
+def make_row(order, metadata, number=1, state=rows.OPEN, order_id=None):
     """The row of an order that was decoded."""
     row = np.zeros((), rows.ROW_DTYPE)
     row["order_id"] = order_id if order_id is not None else rows.ORDER_BIT | number
@@ -119,7 +120,7 @@ def make_row(order, note, number=1, state=rows.OPEN, order_id=None):
         row[name] = order[name]
     row["time_in_force"], row["leaves_lots"] = order["time_in_force"], order["qty_lots"]
     for name in ("session", "protocol", "token_bytes", "client_seq", "token", "own"):
-        row[name] = note[name]
+        row[name] = metadata[name]
     row["state"], row["number"] = state, number
     row["instrument"] = SYMBOLS.index(order["symbol"].item().decode() or SYMBOLS[0])
     return row

@@ -4,7 +4,7 @@ import numpy as np
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.writer import JournalWriter
-from openoutcry.order_entry import notes as command_notes
+from openoutcry.order_entry import command_metadata
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
@@ -46,14 +46,17 @@ def packed(part, first_lane_seq=1):
     """The notes of a block in which each third command is a session's: text for the block."""
     count = len(part)
     mine = np.flatnonzero(np.arange(count) % 3 == 0)
-    notes = np.zeros(1 << 12, command_notes.NOTE_DTYPE)
+    notes = np.zeros(1 << 12, command_metadata.METADATA_DTYPE)
     lane = np.zeros(count, np.int64)
     for at, index in enumerate(mine.tolist()):
         note = notes[1 + at]
         note["session"], note["protocol"], note["message"] = 1 + index % 2, 1, ord("O")
         if index == 0:
             # Whence the session comes; a record without effect stands there.
-            note["message"], note["flags"] = command_notes.LOGGED_IN, command_notes.FLAG_INTERNAL
+            note["message"], note["flags"] = (
+                command_metadata.LOGGED_IN,
+                command_metadata.FLAG_INTERNAL,
+            )
             address = bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 7])
             note["own"] = np.void(address + (40_001).to_bytes(8, "little"))
         else:
@@ -61,7 +64,9 @@ def packed(part, first_lane_seq=1):
             note["token_bytes"] = 14
             note["token"] = np.void(token.ljust(14).ljust(40, b"\0"))
         lane[index] = 1 + at
-    packer = command_notes.NotePacker(notes.ctypes.data, len(notes) - 1, len(SESSIONS), count)
+    packer = command_metadata.MetadataPacker(
+        notes.ctypes.data, len(notes) - 1, len(SESSIONS), count
+    )
     return {"notes": packer.pack(lane)}
 
 

@@ -61,9 +61,9 @@ def choices(good):
 )
 def test_any_new_order_is_read_as_the_reference_does(fields, self_trade):
     session = Session(ouch42, self_trade)
-    _, order, note = same(session, enter(**fields))
-    if note["refused"]:
-        assert session.refuse(note, order) == reference.refuse(note, order, session.world)
+    _, order, metadata = same(session, enter(**fields))
+    if metadata["refused"]:
+        assert session.refuse(metadata, order) == reference.refuse(metadata, order, session.world)
 
 
 @given(
@@ -85,10 +85,10 @@ def test_any_new_order_is_read_as_the_reference_does(fields, self_trade):
 )
 def test_any_change_is_finished_as_the_reference_does(fields, state, sizes, message, cum):
     session = Session(ouch42)
-    _, order, note = session.decode(unsequenced(enter(**fields)))
-    if note["refused"]:
+    _, order, metadata = session.decode(unsequenced(enter(**fields)))
+    if metadata["refused"]:
         return
-    row = make_row(order, note, state=state)
+    row = make_row(order, metadata, state=state)
     row["cum_lots"], row["leaves_lots"] = cum, 100 - cum
     np.ndarray(4, np.int64, row, ouch.SENT)[:] = sizes
     finish(session, message, row)

@@ -42,21 +42,21 @@ EVENTS = {
 )
 def test_any_event_is_told_as_the_reference_does(fields, event, cause, taker, self_trade):
     session = Session(ouch42, self_trade)
-    _, order, note = session.decode(unsequenced(enter(**fields)))
-    if note["refused"]:
+    _, order, metadata = session.decode(unsequenced(enter(**fields)))
+    if metadata["refused"]:
         return
-    row = make_row(order, note)
+    row = make_row(order, metadata)
     kept = reference_row(row)
-    note = None
+    metadata = None
     if cause is not None:
-        _, _, note = session.decode(unsequenced(cause if cause != b"internal" else enter()))
-        note["row"] = int(taker)
+        _, _, metadata = session.decode(unsequenced(cause if cause != b"internal" else enter()))
+        metadata["row"] = int(taker)
         if cause == b"internal":
-            note["message"] = 0
+            metadata["message"] = 0
     event = make_event(order_id=rows.ORDER_BIT | 1, **event)
     # Twice: what the first leaves in the row is what the second finds.
     for _ in range(2):
-        message = session.encode(event, row, note)
-        assert message == reference.encode(event, kept, note, session.world)
+        message = session.encode(event, row, metadata)
+        assert message == reference.encode(event, kept, metadata, session.world)
         # What comes in writes the first word alone, and this is what goes out.
         assert row["more"].tobytes()[8:40] == words_of(kept)[8:40]

@@ -66,9 +66,9 @@ EXTRA = st.dictionaries(st.sampled_from(sorted(BY_NAME)), st.none(), max_size=3)
 )
 def test_any_new_order_is_read_as_the_reference_does(fields, extra, self_trade):
     session = Session(ouch50, self_trade)
-    _, order, note, _ = same(session, enter(options(**extra), **fields))
-    if note is not None and note["refused"]:
-        assert session.refuse(note, order) == reference.refuse(note, order, session.world)
+    _, order, metadata, _ = same(session, enter(options(**extra), **fields))
+    if metadata is not None and metadata["refused"]:
+        assert session.refuse(metadata, order) == reference.refuse(metadata, order, session.world)
 
 
 ROW = {
@@ -114,21 +114,25 @@ TYPES = st.sampled_from(
 )
 def test_any_change_is_finished_as_the_reference_does(fields, extra, state, sizes, message, cum):
     session = Session(ouch50)
-    _, order, note, _ = same(session, enter(options(**extra), **fields))
-    if note["refused"]:
+    _, order, metadata, _ = same(session, enter(options(**extra), **fields))
+    if metadata["refused"]:
         return
-    row = make_row(order, note, state=state)
+    row = make_row(order, metadata, state=state)
     row["cum_lots"], row["leaves_lots"] = cum, 100 - cum
     np.ndarray(4, np.int64, row, ouch.SENT)[:] = sizes
-    _, order, note = session.decode(unsequenced(message))
-    result, order_r, note_r, option_values = reference.decode(unsequenced(message), session.world)
+    _, order, metadata = session.decode(unsequenced(message))
+    result, order_r, metadata_r, option_values = reference.decode(
+        unsequenced(message), session.world
+    )
     assert result == Kind.APPLICATION
-    result = reference.complete(order_r, note_r, reference_row(row), session.world, option_values)
-    assert session.complete(order, note, row) == result
+    result = reference.complete(
+        order_r, metadata_r, reference_row(row), session.world, option_values
+    )
+    assert session.complete(order, metadata, row) == result
     assert session[ouch.LAST_USER_REF_WORD] == session.world.last_user_ref
     if result == Kind.APPLICATION:
-        assert note.tobytes() == note_r.tobytes(), (note, note_r)
-        if note["refused"] == 0:
+        assert metadata.tobytes() == metadata_r.tobytes(), (metadata, metadata_r)
+        if metadata["refused"] == 0:
             gone = order["kind"] == CommandKind.CANCEL
             names = [n for n in order.dtype.names if not (gone and n in ("price_ticks", "aux"))]
             assert [order[n] for n in names] == [order_r[n] for n in names]
@@ -161,18 +165,18 @@ MASS = OUCH50.from_client("C").pack(user_ref=6, firm="ABCD", symbol="MSFT")
 )
 def test_any_event_is_told_as_the_reference_does(fields, extra, event, cause, taker, self_trade):
     session = Session(ouch50, self_trade)
-    _, order, note, _ = same(session, enter(options(**extra), **fields))
-    if note["refused"]:
+    _, order, metadata, _ = same(session, enter(options(**extra), **fields))
+    if metadata["refused"]:
         return
-    row = make_row(order, note)
+    row = make_row(order, metadata)
     kept = reference_row(row)
     if cause is None:
-        note = None
+        metadata = None
     elif cause != b"same":
-        _, _, note = session.decode(unsequenced(cause))
-        note["row"] = int(taker)
+        _, _, metadata = session.decode(unsequenced(cause))
+        metadata["row"] = int(taker)
     event = make_event(order_id=rows.ORDER_BIT | 1, **event)
     for _ in range(2):
-        message = session.encode(event, row, note)
-        assert message == reference.encode(event, kept, note, session.world)
+        message = session.encode(event, row, metadata)
+        assert message == reference.encode(event, kept, metadata, session.world)
         assert row["more"].tobytes()[8:40] == words_of(kept)[8:40]

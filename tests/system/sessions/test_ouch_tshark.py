@@ -100,21 +100,23 @@ def every_message():
     fields = {"qty_lots": 10, "leaves_lots": 20, "price_ticks": 1_000_000}
     for display in ({}, {"display": "N", "side": "T"}, {"cross": "O"}, {"display": "M"}):
         row = open_order(session, **display)
-        _, _, note = session.decode(unsequenced(enter()))
+        _, _, metadata = session.decode(unsequenced(enter()))
         for kind, reason, flag in cases:
-            yield session.encode(make_event(kind, reason=reason, flags=flag, **fields), row, note)
-        order, note = finish(session, replace(), row)[1:]
-        if note["refused"] == 0:
+            yield session.encode(
+                make_event(kind, reason=reason, flags=flag, **fields), row, metadata
+            )
+        order, metadata = finish(session, replace(), row)[1:]
+        if metadata["refused"] == 0:
             replaced = make_event(EventKind.REPLACED, **fields)
-            yield session.encode(replaced, make_row(order, note), note)
+            yield session.encode(replaced, make_row(order, metadata), metadata)
     for refused in range(40):
-        note["refused"] = refused
-        yield session.refuse(note, order)
+        metadata["refused"] = refused
+        yield session.refuse(metadata, order)
     row = open_order(session, side="S")
-    order, note = finish(session, modify("T", 50), row)[1:]
-    yield session.encode(make_event(EventKind.REDUCED, leaves_lots=50), row, note)
-    order, note = finish(session, modify("B", 40), row)[1:]
-    yield session.refuse(note, order)
+    order, metadata = finish(session, modify("T", 50), row)[1:]
+    yield session.encode(make_event(EventKind.REDUCED, leaves_lots=50), row, metadata)
+    order, metadata = finish(session, modify("B", 40), row)[1:]
+    yield session.refuse(metadata, order)
 
 
 class Tap(threading.Thread):

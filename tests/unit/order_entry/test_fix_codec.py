@@ -205,8 +205,8 @@ CASES = {
 def test_every_order_type_can_be_said(case):
     """The table of docs/fix.md, row by row."""
     changes, order_type, tif, aux = CASES[case]
-    order, note = CODEC.decode(new_order(**changes))
-    assert note["refused"] == 0
+    order, metadata = CODEC.decode(new_order(**changes))
+    assert metadata["refused"] == 0
     assert (order["order_type"], order["time_in_force"], order["aux"]) == (order_type, tif, aux)
     check_decoding(new_order(**changes))
 
@@ -243,9 +243,9 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     row, _ = CODEC.row_of(new_order(**CASES[case][0]))
     own = body_fields(new_order(**CASES[case][0]))
     row["leaves_lots"], row["cum_lots"], row["cum_value"] = leaves, cum, cum * price
-    _, note = CODEC.decode(order_message(by, BASE | {11: "N1", 41: "C1"}))
+    _, metadata = CODEC.decode(order_message(by, BASE | {11: "N1", 41: "C1"}))
     event = make_event(kind, reason=reason, price_ticks=price, qty_lots=9, leaves_lots=leaves)
-    got = body_fields(CODEC.encode(event, row, np.array([note])))
+    got = body_fields(CODEC.encode(event, row, np.array([metadata])))
     silent = (
         EventKind.REPEGGED,
         EventKind.REFRESHED,
@@ -343,39 +343,39 @@ def refusals_of(name):
 
 
 def test_the_core_s_rejections_are_told():
-    row, note = CODEC.row_of(new_order())
+    row, metadata = CODEC.row_of(new_order())
     event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, seq=6)
-    got = body_fields(CODEC.encode(event, row, note))
+    got = body_fields(CODEC.encode(event, row, metadata))
     assert (got["39"], got["103"], got["58"], got["17"]) == ("8", "13", "off lot", "6")
 
 
 @pytest.mark.parametrize("rule", [*ErrorBit])
 def test_a_rule_of_the_gateway_is_told_by_its_name(rule):
-    row, note = CODEC.row_of(new_order())
+    row, metadata = CODEC.row_of(new_order())
     bits = 1 << rule | 1 << max(ErrorBit)
     event = make_event(EventKind.REJECTED, reason=Reason.GATEWAY, contra_id=bits)
-    got = body_fields(CODEC.encode(event, row, note))
+    got = body_fields(CODEC.encode(event, row, metadata))
     code = refusals_of("GATEWAY_ORDER_REASONS").get(rule, 99)
     assert (got["103"], got["58"]) == (str(code), rule.name.lower().replace("_", " "))
 
 
 @pytest.mark.parametrize("bit", [*RiskBit])
 def test_a_limit_is_told_with_its_figures(bit):
-    row, note = CODEC.row_of(new_order())
+    row, metadata = CODEC.row_of(new_order())
     limit = {"contra_id": 1 << bit | 1 << max(RiskBit), "reason": Reason.RISK}
     figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
     name = CHECK_TEXTS.get(bit.name, bit.name.lower().replace("_", " "))
     for more, words in ((figures, f"{name}: limit 100, stands -7, asked 120"), ({}, name)):
         event = make_event(EventKind.REJECTED, **limit, **more)
-        got = body_fields(CODEC.encode(event, row, note))
+        got = body_fields(CODEC.encode(event, row, metadata))
         assert (got["39"], got["103"], got["58"]) == ("8", "3", words)
 
 
 def test_mass_cancel_and_unknown_messages_are_answered():
-    _, note = CODEC.decode(order_message("q", BASE))
-    note = np.array([note])
+    _, metadata = CODEC.decode(order_message("q", BASE))
+    metadata = np.array([metadata])
     event = make_event(EventKind.COMPLETED, qty_lots=3)
-    assert CODEC.encode(event, None, note) == (
+    assert CODEC.encode(event, None, metadata) == (
         b"35=r|11=C1|37=99|530=7|531=7|533=3|60=20231114-22:13:20.123|".replace(b"|", b"\x01")
     )
     got = refused("q", Refusal.UNSUPPORTED)
@@ -427,9 +427,9 @@ def test_a_replace_means_the_whole_quantity():
 
     def resolve(**changes):
         fields = BASE | {41: "C1"} | {int(n[1:]): v for n, v in changes.items()}
-        order, note = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
-        result = resolving.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
-        assert note["refused"][0] == result
+        order, metadata = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
+        result = resolving.resolve(order.ctypes.data, metadata.ctypes.data, row.ctypes.data)
+        assert metadata["refused"][0] == result
         return result, order[0]
 
     result, order = resolve(t38="80")
@@ -454,9 +454,13 @@ def test_a_replace_keeps_the_time_in_force():
 
         def resolve(row=row, **changes):
             fields = BASE | {41: "C1"} | {int(n[1:]): v for n, v in changes.items()}
-            order, note = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
-            result = resolving.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
-            return result, note["own"][0].tobytes()[fix_decode.TIF_CHAR :][:1].strip(b"\0").decode()
+            order, metadata = (
+                np.array([part]) for part in CODEC.decode(order_message("G", fields))
+            )
+            result = resolving.resolve(order.ctypes.data, metadata.ctypes.data, row.ctypes.data)
+            return result, metadata["own"][0].tobytes()[fix_decode.TIF_CHAR :][:1].strip(
+                b"\0"
+            ).decode()
 
         assert resolve() == (0, tif)
         assert resolve(**terms) == (0, tif)

@@ -169,13 +169,13 @@ class Copying:
         )
 
     def apply(self, commands, events):
-        notes = np.zeros(len(commands), np.int64)
+        metadata = np.zeros(len(commands), np.int64)
         copies.apply_batch(
             self.region.address,
             self.codecs.ctypes.data,
             commands.ctypes.data,
             len(commands),
-            notes.ctypes.data,
+            metadata.ctypes.data,
             events.ctypes.data,
             len(events),
             int(events["seq"][-1]),

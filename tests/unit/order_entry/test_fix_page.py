@@ -58,9 +58,9 @@ def test_every_message_of_orders_is_taken():
     codec, lines = Codec(), blocks("fix-orders")[0].splitlines()
     assert len(lines) == 7
     for number, line in enumerate(lines, 1):
-        order, note = codec.decode(message(line, number))
-        assert note["refused"] in (0, Refusal.STATUS, Refusal.MASS_STATUS), line
-        assert (order["kind"] > 0) == (note["refused"] == 0)
+        order, metadata = codec.decode(message(line, number))
+        assert metadata["refused"] in (0, Refusal.STATUS, Refusal.MASS_STATUS), line
+        assert (order["kind"] > 0) == (metadata["refused"] == 0)
 
 
 class Wire:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openoutcry.order_entry import apply, notes, rows, session, session_region
+from openoutcry.order_entry import apply, command_metadata, rows, session, session_region
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind
@@ -10,7 +10,7 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 
 def test_an_open_order_is_found_by_its_token_after_days_of_others():
-    sizes = session_region.Sizes(1, rows=64, notes=16, tokens=16)
+    sizes = session_region.Sizes(1, rows=64, metadata=16, tokens=16)
     memory = np.zeros(session_region.region_bytes(sizes) // 8, np.int64)
     region, symbols = (
         session_region.SessionRegion(memory, sizes),
@@ -21,14 +21,14 @@ def test_an_open_order_is_found_by_its_token_after_days_of_others():
     table = np.frombuffer(region.rows, rows.ROW_DTYPE)
 
     def enter(number, token, orig=b""):
-        order, note = np.zeros((), ORDER_DTYPE), np.zeros((), notes.NOTE_DTYPE)
+        order, metadata = np.zeros((), ORDER_DTYPE), np.zeros((), command_metadata.METADATA_DTYPE)
         order["kind"] = CommandKind.REPLACE if orig else CommandKind.NEW
         order["order_id"], order["qty_lots"] = rows.ORDER_BIT | (5 if orig else number), 10
-        note["session"], note["protocol"], note["row"] = 1, int(Protocol.OUCH42), number
-        note["flags"] = notes.FLAG_NEW_ROW | notes.FLAG_TOKEN
-        note["token"], note["token_bytes"] = token.ljust(14), 14
-        note["orig"], note["orig_bytes"] = orig.ljust(14) if orig else b"", 14 * bool(orig)
-        apply.apply_command(region.address, order.ctypes.data, note.ctypes.data)
+        metadata["session"], metadata["protocol"], metadata["row"] = 1, int(Protocol.OUCH42), number
+        metadata["flags"] = command_metadata.FLAG_NEW_ROW | command_metadata.FLAG_TOKEN
+        metadata["token"], metadata["token_bytes"] = token.ljust(14), 14
+        metadata["orig"], metadata["orig_bytes"] = orig.ljust(14) if orig else b"", 14 * bool(orig)
+        apply.apply_command(region.address, order.ctypes.data, metadata.ctypes.data)
 
     for number in range(1, 60):
         enter(number, b"T%d" % number)

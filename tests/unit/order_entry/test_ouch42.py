@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import notes, ouch42, rows
+from openoutcry.order_entry import command_metadata, ouch42, rows
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Reason, Side, TimeInForce
@@ -60,8 +60,8 @@ from tests.support.order_entry.ouch_support import DAY, Session, make_event, mak
     ],
 )
 def test_what_the_protocol_can_say_becomes_an_order(fields, order_type, tif, aux):
-    _, order, note = same(Session(ouch42), enter(**fields))
-    assert note["refused"] == 0
+    _, order, metadata = same(Session(ouch42), enter(**fields))
+    assert metadata["refused"] == 0
     assert order["kind"] == CommandKind.NEW
     assert (order["order_type"], order["time_in_force"], order["aux"]) == (order_type, tif, aux)
     market = order_type == OrderType.MARKET
@@ -124,14 +124,14 @@ def test_what_the_protocol_can_say_becomes_an_order(fields, order_type, tif, aux
 def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, refusal, letter):
     """The record's kind stays 0, so that the core rejects it without effect."""
     session = Session(ouch42)
-    _, order, note = same(session, enter(**fields))
-    assert (note["refused"], order["kind"]) == (refusal, 0)
-    answer = session.refuse(note, order)
-    token = note["token"].tobytes()[:14]
+    _, order, metadata = same(session, enter(**fields))
+    assert (metadata["refused"], order["kind"]) == (refusal, 0)
+    answer = session.refuse(metadata, order)
+    token = metadata["token"].tobytes()[:14]
     expected = OUCH42.from_server("J").pack(
         timestamp=34_200_000_000_123, token=token, reason=letter
     )
-    assert answer == expected == reference.refuse(note, order, session.world)
+    assert answer == expected == reference.refuse(metadata, order, session.world)
 
 
 def test_every_byte_of_a_token_is_looked_at():
@@ -141,9 +141,9 @@ def test_every_byte_of_a_token_is_looked_at():
         for byte in range(256):
             token = bytearray(b"A" * 14)
             token[place] = byte
-            _, _, note = session.decode(unsequenced(enter(token=bytes(token))))
+            _, _, metadata = session.decode(unsequenced(enter(token=bytes(token))))
             good = chr(byte) in reference.ALPHANUMERIC
-            assert (note["refused"] == 0) == good, (place, byte)
+            assert (metadata["refused"] == 0) == good, (place, byte)
 
 
 def test_prices_are_the_instruments_ticks():
@@ -190,17 +190,19 @@ def test_a_cancel_gives_the_intended_size():
 def test_a_size_is_right_again_after_a_reject_and_after_a_recovery():
     session = Session(ouch42)
     row = open_order(session)
-    _, order, note = finish(session, cancel(55), row)
+    _, order, metadata = finish(session, cancel(55), row)
     event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, qty_lots=45)
-    assert session.encode(event, row, note)[:1] == b"I"
-    _, order, note = finish(session, cancel(50), row)
+    assert session.encode(event, row, metadata)[:1] == b"I"
+    _, order, metadata = finish(session, cancel(50), row)
     assert order["qty_lots"] == 50
     event = make_event(EventKind.REDUCED, reason=Reason.NONE, qty_lots=50, leaves_lots=50)
-    assert session.encode(event, row, note)[:1] == b"C"
+    assert session.encode(event, row, metadata)[:1] == b"C"
     # What comes in is forgotten by a crash; what went out is made again from the journal.
     again = open_order(session)
-    session.encode(make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, qty_lots=45), again, note)
-    session.encode(event, again, note)
+    session.encode(
+        make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, qty_lots=45), again, metadata
+    )
+    session.encode(event, again, metadata)
     _, order, _ = finish(session, cancel(20), again)
     assert order["qty_lots"] == 30
     _, order, _ = finish(session, cancel(10), again)
@@ -220,16 +222,16 @@ def test_a_replace_states_what_is_liable():
     session = Session(ouch42)
     row = open_order(session)
     row["cum_lots"], row["leaves_lots"] = 30, 70
-    _, order, note = finish(session, replace(shares=80), row)
+    _, order, metadata = finish(session, replace(shares=80), row)
     assert (order["kind"], order["qty_lots"], order["price_ticks"]) == (
         CommandKind.REPLACE,
         50,
         1_892_000,
     )
     # Upon it, before it was accepted, another.
-    new = make_row(order, note, number=2, state=rows.SENT)
+    new = make_row(order, metadata, number=2, state=rows.SENT)
     new["order_type"] = row["order_type"]
-    _, order, note = finish(session, replace("ORDER2", "ORDER3", shares=90), new)
+    _, order, metadata = finish(session, replace("ORDER2", "ORDER3", shares=90), new)
     assert order["qty_lots"] == 60
     _, order, _ = finish(session, cancel(70, "ORDER2"), new)
     assert (order["kind"], order["qty_lots"]) == (CommandKind.REDUCE, 10)
@@ -258,10 +260,10 @@ def test_replaces(fields, kind, refusal):
     session = Session(ouch42)
     row = open_order(session)
     row["cum_lots"], row["leaves_lots"] = 30, 70
-    _, order, note = finish(session, replace(**fields), row)
-    assert (order["kind"], note["refused"]) == (kind, refusal)
+    _, order, metadata = finish(session, replace(**fields), row)
+    assert (order["kind"], metadata["refused"]) == (kind, refusal)
     if refusal:
-        assert session.refuse(note, order) == reference.refuse(note, order, session.world)
+        assert session.refuse(metadata, order) == reference.refuse(metadata, order, session.world)
 
 
 @pytest.mark.parametrize(
@@ -279,19 +281,19 @@ def test_replaces(fields, kind, refusal):
 def test_modifies(entered, side, shares, kind, refusal, answer):
     session = Session(ouch42)
     row = open_order(session, side=entered)
-    _, order, note = finish(session, modify(side, shares), row)
-    assert (order["kind"], note["refused"]) == (kind, refusal)
+    _, order, metadata = finish(session, modify(side, shares), row)
+    assert (order["kind"], metadata["refused"]) == (kind, refusal)
     if refusal:
-        message = session.refuse(note, order)
+        message = session.refuse(metadata, order)
         assert message[:1] == answer
-        assert message == reference.refuse(note, order, session.world)
+        assert message == reference.refuse(metadata, order, session.world)
         if answer == b"M":
             fields = OUCH42.from_server("M").unpack(message)
             assert (fields["side"], fields["shares"]) == (side, 100)
 
 
 def test_notes_of_an_order_are_whole():
-    """No byte of the memory where the note is written stays as it was."""
-    _, _, note = Session(ouch42).decode(unsequenced(enter()))
-    assert 0xA5 not in np.frombuffer(note.tobytes(), np.uint8)
-    assert note.dtype == notes.NOTE_DTYPE
+    """No byte of the memory where the metadata is written stays as it was."""
+    _, _, metadata = Session(ouch42).decode(unsequenced(enter()))
+    assert 0xA5 not in np.frombuffer(metadata.tobytes(), np.uint8)
+    assert metadata.dtype == command_metadata.METADATA_DTYPE

@@ -133,26 +133,26 @@ def golden_session():
 
 def test_published_bytes_are_read_and_written():
     session = golden_session()
-    _, order, note = same(session, bytes.fromhex(GOLDEN["O"]))
-    assert (order["qty_lots"], order["price_ticks"], note["refused"]) == (100, 0x1CDBA2, 0)
-    row = make_row(order, note)
+    _, order, metadata = same(session, bytes.fromhex(GOLDEN["O"]))
+    assert (order["qty_lots"], order["price_ticks"], metadata["refused"]) == (100, 0x1CDBA2, 0)
+    row = make_row(order, metadata)
     for kind in "UXM":
         assert same(session, bytes.fromhex(GOLDEN[kind]))[0] == Kind.APPLICATION
     messages = {}
     accepted = make_event(EventKind.ACCEPTED, qty_lots=100, price_ticks=0x1CDBA2, seq=0x1E61)
     messages["A"] = session.encode(accepted, row)
-    _, order, note = finish(session, bytes.fromhex(GOLDEN["U"]), row)
-    row = make_row(order, note, number=1)
+    _, order, metadata = finish(session, bytes.fromhex(GOLDEN["U"]), row)
+    row = make_row(order, metadata, number=1)
     replaced = make_event(EventKind.REPLACED, leaves_lots=150, price_ticks=0x1CDEA0, seq=0x1E62)
-    messages["U"] = session.encode(replaced, row, note)
+    messages["U"] = session.encode(replaced, row, metadata)
     filled = make_event(
         EventKind.FILLED, qty_lots=40, price_ticks=0x1CDEA0, flags=EventFlag.MAKER, seq=0x2329
     )
     messages["E"] = session.encode(filled, row)
-    note["message"] = ord("X")
+    metadata["message"] = ord("X")
     gone = make_event(EventKind.CANCELLED, qty_lots=110, reason=Reason.USER)
-    messages["C"] = session.encode(gone, row, note)
-    note["row"] = 1
+    messages["C"] = session.encode(gone, row, metadata)
+    metadata["row"] = 1
     own = make_event(
         EventKind.CANCELLED,
         qty_lots=10,
@@ -160,7 +160,7 @@ def test_published_bytes_are_read_and_written():
         price_ticks=0x1CDEA0,
         order_id=rows.ORDER_BIT | 1,
     )
-    messages["D"] = session.encode(own, row, note)
+    messages["D"] = session.encode(own, row, metadata)
     moved = make_event(EventKind.REPEGGED, price_ticks=0x1CDEA0, seq=0x1E63)
     messages["T"] = session.encode(moved, row)
     for kind, message in messages.items():

@@ -80,8 +80,8 @@ from tests.support.order_entry.ouch_support import (
     ],
 )
 def test_what_the_protocol_can_say_becomes_an_order(fields, extra, order_type, tif, aux):
-    _, order, note, _ = same(Session(ouch50), enter(options(**extra), **fields))
-    assert note["refused"] == 0
+    _, order, metadata, _ = same(Session(ouch50), enter(options(**extra), **fields))
+    assert metadata["refused"] == 0
     assert order["kind"] == CommandKind.NEW
     assert (order["order_type"], order["time_in_force"], order["aux"]) == (order_type, tif, aux)
 
@@ -131,10 +131,10 @@ def test_what_the_protocol_can_say_becomes_an_order(fields, extra, order_type, t
 )
 def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, extra, refusal, code):
     session = Session(ouch50)
-    _, order, note, _ = same(session, enter(options(**extra), **fields))
-    assert (note["refused"], order["kind"]) == (refusal, 0)
-    answer = session.refuse(note, order)
-    assert answer == reference.refuse(note, order, session.world)
+    _, order, metadata, _ = same(session, enter(options(**extra), **fields))
+    assert (metadata["refused"], order["kind"]) == (refusal, 0)
+    answer = session.refuse(metadata, order)
+    assert answer == reference.refuse(metadata, order, session.world)
     rejected = OUCH50.from_server("J").unpack(answer)
     assert (rejected["user_ref"], rejected["reason"], rejected["clordid"]) == (
         5,
@@ -158,8 +158,8 @@ def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, extra, refus
     ],
 )
 def test_malformed_options_are_refused(extra):
-    _, order, note, _ = same(Session(ouch50), enter(extra))
-    assert (note["refused"], order["kind"]) == (Refusal.OPTION, 0)
+    _, order, metadata, _ = same(Session(ouch50), enter(extra))
+    assert (metadata["refused"], order["kind"]) == (Refusal.OPTION, 0)
 
 
 def test_a_number_is_taken_once_and_must_rise():
@@ -169,9 +169,9 @@ def test_a_number_is_taken_once_and_must_rise():
     assert same(session, enter(user_ref=4))[0] == Kind.IGNORE
     assert same(session, enter(user_ref=6, side="?"))[2]["refused"] == Refusal.SIDE
     assert same(session, enter(user_ref=6))[0] == Kind.IGNORE
-    _, order, note, _ = same(session, OUCH50.from_client("Q").pack())
-    answer = session.refuse(note, order)
-    assert answer == reference.refuse(note, order, session.world)
+    _, order, metadata, _ = same(session, OUCH50.from_client("Q").pack())
+    answer = session.refuse(metadata, order)
+    assert answer == reference.refuse(metadata, order, session.world)
     assert OUCH50.from_server("Q").unpack(answer)["next_user_ref"] == 7
 
 
@@ -182,16 +182,16 @@ def test_entry_is_disabled_and_enabled_by_the_client():
     kept = []
     for kind, user_ref in (("D", 1), ("E", 3)):
         message = OUCH50.from_client(kind).pack(user_ref=user_ref, firm="ABCD")
-        _, order, note, _ = same(session, message)
-        kept.append(note)
-        answers.append(session.refuse(note, order))
-        assert answers[-1] == reference.refuse(note, order, session.world)
+        _, order, metadata, _ = same(session, message)
+        kept.append(metadata)
+        answers.append(session.refuse(metadata, order))
+        assert answers[-1] == reference.refuse(metadata, order, session.world)
         refused = same(session, enter(user_ref=user_ref + 1))[2]["refused"]
         assert refused == (Refusal.DISABLED if kind == "D" else 0)
     assert [answer[:1] for answer in answers] == [b"G", b"K"]
     again = Session(ouch50)
-    for note, disabled in zip(kept, (1, 0), strict=True):
-        ouch50.resume(note.ctypes.data, again.address)
+    for metadata, disabled in zip(kept, (1, 0), strict=True):
+        ouch50.resume(metadata.ctypes.data, again.address)
         assert again[ouch.DISABLED_WORD] == disabled
     assert again[ouch.LAST_USER_REF_WORD] == 3
 
@@ -200,19 +200,19 @@ def test_a_mass_cancel_and_its_answer():
     session = Session(ouch50)
     message = OUCH50.from_client("C")
     data = message.pack(user_ref=1, firm="ABCD", symbol="MSFT")
-    _, order, note, _ = same(session, data)
+    _, order, metadata, _ = same(session, data)
     assert (order["kind"], order["symbol"]) == (CommandKind.MASS_CANCEL, b"MSFT")
     row = np.zeros((), rows.ROW_DTYPE)
     done = make_event(EventKind.COMPLETED)
-    answer = session.encode(done, row, note)
-    assert answer == reference.encode(done, reference_row(row), note, session.world)
+    answer = session.encode(done, row, metadata)
+    assert answer == reference.encode(done, reference_row(row), metadata, session.world)
     fields = OUCH50.from_server("X").unpack(answer)
     assert (fields["firm"], fields["symbol"]) == ("ABCD", "MSFT    ")
-    _, order, note, _ = same(session, message.pack(user_ref=2, firm="ABCD"))
+    _, order, metadata, _ = same(session, message.pack(user_ref=2, firm="ABCD"))
     assert (order["kind"], order["symbol"]) == (CommandKind.MASS_CANCEL, b"")
-    _, order, note, _ = same(session, message.pack(user_ref=3, firm="ABCD", symbol="NOPE"))
-    assert (order["kind"], note["refused"]) == (0, Refusal.SYMBOL)
-    assert session.refuse(note, order) == reference.refuse(note, order, session.world)
+    _, order, metadata, _ = same(session, message.pack(user_ref=3, firm="ABCD", symbol="NOPE"))
+    assert (order["kind"], metadata["refused"]) == (0, Refusal.SYMBOL)
+    assert session.refuse(metadata, order) == reference.refuse(metadata, order, session.world)
 
 
 @pytest.mark.parametrize("kind", "OUXMCDEQ")
@@ -256,21 +256,21 @@ def test_published_bytes_are_read_and_written():
     session = Session(ouch50)
     now = DAY + int.from_bytes(bytes.fromhex("00001f1aced9f1c8"), "big")
     session[RX_TS_NS] = session.world.rx_ts_ns = now
-    _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[0]))
-    row = make_row(order, note)
+    _, order, metadata, _ = same(session, bytes.fromhex(GOLDEN_IN[0]))
+    row = make_row(order, metadata)
     messages = {}
     accepted = make_event(EventKind.ACCEPTED, qty_lots=100, price_ticks=0x1CDBA2, seq=0x1E61)
-    messages["A"] = session.encode(accepted, row, note)
-    _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[1]))
-    assert session.complete(order, note, row) == Kind.APPLICATION
+    messages["A"] = session.encode(accepted, row, metadata)
+    _, order, metadata, _ = same(session, bytes.fromhex(GOLDEN_IN[1]))
+    assert session.complete(order, metadata, row) == Kind.APPLICATION
     session.world.last_user_ref = 3
-    row = make_row(order, note)
+    row = make_row(order, metadata)
     replaced = make_event(EventKind.REPLACED, leaves_lots=150, price_ticks=0x1CDEA0, seq=0x1E62)
-    messages["U"] = session.encode(replaced, row, note)
+    messages["U"] = session.encode(replaced, row, metadata)
     filled = make_event(EventKind.FILLED, qty_lots=40, price_ticks=0x1CDEA0, seq=0x232A)
     messages["E"] = session.encode(filled, row)
-    _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[2]))
+    _, order, metadata, _ = same(session, bytes.fromhex(GOLDEN_IN[2]))
     gone = make_event(EventKind.CANCELLED, qty_lots=10, reason=Reason.USER)
-    messages["C"] = session.encode(gone, row, note)
+    messages["C"] = session.encode(gone, row, metadata)
     for kind, message in messages.items():
         assert message.hex() == GOLDEN_OUT[kind], kind

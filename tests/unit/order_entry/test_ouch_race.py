@@ -85,19 +85,19 @@ class Desk:
         codec, enter, self.replace_message = version
         self.session, self.seq, self.number = Session(codec), 0, 1
         self.engine = ReferenceEngine(make_instruments(["AAPL"]), 16)
-        _, order, note = self.session.decode(unsequenced(enter(shares)))
+        _, order, metadata = self.session.decode(unsequenced(enter(shares)))
         order["order_id"] = rows.ORDER_BIT | 1
-        self.row = make_row(order, note, 1, order_id=rows.ORDER_BIT | 1)
+        self.row = make_row(order, metadata, 1, order_id=rows.ORDER_BIT | 1)
         self.sequence(order)
 
     def replace(self, shares):
         """Read now, with what the row knows; sequenced later."""
         self.number += 1
         message = self.replace_message(self.number, shares)
-        _, order, note = self.session.decode(unsequenced(message))
-        self.session.complete(order, note, self.row)
-        assert (order["kind"], note["refused"]) == (CommandKind.REPLACE, 0)
-        self.row = make_row(order, note, self.number, rows.SENT, order_id=rows.ORDER_BIT | 1)
+        _, order, metadata = self.session.decode(unsequenced(message))
+        self.session.complete(order, metadata, self.row)
+        assert (order["kind"], metadata["refused"]) == (CommandKind.REPLACE, 0)
+        self.row = make_row(order, metadata, self.number, rows.SENT, order_id=rows.ORDER_BIT | 1)
         return order
 
     def sequence(self, order):
@@ -158,16 +158,16 @@ def test_a_new_display_goes_with_what_was_known():
     floor = (40).to_bytes(4, "big")
     message = enter50(100)
     message = message[:-2] + (6).to_bytes(2, "big") + bytes([5, 5]) + floor
-    _, order, note = session.decode(unsequenced(message))
+    _, order, metadata = session.decode(unsequenced(message))
     assert order["aux"] == 40
-    row = make_row(order, note)
+    row = make_row(order, metadata)
     message = replace50(2, 90)
     message = message[:-2] + (6).to_bytes(2, "big") + bytes([5, 5]) + (25).to_bytes(4, "big")
-    _, order, note = session.decode(unsequenced(message))
-    session.complete(order, note, row)
+    _, order, metadata = session.decode(unsequenced(message))
+    session.complete(order, metadata, row)
     assert (order["kind"], int(order["aux"])) == (CommandKind.REPLACE, 25 << 32 | 100)
     # One that does not fit there is refused, and leaves the order as it is.
     row["qty_lots"] = 1 << 33
-    _, order, note = session.decode(unsequenced(message.replace(b"\0\0\0\2", b"\0\0\0\3", 1)))
-    session.complete(order, note, row)
-    assert (order["kind"], note["refused"]) == (0, Refusal.REPLACE)
+    _, order, metadata = session.decode(unsequenced(message.replace(b"\0\0\0\2", b"\0\0\0\3", 1)))
+    session.complete(order, metadata, row)
+    assert (order["kind"], metadata["refused"]) == (0, Refusal.REPLACE)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import apply, notes, session
+from openoutcry.order_entry import apply, command_metadata, session
 from openoutcry.order_entry import session_commands as commands
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.wire.enums import CommandKind
@@ -86,9 +86,9 @@ def test_without_a_rate_nothing_waits():
 def test_what_a_cancel_is(protocol, kind, message, cancels):
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
     block[session.PROTOCOL // 8] = int(protocol)
-    order, note = np.zeros(64, np.uint8), np.zeros(notes.NOTE_BYTES, np.uint8)
-    order[apply.ORDER_KIND], note[notes.MESSAGE] = int(kind), ord(message)
-    addresses = (one.ctypes.data for one in (block, order, note))
+    order, metadata = np.zeros(64, np.uint8), np.zeros(command_metadata.METADATA_BYTES, np.uint8)
+    order[apply.ORDER_KIND], metadata[command_metadata.MESSAGE] = int(kind), ord(message)
+    addresses = (one.ctypes.data for one in (block, order, metadata))
     assert bool(commands.is_cancel(*addresses)) == cancels
 
 

@@ -1,5 +1,5 @@
-"""What sessions keep in memory and files: notes packed and given back, rows by number, tokens found
-exactly, the stream store through deaths; each fast kernel against its slow reference."""
+"""What sessions keep in memory and files: metadata packed and given back, rows by number, tokens
+found exactly, the stream store through deaths; each fast kernel against its slow reference."""
 
 import random
 
@@ -8,40 +8,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import apply, notes, rows, session, session_region, stream, tokens
+from openoutcry.order_entry import (
+    apply,
+    command_metadata,
+    rows,
+    session,
+    session_region,
+    stream,
+    tokens,
+)
 from openoutcry.wire import EVENT_DTYPE, make_instruments
 from tests.support.order_entry.sessions_tables import put
 
 
-def counted_notes(count, sessions=3):
+def counted_metadata(count, sessions=3):
     """Notes of clients that count their tokens up, as most do."""
-    note_rows = np.zeros(count, notes.NOTE_DTYPE)
+    metadata_rows = np.zeros(count, command_metadata.METADATA_DTYPE)
     for index in range(count):
-        note = note_rows[index]
-        note["session"], note["protocol"], note["message"] = 1 + index % sessions, 1, ord("O")
-        note["row"], note["token_bytes"] = index + 1, 14
-        note["token"] = f"ORD{index // sessions:011d}".encode()
-        note["own"] = b"FIRMYP"
-    return note_rows
+        metadata = metadata_rows[index]
+        metadata["session"], metadata["protocol"], metadata["message"] = (
+            1 + index % sessions,
+            1,
+            ord("O"),
+        )
+        metadata["row"], metadata["token_bytes"] = index + 1, 14
+        metadata["token"] = f"ORD{index // sessions:011d}".encode()
+        metadata["own"] = b"FIRMYP"
+    return metadata_rows
 
 
-def pack(note_rows, sessions=64):
-    """Through the packer, as the journal stage does; the notes stand at lane sequences from 1."""
-    ring = np.zeros(1 << max(1, len(note_rows).bit_length()), notes.NOTE_DTYPE)
-    ring[1 : len(note_rows) + 1] = note_rows
-    packer = notes.NotePacker(ring.ctypes.data, len(ring) - 1, sessions, len(ring))
-    return packer.pack(np.arange(1, len(note_rows) + 1))
+def pack(metadata_rows, sessions=64):
+    """Through the packer, as the journal stage does; the metadata is at lane sequences from 1."""
+    ring = np.zeros(1 << max(1, len(metadata_rows).bit_length()), command_metadata.METADATA_DTYPE)
+    ring[1 : len(metadata_rows) + 1] = metadata_rows
+    packer = command_metadata.MetadataPacker(ring.ctypes.data, len(ring) - 1, sessions, len(ring))
+    return packer.pack(np.arange(1, len(metadata_rows) + 1))
 
 
-def plainly_packed(note_rows):
-    """As ``notes.NotePacker``, of commands that all have a note, as bytes."""
+def plainly_packed(metadata_rows):
+    """As ``command_metadata.MetadataPacker``, of commands that all have metadata, as bytes."""
     previous: dict[int, bytes] = {}
-    out = bytearray(((1 << len(note_rows)) - 1).to_bytes(-(-len(note_rows) // 8), "little"))
-    for note in note_rows:
-        session, new = int(note["session"]), note.tobytes()
-        old = previous.get(session, bytes(notes.NOTE_BYTES))
+    out = bytearray(((1 << len(metadata_rows)) - 1).to_bytes(-(-len(metadata_rows) // 8), "little"))
+    for metadata in metadata_rows:
+        session, new = int(metadata["session"]), metadata.tobytes()
+        old = previous.get(session, bytes(command_metadata.METADATA_BYTES))
         changed, body = 0, bytearray()
-        for word in range(notes.WORDS):
+        for word in range(command_metadata.WORDS):
             mine, before = new[8 * word : 8 * word + 8], old[8 * word : 8 * word + 8]
             if mine == before:
                 continue
@@ -57,36 +69,39 @@ def plainly_packed(note_rows):
 @given(st.data())
 def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
     count = data.draw(st.integers(0, 40))
-    note_rows = counted_notes(count, data.draw(st.integers(1, 5)))
-    raw = note_rows.view(np.uint8).reshape(-1, notes.NOTE_BYTES)
+    metadata_rows = counted_metadata(count, data.draw(st.integers(1, 5)))
+    raw = metadata_rows.view(np.uint8).reshape(-1, command_metadata.METADATA_BYTES)
     for _ in range(data.draw(st.integers(0, 60)) if count else 0):
-        at = data.draw(st.integers(0, count - 1)), data.draw(st.integers(2, notes.NOTE_BYTES - 1))
+        at = (
+            data.draw(st.integers(0, count - 1)),
+            data.draw(st.integers(2, command_metadata.METADATA_BYTES - 1)),
+        )
         raw[at] = data.draw(st.integers(0, 255))
-    text = pack(note_rows)
-    assert notes.b64decode(text) == plainly_packed(note_rows)
-    there, unpacked = notes.unpack(text, count, 64)
+    text = pack(metadata_rows)
+    assert command_metadata.b64decode(text) == plainly_packed(metadata_rows)
+    there, unpacked = command_metadata.unpack(text, count, 64)
     assert there.tolist() == list(range(count))
-    assert unpacked.tobytes() == note_rows.tobytes()
+    assert unpacked.tobytes() == metadata_rows.tobytes()
 
 
 def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
-    note_rows = counted_notes(4)
-    ring = np.zeros(8, notes.NOTE_DTYPE)
-    ring[1:5] = note_rows
-    packer = notes.NotePacker(ring.ctypes.data, 7, 64, 8)
+    metadata_rows = counted_metadata(4)
+    ring = np.zeros(8, command_metadata.METADATA_DTYPE)
+    ring[1:5] = metadata_rows
+    packer = command_metadata.MetadataPacker(ring.ctypes.data, 7, 64, 8)
     text = packer.pack(np.array([0, 1, 0, 0, 3]))
-    there, unpacked = notes.unpack(text, 5, 64)
+    there, unpacked = command_metadata.unpack(text, 5, 64)
     assert there.tolist() == [1, 4]
-    assert unpacked.tobytes() == note_rows[[0, 2]].tobytes()
+    assert unpacked.tobytes() == metadata_rows[[0, 2]].tobytes()
     for bad, count in ((text, 4), (text[:-4], 5)):
-        with pytest.raises(ValueError, match="are not the notes"):
-            notes.unpack(bad, count, 64)
-    with pytest.raises(ValueError, match="notes of 5 commands"):
-        notes.unpack(text, 5, 1)
+        with pytest.raises(ValueError, match="are not the metadata"):
+            command_metadata.unpack(bad, count, 64)
+    with pytest.raises(ValueError, match="metadata of 5 commands"):
+        command_metadata.unpack(text, 5, 1)
 
 
 def test_a_counting_clients_note_is_a_dozen_bytes():
-    size = len(notes.b64decode(pack(counted_notes(3000)))) / 3000
+    size = len(command_metadata.b64decode(pack(counted_metadata(3000)))) / 3000
     assert size < 16, size
 
 

@@ -16,7 +16,7 @@ from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.surveillance.audit.build import build, files_of, folder_of
 from openoutcry.surveillance.audit.chain import heads, read_chain
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
-from openoutcry.surveillance.audit.rows import SESSION_NOTE_DTYPE, Orders, PartInput
+from openoutcry.surveillance.audit.rows import SESSION_METADATA_DTYPE, Orders, PartInput
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
 from openoutcry.surveillance.errors import AuditError
@@ -36,7 +36,7 @@ def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, c
     plain, orders = PlainOrders(), Orders()
     for part in np.split(commands, sorted(cuts)):
         events = engine.process(part)
-        joined = orders.join(PartInput(part, np.zeros(len(part), SESSION_NOTE_DTYPE), events))
+        joined = orders.join(PartInput(part, np.zeros(len(part), SESSION_METADATA_DTYPE), events))
         assert joined.entry["entry_seq"].tolist() == plain.entries(part, events)
         is_open = {(int(r["instrument"]), int(r["order_id"])) for r in engine.state().rows}
         carried = zip(orders.open["instrument"], orders.open["order_id"], strict=True)

@@ -1,10 +1,10 @@
-"""The note of a command: what its session must remember of it, durable with it.
+"""The metadata of a command: what its session must remember of it, durable with it.
 
 One for each command of the sessions' lane, by lane sequence, written before the command is
-published.  The journal keeps the notes of a block beside its commands, so that every outbound
+published.  The journal keeps the metadata of a block beside its commands, so that every outbound
 stream can be made again from the journal alone (docs/decisions/016-sessions.md).
 
-Packed, a bit for each command of the block says whether it has a note; then, of each note, the
+Packed, a bit for each command of the block says whether it has metadata; then, of each, the
 difference to the previous one of the same session in the block: a mask of the 16 words that differ,
 then each of these as a mask of its bytes that differ and these bytes.  A client that counts its
 tokens up costs 8 bytes an order, not 128.
@@ -28,9 +28,9 @@ from openoutcry.wire.memory import (
     store_u16,
 )
 
-NOTE_BYTES = 128
-WORDS = NOTE_BYTES // 8
-NOTE_DTYPE = np.dtype(
+METADATA_BYTES = 128
+WORDS = METADATA_BYTES // 8
+METADATA_DTYPE = np.dtype(
     [
         ("session", "<u2"),
         ("protocol", "u1"),
@@ -52,12 +52,12 @@ for what it did not refuse · client_seq: the client's own number (OUCH 5.0 User
 MsgSeqNum) · row: number of the order it is about, 0 none · token: the client's own name of it ·
 orig: the name of what it is about, where that is not known · own: the protocol's own; of LOGGED_IN
 whence the connection comes, an IPv6 address (IPv4: mapped) and, as a word, its port."""
-assert NOTE_DTYPE.itemsize == NOTE_BYTES
+assert METADATA_DTYPE.itemsize == METADATA_BYTES
 
-_OFFSETS = {name: int(field[1]) for name, field in (NOTE_DTYPE.fields or {}).items()}
+_OFFSETS = {name: int(field[1]) for name, field in (METADATA_DTYPE.fields or {}).items()}
 
 
-class Note(Layout, size_bytes=128):
+class CommandMetadata(Layout, size_bytes=128):
     """What a session must remember of a command."""
 
     session: int = u16("index of the session")
@@ -76,14 +76,14 @@ class Note(Layout, size_bytes=128):
     )
 
 
-PROTOCOL = Note.offset("protocol")
-MESSAGE = Note.offset("message")
-TOKEN_BYTES = Note.offset("token_bytes")
-ORIG_BYTES = Note.offset("orig_bytes")
-FLAGS = Note.offset("flags")
-TOKEN = Note.offset("token")
-ORIG = Note.offset("orig")
-OWN = Note.offset("own")
+PROTOCOL = CommandMetadata.offset("protocol")
+MESSAGE = CommandMetadata.offset("message")
+TOKEN_BYTES = CommandMetadata.offset("token_bytes")
+ORIG_BYTES = CommandMetadata.offset("orig_bytes")
+FLAGS = CommandMetadata.offset("flags")
+TOKEN = CommandMetadata.offset("token")
+ORIG = CommandMetadata.offset("orig")
+OWN = CommandMetadata.offset("own")
 
 
 FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN = 128, 64, 32
@@ -92,55 +92,62 @@ FLAGS_OF_PROTOCOL = 31
 NEW_ROW: the number is a new one · TOKEN: from here on the token names the order ``row``."""
 LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")
 KILLED, ENABLED = ord("K"), ord("E")
-"""``message`` of an internal note without effect: what became of the connection, and what the
+"""``message`` of an internal command without effect: what became of the connection, and what the
 operator did to the session."""
-NOTES = "notes"
-"""What they are called in a block's note."""
+BLOCK_KEY = "notes"
+"""The key of the metadata in a block's note."""
 MAX_PACKED = 2 + 2 + WORDS * 9
-"""Bytes that one packed note takes at most: session, mask of words, masks of bytes with bytes."""
+"""Bytes that the metadata of a command takes at most: session, mask of words, masks of bytes with
+bytes."""
 
 
 @kernel
-def note_at(notes: int, mask: int, lane_seq: int) -> Note:
-    """Address of the note of a command, by its lane sequence."""
-    return Note(notes + NOTE_BYTES * (lane_seq & mask))
+def metadata_at(metadata_area: int, mask: int, lane_seq: int) -> CommandMetadata:
+    """Address of the metadata of a command, by its lane sequence."""
+    return CommandMetadata(metadata_area + METADATA_BYTES * (lane_seq & mask))
 
 
 @kernel
-def clear_note(note: int) -> None:
-    for offset in range(0, NOTE_BYTES, 8):
-        store_i64(note + offset, 0)
+def clear_metadata(metadata: int) -> None:
+    for offset in range(0, METADATA_BYTES, 8):
+        store_i64(metadata + offset, 0)
 
 
 @kernel
-def pack_notes(
-    notes: int, mask: int, lane_seqs: int, count: int, previous: int, sessions: int, out: int
+def pack_metadata(
+    metadata_area: int,
+    mask: int,
+    lane_seqs: int,
+    count: int,
+    previous: int,
+    sessions: int,
+    out: int,
 ) -> int:
-    """Pack the notes of ``count`` commands, whose lane sequences stand at ``lane_seqs`` (0: of
-    another lane, no note); returns the bytes written to ``out``.
+    """Pack the metadata of ``count`` commands, whose lane sequences stand at ``lane_seqs`` (0: of
+    another lane, no metadata); returns the bytes written to ``out``.
 
-    ``previous``: room for one note a session, ``sessions`` + 1 of them, zeroed.
+    ``previous``: room for the metadata of ``sessions`` + 1 commands, one a session, zeroed.
     """
     at = out
     for index in range(count):
         lane_seq = load_i64(lane_seqs + 8 * index)
         if lane_seq == 0:
             continue
-        note = note_at(notes, mask, lane_seq)
-        session = note.session
-        before = previous + NOTE_BYTES * min(session, sessions)
+        metadata = metadata_at(metadata_area, mask, lane_seq)
+        session = metadata.session
+        before = previous + METADATA_BYTES * min(session, sessions)
         store_u16(at, session)
         head = at + 2
         at += 4
         changed = 0
         for word in range(WORDS):
-            new, old = load_i64(note + 8 * word), load_i64(before + 8 * word)
+            new, old = load_i64(metadata + 8 * word), load_i64(before + 8 * word)
             if new == old:
                 continue
             changed |= 1 << word
             bytes_mask, body = 0, at + 1
             for byte in range(8):
-                mine = load_u8(note + 8 * word + byte)
+                mine = load_u8(metadata + 8 * word + byte)
                 if mine != load_u8(before + 8 * word + byte):
                     bytes_mask |= 1 << byte
                     store_u8(body, mine)
@@ -149,17 +156,20 @@ def pack_notes(
             at = body
         store_u16(head, changed)
         if VERIFY:
-            assert session <= sessions, "a note is a session's"
+            assert session <= sessions, "metadata is a session's"
             assert changed >> WORDS == 0, "a bit of the mask for each word"
-            assert at - head <= MAX_PACKED - 2, "a note takes no more than was said"
-        copy64(before, note)
-        copy64(before + 64, note + 64)
+            assert at - head <= MAX_PACKED - 2, "metadata takes no more than was said"
+        copy64(before, metadata)
+        copy64(before + 64, metadata + 64)
     return at - out
 
 
 @kernel
-def unpack_notes(packed: int, size: int, count: int, previous: int, sessions: int, out: int) -> int:
-    """Unpack ``count`` notes to ``out``, one behind the other; 0, or -1 if they are no notes."""
+def unpack_metadata(
+    packed: int, size: int, count: int, previous: int, sessions: int, out: int
+) -> int:
+    """Unpack ``count`` metadata to ``out``, one behind the other; 0, or -1 if they are no
+    metadata."""
     at, end = packed, packed + size
     for index in range(count):
         if at + 4 > end:
@@ -168,9 +178,9 @@ def unpack_notes(packed: int, size: int, count: int, previous: int, sessions: in
         at += 4
         if session > sessions:
             return -1
-        before, note = previous + NOTE_BYTES * session, out + NOTE_BYTES * index
-        copy64(note, before)
-        copy64(note + 64, before + 64)
+        before, metadata = previous + METADATA_BYTES * session, out + METADATA_BYTES * index
+        copy64(metadata, before)
+        copy64(metadata + 64, before + 64)
         for word in range(WORDS):
             if changed >> word & 1 == 0:
                 continue
@@ -182,30 +192,30 @@ def unpack_notes(packed: int, size: int, count: int, previous: int, sessions: in
                 if bytes_mask >> byte & 1:
                     if at >= end:
                         return -1
-                    store_u8(note + 8 * word + byte, load_u8(at))
+                    store_u8(metadata + 8 * word + byte, load_u8(at))
                     at += 1
         if VERIFY:
             assert at <= end, "nothing is read beyond the end"
-        copy64(before, note)
-        copy64(before + 64, note + 64)
+        copy64(before, metadata)
+        copy64(before + 64, metadata + 64)
     return 0 if at == end else -1
 
 
-class NotePacker:
-    """Packs the notes of one journal block after the other."""
+class MetadataPacker:
+    """Packs the metadata of one journal block after the other."""
 
-    def __init__(self, notes_address: int, mask: int, sessions: int, most: int) -> None:
+    def __init__(self, metadata_address: int, mask: int, sessions: int, most: int) -> None:
         """``most``: commands that a block has at most."""
-        self._notes, self._mask, self._sessions = notes_address, mask, sessions
-        self._previous = np.zeros(sessions + 1, NOTE_DTYPE)
+        self._metadata, self._mask, self._sessions = metadata_address, mask, sessions
+        self._previous = np.zeros(sessions + 1, METADATA_DTYPE)
         self._out = np.zeros(most * MAX_PACKED, np.uint8)
 
     def pack(self, lane_seqs: npt.NDArray[np.int64]) -> str:
-        """The notes of these commands (0: none) as text for the block's note."""
+        """The metadata of these commands (0: none) as text for the block's metadata."""
         lane_seqs = np.ascontiguousarray(lane_seqs, np.int64)
         self._previous.view(np.uint8)[:] = 0
-        size = pack_notes(
-            self._notes,
+        size = pack_metadata(
+            self._metadata,
             self._mask,
             lane_seqs.ctypes.data,
             len(lane_seqs),
@@ -218,8 +228,8 @@ class NotePacker:
 
 
 def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Of a block of ``count`` commands: indices of those that have a note, and the notes
-    (NOTE_DTYPE).
+    """Of a block of ``count`` commands: indices of those that have metadata, and the metadata
+    (METADATA_DTYPE).
 
     Raises ``ValueError`` if the text is something else.
     """
@@ -227,9 +237,9 @@ def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64],
     bits = -(-count // 8)
     indices = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
     packed = data[bits:]
-    previous = np.zeros(sessions + 1, NOTE_DTYPE)
-    notes = np.zeros(len(indices), NOTE_DTYPE)
+    previous = np.zeros(sessions + 1, METADATA_DTYPE)
+    metadata = np.zeros(len(indices), METADATA_DTYPE)
     at = packed.ctypes.data, len(packed), len(indices), previous.ctypes.data, sessions
-    if unpack_notes(*at, notes.ctypes.data) != 0:
-        raise ValueError(f"{len(data)} bytes are not the notes of {count} commands")
-    return indices, notes
+    if unpack_metadata(*at, metadata.ctypes.data) != 0:
+        raise ValueError(f"{len(data)} bytes are not the metadata of {count} commands")
+    return indices, metadata
