@@ -137,7 +137,7 @@ def quietness(state: FeedState) -> int:
 
 
 @kernel
-def look_ahead(state: FeedState, event: EventRecord, index: int) -> None:
+def prefetch_event(state: FeedState, event: EventRecord, index: int) -> None:
     """Note where the search for an event's order begins, and ask for that part of the table."""
     place = feed_state.place_of(state, event.instrument, event.order_id)
     store_i64(state + feed_state.PLACES + 8 * (index & (2 * feed_state.AHEAD - 1)), place)

@@ -14,7 +14,7 @@ rest before it has changed anything::
       │              else, and for those with special orders,      └─► trade ───────► events
       │              rules, or in a call                         commands/plain_commands.py
       ▼
-    every_command ── checks the record, asks one of commands/          │
+    process_general ── checks the record, asks one of commands/          │
       │                new     amend     mass     phases               │
       │                 │        │         │        │                  ▼
       │                 └──┬─────┘         │        └─► matching/uncross.py: one price for all

@@ -37,12 +37,12 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr
+from openoutcry.matcher.capacity import COUNTED, SHARES, process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
-from openoutcry.matcher.commands.every_command import is_foreign
+from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.commands.holds import set_hold, settle
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
-from openoutcry.matcher.rooms import COUNTED, ROOMS, process_in_room
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Layout, i64
@@ -145,12 +145,13 @@ class Hooks:
     """Address of what ``meet`` is called with; 0: this engine has the whole core."""
     holds: Holds | None = None
     """Which instruments are held; None: none ever is."""
-    rooms: npt.NDArray[np.int64] | None = None
-    """The room of each instrument (``rooms.py``), numbered from 0; None: there is one.  Then"""
+    shares: npt.NDArray[np.int64] | None = None
+    """The capacity share of each instrument (``capacity.py``), numbered from 0; None: there is one.
+     Then"""
     room_count: int = 1
     """how many there are, and"""
     opened_at: tuple[int, int] = (0, 0)
-    """where in the region the open orders of room 0 are counted, and bytes to the next room's."""
+    """where in the region the open orders of share 0 are counted, and bytes to the next share's."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -171,11 +172,11 @@ class Hooks:
             places = self.holds.changes_at, self.holds.first_at, self.holds.all_at
             words[13], words[14], words[16] = (region.ctypes.data + place for place in places)
             words[15] = self.holds.step_bytes
-        if self.rooms is None:
+        if self.shares is None:
             words.append(0)
         else:
             count, (opened, step) = self.room_count, self.opened_at
-            words += [count, region.ctypes.data + opened, step, *[0] * (3 + count), *self.rooms]
+            words += [count, region.ctypes.data + opened, step, *[0] * (3 + count), *self.shares]
         return np.array(words, np.int64)
 
 
@@ -196,12 +197,12 @@ def process_hooked(
     before, after = block.before, block.after
     quotes = block.quotes
     ahead, due = block.ahead, block.due
-    meets, rooms = block.meets, load_i64(block + ROOMS)
+    meets, shares = block.meets, load_i64(block + SHARES)
     changes = block.changes
     if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
     for index in range(1, min(FAR, count)):
-        look_ahead(arena, region, ahead, OrderRecord(orders + index * RECORD_BYTES))
+        prefetch_limits(arena, region, ahead, OrderRecord(orders + index * RECORD_BYTES))
     worst = arena.worst_events
     done = written = 0
     while done < count and written + worst <= out_capacity:
@@ -210,7 +211,7 @@ def process_hooked(
             EventRecord(out + written * RECORD_BYTES),
         )
         if done + FAR < count:
-            look_ahead(arena, region, ahead, OrderRecord(order + FAR * RECORD_BYTES))
+            prefetch_limits(arena, region, ahead, OrderRecord(order + FAR * RECORD_BYTES))
         if meets != 0 and call_before(meets, region, order) != 0:
             # First whoever calls hands on what is done.
             meet, meeting = block.meet, block.meeting
@@ -243,10 +244,12 @@ def process_hooked(
                 arena, order, EventRecord(at + settled * RECORD_BYTES), refused
             )
         else:
-            if rooms == 0:
+            if shares == 0:
                 _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
             else:
-                events = process_in_room(block, arena, batch, order, at, out_capacity - written)
+                events = process_with_capacity_share(
+                    block, arena, batch, order, at, out_capacity - written
+                )
             if quotes != 0:
                 note_best(arena, quotes, at, events)
         if after != 0:
@@ -322,8 +325,8 @@ def settle_held(block: HookContext, order: OrderRecord, instrument: int, out: in
     arena.event_count += events
     if block.quotes != 0:
         note_best(arena, block.quotes, out, events)
-    if load_i64(block + ROOMS) != 0:
-        # What a room's orders could cause is another by now.
+    if load_i64(block + SHARES) != 0:
+        # What a share's orders could cause is another by now.
         store_i64(block + COUNTED, 0)
     return events
 
@@ -377,7 +380,7 @@ def tell_delay(block: HookContext, order: OrderRecord, out: EventRecord) -> None
 
 
 @kernel
-def look_ahead(arena: ArenaHeader, region: int, ahead: int, order: OrderRecord) -> None:
+def prefetch_limits(arena: ArenaHeader, region: int, ahead: int, order: OrderRecord) -> None:
     prefetch(id_entry(arena, order))
     if ahead != 0:
         call_before(ahead, region, order)

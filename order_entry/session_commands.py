@@ -149,7 +149,7 @@ def is_replace(session: SessionBlock, order: OrderRecord, metadata: CommandMetad
 
 
 @kernel
-def look_ahead(
+def prefetch_order(
     context: SessionsContext, session: SessionBlock, message: int, size: int, end: int
 ) -> None:
     """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a

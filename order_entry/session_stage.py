@@ -80,7 +80,7 @@ def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
 @kernel
 def take_events(context: SessionsContext) -> int:
     """Released events into rows and streams."""
-    count = words.ready(context, 4 * words.BURST)
+    count = words.available(context, 4 * words.BURST)
     if count == 0:
         return 0
     region, codecs = RegionHeader(context.region), context.codecs
@@ -114,7 +114,7 @@ def take_events(context: SessionsContext) -> int:
             apply.block_of(region, load_i64(region + session_region.COPY_SESSIONS + 8 * place)),
         )
     region.event_seq = first + count - 1
-    return words.took(context, count)
+    return words.advance(context, count)
 
 
 @kernel
@@ -458,7 +458,7 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
         if not session_commands.may_enter(session, now):
             waits = throttled = 1
             break
-        session_commands.look_ahead(context, session, message, size, buffer + length)
+        session_commands.prefetch_order(context, session, message, size, buffer + length)
         result = session_commands.handle_message(context, session, codec, message, size, now)
         at += size if kept == 0 else 0
         done += 1

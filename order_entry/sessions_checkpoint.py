@@ -60,7 +60,7 @@ def folder_of(journal: Path) -> Path:
     return journal / "sessions" / "checkpoints"
 
 
-def own_words(protocol: int) -> tuple[int, ...]:
+def protocol_words(protocol: int) -> tuple[int, ...]:
     """A protocol's own words of a session's block that follow from the journal."""
     if protocol == Protocol.OUCH50:
         return ouch.LAST_USER_REF_WORD, ouch.DISABLED_WORD
@@ -75,7 +75,7 @@ def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
     blocks = np.zeros((len(state.streams), len(BLOCK_WORDS) + 2), np.int64)
     for index in range(1, len(state.streams) + 1):
         block = region.block(index)
-        own = own_words(int(block[session_block.PROTOCOL // 8]))
+        own = protocol_words(int(block[session_block.PROTOCOL // 8]))
         for place, word in enumerate((*BLOCK_WORDS, *own)):
             blocks[index - 1, place] = block[word // 8]
     return {
@@ -110,7 +110,7 @@ def put_back(state: State, arrays: Any) -> None:
     region.mark_waiting()
     for index, values in enumerate(arrays["blocks"].tolist(), start=1):
         block = region.block(index)
-        own = own_words(int(block[session_block.PROTOCOL // 8]))
+        own = protocol_words(int(block[session_block.PROTOCOL // 8]))
         for word, value in zip((*BLOCK_WORDS, *own), values, strict=False):
             block[word // 8] = value
 

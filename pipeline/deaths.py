@@ -35,7 +35,7 @@ HIDDEN_CURSOR, HIDDEN_SHARED, HIDDEN_BYTES = range(0, 24, 8)
     HIDDEN,  # the stage's cursors on the rings that it reads
     HIDDEN_COUNT,
     PID,
-) = stage_words.own_words(7)
+) = stage_words.stage_fields(7)
 
 
 class Place(IntEnum):

@@ -66,7 +66,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             digest=partitioned.digest,
             meets=partitions.meets,
             meet=meet,
-            rooms=partitioned.partition_numbers(instruments, count),
+            shares=partitioned.partition_numbers(instruments, count),
             room_count=count,
             opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
             holds=holds_of(region),

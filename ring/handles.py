@@ -115,7 +115,7 @@ def publish_again(handle: int) -> int:
     allowed = load_i64(handle + HANDLE_ALLOWED)
     if next_seq + count - 1 > allowed:
         # Only now: a look at a cursor takes its line away from the consumer's core.
-        allowed = next_seq - 1 + kernels.room(ring, mask, next_seq - 1)
+        allowed = next_seq - 1 + kernels.free_slots(ring, mask, next_seq - 1)
         store_i64(handle + HANDLE_ALLOWED, allowed)
     count = min(count, allowed - next_seq + 1)
     if count < least:

@@ -212,7 +212,7 @@ def last_published_sized(ring: int, mask: int, shift: int) -> int:
 
 
 @kernel
-def room(ring: int, mask: int, last_claimed: int) -> int:
+def free_slots(ring: int, mask: int, last_claimed: int) -> int:
     """How many more sequences may be claimed after ``last_claimed``.
 
     Never less than 0: a late worker, before its attempt fails, sets its cursor back for a moment.
@@ -224,7 +224,7 @@ def room(ring: int, mask: int, last_claimed: int) -> int:
 @kernel
 def publish_burst(ring: int, mask: int, shift: int, next_seq: int, records: int, count: int) -> int:
     """One producer: publish up to ``count`` contiguous records; returns how many had room."""
-    count = min(count, room(ring, mask, next_seq - 1))
+    count = min(count, free_slots(ring, mask, next_seq - 1))
     publish_allowed(ring, mask, shift, next_seq, records, count)
     return count
 
@@ -235,7 +235,7 @@ def publish_allowed(
 ) -> None:
     """:func:`publish_burst` when there is room for all."""
     if VERIFY:
-        assert count <= room(ring, mask, next_seq - 1)
+        assert count <= free_slots(ring, mask, next_seq - 1)
     for index in range(count):
         publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
     if count > 0:
@@ -308,7 +308,7 @@ def publish_shared(
     One call, so that no signal handler of Python's can come between claim and publication.
     """
     while True:
-        some = min(count, room(ring, mask, load_acquire(ring + layout.CLAIMED)))
+        some = min(count, free_slots(ring, mask, load_acquire(ring + layout.CLAIMED)))
         if some < max(1, least):
             return 0
         first = claim(ring, mask, producer, some)

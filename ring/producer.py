@@ -173,7 +173,7 @@ class Producer:
         if ring.multi_producer:
             first = int(kernels.claim(ring.address, ring.mask, self.entry, count))
         else:
-            enough = kernels.room(ring.address, ring.mask, self._next - 1) >= count
+            enough = kernels.free_slots(ring.address, ring.mask, self._next - 1) >= count
             first = self._next if enough else 0
             if enough:
                 # For those who look on (listing.tail): these slots are being written.
@@ -196,11 +196,11 @@ class Producer:
             time.sleep(0)
         return claimed
 
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many records there is room for now; another producer may take it first."""
         ring = self.ring
         last = ring.claimed if ring.multi_producer else self._next - 1
-        return int(kernels.room(ring.address, ring.mask, last))
+        return int(kernels.free_slots(ring.address, ring.mask, last))
 
     def check_open(self, claim: Claim) -> None:
         """Raise :class:`RingError` if this is not the claim to publish: others may have its slots

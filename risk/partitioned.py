@@ -53,7 +53,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     for what, is_there in reasons.items():
         if is_there:
             raise RiskError(f"{what} needs one partition, not {partitions}")
-    # A partition has its share of the orders (matcher/rooms.py), so the table is as full as one.
+    # A partition has its share of the orders (matcher/capacity.py), so the table is as full as one.
     sizes = _sizes(view) | {lay.ORDER_AT: entries * lay.ORDER_BYTES}
     ends, at = {}, lay.HEADER_BYTES * (1 + partitions)
     for table in (*SHARED, lay.PARTICIPANT_AT, lay.GROUP_AT):

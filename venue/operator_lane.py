@@ -275,12 +275,12 @@ class OperatorLane:
 
     def _publish(self) -> None:
         assert self._producer is not None
-        while self._records and (room := self._producer.room()):
+        while self._records and (room := self._producer.free_slots()):
             records = self._records.popleft()
             self._producer.publish(records[:room])
             if len(records) > room:
                 self._records.appendleft(records[room:])
-        count = 0 if self._records else min(len(self._due), self._producer.room())
+        count = 0 if self._records else min(len(self._due), self._producer.free_slots())
         if not count:
             return
         commands = [self._due.popleft() for _ in range(count)]

@@ -2,8 +2,8 @@
 """Turn one command into events: the entries, and the fast path of plain commands.
 
 Plain is a limit, market or post-only order, DAY, GTC, IOC or FOK, and what happens to it.  The two
-commands that nearly all are have a body of their own (:func:`plain`), the other plain ones are
-``plain_commands.py``'s.  Everything else, most rejects among it, is ``every_command.py``'s: a
+commands that nearly all are have a body of their own (:func:`fast_path`), the other plain ones are
+``plain_commands.py``'s.  Everything else, most rejects among it, is ``general.py``'s: a
 faster path changes nothing before it knows that the command is its own.
 
 Kernels know no clock, allocate nothing and raise nothing; whatever bytes a record holds, it gets
@@ -26,7 +26,7 @@ from openoutcry.matcher.book.levels import (
     page_number,
     slot_addr,
 )
-from openoutcry.matcher.commands.every_command import every_command
+from openoutcry.matcher.commands.general import process_general
 from openoutcry.matcher.commands.plain_commands import plain_on_plain, plain_on_special
 from openoutcry.matcher.event_bound import scratch_records
 from openoutcry.matcher.events import event_tag, mark_last, reject
@@ -72,25 +72,25 @@ def process_batch(
     last_start = out + (out_capacity - arena.worst_events) * RECORD_BYTES
     is_large = arena.open_orders > LARGE
     for index in range(min(FAR, count)):
-        look_ahead(arena, orders, index)
+        prefetch_order(arena, orders, index)
     while done < count and at <= last_start:
         if done + FAR < count:
-            look_ahead(arena, orders, done + FAR)
+            prefetch_order(arena, orders, done + FAR)
         if done + NEAR < count:
             prefetch_chain(arena, load_i64(ahead_addr(arena, done + NEAR)))
         if is_large and done + NEAR < count:
-            look_at_level(arena, orders, done + NEAR)
-            look_at_neighbours(arena, done + NEXT)
+            prefetch_level(arena, orders, done + NEAR)
+            prefetch_neighbours(arena, done + NEXT)
         order = OrderRecord(orders + done * RECORD_BYTES)
         prefetch(order + RECORDS * RECORD_BYTES)
         prefetch(at + EVENTS * RECORD_BYTES)
         ahead = ahead_addr(arena, done)
         entry, instrument = load_i64(ahead), load_i64(ahead + 8)
-        end = plain(arena, order, instrument, entry, at)
+        end = fast_path(arena, order, instrument, entry, at)
         if end == 0:
-            # Only the slow path looks at the number.
+            # Only the general path reads the number.
             arena.command_count = commands_before + done + 1
-            end = slow(arena, order, instrument, entry, at)
+            end = general_path(arena, order, instrument, entry, at)
         if VERIFY:
             assert_after(arena, instrument, at, end)
         at = end
@@ -111,9 +111,9 @@ def process_one(arena: ArenaHeader, order: OrderRecord, out: EventRecord) -> int
     arena.command_count += 1
     instrument = find_instrument(arena, order.symbol)
     entry = id_addr(arena, instrument, order.order_id)
-    end = plain(arena, order, instrument, entry, out)
+    end = fast_path(arena, order, instrument, entry, out)
     if end == 0:
-        end = slow(arena, order, instrument, entry, out)
+        end = general_path(arena, order, instrument, entry, out)
     if VERIFY:
         assert_after(arena, instrument, out, end)
     count = (end - out) // RECORD_BYTES
@@ -147,7 +147,7 @@ def ahead_addr(arena: int, index: int) -> int:
 
 
 @kernel
-def look_ahead(arena: ArenaHeader, orders: int, index: int) -> None:
+def prefetch_order(arena: ArenaHeader, orders: int, index: int) -> None:
     """Find instrument and id entry of the batch's command ``index``, and ask for the latter."""
     order = OrderRecord(orders + index * RECORD_BYTES)
     instrument = find_instrument(arena, order.symbol)
@@ -159,7 +159,7 @@ def look_ahead(arena: ArenaHeader, orders: int, index: int) -> None:
 
 
 @kernel
-def look_at_level(arena: ArenaHeader, orders: int, index: int) -> None:
+def prefetch_level(arena: ArenaHeader, orders: int, index: int) -> None:
     """Ask for the page and the level that a new or replaced order may rest in."""
     order = OrderRecord(orders + index * RECORD_BYTES)
     instrument = load_i64(ahead_addr(arena, index) + 8)
@@ -174,7 +174,7 @@ def look_at_level(arena: ArenaHeader, orders: int, index: int) -> None:
 
 
 @kernel
-def look_at_neighbours(arena: ArenaHeader, index: int) -> None:
+def prefetch_neighbours(arena: ArenaHeader, index: int) -> None:
     """Ask for what stands beside the order that a command is about."""
     slot = load_u32(load_i64(ahead_addr(arena, index)))
     at = slot_addr(arena, slot)
@@ -190,7 +190,7 @@ def look_at_neighbours(arena: ArenaHeader, index: int) -> None:
 
 
 @kernel
-def plain(
+def fast_path(
     arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
 ) -> EventRecord:
     """Rest a plain limit order that does not trade, or cancel a plain order; returns ``out``
@@ -217,12 +217,12 @@ def plain(
 
 
 @kernel
-def slow(
+def general_path(
     arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
 ) -> EventRecord:
     """Process a command of any kind, whose id's entry is at ``entry``; returns ``out`` moved on."""
     if instrument == NO_INSTRUMENT:
-        return rare(arena, order, instrument, out)
+        return uncommon_command(arena, order, instrument, out)
     if instrument_addr(arena, instrument).mode == 0:
         end = plain_on_plain(arena, order, instrument, entry, out)
     elif STRIPPED:
@@ -231,18 +231,20 @@ def slow(
         end = plain_on_special(arena, order, instrument, entry, out)
     if end != 0:
         return end
-    return rare(arena, order, instrument, out)
+    return uncommon_command(arena, order, instrument, out)
 
 
 @kernel_outlined
-def rare(arena: ArenaHeader, order: OrderRecord, instrument: int, out: EventRecord) -> EventRecord:
-    """What neither :func:`plain` nor ``plain_commands.py`` has done; with STRIPPED that is rejected
-    as MALFORMED."""
+def uncommon_command(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, out: EventRecord
+) -> EventRecord:
+    """What neither :func:`fast_path` nor ``plain_commands.py`` has done; with STRIPPED that is
+    rejected as MALFORMED."""
     if STRIPPED:
         address = event_tag(instrument, 0, order.word & 0xFFFF)
         end = reject(order, out, address, const.MALFORMED, 0)
     else:
-        end = every_command(arena, order, out, instrument)
+        end = process_general(arena, order, out, instrument)
     if end != out:
         mark_last(end)
     return end

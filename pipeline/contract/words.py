@@ -71,7 +71,7 @@ CLOCK = StageContext.offset("clock")
 OWN = 152
 
 
-def own_words(count: int) -> range:
+def stage_fields(count: int) -> range:
     """Byte offsets of ``count`` words of a stage's own."""
     assert OWN + 8 * count <= CONTEXT_BYTES
     return range(OWN, OWN + 8 * count, 8)
@@ -85,7 +85,7 @@ def now_ns(context: StageContext) -> int:
 
 
 @kernel
-def ready(context: StageContext, most: int) -> int:
+def available(context: StageContext, most: int) -> int:
     """How many records from NEXT on this stage may take, at most ``most``."""
     next_seq = context.next
     barrier = context.barrier
@@ -95,7 +95,7 @@ def ready(context: StageContext, most: int) -> int:
 
 
 @kernel
-def took(context: StageContext, count: int) -> int:
+def advance(context: StageContext, count: int) -> int:
     """Advance past ``count`` records and give their slots back; returns ``count``."""
     next_seq = context.next + count
     context.next = next_seq
@@ -104,7 +104,7 @@ def took(context: StageContext, count: int) -> int:
 
 
 @kernel
-def room(context: StageContext, first: int, wanted: int) -> int:
+def free_slots(context: StageContext, first: int, wanted: int) -> int:
     """How many of ``wanted`` sequences from ``first`` may be written on the stage's out ring.
 
     The gating cursors belong to other cores: they are read again only when the last reading does

@@ -86,7 +86,7 @@ def step(context: GateContext) -> int:
             store_i64(stamps + 8 * (slot.cause_seq & mask), now)
     if context.reader_count != 0:
         detach_slow(context, event - 1)
-    return stage_words.took(context, event - next_event)
+    return stage_words.advance(context, event - next_event)
 
 
 def prepare(group: StageGroup, name: str) -> None:

@@ -97,7 +97,7 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
     """Validate and sequence ``count`` commands of the lane: the verdict is written into the record,
     and good and bad alike get the next sequence number."""
     first = context.next
-    count = stage_words.room(context, first, count)
+    count = stage_words.free_slots(context, first, count)
     if count <= 0:
         return 0
     in_ring, in_mask = lane.ring, lane.mask
@@ -198,7 +198,10 @@ def release_due(context: GatewayContext) -> int:
     It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
     """
     last = context.next - 1
-    if load_acquire(context.core_cursor) != last or stage_words.room(context, last + 1, 1) < 1:
+    if (
+        load_acquire(context.core_cursor) != last
+        or stage_words.free_slots(context, last + 1, 1) < 1
+    ):
         return 0
     epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
     now = stage_words.now_ns(context)

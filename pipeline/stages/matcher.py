@@ -70,7 +70,7 @@ def publish_events(context: MatcherContext) -> int:
     source = context.scratch + 64 * context.pending_from
     skip_until = context.skip_until
     skipped = min(pending, max(0, skip_until - first + 1))
-    count = skipped + max(0, words.room(context, first + skipped, pending - skipped))
+    count = skipped + max(0, words.free_slots(context, first + skipped, pending - skipped))
     now = words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     ring, ring_mask = context.out_ring, context.out_mask
@@ -116,7 +116,7 @@ def step(context: MatcherContext) -> int:
     next_seq = context.next
     ring, ring_mask = context.in_ring, context.in_mask
     # Contiguous memory for the matcher: stop where the ring wraps.
-    count = words.ready(context, min(words.BURST, ring_mask + 1 - (next_seq & ring_mask)))
+    count = words.available(context, min(words.BURST, ring_mask + 1 - (next_seq & ring_mask)))
     if count == 0:
         if words.input_ended(context):
             words.finish(context, context.next_event - 1)

@@ -111,7 +111,7 @@ def head_of(context: MergeContext, state: int, shard: int) -> EventRecord:
 
 @kernel
 def is_to_all(context: MergeContext, cause: int) -> bool:
-    """Whether every shard answers the command, as the matcher's ``every_command`` has it."""
+    """Whether every shard answers the command, as the matcher's ``process_general`` has it."""
     order = OrderRecord(slot_address(context.commands, context.commands_mask, cause))
     kind = order.kind
     to_all = kind in (TIME, DISCONNECT) or (kind == MASS_CANCEL and order.symbol == 0)
@@ -210,7 +210,7 @@ def take(context: MergeContext, state: int, shard: int, number: int) -> int:
 @kernel
 def step(context: MergeContext) -> int:
     first = context.next
-    room = stage_words.room(context, first, 4 * stage_words.BURST)
+    room = stage_words.free_slots(context, first, 4 * stage_words.BURST)
     control = context.control
     which = load_i64(control + control_words.MERGE_WHICH)
     current = control + control_words.MERGE_STATES + which * control_words.MERGE_STATE_BYTES

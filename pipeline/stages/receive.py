@@ -30,7 +30,7 @@ from openoutcry.wire.record_blocks import OrderRecord
     PORTS,  # 1: commands come by the packet shim
     SHIM,  # its address, 0 until its ports are open
     SHIM_POLL,  # and of its function
-) = stage_words.own_words(8)
+) = stage_words.stage_fields(8)
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -93,7 +93,7 @@ def receive_preloaded(context: StageContext) -> int:
     if load_acquire(control + control_words.GO) == 0:
         return 0
     wanted = min(stage_words.BURST, load_i64(context + COUNT) - next_seq + 1)
-    count = stage_words.room(context, next_seq, wanted)
+    count = stage_words.free_slots(context, next_seq, wanted)
     if count <= 0:
         return 0
     now = stage_words.now_ns(context)

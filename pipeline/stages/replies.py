@@ -141,7 +141,7 @@ def send_replies(context: RepliesContext, next_event: int, count: int) -> int:
 def step(context: RepliesContext) -> int:
     control = context.control
     next_event = context.next
-    count = stage_words.ready(context, REPLY_BURST)
+    count = stage_words.available(context, REPLY_BURST)
     if count == 0:
         return stage_words.idle(context)
     count = send_replies(context, next_event, count)
@@ -167,7 +167,7 @@ def step(context: RepliesContext) -> int:
     store_release(control + control_words.REPLY_WHICH, 1 - which)
     replied = commands_of(state)
     record_latencies(context, replied_before + 1, replied - replied_before, now)
-    return stage_words.took(context, count)
+    return stage_words.advance(context, count)
 
 
 def prepare(group: StageGroup, name: str) -> None:

@@ -39,17 +39,17 @@ TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
 
 # Anonymous and shared: what forked stages write here, this process sees.
 digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)
-(DIGESTS,) = words.own_words(1)
+(DIGESTS,) = words.stage_fields(1)
 
 
 @kernel
 def copy_step(context):
     """One record out for each one in."""
     next_seq = StageContext(context).next
-    count = words.ready(StageContext(context), words.BURST)
+    count = words.available(StageContext(context), words.BURST)
     if count == 0:
         return words.idle(StageContext(context))
-    count = words.room(StageContext(context), next_seq, count)
+    count = words.free_slots(StageContext(context), next_seq, count)
     if count <= 0:
         return 0
     out, mask = StageContext(context).out_ring, StageContext(context).out_mask
@@ -57,7 +57,7 @@ def copy_step(context):
         source = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         publish(out, mask, seq, source)
     store_release(out + PUBLISHED, next_seq + count - 1)
-    return words.took(StageContext(context), count)
+    return words.advance(StageContext(context), count)
 
 
 COPIER.step = copy_step
@@ -67,13 +67,13 @@ COPIER.step = copy_step
 def step(context):
     """Note the order id of each record by its place on the ring."""
     next_seq = StageContext(context).next
-    count = words.ready(StageContext(context), words.BURST)
+    count = words.available(StageContext(context), words.BURST)
     if count == 0:
         return words.idle(StageContext(context))
     for seq in range(next_seq, next_seq + count):
         slot = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         store_i64(load_i64(context + DIGESTS) + 8 * seq, load_i64(slot + 24))
-    return words.took(StageContext(context), count)
+    return words.advance(StageContext(context), count)
 
 
 def prepare(group, name):

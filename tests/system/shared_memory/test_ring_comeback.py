@@ -53,11 +53,11 @@ def test_a_consumers_successor_gets_what_was_read_and_not_released(
     with pytest.raises(RingError, match=f"consumer 'a' is taken by process {child}"):
         ring.reader("a")
     children.kill(child)
-    assert producer.room() == 5
+    assert producer.free_slots() == 5
     assert repair(ring) == Repair(tombstones=0, producers=0, consumers=1)
-    assert producer.room() == 5
+    assert producer.free_slots() == 5
     assert drain(ring) == [3, 4, 5]
-    assert producer.room() == 8
+    assert producer.free_slots() == 8
 
 
 def test_a_dead_consumer_is_replaced_without_a_repair_too(
@@ -139,15 +139,15 @@ def test_a_detached_consumer_stops_gating_and_comes_back_at_the_present(
     wait_until(lambda: bool(ready[0]))
     children.kill(child)
     assert len(drain(ring)) == 4
-    assert producer.room() == 1
+    assert producer.free_slots() == 1
     assert repair(ring, detach_consumers=True) == Repair(0, 0, 1)
-    assert producer.room() == 4
+    assert producer.free_slots() == 4
     producer.publish(make_records(1, 5, 4))
     late = ring.reader("b")
     assert len(drain(ring)) == 4
     producer.publish(make_records(1, 9, 4))
     assert len(drain(ring)) == 4
-    assert producer.room() == 0
+    assert producer.free_slots() == 0
     assert late.poll()["stamp"].tolist() == [9, 10, 11]
 
 
@@ -235,7 +235,7 @@ def test_a_reader_killed_while_it_came_back_leaves_no_cursor(
     assert producer.publish(make_records(1, 1, 4)) == 4
     assert producer.publish(make_records(1, 5, 4)) == 4
     children.join([children.fork(die_joining)])
-    assert producer.room() == 0
+    assert producer.free_slots() == 0
     heir = ring.reader("a")
     assert heir.cursor.get() == 8
     assert holder.get() > 0

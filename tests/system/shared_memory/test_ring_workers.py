@@ -50,16 +50,16 @@ def test_what_a_dead_worker_held_is_its_successors_alone(
         assert len(other.take(2)) == 2
         other.finish()
     assert len(other.take(2)) == 0
-    assert producer.room() == 1
+    assert producer.free_slots() == 1
     assert repair(ring) == Repair(tombstones=0, producers=0, consumers=1)
     assert repair(ring, detach_consumers=True) == Repair(0, 0, 0)
-    assert producer.room() == 1
+    assert producer.free_slots() == 1
     successor = ring.worker("pool")
     assert successor.wait(0)
     assert successor.take()["stamp"].tolist() == [1, 2, 3]
-    assert producer.room() == 1
+    assert producer.free_slots() == 1
     successor.finish()
-    assert producer.room() == 8
+    assert producer.free_slots() == 8
     assert len(successor.take()) == 0
 
 

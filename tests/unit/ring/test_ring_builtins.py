@@ -62,10 +62,10 @@ def test_all_or_none_holds_for_few_records_and_many(
     producer, records = ring.producer("fail"), make_records(1, 1, count)
     for _ in range(1024 // count):
         producer.publish(records)
-    left = producer.room()
+    left = producer.free_slots()
     with pytest.raises(RingFull):
         producer.publish(records)
-    assert producer.room() == left == 1024 % count
+    assert producer.free_slots() == left == 1024 % count
     reader = ring.reader("a")
     reader.release(len(reader.poll(count)))
     assert producer.publish(records) == count

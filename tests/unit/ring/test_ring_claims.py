@@ -68,7 +68,7 @@ def test_a_claim_without_room_says_so_at_once(
     ring = make_ring(8, multi_producer=multi)
     producer = ring.producer()
     producer.publish(make_records(1, 1, 6))
-    assert producer.room() == 2
+    assert producer.free_slots() == 2
     assert producer.try_claim(3) is None
     with pytest.raises(RingFull, match="no room for 3 slots"):
         producer.claim(3, timeout_s=0.01)

@@ -33,7 +33,7 @@ def test_what_wait_promises_poll_keeps(
     for _ in range(2):
         leave_tombstones(ring, 4)
         assert not a.wait(0)
-        assert ring.producer().room() == 0, "b has not looked yet"
+        assert ring.producer().free_slots() == 0, "b has not looked yet"
         assert not b.wait(0)
     ring.producer().publish(make_records(1, 1, 1))
     for reader in (a, b):

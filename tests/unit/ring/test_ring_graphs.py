@@ -26,9 +26,9 @@ def test_a_consumer_behind_another_waits_for_its_release_alone() -> None:
         a.release(2)
         assert b.wait(BOUND_S)
         assert b.poll()["stamp"].tolist() == [1, 2]
-        assert producer.room() == 1
+        assert producer.free_slots() == 1
         b.release(2)
-        assert (producer.room(), len(b.poll())) == (3, 0)
+        assert (producer.free_slots(), len(b.poll())) == (3, 0)
 
 
 def test_a_consumer_behind_nobody_known_is_refused() -> None:

@@ -19,7 +19,7 @@ from openoutcry.wire.records import NO_INSTRUMENT
 
 
 @kernel_outlined
-def every_command(
+def process_general(
     arena: ArenaHeader, order: OrderRecord, out: EventRecord, instrument: int
 ) -> EventRecord:
     """Process the command at ``order`` for ``instrument`` (or NO_INSTRUMENT); returns where the

@@ -1,5 +1,5 @@
-"""Rooms: of what may be open each part of the instruments has its share, so that any number of
-shards refuses for want of room what one engine does."""
+"""Capacity shares: each part of the instruments has its part of what may be open, so that any
+number of shards refuses for lack of capacity what one engine refuses."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def reasons(events: np.ndarray) -> list[Reason]:
     return [Reason(int(reason)) for reason in events["reason"]]
 
 
-def test_a_room_holds_its_share_of_the_orders_and_no_more() -> None:
+def test_a_share_holds_its_part_of_the_orders_and_no_more() -> None:
     engine = core(TABLE, 17).fresh()
     gold = [order(n, "GOLD") for n in range(1, 4)] + [order(4, "TIN")]
     events = engine.process(numbered([*gold, order(5, "GOLD"), order(6, "TIN"), order(7, "LEAD")]))
@@ -63,7 +63,7 @@ def test_a_room_holds_its_share_of_the_orders_and_no_more() -> None:
     engine.check()
 
 
-def test_two_icebergs_that_one_engine_could_not_take_are_refused_by_each_ones_room() -> None:
+def test_two_icebergs_that_one_engine_could_not_take_are_refused_by_each_ones_share() -> None:
     """Together more slices than all instruments have room for, each fewer: two shards, of which
     neither sees the other's, took both, and a replay one."""
     capacity = 256
@@ -84,7 +84,7 @@ def test_two_icebergs_that_one_engine_could_not_take_are_refused_by_each_ones_ro
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_a_room_refuses_is_what_an_engine_of_its_own_would(
+def test_what_a_share_refuses_is_what_its_own_engine_would(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every kind of order and command, at capacities that are always short: the plain engines have

@@ -1,14 +1,14 @@
 # (intrinsics have no types that mypy could see)
-"""Rooms: what may be open, divided evenly among parts of the instruments.
+"""Capacity shares: how many orders may be open, divided evenly among parts of the instruments.
 
-``order_capacity`` and the events that one command may cause (``event_bound.py``) bound all
-instruments together, so a shard that knows its own alone would take what one engine refuses.  With
-rooms each part of the instruments has its share of both, in every engine alike: for the command of
-an instrument the arena's two capacities are set so far above what is open as its room has left.
-Of orders all rooms together hold one less than the arena.
+``order_capacity`` and the events that one command may cause (``event_bound.py``) limit all
+instruments together, so a shard, which knows only its own, would accept what one engine refuses.
+With shares each part of the instruments has its part of both, in every engine alike.  For a command
+of an instrument the arena's two capacities are set so far above what is open as its share has left.
+All shares together hold one order less than the arena.
 
-What a room's orders could cause is no state: it is counted anew from the book where it is not
-known.
+The events that a share's orders could cause are no state: they are counted again from the book
+where they are not known.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -19,7 +19,7 @@ from openoutcry.matcher.book.instrument_rules import is_pro_rata
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
 from openoutcry.matcher.book.orders import extension_addr
 from openoutcry.matcher.commands.dispatch import find_instrument
-from openoutcry.matcher.commands.every_command import is_foreign
+from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.event_bound import order_extra
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import VERIFY, kernel_outlined
@@ -28,15 +28,15 @@ from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
 # Words of the hooks' block, of which these are the last.
-ROOMS, OPENED, OPENED_STEP, COUNTED, ORDERS, EXTRA, TABLES = range(144, 200, 8)
-"""ROOMS: how many (0: the capacities are of all instruments together); OPENED: address of how many
-orders are open in room 0, and OPENED_STEP bytes to the next room's; COUNTED: 0 until the words of
-TABLES are counted; ORDERS, EXTRA: a room's capacities.  TABLES: what each room's orders could
-cause, then the room of each instrument."""
+SHARES, OPENED, OPENED_STEP, COUNTED, ORDERS, EXTRA, TABLES = range(144, 200, 8)
+"""SHARES: how many (0: the capacities are of all instruments together); OPENED: address of how many
+orders are open in share 0, and OPENED_STEP bytes to the next share's; COUNTED: 0 until the words of
+TABLES are counted; ORDERS, EXTRA: a share's capacities.  TABLES: what each share's orders could
+cause, then the share of each instrument."""
 
 
 @kernel_outlined
-def process_in_room(
+def process_with_capacity_share(
     block: int, arena: ArenaHeader, batch: int, order: OrderRecord, out: int, free: int
 ) -> int:
     """As ``process_batch`` of one command, for whose events ``free`` records are; returns how many
@@ -54,17 +54,17 @@ def process_in_room(
             store_i64(block + COUNTED, 0)
         return events
     if load_i64(block + COUNTED) == 0:
-        count_rooms(block, arena)
-    rooms = load_i64(block + ROOMS)
-    number = load_i64(block + TABLES + 8 * (rooms + instrument))
+        count_shares(block, arena)
+    shares = load_i64(block + SHARES)
+    number = load_i64(block + TABLES + 8 * (shares + instrument))
     opened = load_i64(load_i64(block + OPENED) + number * load_i64(block + OPENED_STEP))
     extra_at = block + TABLES + 8 * number
     orders, extra = arena.order_capacity, arena.extra_capacity
     left = load_i64(block + ORDERS) - opened
     left_extra = load_i64(block + EXTRA) - load_i64(extra_at)
     if VERIFY:
-        assert left >= 0, "no more orders are open in a room than it holds"
-        assert left_extra >= 0, "nor could they cause more events than there is room for"
+        assert left >= 0, "no more orders are open in a share than it holds"
+        assert left_extra >= 0, "nor could they cause more events than its share allows"
     arena.order_capacity = arena.open_orders + left
     arena.extra_capacity = before + left_extra
     _, events = call_batch_kernel(batch, arena, order, 1, out, free)
@@ -76,16 +76,16 @@ def process_in_room(
 
 
 @kernel_outlined
-def count_rooms(block: int, arena: ArenaHeader) -> None:
-    """What the orders of each room could cause, from the book."""
+def count_shares(block: int, arena: ArenaHeader) -> None:
+    """What the orders of each share could cause, from the book."""
     not_inlined()
-    rooms = load_i64(block + ROOMS)
-    numbers = block + TABLES + 8 * rooms
-    for number in range(rooms):
+    shares = load_i64(block + SHARES)
+    numbers = block + TABLES + 8 * shares
+    for number in range(shares):
         store_i64(block + TABLES + 8 * number, 0)
     # One less in all: then a page of levels is free for whoever is replaced, in every engine.
-    store_i64(block + ORDERS, (arena.order_capacity - 1) // rooms)
-    store_i64(block + EXTRA, arena.extra_capacity // rooms)
+    store_i64(block + ORDERS, (arena.order_capacity - 1) // shares)
+    store_i64(block + EXTRA, arena.extra_capacity // shares)
     for instrument in range(arena.instrument_count):
         at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
         shared = shared_extra(instrument_addr(arena, instrument), is_pro_rata(arena, instrument))
@@ -104,6 +104,6 @@ def count_rooms(block: int, arena: ArenaHeader) -> None:
     store_i64(block + COUNTED, 1)
     if VERIFY:
         total = 0
-        for number in range(rooms):
+        for number in range(shares):
             total += load_i64(block + TABLES + 8 * number)
-        assert total == arena.extra_events, "all rooms have what the book has"
+        assert total == arena.extra_events, "all shares have what the book has"
