@@ -40,10 +40,10 @@ def reconcile(
     prints a line for each comparison with something new. Each result is stored next to the journal,
     for metrics and alarms.
     """
-    from openoutcry.ledger.reconcile import Reconciliation, note, since_the_last, stops
+    from openoutcry.ledger.reconcile import Reconciliation, load_last_reconciled, note, stops
     from openoutcry.ledger.standing import oldest
 
-    work = Reconciliation(journal, url, since_the_last if since_last else oldest)
+    work = Reconciliation(journal, url, load_last_reconciled if since_last else oldest)
     if not follow:
         verdict = work.advance()
         note(journal, verdict)

@@ -185,7 +185,7 @@ def fill(books: LedgerState, event: EventRecord, row: int) -> int:
             return fail(books, NO_ORDER, event)
         meta, old_price = entry.meta, entry.price
         leaves, was = event.leaves_lots, entry.leaves
-        reserved, margin, lots = bring(
+        reserved, margin, lots = move_reservation(
             rules,
             cell,
             side,
@@ -254,7 +254,9 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: int) 
     entry = find_order(books, instrument, event.order_id)
     if entry.meta != 0:
         return fail(books, NO_ORDER, event)
-    reserved, margin, lots = bring(rules, cell, side, 0, price, flags, leaves, price, flags, 0)
+    reserved, margin, lots = move_reservation(
+        rules, cell, side, 0, price, flags, leaves, price, flags, 0
+    )
     meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
     entry.order_id = event.order_id
     entry.meta = meta | flags << lay.META_FLAGS
@@ -284,7 +286,7 @@ def change(books: LedgerState, order: OrderRecord, event: EventRecord, row: int,
         elif flags != 0:
             price = event.price_ticks
     was, side = entry.leaves, event.side
-    reserved, margin, lots = bring(
+    reserved, margin, lots = move_reservation(
         rules, cell, side, was, old_price, old_flags, leaves, price, flags, 0
     )
     if leaves == 0:
@@ -307,7 +309,7 @@ def lot_cost(rules: LedgerInstrument, side: int, flags: int, price: int) -> int:
 
 
 @kernel
-def bring(
+def move_reservation(
     rules: LedgerInstrument,
     cell: LedgerCell,
     side: int,

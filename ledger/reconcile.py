@@ -324,7 +324,7 @@ def noted(directory: Path) -> dict[str, Any] | None:
     return document
 
 
-def since_the_last(directory: Path) -> Standing:
+def load_last_reconciled(directory: Path) -> Standing:
     """The newest checkpoint up to which the last look found all equal; else the begin."""
     last = noted(directory)
     is_good = last is not None and last.get("difference") is None

@@ -70,9 +70,11 @@ class HookContext(Layout):
     hold: int = i64("address of the kernel that holds a command back, 0: none")
     due: int = i64("address of the kernel that says which held command is due")
     figures: int = i64("address of what ``hold`` and ``due`` say beside their answer")
-    meets: int = i64("address of the kernel that says whether a command is a meeting, 0: none")
-    meet: int = i64("address of the kernel that meets")
-    meeting: int = i64("what it is called with")
+    is_rebalance_point: int = i64(
+        "address of the kernel that says whether a command is a rebalance point, 0: none"
+    )
+    wait_for_rebalance: int = i64("address of the kernel that waits for the other cores there")
+    rebalance_args: int = i64("what it is called with")
     changes: int = i64("address of the counter of changes of the held instruments")
     held: int = i64("address of the first instrument's HALT word")
     held_step: int = i64("bytes to the next one's")
@@ -136,13 +138,14 @@ class Hooks:
     sequence that it came with, place in the queue, time of its release."""
     digest: Callable[[npt.NDArray[np.uint8]], bytes] = region_hash
     """What the state hash has of the region, 16 bytes."""
-    meets: Callable[..., Any] | None = None
-    """Of a core that several engines share: ``meets(region, order)``, 1 if all of them must have
-    come this far before the command, and"""
-    meet: Callable[..., Any] | None = None
-    """``meet(meeting, order)``, behind everything before it: 0 they have, 1 ask again later."""
-    meeting: int = 0
-    """Address of what ``meet`` is called with; 0: this engine has the whole core."""
+    is_rebalance_point: Callable[..., Any] | None = None
+    """Of a core that several engines share: ``is_rebalance_point(region, order)``, 1 if all of them
+    must have come this far before the command, and"""
+    wait_for_rebalance: Callable[..., Any] | None = None
+    """``wait_for_rebalance(rebalance_args, order)``, behind everything before it: 0 they have, 1
+    ask again later."""
+    rebalance_args: int = 0
+    """Address of what ``wait_for_rebalance`` is called with; 0: this engine has the whole core."""
     holds: Holds | None = None
     """Which instruments are held; None: none ever is."""
     shares: npt.NDArray[np.int64] | None = None
@@ -164,9 +167,12 @@ class Hooks:
         if self.hold and self.due:
             words[7:9] = kernel_address(self.hold, 2), kernel_address(self.due, 2)
             words[9] = region.ctypes.data + self.figures_at
-        if self.meets and self.meet and self.meeting:
-            words[10:12] = kernel_address(self.meets, 2), kernel_address(self.meet, 2)
-            words[12] = self.meeting
+        if self.is_rebalance_point and self.wait_for_rebalance and self.rebalance_args:
+            words[10:12] = (
+                kernel_address(self.is_rebalance_point, 2),
+                kernel_address(self.wait_for_rebalance, 2),
+            )
+            words[12] = self.rebalance_args
         words += [0, 0, 0, 0, NEVER_SEEN]
         if self.holds is not None:
             places = self.holds.changes_at, self.holds.first_at, self.holds.all_at
@@ -197,7 +203,7 @@ def process_hooked(
     before, after = block.before, block.after
     quotes = block.quotes
     ahead, due = block.ahead, block.due
-    meets, shares = block.meets, load_i64(block + SHARES)
+    is_rebalance_point, shares = block.is_rebalance_point, load_i64(block + SHARES)
     changes = block.changes
     if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
@@ -212,10 +218,10 @@ def process_hooked(
         )
         if done + FAR < count:
             prefetch_limits(arena, region, ahead, OrderRecord(order + FAR * RECORD_BYTES))
-        if meets != 0 and call_before(meets, region, order) != 0:
+        if is_rebalance_point != 0 and call_before(is_rebalance_point, region, order) != 0:
             # First whoever calls hands on what is done.
-            meet, meeting = block.meet, block.meeting
-            if done > 0 or call_before(meet, meeting, order) != 0:
+            wait_for_rebalance, rebalance_args = block.wait_for_rebalance, block.rebalance_args
+            if done > 0 or call_before(wait_for_rebalance, rebalance_args, order) != 0:
                 break
         if done + NEAR < count:
             prefetch_chain(arena, id_entry(arena, OrderRecord(order + NEAR * RECORD_BYTES)))

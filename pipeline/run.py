@@ -452,7 +452,7 @@ def _make_shared(options: Options) -> Shared:
         table,
         network=options.source is None,
         region_bytes=options.core.region_bytes,
-        meeting_bytes=options.core.meeting_bytes(table.shards),
+        exchange_bytes=options.core.exchange_bytes(table.shards),
         clock=options.clock,
     )
 

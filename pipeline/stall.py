@@ -23,7 +23,7 @@ from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
-from openoutcry.risk.meeting import CORE_BYTES
+from openoutcry.risk.rebalance import CORE_BYTES
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.2
@@ -143,12 +143,12 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
 def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
     """Whether a shard has come to a command that it may only take once all others have come there,
     and one has not: that one may be dead, and on its way back."""
-    shard, meeting = shared.table[stage].shard, shared.meeting
-    if shard is None or meeting is None:
+    shard, exchange = shared.table[stage].shard, shared.rebalance_exchange
+    if shard is None or exchange is None:
         return False
-    words = meeting.words(0, shared.table.shards * CORE_BYTES // 8)
-    meetings = words[:: CORE_BYTES // 8]
-    return bool(meetings.min() < meetings[shard])
+    words = exchange.words(0, shared.table.shards * CORE_BYTES // 8)
+    rebalances = words[:: CORE_BYTES // 8]
+    return bool(rebalances.min() < rebalances[shard])
 
 
 def _at(ring: RingBuffer) -> int:

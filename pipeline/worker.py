@@ -32,7 +32,7 @@ from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.sigbus import set_handler
-from openoutcry.risk import meeting
+from openoutcry.risk import rebalance
 from openoutcry.risk.partitioned import pieces
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
@@ -100,8 +100,8 @@ class CompiledStages:
             engine.region = region
         hooks = engine.hooks
         if engine.shard is not None:
-            words = meeting_words(self.work, engine, engine.shard[1])
-            hooks = replace(hooks, meeting=words.ctypes.data)
+            words = rebalance_args(self.work, engine, engine.shard[1])
+            hooks = replace(hooks, rebalance_args=words.ctypes.data)
             self.contexts.keep_alive.append(words)
         block = hooks.block(engine.address, engine.region)
         engine.core_address = block.ctypes.data
@@ -141,13 +141,13 @@ class CompiledStages:
         }
 
 
-def meeting_words(work: Work, engine: Engine, shard: int) -> npt.NDArray[np.int64]:
-    """What a shard's hooks meet the other shards' with."""
-    place = work.shared.meeting
-    assert place is not None, "hooks over several matchers need a place to meet"
-    words = np.zeros(meeting.WORDS, np.int64)
-    words[meeting.REGION], words[meeting.EXCHANGE] = engine.region.ctypes.data, place.address
-    words[meeting.CORE], words[meeting.CORES] = shard, work.table.shards
+def rebalance_args(work: Work, engine: Engine, shard: int) -> npt.NDArray[np.int64]:
+    """The arguments with which a shard waits for the others at a rebalance point."""
+    place = work.shared.rebalance_exchange
+    assert place is not None, "hooks over several matchers need an exchange"
+    words = np.zeros(rebalance.WORDS, np.int64)
+    words[rebalance.REGION], words[rebalance.EXCHANGE] = engine.region.ctypes.data, place.address
+    words[rebalance.CORE], words[rebalance.CORES] = shard, work.table.shards
     return words
 
 

@@ -16,8 +16,8 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.replay.risk_hooks import open_orders_hooks, risk_hooks
-from openoutcry.risk.meeting import exchange_bytes
 from openoutcry.risk.partitioned import keep
+from openoutcry.risk.rebalance import exchange_bytes
 from openoutcry.wire import make_instruments
 
 RISK, OPEN_ORDERS = "risk", "open orders"
@@ -60,8 +60,8 @@ class Core:
         """Of risk; without it, and with other hooks, 1."""
         return int((self.hooks or {}).get("partitions", 1))
 
-    def meeting_bytes(self, shards: int) -> int:
-        """Size of the memory that so many matchers' risk meets in."""
+    def exchange_bytes(self, shards: int) -> int:
+        """Size of the memory that so many matchers' risk is_rebalance_point in."""
         if self.hooks is None or shards == 1:
             return 0
         hooks = self.hooks

@@ -13,9 +13,9 @@ from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
-from openoutcry.risk.guard_layout import HEADER_BYTES
 from openoutcry.risk.layout import RiskState
-from openoutcry.risk.meeting import meet
+from openoutcry.risk.protection_layout import HEADER_BYTES
+from openoutcry.risk.rebalance import wait_for_rebalance
 from openoutcry.risk.region import RiskError, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
 
@@ -64,15 +64,15 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             partitions.after,
             ahead=partitions.ahead,
             digest=partitioned.digest,
-            meets=partitions.meets,
-            meet=meet,
+            is_rebalance_point=partitions.is_rebalance_point,
+            wait_for_rebalance=wait_for_rebalance,
             shares=partitioned.partition_numbers(instruments, count),
             room_count=count,
             opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
             holds=holds_of(region),
         )
-    guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
-    quotes_at = guard + HEADER_BYTES if guard else 0
+    protection = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
+    quotes_at = protection + HEADER_BYTES if protection else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])
     if not bump_at:
         return Hooks(region, before, after, quotes_at, ahead, holds=holds_of(region))

@@ -26,7 +26,7 @@ from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.link import connect
 from openoutcry.replica.local import plan
 from openoutcry.replica.local_journal import LocalJournal
@@ -53,21 +53,21 @@ class Lead(NamedTuple):
     """What a standby that was promoted hands on: where the chain ends, and its lease."""
 
     tip: Tip
-    keeper: Keeper
+    lease_holder: LeaseHolder
 
 
 def keep_lease(access: Access, venue: str, lead: Lead) -> None:
     """Renew the lease while the venue starts, in a process of its own; until the venue's publisher,
     which goes on with the same lease, has written it, or another has it."""
-    lease = lead.keeper.lease
+    lease = lead.lease_holder.lease
     # Not to be taken for the publisher's own writes, whose answers it counts its time from.
     lease = lease._replace(nonce=lease.nonce + STARTER_NONCE)
-    keeper = Keeper(lease, lead.keeper.revision, lead.keeper.timing)
-    machine = Primary(lead.tip, keeper, sealed)
+    lease_holder = LeaseHolder(lease, lead.lease_holder.revision, lead.lease_holder.timing)
+    machine = Primary(lead.tip, lease_holder, sealed)
     driver = Driver(access, venue, machine)
     deadline_s = time.monotonic() + STARTING_S
     driver.act(machine.begin(now_ns()))
-    while time.monotonic() < deadline_s and not machine.stopped and not keeper.superseded:
+    while time.monotonic() < deadline_s and not machine.stopped and not lease_holder.superseded:
         driver.turn(TURN_S)
     driver.close()
 
@@ -151,9 +151,9 @@ class HotStandby:
         while not stop():
             self._carry_out(rest)
             if self.machine.role == Role.LEADING:
-                keeper = self.machine.keeper
-                assert keeper is not None, "who leads has the lease"
-                return Lead(self.machine.tip, keeper)
+                lease_holder = self.machine.lease_holder
+                assert lease_holder is not None, "who leads has the lease"
+                return Lead(self.machine.tip, lease_holder)
             # A venue that has never begun is begun by its primary.
             self.machine.electable = self.machine.tip.next_block > 0
             rest = self.driver.act(self.machine.promote(now_ns())) if must_lead() else []

@@ -77,7 +77,9 @@ def stream_name(venue: str) -> str:
     return PREFIX + venue
 
 
-def when_led(ask: Callable[[], T], timeout_s: float = WAIT_S, over: Link | None = None) -> T:
+def retry_until_leader(
+    ask: Callable[[], T], timeout_s: float = WAIT_S, over: Link | None = None
+) -> T:
     """The answer to a question, asked again for ``timeout_s`` while the cluster has no leader for
     it: it has just begun, or chooses one; no longer than ``over`` holds, the connection that is
     asked.  Raises what ``ask`` does."""
@@ -124,7 +126,7 @@ class JetStream:
             return self.tail()
 
         try:
-            return when_led(create, over=self.link)
+            return retry_until_leader(create, over=self.link)
         except Refused as error:
             if error.code in NO_QUORUM:
                 raise

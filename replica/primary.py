@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, Release, Stopped, Timing
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, Kind, Message, Seal
 
 WINDOW = 16
@@ -23,13 +23,17 @@ WINDOW = 16
 
 
 class Primary:
-    """Leads from ``tip`` on, whose epoch is its own, with the lease that ``keeper`` keeps."""
+    """Leads from ``tip`` on, whose epoch is its own, with the lease that ``lease_holder`` keeps."""
 
-    def __init__(self, tip: Tip, keeper: Keeper, seal: Seal, window: int = WINDOW) -> None:
-        assert tip.epoch == keeper.lease.epoch, "the epoch message is the first one of an epoch"
+    def __init__(
+        self, tip: Tip, lease_holder: LeaseHolder, seal: Seal, window: int = WINDOW
+    ) -> None:
+        assert tip.epoch == lease_holder.lease.epoch, (
+            "the epoch message is the first one of an epoch"
+        )
         self.tip = tip
-        self.keeper = keeper
-        self.timing: Timing = keeper.timing
+        self.lease_holder = lease_holder
+        self.timing: Timing = lease_holder.timing
         self.window = window
         self.stopped = ""
         self.attempt = tip.attempt
@@ -90,10 +94,10 @@ class Primary:
         """Let the lease go, with nothing in flight: nothing is released from here on; this machine
         stops when the bucket has it.  Behind a SEAL another takes over at once; without one the
         venue is closed, and nobody does until he is told to."""
-        if self.stopped or self.in_flight or self.keeper.lease.given_up:
+        if self.stopped or self.in_flight or self.lease_holder.lease.given_up:
             return []
         self._letting_go = True
-        return [Release(0, 0), *self.keeper.write(now_ns, self.tip.position, give_up=True)]
+        return [Release(0, 0), *self.lease_holder.write(now_ns, self.tip.position, give_up=True)]
 
     def acknowledged(self, now_ns: int, message: Message) -> list[Action]:
         """The stream has taken it, at ``message.position``."""
@@ -131,21 +135,21 @@ class Primary:
         )
 
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
-        self.keeper.written(lease, revision)
+        self.lease_holder.written(lease, revision)
         return self._after_lease()
 
     def lease_refused(self, now_ns: int) -> list[Action]:
-        return [] if self.stopped else list(self.keeper.refused())
+        return [] if self.stopped else list(self.lease_holder.refused())
 
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
-        self.keeper.seen(now_ns, lease, revision)
+        self.lease_holder.seen(now_ns, lease, revision)
         return self._after_lease()
 
     def tick(self, now_ns: int) -> list[Action]:
         """Time has passed: renew, ask again."""
         if self.stopped:
             return []
-        actions = self.keeper.tick(now_ns, self.tip.position)
+        actions = self.lease_holder.tick(now_ns, self.tip.position)
         waited_ns = now_ns - self._sent_ns
         again = waited_ns >= self.timing.retry_ns
         if self._missing and waited_ns >= self.timing.retry_ns // 16:
@@ -231,14 +235,14 @@ class Primary:
     def _after_lease(self) -> list[Action]:
         if self.stopped:
             return []
-        if self.keeper.lost:
-            return self._stop(self.keeper.lost)
-        if self.keeper.given_up:
+        if self.lease_holder.lost:
+            return self._stop(self.lease_holder.lost)
+        if self.lease_holder.given_up:
             return self._stop("handed over")
         return self._release()
 
     def _release(self) -> list[Action]:
-        release = Release(self.tip.last_seq, self.keeper.until_ns)
+        release = Release(self.tip.last_seq, self.lease_holder.until_ns)
         if self.stopped or self._letting_go or release == self._last_release:
             return []
         self._last_release = release

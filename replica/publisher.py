@@ -34,10 +34,10 @@ from openoutcry.replica.jetstream import (
     WAIT_S,
     JetStream,
     Tail,
+    retry_until_leader,
     stream_name,
-    when_led,
 )
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.link import reach
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
 from openoutcry.replica.place import read_place, write_place
@@ -99,15 +99,15 @@ class Publisher:
 
     # To the lead
 
-    def go_on(self, tip: Tip, keeper: Keeper) -> None:
+    def go_on(self, tip: Tip, lease_holder: LeaseHolder) -> None:
         """Lead on from where a standby over this very journal was promoted; raises
         :class:`ReplicaError` if the journal does not end there."""
         self.driver = Driver(self.access, self.venue, None)
         self._require_ours(tip)
-        self._lead(tip, keeper)
+        self._lead(tip, lease_holder)
 
-    def _lead(self, tip: Tip, keeper: Keeper) -> None:
-        self.machine = Primary(tip, keeper, sealed)
+    def _lead(self, tip: Tip, lease_holder: LeaseHolder) -> None:
+        self.machine = Primary(tip, lease_holder, sealed)
         self.driver.machine = self.machine
         self.epoch = tip.epoch
         self._take(self.driver.act(self.machine.begin(now_ns())))
@@ -149,8 +149,8 @@ class Publisher:
                 rest = self.driver.turn(0.02)
         self.driver.unsubscribe()
         self._require_ours(standby.tip)
-        assert standby.keeper is not None, "who leads has the lease"
-        self._lead(standby.tip, standby.keeper)
+        assert standby.lease_holder is not None, "who leads has the lease"
+        self._lead(standby.tip, standby.lease_holder)
 
     def _look(self, tip: Tip, wait_s: float) -> Tail:
         """See that there is a stream (or make one) and that it goes as far as it once did."""
@@ -205,7 +205,9 @@ class Publisher:
 
     def _lease_is_free(self) -> bool:
         """Nobody holds it, or an earlier process over this very journal, which is locked now."""
-        entry = when_led(lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY), WAIT_S))
+        entry = retry_until_leader(
+            lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY), WAIT_S)
+        )
         if entry is None:
             return True
         lease = lease_of(entry.value)

@@ -4,7 +4,7 @@ import time
 
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import JetStream, venues, when_led
+from openoutcry.replica.jetstream import JetStream, retry_until_leader, venues
 from openoutcry.replica.link import connect
 from openoutcry.replica.store import forget, verify_node
 
@@ -53,4 +53,4 @@ def _wanted(cluster: Cluster, deadline_s: float) -> dict[str, int]:
         finally:
             link.close()
 
-    return when_led(ask, deadline_s - time.monotonic())
+    return retry_until_leader(ask, deadline_s - time.monotonic())

@@ -179,8 +179,8 @@ class Node:
     def _lead(self) -> None:
         assert self.standby is not None, "a standby is promoted"
         standby, self.standby = self.standby, None
-        assert standby.keeper is not None, "who leads has the lease"
-        self.primary = Primary(standby.tip, standby.keeper, simulated_seal, self.world.window)
+        assert standby.lease_holder is not None, "who leads has the lease"
+        self.primary = Primary(standby.tip, standby.lease_holder, simulated_seal, self.world.window)
         self.world.promoted(self, standby.tip.epoch)
         self._run()  # what this journal has beyond the chain
         self.do(self.primary.begin(self.now_ns()))

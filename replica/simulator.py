@@ -1,6 +1,6 @@
 """A seeded simulation of replication: one seed is one history, and the checker judges it.
 
-The machines are the real ones (``primary.py``, ``standby.py``, ``keeper.py``, ``chain.py``,
+The machines are the real ones (``primary.py``, ``standby.py``, ``lease_holder.py``, ``chain.py``,
 ``local.py``); network, clocks, disks, servers and clients are drawn from the seed: messages lost,
 doubled, delayed and in any order, partitions, pauses, crashes with torn blocks, damaged reads,
 leaders that are out or stale, clocks that drift and jump, takeovers planned and forced, a core with

@@ -28,7 +28,7 @@ from openoutcry.replica.actions import (
     node_of,
 )
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.message import NO_CHECK, NO_STATE, Blocks, Check, Kind, Message, Seal
 
 SEALED_LOOKS = 32
@@ -84,7 +84,7 @@ class Standby:
         """So many comparisons, and so many of them of the whole state."""
         self.times_ns: dict[str, int] = {}
         """When it asked for the lease that it has, had it, and led."""
-        self.keeper: Keeper | None = None
+        self.lease_holder: LeaseHolder | None = None
         self.flaw = ""
         """What could not be read the last time; the next whole message takes it away."""
         self._known = 0
@@ -187,11 +187,11 @@ class Standby:
 
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
         """What the bucket holds, or held a while ago."""
-        if self.keeper is not None:
-            self.keeper.seen(now_ns, lease, revision)
-            if self.keeper.lost:
+        if self.lease_holder is not None:
+            self.lease_holder.seen(now_ns, lease, revision)
+            if self.lease_holder.lost:
                 self._withdraw()
-            elif self.role == Role.CLAIMING and self.keeper.until_ns:
+            elif self.role == Role.CLAIMING and self.lease_holder.until_ns:
                 return self._has_lease(now_ns)
         if self._seen_ns < 0 or revision > self._revision:
             self._seen_ns, self._lease, self._revision = now_ns, lease, revision
@@ -199,12 +199,12 @@ class Standby:
         return self._claim(now_ns) + self._read_on(now_ns)
 
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
-        if self.keeper is None or not self.keeper.written(lease, revision):
+        if self.lease_holder is None or not self.lease_holder.written(lease, revision):
             return []
         return self._has_lease(now_ns) if self.role == Role.CLAIMING else []
 
     def lease_refused(self, now_ns: int) -> list[Action]:
-        return [ReadLease()] if self.keeper is not None else []
+        return [ReadLease()] if self.lease_holder is not None else []
 
     def acknowledged(self, now_ns: int, message: Message) -> list[Action]:
         """The stream has taken the epoch message: it is the next one of the chain."""
@@ -229,11 +229,11 @@ class Standby:
             hurry = SEALED_LOOKS if self.tip.sealed else 1
             self._read_due_ns = now_ns + self.timing.look_ns // hurry
             actions += [ReadLease()]
-        if self.keeper is not None:
-            if self.keeper.until_ns and now_ns >= self.keeper.until_ns:
+        if self.lease_holder is not None:
+            if self.lease_holder.until_ns and now_ns >= self.lease_holder.until_ns:
                 self._withdraw()
             else:
-                actions += self.keeper.tick(now_ns, self.tip.position)
+                actions += self.lease_holder.tick(now_ns, self.tip.position)
         actions += self._read_on(now_ns)
         if self.role == Role.FENCING and now_ns - self._epoch_sent_ns >= self.timing.retry_ns:
             self._epoch_sent_ns = now_ns
@@ -283,10 +283,10 @@ class Standby:
             return []
         before = self._lease.epoch if self._lease is not None else 0
         lease = Lease(self.holder, max(before, self.tip.epoch) + 1, 0)
-        self.keeper = Keeper(lease, self._revision, self.timing)
+        self.lease_holder = LeaseHolder(lease, self._revision, self.timing)
         self.role = Role.CLAIMING
         self.times_ns = {"claimed": now_ns}
-        return self.keeper.write(now_ns, self.tip.position)
+        return self.lease_holder.write(now_ns, self.tip.position)
 
     def _has_lease(self, now_ns: int) -> list[Action]:
         self.role = Role.FENCING
@@ -297,7 +297,7 @@ class Standby:
         """Publish the epoch message behind all that is applied, if it is not on its way."""
         if self.role != Role.FENCING or self.applied_tip.position != self.tip.position:
             return []
-        assert self.keeper is not None, "who fences has the lease"
+        assert self.lease_holder is not None, "who fences has the lease"
         tip, mine = self.tip, self._epoch_message
         if mine is not None and mine.position == tip.position + 1:
             return []
@@ -305,7 +305,7 @@ class Standby:
         message = self._epoch_message = self._seal(
             Message(
                 Kind.EPOCH,
-                self.keeper.lease.epoch,
+                self.lease_holder.lease.epoch,
                 0,
                 tip.position + 1,
                 tip.live_position,
@@ -325,15 +325,15 @@ class Standby:
         return self._own.get(self.tip.last_seq, NO_CHECK)
 
     def _lead(self, now_ns: int) -> list[Action]:
-        assert self.keeper is not None, "who fences has the lease"
-        assert self.tip.epoch == self.keeper.lease.epoch, "the chain has its epoch"
+        assert self.lease_holder is not None, "who fences has the lease"
+        assert self.tip.epoch == self.lease_holder.lease.epoch, "the chain has its epoch"
         self.role = Role.LEADING
         self.times_ns["led"] = now_ns
         return [Promoted(self.tip.epoch)]
 
     def _withdraw(self) -> None:
         """The lease is another's, or was not had in time."""
-        self.role, self.keeper, self._epoch_message = Role.FOLLOWING, None, None
+        self.role, self.lease_holder, self._epoch_message = Role.FOLLOWING, None, None
         self._seen_ns, self.must_lead = -1, False
 
     def _compare(self) -> str:

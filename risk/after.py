@@ -57,7 +57,7 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
         elif (CHANGES >> kind) & 1 != 0:
             change(state, order, event, word, kind)
         elif kind == REJECTED:
-            tell(state, order, event, word)
+            report_refusal(state, order, event, word)
         elif kind == PHASE_CHANGED:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
             enter_phase(rules, event.qty_lots, event.price_ticks)
@@ -89,7 +89,7 @@ def ask_for_order(state: RiskState, event: EventRecord) -> None:
 
 
 @kernel
-def tell(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
+def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """What ``before`` refused gets its figures; what it applied is no reject."""
     reason = (word >> REASON_SHIFT) & 0xFF
     if reason == RISK_REASON:
@@ -155,7 +155,7 @@ def give_back(state: RiskState, order: OrderRecord, event: EventRecord, word: in
     if VERIFY:
         assert order.kind == command.NEW, "only a new order reserves"
         assert order.participant == word & 0xFFFF, "it goes back to its owner"
-    bring(state, event, word, qty, price, flags, 0, price, flags, 0)
+    move_totals(state, event, word, qty, price, flags, 0, price, flags, 0)
     row = totals.participant_row(state, word & 0xFFFF)
     row.open -= 1
     state.passed = 0
@@ -168,7 +168,7 @@ def close(state: RiskState, event: EventRecord, word: int) -> None:
     entry = totals.find_order(state, instrument, event.order_id)
     leaves, price = entry.leaves, entry.price
     flags = entry.meta >> lay.META_FLAGS
-    bring(state, event, word, leaves, price, flags, 0, price, flags, 0)
+    move_totals(state, event, word, leaves, price, flags, 0, price, flags, 0)
     gone(state, entry, word)
 
 
@@ -217,7 +217,7 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     old_leaves = entry.leaves
     if VERIFY:
         assert kind != FILLED or leaves == old_leaves - traded, "a fill takes what it trades"
-    bring(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
+    move_totals(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
     if leaves == 0:
         gone(state, entry, word)
     else:
@@ -239,11 +239,11 @@ def bring_rarely(
     price: int,
 ) -> None:
     not_inlined()
-    bring(state, event, word, old_leaves, old_price, flags, leaves, price, flags, 0)
+    move_totals(state, event, word, old_leaves, old_price, flags, leaves, price, flags, 0)
 
 
 @kernel
-def bring(
+def move_totals(
     state: RiskState,
     event: EventRecord,
     word: int,

@@ -10,9 +10,9 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
-from openoutcry.risk.house import apply_setting
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
+from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -77,7 +77,7 @@ def before(state: RiskState, order: OrderRecord) -> int:
         if kind == DISCONNECT:
             wanted(state, order.participant)
         return 0
-    return house(state, order, kind)
+    return operator_command(state, order, kind)
 
 
 @kernel
@@ -110,7 +110,7 @@ def wanted(state: RiskState, participant: int) -> None:
 
 
 @kernel_outlined
-def house(state: RiskState, order: OrderRecord, kind: int) -> int:
+def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
     """TIME, PHASE and RISK, of the exchange operator."""
     not_inlined()
     if order.participant != 0:

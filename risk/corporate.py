@@ -6,13 +6,13 @@ they need and what they are worth has to follow.  The rule is docs/risk.md's; it
 ledger once more, from the command alone (``ledger/corporate.py``).
 """
 
-import openoutcry.risk.guard_layout as guard_layout
+import openoutcry.risk.protection_layout as protection_layout
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, MOST_TERM
-from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import judge_profit, margined_lots
-from openoutcry.risk.protection import forget, guard_of, row_of
+from openoutcry.risk.protection import forget, protection_of, row_of
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
 
@@ -42,15 +42,15 @@ def adjust(
     rules.last = price
     rules.reference = price
     if state.protection_at != 0:
-        guard = guard_of(state)
-        row = row_of(guard, instrument)
+        protection = protection_of(state)
+        row = row_of(protection, instrument)
         close = row.close
-        if close != guard_layout.NEVER:
+        if close != protection_layout.NEVER:
             # Where the index stands does not move by it.
-            fits = max(last, close, price) <= guard_layout.PRICE_LIMIT and min(last, close) > 0
+            fits = max(last, close, price) <= protection_layout.PRICE_LIMIT and min(last, close) > 0
             moved = max(half_even(close * price, last), 1) if fits else price
             row.close = moved
-        forget(state, guard, instrument)
+        forget(state, protection, instrument)
     return True
 
 

@@ -3,10 +3,10 @@
 Each core has a whole state of its own and is right about its own partitions (``partitions.py``);
 the row of an instrument, its cells and a partition's totals are read from the core that has them.
 Nothing is kept here: what is read is what stands, and limits are those that were set, not the parts
-that were dealt.
+that were allocated.
 
-Money is the whole's as of the last meeting and, of each partition, what it has earned or spent
-since; while cores are at a meeting it is read again.
+Money is the whole's as of the last rebalance point and, of each partition, what it has earned or
+spent since; while cores are at a rebalance point it is read again.
 """
 
 import time
@@ -22,9 +22,9 @@ from openoutcry.risk.partitions import KILLED_HERE, SUMMED
 from openoutcry.risk.region import Region, View
 
 MONEY = (lay.BALANCE, lay.PROFIT, lay.FUNDED)
-MEETINGS, OWNED, PARTITION = lay.MEETINGS // 8, lay.OWNED // 8, lay.PARTITION // 8
+REBALANCES, OWNED, PARTITION = lay.REBALANCES // 8, lay.OWNED // 8, lay.PARTITION // 8
 TRIES, PAUSE_S = 20, 50e-6
-"""How often money is read again while cores are at a meeting, which takes microseconds."""
+"""How often money is read again while cores are at a rebalance point, which takes microseconds."""
 
 
 def view_of(regions: Sequence[Region]) -> View:
@@ -79,21 +79,22 @@ class JoinedView(View):
         """A participant's money, of all partitions; of several participants an array."""
         whole = self.cores[0].participants
         for _ in range(TRIES):
-            before = self._meetings()
+            before = self._rebalances()
             if before is not None:
                 parts = [part.participants[who, word] for part in self.parts]
                 amount = _summed([whole[who, word], *parts])
-                if self._meetings() == before:
+                if self._rebalances() == before:
                     return amount
             time.sleep(PAUSE_S)
-        # One of them was killed at a meeting: what was known behind the one before.
+        # One of them was killed at a rebalance point: what was known behind the one before.
         return whole[who, word].copy()
 
-    def _meetings(self) -> int | None:
-        """How many meetings there were; None while cores are at one, or one is being put back."""
+    def _rebalances(self) -> int | None:
+        """How many rebalance points there were; None while cores are at one, or one is being put
+        back."""
         if any(core.header[0] != lay.MAGIC for core in self.cores):
             return None
-        counts = {int(core.header[MEETINGS]) for core in self.cores}
+        counts = {int(core.header[REBALANCES]) for core in self.cores}
         return counts.pop() if len(counts) == 1 and min(counts) >= 0 else None
 
 

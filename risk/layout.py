@@ -48,7 +48,7 @@ class RiskState(Layout, size_bytes=320):
     refusals: int = i64("orders refused so far")
     file_digest: int = i64("digest of the settings file that the state was made from")
     emergency: int = i64("1: an emergency close is under way")
-    protection_at: int = i64("offset of the block of ``guard_layout``, 0: there is none")
+    protection_at: int = i64("offset of the block of ``protection_layout``, 0: there is none")
     publication: int = i64("counts what the gateway must know (``publish``)")
     passed: int = i64("1 within a command: the totals hold what a NEW will be once it is open")
     parts: int = i64("parts of liquidations so far; a part's order id is PART_IDS + ``parts``")
@@ -59,8 +59,8 @@ class RiskState(Layout, size_bytes=320):
     bump_at: int = i64("offset of the block of ``speed_bump``, 0: there is none")
     partitions: int = i64("partitions of the state, 0: it has none")
     stride: int = i64("bytes from a partition's table to the same table of the next one")
-    meet: int = i64("1: the next command is a meeting of the partitions")
-    meetings: int = i64("meetings so far; negative while cores deal at the next one")
+    rebalance_due: int = i64("1: the next command is a rebalance point of the partitions")
+    rebalances: int = i64("rebalance points so far; negative while cores allocate at the next one")
     owned: int = i64("in a partition's own header: 1: this core decides about the partition")
 
 
@@ -95,8 +95,8 @@ PART_WHO = RiskState.offset("part_who")
 BUMP_AT = RiskState.offset("bump_at")
 PARTITIONS = RiskState.offset("partitions")
 STRIDE = RiskState.offset("stride")
-MEET = RiskState.offset("meet")
-MEETINGS = RiskState.offset("meetings")
+REBALANCE_DUE = RiskState.offset("rebalance_due")
+REBALANCES = RiskState.offset("rebalances")
 OWNED = RiskState.offset("owned")
 
 PART_IDS = VENUE_ORDER_IDS
@@ -164,7 +164,7 @@ KILLS = RiskParticipant.offset("kills")
 KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
 
-KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
+KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1,
     2,
     4,
@@ -172,7 +172,7 @@ KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF
     16,
 )
 KILLED_BY_MARGIN = 32
-KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
+KILLED_FLAGS = KILLED_BY_OPERATOR | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
 """CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
 sends its DISCONNECT, which clears it."""
 

@@ -3,7 +3,7 @@
 headers     the whole's, then one of each partition
 shared      symbols, instruments and cells: an instrument is in one partition alone
 the whole   participants and groups: the limits that were set, money and totals as of the last
-            meeting
+            rebalance point
 each one    participants, groups, open orders
 """
 
@@ -46,7 +46,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     view = View(region)
     entries = 1 << (-(-len(view.orders) // partitions) - 1).bit_length()
     reasons = {
-        "market protection": view.guard is not None,
+        "market protection": view.protection is not None,
         "a speed bump": view.bump is not None,
         "a leveraged instrument": bool(view.instruments[:, lay.LEVERAGED // 8].any()),
     }

@@ -4,13 +4,14 @@ over instruments, so that cores which share the partitions come to the verdicts 
 
 Each partition is a risk state as any other, with tables of participants, groups and orders of its
 own; the whole's header stands before them and has the limits that were set.  A verdict reads one
-partition.  Parts are dealt anew at *meetings*, commands before which all cores have come equally
-far: then everybody's use is known to all of them, and what is free of a limit is shared out evenly.
+partition.  Parts are allocated again at *rebalance points*, commands before which all cores have
+come equally far: then everybody's use is known to all of them, and what is free of a limit is
+shared out evenly.
 
     sum over partitions of max(part, use) <= limit    or, while more is used, nobody's use may grow
 
-Money that is earned or spent is a partition's own until a meeting.  A participant's RATE counts
-what it sends, which every core sees, so it needs no parts.
+Money that is earned or spent is a partition's own until a rebalance point.  A participant's RATE
+counts what it sends, which every core sees, so it needs no parts.
 """
 
 import openoutcry.risk.constants as constants
@@ -19,9 +20,9 @@ from openoutcry.risk import after as events_of
 from openoutcry.risk import before as command
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
-from openoutcry.risk.house import apply_setting
 from openoutcry.risk.layout import RiskGroup, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money
+from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     full_fence,
@@ -35,7 +36,7 @@ from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 SUMMED = (lay.RESERVED, lay.OPEN, lay.BUY_EXPOSURE, lay.SELL_EXPOSURE, lay.GROSS, lay.MARGINED)
 """Words of a participant's row that the partitions' add up to."""
-DEALT = (
+ALLOCATED = (
     (lay.OPEN, lay.OPEN_LIMIT),
     (lay.BUY_EXPOSURE, lay.BUY_EXPOSURE_LIMIT),
     (lay.SELL_EXPOSURE, lay.SELL_EXPOSURE_LIMIT),
@@ -81,12 +82,12 @@ def of_instrument(setting: int) -> bool:
 
 
 @kernel
-def meets(region: RiskState, order: OrderRecord) -> int:
-    """1 if the command is a meeting: TIME, what is set of a participant or group, and whatever
-    comes behind a command that moved somebody's totals without an order."""
+def is_rebalance_point(region: RiskState, order: OrderRecord) -> int:
+    """1 if the command is a rebalance point: TIME, what is set of a participant or group, and
+    whatever comes behind a command that moved somebody's totals without an order."""
     if order.error_code != 0:
         return 0
-    if region.meet != 0:
+    if region.rebalance_due != 0:
         return 1
     kind = order.kind
     if kind <= DISCONNECT or order.participant != 0:
@@ -98,7 +99,7 @@ def meets(region: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def first_of(region: RiskState, order: OrderRecord) -> int:
-    """The participants that a meeting is about: from this one,"""
+    """The participants that a rebalance point is about: from this one,"""
     if is_about_all(region, order) or not of_participant(order.order_type):
         return 0
     return min(max(order.qty_lots, 0), region.participants)
@@ -116,7 +117,7 @@ def end_of(region: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def is_about_all(region: RiskState, order: OrderRecord) -> bool:
-    return region.meet != 0 or order.kind == TIME
+    return region.rebalance_due != 0 or order.kind == TIME
 
 
 # Meetings
@@ -124,19 +125,19 @@ def is_about_all(region: RiskState, order: OrderRecord) -> bool:
 
 @kernel_outlined
 def rebalance(region: RiskState, order: OrderRecord) -> None:
-    """The whole's totals from the partitions', and the limits dealt anew by what is used."""
+    """The whole's totals from the partitions', and the limits allocated again by what is used."""
     not_inlined()
     # Whoever looks meanwhile sees that the whole's money and the partitions' are not one sum.
-    number = region.meetings + 1
-    region.meetings = -number
+    number = region.rebalances + 1
+    region.rebalances = -number
     full_fence()
     for who in range(first_of(region, order), end_of(region, order)):
         fold(region, who, order + command.SEQ)
-        deal_participant(region, who)
+        allocate_participant(region, who)
     for group in range(region.groups):
-        deal_group(region, group)
-    region.meet = 0
-    store_release(region + lay.MEETINGS, number)
+        allocate_group(region, group)
+    region.rebalance_due = 0
+    store_release(region + lay.REBALANCES, number)
 
 
 @kernel
@@ -173,37 +174,37 @@ def summed(first: int, stride: int, count: int) -> int:
 
 
 @kernel
-def deal_participant(region: RiskState, who: int) -> None:
+def allocate_participant(region: RiskState, who: int) -> None:
     """The parts of a participant's limits, and its switches, in all partitions."""
     whole, stride = totals.participant_row(region, who), region.stride
     first = totals.participant_row(header_of(region, 1), who)
     count = region.partitions
-    for use_at, limit_at in DEALT:
-        deal(first, stride, count, use_at, limit_at, load_i64(whole + limit_at), 0)
+    for use_at, limit_at in ALLOCATED:
+        allocate(first, stride, count, use_at, limit_at, load_i64(whole + limit_at), 0)
     capital = whole.credit
     if capital != NO_LIMIT:
         capital = min(wide.add(capital, whole.balance), NO_LIMIT - 1)
     # The partitions' balances begin at 0 here: a part of the capital is a credit.
-    deal(first, stride, count, lay.RESERVED, lay.CREDIT, capital, -LARGEST)
+    allocate(first, stride, count, lay.RESERVED, lay.CREDIT, capital, -LARGEST)
     for at in COPIED:
         for index in range(count):
             store_i64(first + index * stride + at, load_i64(whole + at))
 
 
 @kernel
-def deal_group(region: RiskState, group: int) -> None:
+def allocate_group(region: RiskState, group: int) -> None:
     whole, stride = totals.group_row(region, group), region.stride
     first = totals.group_row(header_of(region, 1), group)
     count = region.partitions
     whole.gross = summed(first + lay.GROUP_GROSS, stride, count)
     limit = whole.gross_limit
-    deal(first, stride, count, lay.GROUP_GROSS, lay.GROUP_GROSS_LIMIT, limit, 0)
+    allocate(first, stride, count, lay.GROUP_GROSS, lay.GROUP_GROSS_LIMIT, limit, 0)
     for index in range(count):
         RiskGroup(first + index * stride).kill = whole.kill
 
 
 @kernel
-def deal(
+def allocate(
     first: int, stride: int, count: int, use_at: int, limit_at: int, limit: int, least: int
 ) -> None:
     """A part is what the partition uses and an even share of what is free.  If more is used than
@@ -227,7 +228,7 @@ def deal(
 @kernel
 def before(region: RiskState, order: OrderRecord) -> int:
     """As ``before.before``."""
-    if meets(region, order) != 0:
+    if is_rebalance_point(region, order) != 0:
         rebalance(region, order)
     kind = order.kind
     if kind == command.NEW or kind == command.REPLACE:
@@ -242,7 +243,7 @@ def before(region: RiskState, order: OrderRecord) -> int:
         if kind == DISCONNECT:
             disconnected(region, order.participant)
         return 0
-    return house(region, order, kind)
+    return operator_command(region, order, kind)
 
 
 @kernel
@@ -319,7 +320,7 @@ def disconnected(region: RiskState, who: int) -> None:
 
 
 @kernel_outlined
-def house(region: RiskState, order: OrderRecord, kind: int) -> int:
+def operator_command(region: RiskState, order: OrderRecord, kind: int) -> int:
     """TIME, PHASE and RISK, of the exchange operator."""
     not_inlined()
     if order.participant != 0:
@@ -332,10 +333,10 @@ def house(region: RiskState, order: OrderRecord, kind: int) -> int:
     setting = order.order_type
     instrument = totals.find_symbol(region, order.symbol)
     if kind == PHASE or (kind == RISK and of_instrument(setting)):
-        return house_of_instrument(region, order, kind, instrument)
+        return operator_command_of_instrument(region, order, kind, instrument)
     if kind != RISK or follows_prices(order, setting):
         return 0
-    return house_of_all(region, order, setting, instrument)
+    return operator_command_of_all(region, order, setting, instrument)
 
 
 @kernel
@@ -348,7 +349,9 @@ def follows_prices(order: OrderRecord, setting: int) -> bool:
 
 
 @kernel
-def house_of_instrument(region: RiskState, order: OrderRecord, kind: int, instrument: int) -> int:
+def operator_command_of_instrument(
+    region: RiskState, order: OrderRecord, kind: int, instrument: int
+) -> int:
     """By the partition that has the instrument; a halt and bands by all, for whoever looks."""
     if instrument < 0:
         return 0
@@ -362,17 +365,19 @@ def house_of_instrument(region: RiskState, order: OrderRecord, kind: int, instru
     if kind == RISK and (
         moves or setting == constants.SET_DIVIDEND or setting == constants.SET_SPLIT
     ):
-        region.meet = 1
+        region.rebalance_due = 1
     if state.owned == 0 and not by_all:
         return 0
-    answer = command.house(state, order, kind)
+    answer = command.operator_command(state, order, kind)
     if by_all and answer == command.APPLIED:
         totals.publish(region)
     return answer
 
 
 @kernel
-def house_of_all(region: RiskState, order: OrderRecord, setting: int, instrument: int) -> int:
+def operator_command_of_all(
+    region: RiskState, order: OrderRecord, setting: int, instrument: int
+) -> int:
     """What is set of the market, of a participant or of a group: by every core, for all partitions
     alike."""
     who = order.qty_lots
@@ -387,10 +392,10 @@ def house_of_all(region: RiskState, order: OrderRecord, setting: int, instrument
         state = header_of(region, index)
         state.market_kill = region.market_kill
     if was >= 0:
-        deal_participant(region, who)
+        allocate_participant(region, who)
     if was >= 0 or of_group(setting):
         for group in range(region.groups):
-            deal_group(region, group)
+            allocate_group(region, group)
     kills = (
         setting == constants.SET_KILL
         or setting == constants.SET_GROUP_KILL

@@ -4,7 +4,7 @@ an index of instruments.
 
 Decided where trades happen, on sequenced time: the command behind the one that trips a breaker is
 refused already.  What takes the matcher's phases (halt, re-opening auction, close) comes from the
-operator's lane, which reads what stands here (``venue/guard.py``).
+operator's lane, which reads what stands here (``venue/protection_timer.py``).
 
 Limit up, limit down as in the LULD Plan of the US markets (I, V, VI, VII); the market-wide breaker
 as in NYSE Rule 7.12; velocity as in CME's velocity logic.  Percentages are cross-multiplied, never
@@ -12,11 +12,11 @@ divided.
 """
 
 import openoutcry.risk.constants as constants
-import openoutcry.risk.guard_layout as guard_layout
+import openoutcry.risk.protection_layout as protection_layout
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT
-from openoutcry.risk.guard_layout import Guard, GuardRow
 from openoutcry.risk.layout import RiskState
+from openoutcry.risk.protection_layout import ProtectionHeader, ProtectionRow
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -41,45 +41,45 @@ CALLS = sum(
         Phase.CLOSING_AUCTION,
     )
 )
-NEVER, SLOTS = guard_layout.NEVER, guard_layout.SLOTS
+NEVER, SLOTS = protection_layout.NEVER, protection_layout.SLOTS
 NOWHERE = int(NO_INSTRUMENT)
 
 
 @kernel
-def guard_of(state: RiskState) -> Guard:
+def protection_of(state: RiskState) -> ProtectionHeader:
     """Address of the protection's block; only where there is one."""
-    return Guard(state + state.protection_at)
+    return ProtectionHeader(state + state.protection_at)
 
 
 @kernel
-def row_of(guard: Guard, instrument: int) -> GuardRow:
-    return GuardRow(guard + guard.rows_at + instrument * guard_layout.ROW_BYTES)
+def row_of(protection: ProtectionHeader, instrument: int) -> ProtectionRow:
+    return ProtectionRow(protection + protection.rows_at + instrument * protection_layout.ROW_BYTES)
 
 
 @kernel
-def log(guard: Guard, kind: int, instrument: int, now: int, value: int) -> None:
+def log(protection: ProtectionHeader, kind: int, instrument: int, now: int, value: int) -> None:
     """The last decisions, for whoever tells them; the oldest is written over."""
-    count = guard.logged
+    count = protection.logged
     at = (
-        guard
-        + guard_layout.LOG_AT
-        + count % guard_layout.LOG_ENTRIES * guard_layout.LOG_ENTRY_BYTES
+        protection
+        + protection_layout.LOG_AT
+        + count % protection_layout.LOG_ENTRIES * protection_layout.LOG_ENTRY_BYTES
     )
     store_i64(at, kind)
     store_i64(at + 8, instrument)
     store_i64(at + 16, now)
     store_i64(at + 24, value)
-    guard.logged = count + 1
+    protection.logged = count + 1
 
 
 # Bands
 
 
 @kernel
-def set_bands(state: RiskState, guard: Guard, instrument: int) -> None:
+def set_bands(state: RiskState, protection: ProtectionHeader, instrument: int) -> None:
     """The bands that stand, of the dynamic and the static reference: what both allow; where they
     do not meet, the static one's nearest end."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     low, high = -NEVER, NEVER
     price, bps = row.reference, row.band_bps
     if bps != 0 and price != NEVER:
@@ -108,27 +108,31 @@ def set_bands(state: RiskState, guard: Guard, instrument: int) -> None:
 
 
 @kernel
-def is_banded(row: GuardRow) -> bool:
+def is_banded(row: ProtectionRow) -> bool:
     return row.band_bps != 0 or row.static_bps != 0
 
 
 @kernel
-def refer(state: RiskState, guard: Guard, instrument: int, price: int, now: int) -> None:
-    row = row_of(guard, instrument)
+def refer(
+    state: RiskState, protection: ProtectionHeader, instrument: int, price: int, now: int
+) -> None:
+    row = row_of(protection, instrument)
     row.reference = price
     row.reference_at_ns = now
     if is_banded(row):
-        set_bands(state, guard, instrument)
-        log(guard, guard_layout.NEW_BANDS, instrument, now, price)
+        set_bands(state, protection, instrument)
+        log(protection, protection_layout.NEW_BANDS, instrument, now, price)
 
 
 @kernel
-def renew_reference(state: RiskState, guard: Guard, instrument: int, now: int) -> None:
+def renew_reference(
+    state: RiskState, protection: ProtectionHeader, instrument: int, now: int
+) -> None:
     """The mean of the last five minutes' trades becomes the reference if it is 1 % away or more,
     and the one in effect has been for RENEWAL_NS."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     reference, trades = row.reference, row.trades
-    if row.band_bps == 0 or row.state >= guard_layout.PAUSED or trades == 0:
+    if row.band_bps == 0 or row.state >= protection_layout.PAUSED or trades == 0:
         return
     if row.phase != CONTINUOUS or reference == NEVER:
         return
@@ -140,26 +144,26 @@ def renew_reference(state: RiskState, guard: Guard, instrument: int, now: int) -
     away = total - reference * trades
     size = max(reference, -reference) * trades
     if wide.product_above(size, 1, max(away, -away), 100) == 0:
-        refer(state, guard, instrument, (2 * total + trades) // (2 * trades), now)
+        refer(state, protection, instrument, (2 * total + trades) // (2 * trades), now)
 
 
 @kernel
-def judge_quote(guard: Guard, instrument: int, now: int) -> None:
+def judge_quote(protection: ProtectionHeader, instrument: int, now: int) -> None:
     """The best displayed prices: a bid at the upper band or an offer at the lower one is a limit
     state, until it no longer is."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     state = row.state
-    if state > guard_layout.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
+    if state > protection_layout.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
         return
-    best = guard + guard.quotes_at + instrument * guard_layout.QUOTE_BYTES
+    best = protection + protection.quotes_at + instrument * protection_layout.QUOTE_BYTES
     at_high = load_i64(best) != 0 and load_i64(best + 8) >= row.high
     at_low = load_i64(best + 24) != 0 and load_i64(best + 32) <= row.low
     if not (at_high or at_low):
-        row.state = guard_layout.NORMAL
-    elif state == guard_layout.NORMAL:
-        row.state = guard_layout.LIMIT_STATE
+        row.state = protection_layout.NORMAL
+    elif state == protection_layout.NORMAL:
+        row.state = protection_layout.LIMIT_STATE
         row.since_ns = now
-        log(guard, guard_layout.LIMIT, instrument, now, 0)
+        log(protection, protection_layout.LIMIT, instrument, now, 0)
 
 
 # Pauses
@@ -167,60 +171,64 @@ def judge_quote(guard: Guard, instrument: int, now: int) -> None:
 
 @kernel
 def pause_one(
-    state: RiskState, guard: Guard, instrument: int, now: int, until: int, why: int
+    state: RiskState, protection: ProtectionHeader, instrument: int, now: int, until: int, why: int
 ) -> None:
     """Nothing enters from here on.  Of two pauses the later end counts, and that of the market."""
-    row = row_of(guard, instrument)
-    if row.state == guard_layout.PAUSED:
+    row = row_of(protection, instrument)
+    if row.state == protection_layout.PAUSED:
         row.until_ns = max(row.until_ns, until)
-        if why == guard_layout.BY_MARKET:
+        if why == protection_layout.BY_MARKET:
             row.why = why
         return
     if VERIFY:
         assert until >= now, "a pause ends behind its begin"
         assert now >= row.since_ns, "sequenced time goes on"
-        assert guard_layout.BY_BANDS <= why <= guard_layout.BY_GROUP, "a pause has a reason"
-    row.state = guard_layout.PAUSED
+        assert protection_layout.BY_BANDS <= why <= protection_layout.BY_GROUP, (
+            "a pause has a reason"
+        )
+    row.state = protection_layout.PAUSED
     row.since_ns = now
     row.until_ns = until
     row.why = why
     row.paused_times += 1
-    guard.pauses += 1
+    protection.pauses += 1
     switch_halt(state, instrument, True)
-    log(guard, guard_layout.PAUSE, instrument, now, why)
+    log(protection, protection_layout.PAUSE, instrument, now, why)
 
 
 @kernel
 def switch_halt(state: RiskState, instrument: int, on: bool) -> None:
     rules = totals.instrument_row(state, instrument)
-    halt = rules.halt & ~guard_layout.PROTECTIONS_HALT
-    rules.halt = halt | (guard_layout.PROTECTIONS_HALT if on else 0)
+    halt = rules.halt & ~protection_layout.PROTECTIONS_HALT
+    rules.halt = halt | (protection_layout.PROTECTIONS_HALT if on else 0)
     totals.publish(state)
 
 
 @kernel
-def pause(state: RiskState, guard: Guard, instrument: int, now: int, why: int) -> None:
+def pause(
+    state: RiskState, protection: ProtectionHeader, instrument: int, now: int, why: int
+) -> None:
     """An instrument in continuous trading, and with it those that halt together with it."""
-    row = row_of(guard, instrument)
-    if row.state >= guard_layout.PAUSED or row.phase != CONTINUOUS:
+    row = row_of(protection, instrument)
+    if row.state >= protection_layout.PAUSED or row.phase != CONTINUOUS:
         return
     until = wide.add(now, row.pause_ns)
-    pause_one(state, guard, instrument, now, until, why)
+    pause_one(state, protection, instrument, now, until, why)
     together = row.halt_group
     if together != 0:
         for other in range(state.instruments):
-            beside = row_of(guard, other)
+            beside = row_of(protection, other)
             trades = beside.phase == CONTINUOUS
             member = beside.halt_group == together
-            if member and trades and beside.state < guard_layout.PAUSED:
-                pause_one(state, guard, other, now, until, guard_layout.BY_GROUP)
+            if member and trades and beside.state < protection_layout.PAUSED:
+                pause_one(state, protection, other, now, until, protection_layout.BY_GROUP)
 
 
 # Trades
 
 
 @kernel
-def roll(row: GuardRow, second: int) -> None:
+def roll(row: ProtectionRow, second: int) -> None:
     """Bring the window to this second: what is older counts no longer."""
     if row.second == second:
         return
@@ -229,7 +237,7 @@ def roll(row: GuardRow, second: int) -> None:
     total, trades, low, high = 0, 0, NEVER, -NEVER
     fast_low, fast_high = NEVER, -NEVER
     for slot in range(SLOTS):
-        at = row + guard_layout.SLOTS_AT + slot * guard_layout.SLOT_BYTES
+        at = row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES
         count, age = load_i64(at + 16), second - load_i64(at)
         if count != 0 and age < SLOTS:
             total += load_i64(at + 8)
@@ -247,24 +255,24 @@ def roll(row: GuardRow, second: int) -> None:
     row.fast_highest = fast_high
     if VERIFY:
         assert trades >= 0, "trades are counted up"
-        assert trades <= guard_layout.TRADES_LIMIT, "as many as a sum has room for"
+        assert trades <= protection_layout.TRADES_LIMIT, "as many as a sum has room for"
         assert trades > 0 or total == 0, "no trades, no sum"
         assert trades > 0 or low == NEVER, "nor a price"
 
 
 @kernel
-def count_trade(row: GuardRow, price: int, second: int) -> None:
+def count_trade(row: ProtectionRow, price: int, second: int) -> None:
     if VERIFY:
         assert second >= row.second, "sequenced time goes on"
     roll(row, second)
-    at = row + guard_layout.SLOTS_AT + second % SLOTS * guard_layout.SLOT_BYTES
+    at = row + protection_layout.SLOTS_AT + second % SLOTS * protection_layout.SLOT_BYTES
     if load_i64(at) != second or load_i64(at + 16) == 0:
         store_i64(at, second)
         store_i64(at + 8, 0)
         store_i64(at + 16, 0)
         store_i64(at + 24, price)
         store_i64(at + 32, price)
-    if row.trades < guard_layout.TRADES_LIMIT:
+    if row.trades < protection_layout.TRADES_LIMIT:
         store_i64(at + 8, load_i64(at + 8) + price)
         store_i64(at + 16, load_i64(at + 16) + 1)
         row.sum += price
@@ -288,78 +296,80 @@ def share_above(away: int, of: int, bps: int) -> bool:
 
 
 @kernel
-def trade(state: RiskState, guard: Guard, instrument: int, price: int, now: int) -> None:
+def trade(
+    state: RiskState, protection: ProtectionHeader, instrument: int, price: int, now: int
+) -> None:
     """A trade in continuous trading: it counts in the window, may move the reference, may trip a
     breaker.  One outside of the bands (by an order that rested when they moved) does."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     if row.phase != CONTINUOUS:
         return
     if row.reference == NEVER:
         row.static_reference = price
-        refer(state, guard, instrument, price, now)
+        refer(state, protection, instrument, price, now)
     outside = price < row.low or price > row.high
-    count_trade(row, price, now // guard_layout.SECOND_NS)
-    renew_reference(state, guard, instrument, now)
+    count_trade(row, price, now // protection_layout.SECOND_NS)
+    renew_reference(state, protection, instrument, now)
     low, high = row.lowest, row.highest
     bps = row.volatility_bps
     if bps != 0 and (share_above(high - price, high, bps) or share_above(price - low, low, bps)):
-        pause(state, guard, instrument, now, guard_layout.BY_VOLATILITY)
+        pause(state, protection, instrument, now, protection_layout.BY_VOLATILITY)
     ticks = row.velocity_ticks
     low, high = row.fast_lowest, row.fast_highest
     if ticks != 0 and max(high - price, price - low) > ticks:
-        pause(state, guard, instrument, now, guard_layout.BY_VELOCITY)
+        pause(state, protection, instrument, now, protection_layout.BY_VELOCITY)
     if outside:
-        pause(state, guard, instrument, now, guard_layout.BY_BANDS)
+        pause(state, protection, instrument, now, protection_layout.BY_BANDS)
 
 
 @kernel
-def break_market(state: RiskState, guard: Guard, now: int) -> None:
+def break_market(state: RiskState, protection: ProtectionHeader, now: int) -> None:
     """The index against the previous close, from the highest level down.  A level fires once a
     day, and none below one that fired; levels 1 and 2 only before the cut-off."""
-    fired = guard.level_fired
-    if guard.day == 0 or fired == 3 or guard.market_until_ns != 0:
+    fired = protection.level_fired
+    if protection.day == 0 or fired == 3 or protection.market_until_ns != 0:
         return
-    index, base = 0, index_base(state, guard)
+    index, base = 0, index_base(state, protection)
     if base <= 0:
         return
     for instrument in range(state.instruments):
-        weight = row_of(guard, instrument).weight
+        weight = row_of(protection, instrument).weight
         if weight != 0:
             last = totals.instrument_row(state, instrument).last
             if last == NO_LIMIT:
                 return
             index += weight * last
     level = 0
-    if is_down(index, base, guard.level_3_bps):
+    if is_down(index, base, protection.level_3_bps):
         level = 3
-    elif is_down(index, base, guard.level_2_bps):
+    elif is_down(index, base, protection.level_2_bps):
         level = 2
-    elif is_down(index, base, guard.level_1_bps):
+    elif is_down(index, base, protection.level_1_bps):
         level = 1
-    if level <= fired or (level != 3 and now >= guard.cut_off_ns):
+    if level <= fired or (level != 3 and now >= protection.cut_off_ns):
         return
     if VERIFY:
         assert fired < level <= 3, "a level fires once, and none below one that fired"
     until = NEVER
     if level != 3:
-        until = wide.add(now, (guard.halt_1_ns if level == 1 else guard.halt_2_ns))
-    guard.level_fired = level
-    guard.market_until_ns = until
-    log(guard, guard_layout.MARKET_HALT, -1, now, level)
+        until = wide.add(now, (protection.halt_1_ns if level == 1 else protection.halt_2_ns))
+    protection.level_fired = level
+    protection.market_until_ns = until
+    log(protection, protection_layout.MARKET_HALT, -1, now, level)
     for instrument in range(state.instruments):
-        if row_of(guard, instrument).phase != CLOSED:
-            pause_one(state, guard, instrument, now, until, guard_layout.BY_MARKET)
+        if row_of(protection, instrument).phase != CLOSED:
+            pause_one(state, protection, instrument, now, until, protection_layout.BY_MARKET)
 
 
 @kernel
-def index_base(state: RiskState, guard: Guard) -> int:
+def index_base(state: RiskState, protection: ProtectionHeader) -> int:
     """The index at the previous closes; 0: one of its instruments has none, or there is no index,
     or no day has begun."""
     base = 0
-    if guard.day == 0:
+    if protection.day == 0:
         return 0
     for instrument in range(state.instruments):
-        row = row_of(guard, instrument)
+        row = row_of(protection, instrument)
         weight, close = row.weight, row.close
         if weight != 0:
             if close == NEVER:
@@ -393,80 +403,87 @@ def is_down(index: int, base: int, bps: int) -> bool:
 
 @kernel
 def change_phase(
-    state: RiskState, guard: Guard, instrument: int, phase: int, price: int, now: int
+    state: RiskState,
+    protection: ProtectionHeader,
+    instrument: int,
+    phase: int,
+    price: int,
+    now: int,
 ) -> None:
     """The matcher has another phase; ``price``: its auction's, NEVER if none traded."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     stands = row.state
     row.phase = phase
     if phase == CLOSED:
-        row.state = guard_layout.NORMAL
+        row.state = protection_layout.NORMAL
         switch_halt(state, instrument, False)
-        forget(state, guard, instrument)
+        forget(state, protection, instrument)
     elif (CALLS >> phase) & 1 != 0:
-        by_market = row.why == guard_layout.BY_MARKET
-        if stands == guard_layout.DUE or (stands == guard_layout.PAUSED and not by_market):
-            row.state = guard_layout.CALLING
+        by_market = row.why == protection_layout.BY_MARKET
+        if stands == protection_layout.DUE or (
+            stands == protection_layout.PAUSED and not by_market
+        ):
+            row.state = protection_layout.CALLING
             row.since_ns = now
             switch_halt(state, instrument, False)
-            log(guard, guard_layout.CALL, instrument, now, 0)
-        elif stands == guard_layout.CALLING:
+            log(protection, protection_layout.CALL, instrument, now, 0)
+        elif stands == protection_layout.CALLING:
             row.since_ns = now
-        elif stands == guard_layout.LIMIT_STATE:
-            row.state = guard_layout.NORMAL
-        if stands != guard_layout.CALLING:
-            forget(state, guard, instrument)
-    elif phase == CONTINUOUS and stands in (guard_layout.NORMAL, guard_layout.CALLING):
-        row.state = guard_layout.NORMAL
+        elif stands == protection_layout.LIMIT_STATE:
+            row.state = protection_layout.NORMAL
+        if stands != protection_layout.CALLING:
+            forget(state, protection, instrument)
+    elif phase == CONTINUOUS and stands in (protection_layout.NORMAL, protection_layout.CALLING):
+        row.state = protection_layout.NORMAL
         if price == NEVER:
             price = totals.instrument_row(state, instrument).last
         if price != NO_LIMIT:
             row.static_reference = price
-            refer(state, guard, instrument, price, now)
-        if stands == guard_layout.CALLING:
-            log(guard, guard_layout.OPENED, instrument, now, price)
+            refer(state, protection, instrument, price, now)
+        if stands == protection_layout.CALLING:
+            log(protection, protection_layout.OPENED, instrument, now, price)
 
 
 @kernel
-def forget(state: RiskState, guard: Guard, instrument: int) -> None:
+def forget(state: RiskState, protection: ProtectionHeader, instrument: int) -> None:
     """What was before an auction is over: no trades, no reference, no bands."""
-    row = row_of(guard, instrument)
+    row = row_of(protection, instrument)
     for slot in range(SLOTS):
-        store_i64(row + guard_layout.SLOTS_AT + slot * guard_layout.SLOT_BYTES + 16, 0)
+        store_i64(row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES + 16, 0)
     second = row.second
     row.second = -1
     roll(row, second)
     row.reference = NEVER
     row.static_reference = NEVER
     if is_banded(row):
-        set_bands(state, guard, instrument)
+        set_bands(state, protection, instrument)
 
 
 # What is told: words of events that the matcher leaves free, for whoever reads events alone
 
 
 @kernel_outlined
-def say_cause(guard: Guard, event: EventRecord, instrument: int) -> None:
+def say_cause(protection: ProtectionHeader, event: EventRecord, instrument: int) -> None:
     """PHASE_CHANGED: why what it ends or begins pauses, and the breaker's level."""
     not_inlined()
-    row = row_of(guard, instrument)
-    if row.state >= guard_layout.PAUSED:
+    row = row_of(protection, instrument)
+    if row.state >= protection_layout.PAUSED:
         why = row.why
         event.order_id = why
-        if why == guard_layout.BY_MARKET:
-            event.leaves_lots = guard.level_fired
+        if why == protection_layout.BY_MARKET:
+            event.leaves_lots = protection.level_fired
 
 
 @kernel_outlined
-def say_levels(state: RiskState, guard: Guard, event: EventRecord) -> None:
+def say_levels(state: RiskState, protection: ProtectionHeader, event: EventRecord) -> None:
     """COMPLETED of what the breaker's levels depend on: where they are now."""
     not_inlined()
     setting = event.contra_id
     if setting in (constants.SET_TRADING_DAY, constants.SET_BREAKER, constants.SET_INDEX_WEIGHT):
-        base = index_base(state, guard)
-        event.price_ticks = level_at(base, guard.level_1_bps)
-        event.qty_lots = level_at(base, guard.level_2_bps)
-        event.order_id = level_at(base, guard.level_3_bps)
+        base = index_base(state, protection)
+        event.price_ticks = level_at(base, protection.level_1_bps)
+        event.qty_lots = level_at(base, protection.level_2_bps)
+        event.order_id = level_at(base, protection.level_3_bps)
 
 
 # What the core calls
@@ -476,7 +493,7 @@ def say_levels(state: RiskState, guard: Guard, event: EventRecord) -> None:
 def watch(state: RiskState, events: int, count: int) -> int:
     """All events of a command, behind the rest of ``after``; the quotes are those behind it."""
     not_inlined()
-    guard, now = guard_of(state), state.now_ns
+    protection, now = protection_of(state), state.now_ns
     phase, changed, auction, indexed, judged = 0, -1, NEVER, 0, -1
     for index in range(count):
         event = EventRecord(events + index * RECORD_BYTES)
@@ -488,23 +505,23 @@ def watch(state: RiskState, events: int, count: int) -> int:
                 auction = price
                 indexed = 1
             elif flags & MAKER != 0:
-                trade(state, guard, instrument, price, now)
+                trade(state, protection, instrument, price, now)
                 indexed = 1
         elif kind == PHASE_CHANGED:
             changed, phase = instrument, event.qty_lots
-            say_cause(guard, event, instrument)
+            say_cause(protection, event, instrument)
         elif kind == COMPLETED:
-            say_levels(state, guard, event)
+            say_levels(state, protection, event)
     if changed >= 0:
-        change_phase(state, guard, changed, phase, auction, now)
+        change_phase(state, protection, changed, phase, auction, now)
     for index in range(count):
         word = EventRecord(events + index * RECORD_BYTES).word
         instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
         if instrument != judged and instrument != NOWHERE:
             judged = instrument
-            judge_quote(guard, instrument, now)
-    if indexed != 0 and guard.indexed != 0:
-        break_market(state, guard, now)
+            judge_quote(protection, instrument, now)
+    if indexed != 0 and protection.indexed != 0:
+        break_market(state, protection, now)
     return 0
 
 
@@ -512,19 +529,19 @@ def watch(state: RiskState, events: int, count: int) -> int:
 def tick(state: RiskState) -> int:
     """Sequenced time: references are renewed, limit states become pauses, pauses and halts end."""
     not_inlined()
-    guard, now = guard_of(state), state.now_ns
+    protection, now = protection_of(state), state.now_ns
     for instrument in range(state.instruments):
-        row = row_of(guard, instrument)
+        row = row_of(protection, instrument)
         if row.phase == CONTINUOUS:
-            roll(row, now // guard_layout.SECOND_NS)
-            renew_reference(state, guard, instrument, now)
+            roll(row, now // protection_layout.SECOND_NS)
+            renew_reference(state, protection, instrument, now)
         stands, since = row.state, row.since_ns
-        if stands == guard_layout.LIMIT_STATE and now - since >= row.limit_state_ns:
-            pause(state, guard, instrument, now, guard_layout.BY_BANDS)
-        elif stands == guard_layout.PAUSED and now >= row.until_ns:
-            row.state = guard_layout.DUE
-            log(guard, guard_layout.REOPEN, instrument, now, 0)
-    until = guard.market_until_ns
+        if stands == protection_layout.LIMIT_STATE and now - since >= row.limit_state_ns:
+            pause(state, protection, instrument, now, protection_layout.BY_BANDS)
+        elif stands == protection_layout.PAUSED and now >= row.until_ns:
+            row.state = protection_layout.DUE
+            log(protection, protection_layout.REOPEN, instrument, now, 0)
+    until = protection.market_until_ns
     if until != 0 and until != NEVER and now >= until:
-        guard.market_until_ns = 0
+        protection.market_until_ns = 0
     return 0

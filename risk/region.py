@@ -10,9 +10,9 @@ import numpy.typing as npt
 import openoutcry.risk.layout as lay
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
-from openoutcry.risk.guard import Guard, enter_guard
-from openoutcry.risk.guard_layout import block_bytes
 from openoutcry.risk.protection import CALLS
+from openoutcry.risk.protection_layout import block_bytes
+from openoutcry.risk.protection_rules import ProtectionView, enter_protection
 from openoutcry.wire.enums import InstrumentOption
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
@@ -46,8 +46,8 @@ def make_region(
 
     ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
-    ``protection``: with room for the market's (``guard_layout.py``).  ``delayed``: with a speed
-    bump at which so many commands may wait.
+    ``protection``: with room for the market's (``protection_layout.py``).  ``delayed``: with a
+    speed bump at which so many commands may wait.
     """
     count = len(instruments)
     given = [1] * count if multipliers is None else list(multipliers)
@@ -82,7 +82,7 @@ def make_region(
         words[word // 8] = value
     _enter_symbols(words, instruments, symbols - 1)
     if protection:
-        enter_guard(words, offsets[lay.PROTECTION_AT], instruments)
+        enter_protection(words, offsets[lay.PROTECTION_AT], instruments)
     if delayed:
         speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
     view = View(words.view(np.uint8))
@@ -186,7 +186,7 @@ class View:
         self.cells = cells.reshape(rows, columns, lay.CELL_BYTES // 8)
         self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
         at = self.word(lay.PROTECTION_AT)
-        self.guard = Guard(words, at, columns) if at else None
+        self.protection = ProtectionView(words, at, columns) if at else None
         at = self.word(lay.BUMP_AT)
         self.bump = words[at // 8 :] if at else None
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
@@ -260,8 +260,8 @@ class View:
         for table in (self.participants, self.groups, self.instruments, self.cells):
             digest.update(table.tobytes())
         digest.update(np.array(self.open_orders(), np.int64).tobytes())
-        if self.guard is not None:
-            for table in (self.guard.header, self.guard.quotes, self.guard.rows):
+        if self.protection is not None:
+            for table in (self.protection.header, self.protection.quotes, self.protection.rows):
                 digest.update(table.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())

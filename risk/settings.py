@@ -1,7 +1,7 @@
 """What stands in the risk state of each setting, and the RISK command that makes it another."""
 
-from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import (
     CELL_SETTINGS,
     GROUP_SETTINGS,
@@ -9,7 +9,7 @@ from openoutcry.risk.bits import (
     PROTECTION_SETTINGS,
     Setting,
 )
-from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
+from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import RiskError, View
 
 PARTICIPANT_WORDS = {
@@ -97,15 +97,15 @@ def stands(view: View, what: Setting, who: int = 0, instrument: int = -1) -> tup
 
 def protection_stands(view: View, what: Setting, who: int, instrument: int) -> tuple[int, int]:
     """As :func:`stands`, of the protection; ``who``: the breaker's level."""
-    guard = view.guard
-    if guard is None:
+    protection = view.protection
+    if protection is None:
         raise RiskError(f"{what.name}: the journal began without protection")
     if what is Setting.TRADING_DAY:
-        return guard.word(guard_layout.DAY), guard.word(guard_layout.CUT_OFF_NS)
+        return protection.word(protection_layout.DAY), protection.word(protection_layout.CUT_OFF_NS)
     if what is Setting.BREAKER:
         first, second = LEVEL_WORDS[who]
-        return guard.word(first), guard.word(second) if second >= 0 else 0
-    if not 0 <= instrument < len(guard.rows):
+        return protection.word(first), protection.word(second) if second >= 0 else 0
+    if not 0 <= instrument < len(protection.rows):
         raise RiskError(f"{what.name}: there is no such instrument")
     first, second = ROW_WORDS[what]
-    return guard.of(instrument, first), guard.of(instrument, second) if second >= 0 else 0
+    return protection.of(instrument, first), protection.of(instrument, second) if second >= 0 else 0

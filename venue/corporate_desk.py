@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import MOST_TERM, NO_LIMIT, Setting
-from openoutcry.risk.guard_layout import OPERATORS_HALT
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
+from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.risk.settings import stands
-from openoutcry.venue.guard_tables import unprotected
+from openoutcry.venue.protection_tables import unprotected
 from openoutcry.venue.risk_tables import (
     OF_CELLS,
     OF_INSTRUMENTS,
@@ -167,7 +167,7 @@ class FileLimits:
         ]
 
     def _protection(self) -> list[npt.NDArray[Any]]:
-        if self.view.guard is None:
+        if self.view.protection is None:
             return []
         places = [(what, 0, symbol) for symbol in self.symbols for what in ROW_WORDS]
         places += [(Setting.BREAKER, level, "") for level in LEVEL_WORDS]

@@ -16,15 +16,14 @@ from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.joined import view_of
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.venue.desk import Desk, DeskError, Work
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.guard import MarketGuard, phase_of
 from openoutcry.venue.investigation import (
     Investigation,
     TakeDump,
@@ -35,6 +34,7 @@ from openoutcry.venue.liquidation import Liquidator
 from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
+from openoutcry.venue.protection_timer import ProtectionTimer, phase_of
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 
@@ -64,7 +64,7 @@ class RiskDesk:
         self.desk: Desk | None = None
         self.view: View | None = None
         self.limits: FileLimits | None = None
-        self.guard: MarketGuard | None = None
+        self.protection: ProtectionTimer | None = None
         self.day_begins = False
         """The core is still at what a new trading day begins with: what it says of the market's
         protection is of the day before."""
@@ -114,9 +114,9 @@ class RiskDesk:
         if spec is not None:
             table, symbols = self.file.instruments, self.limits.symbols
             self.liquidator = Liquidator(spec, table, symbols, self.note)
-        if view.guard is not None:
-            self.guard = MarketGuard(self.file, self.limits.symbols, self.note)
-            begins = self.guard.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
+        if view.protection is not None:
+            self.protection = ProtectionTimer(self.file, self.limits.symbols, self.note)
+            begins = self.protection.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
                 operator_lane.put(begins)
                 self.day_begins = True
@@ -173,9 +173,9 @@ class RiskDesk:
         if self.day_begins:
             assert self.operator_lane is not None
             self.day_begins = not self.operator_lane.is_caught_up
-        if self.guard is not None and not self.day_begins:
+        if self.protection is not None and not self.day_begins:
             assert self.operator_lane is not None
-            self.guard.poll(self.view, self.operator_lane, self._expected, self.halted, put)
+            self.protection.poll(self.view, self.operator_lane, self._expected, self.halted, put)
         if self.liquidator is not None:
             assert self.operator_lane is not None
             self.liquidator.poll(self.view, self.operator_lane.phases, put, is_processed)
@@ -243,9 +243,9 @@ class RiskDesk:
         if calendar_command.phase is None:
             return True
         self.reopenings.pop(calendar_command.symbol, None)
-        if self.guard is not None and not self.day_begins:
+        if self.protection is not None and not self.day_begins:
             assert self.view is not None
-            if not self.guard.permits(self.view, calendar_command):
+            if not self.protection.permits(self.view, calendar_command):
                 return False
         return calendar_command.symbol not in self.halted or calendar_command.phase is Phase.CLOSED
 
@@ -272,7 +272,7 @@ class RiskDesk:
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),
             **self._waiting(view),
-        } | (self.guard.status(view) if self.guard else {})
+        } | (self.protection.status(view) if self.protection else {})
 
     def _waiting(self, view: View) -> dict[str, Any]:
         """What one operator has asked for, and another one has to."""
@@ -317,7 +317,7 @@ class RiskDesk:
             return []
         if phase is Phase.CONTINUOUS:
             assert self.view is not None
-            if self.guard is None or not self.guard.opens(self.view, symbol):
+            if self.protection is None or not self.protection.opens(self.view, symbol):
                 self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
             phase = Phase.VOLATILITY_AUCTION
         return [phase_of(symbol, phase)]

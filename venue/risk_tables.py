@@ -13,9 +13,9 @@ from typing import Any
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.venue import table
 from openoutcry.venue.fee_tables import MoneySpec, read_money
-from openoutcry.venue.guard_tables import read_guard
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
+from openoutcry.venue.protection_tables import read_protection
 from openoutcry.venue.table import Key, Tables
 from openoutcry.wire.errors import OutcryError
 
@@ -236,9 +236,9 @@ def read_risk(
     if "liquidation" in tables.document:
         liquidation = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
     _check_maintenance(tables, rows, wanted, numbers, liquidation is not None)
-    guard = read_guard(tables, symbols)
-    if guard is not None:
-        wanted |= guard[0]
+    protection = read_protection(tables, symbols)
+    if protection is not None:
+        wanted |= protection[0]
     return RiskSpec(
         wanted,
         opening,
@@ -252,8 +252,8 @@ def read_risk(
         tuple(_whole(row.get("multiplier", 1)) for row in documents),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
         tuple(Operator(**row) for _, row in operator_rows),
-        protection=guard is not None,
-        cut_off_s=guard[1] if guard else 0,
+        protection=protection is not None,
+        cut_off_s=protection[1] if protection else 0,
         liquidation=liquidation,
         money=read_money(tables, numbers, symbols),
         time_every_s=time_every_s,

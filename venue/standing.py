@@ -25,7 +25,7 @@ OTHERS = {
     "killed": Limit(Setting.KILL, int, 0),
 }
 KILLED_BY = {
-    lay.KILLED_BY_HOUSE: "the operator",
+    lay.KILLED_BY_OPERATOR: "the operator",
     lay.KILLED_BY_LOSS: "its losses",
     lay.KILLED_BY_ARITHMETIC: "a figure beyond 2**62",
     lay.KILLED_BY_MARGIN: "its maintenance margin",

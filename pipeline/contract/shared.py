@@ -54,13 +54,13 @@ class Shared:
         table: Topology,
         network: bool = False,
         region_bytes: int = 0,
-        meeting_bytes: int = 0,
+        exchange_bytes: int = 0,
         clock: StageClock | None = None,
     ) -> None:
         """Make them all; what was made is removed again if one of them fails.  ``network``: the
         commands of the first source come by one.  ``region_bytes``: what the hooks around the
-        matcher keep; ``meeting_bytes``: where those of several matchers meet; ``clock``: the
-        stages' (the system's)."""
+        matcher keep; ``exchange_bytes``: for the exchange of several matchers at rebalance points;
+        ``clock``: the stages' (the system's)."""
         self.network = network
         self.clock = clock or StageClock()
         self.geometry = geometry
@@ -80,7 +80,9 @@ class Shared:
             for shard in range(table.shards if region_bytes else 0):
                 region = self.segment(region_name(shard), region_bytes)
                 self.regions.append(region.words(0, region_bytes // 8).view(np.uint8))
-            self.meeting = self.segment("meeting", meeting_bytes) if meeting_bytes else None
+            self.rebalance_exchange = (
+                self.segment("rebalance", exchange_bytes) if exchange_bytes else None
+            )
             self.probes = (
                 self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
             )

@@ -18,7 +18,7 @@ from openoutcry.pipeline.contract.table import OPERATOR_LANE
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
-from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, take_publication
+from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, pull_risk_flags
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.risk import layout as lay
@@ -160,7 +160,7 @@ def step(context: GatewayContext) -> int:
     rows, lane_count = context.lanes, context.lane_count
     bits = PublishedBlock(context.published_bits)
     if bits != 0:
-        take_publication(bits)
+        pull_risk_flags(bits)
     if context.core_region != 0 and release_due(context) != 0:
         return 1
     turn = context.turn

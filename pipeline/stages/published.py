@@ -49,7 +49,7 @@ from openoutcry.wire.registers import (
 
 
 class PublishedBlock(Layout):
-    """What :func:`take_publication` is given."""
+    """What :func:`pull_risk_flags` is given."""
 
     region: int = i64("address of the risk state")
     rules: int = i64("address of the gateway's rules")
@@ -149,7 +149,7 @@ def publication_block(
 
 
 @kernel
-def take_publication(block: PublishedBlock) -> int:
+def pull_risk_flags(block: PublishedBlock) -> int:
     """Bring the gateway to what the core has published; returns 1 if that was anything new."""
     region = RiskState(block.region)
     # A core that is not there yet (its process has not begun) has no participants.

@@ -129,7 +129,9 @@ def judge(
     tally.told = 1
     instrument = cell.instrument
     first_ns, first = tally.first_ns, tally.first_seq
-    hit = tab.tell(state, detector, instrument, 80 if detector == FRONT else 50, first_ns, first)
+    hit = tab.begin_hit(
+        state, detector, instrument, 80 if detector == FRONT else 50, first_ns, first
+    )
     tab.add_member(hit, who)
     gain = int(apart * 2 * min(turned, 1 << 31))
     tab.measures(hit, ahead, 0, gain, 1)

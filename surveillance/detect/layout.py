@@ -285,7 +285,7 @@ class DetectorCell(Layout):
     day_orders: int = i64("orders of the day")
     day_trades: int = i64("trades of the day")
     day_next: int = i64("orders at which the ratio is looked at next")
-    fleeting_told: int = i64("window of the last hit for short-lived orders")
+    fleeting_hit: int = i64("window of the last hit for short-lived orders")
     leg_hour: int = i64("hour of the counts that follow")
     legs_sold: int = i64("legs sold")
     legs_bought: int = i64("legs bought")
@@ -305,9 +305,9 @@ C_DAY_TRADES = DetectorCell.offset("day_trades")
 C_LEGS_SOLD = DetectorCell.offset("legs_sold")
 C_LEGS_BOUGHT = DetectorCell.offset("legs_bought")
 
-C_TOLD_AT = 24 * WORD
+C_LAST_HIT_AT = 24 * WORD
 """When each kind (0 to 7) was told last."""
-TOLD_IGNITION, TOLD_RAMP, TOLD_CROSS = range(3)
+COOLDOWN_IGNITION, COOLDOWN_RAMP, COOLDOWN_CROSS = range(3)
 C_CANDIDATES = 32 * WORD
 
 

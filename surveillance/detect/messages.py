@@ -43,7 +43,7 @@ def turn(state: DetectorState, cell: DetectorCell) -> None:
         cell.fleeting_entered = 0
         cell.fleeting_gone = 0
         cell.fleeting_trades = 0
-        cell.fleeting_told = 0
+        cell.fleeting_hit = 0
     if cell.day != now // DAY_NS:
         cell.day = now // DAY_NS
         cell.day_orders = 0
@@ -77,7 +77,7 @@ def ratio(state: DetectorState, cell: DetectorCell, who: int) -> None:
     if orders < (limit + 1) * max(trades, 1):
         return
     instrument, now = cell.instrument, state.now
-    hit = tab.tell(state, ORDER_TO_TRADE, instrument, 40, now // DAY_NS * DAY_NS, 0)
+    hit = tab.begin_hit(state, ORDER_TO_TRADE, instrument, 40, now // DAY_NS * DAY_NS, 0)
     tab.add_member(hit, who)
     tab.measures(hit, orders, 0, 0, orders // max(trades, 1))
     tab.evidence(hit, 0, state.cause)
@@ -92,7 +92,7 @@ def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, who: in
         tab.bump(cell + lay.C_GONE, 1)
         gone = cell.gone
         if gone * 100 >= tab.parameter(state, STUFFING) * tab.parameter(state, STUFFING_GONE):
-            stuffed(state, cell, gone, who)
+            detect_quote_stuffing(state, cell, gone, who)
     if age <= tab.parameter(state, FLEETING_NS):
         tab.bump(cell + lay.C_FLEETING_GONE, 1)
         if cell.fleeting_gone >= tab.parameter(state, FLEETING):
@@ -100,7 +100,7 @@ def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, who: in
 
 
 @kernel_outlined
-def stuffed(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> None:
+def detect_quote_stuffing(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> None:
     not_inlined()
     now, second = state.now, cell.second
     entered = cell.entered
@@ -122,7 +122,7 @@ def stuffed(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> No
     slot = 8 * ((row.count - count) % lay.REPEAT_RING)
     first = load_i64(row + lay.R_SEQS + slot)
     begun = load_i64(row + lay.R_TIMES + slot)
-    hit = tab.tell(state, QUOTE_STUFFING, instrument, 40 + 10 * count, begun, first)
+    hit = tab.begin_hit(state, QUOTE_STUFFING, instrument, 40 + 10 * count, begun, first)
     tab.add_member(hit, who)
     tab.measures(hit, total, 0, 0, count)
     tab.evidence(hit, 0, first)
@@ -133,16 +133,18 @@ def stuffed(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> No
 def fleeting(state: DetectorState, cell: DetectorCell, who: int) -> None:
     not_inlined()
     gone, entered = cell.fleeting_gone, cell.fleeting_entered
-    if cell.fleeting_told != 0:
+    if cell.fleeting_hit != 0:
         return
     if gone * 100 < tab.parameter(state, FLEETING_SHARE) * entered:
         return
     if cell.fleeting_trades * 100 > entered:
         return
-    cell.fleeting_told = 1
+    cell.fleeting_hit = 1
     instrument, now = cell.instrument, state.now
     begun = now // FIVE_MINUTES_NS * FIVE_MINUTES_NS
-    hit = tab.tell(state, EXCESSIVE_CANCELS, instrument, 100 * gone // max(entered, 1), begun, 0)
+    hit = tab.begin_hit(
+        state, EXCESSIVE_CANCELS, instrument, 100 * gone // max(entered, 1), begun, 0
+    )
     tab.add_member(hit, who)
     tab.measures(hit, gone, 0, 0, entered)
     tab.evidence(hit, 0, state.cause)
@@ -163,7 +165,7 @@ def order_traded(
     tab.bump(cell + lay.V_LOTS, lots)
     own, count = cell.lots, cell.count
     if cell.told == 0 and count >= tab.parameter(state, VOLUME_HISTORY):
-        unusual(state, book, cell, own, count, who)
+        detect_unusual_volume(state, book, cell, own, count, who)
 
 
 @kernel_outlined
@@ -184,7 +186,7 @@ def next_window(cell: VolumeWindow, window: int) -> None:
 
 
 @kernel
-def unusual(
+def detect_unusual_volume(
     state: DetectorState, book: DetectorBook, cell: VolumeWindow, own: int, count: int, who: int
 ) -> None:
     windows, total = min(count, lay.VOLUMES), 0
@@ -200,7 +202,7 @@ def unusual(
     instrument, now = DetectorCell(cell).instrument, state.now
     begun = now // FIVE_MINUTES_NS * FIVE_MINUTES_NS
     score = 20 + min(own * windows // total, 40)
-    hit = tab.tell(state, SUSPICIOUS_VOLUME, instrument, score, begun, 0)
+    hit = tab.begin_hit(state, SUSPICIOUS_VOLUME, instrument, score, begun, 0)
     tab.add_member(hit, who)
     tab.measures(hit, own, 0, 0, own * windows // total)
     tab.evidence(hit, 0, state.cause)

@@ -205,11 +205,11 @@ def ignited(
         return
     if gain <= 0 or closed * 100 < tab.parameter(state, CLOSED) * opened:
         return
-    if tab.told_lately(state, cell, lay.TOLD_IGNITION, tab.parameter(state, COOLDOWN)):
+    if tab.in_cooldown(state, cell, lay.COOLDOWN_IGNITION, tab.parameter(state, COOLDOWN)):
         return
     instrument = cell.instrument
     score = 50 + 50 * took // max(market, 1)
-    hit = tab.tell(state, IGNITION, instrument, score, now - span, 0)
+    hit = tab.begin_hit(state, IGNITION, instrument, score, now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, closed, ahead, 2 * gain, 1)
     tab.evidence(hit, 0, state.cause)
@@ -237,11 +237,11 @@ def ramped(
         return
     if not one_way(state, base, now, span, side):
         return
-    if tab.told_lately(state, cell, lay.TOLD_RAMP, tab.parameter(state, COOLDOWN)):
+    if tab.in_cooldown(state, cell, lay.COOLDOWN_RAMP, tab.parameter(state, COOLDOWN)):
         return
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
     instrument = cell.instrument
-    hit = tab.tell(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
+    hit = tab.begin_hit(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, took, ahead, 0, trades)
     tab.evidence(hit, 0, book.taker_seq)
@@ -279,10 +279,10 @@ def across(state: DetectorState, cell: DetectorCell, side: int, linked: int, who
         return
     if not one_way(state, cell + lay.C_BUCKETS, now, span, side):
         return
-    if tab.told_lately(state, cell, lay.TOLD_CROSS, tab.parameter(state, COOLDOWN)):
+    if tab.in_cooldown(state, cell, lay.COOLDOWN_CROSS, tab.parameter(state, COOLDOWN)):
         return
     instrument = cell.instrument
-    hit = tab.tell(state, CROSS, instrument, 70, now - span, 0)
+    hit = tab.begin_hit(state, CROSS, instrument, 70, now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, here, ahead, 0, 1)
     tab.evidence(hit, 0, state.cause)
@@ -346,7 +346,7 @@ def marked(
             if now_lots * 100 < tab.parameter(state, MARKING_VOLUME) * volume:
                 continue
         score = 40 + 60 * took // max(everybody, 1)
-        hit = tab.tell(state, detector, instrument, score, end_ns - span, 0)
+        hit = tab.begin_hit(state, detector, instrument, score, end_ns - span, 0)
         tab.add_member(hit, cell.owner)
         tab.measures(hit, took, move, 0, 1)
         tab.evidence(hit, 0, state.cause)

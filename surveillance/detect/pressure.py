@@ -160,7 +160,7 @@ def withdraw(
     if count < tab.parameter(state, REPEATS) or gains <= 0:
         return
     score = 30 + 10 * count
-    hit = tab.tell(state, detector, instrument, score, candidate.first_ns, first)
+    hit = tab.begin_hit(state, detector, instrument, score, candidate.first_ns, first)
     tab.add_member(hit, order.who)
     tab.measures(hit, all_lots, 0, gains, count)
     tab.evidence(hit, 0, first)

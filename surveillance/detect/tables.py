@@ -210,7 +210,7 @@ def cell_of(state: DetectorState, owner: int, instrument: int) -> int:
     cell.next_cell = book.cell_head
     book.cell_head = row
     for kind in range(8):
-        store_i64(cell + lay.C_TOLD_AT + 8 * kind, lay.NONE)
+        store_i64(cell + lay.C_LAST_HIT_AT + 8 * kind, lay.NONE)
     return row
 
 
@@ -423,7 +423,7 @@ def repeats_within(row: Repeat, now: int, window_ns: int, word: int) -> tuple[in
 
 
 @kernel_outlined
-def tell(
+def begin_hit(
     state: DetectorState, detector: int, instrument: int, score: int, first_ns: int, first_seq: int
 ) -> Hit:
     """Begin a hit; its address."""
@@ -472,9 +472,9 @@ def evidence(hit: int, place: int, seq: int) -> None:
 
 
 @kernel
-def told_lately(state: DetectorState, cell: int, kind: int, cooldown_ns: int) -> bool:
+def in_cooldown(state: DetectorState, cell: int, kind: int, cooldown_ns: int) -> bool:
     """Whether it was told within the cooldown; if not, now it is."""
-    at, now = cell + lay.C_TOLD_AT + 8 * kind, state.now
+    at, now = cell + lay.C_LAST_HIT_AT + 8 * kind, state.now
     if load_i64(at) != lay.NONE and load_i64(at) > now - cooldown_ns:
         return True
     store_i64(at, now)

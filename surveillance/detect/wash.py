@@ -58,7 +58,7 @@ def matched(
     seller, buyer = taker, maker
     if taker.side == BUY:
         seller, buyer = maker, taker
-    if by_chance(state, book, instrument, seller, buyer):
+    if is_likely_coincidence(state, book, instrument, seller, buyer):
         return
     sold, bought = seller.who, buyer.who
     born = maker.born_seq
@@ -82,7 +82,7 @@ def matched(
 
 
 @kernel
-def by_chance(
+def is_likely_coincidence(
     state: DetectorState,
     book: DetectorBook,
     instrument: int,
@@ -225,7 +225,9 @@ def count_cycle(
     slot = 8 * ((row.count - count) % lay.REPEAT_RING)
     first = load_i64(row + lay.R_SEQS + slot)
     score = 40 + 10 * count
-    hit = tab.tell(state, detector, instrument, score, load_i64(row + lay.R_TIMES + slot), first)
+    hit = tab.begin_hit(
+        state, detector, instrument, score, load_i64(row + lay.R_TIMES + slot), first
+    )
     tab.measures(hit, total, 0, 0, count)
     tab.evidence(hit, 0, first)
     tab.evidence(hit, 1, born)

@@ -379,7 +379,7 @@ def overdrawn(state: DetectorState, row: CashRow, who: int, instrument: int) -> 
     if below == 0:
         return
     now, cause = state.now, state.cause
-    hit = tab.tell(state, NEGATIVE_BALANCE, instrument, 90, now, cause)
+    hit = tab.begin_hit(state, NEGATIVE_BALANCE, instrument, 90, now, cause)
     tab.add_member(hit, who)
     tab.measures(hit, 0, 0, row.cash, 1)
     tab.evidence(hit, 0, cause)

@@ -20,7 +20,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 
-HOUSE = 0
+OPERATOR = 0
 PARTICIPANTS = 1024
 
 
@@ -42,7 +42,7 @@ class ReferenceGateway:
         wrong: set[ErrorBit] = set()
         if row is None and _must_name_an_instrument(order):
             wrong.add(ErrorBit.SYMBOL)
-        not_his = _is_the_houses(order) and order["participant"] != HOUSE
+        not_his = _is_operators(order) and order["participant"] != OPERATOR
         if kind not in list(CommandKind) or not_his:
             wrong.add(ErrorBit.KIND)
         if kind in (CommandKind.NEW, CommandKind.REPLACE, CommandKind.SET_EXPIRY):
@@ -123,7 +123,7 @@ def _must_name_an_instrument(order: np.void) -> bool:
     return not may_name_none or bytes(order["symbol"]) != b""
 
 
-def _is_the_houses(order: np.void) -> bool:
+def _is_operators(order: np.void) -> bool:
     if order["kind"] == CommandKind.MASS_CANCEL:
         return int(order["aux"]) != 0
     return order["kind"] in (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)

@@ -149,8 +149,10 @@ class _Answer:
 
     def _check_right(self, c: Command) -> None:
         """Nobody acts for another."""
-        house = (CommandKind.TIME, CommandKind.PHASE)
-        self.require(c.kind not in house or c.participant == 0, "TIME and PHASE are the operator's")
+        is_operators = (CommandKind.TIME, CommandKind.PHASE)
+        self.require(
+            c.kind not in is_operators or c.participant == 0, "TIME and PHASE are the operator's"
+        )
         if c.kind in ABOUT_ONE:
             order = self._market(self.judge.index[c.symbol]).orders.get(c.order_id)
             self.require(order is not None, "a command is about an open order")

@@ -11,13 +11,13 @@ from tests.support.verified import (
 
 WRONG_CALLS = """
 import numpy as np
-from openoutcry.risk import guard_layout as g
+from openoutcry.risk import protection_layout as g
 from openoutcry.risk import layout as lay
 from openoutcry.risk import money, open_orders, protection, speed_bump, totals
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import LARGEST, Setting
-from openoutcry.risk.house import move_group
+from openoutcry.risk.operator_commands import move_group
 from openoutcry.risk.region import make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind

@@ -1,5 +1,5 @@
 """Risk in partitions in plain Python: a :class:`Reference` for each partition, and the whole's
-limits dealt to them by the rule of ``partitions.py``."""
+limits allocated to them by the rule of ``partitions.py``."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ MOVES_TOTALS = (
     Setting.DIVIDEND,
     Setting.SPLIT,
 )
-"""What changes somebody's totals without an order: the next command is a meeting."""
+"""What changes somebody's totals without an order: the next command is a rebalance point."""
 OF_INSTRUMENT = (*INSTRUMENT_SETTINGS, Setting.DIVIDEND, Setting.SPLIT)
 SETTINGS = {int(setting) for setting in Setting}
 
@@ -64,13 +64,13 @@ class PartitionedReference:
         self.parts = [Reference(instruments, **more) for _ in range(partitions)]
         self.whole = Whole(instruments, **more)
         self.whole.partitions = self.parts
-        self.meet = False
-        self.meetings = 0
+        self.rebalance_due = False
+        self.rebalances = 0
 
     def before(self, c: Any) -> int:
         """0, or what the kernel answers."""
         kind, setting = int(c["kind"]), self._setting(c)
-        if self._is_meeting(c):
+        if self._is_rebalance_point(c):
             self._rebalance(c)
         part = self._part(c)
         if kind in (NEW, REPLACE):
@@ -88,9 +88,9 @@ class PartitionedReference:
         if kind == PHASE or setting in OF_INSTRUMENT:
             if part is None or setting == Setting.LIQUIDATE:
                 return 0
-            self.meet |= setting in MOVES_TOTALS
+            self.rebalance_due |= setting in MOVES_TOTALS
             return part.before(c)
-        return self._house(c, setting)
+        return self._operator_command(c, setting)
 
     def after(self, c: Any, events: npt.NDArray[Any]) -> None:
         for n in range(len(events)):
@@ -112,10 +112,10 @@ class PartitionedReference:
         index = self.whole.index.get(bytes(c["symbol"]))
         return None if index is None else self.parts[self.numbers[index]]
 
-    def _is_meeting(self, c: Any) -> bool:
+    def _is_rebalance_point(self, c: Any) -> bool:
         if int(c["error_code"]):
             return False
-        if self.meet:
+        if self.rebalance_due:
             return True
         setting = self._setting(c)
         named = setting is not None and (setting <= Setting.MAINTENANCE)
@@ -137,7 +137,7 @@ class PartitionedReference:
         owner.full_at = full_at
         return None
 
-    def _house(self, c: Any, setting: Setting | None) -> int:
+    def _operator_command(self, c: Any, setting: Setting | None) -> int:
         """What is set of the market, a participant or a group."""
         if setting is None or setting in PROTECTION_SETTINGS:
             return 0
@@ -164,7 +164,7 @@ class PartitionedReference:
     def _rebalance(self, c: Any) -> None:
         setting, who = self._setting(c), int(c["qty_lots"])
         everybody = range(len(self.whole.participants))
-        if self.meet or int(c["kind"]) == TIME:
+        if self.rebalance_due or int(c["kind"]) == TIME:
             about = list(everybody)
         else:
             named = setting is not None and setting <= Setting.MAINTENANCE
@@ -174,11 +174,11 @@ class PartitionedReference:
             self._deal_participant(participant)
         for group in range(len(self.whole.groups)):
             self._deal_group(group)
-        self.meet = False
-        self.meetings += 1
+        self.rebalance_due = False
+        self.rebalances += 1
 
     def _fold(self, who: int, seq: int) -> None:
-        """What the partitions have earned, spent and killed since the last meeting."""
+        """What the partitions have earned, spent and killed since the last rebalance point."""
         whole = self.whole.participants[who]
         for part in self.parts:
             in_part = part.participants[who]
@@ -199,20 +199,22 @@ class PartitionedReference:
             return [getattr(part, name)(who, *more) for part in self.parts]
 
         for in_part, limit in zip(
-            in_parts, dealt(whole.open_limit, used("open_count")), strict=True
+            in_parts, allocated(whole.open_limit, used("open_count")), strict=True
         ):
             in_part.open_limit = limit
-        for in_part, limit in zip(in_parts, dealt(whole.gross_limit, used("gross")), strict=True):
+        for in_part, limit in zip(
+            in_parts, allocated(whole.gross_limit, used("gross")), strict=True
+        ):
             in_part.gross_limit = limit
         for side in (BUY, SELL):
-            limits = dealt(whole.exposure_limit[side], used("side_exposure", side))
+            limits = allocated(whole.exposure_limit[side], used("side_exposure", side))
             for in_part, limit in zip(in_parts, limits, strict=True):
                 in_part.exposure_limit[side] = limit
         capital = NO_LIMIT
         if whole.credit != NO_LIMIT:
             capital = min(whole.credit + whole.balance, NO_LIMIT - 1)
         for in_part, limit in zip(
-            in_parts, dealt(capital, used("reserved"), -LARGEST), strict=True
+            in_parts, allocated(capital, used("reserved"), -LARGEST), strict=True
         ):
             in_part.credit = limit
             in_part.killed, in_part.cancel_wanted = set(whole.killed), whole.cancel_wanted
@@ -222,12 +224,12 @@ class PartitionedReference:
     def _deal_group(self, group: int) -> None:
         whole = self.whole.groups[group]
         used = [part.group_gross(group) for part in self.parts]
-        for part, limit in zip(self.parts, dealt(whole.gross_limit, used), strict=True):
+        for part, limit in zip(self.parts, allocated(whole.gross_limit, used), strict=True):
             part.groups[group].gross_limit = limit
             part.groups[group].killed = whole.killed
 
 
-def dealt(limit: int, used: list[int], least: int = 0) -> list[int]:
+def allocated(limit: int, used: list[int], least: int = 0) -> list[int]:
     """The parts of a limit: what is used and an even share of what is free; ``least`` while more is
     used than there is."""
     if limit == NO_LIMIT:

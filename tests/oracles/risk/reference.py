@@ -28,8 +28,8 @@ from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from tests.oracles.risk.bump import PlainQueue
-from tests.oracles.risk.guard import Best, PlainGuard
-from tests.oracles.risk.house import apply_setting
+from tests.oracles.risk.operator_commands import apply_setting
+from tests.oracles.risk.protection import Best, PlainProtection
 from tests.oracles.risk.state import (
     BUY,
     SELL,
@@ -131,7 +131,7 @@ class Reference:
         self.refusals = 0
         self.refused = (0, 0, 0, 0, 0, 0)
         phases = instruments["initial_phase"].tolist()
-        self.guard = PlainGuard(self, phases) if protection else None
+        self.protection = PlainProtection(self, phases) if protection else None
         self.bump = PlainQueue(delayed, participants, self.index) if delayed else None
 
     # What the open orders come to
@@ -231,23 +231,23 @@ class Reference:
 
     def before(self, c: Any) -> int:
         """0, or what the kernel answers; ``c`` is an order record."""
-        kind, house, self.seq = int(c["kind"]), int(c["participant"]) == 0, int(c["seq"])
+        kind, is_operator, self.seq = int(c["kind"]), int(c["participant"]) == 0, int(c["seq"])
         if kind in (NEW, REPLACE):
             return self._check(c)
         if kind == DISCONNECT and int(c["participant"]) < len(self.participants):
             self.participants[int(c["participant"])].cancel_wanted = False
-        if kind == TIME and house:
+        if kind == TIME and is_operator:
             self.now = max(self.now, int(c["aux"]))
-            if self.guard is not None:
-                self.guard.tick()
-        if kind == PHASE and house:
+            if self.protection is not None:
+                self.protection.tick()
+        if kind == PHASE and is_operator:
             rules = self._instrument(c)
             price = int(c["price_ticks"])
             if rules is not None and int(c["qty_lots"]) in (1, 2) and rules.price_limited:
                 low, high = rules.worst[SELL], rules.worst[BUY]
                 if not low <= price <= high:
                     return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})
-        if kind == RISK_KIND and house:
+        if kind == RISK_KIND and is_operator:
             self.summed.clear()
             return APPLIED if apply_setting(self, c) else 0
         return 0
@@ -470,9 +470,9 @@ class Reference:
         if verdict == APPLIED:
             what = {"kind": EventKind.COMPLETED, "reason": 0, "contra_id": int(c["order_type"])}
             figures = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
-            if self.guard is not None and int(c["order_type"]) in MOVES_LEVELS:
+            if self.protection is not None and int(c["order_type"]) in MOVES_LEVELS:
                 names = ("price_ticks", "qty_lots", "order_id")
-                figures = dict(zip(names, self.guard.levels_at(), strict=True))
+                figures = dict(zip(names, self.protection.levels_at(), strict=True))
             return what | figures | {"leaves_lots": int(c["aux"])}
         _, bits, _, limit, stands, requested = self.refused
         what = {"kind": EventKind.REJECTED, "reason": RISK_REASON, "contra_id": bits}
@@ -505,8 +505,8 @@ class Reference:
                 rules.last = rules.reference if rules.last is None else rules.last
             if kind in ENDS_WITH_LEAVES:
                 self._leaves(key, event["leaves_lots"])
-        if self.guard is not None:
-            self.guard.watch(rows, best)
+        if self.protection is not None:
+            self.protection.watch(rows, best)
 
     def _accepted(self, c: Any, event: Any, key: tuple[int, int]) -> None:
         order_type = int(c["order_type"])

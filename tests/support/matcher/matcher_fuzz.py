@@ -103,7 +103,8 @@ def check_not_crossed(engine: Engine, run: Mixed, events: Array) -> None:
 
 
 def by_instrument(events: Array, instrument: int) -> Array:
-    """An instrument's events without what numbers them, and without the ends of house commands."""
+    """An instrument's events without what numbers them, and without the ends of commands of the
+    operator."""
     mine = events[(events["instrument"] == instrument) & (events["kind"] != EventKind.COMPLETED)]
     mine = mine.copy()
     mine["seq"], mine["flags"] = 0, mine["flags"] & ~np.uint8(1)

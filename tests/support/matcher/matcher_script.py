@@ -164,8 +164,8 @@ def format_event(event: Any) -> str:
     if event["reason"]:
         words.append(Reason(event["reason"]).name)
     words += [flag.name for flag in SHOWN_FLAGS if event["flags"] & flag and flag.name]
-    house = kind in (EventKind.PHASE_CHANGED, EventKind.INDICATIVE, EventKind.UNCROSSED)
-    if event["participant"] != (0 if house else 1):
+    is_operator = kind in (EventKind.PHASE_CHANGED, EventKind.INDICATIVE, EventKind.UNCROSSED)
+    if event["participant"] != (0 if is_operator else 1):
         words.append(f"p{event['participant']}")
     return " ".join(words)
 

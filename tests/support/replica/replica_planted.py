@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from openoutcry.replica import simulated_node, simulator, standby
 from openoutcry.replica.actions import Publish, Release
 from openoutcry.replica.chain import Verdict, judge
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.local import Plan
 from openoutcry.replica.message import Kind
 from openoutcry.replica.primary import Primary
@@ -36,14 +36,14 @@ def _unfenced(publish):
 def _acknowledges_early(send):
     def bug(self, *arguments):
         actions = send(self, *arguments)
-        return [*actions, Release(self.in_flight[-1].blocks.last_seq, self.keeper.until_ns)]
+        return [*actions, Release(self.in_flight[-1].blocks.last_seq, self.lease_holder.until_ns)]
 
     return bug
 
 
 def _leads_without_epoch_message(has_lease):
     def bug(self, now_ns):
-        self.tip = self.tip._replace(epoch=self.keeper.lease.epoch)
+        self.tip = self.tip._replace(epoch=self.lease_holder.lease.epoch)
         return self._lead(now_ns)
 
     return bug
@@ -59,7 +59,7 @@ def _endless(release):
 
 def _counts_from_answer(lease_written):
     def bug(self, now_ns, lease, revision):
-        self.keeper._sent[lease.nonce] = now_ns + self.timing.lease_ns
+        self.lease_holder._sent[lease.nonce] = now_ns + self.timing.lease_ns
         return lease_written(self, now_ns, lease, revision)
 
     return bug
@@ -148,8 +148,8 @@ def _keeps_its_epoch(claim):
     def bug(self, now_ns):
         actions = claim(self, now_ns)
         if actions and self.tip.epoch:
-            lease = self.keeper.lease._replace(epoch=self.tip.epoch)
-            self.keeper.lease = lease
+            lease = self.lease_holder.lease._replace(epoch=self.tip.epoch)
+            self.lease_holder.lease = lease
             return [actions[0]._replace(lease=lease)]
         return actions
 
@@ -274,7 +274,7 @@ PLANTED = {
     "a restarted process takes its predecessor's lease for its own": [
         (simulated_node, "holder_of", _is_its_predecessor)
     ],
-    "does not notice that another has the lease": [(Keeper, "seen", _takes_back)],
+    "does not notice that another has the lease": [(LeaseHolder, "seen", _takes_back)],
 }
 """Each bug in words, and how it is planted."""
 

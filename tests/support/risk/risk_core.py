@@ -4,13 +4,13 @@ import numpy as np
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
-from openoutcry.risk import guard_layout, speed_bump
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout, speed_bump
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
 from openoutcry.risk.delay import WAITS, due, hold
-from openoutcry.risk.guard import ROW_WORDS
+from openoutcry.risk.protection_rules import ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
@@ -41,8 +41,12 @@ class Kernels:
         self.engine = Engine(instruments, order_capacity)
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
-        guard = self.view.word(lay.PROTECTION_AT)
-        self.quotes = self.region.ctypes.data + guard + guard_layout.HEADER_BYTES if guard else 0
+        protection = self.view.word(lay.PROTECTION_AT)
+        self.quotes = (
+            self.region.ctypes.data + protection + protection_layout.HEADER_BYTES
+            if protection
+            else 0
+        )
 
     def due(self, orders):
         """Record, sequence and verdict of the next one who enters before a command, or None."""
@@ -124,9 +128,9 @@ class Pair:
             assert {name: int(events[name][0]) for name in expected} == expected
         self.reference.after(command, events, self.best)
         for event in events[events["kind"] == EventKind.PHASE_CHANGED]:
-            guard = self.reference.guard
+            protection = self.reference.protection
             cause = int(event["order_id"]), int(event["leaves_lots"])
-            assert cause == (guard.cause if guard is not None else (0, 0))
+            assert cause == (protection.cause if protection is not None else (0, 0))
         self.verdicts.append(verdict)
         if command["order_id"] > lay.PART_IDS and not verdict:
             self.parts_traded += (events["kind"] == EventKind.FILLED).any()
@@ -156,8 +160,8 @@ class Pair:
         for name, table in tables.items():
             values = view.open_orders() if name == "orders" else getattr(view, name)
             assert np.array_equal(np.array(values, np.int64).reshape(np.shape(table)), table), name
-        if view.guard is not None:
-            same_guard(self.reference.guard, view.guard)
+        if view.protection is not None:
+            same_protection(self.reference.protection, view.protection)
         if view.bump is not None:
             same_bump(self.reference.bump, view)
 
@@ -214,62 +218,62 @@ def same_bump(plain, view):
     assert rule == [plain.delay_ns, plain.window_ns, plain.seed, plain.now_ns]
 
 
-def same_guard(plain, guard):
+def same_protection(plain, protection):
     """What the protection decided, and its windows, from the plain list of trades."""
     header = {
-        guard_layout.DAY: plain.day,
-        guard_layout.CUT_OFF_NS: plain.cut_off,
-        guard_layout.LEVEL_FIRED: plain.fired,
-        guard_layout.MARKET_UNTIL_NS: plain.market_until,
-        guard_layout.LOGGED: len(plain.log),
-        guard_layout.PAUSES: plain.pauses,
-        guard_layout.LEVEL_1_BPS: plain.levels[1][0],
-        guard_layout.LEVEL_3_BPS: plain.levels[3][0],
-        guard_layout.HALT_2_NS: plain.levels[2][1],
-        guard_layout.INDEXED: sum(r.rules[Setting.INDEX_WEIGHT][0] > 0 for r in plain.rows),
+        protection_layout.DAY: plain.day,
+        protection_layout.CUT_OFF_NS: plain.cut_off,
+        protection_layout.LEVEL_FIRED: plain.fired,
+        protection_layout.MARKET_UNTIL_NS: plain.market_until,
+        protection_layout.LOGGED: len(plain.log),
+        protection_layout.PAUSES: plain.pauses,
+        protection_layout.LEVEL_1_BPS: plain.levels[1][0],
+        protection_layout.LEVEL_3_BPS: plain.levels[3][0],
+        protection_layout.HALT_2_NS: plain.levels[2][1],
+        protection_layout.INDEXED: sum(r.rules[Setting.INDEX_WEIGHT][0] > 0 for r in plain.rows),
     }
-    assert {at: guard.word(at) for at in header} == header
-    assert guard.logged() == plain.log[-guard_layout.LOG_ENTRIES :]
+    assert {at: protection.word(at) for at in header} == header
+    assert protection.logged() == plain.log[-protection_layout.LOG_ENTRIES :]
     for index, row in enumerate(plain.rows):
         for what, value in row.rules.items():
             first, second = ROW_WORDS[what]
-            pair = guard.of(index, first), guard.of(index, second) if second >= 0 else 0
+            pair = protection.of(index, first), protection.of(index, second) if second >= 0 else 0
             assert pair == value, (index, what)
-        second = guard.of(index, guard_layout.SECOND)
+        second = protection.of(index, protection_layout.SECOND)
         prices = row.within(second, 300)
         slow = row.within(second, row.rules[Setting.VOLATILITY][1])
         fast = row.within(second, row.rules[Setting.VELOCITY][1])
         wanted = {
-            guard_layout.PHASE: row.phase,
-            guard_layout.STATE: row.state,
-            guard_layout.SINCE_NS: row.since,
-            guard_layout.UNTIL_NS: row.until,
-            guard_layout.WHY: row.why,
-            guard_layout.REFERENCE: never(row.reference),
-            guard_layout.STATIC_REFERENCE: never(row.fixed),
-            guard_layout.REFERENCE_AT_NS: row.reference_at,
-            guard_layout.LOW: row.low,
-            guard_layout.HIGH: row.high,
-            guard_layout.CLOSE: never(row.close),
-            guard_layout.PAUSED_TIMES: row.paused_times,
-            guard_layout.SUM: sum(prices),
-            guard_layout.TRADES: len(prices),
-            guard_layout.LOWEST: min(slow, default=guard_layout.NEVER),
-            guard_layout.HIGHEST: max(slow, default=-guard_layout.NEVER),
-            guard_layout.FAST_LOWEST: min(fast, default=guard_layout.NEVER),
-            guard_layout.FAST_HIGHEST: max(fast, default=-guard_layout.NEVER),
+            protection_layout.PHASE: row.phase,
+            protection_layout.STATE: row.state,
+            protection_layout.SINCE_NS: row.since,
+            protection_layout.UNTIL_NS: row.until,
+            protection_layout.WHY: row.why,
+            protection_layout.REFERENCE: never(row.reference),
+            protection_layout.STATIC_REFERENCE: never(row.fixed),
+            protection_layout.REFERENCE_AT_NS: row.reference_at,
+            protection_layout.LOW: row.low,
+            protection_layout.HIGH: row.high,
+            protection_layout.CLOSE: never(row.close),
+            protection_layout.PAUSED_TIMES: row.paused_times,
+            protection_layout.SUM: sum(prices),
+            protection_layout.TRADES: len(prices),
+            protection_layout.LOWEST: min(slow, default=protection_layout.NEVER),
+            protection_layout.HIGHEST: max(slow, default=-protection_layout.NEVER),
+            protection_layout.FAST_LOWEST: min(fast, default=protection_layout.NEVER),
+            protection_layout.FAST_HIGHEST: max(fast, default=-protection_layout.NEVER),
         }
-        assert {at: guard.of(index, at) for at in wanted} == wanted, index
+        assert {at: protection.of(index, at) for at in wanted} == wanted, index
 
 
 def never(price):
-    return guard_layout.NEVER if price is None else price
+    return protection_layout.NEVER if price is None else price
 
 
 def participant_words(plain, who):
     p = plain.participants[who]
     names = {
-        "house": lay.KILLED_BY_HOUSE,
+        "operator": lay.KILLED_BY_OPERATOR,
         "loss": lay.KILLED_BY_LOSS,
         "arithmetic": lay.KILLED_BY_ARITHMETIC,
         "margin": lay.KILLED_BY_MARGIN,
@@ -398,8 +402,8 @@ class Operator:
                 delay_ns = int(rng.choice(BUMPS_NS))
             what = OF_THE_BUMP[rng.random() < 0.3]
             return setting(what, delay_ns, int(rng.integers(-(2**63), 2**63 - 1)), second=window_ns)
-        guards = self.protecting and rng.random() < self.protecting
-        what = Setting(int(rng.choice(PROTECTING if guards else DRAWN)))
+        protects = self.protecting and rng.random() < self.protecting
+        what = Setting(int(rng.choice(PROTECTING if protects else DRAWN)))
         if self.corporate and rng.random() < self.corporate:
             return self._corporate(Setting(int(rng.choice(CORPORATE_SETTINGS))))
         if self.pair.reference.market_killed and rng.random() < 0.5:
@@ -554,8 +558,8 @@ class Operator:
             Setting.CANCEL_RESTING: (int(rng.integers(0, 2)), 0),
             Setting.RENEWAL: (int(rng.integers(0, 30 * s)), 0),
             Setting.TRADING_DAY: (
-                self.pair.reference.guard.day + int(rng.integers(0, 3))
-                if self.pair.reference.guard
+                self.pair.reference.protection.day + int(rng.integers(0, 3))
+                if self.pair.reference.protection
                 else 1,
                 self.pair.reference.now + int(rng.integers(0, 3_600 * s)),
             ),

@@ -7,7 +7,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.matcher import Engine, process_batch, scratch_records
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.hooks import Hooks, note_best
-from openoutcry.risk import guard_layout, totals, wide
+from openoutcry.risk import protection_layout, totals, wide
 from openoutcry.risk.after import after
 from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
@@ -109,8 +109,12 @@ class Loop:
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
         self.out = np.zeros(scratch_records(order_capacity), EVENT_DTYPE)
-        guard = self.view.word(lay.PROTECTION_AT)
-        self.quotes = self.region.ctypes.data + guard + guard_layout.HEADER_BYTES if guard else 0
+        protection = self.view.word(lay.PROTECTION_AT)
+        self.quotes = (
+            self.region.ctypes.data + protection + protection_layout.HEADER_BYTES
+            if protection
+            else 0
+        )
         bump = self.view.word(lay.BUMP_AT)
         self.bump = self.region.ctypes.data + bump if bump else 0
         self.seq = self.entered = self.no_room = 0

@@ -3,14 +3,14 @@
 import numpy as np
 
 from openoutcry.replay.core import Core
-from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 
-S, M = guard_layout.SECOND_NS, guard_layout.MINUTE_NS
+S, M = protection_layout.SECOND_NS, protection_layout.MINUTE_NS
 H = 60 * M
 CAPACITY = 1 << 10
 
@@ -32,7 +32,7 @@ class Market:
 
     def use(self, engine):
         self.engine, self.view = engine, View(engine.region)
-        self.guard = self.view.guard
+        self.protection = self.view.protection
 
     def again(self):
         """From a snapshot."""
@@ -47,15 +47,15 @@ class Market:
         return int(event["reason"]) == 0
 
     def time(self, at):
-        self.send(house(CommandKind.TIME, aux=at))
+        self.send(operator_command(CommandKind.TIME, aux=at))
 
     def phase(self, phase, symbol=b"A"):
-        return self.send(house(CommandKind.PHASE, aux=phase, symbol=symbol))
+        return self.send(operator_command(CommandKind.PHASE, aux=phase, symbol=symbol))
 
     def new(self, side, price, who=1, qty=1, symbol=b"A"):
         """The names of the checks that refuse it; an empty set: it passes."""
         self.ids += 1
-        record = house(
+        record = operator_command(
             CommandKind.NEW,
             side=side,
             price_ticks=price,
@@ -72,7 +72,7 @@ class Market:
 
     def cancel(self, order_id, symbol=b"A", who=1):
         return self.send(
-            house(CommandKind.CANCEL, order_id=order_id, participant=who, symbol=symbol)
+            operator_command(CommandKind.CANCEL, order_id=order_id, participant=who, symbol=symbol)
         )
 
     def trade(self, price, at=None, symbol=b"A"):
@@ -89,7 +89,7 @@ class Market:
         self.phase(Phase.CONTINUOUS, symbol)
 
     def word(self, at, instrument=0):
-        return self.guard.of(instrument, at)
+        return self.protection.of(instrument, at)
 
     @property
     def bands(self):
@@ -98,10 +98,10 @@ class Market:
 
     def decided(self, *kinds):
         """(kind, value) of the log, of these kinds."""
-        return [(kind, value) for kind, _, _, value in self.guard.logged() if kind in kinds]
+        return [(kind, value) for kind, _, _, value in self.protection.logged() if kind in kinds]
 
 
-def house(kind, **fields):
+def operator_command(kind, **fields):
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"] = kind
     for name, value in fields.items():

@@ -5,7 +5,7 @@ import numpy as np
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.guard_layout import LOGGED, PAUSES
+from openoutcry.risk.protection_layout import LOGGED, PAUSES
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase
@@ -142,8 +142,8 @@ def mixed_never_past(count, seed, protection=False, delayed=0):
         assert loop.no_room > 0.001 * count
     assert 0.1 * count < refused < 0.95 * count
     if protection:
-        assert loop.view.guard.word(PAUSES) > 10
-        assert loop.view.guard.word(LOGGED) > 100
+        assert loop.view.protection.word(PAUSES) > 10
+        assert loop.view.protection.word(LOGGED) > 100
     traded = np.abs(loop.view.cells[:, :, lay.POSITION // 8])
     assert (traded > 0).sum() > 20
     return refused

@@ -25,7 +25,7 @@ from tests.support.risk.risk_core import (
 )
 
 ORDERS = (CommandKind.NEW, CommandKind.REPLACE)
-DEALT = (*kernels.DEALT, (lay.RESERVED, lay.CREDIT))
+ALLOCATED = (*kernels.ALLOCATED, (lay.RESERVED, lay.CREDIT))
 
 
 def address(array):
@@ -85,9 +85,9 @@ class Triple:
         """No sum of parts is more than its limit, nor what all partitions use together more than
         the one that sees everything has."""
         view, seen = View(self.region), View(self.all_seeing)
-        if view.word(lay.MEET):
+        if view.word(lay.REBALANCE_DUE):
             return
-        for use_at, limit_at in DEALT:
+        for use_at, limit_at in ALLOCATED:
             used = [part.of(who, use_at) for part in view.partitions]
             assert sum(used) == seen.of(who, use_at)
             parts = [part.of(who, limit_at) for part in view.partitions]
@@ -105,12 +105,12 @@ class Triple:
     def same(self):
         """Every word of every partition is what the reference says."""
         view, plain = View(self.region), self.plain
-        assert view.word(lay.MEETINGS) == plain.meetings
-        assert view.word(lay.MEET) == plain.meet
+        assert view.word(lay.REBALANCES) == plain.rebalances
+        assert view.word(lay.REBALANCE_DUE) == plain.rebalance_due
         participants = view.participants.tolist()
         for who in range(PARTICIPANTS):
             kept, words = participants[who], participant_words(plain.whole, who)
-            for at in kernels.SUMMED:  # as of the last meeting
+            for at in kernels.SUMMED:  # as of the last rebalance point
                 words[at // 8] = kept[at // 8]
             assert kept == words, who
         for number, (part, one) in enumerate(zip(view.partitions, plain.parts, strict=True)):

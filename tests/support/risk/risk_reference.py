@@ -5,7 +5,7 @@ import numpy as np
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase, Side
-from tests.oracles.risk.guard import PAUSED
+from tests.oracles.risk.protection import PAUSED
 from tests.support.risk.risk_core import Pair
 from tests.support.risk.risk_flow import instruments
 
@@ -23,23 +23,25 @@ def with_time(commands, both, symbols, seed):
             moved = int(np.clip(moved + 10 * rng.integers(-80, 81), -20_000, 20_000))
         if command["kind"] in (CommandKind.NEW, CommandKind.REPLACE) and command["price_ticks"]:
             command["price_ticks"] += moved
-            row = both.reference.guard.rows[symbols.index(bytes(command["symbol"][0]))]
+            row = both.reference.protection.rows[symbols.index(bytes(command["symbol"][0]))]
             if row.high != NO_LIMIT and rng.random() < 0.2:
                 command["price_ticks"] = row.high if command["side"] == Side.BUY else row.low
         if number % 40 == 0:
-            yield house(CommandKind.TIME, aux=both.reference.now + int(rng.integers(1, 8 * 10**9)))
+            yield operator_command(
+                CommandKind.TIME, aux=both.reference.now + int(rng.integers(1, 8 * 10**9))
+            )
         if number % 20 == 10:
             index = int(rng.integers(len(symbols)))
-            row = both.reference.guard.rows[index]
+            row = both.reference.protection.rows[index]
             if row.state >= PAUSED or row.phase != Phase.CONTINUOUS:
                 calls = row.phase == Phase.VOLATILITY_AUCTION
                 phase = Phase.CONTINUOUS if calls else Phase.VOLATILITY_AUCTION
                 phase = Phase.CLOSED if row.until == NO_LIMIT and row.state == PAUSED else phase
-                yield house(CommandKind.PHASE, symbol=symbols[index], aux=phase)
+                yield operator_command(CommandKind.PHASE, symbol=symbols[index], aux=phase)
         yield command
 
 
-def house(kind, **fields):
+def operator_command(kind, **fields):
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"] = kind
     for name, value in fields.items():

@@ -55,9 +55,11 @@ def test_ten_thousand_mixed_commands_with_protection(seed):
     symbols = instruments()["symbol"].tolist()
     commands = with_time(mixed_commands(10_000, seed), both, symbols, seed)
     run(both, commands, Operator(seed, both, symbols, protecting=0.99), 0.05, seed, 50)
-    kinds = {kind for kind, *_ in both.reference.guard.log}
+    kinds = {kind for kind, *_ in both.reference.protection.log}
     assert kinds == set(range(1, 9)), kinds
-    assert {why for kind, _, _, why in both.reference.guard.log if kind == 3} == set(range(1, 6))
+    assert {why for kind, _, _, why in both.reference.protection.log if kind == 3} == set(
+        range(1, 6)
+    )
 
 
 @pytest.mark.parametrize("protection", [False, True])

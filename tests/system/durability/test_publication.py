@@ -75,7 +75,7 @@ class Core:
         assert before(self.region.ctypes.data, record.ctypes.data)
 
     def publish(self) -> list[int]:
-        return [int(published_stage.take_publication(block.ctypes.data)) for block in self.blocks]
+        return [int(published_stage.pull_risk_flags(block.ctypes.data)) for block in self.blocks]
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, j
         assert np.array_equal(verdicts(core, judge, probe), seen), what
     flags = View(core.region).of(4, lay.FLAGS)
     assert flags & lay.KILLED_BY_MARGIN
-    assert flags & lay.KILLED_BY_HOUSE
+    assert flags & lay.KILLED_BY_OPERATOR
     news = probe[(probe["kind"] == 1) & (seen == 0)]
     assert len(news) > 20
     assert all(before(state, news[n : n + 1].ctypes.data) for n in range(len(news)))
@@ -230,7 +230,7 @@ def test_a_publication_takes_its_cycles(core: Core) -> None:
     ):
         core.command(what, value, **more)
         started = core.rtl.cycles
-        assert published_stage.take_publication(block) == 1
+        assert published_stage.pull_risk_flags(block) == 1
         assert core.rtl.cycles - started == most, what
 
 
@@ -256,7 +256,7 @@ def test_half_a_core_is_not_taken_for_the_whole() -> None:
         rules = make_rules(INSTRUMENTS, published_stage.with_all_participants(SETTINGS))
         block = published_stage.publication_block(state.ctypes.data, rules, SYMBOLS, SETTINGS, None)
         put()
-        while not published_stage.take_publication(block.ctypes.data):
+        while not published_stage.pull_risk_flags(block.ctypes.data):
             pass
         orders = probe.copy()
         validate_orders(orders, rules)

@@ -88,7 +88,7 @@ def tightened(stream, rng):
     people[:, lay.RATE_NS // 8] = rng.choice([0, 1, 7], len(people))
     people[:, lay.RATE_BURST // 8] = 3_000
     people[0, lay.FLAGS // 8] = lay.NAMES_SELF_TRADE
-    people[1, lay.FLAGS // 8] = lay.KILLED_BY_HOUSE
+    people[1, lay.FLAGS // 8] = lay.KILLED_BY_OPERATOR
     people[2:4, lay.LOSS_LIMIT // 8] = 20_000
     view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = 20_000
     rules[0, lay.DISTANCE_BPS // 8] = 30

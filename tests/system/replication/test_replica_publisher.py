@@ -25,7 +25,7 @@ from openoutcry.replica.jetstream import (
     Tail,
     acknowledged,
     messages,
-    when_led,
+    retry_until_leader,
 )
 from openoutcry.replica.link import Link, Message, connect, reach
 from openoutcry.replica.message import Kind, unpack
@@ -140,7 +140,7 @@ def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None
 def test_a_stream_of_another_make_is_refused(link: Link) -> None:
     stream = JetStream(link, "FOREIGN")
     config = stream._stream_config(1) | {"max_msgs": 5}
-    when_led(lambda: stream.call("STREAM.CREATE.OUTCRY-FOREIGN", config, BOUND_S))
+    retry_until_leader(lambda: stream.call("STREAM.CREATE.OUTCRY-FOREIGN", config, BOUND_S))
     with pytest.raises(ReplicaError, match=r"a foreign stream: its (num_replicas|max_msgs)"):
         stream.open()
 
@@ -388,7 +388,7 @@ def test_a_leader_that_was_just_elected_is_asked_again(
     append(writer, 2)
     drain(publisher)
     copier = Copier(cluster.access, "ELECTED", tmp_path / "copy")
-    when_led(copier.copy)
+    retry_until_leader(copier.copy)
     assert copier.copied.tip.last_seq == 20
     real, short = JetStream.tail, [True, True]
 
@@ -397,7 +397,7 @@ def test_a_leader_that_was_just_elected_is_asked_again(
         return replace(whole, last=0) if short and short.pop() else whole
 
     monkeypatch.setattr(JetStream, "tail", tail)
-    assert when_led(copier.copy) == 0
+    assert retry_until_leader(copier.copy) == 0
     assert short == []
     copier.close()
     publisher.close()
@@ -415,8 +415,8 @@ def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
         append(writer, 4)
         drain(publisher)
         copier = Copier(cluster.access, "COPY", folder)
-        when_led(copier.copy)  # as Copier.follow does: who does not answer is asked again
-        assert when_led(copier.copy) == 0
+        retry_until_leader(copier.copy)  # as Copier.follow does: who does not answer is asked again
+        assert retry_until_leader(copier.copy) == 0
         assert copier.copied.tip.last_seq == writer.written_seq
         copier.close()
     restore(folder, tmp_path / "restored")
@@ -437,7 +437,7 @@ def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
         restore(folder, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     copier = Copier(cluster.access, "COPY", folder)  # what is not whole is fetched again
-    when_led(copier.copy)
+    retry_until_leader(copier.copy)
     copier.close()
     assert path.read_bytes() == whole
     publisher.close()

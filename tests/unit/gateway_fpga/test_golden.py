@@ -62,14 +62,17 @@ def test_random_bytes_are_judged_like_any_order(noise: bytes) -> None:
 def test_good_orders_of_every_kind_pass() -> None:
     """A well-formed command of each kind and type has the verdict 0."""
     for kind, order_type in itertools.product(CommandKind, OrderType):
-        house = kind in (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)
-        assert verdict(make_order(kind=kind, order_type=order_type, participant=not house)) == set()
+        is_operator = kind in (CommandKind.TIME, CommandKind.PHASE, CommandKind.RISK)
+        assert (
+            verdict(make_order(kind=kind, order_type=order_type, participant=not is_operator))
+            == set()
+        )
 
 
 @pytest.mark.parametrize(
     "kind", [CommandKind.TIME, CommandKind.PHASE, CommandKind.MASS_CANCEL, CommandKind.RISK]
 )
-def test_what_is_the_houses_is_refused_from_anybody_else(kind: CommandKind) -> None:
+def test_what_only_the_operator_may_send_is_refused_from_a_participant(kind: CommandKind) -> None:
     """Time, phases, limits and a cancel of everybody's orders are participant 0's alone."""
     assert verdict(make_order(kind=kind, aux=1, participant=0)) == set()
     for participant in (1, 256, 65_535):

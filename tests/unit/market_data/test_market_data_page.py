@@ -9,7 +9,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.matcher import Engine
 from openoutcry.replay.core import Core
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.guard_layout import SECOND_NS
+from openoutcry.risk.protection_layout import SECOND_NS
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind

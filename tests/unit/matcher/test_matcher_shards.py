@@ -89,8 +89,8 @@ def test_the_shards_parts_of_the_state_are_the_whole(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_shard_is_the_references_shard(seed):
-    """Skipped commands, house commands and those of no instrument: event for event, and the same
-    state at the end."""
+    """Skipped commands, commands of the operator and those of no instrument: event for event, and
+    the same state at the end."""
     run = mixed(seed, 800)
     shard = ([index % 3 for index in range(len(run.instruments))], seed % 3)
     engine = Engine(run.instruments, run.order_capacity, shard=shard)

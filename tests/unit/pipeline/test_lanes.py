@@ -28,7 +28,7 @@ from openoutcry.wire.enums import CommandKind
 FLOOD = 64 * BURST
 TABLE = TOPOLOGY.without("journal").extended(
     rings=[
-        Ring("house", "order", 64, 64, 64, lane=OPERATOR_LANE),
+        Ring("operator", "order", 64, 64, 64, lane=OPERATOR_LANE),
         Ring("lane2", "order", 64, 64, 64, lane=2),
     ]
 )
@@ -37,7 +37,7 @@ TABLE = TOPOLOGY.without("journal").extended(
 
 @pytest.fixture
 def shared() -> Iterator[Shared]:
-    sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
+    sizes = {"lane": FLOOD, "operator": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
     memory = Shared(Geometry(sizes), TABLE)
     yield memory
     memory.unlink()
@@ -92,7 +92,7 @@ def test_a_trickling_lane_waits_for_one_burst_of_a_flooding_one(shared: Shared) 
 def test_lanes_that_all_flood_take_turns_of_a_burst(shared: Shared) -> None:
     """Equal shares, the operator's lane among them."""
     group = gateway(shared)
-    for lane, first in (("lane", 1), ("lane2", 1001), ("house", 2001)):
+    for lane, first in (("lane", 1), ("lane2", 1001), ("operator", 2001)):
         send(shared, lane, first, BURST)
     send(shared, "lane", 1 + BURST, BURST)
     taken = [step(group) for _ in range(4)]
@@ -109,7 +109,7 @@ def bumped() -> Iterator[Shared]:
     """As ``shared``, with the state of a core that has a speed bump."""
     instruments = GeneratedFlow("normal", 1, 1).instruments
     core = Core(instruments, 1024, hooks=DELAYED)
-    sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
+    sizes = {"lane": FLOOD, "operator": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
     memory = Shared(Geometry(sizes), TABLE, region_bytes=core.region_bytes)
     assert memory.region is not None
     memory.region[:] = core.fresh().region
@@ -132,7 +132,7 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     """Once the core has had all, a RELEASE of the operator's is sequenced, by the clock that stamps
     what comes, and only then; of no lane anything is lost by it."""
     group = gateway(bumped, DELAYED)
-    send(bumped, "house", 2001, 3)
+    send(bumped, "operator", 2001, 3)
     assert step(group) == 3
     offset = bumped.control[control.EPOCH_OFFSET]
     due = time.monotonic_ns() + offset + 20_000_000
@@ -147,13 +147,13 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     assert (release["participant"], release["error_code"], release["seq"]) == (0, 0, 4)
     assert due <= release["rx_ts_ns"] <= time.monotonic_ns() + offset
     assert bumped.lane_words(3, 2).tolist() == [3 << SHIFT | OPERATOR_LANE] * 2
-    assert bumped.lane_places() == {"lane": 0, "house": 3, "lane2": 0}
+    assert bumped.lane_places() == {"lane": 0, "operator": 3, "lane2": 0}
     core_is_at(bumped, 4)
     somebody_waits_until(bumped, speed_bump.NEVER)
     assert step(group) == 0
-    send(bumped, "house", 2004, 1)
+    send(bumped, "operator", 2004, 1)
     assert step(gateway(bumped, DELAYED)) == 1, "a gateway that is started again goes on"
-    assert bumped.lane_places()["house"] == 4
+    assert bumped.lane_places()["operator"] == 4
 
 
 def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
@@ -161,7 +161,7 @@ def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
     send(bumped, "lane2", 1, 1)
     assert step(group) == 1
     somebody_waits_until(bumped, time.monotonic_ns() + 3_600 * 10**9 + 2**61)
-    for lane in ("house", "lane2"):
+    for lane in ("operator", "lane2"):
         bumped.rings[lane].close()
     index = bumped.table.index
     bumped.control.set_stage(index["receive"], control.STAGE_DONE, 1)
@@ -192,7 +192,7 @@ def test_a_gateway_started_again_finds_every_lane_where_it_was(shared: Shared) -
     group = gateway(shared)
     send(shared, "lane", 1, 3 * BURST)
     send(shared, "lane2", 1001, 5)
-    send(shared, "house", 2001, 2)
+    send(shared, "operator", 2001, 2)
     for _ in range(4):
         step(group)
     cursors = {lane.name: shared.rings[lane.name].cursors["gateway"] for lane in TABLE.lanes}
@@ -223,14 +223,14 @@ def records(first: int, count: int):
 
 def test_the_journal_says_with_each_block_how_far_every_lane_had_come(tmp_path) -> None:
     """In the block itself: the note of the block that has a sequence, also across segments."""
-    counts = LaneCounts(TABLE, {"lane": 0, "house": 0, "lane2": 0})
+    counts = LaneCounts(TABLE, {"lane": 0, "operator": 0, "lane2": 0})
     with Journal.create(tmp_path / "j", {}, segment_bytes=3 * 4096) as writer:
         for first, number in ((1, 1), (11, 2), (21, 1), (31, 0)):
             words = np.arange(first, first + 10) << SHIFT | number
             writer.append(first, [records(first, 10)], 10, 0, note=counts.after(words))
-    assert note_at(tmp_path / "j", 1)["lanes"] == {"lane": 10, "house": 0, "lane2": 0}
-    assert journaled_lanes([tmp_path / "j"], TABLE, 20) == {"lane": 10, "house": 0, "lane2": 20}
-    assert journaled_lanes([tmp_path / "j"], TABLE, 40) == {"lane": 30, "house": 40, "lane2": 20}
+    assert note_at(tmp_path / "j", 1)["lanes"] == {"lane": 10, "operator": 0, "lane2": 0}
+    assert journaled_lanes([tmp_path / "j"], TABLE, 20) == {"lane": 10, "operator": 0, "lane2": 20}
+    assert journaled_lanes([tmp_path / "j"], TABLE, 40) == {"lane": 30, "operator": 40, "lane2": 20}
     assert [len(orders) for _, orders in JournalReader(tmp_path / "j").chunks()] == [10] * 4
     with pytest.raises(JournalError, match="does not hold sequence 41"):
         journaled_lanes([tmp_path / "j"], TABLE, 41)

@@ -38,7 +38,7 @@ def test_any_number_of_matchers_says_what_one_does(
     same(result, one)
     assert result["replay"]["equal"] is True
     view = View(recover(journal).engine.region)
-    assert view.word(lay.MEETINGS) > 200
+    assert view.word(lay.REBALANCES) > 200
     refusals = [part.word(lay.REFUSALS) for part in view.partitions]
     assert sum(refusal > 20 for refusal in refusals) >= 4, refusals
 
@@ -50,12 +50,13 @@ def test_more_matchers_than_partitions_are_refused(partitions: int) -> None:
 
 
 def test_who_waits_for_another_shard_is_not_stalled() -> None:
-    """All but one have come to the first command that is a meeting: only that one is looked for."""
+    """All but one have come to the first command that is a rebalance point: only that one is looked
+    for."""
     run_options = options(3, topology="inline", durability="none")
     table = run_options.wiring.for_durability("none")
     (orders,) = run_options.source.chunks() if run_options.source else ()
     shared = Shared(
-        geometry("inline", "none", table), table, meeting_bytes=run_options.core.meeting_bytes(3)
+        geometry("inline", "none", table), table, exchange_bytes=run_options.core.exchange_bytes(3)
     )
     try:
         shared.preload([orders], 100, 100)

@@ -2,7 +2,7 @@
 
 from openoutcry.replica.actions import MS, Fetch, Lease, Publish, Release, Stopped, Timing
 from openoutcry.replica.chain import Tip
-from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.message import GENESIS, NO_CHECK, Blocks, Kind, Message
 from openoutcry.replica.primary import Primary
 from openoutcry.replica.simulated_stream import simulated_seal
@@ -13,10 +13,10 @@ LEASE = Lease("a/1", 1, 1)
 
 def leading():
     """A primary in epoch 1 whose lease was asked for at 0."""
-    keeper = Keeper(Lease("a/1", 1, 0), 1, TIMING)
-    keeper.write(0, 1)
-    keeper.written(keeper.lease, 2)
-    primary = Primary(Tip(1, 1, 11, 1, 0, 7), keeper, simulated_seal)
+    lease_holder = LeaseHolder(Lease("a/1", 1, 0), 1, TIMING)
+    lease_holder.write(0, 1)
+    lease_holder.written(lease_holder.lease, 2)
+    primary = Primary(Tip(1, 1, 11, 1, 0, 7), lease_holder, simulated_seal)
     primary.begin(0)
     return primary
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from openoutcry.matcher import Engine, ReferenceEngine
-from openoutcry.risk import guard_layout
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
@@ -73,7 +73,7 @@ def other_pauses(core):
     for price in (950, 971):
         core.send(f"NEW id=90 SELL 1@{price} p5 sym=BB")
         core.send(f"NEW id=91 BUY 1@{price} p6 sym=BB")
-    assert core.view.guard.of(0, guard_layout.STATE) == guard_layout.PAUSED
+    assert core.view.protection.of(0, protection_layout.STATE) == protection_layout.PAUSED
 
 
 def market_breaks(core):
@@ -85,7 +85,7 @@ def market_breaks(core):
         core.send(f"NEW id=91 BUY 1@{price} p6 sym=BB")
         if day:
             core.set(Setting.TRADING_DAY, day, symbol=b"", second=10**15)
-    assert core.view.guard.of(0, guard_layout.WHY) == guard_layout.BY_MARKET
+    assert core.view.protection.of(0, protection_layout.WHY) == protection_layout.BY_MARKET
 
 
 def limit_state_ends(core):
@@ -97,7 +97,7 @@ def limit_state_ends(core):
     core.send("NEW id=91 BUY 1@1000 p6 sym=BB")
     core.send("NEW id=92 BUY 1@1050 p6 sym=BB")
     core.send(f"TIME {15 * S}")
-    assert core.view.guard.of(0, guard_layout.STATE) == guard_layout.PAUSED
+    assert core.view.protection.of(0, protection_layout.STATE) == protection_layout.PAUSED
 
 
 def halted(core):
@@ -192,14 +192,14 @@ def test_a_pause_by_its_own_trade_holds_from_the_next_command():
         "NEW id=5 BUY 1@971 p1",
     ):
         core.send(line)
-    assert core.view.guard.of(0, guard_layout.STATE) == guard_layout.PAUSED
+    assert core.view.protection.of(0, protection_layout.STATE) == protection_layout.PAUSED
     (event,) = core.send("CANCEL id=2 p2")
     assert event["kind"] == EventKind.CANCELLED
     core.send("PHASE HALT")
     core.send(f"TIME {400 * S}")
     core.send("PHASE VOLATILITY_AUCTION")
     events = core.send("PHASE CONTINUOUS")
-    assert core.view.guard.of(0, guard_layout.STATE) == guard_layout.NORMAL
+    assert core.view.protection.of(0, protection_layout.STATE) == protection_layout.NORMAL
     assert trades(events) == 1
 
 

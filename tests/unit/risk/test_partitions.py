@@ -14,7 +14,7 @@ from openoutcry.risk.partitioned import divide, joined, keep, partition_numbers,
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
-from tests.oracles.risk.partitions import dealt
+from tests.oracles.risk.partitions import allocated
 from tests.support.risk.partitions import time
 from tests.support.risk.risk_core import bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
@@ -27,9 +27,9 @@ amounts = st.one_of(st.integers(0, 40), st.integers(0, LARGEST // 8))
 @given(st.lists(amounts, min_size=2, max_size=8), st.one_of(amounts, st.just(NO_LIMIT)))
 def test_parts_are_dealt_as_the_plain_rule_says_and_add_up(used, limit):
     rows = np.array([used, [0] * len(used)], np.int64).T.copy()
-    kernels.deal(rows.ctypes.data, 16, len(used), 0, 8, limit, -5)
+    kernels.allocate(rows.ctypes.data, 16, len(used), 0, 8, limit, -5)
     parts = rows[:, 1].tolist()
-    assert parts == dealt(limit, used, -5)
+    assert parts == allocated(limit, used, -5)
     if limit != NO_LIMIT and sum(used) <= limit:
         assert sum(parts) == limit
         assert all(part >= use for part, use in zip(parts, used, strict=True))

@@ -9,8 +9,8 @@ velocity logic."""
 import numpy as np
 import pytest
 
-from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import PauseCause, Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire.enums import EventKind, Phase, Reason, Side
@@ -57,18 +57,18 @@ def test_the_reference_is_the_mean_of_five_minutes_and_renewed_from_one_percent(
     is 1 % away or more, and 30 s after the one before at the earliest."""
     market = banded(1_000)
     market.trade(1_018, OPEN + 31 * S)  # mean 1009: 0.9 %
-    assert market.word(guard_layout.REFERENCE) == 1_000
+    assert market.word(protection_layout.REFERENCE) == 1_000
     market.trade(1_012, OPEN + 32 * S)  # mean 1010: 1 %
-    assert market.word(guard_layout.REFERENCE) == 1_010
+    assert market.word(protection_layout.REFERENCE) == 1_010
     assert market.bands == (959, 1_061)
     market.trade(1_060, OPEN + 61 * S)  # mean 1022.5, but 29 s later
-    assert market.word(guard_layout.REFERENCE) == 1_010
+    assert market.word(protection_layout.REFERENCE) == 1_010
     market.time(OPEN + 62 * S)
-    assert market.word(guard_layout.REFERENCE) == 1_023
+    assert market.word(protection_layout.REFERENCE) == 1_023
     # After five minutes only what is younger counts.
     market.trade(1_060, OPEN + 62 * S + 5 * M)
-    assert market.word(guard_layout.REFERENCE) == 1_060
-    assert market.word(guard_layout.TRADES) == 1
+    assert market.word(protection_layout.REFERENCE) == 1_060
+    assert market.word(protection_layout.TRADES) == 1
 
 
 def test_limit_state_pause_and_auction():
@@ -76,33 +76,37 @@ def test_limit_state_pause_and_auction():
     auction, whose price is the new reference.  While it pauses cancels are taken, nothing else."""
     market = banded(1_000, at=10 * H)
     market.new(Side.BUY, 900, qty=3)
-    assert market.word(guard_layout.STATE) == guard_layout.NORMAL
+    assert market.word(protection_layout.STATE) == protection_layout.NORMAL
     market.new(Side.SELL, 950, 2)
     offer = market.ids
     market.time(10 * H + 15 * S - 1)
-    assert market.word(guard_layout.STATE) == guard_layout.LIMIT_STATE
+    assert market.word(protection_layout.STATE) == protection_layout.LIMIT_STATE
     market.again()
     market.time(10 * H + 15 * S)
-    assert market.decided(guard_layout.PAUSE) == [(guard_layout.PAUSE, guard_layout.BY_BANDS)]
+    assert market.decided(protection_layout.PAUSE) == [
+        (protection_layout.PAUSE, protection_layout.BY_BANDS)
+    ]
     assert market.new(Side.BUY, 1_000) == {"HALTED"}
     (cancelled,) = market.cancel(offer, who=2)
     assert cancelled["kind"] == EventKind.CANCELLED
     market.phase(Phase.HALT)
     market.again()
     market.time(10 * H + 15 * S + 5 * M - 1)
-    assert market.word(guard_layout.STATE) == guard_layout.PAUSED
+    assert market.word(protection_layout.STATE) == protection_layout.PAUSED
     market.time(10 * H + 15 * S + 5 * M)
-    assert market.word(guard_layout.STATE) == guard_layout.DUE
+    assert market.word(protection_layout.STATE) == protection_layout.DUE
     assert market.new(Side.BUY, 1_000) == {"HALTED"}
     market.phase(Phase.VOLATILITY_AUCTION)
     assert market.trade(940) == set()
     market.phase(Phase.CONTINUOUS)
-    assert market.word(guard_layout.STATE) == guard_layout.NORMAL
+    assert market.word(protection_layout.STATE) == protection_layout.NORMAL
     assert market.bands == (893, 987)
-    assert market.decided(guard_layout.REOPEN, guard_layout.CALL, guard_layout.OPENED) == [
-        (guard_layout.REOPEN, 0),
-        (guard_layout.CALL, 0),
-        (guard_layout.OPENED, 940),
+    assert market.decided(
+        protection_layout.REOPEN, protection_layout.CALL, protection_layout.OPENED
+    ) == [
+        (protection_layout.REOPEN, 0),
+        (protection_layout.CALL, 0),
+        (protection_layout.OPENED, 940),
     ]
 
 
@@ -115,9 +119,11 @@ def test_a_limit_state_that_ends_in_time_is_no_pause():
     market.time(now + 16 * S)
     market.new(Side.BUY, 1_050)
     market.time(now + 31 * S - 1)
-    assert market.decided(guard_layout.PAUSE) == []
+    assert market.decided(protection_layout.PAUSE) == []
     market.time(now + 31 * S)
-    assert market.decided(guard_layout.PAUSE) == [(guard_layout.PAUSE, guard_layout.BY_BANDS)]
+    assert market.decided(protection_layout.PAUSE) == [
+        (protection_layout.PAUSE, protection_layout.BY_BANDS)
+    ]
 
 
 def test_a_trade_outside_of_the_bands_pauses_at_once():
@@ -127,7 +133,9 @@ def test_a_trade_outside_of_the_bands_pauses_at_once():
     market.set(Setting.LULD, 100)
     assert market.bands == (990, 1_010)
     market.new(Side.SELL, 1_000, 2)
-    assert market.decided(guard_layout.PAUSE) == [(guard_layout.PAUSE, guard_layout.BY_BANDS)]
+    assert market.decided(protection_layout.PAUSE) == [
+        (protection_layout.PAUSE, protection_layout.BY_BANDS)
+    ]
 
 
 def test_static_bands_narrow_the_dynamic_ones():
@@ -137,13 +145,13 @@ def test_static_bands_narrow_the_dynamic_ones():
     assert market.bands == (970, 1_030)
     market.set(Setting.RENEWAL, 0)
     market.trade(1_030, OPEN + S)
-    assert market.word(guard_layout.REFERENCE) == 1_015
+    assert market.word(protection_layout.REFERENCE) == 1_015
     assert market.bands == (970, 1_030)
     market.set(Setting.STATIC_BAND, 0)
     assert market.bands == (964, 1_066)
     assert not market.set(Setting.BANDS, 2_000, second=1)  # the protection makes them
     market.set(Setting.LULD, 0)
-    assert market.bands == (-guard_layout.NEVER, guard_layout.NEVER)
+    assert market.bands == (-protection_layout.NEVER, protection_layout.NEVER)
     assert market.set(Setting.BANDS, 2_000, second=1)
 
 
@@ -155,11 +163,11 @@ def test_a_volatility_halt_is_by_more_than_its_share_in_five_minutes(price, halt
     market.set(Setting.VOLATILITY, 1_000, second=300)
     market.trade(1_000, 10 * H)
     market.trade(price, 10 * H + 299 * S)
-    assert market.decided(guard_layout.PAUSE) == (
-        [(guard_layout.PAUSE, guard_layout.BY_VOLATILITY)] if halts else []
+    assert market.decided(protection_layout.PAUSE) == (
+        [(protection_layout.PAUSE, protection_layout.BY_VOLATILITY)] if halts else []
     )
     assert market.new(Side.BUY, 1) == ({"HALTED"} if halts else set())
-    assert not halts or market.word(guard_layout.UNTIL_NS) == 10 * H + 299 * S + 5 * M
+    assert not halts or market.word(protection_layout.UNTIL_NS) == 10 * H + 299 * S + 5 * M
 
 
 @pytest.mark.parametrize(
@@ -171,8 +179,8 @@ def test_velocity_is_ticks_in_a_time(later, moved, halts):
     market.set(Setting.VELOCITY, 20, second=10)
     market.trade(1_000, 10 * H)
     market.trade(1_000 + moved, 10 * H + later * S)
-    assert market.decided(guard_layout.PAUSE) == (
-        [(guard_layout.PAUSE, guard_layout.BY_VELOCITY)] if halts else []
+    assert market.decided(protection_layout.PAUSE) == (
+        [(protection_layout.PAUSE, protection_layout.BY_VELOCITY)] if halts else []
     )
 
 
@@ -184,9 +192,9 @@ def test_a_group_pauses_together():
     for symbol in (b"A", b"B", b"C"):
         market.trade(1_000, 10 * H, symbol)
     market.trade(1_021)
-    assert market.decided(guard_layout.PAUSE) == [
-        (guard_layout.PAUSE, guard_layout.BY_VELOCITY),
-        (guard_layout.PAUSE, guard_layout.BY_GROUP),
+    assert market.decided(protection_layout.PAUSE) == [
+        (protection_layout.PAUSE, protection_layout.BY_VELOCITY),
+        (protection_layout.PAUSE, protection_layout.BY_GROUP),
     ]
     assert [market.new(Side.BUY, 900, symbol=one) for one in (b"A", b"B", b"C")] == [
         {"HALTED"},
@@ -215,12 +223,12 @@ def index_of(close, count=1, levels=US, cut_off=15 * H + 25 * M):
 
 def fall(market, price, at):
     """The levels that fire; then the market opens again, if it may."""
-    before = market.guard.word(guard_layout.LOGGED)
+    before = market.protection.word(protection_layout.LOGGED)
     market.trade(price, at)
     levels = [
         value
-        for kind, _, _, value in market.guard.logged(before)
-        if kind == guard_layout.MARKET_HALT
+        for kind, _, _, value in market.protection.logged(before)
+        if kind == protection_layout.MARKET_HALT
     ]
     if levels:
         assert market.new(Side.BUY, price) == {"HALTED"}
@@ -233,23 +241,29 @@ def test_the_four_market_wide_halts_of_march_2020(close, level_1, at):
     """9, 12, 16 and 18 March 2020: 7 % below the previous close, 15 minutes."""
     market = index_of(close)
     market.trade(level_1 + 1, at)
-    assert market.decided(guard_layout.MARKET_HALT) == []
+    assert market.decided(protection_layout.MARKET_HALT) == []
     market.trade(level_1, at)
-    assert market.decided(guard_layout.MARKET_HALT) == [(guard_layout.MARKET_HALT, 1)]
+    assert market.decided(protection_layout.MARKET_HALT) == [(protection_layout.MARKET_HALT, 1)]
     market.phase(Phase.HALT)
     market.time(at + 15 * M - 1)
-    assert (market.word(guard_layout.STATE), market.guard.word(guard_layout.MARKET_UNTIL_NS)) == (
-        guard_layout.PAUSED,
+    assert (
+        market.word(protection_layout.STATE),
+        market.protection.word(protection_layout.MARKET_UNTIL_NS),
+    ) == (
+        protection_layout.PAUSED,
         at + 15 * M,
     )
     market.time(at + 15 * M)
-    assert (market.word(guard_layout.STATE), market.guard.word(guard_layout.MARKET_UNTIL_NS)) == (
-        guard_layout.DUE,
+    assert (
+        market.word(protection_layout.STATE),
+        market.protection.word(protection_layout.MARKET_UNTIL_NS),
+    ) == (
+        protection_layout.DUE,
         0,
     )
     market.reopen()
     assert market.trade(level_1 - 1, at + 16 * M) == set()
-    assert market.decided(guard_layout.MARKET_HALT) == [(guard_layout.MARKET_HALT, 1)]
+    assert market.decided(protection_layout.MARKET_HALT) == [(protection_layout.MARKET_HALT, 1)]
 
 
 def test_each_level_once_a_day_and_the_third_closes():
@@ -265,7 +279,7 @@ def test_each_level_once_a_day_and_the_third_closes():
     assert fall(market, 80_000, 12 * H + M) == [3]
     # For the day: no call opens it again.
     assert market.new(Side.BUY, 80_000) == {"HALTED"}
-    assert market.word(guard_layout.UNTIL_NS) == guard_layout.NEVER
+    assert market.word(protection_layout.UNTIL_NS) == protection_layout.NEVER
     market.phase(Phase.CLOSED)
     assert not market.set(Setting.TRADING_DAY, 1, second=40 * H)
     assert market.set(Setting.TRADING_DAY, 2, second=40 * H)
@@ -308,7 +322,7 @@ def test_the_index_is_of_all_its_instruments():
     market.set(Setting.INDEX_WEIGHT, 1, symbol=b"B")
     market.trade(720, 10 * H)
     market.again()
-    assert market.decided(guard_layout.MARKET_HALT) == [(guard_layout.MARKET_HALT, 2)]
+    assert market.decided(protection_layout.MARKET_HALT) == [(protection_layout.MARKET_HALT, 2)]
     assert [market.new(Side.BUY, 1, symbol=one) for one in (b"A", b"B", b"C")] == [{"HALTED"}] * 3
 
 
@@ -319,7 +333,7 @@ def test_without_a_close_of_each_there_is_no_index():
         market.set(Setting.INDEX_WEIGHT, 1, symbol=symbol)
     market.trade(1_000, 10 * H)
     market.trade(100)
-    assert market.decided(guard_layout.MARKET_HALT) == []
+    assert market.decided(protection_layout.MARKET_HALT) == []
 
 
 @pytest.mark.parametrize(
@@ -356,8 +370,10 @@ def test_prices_at_the_edge_and_time_at_its_end():
     market.time(2**63 - 1)
     market.trade(10**9)
     market.trade(1)
-    assert market.decided(guard_layout.PAUSE) == [(guard_layout.PAUSE, guard_layout.BY_VOLATILITY)]
-    assert market.word(guard_layout.UNTIL_NS) == 2**63 - 1
+    assert market.decided(protection_layout.PAUSE) == [
+        (protection_layout.PAUSE, protection_layout.BY_VOLATILITY)
+    ]
+    assert market.word(protection_layout.UNTIL_NS) == 2**63 - 1
     free = Market()
     free.view.instruments[0, lay.BOUND // 8] = 2**30 + 1
     assert not free.set(Setting.LULD, 500)
@@ -379,7 +395,7 @@ def test_a_call_that_is_put_off_begins_again():
     market.set(Setting.VOLATILITY, 500, second=300)
     market.trade(1_000, H)
     market.trade(1_060)
-    assert market.word(guard_layout.STATE) == guard_layout.PAUSED
+    assert market.word(protection_layout.STATE) == protection_layout.PAUSED
     market.time(H + 5 * M)
     market.phase(Phase.VOLATILITY_AUCTION)
     market.new(Side.SELL, 1_200, 2)
@@ -390,13 +406,13 @@ def test_a_call_that_is_put_off_begins_again():
         Reason.AUCTION_EXTENDED,
         Phase.VOLATILITY_AUCTION,
     )
-    assert (market.word(guard_layout.STATE), market.word(guard_layout.SINCE_NS)) == (
-        guard_layout.CALLING,
+    assert (market.word(protection_layout.STATE), market.word(protection_layout.SINCE_NS)) == (
+        protection_layout.CALLING,
         H + 6 * M,
     )
     assert (put_off["order_id"], put_off["leaves_lots"]) == (PauseCause.VOLATILITY, 0)
     market.phase(Phase.CONTINUOUS)
-    assert market.word(guard_layout.STATE) == guard_layout.NORMAL
+    assert market.word(protection_layout.STATE) == protection_layout.NORMAL
 
 
 def test_events_say_why_and_where_the_levels_are():

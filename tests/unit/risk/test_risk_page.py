@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 from tests import ROOT
@@ -109,9 +109,12 @@ def protection_line(market, words):
             return market.new(Side[side], int(price), symbol=symbol.encode())
         case ["STANDS", symbol]:
             index = "ABC".index(symbol)
-            low, high = market.word(guard_layout.LOW, index), market.word(guard_layout.HIGH, index)
-            bands = f" {low} {high}" if high != guard_layout.NEVER else ""
-            return STATES[market.word(guard_layout.STATE, index)] + bands
+            low, high = (
+                market.word(protection_layout.LOW, index),
+                market.word(protection_layout.HIGH, index),
+            )
+            bands = f" {low} {high}" if high != protection_layout.NEVER else ""
+            return STATES[market.word(protection_layout.STATE, index)] + bands
         case _:
             raise AssertionError(words)
     return None

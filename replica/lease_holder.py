@@ -7,7 +7,7 @@ from openoutcry.replica.actions import Action, Lease, ReadLease, Timing, WriteLe
 MAX_UNANSWERED = 16
 
 
-class Keeper:
+class LeaseHolder:
     """One holder's lease in one epoch.  ``until_ns`` is when it ends by the holder's own clock if
     nothing more is granted; ``lost`` says in words that another has it."""
 

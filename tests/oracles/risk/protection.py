@@ -67,8 +67,8 @@ class Watched:
         return [price for at, price in self.trades if second - at < min(seconds, 300)]
 
 
-class PlainGuard:
-    """As the kernels of ``protection.py`` and ``guard.py``."""
+class PlainProtection:
+    """As the kernels of ``protection.py`` and ``protection_rules.py``."""
 
     def __init__(self, risk: "Reference", phases: list[int]) -> None:
         self.risk = risk

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
+from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.calendar import (
@@ -27,11 +27,11 @@ from openoutcry.wire.enums import CommandKind, Phase
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
-    guard_layout.BY_BANDS: "price bands",
-    guard_layout.BY_VOLATILITY: "volatility",
-    guard_layout.BY_VELOCITY: "velocity",
-    guard_layout.BY_MARKET: "the market-wide breaker",
-    guard_layout.BY_GROUP: "one that it halts together with",
+    protection_layout.BY_BANDS: "price bands",
+    protection_layout.BY_VOLATILITY: "volatility",
+    protection_layout.BY_VELOCITY: "velocity",
+    protection_layout.BY_MARKET: "the market-wide breaker",
+    protection_layout.BY_GROUP: "one that it halts together with",
 }
 STATES = ("normal", "limit state", "paused", "paused", "re-opening auction")
 
@@ -40,7 +40,7 @@ def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
     return command(CommandKind.PHASE, symbol=symbol.encode(), aux=phase)
 
 
-class MarketGuard:
+class ProtectionTimer:
     """For one run of a venue whose journal has protection."""
 
     def __init__(self, file: VenueFile, symbols: list[str], note: Callable[[str], None]) -> None:
@@ -55,12 +55,12 @@ class MarketGuard:
 
     def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
         """The command by which a trading day begins; None if it has."""
-        assert view.guard is not None
-        self.decisions_told = view.guard.word(guard_layout.LOGGED)
+        assert view.protection is not None
+        self.decisions_told = view.protection.word(protection_layout.LOGGED)
         calendar = self.file.calendar
         day = calendar.current_or_next(now_ns)
         number = int(day.day.strftime("%Y%m%d"))
-        if day.begin_ns > now_ns or number <= view.guard.word(guard_layout.DAY):
+        if day.begin_ns > now_ns or number <= view.protection.word(protection_layout.DAY):
             return None
         cut_off_ns = moment_ns(calendar.zone, day.day, self.file.risk.cut_off_s)
         return setting(Setting.TRADING_DAY, number, second=cut_off_ns)
@@ -74,17 +74,20 @@ class MarketGuard:
         put: Put,
     ) -> None:
         """Ask for the phases that what is in the core needs; ``halted``: by the operator."""
-        assert view.guard is not None
+        assert view.protection is not None
         for index, symbol in enumerate(self.symbols):
-            state, phase = view.guard.of(index, guard_layout.STATE), operator_lane.phases[symbol]
-            if state == guard_layout.PAUSED:
+            state, phase = (
+                view.protection.of(index, protection_layout.STATE),
+                operator_lane.phases[symbol],
+            )
+            if state == protection_layout.PAUSED:
                 self._pause(view, index, symbol, phase, put)
-            elif state == guard_layout.DUE and symbol not in halted:
+            elif state == protection_layout.DUE and symbol not in halted:
                 self._call(view, index, symbol, expected(symbol), put)
-            elif state == guard_layout.CALLING:
+            elif state == protection_layout.CALLING:
                 call = (
-                    view.guard.of(index, guard_layout.PAUSED_TIMES),
-                    view.guard.of(index, guard_layout.SINCE_NS),
+                    view.protection.of(index, protection_layout.PAUSED_TIMES),
+                    view.protection.of(index, protection_layout.SINCE_NS),
                 )
                 opened, calendar_phase = self.opened.get(symbol, (0, 0)), expected(symbol)
                 was_put_off = opened[0] == call[0] and opened != call
@@ -96,8 +99,8 @@ class MarketGuard:
 
     def _call(self, view: View, index: int, symbol: str, calendar_phase: Phase, put: Put) -> None:
         """The re-opening auction, once a pause; or what the calendar has instead by now."""
-        assert view.guard is not None
-        pause = view.guard.of(index, guard_layout.PAUSED_TIMES)
+        assert view.protection is not None
+        pause = view.protection.of(index, protection_layout.PAUSED_TIMES)
         if self.called.get(symbol) != pause:
             self.called[symbol] = pause
             trades = calendar_phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
@@ -105,79 +108,88 @@ class MarketGuard:
 
     def _has_called(self, view: View, index: int) -> bool:
         """Whether the call has been as long as it should, in sequenced time."""
-        assert view.guard is not None
-        until_ns = view.guard.of(index, guard_layout.SINCE_NS) + view.guard.of(
-            index, guard_layout.CALL_NS
+        assert view.protection is not None
+        until_ns = view.protection.of(index, protection_layout.SINCE_NS) + view.protection.of(
+            index, protection_layout.CALL_NS
         )
         return view.word(lay.NOW_NS) >= until_ns
 
     def _pause(self, view: View, index: int, symbol: str, phase: Phase, put: Put) -> None:
-        assert view.guard is not None
-        by_market = view.guard.of(index, guard_layout.WHY) == guard_layout.BY_MARKET
-        if by_market and view.guard.word(guard_layout.MARKET_UNTIL_NS) == guard_layout.NEVER:
+        assert view.protection is not None
+        by_market = view.protection.of(index, protection_layout.WHY) == protection_layout.BY_MARKET
+        if (
+            by_market
+            and view.protection.word(protection_layout.MARKET_UNTIL_NS) == protection_layout.NEVER
+        ):
             if phase is not Phase.CLOSED:
                 put(phase_of(symbol, Phase.CLOSED))
         elif phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) or (
             by_market and phase in CALL_PHASES
         ):
             put(phase_of(symbol, Phase.HALT))
-            if view.guard.of(index, guard_layout.CANCEL_RESTING):
+            if view.protection.of(index, protection_layout.CANCEL_RESTING):
                 put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
 
     def permits(self, view: View, calendar_command: Command) -> bool:
         """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
         that of the whole market with the day only."""
-        assert view.guard is not None
+        assert view.protection is not None
         index = self.symbols.index(calendar_command.symbol)
         state, closed = (
-            view.guard.of(index, guard_layout.STATE),
+            view.protection.of(index, protection_layout.STATE),
             calendar_command.phase is Phase.CLOSED,
         )
         calls = calendar_command.phase in CALL_PHASES
-        if view.guard.word(guard_layout.MARKET_UNTIL_NS) != 0:
+        if view.protection.word(protection_layout.MARKET_UNTIL_NS) != 0:
             return closed
-        if state == guard_layout.PAUSED:
+        if state == protection_layout.PAUSED:
             return closed or (
-                calls and view.guard.of(index, guard_layout.WHY) != guard_layout.BY_MARKET
+                calls
+                and view.protection.of(index, protection_layout.WHY) != protection_layout.BY_MARKET
             )
-        if state in (guard_layout.DUE, guard_layout.CALLING):
+        if state in (protection_layout.DUE, protection_layout.CALLING):
             return closed or (calls and calendar_command.phase is not Phase.PRE_OPEN)
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
         """Whether the call of this instrument, which somebody else begins now, ends by ``look``."""
-        assert view.guard is not None
+        assert view.protection is not None
         index = self.symbols.index(symbol)
-        if view.guard.of(index, guard_layout.STATE) not in (guard_layout.PAUSED, guard_layout.DUE):
+        if view.protection.of(index, protection_layout.STATE) not in (
+            protection_layout.PAUSED,
+            protection_layout.DUE,
+        ):
             return False
-        self.called[symbol] = view.guard.of(index, guard_layout.PAUSED_TIMES)
+        self.called[symbol] = view.protection.of(index, protection_layout.PAUSED_TIMES)
         return True
 
     def _tell(self, view: View) -> None:
-        assert view.guard is not None
-        for kind, index, _, value in view.guard.logged(self.decisions_told):
+        assert view.protection is not None
+        for kind, index, _, value in view.protection.logged(self.decisions_told):
             self.decisions_told += 1
-            if kind == guard_layout.MARKET_HALT:
+            if kind == protection_layout.MARKET_HALT:
                 self.note(
                     f"the index is down by level {value} of the breaker: the market "
                     f"{'closes' if value == 3 else 'halts'}"
                 )
-            elif kind == guard_layout.PAUSE:
+            elif kind == protection_layout.PAUSE:
                 self.note(f"{self.symbols[index]} pauses: {WHY[value]}")
-            elif kind == guard_layout.LIMIT:
+            elif kind == protection_layout.LIMIT:
                 self.note(f"{self.symbols[index]} is in a limit state")
-            elif kind == guard_layout.OPENED:
+            elif kind == protection_layout.OPENED:
                 self.note(f"{self.symbols[index]} trades again")
-        self.decisions_told = max(self.decisions_told, view.guard.word(guard_layout.LOGGED))
+        self.decisions_told = max(
+            self.decisions_told, view.protection.word(protection_layout.LOGGED)
+        )
 
     def status(self, view: View) -> dict[str, Any]:
         """What is not as always, by symbol, and the breaker's level."""
-        assert view.guard is not None
+        assert view.protection is not None
         states = {
-            symbol: view.guard.of(index, guard_layout.STATE)
+            symbol: view.protection.of(index, protection_layout.STATE)
             for index, symbol in enumerate(self.symbols)
         }
         return {
             "protection": {symbol: STATES[state] for symbol, state in states.items() if state},
-            "breaker_level": view.guard.word(guard_layout.LEVEL_FIRED),
+            "breaker_level": view.protection.word(protection_layout.LEVEL_FIRED),
         }

@@ -11,11 +11,11 @@ from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side
 from tests.support.operations.alarm_looks import Looks
 from tests.support.venue.floor import InlineFloor
-from tests.support.venue.guarded import TEXT, protections
+from tests.support.venue.protected import TEXT, protections
 from tests.support.venue.venue_floor import gateway_refusal, kinds, order
 
 
-class Guarded(InlineFloor):
+class ProtectedFloor(InlineFloor):
     ids = 100
 
     def at(self, moment: str) -> None:
@@ -43,9 +43,9 @@ class Guarded(InlineFloor):
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory):
-    guarded_market = Guarded(tmp_path_factory.mktemp("guarded"), TEXT)
-    yield guarded_market
-    guarded_market.close()
+    protected_market = ProtectedFloor(tmp_path_factory.mktemp("protected"), TEXT)
+    yield protected_market
+    protected_market.close()
 
 
 def test_a_limit_state_becomes_a_pause_over_restarts(market) -> None:

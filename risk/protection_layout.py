@@ -27,7 +27,7 @@ SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
 
 
-class Guard(Layout, size_bytes=2176):
+class ProtectionHeader(Layout, size_bytes=2176):
     """The header of the protection's block."""
 
     quotes_at: int = i64("offset of the instruments' best prices")
@@ -47,25 +47,25 @@ class Guard(Layout, size_bytes=2176):
     log_at: int = area(2048, "the last decisions, LOG_ENTRIES entries", at=128)
 
 
-HEADER_BYTES = Guard.size_bytes
-QUOTES_AT = Guard.offset("quotes_at")
-ROWS_AT = Guard.offset("rows_at")
-DAY = Guard.offset("day")
-CUT_OFF_NS = Guard.offset("cut_off_ns")
-LEVEL_FIRED = Guard.offset("level_fired")
-MARKET_UNTIL_NS = Guard.offset("market_until_ns")
-LOGGED = Guard.offset("logged")
-PAUSES = Guard.offset("pauses")
-LEVEL_1_BPS = Guard.offset("level_1_bps")
-LEVEL_2_BPS = Guard.offset("level_2_bps")
-LEVEL_3_BPS = Guard.offset("level_3_bps")
-HALT_1_NS = Guard.offset("halt_1_ns")
-HALT_2_NS = Guard.offset("halt_2_ns")
-INDEXED = Guard.offset("indexed")
-LOG_AT = Guard.offset("log_at")
+HEADER_BYTES = ProtectionHeader.size_bytes
+QUOTES_AT = ProtectionHeader.offset("quotes_at")
+ROWS_AT = ProtectionHeader.offset("rows_at")
+DAY = ProtectionHeader.offset("day")
+CUT_OFF_NS = ProtectionHeader.offset("cut_off_ns")
+LEVEL_FIRED = ProtectionHeader.offset("level_fired")
+MARKET_UNTIL_NS = ProtectionHeader.offset("market_until_ns")
+LOGGED = ProtectionHeader.offset("logged")
+PAUSES = ProtectionHeader.offset("pauses")
+LEVEL_1_BPS = ProtectionHeader.offset("level_1_bps")
+LEVEL_2_BPS = ProtectionHeader.offset("level_2_bps")
+LEVEL_3_BPS = ProtectionHeader.offset("level_3_bps")
+HALT_1_NS = ProtectionHeader.offset("halt_1_ns")
+HALT_2_NS = ProtectionHeader.offset("halt_2_ns")
+INDEXED = ProtectionHeader.offset("indexed")
+LOG_AT = ProtectionHeader.offset("log_at")
 
 
-class GuardRow(Layout, size_bytes=12320):
+class ProtectionRow(Layout, size_bytes=12320):
     """An instrument's row: its rules, and its state."""
 
     band_bps: int = i64("price band around the reference")
@@ -104,41 +104,41 @@ class GuardRow(Layout, size_bytes=12320):
     slots_at: int = area(12000, "the window, SLOTS seconds", at=320)
 
 
-ROW_BYTES = GuardRow.size_bytes
-BAND_BPS = GuardRow.offset("band_bps")
-TICKS_A_UNIT = GuardRow.offset("ticks_a_unit")
-STATIC_BPS = GuardRow.offset("static_bps")
-VOLATILITY_BPS = GuardRow.offset("volatility_bps")
-VOLATILITY_S = GuardRow.offset("volatility_s")
-VELOCITY_TICKS = GuardRow.offset("velocity_ticks")
-VELOCITY_S = GuardRow.offset("velocity_s")
-LIMIT_STATE_NS = GuardRow.offset("limit_state_ns")
-PAUSE_NS = GuardRow.offset("pause_ns")
-CALL_NS = GuardRow.offset("call_ns")
-RENEWAL_NS = GuardRow.offset("renewal_ns")
-WEIGHT = GuardRow.offset("weight")
-HALT_GROUP = GuardRow.offset("halt_group")
-CANCEL_RESTING = GuardRow.offset("cancel_resting")
-PHASE = GuardRow.offset("phase")
-STATE = GuardRow.offset("state")
-SINCE_NS = GuardRow.offset("since_ns")
-UNTIL_NS = GuardRow.offset("until_ns")
-WHY = GuardRow.offset("why")
-REFERENCE = GuardRow.offset("reference")
-REFERENCE_AT_NS = GuardRow.offset("reference_at_ns")
-STATIC_REFERENCE = GuardRow.offset("static_reference")
-LOW = GuardRow.offset("low")
-HIGH = GuardRow.offset("high")
-CLOSE = GuardRow.offset("close")
-SECOND = GuardRow.offset("second")
-SUM = GuardRow.offset("sum")
-TRADES = GuardRow.offset("trades")
-LOWEST = GuardRow.offset("lowest")
-HIGHEST = GuardRow.offset("highest")
-FAST_LOWEST = GuardRow.offset("fast_lowest")
-FAST_HIGHEST = GuardRow.offset("fast_highest")
-PAUSED_TIMES = GuardRow.offset("paused_times")
-SLOTS_AT = GuardRow.offset("slots_at")
+ROW_BYTES = ProtectionRow.size_bytes
+BAND_BPS = ProtectionRow.offset("band_bps")
+TICKS_A_UNIT = ProtectionRow.offset("ticks_a_unit")
+STATIC_BPS = ProtectionRow.offset("static_bps")
+VOLATILITY_BPS = ProtectionRow.offset("volatility_bps")
+VOLATILITY_S = ProtectionRow.offset("volatility_s")
+VELOCITY_TICKS = ProtectionRow.offset("velocity_ticks")
+VELOCITY_S = ProtectionRow.offset("velocity_s")
+LIMIT_STATE_NS = ProtectionRow.offset("limit_state_ns")
+PAUSE_NS = ProtectionRow.offset("pause_ns")
+CALL_NS = ProtectionRow.offset("call_ns")
+RENEWAL_NS = ProtectionRow.offset("renewal_ns")
+WEIGHT = ProtectionRow.offset("weight")
+HALT_GROUP = ProtectionRow.offset("halt_group")
+CANCEL_RESTING = ProtectionRow.offset("cancel_resting")
+PHASE = ProtectionRow.offset("phase")
+STATE = ProtectionRow.offset("state")
+SINCE_NS = ProtectionRow.offset("since_ns")
+UNTIL_NS = ProtectionRow.offset("until_ns")
+WHY = ProtectionRow.offset("why")
+REFERENCE = ProtectionRow.offset("reference")
+REFERENCE_AT_NS = ProtectionRow.offset("reference_at_ns")
+STATIC_REFERENCE = ProtectionRow.offset("static_reference")
+LOW = ProtectionRow.offset("low")
+HIGH = ProtectionRow.offset("high")
+CLOSE = ProtectionRow.offset("close")
+SECOND = ProtectionRow.offset("second")
+SUM = ProtectionRow.offset("sum")
+TRADES = ProtectionRow.offset("trades")
+LOWEST = ProtectionRow.offset("lowest")
+HIGHEST = ProtectionRow.offset("highest")
+FAST_LOWEST = ProtectionRow.offset("fast_lowest")
+FAST_HIGHEST = ProtectionRow.offset("fast_highest")
+PAUSED_TIMES = ProtectionRow.offset("paused_times")
+SLOTS_AT = ProtectionRow.offset("slots_at")
 
 
 NORMAL, LIMIT_STATE, PAUSED, DUE, CALLING = range(5)

@@ -88,7 +88,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:
         second = int(c["price_ticks"])
-        return risk.guard is not None and risk.guard.apply(what, instrument, who, value, second)
+        return risk.protection_rules is not None and risk.protection_rules.apply(
+            what, instrument, who, value, second
+        )
     if what in INSTRUMENT_SETTINGS and instrument is None:
         return False
     if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
@@ -264,7 +266,7 @@ def _join(risk: "Reference", who: int, group: int) -> bool:
 
 def _kill(owner: "Participant", value: int, seq: int) -> None:
     if value:
-        owner.killed.add("house")
+        owner.killed.add("operator")
         owner.kills += 1
         owner.killed_seq = seq
     else:
@@ -277,7 +279,9 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
     if what in INSTRUMENT_VALUES:
         setattr(rules, INSTRUMENT_VALUES[what], value)
     elif what == Setting.BANDS:
-        if second > value or (risk.guard is not None and risk.guard.rows[index].banded):
+        if second > value or (
+            risk.protection_rules is not None and risk.protection_rules.rows[index].banded
+        ):
             return False
         rules.band_low, rules.band_high = second, value
     elif what == Setting.HALT:

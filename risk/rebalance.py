@@ -1,23 +1,24 @@
 # (intrinsics have no types that mypy could see)
-"""Meetings of cores that share the partitions of one risk state (``partitions.py``).
+"""Rebalance points of cores that share the partitions of one risk state (``partitions.py``).
 
-Before a command that is a meeting each core lays what its partitions have of the participants and
-groups it is about in memory that all of them see, says that it has come this far, and goes on once
-all have: then it takes over what the others laid there, and every core deals the same parts.
+Before a command that is a rebalance point each core lays what its partitions have of the
+participants and groups it is about in memory that all of them see, says that it has come this far,
+and goes on once all have: then it takes over what the others laid there, and every core allocates
+the same parts.
 
-    exchange    a line for each core: the number of its last meeting
-                two places, for meetings of even and odd numbers: by partition, rows of participants
-                and of groups
+    exchange    a line for each core: the number of its last rebalance point
+                two places, for rebalance points of even and odd numbers: by partition, rows of
+                participants and of groups
 
 A core that died begins again behind its last command whose events are out, which is behind every
-meeting but the one it may have been at: no core is further than one meeting ahead of another, so
-what it needs still lies there, and what it lays there once more is the same.
+rebalance point but the one it may have been at: no core is further than one rebalance point ahead
+of another, so what it needs still lies there, and what it lays there once more is the same.
 """
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskState
-from openoutcry.risk.partitions import end_of, first_of, header_of, meets
+from openoutcry.risk.partitions import end_of, first_of, header_of, is_rebalance_point
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i64, store_release
 from openoutcry.wire.record_blocks import OrderRecord
@@ -25,8 +26,8 @@ from openoutcry.wire.record_blocks import OrderRecord
 CORE_BYTES = 128
 """Of a core's line: two lines of the processor's, which fetches pairs."""
 REGION, EXCHANGE, CORE, CORES, WORDS = range(5)
-"""What :func:`meet` is called with: addresses of the state and of the exchange, this core's number
-and how many there are; int64 each."""
+"""What :func:`wait_for_rebalance` is called with: addresses of the state and of the exchange, this
+core's number and how many there are; int64 each."""
 
 
 def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) -> int:
@@ -35,33 +36,33 @@ def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) 
 
 
 @kernel
-def meet(meeting: int, order: OrderRecord) -> int:
+def wait_for_rebalance(args: int, order: OrderRecord) -> int:
     """0: all cores have come to this command, and what each partition has is known here; or 1: ask
     again.  Whatever this core did before must be where it survives this core."""
-    region, exchange = RiskState(load_i64(meeting + 8 * REGION)), load_i64(meeting + 8 * EXCHANGE)
-    number, cores = region.meetings + 1, load_i64(meeting + 8 * CORES)
-    mine = exchange + load_i64(meeting + 8 * CORE) * CORE_BYTES
+    region, exchange = RiskState(load_i64(args + 8 * REGION)), load_i64(args + 8 * EXCHANGE)
+    number, cores = region.rebalances + 1, load_i64(args + 8 * CORES)
+    mine = exchange + load_i64(args + 8 * CORE) * CORE_BYTES
     if VERIFY:
-        assert meets(region, order) == 1, "not every command is a meeting"
+        assert is_rebalance_point(region, order) == 1, "not every command is a rebalance point"
     if load_i64(mine) < number:
-        exchange_rows(meeting, order, number, True)
+        exchange_rows(args, order, number, True)
         store_release(mine, number)
     for core in range(cores):
         if load_acquire(exchange + core * CORE_BYTES) < number:
             return 1
-    exchange_rows(meeting, order, number, False)
+    exchange_rows(args, order, number, False)
     return 0
 
 
 @kernel_outlined
-def exchange_rows(meeting: int, order: OrderRecord, number: int, gives: bool) -> None:
+def exchange_rows(args: int, order: OrderRecord, number: int, gives: bool) -> None:
     """Lay the rows of this core's partitions there, or take over those of the others'."""
     not_inlined()
-    region, cores = RiskState(load_i64(meeting + 8 * REGION)), load_i64(meeting + 8 * CORES)
+    region, cores = RiskState(load_i64(args + 8 * REGION)), load_i64(args + 8 * CORES)
     partitions = region.partitions
     people, groups = region.participants, region.groups
     place = people * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
-    there = load_i64(meeting + 8 * EXCHANGE) + cores * CORE_BYTES
+    there = load_i64(args + 8 * EXCHANGE) + cores * CORE_BYTES
     there += (number & 1) * partitions * place
     first, end = first_of(region, order), end_of(region, order)
     for index in range(1, partitions + 1):

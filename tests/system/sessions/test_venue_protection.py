@@ -9,7 +9,7 @@ from openoutcry.market_data.receiver import Receiver
 from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import Side
 from tests.support.processes import free_port
-from tests.support.venue.guarded import TEXT, protections
+from tests.support.venue.protected import TEXT, protections
 from tests.support.venue.venue_floor import Floor, gateway_refusal, order
 from tests.support.waiting import wait_until
 

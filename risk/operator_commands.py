@@ -6,11 +6,11 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.corporate import adjust
-from openoutcry.risk.guard import has_bands, set_protection
-from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
+from openoutcry.risk.protection_layout import OPERATORS_HALT
+from openoutcry.risk.protection_rules import has_bands, set_protection
 from openoutcry.risk.speed_bump import SpeedBump, set_bump
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -224,7 +224,7 @@ def set_participant(
         if setting == constants.SET_SELF_TRADE:
             flags = flags & ~lay.NAMES_SELF_TRADE | lay.NAMES_SELF_TRADE * value
         elif value == 1:
-            flags |= lay.KILLED_BY_HOUSE
+            flags |= lay.KILLED_BY_OPERATOR
             row.kills += 1
             row.killed_seq = load_i64(seq_at)
         else:
@@ -321,17 +321,17 @@ def reprice(state: RiskState, instrument: int, at: int, value: int, seq_at: int)
     if somebody's total would pass 2**62."""
     rules = totals.instrument_row(state, instrument)
     was = load_i64(rules + at)
-    if not sum_anew(state, instrument, rules, at, was, value, False):
+    if not recompute_sums(state, instrument, rules, at, was, value, False):
         return False
-    sum_anew(state, instrument, rules, at, was, value, True)
+    recompute_sums(state, instrument, rules, at, was, value, True)
     store_i64(rules + at, value)
     if at == lay.MARGIN:
-        margin_anew(state, instrument, rules, value - was, seq_at)
+        recompute_margin(state, instrument, rules, value - was, seq_at)
     return True
 
 
 @kernel
-def margin_anew(
+def recompute_margin(
     state: RiskState, instrument: int, rules: RiskInstrument, more: int, seq_at: int
 ) -> None:
     """Everybody's initial margin, now that a lot of this instrument needs that much more."""
@@ -344,7 +344,7 @@ def margin_anew(
 
 
 @kernel
-def sum_anew(
+def recompute_sums(
     state: RiskState,
     instrument: int,
     rules: RiskInstrument,

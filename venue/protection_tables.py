@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.guard import BREAKER_DEFAULTS, DEFAULTS
-from openoutcry.risk.guard_layout import PRICE_LIMIT, SECOND_NS, SLOTS, WEIGHT_LIMIT
+from openoutcry.risk.protection_layout import PRICE_LIMIT, SECOND_NS, SLOTS, WEIGHT_LIMIT
+from openoutcry.risk.protection_rules import BREAKER_DEFAULTS, DEFAULTS
 from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
 
@@ -65,7 +65,7 @@ Place = tuple[Setting, int, str]
 Value = tuple[int, int]
 
 
-def read_guard(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Value], int] | None:
+def read_protection(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Value], int] | None:
     """The settings that are in the file (whose third word is the breaker's level or a symbol),
     and when levels 1 and 2 end, s after midnight; None: the venue has no protection."""
     rows = tables.rows("protection", PROTECTION)
