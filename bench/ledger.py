@@ -22,9 +22,9 @@ from openoutcry.journal import Journal
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.follow import Follower, Store
+from openoutcry.ledger.ledger_state import LedgerState, at, folder_of, opened
 from openoutcry.ledger.parquet_store import ParquetStore
 from openoutcry.ledger.postgresql import PostgresStore
-from openoutcry.ledger.standing import Standing, at, folder_of, opened
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
@@ -121,10 +121,10 @@ def transfers_of(rows: npt.NDArray[Any]) -> int:
 
 
 def _into(
-    trading: Trading, standing: Standing, store: Store, rows: list[npt.NDArray[Any]]
+    trading: Trading, ledger_state: LedgerState, store: Store, rows: list[npt.NDArray[Any]]
 ) -> float:
     """Trades a second into a store, of rows that were posted before."""
-    store.begin(standing)
+    store.begin(ledger_state)
     began = time.perf_counter()
     for part in rows:
         store.add(part)
@@ -140,7 +140,7 @@ def as_of_seconds(home: Path) -> float:
     """The worst of five sequences, each right before a checkpoint would be."""
     follower = Follower(home, ParquetStore(folder_of(home)))
     follower.advance()
-    last = follower.standing.seq
+    last = follower.ledger_state.seq
     worst = 0.0
     for seq in (last // 5, 249_999 % last, last // 2, last - 1, last):
         began = time.perf_counter()
@@ -162,8 +162,8 @@ def bench_ledger(
         gathered.miss("duckdb", netting.missing)
     try:
         home = trading.journal(folder / "journal")
-        standing = opened(home)
-        rows = [standing.books.opening, *[part for part, _ in standing.advance()]]
+        ledger_state = opened(home)
+        rows = [ledger_state.books.opening, *[part for part, _ in ledger_state.advance()]]
         database = _database(folder, gathered)
 
         def one_round(number: int, add: Add) -> None:
@@ -171,14 +171,14 @@ def bench_ledger(
             add("post_trades", "1/s", "higher", trading.trades / spent)
             add("post_transfers", "1/s", "higher", transfers / spent)
             target = ParquetStore(folder / f"store-{number}")
-            add("store_duckdb", "1/s", "higher", _into(trading, standing, target, rows))
+            add("store_duckdb", "1/s", "higher", _into(trading, ledger_state, target, rows))
             if database is not None:
                 url = database(number)
                 add(
                     "store_postgresql",
                     "1/s",
                     "higher",
-                    _into(trading, standing, PostgresStore(url), rows),
+                    _into(trading, ledger_state, PostgresStore(url), rows),
                 )
             shutil.rmtree(folder_of(home), ignore_errors=True)
             add("as_of", "s", "lower", as_of_seconds(home))

@@ -29,7 +29,7 @@ from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal
 from openoutcry.journal.stage import MAX_REPLICATED_RECORDS
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.replica.cluster import Cluster

@@ -169,10 +169,10 @@ def tax(
 ) -> None:
     """Write realised gains by lot, first in, first out."""
     from openoutcry.cli.ledger import show
-    from openoutcry.cli.ledger_moment import standing_at
+    from openoutcry.cli.ledger_moment import ledger_state_at
     from openoutcry.ledger.tax import tax as gains
     from openoutcry.ledger.transactions import transactions
 
-    standing = standing_at(journal, as_of)
-    rows = transactions(journal, standing, 0, participant)
-    show(gains(standing.books, rows, participant), form, out)
+    ledger_state = ledger_state_at(journal, as_of)
+    rows = transactions(journal, ledger_state, 0, participant)
+    show(gains(ledger_state.books, rows, participant), form, out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.ledger_moment import begin_at, from_option, standing_at
+from openoutcry.cli.ledger_moment import begin_at, from_option, ledger_state_at
 from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
@@ -79,7 +79,7 @@ def show(report: "Report", form: str, out: Path | None) -> None:
     from rich.console import Console
 
     from openoutcry.cli.columns import print_columns
-    from openoutcry.ledger.standing import write_whole
+    from openoutcry.ledger.ledger_state import write_whole
 
     if form in ("parquet", "pdf"):
         if out is None:
@@ -124,7 +124,7 @@ def balances(
     """List every account that is not empty."""
     from openoutcry.ledger import reports
 
-    books = standing_at(journal, as_of).books
+    books = ledger_state_at(journal, as_of).books
     show(reports.negative(books) if negative else reports.balances(books, participant), form, out)
 
 
@@ -136,7 +136,7 @@ def trial_balance(journal: Path, as_of: str | None, form: str, out: Path | None)
     Those of each asset are equal."""
     from openoutcry.ledger import reports
 
-    show(reports.trial_balance(standing_at(journal, as_of).books), form, out)
+    show(reports.trial_balance(ledger_state_at(journal, as_of).books), form, out)
 
 
 @ledger.command()
@@ -148,7 +148,7 @@ def positions(
     """List positions in lots, by participant and instrument."""
     from openoutcry.ledger import reports
 
-    show(reports.positions(standing_at(journal, as_of).books, participant), form, out)
+    show(reports.positions(ledger_state_at(journal, as_of).books, participant), form, out)
 
 
 @ledger.command()
@@ -169,11 +169,11 @@ def statement(
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    standing = standing_at(journal, as_of)
-    first = begin_at(journal, begin, standing)
-    rows = transactions(journal, standing, first.seq if first else 0, participant)
+    ledger_state = ledger_state_at(journal, as_of)
+    first = begin_at(journal, begin, ledger_state)
+    rows = transactions(journal, ledger_state, first.seq if first else 0, participant)
     brought = first.books if first else None
-    show(reports.statement(standing.books, rows, participant, pending, brought), form, out)
+    show(reports.statement(ledger_state.books, rows, participant, pending, brought), form, out)
 
 
 @ledger.command()
@@ -186,10 +186,10 @@ def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: s
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    standing = standing_at(journal, as_of)
-    first = begin_at(journal, begin, standing)
-    rows = transactions(journal, standing, first.seq if first else 0)
-    show(reports.fees(standing.books, rows), form, out)
+    ledger_state = ledger_state_at(journal, as_of)
+    first = begin_at(journal, begin, ledger_state)
+    rows = transactions(journal, ledger_state, first.seq if first else 0)
+    show(reports.fees(ledger_state.books, rows), form, out)
 
 
 @ledger.command()
@@ -218,11 +218,11 @@ def pnl(
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    standing = standing_at(journal, as_of)
-    first = begin_at(journal, begin, standing)
-    rows = transactions(journal, standing, first.seq if first else 0, participant)
+    ledger_state = ledger_state_at(journal, as_of)
+    first = begin_at(journal, begin, ledger_state)
+    rows = transactions(journal, ledger_state, first.seq if first else 0, participant)
     brought = first.books if first else None
-    show(reports.profits(standing.books, rows, method, participant, brought), form, out)
+    show(reports.profits(ledger_state.books, rows, method, participant, brought), form, out)
 
 
 @ledger.command()
@@ -242,8 +242,12 @@ def order(
     """Show an order's execution chain: events with postings."""
     from openoutcry.ledger.chain import chain
 
-    standing = standing_at(journal, as_of)
-    show(chain(journal, symbol, order_id, standing, begin_at(journal, begin, standing)), form, out)
+    ledger_state = ledger_state_at(journal, as_of)
+    show(
+        chain(journal, symbol, order_id, ledger_state, begin_at(journal, begin, ledger_state)),
+        form,
+        out,
+    )
 
 
 @ledger.command("end-of-day")
@@ -287,9 +291,9 @@ def end_of_day(
 
     if day is not None:
         begin, as_of = _of_day(journal, day, begin, as_of)
-    standing = standing_at(journal, as_of)
-    first = begin_at(journal, begin, standing)
-    closing = end_day(journal, first, standing, out, form, carried)
+    ledger_state = ledger_state_at(journal, as_of)
+    first = begin_at(journal, begin, ledger_state)
+    closing = end_day(journal, first, ledger_state, out, form, carried)
     if as_json:
         click.echo(json.dumps(closing))
         return

@@ -8,7 +8,7 @@ import click
 from openoutcry.cli.bars import moment_ns
 
 if TYPE_CHECKING:
-    from openoutcry.ledger.standing import Standing
+    from openoutcry.ledger.ledger_state import LedgerState
 
 
 from_option = click.option(
@@ -18,17 +18,19 @@ from_option = click.option(
 )
 
 
-def begin_at(journal: Path, begin: str | None, until: "Standing") -> "Standing | None":
+def begin_at(journal: Path, begin: str | None, until: "LedgerState") -> "LedgerState | None":
     """The ledger where a period that ends at ``until`` begins; None: at the journal's begin."""
-    standing = None if begin is None else standing_at(journal, begin, "--from")
-    if standing is not None and standing.seq > until.seq:
-        raise click.UsageError(f"--from is command {standing.seq:,}, --as-of command {until.seq:,}")
-    return standing if standing is not None and standing.seq else None
+    ledger_state = None if begin is None else ledger_state_at(journal, begin, "--from")
+    if ledger_state is not None and ledger_state.seq > until.seq:
+        raise click.UsageError(
+            f"--from is command {ledger_state.seq:,}, --as-of command {until.seq:,}"
+        )
+    return ledger_state if ledger_state is not None and ledger_state.seq else None
 
 
-def standing_at(journal: Path, as_of: str | None, option: str = "--as-of") -> "Standing":
+def ledger_state_at(journal: Path, as_of: str | None, option: str = "--as-of") -> "LedgerState":
     """The ledger after a command's sequence or at a moment."""
-    from openoutcry.ledger.standing import at
+    from openoutcry.ledger.ledger_state import at
 
     if as_of is None:
         return at(journal)

@@ -50,8 +50,8 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
 
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731
     done = go_along(journal, url, once, ends, note, every)
-    books = done.standing.books
-    click.echo(f"posted up to command {done.standing.seq:,}, event {books.event_seq:,}")
+    books = done.ledger_state.books
+    click.echo(f"posted up to command {done.ledger_state.seq:,}, event {books.event_seq:,}")
 
 
 @click.command()
@@ -69,8 +69,8 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
     from rich.console import Console
 
     from openoutcry.cli.columns import print_columns
+    from openoutcry.ledger.ledger_state import folder_of
     from openoutcry.ledger.parquet_store import ask
-    from openoutcry.ledger.standing import folder_of
 
     table = ask(folder_of(journal), query)
     rows = [
@@ -99,12 +99,12 @@ def export(journal: Path, form: str, out: Path, as_of: str | None) -> None:
     \b
     outcry ledger export day --format hledger --out day.journal && hledger -f day.journal balance
     """
-    from openoutcry.cli.ledger_moment import standing_at
+    from openoutcry.cli.ledger_moment import ledger_state_at
+    from openoutcry.ledger.ledger_state import write_whole
     from openoutcry.ledger.plain_text import plain_text
-    from openoutcry.ledger.standing import write_whole
     from openoutcry.ledger.transactions import transactions
 
-    standing = standing_at(journal, as_of)
-    lines = list(plain_text(standing.books, transactions(journal, standing), form))
+    ledger_state = ledger_state_at(journal, as_of)
+    lines = list(plain_text(ledger_state.books, transactions(journal, ledger_state), form))
     write_whole(out, "".join(lines).encode())
     click.echo(f"{out}: {sum(line == chr(10) for line in lines):,} transactions")

@@ -78,9 +78,9 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
 
     The venue may be closed."""
     from openoutcry.venue.file import read_venue
-    from openoutcry.venue.standing import standing
+    from openoutcry.venue.limits_in_force import limits_in_force
 
-    rows = standing(read_venue(file), participant, instrument)
+    rows = limits_in_force(read_venue(file), participant, instrument)
     if as_json:
         click.echo(json.dumps(rows))
         return

@@ -40,8 +40,8 @@ def reconcile(
     prints a line for each comparison with something new. Each result is stored next to the journal,
     for metrics and alarms.
     """
+    from openoutcry.ledger.ledger_state import oldest
     from openoutcry.ledger.reconcile import Reconciliation, load_last_reconciled, note, stops
-    from openoutcry.ledger.standing import oldest
 
     work = Reconciliation(journal, url, load_last_reconciled if since_last else oldest)
     if not follow:

@@ -30,7 +30,7 @@ from openoutcry.flow import (
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.journal_setup import kept_journal_path

@@ -144,8 +144,8 @@ def _names(who: list[int]) -> str:
 
 
 def _row(findings: "CaseBook", case: "Case") -> dict[str, Any]:
-    standing = findings.standing(case)
-    return {**case.as_json(), "status": standing.status, "by": standing.who}
+    case_state = findings.state_of(case)
+    return {**case.as_json(), "status": case_state.status, "by": case_state.who}
 
 
 @surveillance.command()
@@ -216,7 +216,7 @@ def show(
     entries = [entry for entry in findings.entries if entry["case"] == case]
     if out is not None or picture is not None:
         case_dossier = dossier(journal, of, read_settings(file))
-        page = case_page(case_dossier, findings.standing(of).status, entries)
+        page = case_page(case_dossier, findings.state_of(of).status, entries)
         for path, text in ((out, page), (picture, picture_file(case_dossier))):
             if path is not None:
                 write_whole(path, text.encode())
@@ -273,12 +273,12 @@ def close(
         raise click.UsageError("--venue and --operator go together")
     findings = CaseBook.of(journal)
     who = _operator(venue, operator) if venue and operator else _user()
-    standing = findings.act(findings.case(case), action, who, why)
+    case_state = findings.act(findings.case(case), action, who, why)
     if as_json:
-        click.echo(json.dumps({"case": case, "status": standing.status, "by": standing.who}))
+        click.echo(json.dumps({"case": case, "status": case_state.status, "by": case_state.who}))
         return
-    rest = ": another person has to agree" if standing.status == "closing" else ""
-    click.echo(f"case {case} is {standing.status}, by {standing.who}{rest}")
+    rest = ": another person has to agree" if case_state.status == "closing" else ""
+    click.echo(f"case {case} is {case_state.status}, by {case_state.who}{rest}")
 
 
 def _user() -> str:

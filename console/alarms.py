@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from openoutcry.operations.evaluate import KEEP_S, Standing, State
+from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, State
 from openoutcry.operations.watch import Watch
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.desk_record import DeskRecord, RecordError, desk_record
@@ -69,8 +69,8 @@ class Alarms:
                     self._forget(_key(change))
             # Within so long whatever still holds has fired again.
             if self.acknowledged and self.clock() - self._begun_s > KEEP_S:
-                standing = {_key(one) for one in self.watch.evaluator.standing.values()}
-                for key in self.acknowledged.keys() - standing:
+                active = {_key(one) for one in self.watch.evaluator.active.values()}
+                for key in self.acknowledged.keys() - active:
                     self._forget(key)
 
     def _forget(self, key: Key) -> None:
@@ -80,17 +80,17 @@ class Alarms:
             except OSError as error:
                 self.fault = f"{RECORD}: {error.strerror}"
 
-    def standing(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """A row for each that fires or is about to, the worst first."""
         with self._lock:
-            standing = list(self.watch.evaluator.standing.values())
+            active = list(self.watch.evaluator.active.values())
             rows = [
                 _row(one)
                 | {
                     "for_s": round(max(0.0, self.clock() - one.since_s), 1),
                     "acknowledged": self.acknowledged.get(_key(one)),
                 }
-                for one in standing
+                for one in active
             ]
         order = {"firing": 0, "pending": 1}
         return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
@@ -100,7 +100,7 @@ class Alarms:
         stand, or that cannot be written."""
         key = name, tuple(sorted(labels.items()))
         with self._lock:
-            for one in self.watch.evaluator.standing.values():
+            for one in self.watch.evaluator.active.values():
                 if _key(one) == key:
                     try:
                         at = self._note(SEEN, key, by, why)
@@ -111,18 +111,18 @@ class Alarms:
         raise OutcryError(f"{name}: this alarm is not active")
 
 
-def _key(standing: Standing) -> Key:
-    return standing.alarm.name, tuple(sorted(standing.labels))
+def _key(active: ActiveAlarm) -> Key:
+    return active.alarm.name, tuple(sorted(active.labels))
 
 
-def _row(standing: Standing) -> dict[str, Any]:
+def _row(active: ActiveAlarm) -> dict[str, Any]:
     return {
-        "name": standing.alarm.name,
-        "severity": standing.alarm.severity,
-        "summary": standing.alarm.summary,
-        "labels": dict(standing.labels),
-        "value": standing.value,
-        "state": str(standing.state),
+        "name": active.alarm.name,
+        "severity": active.alarm.severity,
+        "summary": active.alarm.summary,
+        "labels": dict(active.labels),
+        "value": active.value,
+        "state": str(active.state),
     }
 
 

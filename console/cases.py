@@ -57,10 +57,10 @@ class Cases:
             findings = CaseBook.of(self.journal)
             rows = []
             for case in reversed(findings.cases[-SHOWN:]):
-                standing = findings.standing(case)
+                case_state = findings.state_of(case)
                 row = case.as_json()
                 row.pop("evidence")
-                rows.append(row | {"status": standing.status, "who": standing.who})
+                rows.append(row | {"status": case_state.status, "who": case_state.who})
         except OutcryError as error:
             return {"rows": [], "count": 0, "fault": str(error), "looked": True}
         return {"rows": rows, "count": len(findings.cases), "fault": "", "looked": True}

@@ -120,7 +120,7 @@ class Observer:
             self._attach()
             self.events.poll()
             self.alarms.poll()
-            latency, alarms = self._latency(), self.alarms.standing()
+            latency, alarms = self._latency(), self.alarms.rows()
             self.slow = {
                 "state": self._state(),
                 "time": (self._status or {}).get("time", ""),
@@ -147,7 +147,7 @@ class Observer:
             self.slow = self.slow | {
                 "state": self._state(),
                 "status": self._shown_status(),
-                "alarms": self.alarms.standing(),
+                "alarms": self.alarms.rows(),
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
                 "journal": self._journal(),

@@ -10,10 +10,10 @@ from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
-from openoutcry.risk.settings import stands
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.file import Participant, VenueFile
+from openoutcry.venue.limits_in_force import KILLED_BY
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
-from openoutcry.venue.standing import KILLED_BY
 
 SHOWN = 1_000
 """More participants than these are not shown: `outcry venue limits show` has all."""
@@ -64,14 +64,14 @@ def row_of(view: View, participant: Participant, symbols: list[str]) -> dict[str
 def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:
     rows = []
     for name, limit in OF_PARTICIPANTS.items():
-        value = stands(view, limit.setting, who)[0]
+        value = setting_in_force(view, limit.setting, who)[0]
         if value != limit.default:
             used = view.of(who, AGAINST[name]) if name in AGAINST else None
             value = int(shown(limit.setting, value))
             rows.append({"limit": name, "instrument": "", "value": value, "used": used})
     for index, symbol in enumerate(symbols):
         for name, limit in OF_CELLS.items():
-            value = stands(view, limit.setting, who, index)[0]
+            value = setting_in_force(view, limit.setting, who, index)[0]
             if value != limit.default:
                 rows.append({"limit": name, "instrument": symbol, "value": value, "used": None})
     return rows

@@ -111,7 +111,7 @@ def _add_market(app: Any, console: Console) -> None:
     def read_alarms() -> dict[str, Any]:
         """Those that stand, and the last changes."""
         return {
-            "standing": observer.alarms.standing(),
+            "standing": observer.alarms.rows(),
             "changes": observer.slow["changes"],
             "fault": observer.alarms.fault,
         }

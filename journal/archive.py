@@ -28,7 +28,7 @@ from openoutcry.journal.segment import (
 
 LEVEL = 3
 MAINTENANCE_LOCK_NAME = "upkeep"
-STANDING = 2
+MIN_CHECKPOINTS = 2
 """Checkpoints that must bridge what is retired: one damaged file loses nothing."""
 
 
@@ -114,11 +114,11 @@ def retire(directory: Path, disk: Disk = REAL, until_seq: int | None = None) -> 
     """
     with _finished_scan(directory, disk) as scan:
         good = good_checkpoints(directory, scan.journal_id, scan.next_seq - 1)
-        seqs = [checkpoint.seq for checkpoint in islice(good, STANDING)]
-        if len(seqs) < STANDING:
+        seqs = [checkpoint.seq for checkpoint in islice(good, MIN_CHECKPOINTS)]
+        if len(seqs) < MIN_CHECKPOINTS:
             raise JournalError(
                 f"{directory} has {len(seqs)} good checkpoint{'s'[len(seqs) == 1 :]}, and "
-                f"retiring needs {STANDING}, so that the loss of one loses nothing: `outcry "
+                f"retiring needs {MIN_CHECKPOINTS}, so that the loss of one loses nothing: `outcry "
                 "journal checkpoint` makes one at the journal's end"
             )
         seq = seqs[-1] if until_seq is None else min(seqs[-1], until_seq)

@@ -231,7 +231,7 @@ class Books:
         index = index_of(owner, asset, kind, lay.MONEY_SLOTS + self.count)
         return _value(*self.balances[index].tolist()) if index < len(self.balances) else 0
 
-    def standing(self) -> Iterator[tuple[Place, int]]:
+    def nonzero_balances(self) -> Iterator[tuple[Place, int]]:
         """Every account whose balance is not 0, in the table's order."""
         for index in np.flatnonzero(self.balances.any(axis=1)).tolist():
             place = place_of(index, lay.MONEY_SLOTS + self.count)

@@ -4,25 +4,29 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import LedgerState, oldest
 from openoutcry.ledger.report import Report
-from openoutcry.ledger.standing import Standing, oldest
 from openoutcry.replay.events import events_of
 from openoutcry.wire.enums import EventKind, Reason, Side
 
 
 def chain(
-    directory: Path, symbol: str, order_id: int, until: Standing, begin: Standing | None = None
+    directory: Path,
+    symbol: str,
+    order_id: int,
+    until: LedgerState,
+    begin: LedgerState | None = None,
 ) -> Report:
     """Of the order, and of later ones that bore the same number; what happened behind ``begin``.
 
     Raises :class:`LedgerError` for an instrument or order that is not in the journal.
     """
-    standing = begin or oldest(directory)
-    books = standing.books
+    ledger_state = begin or oldest(directory)
+    books = ledger_state.books
     if symbol not in books.symbols:
         raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
     index, rows, filled = books.symbols.index(symbol), [], 0
-    for batch in events_of(standing.reader, standing.point, until_seq=until.seq):
+    for batch in events_of(ledger_state.reader, ledger_state.point, until_seq=until.seq):
         posted = (
             {
                 int(row["event_seq"]): row
@@ -38,7 +42,7 @@ def chain(
         for event in mine:
             filled += int(event["qty_lots"]) if event["kind"] == EventKind.FILLED else 0
             rows.append(_row(event, posted.get(int(event["seq"])), filled))
-        if standing.seq >= until.seq:
+        if ledger_state.seq >= until.seq:
             break
     if not rows:
         raise LedgerError(f"{directory}: {symbol} has no order {order_id}")

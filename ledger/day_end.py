@@ -12,8 +12,8 @@ import numpy as np
 
 from openoutcry.ledger import reports
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.report import Report
-from openoutcry.ledger.standing import Standing
 from openoutcry.ledger.transactions import joined, transactions
 
 BALANCES, CLOSING = "balances.csv", "closing.json"
@@ -22,8 +22,8 @@ FORMS = {"csv": "csv", "json": "json", "pdf": "pdf", "parquet": "parquet"}
 
 def end_day(
     directory: Path,
-    begin: Standing | None,
-    until: Standing,
+    begin: LedgerState | None,
+    until: LedgerState,
     out: Path,
     form: str = "pdf",
     carried: Path | None = None,
@@ -85,15 +85,17 @@ def write(report: Report, path: Path, form: str) -> None:
         path.write_text(report.as_csv() if form == "csv" else report.as_json() + "\n")
 
 
-def _holders(standing: Standing | None) -> set[int]:
-    if standing is None:
+def _holders(ledger_state: LedgerState | None) -> set[int]:
+    if ledger_state is None:
         return set()
     return {
-        place.participant for place, _ in standing.books.standing() if place.participant is not None
+        place.participant
+        for place, _ in ledger_state.books.nonzero_balances()
+        if place.participant is not None
     }
 
 
-def _check_carried(carried: Path, begin: Standing | None, journal_id: str) -> None:
+def _check_carried(carried: Path, begin: LedgerState | None, journal_id: str) -> None:
     """The day before, of this journal, ended where this one begins, with these very balances."""
     try:
         closing = json.loads((carried / CLOSING).read_bytes())

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import EVERY, LedgerState, checkpoints, folder_of, opened, save
 from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
 from openoutcry.ledger.postgresql import PostgresStore, StoreGone
-from openoutcry.ledger.standing import EVERY, Standing, checkpoints, folder_of, opened, save
 from openoutcry.wire.urls import without_password
 
 FLUSH_S, PAUSE_S, RETRY_S = 0.3, 0.1, 1.0
@@ -44,22 +44,24 @@ class Follower:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.store, self.every, self.note = store, every, note
-        self.standing = _beginning(directory, store, every)
-        store.begin(self.standing)
-        if not self.standing.seq:
-            store.add(self.standing.books.opening)
+        self.ledger_state = _beginning(directory, store, every)
+        store.begin(self.ledger_state)
+        if not self.ledger_state.seq:
+            store.add(self.ledger_state.books.opening)
         self._flushed_s = time.monotonic()
 
     def advance(self, follow: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
         """Post what the journal has by now; how many transactions that was.  ``stop`` is asked
         behind each batch; when it says so, there is no going on with this follower."""
         count = 0
-        for rows, _ in self.standing.advance(every=self.every, follow=follow):
+        for rows, _ in self.ledger_state.advance(every=self.every, follow=follow):
             count += len(rows)
             self.store.add(rows)
-            if self.standing.seq % self.every == 0:
+            if self.ledger_state.seq % self.every == 0:
                 self._insist(lambda: self.store.flush(stretch_is_full=True))
-                if self.standing.seq not in dict(checkpoints(self.standing.reader.directory)):
+                if self.ledger_state.seq not in dict(
+                    checkpoints(self.ledger_state.reader.directory)
+                ):
                     self._insist(self._save)
                 self._flushed_s = time.monotonic()
             elif self.store.is_full:
@@ -76,7 +78,7 @@ class Follower:
             self.flush()
 
     def _save(self) -> None:
-        save(self.standing)
+        save(self.ledger_state)
 
     def flush(self) -> None:
         self._insist(self.store.flush)
@@ -107,17 +109,17 @@ def _passes(error: LedgerError) -> bool:
     return isinstance(error, StoreGone) or "nothing of it was written" in str(error)
 
 
-def _beginning(directory: Path, store: Store, every: int) -> Standing:
+def _beginning(directory: Path, store: Store, every: int) -> LedgerState:
     """Where to go on: the newest checkpoint that the store has everything before."""
     if isinstance(store, PostgresStore):
         fresh = opened(directory, 0)
         return opened(directory, store.written_seq(fresh.reader.journal_id))
     manifest = read_manifest(store.folder)
     limit = manifest["seq"] // every * every if manifest else 0
-    standing = opened(directory, limit)
-    if standing.seq % every:
-        standing = opened(directory, 0)
-    return standing
+    ledger_state = opened(directory, limit)
+    if ledger_state.seq % every:
+        ledger_state = opened(directory, 0)
+    return ledger_state
 
 
 def follow(

@@ -64,7 +64,7 @@ def plain_text(books: Books, parts: Iterable[npt.NDArray[Any]], form: str) -> It
 def expected(books: Books) -> dict[tuple[str, str], int]:
     """What such a program must come to: by account and commodity."""
     balances: dict[tuple[str, str], int] = {}
-    for place, value in books.standing():
+    for place, value in books.nonzero_balances():
         commodity = commodity_name(books.assets[place.asset])
         kind = place.name(books.assets).rsplit(":", 1)[1].title().replace("_", "")
         who = place.participant

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from openoutcry.ledger.columns import COLUMNS, NUMBERS, days_of
 from openoutcry.ledger.copy_rows import encoded
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.parquet_store import views
-from openoutcry.ledger.standing import Standing
 
 SCHEMA = "outcry_ledger"
 LOCK = 0x4F555443
@@ -49,13 +49,13 @@ class PostgresStore:
         self._connection: Any = None
         self._gathered: list[npt.NDArray[Any]] = []
 
-    def begin(self, standing: Standing) -> int:
+    def begin(self, ledger_state: LedgerState) -> int:
         """Take up the database; the event up to which it has everything.
 
         Raises :class:`LedgerError` if it is another journal's or something else, and
         :class:`StoreGone` if it cannot be reached.
         """
-        self.standing = standing
+        self.ledger_state = ledger_state
         return self._transact(self._begin)
 
     def written_seq(self, journal_id: int) -> int:
@@ -83,7 +83,7 @@ class PostgresStore:
             self._create(cursor)
         cursor.execute(f"select journal_id, event_seq from {SCHEMA}.progress")
         journal_id, event_seq = cursor.fetchone()
-        mine = self.standing.reader.journal_id
+        mine = self.ledger_state.reader.journal_id
         if int(journal_id) != mine:
             raise LedgerError(
                 f"the database is the ledger of journal {int(journal_id):016x}, not of {mine:016x}"
@@ -107,7 +107,7 @@ class PostgresStore:
             "cause_seq bigint not null)"
         )
         cursor.execute(
-            "insert into progress values (%s, -1, 0)", (self.standing.reader.journal_id,)
+            "insert into progress values (%s, -1, 0)", (self.ledger_state.reader.journal_id,)
         )
         for name, text in views().items():
             cursor.execute(f"create view {name} as {text}")
@@ -176,7 +176,7 @@ class PostgresStore:
                 cursor.execute(f'create index if not exists "{name}_{suffix}" on "{name}" {what}')
 
     def _encoded(self, rows: npt.NDArray[Any]) -> bytes:
-        books = self.standing.books
+        books = self.ledger_state.books
         return encoded(rows, books.symbols, [money for money, _ in books.monies])
 
     def _transact(self, work: Any) -> Any:

@@ -22,9 +22,9 @@ from openoutcry.ledger.books import Books
 from openoutcry.ledger.columns import NUMBERS, gathered
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import AT
+from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opened
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
-from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
 from openoutcry.ledger.store_files import Columns, Files
 from openoutcry.replay.projections import Engine, core_money
 
@@ -114,17 +114,17 @@ class Reconciliation:
         self,
         directory: Path,
         url: str | None,
-        make: Callable[[Path], Standing] = oldest,
+        make: Callable[[Path], LedgerState] = oldest,
         every: int = STOP_EVERY,
     ) -> None:
         self.directory, self.every, self.make = directory, every, make
-        self.standing = make(directory)
+        self.ledger_state = make(directory)
         self.store = _store(directory, url)
         self.store_seq = self.store[0]() if self.store else None
-        self._good_seq = self.standing.seq
-        self._compared_event = self.standing.books.event_seq if self.standing.seq else -1
-        opening = self.standing.books.opening
-        self._rows: list[npt.NDArray[Any]] = [opening[:0] if self.standing.seq else opening]
+        self._good_seq = self.ledger_state.seq
+        self._compared_event = self.ledger_state.books.event_seq if self.ledger_state.seq else -1
+        opening = self.ledger_state.books.opening
+        self._rows: list[npt.NDArray[Any]] = [opening[:0] if self.ledger_state.seq else opening]
         self.difference: Difference | None = None
 
     def advance(self, follow: bool = False) -> Verdict:
@@ -136,9 +136,9 @@ class Reconciliation:
         """The same, with a verdict at each stop on the way: a venue that is fast may let nobody
         come to its journal's end."""
         gone: StoreGone | None = None
-        for rows, _ in self.standing.advance(every=self.every, follow=follow):
+        for rows, _ in self.ledger_state.advance(every=self.every, follow=follow):
             self._rows.append(rows)
-            if self.standing.seq % self.every == 0 and gone is None:
+            if self.ledger_state.seq % self.every == 0 and gone is None:
                 try:
                     self._stop()
                 except StoreGone as error:  # what was read of the journal is not read again
@@ -155,43 +155,43 @@ class Reconciliation:
 
     def _verdict(self) -> Verdict:
         return Verdict(
-            self.standing.seq,
-            self.standing.books.event_seq,
+            self.ledger_state.seq,
+            self.ledger_state.books.event_seq,
             self.store_seq,
-            self.standing.books.tracks,
+            self.ledger_state.books.tracks,
             self.difference,
-            self.standing.reader.torn,
-            self.standing.reader.unwatermarked,
+            self.ledger_state.reader.torn,
+            self.ledger_state.reader.unwatermarked,
         )
 
     def _stop(self) -> None:
         if self.store:
             self.store_seq = self.store[0]()
-        text = differences(self.standing.books, self.standing.point.engine)
+        text = differences(self.ledger_state.books, self.ledger_state.point.engine)
         parts = self._of_store()
         if text is not None:
             self.difference = self._first(text)
         if parts is not None and (self.difference is None or parts.seq < self.difference.seq):
             self.difference = parts
-        self._good_seq = self.standing.seq
+        self._good_seq = self.ledger_state.seq
 
     def _first(self, text: str) -> Difference:
         """The first command since the last stop after which the ledger and the core part."""
         again = self.make(self.directory)
         for _ in again.advance(until_seq=self._good_seq):
             pass
-        for _ in again.advance(until_seq=self.standing.seq, every=1):
+        for _ in again.advance(until_seq=self.ledger_state.seq, every=1):
             now = differences(again.books, again.point.engine)
             if now is not None:
                 return Difference(again.seq, again.books.event_seq, now)
-        return Difference(self.standing.seq, self.standing.books.event_seq, text)
+        return Difference(self.ledger_state.seq, self.ledger_state.books.event_seq, text)
 
     def _of_store(self) -> Difference | None:
         """Whether the store has the transactions that were posted since it was looked at."""
         if self.store is None or self.store_seq is None:
             self._rows = []
             return None
-        until = min(self.store_seq, self.standing.books.event_seq)
+        until = min(self.store_seq, self.ledger_state.books.event_seq)
         if until <= self._compared_event:
             return None
         words = gathered(self._rows)
@@ -324,7 +324,7 @@ def noted(directory: Path) -> dict[str, Any] | None:
     return document
 
 
-def load_last_reconciled(directory: Path) -> Standing:
+def load_last_reconciled(directory: Path) -> LedgerState:
     """The newest checkpoint up to which the last look found all equal; else the begin."""
     last = noted(directory)
     is_good = last is not None and last.get("difference") is None

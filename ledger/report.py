@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger.errors import LedgerError
-from openoutcry.ledger.standing import write_whole
+from openoutcry.ledger.ledger_state import write_whole
 
 
 @dataclass

@@ -40,7 +40,7 @@ def _notes(books: Books, participant: int | None = None) -> list[str]:
 def balances(books: Books, participant: int | None = None) -> Report:
     """Every account that is not empty."""
     rows = []
-    for place, value in books.standing():
+    for place, value in books.nonzero_balances():
         if participant is None or place.participant == participant:
             who = "venue" if place.owner == VENUE else f"participant {place.participant}"
             kind = PLACES[place.owner == VENUE, place.kind].lower()
@@ -62,7 +62,7 @@ def trial_balance(books: Books) -> Report:
     """
     debits: dict[tuple[int, bool, int], int] = defaultdict(int)
     credits: dict[tuple[int, bool, int], int] = defaultdict(int)
-    for place, value in books.standing():
+    for place, value in books.nonzero_balances():
         key = (place.asset, place.owner == VENUE, place.kind)
         (credits if value > 0 else debits)[key] += abs(value)
     rows: list[tuple[Any, ...]] = []

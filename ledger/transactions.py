@@ -11,15 +11,15 @@ import numpy.typing as npt
 from openoutcry.ledger.columns import as_rows
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import TRANSACTION_DTYPE
+from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opened
 from openoutcry.ledger.parquet_store import stored_files
 from openoutcry.ledger.report import arrow
-from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
 
 Rows = npt.NDArray[Any]
 
 
 def transactions(
-    directory: Path, until: Standing, after_seq: int = 0, participant: int | None = None
+    directory: Path, until: LedgerState, after_seq: int = 0, participant: int | None = None
 ) -> Iterator[Rows]:
     """Every transaction (TRANSACTION_DTYPE) of the commands behind ``after_seq`` up to where
     ``until`` stands, in order; from the begin on with those of the configuration first.
@@ -30,21 +30,21 @@ def transactions(
     reached = after_seq if after_seq else -1
     files = stored_files(folder_of(directory), until.reader.journal_id)
     limit = max((begin for begin, _ in files), default=0)
-    standing = opened(directory, min(max(limit, after_seq), until.seq))
-    if limit and standing.seq > after_seq:
+    ledger_state = opened(directory, min(max(limit, after_seq), until.seq))
+    if limit and ledger_state.seq > after_seq:
         for begin, path in files:
-            if begin < standing.seq:
-                yield _stored(path, until, reached, standing.seq, participant)
-        reached = standing.seq
+            if begin < ledger_state.seq:
+                yield _stored(path, until, reached, ledger_state.seq, participant)
+        reached = ledger_state.seq
     elif not after_seq:
-        standing = oldest(directory)
-        if standing.seq:
+        ledger_state = oldest(directory)
+        if ledger_state.seq:
             raise LedgerError(
-                f"{directory} begins behind sequence {standing.seq}, "
+                f"{directory} begins behind sequence {ledger_state.seq}, "
                 "and no store has what was before"
             )
-        yield _of(standing.books.opening, participant)
-    for rows, _ in standing.advance(until.seq):
+        yield _of(ledger_state.books.opening, participant)
+    for rows, _ in ledger_state.advance(until.seq):
         yield _of(rows[rows["cause_seq"] > reached], participant)
 
 
@@ -53,7 +53,7 @@ def _of(rows: Rows, participant: int | None) -> Rows:
 
 
 def _stored(
-    path: Path, until: Standing, after_seq: int, until_seq: int, participant: int | None
+    path: Path, until: LedgerState, after_seq: int, until_seq: int, participant: int | None
 ) -> Rows:
     import pyarrow.dataset
     from pyarrow import compute, parquet

@@ -36,7 +36,7 @@ LAYOUT = [
 
 
 @dataclass(frozen=True)
-class Standing:
+class FeedCheckpoint:
     """A checkpoint that may be gone on from."""
 
     event_seq: int
@@ -80,7 +80,7 @@ def save(
     return path
 
 
-def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
+def newest(folder: Path, journal: Path, journal_id: int) -> FeedCheckpoint | None:
     """The newest good one that was made of this very journal; None if there is none."""
     if not folder.is_dir():
         return None
@@ -98,7 +98,7 @@ def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
             continue
         if checkpoint.block == BlockId(block.header.block_index, digest(block.whole)):
             facts = checkpoint.facts
-            return Standing(
+            return FeedCheckpoint(
                 facts["event_seq"],
                 seq,
                 facts["session"],
@@ -109,12 +109,12 @@ def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
     return None
 
 
-def resume(standing: Standing, path: Path, feed: Feed, book: Book) -> Store:
+def resume(saved: FeedCheckpoint, path: Path, feed: Feed, book: Book) -> Store:
     """Bring feed and book to where they stood; returns the store as it stood.  Raises
     :class:`FeedError`, and then neither is of use any more."""
-    store = Store(path, standing.messages, standing.size_bytes)
+    store = Store(path, saved.messages, saved.size_bytes)
     try:
-        with np.load(io.BytesIO(standing.state), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(saved.state), allow_pickle=False) as arrays:
             feed.restore(arrays)
             book.restore(arrays)
     except (FeedError, ValueError, KeyError):

@@ -74,13 +74,13 @@ class FeedProcess:
     def _begin(self) -> tuple[Store, Place]:
         """Where to begin: behind the newest checkpoint, or with the first event."""
         public = self.public
-        standing = checkpoint.newest(public.folder, public.journal, public.journal_id)
-        if standing is not None:
+        saved = checkpoint.newest(public.folder, public.journal, public.journal_id)
+        if saved is not None:
             try:
-                path = public.store_path(standing.session)
-                store = checkpoint.resume(standing, path, self.feed, self.book)
-                public.note_session(standing.session)
-                return store, Place(standing.event_seq, standing.cause_seq)
+                path = public.store_path(saved.session)
+                store = checkpoint.resume(saved, path, self.feed, self.book)
+                public.note_session(saved.session)
+                return store, Place(saved.event_seq, saved.cause_seq)
             except (FeedError, ValueError, KeyError) as error:
                 if public.begin_is_retired:
                     raise FeedError(f"{public.folder}: nothing to resume from: {error}") from None

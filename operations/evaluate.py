@@ -17,7 +17,7 @@ class State(StrEnum):
 
 
 @dataclass
-class Standing:
+class ActiveAlarm:
     """An alarm of one series."""
 
     alarm: Alarm
@@ -32,28 +32,28 @@ class Evaluator:
 
     def __init__(self, alarms: tuple[Alarm, ...] = ALARMS) -> None:
         self.alarms = alarms
-        self.standing: dict[tuple[str, Labels], Standing] = {}
+        self.active: dict[tuple[str, Labels], ActiveAlarm] = {}
 
-    def evaluate(self, history: History, now_s: float) -> list[Standing]:
+    def evaluate(self, history: History, now_s: float) -> list[ActiveAlarm]:
         """What has begun to fire, or is over, since the last time."""
         changed = []
         for alarm in self.alarms:
             values = alarm.holds(history)
             for labels, value in values.items():
-                standing = self.standing.setdefault(
-                    (alarm.name, labels), Standing(alarm, labels, now_s, value)
+                active = self.active.setdefault(
+                    (alarm.name, labels), ActiveAlarm(alarm, labels, now_s, value)
                 )
-                standing.value = value
-                if standing.state is State.PENDING and now_s - standing.since_s >= alarm.for_s:
-                    standing.state = State.FIRING
-                    changed.append(standing)
-            for key in [k for k in self.standing if k[0] == alarm.name and k[1] not in values]:
-                standing = self.standing.pop(key)
-                if standing.state is State.FIRING:
-                    standing.state = State.RESOLVED
-                    changed.append(standing)
+                active.value = value
+                if active.state is State.PENDING and now_s - active.since_s >= alarm.for_s:
+                    active.state = State.FIRING
+                    changed.append(active)
+            for key in [k for k in self.active if k[0] == alarm.name and k[1] not in values]:
+                active = self.active.pop(key)
+                if active.state is State.FIRING:
+                    active.state = State.RESOLVED
+                    changed.append(active)
         return changed
 
     @property
-    def firing(self) -> list[Standing]:
-        return [one for one in self.standing.values() if one.state is State.FIRING]
+    def firing(self) -> list[ActiveAlarm]:
+        return [one for one in self.active.values() if one.state is State.FIRING]

@@ -5,7 +5,7 @@ from typing import Any
 from openoutcry.pipeline.risk_state import risk_state
 from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
-from openoutcry.risk.settings import stands
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.risk_tables import OF_PARTICIPANTS
 
 NEAR = 0.9
@@ -33,7 +33,7 @@ class LimitsUsed:
         for name, field in AGAINST.items():
             one = OF_PARTICIPANTS[name]
             for who in participants:
-                limit = stands(self.view, one.setting, who)[0]
+                limit = setting_in_force(self.view, one.setting, who)[0]
                 if limit != one.default:
                     shares[name].append(_share(self.view.of(who, field), limit))
         return shares

@@ -16,35 +16,35 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openoutcry.operations.evaluate import Standing, State
+from openoutcry.operations.evaluate import ActiveAlarm, State
 from openoutcry.wire import OutcryError
 
 TIMEOUT_S, TOTAL_S = 5.0, 10.0
 """Between two reads of an answer, and for all of its head."""
-Notify = Callable[[Sequence[Standing]], None]
+Notify = Callable[[Sequence[ActiveAlarm]], None]
 
 
 class NotifyError(OutcryError):
     """Nobody could be told; the alarm stands."""
 
 
-def line(standing: Standing) -> str:
-    labels = ", ".join(f"{key} {value}" for key, value in sorted(standing.labels))
+def line(active: ActiveAlarm) -> str:
+    labels = ", ".join(f"{key} {value}" for key, value in sorted(active.labels))
     where = f" ({labels})" if labels else ""
-    alarm = standing.alarm
-    return f"{standing.state}: {alarm.severity}: {alarm.name}: {alarm.summary}{where}"
+    alarm = active.alarm
+    return f"{active.state}: {alarm.severity}: {alarm.name}: {alarm.summary}{where}"
 
 
-def document(standing: Standing) -> dict[str, Any]:
+def document(active: ActiveAlarm) -> dict[str, Any]:
     """As Alertmanager says it, with the value that was found."""
-    alarm = standing.alarm
+    alarm = active.alarm
     alert = {
-        "status": str(standing.state),
-        "value": standing.value,
-        "labels": {"alertname": alarm.name, "severity": alarm.severity, **dict(standing.labels)},
+        "status": str(active.state),
+        "value": active.value,
+        "labels": {"alertname": alarm.name, "severity": alarm.severity, **dict(active.labels)},
         "annotations": {"summary": alarm.summary},
     }
-    over = {"endsAt": datetime.now(UTC).isoformat()} if standing.state is State.RESOLVED else {}
+    over = {"endsAt": datetime.now(UTC).isoformat()} if active.state is State.RESOLVED else {}
     return alert | over
 
 
@@ -120,7 +120,7 @@ def post_json(url: str, document: Any) -> None:
 def webhook(url: str) -> Notify:
     """A POST of JSON in the shape of Alertmanager's webhook, version 4."""
 
-    def tell(changed: Sequence[Standing]) -> None:
+    def tell(changed: Sequence[ActiveAlarm]) -> None:
         over = all(one.state is State.RESOLVED for one in changed)
         alerts = [document(one) for one in changed]
         post_json(
@@ -185,7 +185,7 @@ def send_mail(
 def mail(server: MailServer, sender: str, recipients: Sequence[str]) -> Notify:
     """One message by SMTP for what has changed at once."""
 
-    def tell(changed: Sequence[Standing]) -> None:
+    def tell(changed: Sequence[ActiveAlarm]) -> None:
         worst = min((one.alarm.severity for one in changed), default="")
         names = ", ".join(sorted({one.alarm.name for one in changed}))
         text = "\n".join(map(line, changed))

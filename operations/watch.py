@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from openoutcry.operations.alarms import ALARMS, Alarm, names_of
-from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing
+from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator
 from openoutcry.operations.expressions import History
 from openoutcry.operations.notify import Notify, NotifyError
 
@@ -30,10 +30,10 @@ class Watch:
         """``note`` is told what goes wrong; ``clock`` gives seconds that never go back."""
         self.collect, self.note, self.clock = collect, note, clock
         self.history, self.evaluator = History(KEEP_S, names_of(alarms)), Evaluator(alarms)
-        self.missed: list[tuple[Notify, list[Standing]]] = [(one, []) for one in receivers]
+        self.missed: list[tuple[Notify, list[ActiveAlarm]]] = [(one, []) for one in receivers]
         self._retry_s = 0.0
 
-    def poll(self) -> list[Standing]:
+    def poll(self) -> list[ActiveAlarm]:
         """One look; returns what has changed."""
         now_s = self.clock()
         self.history.add(now_s, self.collect())
@@ -47,7 +47,7 @@ class Watch:
                 self._tell(tell, missed, now_s)
         return changed
 
-    def _tell(self, tell: Notify, missed: list[Standing], now_s: float) -> None:
+    def _tell(self, tell: Notify, missed: list[ActiveAlarm], now_s: float) -> None:
         try:
             tell(missed)
         except NotifyError as error:

@@ -108,7 +108,7 @@ class Sessions(State):
         self.acceptor_pid = 0
         self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
-        """How far a parked stage has come along the journal of a primary elsewhere."""
+        """How far a prepared stage has come along the journal of a primary elsewhere."""
 
     # Doors.
 

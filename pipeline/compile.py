@@ -81,7 +81,7 @@ def compile_kernels(
         ("stage loop", steps_and_loop),
         ("book", book),
     )
-    with beside([step for _, step in steps[1:-1]]):
+    with compiled_in_parallel([step for _, step in steps[1:-1]]):
         for index, (label, step) in enumerate(steps):
             progress(label, index, len(steps))
             step()
@@ -89,7 +89,7 @@ def compile_kernels(
 
 
 @contextmanager
-def beside(steps: list[Callable[[], None]]) -> Iterator[None]:
+def compiled_in_parallel(steps: list[Callable[[], None]]) -> Iterator[None]:
     """Compile these in a process of their own meanwhile, if the matcher is to be compiled and there
     is a core for it.  Whoever needs one of its kernels waits for that one (wire/kernel.py); what it
     cannot do is left to this process."""

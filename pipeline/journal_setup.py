@@ -40,7 +40,7 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
     disk that the user is on.  Refused before the source is read, and without a trace."""
     if options.durability == "none":
         return None
-    if options.standing is not None:
+    if options.warm_run is not None:
         # Its standby has the lock, which all processes that are forked from here on share.
         assert options.journal is not None
         _require_lasting(options, [options.journal])
@@ -154,9 +154,9 @@ def make_journal(
     durable = policy.synced and options.durability in ("durable", "replicated")
     if options.resume:
         known, lanes = None, None
-        if options.standing is not None:
-            known = options.standing.known(durable)
-            lanes = options.standing.lanes(shared.table)
+        if options.warm_run is not None:
+            known = options.warm_run.known(durable)
+            lanes = options.warm_run.lanes(shared.table)
         writer, point, state.resumed = resume_pipeline(directory, config, durable, known)
         prime(shared, point, [directory, *copies_of(directory)], lanes)
         state.resumed_engine = point.engine if options.operator is not None else None

@@ -14,7 +14,7 @@ from openoutcry.gateway_fpga import Settings
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.stage_clock import StageClock
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.deaths import Death
@@ -121,8 +121,8 @@ class Options:
     """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
     feed: FeedSpec | None = None
     """The public market data; ``wiring`` has its row (``with_feed``)."""
-    standing: Any = None
-    """Of a standby: what is prepared waits there until it leads (standing.Standing)."""
+    warm_run: Any = None
+    """Of a standby: what is prepared waits there until it leads (warm_run.WarmRun)."""
     clock: StageClock = field(default_factory=StageClock)
     """What the stages go by."""
     doors: bool = True

@@ -17,7 +17,6 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
@@ -33,6 +32,7 @@ from openoutcry.pipeline.journal_setup import (
     policy_of,
     remove_dead_journals,
 )
+from openoutcry.pipeline.journal_thread import JournalThread
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
@@ -78,7 +78,7 @@ FEED_DRAIN_S = 10.0
 """How long a run's end waits for its feed to publish everything."""
 REPLAY_AT_STOP = 500_000
 LAST_S = 0.001
-"""How long an inline run that has finished sleeps while its journal goes on beside."""
+"""How long an inline run that has finished sleeps while its journal goes on in parallel."""
 UNAUTHENTICATED = (
     "unauthenticated: whoever reaches this network port is any participant he names, except the "
     "exchange operator (docs/packets.md)"
@@ -275,11 +275,11 @@ def prepared(
     elif ports:
         ports.let_in()
     supervisor = None
-    if options.standing is not None:
+    if options.warm_run is not None:
         work.sessions = _make_sessions(options, shared, directory, watcher, stack)
         # From here on, not from the lead on: its own restart needs them as well.
         _follow_journal(options, work, stack)
-        supervisor = options.standing.wait(work, state, watcher, options.stall, stack)
+        supervisor = options.warm_run.wait(work, state, watcher, options.stall, stack)
     started = time.monotonic()
     if directory is not None:
         _begin_journal(options, work, state, watcher, stack)
@@ -287,14 +287,14 @@ def prepared(
         options.operator.begin(shared, state.resumed_engine)
         state.resumed_engine = None
     journal_s = time.monotonic() - started
-    if options.standing is None:
+    if options.warm_run is None:
         work.sessions = _make_sessions(options, shared, directory, watcher, stack)
         if options.doors:
             _open_sessions(options, work, watcher)
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack)
-    if options.standing is None:
+    if options.warm_run is None:
         _follow_journal(options, work, stack)
     return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
 
@@ -330,8 +330,8 @@ def _begin_journal(
     stack.callback(writer.abandon)
     if work.ports:
         work.ports.restore(senders.rows())
-    if options.standing is not None:
-        options.standing.begin(work, writer)
+    if options.warm_run is not None:
+        options.warm_run.begin(work, writer)
 
 
 def _check_replication(options: Options, watcher: Watcher) -> None:
@@ -351,7 +351,7 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     from openoutcry.replica.link import reach
 
     stream_name(options.replication.venue)
-    if options.standing is None:  # a standby waits until it answers
+    if options.warm_run is None:  # a standby waits until it answers
         reach(access_of(options.replication.nats)).close()
     if options.wiring.shards > 1:
         watcher.note(
@@ -429,7 +429,7 @@ def _make_ports(options: Options, stack: ExitStack) -> PortSource | None:
         options.arbitrate,
         options.admission,
         options.packet_sessions,
-        bound=options.standing is None,
+        bound=options.warm_run is None,
     )
     stack.callback(ports.close)
     return ports
@@ -501,26 +501,26 @@ def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, l
 
 def _run_inline(work: Work, state: RunState, watcher: Watcher) -> None:
     """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
-    can do no more, or, where none of them waits for it, in a thread beside."""
+    can do no more, or, where none of them waits for it, in a parallel thread."""
     work.shared.populate()
     group, apart = inline_stages(work, state)
-    beside = Beside(apart) if work.durability == "async" else None
-    in_turn = apart if beside is None else []
+    journal_thread = JournalThread(apart) if work.durability == "async" else None
+    in_turn = apart if journal_thread is None else []
     next_sample = 0.0
-    with beside or nullcontext():
+    with journal_thread or nullcontext():
         while True:
             # With nobody in turn an idle loop stays in its kernel: a turn of Python's takes 0.8 us.
             ended = group.run(worker.SLICE_NS, bool(in_turn))
             group.check()
             for stage in in_turn:
                 stage.step()
-            if beside is not None:
-                beside.check()
+            if journal_thread is not None:
+                journal_thread.check()
             if ended == loop.FINISHED:
                 if all(stage.finished for stage in apart):
                     break
-                if beside is not None:
-                    beside.wait(LAST_S)
+                if journal_thread is not None:
+                    journal_thread.wait(LAST_S)
             now = time.monotonic()
             if now >= next_sample:
                 next_sample = now + SAMPLE_S

@@ -28,7 +28,7 @@ from openoutcry.replica import stage as replica_stage
 
 RINGS = (
     Ring("lane", "order", inline=1024, memory=1024, durable=1024, lane=1),
-    Ring("sequenced", "order", inline=4096, memory=1 << 14, durable=1 << 16, beside=1 << 16),
+    Ring("sequenced", "order", inline=4096, memory=1 << 14, durable=1 << 16, threaded=1 << 16),
     Ring("events", "event", inline=8192, memory=1 << 14, durable=1 << 17),
 )
 STAGES = (

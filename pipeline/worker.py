@@ -20,13 +20,13 @@ from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.beside import Idle
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Group, Stage
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.gateway_stage import sequenced_commands
+from openoutcry.pipeline.journal_thread import Idle
 from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
@@ -80,7 +80,7 @@ class CompiledStages:
             plan.append((step, context, table.index[row.name]))
         self._rows = rows
         self._awaits_ports = work.ports is not None and work.table.sources[0] in stages
-        if work.parking is None or work.start is not None:
+        if work.prefork is None or work.start is not None:
             self.open_ports()
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
         self.nap = np.zeros(loop.NAP_WORDS, np.int64)
@@ -202,8 +202,8 @@ def _rebuild_whole(work: Work, last: int) -> Engine:
     else from the preloaded input through the gateway's rules."""
     shared, start = work.shared, work.start
     if start is not None and start.seq == last:
-        assert work.parking is not None
-        return work.core.restored(work.parking.snapshot())
+        assert work.prefork is not None
+        return work.core.restored(work.prefork.snapshot())
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
@@ -302,8 +302,8 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         if group.allowed:
             os.sched_setaffinity(0, group.allowed)
         work.shared.populate()
-        if work.parking is not None:
-            parked(work, group)
+        if work.prefork is not None:
+            run_when_leading(work, group)
         return run_group(work, group)
     except OutcryError:
         raise
@@ -314,10 +314,10 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         raise OutcryError(text) from error
 
 
-def parked(work: Work, group: Group) -> None:
+def run_when_leading(work: Work, group: Group) -> None:
     """In a stage's process: be ready, wait, and know afterwards what the start says."""
-    parking = work.parking
-    assert parking is not None
+    prefork = work.prefork
+    assert prefork is not None
     rows = [work.table[name] for name in group.stages]
     if all(row.compiled for row in rows):
         # Over rings in which nothing is: its kernels are loaded, its memory is there.
@@ -329,8 +329,8 @@ def parked(work: Work, group: Group) -> None:
         journal = work.journal
         follow = lambda: work.sessions.follow(journal)  # noqa: E731
         follow()
-    parking.wait(follow)
-    work.take_start(parking.start())
+    prefork.wait(follow)
+    work.take_start(prefork.start())
 
 
 def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:

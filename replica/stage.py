@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.replica.access import access_of

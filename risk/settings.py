@@ -62,7 +62,9 @@ MARKET_WORDS = {
 }
 
 
-def stands(view: View, what: Setting, who: int = 0, instrument: int = -1) -> tuple[int, int]:
+def setting_in_force(
+    view: View, what: Setting, who: int = 0, instrument: int = -1
+) -> tuple[int, int]:
     """Value and second value of a setting as it is; ``who``: a participant's or a group's number,
     ``instrument``: an index, both where the setting has one.
 
@@ -96,7 +98,7 @@ def stands(view: View, what: Setting, who: int = 0, instrument: int = -1) -> tup
 
 
 def protection_stands(view: View, what: Setting, who: int, instrument: int) -> tuple[int, int]:
-    """As :func:`stands`, of the protection; ``who``: the breaker's level."""
+    """As :func:`setting_in_force`, of the protection; ``who``: the breaker's level."""
     protection = view.protection
     if protection is None:
         raise RiskError(f"{what.name}: the journal began without protection")

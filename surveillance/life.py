@@ -30,7 +30,7 @@ Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Standing:
+class CaseState:
     """What a case is, and who made it that."""
 
     status: str
@@ -39,26 +39,26 @@ class Standing:
     """Hits that the case had then."""
 
 
-def standing_of(case: Case, entries: list[Entry]) -> Standing:
+def case_state_of(case: Case, entries: list[Entry]) -> CaseState:
     """By the entries about this case, in their order."""
-    standing = Standing(SUPPRESSED if case.suppressed else OPEN)
+    case_state = CaseState(SUPPRESSED if case.suppressed else OPEN)
     for entry in entries:
         if entry["case"] != case.number:
             continue
-        standing = _next(standing, entry)
-    if standing.status in (CLOSING, CLOSED) and case.hits > standing.hits:
-        return Standing(OPEN, "", case.hits)
-    return standing
+        case_state = _next(case_state, entry)
+    if case_state.status in (CLOSING, CLOSED) and case.hits > case_state.hits:
+        return CaseState(OPEN, "", case.hits)
+    return case_state
 
 
-def _next(standing: Standing, entry: Entry) -> Standing:
+def _next(case_state: CaseState, entry: Entry) -> CaseState:
     action, who, hits = entry["action"], entry["who"], entry["hits"]
     if action == "close":
         # Who asked before the last hits came has to ask again.
-        agreed = standing.status == CLOSING and standing.who != who and standing.hits == hits
-        return Standing(CLOSED if agreed else CLOSING, who, hits)
+        agreed = case_state.status == CLOSING and case_state.who != who and case_state.hits == hits
+        return CaseState(CLOSED if agreed else CLOSING, who, hits)
     status = {"review": REVIEWED, "escalate": ESCALATED, "reopen": OPEN}[action]
-    return Standing(status, who, hits)
+    return CaseState(status, who, hits)
 
 
 def hash_of(entry: Entry) -> str:
@@ -103,7 +103,7 @@ def act(
     who: str,
     why: str,
     noted: Callable[[Entry, int], None] = lambda entry, count: None,
-) -> Standing:
+) -> CaseState:
     """Write down that somebody did something with a case; what the case is then.  ``noted`` is
     called with the entry and how many there are, once it is on the disk.
 
@@ -114,7 +114,7 @@ def act(
         raise SurveillanceError("a reason is needed")
     with _lock(folder):
         entries = read_life(folder, begin)
-        now = standing_of(case, entries)
+        now = case_state_of(case, entries)
         if now.status == CLOSED and action != "reopen":
             raise SurveillanceError(f"case {case.number} is closed: reopen it first")
         if now.status != CLOSED and action == "reopen":
@@ -136,7 +136,7 @@ def act(
         entry["hash"] = hash_of(entry)
         _append(folder / NAME, _line(entry))
         noted(entry, len(entries) + 1)
-        return standing_of(case, [*entries, entry])
+        return case_state_of(case, [*entries, entry])
 
 
 def _append(path: Path, data: bytes) -> None:

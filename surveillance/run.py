@@ -349,7 +349,7 @@ class CaseBook:
         """Hits that were read."""
         return len(self.heads)
 
-    def act(self, case: Case, action: str, who: str, why: str) -> life.Standing:
+    def act(self, case: Case, action: str, who: str, why: str) -> life.CaseState:
         """:func:`life.act`, and a line in the desk's record that says so."""
         hits = self.count, self.head.hex()
 
@@ -376,14 +376,14 @@ class CaseBook:
             raise SurveillanceError(f"there is no case {number}: there are {len(self.cases)}")
         return self.cases[number - 1]
 
-    def standing(self, case: Case) -> life.Standing:
-        return life.standing_of(case, self.entries)
+    def state_of(self, case: Case) -> life.CaseState:
+        return life.case_state_of(case, self.entries)
 
     def status(self, seq: int) -> dict[str, Any]:
         """Counts for metrics: cases by detector, severity and what they are."""
         counts: dict[tuple[str, str, str], int] = {}
         for case in self.cases:
-            key = case.detector, case.severity, self.standing(case).status
+            key = case.detector, case.severity, self.state_of(case).status
             counts[key] = counts.get(key, 0) + 1
         return {
             "seq": seq,

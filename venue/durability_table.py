@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.replica.access import access_of

@@ -19,7 +19,7 @@ from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.tls import server_context
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.risk.partitioned import MAX_PARTITIONS

@@ -15,7 +15,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
-from openoutcry.risk.settings import stands
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.protection_tables import unprotected
 from openoutcry.venue.risk_tables import (
     OF_CELLS,
@@ -150,7 +150,7 @@ class FileLimits:
         self, what: Setting, value: tuple[int, int], who: int = 0, symbol: str = ""
     ) -> list[npt.NDArray[Any]]:
         index = self.symbols.index(symbol) if symbol else -1
-        if stands(self.view, what, who, index) == value:
+        if setting_in_force(self.view, what, who, index) == value:
             return []
         return [setting(what, value[0], who, symbol.encode(), value[1])]
 
@@ -195,7 +195,7 @@ class FileLimits:
         records = []
         for (what, who, symbol), (value, second) in self.spec.opening.items():
             index = self.symbols.index(symbol) if symbol else -1
-            if stands(self.view, what, who, index)[0] == 0:
+            if setting_in_force(self.view, what, who, index)[0] == 0:
                 records.append(setting(what, value, who, symbol.encode(), second))
         return records
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
-from openoutcry.risk.settings import stands
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.desk_record import REASON_MOST
@@ -229,12 +229,12 @@ class Operations:
             )
         if what is Setting.MAINTENANCE and value:
             self._judged(who)
-        before = stands(self.view, what, who, index)
+        before = setting_in_force(self.view, what, who, index)
         place = f"{name} of {_whose(request)}"
         new, old = (str(shown(what, one)).lower() for one in (value, before[0]))
 
         def refused() -> str:
-            current = stands(self.view, what, who, index)[0]
+            current = setting_in_force(self.view, what, who, index)[0]
             return "" if current == value else f"{place}: the core refuses {shown(what, value)}"
 
         by = request[BY]
@@ -287,7 +287,11 @@ class Operations:
         who = self._participant(name)
         records = [setting(Setting.KILL, int(on), who, operator=request[BY])]
         return self._switched(
-            f"participant {who}", records, [who], on, partial(stands, self.view, Setting.KILL, who)
+            f"participant {who}",
+            records,
+            [who],
+            on,
+            partial(setting_in_force, self.view, Setting.KILL, who),
         )
 
     def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:
@@ -299,7 +303,7 @@ class Operations:
             records,
             members,
             on,
-            partial(stands, self.view, Setting.GROUP_KILL, row),
+            partial(setting_in_force, self.view, Setting.GROUP_KILL, row),
         )
 
     def _switched(
@@ -381,7 +385,7 @@ class Operations:
         self.note(f"operator: {shown} is halted")
 
         def refused() -> str:
-            halted = all(stands(self.view, Setting.HALT, 0, place)[0] for place in places)
+            halted = all(setting_in_force(self.view, Setting.HALT, 0, place)[0] for place in places)
             return "" if halted else f"{shown}: the core refuses"
 
         return Work(np.concatenate(records), [f"{shown} is halted; cancels are taken"], refused)
@@ -389,7 +393,7 @@ class Operations:
     def _resume(self, request: dict[str, Any]) -> Work:
         symbol = str(request.get("instrument") or "")
         index = self._instrument(symbol)
-        if not stands(self.view, Setting.HALT, 0, index)[0]:
+        if not setting_in_force(self.view, Setting.HALT, 0, index)[0]:
             raise DeskError(f"{symbol} is not halted")
         records = [setting(Setting.HALT, 0, 0, symbol.encode(), operator=request[BY])]
         phases = list(self.halted(symbol, False))
@@ -400,7 +404,7 @@ class Operations:
             [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
             lambda: (
                 f"{symbol}: the core refuses"
-                if stands(self.view, Setting.HALT, 0, index)[0]
+                if setting_in_force(self.view, Setting.HALT, 0, index)[0]
                 else ""
             ),
         )
@@ -409,7 +413,7 @@ class Operations:
         """A call phase for an instrument that trades continuously, and an auction behind it."""
         symbol = str(request.get("instrument") or "")
         index = self._instrument(symbol)
-        if stands(self.view, Setting.HALT, 0, index)[0]:
+        if setting_in_force(self.view, Setting.HALT, 0, index)[0]:
             raise DeskError(f"{symbol} is halted: `resume` opens it by an auction")
         phases = list(self.call(symbol))
         if not phases:

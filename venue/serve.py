@@ -23,13 +23,13 @@ from openoutcry.market_data.public_feed import with_feed
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import Sample, Watcher, run
-from openoutcry.pipeline.standing import Stale
 from openoutcry.pipeline.topology import sharded
+from openoutcry.pipeline.warm_run import Stale
 from openoutcry.replay.checkpoint import make_checkpoints, retire_before
 from openoutcry.venue import days
 from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
@@ -83,8 +83,8 @@ class Venue:
     """Of the day that is served."""
     lead: Any = None
     """Of a standby that was promoted: its first day goes on with it (replica/hot_standby.py)."""
-    standing: Any = None
-    """Of a standby: its first day's run is prepared, and waits there (pipeline/standing.py)."""
+    warm_run: Any = None
+    """Of a standby: its first day's run is prepared, and waits there (pipeline/warm_run.py)."""
     _status_due_s: float = 0.0
     _counts: dict[str, int] = field(default_factory=dict)
     """Commands and events of the last sample."""
@@ -106,7 +106,7 @@ class Venue:
         detail = partial(log.write, "debug")
         self.watcher = replace(self.watcher, note=note, detail=detail)
         try:
-            log.write("info", "serving" if self.standing is None else "standing by")
+            log.write("info", "serving" if self.warm_run is None else "standing by")
             served = self._serve(resume)
             log.write("info", "stopped")
             return served
@@ -216,10 +216,10 @@ class Venue:
         self.lane = OperatorLane(self.file.calendar, self.clock, note, stopping, desk)
         return self.lane, desk
 
-    def _take_standing(self) -> Any:
+    def _take_warm_run(self) -> Any:
         """The day's run waits for its standby, if this is its first."""
-        standing, self.standing = self.standing, None
-        if standing is not None:
+        warm_run, self.warm_run = self.warm_run, None
+        if warm_run is not None:
             sessions, calendar = self.sessions, self.file.calendar
             day = calendar.current_or_next(self.clock.now_ns()).day
 
@@ -228,8 +228,8 @@ class Venue:
                 same = calendar.current_or_next(self.clock.now_ns()).day == day
                 return same and (sessions is None or sessions == self._sessions(sessions.delayed))
 
-            standing.fits = fits
-        return standing
+            warm_run.fits = fits
+        return warm_run
 
     def options(self, lane: OperatorLane) -> Options:
         """Of the day's run."""
@@ -263,7 +263,7 @@ class Venue:
             sessions=self.sessions,
             feed=file.feed,
             operator=lane,
-            standing=self._take_standing(),
+            warm_run=self._take_warm_run(),
         )
 
     def _replication(self) -> Replication | None:

@@ -1,6 +1,6 @@
 """A venue's standby: follows until it leads, and then is the venue.
 
-Once it is level with the primary it prepares the venue's run as far as that goes (``standing.py``):
+Once it is level with the primary it prepares the venue's run as far as that goes (``warm_run.py``):
 the stages are forked and wait, so a takeover tells them the journal's end and opens the ports.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 from openoutcry.host.build import this_build
 from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.run import Watcher
-from openoutcry.pipeline.standing import Stale, Standing
+from openoutcry.pipeline.warm_run import Stale, WarmRun
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import node_of
 from openoutcry.replica.driver import LEASE_KEY, lease_of
@@ -84,13 +84,13 @@ class StandbyVenue:
         """What the venue came to; None if this node never led."""
         lead = self._follow(standby, lambda: standby.is_level)
         while lead is None and not self.stopping:
-            standing = Standing(standby, partial(self._follow_on, standby))
-            venue = Venue(self.file, self.watcher, self.clock, standing=standing)
+            warm_run = WarmRun(standby, partial(self._follow_on, standby))
+            venue = Venue(self.file, self.watcher, self.clock, warm_run=warm_run)
             try:
                 served = venue.serve(resume=True)
-                return served if standing.begun else None
+                return served if warm_run.begun else None
             except Stale:
-                lead = standing.lead
+                lead = warm_run.lead
         return None if lead is None else self._serve_cold(standby, lead)
 
     def _follow(self, standby: HotStandby, enough: Callable[[], bool]) -> Lead | None:

@@ -4,8 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from openoutcry.ledger.errors import ProofError
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.proof.tree import Sums
-from openoutcry.ledger.standing import at
 
 
 def balances_of(
@@ -16,21 +16,21 @@ def balances_of(
     A participant's balance of an asset is the sum of its accounts: available, reserved, margin and
     fees that are due.  One below 0 is a debt to the venue: it counts as 0, so that it lessens
     nothing that is owed to others, and is counted in ``debts``.
-    Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``standing.at``.
+    Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``ledger_state.at``.
     """
-    standing = at(directory, seq)
+    ledger_state = at(directory, seq)
     sums: dict[tuple[int, int], int] = defaultdict(int)
-    for place, value in standing.books.standing():
+    for place, value in ledger_state.books.nonzero_balances():
         if place.participant is not None:
             sums[place.participant, place.asset] += value
     used = sorted({asset for (_, asset), units in sums.items() if units > 0})
-    names = standing.books.assets
+    names = ledger_state.books.assets
     members = {participant for participant, _ in sums}
     if not used:
-        raise ProofError(f"{directory}: nobody is owed anything after command {standing.seq}")
+        raise ProofError(f"{directory}: nobody is owed anything after command {ledger_state.seq}")
     balances = {
         str(member): tuple(max(sums.get((member, asset), 0), 0) for asset in used)
         for member in sorted(members)
     }
     debts = sum(units < 0 for units in sums.values())
-    return standing.seq, tuple(names[asset] for asset in used), balances, debts
+    return ledger_state.seq, tuple(names[asset] for asset in used), balances, debts

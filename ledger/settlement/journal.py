@@ -9,8 +9,8 @@ from typing import Any
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.errors import SettlementError
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement.cycle import time_zone
-from openoutcry.ledger.standing import at
 from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.enums import Side
 
@@ -27,7 +27,7 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
     Left out: a fill of a participant with itself, which moves nothing, and those of leveraged
     instruments, which are settled in money by the ledger's marks.
     Raises ``SettlementError`` for one that is no exchange of lots for money (a negative price),
-    ``LedgerError`` as ``standing.at``.
+    ``LedgerError`` as ``ledger_state.at``.
     """
     until = at(directory, seq)
     zone = time_zone(market)

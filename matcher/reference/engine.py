@@ -123,10 +123,10 @@ class ReferenceEngine:
         """As ``Engine.position``."""
         markets = self.markets if symbol is None else [self.markets[self.index[symbol]]]
         positions = [m.position(m.orders[order_id]) for m in markets if order_id in m.orders]
-        standing = [one for one in positions if one is not None]
-        if len(standing) > 1:
-            raise MatcherError(f"order {order_id} is open in {len(standing)} instruments: name one")
-        return standing[0] if standing else None
+        found = [one for one in positions if one is not None]
+        if len(found) > 1:
+            raise MatcherError(f"order {order_id} is open in {len(found)} instruments: name one")
+        return found[0] if found else None
 
     def hold(self, symbol: bytes, on: bool) -> None:
         """Let nothing trade in an instrument from now on, or let it go."""
@@ -397,7 +397,7 @@ class ReferenceEngine:
         m.emit_open_order(EventKind.REPLACED, order, waits, EventFlag.KEPT_PLACE)
 
     def _replacement(self, c: Command, m: Market, order: OpenOrder) -> OpenOrder:
-        """The order as the command wants it, standing nowhere yet."""
+        """The order as the command wants it, found nowhere yet."""
         new = replace(order, leaves=c.qty, place=Place.NOWHERE, mode=SelfTrade(c.mode))
         if order.order_type not in UNPRICED:
             new.price = c.price

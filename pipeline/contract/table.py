@@ -42,12 +42,12 @@ class Ring:
     durable: int
     lane: int | None = None
     """Number of the lane, for a ring of a source's commands."""
-    beside: int = 0
-    """Inline, with a journal beside that nobody waits for but who finds the ring full."""
+    threaded: int = 0
+    """Inline, with a journal in a thread, for which a stage waits only while the ring is full."""
 
     def capacity(self, topology: str, durability: str) -> int:
         if topology == "inline":
-            return self.beside if self.beside and durability == "async" else self.inline
+            return self.threaded if self.threaded and durability == "async" else self.inline
         return self.durable if durability in ("durable", "replicated") else self.memory
 
 

@@ -13,7 +13,7 @@ from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract.parking import Parking, Replication, Start
+from openoutcry.pipeline.contract.prefork import Prefork, Replication, Start
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.replay.core import Core
@@ -60,7 +60,7 @@ class Work:
     """Where the journal is published."""
     synced: bool = True
     """Each block of the journal is durable before it counts."""
-    parking: Parking | None = None
+    prefork: Prefork | None = None
     """Where stages wait that were forked before their standby leads."""
     start: Start | None = None
     """What they learned then."""

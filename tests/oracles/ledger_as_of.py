@@ -16,8 +16,8 @@ import numpy as np
 from openoutcry.bench.ledger import BATCH, configuration, trading
 from openoutcry.journal import Journal
 from openoutcry.ledger.follow import Follower
+from openoutcry.ledger.ledger_state import EVERY, at, checkpoints, folder_of
 from openoutcry.ledger.parquet_store import ParquetStore
-from openoutcry.ledger.standing import EVERY, at, checkpoints, folder_of
 
 STRETCH = 1_000_000
 BEGIN_NS, STEP_NS = 1_700_000_000 * 10**9, 10_000
@@ -57,11 +57,11 @@ def measured(home: Path, commands: int, looks: int = 16, seed: int = 3) -> dict[
     seconds, cpu_seconds = [], []
     for one in queries:
         began, worked = time.perf_counter(), time.process_time()
-        standing = at(home, **one)
+        ledger_state = at(home, **one)
         seconds.append(time.perf_counter() - began)
         cpu_seconds.append(time.process_time() - worked)
-        assert standing.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
-        assert not any(standing.books.sums())
+        assert ledger_state.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
+        assert not any(ledger_state.books.sums())
     return {
         "commands": last,
         "checkpoints": len(checkpoints(home)),

@@ -16,9 +16,9 @@ import pytest
 
 from openoutcry.bench.paced import SEED, WARM_S, check_spans, checked, flow, percentiles
 from openoutcry.bench.risk_pipeline import hooks
+from openoutcry.ledger.ledger_state import folder_of
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.reconcile import noted
-from openoutcry.ledger.standing import folder_of
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.top import attached, running_owners

@@ -20,8 +20,8 @@ from openoutcry.ledger import layout as lay
 from openoutcry.ledger.accounts import index_of
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.follow import Follower, follow
+from openoutcry.ledger.ledger_state import at, folder_of
 from openoutcry.ledger.parquet_store import ParquetStore
-from openoutcry.ledger.standing import at, folder_of
 from tests.support.ledger import ledger_flow as flow
 
 LOW = 0xFFFFFFFF
@@ -67,7 +67,7 @@ class Tally:
 
     def differences(self, books: Books) -> int:
         stands = defaultdict(int)
-        for place, value in books.standing():
+        for place, value in books.nonzero_balances():
             stands[index_of(place.owner, place.asset, place.kind, self.assets)] = value
         sums = {
             int(k): (int(self.halves[1, k]) << 32) + int(self.halves[0, k])
@@ -202,5 +202,7 @@ def killed(home: Path, every: int, kills: int, seed: int) -> dict[str, int]:
     counts["different"] += files(home) != wanted
     # The books of its last checkpoint, too, are those of who goes through all of it.
     shutil.rmtree(folder_of(whole))
-    counts["different"] += list(at(home).books.standing()) != list(at(whole).books.standing())
+    counts["different"] += list(at(home).books.nonzero_balances()) != list(
+        at(whole).books.nonzero_balances()
+    )
     return counts

@@ -12,7 +12,7 @@ import pytest
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalError, JournalLock
 from openoutcry.journal.lock import NotOurs, lock_if_there
-from openoutcry.ledger.standing import write_whole
+from openoutcry.ledger.ledger_state import write_whole
 from openoutcry.pipeline.run import Options, run
 from openoutcry.replay.export import export
 from openoutcry.report.atomic_file import FileNotWritten, write_atomically

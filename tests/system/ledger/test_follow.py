@@ -17,9 +17,9 @@ from openoutcry.journal import Journal
 from openoutcry.ledger import follow as following
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.follow import Follower
+from openoutcry.ledger.ledger_state import at, folder_of
 from openoutcry.ledger.parquet_store import ParquetStore, connect
 from openoutcry.ledger.postgresql import PostgresStore
-from openoutcry.ledger.standing import at, folder_of
 from openoutcry.ledger.transactions import transactions
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.follow import EVERY, once
@@ -47,8 +47,8 @@ def rebuilt(day, tmp_path_factory):
 
 
 def test_what_is_in_the_files_is_what_was_posted(rebuilt):
-    standing = at(rebuilt)
-    rows = np.concatenate(list(transactions(rebuilt, standing)))
+    ledger_state = at(rebuilt)
+    rows = np.concatenate(list(transactions(rebuilt, ledger_state)))
     connection = connect(folder_of(rebuilt))
     table = connection.sql(ALL).to_arrow_table()
     assert table.num_rows == len(rows)
@@ -59,11 +59,11 @@ def test_what_is_in_the_files_is_what_was_posted(rebuilt):
     assert set(sums.values()) == {0}
     balances = connection.sql("select * from balances").fetchall()
     books = {
-        (place.participant if place.owner else -1, standing.books.assets[place.asset]): True
-        for place, _ in standing.books.standing()
+        (place.participant if place.owner else -1, ledger_state.books.assets[place.asset]): True
+        for place, _ in ledger_state.books.nonzero_balances()
     }
     assert {row[:2] for row in balances} == set(books)
-    assert sum(1 for _ in standing.books.standing()) == len(balances)
+    assert sum(1 for _ in ledger_state.books.nonzero_balances()) == len(balances)
     connection.close()
 
 

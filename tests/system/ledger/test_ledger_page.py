@@ -36,10 +36,12 @@ def test_commands_of_the_page(folder, line):
 
 
 def an_order(home):
-    from openoutcry.ledger.standing import at
+    from openoutcry.ledger.ledger_state import at
     from openoutcry.ledger.transactions import transactions
 
-    standing = at(home, 1_000)
-    rows = (row for part in transactions(home, standing) for row in part)
-    row = next(row for row in rows if row["order_id"] and row["instrument"] < standing.books.count)
-    return [standing.books.symbols[row["instrument"]], str(row["order_id"])]
+    ledger_state = at(home, 1_000)
+    rows = (row for part in transactions(home, ledger_state) for row in part)
+    row = next(
+        row for row in rows if row["order_id"] and row["instrument"] < ledger_state.books.count
+    )
+    return [ledger_state.books.symbols[row["instrument"]], str(row["order_id"])]

@@ -10,16 +10,16 @@ from collections import defaultdict
 import pytest
 
 from openoutcry.ledger.accounts import Account
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.plain_text import expected, plain_text
-from openoutcry.ledger.standing import at
 from openoutcry.ledger.transactions import transactions
 
 
 def exported(day, seq, form, path):
-    standing = at(day, seq)
-    path.write_text("".join(plain_text(standing.books, transactions(day, standing), form)))
-    assert standing.books.balance(8, 0, Account.AVAILABLE)
-    return expected(standing.books)
+    ledger_state = at(day, seq)
+    path.write_text("".join(plain_text(ledger_state.books, transactions(day, ledger_state), form)))
+    assert ledger_state.books.balance(8, 0, Account.AVAILABLE)
+    return expected(ledger_state.books)
 
 
 def hledger_balances(path):
@@ -73,13 +73,13 @@ def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
     assert shutil.which("hledger"), "hledger is not installed"
     seed, commands = 4, 90_000
     home = flow.write_journal(tmp_path / "day", flow.draw(commands, seed))
-    standing = at(home)
-    count = sum(len(part) for part in transactions(home, standing))
+    ledger_state = at(home)
+    count = sum(len(part) for part in transactions(home, ledger_state))
     assert count >= 100_000
     seconds = {}
     for form, balances in (("hledger", hledger_balances), ("beancount", beancount_balances)):
         path = tmp_path / form
-        wanted = exported(home, standing.seq, form, path)
+        wanted = exported(home, ledger_state.seq, form, path)
         began = time.monotonic()
         assert balances(path) == wanted
         seconds[form] = round(time.monotonic() - began, 1)

@@ -14,7 +14,7 @@ from tests.support.ledger.post import as_dicts, same_as_core
 
 def same_balances(books, reference):
     balances = {}
-    for place, value in books.standing():
+    for place, value in books.nonzero_balances():
         lots = place.asset >= MONEY_SLOTS
         asset = books.assets[place.asset] if lots else "money"
         kinds = Account if place.owner else VenueAccount

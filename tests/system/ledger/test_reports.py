@@ -14,7 +14,7 @@ import pytest
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports
 from openoutcry.ledger.follow import follow
-from openoutcry.ledger.standing import at
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.wire.enums import EventFlag
 

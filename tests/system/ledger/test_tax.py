@@ -8,7 +8,7 @@ import pytest
 from tests.support.ledger import tax as shared
 
 report = shared.report
-standing = shared.standing
+ledger_state = shared.ledger_state
 
 
 def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, report, tmp_path):

@@ -20,7 +20,7 @@ from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
-from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
+from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
 from openoutcry.risk import layout as lay
 from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.example import EXAMPLE
@@ -258,14 +258,14 @@ class Watching:
 
     def __init__(self):
         self.evaluator = Evaluator(ALARMS[:1])
-        self.standing(State.FIRING)
+        self.active_alarm(State.FIRING)
 
-    def standing(self, state):
-        one = Standing(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
-        standings = self.evaluator.standing
-        standings.clear()
+    def active_alarm(self, state):
+        one = ActiveAlarm(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
+        active_alarms = self.evaluator.active
+        active_alarms.clear()
         if state is not State.RESOLVED:
-            standings[one.alarm.name, one.labels] = one
+            active_alarms[one.alarm.name, one.labels] = one
         self.changed = [one]
 
     def poll(self):
@@ -282,13 +282,13 @@ def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_pat
     for _ in range(2):
         again = Alarms(watch, tmp_path, clock)
         again.poll()
-        (row,) = again.standing()
+        (row,) = again.rows()
         assert (row["acknowledged"]["by"], row["acknowledged"]["why"]) == ("anna", "known")
-    watch.standing(State.RESOLVED)
+    watch.active_alarm(State.RESOLVED)
     again.poll()
-    watch.standing(State.FIRING)
+    watch.active_alarm(State.FIRING)
     again.poll()
-    assert again.standing()[0]["acknowledged"] is None
+    assert again.rows()[0]["acknowledged"] is None
     assert Alarms(watch, tmp_path, clock).acknowledged == {}
     did = [(row["asked"]["do"], row["operator"]) for row in desk_record(tmp_path, RECORD)]
     assert did == [(SEEN, "anna"), (OVER, "")]
@@ -298,7 +298,7 @@ def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path
     clock, watch = Clock(), Watching()
     Alarms(watch, tmp_path, clock).acknowledge(ALARMS[0].name, {"stage": "matcher"}, "anna", "x")
     again = Alarms(watch, tmp_path, clock)
-    watch.standing(State.RESOLVED)
+    watch.active_alarm(State.RESOLVED)
     watch.changed = []
     again.poll()
     assert again.acknowledged, "it may fire yet"

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import folder_of
 from openoutcry.ledger.parquet_store import connect
-from openoutcry.ledger.standing import folder_of
 from tests.support.ledger.follow import once
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from openoutcry.ledger import reports
 from openoutcry.ledger.day_end import end_day
+from openoutcry.ledger.ledger_state import at, opened, save
 from openoutcry.ledger.proof.files import inclusion_document
 from openoutcry.ledger.proof.tree import SumTree
-from openoutcry.ledger.standing import at, opened, save
 from openoutcry.ledger.tax import tax
 from openoutcry.ledger.transactions import transactions
 from openoutcry.risk.bits import Setting
@@ -91,11 +91,11 @@ def shown(report, tmp_path):
     "name", ["statement", "pending", "balances", "positions", "fifo", "average", "tax"]
 )
 def test_reports_of_a_member_name_no_other(market, tmp_path, name):
-    standing = at(market)
-    books = standing.books
+    ledger_state = at(market)
+    books = ledger_state.books
     assert len(books.remarks) == len(MEMBERS)
     for member in MEMBERS:
-        rows = list(transactions(market, standing, 0, member))
+        rows = list(transactions(market, ledger_state, 0, member))
         report = {
             "statement": lambda m, rows: reports.statement(books, rows, m),
             "pending": lambda m, rows: reports.statement(books, rows, m, pending=True),
@@ -124,13 +124,13 @@ def test_the_statements_of_a_closed_day_name_no_other(market, tmp_path, form):
 
 
 def test_a_checkpoint_keeps_whose_each_note_is(market, tmp_path):
-    standing = at(market)
-    path = save(standing, tmp_path / "ledger")
+    ledger_state = at(market)
+    path = save(ledger_state, tmp_path / "ledger")
     home = shutil.copytree(market, tmp_path / "day")
     shutil.copytree(path.parent, home / "ledger")
     again = opened(home)
-    assert again.seq == standing.seq
-    assert again.books.remarks == standing.books.remarks
+    assert again.seq == ledger_state.seq
+    assert again.books.remarks == ledger_state.books.remarks
     assert {remark.participant for remark in again.books.remarks} == set(MEMBERS)
 
 

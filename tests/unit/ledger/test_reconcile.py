@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalError, JournalReader
+from openoutcry.ledger.ledger_state import at, save
 from openoutcry.ledger.postgresql import StoreGone
 from openoutcry.ledger.reconcile import (
     COMPARED,
     Reconciliation,
     stops,
 )
-from openoutcry.ledger.standing import at, save
 from tests.support.ledger import ledger_flow as flow
 
 

@@ -11,9 +11,9 @@ from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.ledger_state import at, checkpoints, opened, save
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import amount_text
-from openoutcry.ledger.standing import at, checkpoints, opened, save
 from openoutcry.ledger.transactions import transactions
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
@@ -23,16 +23,16 @@ from tests.support.ledger import ledger_flow as flow
 
 def test_as_of_any_sequence_is_the_same_from_a_checkpoint(day, tmp_path):
     home = shutil.copytree(day, tmp_path / "day")
-    standing = opened(home)
-    for _ in standing.advance(until_seq=8_000):
+    ledger_state = opened(home)
+    for _ in ledger_state.advance(until_seq=8_000):
         pass
-    path = save(standing)
+    path = save(ledger_state)
     assert checkpoints(home) == [(8_000, path)]
     assert opened(home, 7_999).seq == 0
     for seq in (8_000, 8_001, 12_345):
         assert opened(home, seq).seq == 8_000
         ours, plain = at(home, seq), at(day, seq)
-        assert list(ours.books.standing()) == list(plain.books.standing())
+        assert list(ours.books.nonzero_balances()) == list(plain.books.nonzero_balances())
         assert ours.books.orders.tobytes() == plain.books.orders.tobytes()
         assert ours.point.engine.state_hash() == plain.point.engine.state_hash()
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -50,13 +50,13 @@ def test_as_of_a_moment_is_the_last_command_by_then(day):
 
 
 def test_the_trial_balance_is_balanced_and_the_reports_agree(day):
-    standing = at(day)
-    trial = reports.trial_balance(standing.books).rows
+    ledger_state = at(day)
+    trial = reports.trial_balance(ledger_state.books).rows
     totals = [row for row in trial if row[1] == "total"]
     assert len(totals) > 5
     assert all(debit == credit for _, _, debit, credit in totals)
     by_account = defaultdict(int)
-    for owner, asset, account, balance in reports.balances(standing.books).rows:
+    for owner, asset, account, balance in reports.balances(ledger_state.books).rows:
         by_account[asset, f"{'venue' if owner == 'venue' else 'participants'} {account}"] += balance
     assert dict(by_account) == {
         (asset, account): credit - debit
@@ -64,16 +64,17 @@ def test_the_trial_balance_is_balanced_and_the_reports_agree(day):
         if account != "total"
     }
     charged = sum(
-        row[6] + row[7] for row in reports.fees(standing.books, transactions(day, standing)).rows
+        row[6] + row[7]
+        for row in reports.fees(ledger_state.books, transactions(day, ledger_state)).rows
     )
-    assert charged == standing.books.balance(0, 0, 0)
+    assert charged == ledger_state.books.balance(0, 0, 0)
     assert charged != 0
 
 
 def test_a_statement_ends_at_the_balance(day):
-    standing = at(day, 15_000)
-    books = standing.books
-    report = reports.statement(books, transactions(day, standing), 7)
+    ledger_state = at(day, 15_000)
+    books = ledger_state.books
+    report = reports.statement(books, transactions(day, ledger_state), 7)
     rows = [dict(zip(report.columns, row, strict=True)) for row in report.rows]
     own = sum(books.balance(8, 0, kind) for kind in (0, 1, 2))
     opening, *moves = [row for row in rows if row["asset"] == "CASH"]
@@ -147,9 +148,9 @@ def usd():
 @pytest.mark.parametrize("method", METHODS)
 def test_profits_are_what_was_received_and_what_is_held(day, method):
     """Realised + unrealised = money received - paid + what is held at the last price."""
-    standing = at(day)
-    books, cash, adjusted = standing.books, defaultdict(int), set()
-    for part in transactions(day, standing):
+    ledger_state = at(day)
+    books, cash, adjusted = ledger_state.books, defaultdict(int), set()
+    for part in transactions(day, ledger_state):
         for row in part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]:
             sign = -1 if row["kind"] == lay.Kind.POSITION or row["side"] == 1 else 1
             multiplier = int(books.instruments[row["instrument"], lay.MULTIPLIER // 8])
@@ -160,7 +161,7 @@ def test_profits_are_what_was_received_and_what_is_held(day, method):
             cash[key] -= int(row["outside"])
             adjusted.add(key)
     held = {row[:2]: row[2] for row in reports.positions(books).rows}
-    rows = reports.profits(books, transactions(day, standing), method).rows
+    rows = reports.profits(books, transactions(day, ledger_state), method).rows
     assert len(rows) > 300
     for who, symbol, position, _, cost, _, value, realised, unrealised, _ in rows:
         assert position == held.get((who, symbol), 0)
@@ -208,11 +209,13 @@ def test_first_in_first_out_and_average_cost_by_hand():
 
 
 def test_an_order_s_chain_adds_up(day, outcry):
-    standing = at(day)
-    fills = np.concatenate([p[p["kind"] == lay.Kind.POSTED] for p in transactions(day, standing)])
+    ledger_state = at(day)
+    fills = np.concatenate(
+        [p[p["kind"] == lay.Kind.POSTED] for p in transactions(day, ledger_state)]
+    )
     ids, counts = np.unique(fills["order_id"], return_counts=True)
     order_id = int(ids[np.argmax(counts)])
-    symbol = standing.books.symbols[fills["instrument"][fills["order_id"] == order_id][0]]
+    symbol = ledger_state.books.symbols[fills["instrument"][fills["order_id"] == order_id][0]]
     done = outcry("ledger", "order", str(day), symbol, str(order_id), "--format", "json")
     rows = json.loads(done.stdout)["rows"]
     traded = [row for row in rows if row["what"] == "FILLED"]

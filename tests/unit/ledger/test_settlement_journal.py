@@ -7,12 +7,12 @@ import pytest
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.errors import SettlementError
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.trades import COLUMNS, read_trades
-from openoutcry.ledger.standing import at
 from openoutcry.ledger.transactions import transactions
 from tests.support.ledger import ledger_flow as flow
 from tests.support.user_commands import run

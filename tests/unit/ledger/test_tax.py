@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.profit import FirstInFirstOut
 from openoutcry.ledger.reports import profits
-from openoutcry.ledger.standing import at
 from openoutcry.ledger.tax import TaxLots, tax
 from openoutcry.ledger.transactions import transactions
 from openoutcry.risk.bits import Setting
@@ -20,7 +20,7 @@ from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger import tax as shared
 
 report = shared.report
-standing = shared.standing
+ledger_state = shared.ledger_state
 
 
 @given(
@@ -41,7 +41,7 @@ def test_closings_are_what_first_in_first_out_realises(trades, splits):
         assert all(one.opened_ns <= one.closed_ns == index for one in closings)
 
 
-def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, standing, report):
+def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, ledger_state, report):
     gains = defaultdict(int)
     for row in report.rows:
         who, symbol, _, opened, closed, days, _, cost, proceeds, gain, _ = row
@@ -49,7 +49,7 @@ def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, standing, r
         assert opened <= closed
         assert days >= 0
         gains[who, symbol] += gain
-    wanted = profits(standing.books, transactions(day, standing, 0), "fifo")
+    wanted = profits(ledger_state.books, transactions(day, ledger_state, 0), "fifo")
     at_name = wanted.columns.index("realised")
     realised = {(row[0], row[1]): row[at_name] for row in wanted.rows if row[at_name]}
     assert {key: gain for key, gain in gains.items() if gain} == realised
@@ -79,7 +79,7 @@ def test_fees_of_two_kinds_of_money_are_not_added_up(tmp_path):
     orders = np.concatenate(rows)
     orders["seq"] = orders["rx_ts_ns"] = np.arange(1, len(orders) + 1)
     home = flow.write_journal(tmp_path / "day", orders)
-    standing = at(home)
-    assert standing.books.remarks == []
-    notes = tax(standing.books, transactions(home, standing, 0), 7).notes
+    ledger_state = at(home)
+    assert ledger_state.books.remarks == []
+    notes = tax(ledger_state.books, transactions(home, ledger_state, 0), 7).notes
     assert notes[1:] == ["fees of these trades: 2.00 USD", "fees of these trades: 3 JPY"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openoutcry.host.info import isolated_cores
-from openoutcry.pipeline import beside, worker
+from openoutcry.pipeline import journal_thread, worker
 from openoutcry.pipeline.contract import control, loop, words
 from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.wire.indirect import kernel_address
@@ -46,7 +46,7 @@ def slept(monkeypatch):
         monkeypatch.setattr(worker, "make_stage", lambda work, row: stage)
         monkeypatch.setattr(worker, "mark_ready", lambda shared, names: None)
         monkeypatch.setattr(worker.os, "sched_setscheduler", lambda *arguments: None)
-        monkeypatch.setattr(beside, "time", stage)
+        monkeypatch.setattr(journal_thread, "time", stage)
         row = SimpleNamespace(name="journal")
         return worker._run_python(SimpleNamespace(shared=None), row)["slept"]
 
@@ -54,21 +54,24 @@ def slept(monkeypatch):
 
 
 def test_a_short_wait_is_answered_at_once(slept):
-    assert slept([0, 0, 1, 0, 1]) == [beside.MIN_SLEEP_S] * 3
+    assert slept([0, 0, 1, 0, 1]) == [journal_thread.MIN_SLEEP_S] * 3
 
 
 def test_a_long_wait_is_a_share_of_itself_and_bounded(slept):
     waits = slept([0] * 3000)
     waited = 0.0
     for one in waits:
-        bounded = min(max(waited / beside.IDLE_SHARE, beside.MIN_SLEEP_S), beside.MAX_SLEEP_S)
+        bounded = min(
+            max(waited / journal_thread.IDLE_SHARE, journal_thread.MIN_SLEEP_S),
+            journal_thread.MAX_SLEEP_S,
+        )
         assert one == pytest.approx(bounded)
         waited += one
-    assert waits[-1] == beside.MAX_SLEEP_S
+    assert waits[-1] == journal_thread.MAX_SLEEP_S
 
 
 def test_work_makes_it_awake_again(slept):
-    assert slept([0] * 3000 + [5, 0])[-1] == beside.MIN_SLEEP_S
+    assert slept([0] * 3000 + [5, 0])[-1] == journal_thread.MIN_SLEEP_S
 
 
 @kernel

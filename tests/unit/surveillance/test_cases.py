@@ -9,7 +9,7 @@ from openoutcry.surveillance.cases import GAP_NS, Case, Folding, fold
 from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
 from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import ROW_BYTES, EvidenceFile, beginning, read_hits
-from openoutcry.surveillance.life import act, read_life, standing_of
+from openoutcry.surveillance.life import act, case_state_of, read_life
 
 BEGIN = beginning(7, "settings")
 NOON_NS = 1_700_000_000 * 10**9
@@ -120,7 +120,7 @@ def case() -> Case:
 
 
 def status(case: Case, folder) -> str:
-    return standing_of(case, read_life(folder, BEGIN)).status
+    return case_state_of(case, read_life(folder, BEGIN)).status
 
 
 def test_a_case_is_closed_by_two_and_opened_by_new_hits(tmp_path, case) -> None:
@@ -243,12 +243,12 @@ def test_counts_of_registered_market_makers_are_suppressed_with_the_reason() -> 
 
     assert one((3,), 0).suppressed == "registered market maker: agreement 7"
     assert one((3,), 0).severity == "low"
-    assert standing_of(one((3,), 0), []).status == "suppressed"
+    assert case_state_of(one((3,), 0), []).status == "suppressed"
     assert one((5,), 1).suppressed == "registered market maker: agreement 8"
     # Of another symbol, of another participant, and a pattern are cases as ever.
     for case in (one((3,), 1), one((6,), 0), one((3, 6), 0), one((3,), 0, 1)):
         assert case.suppressed == ""
-        assert standing_of(case, []).status == "open"
+        assert case_state_of(case, []).status == "open"
     # What is beyond its registration opens the whole case.
     rows = [in_symbol(hit(n, NOON_NS + n, (3,), CANCELS), n - 1, 98) for n in (1, 2)]
     (case,) = counted(*rows, makers=MAKERS)

@@ -37,7 +37,7 @@ def looked_at(tmp_path):
 def test_whole_evidence_is_taken(looked_at):
     book = CaseBook.of(looked_at)
     assert (len(book.cases), [entry["who"] for entry in book.entries]) == (3, ["anna", "bert"])
-    assert book.standing(book.case(1)).status == "escalated"
+    assert book.state_of(book.case(1)).status == "escalated"
 
 
 @pytest.mark.parametrize("left", [0, 1])

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.ledger.accounts import Account, VenueAccount
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.reconcile import Reconciliation
-from openoutcry.ledger.standing import at
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
 from openoutcry.venue.fee_tables import millionths
 from openoutcry.venue.file import VenueFileError, read_venue

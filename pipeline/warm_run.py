@@ -15,7 +15,7 @@ from openoutcry.journal.block import Block
 from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import noted_lanes
-from openoutcry.pipeline.contract.parking import Parking, Start
+from openoutcry.pipeline.contract.prefork import Prefork, Start
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.progress import RunState, Watcher
@@ -32,7 +32,7 @@ class Stale(Exception):
     """What is prepared does not fit any more: it is made anew."""
 
 
-class Standing:
+class WarmRun:
     """Of one node: the run that is prepared, and the standby that says when it begins."""
 
     def __init__(
@@ -61,15 +61,15 @@ class Standing:
     ) -> Supervisor:
         """Fork the stages, and follow until this node leads.  Raises :class:`Stale`."""
         self.note = watcher.note
-        parking = work.parking = Parking()
-        stack.callback(parking.close)
+        prefork = work.prefork = Prefork()
+        stack.callback(prefork.close)
         supervisor = Supervisor(work, state, watcher, policy)
         stack.callback(supervisor.kill_all)
         supervisor.on_go = self.open
         self.waiting = supervisor.start()
         if work.sessions is not None:
             work.sessions.make_listeners()
-            work.sessions.open_doors(parking.wait)
+            work.sessions.open_doors(prefork.wait)
             self.waiting += 1
         cuts, due_s = self.standby.cuts, 0.0
         stale = False
@@ -93,13 +93,13 @@ class Standing:
 
     def begin(self, work: Work, writer: JournalWriter) -> None:
         """The journal is resumed and the rings stand behind it: let the stages go on."""
-        assert work.parking is not None
+        assert work.prefork is not None
         assert work.replication is not None
         point = self.standby.point
         assert point is not None
         self.begun = True
         self.mark("resumed")
-        # The run begins now, not when it was parked: from the monotonic clock to the epoch.
+        # The run begins now, not when it was prepared: from the monotonic clock to the epoch.
         work.shared.control[control.EPOCH_OFFSET] = epoch_offset_ns()
         if work.ports is not None:
             work.ports.bind()
@@ -112,8 +112,8 @@ class Standing:
             (writer.journal_id, writer.document, writer.hand_over()),
             replace(work.replication, lead=self.lead),
         )
-        work.parking.open(start, point.engine.snapshot(), self.waiting)
-        work.parking = None
+        work.prefork.open(start, point.engine.snapshot(), self.waiting)
+        work.prefork = None
         work.take_start(start)
         # One that dies from here on finds its place as any other does.
         work.start = None

@@ -48,8 +48,8 @@ def test_a_slow_journal_beside_loses_nothing(
         assert result[key] == bare[key]
     assert result["replay"]["equal"] is True
     assert result["replay"]["commands"] == ORDERS
-    assert set(blocks) == {"beside"}
-    assert "beside" not in [thread.name for thread in threading.enumerate()]
+    assert set(blocks) == {"journal"}
+    assert "journal" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_a_journal_beside_that_fails_ends_the_run(
     monkeypatch.setattr(JournalWriter, "append", fails)
     with pytest.raises(JournalError, match="no such luck"):
         run(options(tmp_path / "j"))
-    assert "beside" not in [thread.name for thread in threading.enumerate()]
+    assert "journal" not in [thread.name for thread in threading.enumerate()]
     assert left_behind() == before

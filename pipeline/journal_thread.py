@@ -26,7 +26,7 @@ class Idle:
         time.sleep(min(max((now_s - self._busy_s) / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S))
 
 
-class Beside:
+class JournalThread:
     """Steps ``stages`` in a thread until they have finished or the ``with`` block ends: kernels
     hold no lock of the interpreter's, nor does who copies, hashes or writes a block."""
 
@@ -34,9 +34,9 @@ class Beside:
         self._stages = stages
         self._failure: BaseException | None = None
         self._ends = False
-        self._thread = threading.Thread(target=self._run, name="beside", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
-    def __enter__(self) -> "Beside":
+    def __enter__(self) -> "JournalThread":
         self._thread.start()
         return self
 

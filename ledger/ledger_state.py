@@ -34,7 +34,7 @@ HASH_BYTES = 32
 
 
 @dataclass
-class Standing:
+class LedgerState:
     """A journal's reader, its core at a command, and the books after that command."""
 
     reader: JournalReader
@@ -60,7 +60,7 @@ def folder_of(directory: Path) -> Path:
     return Path(directory) / FOLDER
 
 
-def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = None) -> Standing:
+def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = None) -> LedgerState:
     """The newest good checkpoint that is not behind ``until_seq`` or ``until_ns``, or the begin.
 
     Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
@@ -72,15 +72,15 @@ def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = No
         # Time never goes back along a journal; what cannot be read is passed over below.
         end = bisect_right(candidates[:end], until_ns, key=lambda candidate: _now_ns(candidate[1]))
     for _, path in reversed(candidates[:end]):
-        standing = _load(reader, path)
-        if standing is not None and (until_ns is None or standing.books.now_ns <= until_ns):
-            return standing
+        ledger_state = _load(reader, path)
+        if ledger_state is not None and (until_ns is None or ledger_state.books.now_ns <= until_ns):
+            return ledger_state
     if reader.first_seq > 1:
         raise _retired(reader)
-    return Standing(reader, starting_point(reader), Books(reader.config))
+    return LedgerState(reader, starting_point(reader), Books(reader.config))
 
 
-def oldest(directory: Path) -> Standing:
+def oldest(directory: Path) -> LedgerState:
     """Before the first command; of a journal whose begin was retired, the oldest good checkpoint
     from which it goes on.
 
@@ -88,11 +88,11 @@ def oldest(directory: Path) -> Standing:
     """
     reader = JournalReader(directory)
     if reader.first_seq <= 1:
-        return Standing(reader, starting_point(reader), Books(reader.config))
+        return LedgerState(reader, starting_point(reader), Books(reader.config))
     for seq, path in checkpoints(directory):
-        standing = _load(reader, path) if seq >= reader.first_seq - 1 else None
-        if standing is not None:
-            return standing
+        ledger_state = _load(reader, path) if seq >= reader.first_seq - 1 else None
+        if ledger_state is not None:
+            return ledger_state
     raise _retired(reader)
 
 
@@ -103,28 +103,30 @@ def _retired(reader: JournalReader) -> LedgerError:
     )
 
 
-def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> Standing:
+def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> LedgerState:
     """The ledger after command ``seq``, or after the last that had come by ``time_ns`` (ns since
     the epoch, of the commands' ``rx_ts_ns``); of neither: at the journal's end.
 
     Raises :class:`LedgerError` if the journal ends before ``seq``.
     """
     limit = NO_LIMIT if seq is None else seq
-    standing = opened(directory, limit, time_ns)
+    ledger_state = opened(directory, limit, time_ns)
     if time_ns is not None:
-        limit = _last_by(standing, time_ns)
-    if standing.seq < limit:
-        for _ in standing.advance(limit):
+        limit = _last_by(ledger_state, time_ns)
+    if ledger_state.seq < limit:
+        for _ in ledger_state.advance(limit):
             pass
-    if seq is not None and standing.seq < seq:
-        raise LedgerError(f"{directory}: the journal ends at sequence {standing.seq}, before {seq}")
-    return standing
+    if seq is not None and ledger_state.seq < seq:
+        raise LedgerError(
+            f"{directory}: the journal ends at sequence {ledger_state.seq}, before {seq}"
+        )
+    return ledger_state
 
 
-def _last_by(standing: Standing, time_ns: int) -> int:
+def _last_by(ledger_state: LedgerState, time_ns: int) -> int:
     """The last command before the first that came later than this."""
-    last = standing.seq
-    for first_seq, orders in standing.reader.chunks(from_seq=last + 1):
+    last = ledger_state.seq
+    for first_seq, orders in ledger_state.reader.chunks(from_seq=last + 1):
         orders = orders[max(0, last + 1 - first_seq) :]
         late = np.flatnonzero(orders["rx_ts_ns"] > time_ns)
         if len(late):
@@ -139,10 +141,10 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
     return sorted((int(path.stem.split("-")[1]), path) for path in paths)
 
 
-def save(standing: Standing, folder: Path | None = None) -> Path:
+def save(ledger_state: LedgerState, folder: Path | None = None) -> Path:
     """Write a checkpoint of the ledger as it stands."""
-    folder = folder or folder_of(standing.reader.directory)
-    books, point = standing.books, standing.point
+    folder = folder or folder_of(ledger_state.reader.directory)
+    books, point = ledger_state.books, ledger_state.point
     arrays: list[npt.NDArray[Any]] = [books.header]
     for name in TABLES:
         table = getattr(books, name)
@@ -150,7 +152,7 @@ def save(standing: Standing, folder: Path | None = None) -> Path:
         arrays += [rows, np.ascontiguousarray(table[rows])]
     snapshot = np.frombuffer(point.engine.snapshot(), np.uint8)
     facts = {
-        "journal_id": standing.reader.journal_id,
+        "journal_id": ledger_state.reader.journal_id,
         "seq": point.seq,
         "chain": point.chain,
         "trades": point.trades,
@@ -211,7 +213,7 @@ def _now_ns(path: Path) -> int:
         return NO_LIMIT
 
 
-def _load(reader: JournalReader, path: Path) -> Standing | None:
+def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     """None: it is damaged, or another journal's."""
     data = path.read_bytes()
     head, content = data[:HEAD_BYTES], data[HEAD_BYTES:]
@@ -239,7 +241,7 @@ def _load(reader: JournalReader, path: Path) -> Standing | None:
     name_monies(books)
     engine = Core.of(reader.config).restored(arrays[-1].tobytes())
     point = Point(engine, facts["chain"], facts["trades"], facts["seq"])
-    return Standing(reader, point, books)
+    return LedgerState(reader, point, books)
 
 
 def _zstandard() -> Any:

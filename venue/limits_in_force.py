@@ -8,7 +8,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
-from openoutcry.risk.settings import stands
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.risk_tables import (
@@ -34,7 +34,7 @@ POSITION = {"position": Limit(Setting.POSITION, int, 0)}
 HALTED = {"halted": Limit(Setting.HALT, int, 0)}
 
 
-def standing(
+def limits_in_force(
     file: VenueFile, participant: int | None = None, instrument: str | None = None
 ) -> list[dict[str, Any]]:
     """Everything that is not as at the very beginning, a row each: ``of``, ``what``, ``value``.
@@ -92,7 +92,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     rows = []
     for name, limit in limits.items():
-        value, second = stands(view, limit.setting, who, index)
+        value, second = setting_in_force(view, limit.setting, who, index)
         if value == limit.default:
             continue
         row = {"of": of, "what": name, "value": shown(limit.setting, value)}

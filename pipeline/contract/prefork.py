@@ -15,7 +15,7 @@ from typing import Any
 from openoutcry.journal.writer import Handover
 
 FOLLOW_MS = 200
-"""So often a parked stage takes what the journal has got since."""
+"""So often a prepared stage takes what the journal has got since."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Start:
     replication: Replication
 
 
-class Parking:
+class Prefork:
     """A pipe with a byte for each process that waits; made before they are forked."""
 
     def __init__(self) -> None:
