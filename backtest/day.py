@@ -39,7 +39,7 @@ GENERATED_STEP_NS = 10_000
 PREPARE_CAPACITY = 1 << 20
 """Open orders that a day may have."""
 PREPARE_COMMANDS = 4096
-MOST_PARTICIPANTS = 1 << 16
+MAX_PARTICIPANTS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
     engine = Engine(make_instruments([recording.instrument]), PREPARE_CAPACITY)
     digest = hashlib.blake2b(digest_size=16)
     count, most_open, first_ns, last_ns = 0, 0, 0, -(2**62)
-    participants = np.zeros(MOST_PARTICIPANTS, bool)
+    participants = np.zeros(MAX_PARTICIPANTS, bool)
     with path.open("wb") as file:
         for chunk in recording.chunks:
             if int(chunk["order_id"].max()) >= OWN_ID and not recording.restores:

@@ -37,7 +37,7 @@ SECONDS, QUICK_SECONDS = 2.0, 0.5
 STALL_S, STALL_EVERY_S = 0.02, 0.2
 STALLS_MIN = 3
 STALLED_RATE = 2_000
-MOST_COORDINATED = 100_000
+MAX_COORDINATED = 100_000
 """Answers a second that no client with one order in flight reaches over UDP."""
 LASTING_CHUNK = 20
 FIGURES = ("p50", "p99", "p999")
@@ -97,7 +97,7 @@ def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
     figures = []
     for rate, window in ((STALLED_RATE, None), (None, 1)):
         with listening() as (pipeline, address), stalls(pipeline) as met:
-            source = flow("normal", int(seconds * (rate or MOST_COORDINATED)))
+            source = flow("normal", int(seconds * (rate or MAX_COORDINATED)))
             result = answered(address, _lasting(source, seconds), rate, window)
         if len(met) < STALLS_MIN:
             raise PeerError(f"{len(met)} stalls in {seconds:g} s: nothing to show")

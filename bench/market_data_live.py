@@ -106,7 +106,7 @@ def turns(c: PumpContext, gate: int, first: int, count: int, pause: int, out: in
             pass
         start = monotonic_ns()
         store_release(gate, first + index)
-        if pump.take(c) != 1 or pump.tell(c, 1) != pump.DUE:
+        if pump.take(c) != 1 or pump.encode_and_send(c, 1) != pump.DUE:
             return -1
         store_i64(out + 8 * index, monotonic_ns() - start)
     return 0

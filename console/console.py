@@ -10,7 +10,7 @@ from openoutcry.console.events import CONSOLE
 from openoutcry.console.market import Market
 from openoutcry.console.observe import Observer
 from openoutcry.venue.desk import DeskError, ask
-from openoutcry.venue.desk_record import REASON_MOST
+from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.log import VenueLog, log_folder
 from openoutcry.venue.operators import OPERATOR, ROLES, VIEWER, WRONG, OperatorError, Operators
@@ -116,14 +116,14 @@ class Console:
         Raises :class:`RoleError`, :class:`AgainError`, and what the desk says."""
         self.check(session, role)
         why = request["why"] = request["why"].strip()
-        if not why or len(why) > REASON_MOST or not why.isprintable():
-            raise DeskError(f"why: a reason is 1 to {REASON_MOST} printable characters")
+        if not why or len(why) > MAX_REASON or not why.isprintable():
+            raise DeskError(f"why: a reason is 1 to {MAX_REASON} printable characters")
         with_password = bool(request.get("password"))
         if with_password:
             self.accounts.check_lock(session.name, address)
             request["operator"] = session.name
         elif self.observer.slow.get("state") == "closed" and request["do"] in QUEUED:
-            request["why"] = f"{session.name}: {why}"[:REASON_MOST]
+            request["why"] = f"{session.name}: {why}"[:MAX_REASON]
         elif not session.ticket:
             raise AgainError("the venue does not know this session yet: your password, please")
         else:
@@ -146,7 +146,7 @@ class Console:
     ) -> dict[str, Any]:
         """Note that an alarm was seen.  Raises :class:`OutcryError` if it does not stand."""
         self.check(session, OPERATOR)
-        why = why.strip()[:REASON_MOST]
+        why = why.strip()[:MAX_REASON]
         if not why.isprintable():
             raise DeskError("why: a reason is printable")
         self.observer.alarms.acknowledge(name, labels, session.name, why)

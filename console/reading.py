@@ -7,7 +7,7 @@ from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
 from openoutcry.venue.operators import SUPERVISOR
 
-SYMBOL_MOST = 8
+MAX_SYMBOL = 8
 PARTS = (
     "status",
     "latency",
@@ -156,7 +156,7 @@ def _add_searches(app: Any, console: Console) -> None:
 
     @app.get("/api/market")
     def read_market(
-        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)],
         since: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
     ) -> dict[str, Any]:
         """Book, statistics and trades, as published.  Prices have four decimals."""
@@ -164,7 +164,7 @@ def _add_searches(app: Any, console: Console) -> None:
 
     @app.get("/api/candles")
     def read_candles(
-        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)],
         every_s: Annotated[int, Query(ge=1, le=900)] = 60,
     ) -> list[list[int]]:
         """Candles of 1, 5, 15, 60, 300 or 900 seconds (the next shorter is taken)."""

@@ -18,7 +18,7 @@ from openoutcry.wire.errors import OutcryError
 NAME = "desk.jsonl"
 SECRET = ("password", "code", "ticket")
 """Never written."""
-REASON_MOST = 200
+MAX_REASON = 200
 
 
 class RecordError(OutcryError):

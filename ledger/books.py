@@ -18,10 +18,10 @@ from openoutcry.wire.enums import CommandKind, EventKind
 Records = npt.NDArray[Any]
 RISK = int(CommandKind.RISK)
 FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
-MOST_ACCOUNTS = 1 << 27
+MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
 """A tier from this volume on is none."""
-MOST_PURPOSES = 255
+MAX_PURPOSES = 255
 TABLES = ("balances", "instruments", "participants", "cells", "orders", "schedules")
 """In the order of the header's addresses."""
 WHY = {
@@ -117,7 +117,7 @@ class Books:
         if participants <= now:
             return
         assets = lay.MONEY_SLOTS + self.count
-        most = MOST_ACCOUNTS // (assets * KINDS) - 1
+        most = MAX_ACCOUNTS // (assets * KINDS) - 1
         if participants > most:
             raise LedgerError(
                 f"participant {participants - 1}: with {self.count:,} instruments the ledger has "
@@ -157,7 +157,7 @@ class Books:
         is_risk = commands["kind"] == RISK
         if is_risk.any():
             kinds = commands["order_type"]
-            named = commands["price_ticks"] > MOST_PURPOSES
+            named = commands["price_ticks"] > MAX_PURPOSES
             named = (kinds == DEPOSIT) & (named | (commands["symbol"] != b""))
             ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named)
             for index in np.flatnonzero(ours).tolist():
@@ -305,7 +305,7 @@ def apply_setting(books: Books, command: Any, event_seq: int) -> None:
 def asset_of(command: Any) -> str:
     """Which money a command names; nothing: none."""
     word = int(command["price_ticks"])
-    name = np.array([word], np.int64).view("S8")[0] if word > MOST_PURPOSES else command["symbol"]
+    name = np.array([word], np.int64).view("S8")[0] if word > MAX_PURPOSES else command["symbol"]
     return bytes(name).decode("ascii", "replace")
 
 

@@ -23,7 +23,7 @@ EPOCH_DAYS = 10_957
 NAME_BYTES = 16
 """A name's row: how many characters, and up to 15."""
 FIELDS, WORDS = len(COLUMNS), len(NUMBERS)
-MOST_BYTES = 2 + 12 * WORDS + 8 + 4 * (4 + NAME_BYTES) + 5 + 8
+MAX_BYTES = 2 + 12 * WORDS + 8 + 4 * (4 + NAME_BYTES) + 5 + 8
 A = lay.AT
 PARTICIPANT, INSTRUMENT, ASSET = A["participant"], A["instrument"], A["asset"]
 KIND, SIDE, FLAGS, TIME = A["kind"], A["side"], A["flags"], A["ts_ns"]
@@ -48,7 +48,7 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
     lists = ([*symbols, ""], monies, KINDS, SIDES)
     tables = [names_table(names) for names in lists]
     counts = [len(names) for names in lists]
-    out = np.empty(len(rows) * MOST_BYTES, np.uint8)
+    out = np.empty(len(rows) * MAX_BYTES, np.uint8)
     rows = np.ascontiguousarray(rows)
     size = encode(
         rows.ctypes.data,

@@ -34,7 +34,7 @@ TEXTS = ["instrument", "asset", "kind", "side", "participant"]
 RISING = ["event_seq", "cause_seq", "ts_ns", "order_id", "contra_id"]
 FOUND_BY = ["event_seq", "cause_seq", "ts_ns", "participant", "day"]
 GROUP_ROWS = 1 << 17
-MOST_TAILS = 32
+MAX_TAILS = 32
 """Files of the tail: with more, what there is of the stretch becomes one."""
 
 
@@ -90,7 +90,7 @@ class ParquetStore:
         new = self._gathered[self._flushed :]
         if not new:
             return
-        if self._tails >= MOST_TAILS:
+        if self._tails >= MAX_TAILS:
             self.finish()
             return
         name = f"tail/part-{self._stretch:015d}-{self._tails:06d}.parquet"

@@ -113,7 +113,7 @@ class DepthLine:
         self.seq = self.not_taken = 0
         self.run = secrets.randbits(32)
 
-    def tell(self, views: dict[int, View], itch_seq: int, ts_ns: int) -> int:
+    def publish(self, views: dict[int, View], itch_seq: int, ts_ns: int) -> int:
         """An interval; returns how many records went."""
         again = self._interval % self._refresh == 0
         self._interval += 1

@@ -61,9 +61,9 @@ async def _conflate(
             due = max(due + interval_s, now)
             views, itch_seq = views_of(receiver.book), lines.next_sequence - 1
             if line is not None:
-                line.tell(views, itch_seq, receiver.book.time_ns)
+                line.publish(views, itch_seq, receiver.book.time_ns)
             if pages is not None:
-                pages.tell(views, itch_seq)
+                pages.publish(views, itch_seq)
         if ended > ends_told:
             ends_told = ended
             if line is not None:

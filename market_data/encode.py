@@ -6,14 +6,14 @@ filled again) is told of first.  ``reference.py`` says the same slowly.
 """
 
 import openoutcry.market_data.state as feed_state
-from openoutcry.market_data import say
+from openoutcry.market_data import itch_messages
 from openoutcry.market_data.encode_simple import (
     MARKET_BUY,
     MARKET_SELL,
+    encode_simple_event,
     place_noted,
     prefetch_event,
     quietness,
-    tell_simply,
 )
 from openoutcry.market_data.operator_events import has_levels, of_a_setting
 from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
@@ -94,7 +94,7 @@ def show_no_more(state: FeedState, row: FeedOrder, out: int) -> int:
     """D, if the order is displayed."""
     if row.ref == 0:
         return out
-    out = say.delete(state, out, row)
+    out = itch_messages.delete(state, out, row)
     forget(state, row)
     return out
 
@@ -113,7 +113,7 @@ def forget(state: FeedState, row: FeedOrder) -> None:
 
 
 @kernel
-def tell(state: FeedState, row: FeedOrder, out: int) -> int:
+def publish_order(state: FeedState, row: FeedOrder, out: int) -> int:
     """A pending order: A, U if it was displayed elsewhere, D if it is no longer."""
     renewed = row.flags & feed_state.RENEWED
     feed_state.unlink(state, row)
@@ -124,9 +124,9 @@ def tell(state: FeedState, row: FeedOrder, out: int) -> int:
     if renewed:
         reference = RENEWED_BIT | (state.messages + 1)
     if row.ref != 0:
-        out = say.replace(state, out, row, reference, shares)
+        out = itch_messages.replace(state, out, row, reference, shares)
     else:
-        out = say.add(state, out, row, reference, shares)
+        out = itch_messages.add(state, out, row, reference, shares)
     if VERIFY:
         assert reference != row.ref, "a new place has a new number"
         assert shares <= row.leaves, "no more is shown than is open"
@@ -137,13 +137,13 @@ def tell(state: FeedState, row: FeedOrder, out: int) -> int:
 
 
 @kernel_outlined
-def tell_all(state: FeedState, but: int, out: int) -> int:
+def publish_pending_orders(state: FeedState, but: int, out: int) -> int:
     """All pending orders but one."""
     row = FeedOrder(state.pending_first)
     while row != 0:
         behind = FeedOrder(row.next)
         if row != but:
-            out = tell(state, row, out)
+            out = publish_order(state, row, out)
         row = behind
     return out
 
@@ -188,7 +188,7 @@ def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
         return show_no_more(state, row, out)
     if VERIFY:
         assert row.ref != 0, "only what is displayed shows less"
-    out = say.cancel(state, out, row, shown - now)
+    out = itch_messages.cancel(state, out, row, shown - now)
     row.shown = now
     return out
 
@@ -200,10 +200,10 @@ def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
 def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -> int:
     """Before a trade outside of an auction: what the auction was, the maker if it was not told of
     yet, and that the taker is no longer where it was."""
-    out = tell_market(state, out)
+    out = publish_market(state, out)
     taker = feed_state.find(state, maker.instrument, taker_id)
     if maker.flags & feed_state.PENDING:
-        out = tell_all(state, taker, out)
+        out = publish_pending_orders(state, taker, out)
     if taker != 0 and taker.flags & feed_state.PENDING:
         out = show_no_more(state, taker, out)
     return out
@@ -218,11 +218,11 @@ def trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int) -> int
     if pending or waiting or state.moving_count != 0:
         out = prepare_trade(state, row, event.contra_id, out)
     if row.ref == 0:
-        return say.hidden_trade(state, out, row, qty, price, event.seq)
+        return itch_messages.hidden_trade(state, out, row, qty, price, event.seq)
     if price == row.shown_price:
-        out = say.executed(state, out, row, qty, event.seq)
+        out = itch_messages.executed(state, out, row, qty, event.seq)
     else:
-        out = say.executed_at(state, out, row, qty, event.seq, price, 1)
+        out = itch_messages.executed_at(state, out, row, qty, event.seq, price, 1)
     shown = row.shown - qty
     if VERIFY:
         assert qty > 0, "a trade has lots"
@@ -246,8 +246,8 @@ def auction_trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int
         return out
     if now < shown:
         match = event.seq
-        match -= event.side != say.BUY
-        out = say.executed_at(state, out, row, shown - now, match, event.price_ticks, 0)
+        match -= event.side != itch_messages.BUY
+        out = itch_messages.executed_at(state, out, row, shown - now, match, event.price_ticks, 0)
         row.shown = now
         if now == 0:
             forget(state, row)
@@ -275,10 +275,10 @@ def renew_behind(state: FeedState, first: FeedOrder) -> None:
 
 
 @kernel_outlined
-def tell_market(state: FeedState, out: int) -> int:
+def publish_market(state: FeedState, out: int) -> int:
     """Q of an auction that is over, then the phase that it led to."""
     if state.cross_instrument != 0:
-        out = say.cross(state, out)
+        out = itch_messages.cross(state, out)
         state.cross_instrument = 0
     instrument = FeedInstrument(state.phase_instrument)
     if instrument != 0:
@@ -289,13 +289,13 @@ def tell_market(state: FeedState, out: int) -> int:
         cause, level = instrument.cause & 0xFF, instrument.cause >> 8
         if cause == _BY_MARKET and level > state.breached:
             state.breached = level
-            out = say.decline_breached(state, out, level)
-        out = say.trading_action(state, out, instrument)
+            out = itch_messages.decline_breached(state, out, level)
+        out = itch_messages.trading_action(state, out, instrument)
         reopens = cause != 0 and instrument.phase == _VOLATILITY
         limited = instrument.band != 0
         limited = limited and instrument.reference != NO_PRICE
         if instrument.extension != 0 or (reopens and limited):
-            out = say.auction_collar(state, out, instrument)
+            out = itch_messages.auction_collar(state, out, instrument)
         out = hours_end(state, was_open, out)
     return out
 
@@ -313,10 +313,10 @@ def count_phases(state: FeedState, was_open: int, out: int) -> int:
     state.closed_count = closed
     state.closing_count = closing
     if not was_open and closed < state.instrument_count:
-        out = say.system_event(state, out, _LETTER_S)
+        out = itch_messages.system_event(state, out, _LETTER_S)
     if trading != 0 and state.in_hours == 0:
         state.in_hours = 1
-        out = say.system_event(state, out, _LETTER_Q)
+        out = itch_messages.system_event(state, out, _LETTER_Q)
     return out
 
 
@@ -326,9 +326,9 @@ def hours_end(state: FeedState, was_open: int, out: int) -> int:
     count = state.instrument_count
     if state.in_hours != 0 and state.closing_count == count:
         state.in_hours = 0
-        out = say.system_event(state, out, _LETTER_M)
+        out = itch_messages.system_event(state, out, _LETTER_M)
     if was_open and state.closed_count == count:
-        out = say.system_event(state, out, _LETTER_E)
+        out = itch_messages.system_event(state, out, _LETTER_E)
         state.ends = 1
     return out
 
@@ -336,7 +336,7 @@ def hours_end(state: FeedState, was_open: int, out: int) -> int:
 @kernel_outlined
 def end_session(state: FeedState, out: int) -> int:
     """The last message; what comes next is told in another session, from number 1 on."""
-    out = say.system_event(state, out, _LETTER_C)
+    out = itch_messages.system_event(state, out, _LETTER_C)
     state.messages_before = state.messages
     for word in (feed_state.ENDS, feed_state.BEGUN, feed_state.MESSAGES):
         store_i64(state + word, 0)
@@ -349,24 +349,24 @@ def begin(state: FeedState, out: int) -> int:
     """Before all else of a session: O, every instrument, its first phase, and each order that is
     displayed since another session, by its place."""
     state.begun = 1
-    out = say.system_event(state, out, _LETTER_O)
+    out = itch_messages.system_event(state, out, _LETTER_O)
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
-        out = say.directory(state, out, at)
+        out = itch_messages.directory(state, out, at)
     out = count_phases(state, 0, out)
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
-        out = say.trading_action(state, out, at)
+        out = itch_messages.trading_action(state, out, at)
         if at.stopped != 0:
-            out = say.operational_halt(state, out, at, 1)
+            out = itch_messages.operational_halt(state, out, at, 1)
     if has_levels(state):
-        out = say.decline_levels(state, out)
+        out = itch_messages.decline_levels(state, out)
     if state.breached != 0:
-        out = say.decline_breached(state, out, state.breached)
+        out = itch_messages.decline_breached(state, out, state.breached)
     row = FeedOrder(feed_state.listed_by_place(state) if state.session > 1 else 0)
     while row != 0:
         reference = row.placed
-        out = say.add(state, out, row, reference, row.shown)
+        out = itch_messages.add(state, out, row, reference, row.shown)
         row.ref = reference
         row = FeedOrder(row.next)
     return out
@@ -381,9 +381,9 @@ def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> 
     instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
     qty, price = event.qty_lots, event.price_ticks
     if kind == _INDICATIVE:
-        out = tell_all(state, 0, tell_market(state, out))
+        out = publish_pending_orders(state, 0, publish_market(state, out))
         left, side = event.leaves_lots, event.side
-        return say.imbalance(state, out, instrument, qty, left, side, price)
+        return itch_messages.imbalance(state, out, instrument, qty, left, side, price)
     if kind == _UNCROSSED:
         state.cross_instrument = instrument
         state.cross_qty = qty
@@ -464,7 +464,7 @@ def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> in
 
 
 @kernel_outlined
-def tell_fully(state: FeedState, event: EventRecord, out: int) -> int:
+def encode_event(state: FeedState, event: EventRecord, out: int) -> int:
     """Messages of any event, and of its command if it is the command's last."""
     kind, flags = event.kind, event.flags
     if state.begun == 0:
@@ -476,18 +476,18 @@ def tell_fully(state: FeedState, event: EventRecord, out: int) -> int:
         out = of_the_market(state, kind, event, out)
     elif kind == _ENTERED:
         # A command of its own begins: what the one before it leaves in the book is told.
-        out = tell_all(state, 0, out)
+        out = publish_pending_orders(state, 0, out)
     elif kind == _COMPLETED:
         out = of_a_setting(state, event, out)
     elif kind not in _SILENT:
         out = of_an_order(state, kind, event, out)
     if flags & _LAST:
         if state.cross_instrument | state.phase_instrument:
-            out = tell_market(state, out)
+            out = publish_market(state, out)
         if state.pending_count == 1:
-            out = tell(state, FeedOrder(state.pending_first), out)
+            out = publish_order(state, FeedOrder(state.pending_first), out)
         elif state.pending_count > 1:
-            out = tell_all(state, 0, out)
+            out = publish_pending_orders(state, 0, out)
         if VERIFY:
             assert state.pending_count == 0, "behind a command all is told"
             assert state.moving_count == 0, "and nothing is where it was"
@@ -507,7 +507,7 @@ def most_at_once(state: FeedState, events: int) -> int:
 def room_for(state: FeedState, events: int) -> int:
     """Bytes that a call with so many events may write.  Up to ``most_at_once`` it goes on, so that
     one more of these fits behind it."""
-    return say.MAX_BYTES * (MESSAGES_AN_EVENT * events + 2 * most_at_once(state, events))
+    return itch_messages.MAX_BYTES * (MESSAGES_AN_EVENT * events + 2 * most_at_once(state, events))
 
 
 @kernel
@@ -526,7 +526,7 @@ def encode(
     for index in range(min(count, feed_state.AHEAD)):
         prefetch_event(state, EventRecord(events + RECORD_BYTES * index), index)
     first, quiet = state.event_seq + 1, quietness(state)
-    limit = out + say.MAX_BYTES * most_at_once(state, count)
+    limit = out + itch_messages.MAX_BYTES * most_at_once(state, count)
     for index in range(count):
         # An order's part of the table is asked for AHEAD events before it is wanted, its row half
         # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
@@ -550,13 +550,13 @@ def encode(
         seq, end = event.seq, 0
         state.event_seq = seq
         if seq == first + index:
-            end = tell_simply(state, place_noted(state, index), event, quiet, out)
+            end = encode_simple_event(state, place_noted(state, index), event, quiet, out)
         else:
             state.error = feed_state.SEQUENCE
         if end != 0:
             out = end
             continue
-        out = tell_fully(state, event, out)
+        out = encode_event(state, event, out)
         quiet = quietness(state)
         if state.error != 0:
             state.error_seq = seq

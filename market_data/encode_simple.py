@@ -7,7 +7,7 @@ compiler parts them again.
 """
 
 import openoutcry.market_data.state as feed_state
-from openoutcry.market_data import say
+from openoutcry.market_data import itch_messages
 from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import EventFlag, EventKind
 from openoutcry.wire.kernel import kernel
@@ -56,7 +56,7 @@ def appears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     row.ref = seq
     row.shown = shares
     row.shown_price = price
-    return say.add(state, out, row, seq, shares)
+    return itch_messages.add(state, out, row, seq, shares)
 
 
 @kernel
@@ -79,7 +79,7 @@ def disappears(state: FeedState, place: int, event: EventRecord, out: int) -> in
     row = feed_state.row_at(state, place)
     if row == 0 or row.ref == 0:
         return 0
-    out = say.delete(state, out, row)
+    out = itch_messages.delete(state, out, row)
     feed_state.remove_at(state, place)
     return out
 
@@ -99,7 +99,7 @@ def trades(state: FeedState, place: int, event: EventRecord, out: int) -> int:
         or row.shown != qty + leaves
     ):
         return 0
-    out = say.executed(state, out, row, qty, event.seq)
+    out = itch_messages.executed(state, out, row, qty, event.seq)
     row.leaves = leaves
     row.shown = leaves
     if leaves == 0:
@@ -108,9 +108,11 @@ def trades(state: FeedState, place: int, event: EventRecord, out: int) -> int:
 
 
 @kernel
-def tell_simply(state: FeedState, place: int, event: EventRecord, quiet: int, out: int) -> int:
-    """Messages of an event that is one of those; 0: :func:`tell_fully` has to tell it, and nothing
-    has changed."""
+def encode_simple_event(
+    state: FeedState, place: int, event: EventRecord, quiet: int, out: int
+) -> int:
+    """Messages of an event that is one of those; 0: :func:`encode_event` has to tell it, and
+    nothing has changed."""
     kind, flags = event.kind, event.flags
     if kind == _CANCELLED:
         if quiet & NOTHING_WAITS and flags & _LAST and event.leaves_lots == 0:

@@ -183,7 +183,7 @@ class Arrival:
 
 AT_ONCE = Arrival(np.zeros(1, np.int64))
 """Where it was sent."""
-MOST_DELTA_NS = 2**31 - 1
+MAX_DELTA_NS = 2**31 - 1
 
 
 def write_dbn(
@@ -224,7 +224,7 @@ def write_dbn(
                     arrived_ns,
                     dbn.F_LAST if last else 0,
                     0,
-                    min(arrived_ns - step.ts_ns, MOST_DELTA_NS),
+                    min(arrived_ns - step.ts_ns, MAX_DELTA_NS),
                     step.sequence & 0xFFFFFFFF,
                 )
                 file.write(bytes(record))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.market_data.state as state
-from openoutcry.market_data import say
+from openoutcry.market_data import itch_messages
 from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.state import FeedState
@@ -68,11 +68,11 @@ def limits_broken(
         if not 0 <= places <= MAX_DECIMALS:
             yield index, "decimals", f"is {places}: the feed can say 0 to {MAX_DECIMALS}"
             continue
-        most = say.MAX_U32 // 10 ** (MAX_DECIMALS - places)
+        most = itch_messages.MAX_U32 // 10 ** (MAX_DECIMALS - places)
         for field, low, high in (
             ("min_price_ticks", 0, most),
             ("max_price_ticks", 0, most),
-            ("max_qty_lots", 1, say.MAX_U32),
+            ("max_qty_lots", 1, itch_messages.MAX_U32),
         ):
             if not low <= int(row[field]) <= high:
                 yield index, field, f"is {int(row[field])}: the feed can say {low} to {high}"
@@ -304,7 +304,7 @@ def _instrument_rows(
             (state.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
             (state.LOCATE, index + 1),
             (state.SCALE, int(scale)),
-            (state.PRICE_MAX, say.MAX_U32 // int(scale)),
+            (state.PRICE_MAX, itch_messages.MAX_U32 // int(scale)),
             (state.ROUND_LOT, int(instrument["qty_step_lots"])),
             (state.PHASE, phase),
             (state.BAND, int(instrument["auction_band_ticks"])),
@@ -317,7 +317,7 @@ def _instrument_rows(
 def _phase_rows() -> npt.NDArray[np.int64]:
     rows = np.zeros((max(Phase) + 1, state.PHASE_BYTES // 8), np.int64)
     for phase in Phase:
-        letter, reason = say.STATES[phase]
+        letter, reason = itch_messages.STATES[phase]
         cross = ord(CROSS_LETTERS.get(phase, "O"))
         rows[phase] = ord(letter), int.from_bytes(reason.encode(), "big"), cross
     return rows

@@ -126,7 +126,7 @@ class FeedProcess:
             for row in table.stages
             if table.gate.name in row.gated_by and ring in table.inputs(row.name)
         ]
-        assert len(cursors) <= pump.MOST_PRIVATE
+        assert len(cursors) <= pump.MAX_PRIVATE
         return cursors
 
     def run(self) -> None:

@@ -16,7 +16,7 @@ from openoutcry.wire.feed_messages import FRAME_BYTES, GLIMPSE, ITCH50
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 
 TIMEOUT_S = 30.0
-LOGIN_MOST = 64
+MAX_LOGIN = 64
 """Bytes of a login, at most."""
 SEND_BYTES = 1 << 16
 
@@ -67,7 +67,7 @@ def serve_one(
     A client that says nothing, or takes nothing, for that long is left.
     """
     connection.settimeout(timeout_s)
-    login = _read(connection, b"", LOGIN_MOST)[0]
+    login = _read(connection, b"", MAX_LOGIN)[0]
     sizes = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
     if login[:1] != b"L" or len(login) not in sizes:
         connection.sendall(packet_of("J", b"A"))

@@ -21,7 +21,7 @@ RETRY_NS = 50_000_000
 """After which what was asked for is asked for again."""
 MAX_EARLY = 4096
 """Packets that came too early and are kept; of more the latest go, and come again when asked."""
-REQUESTED_MOST = 1024
+MAX_REQUESTED = 1024
 """Messages of one request."""
 SILENCE_NS = 3_000_000_000
 """When nothing of a session came for so long, and another one speaks, that one is followed."""
@@ -214,4 +214,4 @@ class Lines:
         first, count = self.missing
         self._asked_ns = max(now_ns, 1)
         self.requests += 1
-        return mold.header(self.session.decode("latin-1"), first, min(count, REQUESTED_MOST))
+        return mold.header(self.session.decode("latin-1"), first, min(count, MAX_REQUESTED))

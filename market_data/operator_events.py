@@ -4,7 +4,7 @@ COMPLETED events of RISK commands say it, also between two sessions, where it is
 """
 
 import openoutcry.market_data.state as feed_state
-from openoutcry.market_data import say
+from openoutcry.market_data import itch_messages
 from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.replay.projections import Setting
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -44,9 +44,9 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
     instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
     if setting == _SET_HALT and index < state.instrument_count:
         reason = event.price_ticks
-        named = reason > 0 and reason <= say.MAX_U32
+        named = reason > 0 and reason <= itch_messages.MAX_U32
         instrument.halted = 0 if value == 0 else reason if named else feed_state.NO_REASON
-        return tell_stop(state, instrument, out)
+        return publish_operational_halt(state, instrument, out)
     if setting == _SET_MARKET_KILL:
         first = state.first_operator
         state.first_operator = 0
@@ -56,7 +56,7 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
             state.killed = value
         for number in range(state.instrument_count):
             row = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * number)
-            out = tell_stop(state, row, out)
+            out = publish_operational_halt(state, row, out)
     elif setting in (_SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT):
         changed = setting == _SET_TRADING_DAY
         for word, at in (
@@ -69,14 +69,14 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
         if setting == _SET_TRADING_DAY:
             state.breached = 0
         if changed and has_levels(state) and state.begun != 0:
-            out = say.decline_levels(state, out)
+            out = itch_messages.decline_levels(state, out)
             if state.breached != 0:
-                out = say.decline_breached(state, out, state.breached)
+                out = itch_messages.decline_breached(state, out, state.breached)
     return out
 
 
 @kernel
-def tell_stop(state: FeedState, instrument: FeedInstrument, out: int) -> int:
+def publish_operational_halt(state: FeedState, instrument: FeedInstrument, out: int) -> int:
     """h, if whether this market has stopped an instrument without a reason that is the
     instrument's is another than was told."""
     no_reason = instrument.halted == feed_state.NO_REASON
@@ -86,4 +86,4 @@ def tell_stop(state: FeedState, instrument: FeedInstrument, out: int) -> int:
     instrument.stopped = stopped
     if state.begun == 0:
         return out
-    return say.operational_halt(state, out, instrument, stopped)
+    return itch_messages.operational_halt(state, out, instrument, stopped)

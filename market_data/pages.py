@@ -104,7 +104,7 @@ class Pages:
     def port(self) -> int:
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
-    def tell(self, views: dict[int, View], itch_seq: int) -> None:
+    def publish(self, views: dict[int, View], itch_seq: int) -> None:
         """What stands now; subscribers look at it when it is their time."""
         self.views, self.itch_seq, self.is_between = views, itch_seq, False
 

@@ -118,7 +118,7 @@ PRIVATE_2 = PumpContext.offset("private_2")
 
 CONTEXT_WORDS = 40
 
-MOST_PRIVATE = 2
+MAX_PRIVATE = 2
 BATCH = 256
 """Events of a turn.  The public is told of no event more than BATCH behind what participants have
 been told of their own."""
@@ -226,7 +226,7 @@ def send_all(c: PumpContext, begin: int, end: int, sequence: int) -> int:
 
 
 @kernel
-def tell(c: PumpContext, count: int) -> int:
+def encode_and_send(c: PumpContext, count: int) -> int:
     """Encode and send so many events of the buffer, from the first that was not told on; DUE,
     FAILED, or ENDED behind the last of a session."""
     published_count = c.published_count
@@ -284,7 +284,7 @@ def run(c: PumpContext, until_ns: int) -> int:
         if count < 0:
             return DETACHED if count == -1 else OLD
         if count > 0:
-            outcome = tell(c, count)
+            outcome = encode_and_send(c, count)
             c.busy_ns = 0
             if outcome != DUE:
                 return outcome

@@ -38,7 +38,7 @@ AGAIN_S = 1.0
 """Between two tries to have a connection again, or the next session."""
 PIECE_BYTES = 1 << 16
 STRIDE = 1 << 10
-LOGIN_MOST = 64
+MAX_LOGIN = 64
 MAX_CLIENTS, MAX_CLIENTS_EACH = 1_024, 128
 """In all, and of one address."""
 LOGIN_BYTES = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
@@ -201,7 +201,7 @@ class Stream:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[Kept, int] | None:
         """The session, and where in its file the client begins; None if he is refused."""
-        login = await self._packet(reader, LOGIN_MOST)
+        login = await self._packet(reader, MAX_LOGIN)
         if login[:1] != b"L" or len(login) not in LOGIN_BYTES:
             writer.write(packet_of("J", b"A"))
             return None

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 NS = 1e-9
-MOST_PARTICIPANTS = 1_000
+MAX_PARTICIPANTS = 1_000
 """The limits of more than these are not looked at."""
 FILLING_S = 600.0
 """The time over which it is seen how fast the journal's disk fills."""
@@ -201,7 +201,7 @@ class VenueMetrics:
         if status is not None and state == "open":
             for pipeline in self._running(int(status["pid"])):
                 _pipeline(out, pipeline, name)
-                numbers = [one.number for one in self.venue.participants[:MOST_PARTICIPANTS]]
+                numbers = [one.number for one in self.venue.participants[:MAX_PARTICIPANTS]]
                 add_limits(out, self._limits_of(pipeline.owner), numbers, name)
                 out.gauge(
                     "outcry_order_capacity",

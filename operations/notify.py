@@ -120,7 +120,7 @@ def post_json(url: str, document: Any) -> None:
 def webhook(url: str) -> Notify:
     """A POST of JSON in the shape of Alertmanager's webhook, version 4."""
 
-    def tell(changed: Sequence[ActiveAlarm]) -> None:
+    def notify(changed: Sequence[ActiveAlarm]) -> None:
         over = all(one.state is State.RESOLVED for one in changed)
         alerts = [document(one) for one in changed]
         post_json(
@@ -133,7 +133,7 @@ def webhook(url: str) -> Notify:
             },
         )
 
-    return tell
+    return notify
 
 
 SMTP_TLS = ("never", "starttls", "always")
@@ -185,10 +185,10 @@ def send_mail(
 def mail(server: MailServer, sender: str, recipients: Sequence[str]) -> Notify:
     """One message by SMTP for what has changed at once."""
 
-    def tell(changed: Sequence[ActiveAlarm]) -> None:
+    def notify(changed: Sequence[ActiveAlarm]) -> None:
         worst = min((one.alarm.severity for one in changed), default="")
         names = ", ".join(sorted({one.alarm.name for one in changed}))
         text = "\n".join(map(line, changed))
         send_mail(server, sender, recipients, f"[{worst}] {names}", text)
 
-    return tell
+    return notify

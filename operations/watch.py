@@ -38,18 +38,18 @@ class Watch:
         now_s = self.clock()
         self.history.add(now_s, self.collect())
         changed = self.evaluator.evaluate(self.history, now_s)
-        for tell, missed in self.missed:
+        for notify, missed in self.missed:
             if not missed and not changed:
                 continue
             waits = bool(missed) and now_s < self._retry_s
             missed += changed
             if not waits:
-                self._tell(tell, missed, now_s)
+                self._notify(notify, missed, now_s)
         return changed
 
-    def _tell(self, tell: Notify, missed: list[ActiveAlarm], now_s: float) -> None:
+    def _notify(self, notify: Notify, missed: list[ActiveAlarm], now_s: float) -> None:
         try:
-            tell(missed)
+            notify(missed)
         except NotifyError as error:
             self._retry_s = now_s + RETRY_S
             self.note(f"not delivered: {error}")

@@ -65,7 +65,7 @@ QUEUE = int(ThrottlePolicy.QUEUE)
 LOGIN = int(Kind.LOGIN)
 ANSWERS_A_TOKEN = 32
 """Messages of ours that cost a session a token where it asks for many by one message."""
-MOST_DEBT_NS = 5_000_000_000
+MAX_DEBT_NS = 5_000_000_000
 """So long a session can have to wait for a token at most after one message."""
 
 
@@ -128,7 +128,7 @@ def charge_session_message(session: SessionBlock, kind: int, now: int) -> None:
 @kernel
 def charge(session: SessionBlock, now: int, messages: int) -> None:
     """Charge the session for ``messages`` that answer one message of its."""
-    debt_ns = min(session.throttle_ns * (messages // ANSWERS_A_TOKEN), MOST_DEBT_NS)
+    debt_ns = min(session.throttle_ns * (messages // ANSWERS_A_TOKEN), MAX_DEBT_NS)
     at = max(now, session.throttle_at)
     session.throttle_at = at + debt_ns if debt_ns > 0 else at
 

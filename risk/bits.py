@@ -223,6 +223,6 @@ INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40 or 60 <= s < 70)
 GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)
 PROTECTION_SETTINGS = tuple(s for s in Setting if 60 <= s < 80)
 CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
-MOST_TERM = 1_000_000
+MAX_TERM = 1_000_000
 """Of a ratio."""
 LEDGER_SETTINGS = tuple(s for s in Setting if s >= 80)

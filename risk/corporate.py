@@ -8,7 +8,7 @@ ledger once more, from the command alone (``ledger/corporate.py``).
 
 import openoutcry.risk.protection_layout as protection_layout
 from openoutcry.risk import totals, wide
-from openoutcry.risk.bits import LARGEST, MOST_TERM
+from openoutcry.risk.bits import LARGEST, MAX_TERM
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import judge_profit, margined_lots
 from openoutcry.risk.protection import forget, protection_of, row_of
@@ -26,7 +26,7 @@ def adjust(
     not_inlined()
     rules = totals.instrument_row(state, instrument)
     new, old = value >> 32, value & 0xFFFFFFFF
-    if new < 1 or (is_split and new > MOST_TERM) or old < 1 or old > MOST_TERM:
+    if new < 1 or (is_split and new > MAX_TERM) or old < 1 or old > MAX_TERM:
         return False
     low, high = 1, LARGEST
     if rules.price_limited != 0:

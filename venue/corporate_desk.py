@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import MOST_TERM, NO_LIMIT, Setting
+from openoutcry.risk.bits import MAX_TERM, NO_LIMIT, Setting
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.desk import DeskError, Work
@@ -51,8 +51,8 @@ class CorporateDesk:
 
     def _action(self, request: Request, symbol: str, row: Any, operator: int) -> Work:
         is_split = request["do"] == "split"
-        new = _term("new" if is_split else "amount", request, MOST_TERM if is_split else 2**31 - 1)
-        old = _term("old" if is_split else "lots", request, MOST_TERM)
+        new = _term("new" if is_split else "amount", request, MAX_TERM if is_split else 2**31 - 1)
+        old = _term("old" if is_split else "lots", request, MAX_TERM)
         last, multiplier = int(row[lay.LAST // 8]), int(row[lay.MULTIPLIER // 8])
         price = request.get("price")
         if price is None:

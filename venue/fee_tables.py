@@ -16,7 +16,7 @@ from openoutcry.risk.region import setting
 from openoutcry.venue import table as venue_table
 from openoutcry.venue.table import Key, Tables
 
-MOST_ASSETS, MOST_DECIMALS, MOST_SCHEDULES, MOST_TIERS = 8, 18, 256, 8
+MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
 UNUSED_FROM = 2**63 - 1
 """A tier that begins here is none."""
 NONE = "none"
@@ -50,12 +50,12 @@ class MoneySpec:
             return -1
         if schedule in self.schedules:
             return list(self.schedules).index(schedule)
-        if schedule.isascii() and schedule.isdigit() and int(schedule) < MOST_SCHEDULES:
+        if schedule.isascii() and schedule.isdigit() and int(schedule) < MAX_SCHEDULES:
             return int(schedule)
         known = ", ".join(self.schedules) or "none in the file"
         raise ValueError(
             f"there is no fee schedule {schedule!r}; there are: {known}, and numbers "
-            f"0 to {MOST_SCHEDULES - 1}"
+            f"0 to {MAX_SCHEDULES - 1}"
         )
 
     def records(self, resets: bool) -> list[npt.NDArray[Any]]:
@@ -66,7 +66,7 @@ class MoneySpec:
         if resets or self.schedules:
             records.append(setting(Setting.LEDGER_FEES, -1, -1))
         for number, (minimum, tiers) in enumerate(self.schedules.values()):
-            unused = [(UNUSED_FROM, 0, 0)] * (MOST_TIERS - len(tiers))
+            unused = [(UNUSED_FROM, 0, 0)] * (MAX_TIERS - len(tiers))
             records += [tier(number, index, terms) for index, terms in enumerate((*tiers, *unused))]
             records.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
         records += [
@@ -120,7 +120,7 @@ def millionths(value: Any) -> int:
     return int(exact)
 
 
-MOST_PURPOSES = 255
+MAX_PURPOSES = 255
 """DEPOSIT's second value is a purpose up to here, a name beyond."""
 
 
@@ -139,7 +139,7 @@ def schedule_name(value: Any) -> str:
     return name
 
 
-ASSET = {"name": Key(asset_name), "decimals": Key(venue_table.integer(0, MOST_DECIMALS))}
+ASSET = {"name": Key(asset_name), "decimals": Key(venue_table.integer(0, MAX_DECIMALS))}
 SCHEDULE = {
     "name": Key(schedule_name),
     "from_volume": Key(venue_table.integer(0, LARGEST), 0),
@@ -155,7 +155,7 @@ PAYER = {
 }
 INSTRUMENT_MONEY_KEYS = {
     "asset": Key(asset_name, None),
-    "amount_decimals": Key(venue_table.integer(0, MOST_DECIMALS), None),
+    "amount_decimals": Key(venue_table.integer(0, MAX_DECIMALS), None),
 }
 """Keys of ``[[instrument]]``."""
 
@@ -166,8 +166,8 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
     rows = tables.rows("asset", ASSET)
     names = [((*path, "name"), row["name"]) for path, row in rows]
     tables.distinct(names, "asset")
-    if len(rows) > MOST_ASSETS:
-        tables.wrong(("asset",), f"there may be {MOST_ASSETS}, not {len(rows)}")
+    if len(rows) > MAX_ASSETS:
+        tables.wrong(("asset",), f"there may be {MAX_ASSETS}, not {len(rows)}")
     for path, name in names:
         if name in symbols:
             tables.wrong(path, f"{name!r} is an instrument's symbol as well")
@@ -223,9 +223,9 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
             tables.wrong(
                 (*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has {len(minimums)}"
             )
-        if len(mine) > MOST_TIERS:
+        if len(mine) > MAX_TIERS:
             tables.wrong(
-                (*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MOST_TIERS} are the most"
+                (*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MAX_TIERS} are the most"
             )
         tiers = sorted(
             (row["from_volume"] or 0, row["maker_bps"], row["taker_bps"])
@@ -235,8 +235,8 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
         if tiers and tiers[0][0]:
             tables.wrong((*mine[0][0], "from_volume"), f"{name!r} has no tier from 0 on")
         schedules[name] = (next(iter(minimums), 0), tuple(tiers))
-    if len(schedules) > MOST_SCHEDULES:
-        tables.wrong(("fee_schedule",), f"there may be {MOST_SCHEDULES}, not {len(schedules)}")
+    if len(schedules) > MAX_SCHEDULES:
+        tables.wrong(("fee_schedule",), f"there may be {MAX_SCHEDULES}, not {len(schedules)}")
     return schedules
 
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import limits_broken
+from openoutcry.market_data.itch_messages import MAX_LEVEL
 from openoutcry.market_data.mold import MTU
 from openoutcry.market_data.pages import websockets
-from openoutcry.market_data.say import MAX_LEVEL
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables

@@ -12,8 +12,8 @@ from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.fee_tables import (
-    MOST_DECIMALS,
-    MOST_TIERS,
+    MAX_DECIMALS,
+    MAX_TIERS,
     MoneySpec,
     asset,
     asset_name,
@@ -54,7 +54,7 @@ class MoneyDesk:
     def _tier(self, request: Request, who: int, operator: int) -> Work:
         name = str(request.get("schedule"))
         number = self._schedule(name)
-        index = _named("tier", integer(0, MOST_TIERS - 1), request.get("tier", 0))
+        index = _named("tier", integer(0, MAX_TIERS - 1), request.get("tier", 0))
         begin = _named("from_volume", integer(0, LARGEST), request.get("from_volume", 0))
         maker, taker = (
             _named(key, millionths, request.get(key)) for key in ("maker_bps", "taker_bps")
@@ -84,7 +84,7 @@ class MoneyDesk:
 
     def _asset(self, request: Request, who: int, operator: int) -> Work:
         name = _named("asset", asset_name, request.get("asset"))
-        decimals = _named("decimals", integer(0, MOST_DECIMALS), request.get("decimals"))
+        decimals = _named("decimals", integer(0, MAX_DECIMALS), request.get("decimals"))
         if name in self.symbols:
             raise DeskError(f"{name} is an instrument's symbol")
         if self.assets.get(name, decimals) != decimals:
@@ -99,7 +99,7 @@ class MoneyDesk:
         symbol = str(request.get("instrument") or "")
         self._instrument(symbol)
         name = self._known(request.get("asset"))
-        decimals = _named("decimals", integer(0, MOST_DECIMALS), request.get("decimals"))
+        decimals = _named("decimals", integer(0, MAX_DECIMALS), request.get("decimals"))
         if decimals != self.assets[name]:
             raise DeskError(
                 f"scale mismatch: amounts of {symbol} have {decimals} decimals, {name} "

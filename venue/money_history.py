@@ -9,7 +9,7 @@ import numpy as np
 from openoutcry.journal import JournalReader
 from openoutcry.risk.bits import CORPORATE_SETTINGS, LEDGER_SETTINGS, RISK_KIND, Setting
 from openoutcry.venue.calendar import utc_text
-from openoutcry.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
+from openoutcry.venue.fee_tables import MAX_PURPOSES, UNUSED_FROM
 from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec
@@ -53,12 +53,12 @@ def _text(command: Any, names: list[str]) -> str:
         new, old = divmod(value, 1 << 32)
         terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
         return f"{symbol} {what.name.lower()}: {terms}, a price of {second} ticks behind it"
-    if second > MOST_PURPOSES and what is not Setting.LEDGER_TIER:
+    if second > MAX_PURPOSES and what is not Setting.LEDGER_TIER:
         name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
     else:
         name = symbol
     if what is Setting.DEPOSIT:
-        second = int(command["time_in_force"]) if second > MOST_PURPOSES else second
+        second = int(command["time_in_force"]) if second > MAX_PURPOSES else second
         purposes = {number: name for name, number in PURPOSES.items()}
         verb, to = ("gets", "from") if value >= 0 else ("gives", "to")
         money = f" {name}" if name else ""

@@ -17,7 +17,7 @@ from openoutcry.risk.region import setting
 from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
-from openoutcry.venue.desk_record import REASON_MOST
+from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.division import BY_PRICE
 from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.limits import FileLimits
@@ -120,8 +120,8 @@ class Operations:
         if action not in does:
             raise DeskError(f"the desk knows no {action!r}; it knows {', '.join(does)}")
         why = request.get("why") or ""
-        if type(why) is not str or len(why) > REASON_MOST:
-            raise DeskError(f"why: a reason is a text of at most {REASON_MOST} characters")
+        if type(why) is not str or len(why) > MAX_REASON:
+            raise DeskError(f"why: a reason is a text of at most {MAX_REASON} characters")
         by, proven = self._who(request)
         if by and action not in ("log-in", "log-out"):
             self.operators.check(by, OPERATOR)

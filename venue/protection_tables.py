@@ -11,7 +11,7 @@ from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
 
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-MOST_S = 86_400
+MAX_S = 86_400
 
 
 def time_of_day(value: Any) -> int:
@@ -43,22 +43,22 @@ PROTECTION = {
     "instruments": Key(table.list_of(table.text(8)), ()),
     "luld_bps": Key(table.integer(0, 10_000), 0),
     "luld_unit_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
-    "renewal_s": Key(table.integer(0, MOST_S), 30),
-    "limit_state_s": Key(table.integer(0, MOST_S), 15),
+    "renewal_s": Key(table.integer(0, MAX_S), 30),
+    "limit_state_s": Key(table.integer(0, MAX_S), 15),
     "static_bps": Key(table.integer(0, 10_000), 0),
     "volatility_bps": Key(table.integer(0, PRICE_LIMIT), 0),
     "volatility_s": Key(table.integer(1, SLOTS), SLOTS),
     "velocity_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
     "velocity_s": Key(table.integer(1, SLOTS), 1),
-    "pause_s": Key(table.integer(1, MOST_S), 300),
-    "call_s": Key(table.integer(1, MOST_S), 60),
+    "pause_s": Key(table.integer(1, MAX_S), 300),
+    "call_s": Key(table.integer(1, MAX_S), 60),
     "together": Key(table.boolean, False),
     "cancel_resting": Key(table.boolean, False),
 }
 BREAKER = {
     "index": Key(weights, None),
     "levels_bps": Key(three(table.integer(0, 10_000), 3), (700, 1_300, 2_000)),
-    "halt_s": Key(three(table.integer(1, MOST_S), 2), (900, 900)),
+    "halt_s": Key(three(table.integer(1, MAX_S), 2), (900, 900)),
     "cut_off": Key(time_of_day, 15 * 3600 + 25 * 60),
 }
 Place = tuple[Setting, int, str]

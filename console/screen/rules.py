@@ -21,10 +21,10 @@ from openoutcry.wire import OutcryError
 
 NAME = "screen-rules.json"
 FILL, PRICE, LIMIT = "fill", "price", "limit"
-RULES_MOST = 20
+MAX_RULES = 20
 """Of one session."""
 MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,190}")
-URL_MOST = 500
+MAX_URL = 500
 PORTS = {"http": 80, "https": 443}
 """Of a webhook whose address names none."""
 SIDES = {"B": "bought"}
@@ -83,7 +83,7 @@ def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
     plain = url.isascii() and url.isprintable()
     if (
         address.scheme not in PORTS
-        or len(url) > URL_MOST
+        or len(url) > MAX_URL
         or not plain
         or " " in url
         or "@" in address.netloc
@@ -132,8 +132,8 @@ class Rules:
         rule.number = secrets.token_hex(8)
         with self._lock:
             kept = self._of.get(session, [])
-            if len(kept) >= RULES_MOST:
-                raise RuleError(f"there are {RULES_MOST} rules already")
+            if len(kept) >= MAX_RULES:
+                raise RuleError(f"there are {MAX_RULES} rules already")
             self._write(self._of | {session: [*kept, rule]})
         return rule.number
 

@@ -10,9 +10,9 @@ from openoutcry.console.exact import exact
 from openoutcry.console.live import Viewer, as_json
 from openoutcry.console.market import Market
 from openoutcry.console.screen.holdings import Holdings
+from openoutcry.console.screen.notify import Notifier
 from openoutcry.console.screen.orders import OPEN, Fill
 from openoutcry.console.screen.rules import Rule, Rules, fill_text
-from openoutcry.console.screen.tell import Teller
 from openoutcry.console.screen.trader import Busy, Trader
 from openoutcry.console.screen.traders import Traders
 from openoutcry.operations.notify import MailServer
@@ -22,7 +22,7 @@ from openoutcry.wire import OutcryError
 
 LOG = "screen.jsonl"
 LOOK_S = 1.0
-NOTICES_MOST = 200
+MAX_NOTICES = 200
 ORDERS_SHOWN, FILLS_SHOWN = 200, 200
 
 
@@ -48,7 +48,7 @@ class Screen:
         )
         self.log = VenueLog(file.journal, file.name, self._sequenced, LOG)
         self.rules = Rules(log_folder(file.journal), self.decimals, hosts, smtp is not None)
-        self.teller = Teller(file.name, smtp, sender, self._not_told, hosts=hosts)
+        self.notifier = Notifier(file.name, smtp, sender, self._not_told, hosts=hosts)
         self.second = 0
         self._notices: dict[str, deque[dict[str, Any]]] = {}
         self._numbered = 0
@@ -65,7 +65,7 @@ class Screen:
     def start(self) -> None:
         self.poll()
         self.market.start()
-        self.teller.start()
+        self.notifier.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,7 +73,7 @@ class Screen:
         self._over.set()
         self._thread.join(5)
         self.traders.stop()
-        self.teller.stop()
+        self.notifier.stop()
         self.market.stop()
         self.log.close()
 
@@ -108,11 +108,11 @@ class Screen:
             return
         self.notice(trader.name, fill_text(fill, self.decimals))
         for rule, text in self.rules.of_fill(trader.name, fill):
-            self.teller.tell(trader.name, rule, text)
+            self.notifier.notify(trader.name, rule, text)
 
     def _tell(self, session: str, rule: Rule, text: str) -> None:
         self.notice(session, text)
-        self.teller.tell(session, rule, text)
+        self.notifier.notify(session, rule, text)
 
     def _not_told(self, session: str, words: str) -> None:
         self.notice(session, words, bad=True)
@@ -124,7 +124,7 @@ class Screen:
         with self._lock:
             self._numbered += 1
             row = {"number": self._numbered, "at": at, "text": text, "bad": bad}
-            self._notices.setdefault(session, deque(maxlen=NOTICES_MOST)).append(row)
+            self._notices.setdefault(session, deque(maxlen=MAX_NOTICES)).append(row)
 
     def notices(self, session: str, since: int = 0) -> list[dict[str, Any]]:
         with self._lock:

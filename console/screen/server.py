@@ -36,7 +36,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     429: {},
     503: {"description": "The venue is not there"},
 }
-SYMBOL_MOST = 8
+MAX_SYMBOL = 8
 PRICE_TEXT = re.compile(r"\d{1,7}(\.\d{1,4})?")
 STRICT: dict[str, str] = {"extra": "forbid"}
 
@@ -180,7 +180,7 @@ def _add_reading(app: Any, screen: Screen) -> None:
 
     @app.get("/api/market")
     def read_market(
-        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)],
         since: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
     ) -> dict[str, Any]:
         """Book, statistics and trades, as published.  Prices have four decimals."""
@@ -188,7 +188,7 @@ def _add_reading(app: Any, screen: Screen) -> None:
 
     @app.get("/api/candles")
     def read_candles(
-        symbol: Annotated[str, Query(max_length=SYMBOL_MOST)],
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)],
         every_s: Annotated[int, Query(ge=1, le=900)] = 60,
     ) -> list[list[int]]:
         """Candles of 1, 5, 15, 60, 300 or 900 seconds (the next shorter is taken)."""

@@ -41,12 +41,12 @@ CONNECTING, RECOVERING, READY, REFUSED, ENDED = (
 FIRST_AGAIN_S, LAST_AGAIN_S = 0.1, 2.0
 WAKE_S = 0.5
 """The thread looks at its connection at least so often: heartbeats go out."""
-SHORT_S, SHORT_MOST = 10.0, 3
+SHORT_S, MAX_SHORT = 10.0, 3
 """A connection that was ready for less, so many times: somebody else takes the session over."""
-UNANSWERED_MOST = 100
+MAX_UNANSWERED = 100
 ANY = ("0.0.0.0", "::", "")
 TOKEN = set(string.ascii_uppercase + string.digits)
-TOKEN_MOST, LOTS_MOST = 14, 10**6
+MAX_TOKEN, MAX_LOTS = 14, 10**6
 """What a u32 of OUCH takes is more; the venue's own limits say what is too much."""
 DISPLAY = {"shown": "Y", "hidden": "N", "post-only": "P"}
 
@@ -137,7 +137,7 @@ class Trader:
                 self._lost(str(error))
             except ClientError as error:
                 self._lost(str(error))
-            if self._short >= SHORT_MOST:
+            if self._short >= MAX_SHORT:
                 self._end(REFUSED, "this session is used elsewhere as well: log in again")
                 break
             if not self._over:
@@ -370,8 +370,8 @@ class Trader:
     def _ready(self, more: int = 1) -> None:
         if self.state != READY:
             raise Busy(f"{self.state}: {self.problem or 'the venue is telling what happened'}")
-        if more and len(self.own.unanswered()) >= UNANSWERED_MOST:
-            raise Busy(f"{UNANSWERED_MOST} orders wait for the venue's answer")
+        if more and len(self.own.unanswered()) >= MAX_UNANSWERED:
+            raise Busy(f"{MAX_UNANSWERED} orders wait for the venue's answer")
 
 
 def _text(price: int) -> str:
@@ -383,7 +383,7 @@ def _no_answer(name: object) -> None:
 
 
 def _check(token: str, lots: int) -> None:
-    if not (1 <= len(token) <= TOKEN_MOST and set(token) <= TOKEN) or token.startswith(PROBE):
+    if not (1 <= len(token) <= MAX_TOKEN and set(token) <= TOKEN) or token.startswith(PROBE):
         raise TradeError("a token is 1 to 14 capital letters and digits")
-    if not 1 <= lots <= LOTS_MOST:
-        raise TradeError(f"a quantity is 1 to {LOTS_MOST:,} lots")
+    if not 1 <= lots <= MAX_LOTS:
+        raise TradeError(f"a quantity is 1 to {MAX_LOTS:,} lots")

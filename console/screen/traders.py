@@ -16,12 +16,12 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
-NAME_MOST = 6
+MAX_NAME = 6
 """Of a login over SoupBinTCP."""
 AT_ONCE = 4
 """Logins that are under way at the venue."""
 WRONG = "no session has this name and this password"
-Notifier = Callable[[Trader, str, Fill | None, bool], None]
+Notify = Callable[[Trader, str, Fill | None, bool], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Traders:
     """By the session's number in the venue file, from 1."""
 
     def __init__(
-        self, file: VenueFile, notify: Notifier, clock: Callable[[], float] = time.monotonic
+        self, file: VenueFile, notify: Notify, clock: Callable[[], float] = time.monotonic
     ) -> None:
         ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
         if not ports:
@@ -67,7 +67,7 @@ class Traders:
             self._turns.release()
 
     def _prove(self, name: str, password: str) -> int:
-        if len(name) > NAME_MOST or len(password) > PASSWORD_LENGTH or not name.strip():
+        if len(name) > MAX_NAME or len(password) > PASSWORD_LENGTH or not name.strip():
             raise OperatorError(WRONG)  # no session of SoupBinTCP has these
         if not (name.isascii() and password.isascii()):
             raise OperatorError(WRONG)

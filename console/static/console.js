@@ -13,7 +13,7 @@ const views = {
   participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
   replication: showReplication,
 };
-const LOG_MOST = 2_000;
+const MAX_LOG = 2_000;
 let view = "overview";
 Object.assign(state, { now: null, overview: null, log: [], fast: false, hurried: 0 });
 
@@ -30,7 +30,7 @@ function take(message) {
   state.now = message.now;
   if (message.overview) Object.assign(state, message, { overview: message.overview, log: state.log });
   if (message.log) {
-    state.log = message.log.concat().reverse().concat(state.log).slice(0, LOG_MOST);
+    state.log = message.log.concat().reverse().concat(state.log).slice(0, MAX_LOG);
     for (const listener of listeners) listener(message.log);
   }
   if (message.market) takeMarket(message.market);

@@ -16,7 +16,7 @@ from openoutcry.ledger.settlement import systems
 
 DEFAULT_DAYS = 2
 MAX_DAYS = 30
-MOST_WORDS = 200
+MAX_WORDS = 200
 """Of a calendar's own error, which may list a year's days."""
 MARGIN_DAYS = 60
 """So many days behind a trade the calendar is asked for: more than T+30 and a week of holidays."""
@@ -150,4 +150,4 @@ def _calendar(market: str, begin: date, end: date) -> Any:
     except exchange_calendars.errors.InvalidCalendarName:
         raise SettlementError(f"{market!r} is no market that exchange-calendars knows") from None
     except (ValueError, NotImplementedError) as error:
-        raise SettlementError(f"{market} in {begin.year}: {str(error)[:MOST_WORDS]}") from None
+        raise SettlementError(f"{market} in {begin.year}: {str(error)[:MAX_WORDS]}") from None

@@ -19,7 +19,7 @@ from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
 from openoutcry.replay.events import commands_of
 from openoutcry.replay.projections import JournalReader
 
-STRETCH_COMMANDS, MOST_STRETCHES = 256, 300
+STRETCH_COMMANDS, MAX_STRETCHES = 256, 300
 PERMUTATIONS, SEED = 499, 20_261_122
 LEVEL, POWER = 0.05, 0.95
 FEWEST = 8
@@ -161,7 +161,7 @@ def observations(arrivals: Arrivals) -> tuple[Array, Array]:
     who = np.unique(arrivals.participant[arrivals.participant != 0])
     if not count or len(who) < 2:
         return np.zeros((0, len(who))), who
-    picked = np.unique(np.linspace(0, count - 1, min(count, MOST_STRETCHES)).astype(int))
+    picked = np.unique(np.linspace(0, count - 1, min(count, MAX_STRETCHES)).astype(int))
     out = np.full((len(picked), len(who)), np.nan)
     for row, stretch in enumerate(picked.tolist()):
         at = slice(stretch * STRETCH_COMMANDS, (stretch + 1) * STRETCH_COMMANDS)

@@ -37,14 +37,14 @@ CROSS = int(lay.Detector.CROSS_MARKET)
 CLOSE, OPEN = int(lay.Detector.MARKING_CLOSE), int(lay.Detector.MARKING_OPEN)
 BUY, SELL = 1, 2
 FIVE_MINUTES_NS = 300 * 10**9
-MOST_TICKS, MOST_LOTS = 1 << 20, 1 << 31
+MAX_TICKS, MAX_LOTS = 1 << 20, 1 << 31
 
 
 @kernel
 def value_of(book: DetectorBook, price: int, lots: int) -> int:
     """Ticks above the book's first price times lots."""
-    apart = min(max(price - book.ref, -MOST_TICKS), MOST_TICKS)
-    return apart * min(lots, MOST_LOTS)
+    apart = min(max(price - book.ref, -MAX_TICKS), MAX_TICKS)
+    return apart * min(lots, MAX_LOTS)
 
 
 @kernel
@@ -147,7 +147,7 @@ def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
     paid = tab.window_sum(base, now, span, lay.K_BUY_VALUE)
     got = tab.window_sum(base, now, span, lay.K_SELL_VALUE)
     apart = got / sold - paid / bought
-    return bought, sold, int(apart * min(min(bought, sold), MOST_LOTS))
+    return bought, sold, int(apart * min(min(bought, sold), MAX_LOTS))
 
 
 @kernel
@@ -200,8 +200,8 @@ def ignited(
         return
     bought, sold, gain = gain_of(base, now, 2 * span)
     opened, closed = (bought, sold) if side == SELL else (sold, bought)
-    least = min(tab.share_bps(price, tab.parameter(state, IGNITION_GAIN)), MOST_TICKS)
-    if gain < least * min(min(bought, sold), MOST_LOTS):
+    least = min(tab.share_bps(price, tab.parameter(state, IGNITION_GAIN)), MAX_TICKS)
+    if gain < least * min(min(bought, sold), MAX_LOTS):
         return
     if gain <= 0 or closed * 100 < tab.parameter(state, CLOSED) * opened:
         return

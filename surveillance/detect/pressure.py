@@ -20,7 +20,7 @@ ASYMMETRY, SIZE = offset("spoof_asymmetry"), offset("spoof_size")
 DEPTH, CANCELLED = offset("spoof_depth_percent"), offset("spoof_cancelled_percent")
 PRICES = offset("layer_prices")
 SPOOFING, LAYERING = int(lay.Detector.SPOOFING), int(lay.Detector.LAYERING)
-BUY, SELL, ORDERS_MOST, FIVE = 1, 2, 64, 5
+BUY, SELL, MAX_ORDERS, FIVE = 1, 2, 64, 5
 
 
 @kernel
@@ -47,7 +47,7 @@ def fill_against(
     own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - lots
     pressing, orders, prices, oldest, last_price = 0, 0, 0, WatchedOrder(0), lay.NONE
     row, seen = cell.open, 0
-    while row != 0 and seen < ORDERS_MOST:
+    while row != 0 and seen < MAX_ORDERS:
         order = tab.order_at(state, row)
         row, seen = order.next, seen + 1
         if order.shown == 0:

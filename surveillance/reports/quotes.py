@@ -13,7 +13,7 @@ from openoutcry.wire.enums import CommandKind
 
 RISK = int(CommandKind.RISK)
 ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
-MOST_PURPOSES = 255
+MAX_PURPOSES = 255
 """A number above is the eight characters of a name."""
 
 
@@ -42,7 +42,7 @@ def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
         for row in rows[np.isin(rows["order_type"], (ASSET, QUOTE))]:
             word, symbol = int(row["price_ticks"]), bytes(row["symbol"]).decode("ascii", "replace")
             name = symbol
-            if word > MOST_PURPOSES:
+            if word > MAX_PURPOSES:
                 name = np.array([word], np.int64).view("S8")[0].decode("ascii", "replace")
             yield int(row["order_type"]), symbol, name, int(row["aux"])
 

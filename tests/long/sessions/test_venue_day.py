@@ -22,7 +22,7 @@ COMMANDS = 200
 """Orders of a step, each of them cancelled in it."""
 SESSION_ORDERS = 50
 """And of a participant who logs in for it."""
-MOST_GROWTH_BYTES = 4 << 20
+MAX_GROWTH_BYTES = 4 << 20
 """Of each process, from the second quarter of the day to the last; a leak of 100 bytes a command
 would be more."""
 SESSION = """
@@ -81,7 +81,7 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
         held = np.array([one[pid] for one in memory])
         quarter = len(held) // 4
         second, last = median(held[quarter : 2 * quarter]), median(held[-quarter:])
-        assert last - second < MOST_GROWTH_BYTES, (names.get(pid), held.tolist())
+        assert last - second < MAX_GROWTH_BYTES, (names.get(pid), held.tolist())
         hours = np.arange(len(held))[quarter:] * STEP_MINUTES / 60
         slope = np.polyfit(hours, held[quarter:], 1)[0]
         figures[f"{names.get(pid, 'other')} {len(figures)}"] = {

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from openoutcry.risk.bits import LARGEST, MOST_TERM
+from openoutcry.risk.bits import LARGEST, MAX_TERM
 from openoutcry.wire.enums import Side
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def adjust(risk: "Reference", index: int, is_split: bool, value: int, price: int) -> bool:
     """As ``corporate.adjust``."""
     rules, (new, old) = risk.instruments[index], divmod(value, 1 << 32)
-    if not 1 <= new <= (MOST_TERM if is_split else 2**31 - 1) or not 1 <= old <= MOST_TERM:
+    if not 1 <= new <= (MAX_TERM if is_split else 2**31 - 1) or not 1 <= old <= MAX_TERM:
         return False
     if not 1 <= price <= LARGEST or rules.leveraged or not rules.halted:
         return False

@@ -53,7 +53,7 @@ def test_records_are_every_view(line):
     rng = random.Random(2)
     for number in range(40):
         views = {1: drawn(rng), 2: drawn(rng, 2, "LEAD")}
-        sender.tell(views, 7 * number, number)
+        sender.publish(views, 7 * number, number)
         while receiver.book.seq < sender.seq:
             receiver.poll()
         for view in views.values():
@@ -74,7 +74,7 @@ def test_what_is_lost_is_healed_by_the_next_refresh(line):
     rng, lossy, healed = random.Random(3), DepthBook(), 0
     for number in range(80):
         view = drawn(rng)
-        sender.tell({1: view}, number, number)
+        sender.publish({1: view}, number, number)
         receiver.book.seq = sender.seq - 1
         for packet in packets_of_an_interval(receiver):
             if number % 4 == 0 or rng.random() < 0.5:
@@ -92,7 +92,7 @@ def test_a_datagram_that_comes_twice_or_late_changes_nothing(line):
     rng, book, packets = random.Random(7), DepthBook(), []
     for number in range(3):
         view = drawn(rng)
-        sender.tell({1: view}, number, number)
+        sender.publish({1: view}, number, number)
         packets += packets_of_an_interval(receiver)
     for packet in packets:
         book.take(packet)
@@ -153,13 +153,13 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
     rng = random.Random(4)
 
     async def work(pages, connect):
-        pages.tell({1: drawn(rng), 2: drawn(rng, 2, "LEAD")}, 1)
+        pages.publish({1: drawn(rng), 2: drawn(rng, 2, "LEAD")}, 1)
         async with connect() as connection:
             client = Client(connection)
             await connection.send(json.dumps({"subscribe": ["GOLD"]}))
             for number in range(30):
                 view = drawn(rng)
-                pages.tell({1: view, 2: pages.views[2]}, number)
+                pages.publish({1: view, 2: pages.views[2]}, number)
                 await client.shows(view)
             assert client.kinds[0] == "snapshot"
             assert set(client.kinds[1:]) <= {"update", "heartbeat"}
@@ -197,7 +197,7 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
 )
 def test_what_is_no_request_is_told_and_harms_nobody(text, words):
     async def work(pages, connect):
-        pages.tell({1: drawn(random.Random(5))}, 1)
+        pages.publish({1: drawn(random.Random(5))}, 1)
         async with connect() as connection:
             client = Client(connection)
             await connection.send(text)
@@ -223,13 +223,13 @@ def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory
     async def work(pages, connect):
         async with connect() as connection, connect() as other:
             slow, fast = Client(connection), Client(other)
-            pages.tell({1: drawn(rng)}, 0)
+            pages.publish({1: drawn(rng)}, 0)
             for one in (connection, other):
                 await one.send(json.dumps({"subscribe": "*"}))
             await fast.until(lambda: fast.known)
             for number in range(3_000):
                 view = drawn(rng)
-                pages.tell({1: view}, number)
+                pages.publish({1: view}, number)
                 if number % 50 == 0:
                     await fast.shows(view)
                 else:

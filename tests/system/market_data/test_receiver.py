@@ -321,7 +321,7 @@ def test_a_thousand_that_do_not_read_cost_bounded_memory():
         pages = Pages(("127.0.0.1", 0), 10)
         await pages.start()
         address = ("127.0.0.1", pages.port)
-        pages.tell({k: View(k, f"S{k}", "T") for k in range(1, 21)}, 0)
+        pages.publish({k: View(k, f"S{k}", "T") for k in range(1, 21)}, 0)
         bad = []
         for number in range(1_000):
             raw = socket.socket()
@@ -336,7 +336,7 @@ def test_a_thousand_that_do_not_read_cost_bounded_memory():
         before = psutil.Process().memory_info().rss
         for number in range(100):
             rows = tuple((1_000 - k, rng.randrange(1, 9), 1) for k in range(10))
-            pages.tell(
+            pages.publish(
                 {k: View(k, f"S{k}", "T", rows, rows[:0], number) for k in range(1, 21)}, number
             )
             while json.loads(await good.recv()).get("last", [None])[0] != number:

@@ -18,7 +18,7 @@ from tests.support.market_data.feed_days import Days
 from tests.support.venue.served_venue import orders
 
 KINDS = 4
-MOST_KIB_EACH = 300
+MAX_KIB_EACH = 300
 """Of memory more for each of them, in all processes of the venue; an open stream or page has a
 task, its buffers, and a piece of the file."""
 COMMAND = "make test-long ARGS=tests/system/sessions/test_venue_feed_hostile.py"
@@ -86,7 +86,7 @@ def test_many_that_are_slow_dead_or_hostile(count, tmp_path):
                 "descriptors_before": open_before,
                 "descriptors": open_now,
             }
-            assert grown < MOST_KIB_EACH * 1024 * KINDS * count + (32 << 20), figures
+            assert grown < MAX_KIB_EACH * 1024 * KINDS * count + (32 << 20), figures
             assert open_now <= open_before + 2 * count + 64, figures
         venue.set_time("2026-11-23T18:00")
         while not days.receiver.lines.complete:

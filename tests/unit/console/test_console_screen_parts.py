@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.console import requests
 from openoutcry.console.exact import exact
-from openoutcry.console.screen import orders, server, tell
+from openoutcry.console.screen import notify, orders, server
 from openoutcry.console.screen.orders import Order, OwnOrders, Traded
 from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
 from openoutcry.operations.notify import MailServer, NotifyError
@@ -138,7 +138,7 @@ def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
 
 def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
     now, failed = [0.0], []
-    teller = tell.Teller(
+    notifier = notify.Notifier(
         "V",
         MailServer("127.0.0.1", 1),
         "v@x.example",
@@ -151,17 +151,17 @@ def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
         tries.append(words)
         raise NotifyError("nobody")
 
-    monkeypatch.setattr(tell, "send_mail", refused)
-    teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "sold 1 TIN at 1.00")
-    while (one := teller.take()) is not None:
-        teller.send(one)
-        assert teller.take() is None, "not before its time"
-        now[0] += tell.AGAIN_S
-    assert len(tries) == tell.TRIES
+    monkeypatch.setattr(notify, "send_mail", refused)
+    notifier.notify("ANNA", Rule(FILL, mail="a@b.example"), "sold 1 TIN at 1.00")
+    while (one := notifier.take()) is not None:
+        notifier.send(one)
+        assert notifier.take() is None, "not before its time"
+        now[0] += notify.AGAIN_S
+    assert len(tries) == notify.TRIES
     assert failed == [("ANNA", "not told by mail: nobody")] * 2
-    for _ in range(tell.EACH_MINUTE + 5):
-        teller.tell("BERT", Rule(FILL, mail="b@b.example"), "x")
-    assert teller.waiting("BERT") == tell.EACH_MINUTE
+    for _ in range(notify.EACH_MINUTE + 5):
+        notifier.notify("BERT", Rule(FILL, mail="b@b.example"), "x")
+    assert notifier.waiting("BERT") == notify.EACH_MINUTE
     assert "too many messages" in failed[-1][1]
 
 
@@ -169,7 +169,7 @@ def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
     """Of 30 alerts of one session one is tried each 20 seconds; another session's goes while that
     try lasts, and so does mail of the first."""
     now, failed, posted, mailed = [0.0], [], [], []
-    teller = tell.Teller(
+    notifier = notify.Notifier(
         "V",
         MailServer("127.0.0.1", 1),
         "v@x.example",
@@ -183,35 +183,37 @@ def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
         if "dead" in url:
             raise NotifyError("nobody")
 
-    monkeypatch.setattr(tell, "post_json", post)
-    monkeypatch.setattr(tell, "send_mail", lambda *words: mailed.append(words))
+    monkeypatch.setattr(notify, "post_json", post)
+    monkeypatch.setattr(notify, "send_mail", lambda *words: mailed.append(words))
     dead, good = "http://dead.example/a", "http://good.example/b"
     for number in range(29):
-        teller.tell("ANNA", Rule(FILL, webhook=dead), str(number))
-    teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "mail")
-    teller.tell("BERT", Rule(FILL, webhook=good), "his")
-    first, second = teller.take(), teller.take()
+        notifier.notify("ANNA", Rule(FILL, webhook=dead), str(number))
+    notifier.notify("ANNA", Rule(FILL, mail="a@b.example"), "mail")
+    notifier.notify("BERT", Rule(FILL, webhook=good), "his")
+    first, second = notifier.take(), notifier.take()
     assert (first.session, second.session) == ("ANNA", "BERT")
-    assert teller.take() is None, "a session has one message under way"
-    teller.send(second)
-    teller.send(first)
-    teller.send(teller.take())
+    assert notifier.take() is None, "a session has one message under way"
+    notifier.send(second)
+    notifier.send(first)
+    notifier.send(notifier.take())
     assert len(mailed) == 1
-    assert teller.take() is None
-    now[0] += tell.AGAIN_S
-    teller.send(teller.take())
-    assert teller.take() is None
+    assert notifier.take() is None
+    now[0] += notify.AGAIN_S
+    notifier.send(notifier.take())
+    assert notifier.take() is None
     assert posted == [(good, "BERT"), (dead, "ANNA"), (dead, "ANNA")]
-    assert teller.waiting("ANNA") == 29
-    assert teller.waiting("BERT") == 0
+    assert notifier.waiting("ANNA") == 29
+    assert notifier.waiting("BERT") == 0
 
 
 def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch):
     failed = []
-    teller = tell.Teller("V", None, "", lambda *one: failed.append(one), lambda: 0.0, hosts=())
-    monkeypatch.setattr(tell, "post_json", lambda *words: pytest.fail("nothing is sent"))
-    teller.tell("ANNA", Rule(FILL, webhook="http://hooks.example/"), "x")
-    teller.send(teller.take())
+    notifier = notify.Notifier(
+        "V", None, "", lambda *one: failed.append(one), lambda: 0.0, hosts=()
+    )
+    monkeypatch.setattr(notify, "post_json", lambda *words: pytest.fail("nothing is sent"))
+    notifier.notify("ANNA", Rule(FILL, webhook="http://hooks.example/"), "x")
+    notifier.send(notifier.take())
     assert "the venue lets none go to hooks.example:80" in failed[0][1]
 
 

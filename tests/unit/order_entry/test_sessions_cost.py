@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.order_entry import session, session_region, soupbin
 from openoutcry.order_entry.fix.send import MAX_GAP_WALK
-from openoutcry.order_entry.session_commands import ANSWERS_A_TOKEN, MOST_DEBT_NS
+from openoutcry.order_entry.session_commands import ANSWERS_A_TOKEN, MAX_DEBT_NS
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
@@ -111,7 +111,7 @@ def test_no_message_has_its_session_wait_longer_than_five_seconds():
         venue.clock.advance(500)
         client.mass_status()
         read(client)
-        assert debt_tokens(venue, 1) == 1_000_000_000 + MOST_DEBT_NS
+        assert debt_tokens(venue, 1) == 1_000_000_000 + MAX_DEBT_NS
 
 
 def test_a_gap_of_session_messages_is_passed_in_parts():

@@ -11,7 +11,7 @@ from openoutcry.console.screen.rules import Rule, RuleError, require_allowed
 from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 
 TRIES, AGAIN_S = 5, 20.0
-WAITING_MOST = 200
+MAX_WAITING = 200
 """Messages of one session that wait at most."""
 THREADS = 16
 """So many messages are sent at once, of a session one."""
@@ -30,7 +30,7 @@ class Message:
     due_s: float = 0.0
 
 
-class Teller:
+class Notifier:
     """Sends; ``failed`` is given the session and words of what could not be sent."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Teller:
 
     def start(self) -> None:
         self._threads = [
-            Thread(target=self._run, daemon=True, name=f"screen-teller-{number}")
+            Thread(target=self._run, daemon=True, name=f"screen-notifier-{number}")
             for number in range(THREADS)
         ]
         for thread in self._threads:
@@ -69,7 +69,7 @@ class Teller:
         for thread in self._threads:
             thread.join(max(0.0, until_s - time.monotonic()))
 
-    def tell(self, session: str, rule: Rule, text: str) -> None:
+    def notify(self, session: str, rule: Rule, text: str) -> None:
         """By all that the rule names beside the page."""
         for to in ("mail", "webhook"):
             if getattr(rule, to) and self._may(session):
@@ -87,7 +87,7 @@ class Teller:
         now_s = self.clock()
         sent = self._sent.setdefault(session, deque(maxlen=EACH_MINUTE))
         over = len(sent) == EACH_MINUTE and now_s - sent[0] < 60
-        if over or self.waiting(session) >= WAITING_MOST:
+        if over or self.waiting(session) >= MAX_WAITING:
             self.failed(session, "too many messages in a minute: this one stands here alone")
             return False
         sent.append(now_s)
