@@ -23,9 +23,9 @@ from openoutcry.bench.drill_network import Network
 from openoutcry.bench.drill_venue import LEASE_MS, PORT, VenueNode
 from openoutcry.journal import JournalReader
 from openoutcry.replay.replay import replay
+from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document
-from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, Tail
 from openoutcry.replica.link import connect

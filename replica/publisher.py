@@ -235,7 +235,7 @@ class Publisher:
                 raise ReplicaError(
                     f"{self.venue}: the stream has blocks up to {tip.next_block - 1} (command "
                     f"{tip.last_seq:,}), {self.journal} only up to {index}: another has led since, "
-                    "or the end of this journal was lost; `outcry dr restore` makes one of the "
+                    "or the end of this journal was lost; `outcry backup restore` makes one of the "
                     "stream"
                 )
             block = self.pending.popleft()

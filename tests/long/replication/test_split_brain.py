@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.replica.disaster import Copier, restore
+from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.driver import now_ns
 from tests.support.replica import replica_split_brain
 from tests.support.waiting import BOUND_S

@@ -11,8 +11,8 @@ from openoutcry.journal.block import digest
 from openoutcry.journal.reader import JournalReader
 from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Timing
+from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.cluster import Cluster
-from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (

@@ -67,7 +67,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
         ((*REPLICATED, "--nats", "nowhere", "--journal", "j"), "neither URLs"),
         (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),
         (("cluster", "down", "nowhere"), "no cluster there"),
-        (("dr", "restore", "nowhere", "j"), "No such file or directory"),
+        (("backup", "restore", "nowhere", "j"), "No such file or directory"),
         (("drill", "--kinds", "kill nobody"), "unknown kind"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The copy for the day when every machine of the cluster is gone: messages of the stream in files.
+"""The backup for the loss of the whole cluster: messages of the stream in files.
 
 Each file holds whole messages in their order, each behind its length (u64); its name is the number
 of its first message.  A message carries all that proves it, so a file may travel by any means, and
