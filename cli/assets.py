@@ -54,8 +54,8 @@ def quote(
 @as_json_option
 def show(file: Path, as_json: bool) -> None:
     """List the assets with their decimals and instruments."""
+    from openoutcry.ledger.ledger_state import at
     from openoutcry.ledger.schedules import money
-    from openoutcry.ledger.standing import at
     from openoutcry.venue.file import read_venue
 
     books = at(read_venue(file).journal).books

@@ -1,4 +1,4 @@
-"""``outcry dr``: the copy for the day when the whole cluster is gone."""
+"""``outcry backup``: the copy for the day when the whole cluster is gone."""
 
 import json
 import signal
@@ -10,16 +10,16 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 
 @click.group()
-def dr() -> None:
+def backup() -> None:
     """Copy a replicated journal to files; restore a venue from them.
 
     \b
-    outcry dr copy cluster --stream RUN --to copy --follow
-    outcry dr restore copy journal
+    outcry backup copy cluster --stream RUN --to copy --follow
+    outcry backup restore copy journal
     """
 
 
-@dr.command()
+@backup.command()
 @click.argument("cluster", metavar="FOLDER|FILE|URLS")
 @click.option("--stream", default="RUN", show_default=True, help="Name of the replicated journal.")
 @click.option("--to", "folder", type=PathArgument, required=True, help="Folder for the files.")
@@ -30,7 +30,7 @@ def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -
 
     No stage of the venue waits for it."""
     from openoutcry.replica.access import access_of
-    from openoutcry.replica.disaster import Copier
+    from openoutcry.replica.backup import Copier
 
     copier = Copier(access_of(cluster), stream, folder)
     stopping: list[int] = []
@@ -62,7 +62,7 @@ def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -
     )
 
 
-@dr.command()
+@backup.command()
 @click.argument("folder", type=PathArgument)
 @click.argument("journal", type=PathArgument)
 @as_json_option
@@ -72,7 +72,7 @@ def restore(folder: Path, journal: Path, as_json: bool) -> None:
     The command reports the last command that it vouches for: every block up to it is whole, and
     its events are those of the venue."""
     from openoutcry.replay.replay import replay
-    from openoutcry.replica.disaster import restore as restored
+    from openoutcry.replica.backup import restore as restored
 
     copied = restored(folder, journal)
     result = replay(journal)

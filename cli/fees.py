@@ -113,8 +113,8 @@ def show(file: Path, as_json: bool) -> None:
     """List the schedules and who pays by which.
 
     They are those of the ledger at the journal's end."""
+    from openoutcry.ledger.ledger_state import at
     from openoutcry.ledger.schedules import payers, schedules
-    from openoutcry.ledger.standing import at
     from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)

@@ -40,7 +40,7 @@ COMMANDS: Sections = {
     },
     "Replication": {
         "cluster": "Run or inspect a NATS JetStream cluster of three nodes.",
-        "dr": "Copy a replicated journal to files; restore a venue from them.",
+        "backup": "Copy a replicated journal to files; restore a venue from them.",
         "drill": "Break a throw-away replicated venue; report what it lost.",
         "simulate": "Run a protocol through seeded faults in one process.",
     },

@@ -63,7 +63,7 @@ PAGES: dict[str, str] = {
     "surveillance": "surveillance.md",
     "audit": "audit.md",
     "cluster": "replication.md",
-    "dr": "replication.md",
+    "backup": "replication.md",
     "drill": "replication.md",
     "simulate": "replication-protocol.md",
 }

@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from openoutcry.ledger.follow import follow
+from openoutcry.ledger.ledger_state import folder_of, oldest
 from openoutcry.ledger.parquet_store import ask
 from openoutcry.ledger.reconcile import (
     COMPARED,
     RECONCILED,
     Reconciliation,
+    load_last_reconciled,
     note,
     noted,
-    since_the_last,
 )
-from openoutcry.ledger.standing import folder_of, oldest
 from openoutcry.ledger.store_files import Files
 from openoutcry.risk import layout as risk_layout
 from openoutcry.risk.region import View
@@ -74,8 +74,8 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
     """Somebody's balance is one more than it should be from command 9,000 on."""
 
     def faulty(directory):
-        standing = oldest(directory)
-        engine, real = standing.point.engine, standing.point.engine.process
+        ledger_state = oldest(directory)
+        engine, real = ledger_state.point.engine, ledger_state.point.engine.process
 
         def process(orders, *more):
             events = real(orders, *more)
@@ -84,7 +84,7 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
             return events
 
         engine.process = process
-        return standing
+        return ledger_state
 
     # One command at a time, as when the stretch is gone through again.
     verdict = Reconciliation(day, None, faulty, every=3_000).advance()
@@ -99,20 +99,20 @@ def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry,
     assert noted(home) is None
     assert outcry("ledger", "reconcile", home).returncode == 0
     assert (noted(home)["seq"], noted(home)["difference"]) == (flow.COMMANDS, None)
-    assert since_the_last(home).seq == flow.COMMANDS
+    assert load_last_reconciled(home).seq == flow.COMMANDS
     assert outcry_json("ledger", "reconcile", home, "--since-last")["seq"] == flow.COMMANDS
-    spoilt = View(since_the_last(home).point.engine.region)
+    spoilt = View(load_last_reconciled(home).point.engine.region)
 
     def faulty(directory):
-        standing = since_the_last(directory)
-        View(standing.point.engine.region).participants[7, risk_layout.BALANCE // 8] += 1
-        return standing
+        ledger_state = load_last_reconciled(directory)
+        View(ledger_state.point.engine.region).participants[7, risk_layout.BALANCE // 8] += 1
+        return ledger_state
 
     assert spoilt.of(7, risk_layout.BALANCE)
     verdict = Reconciliation(home, None, faulty).advance()
     assert verdict.difference.what.startswith("balance of participant 7")
     note(home, verdict)
-    assert since_the_last(home).seq == 0
+    assert load_last_reconciled(home).seq == 0
 
 
 def test_rows_of_the_files_are_those_that_duckdb_finds(stored):

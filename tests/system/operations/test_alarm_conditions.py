@@ -2,7 +2,8 @@
 are collected: a venue that is killed, stopped, filled and halted; files; and, where a test may not
 do it to the host that it runs on, the reading of the kernel's account.
 
-VenueDead has a test in test_metrics.py, BreakerFired its in tests/unit/venue/test_venue_guard.py,
+VenueDead has a test in test_metrics.py, BreakerFired its in
+tests/unit/venue/test_venue_protection.py,
 FeedDown and FeedRestarted theirs in tests/system/durability/test_feed_down.py.
 """
 
