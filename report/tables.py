@@ -1,7 +1,7 @@
 """Write the figures of ``docs/evidence/`` into the documents that quote them.
 
 A document marks the place with ``<!-- evidence: NAME -->`` (documents.py);
-``python -m openoutcry.report.tables`` fills what stands between, a test compares.
+``python -m openoutcry.report.tables`` fills what is between the marks, and a test compares.
 """
 
 from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6,
 
 
 def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
-    """The figures one below the other, each beside its goal."""
+    """The figures one below the other, each with its goal."""
     results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in goal_rows:
@@ -170,7 +170,7 @@ def stall_table(document: dict[str, Any]) -> str:
         (f"commands a second that took {low} to {high}", "{:,.0f}".format, "band_per_s"),
         (f"columns of the heat map with a cell at {low} to {high}", "{:.0%}".format,
          "heat_columns"),
-        ("`--explain`: the matcher's long steps, of what took 10 to 100 µs", "{:.0%}".format,
+        ("`--explain`: the matcher's long steps, of commands of 10 to 100 µs", "{:.0%}".format,
          "share_of_decade"),
     ]  # fmt: skip
     shown = [
@@ -192,7 +192,7 @@ def kills_table(document: dict[str, Any]) -> str:
     rows = [
         ("stages killed with SIGKILL in mid-run", f"{figures['kills']} ({by_stage})"),
         (f"runs of {figures['orders_a_run']:,} commands", str(figures["runs"])),
-        ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
+        ("commands lost, duplicated", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
     ]
     return table("| what | figure |", rows) + _source(document)
@@ -206,7 +206,7 @@ def ring_kills_table(document: dict[str, Any]) -> str:
         ("processes killed with SIGKILL at a random point", f"{figures['kills']:,} ({by_role})"),
         ("records published and checked", f"{figures['records']:,}"),
         ("slots of dead producers, skipped and counted", f"{figures['tombstones']:,}"),
-        ("lost, doubled, stuck", f"{figures['lost']}, {figures['doubled']}, {figures['stuck']}"),
+        ("lost, duplicated, stuck", f"{figures['lost']}, {figures['doubled']}, {figures['stuck']}"),
         (
             "resumed after the proof of a death (goal: < 10 ms)",
             ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
@@ -317,26 +317,26 @@ AUDIT_FACTS = (
     ("rows", "rows of its trail"),
     ("parts", "in parts"),
     ("bytes", "bytes, Parquet and index"),
-    ("load", "processes that wanted to run, the machine's average over five minutes meanwhile"),
-    ("build_s", "s to make it, one process"),
-    ("build_cpu_s", "s of the processor for it"),
+    ("load", "the machine's load average over five minutes meanwhile"),
+    ("build_s", "s to build it, one process"),
+    ("build_cpu_s", "s of processor time for it"),
     ("verify_s", "s to verify every byte"),
-    ("orders", "orders, drawn from all over it, whose lives were asked for"),
+    ("orders", "orders, drawn from the whole trail, whose lives were queried"),
     ("order_life_p50_ms", "ms each, median"),
     ("order_life_p99_ms", "ms, p99 (goal ≤ 50)"),
-    ("order_life_cpu_p99_ms", "ms of the processor, p99"),
-    ("order_life_cold_max_ms", "ms, the longest of 20 with nothing in memory"),
-    ("busiest_hour_p50_s", "s, an hour of the busiest participant (a quarter of everything)"),
+    ("order_life_cpu_p99_ms", "ms of processor time, p99"),
+    ("order_life_cold_max_ms", "ms, the longest of 20 with cold caches"),
+    ("busiest_hour_p50_s", "s, an hour of the busiest participant (a quarter of all rows)"),
     ("busiest_hour_max_s", "s, the longest of nine (goal ≤ 1)"),
-    ("busiest_hour_cpu_max_s", "s of the processor, the longest"),
-    ("middle_hour_max_s", "s, the longest of nine of the one in the middle"),
+    ("busiest_hour_cpu_max_s", "s of processor time, the longest"),
+    ("middle_hour_max_s", "s, the longest of nine, for the median participant"),
 )
 FACTS = {
     "audit": AUDIT_FACTS,
     "audit_hundred_million": AUDIT_FACTS,
     "journal_power_cuts": (
         ("cuts", "power cuts, any subset of the unsynced sectors and names"),
-        ("acknowledged_lost", "in which something acknowledged was lost"),
+        ("acknowledged_lost", "in which an acknowledged command was lost"),
         ("wrong_records_served", "in which a wrong record was served"),
     ),
     "journal_faults": (
@@ -362,19 +362,19 @@ FACTS = {
         ("days", "days of 10,000 to 300,000 orders"),
         ("thirty_days_peak_kib", "KiB resident at most, all of them"),
         ("largest_day_peak_kib", "KiB resident at most, the largest alone"),
-        ("ratio", "the one / the other (goal ≤ 1.2)"),
+        ("ratio", "ratio of the two (goal ≤ 1.2)"),
     ),
     "feed_subscribers": (
-        ("subscribers", "pages that asked for all and did not read, or sent no request"),
+        ("subscribers", "pages that subscribed to everything and did not read, or sent no request"),
         ("views", "views sent to each of the others meanwhile"),
-        ("grown_kib", "KiB of memory more, both ends of every connection being in it"),
+        ("grown_kib", "KiB of additional memory, both ends of every connection included"),
     ),
     "feed_hostile": (
-        ("subscribers", "who asked for too much, said nothing or nonsense, or never read"),
-        ("connections", "connections of theirs that were made"),
+        ("subscribers", "clients that requested too much, sent nothing or nonsense, or never read"),
+        ("connections", "connections of theirs that were accepted"),
         ("acknowledged", "orders acknowledged, and published on the lines, of 450"),
-        ("grown_kib", "KiB of memory more in all processes of the venue"),
-        ("descriptors", "descriptors that one of its processes had open, at most"),
+        ("grown_kib", "KiB of additional memory in all processes of the venue"),
+        ("descriptors", "descriptors open in one of its processes, at most"),
     ),
     "feed_joins": (
         ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),
@@ -413,8 +413,8 @@ def clock_days_table(document: dict[str, Any]) -> str:
             )
         )
     header = (
-        "| simulated machine | days | readings | that missed the truth "
-        "| missed of those in the window after a suspend or migration | bound p50 / p99 / max "
+        "| simulated machine | days | readings | without the truth in them "
+        "| the same, in the window after a suspend or migration | bound p50 / p99 / max "
         "| drift error p99 |"
     )
     return table(header, rows) + _source(document)
@@ -442,13 +442,13 @@ def security_table(document: dict[str, Any]) -> str:
     ]
     header = (
         "| protocol | message | µs of all stages | tokens | a token's cost, to an order's "
-        "| where others have much, to where they have little |"
+        "| with much state of others, to with little |"
     )
     return table(header, rows) + _floods(document["figures"].get("floods")) + _source(document)
 
 
 def _floods(floods: dict[str, Any] | None) -> str:
-    """How an honest session fared beside each flood."""
+    """How an honest session fared during each flood."""
     if floods is None:
         return ""
     rows = [
@@ -463,12 +463,10 @@ def _floods(floods: dict[str, Any] | None) -> str:
     ]
     load = f", load {floods['load']:g}" if "load" in floods else ""
     text = (
-        f"\nBeside a session that sends one kind at {floods['rate']:,} a second, in a venue with "
+        f"\nWhile another session sends one kind at {floods['rate']:,} a second, in a venue with "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
     )
-    header = (
-        "| the flood | p50 of an honest session, to without | p99, to without | p99 | without |"
-    )
+    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without |"
     return text + table(header, rows) + "\n"
 
 
