@@ -242,7 +242,7 @@ def test_the_table_says_missed_where_a_goal_is_missed_and_names_a_peer_that_was_
     evidence = read_evidence("ring")
     for row in evidence["figures"]["results"]:
         for against in row["against"].values():
-            against["ratio"] = 1.0
+            against |= {"ratio": 1.0, "interval": [1.0, 1.0]}
         row["against"].pop("disruptor", None)
     rows = [
         line.split("|") for line in ring_table(evidence).splitlines() if "≥" in line or "≤" in line

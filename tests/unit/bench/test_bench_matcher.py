@@ -58,8 +58,8 @@ def test_what_a_book_is_given_makes_our_depth() -> None:
 
 
 def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
-    """A ratio far below 1 is a fraction, a goal is compared with the whole interval, a peer that was
-    not there has no figure."""
+    """A ratio far below 1 is a fraction, a goal is compared with the whole interval, a missing peer
+    has no figure."""
     results = [
         summarise("command_ns_normal", "ns", "lower", [15.0, 17.5], {"nautilus_book": [6e3, 7e3]}),
         summarise("memory_bytes_per_order", "count", "lower", [57.1]),
