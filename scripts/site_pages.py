@@ -17,7 +17,8 @@ AT_ROOT = {
     "CHANGELOG.md": "changelog.md",
     "README.md": "index.md",
 }
-LINK = re.compile(r"\[([^\]\n]*)\]\(([^)\s:]+)\)")
+LINK = re.compile(r"(?<!!)\[([^\]\n]*)\]\(([^)\s:]+)\)")
+"""A link, not a picture."""
 
 
 def on_files(files: Any, config: Any, **_: Any) -> Any:

@@ -50,6 +50,17 @@ def test_no_page_loads_anything_from_the_network(site: Path) -> None:
     assert not re.findall(r"url\(\"?https?://|@import", styles)
 
 
+def test_each_picture_of_a_document_is_on_its_page(site: Path) -> None:
+    """The hook that turns links to sources into paths leaves pictures alone."""
+    pictures = 0
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        page = (site / path.with_suffix(".html").name).read_text()
+        for target in re.findall(r"^!\[[^\]]*\]\(([^)]+)\)", path.read_text(), re.MULTILINE):
+            assert re.search(rf'<img\b[^>]*\bsrc="?{re.escape(target)}', page), (path.name, target)
+            pictures += 1
+    assert pictures >= 10
+
+
 def test_the_search_index_holds_the_pages(site: Path) -> None:
     index = (site / "search" / "search_index.js").read_text()
     entries = json.loads(index[index.index("{") : index.rindex("}") + 1])["docs"]

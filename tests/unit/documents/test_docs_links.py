@@ -64,6 +64,14 @@ def test_the_index_leads_to_every_page() -> None:
         assert pages <= reached, pages - reached
 
 
+def test_the_sites_navigation_has_every_page() -> None:
+    """A page that is in no menu of the site is found only by its search."""
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    listed = set(re.findall(r"[\w/.-]+\.md", menu))
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages <= listed, pages - listed
+
+
 @pytest.mark.parametrize(
     ("text", "dead"),
     [
