@@ -38,23 +38,45 @@ WHY_OPTION = click.option(
 )
 
 
+REFERENCE = "openoutcry.reference"
+
+
+def _keep_reference(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    context.meta[REFERENCE] = value
+
+
+REFERENCE_OPTION = click.option(
+    "--reference",
+    expose_value=False,
+    callback=_keep_reference,
+    help="1 to 32 characters of your choice: a request that is repeated with the same reference is "
+    "done once.  [default: a new one, which is printed]",
+)
+
+
 def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every such subcommand."""
-    return FILE_OPTION(OPERATOR_OPTION(WHY_OPTION(as_json_option(function))))
+    return FILE_OPTION(OPERATOR_OPTION(WHY_OPTION(REFERENCE_OPTION(as_json_option(function)))))
 
 
 def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
     """Ask, and show what was done; errors of the desk end with exit status 1."""
     from openoutcry.venue.desk import ask
     from openoutcry.venue.file import read_venue
+    from openoutcry.venue.requests import new_reference
 
     venue = read_venue(file)
+    reference = click.get_current_context().meta.get(REFERENCE)
+    request = request | {"reference": reference or new_reference()}
     if why := click.get_current_context().meta.get(WHY):
         request = request | {"why": why}
     if operator:
         request = request | {"operator": operator, "password": secret(f"password of {operator}")}
         if any(one.totp for one in venue.risk.operators if one.name == operator):
             request["code"] = secret(f"one-time code of {operator}")
+    if not reference:
+        # Before the venue is asked: whoever gets no answer can ask again with it.
+        click.echo(f"reference {request['reference']}", err=True)
     answer = ask(venue.journal, request)
     if as_json:
         click.echo(json.dumps(answer))

@@ -22,8 +22,9 @@ from openoutcry.wire.record_blocks import OrderRecord
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection`` and ``delayed`` as ``make_region`` takes them,
-    ``partitions`` of the instruments (1), each with a part of every limit, and ``limits``: rows of
+    ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests`` as ``make_region``
+    takes them, ``partitions`` of the instruments (1), each with a part of every limit, and
+    ``limits``: rows of
     ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
@@ -37,6 +38,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         settings.get("leveraged", ()),
         protection=bool(settings.get("protection", False)),
         delayed=int(settings.get("delayed", 0)),
+        requests=int(settings.get("requests", 0)),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)

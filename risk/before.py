@@ -14,6 +14,7 @@ from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.protection import tick
+from openoutcry.risk.requests import note_effect, permits
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -128,7 +129,9 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         low, high = rules.worst_sell, rules.worst_buy
         if rules.price_limited != 0 and (price < low or price > high):
             return refuse(state, order, 1 << constants.PRICE_BAND, high, low, price)
-    if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
+    applies = kind == bits.RISK_KIND and permits(state, order)
+    if applies and apply_setting(state, order, instrument):
+        note_effect(state, order)
         setting = order.order_type
         kills = setting in (constants.SET_KILL, constants.SET_GROUP_KILL, constants.SET_MARKET_KILL)
         if kills or setting in (constants.SET_GROUP, constants.SET_HALT, constants.SET_BANDS):

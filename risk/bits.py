@@ -168,6 +168,15 @@ class Setting(IntEnum):
     """I: ``aux`` >> 32 new lots for ``aux`` & (2**32 - 1) old ones, each 1 to 1,000,000; of a
     position the whole lots, and the fraction in money at its price behind that, half to even.
     Otherwise as DIVIDEND."""
+    REQUEST = 57
+    """Where the journal began with requests (``requests.py``): the first 24 characters of an
+    operator's reference, 8 each in ``price_ticks``, ``qty_lots`` and ``aux``."""
+    REQUEST_BEGUN = 58
+    """``price_ticks``: its last 8 characters; ``aux``: a digest of what is asked.  The request is
+    open from here on, for the RISK commands whose ``side`` says that they are its effect.  Refused
+    if the reference was another request's, or this one is done."""
+    REQUEST_DONE = 59
+    """The open request is done."""
 
     LULD = 60
     """I, as those up to RENEWAL, where the journal began with protection and prices are limited to

@@ -19,7 +19,7 @@ WORD = 8
 MAGIC = int.from_bytes(b"OUTCRYRK", "little")
 
 
-class RiskState(Layout, size_bytes=320):
+class RiskState(Layout, size_bytes=384):
     """The header of the risk state."""
 
     magic: int = i64("says that the state is whole")
@@ -62,6 +62,7 @@ class RiskState(Layout, size_bytes=320):
     rebalance_due: int = i64("1: the next command is a rebalance point of the partitions")
     rebalances: int = i64("rebalance points so far; negative while cores allocate at the next one")
     owned: int = i64("in a partition's own header: 1: this core decides about the partition")
+    requests_at: int = i64("offset of the block of ``requests``, 0: there is none")
 
 
 HEADER_BYTES = RiskState.size_bytes
@@ -98,6 +99,7 @@ STRIDE = RiskState.offset("stride")
 REBALANCE_DUE = RiskState.offset("rebalance_due")
 REBALANCES = RiskState.offset("rebalances")
 OWNED = RiskState.offset("owned")
+REQUESTS_AT = RiskState.offset("requests_at")
 
 PART_IDS = VENUE_ORDER_IDS
 

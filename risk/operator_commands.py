@@ -11,6 +11,7 @@ from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.protection_rules import has_bands, set_protection
+from openoutcry.risk.requests import apply_request
 from openoutcry.risk.speed_bump import SpeedBump, set_bump
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -35,6 +36,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
     value, second = order.aux, order.price_ticks
     if setting == constants.SET_MARKET_KILL:
         return set_market(state, order.order_id, value)
+    if constants.SET_REQUEST <= setting <= constants.SET_REQUEST_DONE:
+        return apply_request(state, order, setting)
     if setting >= constants.SET_LEDGER_TIER:
         return is_for_ledger(order, instrument, setting, who, value, second)
     if setting >= constants.SET_LULD:

@@ -5,6 +5,7 @@ shared      symbols, instruments and cells: an instrument is in one partition al
 the whole   participants and groups: the limits that were set, money and totals as of the last
             rebalance point
 each one    participants, groups, open orders
+requests    of operators (``requests.py``), if there is room for them
 """
 
 import hashlib
@@ -61,7 +62,10 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     # The whole has no orders of its own: one entry, that is always free.
     whole, at = dict(ends) | {lay.ORDER_AT: at}, at + 64
     stride = sum(_lines(sizes[table]) for table in OWN)
-    divided = np.zeros(at + partitions * stride, np.uint8)
+    end = at + partitions * stride
+    requests = region[view.word(lay.REQUESTS_AT) :] if view.requests is not None else region[:0]
+    divided = np.zeros(end + len(requests), np.uint8)
+    divided[end:] = requests
     for number in range(partitions + 1):
         header = divided[lay.HEADER_BYTES * number :][: lay.HEADER_BYTES].view(np.int64)
         header[:] = view.header
@@ -75,6 +79,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
             if table != lay.ORDER_AT:
                 divided[offset:][: sizes[table]] = region[first:][: sizes[table]]
             header[table // 8] = offset - lay.HEADER_BYTES * number
+        header[lay.REQUESTS_AT // 8] = end if len(requests) and not number else 0
     first_words = {lay.PARTITIONS: partitions, lay.STRIDE: stride, lay.ORDER_MASK: 0}
     for word, value in first_words.items():
         divided.view(np.int64)[word // 8] = value
@@ -116,7 +121,8 @@ def pieces(region: Region) -> list[str]:
     """What the hash is made of: of the whole, then of each partition, 32 hexadecimal digits each;
     a core has the right ones of the whole and of its own partitions."""
     view = View(region)
-    hashes = [_hash([view.header, view.participants, view.groups])]
+    requests = [] if view.requests is None else [view.requests.header, view.requests.used]
+    hashes = [_hash([view.header, view.participants, view.groups, *requests])]
     for number, part in enumerate(view.partitions, 1):
         own = np.flatnonzero(view.instruments[:, lay.PARTITION // 8] == number)
         tables = [part.header, part.participants, part.groups, part.orders]

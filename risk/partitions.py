@@ -23,6 +23,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskGroup, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money
 from openoutcry.risk.operator_commands import apply_setting
+from openoutcry.risk.requests import note_effect, permits
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     full_fence,
@@ -332,11 +333,19 @@ def operator_command(region: RiskState, order: OrderRecord, kind: int) -> int:
         return 0
     setting = order.order_type
     instrument = totals.find_symbol(region, order.symbol)
+    if kind == RISK and not permits(region, order):
+        return 0
+    if kind == RISK and of_instrument(setting):
+        # Every core has the same requests, and only one says whether it applies.
+        note_effect(region, order)
     if kind == PHASE or (kind == RISK and of_instrument(setting)):
         return operator_command_of_instrument(region, order, kind, instrument)
     if kind != RISK or follows_prices(order, setting):
         return 0
-    return operator_command_of_all(region, order, setting, instrument)
+    answer = operator_command_of_all(region, order, setting, instrument)
+    if answer == command.APPLIED:
+        note_effect(region, order)
+    return answer
 
 
 @kernel

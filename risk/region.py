@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.risk import requests as operator_requests
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.protection import CALLS
@@ -41,13 +42,15 @@ def make_region(
     tracking: bool = True,
     protection: bool = False,
     delayed: int = 0,
+    requests: int = 0,
 ) -> Region:
     """A state in which nobody has limits, for participants 0 to ``participants - 1``.
 
     ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
     ``protection``: with room for the market's (``protection_layout.py``).  ``delayed``: with a
-    speed bump at which so many commands may wait.
+    speed bump at which so many commands may wait.  ``requests``: how many of operators are
+    remembered.
     """
     count = len(instruments)
     given = [1] * count if multipliers is None else list(multipliers)
@@ -68,6 +71,9 @@ def make_region(
         sizes[lay.PROTECTION_AT] = block_bytes(count)
     if delayed:
         sizes[lay.BUMP_AT] = _bump_bytes(delayed, participants)
+    if requests:
+        # The last block: ``partitioned.divide`` takes it from here to the end.
+        sizes[lay.REQUESTS_AT] = _request_bytes(requests)
     words, offsets = _laid_out(sizes)
     header = offsets | {
         lay.MAGIC_AT: lay.MAGIC,
@@ -85,6 +91,8 @@ def make_region(
         enter_protection(words, offsets[lay.PROTECTION_AT], instruments)
     if delayed:
         speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
+    if requests:
+        operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
     view = View(words.view(np.uint8))
     for column in (
         lay.CREDIT,
@@ -117,6 +125,14 @@ def _bump_bytes(delayed: int, participants: int) -> int:
     if not 1 <= delayed <= MAX_DELAYED:
         raise RiskError(f"{delayed} commands at the speed bump: from 1 to {MAX_DELAYED:,}")
     return speed_bump.block_bytes(delayed, participants)
+
+
+def _request_bytes(requests: int) -> int:
+    if not 1 <= requests <= operator_requests.MAX_REQUESTS:
+        raise RiskError(
+            f"{requests} requests to remember: from 1 to {operator_requests.MAX_REQUESTS:,}"
+        )
+    return operator_requests.block_bytes(requests)
 
 
 def _enter_symbols(words: npt.NDArray[np.int64], instruments: npt.NDArray[Any], mask: int) -> None:
@@ -190,6 +206,8 @@ class View:
         at = self.word(lay.BUMP_AT)
         self.bump = words[at // 8 :] if at else None
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
+        at = self.word(lay.REQUESTS_AT)
+        self.requests = operator_requests.RequestsView(words, at) if at else None
         count = self.word(lay.PARTITIONS)
         self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
         """Of a state in partitions (``partitions.py``): theirs; this one is then the whole's."""
@@ -255,7 +273,7 @@ class View:
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
         places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT, lay.BUMP_AT
-        skip = [word // 8 for word in places]
+        skip = [word // 8 for word in (*places, lay.REQUESTS_AT)]
         digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
         for table in (self.participants, self.groups, self.instruments, self.cells):
             digest.update(table.tobytes())
@@ -265,6 +283,9 @@ class View:
                 digest.update(table.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
+        if self.requests is not None:
+            digest.update(self.requests.header.tobytes())
+            digest.update(self.requests.used.tobytes())
         return digest.hexdigest()
 
 

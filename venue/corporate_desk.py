@@ -17,6 +17,7 @@ from openoutcry.risk.bits import MAX_TERM, NO_LIMIT, Setting
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.requests import EFFECTIVE
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
@@ -45,6 +46,8 @@ class CorporateDesk:
             raise DeskError(f"{symbol} is not halted: `outcry venue halt {symbol}` first")
         if request["do"] == "reference-price":
             return self._reference(symbol, self._price(row, symbol, request.get("price")))
+        if request.get(EFFECTIVE):
+            return self._reference(symbol, int(row[lay.LAST // 8]))
         if row[lay.LEVERAGED // 8]:
             raise DeskError(f"{symbol} is leveraged: its positions are contracts, not holdings")
         return self._action(request, symbol, row, operator)

@@ -38,6 +38,10 @@ class DeskError(OutcryError):
     """A request to the exchange operator's desk that cannot be carried out."""
 
 
+def nothing_follows() -> "Work | None":
+    return None
+
+
 @dataclass
 class Work:
     """What a request comes to: commands for the lane, and how to see that they did what they
@@ -47,7 +51,7 @@ class Work:
     done: list[str]
     refused: Callable[[], str] = lambda: ""
     """Called once the core has processed the commands: why they failed, or nothing."""
-    follow: Callable[[], "Work | None"] = lambda: None
+    follow: Callable[[], "Work | None"] = nothing_follows
     """What comes behind that, if anything."""
     more: dict[str, Any] = field(default_factory=dict)
     """Told as well."""
@@ -55,11 +59,16 @@ class Work:
     """Called once the core has processed the commands: whether the rest is done, too."""
     begun: Callable[[], None] = lambda: None
     """Called when the commands are on the lane."""
+    ended: Callable[[], None] = lambda: None
+    """Called when the request is answered, with the last work that followed or an error."""
+    framing: int = 0
+    """How many of the commands only carry the reference."""
 
 
 @dataclass
 class _Client:
-    connection: socket.socket
+    connection: socket.socket | None
+    """None: the venue itself asks."""
     received: bytearray = field(default_factory=bytearray)
     work: Work | None = None
     target: int = 0
@@ -67,6 +76,8 @@ class _Client:
     commands: int = 0
     done: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
+    ended: Callable[[], None] = lambda: None
+    answered: Callable[[dict[str, Any]], None] = lambda answer: None
 
 
 @contextmanager
@@ -110,6 +121,17 @@ class Desk:
         with suppress(FileNotFoundError):
             (self.directory / NAME).unlink()
 
+    def take(
+        self,
+        request: dict[str, Any],
+        publish: Callable[[npt.NDArray[Any]], int],
+        answered: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """Begin a request of the venue itself; ``answered`` is called with the answer."""
+        client = _Client(None, answered=answered)
+        self.clients.append(client)
+        self._begin(client, request, publish)
+
     def poll(
         self, publish: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:
@@ -146,6 +168,7 @@ class Desk:
             self._begin(*logins[0], publish)
 
     def _read(self, client: _Client) -> None:
+        assert client.connection is not None
         try:
             data = client.connection.recv(MAX_REQUEST)
         except BlockingIOError:
@@ -181,9 +204,11 @@ class Desk:
     def _publish(
         self, client: _Client, work: Work, publish: Callable[[npt.NDArray[Any]], int]
     ) -> None:
+        if client.work is None:
+            client.ended = work.ended
         client.work = work
         client.target = publish(work.records)
-        client.commands += len(work.records)
+        client.commands += len(work.records) - work.framing
         work.begun()
 
     def _finish(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
@@ -195,7 +220,12 @@ class Desk:
             self.answering()
             self._answer(client, {"error": why, "done": client.done})
             return
-        following = client.work.follow()
+        try:
+            following = client.work.follow()
+        except OutcryError as error:
+            self.answering()
+            self._answer(client, {"error": str(error), "done": client.done})
+            return
         if following is not None:
             self._publish(client, following, publish)
             return
@@ -203,12 +233,16 @@ class Desk:
         self._answer(client, {"done": client.done, "commands": client.commands, **client.more})
 
     def _answer(self, client: _Client, answer: dict[str, Any]) -> None:
-        with suppress(OSError):
-            client.connection.sendall(json.dumps(answer).encode() + b"\n")
+        client.ended()
+        client.answered(answer)
+        if client.connection is not None:
+            with suppress(OSError):
+                client.connection.sendall(json.dumps(answer).encode() + b"\n")
         self._gone(client)
 
     def _gone(self, client: _Client) -> None:
-        client.connection.close()
+        if client.connection is not None:
+            client.connection.close()
         if client in self.clients:
             self.clients.remove(client)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.risk.requests import reference_bytes
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operations import ALL_INSTRUMENTS
+from openoutcry.venue.requests import content_of, new_reference
 from openoutcry.wire import ORDER_DTYPE
 
 NAME = "desk-queue.jsonl"
@@ -38,14 +40,36 @@ class DeskQueue:
         if (action, name) != ("halt", ALL_INSTRUMENTS):
             self._check(what, name)
         kept = ("do", "what", "name", "instrument", "reason", "why")
-        line = {key: request[key] for key in kept if key in request}
+        reference, known = self._referenced(request)
+        line = {key: request[key] for key in kept if key in request} | {"reference": reference}
+        shown = " ".join(str(part) for part in (action, what, name) if part)
+        more = {"queued": True, "reference": reference}
+        if known:
+            done = f"{shown}: reference {reference!r} is kept already"
+            return Work(np.zeros(0, ORDER_DTYPE), [done], more=more | {"repeated": True})
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
-        shown = " ".join(str(part) for part in (action, what, name) if part)
         done = f"{shown}: the venue is closed; kept, and done first when the next day begins"
-        return Work(np.zeros(0, ORDER_DTYPE), [done], more={"queued": True})
+        return Work(np.zeros(0, ORDER_DTYPE), [done], more=more)
+
+    def _referenced(self, request: dict[str, Any]) -> tuple[str, bool]:
+        """The request's reference, and whether the same request is kept already."""
+        reference = str(request.get("reference") or new_reference())
+        try:
+            reference_bytes(reference)
+        except ValueError as error:
+            raise DeskError(str(error)) from None
+        for line in self.waiting():
+            if line.get("reference") == reference:
+                if content_of(line) != content_of(request):
+                    raise DeskError(
+                        f"reference {reference!r} was given to another request, which asked for "
+                        "something else: nothing is done"
+                    )
+                return reference, True
+        return reference, False
 
     def _check(self, what: str, name: Any) -> None:
         known: dict[str, set[str]] = {

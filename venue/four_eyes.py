@@ -42,6 +42,8 @@ class Wish:
     operator: int
     until_s: float
     shown: str
+    asked: tuple[str, int] = ("", 0)
+    """Reference and content of the request."""
 
 
 class FourEyes:
@@ -51,14 +53,17 @@ class FourEyes:
         self.clock = clock
         self.wishes: dict[Any, Wish] = {}
 
-    def confirmed(self, key: Any, operator: int, shown: str) -> bool:
-        """Whether another operator wishes the same (``key``) already; if not, the wish is kept."""
+    def confirmed(
+        self, key: Any, operator: int, shown: str, asked: tuple[str, int] = ("", 0)
+    ) -> Wish | None:
+        """The wish for the same (``key``) that another operator has; if there is none, this one is
+        kept.  ``asked``: reference and content of the request."""
         wish = self.wishes.get(key)
         if wish and wish.until_s > self.clock() and wish.operator != operator:
             del self.wishes[key]
-            return True
-        self.wishes[key] = Wish(operator, self.clock() + WAIT_S, shown)
-        return False
+            return wish
+        self.wishes[key] = Wish(operator, self.clock() + WAIT_S, shown, asked)
+        return None
 
     def waiting(self) -> list[Wish]:
         now = self.clock()

@@ -29,6 +29,8 @@ from openoutcry.wire import ORDER_DTYPE
 
 MIN_ROWS = 256
 GROUPS = 64
+REQUESTS = 1 << 16
+"""Of operators: so many are remembered, the newest."""
 
 
 def risk_rows(numbers: Iterable[int]) -> int:
@@ -52,6 +54,7 @@ def hook_settings(
         "name": "risk",
         "participants": min(risk_rows(numbers), 1 << 16),
         "groups": GROUPS,
+        "requests": REQUESTS,
         "order_capacity": order_capacity,
         "multipliers": list(spec.multipliers),
         "leveraged": list(spec.leveraged),
@@ -225,5 +228,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             hooks["leveraged"],
             protection=bool(hooks.get("protection", False)),
             delayed=int(hooks.get("delayed", 0)),
+            requests=int(hooks.get("requests", 0)),
         )
     )

@@ -23,6 +23,7 @@ from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
+from openoutcry.venue.requests import BY, EFFECTIVE, NOTHING, PROVEN, Requests
 from openoutcry.venue.risk_tables import (
     MAX_BURST,
     OF_CELLS,
@@ -36,7 +37,6 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
 REFUSES = "the core refuses"
-NOTHING = np.zeros(0, ORDER_DTYPE)
 ALL_INSTRUMENTS = "*"
 """Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
@@ -52,8 +52,6 @@ REHEARSED = (
     "this line",
 )
 """What each step of a rehearsal says."""
-BY, PROVEN = "", " "
-"""Keys of a request that no request has: the operator's number, and whether by password."""
 
 
 def command(kind: CommandKind, **fields: Any) -> npt.NDArray[Any]:
@@ -98,6 +96,7 @@ class Operations:
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
+        self.requests = Requests(limits.view)
 
     def work_of(self, request: dict[str, Any]) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -125,7 +124,10 @@ class Operations:
         by, proven = self._who(request)
         if by and action not in ("log-in", "log-out"):
             self.operators.check(by, OPERATOR)
-        return does[action](request | {BY: by, PROVEN: proven})
+        request = request | {BY: by, PROVEN: proven}
+        if action in ("log-in", "log-out"):
+            return does[action](request)
+        return self.requests.once(request, does[action])
 
     def _who(self, request: dict[str, Any]) -> tuple[int, bool]:
         """The number of the operator who is named, from 1, 0 if none is, and whether a password
@@ -185,11 +187,18 @@ class Operations:
         """Money and holdings are moved by two persons, as a limit is widened."""
         self._with_password(request)
         key = request["do"], *(request.get(name) for name in keys)
-        if self.four_eyes.confirmed(key, request[BY], work.done[-1]):
+        if self._is_confirmed(key, request[BY], work.done[-1]):
             return work
         return Work(
             NOTHING, [f"{work.done[-1]}: it waits for another supervisor"], more={"waits": True}
         )
+
+    def _is_confirmed(self, key: Any, operator: int, shown: str) -> bool:
+        """Whether another operator has asked for the same, whose request is done with this one."""
+        wish = self.four_eyes.confirmed(key, operator, shown, self.requests.asked)
+        if wish is not None:
+            self.requests.take_wish(wish.asked)
+        return wish is not None
 
     # Limits
 
@@ -242,7 +251,7 @@ class Operations:
             self.operators.check(by, SUPERVISOR)
             self._with_password(request)
             key = what, who, symbol, value, second
-            if not self.four_eyes.confirmed(key, by, f"{place} to {new}"):
+            if not self._is_confirmed(key, by, f"{place} to {new}"):
                 self.note(f"operator {self.operators.name(by)} asks: {place} to {new}")
                 answer = f"{place} to {new} is wider than {old}: it waits for another supervisor"
                 return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
@@ -286,34 +295,27 @@ class Operations:
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
         records = [setting(Setting.KILL, int(on), who, operator=request[BY])]
-        return self._switched(
-            f"participant {who}",
-            records,
-            [who],
-            on,
-            partial(setting_in_force, self.view, Setting.KILL, who),
-        )
+        state = partial(setting_in_force, self.view, Setting.KILL, who)
+        return self._switched(request, f"participant {who}", records, [who], on, state)
 
     def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         row = self._group(name)
         members = [number for number, group in self.spec.group_of.items() if group == name]
         records = [setting(Setting.GROUP_KILL, int(on), row, operator=request[BY])]
-        return self._switched(
-            f"group {name}",
-            records,
-            members,
-            on,
-            partial(setting_in_force, self.view, Setting.GROUP_KILL, row),
-        )
+        state = partial(setting_in_force, self.view, Setting.GROUP_KILL, row)
+        return self._switched(request, f"group {name}", records, members, on, state)
 
     def _switched(
         self,
+        request: dict[str, Any],
         shown: str,
         records: list[npt.NDArray[Any]],
         members: list[int],
         on: bool,
         state: Callable[[], tuple[int, int]],
     ) -> Work:
+        if request.get(EFFECTIVE) and state()[0] != int(on):
+            return Work(NOTHING, [f"{shown} was switched again since: nothing is left to do"])
         if on:
             records += [disconnect(who) for who in members]
 

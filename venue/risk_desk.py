@@ -19,8 +19,9 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
+from openoutcry.risk.requests import RequestState
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
-from openoutcry.venue.desk import Desk, DeskError, Work
+from openoutcry.venue.desk import Desk, Work
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
 from openoutcry.venue.file import VenueFile
@@ -38,6 +39,8 @@ from openoutcry.venue.protection_timer import ProtectionTimer, phase_of
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 
+MAX_NOTED = 16
+"""Requests that were cut off are named up to so many, the newest."""
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
 
@@ -70,7 +73,7 @@ class RiskDesk:
         protection is of the day before."""
         self.liquidator: Liquidator | None = None
         self.queued = 0
-        """The operator's lane, up to here, is what was asked for while the venue was closed."""
+        """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
         """When an instrument's call behind a halt ends, by its symbol."""
@@ -103,6 +106,7 @@ class RiskDesk:
             if halt & OPERATORS_HALT
         }
         self.view = view
+        self._note_requests(view)
         if view.bump is not None:
             # Each time: it also says what time it is by this run's clock.
             operator_lane.put(self._speed_bump())
@@ -120,6 +124,17 @@ class RiskDesk:
             if begins is not None:
                 operator_lane.put(begins)
                 self.day_begins = True
+
+    def _note_requests(self, view: View) -> None:
+        """What of the requests the operators should know as the run begins."""
+        if view.requests is None:
+            self.note(
+                "this journal began without references: a request that is repeated is done again"
+            )
+            return
+        for reference, state in view.requests.unfinished()[-MAX_NOTED:]:
+            how = "after its effect" if state is RequestState.EFFECTIVE else "before its end"
+            self.note(f"request {reference!r} was cut off {how}: the same request finishes it")
 
     def _speed_bump(self) -> npt.NDArray[Any]:
         """The delay, and what is drawn from; a seed that nobody knows, if the file has none."""
@@ -162,10 +177,8 @@ class RiskDesk:
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
-            self._take_queue(put)
             self.desk = Desk(self.file.journal, self._work_of, self.answering)
-        if self.queued and is_processed(self.queued):
-            self._queue_is_done()
+            self._take_queue(put)
         self.desk.poll(put, is_processed)
         if self.investigation is not None:
             self.investigation.poll(self.note)
@@ -193,7 +206,11 @@ class RiskDesk:
         work, by = self.operations.work_of(request), self.operations.name_of(request)
         if request["do"] == "emergency-close" and before == 0:
             self.emergency_after_seq = seq
-        if request["do"] not in ("log-in", "log-out"):
+        repeated = work.more.get("repeated", False)
+        if repeated:
+            self.note(f"asked again by {by or 'the account'}: {words_of(request)}")
+        if request["do"] not in ("log-in", "log-out") and not repeated:
+            request = request | {"reference": work.more.get("reference", "")}
             work.begun = partial(self._begun, work.begun, by, request)
         return work
 
@@ -208,34 +225,32 @@ class RiskDesk:
         self.record.note(self.clock.now_ns(), after_seq, by, request)
 
     def _take_queue(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
-        """What was asked for between two days is done first; killed meanwhile, it is done again,
-        which changes nothing."""
-        for request in DeskQueue(self.file).waiting():
-            try:
-                work = self._work_of(request)
-            except DeskError as error:
-                self.note(f"asked for while closed, and cannot be done: {error}")
-                continue
-            self.queued = put(work.records)
-            work.begun()
-            for line in work.done:
+        """What was asked for between two days is done first; killed meanwhile, the next run does
+        what is left of it."""
+        assert self.desk is not None
+
+        def answered(answer: dict[str, Any]) -> None:
+            if self.desk is None:
+                return  # The run has ended: the next one goes on with it.
+            self.queued -= 1
+            if "error" in answer:
+                self.note(f"asked for while closed, and cannot be done: {answer['error']}")
+            for line in answer.get("done", ()):
                 self.note(f"asked for while closed: {line}")
+            if self.queued == 0:
+                DeskQueue(self.file).done()
 
-    def _queue_is_done(self) -> None:
-        self.queued = 0
-        DeskQueue(self.file).done()
-
-    def ended(self) -> None:
-        """The run has ended by itself: whatever was put on the lane is in the journal."""
-        if self.queued and self.operator_lane is not None and self.operator_lane.is_drained:
-            self._queue_is_done()
+        requests = list(DeskQueue(self.file).waiting())
+        self.queued = len(requests)
+        for request in requests:
+            self.desk.take(request, put, answered)
 
     def close(self) -> None:
         if self.investigation is not None:
             self.investigation.close(self.note)
-        if self.desk is not None:
-            self.desk.close()
-            self.desk = None
+        desk, self.desk = self.desk, None
+        if desk is not None:
+            desk.close()
 
     def permits(self, calendar_command: Command) -> bool:
         """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end

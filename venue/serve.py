@@ -180,7 +180,6 @@ class Venue:
         watcher = replace(self.watcher, sample=self._sample)
         try:
             result = run(self.options(lane), watcher)
-            desk.ended()
         except KeyboardInterrupt:
             # Asked to stop before it had begun, or a second time.
             self.stopping = True

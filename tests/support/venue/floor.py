@@ -81,7 +81,6 @@ class InlineFloor(Records, InlineVenue):
         self._producer.close()
         self.shared.rings[LANE.name].close()
         result = super().stop()
-        self._desk.ended()
         self._desk.close()
         return result
 

@@ -197,10 +197,12 @@ if __name__ == "__main__":
     from openoutcry.pipeline.run import Watcher
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.serve import Venue
+    from tests.support.venue.dying_desk import die_where_told
     from tests.support.venue.naps import nap_longer
 
     nap_longer()
     folder = Path(sys.argv[1])
+    die_where_told(folder)
     watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
     venue = Venue(
         read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"), take_dump=take

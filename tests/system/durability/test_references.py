@@ -1,0 +1,45 @@
+"""The machine is gone between the desk's note of a request and its commands, or between two of
+them: asked for again with the same reference, it is done once."""
+
+import numpy as np
+import pytest
+
+from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.venue.desk import DeskError, ask
+from tests.support.venue.dying_desk import NAME
+from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
+from tests.support.venue.venue_floor import MORE
+
+REQUESTS = (
+    {"do": "deposit", "participant": 2, "amount": 70},
+    {"do": "kill", "what": "participant", "name": "3"},
+)
+
+
+@pytest.mark.promise(
+    "A request of an operator is done once, wherever the machine is gone", group="venue"
+)
+def test_a_request_is_done_once_wherever_the_machine_is_gone(tmp_path):
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00", PORT, VENUE + MORE)
+    venue.start()
+    is_open = lambda s: s["state"] == "open" and s["risk"] != {}  # noqa: E731
+    venue.wait_for(is_open)
+    for cut in range(4):
+        requests = [one | {"reference": f"{one['do']} {cut}"} for one in REQUESTS]
+        request = requests[cut % 2]
+        (tmp_path / NAME).write_text(str(cut))
+        with pytest.raises((DeskError, ConnectionError)):
+            ask(venue.journal, request)
+        assert venue.process is not None
+        venue.process.communicate()
+        venue.start()
+        venue.wait_for(is_open)
+        for one in requests:
+            for _ in range(2):
+                assert ask(venue.journal, one)["reference"] == one["reference"]
+        assert ask(venue.journal, request)["repeated"]
+    assert venue.stop()["last_run"]["lost"] == 0
+    commands = venue.commands()
+    risk = commands[(commands["kind"] == RISK_KIND) & (commands["side"] != 0)]
+    for what in (Setting.DEPOSIT, Setting.KILL):
+        assert np.count_nonzero(risk["order_type"] == what) == 4
