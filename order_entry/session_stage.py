@@ -20,6 +20,7 @@ from openoutcry.order_entry import (
     session_commands,
     session_region,
     session_words,
+    soupbin,
 )
 from openoutcry.order_entry import copies as drop_copies
 from openoutcry.order_entry import session as session_block
@@ -445,8 +446,10 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
             kept = apply.call2(load_i64(codec + apply.CODEC_QUEUED), session, now)
         if kept != 0:
             message, size = kept, session.queued_bytes
-        else:
+        elif is_fix:
             size = apply.call2(load_i64(codec + apply.CODEC_FRAME), message, length - at)
+        else:
+            size = soupbin.frame(message, length - at)
         if size == 0:
             if at == 0 and length == session.input_capacity:
                 size = OVERSIZE
