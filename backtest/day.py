@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.backtest.errors import BacktestError
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.journal.reader import JournalReader
@@ -32,6 +31,7 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.events import events_of
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
 
 Records = npt.NDArray[Any]

@@ -15,11 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.backtest.errors import BacktestError, in_range
 from openoutcry.backtest.layout import LATENCIES, LONGEST_NS
+from openoutcry.wire.errors import BacktestError
 
 Table = npt.NDArray[np.int64]
 P99 = NormalDist().inv_cdf(0.99)
+
+
+def in_range(what: str, value: int, least: int, most: int) -> int:
+    """Return ``value``.
+
+    Raises :class:`BacktestError` if it is not ``least`` to ``most``; ``what`` names it.
+    """
+    if not least <= value <= most:
+        raise BacktestError(f"{what} is {value}, not {least} to {most}")
+    return value
 
 
 def constant(latency_ns: int) -> Table:

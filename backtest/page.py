@@ -5,13 +5,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from openoutcry.backtest.errors import need
 from openoutcry.backtest.plan import Plan
 from openoutcry.backtest.tasks import TASK
-from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.charts import Frame, both, nice_ticks
 from openoutcry.report.page import render_page
 from openoutcry.report.quantity import compact
+from openoutcry.wire.atomic_file import write_atomically
+from openoutcry.wire.errors import BacktestError
+from openoutcry.wire.extras import need
 
 TABLE_ROWS = 200
 """Runs that the page lists: those with the most equity; runs.parquet has all."""
@@ -26,7 +27,7 @@ def write_results(plan: Plan, out: Path, summary: dict[str, Any]) -> Path:
 
     A task at a time: it takes no more memory for more days.
     """
-    parquet = need("pyarrow.parquet")
+    parquet = need("pyarrow.parquet", "a backtest needs pyarrow", "backtest", BacktestError)
     totals: dict[Key, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     fills: dict[Key, list[int]] = defaultdict(lambda: [0] * len(BUCKETS))
     curves: dict[Key, list[int]] = defaultdict(list)

@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from openoutcry.backtest.errors import BacktestError
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.run import Terms
 from openoutcry.backtest.strategy import load_strategy
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
+from openoutcry.wire.errors import BacktestError
 
 RUNS_A_TASK = 16
 """Runs over the same day that one task makes; fixed, so that a task is the same for everybody."""

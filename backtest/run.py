@@ -11,12 +11,12 @@ from blake3 import blake3
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.day import Day
 from openoutcry.backtest.drive import BATCH, ROOM, advance
-from openoutcry.backtest.errors import BacktestError, in_range
-from openoutcry.backtest.latency import Latency
+from openoutcry.backtest.latency import Latency, in_range
 from openoutcry.backtest.strategy import Strategy
 from openoutcry.ledger.layout import FEE_UNIT
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES
 

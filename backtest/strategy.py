@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.backtest.callback import callback_address
-from openoutcry.backtest.errors import BacktestError, in_range
+from openoutcry.backtest.latency import in_range
 from openoutcry.backtest.layout import LONGEST_NS, NEVER, NOTHING
+from openoutcry.wire.errors import BacktestError
 
 Words = npt.NDArray[np.int64]
 Callback = Callable[[Words, Words, Words], Any]

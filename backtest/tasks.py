@@ -30,11 +30,12 @@ from openoutcry.backtest.day import (
     open_recording,
     prepare_day,
 )
-from openoutcry.backtest.errors import BacktestError, need
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.plan import Plan, Task, Wanted
 from openoutcry.backtest.run import FILLED, Run, equity_of, run_day
 from openoutcry.backtest.strategy import load_strategy
+from openoutcry.wire.errors import BacktestError
+from openoutcry.wire.extras import need
 
 DAY, TASK = "days", "tasks"
 
@@ -87,8 +88,15 @@ def _run(plan: Plan, day: Day, number: int, wanted: Wanted) -> Run:
     )
 
 
+def _arrow() -> tuple[Any, Any]:
+    """Return pyarrow and pyarrow.parquet.  Raises :class:`BacktestError` without them."""
+    what = "a backtest needs pyarrow"
+    parquet = need("pyarrow.parquet", what, "backtest", BacktestError)
+    return need("pyarrow", what, "backtest", BacktestError), parquet
+
+
 def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> None:
-    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+    pa, parquet = _arrow()
     rows = [
         {
             "day": day,
@@ -138,7 +146,7 @@ def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> Non
 
 
 def _write_rows(path: Path, day: int, parts: list[Any], columns: dict[str, int]) -> None:
-    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+    pa, parquet = _arrow()
     rows = np.concatenate([part for _, part in parts])
     run = np.concatenate([np.full(len(part), number, np.int32) for number, part in parts])
     table = {"day": np.full(len(rows), day, np.int32), "run": run}

@@ -10,10 +10,11 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from openoutcry.backtest.errors import BacktestError, need
 from openoutcry.backtest.plan import Plan, Task, keep_plan
 from openoutcry.backtest.tasks import do_task, is_done, is_prepared, prepare, summary
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
+from openoutcry.wire.errors import BacktestError
+from openoutcry.wire.extras import need
 
 Progress = Callable[[int, int], None]
 """Called with (tasks done, tasks in all)."""
@@ -43,7 +44,7 @@ def run_plan(
     than the folder's.
     """
     plan.check()
-    need("pyarrow")
+    need("pyarrow", "a backtest needs pyarrow", "backtest", BacktestError)
     keep_plan(plan, out)
     if workers or address:
         _on_ray(plan, out, max(1, workers), address, progress)
@@ -103,7 +104,7 @@ def _after(plan: Plan, out: Path, work: deque[Work], finished: Work) -> int:
 def _on_ray(
     plan: Plan, out: Path, workers: int, address: str | None, progress: Progress | None
 ) -> None:
-    ray = need("ray")
+    ray = need("ray", "workers need ray", "backtest", BacktestError)
     out = out.resolve()
     work, done = remaining_work(plan, out)
     count = len(plan.days) * len(plan.tasks_of(0))

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.flow.commands import Command, as_orders, command
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.lobster import (
     EXECUTION,
     UNSEEN,
@@ -17,6 +16,7 @@ from openoutcry.flow.lobster import (
 from openoutcry.flow.source import Array, Progress
 from openoutcry.matcher.engine import Engine
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
+from openoutcry.wire.errors import FlowError
 
 UNSEEN_SHARE = 0.02
 """Of all messages: so many about orders that were never seen, in a file that gives less than half

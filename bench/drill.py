@@ -26,11 +26,10 @@ from openoutcry.replay.replay import replay
 from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, Tail
 from openoutcry.replica.link import connect
 from openoutcry.replica.store import verify_node
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import OutcryError, ReplicaError, Unreachable
 
 NODES = ("node-1", "node-2", "node-3")
 VENUES = ("venue-a", "venue-b")

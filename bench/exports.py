@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,15 @@ from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.results import Document
 from openoutcry.pipeline.contract.histogram import bucket_of, bucket_upper_ns
 from openoutcry.pipeline.recording import KINDS
-from openoutcry.report.atomic_file import FileNotWritten, write_atomically
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.atomic_file import FileNotWritten, write_atomically
+from openoutcry.wire.extras import need
 
 HIGHEST_NS = 3_600_000_000_000
 DIGITS = 3
 """The significant digits of :func:`openoutcry.bench.plot_data.histogram`."""
 NS_A_US = 1_000
 PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
+PARQUET, HDR = "Parquet files need pyarrow", "HdrHistogram files need hdrhistogram"
 
 
 def write_exports(document: Document, folder: Path) -> list[Path]:
@@ -35,8 +35,7 @@ def write_exports(document: Document, folder: Path) -> list[Path]:
     ``commands.parquet`` (the slowest commands and a sample, with every stamp).  Raises
     ``OutcryError`` where a package is missing or the folder cannot be written.
     """
-    need("pyarrow")
-    need("hdrh.histogram")
+    require_libraries()
     _make_folder(folder)
     path = folder / "metrics.prom"
     write_atomically(path, prometheus(document))
@@ -44,6 +43,12 @@ def write_exports(document: Document, folder: Path) -> list[Path]:
     for seen in recorded(document):
         written += _write_run(seen, folder / seen["durability"])
     return written
+
+
+def require_libraries() -> None:
+    """Raise ``OutcryError`` where a library that the exports need is missing."""
+    need("pyarrow", PARQUET, "bench")
+    need("hdrh.histogram", HDR, "bench")
 
 
 def write_all_exports(documents: Sequence[Document], folder: Path) -> list[Path]:
@@ -80,17 +85,6 @@ def _write_run(seen: dict[str, Any], folder: Path) -> list[Path]:
     return [*written, write_parquet(folder / "commands.parquet", columns)]
 
 
-def need(module: str) -> Any:
-    """The module, or an error that says how to get it."""
-    try:
-        return import_module(module)
-    except ImportError:
-        package = {"hdrh.histogram": "hdrhistogram"}.get(module, module)
-        raise OutcryError(
-            f"the package {package} is not installed: pip install 'openoutcry[bench]'"
-        ) from None
-
-
 def recorded(document: Document) -> list[dict[str, Any]]:
     """The pictures of a document's recorded runs: the watched ones where there are any."""
     details = document.get("details") or {}
@@ -101,7 +95,7 @@ def recorded(document: Document) -> list[dict[str, Any]]:
 def _histogram(buckets: Sequence[Sequence[int]]) -> Any:
     """HdrHistogram's buckets are those of :func:`plot_data.histogram`: nothing is rounded again."""
     highest = max(HIGHEST_NS, *(int(upper) for upper, _ in buckets))
-    histogram = need("hdrh.histogram").HdrHistogram(1, highest, DIGITS)
+    histogram = need("hdrh.histogram", HDR, "bench").HdrHistogram(1, highest, DIGITS)
     for upper, count in buckets:
         histogram.record_value(int(upper), int(count))
     return histogram
@@ -121,7 +115,7 @@ def hdr_log(seen: dict[str, Any]) -> str:
     as what counts of the run.
     """
     out = io.StringIO()
-    writer = need("hdrh.log").HistogramLogWriter(out)
+    writer = need("hdrh.log", HDR, "bench").HistogramLogWriter(out)
     writer.output_log_format_version()
     writer.output_comment("latency in ns, one histogram a stage")
     start = datetime.fromtimestamp(seen["start_epoch_s"], UTC)
@@ -161,7 +155,7 @@ def _result_rows(document: Document) -> dict[str, list[Any]]:
 
 def write_parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
     """Write columns as one Parquet file, whole or not at all."""
-    arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
+    arrow, parquet = need("pyarrow", PARQUET, "bench"), need("pyarrow.parquet", PARQUET, "bench")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:

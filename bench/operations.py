@@ -26,7 +26,7 @@ from openoutcry.bench.watched import (
     Watched,
     watched_venue,
 )
-from openoutcry.console.extra import require_extra
+from openoutcry.wire.extras import require_console
 
 PAINTS = 5
 
@@ -35,7 +35,7 @@ def bench_operations(
     rounds: int, quick: bool, command: str, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Run the subject; returns the result document."""
-    require_extra()
+    require_console()
     gathered = Rounds(rounds, progress)
     unpainted = missing()
     if unpainted:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import Engine
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments

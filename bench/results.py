@@ -27,7 +27,7 @@ import numpy as np
 
 from openoutcry.host.commit import commit
 from openoutcry.host.info import host_info
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 
 SHAPE = 1

@@ -27,9 +27,9 @@ def alarms() -> None:
     outcry venue alarms watch venue.toml --webhook http://127.0.0.1:9000/ --mail-to ops@example.com
     outcry venue alarms rules > openoutcry.rules.yml
     """
-    from openoutcry.operations.extra import require_extra
+    from openoutcry.wire.extras import require_operations
 
-    require_extra()
+    require_operations()
 
 
 @alarms.command()

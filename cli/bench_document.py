@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from openoutcry.bench.exports import need, write_exports
+from openoutcry.bench.exports import require_libraries, write_exports
 from openoutcry.bench.results import write_document
 from openoutcry.report.bench_report import write_bench_report
 from openoutcry.report.terminal import show
@@ -29,8 +29,7 @@ def check_output_paths(folders: Sequence[str] = ("export",), **places: Path | No
             is_what = "a folder" if place.is_dir() else "a file"
             raise OutcryError(f"--{name} {place}: there is {is_what} of that name")
     if places.get("export"):
-        need("pyarrow")
-        need("hdrh.histogram")
+        require_libraries()
 
 
 def give(

@@ -76,9 +76,9 @@ def console(
     The page is served until Control-C. Operators of the file ([[operator]]) log in. Their requests
     go through the venue's desk; the venue works without the page.
     """
-    from openoutcry.console.extra import require_extra
+    from openoutcry.wire.extras import require_console
 
-    require_extra()
+    require_console()
     from openoutcry.console.console import Console
     from openoutcry.console.server import make_app, serve
     from openoutcry.pipeline.announce import announced

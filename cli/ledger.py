@@ -307,8 +307,8 @@ def _of_day(
     journal: Path, day: str, begin: str | None, as_of: str | None
 ) -> tuple[str | None, str]:
     """The last commands of the day before and of a finished day."""
-    from openoutcry.ledger.errors import LedgerError
     from openoutcry.venue.days import finished_days
+    from openoutcry.wire.errors import LedgerError
 
     if begin is not None or as_of is not None:
         raise click.UsageError("--day says where the day begins and ends: no --from, no --as-of")

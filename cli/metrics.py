@@ -32,9 +32,9 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     The command serves the metrics of FILE, or of every running pipeline, until Control-C. It reads
     shared memory and asks no stage.
     """
-    from openoutcry.operations.extra import require_extra
+    from openoutcry.wire.extras import require_operations
 
-    require_extra()
+    require_operations()
     if grafana:
         from openoutcry.operations.dashboard import dashboard
 

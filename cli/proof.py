@@ -154,9 +154,9 @@ def verify(
     """Verify a member's proof, the signature and the challenge.
 
     Exit status 1 if one of them fails."""
-    from openoutcry.ledger.errors import ProofError
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_own, check_signature
+    from openoutcry.wire.errors import ProofError
 
     known = dict(map(_balance, balances))
     stated, _, signature, challenged = files.read_statement(statement)

@@ -38,9 +38,9 @@ from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import sharded
 from openoutcry.replay.core import OPEN_ORDERS
-from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
+from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 
 DEFAULT_ORDERS = 1_000_000

@@ -53,9 +53,9 @@ def screen(
     The page is served until Control-C. A participant logs in with the name and the password of an
     OUCH 4.2 session of FILE and trades through that session.
     """
-    from openoutcry.console.extra import require_extra
+    from openoutcry.wire.extras import require_console
 
-    require_extra()
+    require_console()
     from openoutcry.console.screen.screen import Screen
     from openoutcry.console.screen.server import make_screen
     from openoutcry.console.server import serve

@@ -9,11 +9,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from openoutcry.market_data.book import Instrument
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.stream import StreamReceiver
 from openoutcry.venue.days import read_status
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 TRADES, CANDLES = 200, 7_200

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.source import Array
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
 SYMBOLS = ("OUTCRY", "OUTCRYF")

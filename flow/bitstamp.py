@@ -22,10 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openoutcry.flow.commands import AGGRESSOR_ID, Command, command, in_chunks
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import Column, CsvFile, checked_file
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Side
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import make_instruments
 
 PRICE_DECIMALS = 2

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from openoutcry.flow import little_book as book
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import mul_wrapping
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS

@@ -31,10 +31,10 @@ from openoutcry.flow.commands import (
     operator_command,
     opposite,
 )
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import checked_file, unpacked
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments
 
 READ_BYTES = 1 << 20

@@ -30,10 +30,10 @@ from openoutcry.flow.commands import (
     in_chunks,
     opposite,
 )
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import Column, CsvFile, checked_file, unpacked
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import make_instruments
 
 NEW, REDUCE, DELETE, EXECUTION, HIDDEN, CROSS, HALT = range(1, 8)

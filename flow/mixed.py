@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import (
@@ -27,6 +26,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.order_types import STOPS, type_bits
 from openoutcry.wire.record_blocks import OrderRecord

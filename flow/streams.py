@@ -19,10 +19,10 @@ import numpy as np
 
 from openoutcry.flow import generate as flow_generate
 from openoutcry.flow import little_book as book
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
+from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments

@@ -10,7 +10,6 @@ from pathlib import Path
 from openoutcry.journal.block import HEADER_BYTES, unpack_header
 from openoutcry.journal.checkpoints import good_checkpoints
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.lock import InUse, JournalLock
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
@@ -25,6 +24,8 @@ from openoutcry.journal.segment import (
     unpack_segment,
     write_whole,
 )
+from openoutcry.wire.errors import JournalError
+from openoutcry.wire.extras import need
 
 LEVEL = 3
 MAINTENANCE_LOCK_NAME = "upkeep"
@@ -71,10 +72,7 @@ def archive(directory: Path, disk: Disk = REAL) -> list[str]:
     on.  A segment's plain file goes only after the compressed one was read back and compared.
     Works beside a running pipeline.  Raises :class:`JournalError` for a damaged journal.
     """
-    try:
-        import zstandard
-    except ImportError:
-        raise JournalError("archiving needs zstandard: pip install 'openoutcry[journal]'") from None
+    zstandard = need("zstandard", "archiving needs zstandard", "journal", JournalError)
     compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True)
     with _finished_scan(directory, disk) as scan:
         numbers = [n for n in segment_numbers(directory) if n < scan.end_segment]

@@ -24,9 +24,9 @@ from blake3 import blake3
 
 from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import NEW_SUFFIX, retired_before, space_error, write_whole
 from openoutcry.journal.tail import block_holding
+from openoutcry.wire.errors import JournalError
 
 MAGIC = b"OUTCRYC2"
 OLD_MAGIC = b"OUTCRYCP"

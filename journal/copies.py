@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from openoutcry.journal.block import aligned_copy
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import note_failed
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
 from openoutcry.ring.policy import needed, quorum_value
+from openoutcry.wire.errors import JournalError
 
 MAX_BACKLOG_BYTES = 64 << 20
 """How far a slow copy may fall behind before the writer waits for it."""

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from openoutcry.journal.block import RESUMED, Block
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.history import RESUMED_BEFORE
 from openoutcry.journal.places import begins, block_at, places_of, same_directory
 from openoutcry.journal.scan import Scan
@@ -22,7 +21,7 @@ from openoutcry.journal.tail import anchor_segment
 from openoutcry.journal.watermark import WATERMARK_NAME, Reached, Watermark, pack_watermark
 from openoutcry.ring.policy import needed
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import JournalError, OutcryError
 
 
 class Divergence(NamedTuple):

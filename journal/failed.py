@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import write_whole
+from openoutcry.wire.errors import JournalError
 
 FAILED_NAME = "failed"
 

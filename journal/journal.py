@@ -6,7 +6,6 @@ from typing import Any
 
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, digest, padded, unpack_header
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, read_failed
 from openoutcry.journal.places import (
     PathName,
@@ -33,7 +32,7 @@ from openoutcry.journal.tail import anchor_segment, bytes_before
 from openoutcry.journal.watermark import WATERMARK_NAME, Reached
 from openoutcry.journal.writer import Handover, JournalWriter, Place, first_block, new_journal_id
 from openoutcry.ring.policy import POLICIES, needed
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import JournalError, OutcryError
 from openoutcry.wire.records import RECORD_BYTES
 
 SEGMENT_BYTES = 64 << 20

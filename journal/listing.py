@@ -11,13 +11,13 @@ from openoutcry.journal.checkpoints import (
     require_own,
 )
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import read_failed
 from openoutcry.journal.places import places_of
 from openoutcry.journal.reader import torn_tail
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import packed_path, segment_numbers, segment_path
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import JournalError
 
 
 def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from openoutcry.journal.errors import JournalError
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.private_folder import require_ours
 
 LOCK_NAME = "lock"

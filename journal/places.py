@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from openoutcry.journal.block import ALIGN, Block, examine
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import SegmentFile
 from openoutcry.ring.policy import needed
+from openoutcry.wire.errors import JournalError
 
 PathName = str | os.PathLike[str]
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.lock import held
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.tail import segment_holding
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER_DTYPE
 
 

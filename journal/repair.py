@@ -8,7 +8,6 @@ from openoutcry.journal.archive import maintenance_lock
 from openoutcry.journal.block import ALIGN, HEADER_BYTES, Block, BlockHeader, examine, unpack_header
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.diverged import cut_superseded
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.failed import FAILED_NAME, forget_failed, read_failed
 from openoutcry.journal.lock import JournalLock, lock_if_there
 from openoutcry.journal.places import PathName, begins, block_at, places_of, same_directory
@@ -30,7 +29,7 @@ from openoutcry.journal.watermark import (
     read_watermark,
 )
 from openoutcry.ring.policy import needed
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import JournalError, OutcryError
 
 BLOCK_WINDOW_BYTES = ALIGN
 """No reading ahead where one block after the other is looked at and written between."""

@@ -22,7 +22,6 @@ from openoutcry.journal.block import (
     examine,
 )
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import Hole, JournalError
 from openoutcry.journal.history import RESUMED_BEFORE
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
@@ -34,6 +33,7 @@ from openoutcry.journal.segment import (
 )
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark, read_watermark
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import Hole, JournalError
 from openoutcry.wire.layout_hash import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
+from openoutcry.wire.errors import JournalError
+from openoutcry.wire.extras import need
 from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
@@ -157,12 +158,8 @@ def remove_half_made(directory: Path, disk: Disk = REAL) -> None:
 
 def unpack_segment(path: Path) -> bytes:
     """The bytes of an archived segment."""
-    try:
-        import zstandard
-    except ImportError:
-        raise JournalError(
-            f"{path} is compressed: reading it needs zstandard (pip install 'openoutcry[journal]')"
-        ) from None
+    what = f"{path} is compressed: reading it needs zstandard"
+    zstandard = need("zstandard", what, "journal", JournalError)
     try:
         with path.open("rb") as file:
             return bytes(zstandard.ZstdDecompressor().stream_reader(file).read())

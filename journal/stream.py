@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from openoutcry.journal.disk import Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     make_segment,
@@ -27,6 +26,7 @@ from openoutcry.journal.watermark import (
     read_watermark,
     unpack_watermark,
 )
+from openoutcry.wire.errors import JournalError
 
 AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""

@@ -17,7 +17,6 @@ from openoutcry.journal.block import (
     unpack_header,
 )
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import (
     WINDOW_BYTES,
     SegmentFile,
@@ -26,6 +25,7 @@ from openoutcry.journal.segment import (
     segment_numbers,
     segment_path,
 )
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import BLOCK_MAGIC
 
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")

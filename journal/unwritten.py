@@ -4,7 +4,6 @@ from pathlib import Path
 
 from openoutcry.journal.block import Block, examine
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import (
     NEW_SUFFIX,
     SegmentFile,
@@ -15,6 +14,7 @@ from openoutcry.journal.segment import (
 from openoutcry.journal.tail import has_data
 from openoutcry.journal.watermark import WATERMARK_NAME, read_watermark
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import JournalError
 
 
 def is_unwritten(directory: Path, disk: Disk = REAL) -> bool:

@@ -23,11 +23,11 @@ from openoutcry.journal.block import (
     padded,
 )
 from openoutcry.journal.copies import MirroredStreams, SingleStream
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER, RECORD_BYTES
 
 Part = bytes | bytearray | memoryview | npt.NDArray[Any]

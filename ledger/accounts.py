@@ -8,7 +8,7 @@ the outside world has brought in.
 from enum import IntEnum
 from typing import NamedTuple
 
-from openoutcry.ledger.errors import LedgerError
+from openoutcry.wire.errors import LedgerError
 
 KINDS = 4
 """Accounts of an owner in an asset."""

@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.post import post
 from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, instrument_money
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.errors import LedgerError
 
 Records = npt.NDArray[Any]
 RISK = int(CommandKind.RISK)

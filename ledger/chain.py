@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import LedgerState, oldest
 from openoutcry.ledger.report import Report
 from openoutcry.replay.events import events_of
 from openoutcry.wire.enums import EventKind, Reason, Side
+from openoutcry.wire.errors import LedgerError
 
 
 def chain(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from openoutcry.ledger import reports
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.report import Report
 from openoutcry.ledger.transactions import joined, transactions
+from openoutcry.wire.errors import LedgerError
 
 BALANCES, CLOSING = "balances.csv", "closing.json"
 FORMS = {"csv": "csv", "json": "json", "pdf": "pdf", "parquet": "parquet"}

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import EVERY, LedgerState, checkpoints, folder_of, opened, save
 from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
 from openoutcry.ledger.postgresql import PostgresStore, StoreGone
+from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.urls import without_password
 
 FLUSH_S, PAUSE_S, RETRY_S = 0.3, 0.1, 1.0

@@ -20,11 +20,12 @@ import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.replay.projections import JournalReader
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
+from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.extras import need
 
 FOLDER = "ledger"
 EVERY = 250_000
@@ -180,7 +181,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
     """
     try:
-        with written_beside(path) as part:
+        with replacing(path) as part:
             yield part
             descriptor = os.open(part, os.O_RDONLY)
             try:
@@ -245,13 +246,7 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
 
 
 def _zstandard() -> Any:
-    try:
-        import zstandard
-    except ImportError:
-        raise LedgerError(
-            "checkpoints of the ledger need zstandard: pip install 'openoutcry[ledger]'"
-        ) from None
-    return zstandard
+    return need("zstandard", "checkpoints of the ledger need zstandard", "ledger", LedgerError)
 
 
 assert lay.ROW_BYTES % 8 == 0

@@ -24,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ledger.columns import as_table, days_of
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, TRANSACTION_DTYPE
 from openoutcry.ledger.ledger_state import LedgerState, write_whole, written_whole
 from openoutcry.ledger.report import arrow
+from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.extras import need
 
 MANIFEST = "manifest.json"
 TEXTS = ["instrument", "asset", "kind", "side", "participant"]
@@ -247,10 +248,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def connect(folder: Path) -> Any:
     """DuckDB with views ``transactions``, ``postings``, ``balances`` and ``trades`` of the files
     that count; the caller closes it.  Raises :class:`LedgerError` if there are none."""
-    try:
-        import duckdb
-    except ImportError:
-        raise LedgerError("this needs duckdb: pip install 'openoutcry[ledger]'") from None
+    duckdb = need("duckdb", "this needs duckdb", "ledger", LedgerError)
     manifest = read_manifest(folder)
     files = (
         [os.fspath(folder / name) for name in (*manifest["final"], *manifest["tail"])]

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from openoutcry.ledger.columns import COLUMNS, NUMBERS, days_of
 from openoutcry.ledger.copy_rows import encoded
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.parquet_store import views
+from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.extras import need
 
 SCHEMA = "outcry_ledger"
 LOCK = 0x4F555443
@@ -213,8 +214,4 @@ def _line(error: Exception) -> str:
 
 def driver() -> Any:
     """psycopg, or an error that says how to get it."""
-    try:
-        import psycopg
-    except ImportError:
-        raise LedgerError("PostgreSQL needs psycopg: pip install 'openoutcry[ledger]'") from None
-    return psycopg
+    return need("psycopg", "PostgreSQL needs psycopg", "ledger", LedgerError)

@@ -20,13 +20,13 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.columns import NUMBERS, gathered
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import AT
 from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opened
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
 from openoutcry.ledger.store_files import Columns, Files
 from openoutcry.replay.projections import Engine, core_money
+from openoutcry.wire.errors import LedgerError
 
 Read = Callable[[int, int], Columns]
 """(after which event, up to which) -> the store's rows there, in order: :data:`COMPARED`."""

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import write_whole
+from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.extras import need
 
 
 @dataclass
@@ -79,12 +80,8 @@ class Report:
 
     def write_pdf(self, path: Path) -> None:
         """Pages to be sent to a member."""
-        try:
-            from fpdf import FPDF
-        except ImportError:
-            raise LedgerError(
-                "statements as PDF need fpdf2: pip install 'openoutcry[ledger]'"
-            ) from None
+        need("fpdf", "statements as PDF need fpdf2", "ledger", LedgerError)
+        from fpdf import FPDF
 
         class Pages(FPDF):
             def footer(self) -> None:
@@ -141,9 +138,7 @@ def amount_text(amount: int, decimals: int) -> str:
 
 def arrow() -> Any:
     """pyarrow, or an error that says how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise LedgerError("this needs pyarrow: pip install 'openoutcry[ledger]'") from None
+    need("pyarrow.parquet", "this needs pyarrow", "ledger", LedgerError)
+    import pyarrow
+
     return pyarrow

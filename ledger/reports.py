@@ -11,10 +11,10 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, PLACES, VENUE, Account
 from openoutcry.ledger.books import Books
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import Report
 from openoutcry.wire.enums import EventFlag, Side
+from openoutcry.wire.errors import LedgerError
 
 Rows = Iterable[npt.NDArray[Any]]
 DIFFERS = "journal and store part: `outcry ledger reconcile` says where"

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.parquet_store import ATTEMPTS, read_manifest
 from openoutcry.ledger.report import arrow
+from openoutcry.wire.errors import LedgerError
 
 Columns = dict[str, npt.NDArray[np.int64]]
 FIRST, LAST = 0, 1

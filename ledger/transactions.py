@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ledger.columns import as_rows
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import TRANSACTION_DTYPE
 from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opened
 from openoutcry.ledger.parquet_store import stored_files
 from openoutcry.ledger.report import arrow
+from openoutcry.wire.errors import LedgerError
 
 Rows = npt.NDArray[Any]
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.market_data.errors import FeedError
 from openoutcry.replay.events import Batch, events_of, oldest_point
 from openoutcry.replay.tables import arrow
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import EventFlag, EventKind, Side
+from openoutcry.wire.errors import FeedError
 
 SECOND_NS = 1_000_000_000
 EVER_NS = 2**63 - 1
@@ -143,7 +143,7 @@ def write_parquet(bars: list[Bar], out: Path) -> int:
     )
     try:
         table = pa.Table.from_pylist([asdict(bar) for bar in bars], schema)
-        with written_beside(out) as part:
+        with replacing(out) as part:
             pa.parquet.write_table(table, part, compression="zstd")
         return out.stat().st_size
     except OSError as error:

@@ -12,7 +12,7 @@ import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
 from openoutcry.market_data.book_state import BookHeader
-from openoutcry.market_data.errors import FeedError
+from openoutcry.wire.errors import FeedError
 
 ERRORS = {
     book_state.BAD_MESSAGE: "is no message of ITCH 5.0",

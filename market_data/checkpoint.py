@@ -14,12 +14,11 @@ import openoutcry.market_data.book_state as book_state
 import openoutcry.market_data.state as feed_state
 from openoutcry.journal import checkpoints
 from openoutcry.journal.block import BlockId, digest
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.tail import block_holding
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.store import Store
+from openoutcry.wire.errors import FeedError, JournalError
 
 KEEP = 2
 LAYOUT = [

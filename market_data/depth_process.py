@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 
 from openoutcry.market_data.depth import DepthLine, views_of
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.receiver import Moment, Receiver
 from openoutcry.market_data.spec import FeedSpec
+from openoutcry.wire.errors import FeedError
 
 LISTEN_S = 0.005
 """The lines are looked at this often: their sockets hold what comes in between."""

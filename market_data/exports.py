@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.market_data.errors import FeedError
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 DAY_NS = 86_400_000_000_000

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import openoutcry.market_data.state as state
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.encode import encode, room_for
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import Phase
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 MAX_DECIMALS = 4

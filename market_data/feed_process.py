@@ -16,7 +16,6 @@ import openoutcry.market_data.pump as pump
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
@@ -24,6 +23,7 @@ from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4

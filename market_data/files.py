@@ -11,10 +11,10 @@ import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.market_data import exports, mold
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.replay.events import Batch, events_of, starting_point
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES
 from openoutcry.wire.records import make_instruments
 
@@ -163,7 +163,7 @@ def write_feed(
         "parquet": lambda part: exports.write_trades(source.parts(), symbols, part),
     }
     try:
-        with written_beside(out) as part:
+        with replacing(out) as part:
             writers[form](part)
             if session is not None and not 1 <= session <= source.sessions:
                 raise FeedError(

@@ -10,8 +10,8 @@ import socket
 from collections.abc import Iterator
 
 from openoutcry.market_data.book import SIDES, Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.spec import Address
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, GLIMPSE, ITCH50
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.exports import ADD, CANCEL, DAY_NS, FILL, Part, Step, market_by_order
 from openoutcry.market_data.files import JournalFeed, instruments_of
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
+from openoutcry.wire.errors import FeedError
 
 NEW, REDUCE, DELETE, EXECUTION, HIDDEN, CROSS = range(1, 7)
 
@@ -32,7 +32,7 @@ def write_lobster(directory: Path, out: Path, symbol: str | None) -> dict[str, A
     locate = 1 + (symbols.index(symbol) if symbol is not None else 0)
     rows = 0
     try:
-        with written_beside(out) as beside:
+        with replacing(out) as beside:
             with beside.open("w") as file:
                 for line in lines_of(JournalFeed(directory).parts(), locate):
                     file.write(line)

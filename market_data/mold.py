@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.wire.big_endian import load_be16
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import (
     FRAME_BYTES,
     MOLD_COUNT_AT,

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openoutcry.market_data.depth import LEVELS, View, by_price
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
+from openoutcry.wire.errors import FeedError
+from openoutcry.wire.extras import need
 
 MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH = 4_096, 512
 """In all, and of one address."""
@@ -35,11 +36,7 @@ MAX_INTERVAL_MS = 60_000
 
 def websockets() -> Any:
     """The library, or :class:`FeedError` saying what gives it."""
-    try:
-        import websockets.asyncio.server as server
-    except ImportError:
-        raise FeedError("pages need websockets: pip install 'openoutcry[venue]'") from None
-    return server
+    return need("websockets.asyncio.server", "pages need websockets", "venue", FeedError)
 
 
 @dataclass(eq=False)

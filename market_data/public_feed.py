@@ -22,7 +22,6 @@ from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, pump
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
@@ -33,6 +32,7 @@ from openoutcry.pipeline.contract.table import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.kernel import compile_kernel, is_kept
 
 NAME = "market_data"

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.market_data.lines import Lines
 from openoutcry.market_data.publisher import join
 from openoutcry.market_data.spec import Address
+from openoutcry.wire.errors import FeedError
 
 TAKEN_A_TURN = 1024
 SNAPSHOT_GAP = 50_000

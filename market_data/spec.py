@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.mold import MTU, payload_bytes
+from openoutcry.wire.errors import FeedError
 
 Address = tuple[str, int]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
+from openoutcry.wire.errors import FeedError
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.lines import skip
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
+from openoutcry.wire.errors import FeedError
 
 STRIDE = 256
 """Every so many messages the index knows where one begins."""

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.lines import Lines, skip
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 

@@ -37,9 +37,9 @@ machine code for C.
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.reference.engine import ReferenceEngine
 from openoutcry.matcher.state.rebuild import BookFromEvents
+from openoutcry.wire.errors import MatcherError
 
 __all__ = [
     "BookFromEvents",

@@ -14,7 +14,6 @@ from openoutcry.matcher.book.empty_arena import new_arena
 from openoutcry.matcher.book.position import Position, fill_position
 from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.hooks import (
     Hooks,
     own_region,
@@ -31,6 +30,7 @@ from openoutcry.matcher.state.restore import load_state
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.matcher.state.save import save_orders, save_states
 from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 

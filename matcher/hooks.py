@@ -41,8 +41,8 @@ from openoutcry.matcher.capacity import COUNTED, SHARES, process_with_capacity_s
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.commands.holds import set_hold, settle
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Layout, i64

@@ -38,7 +38,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.venue.investigation import SUFFIX
 from openoutcry.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.wire import LAYOUT_HASH, OutcryError
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.urls import password_of, without_password
 
@@ -62,7 +62,7 @@ def take(
     told as well.  Raises ``OSError`` if it cannot be written."""
     document = gather(venue, stood, before_seq)
     data = gzip.compress(json.dumps(document, default=str).encode(), 6)
-    with written_beside(path) as part:
+    with replacing(path) as part:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
             file.flush()
@@ -307,9 +307,9 @@ def _view(pipeline: RunningPipeline | None) -> dict[str, Any]:
 
 
 def _metrics(venue: VenueFile) -> dict[str, Any]:
-    from openoutcry.operations.extra import require_extra
+    from openoutcry.wire.extras import require_operations
 
-    require_extra()
+    require_operations()
     from prometheus_client import generate_latest
 
     from openoutcry.operations.metrics import VenueMetrics

@@ -5,7 +5,7 @@ import string
 from base64 import b64encode
 from typing import Any
 
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.extras import need
 
 PASSWORD_LENGTH = 10
 """The longest that a login over SoupBinTCP holds."""
@@ -13,11 +13,7 @@ PASSWORD_LENGTH = 10
 
 def password_hasher() -> Any:
     """An ``argon2.PasswordHasher``; raises :class:`OutcryError` where argon2-cffi is not there."""
-    try:
-        from argon2 import PasswordHasher
-    except ImportError:
-        raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'") from None
-    return PasswordHasher()
+    return need("argon2", "passwords need argon2-cffi", "venue").PasswordHasher()
 
 
 def dummy_hash(hasher: Any) -> str:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader, checkpoints
 from openoutcry.journal.block import BlockId, digest
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.tail import block_holding
 from openoutcry.order_entry import ouch, rows, session_region, sums, tokens
@@ -31,6 +30,7 @@ from openoutcry.replay.checkpoint import Follower
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import NO_LIMIT, Batch, Point
+from openoutcry.wire.errors import JournalError
 
 KEEP = 2
 LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
-from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.contract.control import WRITTEN_SEQ
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.stages.published import is_published, with_all_participants
 from openoutcry.replay.events import events_of
 from openoutcry.wire import OutcryError
+from openoutcry.wire.errors import JournalError
 
 CHUNK = 4096
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.block import Block
-from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import noted_lanes
 from openoutcry.pipeline.contract.prefork import Prefork, Start
@@ -23,6 +22,7 @@ from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.replay.events import Point
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.hot_standby import HotStandby, Lead
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.memory import epoch_offset_ns
 
 LOOK_S = 0.25

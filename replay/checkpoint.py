@@ -21,9 +21,8 @@ from openoutcry.journal.checkpoints import (
     remove_old_checkpoints,
     write_checkpoint,
 )
-from openoutcry.journal.errors import JournalError
 from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import JournalError, OutcryError
 
 EVERY = 1_000_000
 KEEP = 2

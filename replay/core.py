@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.hooks import Hooks
@@ -19,6 +18,7 @@ from openoutcry.replay.risk_hooks import open_orders_hooks, risk_hooks
 from openoutcry.risk.partitioned import keep
 from openoutcry.risk.rebalance import exchange_bytes
 from openoutcry.wire import make_instruments
+from openoutcry.wire.errors import JournalError
 
 RISK, OPEN_ORDERS = "risk", "open orders"
 HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockHeader, BlockId
 from openoutcry.journal.checkpoints import Checkpoint, newest_checkpoint, oldest_checkpoint
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 STEP = 4096

@@ -10,7 +10,7 @@ import numpy as np
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.replay.events import events_of
 from openoutcry.replay.tables import Tables
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import MAX_PACKET_RECORDS, PACKET_HEADER_DTYPE, PACKET_MAGIC
@@ -37,7 +37,7 @@ def export(directory: Path, form: str, out: Path, what: str) -> dict[str, Any]:
         "pcap": lambda part: _pcap(directory, part),
     }
     try:
-        with written_beside(out) as part:
+        with replacing(out) as part:
             rows = writers[form](part)
             size_bytes = part.stat().st_size
     except OSError as error:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal import JournalError
-from openoutcry.replay.tables import HOW_TO_INSTALL, Tables
+from openoutcry.replay.tables import Tables
+from openoutcry.wire.extras import need
 
 VIEWS = ("orders", "events", "trades", "audit")
 NEED_EVENTS = ("events", "trades", "audit")
@@ -108,10 +109,7 @@ def schema(directory: Path) -> Any:
 
 
 def _duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError:
-        raise JournalError(f"this needs duckdb: {HOW_TO_INSTALL}") from None
+    duckdb = need("duckdb", "this needs duckdb", "journal", JournalError)
     return duckdb
 
 

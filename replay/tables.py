@@ -28,6 +28,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.extras import need
 from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE, MAX_VALUE, NO_INSTRUMENT, ORDER_DTYPE
 
 SPEAKS_NS = 5_000_000_000
@@ -35,16 +36,13 @@ SPEAKS_NS = 5_000_000_000
 UNKNOWN_NS = -(2**62)
 """The time of a word that was never said: long before every stamp."""
 ROWS = 1 << 17
-HOW_TO_INSTALL = "pip install 'openoutcry[journal]'"
 
 
 def arrow() -> Any:
     """pyarrow, or an error that says how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise JournalError(f"this needs pyarrow: {HOW_TO_INSTALL}") from None
+    need("pyarrow.parquet", "this needs pyarrow", "journal", JournalError)
+    import pyarrow
+
     return pyarrow
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from openoutcry.replica.errors import ReplicaError
+from openoutcry.wire.errors import ReplicaError
 
 ACCESS_FILE = "access.json"
 PORT = 4222

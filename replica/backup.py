@@ -15,11 +15,11 @@ from typing import Any
 
 from openoutcry.replica.access import Access
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, messages
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import Message, split, unpack
 from openoutcry.replica.segments import SegmentWriter
+from openoutcry.wire.errors import ReplicaError, Unreachable
 from openoutcry.wire.private_folder import private_folder
 
 FILE_BYTES = 64 << 20

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from openoutcry.replica.errors import ReplicaError
+from openoutcry.wire.errors import ReplicaError
+from openoutcry.wire.extras import need
 
 VALID_DAYS = 3650
 
@@ -17,15 +18,13 @@ def make_certificates(folder: Path, hosts: dict[str, str]) -> None:
     ``hosts``: each node's address by its name.  The authority's key is not kept: nobody can make a
     further certificate of this cluster.
     """
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-    except ImportError:
-        raise ReplicaError(
-            "a cluster's certificates need cryptography: pip install 'openoutcry[replication]'"
-        ) from None
+    what = "a cluster's certificates need cryptography"
+    need("cryptography", what, "replication", ReplicaError)
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
     begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
 
     def builder(name: str, key: Any, issuer: Any) -> Any:

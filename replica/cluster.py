@@ -24,9 +24,9 @@ from typing import Any
 from openoutcry.host.processes import die_with_parent
 from openoutcry.replica.access import ACCESS_FILE, Access, access_of
 from openoutcry.replica.certificates import make_certificates, write_private
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.link import Link
 from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.wire.errors import ReplicaError, Unreachable
 from openoutcry.wire.private_folder import private_folder
 
 CLUSTER_FILE = "cluster.json"

@@ -5,11 +5,11 @@ from typing import Any
 from openoutcry.replica.access import access_of
 from openoutcry.replica.cluster import Cluster, status_of
 from openoutcry.replica.driver import LEASE_KEY, lease_of
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, Refused, venues
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import unpack
 from openoutcry.replica.store import last_look, verified_document, verify_node
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 
 def status_document(named: str, here: Cluster | None) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Protocol
 
 from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, ReadLease, WriteLease
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import NOT_FOUND, JetStream, Refused, Subscription, checked
 from openoutcry.replica.link import Link, Message
 from openoutcry.replica.message import Message as Block
 from openoutcry.replica.message import pack, unpack
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 LEASE_KEY = "lease"
 WRONG_NUMBER = re.compile(r"wrong last sequence: (\d+)")

@@ -24,7 +24,6 @@ from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Apply, Cut, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream
 from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.link import connect
@@ -34,6 +33,7 @@ from openoutcry.replica.message import MASK, NO_STATE, Check, Message, sealed, s
 from openoutcry.replica.place import read_place, write_place
 from openoutcry.replica.primary import WINDOW, Primary
 from openoutcry.replica.standby import Role, Standby, status
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.link import Link, Message
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 EXPECTED_STREAM = "Nats-Expected-Stream"
@@ -97,7 +97,7 @@ def retry_until_leader(
 
 class JetStream:
     """A venue's stream and bucket over one connection.  Every call may raise
-    :class:`~openoutcry.replica.errors.Unreachable`, and :class:`Refused`."""
+    :class:`~openoutcry.wire.errors.Unreachable`, and :class:`Refused`."""
 
     def __init__(self, link: Link, venue: str) -> None:
         self.link = link
@@ -394,7 +394,7 @@ def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int
     """Messages ``first`` to ``until`` with their numbers, in order.
 
     Raises :class:`ReplicaError` for one that the stream does not have, and
-    :class:`~openoutcry.replica.errors.Unreachable` if nothing comes.
+    :class:`~openoutcry.wire.errors.Unreachable` if nothing comes.
     """
     subscription = Subscription(jetstream, first)
     link, number = jetstream.link, first

@@ -20,7 +20,7 @@ from typing import Any
 
 import openoutcry
 from openoutcry.replica.access import Access, Server
-from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
+from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
 
 CONNECT_S = 2.0
 """How long one server may take until it has taken us: all steps together."""

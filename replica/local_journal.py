@@ -17,17 +17,16 @@ from openoutcry.journal.block import (
     digest,
     unpack_header,
 )
-from openoutcry.journal.errors import Hole
 from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.segment import segment_numbers, segment_path
 from openoutcry.journal.tail import bytes_before
 from openoutcry.journal.watermark import WATERMARK_NAME, Reached, read_watermark
 from openoutcry.journal.writer import Handover
 from openoutcry.journal.writer import Place as JournalPlace
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.message import GENESIS
 from openoutcry.replica.place import read_place
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import Hole, ReplicaError
 
 
 class Place(NamedTuple):

@@ -37,7 +37,8 @@ from openoutcry.journal.block import (
     header_flaw,
     unpack_header,
 )
-from openoutcry.replica.errors import ReplicaError
+from openoutcry.wire.errors import ReplicaError
+from openoutcry.wire.extras import need
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_MAGIC
 
@@ -134,13 +135,7 @@ def pack(message: Message) -> bytes:
 
 @cache
 def _zstandard() -> Any:
-    try:
-        import zstandard
-    except ImportError:
-        raise ReplicaError(
-            "replication needs zstandard: pip install 'openoutcry[replication]'"
-        ) from None
-    return zstandard
+    return need("zstandard", "replication needs zstandard", "replication", ReplicaError)
 
 
 def _blocks_of(frame: memoryview, size: int, position: int) -> bytes:

@@ -28,7 +28,6 @@ from openoutcry.replica.actions import (
 )
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
-from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (
     REPLICAS,
     WAIT_S,
@@ -43,6 +42,7 @@ from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
 from openoutcry.replica.place import read_place, write_place
 from openoutcry.replica.primary import Primary
 from openoutcry.replica.standby import Role, Standby
+from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
 
 MESSAGE_BYTES = 128 << 10
 """A message holds whole blocks up to here; a larger block goes alone."""

@@ -3,10 +3,10 @@
 import time
 
 from openoutcry.replica.cluster import Cluster, Node
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, retry_until_leader, venues
 from openoutcry.replica.link import connect
 from openoutcry.replica.store import forget, verify_node
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 RESYNC_S = 600.0
 

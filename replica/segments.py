@@ -8,8 +8,8 @@ from typing import Any
 from openoutcry.journal.block import HEADER_BYTES, BlockHeader, unpack_header
 from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.segment import segment_numbers, segment_path
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.wire.enums import BlockKind
+from openoutcry.wire.errors import ReplicaError
 
 SYNC_BYTES = 64 << 20
 

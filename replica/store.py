@@ -23,10 +23,10 @@ from typing import Any
 from openoutcry.replica.certificates import write_private
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.cluster import Cluster, Node
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.highway import highway_hash
 from openoutcry.replica.jetstream import PREFIX
 from openoutcry.replica.message import unpack
+from openoutcry.wire.errors import ReplicaError
 
 RECORD = struct.Struct("<IQQH")
 WITH_HEADERS = 1 << 31

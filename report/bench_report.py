@@ -11,12 +11,12 @@ from typing import Any
 from openoutcry.host.info import processor
 from openoutcry.report import bench_charts as charts
 from openoutcry.report import charts as report_charts
-from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.core_map import core_map
 from openoutcry.report.page import render_page
 from openoutcry.report.quantity import compact, duration, quantity, ratio
 from openoutcry.report.run_report import HOST_LABELS
 from openoutcry.report.text import beside, by_length, core_groups, knee, not_kept
+from openoutcry.wire.atomic_file import write_atomically
 
 Document = Mapping[str, Any]
 """What bench/results.py declares and checks."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from openoutcry.host.commit import commit
 from openoutcry.host.info import host_info
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 
 ROOT = Path(__file__).resolve().parent.parent

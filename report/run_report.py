@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from openoutcry.report import charts
-from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.page import render_page
 from openoutcry.report.quantity import compact, duration
+from openoutcry.wire.atomic_file import write_atomically
 
 BOOKS_SHOWN = 4
 LEVELS_SHOWN = 10
@@ -61,7 +61,7 @@ def write_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Non
     """Write the HTML report of a run's ``result`` (what ``outcry run --json`` prints) to ``path``.
 
     The page loads nothing from anywhere.  Parts of the result that are missing or None are left
-    out or marked unknown.  Raises :class:`~openoutcry.report.atomic_file.FileNotWritten` if the
+    out or marked unknown.  Raises :class:`~openoutcry.wire.atomic_file.FileNotWritten` if the
     file cannot be written; whatever stood there is then untouched.
     """
     write_atomically(path, render(result))

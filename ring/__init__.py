@@ -1,6 +1,5 @@
 """Move records between processes through shared memory."""
 
-from openoutcry.ring.errors import RingError, RingFull
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.producer import Claim, Producer, WhenFull
 from openoutcry.ring.reader import Reader, Readiness, Worker
@@ -9,6 +8,7 @@ from openoutcry.ring.ring import RingBuffer
 from openoutcry.ring.segment import Segment, SegmentError, list_segments, remove_dead_segments
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
+from openoutcry.wire.errors import RingError, RingFull
 
 __all__ = [
     "Claim",

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ring import kernels, layout
-from openoutcry.ring.errors import RingError
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.segment import Segment, SegmentError
 from openoutcry.ring.sequence import Sequence
 from openoutcry.wire import LAYOUT_HASH, LayoutMismatch, check_layout
+from openoutcry.wire.errors import RingError
 from openoutcry.wire.records import RING_MAGIC
 
 MAX_CAPACITY = 1 << 28

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.buffer import Buffer
-from openoutcry.ring.errors import RingError, RingFull
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.repair import bury_unpublished, repair
 from openoutcry.ring.sequence import Sequence
+from openoutcry.wire.errors import RingError, RingFull
 
 _producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
 

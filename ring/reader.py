@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.buffer import Buffer
-from openoutcry.ring.errors import RingError
 from openoutcry.ring.repair import unfinished_claims
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
+from openoutcry.wire.errors import RingError
 
 FOREVER_NS = 10**18
 # A waiting kernel comes back this often, so that a signal handler gets its turn.

@@ -4,10 +4,10 @@ import itertools
 
 from openoutcry.ring import layout
 from openoutcry.ring.buffer import Buffer
-from openoutcry.ring.errors import RingError
 from openoutcry.ring.producer import Producer, WhenFull
 from openoutcry.ring.reader import Reader, Worker
 from openoutcry.ring.wait_strategy import WaitStrategy
+from openoutcry.wire.errors import RingError
 
 
 class RingBuffer(Buffer):

@@ -15,9 +15,9 @@ from openoutcry.replay.events import Records, events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.surveillance.cases import Case
 from openoutcry.surveillance.detect.settings import Settings
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Side
+from openoutcry.wire.errors import SurveillanceError
 from openoutcry.wire.records import ORDER_DTYPE
 
 MARGIN_NS = 30 * 10**9

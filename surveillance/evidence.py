@@ -12,7 +12,7 @@ import numpy as np
 
 from openoutcry.replay.events import Records
 from openoutcry.surveillance.detect.layout import HIT_DTYPE
-from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.wire.errors import SurveillanceError
 
 HASH_BYTES = 32
 ROW_BYTES = HIT_DTYPE.itemsize + HASH_BYTES

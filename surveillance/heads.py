@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.replay.projections import DeskRecord, RecordError, desk_record
-from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.wire.errors import SurveillanceError
 
 DO = "surveillance"
 Head = tuple[int, str]

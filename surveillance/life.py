@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.surveillance.cases import Case
-from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.wire.errors import SurveillanceError
 
 NAME = "life.jsonl"
 ACTIONS = ("review", "escalate", "close", "reopen")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.wire.errors import SurveillanceError
 
 MILLI, SECOND = 1_000_000, 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND

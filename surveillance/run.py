@@ -24,12 +24,12 @@ from openoutcry.surveillance import life
 from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
 from openoutcry.surveillance.heads import note_heads, noted_heads, require_head
 from openoutcry.wire import make_instruments
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
+from openoutcry.wire.errors import SurveillanceError
 
 FOLDER = "surveillance"
 EVERY = 1_000_000
@@ -203,7 +203,7 @@ class Watching:
 def write_whole(path: Path, content: bytes) -> None:
     """Beside and renamed; raises :class:`SurveillanceError` where that fails."""
     try:
-        with written_beside(path) as part, part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.extras import need
 
 SECOND_NS = 1_000_000_000
 CALL_PHASES = {
@@ -246,12 +247,8 @@ def exchange_days(mic: str, year: int) -> tuple[frozenset[date], frozenset[date]
 
     Raises :class:`CalendarError` for an exchange that is not known, and without the library.
     """
-    try:
-        import exchange_calendars
-    except ImportError:
-        raise CalendarError(
-            "holidays of an exchange need exchange-calendars: pip install 'openoutcry[venue]'"
-        ) from None
+    what = "holidays of an exchange need exchange-calendars"
+    exchange_calendars = need("exchange_calendars", what, "venue", CalendarError)
     try:
         calendar: Any = exchange_calendars.get_calendar(
             mic, start=f"{year}-01-01", end=f"{year}-12-31"

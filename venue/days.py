@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openoutcry.journal.errors import JournalError
 from openoutcry.ring import ProcessIdentity
+from openoutcry.wire.errors import JournalError
 
 DAYS_NAME, STATUS_NAME = "days.jsonl", "status.json"
 

@@ -6,10 +6,10 @@ from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.replica.access import access_of
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.jetstream import stream_name
 from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
+from openoutcry.wire.errors import ReplicaError
 
 DURABILITY = {
     "nats": Key(table.text()),

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import limits_broken
 from openoutcry.market_data.itch_messages import MAX_LEVEL
 from openoutcry.market_data.mold import MTU
@@ -13,6 +12,7 @@ from openoutcry.market_data.pages import websockets
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
+from openoutcry.wire.errors import FeedError
 
 
 def udp_endpoint(value: Any) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import OutcryError
 
 VIEWER, OPERATOR, SUPERVISOR = "viewer", "operator", "supervisor"
@@ -153,7 +153,7 @@ class Operators:
         try:
             self._kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with (
-                written_beside(self._kept) as part,
+                replacing(self._kept) as part,
                 open(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file,
             ):
                 json.dump(self._used, file)

@@ -24,7 +24,6 @@ from openoutcry.pipeline.warm_run import Stale, WarmRun
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import node_of
 from openoutcry.replica.driver import LEASE_KEY, lease_of
-from openoutcry.replica.errors import Unreachable
 from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby, Lead, keep_lease
 from openoutcry.replica.jetstream import JetStream, Refused
 from openoutcry.replica.link import connect
@@ -34,6 +33,7 @@ from openoutcry.ring import ProcessIdentity
 from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.wire.errors import Unreachable
 
 LEAD_SIGNAL = signal.SIGUSR1
 """Tells a standby to lead without waiting for the lease's end."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.gateway_fpga.live.device import host
 from openoutcry.host.commit import commit
-from openoutcry.report.atomic_file import write_atomically
+from openoutcry.wire.atomic_file import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence" / "fpga.json"

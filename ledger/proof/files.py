@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof.statement import Statement
 from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
+from openoutcry.wire.errors import ProofError
 
 FORMAT = "openoutcry-proof-1"
 COLUMNS = ["member", "asset", "balance_units"]

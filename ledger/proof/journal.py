@@ -3,9 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
-from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.proof.tree import Sums
+from openoutcry.wire.errors import ProofError
 
 
 def balances_of(

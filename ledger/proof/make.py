@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.statement import Statement, public_key_of, signed, statement_of
 from openoutcry.ledger.proof.tree import Sums, SumTree
+from openoutcry.wire.errors import ProofError
 
 
 def make_proofs(

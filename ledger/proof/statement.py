@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof.tree import (
     HASH_BYTES,
     MAX_DEPTH,
@@ -16,6 +15,8 @@ from openoutcry.ledger.proof.tree import (
     packed,
     root_of,
 )
+from openoutcry.wire.errors import ProofError
+from openoutcry.wire.extras import need
 
 CHALLENGE_BYTES = 32
 
@@ -128,10 +129,5 @@ def check_signature(
 
 
 def _ed25519() -> Any:
-    try:
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ImportError:
-        raise ProofError(
-            "this needs cryptography: pip install 'openoutcry[ledger]' has it"
-        ) from None
-    return ed25519
+    module = "cryptography.hazmat.primitives.asymmetric.ed25519"
+    return need(module, "this needs cryptography", "ledger", ProofError)

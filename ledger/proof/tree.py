@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from openoutcry.ledger.errors import ProofError
+from openoutcry.wire.errors import ProofError
 
 BALANCE_END = 1 << 63
 SUM_END = 1 << 127

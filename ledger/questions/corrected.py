@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions.books import Books, Market, Trade, decimal
 from openoutcry.ledger.questions.expected import FEE, FILL, Leg, legs_of_trade
 from openoutcry.ledger.questions.faithful import Answer
+from openoutcry.wire.errors import QuestionsError
 
 MINUTE = timedelta(minutes=1)
 VENUE = "venue"

@@ -8,13 +8,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import translate
+from openoutcry.wire.errors import QuestionsError
+from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
 
 Rows = list[tuple[Any, ...]]
@@ -59,8 +59,8 @@ class DuckDB:
 
     def __init__(self, tables: Path) -> None:
         """Raises ``QuestionsError`` where the tables' file cannot be read or filled in."""
-        _module("sqlglot", "sqlglot")
-        duckdb = _module("duckdb", "duckdb")
+        need("sqlglot", "this needs sqlglot", "ledger", QuestionsError)
+        duckdb = need("duckdb", "this needs duckdb", "ledger", QuestionsError)
         self._error: type[Exception] = duckdb.Error
         self._connection = duckdb.connect(config={"enable_external_access": False})
         self._connection.execute(DUCKDB_FUNCTIONS)
@@ -93,7 +93,7 @@ class PostgreSQL:
 
     def __init__(self, tables: Path, address: str) -> None:
         """Raises ``QuestionsError`` where nobody answers at the address, as ``DuckDB`` else."""
-        psycopg = _module("psycopg", "psycopg[binary]")
+        psycopg = need("psycopg", "this needs psycopg[binary]", "ledger", QuestionsError)
         self._error: type[Exception] = psycopg.Error
         try:
             self._connection = psycopg.connect(address)
@@ -139,7 +139,7 @@ class MariaDB:
 
         The database compares texts byte by byte (utf8mb4_nopad_bin), as the two others do.
         """
-        self._pymysql = _module("pymysql", "pymysql")
+        self._pymysql = need("pymysql", "this needs pymysql", "ledger", QuestionsError)
         self._error: type[Exception] = self._pymysql.Error
         statements, _ = translate.table_statements(tables)
         self._place = f"outcry_{uuid.uuid4().hex}"
@@ -186,7 +186,7 @@ def opened(tables: Path, address: str) -> Iterator[Engine]:
 
     Raises ``QuestionsError`` for another address.
     """
-    _module("sqlglot", "sqlglot")
+    need("sqlglot", "this needs sqlglot", "ledger", QuestionsError)
     scheme = address.partition("://")[0]
     engine: DuckDB | PostgreSQL | MariaDB
     if address == "duckdb":
@@ -215,15 +215,6 @@ def _mysql_words(address: str) -> dict[str, Any]:
         return words | {"host": parts.hostname or "localhost", "port": parts.port or 3306}
     except ValueError as error:
         raise QuestionsError(f"{address}: {error}") from None
-
-
-def _module(name: str, package: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise QuestionsError(
-            f"this needs {package}: pip install 'openoutcry[ledger]' has it"
-        ) from None
 
 
 def _message(error: Exception) -> str:

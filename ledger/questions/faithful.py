@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions.engines import opened
+from openoutcry.wire.errors import QuestionsError
 
 TABLES = "schema_and_data.sql"
 ORDERED_BY = {

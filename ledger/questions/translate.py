@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import QuestionsError
+from openoutcry.wire.errors import QuestionsError
 
 Tree = Any
 """An expression of sqlglot, whose base class has another name in each of its versions."""

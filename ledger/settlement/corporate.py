@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, OrderType, SelfTrade, Side
+from openoutcry.wire.errors import SettlementError
 
 ISSUER = "issuer"
 REPLACEABLE = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN)

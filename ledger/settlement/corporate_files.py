@@ -3,7 +3,6 @@
 from enum import IntEnum
 from pathlib import Path
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.corporate import (
     ISSUER,
@@ -14,6 +13,7 @@ from openoutcry.ledger.settlement.corporate import (
     Position,
 )
 from openoutcry.wire.enums import OrderType, SelfTrade, Side
+from openoutcry.wire.errors import SettlementError
 
 POSITIONS: tables.Columns = {"member": tables.name, "units": tables.whole}
 

@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import systems
+from openoutcry.wire.errors import SettlementError
+from openoutcry.wire.extras import need
 
 DEFAULT_DAYS = 2
 MAX_DAYS = 30
@@ -139,12 +140,8 @@ def time_zone(market: str) -> ZoneInfo:
 
 
 def _calendar(market: str, begin: date, end: date) -> Any:
-    try:
-        import exchange_calendars
-    except ImportError:
-        raise SettlementError(
-            "settlement dates need exchange-calendars: pip install 'openoutcry[ledger]'"
-        ) from None
+    what = "settlement dates need exchange-calendars"
+    exchange_calendars = need("exchange_calendars", what, "ledger", SettlementError)
     try:
         return exchange_calendars.get_calendar(market, start=str(begin), end=str(end))
     except exchange_calendars.errors.InvalidCalendarName:

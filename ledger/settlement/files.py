@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.netting import Nets
 from openoutcry.ledger.settlement.settle import Balances, Owed, Settled
 from openoutcry.ledger.settlement.trades import CLEARING, Trades
+from openoutcry.wire.errors import SettlementError
 
 BALANCES: tables.Columns = {
     "member": tables.name,

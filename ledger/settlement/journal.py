@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger import layout as lay
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement.cycle import time_zone
 from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import SettlementError
 
 Row = tuple[int, date, str, str, str, str, int, str, int]
 """The columns of ``trades.COLUMNS``."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.trades import Ints, Trades
+from openoutcry.wire.errors import SettlementError
 from openoutcry.wire.kernel import kernel
 
 LOW_BITS = 32

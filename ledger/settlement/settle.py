@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.trades import CLEARING, Trades
+from openoutcry.wire.errors import SettlementError
 
 Balances = dict[tuple[str, str], int]
 """Units by (member, asset)."""

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.errors import SettlementError
+from openoutcry.wire.errors import SettlementError
 
 NAME_LENGTH = 64
 Columns = dict[str, Callable[[str], Any]]

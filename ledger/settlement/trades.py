@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.cycle import settlement_date
+from openoutcry.wire.errors import SettlementError
 
 Ints = npt.NDArray[np.int64]
 CLEARING = "clearing"

@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import Phase
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout import Layout, area, i64, u8, u32
 from openoutcry.wire.records import (
     INSTRUMENT_DTYPE,

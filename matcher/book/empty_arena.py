@@ -13,9 +13,9 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import Arena, ArenaHeader, SymbolEntry
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire.enums import Allocation
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import instrument_addr
-from openoutcry.matcher.errors import MatcherError
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
 

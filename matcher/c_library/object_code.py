@@ -19,7 +19,7 @@ import llvmlite.binding as llvm
 from numba.core import types
 
 from openoutcry.matcher.c_library.c_api import ENTRIES, Entry, header_text
-from openoutcry.matcher.errors import MatcherError
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import compile_kernel
 
 BATCH_ARGUMENTS = 5

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from openoutcry.matcher.book.arena import check_instruments
 from openoutcry.matcher.book.position import Position
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.reference.auction import change_phase, may_enter, publish_indicative
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
@@ -59,6 +58,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.order_types import BUDGETS, MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import EventFlag, EventKind, Side
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.records import EVENT_DTYPE
 
 MAKER, KEPT_PLACE, HIDDEN = EventFlag.MAKER, EventFlag.KEPT_PLACE, EventFlag.HIDDEN

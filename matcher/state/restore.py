@@ -5,7 +5,6 @@ import numpy.typing as npt
 
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.state.load import (
     NO_PAGE,
     OVERFLOWN,
@@ -21,6 +20,7 @@ from openoutcry.matcher.state.snapshot import (
     ROW_HAS_EXPIRY,
     State,
 )
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.order_types import PEGS, TRAILING
 
 WHY = {

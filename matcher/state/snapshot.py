@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
+from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout_hash import LAYOUT_HASH, check_layout
 from openoutcry.wire.order_types import PEGS, RESTING, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE

@@ -41,7 +41,7 @@ from openoutcry.surveillance.audit.rows import (
 )
 from openoutcry.surveillance.audit.survey import Survey, day_text
 from openoutcry.surveillance.audit.table import Names, Stamps, table_of
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 FOLDER, LOCK = "audit", "lock"
 PART_COMMANDS = 1 << 20

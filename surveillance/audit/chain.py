@@ -12,8 +12,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from openoutcry.surveillance.errors import AuditError
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
+from openoutcry.wire.errors import AuditError
 
 CHAIN, PLAN, STATE = "chain.jsonl", "plan.json", "state"
 NO_HASH = "0" * 64
@@ -91,7 +91,7 @@ def write_chain(folder: Path, links: list[Link]) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Beside and renamed, and durable.  Raises :class:`AuditError` naming the file."""
     try:
-        with written_beside(path) as part, part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.surveillance.audit.rows import Joined
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 MAGIC = b"OUTCRYA1"
 ALIGNMENT = 64

@@ -12,7 +12,7 @@ from openoutcry.surveillance.audit.build import GROUP_ROWS, files_of, read_plan
 from openoutcry.surveillance.audit.chain import Link, read_chain
 from openoutcry.surveillance.audit.columns import ACTION_CODES, entry_of, schema
 from openoutcry.surveillance.audit.index import PartIndex
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 NO_TIME = (-(2**63), 2**63 - 1)
 Spans = list[tuple[int, int]]

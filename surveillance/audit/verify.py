@@ -17,7 +17,7 @@ from openoutcry.surveillance.audit.chain import (
     heads,
     read_chain,
 )
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 MAX_FAULTS = 20
 

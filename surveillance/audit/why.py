@@ -13,7 +13,6 @@ import numpy.typing as npt
 from openoutcry.replay.book import BookOrder, Stepper, event_text, orders_of, phase_of
 from openoutcry.replay.projections import Engine, JournalReader, refusal_text
 from openoutcry.surveillance.audit.columns import error_names
-from openoutcry.surveillance.errors import AuditError
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     CommandKind,
@@ -25,6 +24,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.errors import AuditError
 from openoutcry.wire.order_types import STOPS, TRAILING
 
 Array = npt.NDArray[Any]

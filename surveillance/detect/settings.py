@@ -38,8 +38,8 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.parameters import parameters
+from openoutcry.wire.errors import SurveillanceError
 
 PARTICIPANTS = 65_536
 SIDES = {"buy": 1, "sell": 2}

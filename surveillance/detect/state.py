@@ -11,9 +11,9 @@ from openoutcry.replay.projections import has_risk, instrument_money
 from openoutcry.surveillance.detect.layout import DetectorState
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.watch import watch
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.parameters import HOUR, parameters
 from openoutcry.wire import make_instruments
+from openoutcry.wire.errors import SurveillanceError
 
 Records = npt.NDArray[Any]
 Words = npt.NDArray[np.int64]

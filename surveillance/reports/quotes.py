@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from openoutcry.replay.projections import JournalReader, Setting
-from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
 from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.errors import AuditError
 
 RISK = int(CommandKind.RISK)
 ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")

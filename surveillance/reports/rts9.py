@@ -10,9 +10,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from openoutcry.surveillance.audit.trail import Trail, operators_cancels
-from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
+from openoutcry.wire.errors import AuditError
 
 Counts = dict[str, tuple[int, int, int]]
 RESTING, STOP, AT_ONCE = (1, 2, 1), (1, 2, 1), (1, 0, 0)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 
 Row = dict[str, str]
 DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"

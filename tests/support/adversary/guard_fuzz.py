@@ -31,7 +31,6 @@ from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.packets import build_packets, parse_packet
 from openoutcry.market_data import lines, mold
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.order_entry import command_metadata, ouch42, ouch50, soupbin
 from openoutcry.order_entry.faults import Kind
@@ -39,6 +38,7 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import scan, session
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import PacketKind
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8
 from openoutcry.wire.messages import OUCH50

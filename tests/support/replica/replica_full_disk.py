@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from openoutcry.replica.cluster import Cluster, status_of
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, acknowledged
 from openoutcry.replica.link import Link, connect
+from openoutcry.wire.errors import ReplicaError, Unreachable
 
 CLONE_NEWNS, PRIVATE = 0x20000, 0x4000 | 0x40000
 MESSAGES, BYTES = 800, 65_536

@@ -15,9 +15,9 @@ from openoutcry.journal.lock import NotOurs, lock_if_there
 from openoutcry.ledger.ledger_state import write_whole
 from openoutcry.pipeline.run import Options, run
 from openoutcry.replay.export import export
-from openoutcry.report.atomic_file import FileNotWritten, write_atomically
 from openoutcry.venue.desk import NAME, DeskError, ask
 from openoutcry.venue.log import FILE_NAME, VenueLog, log_folder
+from openoutcry.wire.atomic_file import FileNotWritten, write_atomically
 from tests import ROOT
 from tests.support.adversary.other_user import NOBODY, as_nobody, as_root, shared_folder
 from tests.support.processes import OUTCRY

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from openoutcry.market_data import public_feed as module
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.public_feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 from openoutcry.market_data.spec import FeedSpec
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import flow
 from tests.support.waiting import BOUND_S

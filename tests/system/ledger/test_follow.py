@@ -15,12 +15,12 @@ import pytest
 
 from openoutcry.journal import Journal
 from openoutcry.ledger import follow as following
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.follow import Follower
 from openoutcry.ledger.ledger_state import at, folder_of
 from openoutcry.ledger.parquet_store import ParquetStore, connect
 from openoutcry.ledger.postgresql import PostgresStore
 from openoutcry.ledger.transactions import transactions
+from openoutcry.wire.errors import LedgerError
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.follow import EVERY, once
 from tests.support.ledger.postgresql_server import postgresql

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import corrected, faithful
 from openoutcry.ledger.questions.books import read_books
 from openoutcry.ledger.questions.engines import opened
 from openoutcry.ledger.questions.sample import write_sample
+from openoutcry.wire.errors import QuestionsError
 from tests.support.ledger import database_servers
 from tests.support.ledger import questions as shared
 from tests.support.ledger.database_servers import needs_mariadb

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.market_data.book import Book, hash_side
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.matcher import BookFromEvents
 from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import NO_LIMIT, PlainBook, by_command, flow, unframed
 
 SIDES = ((Side.BUY, "B"), (Side.SELL, "S"))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from openoutcry.market_data.bars import make_bars
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.exports import Arrival
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.lobster import write_lobster
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data import exports as shared
 
 day = shared.day

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import fetch, serve_one, snapshot
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import flow, protected, unframed
 from tests.support.waiting import BOUND_S
 

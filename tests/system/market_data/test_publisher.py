@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data import mold
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import MAX_CLIENTS, Publisher
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import flow, unframed
 from tests.support.waiting import BOUND_S
 

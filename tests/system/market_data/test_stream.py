@@ -9,11 +9,11 @@ import time
 import pytest
 
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.store import Store
 from openoutcry.market_data.stream import Kept, Stream, StreamReceiver, Tail
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import flow, unframed
 from tests.support.waiting import BOUND_S
 

@@ -13,11 +13,11 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import decode, encode
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.replica.actions import MS, Timing, holder_of
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.hot_standby import HotStandby
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
+from openoutcry.wire.errors import ReplicaError
 from tests.support.waiting import BOUND_S, wait_until
 
 CAPACITY = 4096

@@ -17,13 +17,13 @@ from openoutcry.replica import resync
 from openoutcry.replica.access import Access, access_of
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.cluster_status import status_document
-from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
 from openoutcry.replica.jetstream import NO_QUORUM, Refused, venues
 from openoutcry.replica.link import Link, connect, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
 from openoutcry.replica.watch import watch
+from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
 from tests.support.processes import ended
 from tests.support.replica import replica_full_disk
 from tests.support.replica.replica_cluster import append, drain, new_journal

@@ -14,7 +14,6 @@ from openoutcry.replica.actions import Timing
 from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.driver import now_ns
-from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (
     NO_QUORUM,
     WRONG_LAST_SEQUENCE,
@@ -31,6 +30,7 @@ from openoutcry.replica.link import Link, Message, connect, reach
 from openoutcry.replica.message import Kind, unpack
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
+from openoutcry.wire.errors import ReplicaError, Unreachable
 from tests.support.replica.replica_cluster import Frozen, append, drain, new_journal
 from tests.support.waiting import BOUND_S, wait_until
 

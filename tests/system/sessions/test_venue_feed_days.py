@@ -9,11 +9,11 @@ import pytest
 
 from openoutcry.market_data import mold
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.market_data.stream import StreamReceiver
 from openoutcry.wire.enums import TimeInForce
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_days import Days
 from tests.support.market_data.feed_support import fields, unframed
 from tests.support.venue.served_venue import orders

@@ -17,7 +17,7 @@ from openoutcry.surveillance.audit.build import build, files_of, folder_of
 from openoutcry.surveillance.audit.chain import read_chain
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance.audit_trail import forge, rows_of, tree
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from openoutcry.surveillance.detect.settings import Settings, read_settings
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import ROW_BYTES
 from openoutcry.surveillance.run import run
+from openoutcry.wire.errors import SurveillanceError
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.operations.notify import NotifyError, webhook
-from openoutcry.wire.beside import written_beside
+from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.urls import password_of, without_password
 
 
@@ -19,7 +19,7 @@ def test_what_is_not_whole_leaves_what_was_there(tmp_path: Path) -> None:
     out.write_text("before")
 
     def write_half() -> None:
-        with written_beside(out) as part:
+        with replacing(out) as part:
             part.write_text("half")
             raise ZeroDivisionError
 

@@ -5,11 +5,11 @@ import pytest
 
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.desk import BUY, LIMIT_DAY, SELL, send
-from openoutcry.backtest.errors import BacktestError
 from openoutcry.backtest.latency import constant, drawn, measured, parse_latency
 from openoutcry.backtest.run import Terms, run_day
 from openoutcry.backtest.strategy import Strategy
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side, TimeInForce
+from openoutcry.wire.errors import BacktestError
 from tests.oracles.backtest import ReferenceRun
 from tests.support.backtest.backtest_days import SYMBOL, day_of, restless
 

@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.backtest.day import load_day, open_recording, prepare_day
-from openoutcry.backtest.errors import BacktestError, need
 from openoutcry.backtest.plan import Plan, parse_parameters
 from openoutcry.backtest.work import run_plan
 from openoutcry.cli.main import main
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.errors import BacktestError
+from openoutcry.wire.extras import need
 from tests.support.backtest.backtest_days import day_of
 from tests.support.flow.generated_market import write_lobster
 
@@ -47,10 +48,8 @@ def test_what_cannot_be_run_is_said(tmp_path, days, strategy, parameters, words)
 
 
 def test_without_the_extra_one_line_says_what_to_install():
-    with pytest.raises(
-        BacktestError, match=r"^this needs the package nothing_like_it: pip install"
-    ):
-        need("nothing_like_it")
+    with pytest.raises(BacktestError, match=r"^x needs nothing_like_it: pip install"):
+        need("nothing_like_it", "x needs nothing_like_it", "backtest", BacktestError)
 
 
 def test_parameters():

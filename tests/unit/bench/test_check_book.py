@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from openoutcry.bench.check_book import check_book
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.lobster import EXECUTION, KIND_NAMES
+from openoutcry.wire.errors import FlowError
 from tests.support.flow.generated_market import write_lobster
 
 # (message without its time, book after it: asks and bids best first, as price x size)

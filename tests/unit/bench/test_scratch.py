@@ -60,7 +60,7 @@ def test_a_missing_extra_is_said_in_one_line_before_anything_is_done(
         raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'")
 
     monkeypatch.setattr(sessions, "password_hasher", missing)
-    monkeypatch.setattr(operations, "require_extra", missing)
+    monkeypatch.setattr(operations, "require_console", missing)
     said: list[str] = []
     with pytest.raises(OutcryError, match="pip install"):
         bench(1, True, "command", said.append)  # type: ignore[operator]

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.console import accounts as console_accounts
-from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_EACH, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
 from openoutcry.console.gate import COOKIE, PRESENCE, Gate
@@ -27,7 +26,7 @@ from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import fresh_view, hook_settings
 from openoutcry.venue.operators import Operator, OperatorError, Operators
-from openoutcry.wire import OutcryError
+from openoutcry.wire import OutcryError, extras
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.console import console_parts as shared
 from tests.support.console.console_parts import Clock
@@ -248,9 +247,9 @@ def trades_at(*seconds):
 
 
 def test_what_is_missing_is_told_in_a_line(monkeypatch):
-    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "fastapi" else object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "fastapi" else object())
     with pytest.raises(OutcryError, match=r"needs fastapi: pip install 'openoutcry\[console\]'"):
-        extra.require_extra()
+        extras.require_console()
 
 
 class Watching:

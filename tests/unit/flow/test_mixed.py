@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.mixed import COMMAND_SHARES, INSTRUMENTS, TYPE_SHARES, MixedFlow
 from openoutcry.wire import CommandKind, OrderType, Phase, SelfTrade, TimeInForce
+from openoutcry.wire.errors import FlowError
 
 
 @pytest.fixture(scope="module")

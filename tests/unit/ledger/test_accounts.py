@@ -3,7 +3,7 @@
 import pytest
 
 from openoutcry.ledger.accounts import KINDS, index_of, parsed, place_of
-from openoutcry.ledger.errors import LedgerError
+from openoutcry.wire.errors import LedgerError
 
 ASSETS = ["USD", "GOLD", "SILVER"]
 

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import folder_of
 from openoutcry.ledger.parquet_store import connect
+from openoutcry.wire.errors import LedgerError
 from tests.support.ledger.follow import once
 
 

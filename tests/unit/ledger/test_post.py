@@ -5,11 +5,11 @@ import pytest
 
 from openoutcry.ledger.accounts import Account, VenueAccount
 from openoutcry.ledger.books import Books
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, MONEY_SLOTS, Kind
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import LedgerError
 from tests.oracles.ledger_trades import booked, new
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.post import LABELS, as_dicts, same_as_core

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger import reports
-from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.journal import balances_of
@@ -35,6 +34,7 @@ from openoutcry.ledger.proof.tree import (
     parent,
     root_of,
 )
+from openoutcry.wire.errors import ProofError
 
 KEY, ASSETS = bytes(range(32)), ("BTC", "USD")
 MEMBERS = {f"member {number}": (number, 10 * number) for number in range(11)}

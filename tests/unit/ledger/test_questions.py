@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import anomalies, corrected, faithful
 from openoutcry.ledger.questions.books import Cancellation, half_even, read_books
 from openoutcry.ledger.questions.sample import write_sample
+from openoutcry.wire.errors import QuestionsError
 from tests.support.ledger import questions as shared
 
 sample = shared.sample

@@ -10,13 +10,13 @@ import pytest
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports
 from openoutcry.ledger.accounts import Account
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import at, checkpoints, opened, save
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import amount_text
 from openoutcry.ledger.transactions import transactions
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.wire.errors import LedgerError
 from tests.oracles.ledger_trades import booked, trade_on
 from tests.support.ledger import ledger_flow as flow
 

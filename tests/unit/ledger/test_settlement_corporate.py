@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.corporate import (
     ISSUER,
     OpenOrder,
@@ -32,6 +31,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.errors import SettlementError
 
 BUY, SELL, LIMIT = Side.BUY, Side.SELL, OrderType.LIMIT
 POSITIONS = st.lists(

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 import pytest
 
 from openoutcry.ledger import layout as lay
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.files import net_rows
@@ -14,6 +13,7 @@ from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.trades import COLUMNS, read_trades
 from openoutcry.ledger.transactions import transactions
+from openoutcry.wire.errors import SettlementError
 from tests.support.ledger import ledger_flow as flow
 from tests.support.user_commands import run
 

@@ -10,7 +10,6 @@ from exchange_calendars import get_calendar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import netting, tables
 from openoutcry.ledger.settlement.cycle import (
     CYCLES,
@@ -21,6 +20,7 @@ from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.netting import gross_units, net
 from openoutcry.ledger.settlement.systems import easter_sunday
 from openoutcry.ledger.settlement.trades import CLEARING, Trades, obligations, read_trades
+from openoutcry.wire.errors import SettlementError
 
 HEADER = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units\n"
 NO_CALENDAR = ("ASEX", "XBSE", "XCYS", "XTAE")

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.files import (
     read_balances,
     read_owed,
@@ -22,6 +21,7 @@ from openoutcry.ledger.settlement.settle import (
     settle,
 )
 from openoutcry.ledger.settlement.trades import read_trades
+from openoutcry.wire.errors import SettlementError
 from tests.support.ledger.settlement_settle import DAY, HEADER, NAMES, ROWS, trades_of
 
 

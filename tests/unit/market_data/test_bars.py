@@ -11,8 +11,8 @@ from openoutcry.cli.bars import moment_ns, rounded
 from openoutcry.cli.main import main
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.market_data.bars import make_bars
-from openoutcry.market_data.errors import FeedError
 from openoutcry.replay.sql import query
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_journal import make_journal, without_its_begin
 
 BEGIN_NS = 1_700_000_000 * 10**9

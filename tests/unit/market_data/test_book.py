@@ -7,8 +7,8 @@ import pytest
 
 from openoutcry.cli.feed import ladder
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.lines import Lines
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.market_data.feed_support import PlainBook
 

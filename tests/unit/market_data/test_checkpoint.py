@@ -8,12 +8,12 @@ from openoutcry.journal.archive import retire
 from openoutcry.journal.checkpoints import write_checkpoint
 from openoutcry.market_data import checkpoint
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import snapshot
 from openoutcry.market_data.public_feed import PublicFeed
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
+from openoutcry.wire.errors import FeedError
 from tests.support.journal.journal_checkpoint import own_checkpoint
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import flow, unframed

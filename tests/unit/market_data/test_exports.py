@@ -6,12 +6,12 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow, LobsterSource
 from openoutcry.market_data.bars import make_bars
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.exports import Arrival, by_event, market_by_order
 from openoutcry.market_data.files import JournalFeed, write_feed
 from openoutcry.market_data.lobster import write_lobster
 from openoutcry.matcher import Engine
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.errors import FeedError
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 from tests.support.market_data import exports as shared
 from tests.support.market_data.exports import NOON_NS

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed, check_instruments
 from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE, CommandKind, OrderType, Side, TimeInForce, make_instruments
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import fields, flow, unframed
 
 LIMITS = {"symbol": "ABC", "min_price_ticks": 0, "max_price_ticks": 1000, "max_qty_lots": 1000}

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data import mold
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
+from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import flow, unframed
 
 SESSION = "20261121AB"

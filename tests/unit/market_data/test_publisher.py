@@ -3,8 +3,8 @@ and nobody makes it do more."""
 
 import pytest
 
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.spec import FeedSpec
+from openoutcry.wire.errors import FeedError
 
 
 def test_addresses_of_one_family_and_a_frame_that_holds_a_message():

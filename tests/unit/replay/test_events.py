@@ -13,7 +13,6 @@ from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import HEADER_BYTES
 from openoutcry.journal.checkpoints import checkpoint_seqs, read_checkpoint
 from openoutcry.journal.disk import Disk
-from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
 from openoutcry.replay import checkpoint
 from openoutcry.replay.checkpoint import (
@@ -32,6 +31,7 @@ from openoutcry.replay.events import (
 from openoutcry.replay.export import export
 from openoutcry.replay.replay import instruments_to_json, replay
 from openoutcry.replay.sql import VIEWS, query
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import CLOCK_DTYPE
 from tests.support.market_data.feed_journal import each_second_trades, without_its_begin
 

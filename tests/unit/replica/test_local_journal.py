@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import segment_path
 from openoutcry.journal.watermark import WATERMARK_NAME
 from openoutcry.replica.chain import Tip
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.local_journal import LocalJournal
 from openoutcry.replica.place import write_place
+from openoutcry.wire.errors import JournalError, ReplicaError
 from openoutcry.wire.records import ORDER_DTYPE
 
 

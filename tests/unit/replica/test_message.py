@@ -8,7 +8,6 @@ import zstandard
 from crc32c import crc32c
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.message import (
     GENESIS,
     MESSAGE_HEADER_BYTES,
@@ -22,6 +21,7 @@ from openoutcry.replica.message import (
     split,
     unpack,
 )
+from openoutcry.wire.errors import ReplicaError
 from openoutcry.wire.records import ORDER_DTYPE
 
 ZSTANDARD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -6,7 +6,6 @@ import pytest
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.bench.agent_days import agent_market, chosen_manipulators
 from openoutcry.bench.surveillance_accuracy import wilson
-from openoutcry.flow.errors import FlowError
 from openoutcry.flow.manipulators import ACTS
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
@@ -16,6 +15,7 @@ from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import as_written
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, TimeInForce
+from openoutcry.wire.errors import FlowError
 from tests.oracles.surveillance.detectors import Reference, as_dicts
 
 

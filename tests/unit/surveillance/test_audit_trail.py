@@ -19,7 +19,7 @@ from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
 from openoutcry.surveillance.audit.rows import SESSION_METADATA_DTYPE, Orders, PartInput
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
-from openoutcry.surveillance.errors import AuditError
+from openoutcry.wire.errors import AuditError
 from tests.oracles.surveillance.audit import PlainOrders
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance.audit_trail import forge, rows_of, tree

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from openoutcry.surveillance.audit.why import why
-from openoutcry.surveillance.errors import AuditError
 from openoutcry.wire.enums import EventKind
+from openoutcry.wire.errors import AuditError
 from tests.support.surveillance import audit_journals as journals
 
 SCENARIOS = {

@@ -7,9 +7,9 @@ import pytest
 
 from openoutcry.surveillance.cases import GAP_NS, Case, Folding, fold
 from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import ROW_BYTES, EvidenceFile, beginning, read_hits
 from openoutcry.surveillance.life import act, case_state_of, read_life
+from openoutcry.wire.errors import SurveillanceError
 
 BEGIN = beginning(7, "settings")
 NOON_NS = 1_700_000_000 * 10**9

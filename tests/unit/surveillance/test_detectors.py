@@ -9,8 +9,8 @@ import openoutcry.surveillance.detect.layout as lay
 from openoutcry.matcher import Engine
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.parameters import RING, TABLE, parameters
+from openoutcry.wire.errors import SurveillanceError
 from tests.support.surveillance.detectors import CONFIG, INSTRUMENTS, compare
 from tests.support.surveillance.surveillance_flow import random_orders, settings_of
 

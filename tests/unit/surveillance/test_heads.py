@@ -8,11 +8,11 @@ import pytest
 from openoutcry.journal.desk_record import NAME as DESK
 from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
 from openoutcry.surveillance.detect.settings import Settings, settings_of_text
-from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import ROW_BYTES
 from openoutcry.surveillance.life import NAME as LIFE
 from openoutcry.surveillance.run import CaseBook, Watching, folder_of, run
+from openoutcry.wire.errors import SurveillanceError
 from tests.support.ledger import ledger_flow as flow
 
 

@@ -13,7 +13,6 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.surveillance.audit.build import folder_of
 from openoutcry.surveillance.audit.trail import Trail
-from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports import emergency, rts9, rts24, schema
 from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
 from openoutcry.surveillance.reports.quotes import with_quotes
@@ -24,6 +23,7 @@ from openoutcry.surveillance.reports.reference_data import (
 )
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.errors import AuditError
 from tests.support.ledger.ledger_flow import config, write_journal
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance import reports as shared

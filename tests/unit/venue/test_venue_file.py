@@ -8,12 +8,12 @@ import pytest
 
 from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
 from openoutcry.replica.access import access_of
-from openoutcry.replica.errors import ReplicaError
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.lines import key_lines
 from openoutcry.wire.enums import Phase
+from openoutcry.wire.errors import ReplicaError
 from tests.support.venue.venue_file import outcry
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"

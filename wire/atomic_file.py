@@ -1,14 +1,36 @@
-"""Write a text file whole or not at all."""
+"""Write a file whole or not at all: in a new folder of our own, then renamed to its place.
+
+In a shared folder, as /tmp is, another user may have made a link under any name that can be
+guessed; it would lead what is written to a file of ours.
+"""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from openoutcry.wire.beside import written_beside
 from openoutcry.wire.errors import OutcryError
 
 
 class FileNotWritten(OutcryError):
-    """A result could not be put where it was asked for; what stood there is untouched."""
+    """A result could not be put where it was asked for; the file there is untouched."""
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Give a path to write at; if the block ends without an error, its file replaces ``out``.
+
+    Otherwise nothing is left.  Raises ``OSError`` as the system does.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".outcry-", dir=out.absolute().parent))
+    try:
+        part = folder / out.name
+        yield part
+        os.replace(part, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
@@ -25,7 +47,7 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     if not target.parent.is_dir():
         raise FileNotWritten(f"cannot write {path}: there is no folder {target.parent}")
     try:
-        with written_beside(target) as part, part.open("w", encoding="utf-8") as file:
+        with replacing(target) as part, part.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -1,0 +1,38 @@
+"""Libraries of the package's extras: imported where they are needed, or named with the extra."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from openoutcry.wire.errors import OutcryError
+
+CONSOLE = ("fastapi", "uvicorn", "websockets", "argon2", "pyotp", "prometheus_client", "yaml")
+OPERATIONS = ("prometheus_client", "yaml")
+
+
+def need(module: str, what: str, extra: str, kind: type[OutcryError] = OutcryError) -> Any:
+    """Import ``module``, which ``extra`` installs, and return it.
+
+    Raises ``kind`` where it is missing; ``what`` says in words what needs it, as in "PostgreSQL
+    needs psycopg".
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        raise kind(f"{what}: pip install 'openoutcry[{extra}]'") from None
+
+
+def require_console() -> None:
+    """Raise :class:`OutcryError` if a library of the extra ``console`` is missing."""
+    _require("the console needs", CONSOLE, "console")
+
+
+def require_operations() -> None:
+    """Raise :class:`OutcryError` if a library of the extra ``operations`` is missing."""
+    _require("metrics and alarms need", OPERATIONS, "operations")
+
+
+def _require(what: str, modules: tuple[str, ...], extra: str) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise OutcryError(f"{what} {', '.join(missing)}: pip install 'openoutcry[{extra}]'")
