@@ -26,7 +26,7 @@ def piece(seed):
         flow = with_time(flow, both, symbols, seed)
     operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
     run(both, flow, operator, 0.03, seed, 1_000)
-    return both.seq, len(both.reference.guard.log) if guarded else 0, both.entered
+    return both.seq, len(both.reference.protection.log) if guarded else 0, both.entered
 
 
 @pytest.mark.long
