@@ -66,6 +66,6 @@ def _keep(
         risk.participants[who].profit += gain
         risk.judge(who)
     last, rules.last, rules.reference = rules.last, price, price
-    if risk.protection_rules is not None:
-        risk.protection_rules.adjusted(index, last, price)
+    if risk.protection is not None:
+        risk.protection.adjusted(index, last, price)
     return True

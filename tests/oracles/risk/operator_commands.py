@@ -90,7 +90,7 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:
         second = int(c["price_ticks"])
-        return risk.protection_rules is not None and risk.protection_rules.apply(
+        return risk.protection is not None and risk.protection.apply(
             what, instrument, who, value, second
         )
     if what in INSTRUMENT_SETTINGS and instrument is None:
@@ -281,9 +281,7 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
     if what in INSTRUMENT_VALUES:
         setattr(rules, INSTRUMENT_VALUES[what], value)
     elif what == Setting.BANDS:
-        if second > value or (
-            risk.protection_rules is not None and risk.protection_rules.rows[index].banded
-        ):
+        if second > value or (risk.protection is not None and risk.protection.rows[index].banded):
             return False
         rules.band_low, rules.band_high = second, value
     elif what == Setting.HALT:
