@@ -13,6 +13,7 @@ password was right.
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 import struct
@@ -52,6 +53,11 @@ MAX_WAITING = 256
 """Connections that have not logged in; for one more, the address that has most loses its oldest."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
+PAUSE_TIMES = 9
+"""After a wrong one its address has that turn again only so many times as long later: of the time
+of a processor, guesses of one address take a tenth in each of its turns."""
+NICE = 5
+"""Of the doorman's process: a login may take longer, an order may not."""
 MAX_ATTEMPTS = 4096
 UNREAD_BYTES = 1 << 16
 """What the system may hold of a throttled session that is not read (it doubles this): what is
@@ -117,6 +123,7 @@ class Acceptor:
 
     def run(self) -> None:
         """Until the process ends."""
+        os.nice(NICE)
         asyncio.run(self._run())
 
     async def _run(self) -> None:
@@ -315,16 +322,18 @@ class Acceptor:
         password_hash = row.password_hash if row is not None and known else self.dummy_hash
         # Whatever it is that will be refused, the answer takes as long.
         turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
-        async with contextlib.AsyncExitStack() as turn:
-            for one in (turns, self.hashing):
-                await turn.enter_async_context(one)
-            # A connection that is turned away now does not end the thread that hashes for it, and
-            # no other hashes in its place before that has ended.
-            checking = asyncio.get_running_loop().create_task(
-                self._verify(password_hash, password, turn.pop_all())
-            )
-            self.tasks.add(checking)
-            checking.add_done_callback(self.tasks.discard)
+        await turns.acquire()
+        with contextlib.ExitStack() as mine:
+            mine.callback(turns.release)
+            async with contextlib.AsyncExitStack() as turn:
+                await turn.enter_async_context(self.hashing)
+                # A connection that is turned away now does not end the thread that hashes for it,
+                # and no other hashes in its place before that has ended.
+                checking = asyncio.get_running_loop().create_task(
+                    self._verify(password_hash, password, turn.pop_all(), mine.pop_all())
+                )
+                self.tasks.add(checking)
+                checking.add_done_callback(self.tasks.discard)
         right = await asyncio.shield(checking)
         index = index if known else 0
         # Others that waited for their turn at the same time may have failed since.
@@ -358,16 +367,27 @@ class Acceptor:
             }
 
     async def _verify(
-        self, password_hash: str, password: str, turn: contextlib.AsyncExitStack
+        self,
+        password_hash: str,
+        password: str,
+        turn: contextlib.AsyncExitStack,
+        mine: contextlib.ExitStack,
     ) -> bool:
-        """Check a password in a thread; ``turn`` ends with it."""
+        """Check a password in a thread; ``turn`` ends with it, and so does ``mine``, the address's,
+        or, if it was wrong, PAUSE_TIMES as long after it as it took."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        async with turn:
-            try:
-                return await asyncio.to_thread(self.hasher.verify, password_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
+        loop, right = asyncio.get_running_loop(), False
+        begun_s = loop.time()
+        try:
+            async with turn:
+                right = await asyncio.to_thread(self.hasher.verify, password_hash, password)
+        except (VerificationError, InvalidHashError):
+            right = False
+        finally:
+            pause_s = 0.0 if right else PAUSE_TIMES * (loop.time() - begun_s)
+            loop.call_later(min(pause_s, LOGIN_S), mine.close)
+        return right
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""

@@ -2,6 +2,7 @@
 what a throttle does, and what becomes of orders whose session is lost, killed or silent."""
 
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -141,6 +142,44 @@ def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
         venue.loop.settle()
         assert {line.recv(64) for line in lines} == {soupbin.login_rejected("A")}
         venue.client("TWO").close()
+        for line in lines:
+            line.close()
+
+
+def test_after_a_wrong_password_its_address_waits_nine_times_as_long_as_the_check_took():
+    """Guesses of one address take a tenth of a processor in each of its two turns."""
+    with InlineVenue([session("ONE", 1), session("TWO", 2)]) as venue:
+        checked, verify = [], venue.doorman.hasher.verify
+
+        def takes_a_while(password_hash, password):
+            checked.append(password)
+            venue.clock.advance(0.1)
+            return verify(password_hash, password)
+
+        venue.doorman.hasher = SimpleNamespace(verify=takes_a_while)
+        lines = []
+
+        def tries(name, password, source):
+            ours, theirs = socket.socketpair()
+            ours.send(soupbin.login_packet(soupbin.LoginRequest(name, password, "", 1)))
+            port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
+            venue.loop.call_soon(venue.doorman.admit, theirs, port, (source, 40_000))
+            lines.append(ours)
+
+        for number in range(4):
+            tries("ONE", f"wrong{number}", "127.0.0.2")
+        venue.loop.settle()
+        assert checked == ["wrong0", "wrong1"]
+        tries("TWO", PASSWORD, "127.0.0.3")
+        venue.loop.settle()
+        assert checked[2:] == [PASSWORD], "another address waits for nobody"
+        # Two checks at once, which took 0.2 s together; a tenth has passed since.
+        venue.clock.advance(1.6)
+        venue.loop.settle()
+        assert len(checked) == 3
+        venue.clock.advance(0.2)
+        venue.loop.settle()
+        assert checked[3:] == ["wrong2", "wrong3"]
         for line in lines:
             line.close()
 
