@@ -48,20 +48,20 @@ class Display:
         self.progress.refresh()
 
     def compiling(self, label: str, done: int, total: int) -> None:
-        """The first run on a machine compiles for half a minute, unless the wheel has the kernels
-        with it; later ones load what it kept."""
+        """The first run on a machine compiles for a minute or more, unless the wheel has the
+        kernels; later ones load what it kept."""
         if done == total:
             return
         text = f"preparing kernels: {label}"
         if not self.interactive:
-            self.note(f"{text} ({done + 1} of {total}) …")
+            self.note(f"{text} ({done} of {total} done) …")
             return
         self.progress.update(
             self.task,
             description="preparing kernels",
             total=total,
             completed=done,
-            detail=f"{label} (compiled once on each machine: about half a minute)",
+            detail=f"{label} (compiled once on each machine: a minute or more)",
         )
         self.progress.refresh()
 

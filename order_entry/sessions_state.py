@@ -74,6 +74,16 @@ ARGUMENTS = {
 }
 
 
+SESSIONS: tuple[tuple[Callable[..., Any], int], ...] = (
+    (apply_kernels.begin_day, 1),
+    (drop_copies.apply_batch, 8),
+    (command_metadata.pack_metadata, 7),
+    (command_metadata.unpack_metadata, 6),
+    (session.symbol_place, 1),
+)
+"""What sessions of every protocol need, and how many arguments it has."""
+
+
 class SessionsError(OutcryError):
     """The sessions of a venue cannot be as they are asked for."""
 
@@ -92,11 +102,10 @@ def sizes_of(spec: SessionsSpec, metadata: int) -> session_region.Sizes:
     )
 
 
-def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> None:
-    """Compile what these sessions need; ``progress`` is called before each part that takes time."""
-    parts: dict[str, list[tuple[Callable[..., Any], int]]] = {
-        "sessions": [(apply_kernels.begin_day, 1), (drop_copies.apply_batch, 8)]
-    }
+def protocol_kernels(spec: SessionsSpec) -> dict[str, list[tuple[Callable[..., Any], int]]]:
+    """What these sessions need besides their stage's step, by what it is for, and how many
+    arguments each kernel has."""
+    parts: dict[str, list[tuple[Callable[..., Any], int]]] = {"sessions": list(SESSIONS)}
     for protocol in sorted({row.protocol for row in spec.sessions}):
         module = CODECS[protocol]
         parts[protocol.name] = [
@@ -104,7 +113,13 @@ def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> No
             for name, count in ARGUMENTS.items()
             if hasattr(module, name)
         ]
-    for part, kernels in parts.items():
+    return parts
+
+
+def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> None:
+    """Compile what these sessions need and no process before did; ``progress`` is called before
+    each part that takes time."""
+    for part, kernels in protocol_kernels(spec).items():
         missing = [(kernel, count) for kernel, count in kernels if not is_kept(kernel)]
         if missing:
             progress(f"compiling {part}")

@@ -1,71 +1,135 @@
-"""Compile every kernel before the run, one named step after the other.
+"""Compile every kernel before the run.
 
-The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.  The
-matcher is two thirds of it and one kernel: where there are two cores, a process beside this one
-compiles the others meanwhile.
+The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.  What
+is missing is compiled by as many processes as there are cores, each of which takes the next part
+of the work when it is done with one; the matcher, which is the longest, is the first.  This process
+compiles none of it: numba's account of all that it has typed would stay in its memory, and in that
+of every stage.  It then loads the machine code.
 """
 
+import gc
+import mmap
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.flow.generate import generate
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.host.processes import fork
 from openoutcry.matcher import Engine, process_batch
+from openoutcry.matcher.book.depth import fill_depth
+from openoutcry.matcher.book.empty_arena import arena_bytes, keep_id_key, lay_out
+from openoutcry.matcher.hooks import process_hooked
+from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import step_address
-from openoutcry.replay.event_hash import hash_array
-from openoutcry.ring import Sequence
+from openoutcry.replay.event_hash import hash_array, hash_events
+from openoutcry.ring import Sequence as RingSequence
 from openoutcry.ring import kernels as ring
 from openoutcry.ring.policy import quorum_sequence
-from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel, is_kept
+
+Progress = Callable[[str, int, int], None]
+Kernels = Sequence[tuple[Callable[..., Any], int]]
+LOOK_S, SAY_S = 0.1, 10.0
+"""How often it is looked what was compiled, and how long at most nothing is said."""
+MAX_PROCESSES = 8
+WAITING, UNDER_WAY, DONE = 0, 1, 2
+
+RINGS: Kernels = (
+    (ring.last_published_sized, 3),
+    (ring.gating_cursor, 1),
+    (ring.published_count, 4),
+    (ring.release, 2),
+    (record_spans, 7),
+    (quorum_sequence, 3),
+)
+BOOK: Kernels = (
+    (fold_changes, 1),
+    (lay_out, 5),
+    (arena_bytes, 3),
+    (keep_id_key, 2),
+    (hash_events, 3),
+    (fill_depth, 5),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Kernels that one process compiles, each with how many int64 arguments it has: those that
+    call much of the same, which numba types once for all of them."""
+
+    label: str
+    kernels: Kernels
+    long: bool = False
+    """It takes so long that processes are worth it."""
+
+    @property
+    def missing(self) -> Kernels:
+        return [(kernel, count) for kernel, count in self.kernels if not is_kept(kernel)]
 
 
 def compile_kernels(
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
     table: Topology = TOPOLOGY,
+    more: Sequence[Part] = (),
+    generates: bool = True,
+    hooked: bool = False,
 ) -> None:
-    """Call ``progress(what, done, total)`` before each step and once at the end."""
+    """Call ``progress(what, done, total)`` before each step and once at the end.
+
+    ``more``: what is needed besides the stages' steps; ``generates``: orders are generated;
+    ``hooked``: there are kernels around the matcher.
+    """
+    steps = [(row.code.step, 1) for row in table.stages if row.compiled]
+    elsewhere = {kernel for part in more for kernel, _ in part.kernels}
+    parts = [
+        # In one process: the matcher is in both, and typing it is most of the work.
+        Part(
+            "matcher", [(process_batch, 5), *([(process_hooked, 5)] if hooked else [])], long=True
+        ),
+        *more,
+        Part("stages", [one for one in steps if one[0] not in elsewhere] + [(loop.run_stages, 7)]),
+        *([Part("order flow", [(generate, 7)])] if generates else []),
+        Part("book", BOOK),
+        Part("gateway and rings", [(validate_batch, 3), *RINGS]),
+    ]
+    compile_parts(parts, progress)
+    load(progress, table, generates)
+
+
+def load(progress: Progress, table: Topology, generates: bool) -> None:
+    """The machine code of what every run calls; what is still missing is compiled."""
     orders: list[Any] = [np.zeros(0, ORDER_DTYPE)]
+    instruments = GeneratedFlow("normal", 64, 1).instruments
+
+    def matcher() -> None:
+        compile_kernel(process_batch, 5)
 
     def flow() -> None:
         orders[0] = next(GeneratedFlow("normal", 64, 1).chunks())
 
     def gateway() -> None:
-        rules = make_rules(GeneratedFlow("normal", 64, 1).instruments)
+        rules = make_rules(instruments)
         validate_batch(orders[0].ctypes.data, len(orders[0]), rules.ctypes.data)
 
-    def matcher() -> None:
-        compile_kernel(process_batch, 5)
-
-    def book() -> None:
-        instruments = GeneratedFlow("normal", 64, 1).instruments
-        engine = Engine(instruments, 1024)
-        hash_array(1, engine.process(orders[0]))
-        engine.state_hash()
-        engine.depth(bytes(instruments["symbol"][0]), 5)
-
     def rings() -> None:
-        for kernel, count in (
-            (ring.last_published_sized, 3),
-            (ring.gating_cursor, 1),
-            (ring.published_count, 4),
-            (ring.release, 2),
-            (record_spans, 7),
-            (quorum_sequence, 3),
-        ):
+        for kernel, count in RINGS:
             compile_kernel(kernel, count)
         word = np.zeros(1, np.int64)
-        Sequence(word.ctypes.data).get()
+        RingSequence(word.ctypes.data).get()
+        RingSequence(word.ctypes.data).set(0)
 
     def steps_and_loop() -> None:
         for row in table.stages:
@@ -73,41 +137,83 @@ def compile_kernels(
                 step_address(row)
         compile_kernel(loop.run_stages, 7)
 
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+    def book() -> None:
+        engine = Engine(instruments, 1024)
+        hash_array(1, engine.process(orders[0]) if generates else np.zeros(0, EVENT_DTYPE))
+        engine.state_hash()
+        engine.depth(bytes(instruments["symbol"][0]), 5)
+
+    steps: list[tuple[str, Callable[[], None]]] = [
         ("matcher", matcher),
-        ("order flow", flow),
+        *([("order flow", flow)] if generates else []),
         ("gateway", gateway),
         ("rings", rings),
         ("stage loop", steps_and_loop),
         ("book", book),
-    )
-    with compiled_in_parallel([step for _, step in steps[1:-1]]):
-        for index, (label, step) in enumerate(steps):
-            progress(label, index, len(steps))
-            step()
+    ]
+    for index, (label, step) in enumerate(steps):
+        progress(label, index, len(steps))
+        step()
     progress("", len(steps), len(steps))
 
 
-@contextmanager
-def compiled_in_parallel(steps: list[Callable[[], None]]) -> Iterator[None]:
-    """Compile these in a process of their own meanwhile, if the matcher is to be compiled and there
-    is a core for it.  Whoever needs one of its kernels waits for that one (wire/kernel.py); what it
-    cannot do is left to this process."""
-    if is_kept(process_batch) or len(os.sched_getaffinity(0)) < 2:
-        yield
+def compile_parts(parts: Sequence[Part], progress: Progress) -> None:
+    """Compile what is missing of the parts, in processes that end with it, if a long one is.
+
+    ``progress(what, done, total)`` is called when a part begins or is done, and each SAY_S.  What a
+    process cannot do, or leaves when it is killed, is left to whoever calls the kernel.
+    """
+    parts = [part for part in parts if part.missing]
+    if not any(part.long for part in parts):
         return
+    states = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.uint8)[: len(parts)]
+    # Each process takes a byte, the number of its next part, until there is none.
+    taken, given = os.pipe()
+    os.write(given, bytes(range(len(parts))))
+    os.close(given)
 
-    def compile_all() -> None:
-        with suppress(Exception):
-            for step in steps:
-                step()
+    def work() -> None:
+        # What numba leaves behind is not worth looking for: 6 % of the time.
+        gc.disable()
+        while number := os.read(taken, 1):
+            states[number[0]] = UNDER_WAY
+            with suppress(Exception):
+                for kernel, count in parts[number[0]].missing:
+                    compile_kernel(kernel, count)
+            states[number[0]] = DONE
 
-    child = fork(compile_all)
+    count = min(len(os.sched_getaffinity(0)), len(parts), MAX_PROCESSES)
+    children: list[int] = []
     try:
-        yield
+        for _ in range(count):
+            children.append(fork(work, name="compile"))
+        _watch(children, parts, states, progress)
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        os.close(taken)
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _watch(children: list[int], parts: Sequence[Part], states: Any, progress: Progress) -> None:
+    """Until all of them have ended; they leave the list."""
+    said, begun_s = "", time.monotonic()
+    said_s = begun_s
+    progress(f"{parts[0].label}, 0 s so far", 0, len(parts))
+    while children:
+        for pid in list(children):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                children.remove(pid)
+        now_s = time.monotonic()
+        names = [
+            part.label for part, state in zip(parts, states, strict=True) if state == UNDER_WAY
+        ]
+        done = int(np.count_nonzero(states == DONE))
+        under_way = " and ".join(names)
+        if names and (under_way != said or now_s - said_s >= SAY_S):
+            said, said_s = under_way, now_s
+            progress(f"{under_way}, {now_s - begun_s:.0f} s so far", done, len(parts))
+        time.sleep(LOOK_S)
 
 
 if __name__ == "__main__":

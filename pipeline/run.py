@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import native
+from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.compile import Part, compile_kernels
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Shared
@@ -43,6 +44,7 @@ from openoutcry.replay.checkpoint import Follower, following
 from openoutcry.replay.core import RISK
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
+from openoutcry.replay.risk_hooks import risk_kernels
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind
 
@@ -134,7 +136,12 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     if options.gateway == "rtl":
         _build_gateway(options, watcher)
     started = time.monotonic()
-    compile_kernels(watcher.compiling, options.wiring)
+    compile_kernels(
+        watcher.compiling,
+        options.wiring,
+        parts_of(options),
+        isinstance(options.source, GeneratedFlow),
+    )
     if options.hooks is not None:
         watcher.phase("preparing risk")
         options.core.fresh()  # their kernels as well: no stage waits for them
@@ -142,6 +149,27 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(holding())
         return _run(options, watcher, stack, compile_s)
+
+
+def parts_of(options: Options) -> list[Part]:
+    """The kernels that this run needs and another may not, in the order of the time they take."""
+    parts = []
+    if options.sessions is not None:
+        from openoutcry.order_entry.sessions import STAGES  # a second of imports, for a venue only
+        from openoutcry.order_entry.sessions_state import protocol_kernels
+
+        protocols = protocol_kernels(options.sessions)
+        steps = [(row.code.step, 1) for row in STAGES if row.compiled]
+        parts.append(Part("sessions", [*steps, *protocols.pop("sessions")], long=True))
+        names = sorted(protocols, key=lambda name: not name.startswith("FIX"))
+        parts += [Part(name, protocols[name], long=name.startswith("FIX")) for name in names]
+    if options.hooks is not None and options.hooks.get("name") == RISK:
+        parts.insert(1, Part("risk", risk_kernels(options.hooks)))
+    if options.feed is not None:
+        from openoutcry.market_data.public_feed import KERNELS
+
+        parts.append(Part("feed", KERNELS))
+    return parts
 
 
 def _check_shards(options: Options) -> None:

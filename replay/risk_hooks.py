@@ -1,6 +1,6 @@
 """Risk around the matcher, from the settings in a journal's configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,23 @@ from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
 from openoutcry.risk.region import RiskError, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
+
+
+def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], int]]:
+    """What :func:`risk_hooks` gives an engine, and how many arguments each has."""
+    if int(settings.get("partitions", 1)) > 1:
+        kernels: list[tuple[Callable[..., Any], int]] = [
+            (partitions.before, 2),
+            (partitions.after, 4),
+            (partitions.ahead, 2),
+            (partitions.is_rebalance_point, 2),
+            (wait_for_rebalance, 2),
+        ]
+    else:
+        kernels = [(before, 2), (after, 4), (ahead, 2)]
+        if int(settings.get("delayed", 0)):
+            kernels += [(hold, 2), (due, 2)]
+    return kernels
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

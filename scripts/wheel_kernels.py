@@ -46,7 +46,8 @@ def compiled(wheel: Path, only: set[str]) -> dict[str, bytes]:
         environment |= {"PYTHONPATH": str(package), "OUTCRY_CACHE_DIR": str(kept)}
         commands = [[*python, "-m", "openoutcry", *run] for run in RUNS if "run" in only]
         if "venue" in only:
-            commands.append([*python, str(ROOT / "tests/support/compile_first.py"), "venue"])
+            first = str(ROOT / "tests/support/compile_first.py")
+            commands += [[*python, first, what] for what in ("hooked", "venue")]
         for command in commands:
             print(*command[2:], file=sys.stderr)
             subprocess.run(

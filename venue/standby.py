@@ -60,7 +60,7 @@ class StandbyVenue:
         file, replication = self.file, self.file.replication
         assert replication is not None, "looked at when it was made"
         this_build()
-        compile_kernels(self.watcher.compiling, wiring_of(file))
+        compile_kernels(self.watcher.compiling, wiring_of(file), generates=False)
         standby = HotStandby(
             file.journal,
             access_of(replication.nats),

@@ -13,11 +13,12 @@ from openoutcry.wire.kernel import VERIFY, compile_kernel
 
 
 def matcher() -> None:
-    """The pipeline, and the bench's loop of single commands, in which the matcher is once more."""
+    """The pipeline, with kernels around the matcher as well, and the bench's loop of single
+    commands, in which the matcher is once more."""
     from openoutcry.bench.matcher_loops import run_singly
     from openoutcry.pipeline.compile import compile_kernels
 
-    compile_kernels(lambda what, done, total: None)
+    compile_kernels(lambda what, done, total: None, hooked=True)
     compile_kernel(run_singly, 5)
 
 
@@ -31,25 +32,30 @@ def verified() -> None:
 
 def venue() -> None:
     """What is around the pipeline in a venue: sessions, their copies, limits and the feed."""
-    from openoutcry.market_data import encode, pump
-    from openoutcry.order_entry import apply, copies
-    from openoutcry.risk import after, before, delay
+    from openoutcry.market_data.public_feed import KERNELS
+    from openoutcry.replay.risk_hooks import risk_kernels
 
     sessions()
-    compile_kernel(apply.begin_day, 1)
-    compile_kernel(copies.apply_batch, 8)
-    compile_kernel(pump.run, 2)
-    compile_kernel(encode.encode, 7)
-    for kernel, count in ((before.before, 2), (after.after, 4), (delay.hold, 2), (delay.due, 2)):
+    kernels = [*KERNELS, *risk_kernels({"delayed": 1}), *risk_kernels({"partitions": 2})]
+    for kernel, count in kernels:
         compile_kernel(kernel, count)
+
+
+def hooked() -> None:
+    """The matcher with kernels around it, where :func:`matcher` does not run."""
+    from openoutcry.matcher.hooks import process_hooked
+
+    compile_kernel(process_hooked, 5)
 
 
 def sessions() -> None:
     """Every protocol of order entry, and the stage of the sessions."""
     from openoutcry.order_entry.sessions import STAGES
-    from openoutcry.order_entry.sessions_state import ARGUMENTS, CODECS
+    from openoutcry.order_entry.sessions_state import ARGUMENTS, CODECS, SESSIONS
     from openoutcry.pipeline.worker import step_address
 
+    for kernel, count in SESSIONS:
+        compile_kernel(kernel, count)
     for module in CODECS.values():
         for name, count in ARGUMENTS.items():
             if hasattr(module, name):
@@ -61,4 +67,5 @@ def sessions() -> None:
 if __name__ == "__main__":
     # What numba leaves behind is not worth looking for: 6 % of the time.
     gc.disable()
-    {"matcher": matcher, "verified": verified, "venue": venue}[sys.argv[1]]()
+    WHAT = {"matcher": matcher, "verified": verified, "venue": venue, "hooked": hooked}
+    WHAT[sys.argv[1]]()

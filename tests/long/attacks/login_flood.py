@@ -3,9 +3,9 @@
     python -m tests.long.attacks.login_flood [--rounds 12] [--logins 200] [--evidence FILE]
 
 Quiet rounds and rounds with the flood take turns, so that whatever else the machine does meets
-both.  The flood comes from another address than the quiet session, names a session that is not there
-(the test sessions' own passwords are hashed cheaply), and is refused each time; the quiet one sends an
-order at a time and waits for its answer.
+both.  The flood comes from another address than the quiet session, names a session that is not
+there (the test sessions' own passwords are hashed cheaply), and is refused each time; the quiet one
+sends an order at a time and waits for its answer.
 """
 
 import argparse
