@@ -57,7 +57,7 @@ PAUSE_TIMES = 9
 """After a wrong one its address has that turn again only so many times as long later: of the time
 of a processor, guesses of one address take a tenth in each of its turns."""
 NICE = 5
-"""Of the doorman's process: a login may take longer, an order may not."""
+"""Of the acceptor's process: a login may take longer, an order may not."""
 MAX_ATTEMPTS = 4096
 UNREAD_BYTES = 1 << 16
 """What the system may hold of a throttled session that is not read (it doubles this): what is

@@ -75,7 +75,7 @@ def measure(rounds: int, seconds: float, logins_per_s: int) -> dict[str, Any]:
             port = venue.ports[Protocol.OUCH42.name]
             quiet = Quiet("ouch", port)
             quiet.round(seconds)
-            doorman = dict(named_children(venue.process.pid))["doorman"]
+            acceptor = dict(named_children(venue.process.pid))["acceptor"]
             on, tried, answered = Value("q", 0), Value("q", 0), Value("q", 0)
             attacker = Process(
                 target=flood, args=(port, logins_per_s, on, tried, answered), daemon=True
@@ -83,10 +83,10 @@ def measure(rounds: int, seconds: float, logins_per_s: int) -> dict[str, Any]:
             attacker.start()
             for turn in range(2 * rounds):
                 on.value = turn % 2
-                settle(doorman if on.value == QUIET else None)
-                before_s = process_cpu_s(doorman)
+                settle(acceptor if on.value == QUIET else None)
+                before_s = process_cpu_s(acceptor)
                 latencies_ns[on.value].append(quiet.round(seconds))
-                spent_s[on.value] += process_cpu_s(doorman) - before_s
+                spent_s[on.value] += process_cpu_s(acceptor) - before_s
             on.value = ENDED
             attacker.join()
             account = venue.stop()
@@ -99,7 +99,7 @@ def measure(rounds: int, seconds: float, logins_per_s: int) -> dict[str, Any]:
             "orders": sum(map(len, latencies_ns[which])),
             "p50_ns": int(np.median([np.median(one) for one in latencies_ns[which]])),
             "p99_ns": int(np.median(p99[which])),
-            "doorman_cores": round(spent_s[which] / (rounds * seconds), 3),
+            "acceptor_cores": round(spent_s[which] / (rounds * seconds), 3),
         }
         for name, which in (("quiet", QUIET), ("beside_the_flood", FLOOD))
     }
@@ -115,13 +115,13 @@ def measure(rounds: int, seconds: float, logins_per_s: int) -> dict[str, Any]:
     }
 
 
-def settle(doorman: int | None) -> None:
-    """Before a quiet round, until the doorman has turned away all that wait."""
+def settle(acceptor: int | None) -> None:
+    """Before a quiet round, until the acceptor has turned away all that wait."""
     until_s = time.monotonic() + OPEN_S
     while True:
-        before_s = process_cpu_s(doorman) if doorman else 0.0
-        time.sleep(SETTLED_S if doorman is None else QUIET_S)
-        if doorman is None or process_cpu_s(doorman) == before_s or time.monotonic() > until_s:
+        before_s = process_cpu_s(acceptor) if acceptor else 0.0
+        time.sleep(SETTLED_S if acceptor is None else QUIET_S)
+        if acceptor is None or process_cpu_s(acceptor) == before_s or time.monotonic() > until_s:
             return
 
 

@@ -149,21 +149,21 @@ def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
 def test_after_a_wrong_password_its_address_waits_nine_times_as_long_as_the_check_took():
     """Guesses of one address take a tenth of a processor in each of its two turns."""
     with InlineVenue([session("ONE", 1), session("TWO", 2)]) as venue:
-        checked, verify = [], venue.doorman.hasher.verify
+        checked, verify = [], venue.acceptor.hasher.verify
 
         def takes_a_while(password_hash, password):
             checked.append(password)
             venue.clock.advance(0.1)
             return verify(password_hash, password)
 
-        venue.doorman.hasher = SimpleNamespace(verify=takes_a_while)
+        venue.acceptor.hasher = SimpleNamespace(verify=takes_a_while)
         lines = []
 
         def tries(name, password, source):
             ours, theirs = socket.socketpair()
             ours.send(soupbin.login_packet(soupbin.LoginRequest(name, password, "", 1)))
             port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
-            venue.loop.call_soon(venue.doorman.admit, theirs, port, (source, 40_000))
+            venue.loop.call_soon(venue.acceptor.admit, theirs, port, (source, 40_000))
             lines.append(ours)
 
         for number in range(4):
