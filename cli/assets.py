@@ -17,6 +17,7 @@ def assets() -> None:
     outcry venue assets show
     outcry venue assets declare EUR 2
     outcry venue assets quote GOLD EUR 2
+    outcry venue assets credit 7 1000000 USD
     """
 
 
@@ -46,6 +47,19 @@ def quote(
     asset; the ledger notes that it did not change.
     """
     request = {"do": "quote", "instrument": instrument, "asset": name, "decimals": decimals}
+    send_to_desk(file, request, operator, as_json)
+
+
+@assets.command()
+@click.argument("participant", type=int)
+@click.argument("amount", type=int)
+@click.argument("name")
+@asks
+def credit(
+    participant: int, amount: int, name: str, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Let PARTICIPANT's orders take its wallet in asset NAME by AMOUNT below 0."""
+    request = {"do": "asset-credit", "participant": participant, "asset": name, "amount": amount}
     send_to_desk(file, request, operator, as_json)
 
 

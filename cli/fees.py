@@ -107,6 +107,27 @@ def assign(
 
 
 @fees.command()
+@click.argument("participant", type=int)
+@click.argument("volume", type=int)
+@asks
+def volume(participant: int, volume: int, file: Path, operator: str | None, as_json: bool) -> None:
+    """Set the VOLUME by which PARTICIPANT is in a tier of its schedule in spot instruments."""
+    request = {"do": "fee-volume", "participant": participant, "volume": volume}
+    send_to_desk(file, request, operator, as_json)
+
+
+@fees.command()
+@click.argument("schedule")
+@click.argument("what", type=click.Choice(["received", "quote"]))
+@asks
+def collect(schedule: str, what: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Say in what buyers in spot instruments pay by SCHEDULE: what they receive, or the quote
+    asset."""
+    request = {"do": "fee-collect", "schedule": schedule, "collect": what}
+    send_to_desk(file, request, operator, as_json)
+
+
+@fees.command()
 @FILE_OPTION
 @as_json_option
 def show(file: Path, as_json: bool) -> None:

@@ -49,6 +49,7 @@ class Books:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.table = make_instruments(config["instruments"])
+        _refuse_spot(config, self.table)
         self.symbols = [symbol.decode() for symbol in self.table["symbol"].tolist()]
         self.count = len(self.table)
         self.tracks = has_risk(dict(config))
@@ -264,6 +265,17 @@ class Books:
             int(h) * (1 << 64) + int(u) * (1 << 32) + int(v)
             for h, u, v in zip(high.tolist(), upper, low, strict=True)
         ]
+
+
+def _refuse_spot(config: Mapping[str, Any], table: npt.NDArray[Any]) -> None:
+    """Wallets of the core are not posted: what would be wrong is not said at all."""
+    spot = [int(index) for index, *_ in dict(config.get("hooks") or {}).get("spot", ())]
+    if spot:
+        names = ", ".join(bytes(table["symbol"][index]).decode() for index in spot)
+        raise LedgerError(
+            f"spot accounting: the ledger has no posting rules for {names}; the core has the "
+            "balances (outcry venue limits show)"
+        )
 
 
 def _longer(table: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ CHECKS = (
     "RESTRICTED", "SHORT_SALE", "SELF_TRADE", "MAX_QTY", "MAX_VALUE", "UNPRICED", "PRICE_DISTANCE",
     "PRICE_BAND", "ADV_SHARE", "DUPLICATE", "RATE", "OPEN_ORDERS", "POSITION_LONG",
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
-    "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN",
+    "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE",
 )  # fmt: skip
 FIGURELESS = frozenset(
     {
@@ -42,6 +42,7 @@ LETTERS = {
     "EXPOSURE_BUY": "n",
     "EXPOSURE_SELL": "n",
     "CAPITAL": "n",
+    "BALANCE": "n",
 }
 """OUCH 4.2's reasons of pre-trade risk: a all is rejected, c the symbol is restricted, i a short
 sale, m shares or n money beyond a limit; every other is O, "other"."""
@@ -76,6 +77,8 @@ def text(bits: int, limit: int, stands: int, requested: int) -> str:
     figures = (
         f": limit {limit}, stands {stands}, asked {requested}" if first not in FIGURELESS else ""
     )
+    if first == "BALANCE":
+        figures = f": asset {stands} has {limit} available, {requested} needed"
     return first + figures + "".join(f"; {name}" for name in others)
 
 

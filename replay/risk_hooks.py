@@ -40,8 +40,8 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
     ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests`` as ``make_region``
-    takes them, ``partitions`` of the instruments (1), each with a part of every limit, and
-    ``limits``: rows of
+    takes them, ``partitions`` of the instruments (1), each with a part of every limit, ``assets``
+    and ``spot`` as :func:`wallets_of` reads them, and ``limits``: rows of
     ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
@@ -56,6 +56,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         protection=bool(settings.get("protection", False)),
         delayed=int(settings.get("delayed", 0)),
         requests=int(settings.get("requests", 0)),
+        **wallets_of(settings),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)
@@ -98,6 +99,18 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     return Hooks(
         region, before, after, quotes_at, ahead, hold, due, bump_at, holds=holds_of(region)
     )
+
+
+def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``make_region``'s ``assets`` and ``spot``, from the settings': rows of name and decimals, and
+    rows of an instrument's index, base, quote and lot units."""
+    if not settings.get("spot"):
+        return {}
+    assets = [(str(name), int(decimals)) for name, decimals in settings.get("assets", ())]
+    return {
+        "assets": assets,
+        "spot": {int(index): tuple(map(int, terms)) for index, *terms in settings["spot"]},
+    }
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:

@@ -11,6 +11,7 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import CALLS, watch
+from openoutcry.risk.spot import conserved, needed, new_flags, own_wallet, rules_of, settle
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
@@ -63,6 +64,8 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
             enter_phase(rules, event.qty_lots, event.price_ticks)
     if state.protection_at != 0:
         watch(state, events, count)
+    if VERIFY:
+        assert conserved(state) == 1, "no unit of an asset is lost or made"
     return 0
 
 
@@ -125,6 +128,8 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
             flags = lay.PRICED_FLAG
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
+    if totals.instrument_row(state, instrument).spot_at != 0:
+        flags |= new_flags(side, cell.mark)
     leaves, reserved = event.leaves_lots, asked_qty
     if VERIFY:
         assert entry.meta == 0, "an order enters once"
@@ -152,6 +157,10 @@ def give_back(state: RiskState, order: OrderRecord, event: EventRecord, word: in
     qty, price, flags = order.qty_lots, 0, 0
     if (command.UNPRICED_TYPES >> order.order_type) & 1 == 0:
         price, flags = order.price_ticks, lay.PRICED_FLAG
+    instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
+    if totals.instrument_row(state, instrument).spot_at != 0:
+        terms = totals.cell_of(state, word & 0xFFFF, instrument).mark
+        flags |= new_flags((word >> SIDE_SHIFT) & 0xFF, terms)
     if VERIFY:
         assert order.kind == command.NEW, "only a new order reserves"
         assert order.participant == word & 0xFFFF, "it goes back to its owner"
@@ -200,11 +209,11 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     # What expires is gone: of a shard's, LEAVES is what the merge goes by.
     leaves = 0 if kind == EXPIRED else event.leaves_lots
     if kind == CONVERTED:
-        flags, price = lay.PRICED_FLAG, event.price_ticks
+        flags, price = flags & ~lay.PEG_FLAG | lay.PRICED_FLAG, event.price_ticks
     elif kind == REPLACED and order.kind == command.REPLACE:
         if flags & lay.PEG_FLAG != 0:
             price = order.price_ticks
-        elif flags != 0:
+        elif flags & lay.PRICED_FLAG != 0:
             price = event.price_ticks
     elif kind == FILLED:
         traded = event.qty_lots
@@ -280,7 +289,8 @@ def move_totals(
     lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
     # If all of this side traded, and all of the other; the sales are one of the two.
     side_now, other_now = position + lots, other - position
-    side_new, other_new = side_now + more + traded, other_now - traded
+    held = traded if rules.spot_at == 0 else 0
+    side_new, other_new = side_now + more + held, other_now - held
     sales_now = side_now & sign | other_now & ~sign
     sales_new = side_new & sign | other_new & ~sign
     more_worst = max(side_new, other_new, 0) - max(side_now, other_now, 0)
@@ -307,9 +317,20 @@ def move_totals(
         assert reserved >= 0, "what open orders need is never below nothing"
         assert load_i64(exposed) >= 0, "nor what they count"
         assert 0 <= gross <= of_all, "a group's gross position has its members' in it"
-    if traded != 0:
-        held = ((position + traded) ^ sign) - sign
-        trade(rules, row, cell, side, traded, event, held)
+    if rules.spot_at != 0:
+        spot = rules_of(state, rules)
+        wallet = own_wallet(state, spot, side, word & 0xFFFF)
+        free = needed(rules, spot, side, old_flags, old_price, old_leaves)
+        free -= needed(rules, spot, side, flags, price, leaves)
+        wallet.available += free
+        wallet.reserved -= free
+        if VERIFY:
+            assert wallet.reserved >= 0, "no order reserves less than nothing"
+        if traded != 0:
+            who, terms = word & 0xFFFF, cell.mark
+            settle(state, rules, spot, who, side, old_flags, terms, event, traded)
+    elif traded != 0:
+        trade(rules, row, cell, side, traded, event, ((position + traded) ^ sign) - sign)
 
 
 @kernel

@@ -15,6 +15,8 @@ from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import note_effect, permits
+from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
+from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -96,6 +98,12 @@ def ahead(state: RiskState, order: OrderRecord) -> int:
         prefetch(cell + 64)
         home = totals.order_home(state, instrument, order.order_id)
         prefetch(state + state.order_at + home * lay.ORDER_BYTES)
+        if instrument >= 0:
+            rules = totals.instrument_row(state, instrument)
+            if rules.spot_at != 0:
+                spot, who = rules_of(state, rules), order.participant
+                prefetch(state + spot.quote_wallet_at + who * spot.wallet_step)
+                prefetch(state + spot.base_wallet_at + who * spot.wallet_step)
     return 0
 
 
@@ -252,7 +260,7 @@ def reserve(
         return 0
 
     # Totals.
-    leveraged = rules.leveraged
+    leveraged, spot_at = rules.leveraged, rules.spot_at
     position = (cell.position ^ sign) - sign
     lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
     side_now = position + lots
@@ -262,11 +270,23 @@ def reserve(
     more_worst = new_worst - worst
     margined = (max(side_new, 0) - max(side_now, 0)) & sign
     paid = max((paid ^ sign) - sign, 0)
-    if leveraged != 0:
-        margined, paid = more_worst, 0
     units, left = wide.mul_checked(qty, rules.multiplier)
     if left != 0:
         return 0
+    wallet, need = Wallet(0), 0
+    if spot_at != 0:
+        # A sale reserves its lots, a buy its price and the fee of that.
+        spot = rules_of(state, rules)
+        factor = paid if side == BUY else spot.lot_units
+        need, left = wide.mul_checked(units if side == BUY else qty, factor)
+        if left != 0 or need >> EASY_BITS != 0:
+            return 0
+        need += fee_of(need, new_flags(side, cell.mark) >> PINNED_SHIFT)
+        wallet = own_wallet(state, spot, side, participant)
+        if wallet.available + wallet.credit < need:
+            return 0
+    if leveraged != 0:
+        margined, paid = more_worst, 0
     value, left = wide.mul_checked(units, size)
     if left != 0:
         return 0
@@ -327,6 +347,9 @@ def reserve(
             return 0
         row.full_at_ns = full_at
 
+    if spot_at != 0:
+        wallet.available -= need
+        wallet.reserved += need
     store_i64(cell + lay.BUY_LOTS + at, lots)
     cell.cost = cost
     row.reserved = reserved
@@ -385,8 +408,10 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     new_sells = wide.add(sells, more) if side == SELL else sells
     paid = wide.mul(totals.lot_cost(rules, side, flags, price), qty)
     value = wide.mul(totals.lot_exposure(rules, flags, price), qty)
+    most_ticks = NO_LIMIT
     if is_new and (BUDGET_TYPES >> order_type) & 1 != 0:
-        budget = wide.mul(max(order.aux, 0), rules.multiplier)
+        most_ticks = max(order.aux, 0)
+        budget = wide.mul(most_ticks, rules.multiplier)
         paid, value = min(paid, budget), min(value, budget)
     new_cost = wide.add(cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price), paid)
     need = totals.needed(rules, position, buys, sells, cost)
@@ -410,7 +435,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     new_long, new_short = wide.add(position, new_buys), wide.sub(new_sells, position)
     largest = max(new_long, new_short, new_buys, new_sells)
     largest = max(largest, new_cost, new_reserved, new_exposure, new_gross, new_group_gross)
-    failed = ARITHMETIC if largest > LARGEST else 0
+    failed = 0
     long_limit, short_limit = cell.long_limit, cell.short_limit
     failed |= grows_past(new_long, long_now, long_limit, constants.POSITION_LONG)
     failed |= grows_past(new_short, short_now, short_limit, constants.POSITION_SHORT)
@@ -427,6 +452,23 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     credit = row.credit
     capital = NO_LIMIT if credit == NO_LIMIT else wide.add(row.balance, credit)
     failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
+    has, more_needed = 0, 0
+    if rules.spot_at != 0:
+        spot = rules_of(state, rules)
+        if is_new:
+            flags |= new_flags(side, cell.mark)
+        asked = asked_for(rules, spot, side, flags, price, qty, most_ticks)
+        if not is_new:
+            held = asked_for(rules, spot, side, old_flags, old_price, old_lots, NO_LIMIT)
+            more_needed = wide.sub(asked, held)
+        else:
+            more_needed = asked
+        wallet = own_wallet(state, spot, side, participant)
+        has = wallet.available + wallet.credit
+        largest = max(largest, asked)
+        failed |= (more_needed > has) << constants.BALANCE
+    if largest > LARGEST:
+        failed |= ARITHMETIC
 
     # The order itself.
     cell_flags, row_flags = cell.flags, row.flags
@@ -529,4 +571,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         limit, stands, requested = row.loss_limit, loss, loss
     elif first == constants.DRAWDOWN:
         limit, stands, requested = row.drawdown_limit, drop, drop
+    elif first == constants.BALANCE:
+        limit, requested = has, more_needed
+        stands = asset_number(state, rules, side)
     return refuse(state, order, failed, limit, stands, requested)

@@ -63,6 +63,9 @@ class RiskBit(IntEnum):
     WITHDRAWN = 28
     """It waited at the speed bump when its participant's orders, or its instrument's, were
     cancelled by the operator, or with the participant's last session."""
+    BALANCE = 29
+    """The participant's wallet has less of an asset available than a spot order needs: the limit is
+    what is available, what stands is the asset's number, what is asked is what is needed."""
 
 
 class PauseCause(IntEnum):
@@ -85,7 +88,8 @@ class Setting(IntEnum):
     """P: added to the balance; negative: withdrawn.  For the ledger ``price_ticks`` is where it
     comes from: 0 the outside world, 1 fees that are collected, 2 clearing, up to 255 suspense; or
     the 8 characters of which money, and ``time_in_force`` says where from.  (Of commands that no
-    gateway saw ``symbol`` may be which money; none: the first.)"""
+    gateway saw ``symbol`` may be which money; none: the first.)  Where there are wallets, one that
+    names money moves the wallet in it, and where from is 0 or 1."""
     CREDIT = 2
     """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
     EXPOSURE_BUY = 3
@@ -107,6 +111,11 @@ class Setting(IntEnum):
     MAINTENANCE = 14
     """P: 1/10,000 of the initial margin of what it holds that its equity and its credit may not be
     under; 0: nobody looks.  Who is under it is killed and liquidated."""
+    ASSET_CREDIT = 15
+    """P: how far below 0 its orders may take its wallet in the asset whose 8 characters
+    ``price_ticks`` has.  Refused if more than that is used, or the asset has none."""
+    FEE_VOLUME = 16
+    """P: the volume by which it is in a tier of its fee schedule in spot instruments."""
     POSITION_LONG = 20
     """P and I, as those up to SHORT_SALE."""
     POSITION_SHORT = 21
@@ -209,11 +218,11 @@ class Setting(IntEnum):
     """1/10,000 of ``qty_lots``' level (1 to 3), 0: off; ``price_ticks``: ns of its halt."""
 
     LEDGER_TIER = 80
-    """What the ledger goes by (docs/ledger.md), as those up to LEDGER_QUOTE: the core only sees
-    that the values can be.  ``qty_lots``: fee schedule (0 to 255) x 16 + tier (0 to 7);
-    ``price_ticks``: the 30-day volume from which it counts; ``aux``: maker's (low i32) and taker's
-    (high i32) fee, 1/1,000,000 of the amount, up to all of it; negative: paid to the
-    participant."""
+    """What the ledger goes by (docs/ledger.md), as those up to LEDGER_QUOTE: the core sees that the
+    values can be, and where there are wallets collects fees by them.
+    ``qty_lots``: fee schedule (0 to 255) x 16 + tier (0 to 7); ``price_ticks``: the 30-day volume
+    from which it counts; ``aux``: maker's (low i32) and taker's (high i32) fee, 1/1,000,000 of the
+    amount, up to all of it; negative: paid to the participant."""
     LEDGER_MINIMUM = 81
     """Least fee of a fill, money; ``qty_lots``: fee schedule."""
     LEDGER_FEES = 82
@@ -224,6 +233,9 @@ class Setting(IntEnum):
     LEDGER_QUOTE = 84
     """I: quoted in the money whose 8 characters ``price_ticks`` has; ``aux``: decimals of ticks
     times lots times multiplier, which must be the money's."""
+    LEDGER_COLLECT = 85
+    """What buyers in spot instruments pay by the fee schedule ``qty_lots``: 1 the quote asset, 0
+    what they receive.  Sellers are paid the quote asset and pay in it."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

@@ -5,6 +5,7 @@
     symbols  instrument by symbol: open addressing, 2 words an entry
     rows     a participant each, a group each, an instrument each
     cells    a participant's in an instrument: position, open orders' totals, limits
+    wallets  of a venue with spot instruments: assets, fees, balances (``spot_layout.py``)
     orders   every open order by (instrument, order id): open addressing, 4 words an entry
 
 Totals are kept: what a command needs to know lies in one participant's row, one group's, one
@@ -63,6 +64,7 @@ class RiskState(Layout, size_bytes=384):
     rebalances: int = i64("rebalance points so far; negative while cores allocate at the next one")
     owned: int = i64("in a partition's own header: 1: this core decides about the partition")
     requests_at: int = i64("offset of the block of ``requests``, 0: there is none")
+    wallets_at: int = i64("offset of the block of ``spot_layout``, 0: there is none")
 
 
 HEADER_BYTES = RiskState.size_bytes
@@ -100,6 +102,7 @@ REBALANCE_DUE = RiskState.offset("rebalance_due")
 REBALANCES = RiskState.offset("rebalances")
 OWNED = RiskState.offset("owned")
 REQUESTS_AT = RiskState.offset("requests_at")
+WALLETS_AT = RiskState.offset("wallets_at")
 
 PART_IDS = VENUE_ORDER_IDS
 
@@ -136,6 +139,8 @@ class RiskParticipant(Layout, size_bytes=256):
     kills: int = i64("how often it was killed")
     killed_seq: int = i64("command that killed it last")
     called_seq: int = i64("command that took it under its maintenance margin")
+    fee_schedule: int = i64("its fee schedule in spot instruments, its number + 1; 0: none")
+    fee_volume: int = i64("volume by which it is in a schedule's tier")
 
 
 PARTICIPANT_BYTES = RiskParticipant.size_bytes
@@ -165,6 +170,8 @@ MAINTENANCE_BPS = RiskParticipant.offset("maintenance_bps")
 KILLS = RiskParticipant.offset("kills")
 KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
+FEE_SCHEDULE = RiskParticipant.offset("fee_schedule")
+FEE_VOLUME = RiskParticipant.offset("fee_volume")
 
 KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1,
@@ -204,7 +211,7 @@ class RiskInstrument(Layout, size_bytes=192):
     multiplier: int = i64("money a lot and tick")
     fee: int = i64("money a lot traded")
     margin: int = i64("initial margin a lot")
-    leveraged: int = i64("1: positions are margined, not paid in full")
+    leveraged: int = i64("0: paid in full; 1: positions are margined; SPOT: paid from wallets")
     weight: int = i64("weight in the index of the market-wide breaker")
     distance_bps: int = i64("how far a limit price may be from the reference")
     adv: int = i64("average daily volume, lots")
@@ -221,6 +228,7 @@ class RiskInstrument(Layout, size_bytes=192):
     market_rests: int = i64(
         "RESTS_BY_OPTION, RESTS_IN_CALL: a DAY market order may stay open; 0: it never does"
     )
+    spot_at: int = i64("offset of its ``SpotRules``, 0: it is not spot")
 
 
 INSTRUMENT_BYTES = RiskInstrument.size_bytes
@@ -244,7 +252,12 @@ PRICE_LIMITED = RiskInstrument.offset("price_limited")
 PARTITION = RiskInstrument.offset("partition")
 MARKET_RESTS = RiskInstrument.offset("market_rests")
 
+SPOT_AT = RiskInstrument.offset("spot_at")
+
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
+SPOT = 2
+"""LEVERAGED of an instrument that is paid from wallets: it has no positions, no lot fee, no margin.
+"""
 
 
 class RiskCell(Layout, size_bytes=128):
@@ -254,7 +267,9 @@ class RiskCell(Layout, size_bytes=128):
     buy_lots: int = i64("lots of open buy orders")
     sell_lots: int = i64("lots of open sell orders")
     cost: int = i64("what its open orders could pay at their worst prices")
-    mark: int = i64("price that ``profit`` values the position at")
+    mark: int = i64(
+        "price that ``profit`` values the position at; of a spot instrument its fee terms"
+    )
     flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG")
     last_buy_price: int = i64("of the last buy order accepted, for duplicates: price,")
     last_buy_qty: int = i64("lots")

@@ -13,6 +13,7 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.protection_rules import has_bands, set_protection
 from openoutcry.risk.requests import apply_request
 from openoutcry.risk.speed_bump import SpeedBump, set_bump
+from openoutcry.risk.spot import block_of, follow_fees, move, names_asset, set_credit, set_volume
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
@@ -39,7 +40,11 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
     if constants.SET_REQUEST <= setting <= constants.SET_REQUEST_DONE:
         return apply_request(state, order, setting)
     if setting >= constants.SET_LEDGER_TIER:
-        return is_for_ledger(order, instrument, setting, who, value, second)
+        if not is_for_ledger(order, instrument, setting, who, value, second):
+            return False
+        if block_of(state) == 0:
+            return True
+        return follow_fees(state, order, instrument, setting, who, value)
     if setting >= constants.SET_LULD:
         return set_protection(state, instrument, setting, who, value, second)
     if setting == constants.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
@@ -58,7 +63,7 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
             return bump != 0
         return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
     if constants.SET_FEE <= setting <= constants.SET_MARK:
-        if instrument < 0:
+        if instrument < 0 or (setting <= constants.SET_MARGIN and is_spot(state, instrument)):
             return False
         return set_instrument(state, instrument, setting, value, second, order + SEQ)
     if constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME:
@@ -70,6 +75,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
     if constants.SET_POSITION_LONG <= setting <= constants.SET_SHORT_SALE:
         if instrument < 0:
             return False
+        if setting == constants.SET_SHORT_SALE and is_spot(state, instrument):
+            return False
         return set_cell(totals.cell_of(state, who, instrument), setting, value)
     if setting == constants.SET_POSITION:
         return instrument >= 0 and set_position(state, who, instrument, value, second, order + SEQ)
@@ -77,6 +84,12 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return instrument >= 0 and set_part(state, who, instrument, value, second)
     if setting == constants.SET_MAINTENANCE and who == 0:
         return False
+    if setting == constants.SET_ASSET_CREDIT:
+        return set_credit(state, order, who, value)
+    if setting == constants.SET_FEE_VOLUME:
+        return set_volume(state, who, value)
+    if setting == constants.SET_DEPOSIT and names_asset(order) != 0 and block_of(state) != 0:
+        return move(state, order, who, value)
     if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
         if not set_participant(state, row, setting, value, second, order + SEQ):
@@ -84,6 +97,12 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         judge_margin(row, order + SEQ)
         return True
     return False
+
+
+@kernel
+def is_spot(state: RiskState, instrument: int) -> bool:
+    """It has no lot fee, no margin and no positions."""
+    return totals.instrument_row(state, instrument).spot_at != 0
 
 
 @kernel
@@ -105,6 +124,8 @@ def is_for_ledger(
         return named != (second != 0) and not has_instrument and 0 <= value <= 18
     if setting == constants.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
+    if setting == constants.SET_LEDGER_COLLECT:
+        return 0 <= who < 256 and 0 <= value <= 1
     return False
 
 
@@ -178,7 +199,7 @@ def set_position(
     cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
     row = totals.participant_row(state, who)
     open_lots = cell.buy_lots | cell.sell_lots
-    if cell.position != 0 or open_lots != 0:
+    if cell.position != 0 or open_lots != 0 or rules.spot_at != 0:
         return False
     if not is_amount(max(value, -value)) or not is_amount(max(price, -price)):
         return False
@@ -396,7 +417,7 @@ def recompute_sums(
 def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
     rules = totals.instrument_row(state, instrument)
     price = rules.last
-    if price != NO_LIMIT:
+    if price != NO_LIMIT and rules.spot_at == 0:
         for participant in range(state.participants):
             row = totals.participant_row(state, participant)
             cell = totals.cell_of(state, participant, instrument)

@@ -38,8 +38,8 @@ def partition_numbers(instruments: npt.NDArray[Any], partitions: int) -> npt.NDA
 def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Region:
     """A new state, as ``make_region`` made it, in that many partitions; of one, itself.
 
-    Raises :class:`RiskError` for what cannot be divided: market protection, a speed bump,
-    leveraged instruments.
+    Raises :class:`RiskError` for what cannot be divided: spot accounting, market
+    protection, a speed bump, leveraged instruments.
     """
     numbers = partition_numbers(instruments, partitions)
     if partitions == 1:
@@ -47,6 +47,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     view = View(region)
     entries = 1 << (-(-len(view.orders) // partitions) - 1).bit_length()
     reasons = {
+        "spot accounting": view.wallets is not None,
         "market protection": view.protection is not None,
         "a speed bump": view.bump is not None,
         "a leveraged instrument": bool(view.instruments[:, lay.LEVERAGED // 8].any()),

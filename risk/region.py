@@ -1,7 +1,7 @@
 """The risk state as a block of bytes: made, set up, looked at, hashed."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import requests as operator_requests
-from openoutcry.risk import speed_bump
+from openoutcry.risk import speed_bump, spot_layout
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
@@ -43,6 +43,8 @@ def make_region(
     protection: bool = False,
     delayed: int = 0,
     requests: int = 0,
+    assets: Sequence[tuple[str, int]] = (),
+    spot: Mapping[int, Sequence[int]] | None = None,
 ) -> Region:
     """A state in which nobody has limits, for participants 0 to ``participants - 1``.
 
@@ -50,9 +52,11 @@ def make_region(
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
     ``protection``: with room for the market's (``protection_layout.py``).  ``delayed``: with a
     speed bump at which so many commands may wait.  ``requests``: how many of operators are
-    remembered.
+    remembered.  ``spot``: of each instrument (by index) that is paid from wallets the numbers of
+    its base and its quote asset in ``assets`` (name, decimals), and the units of the base asset a
+    lot; its multiplier is the units of the quote asset a tick and lot.
     """
-    count = len(instruments)
+    count, spot = len(instruments), spot or {}
     given = [1] * count if multipliers is None else list(multipliers)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
         raise RiskError(f"{participants} participants in {groups} groups: each is 1 to 65,536")
@@ -65,8 +69,11 @@ def make_region(
         lay.GROUP_AT: groups * lay.GROUP_BYTES,
         lay.INSTRUMENT_AT: count * lay.INSTRUMENT_BYTES,
         lay.CELL_AT: participants * count * lay.CELL_BYTES,
-        lay.ORDER_AT: orders * lay.ORDER_BYTES,
     }
+    if spot:
+        _check_spot(participants, count, assets, spot)
+        sizes[lay.WALLETS_AT] = spot_layout.block_bytes(participants, count, len(assets))
+    sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
     if delayed:
@@ -94,6 +101,18 @@ def make_region(
     if requests:
         operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
     view = View(words.view(np.uint8))
+    _no_limits(view)
+    for index, row in enumerate(instruments):
+        _instrument(view.instruments[index], row, given[index], index in set(leveraged))
+        if index in spot and int(row["min_price_ticks"]) < 1:
+            raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
+    if spot:
+        _enter_wallets(view, participants, assets, spot)
+    return view.region
+
+
+def _no_limits(view: "View") -> None:
+    """Of no participant, no group and no cell."""
     for column in (
         lay.CREDIT,
         lay.OPEN_LIMIT,
@@ -107,9 +126,71 @@ def make_region(
     view.participants[:, lay.RATE_BURST // 8] = 1
     view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = NO_LIMIT
     view.cells[:, :, lay.LONG_LIMIT // 8 : lay.MAX_VALUE // 8 + 1] = NO_LIMIT
-    for index, row in enumerate(instruments):
-        _instrument(view.instruments[index], row, given[index], index in set(leveraged))
-    return view.region
+
+
+def _check_spot(
+    participants: int,
+    instruments: int,
+    assets: Sequence[tuple[str, int]],
+    spot: Mapping[int, Sequence[int]],
+) -> None:
+    if not 1 <= len(assets) <= spot_layout.MAX_ASSETS:
+        raise RiskError(f"{len(assets)} assets: there may be 1 to {spot_layout.MAX_ASSETS}")
+    if participants * len(assets) > MAX_CELLS:
+        raise RiskError(f"{participants} participants x {len(assets)} assets are too many wallets")
+    if len({name for name, _ in assets}) < len(assets):
+        raise RiskError("two assets have one name")
+    for index, (base, quote, lot_units) in spot.items():
+        known = 0 <= index < instruments and base != quote
+        if not known or not (0 <= base < len(assets) and 0 <= quote < len(assets)):
+            raise RiskError(f"instrument {index} is paid from two of the {len(assets)} assets")
+        if not 1 <= lot_units <= LARGEST:
+            raise RiskError(f"instrument {index}: a lot of {lot_units} units is not 1 to 2**62")
+
+
+def _enter_wallets(
+    view: "View",
+    participants: int,
+    assets: Sequence[tuple[str, int]],
+    spot: Mapping[int, Sequence[int]],
+) -> None:
+    """The wallets' block at byte ``at``, all wallets empty, and what leads there."""
+    words: npt.NDArray[np.int64] = view.region.view(np.int64)
+    count, at = len(view.instruments), view.word(lay.WALLETS_AT)
+    asset_at = at + spot_layout.BLOCK_BYTES
+    rules_at = asset_at + len(assets) * spot_layout.ASSET_BYTES
+    schedule_at = rules_at + count * spot_layout.RULES_BYTES
+    wallet_at = schedule_at + spot_layout.SCHEDULES * spot_layout.SCHEDULE_BYTES
+    step = spot_layout.wallet_step(len(assets))
+    words[at // 8 :][:6] = len(assets), asset_at, rules_at, schedule_at, wallet_at, step
+    for number, (name, decimals) in enumerate(assets):
+        key = int(np.array([name.encode()], "S8").view(np.int64)[0])
+        first = (asset_at + number * spot_layout.ASSET_BYTES) // 8
+        words[first : first + 2] = key, decimals
+    schedules = words[schedule_at // 8 : wallet_at // 8].reshape(spot_layout.SCHEDULES, -1)
+    first = spot_layout.TIERS_AT // 8
+    schedules[:, first : first + 3 * spot_layout.TIERS : 3] = spot_layout.UNUSED_TIER
+    for index in range(count):
+        row = view.instruments[index]
+        if index not in spot:
+            continue
+        symbol = f"instrument {index}"
+        if row[lay.LEVERAGED // 8] or not row[lay.PRICE_LIMITED // 8]:
+            raise RiskError(f"{symbol}: spot has price limits and no leverage")
+        row[lay.LEVERAGED // 8], row[lay.SPOT_AT // 8] = (
+            lay.SPOT,
+            rules_at + index * spot_layout.RULES_BYTES,
+        )
+        rules = words[(rules_at + index * spot_layout.RULES_BYTES) // 8 :]
+        base, quote, lot_units = spot[index]
+        rules[:6] = (
+            lot_units,
+            step,
+            wallet_at + quote * spot_layout.WALLET_BYTES,
+            wallet_at + base * spot_layout.WALLET_BYTES,
+            asset_at + quote * spot_layout.ASSET_BYTES,
+            asset_at + base * spot_layout.ASSET_BYTES,
+        )
 
 
 def _laid_out(sizes: dict[int, int]) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
@@ -180,6 +261,44 @@ def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leverag
         row[word // 8] = value
 
 
+class Wallets:
+    """The wallets' block of a risk state, as arrays over its bytes."""
+
+    def __init__(self, words: npt.NDArray[np.int64], at: int, rows: int, columns: int) -> None:
+        count = int(words[at // 8])
+        self.words = words[at // 8 :][: spot_layout.block_bytes(rows, columns, count) // 8]
+
+        def table(first: int, length: int, size: int) -> npt.NDArray[np.int64]:
+            start = (int(self.words[first // 8]) - at) // 8
+            return self.words[start : start + length * size // 8].reshape(length, size // 8)
+
+        block = spot_layout.SpotBlock
+        self.assets = table(block.offset("asset_at"), count, spot_layout.ASSET_BYTES)
+        self.rules = table(block.offset("rules_at"), columns, spot_layout.RULES_BYTES)
+        wallets = table(block.offset("wallet_at"), rows * count, spot_layout.WALLET_BYTES)
+        self.rows = wallets.reshape(rows, count, spot_layout.WALLET_BYTES // 8)
+        """By participant and asset: available, reserved, credit."""
+        keys = self.assets[:, 0].copy().view("S8").tolist()
+        self.names = [key.decode("ascii", "replace") for key in keys]
+
+    def balance(self, participant: int, asset: str) -> tuple[int, int, int]:
+        """Available, reserved and credit."""
+        available, reserved, credit, _ = self.rows[participant, self.names.index(asset)].tolist()
+        return available, reserved, credit
+
+    def fees(self, asset: str) -> int:
+        """The venue's fee account."""
+        at = spot_layout.SpotAsset.offset("fees") // 8
+        return int(self.assets[self.names.index(asset), at])
+
+    def total(self, asset: str) -> tuple[int, int]:
+        """What all wallets and the venue's fees come to, and what came in and did not go out."""
+        number = self.names.index(asset)
+        wallets = sum(self.rows[:, number, 0].tolist()) + sum(self.rows[:, number, 1].tolist())
+        net = int(self.assets[number, spot_layout.SpotAsset.offset("net") // 8])
+        return wallets + self.fees(asset), net
+
+
 class View:
     """The tables of a risk state, as arrays over its own bytes."""
 
@@ -203,6 +322,9 @@ class View:
         self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
         at = self.word(lay.PROTECTION_AT)
         self.protection = ProtectionView(words, at, columns) if at else None
+        at = self.word(lay.WALLETS_AT)
+        self.wallets = Wallets(words, at, rows, columns) if at else None
+        """Of a state with spot instruments."""
         at = self.word(lay.BUMP_AT)
         self.bump = words[at // 8 :] if at else None
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
@@ -281,6 +403,8 @@ class View:
         if self.protection is not None:
             for table in (self.protection.header, self.protection.quotes, self.protection.rows):
                 digest.update(table.tobytes())
+        if self.wallets is not None:
+            digest.update(self.wallets.words.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
         if self.requests is not None:

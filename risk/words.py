@@ -28,6 +28,8 @@ def refusal_text(bits: int, limit: int, stands: int, requested: int) -> str:
     others'."""
     first, *others = failed(bits)
     text = first.name
-    if first not in FIGURELESS:
+    if first is RiskBit.BALANCE:
+        text += f": asset {stands} has {limit} available, {requested} needed"
+    elif first not in FIGURELESS:
         text += f": limit {limit}, stands {stands}, asked {requested}"
     return text + "".join(f"; {bit.name}" for bit in others)

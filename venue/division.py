@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from openoutcry.venue.spot_tables import is_spot
 from openoutcry.venue.table import Tables
 
 NEEDS_ONE_PARTITION = {
@@ -36,6 +37,11 @@ def check_division(tables: Tables, venue: dict[str, Any]) -> None:
         if venue[name]:
             tables.wrong(("venue", name), f"a speed bump needs one partition, not {partitions}")
     for index, row in _rows(tables, "instrument"):
+        if is_spot(row):
+            tables.wrong(
+                ("instrument", index, "settlement"),
+                f"spot accounting needs one partition, not {partitions}",
+            )
         if row.get("leveraged") is True:
             tables.wrong(
                 ("instrument", index, "leveraged"),

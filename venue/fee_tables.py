@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
+from openoutcry.risk.spot_layout import MAX_ASSETS as MAX_SPOT_ASSETS
 from openoutcry.venue import table as venue_table
+from openoutcry.venue.spot_tables import SpotTerms, has_spot, is_spot, read_spot, spot_keys
 from openoutcry.venue.table import Key, Tables
 
 MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
@@ -21,6 +23,8 @@ UNUSED_FROM = 2**63 - 1
 """A tier that begins here is none."""
 NONE = "none"
 """Not a schedule's name: what is less special counts."""
+RECEIVED, QUOTE = "received", "quote"
+"""What a buyer in a spot instrument pays its fee in: what it receives, or the quote asset."""
 Tier = tuple[int, int, int]
 """From which 30-day volume, maker's and taker's millionths."""
 
@@ -37,6 +41,10 @@ class MoneySpec:
     """By name, in the order of their numbers: least fee of a fill, tiers."""
     payers: dict[tuple[int, str], str] = field(default_factory=dict)
     """The schedule of (participant or -1, instrument or nothing)."""
+    spot: dict[str, SpotTerms] = field(default_factory=dict, repr=False)
+    """Of each spot instrument its assets and units: the journal's."""
+    collected: dict[str, str] = field(default_factory=dict, repr=False)
+    """Of each schedule, in a venue with spot instruments, what buyers pay by it."""
 
     def __bool__(self) -> bool:
         return bool(self.assets or self.schedules)
@@ -69,6 +77,11 @@ class MoneySpec:
             unused = [(UNUSED_FROM, 0, 0)] * (MAX_TIERS - len(tiers))
             records += [tier(number, index, terms) for index, terms in enumerate((*tiers, *unused))]
             records.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
+        names = list(self.schedules)
+        records += [
+            setting(Setting.LEDGER_COLLECT, int(what == QUOTE), names.index(name))
+            for name, what in self.collected.items()
+        ]
         records += [
             setting(Setting.LEDGER_FEES, self.number(name), who, symbol.encode())
             for (who, symbol), name in self.payers.items()
@@ -146,6 +159,7 @@ SCHEDULE = {
     "maker_bps": Key(millionths),
     "taker_bps": Key(millionths),
     "minimum": Key(venue_table.integer(0, LARGEST), None),
+    "collect": Key(venue_table.one_of({what: what for what in (RECEIVED, QUOTE)}), None),
 }
 PAYER = {
     "schedule": Key(venue_table.text(32)),
@@ -156,6 +170,7 @@ PAYER = {
 INSTRUMENT_MONEY_KEYS = {
     "asset": Key(asset_name, None),
     "amount_decimals": Key(venue_table.integer(0, MAX_DECIMALS), None),
+    **spot_keys(asset_name),
 }
 """Keys of ``[[instrument]]``."""
 
@@ -166,8 +181,9 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
     rows = tables.rows("asset", ASSET)
     names = [((*path, "name"), row["name"]) for path, row in rows]
     tables.distinct(names, "asset")
-    if len(rows) > MAX_ASSETS:
-        tables.wrong(("asset",), f"there may be {MAX_ASSETS}, not {len(rows)}")
+    most = MAX_SPOT_ASSETS if has_spot(tables) else MAX_ASSETS
+    if len(rows) > most:
+        tables.wrong(("asset",), f"there may be {most}, not {len(rows)}")
     for path, name in names:
         if name in symbols:
             tables.wrong(path, f"{name!r} is an instrument's symbol as well")
@@ -176,16 +192,37 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
         if row["name"] is not None:
             assets.setdefault(row["name"], row["decimals"])
     schedules = _schedules(tables)
-    return MoneySpec(
-        assets, _quotes(tables, assets), schedules, _payers(tables, schedules, numbers, symbols)
-    )
+    spot, collected = read_spot(tables, assets), _collected(tables)
+    payers = _payers(tables, schedules, numbers, symbols)
+    return MoneySpec(assets, _quotes(tables, assets), schedules, payers, spot, collected)
+
+
+def _collected(tables: Tables) -> dict[str, str]:
+    """What buyers pay by each schedule; nothing where there are no spot instruments."""
+    spot, collected = has_spot(tables), dict[str, str]()
+    for table, row in tables.given_rows("fee_schedule"):
+        name, what = row.get("name"), row.get("collect")
+        if what is not None and not spot:
+            tables.wrong((*table, "collect"), "the venue has no spot instrument")
+        if spot and row.get("minimum"):
+            tables.wrong(
+                (*table, "minimum"), "a venue with spot instruments collects no minimum fee"
+            )
+        if not spot or not isinstance(name, str):
+            continue
+        if what is not None and collected.get(name, what) != what and name in collected:
+            tables.wrong((*table, "collect"), f"a schedule has one: {name!r} has two")
+        if what in (RECEIVED, QUOTE):
+            collected[name] = what
+    names = [row.get("name") for _, row in tables.given_rows("fee_schedule")] if spot else []
+    return {name: collected.get(name, RECEIVED) for name in names if isinstance(name, str)}
 
 
 def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
     """The asset of each instrument; mistakes of the rows' own values are noted elsewhere."""
     quotes = {}
     for table, row in tables.given_rows("instrument"):
-        if not (assets or "asset" in row):
+        if not (assets or "asset" in row) or is_spot(row):
             continue
         path = (*table, "asset")
         symbol, name = row.get("symbol"), row.get("asset", next(iter(assets), ""))

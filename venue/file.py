@@ -33,6 +33,7 @@ from openoutcry.venue.feed_table import read_feed
 from openoutcry.venue.limits import risk_rows
 from openoutcry.venue.lines import key_lines
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
+from openoutcry.venue.spot_tables import has_spot
 from openoutcry.venue.table import Key, Mistake, Tables
 from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.errors import OutcryError
@@ -355,6 +356,13 @@ def _check_cells(tables: Tables, participants: list[Participant], instruments: i
             ("participant",),
             f"numbers up to {rows:,} with {instruments} instruments are more than {MAX_CELLS:,} "
             "positions: number participants from 1 on",
+        )
+    assets = len(tables.given_rows("asset")) if has_spot(tables) else 0
+    if rows * assets > MAX_CELLS:
+        tables.wrong(
+            ("participant",),
+            f"numbers up to {rows:,} with {assets} assets are more than {MAX_CELLS:,} wallets: "
+            "number participants from 1 on",
         )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.replay.risk_hooks import wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
-from openoutcry.risk.region import View, make_region, setting
+from openoutcry.risk.region import View, Wallets, make_region, setting
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.fee_tables import deposit, word
 from openoutcry.venue.protection_tables import unprotected
 from openoutcry.venue.risk_tables import (
     OF_CELLS,
@@ -50,6 +52,7 @@ def hook_settings(
     optional: dict[str, Any] = {"protection": True} if spec.protection else {}
     optional |= {"delayed": delayed} if delayed else {}
     optional |= {"partitions": partitions} if partitions > 1 else {}
+    optional |= spot_settings(spec)
     return {
         "name": "risk",
         "participants": min(risk_rows(numbers), 1 << 16),
@@ -59,6 +62,21 @@ def hook_settings(
         "multipliers": list(spec.multipliers),
         "leveraged": list(spec.leveraged),
     } | optional
+
+
+def spot_settings(spec: RiskSpec) -> dict[str, Any]:
+    """Assets and spot instruments, as ``risk_hooks.wallets_of`` reads them; nothing without."""
+    money = spec.money
+    if not money.spot:
+        return {}
+    names = list(money.assets)
+    spot = [
+        [index, names.index(one.base), names.index(one.quote), one.lot_units]
+        for index, symbol in enumerate(spec.symbols)
+        for one in [money.spot.get(symbol)]
+        if one is not None
+    ]
+    return {"assets": [[name, money.assets[name]] for name in names], "spot": spot}
 
 
 def check_structure(
@@ -93,6 +111,11 @@ def check_structure(
         raise LimitsError(
             "the journal began without market protection: [[protection]] and [breaker] need a new "
             "journal"
+        )
+    if wallets_of(hooks) != wallets_of(spot_settings(spec)):
+        raise LimitsError(
+            "assets and spot instruments (base, quote, lot_units) are the journal's: others need a "
+            "new journal"
         )
     for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
@@ -197,6 +220,10 @@ class FileLimits:
         """Of a journal that is new: nothing has been traded, so what is there was set from here."""
         records = []
         for (what, who, symbol), (value, second) in self.spec.opening.items():
+            if what is Setting.DEPOSIT and symbol and self.view.wallets is not None:
+                if self.view.wallets.balance(who, symbol)[:2] == (0, 0):
+                    records.append(deposit(who, value, symbol, 0, 0))
+                continue
             index = self.symbols.index(symbol) if symbol else -1
             if setting_in_force(self.view, what, who, index)[0] == 0:
                 records.append(setting(what, value, who, symbol.encode(), second))
@@ -213,7 +240,19 @@ class FileLimits:
                 for symbol in self.symbols:
                     value = wanted.get((limit.setting, number, symbol), (limit.default, 0))
                     records += self._unless_it_stands(limit.setting, value, number, symbol)
+            if self.view.wallets is not None:
+                records += self._credits(number, self.view.wallets)
         return records
+
+    def _credits(self, number: int, wallets: Wallets) -> list[npt.NDArray[Any]]:
+        """Of a participant in each asset."""
+        place = Setting.ASSET_CREDIT, number
+        wanted = {name: self.spec.wanted.get((*place, name), (0, 0))[0] for name in wallets.names}
+        return [
+            setting(Setting.ASSET_CREDIT, credit, number, second=word(name))
+            for name, credit in wanted.items()
+            if wallets.balance(number, name)[2] != credit
+        ]
 
 
 def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
@@ -229,5 +268,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             protection=bool(hooks.get("protection", False)),
             delayed=int(hooks.get("delayed", 0)),
             requests=int(hooks.get("requests", 0)),
+            **wallets_of(hooks),
         )
     )

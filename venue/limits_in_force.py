@@ -7,7 +7,7 @@ from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.joined import view_of
-from openoutcry.risk.region import View
+from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
@@ -31,6 +31,7 @@ KILLED_BY = {
     lay.KILLED_BY_MARGIN: "its maintenance margin",
 }
 POSITION = {"position": Limit(Setting.POSITION, int, 0)}
+WALLET = ("available", "reserved", "credit")
 HALTED = {"halted": Limit(Setting.HALT, int, 0)}
 
 
@@ -67,11 +68,16 @@ def limits_in_force(
                 "killed": Limit(Setting.GROUP_KILL, int, 0),
             }
             rows += _rows(view, both, f"group {name}", row, -1)
+    if whole_venue and view.wallets is not None:
+        fees = {name: view.wallets.fees(name) for name in view.wallets.names}
+        rows += [{"of": f"venue {n}", "what": "fees", "value": f} for n, f in fees.items() if f]
     for who in numbers:
         if participant not in (None, who):
             continue
         if instrument is None:
             of = f"participant {who}"
+            if view.wallets is not None:
+                rows += _wallet_rows(view.wallets, who)
             rows += _rows(view, OF_PARTICIPANTS | OTHERS, of, who, -1)
             why = [text for flag, text in KILLED_BY.items() if view.of(who, lay.FLAGS) & flag]
             rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
@@ -85,6 +91,16 @@ def limits_in_force(
                 of = f"participant {who} {symbol}"
                 rows += _rows(view, OF_CELLS | POSITION, of, who, index)
     return rows
+
+
+def _wallet_rows(wallets: Wallets, who: int) -> list[dict[str, Any]]:
+    """What a participant has of each asset, where it has or owes some."""
+    return [
+        {"of": f"participant {who} {name}", "what": what, "value": value}
+        for name in wallets.names
+        for what, value in zip(WALLET, wallets.balance(who, name), strict=True)
+        if any(wallets.balance(who, name)) and (value or what == "available")
+    ]
 
 
 def _rows(

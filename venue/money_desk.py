@@ -23,10 +23,12 @@ from openoutcry.venue.fee_tables import (
     tier,
 )
 from openoutcry.venue.table import integer
+from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
 
 PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
 """Where a deposit comes from, or a withdrawal goes: DEPOSIT's second value."""
-MONEY_REQUESTS = ("fee-tier", "fee-minimum", "fee-payer", "asset", "quote", "deposit")
+OWN_REQUESTS = ("fee-tier", "fee-minimum", "fee-payer", "asset", "quote", "deposit")
+MONEY_REQUESTS = (*OWN_REQUESTS, *WALLET_REQUESTS)
 Request = dict[str, Any]
 
 
@@ -37,6 +39,7 @@ class MoneyDesk:
         self.spec, self.symbols, self.view = spec, symbols, view
         self.assets = dict(spec.assets)
         """With those that were declared since the venue opened."""
+        self.of_wallets = WalletDesk(spec, view)
         self.leaving: dict[object, tuple[int, int]] = {}
         """Participant and amount of what goes out and is on its way to the core."""
 
@@ -45,9 +48,11 @@ class MoneyDesk:
 
         Raises :class:`DeskError` naming what cannot be.
         """
+        if request["do"] in WALLET_REQUESTS:
+            return self.of_wallets.work_of(request, who, operator)
         does = (self._tier, self._minimum, self._payer, self._asset, self._quote, self._deposit)
         try:
-            return does[MONEY_REQUESTS.index(request["do"])](request, who, operator)
+            return does[OWN_REQUESTS.index(request["do"])](request, who, operator)
         except ValueError as error:
             raise DeskError(str(error)) from None
 
@@ -68,6 +73,8 @@ class MoneyDesk:
     def _minimum(self, request: Request, who: int, operator: int) -> Work:
         name = str(request.get("schedule"))
         least = _named("minimum", integer(0, LARGEST), request.get("minimum"))
+        if least and self.view.wallets is not None:
+            raise DeskError("a venue with spot instruments collects no minimum fee")
         record = setting(Setting.LEDGER_MINIMUM, least, self._schedule(name), operator=operator)
         return Work(record, [f"fee schedule {name}: the least fee of a fill is {least}"])
 
@@ -91,6 +98,8 @@ class MoneyDesk:
             raise DeskError(
                 f"scale mismatch: {name} has {self.assets[name]} decimals, not {decimals}"
             )
+        if self.view.wallets is not None and name not in self.assets:
+            raise DeskError("the assets of a venue with spot instruments are the journal's")
         record = asset(name, decimals, operator)
         self.assets[name] = decimals
         return Work(record, [f"{name} is an asset with {decimals} decimals"])
@@ -98,6 +107,8 @@ class MoneyDesk:
     def _quote(self, request: Request, who: int, operator: int) -> Work:
         symbol = str(request.get("instrument") or "")
         self._instrument(symbol)
+        if symbol in self.spec.spot:
+            raise DeskError(f"{symbol} is a spot instrument: its quote asset is the journal's")
         name = self._known(request.get("asset"))
         decimals = _named("decimals", integer(0, MAX_DECIMALS), request.get("decimals"))
         if decimals != self.assets[name]:
@@ -116,6 +127,11 @@ class MoneyDesk:
             raise DeskError(f"there is no purpose {purpose!r}; there are {', '.join(PURPOSES)}")
         requested = request.get("asset")
         name = self._known(requested) if requested else ""
+        if self.view.wallets is not None:
+            if name:
+                return self.of_wallets.deposit(who, amount, name, purpose, operator)
+            if len(self.spec.spot) == len(self.symbols):
+                raise DeskError(f"which asset? There are: {', '.join(self.assets)}")
         before = self.view.of(who, lay.BALANCE)
         leaving = sum(out for whose, out in self.leaving.values() if whose == who)
         free = before - self.view.of(who, lay.RESERVED) - leaving

@@ -15,6 +15,7 @@ from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec
 
 FIRST = int(min(LEDGER_SETTINGS))
+OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
 
 
 def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     rows = []
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
-        named = np.isin(types, (Setting.DEPOSIT, *CORPORATE_SETTINGS)) | (types >= FIRST)
+        named = np.isin(types, (*OURS, *CORPORATE_SETTINGS)) | (types >= FIRST)
         ours = (orders["kind"] == RISK_KIND) & named
         for command in orders[ours]:
             what = _text(command, list(spec.money.schedules))
@@ -64,6 +65,13 @@ def _text(command: Any, names: list[str]) -> str:
         money = f" {name}" if name else ""
         purpose = purposes.get(second, "suspense")
         return f"participant {who} {verb} {abs(value)}{money} {to} {purpose}"
+    if what is Setting.ASSET_CREDIT:
+        return f"participant {who} may owe {value} {name}"
+    if what is Setting.FEE_VOLUME:
+        return f"participant {who} pays by a volume of {value}"
+    if what is Setting.LEDGER_COLLECT:
+        asset = "the quote asset" if value else "what they receive"
+        return f"fee schedule {schedule(who)}: buyers pay in {asset}"
     if what is Setting.LEDGER_TIER:
         if second == UNUSED_FROM:
             return ""

@@ -168,7 +168,7 @@ class Operations:
         if not by:
             return work
         self.operators.check(by, SUPERVISOR)
-        if request["do"] == "deposit":
+        if request["do"] in ("deposit", "asset-credit"):
             return self._by_two(request, ("participant", "amount", "asset", "purpose"), work)
         return work
 

@@ -11,17 +11,20 @@ from hashlib import blake2b
 from typing import Any
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue import table
-from openoutcry.venue.fee_tables import MoneySpec, read_money
+from openoutcry.venue.fee_tables import MoneySpec, asset_name, read_money
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
 from openoutcry.venue.protection_tables import read_protection
+from openoutcry.venue.spot_tables import check_limits, has_spot, is_spot
 from openoutcry.venue.table import Key, Tables
 from openoutcry.wire.errors import OutcryError
 
 SECOND_NS = 1_000_000_000
 Place = tuple[Setting, int, str]
-"""What is set, whose (participant's or group's number), of which instrument."""
+"""What is set, whose (participant's or group's number), of which instrument (or, of a wallet, which
+asset)."""
 Value = tuple[int, int]
 """The value and the second value."""
 
@@ -55,6 +58,8 @@ class RiskSpec:
     """How who is under its maintenance margin is closed out; None: nobody is."""
     money: MoneySpec = field(default_factory=MoneySpec)
     """Assets and fees: what the ledger goes by."""
+    symbols: tuple[str, ...] = ()
+    """The instruments, in their order."""
     time_every_s: int = 1
     """From one TIME of the calendar to the next: between them the core's clock stands."""
 
@@ -70,6 +75,7 @@ class RiskSpec:
             )
         )
         text += repr(self.money) if self.money else ""
+        text += repr((self.money.spot, self.money.collected)) if self.money.spot else ""
         return 1 + int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "little")
 
 
@@ -177,12 +183,15 @@ LIQUIDATION = {
     "part_bps": Key(table.integer(1, 10_000), 2_500),
     "band_bps": Key(table.integer(0, 10_000), 500),
 }
-PLACES = ("participant", "group", "instrument")
+PLACES = ("participant", "group", "instrument", "asset")
+OF_ASSETS = ("credit", "opening_balance")
+"""Keys that a row with an ``asset`` may have."""
 MAX_BURST = 1_000_000_000
 LIMITS = {
     "participant": Key(table.integer(1, 65_535), 0),
     "group": Key(table.text(32), ""),
     "instrument": Key(table.text(8), ""),
+    "asset": Key(asset_name, ""),
     "burst": Key(table.integer(1, MAX_BURST), None),
     "opening_balance": Key(table.integer(-LARGEST, LARGEST), None),
     "opening_position": Key(table.integer(-LARGEST, LARGEST), None),
@@ -202,14 +211,7 @@ def read_risk(
     """``numbers``: each participant's group (or nothing); ``password_hash`` reads one;
     ``time_every_s``: from one TIME to the next."""
     symbols = list(symbols)
-    operators = {
-        "name": Key(table.text(32)),
-        "password": Key(password_hash),
-        "role": Key(table.one_of({role: role for role in ROLES}), SUPERVISOR),
-        "totp": Key(one_time_secret, ""),
-    }
-    operator_rows = tables.rows("operator", operators)
-    tables.distinct([((*path, "name"), row["name"]) for path, row in operator_rows], "name")
+    operators = _operators(tables, password_hash)
     rows = tables.rows("limits", LIMITS)
     for path, row in rows:
         _check(tables, path, row, numbers, symbols)
@@ -232,6 +234,7 @@ def read_risk(
     wanted |= _instruments(tables)
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
+    check_limits(tables)
     liquidation = None
     if "liquidation" in tables.document:
         liquidation = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
@@ -249,20 +252,36 @@ def read_risk(
             for _, row in rows
             if row["group"] and row["group_gross_position"] is not None
         },
-        tuple(_whole(row.get("multiplier", 1)) for row in documents),
+        tuple(
+            _whole(row.get("tick_units" if is_spot(row) else "multiplier", 1)) for row in documents
+        ),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
-        tuple(Operator(**row) for _, row in operator_rows),
+        operators,
         protection=protection is not None,
         cut_off_s=protection[1] if protection else 0,
         liquidation=liquidation,
         money=read_money(tables, numbers, symbols),
+        symbols=tuple(symbols),
         time_every_s=time_every_s,
     )
 
 
+def _operators(tables: Tables, password_hash: Callable[[Any], str]) -> tuple[Operator, ...]:
+    """``password_hash`` reads one."""
+    keys = {
+        "name": Key(table.text(32)),
+        "password": Key(password_hash),
+        "role": Key(table.one_of({role: role for role in ROLES}), SUPERVISOR),
+        "totp": Key(one_time_secret, ""),
+    }
+    operator_rows = tables.rows("operator", keys)
+    tables.distinct([((*path, "name"), row["name"]) for path, row in operator_rows], "name")
+    return tuple(Operator(**row) for _, row in operator_rows)
+
+
 def _shown_place(row: dict[str, Any], name: str) -> tuple[Any, ...]:
     whose = row["participant"] or row["group"] or "everybody"
-    return name, whose, row["instrument"] or "all"
+    return name, whose, row["instrument"] or row["asset"] or "all"
 
 
 def _documents(tables: Tables) -> list[dict[str, Any]]:
@@ -281,6 +300,8 @@ def _check(
     for name in OF_PARTICIPANTS:
         if symbol and row[name] is not None:
             tables.wrong((*path, name), "counts over all instruments: the row names one")
+    if row["asset"]:
+        _check_asset_row(tables, path, row)
     if row["group_gross_position"] is not None and (not group or symbol):
         tables.wrong((*path, "group_gross_position"), "is of a group, over all instruments")
     if row["burst"] is not None and row["orders_per_s"] is None:
@@ -299,6 +320,26 @@ def _check(
             tables.wrong((*path, other), f"is missing beside {name}")
     if all(value is None for name, value in row.items() if name not in PLACES):
         tables.wrong(path, "sets no limit")
+
+
+def _check_asset_row(tables: Tables, path: Any, row: dict[str, Any]) -> None:
+    """A row about wallets: credit in an asset, and what is in one at the beginning."""
+    names = [asset.get("name") for _, asset in tables.given_rows("asset")]
+    if row["asset"] not in names:
+        known = ", ".join(map(str, names)) or "none"
+        tables.wrong((*path, "asset"), f"there is no asset {row['asset']!r}; there are: {known}")
+    if not has_spot(tables):
+        tables.wrong((*path, "asset"), "the venue has no spot instrument, and so no wallets")
+    given = tables.document["limits"][path[1]]
+    for name in set(given) & set(LIMITS) - {*PLACES, *OF_ASSETS}:
+        tables.wrong((*path, name), f"is not of an asset: {' and '.join(OF_ASSETS)} are")
+    if row["instrument"]:
+        tables.wrong((*path, "instrument"), "a wallet is of all instruments with its asset")
+    for name in OF_ASSETS:
+        if row[name] is not None and abs(row[name]) > LARGEST_TOTAL:
+            tables.wrong((*path, name), f"of an asset is 0 to {LARGEST_TOTAL}")
+    if (row["opening_balance"] or 0) < 0:
+        tables.wrong((*path, "opening_balance"), "of a wallet is 0 or more")
 
 
 def _check_maintenance(
@@ -337,6 +378,10 @@ def _limits_of(
         named = row["participant"] in (0, number)
         if not named or (row["group"] and row["group"] != group):
             continue
+        if row["asset"]:
+            if row["credit"] is not None:
+                limits[Setting.ASSET_CREDIT, number, row["asset"]] = row["credit"], 0
+            continue
         for name, one in OF_PARTICIPANTS.items():
             if row[name] is not None:
                 second = 0
@@ -366,7 +411,7 @@ def _instruments(tables: Tables) -> dict[Place, Value]:
 def _opening(row: dict[str, Any]) -> dict[Place, Value]:
     opening: dict[Place, Value] = {}
     if row["opening_balance"]:
-        opening[Setting.DEPOSIT, row["participant"], ""] = row["opening_balance"], 0
+        opening[Setting.DEPOSIT, row["participant"], row["asset"]] = row["opening_balance"], 0
     if row["opening_position"] and row["opening_price"] is not None:
         place = Setting.POSITION, row["participant"], row["instrument"]
         opening[place] = row["opening_position"], row["opening_price"]

@@ -15,7 +15,7 @@ def adjust(risk: "Reference", index: int, is_split: bool, value: int, price: int
     rules, (new, old) = risk.instruments[index], divmod(value, 1 << 32)
     if not 1 <= new <= (MAX_TERM if is_split else 2**31 - 1) or not 1 <= old <= MAX_TERM:
         return False
-    if not 1 <= price <= LARGEST or rules.leveraged or not rules.halted:
+    if not 1 <= price <= LARGEST or rules.leveraged or rules.spot or not rules.halted:
         return False
     if rules.price_limited and not rules.worst[Side.SELL] <= price <= rules.worst[Side.BUY]:
         return False

@@ -87,7 +87,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         is_split, price = what is Setting.SPLIT, int(c["price_ticks"])
         return instrument is not None and adjust(risk, instrument, is_split, value, price)
     if what in LEDGER_SETTINGS:
-        return _for_ledger(c, what, instrument is not None, who, value)
+        if not _for_ledger(c, what, instrument is not None, who, value):
+            return False
+        return risk.wallets is None or risk.wallets.follow_fees(c, what, instrument)
     if what in PROTECTION_SETTINGS:
         second = int(c["price_ticks"])
         return risk.protection is not None and risk.protection.apply(
@@ -96,6 +98,17 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what in INSTRUMENT_SETTINGS and instrument is None:
         return False
     if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
+        return False
+    if what in (Setting.ASSET_CREDIT, Setting.FEE_VOLUME):
+        if risk.wallets is None:
+            return False
+        if what is Setting.FEE_VOLUME:
+            return risk.wallets.set_volume(who, value)
+        return risk.wallets.set_credit(c, who, value)
+    if what is Setting.DEPOSIT and risk.wallets is not None and risk.wallets.names_one(c):
+        return risk.wallets.move(c, who, value)
+    of_positions = (Setting.FEE, Setting.MARGIN, Setting.SHORT_SALE, Setting.POSITION)
+    if what in of_positions and instrument is not None and risk.instruments[instrument].spot:
         return False
     if what in GROUP_SETTINGS and not 0 <= who < len(risk.groups):
         return False
@@ -142,6 +155,8 @@ def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> boo
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (known or not named)
     if what is Setting.LEDGER_ASSET:
         return named != (second != 0) and not known and 0 <= value <= 18
+    if what is Setting.LEDGER_COLLECT:
+        return 0 <= who < 256 and value in (0, 1)
     return known and second != 0 and 0 <= value <= 18
 
 
@@ -287,7 +302,7 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
     elif what == Setting.HALT:
         rules.halted = bool(value)
     elif what == Setting.MARK:
-        if rules.last is not None:
+        if rules.last is not None and not rules.spot:
             for who in range(len(risk.participants)):
                 risk.mark(who, index, rules.last)
                 risk.judge(who)

@@ -5,7 +5,8 @@ without an end; what a participant's in one instrument came to is only remembere
 or a rule, is another.  The kernels are tested against it, word by word.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -41,6 +42,7 @@ from tests.oracles.risk.state import (
     Sums,
     cut,
 )
+from tests.oracles.risk.wallets import PlainWallets
 
 PART_IDS = VENUE_ORDER_IDS
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
@@ -90,6 +92,8 @@ class Reference:
         leveraged: Iterable[int] = (),
         protection: bool = False,
         delayed: int = 0,
+        assets: Sequence[tuple[str, int]] = (),
+        spot: Mapping[int, Sequence[int]] | None = None,
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -133,6 +137,9 @@ class Reference:
         phases = instruments["initial_phase"].tolist()
         self.protection = PlainProtection(self, phases) if protection else None
         self.bump = PlainQueue(delayed, participants, self.index) if delayed else None
+        self.wallets = PlainWallets(self, assets, spot) if spot else None
+        for index in spot or ():
+            self.instruments[index].spot = True
 
     # What the open orders come to
 
@@ -145,7 +152,7 @@ class Reference:
     def cost(self, order: Order) -> int:
         """What it could pay at its worst price."""
         rules = self.instruments[order.instrument]
-        if rules.leveraged:
+        if rules.leveraged or rules.spot:
             return 0
         price = order.price if order.priced else rules.worst[order.side]
         paid = price if order.side == BUY else -price
@@ -280,11 +287,13 @@ class Reference:
             order = Order(number, index, participant, side, qty, price, priced, peg)
             if order_type in BUDGETS:
                 order.budget = max(int(c["aux"]), 0)
+            if rules.spot and self.wallets and participant < len(self.participants):
+                self.wallets.pin(order)
             return order, None
         old = self.orders.get((index, number))
         if old is None or old.participant != participant:
             return None
-        new = Order(number, index, participant, old.side, qty, price, old.priced, old.peg)
+        new = replace(old, leaves=qty, price=price)
         return new, old
 
     def _check(self, c: Any) -> int:
@@ -458,6 +467,10 @@ class Reference:
             if min(would_be, NO_LIMIT) > limit and would_be > is_now
         }
         totals = [would_be for _, _, would_be in changes.values()]
+        if self.instruments[instrument].spot and self.wallets:
+            of_wallet = self.wallets.failed(order, old)
+            totals += [of_wallet.pop(RiskBit.ARITHMETIC, (0, 0, 0))[2]]
+            failed |= of_wallet
         largest = max(buys, sells, cost, *totals)
         if largest > LARGEST:
             failed[RiskBit.ARITHMETIC] = (LARGEST, 0, largest)
@@ -517,6 +530,8 @@ class Reference:
             priced, price = True, 0
         who, side = int(c["participant"]), int(c["side"])
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
+        if self.wallets and self.instruments[key[0]].spot:
+            self.wallets.pin(order)
         self.orders[key] = order
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])
@@ -541,6 +556,9 @@ class Reference:
         if counts:
             rules.last = price
             rules.volume = cut(rules.volume + qty)
+        if rules.spot and self.wallets:
+            self.wallets.filled(order, event)
+            return
         sign = 1 if order.side == BUY else -1
         self.mark(order.participant, order.instrument, price)
         cell.position += sign * qty

@@ -23,6 +23,7 @@ class Instrument:
     reference: int | None
     multiplier: int = 1
     leveraged: bool = False
+    spot: bool = False
     fee: int = 0
     margin: int = 0
     weight: int = 1
@@ -146,6 +147,10 @@ class Order:
     peg: bool
     budget: int | None = None
     """Of a new order for a budget."""
+    quote_fee: bool = False
+    """Of a spot order: it pays its fee in the quote asset, at the rate"""
+    pinned: int = 0
+    """(millionths) at most."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
 from openoutcry.risk import layout as lay
-from openoutcry.risk import protection_layout, speed_bump
+from openoutcry.risk import protection_layout, speed_bump, spot_layout
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
@@ -153,6 +153,10 @@ class Pair:
         assert view.of(who, lay.OPEN) == plain.open_count(who)
         assert view.of(who, lay.BUY_EXPOSURE) == plain.side_exposure(who, Side.BUY)
         assert view.of(who, lay.SELL_EXPOSURE) == plain.side_exposure(who, Side.SELL)
+        if plain.wallets is not None:
+            count = range(len(plain.wallets.names))
+            held = [plain.wallets.wallet(who, asset) for asset in count]
+            assert view.wallets.rows[who].tolist() == held
 
     def same(self):
         """Every word of the state is what the reference says."""
@@ -162,6 +166,8 @@ class Pair:
             assert np.array_equal(np.array(values, np.int64).reshape(np.shape(table)), table), name
         if view.protection is not None:
             same_protection(self.reference.protection, view.protection)
+        if view.wallets is not None:
+            same_wallets(self.reference.wallets, view.wallets)
         if view.bump is not None:
             same_bump(self.reference.bump, view)
 
@@ -194,7 +200,10 @@ def words_of(plain, view):
             [plain.group_gross(n), one.gross_limit, one.killed, one.name]
             for n, one in enumerate(plain.groups)
         ],
-        "instruments": [instrument_words(one) for one in plain.instruments],
+        "instruments": [
+            instrument_words(one, row[lay.SPOT_AT // 8])
+            for one, row in zip(plain.instruments, view.instruments, strict=True)
+        ],
         "cells": [
             [cell_words(plain, who, i) for i in range(len(row))]
             for who, row in enumerate(plain.cells)
@@ -266,6 +275,26 @@ def same_protection(plain, protection):
         assert {at: protection.of(index, at) for at in wanted} == wanted, index
 
 
+def same_wallets(plain, wallets):
+    """Every wallet and fee account, and what each participant's terms come from."""
+    for who, row in enumerate(wallets.rows):
+        wanted = [plain.wallet(who, asset) for asset in range(len(plain.names))]
+        assert row.tolist() == wanted, who
+    granted = [
+        sum(credit for (_, asset), credit in plain.credit.items() if asset == number)
+        for number in range(len(plain.names))
+    ]
+    assert wallets.assets[:, 0].tolist() == plain.names
+    assert wallets.assets[:, 2].tolist() == plain.fees
+    assert wallets.assets[:, 3].tolist() == plain.net
+    assert wallets.assets[:, 4].tolist() == granted
+    assert not wallets.assets[:, 5:].any()
+    for index in plain.spot:
+        at = spot_layout.SpotRules.offset("schedule") // 8
+        assert wallets.rules[index, at] == plain.pays.get((-1, index), -1) + 1
+    assert wallets.words[6] == plain.pays.get((-1, -1), -1) + 1
+
+
 def never(price):
     return protection_layout.NEVER if price is None else price
 
@@ -308,11 +337,13 @@ def participant_words(plain, who):
         p.kills,
         p.killed_seq,
         p.called_seq,
-        *[0] * 5,
+        plain.wallets.pays.get((who, -1), -1) + 1 if plain.wallets else 0,
+        plain.wallets.volume[who] if plain.wallets else 0,
+        *[0] * 3,
     ]
 
 
-def instrument_words(one):
+def instrument_words(one, spot_at=0):
     worst = one.worst
     limited = 0 if not one.price_limited else 2 if one.band else 1
     return [
@@ -322,7 +353,7 @@ def instrument_words(one):
         one.multiplier,
         one.fee,
         one.margin,
-        one.leveraged,
+        lay.SPOT if one.spot else one.leveraged,
         one.weight,
         one.distance,
         one.adv,
@@ -337,7 +368,7 @@ def instrument_words(one):
         limited,
         0,
         one.market_stays + 2 * (one.phase in CALL_PHASES),
-        0,
+        spot_at,
         0,
         0,
     ]
@@ -351,7 +382,7 @@ def cell_words(plain, who, instrument):
         plain.lots(orders, 1),
         plain.lots(orders, 2),
         sum(plain.cost(o) for o in orders),
-        cell.mark,
+        plain.wallets.packed(who, instrument) if plain.instruments[instrument].spot else cell.mark,
         flags,
         *cell.last_order[1],
         *cell.last_order[2],
@@ -364,6 +395,7 @@ def cell_words(plain, who, instrument):
 
 def order_meta(o):
     flags = lay.PRICED_FLAG * o.priced | lay.PEG_FLAG * o.peg
+    flags |= spot_layout.QUOTE_FEE_FLAG * o.quote_fee | o.pinned << spot_layout.PINNED_SHIFT
     return (
         o.instrument
         | o.participant << lay.META_PARTICIPANT
@@ -374,12 +406,13 @@ def order_meta(o):
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
 OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
+OF_WALLETS = (Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
 BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELAY_NS + 1)
 """Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [
     int(s)
     for s in Setting
-    if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS)
+    if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS, *OF_WALLETS)
     for _ in range(2 if s in RARE else 4)
 ]
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]

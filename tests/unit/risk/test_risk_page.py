@@ -145,6 +145,7 @@ def test_every_check_has_an_example_and_a_row():
         "POSITION_SHORT",
         "SPEED_BUMP_FULL",
         "WITHDRAWN",
+        "BALANCE",
     }
     rows = "".join(re.findall(r"^\|.*$", PAGE, re.MULTILINE))
     assert all(f"`{name}`" in rows for name in names)

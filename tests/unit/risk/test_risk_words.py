@@ -12,3 +12,8 @@ def test_the_first_check_has_its_figures_the_others_their_names():
 
 def test_a_switch_has_no_figures():
     assert refusal_text(1 << RiskBit.KILLED, 0, 0, 1) == "KILLED"
+
+
+def test_a_wallet_that_has_too_little_says_which_asset():
+    text = refusal_text(1 << RiskBit.BALANCE, 5, 2, 7)
+    assert text == "BALANCE: asset 2 has 5 available, 7 needed"

@@ -1,0 +1,398 @@
+# (intrinsics have no types that mypy could see)
+"""Spot: orders reserve in their participant's wallets, fills move both assets and collect the fee.
+
+An instrument that is paid from wallets has no position, no margin and no lot fee: what its orders
+need is a plain function of each order alone, so that what one gives back is exactly what it held.
+
+    buy    lots x price x multiplier of the quote asset, and the fee of that at the pinned rate
+    sale   lots x lot_units of the base asset
+
+The price is the worst that the order may pay, as for other instruments (``totals.lot_cost``).
+Fees are cut off to whole units: however many fills an order has, they cost no more than one.
+"""
+
+import openoutcry.risk.constants as constants
+import openoutcry.risk.layout as lay
+import openoutcry.risk.spot_layout as spot_layout
+from openoutcry.risk import totals, wide
+from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.layout import RiskInstrument, RiskState
+from openoutcry.risk.spot_layout import (
+    FEE_UNIT,
+    LARGEST_TOTAL,
+    PINNED_SHIFT,
+    QUOTE_FEE_FLAG,
+    SpotAsset,
+    SpotBlock,
+    SpotRules,
+    SpotSchedule,
+    SpotTier,
+    Wallet,
+)
+from openoutcry.wire.enums import EventFlag, Side
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, not_inlined
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+
+BUY = int(Side.BUY)
+MAKERS = int(EventFlag.MAKER) | int(EventFlag.AUCTION)
+"""Both sides of an auction pay the maker's rate."""
+MAX_PURPOSES = 255
+FROM_OUTSIDE, FROM_FEES = 0, 1
+
+
+@kernel
+def block_of(state: RiskState) -> SpotBlock:
+    """The wallets' block; address 0: there is none."""
+    at = state.wallets_at
+    return SpotBlock(state + at) if at != 0 else SpotBlock(0)
+
+
+@kernel
+def rules_of(state: RiskState, rules: RiskInstrument) -> SpotRules:
+    return SpotRules(state + rules.spot_at)
+
+
+@kernel
+def quote_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+    return Wallet(state + spot.quote_wallet_at + who * spot.wallet_step)
+
+
+@kernel
+def base_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+    return Wallet(state + spot.base_wallet_at + who * spot.wallet_step)
+
+
+@kernel
+def own_wallet(state: RiskState, spot: SpotRules, side: int, who: int) -> Wallet:
+    """The one that an order of this side reserves in."""
+    at = spot.quote_wallet_at if side == BUY else spot.base_wallet_at
+    return Wallet(state + at + who * spot.wallet_step)
+
+
+@kernel
+def asset_number(state: RiskState, rules: RiskInstrument, side: int) -> int:
+    """Of the asset that an order of this side reserves."""
+    spot, block = rules_of(state, rules), SpotBlock(state + state.wallets_at)
+    at = spot.quote_at if side == BUY else spot.base_at
+    return (at - block.asset_at) // spot_layout.ASSET_BYTES
+
+
+# What an order needs
+
+
+@kernel
+def maker_rate(terms: int) -> int:
+    return (terms << 43) >> 43
+
+
+@kernel
+def taker_rate(terms: int) -> int:
+    return (terms << 22) >> 43
+
+
+@kernel
+def new_flags(side: int, terms: int) -> int:
+    """What a new order's flags have of its fee: a buy that pays it in the quote asset pins the
+    higher of its rates, and never pays a higher one."""
+    if side != BUY or (terms >> spot_layout.QUOTE_FEE_AT) & 1 == 0:
+        return 0
+    rate = max(maker_rate(terms), taker_rate(terms), 0)
+    return QUOTE_FEE_FLAG | rate << PINNED_SHIFT
+
+
+@kernel
+def fee_of(amount: int, rate: int) -> int:
+    """``rate`` millionths of an amount (0 or more), cut off: exact, nothing leaves int64."""
+    whole, rest = amount // FEE_UNIT, amount % FEE_UNIT
+    return whole * rate + rest * rate // FEE_UNIT
+
+
+@kernel
+def needed(
+    rules: RiskInstrument, spot: SpotRules, side: int, flags: int, price: int, lots: int
+) -> int:
+    """What so many lots of an order that was let in reserve."""
+    if side != BUY:
+        return lots * spot.lot_units
+    if flags & lay.PRICED_FLAG == 0:
+        price = rules.worst_buy
+    paid = max(price, 0) * rules.multiplier * lots
+    return paid + fee_of(paid, flags >> PINNED_SHIFT)
+
+
+@kernel
+def asked_for(
+    rules: RiskInstrument,
+    spot: SpotRules,
+    side: int,
+    flags: int,
+    price: int,
+    lots: int,
+    budget: int,
+) -> int:
+    """The same of an order that was not, or the end of int64.  ``budget``: ticks times lots that it
+    pays at most."""
+    if side != BUY:
+        return wide.mul(lots, spot.lot_units)
+    if flags & lay.PRICED_FLAG == 0:
+        price = rules.worst_buy
+    ticks = min(wide.mul(max(price, 0), lots), budget)
+    paid = wide.mul(ticks, rules.multiplier)
+    return wide.add(paid, fee_of(paid, flags >> PINNED_SHIFT))
+
+
+# Fills
+
+
+@kernel
+def collect(asset: SpotAsset, amount: int, rate: int) -> int:
+    """The fee of an amount, to the venue's account; below 0: a rebate, from it."""
+    fee = fee_of(amount, max(rate, -rate))
+    if rate < 0:
+        fee = -min(fee, asset.fees + LARGEST_TOTAL)
+    asset.fees += fee
+    return fee
+
+
+@kernel
+def settle(
+    state: RiskState,
+    rules: RiskInstrument,
+    spot: SpotRules,
+    who: int,
+    side: int,
+    flags: int,
+    terms: int,
+    event: EventRecord,
+    qty: int,
+) -> None:
+    """One side of a trade: base asset one way, quote asset the other, and the fee, all in this
+    event.  What the lots had reserved is available already."""
+    paid = event.price_ticks * rules.multiplier * qty
+    lots = spot.lot_units * qty
+    rate = maker_rate(terms) if event.flags & MAKERS != 0 else taker_rate(terms)
+    quote, base = quote_wallet(state, spot, who), base_wallet(state, spot, who)
+    quote_row, base_row = SpotAsset(state + spot.quote_at), SpotAsset(state + spot.base_at)
+    if VERIFY:
+        assert event.price_ticks >= 0, "nobody is paid for buying"
+        assert 0 <= paid <= LARGEST, "before let in what fits"
+        assert 0 <= lots <= LARGEST, "before let in what fits"
+    if side == BUY:
+        if flags & QUOTE_FEE_FLAG != 0:
+            quote.available -= paid + collect(quote_row, paid, min(rate, flags >> PINNED_SHIFT))
+            base.available += lots
+        else:
+            quote.available -= paid
+            base.available += lots - collect(base_row, lots, rate)
+    else:
+        base.available -= lots
+        quote.available += paid - collect(quote_row, paid, rate)
+    if VERIFY:
+        sign = 1 if side == BUY else -1
+        quote_row.clearing += sign * paid
+        base_row.clearing -= sign * lots
+        assert quote.available >= -quote.credit, "what was reserved is enough"
+        assert base.available >= -base.credit, "what was reserved is enough"
+
+
+@kernel_outlined
+def conserved(state: RiskState) -> int:
+    """1 if of every asset the wallets and the venue's fees are what came in and did not go out, and
+    nobody is below the credit in it.  Slow: all wallets are looked at."""
+    not_inlined()
+    block = block_of(state)
+    if block == 0:
+        return 1
+    for index in range(block.assets):
+        asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
+        total, granted = asset.fees, 0
+        for who in range(state.participants):
+            wallet = wallet_in(state, block, index, who)
+            total += wallet.available + wallet.reserved
+            granted += wallet.credit
+            if wallet.reserved < 0 or wallet.available < -wallet.credit:
+                return 0
+        if total != asset.net or granted != asset.granted or asset.clearing != 0:
+            return 0
+    return 1
+
+
+# RISK commands
+
+
+@kernel
+def wallet_in(state: RiskState, block: SpotBlock, asset: int, who: int) -> Wallet:
+    at = block.wallet_at + who * block.wallet_step + asset * spot_layout.WALLET_BYTES
+    return Wallet(state + at)
+
+
+@kernel
+def find_asset(state: RiskState, block: SpotBlock, name: int) -> int:
+    """Number of the asset with this name, -1: there is none."""
+    for index in range(block.assets):
+        if SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES).name == name:
+            return index
+    return -1
+
+
+@kernel
+def names_asset(order: OrderRecord) -> int:
+    """The name of the asset that a DEPOSIT or an ASSET_CREDIT says, 0: none."""
+    second = order.price_ticks
+    return second if second > MAX_PURPOSES or second < 0 else order.symbol
+
+
+@kernel_outlined
+def move(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
+    """A DEPOSIT that names an asset: into a wallet, or, below 0, out of it, as far as it goes
+    without credit."""
+    not_inlined()
+    block = block_of(state)
+    index = find_asset(state, block, names_asset(order))
+    if index < 0:
+        return False
+    asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
+    wallet = wallet_in(state, block, index, who)
+    from_fees = order.time_in_force == FROM_FEES
+    if order.time_in_force > FROM_FEES or max(amount, wide.sub(0, amount)) > LARGEST_TOTAL:
+        return False
+    if amount < 0 and wallet.available + amount < 0:
+        return False
+    if from_fees:
+        if asset.fees - amount < min(asset.fees, 0):
+            return False
+        asset.fees -= amount
+    else:
+        if asset.net + asset.granted + amount > LARGEST_TOTAL:
+            return False
+        asset.net += amount
+    wallet.available += amount
+    return True
+
+
+@kernel_outlined
+def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bool:
+    """ASSET_CREDIT: no less than what is used of it."""
+    not_inlined()
+    block = block_of(state)
+    if block == 0 or value < 0 or value > LARGEST_TOTAL:
+        return False
+    index = find_asset(state, block, names_asset(order))
+    if index < 0:
+        return False
+    asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
+    wallet = wallet_in(state, block, index, who)
+    granted = asset.granted - wallet.credit + value
+    if wallet.available < -value or asset.net + granted > LARGEST_TOTAL:
+        return False
+    asset.granted = granted
+    wallet.credit = value
+    return True
+
+
+@kernel
+def schedule_row(state: RiskState, block: SpotBlock, number: int) -> SpotSchedule:
+    return SpotSchedule(state + block.schedule_at + number * spot_layout.SCHEDULE_BYTES)
+
+
+@kernel_outlined
+def follow_fees(
+    state: RiskState, order: OrderRecord, instrument: int, setting: int, who: int, value: int
+) -> bool:
+    """A LEDGER_* command whose values can be, of a state with wallets: the terms of everybody to
+    whom it applies.  False, and nothing changed: a minimum fee, which spot has none of."""
+    not_inlined()
+    block = block_of(state)
+    if setting == constants.SET_LEDGER_MINIMUM:
+        return value == 0
+    if setting == constants.SET_LEDGER_COLLECT:
+        schedule_row(state, block, who).collects_quote = value
+        renew(state, -1, -1)
+    elif setting == constants.SET_LEDGER_TIER:
+        at = schedule_row(state, block, who >> 4) + spot_layout.TIERS_AT
+        tier = SpotTier(at + (who & 15) * spot_layout.TIER_BYTES)
+        tier.begin = order.price_ticks
+        tier.maker = (value << 32) >> 32
+        tier.taker = value >> 32
+        renew(state, -1, -1)
+    elif setting == constants.SET_LEDGER_FEES:
+        return assign(state, block, instrument, who, value + 1)
+    return True
+
+
+@kernel
+def assign(state: RiskState, block: SpotBlock, instrument: int, who: int, number: int) -> bool:
+    """LEDGER_FEES: the schedule of a participant (-1: of everybody) in an instrument (-1: in all);
+    ``number``: its number + 1, 0: none."""
+    if who >= state.participants:
+        # The ledger may know more of them.
+        return True
+    if who < 0 and instrument < 0:
+        block.schedule_of_all = number
+    elif who < 0:
+        rules = totals.instrument_row(state, instrument)
+        if rules.spot_at != 0:
+            rules_of(state, rules).schedule = number
+    elif instrument < 0:
+        totals.participant_row(state, who).fee_schedule = number
+    elif totals.instrument_row(state, instrument).spot_at != 0:
+        cell = totals.cell_of(state, who, instrument)
+        own = spot_layout.OWN_SCHEDULE_MASK << spot_layout.OWN_SCHEDULE_AT
+        cell.mark = cell.mark & ~own | number << spot_layout.OWN_SCHEDULE_AT
+    renew(state, who, instrument)
+    return True
+
+
+@kernel
+def set_volume(state: RiskState, who: int, value: int) -> bool:
+    if block_of(state) == 0 or value < 0 or value > LARGEST:
+        return False
+    totals.participant_row(state, who).fee_volume = value
+    renew(state, who, -1)
+    return True
+
+
+@kernel
+def renew(state: RiskState, who: int, instrument: int) -> None:
+    """Work out the fee terms again of a participant (-1: of everybody) in an instrument (-1: in
+    all that are spot)."""
+    block = block_of(state)
+    first, end = (who, who + 1) if who >= 0 else (0, state.participants)
+    for number in range(state.instruments):
+        rules = totals.instrument_row(state, number)
+        if rules.spot_at == 0 or (instrument >= 0 and number != instrument):
+            continue
+        of_instrument = rules_of(state, rules).schedule
+        for participant in range(first, end):
+            renew_one(state, block, participant, number, of_instrument)
+
+
+@kernel
+def renew_one(
+    state: RiskState, block: SpotBlock, participant: int, instrument: int, of_instrument: int
+) -> None:
+    row = totals.participant_row(state, participant)
+    cell = totals.cell_of(state, participant, instrument)
+    own = (cell.mark >> spot_layout.OWN_SCHEDULE_AT) & spot_layout.OWN_SCHEDULE_MASK
+    number, terms = own, own << spot_layout.OWN_SCHEDULE_AT
+    if number == 0:
+        number = row.fee_schedule
+    if number == 0:
+        number = of_instrument
+    if number == 0:
+        number = block.schedule_of_all
+    if number != 0:
+        schedule = schedule_row(state, block, number - 1)
+        begin, maker, taker = -1, 0, 0
+        for index in range(spot_layout.TIERS):
+            at = schedule + spot_layout.TIERS_AT + index * spot_layout.TIER_BYTES
+            tier = SpotTier(at)
+            if begin < tier.begin <= row.fee_volume:
+                begin, maker, taker = tier.begin, tier.maker, tier.taker
+        mask = (1 << spot_layout.RATE_BITS) - 1
+        terms |= maker & mask | (taker & mask) << spot_layout.TAKER_AT
+        terms |= schedule.collects_quote << spot_layout.QUOTE_FEE_AT
+    if VERIFY:
+        assert load_i64(cell) == 0, "a spot instrument has no position"
+    cell.mark = terms

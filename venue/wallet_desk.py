@@ -1,0 +1,125 @@
+"""What the exchange operator may ask about wallets: money in and out of one, credit in an asset,
+and by which volume and in what a participant pays its fees."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.region import View, Wallets, setting
+from openoutcry.risk.spot_layout import LARGEST_TOTAL
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.fee_tables import QUOTE, RECEIVED, MoneySpec, deposit, word
+from openoutcry.venue.table import integer
+
+Request = dict[str, Any]
+OUTSIDE, FEES = "outside", "fees"
+PURPOSES = {OUTSIDE: 0, FEES: 1}
+WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect")
+
+
+@dataclass
+class WalletDesk:
+    """Turns requests about wallets into work; only of a venue with spot instruments."""
+
+    spec: MoneySpec
+    view: View
+    leaving: dict[object, tuple[int, str, int]] = field(default_factory=dict)
+    """Participant, asset and amount of what goes out and is on its way to the core."""
+
+    @property
+    def wallets(self) -> Wallets:
+        if self.view.wallets is None:
+            raise DeskError("the venue has no spot instrument, and so no wallets")
+        return self.view.wallets
+
+    def work_of(self, request: Request, who: int, operator: int) -> Work:
+        """Raises :class:`DeskError` naming what cannot be."""
+        what = request["do"]
+        if what == "fee-collect":
+            return self._collect(request, operator)
+        if who < 0:
+            raise DeskError(f"{what} needs a participant")
+        try:
+            return (self._credit if what == "asset-credit" else self._volume)(
+                request, who, operator
+            )
+        except ValueError as error:
+            raise DeskError(str(error)) from None
+
+    def named(self, name: Any) -> str:
+        """An asset that has wallets."""
+        if name not in self.wallets.names:
+            known = ", ".join(self.wallets.names)
+            raise DeskError(f"there is no asset {name!r} with wallets; there are: {known}")
+        return str(name)
+
+    def deposit(self, who: int, amount: int, name: str, purpose: str, operator: int) -> Work:
+        """Into a wallet or, below 0, out of it."""
+        name = self.named(name)
+        if purpose not in PURPOSES:
+            raise DeskError(f"a wallet's purposes are {' and '.join(PURPOSES)}, not {purpose!r}")
+        if abs(amount) > LARGEST_TOTAL:
+            raise DeskError(f"of an asset are {LARGEST_TOTAL} the most, not {abs(amount)}")
+        available, reserved, _ = self.wallets.balance(who, name)
+        leaving = sum(out for whose, of, out in self.leaving.values() if (whose, of) == (who, name))
+        free = max(available - leaving, 0)
+        if amount < 0 and -amount > free:
+            raise DeskError(
+                f"participant {who} has {free} {name} available ({reserved} reserved by open "
+                f"orders), not {-amount}"
+            )
+        fees = self.wallets.fees(name)
+        if purpose == FEES and amount > max(fees, 0):
+            raise DeskError(f"the venue's fees are {fees} {name}, not {amount}")
+        verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
+        done = f"participant {who} {verb} {abs(amount)} {name} {to} {purpose}"
+        this = object()
+
+        def begun() -> None:
+            if amount < 0:
+                self.leaving[this] = who, name, -amount
+
+        def refused() -> str:
+            self.leaving.pop(this, None)
+            # A wallet moves with every trade: only that something has moved can be seen.
+            now = self.wallets.balance(who, name)
+            moved = not amount or now[:2] != (available, reserved)
+            return "" if moved else f"{done}: the core refuses"
+
+        record = deposit(who, amount, name, PURPOSES[purpose], operator)
+        return Work(record, [done], refused, more={"before": available}, begun=begun)
+
+    def _credit(self, request: Request, who: int, operator: int) -> Work:
+        name = self.named(request.get("asset"))
+        credit = integer(0, LARGEST_TOTAL)(request.get("amount"))
+        used = max(-self.wallets.balance(who, name)[0], 0)
+        if credit < used:
+            raise DeskError(f"participant {who} uses {used} {name} of its credit, not {credit}")
+        record = setting(Setting.ASSET_CREDIT, credit, who, second=word(name), operator=operator)
+        done = f"participant {who} may owe {credit} {name}"
+
+        def refused() -> str:
+            return "" if self.wallets.balance(who, name)[2] == credit else f"{done}: refused"
+
+        return Work(record, [done], refused)
+
+    def _volume(self, request: Request, who: int, operator: int) -> Work:
+        self.named(self.wallets.names[0])
+        volume = integer(0, LARGEST)(request.get("volume"))
+        record = setting(Setting.FEE_VOLUME, volume, who, operator=operator)
+        return Work(record, [f"participant {who} pays by a volume of {volume}"])
+
+    def _collect(self, request: Request, operator: int) -> Work:
+        self.named(self.wallets.names[0])
+        what, name = request.get("collect"), str(request.get("schedule"))
+        if what not in (RECEIVED, QUOTE):
+            raise DeskError(f"buyers pay in {RECEIVED} or {QUOTE}, not {what!r}")
+        try:
+            number = self.spec.number(name)
+        except ValueError as error:
+            raise DeskError(str(error)) from None
+        if number < 0:
+            raise DeskError("which fee schedule?")
+        record = setting(Setting.LEDGER_COLLECT, int(what == QUOTE), number, operator=operator)
+        asset = "the quote asset" if what == QUOTE else "what they receive"
+        return Work(record, [f"fee schedule {name}: buyers pay in {asset}"])
