@@ -136,7 +136,7 @@ TABLE = (
     Parameter("cooldown_ns", 300 * SECOND, "ns", "one hit of a kind, owner and symbol in so long"),
     # Front running.
     Parameter("front_ahead_ns", 10 * MINUTE, "ns", "MAR art. 7(1)(d), 14: ahead of the client"),
-    Parameter("front_after_ns", 5 * MINUTE, "ns", "measured: turned round behind the client"),
+    Parameter("front_after_ns", 5 * MINUTE, "ns", "measured: reversed after the client"),
     Parameter("front_percent", 5, "% of the client's lots", "FINRA 5270; measured", 1, 100),
     Parameter("front_turned_percent", 50, "% of what it had taken", "measured", 1, 100),
     Parameter("insider_times", 10, "times its lots of 5 min before", "measured"),

@@ -13,7 +13,7 @@ from tests.support.adversary.disasters_shared import check, storm
 
 
 @pytest.mark.promise(
-    "A journal goes on when another history's checkpoints were put beside it",
+    "A journal continues although checkpoints of another history were placed next to it",
     group="disasters",
 )
 @pytest.mark.long
@@ -23,8 +23,8 @@ def test_a_journal_goes_on_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "What was acknowledged is neither lost nor doubled nor changed by a disaster of "
-    "any of these kinds, and a disk that fails is named with status 1",
+    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and"
+    " a failing disk is named with status 1",
     group="disasters",
 )
 @pytest.mark.long
@@ -33,7 +33,8 @@ def test_what_was_acknowledged_outlives_hundreds_of_disasters(tmp_path: Path) ->
 
 
 @pytest.mark.promise(
-    "No datagram is executed twice, doubled, delayed and reordered across many restarts",
+    "No datagram is executed twice, although packets are duplicated, delayed and "
+    "reordered across many restarts",
     group="disasters",
 )
 @pytest.mark.long

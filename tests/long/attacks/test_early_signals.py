@@ -15,7 +15,7 @@ from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.promise(
-    "At whatever moment a run is interrupted or terminated, nothing is left in shared memory",
+    "Whenever a run is interrupted or terminated, nothing remains in shared memory",
     group="disasters",
 )
 @pytest.mark.long

@@ -21,8 +21,8 @@ def test_what_sessions_were_told_outlives_a_thousand_kills(tmp_path: Path) -> No
 
 
 @pytest.mark.promise(
-    "No bytes on any port of a venue end a process, leave a descriptor or memory "
-    "behind, or change what another session is answered",
+    "No bytes on any port of a venue end a process, leak a descriptor or memory, or "
+    "change another session's answers",
     group="sessions",
 )
 @pytest.mark.long

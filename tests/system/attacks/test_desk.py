@@ -141,7 +141,8 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @pytest.mark.promise(
-    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    "The venue continues whatever the desk's socket receives; silent connections are "
+    "closed to make room",
     group="venue",
 )
 @given(desk_request=REQUESTS)
@@ -171,7 +172,8 @@ def test_any_request_is_done_or_refused_in_words(
 
 
 @pytest.mark.promise(
-    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    "The venue continues whatever the desk's socket receives; silent connections are "
+    "closed to make room",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -193,7 +195,8 @@ def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
 
 
 @pytest.mark.promise(
-    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    "The venue continues whatever the desk's socket receives; silent connections are "
+    "closed to make room",
     group="venue",
 )
 def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
@@ -212,7 +215,7 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
         client.close()
 
 
-@pytest.mark.promise("Another user is not heard at the desk", group="venue")
+@pytest.mark.promise("The desk ignores other users of the host", group="venue")
 @as_root
 def test_another_user_is_not_heard(served: Served) -> None:
     """The socket is its owner's, also in a folder that all can enter."""

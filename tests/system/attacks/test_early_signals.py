@@ -24,7 +24,7 @@ runpy.run_module("openoutcry", run_name="__main__")
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "An interrupt before a command has begun is told in one word, with `--json` as a "
+    "An interrupt before a command has begun is reported in one word, with `--json` as a "
     "document, and none is lost, also where an exception is swallowed",
     group="disasters",
 )
@@ -64,7 +64,7 @@ runpy.run_module("openoutcry", run_name="__main__")
 
 
 @pytest.mark.promise(
-    "An interrupt before a command has begun is told in one word, with `--json` as a "
+    "An interrupt before a command has begun is reported in one word, with `--json` as a "
     "document, and none is lost, also where an exception is swallowed",
     group="disasters",
 )
@@ -96,7 +96,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.promise(
-    "An interrupt before a command has begun is told in one word, with `--json` as a "
+    "An interrupt before a command has begun is reported in one word, with `--json` as a "
     "document, and none is lost, also where an exception is swallowed",
     group="disasters",
 )

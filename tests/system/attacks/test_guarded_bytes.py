@@ -9,9 +9,9 @@ INPUTS = 2_000
 
 
 @pytest.mark.promise(
-    "No kernel reads or writes a byte beyond what came: SoupBinTCP, OUCH 4.2 and 5.0,"
-    " FIX, packets plain and authenticated, MoldUDP64 and ITCH, each input in front "
-    "of a page that faults",
+    "No kernel reads or writes a byte beyond its input: SoupBinTCP, OUCH 4.2 and 5.0, "
+    "FIX, packets plain and authenticated, MoldUDP64 and ITCH, each input placed before a"
+    " page that faults",
     group="bytes",
 )
 @pytest.mark.parametrize("name", guard_fuzz.TARGETS)
@@ -20,6 +20,6 @@ def test_no_kernel_reads_beyond_its_bytes(name: str) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.promise("That fuzz would notice", group="bytes")
+@pytest.mark.promise("That fuzz detects a kernel that reads one byte too many", group="bytes")
 def test_a_kernel_that_reads_one_byte_more_is_found() -> None:
     assert guard_fuzz.fuzz(guard_fuzz.Overrun, 1, seed=1).startswith("SIGSEGV at input 0 of seed 1")

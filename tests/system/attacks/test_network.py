@@ -136,8 +136,8 @@ def check_once(folder: Path, result: dict[str, Any], seed: int) -> None:
 
 
 @pytest.mark.promise(
-    "With a journal the same holds across SIGKILL of everything and `--resume`: who sent"
-    " each command is kept with it",
+    "With a journal the same holds across SIGKILL of all processes and `--resume`: the "
+    "sender of each command is stored with it",
     group="network",
 )
 def test_a_datagram_is_executed_once_whatever_dies(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A jump of more than 2^20 sequence numbers is refused; a smaller forged one "
-    "leaves its sender's own packets acceptable",
+    "A jump of more than 2^20 sequence numbers is rejected; after a smaller forged one "
+    "the sender's own packets are still accepted",
     group="network",
 )
 def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No sender is forgotten: with 3,072 known, further ones are refused",
+    "No sender is forgotten: with 3,072 known, further ones are rejected",
     group="network",
 )
 def test_a_flood_of_senders_reopens_no_past() -> None:

@@ -62,8 +62,8 @@ def kinds(events: np.ndarray) -> list[int]:
 
 
 @pytest.mark.promise(
-    "One participant cannot fill the book for everybody; the bound is kept across a "
-    "crash, and a replay gives the same",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay"
+    " gives the same",
     group="capacity",
 )
 def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "One participant cannot fill the book for everybody; the bound is kept across a "
-    "crash, and a replay gives the same",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay"
+    " gives the same",
     group="capacity",
 )
 def test_by_default_it_takes_four_to_fill_the_book(tmp_path: Path) -> None:

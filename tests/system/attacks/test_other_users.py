@@ -39,8 +39,8 @@ def ours(tmp_path: Path) -> Path:
 
 
 @pytest.mark.promise(
-    "A journal is kept, and a venue writes, only where nobody else may: not in a "
-    "directory of another user's, nor in one that others can write to",
+    "A journal and a venue's files are written only where no other user may write: not in"
+    " another user's directory, nor in one that others can write to",
     group="files",
 )
 @as_root
@@ -67,8 +67,8 @@ def test_a_journal_is_not_kept_where_others_may_write(shared: Path, way: str) ->
 
 
 @pytest.mark.promise(
-    "A journal is kept, and a venue writes, only where nobody else may: not in a "
-    "directory of another user's, nor in one that others can write to",
+    "A journal and a venue's files are written only where no other user may write: not in"
+    " another user's directory, nor in one that others can write to",
     group="files",
 )
 @as_root
@@ -92,8 +92,8 @@ def test_a_venue_writes_nothing_where_others_may(shared: Path, ours: Path, what:
 
 
 @pytest.mark.promise(
-    "A journal is kept, and a venue writes, only where nobody else may: not in a "
-    "directory of another user's, nor in one that others can write to",
+    "A journal and a venue's files are written only where no other user may write: not in"
+    " another user's directory, nor in one that others can write to",
     group="files",
 )
 @as_root
@@ -108,8 +108,8 @@ def test_a_log_goes_to_a_folder_of_ours(shared: Path, ours: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A desk's request, which may hold an operator's password, is told to nobody but "
-    "the asking user or root",
+    "A request to the desk, which may hold an operator's password, is sent only to the "
+    "requesting user's venue or root's",
     group="venue",
 )
 @as_root

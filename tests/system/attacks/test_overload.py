@@ -48,8 +48,8 @@ def answers(client: socket.socket, count: int) -> np.ndarray:
 
 
 @pytest.mark.promise(
-    "A participant's orders beyond his rate are refused by name before they enter a "
-    "ring, and others' are not",
+    "A participant's orders beyond its rate are rejected by name before they enter a "
+    "ring; other participants' orders are not",
     group="network",
 )
 @pytest.mark.parametrize("way", ["kernels", "shim"])
@@ -96,7 +96,7 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
     assert "orders refused, beyond their participants' rates" in top.stdout
 
 
-@pytest.mark.promise("Overload is told while it lasts", group="network")
+@pytest.mark.promise("Overload is reported while it lasts", group="network")
 def test_an_overload_is_told_while_it_lasts(tmp_path: Path) -> None:
     """On standard error, before the run ends.  All come in one packet, and so at one time."""
     port = free_port()

@@ -29,7 +29,8 @@ def ends(folder: Path, topology: str, what: int, most: int) -> int:
 
 
 @pytest.mark.promise(
-    "A limit of descriptors, file sizes or memory is told in words, and nothing half made is left",
+    "A limit of descriptors, file sizes or memory is reported in words, and nothing "
+    "half-made remains",
     group="disasters",
 )
 @pytest.mark.parametrize(
@@ -40,7 +41,8 @@ def test_a_limit_is_told_in_words(what: int, most: int, status: int, tmp_path: P
 
 
 @pytest.mark.promise(
-    "A limit of descriptors, file sizes or memory is told in words, and nothing half made is left",
+    "A limit of descriptors, file sizes or memory is reported in words, and nothing "
+    "half-made remains",
     group="disasters",
 )
 @pytest.mark.long

@@ -30,8 +30,8 @@ def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No bytes on any port of a venue end a process, leave a descriptor or memory "
-    "behind, or change what another session is answered",
+    "No bytes on any port of a venue end a process, leak a descriptor or memory, or "
+    "change another session's answers",
     group="sessions",
 )
 def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.promise("The storm would notice", group="sessions")
+@pytest.mark.promise("The test's storm detects planted faults", group="sessions")
 def test_the_storm_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An acknowledged order that the journal does not have, and one that it has twice."""
     storm = session_storm.Storm(tmp_path, random.Random(1), 1)

@@ -54,9 +54,8 @@ ACTS = (
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and once more "
-    "by the desk, from roles; nothing without a login; who is suspected of what is "
-    "for supervisors",
+    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
+    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
     group="console",
 )
 @pytest.mark.promise(
@@ -184,9 +183,8 @@ def test_pages_of_others_do_nothing_in_an_operators_name(floor, anna):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and once more "
-    "by the desk, from roles; nothing without a login; who is suspected of what is "
-    "for supervisors",
+    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
+    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
     group="console",
 )
 def test_a_viewer_looks_and_does_nothing(floor):
@@ -591,9 +589,8 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and once more "
-    "by the desk, from roles; nothing without a login; who is suspected of what is "
-    "for supervisors",
+    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
+    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
     group="console",
 )
 def test_cases_are_shown_to_supervisors_alone(floor, anna):

@@ -35,8 +35,8 @@ pytestmark = needs_chromium
 
 
 @pytest.mark.promise(
-    "V1.14, V14.1: what is served is ours and vendored with its licence; the page "
-    "asks nobody else (Chromium's own list of requests)",
+    "V1.14, V14.1: all files are the project's or vendored with their licence; the page "
+    "requests nothing elsewhere (Chromium's own list of requests)",
     group="console",
 )
 @pytest.mark.parametrize(

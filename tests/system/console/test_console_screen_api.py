@@ -40,9 +40,9 @@ def socket_of(screen):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for his own "
-    "session alone, whatever tokens, numbers, cookies, fields or WebSocket messages "
-    "he forges; a request names no session but its cookie's",
+    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session "
+    "only, whatever tokens, numbers, cookies, fields or WebSocket messages it forges; a "
+    "request names no session but its cookie's",
     group="screen",
 )
 def test_nothing_is_read_or_done_without_a_login(screen):
@@ -109,8 +109,8 @@ def test_what_the_venue_refuses_is_told(traders):
 
 
 @pytest.mark.promise(
-    "V5.1, V5.3, V13.1.3 (input): of a schema, with no other field; never a 500; what"
-    " cannot be is refused before the venue hears of it",
+    "V5.1, V5.3, V13.1.3 (input): of a schema, with no other field; never a 500; "
+    "impossible values are rejected before anything is sent to the venue",
     group="screen",
 )
 @pytest.mark.promise(
@@ -180,9 +180,9 @@ def test_what_is_ahead_in_the_queue_is_shown(traders):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for his own "
-    "session alone, whatever tokens, numbers, cookies, fields or WebSocket messages "
-    "he forges; a request names no session but its cookie's",
+    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session "
+    "only, whatever tokens, numbers, cookies, fields or WebSocket messages it forges; a "
+    "request names no session but its cookie's",
     group="screen",
 )
 def test_nobody_sees_or_acts_for_another(screen, traders):
@@ -293,8 +293,8 @@ def test_the_venue_dies_under_an_open_page_and_comes_back(screen, traders):
 
 
 @pytest.mark.promise(
-    "V1.4.1, V4.1.5: the venue's own login decides who may trade, and what it takes "
-    "back is taken back here",
+    "V1.4.1, V4.1.5: the venue's own login decides which sessions may trade, and a "
+    "revocation applies here too",
     group="screen",
 )
 def test_an_operator_who_disables_the_session_ends_the_page(screen, traders):
@@ -406,8 +406,8 @@ def test_rules_tell_the_page_mail_and_a_webhook_once(screen, receivers, request)
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): as on the console; whether a name is known cannot be "
-    "told from the answer",
+    "V2.2.1 (anti-automation): as on the console; the answer does not reveal whether a "
+    "name is known",
     group="screen",
 )
 def test_logins_that_fail_wait(screen):

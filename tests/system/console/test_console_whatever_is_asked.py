@@ -81,8 +81,8 @@ def supervisor(floor):
 
 
 @pytest.mark.promise(
-    "V5.1, V5.3, V13.1.3 (input): of a schema, with no other field; never a 500; what"
-    " cannot be is refused before the venue hears of it",
+    "V5.1, V5.3, V13.1.3 (input): of a schema, with no other field; never a 500; "
+    "impossible values are rejected before anything is sent to the venue",
     group="screen",
 )
 @pytest.mark.parametrize("examples", EXAMPLES)

@@ -58,7 +58,7 @@ def test_the_book_is_the_matchers_after_every_command(seed):
 
 
 @pytest.mark.promise(
-    "A damaged feed is refused or read, and never followed into memory",
+    "A damaged feed is rejected or read; no offset in it is followed outside of its bytes",
     group="venue",
 )
 @given(st.integers(0, 50), st.data())

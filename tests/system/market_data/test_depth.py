@@ -176,8 +176,8 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
 
 
 @pytest.mark.promise(
-    "Requests to the pages' port that are none are told and harm nobody; who does not"
-    " read costs no memory",
+    "Invalid requests to the pages' port are answered with an error and affect no other "
+    "client; a client that does not read costs no memory",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_what_is_no_request_is_told_and_harms_nobody(text, words):
 
 
 @pytest.mark.promise(
-    "Requests to the pages' port that are none are told and harm nobody; who does not"
-    " read costs no memory",
+    "Invalid requests to the pages' port are answered with an error and affect no other "
+    "client; a client that does not read costs no memory",
     group="venue",
 )
 def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory(monkeypatch):

@@ -81,7 +81,7 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         assert standing(joined) == standing(book)
 
 
-@pytest.mark.promise("The snapshot port gives nothing to who does not log in", group="venue")
+@pytest.mark.promise("The snapshot port sends nothing before a login", group="venue")
 @pytest.mark.parametrize(
     "payload", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET /"]
 )

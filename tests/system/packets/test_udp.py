@@ -110,9 +110,9 @@ def test_only_what_surely_fits_is_taken(receiver: PacketDoor, client: socket.soc
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "No packet names an order id that the venue allocates (wire/order_ids.py): it is "
-    "refused by `NOT_OWNER`, and a session's order is found only by events of its own"
-    " participant",
+    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
+    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
+    "order",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused_and_answered(
@@ -228,7 +228,8 @@ def test_a_packet_that_overlaps_another_is_a_double(
 
 
 @pytest.mark.promise(
-    "Within a run, each order of a sender is handed on at most once, doubled or reordered",
+    "Within a run, each order of a sender is delivered at most once, even if packets are "
+    "duplicated or reordered",
     group="network",
 )
 def test_shuffled_doubled_packets_reach_the_matcher_once(

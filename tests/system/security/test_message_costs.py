@@ -11,8 +11,8 @@ TRIES = 3
 
 
 @pytest.mark.promise(
-    "A message of a session costs the same whatever others have (open orders, orders of the day, "
-    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    "A session's message costs the same whatever others have (open orders, orders of the "
+    "day, sessions, instruments), and a token pays for it: at most 12 times an order",
     group="capacity",
 )
 def test_no_message_costs_more_for_what_others_have_or_than_its_token_pays():

@@ -179,7 +179,7 @@ def test_everything_is_killed_and_started_again(tmp_path):
 
 
 @pytest.mark.promise(
-    "A token or message that comes again is not executed again, also after everything was killed",
+    "A repeated token or message is not executed again, also after all processes were killed",
     group="venue",
 )
 @pytest.mark.long

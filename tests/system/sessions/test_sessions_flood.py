@@ -138,9 +138,9 @@ class Flood:
 
 
 @pytest.mark.promise(
-    "What a session with a rate puts into the sequence is at most twice that rate, "
-    "its rejections and cancels counted; what it sends beyond that waits, and what is"
-    " held of it is bounded; no cancel is rejected for it",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and "
+    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
+    "rejected for the rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", PROTOCOLS)

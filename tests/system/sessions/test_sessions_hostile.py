@@ -43,13 +43,13 @@ def calm(venue):
 
 
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, keep nobody from "
-    "other addresses waiting",
+    "Connections that never log in, and floods of wrong passwords, do not delay clients "
+    "at other addresses",
     group="venue",
 )
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, keep nobody at "
-    "another address out",
+    "Connections that never log in, and floods of wrong passwords, lock out no client at "
+    "another address",
     group="sessions",
 )
 def test_a_flood_of_wrong_passwords_locks_out_nobody_elsewhere(venue, calm):

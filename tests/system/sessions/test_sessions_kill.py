@@ -113,7 +113,7 @@ def test_a_dead_acceptor_is_replaced(tmp_path):
 
 
 @pytest.mark.promise(
-    "A token or message that comes again is not executed again, also after everything was killed",
+    "A repeated token or message is not executed again, also after all processes were killed",
     group="venue",
 )
 @pytest.mark.long

@@ -31,9 +31,9 @@ SECOND = '[[participant]]\nnumber = 2\nname = "two"\n'
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "No packet names an order id that the venue allocates (wire/order_ids.py): it is "
-    "refused by `NOT_OWNER`, and a session's order is found only by events of its own"
-    " participant",
+    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
+    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
+    "order",
     group="network",
 )
 def test_a_packet_cannot_name_a_sessions_order(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def trade(client, token):
 
 
 @pytest.mark.promise(
-    "Who is refused over TLS and stays takes no other's connection with him",
+    "A client that is rejected over TLS and stays connected affects no other connection",
     group="sessions",
 )
 def test_who_is_refused_and_stays_takes_no_connection_with_him(venue, context):

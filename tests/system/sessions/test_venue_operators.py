@@ -29,7 +29,7 @@ rich = shared.rich
     group="console",
 )
 @pytest.mark.promise(
-    "V2.2.1, V2.5: whether a name is known cannot be told from the answer",
+    "V2.2.1, V2.5: the answer does not reveal whether a name is known",
     group="console",
 )
 def test_name_password_and_role(operators):

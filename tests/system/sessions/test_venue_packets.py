@@ -43,9 +43,9 @@ def trade(venue: ServedVenue, first_id: int, epoch: int, count: int = 20) -> lis
 
 
 @pytest.mark.promise(
-    "A venue's authenticated packets: no bit of one can be changed, nobody without "
-    "the key trades or hears a reply, none is taken twice or from an older life of "
-    "its client, also after a crash",
+    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
+    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
+    "after a crash",
     group="network",
 )
 def test_only_the_session_trades_and_nothing_is_taken_twice(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
 
 
 @pytest.mark.promise(
-    "A process killed at any point leaves a ring that goes on; nothing published is lost",
+    "A process killed at any point leaves a working ring; nothing published is lost",
     group="shared-memory",
 )
 def test_a_producer_killed_at_random_leaves_a_ring_that_goes_on() -> None:

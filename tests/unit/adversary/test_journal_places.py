@@ -59,7 +59,8 @@ def options(**more: Any) -> Options:
 
 
 @pytest.mark.promise(
-    "Durable is refused where a power cut is known to lose what was synced, unless a flag names it",
+    "A durable run is rejected where a power cut is known to lose synced data, unless a "
+    "flag allows it",
     group="files",
 )
 def test_durable_in_memory_is_refused_unless_it_is_asked_for_by_name(

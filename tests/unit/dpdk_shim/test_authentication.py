@@ -59,9 +59,9 @@ def test_a_packet_of_any_size_is_opened(count: int) -> None:
 
 
 @pytest.mark.promise(
-    "A venue's authenticated packets: no bit of one can be changed, nobody without "
-    "the key trades or hears a reply, none is taken twice or from an older life of "
-    "its client, also after a crash",
+    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
+    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
+    "after a crash",
     group="network",
 )
 @given(at=st.integers(0, 32 + 64 + 24 - 1), bit=st.integers(0, 7))

@@ -39,9 +39,9 @@ def through(folder: Path, packets: list[bytes], sessions: Sessions | None) -> tu
 
 
 @pytest.mark.promise(
-    "A venue's authenticated packets: no bit of one can be changed, nobody without "
-    "the key trades or hears a reply, none is taken twice or from an older life of "
-    "its client, also after a crash",
+    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
+    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
+    "after a crash",
     group="network",
 )
 @pytest.mark.parametrize("sealed", [False, True])

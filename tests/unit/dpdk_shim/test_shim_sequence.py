@@ -118,7 +118,7 @@ def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No sender is forgotten: with 3,072 known, further ones are refused",
+    "No sender is forgotten: with 3,072 known, further ones are rejected",
     group="network",
 )
 def test_no_flood_of_senders_makes_old_packets_new(tmp_path: Path) -> None:
@@ -315,9 +315,9 @@ def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No packet names an order id that the venue allocates (wire/order_ids.py): it is "
-    "refused by `NOT_OWNER`, and a session's order is found only by events of its own"
-    " participant",
+    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
+    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
+    "order",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused(tmp_path: Path) -> None:

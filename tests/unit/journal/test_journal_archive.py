@@ -187,8 +187,8 @@ def test_the_list_of_runs_has_a_bound(orders):
 
 
 @pytest.mark.promise(
-    "Archiving and retiring work beside a running pipeline; what two checkpoints "
-    "stand for outlives the loss of one",
+    "Archiving and retiring work while a pipeline runs; the loss of one of two "
+    "checkpoints loses nothing",
     group="files",
 )
 @pytest.mark.parametrize("damaged", [1250, 1750])
@@ -240,8 +240,8 @@ def test_of_a_journal_without_its_begin_the_oldest_good_checkpoint_stays(tmp_pat
 
 
 @pytest.mark.promise(
-    "Archiving and retiring work beside a running pipeline; what two checkpoints "
-    "stand for outlives the loss of one",
+    "Archiving and retiring work while a pipeline runs; the loss of one of two "
+    "checkpoints loses nothing",
     group="files",
 )
 @pytest.mark.parametrize("act", [archive, retire])

@@ -96,7 +96,7 @@ def answers(connection, kind):
     return [reference.parse(b"8=FIX.4.4\x01" + part)[0] for part in parts]
 
 
-@pytest.mark.promise("A session is told its own orders and nobody else's", group="venue")
+@pytest.mark.promise("A session receives reports about its own orders only", group="venue")
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     with connect(venue, prefix="A") as one, connect(venue, "OTHER", prefix="B") as two:
         first = one.buy("ACME", 100, "12.34", t1="ACCOUNT")
@@ -212,8 +212,8 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
 
 
 @pytest.mark.promise(
-    "A refused login says neither whether the name exists nor whether the password "
-    "was right, and is refused by network, port and day",
+    "The answer to a rejected login reveals neither whether the name exists nor whether "
+    "the password was right; logins are checked by network, port and day",
     group="venue",
 )
 def test_logons_that_are_refused_get_no_word(venue):
@@ -389,7 +389,8 @@ def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):
 
 
 @pytest.mark.promise(
-    "What is no message ends its connection, over OUCH and over FIX, and harms nobody",
+    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
+    "affect no other client",
     group="venue",
 )
 def test_bytes_that_are_no_fix_harm_nobody(venue):

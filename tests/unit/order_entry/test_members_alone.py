@@ -67,7 +67,9 @@ def all_read(line):
             pass
 
 
-@pytest.mark.promise("No session is told of another member, over any protocol.", group="sessions")
+@pytest.mark.promise(
+    "No session receives information about another member, over any protocol", group="sessions"
+)
 def test_no_byte_of_any_session_names_another_member(received):
     rows = [
         {"name": name, "participant": number, "protocol": protocol, **KEEP}

@@ -87,8 +87,8 @@ def refusal(connect, name, **login):
 
 
 @pytest.mark.promise(
-    "A refused login says neither whether the name exists nor whether the password "
-    "was right, and is refused by network, port and day",
+    "The answer to a rejected login reveals neither whether the name exists nor whether "
+    "the password was right; logins are checked by network, port and day",
     group="venue",
 )
 def test_a_refused_login_does_not_say_why(connect, not_authorised):
@@ -251,7 +251,7 @@ def test_orders_stay_where_the_policy_is_none(connect, venue):
 
 
 @pytest.mark.promise(
-    "A session's rate is its own: what is beyond is refused by name or waits",
+    "Each session has its own rate: messages beyond it are rejected by name or wait",
     group="venue",
 )
 def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond_twice(
@@ -268,7 +268,7 @@ def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond
 
 
 @pytest.mark.promise(
-    "A session's rate is its own: what is beyond is refused by name or waits",
+    "Each session has its own rate: messages beyond it are rejected by name or wait",
     group="venue",
 )
 def test_a_throttle_that_queues_lets_everything_in_at_its_rate(connect, venue):
@@ -324,7 +324,7 @@ def was_disconnected(party):
 
 
 @pytest.mark.promise(
-    "Who does not read what he is sent is disconnected, and can recover it",
+    "A client that does not read is disconnected, and can recover its messages",
     group="venue",
 )
 def test_a_reader_that_does_not_read_is_disconnected_and_recovers(connect):

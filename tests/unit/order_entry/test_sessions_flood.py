@@ -23,9 +23,9 @@ TICK_S, ELAPSED_S = 0.02, 1.0
 
 
 @pytest.mark.promise(
-    "What a session with a rate puts into the sequence is at most twice that rate, "
-    "its rejections and cancels counted; what it sends beyond that waits, and what is"
-    " held of it is bounded; no cancel is rejected for it",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and "
+    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
+    "rejected for the rate",
     group="venue",
 )
 @given(
@@ -112,9 +112,9 @@ def flood_of(protocol, tmp_path):
 
 
 @pytest.mark.promise(
-    "What a session with a rate puts into the sequence is at most twice that rate, "
-    "its rejections and cancels counted; what it sends beyond that waits, and what is"
-    " held of it is bounded; no cancel is rejected for it",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and "
+    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
+    "rejected for the rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", list(PARTIES))
@@ -132,9 +132,9 @@ def test_a_flood_is_rejected_by_name_and_no_more_than_twice_the_rate_is_sequence
 
 
 @pytest.mark.promise(
-    "What a session with a rate puts into the sequence is at most twice that rate, "
-    "its rejections and cancels counted; what it sends beyond that waits, and what is"
-    " held of it is bounded; no cancel is rejected for it",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and "
+    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
+    "rejected for the rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", list(PARTIES))

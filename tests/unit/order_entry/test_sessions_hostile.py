@@ -83,7 +83,7 @@ def logged_on_again(venue, name, numbers):
 
 
 @pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
     group="sessions",
 )
 def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm):
@@ -97,11 +97,11 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
 
 
 @pytest.mark.promise(
-    "Who does not read what he is sent is disconnected, and can recover it",
+    "A client that does not read is disconnected, and can recover its messages",
     group="venue",
 )
 @pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
     group="sessions",
 )
 def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(venue, calm):
@@ -117,11 +117,11 @@ def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(v
 
 
 @pytest.mark.promise(
-    "Who does not read what he is sent is disconnected, and can recover it",
+    "A client that does not read is disconnected, and can recover its messages",
     group="venue",
 )
 @pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
     group="sessions",
 )
 def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
@@ -164,13 +164,13 @@ def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
 
 
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, keep nobody from "
-    "other addresses waiting",
+    "Connections that never log in, and floods of wrong passwords, do not delay clients "
+    "at other addresses",
     group="venue",
 )
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, keep nobody at "
-    "another address out",
+    "Connections that never log in, and floods of wrong passwords, lock out no client at "
+    "another address",
     group="sessions",
 )
 def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
@@ -191,11 +191,11 @@ def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
 
 
 @pytest.mark.promise(
-    "Whoever has been told nearly all that a day's stream holds enters no order and loses no fill",
+    "A session whose stream for the day is nearly full enters no order and loses no fill",
     group="venue",
 )
 @pytest.mark.promise(
-    "A session's stream keeps room for what happens to its open orders",
+    "A session's stream keeps room for reports about its open orders",
     group="sessions",
 )
 def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_no_fill():

@@ -42,7 +42,7 @@ def letters(client, count):
     return [client.message()[0] for _ in range(count)]
 
 
-@pytest.mark.promise("A session is told its own orders and nobody else's", group="venue")
+@pytest.mark.promise("A session receives reports about its own orders only", group="venue")
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     one, two = venue.client("ONE"), venue.client("two")
     other = venue.client("OTHER")
@@ -106,7 +106,7 @@ def test_bytes_may_come_in_any_pieces_and_many_at_once(venue):
 
 
 @pytest.mark.promise(
-    "A token or message that comes again is not executed again, also after everything was killed",
+    "A repeated token or message is not executed again, also after all processes were killed",
     group="venue",
 )
 def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
@@ -123,7 +123,8 @@ def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
 
 
 @pytest.mark.promise(
-    "What is no message ends its connection, over OUCH and over FIX, and harms nobody",
+    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
+    "affect no other client",
     group="venue",
 )
 @pytest.mark.parametrize(

@@ -138,9 +138,9 @@ def test_a_replaced_order_is_found_by_the_cores_id():
 
 
 @pytest.mark.promise(
-    "No packet names an order id that the venue allocates (wire/order_ids.py): it is "
-    "refused by `NOT_OWNER`, and a session's order is found only by events of its own"
-    " participant",
+    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
+    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
+    "order",
     group="network",
 )
 def test_an_events_row_belongs_to_its_participant():

@@ -60,7 +60,8 @@ def test_packets_of_a_client(packet, kind):
 
 
 @pytest.mark.promise(
-    "What is no message ends its connection, over OUCH and over FIX, and harms nobody",
+    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
+    "affect no other client",
     group="venue",
 )
 @given(st.binary(min_size=1, max_size=60))

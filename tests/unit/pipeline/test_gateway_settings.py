@@ -14,8 +14,8 @@ from tests.support.pipeline.gateway_settings import RATE, journaled, verdicts
 
 
 @pytest.mark.promise(
-    "Gateway settings are checked before the run begins, and a resume with other "
-    "settings is refused",
+    "Gateway settings are checked before the run begins, and a resume with other settings"
+    " is rejected",
     group="input",
 )
 def test_a_wrong_setting_ends_the_run_before_it_begins(outcry: Any, tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_a_gateway_that_goes_on_has_the_buckets_of_its_predecessor(tmp_path: Pat
 
 
 @pytest.mark.promise(
-    "Gateway settings are checked before the run begins, and a resume with other "
-    "settings is refused",
+    "Gateway settings are checked before the run begins, and a resume with other settings"
+    " is rejected",
     group="input",
 )
 def test_a_resume_with_other_settings_is_refused(tmp_path: Path) -> None:

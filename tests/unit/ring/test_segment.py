@@ -57,7 +57,7 @@ def test_a_missing_segment_is_an_error(name: str) -> None:
 
 
 @pytest.mark.promise(
-    "A segment of another user, or one that others can write, is refused",
+    "A segment of another user, or one that others can write, is rejected",
     group="shared-memory",
 )
 def test_a_segment_that_others_can_write_is_refused(name: str) -> None:
@@ -77,7 +77,7 @@ def test_an_empty_segment_is_refused(name: str) -> None:
 
 
 @pytest.mark.promise(
-    "A segment of another user, or one that others can write, is refused",
+    "A segment of another user, or one that others can write, is rejected",
     group="shared-memory",
 )
 def test_another_users_segment_is_refused(name: str) -> None:

@@ -39,8 +39,8 @@ def floor(tmp_path_factory: pytest.TempPathFactory) -> InlineFloor:
 
 
 @pytest.mark.promise(
-    "An order that came by packets and meets a session's, or is swept away by one's "
-    "mass cancel, ends no process",
+    "An order from packets that trades with a session's order, or is removed by a "
+    "session's mass cancel, ends no process",
     group="sessions",
 )
 def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(floor: InlineFloor) -> None:

@@ -161,7 +161,7 @@ def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
     floor.wait_for_phase("CONTINUOUS")
 
 
-@pytest.mark.promise("A market that was killed is opened by two operators", group="venue")
+@pytest.mark.promise("Reopening a killed market takes two operators", group="venue")
 def test_the_market_is_opened_by_two(floor) -> None:
     floor.ask("kill", "market")
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
