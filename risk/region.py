@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -322,9 +323,6 @@ class View:
         self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
         at = self.word(lay.PROTECTION_AT)
         self.protection = ProtectionView(words, at, columns) if at else None
-        at = self.word(lay.WALLETS_AT)
-        self.wallets = Wallets(words, at, rows, columns) if at else None
-        """Of a state with spot instruments."""
         at = self.word(lay.BUMP_AT)
         self.bump = words[at // 8 :] if at else None
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
@@ -333,6 +331,13 @@ class View:
         count = self.word(lay.PARTITIONS)
         self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
         """Of a state in partitions (``partitions.py``): theirs; this one is then the whole's."""
+
+    @cached_property
+    def wallets(self) -> Wallets | None:
+        """Of a state with spot instruments."""
+        at, rows = self.word(lay.WALLETS_AT), len(self.participants)
+        words = self.region.view(np.int64)
+        return Wallets(words, at, rows, len(self.instruments)) if at else None
 
     def word(self, offset: int) -> int:
         return int(self.header[offset // 8])

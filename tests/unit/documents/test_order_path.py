@@ -48,7 +48,8 @@ NOT_TAKEN = {
         "pipeline/contract/words.py": "input_ended finish",
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
-        # Holds, market protection, shares of capacity, operators' commands, liquidation.
+        # Holds, market protection, shares of capacity, operators' commands, liquidation,
+        # wallets.
         "matcher/capacity.py": "",
         "matcher/hooks.py": "follow_holds enter_due tell_delay refuse settle_held note_best",
         "risk/before.py": "operator_command refuse",
@@ -57,6 +58,7 @@ NOT_TAKEN = {
         "risk/protection.py": "",
         "risk/liquidation.py": "",
         "risk/money.py": "",
+        "risk/spot.py": "",
         # The order types and commands of the matcher's general path.
         "matcher/commands/general.py": "",
         "matcher/commands/plain_commands.py": "",
