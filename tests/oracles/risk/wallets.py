@@ -68,9 +68,9 @@ class PlainWallets:
         return quote if order.side == BUY else base
 
     def reserved(self, who: int, asset: int) -> int:
-        open_orders = [o for o in self.risk.orders.values() if o.participant == who]
-        spot = [o for o in open_orders if o.instrument in self.spot]
-        return sum(self.need(o) for o in spot if self.asset_of(o) == asset)
+        places = [index for index in self.risk.traded_by[who] if index in self.spot]
+        open_orders = [order for index in places for order in self.risk.open_of(who, index)]
+        return sum(self.need(o) for o in open_orders if self.asset_of(o) == asset)
 
     def available(self, who: int, asset: int) -> int:
         return self.total[who, asset] - self.reserved(who, asset)

@@ -25,6 +25,7 @@ from tests.support.risk.spot import (
     run_spot,
     spot_pair,
 )
+from tests.support.risk.spot_loop import hostile
 from tests.support.risk.spot_page import EXAMPLES, SpotMarket
 
 
@@ -170,3 +171,12 @@ def test_a_deposit_that_names_no_asset_is_margin():
     verdict, _ = both.process(setting(Setting.DEPOSIT, 70, 2, second=word("EUR")))
     assert verdict == 0
     both.same()
+
+
+def test_hostile_commands_lose_and_make_nothing():
+    """Every wallet is looked at after every command."""
+    done, refused, events, fees = hostile(20_000, 1)
+    assert done > 20_000
+    assert 0.05 * done < refused < 0.9 * done
+    assert events > 10_000
+    assert sum(map(bool, fees)) >= 3

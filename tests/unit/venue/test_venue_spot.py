@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.ledger_state import at
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.bits import Setting
@@ -18,6 +17,7 @@ from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.limits import LimitsError, check_structure, hook_settings
 from openoutcry.venue.spot_tables import tick_units
 from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import LedgerError
 from tests.support.risk.spot_page import HEAD, PEOPLE, TABLES
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import PORT, VENUE
