@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Kernels before and after the matcher: with it, and their state, they are the core.
 
     order ─► before(region, order) ── 0 ──────► matcher ─► events ─► after(region, order, events, n)
@@ -10,7 +9,7 @@ With a speed bump ``hold`` may have a command wait, and ``due`` says who enters 
           ─► hold ── 1 ─► DELAYED
 
 Where the region says that nothing may trade in an instrument (:class:`Holds`), the matcher holds it
-from the next command on (``commands/holds.py``).  What was kept back happens with the hooks' own
+from the next command on (:func:`set_hold`).  What was kept back happens with the hooks' own
 command that ends the hold, before its answer.
 
 An entered command's events are those of the command at whose time it enters, behind an ENTERED that
@@ -36,12 +35,12 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
-from openoutcry.matcher.book.levels import instrument_addr
+from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import COUNTED, SHARES, process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import is_foreign
-from openoutcry.matcher.commands.holds import set_hold, settle
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
+from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -300,6 +299,33 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
         store_i64(last, load_i64(last) & ~const.LAST)
         written += 1 + events
     return written, 0
+
+
+# Held instruments: nothing trades in them, because the region says so.  One takes what makes less
+# (CANCEL, REDUCE, SET_EXPIRY, what removes many orders) and no other order.  Nothing that such a
+# command sets off happens while the hold lasts: no peg moves, no stop is elected, no all-or-none
+# order trades.  A hold is no state of the matcher; the hooks' region has it, MODE_HELD follows it.
+
+
+@kernel_outlined
+def set_hold(arena: ArenaHeader, instrument: int, on: bool) -> bool:
+    """Hold an instrument, or let it go; returns whether it was held and is no longer."""
+    at = instrument_addr(arena, instrument) + layout.MODE
+    was = load_i64(at)
+    mode = was & ~layout.MODE_HELD
+    store_i64(at, mode | layout.MODE_HELD if on else mode)
+    return was & layout.MODE_HELD != 0 and not on
+
+
+@kernel_outlined
+def settle(arena: ArenaHeader, order: OrderRecord, instrument: int, out: int) -> int:
+    """Do what a hold has kept back, as the command at ``order`` that ended it; returns how many
+    events were written at ``out``."""
+    arena.next_event_at = out
+    arena.cause_seq = order.seq
+    touch_instrument(arena, instrument)
+    after_command(arena, instrument)
+    return (arena.next_event_at - out) // RECORD_BYTES
 
 
 @kernel_outlined

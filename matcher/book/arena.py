@@ -276,7 +276,7 @@ MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
 MODE_STEPS = 8  # Allocation.STEPS: no plain command; for ever
 MODE_WAITING = 16  # a market order waits: no plain command
-MODE_HELD = 32  # the hooks let nothing trade, see commands/holds.py; no state of the matcher
+MODE_HELD = 32  # the hooks let nothing trade, see hooks.py; no state of the matcher
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.

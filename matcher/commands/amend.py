@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """CANCEL, REDUCE, REPLACE and SET_EXPIRY on the general path.
 
 Each returns why the command is refused, when nothing has happened yet, or ACCEPT.

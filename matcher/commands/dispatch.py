@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Turn one command into events: the entries, and the fast path of plain commands.
 
 Plain is a limit, market or post-only order, DAY, GTC, IOC or FOK, and what happens to it.  The two

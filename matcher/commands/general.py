@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The general path: validates and dispatches every command."""
 
 import openoutcry.matcher.book.arena as layout

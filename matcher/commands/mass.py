@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Commands about many orders: TIME, MASS_CANCEL, DISCONNECT; and sweeping a book."""
 
 import openoutcry.matcher.book.arena as layout

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """New orders on the general path, one function for each way to enter.
 
 Each returns why the order is refused, when nothing has happened yet, or ACCEPT.

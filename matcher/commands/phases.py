@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """PHASE: the reference price, the uncrossing at the end of a call, entry into the new phase."""
 
 import openoutcry.matcher.book.arena as layout

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Plain commands, alone and among special orders, on instruments with rules, and in calls.
 
 Most commands are about plain orders that match plain orders only, also on an instrument that holds

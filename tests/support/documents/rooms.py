@@ -65,6 +65,18 @@ MAY_IMPORT = {
     "tests": LOWER | ABOVE | {"bench", "cli"},
 }
 """A room may import itself and these; the table is the one of ARCHITECTURE.md."""
+MAY_INCLUDE = {"dpdk_shim": {"gateway_fpga", "ptp"}}
+"""The shim's C includes two headers that their rooms give away: the gateway's rules
+(``outcry_verdict.h``) and how to read the clock page (``outcry_clock.h``)."""
+GENERATED = {
+    "outcry_matcher.h",
+    "shim_names.h",
+    "Voutcry_gateway.h",
+    "Voutcry_gateway___024root.h",
+    "verilated.h",
+    "shim.c",
+}
+"""Written into a build's folder, by the room itself or by Verilator."""
 CONTRACT = "openoutcry.pipeline.contract"
 HAVE_STAGES = {"journal", "order_entry", "market_data", "replica"}
 """Rooms with a stage of the pipeline import what a stage is given, too."""

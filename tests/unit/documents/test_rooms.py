@@ -7,11 +7,22 @@ from functools import cache
 import pytest
 
 from tests import ROOT
-from tests.support.documents.rooms import CONTRACT, HAVE_STAGES, LOWER, MAY_IMPORT, rooms
+from tests.support.documents.rooms import (
+    CONTRACT,
+    GENERATED,
+    HAVE_STAGES,
+    LOWER,
+    MAY_IMPORT,
+    MAY_INCLUDE,
+    rooms,
+)
 from tests.support.imports import circles, graph
 
 FUNCTION_LINES = 60
 """The longest body, after its docstring, of a function that is no kernel."""
+
+SMALL = 40
+"""Lines below which a file with a single user is part of that file."""
 
 PEER = ROOT / "bench" / "peers" / "day_hftbacktest.py"
 """Runs in an environment of its own, where our compiler is not."""
@@ -124,6 +135,81 @@ def test_what_validates_knows_neither_host_nor_report():
             names = list(imported_names(parsed(path.read_text()), "openoutcry.gateway_fpga"))
             reached = {name.split(".")[1] for name in names if name.startswith("openoutcry.")}
             assert not reached & {"host", "report"}, path
+
+
+@cache
+def headers():
+    """The C headers of the rooms that have some, by name: the rooms."""
+    found = {}
+    for room in rooms():
+        for path in (ROOT / room).rglob("*.h") if room != "tests" else ():
+            found.setdefault(path.name, set()).add(room)
+    return found
+
+
+def foreign_headers(source, room):
+    """The headers of other rooms that C code of ``room``, or code that it writes, includes without
+    leave; and those that no room has."""
+    allowed = MAY_IMPORT[room] | MAY_INCLUDE.get(room, set()) | {room}
+    names = set(re.findall(r'#include "([\w.]+)"', source)) - GENERATED
+    return sorted(name for name in names if not headers().get(name, set()) & allowed)
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_c_code_includes_only_headers_of_rooms_that_the_table_allows(room):
+    """In C and C++ files, and in what a module writes for a compiler."""
+    for path in sorted((ROOT / room).rglob("*")):
+        if path.suffix in (".c", ".h", ".cpp", ".py"):
+            assert foreign_headers(path.read_text(), room) == [], path
+
+
+def test_a_foreign_header_is_found():
+    """Of a room that may not be imported, or of none; a room's own and wire's are no fault."""
+    source = '#include "outcry_clock.h"\n#include "outcry_wire.h"\n#include "nowhere.h"\n'
+    assert foreign_headers(source, "matcher") == ["nowhere.h", "outcry_clock.h"]
+    assert foreign_headers(source, "ptp") == ["nowhere.h"]
+    assert foreign_headers('#include "shim.h"', "dpdk_shim") == []
+
+
+@cache
+def users():
+    """Of each module, by its name: the files that import it."""
+    found = {}
+    for room in rooms():
+        for path in modules(room):
+            package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
+            for name in imported_names(parsed(path.read_text()), package):
+                for target in (name, name.rpartition(".")[0]):
+                    found.setdefault(target, set()).add(path)
+    return found
+
+
+def small_files_of_one_user():
+    """Modules below SMALL lines, not loaded by name, that one other file imports."""
+    small = []
+    for room in rooms():
+        for path in modules(room):
+            where = path.relative_to(ROOT)
+            if where.parts[0] in ("tests", "cli") or path.name == "__init__.py":
+                continue
+            if len(path.read_text().splitlines()) >= SMALL:
+                continue
+            name = ".".join(["openoutcry", *where.with_suffix("").parts])
+            if len(users().get(name, set()) - {path}) == 1:
+                small.append(str(where))
+    return small
+
+
+def test_no_small_file_has_one_user():
+    """It belongs into the file that uses it: a reader should not have to open two."""
+    assert small_files_of_one_user() == []
+
+
+def test_a_small_file_with_one_user_would_be_found(monkeypatch):
+    """Were only one file to use them, several would be."""
+    one = {name: set(list(paths)[:1]) for name, paths in users().items()}
+    monkeypatch.setattr(f"{__name__}.users", lambda: one)
+    assert "wire/urls.py" in small_files_of_one_user()
 
 
 @pytest.mark.parametrize("room", rooms())
