@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Call a strategy's kernel by its address, so that the driver is compiled once for all of them."""
 
 from collections.abc import Callable

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """What a strategy calls, from a kernel or from Python: send an order, cancel one, find its own."""
 
 import numpy as np

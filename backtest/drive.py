@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """One run through one day: recorded commands, the strategy's orders and its timers, in order.
 
     recorded command ──┐

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Transactions as columns for other people's tools: names spelt out, one schema for every store."""
 
 from collections.abc import Sequence

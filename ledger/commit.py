@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """A transaction: begun, checked to be balanced, added to the balances."""
 
 import openoutcry.ledger.layout as lay

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Transactions as PostgreSQL's binary COPY (docs/current/sql-copy.html, "Binary Format"), in the
 order of ``columns.COLUMNS``.
 

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Dividends and splits that the core has applied: a transaction for each participant that holds the
 instrument or is short of it, by the rules of docs/risk.md.
 

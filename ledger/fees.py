@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Fees by schedule: which schedule, which tier by 30 days' volume, and how much of an amount."""
 
 import openoutcry.ledger.layout as lay

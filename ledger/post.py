@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Posting: every event that moves value becomes a balanced transaction, in the books and as a row.
 
 One side of a trade is posted against clearing, so an event needs no other: behind both sides

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Sums and products beyond 64 bits: balances are 128-bit, and what leaves int64 is seen."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Capacity shares: how many orders may be open, divided evenly among parts of the instruments.
 
 ``order_capacity`` and the events that one command may cause (``event_bound.py``) limit all

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Write events: the fast path passes the write position, the general path keeps it in the arena."""
 
 import openoutcry.matcher.constants as const

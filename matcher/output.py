@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Where :meth:`Engine.process` has its events written: straight into the array that it returns."""
 
 from typing import Any

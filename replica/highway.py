@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """HighwayHash-64: what nats-server keeps behind each message on its disk.
 
 Alakuijala, Cox, Wassenberg: Fast keyed hash/pseudo-random function using SIMD multiply and permute,

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """after: what a command's events change: open orders and their totals, positions, money.
 
 Each event of an order says what is open of it afterwards, so one rule does for all kinds of them.

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """before: whether a command may go to the matcher, by every limit at once.
 
 A total refuses an order only if it grows past its limit: who stands beyond a limit that was lowered

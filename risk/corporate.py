@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Cash dividends and splits: every position of an instrument adjusted by one command.
 
 Only while the operator halts it and nobody has open orders in it, so nothing but positions, what

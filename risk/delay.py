@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Which commands wait at the speed bump, and what is let in: the core's kernels around the queue.
 
 Risk is asked, and reserves, when a command enters, by the state of that moment; a command that

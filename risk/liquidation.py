@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Liquidation, the core's side of it: which order may make smaller what a participant holds who is
 under its maintenance margin.
 

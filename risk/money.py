@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Balances and profits: added to in one place, which also sees that they are enough.
 
 ``seq_at`` is where the sequence of the command stands that all this happens in.

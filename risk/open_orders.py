@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """A bound on the open orders of each participant, for a core that has no other limits: so that
 nobody fills the book for everybody.
 

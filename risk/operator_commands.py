@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """RISK commands of the exchange operator: a limit, a switch, a price, changed while trading."""
 
 import openoutcry.risk.constants as constants

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Risk in partitions: each has some of the instruments and a part of every limit that is summed
 over instruments, so that cores which share the partitions come to the verdicts of one.
 

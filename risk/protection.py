@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Protection of a market inside the core: price bands, volatility, velocity, and the breaker over
 an index of instruments.
 

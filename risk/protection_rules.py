@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The protection's block: made, set by RISK commands, looked at."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Rebalance points of cores that share the partitions of one risk state (``partitions.py``).
 
 Before a command that is a rebalance point each core lays what its partitions have of the

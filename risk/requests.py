@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The requests of operators that the core has had: each has a reference, and is one action.
 
 A block of the risk state.  The operator's lane sends, in this order and without another operator's

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The speed bump's queue: what enters waits, and is let in by (release time, sequence).
 
 A block of the risk state: figures of the command at hand, a heap, the commands that wait, and of

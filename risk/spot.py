@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Spot: orders reserve in their participant's wallets, fills move both assets and collect the fee.
 
 An instrument that is paid from wallets has no position, no margin and no lot fee: what its orders

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Where things lie in the state, what an order counts, and what a cell needs."""
 
 import openoutcry.risk.layout as lay

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Arithmetic that never wraps: what does not fit int64 becomes its end.
 
 Limits end at 2**62, so a result that is the end of int64 is beyond all of them.

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """A table of open orders by (instrument, order id), as the core's risk and the ledger each keep
 one: open addressing, entries of 4 words, as many of them as ``mask`` + 1, a power of two.
 

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Orders of every kind, on the general path: open, join and leave books, count, remove."""
 
 import openoutcry.matcher.book.arena as layout

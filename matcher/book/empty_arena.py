@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Lay out an empty arena: how large it is, where its tables begin, what is in it at first.
 
 The arena is written by a kernel, so that C can lay one out too, with no Python in the process.

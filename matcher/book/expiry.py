@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The orders that expire: a binary heap of extensions by (expiry, number of what gave it them)."""
 
 import openoutcry.matcher.book.arena as layout

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Find an open order by its id: a table of chains, linked from order slot to order slot.
 
 An entry is the slot of the chain's first order, or 0; the links lie in a table of their own.  With

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """An instrument's rules: price steps by band, lots, what may be combined and in which phase."""
 
 import openoutcry.matcher.book.arena as layout

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Price levels: FIFO queues in pages of 64 ticks, and an ordered index over the pages.
 
 The index of one side is a radix tree over the page number, six bits a step, in which a branch

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Order slots: taken, given back, and what is known of an order from its slot alone."""
 
 import openoutcry.matcher.book.arena as layout

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The open orders of a participant: a list for each participant, side and instrument.
 
 The lists are brought up to date only when one is asked for, so that an order that rests or goes

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Look at an order's place in its queue without changing anything."""
 
 from typing import NamedTuple

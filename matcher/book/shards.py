@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Shards: several engines, each with instruments of its own, behind one stream of commands.
 
 Every engine is given the whole instrument table, the same map (the shard of each instrument) and

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """What C may call: kernels of int64 arguments, each with its prototype, and the header of them.
 
 An address is an int64 to a kernel and a pointer to C; both travel in the same register.

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Check an instrument table without Python: what ``wire.make_instruments`` refuses, for C."""
 
 from openoutcry.matcher.constants import RULE_BANDS

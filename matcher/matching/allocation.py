@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Share a level in steps (Allocation.STEPS), and which order has bettered the market (TOP).
 
 The steps are those of CME's algorithms A, C, F, K, O, Q, S and T, each of which is a choice of

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The uncrossing price of a call: maximum volume, minimum surplus, market pressure, reference.
 
 Sums are pairs (high, low), low below 2**62, so that they are exact; reported values saturate at

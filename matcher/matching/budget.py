@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Orders for a budget: they take while what is left of it, price ticks times lots, pays for lots.
 
 The header's TAKER_BUDGET word is what is left; no other order reads it.

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The cascade after a command in continuous trading: stops, all-or-none orders, pegs."""
 
 import openoutcry.matcher.book.arena as layout

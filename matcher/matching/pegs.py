@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Pegged orders: hidden, and priced by the displayed best prices."""
 
 import openoutcry.matcher.book.arena as layout

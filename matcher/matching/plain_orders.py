@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Plain orders: how they rest, cancel and match, whatever else the instrument holds."""
 
 import openoutcry.matcher.book.arena as layout

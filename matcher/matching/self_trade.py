@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Self-trade prevention: what a taker and a maker of one participant lose."""
 
 import openoutcry.matcher.constants as const

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Waiting stops: triggers, trailing, and which is elected next."""
 
 import openoutcry.matcher.book.arena as layout

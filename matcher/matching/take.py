@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Matching: a taker against the displayed, hidden and all-or-none books of the opposite side.
 
 The header's TAKER_* words hold the current taker (:func:`set_taker`); matching never nests.

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The uncrossing of an auction call: one price, the trades at it, the remainders."""
 
 import openoutcry.matcher.book.arena as layout

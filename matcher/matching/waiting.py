@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Market orders that wait, unpriced, for the other side (InstrumentOption.MARKET_WAITS).
 
 They are in no level but in a list for each side, oldest first.  MODE_WAITING says that there are

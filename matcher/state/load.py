@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Put the rows of a snapshot into an empty arena; see ``snapshot.py``.
 
 An empty arena hands out its slots in turn, so the order of row ``n`` lies in slot ``n + 1``, and

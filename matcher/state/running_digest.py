@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Keep the sum that the state hash is made of up to date; ``digest.py`` defines it.
 
 Whatever changes a page marks it (``levels.touch_page``), and so an instrument

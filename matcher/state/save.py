@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Write the arena's orders and instruments as rows of a snapshot; see ``snapshot.py``."""
 
 from collections.abc import Iterable

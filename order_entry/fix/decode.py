@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a
 CommandMetadata.
 

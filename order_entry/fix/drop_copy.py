@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """A drop copy over FIX 4.4: a report of everything that happens to a group's orders.
 
 Read-only: the session layer answers as for everybody, and whoever sends a message of orders is told

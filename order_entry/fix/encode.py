@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """What a participant is told of his orders: bodies of 8, 9, r and j, from events and order rows.
 
 A body stands in the stream store without what its sending decides (:mod:`.send`), and is a pure

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """FIX 4.4 as the running stage wants a protocol: its kernels, called by address.
 
 Bytes for the participant stand at OUT, from OUT_FROM to OUT_END, and every kernel here that writes

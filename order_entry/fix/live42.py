@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """FIX 4.2 as the running stage wants a protocol: 4.4 in, what is told in 4.2's words.
 
 The session layer is the same.  A report of 4.4 becomes one of 4.2 field by field: ExecTransType

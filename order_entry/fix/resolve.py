@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Complete a cancel or replace (F G) from the row of the order that it names."""
 
 import openoutcry.order_entry.command_metadata as command_metadata

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Find messages in a stream of bytes, and the fields of a message.
 
 FIX 4.4 vol. 1 and 2: a message begins with ``8=…|9=length|35=`` and ends with ``10=sum|``; one that

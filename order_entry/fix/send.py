@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Write messages: header and trailer around a body, session messages, and what is sent again.
 
 A *body* is a message without what only its sending decides: ``35=8|37=…|…|``.  So it stands in the

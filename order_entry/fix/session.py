@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The FIX session layer of an acceptor, as kernels over a session's block: no sockets, no clock.
 
 ``now_ns`` is the clock of timers (CLOCK_MONOTONIC); CLOCK_OFFSET_NS makes UTC of it.  ``out`` has

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Read and write text as FIX has it: constants, numbers, prices, times, looked-for bytes.
 
 All of it works on addresses.  Loads are of whole words: 64 bytes behind a text must be readable,

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Trading ahead of a declared client order: by its broker, or by somebody who seems to know.
 
 An owner's lots on the client's side between the moment the order was known and its entry are held

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Behind a split or a dividend: prices and lots of before are not held against those behind it.
 
 What is kept: how often a pattern was seen, messages, legs of the hour, and what lots a participant

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Messages: quote stuffing, fleeting orders, the order-to-trade ratio; and unusual volume."""
 
 import openoutcry.surveillance.detect.layout as lay

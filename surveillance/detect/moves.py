@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
 
 What a taking command does to the mid is its owner's (the bounce between bid and ask is nobody's);

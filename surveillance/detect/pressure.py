@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Spoofing and layering: large lots shown on one side, a fill on the other, and then they go."""
 
 import openoutcry.surveillance.detect.layout as lay

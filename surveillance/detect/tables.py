@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Find, enter and erase rows of the flat tables; rows are named by their number, from 1."""
 
 import openoutcry.surveillance.detect.layout as lay

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """Wash trades: matched orders that bring the lots back to where they were.
 
 A leg is a trade of two orders of one size, for half of it or more, or of two sizes for most of the

@@ -1,4 +1,3 @@
-# (intrinsics have no types that mypy could see)
 """The one pass: every event in order, into the tables and to the detectors it concerns."""
 
 import openoutcry.surveillance.detect.layout as lay
