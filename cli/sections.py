@@ -67,6 +67,7 @@ VENUE: Sections = {
         "resume": "Resume what was halted or killed.",
         "kill": "Block a session, participant, group or instrument; cancel.",
         "emergency-close": "Close the market at once, in six journaled steps.",
+        "participant": "Add, suspend, resume or close a participant.",
         "limits": "Show or set limits of participants and instruments.",
     },
     "Money": {

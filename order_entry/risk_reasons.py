@@ -9,6 +9,7 @@ CHECKS = (
     "PRICE_BAND", "ADV_SHARE", "DUPLICATE", "RATE", "OPEN_ORDERS", "POSITION_LONG",
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
     "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE",
+    "SUSPENDED", "CLOSED",
 )  # fmt: skip
 FIGURELESS = frozenset(
     {
@@ -20,6 +21,8 @@ FIGURELESS = frozenset(
         "SELF_TRADE",
         "UNPRICED",
         "WITHDRAWN",
+        "SUSPENDED",
+        "CLOSED",
     }
 )
 """Switches: they have no limit in figures."""
@@ -28,6 +31,8 @@ LETTERS = {
     "HALTED": "H",
     "GROUP_KILLED": "a",
     "KILLED": "a",
+    "SUSPENDED": "a",
+    "CLOSED": "a",
     "RESTRICTED": "c",
     "SHORT_SALE": "i",
     "MAX_QTY": "m",
@@ -51,6 +56,8 @@ CODES = {
     "HALTED": 0x0007,
     "GROUP_KILLED": 0x000C,
     "KILLED": 0x000C,
+    "SUSPENDED": 0x000C,
+    "CLOSED": 0x000C,
     "MAX_QTY": 0x0013,
     "MAX_VALUE": 0x001F,
     "PRICE_DISTANCE": 0x0006,

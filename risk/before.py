@@ -53,6 +53,7 @@ EASY_BITS = 60
 """What a NEW adds to a total stays below 2**60: three such and a total are within int64."""
 
 ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << constants.ARITHMETIC, 1 << constants.UNKNOWN_PARTICIPANT
+SUSPENDED, CLOSED = 1 << constants.SUSPENDED, 1 << constants.CLOSED
 
 
 @kernel
@@ -216,7 +217,7 @@ def reserve(
     group = totals.group_row(state, row.group)
     switches = state.market_kill | rules.halt
     switches |= group.kill
-    switches |= row.flags & (lay.KILLED_FLAGS | lay.NAMES_SELF_TRADE)
+    switches |= row.flags & (lay.KILLED_FLAGS | lay.BARRED_FLAGS | lay.NAMES_SELF_TRADE)
     # RESTRICTED for both sides, NO_SHORT for sales.
     switches |= cell.flags & (2 * side - 1)
     if switches | (BUDGET_TYPES >> order_type & 1) != 0:
@@ -390,6 +391,11 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     if qty >= LARGEST:
         return refuse(state, order, ARITHMETIC, LARGEST - 1, 0, qty)
     row = totals.participant_row(state, participant)
+    if row.flags & lay.BARRED_FLAGS != 0:
+        barred = SUSPENDED if row.flags & lay.SUSPENDED_FLAG != 0 else CLOSED
+        # A part of its liquidation is let in all the same: ``excuse`` below says which order it is.
+        if not is_new or state.part_who != participant:
+            return refuse(state, order, barred, 0, 0, 1)
     group = totals.group_row(state, row.group)
     rules = totals.instrument_row(state, instrument)
     cell = totals.cell_of(state, participant, instrument)
@@ -475,6 +481,8 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     failed |= (rules.halt != 0) << constants.HALTED
     failed |= (group.kill != 0) << constants.GROUP_KILLED
     failed |= (row_flags & lay.KILLED_FLAGS != 0) << constants.KILLED
+    failed |= (row_flags & lay.SUSPENDED_FLAG != 0) << constants.SUSPENDED
+    failed |= (row_flags & lay.CLOSED_FLAG != 0) << constants.CLOSED
     failed |= (cell_flags & lay.RESTRICTED_FLAG) << constants.RESTRICTED
     if cell_flags & lay.NO_SHORT_FLAG != 0:
         failed |= grows_past(new_short, short_now, 0, constants.SHORT_SALE)

@@ -66,6 +66,21 @@ class RiskBit(IntEnum):
     BALANCE = 29
     """The participant's wallet has less of an asset available than a spot order needs: the limit is
     what is available, what stands is the asset's number, what is asked is what is needed."""
+    SUSPENDED = 30
+    """The operator has suspended the participant: nothing else is looked at."""
+    CLOSED = 31
+    """The participant is closed for good: nothing else is looked at."""
+
+
+class ParticipantStatus(IntEnum):
+    """What the operator has made of a participant while trading."""
+
+    FILED = 0
+    """Nothing: the venue file has it, or nothing does."""
+    ACTIVE = 1
+    SUSPENDED = 2
+    """Its orders are refused."""
+    CLOSED = 3
 
 
 class PauseCause(IntEnum):
@@ -116,6 +131,10 @@ class Setting(IntEnum):
     ``price_ticks`` has.  Refused if more than that is used, or the asset has none."""
     FEE_VOLUME = 16
     """P: the volume by which it is in a tier of its fee schedule in spot instruments."""
+    STATUS = 17
+    """P: ``ParticipantStatus``; of one that is added ``price_ticks`` has 8 characters of its name.
+    ACTIVE adds it, or ends its suspension; CLOSED comes after SUSPENDED, is refused while it has
+    money, positions or open orders, and is the last one."""
     POSITION_LONG = 20
     """P and I, as those up to SHORT_SALE."""
     POSITION_SHORT = 21

@@ -113,7 +113,7 @@ class RiskParticipant(Layout, size_bytes=256):
     balance: int = i64("money that it has")
     reserved: int = i64("money that its open orders need")
     credit: int = i64("money that it may owe")
-    flags: int = i64("KILLED_FLAGS, CANCEL_WANTED, NAMES_SELF_TRADE")
+    flags: int = i64("KILLED_FLAGS, CANCEL_WANTED, NAMES_SELF_TRADE, BARRED_FLAGS")
     group: int = i64("index of its group")
     open: int = i64("open orders")
     open_limit: int = i64("most that it may have")
@@ -141,6 +141,8 @@ class RiskParticipant(Layout, size_bytes=256):
     called_seq: int = i64("command that took it under its maintenance margin")
     fee_schedule: int = i64("its fee schedule in spot instruments, its number + 1; 0: none")
     fee_volume: int = i64("volume by which it is in a schedule's tier")
+    status: int = i64("``bits.ParticipantStatus``")
+    name: int = i64("of one that was added while trading: its name, eight characters")
 
 
 PARTICIPANT_BYTES = RiskParticipant.size_bytes
@@ -172,6 +174,8 @@ KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
 FEE_SCHEDULE = RiskParticipant.offset("fee_schedule")
 FEE_VOLUME = RiskParticipant.offset("fee_volume")
+STATUS = RiskParticipant.offset("status")
+NAME = RiskParticipant.offset("name")
 
 KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1,
@@ -182,6 +186,8 @@ KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_S
 )
 KILLED_BY_MARGIN = 32
 KILLED_FLAGS = KILLED_BY_OPERATOR | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
+SUSPENDED_FLAG, CLOSED_FLAG = 64, 128
+BARRED_FLAGS = SUSPENDED_FLAG | CLOSED_FLAG
 """CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
 sends its DISCONNECT, which clears it."""
 

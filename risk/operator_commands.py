@@ -3,7 +3,7 @@
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
-from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
@@ -12,13 +12,22 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.protection_rules import has_bands, set_protection
 from openoutcry.risk.requests import apply_request
 from openoutcry.risk.speed_bump import SpeedBump, set_bump
-from openoutcry.risk.spot import block_of, follow_fees, move, names_asset, set_credit, set_volume
+from openoutcry.risk.spot import (
+    block_of,
+    follow_fees,
+    move,
+    names_asset,
+    set_credit,
+    set_volume,
+    wallet_in,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
 EMERGENCY_STEPS = 6
+FILED, ACTIVE, SUSPENDED, CLOSED = (int(status) for status in ParticipantStatus)
 LEDGER_UNIT = 1_000_000
 SEQ = ORDER.offsets["seq"]
 
@@ -89,6 +98,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return set_volume(state, who, value)
     if setting == constants.SET_DEPOSIT and names_asset(order) != 0 and block_of(state) != 0:
         return move(state, order, who, value)
+    if setting == constants.SET_STATUS:
+        return set_status(state, who, value, second)
     if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
         if not set_participant(state, row, setting, value, second, order + SEQ):
@@ -284,6 +295,38 @@ def set_participant(
         at = lay.DRAWDOWN_LIMIT
     store_i64(row + at, value)
     return True
+
+
+@kernel_outlined
+def set_status(state: RiskState, who: int, status: int, name: int) -> bool:
+    """Add, suspend, resume or close a participant."""
+    not_inlined()
+    row = totals.participant_row(state, who)
+    was = row.status
+    if who == 0 or was == CLOSED or status == was or status < ACTIVE or status > CLOSED:
+        return False
+    if status == CLOSED and (was != SUSPENDED or has_something(state, row, who)):
+        return False
+    if was == FILED and status == ACTIVE:
+        row.name = name
+    barred = 0
+    if status != ACTIVE:
+        barred = lay.SUSPENDED_FLAG if status == SUSPENDED else lay.CLOSED_FLAG
+    row.flags = row.flags & ~lay.BARRED_FLAGS | barred
+    row.status = status
+    return True
+
+
+@kernel
+def has_something(state: RiskState, row: RiskParticipant, who: int) -> bool:
+    """Whether a participant has money, open orders, or positions of any weight."""
+    held = row.balance | row.open | row.reserved | row.gross
+    block = block_of(state)
+    if block != 0:
+        for asset in range(block.assets):
+            wallet = wallet_in(state, block, asset, who)
+            held |= wallet.available | wallet.reserved
+    return held != 0
 
 
 @kernel

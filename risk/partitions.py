@@ -67,7 +67,8 @@ def partition_of(region: RiskState, instrument: int) -> RiskState:
 @kernel
 def of_participant(setting: int) -> bool:
     """Whether it is about a participant, and no instrument."""
-    return constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE
+    is_limit = constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE
+    return is_limit or setting == constants.SET_STATUS
 
 
 @kernel

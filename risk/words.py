@@ -12,6 +12,8 @@ FIGURELESS = frozenset(
         RiskBit.SELF_TRADE,
         RiskBit.UNPRICED,
         RiskBit.WITHDRAWN,
+        RiskBit.SUSPENDED,
+        RiskBit.CLOSED,
     }
 )
 """Switches: they have no limit in figures."""

@@ -106,6 +106,8 @@ class VenueFile:
     checkpoint_every: int
     retention_days: int
     order_capacity: int
+    participant_capacity: int
+    """Numbers of participants that may be added while trading are up to this."""
     shards: int
     """Matchers that share the instruments,"""
     partitions: int
@@ -193,6 +195,7 @@ VENUE = {
     "checkpoint_every": Key(table.integer(0, 10**12), 1_000_000),
     "retention_days": Key(table.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
+    "participant_capacity": Key(table.integer(0, (1 << 16) - 1), 0),
     "shards": Key(table.integer(1, MAX_SHARDS), 1),
     "partitions": Key(table.integer(1, MAX_PARTITIONS), 1),
     "housekeeping_cores": Key(table.integer(0, 1024), 1),
@@ -304,7 +307,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         password_hash,
         calendar.time_every_s if calendar else 1,
     )
-    _check_cells(tables, participants, len(traded))
+    _check_cells(tables, participants, venue["participant_capacity"] or 0, len(traded))
     replication = read_durability(
         tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
     )
@@ -318,7 +321,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "shards", "partitions", "housekeeping_cores",
+            "retention_days", "order_capacity", "participant_capacity", "shards", "partitions",
+            "housekeeping_cores",
             "gateway", "canary",
             "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
             "speed_bump_orders")  # fmt: skip
@@ -348,9 +352,11 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     )
 
 
-def _check_cells(tables: Tables, participants: list[Participant], instruments: int) -> None:
+def _check_cells(
+    tables: Tables, participants: list[Participant], capacity: int, instruments: int
+) -> None:
     """The risk state has a cell for each participant's number in each instrument."""
-    rows = risk_rows(one.number or 0 for one in participants)
+    rows = max(risk_rows(one.number or 0 for one in participants), capacity + 1)
     if rows * instruments > MAX_CELLS:
         tables.wrong(
             ("participant",),

@@ -46,7 +46,7 @@ def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict
                 if view.cell(who, index, lay.POSITION)
             },
         }
-        for who in limits.numbers
+        for who in limits.everybody()
     ]
     return {
         "what": STATE_TEXT,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.replay.risk_hooks import wallets_of
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, Wallets, make_region, setting
 from openoutcry.risk.settings import setting_in_force
@@ -46,16 +46,18 @@ def hook_settings(
     spec: RiskSpec,
     delayed: int = 0,
     partitions: int = 1,
+    capacity: int = 0,
 ) -> dict[str, Any]:
     """What the configuration of a new journal says about risk: its structure, and no limit.
-    ``delayed``: commands that may wait at a speed bump; ``partitions`` of the instruments."""
+    ``delayed``: commands that may wait at a speed bump; ``partitions`` of the instruments;
+    ``capacity``: the highest number of a participant that is added while trading."""
     optional: dict[str, Any] = {"protection": True} if spec.protection else {}
     optional |= {"delayed": delayed} if delayed else {}
     optional |= {"partitions": partitions} if partitions > 1 else {}
     optional |= spot_settings(spec)
     return {
         "name": "risk",
-        "participants": min(risk_rows(numbers), 1 << 16),
+        "participants": min(max(risk_rows(numbers), capacity + 1), 1 << 16),
         "groups": GROUPS,
         "requests": REQUESTS,
         "order_capacity": order_capacity,
@@ -85,6 +87,7 @@ def check_structure(
     numbers: list[int],
     delayed: int = 0,
     partitions: int = 1,
+    capacity: int = 0,
 ) -> None:
     """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
     if delayed and not (hooks or {}).get("delayed"):
@@ -105,6 +108,11 @@ def check_structure(
     if numbers and max(numbers) > most:
         raise LimitsError(
             f"participant {max(numbers)}: the journal has room for numbers up to {most}; "
+            "higher ones need a new journal"
+        )
+    if capacity > most:
+        raise LimitsError(
+            f"participant_capacity {capacity}: the journal has room for numbers up to {most}; "
             "higher ones need a new journal"
         )
     if spec.protection and not hooks.get("protection"):
@@ -136,6 +144,13 @@ class FileLimits:
         self.spec, self.numbers, self.view = spec, numbers, view
         self.symbols = [symbol.decode() for symbol in instruments["symbol"].tolist()]
         self.groups, self.new_groups = self._group_rows()
+
+    def everybody(self) -> list[int]:
+        """Numbers of the participants of the file and of those added since; not of closed ones."""
+        status = self.view.participants[:, lay.STATUS // 8]
+        added = set(np.flatnonzero(status).tolist())
+        closed = np.flatnonzero(status == ParticipantStatus.CLOSED).tolist()
+        return sorted((added | set(self.numbers)) - set(closed))
 
     def _group_rows(self) -> tuple[dict[str, int], list[int]]:
         """The core's row of each group by its name, and which of them are new."""

@@ -23,6 +23,7 @@ from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
+from openoutcry.venue.participants_desk import PARTICIPANT_REQUESTS, ParticipantsDesk
 from openoutcry.venue.requests import BY, EFFECTIVE, NOTHING, PROVEN, Requests
 from openoutcry.venue.risk_tables import (
     MAX_BURST,
@@ -95,6 +96,7 @@ class Operations:
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
+        self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
         self.requests = Requests(limits.view)
 
@@ -111,6 +113,7 @@ class Operations:
             "emergency-close": self._emergency,
             **dict.fromkeys(MONEY_REQUESTS, self._of_money),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
+            **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             "rehearse": self._rehearse,
             "log-in": self._log_in,
             "log-out": self._log_out,
@@ -181,6 +184,16 @@ class Operations:
             work = self._by_two(request, keys, work)
         if len(work.records):
             self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _of_participants(self, request: dict[str, Any]) -> Work:
+        who = self._participant(request.get("participant"))
+        last = who if request.get("last") is None else self._participant(request["last"])
+        group = request.get("group")
+        if request[BY] and request["do"] != "participant-suspend":
+            self.operators.check(request[BY], SUPERVISOR)
+        work = self.people.work_of(request, who, last, self._group(group) if group else 0)
+        self.note(f"operator: {work.done[-1]}")
         return work
 
     def _by_two(self, request: dict[str, Any], keys: Iterable[str], work: Work) -> Work:
@@ -440,7 +453,7 @@ class Operations:
         elif step == 2:
             records = [command(CommandKind.MASS_CANCEL, aux=1)]
         elif step == 3:
-            numbers = self.limits.numbers
+            numbers = self.limits.everybody()
             records = [setting(Setting.KILL, 1, who, operator=operator) for who in numbers]
         elif step == 4:
             for symbol in self.limits.symbols:
@@ -465,11 +478,11 @@ class Operations:
         return self._rehearse_step(1)
 
     def _rehearse_step(self, step: int) -> Work:
-        rows = self.view.participants[self.limits.numbers]
+        numbers = self.limits.everybody()
         words = {
-            "participants": len(self.limits.numbers),
+            "participants": len(numbers),
             "instruments": len(self.limits.symbols),
-            "orders": int(rows[:, lay.OPEN // 8].sum()),
+            "orders": sum(self.view.of(who, lay.OPEN) for who in numbers),
         }
         text = f"step {step} of {len(STEPS)}: {STEPS[step - 1]}: {REHEARSED[step - 1]}"
         text = text.format(**words)

@@ -31,10 +31,10 @@ from openoutcry.risk.requests import (
 from openoutcry.venue.desk import DeskError, Work, nothing_follows
 from openoutcry.wire import ORDER_DTYPE
 
-BY, PROVEN, EFFECTIVE = "", " ", "  "
+BY, PROVEN, BEGUN, EFFECTIVE = "", " ", "  ", "   "
 """Keys of a request that no request has: the operator's number; whether by password; that it was
-cut off after its effect, so that only what follows is to be done."""
-NO_CONTENT = (*SECRET, "operator", "why", "reference", BY, PROVEN, EFFECTIVE)
+cut off; and that it was cut off after its effect, so that only what follows is to be done."""
+NO_CONTENT = (*SECRET, "operator", "why", "reference", BY, PROVEN, BEGUN, EFFECTIVE)
 """Keys in which two requests with one reference may differ."""
 FRAMING = (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE)
 """The commands that only carry a reference."""
@@ -94,7 +94,8 @@ class Requests:
         if state is RequestState.DONE:
             return self._repeated(reference)
         self.asked, self.also_done = (reference, content), []
-        work = work_of(request | {EFFECTIVE: state is RequestState.EFFECTIVE})
+        is_effective = state is RequestState.EFFECTIVE
+        work = work_of(request | {BEGUN: state is not None, EFFECTIVE: is_effective})
         if work.more.get("waits"):
             work.more["reference"] = reference
             return work

@@ -95,7 +95,12 @@ class RiskDesk:
             view = view_of([engine.region])
         else:
             hooks = hook_settings(
-                numbers, file.order_capacity, file.risk, file.delayed, file.partitions
+                numbers,
+                file.order_capacity,
+                file.risk,
+                file.delayed,
+                file.partitions,
+                file.participant_capacity,
             )
             view = fresh_view(hooks, file.instruments)
         self.limits = FileLimits(file.risk, numbers, file.instruments, view)
@@ -277,6 +282,7 @@ class RiskDesk:
         groups = view.groups[:, lay.GROUP_KILL // 8]
         return {
             "halted": sorted(self.halted),
+            "suspended": np.flatnonzero(flags & lay.SUSPENDED_FLAG).tolist(),
             "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
             "liquidated": [
                 who

@@ -277,9 +277,16 @@ class Venue:
             hooks = JournalReader(file.journal).config.get("hooks")
         else:
             hooks = hook_settings(
-                numbers, file.order_capacity, file.risk, file.delayed, file.partitions
+                numbers,
+                file.order_capacity,
+                file.risk,
+                file.delayed,
+                file.partitions,
+                file.participant_capacity,
             )
-        check_structure(hooks, file.risk, numbers, file.delayed, file.partitions)
+        check_structure(
+            hooks, file.risk, numbers, file.delayed, file.partitions, file.participant_capacity
+        )
         return hooks
 
     def _sessions(self, delayed: int) -> SessionsSpec | None:

@@ -12,6 +12,7 @@ from openoutcry.risk.bits import (
     NO_LIMIT,
     PARTICIPANT_SETTINGS,
     PROTECTION_SETTINGS,
+    ParticipantStatus,
     Setting,
 )
 from openoutcry.wire.enums import Side
@@ -49,6 +50,7 @@ ANY_VALUE = (
     Setting.FILE,
     Setting.EMERGENCY,
     Setting.LIQUIDATE,
+    Setting.STATUS,
 )
 CELL_LIMITS = {
     Setting.POSITION_LONG: "long_limit",
@@ -134,6 +136,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         assert instrument is not None
         _cell(risk, who, instrument, what, value)
         return True
+    if what == Setting.STATUS:
+        return _status(risk, who, value, int(c["price_ticks"]))
     if what in PARTICIPANT_SETTINGS:
         done = _participant(risk, who, what, value, int(c["price_ticks"]))
         if done:
@@ -197,6 +201,28 @@ def _part(risk: "Reference", who: int, index: int, lots: int, price: int) -> boo
         return False
     risk.parts += 1
     risk.part = (who, index, lots, price)
+    return True
+
+
+def _status(risk: "Reference", who: int, status: int, name: int) -> bool:
+    owner = risk.participants[who]
+    allowed = {
+        (ParticipantStatus.FILED, ParticipantStatus.ACTIVE),
+        (ParticipantStatus.FILED, ParticipantStatus.SUSPENDED),
+        (ParticipantStatus.ACTIVE, ParticipantStatus.SUSPENDED),
+        (ParticipantStatus.SUSPENDED, ParticipantStatus.ACTIVE),
+        (ParticipantStatus.SUSPENDED, ParticipantStatus.CLOSED),
+    }
+    if who == 0 or (owner.status, status) not in allowed:
+        return False
+    held = [owner.balance, risk.open_count(who), risk.reserved(who), risk.gross(who)]
+    if risk.wallets is not None:
+        held += [total for (whose, _), total in risk.wallets.total.items() if whose == who]
+    if status == ParticipantStatus.CLOSED and any(held):
+        return False
+    if (owner.status, status) == (ParticipantStatus.FILED, ParticipantStatus.ACTIVE):
+        owner.name = name
+    owner.status = status
     return True
 
 

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit, Setting
+from openoutcry.risk.bits import (
+    LARGEST,
+    NO_LIMIT,
+    RISK_KIND,
+    RISK_REASON,
+    ParticipantStatus,
+    RiskBit,
+    Setting,
+)
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -307,7 +315,10 @@ class Reference:
             return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: figures})
         if order.leaves >= LARGEST:
             return self._refuse(c, {RiskBit.ARITHMETIC: (LARGEST - 1, 0, order.leaves)})
-        failed = self._switches(c, order)
+        barred = self._barred(order)
+        if barred and (old is not None or self.part[0] != order.participant):
+            return self._refuse(c, barred)
+        failed = self._switches(c, order) | barred
         failed |= self._order_itself(c, order, is_new=old is None)
         failed |= self._totals(order, old)
         if failed and old is None and self._is_part(c, order):
@@ -319,6 +330,13 @@ class Reference:
         if owner.rate_ns:
             owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
         return 0
+
+    def _barred(self, order: Order) -> dict[RiskBit, Figures]:
+        """Whether its participant is suspended or closed."""
+        status = self.participants[order.participant].status
+        bits = {ParticipantStatus.SUSPENDED: RiskBit.SUSPENDED,
+                ParticipantStatus.CLOSED: RiskBit.CLOSED}  # fmt: skip
+        return {bits[status]: (0, 0, 1)} if status in bits else {}
 
     def _is_part(self, c: Any, order: Order) -> bool:
         """Whether this is the order that a LIQUIDATE said."""

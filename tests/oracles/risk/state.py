@@ -110,6 +110,8 @@ class Participant:
     kills: int = 0
     killed_seq: int = 0
     called_seq: int = 0
+    status: int = 0
+    name: int = 0
 
     def kill(self, why: str, seq: int) -> None:
         if why not in self.killed:

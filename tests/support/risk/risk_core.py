@@ -308,6 +308,7 @@ def participant_words(plain, who):
         "margin": lay.KILLED_BY_MARGIN,
     }
     flags = sum(names[why] for why in p.killed)
+    flags |= {2: lay.SUSPENDED_FLAG, 3: lay.CLOSED_FLAG}.get(p.status, 0)
     flags |= lay.CANCEL_WANTED * p.cancel_wanted | lay.NAMES_SELF_TRADE * p.names_self_trade
     return [
         p.balance,
@@ -339,7 +340,9 @@ def participant_words(plain, who):
         p.called_seq,
         plain.wallets.pays.get((who, -1), -1) + 1 if plain.wallets else 0,
         plain.wallets.volume[who] if plain.wallets else 0,
-        *[0] * 3,
+        p.status,
+        p.name,
+        0,
     ]
 
 
@@ -404,7 +407,7 @@ def order_meta(o):
     )
 
 
-RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
+RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN, Setting.STATUS)
 OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
 OF_WALLETS = (Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
 BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELAY_NS + 1)
@@ -412,7 +415,7 @@ BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELA
 DRAWN = [
     int(s)
     for s in Setting
-    if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS, *OF_WALLETS)
+    if s < Setting.REQUEST and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS, *OF_WALLETS)
     for _ in range(2 if s in RARE else 4)
 ]
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
@@ -540,6 +543,11 @@ class Operator:
             Setting.POSITION_LONG: abs(view.cell(who, index, lay.POSITION)),
             Setting.POSITION_SHORT: abs(view.cell(who, index, lay.POSITION)),
         }
+        if what == Setting.STATUS:
+            # Who is suspended comes back soon, or the stream would run dry.
+            suspended = self.pair.reference.participants[who].status == 2
+            draws = (1, 1, 1, 3) if suspended else (2, 2, 1, 3)
+            return int(rng.choice(draws)), int(rng.integers(1 << 40))
         if what in near:
             if rng.random() < (0.8 if what in RARE else 0.3):
                 return NO_LIMIT, 0

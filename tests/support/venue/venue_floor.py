@@ -100,6 +100,17 @@ class Records(ABC):
         ours = commands[ours][-len(orders) :]
         return [events[events["cause_seq"] == one["seq"]] for one in ours]
 
+    def send_all(self, *orders: np.ndarray) -> list[np.ndarray]:
+        """As :meth:`send`, of commands of any kind, on a lane that nothing else uses meanwhile."""
+        self.publish(np.concatenate(orders))
+        commands, events = self.journal()
+
+        def events_of_last(kind: int, order_id: int) -> np.ndarray:
+            same = (commands["kind"] == kind) & (commands["order_id"] == order_id)
+            return np.asarray(events[events["cause_seq"] == commands[same]["seq"][-1]])
+
+        return [events_of_last(int(one["kind"][0]), int(one["order_id"][0])) for one in orders]
+
     def journal(self) -> tuple[np.ndarray, np.ndarray]:
         """Every command and every event."""
         assert self.journal_path is not None

@@ -1,0 +1,149 @@
+"""What the exchange operator may ask of participants while the venue trades: add, suspend, resume
+and close them.
+
+Each is a RISK command (``Setting.STATUS``), so restarts, replay and a standby see the same
+participants.  A number that was closed is never another participant's.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import ParticipantStatus, Setting
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.requests import BEGUN, BY, NOTHING
+
+PARTICIPANT_REQUESTS = (
+    "participant-add",
+    "participant-suspend",
+    "participant-resume",
+    "participant-close",
+)
+NAME_MAX = 8
+Request = dict[str, Any]
+
+
+class ParticipantsDesk:
+    """Turns requests about participants into work."""
+
+    def __init__(
+        self,
+        numbers: Iterable[int],
+        view: View,
+        disconnect: Callable[[int], npt.NDArray[Any]],
+    ) -> None:
+        """``numbers``: of the venue file; ``disconnect``: cancels all orders of a participant."""
+        self.filed, self.view, self.disconnect = frozenset(numbers), view, disconnect
+
+    def work_of(self, request: Request, first: int, last: int, group: int) -> Work:
+        """``first`` to ``last``: the participants' numbers; ``group``: the core's row of the group
+        that is named, 0: none is.
+
+        Raises :class:`DeskError` naming what cannot be."""
+        if request["do"] == "participant-add":
+            return self._add(request, first, last, group)
+        status = self._status(first)
+        if status is ParticipantStatus.CLOSED:
+            raise DeskError(f"participant {first} is closed")
+        if status is ParticipantStatus.FILED and first not in self.filed:
+            raise DeskError(f"there is no participant {first}: add it first")
+        does = {
+            "participant-suspend": self._suspend,
+            "participant-resume": self._resume,
+            "participant-close": self._close,
+        }
+        return does[request["do"]](request, first, status)
+
+    def _add(self, request: Request, first: int, last: int, group: int) -> Work:
+        name = _name(request.get("name"))
+        if last < first:
+            raise DeskError(f"participants {first} to {last} are none")
+        if name and first != last:
+            raise DeskError("one name is one participant's")
+        column = self.view.participants[:, lay.STATUS // 8][first : last + 1]
+        taken = np.flatnonzero(column != ParticipantStatus.FILED) + first
+        there = sorted({*taken.tolist(), *(n for n in self.filed if first <= n <= last)})
+        if request.get(BEGUN):
+            # It was cut off: those that it has added are there.
+            there = [n for n in there if self._status(n) is not ParticipantStatus.ACTIVE]
+        if there:
+            raise DeskError(f"there is a participant {there[0]} already, or there was one")
+        new = np.flatnonzero(column == ParticipantStatus.FILED) + first
+        word = int.from_bytes(name.encode().ljust(NAME_MAX, b"\0"), "little", signed=True)
+        one = setting(Setting.STATUS, ParticipantStatus.ACTIVE, 0, second=word)
+        records = _each(one, new, request[BY])
+        if group:
+            numbers = np.arange(first, last + 1)
+            grouped = _each(setting(Setting.GROUP, group), numbers, request[BY])
+            records = np.concatenate([records, grouped])
+        shown = f"participant {first}" if first == last else f"participants {first} to {last}"
+        verb = "is" if first == last else "are"
+
+        def refused() -> str:
+            now = self.view.participants[:, lay.STATUS // 8][first : last + 1]
+            left = int((now != ParticipantStatus.ACTIVE).sum())
+            return f"{shown}: the core refuses {left}" if left else ""
+
+        return Work(records, [f"{shown} {verb} added"], refused)
+
+    def _suspend(self, request: Request, who: int, status: ParticipantStatus) -> Work:
+        if status is ParticipantStatus.SUSPENDED:
+            raise DeskError(f"participant {who} is suspended already")
+        work = self._set(request, who, ParticipantStatus.SUSPENDED, "is suspended")
+        if not request.get("keep_orders"):
+            work.records = np.concatenate([work.records, self.disconnect(who)])
+            work.done[0] += ", its orders are cancelled"
+        return work
+
+    def _resume(self, request: Request, who: int, status: ParticipantStatus) -> Work:
+        if status is not ParticipantStatus.SUSPENDED:
+            raise DeskError(f"participant {who} is not suspended")
+        return self._set(request, who, ParticipantStatus.ACTIVE, "may trade again")
+
+    def _close(self, request: Request, who: int, status: ParticipantStatus) -> Work:
+        if status is not ParticipantStatus.SUSPENDED:
+            raise DeskError(f"participant {who} is not suspended: suspend it first")
+        left = {
+            "open orders": self.view.of(who, lay.OPEN),
+            "money": self.view.of(who, lay.BALANCE),
+            "positions": int(np.count_nonzero(self.view.cells[who, :, lay.POSITION // 8])),
+        }
+        wallets = self.view.wallets
+        if wallets is not None:
+            left["assets"] = int(np.count_nonzero(wallets.rows[who, :, :2].any(axis=1)))
+        has = [f"{what} ({count:,})" for what, count in left.items() if count]
+        if has:
+            raise DeskError(f"participant {who} has {', '.join(has)}: nothing may be left open")
+        return self._set(request, who, ParticipantStatus.CLOSED, "is closed")
+
+    def _set(self, request: Request, who: int, status: ParticipantStatus, done: str) -> Work:
+        def refused() -> str:
+            is_so = self._status(who) is status
+            return "" if is_so else f"participant {who}: the core refuses: it has something open"
+
+        record = setting(Setting.STATUS, status, who, operator=request[BY])
+        return Work(record, [f"participant {who} {done}"], refused)
+
+    def _status(self, who: int) -> ParticipantStatus:
+        return ParticipantStatus(self.view.of(who, lay.STATUS))
+
+
+def _each(record: npt.NDArray[Any], numbers: npt.NDArray[Any], operator: int) -> npt.NDArray[Any]:
+    """The command for each of these participants."""
+    if not len(numbers):
+        return NOTHING
+    records = np.repeat(record, len(numbers))
+    records["qty_lots"], records["order_id"] = numbers, operator
+    return records
+
+
+def _name(value: Any) -> str:
+    name = "" if value is None else value
+    fits = isinstance(name, str) and len(name) <= NAME_MAX and name.isascii()
+    if not fits or not (name == "" or name.isprintable()):
+        raise DeskError(f"{value!r}: a name is up to {NAME_MAX} printable ASCII characters")
+    return str(name)
