@@ -34,7 +34,7 @@ help:
 	@echo "make wheel      a wheel in dist, with kernels compiled for x86-64-v3"
 	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
 	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
-	@echo "make lint       ruff and mypy"
+	@echo "make lint       ruff, mypy and the check of plain English (ARGS=--report: reading ease)"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
 
 run: $(VENV)/.run-ready
@@ -108,6 +108,7 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m tests.support.documents.prose $(ARGS)
 
 clean:
 	rm -rf run-journal report.html build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
