@@ -26,7 +26,7 @@ class LockedError(OutcryError):
     """Too many logins failed; ``wait_s`` until the next one is heard."""
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(f"too many logins have failed: wait {wait_s:.0f} s")
+        super().__init__(f"too many failed logins; wait {wait_s:.0f} s")
         self.wait_s = wait_s
 
 
@@ -133,7 +133,7 @@ class Accounts:
             for key in own[: max(0, len(own) + 1 - MAX_EACH)]:
                 del self._sessions[key]
             if len(self._sessions) >= MAX_SESSIONS:
-                raise OperatorError("too many sessions are open: try again later")
+                raise OperatorError("too many sessions are open; try again later")
             self._sessions[_digest(cookie)] = session
         return cookie, session
 

@@ -13,7 +13,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {},
     403: {},
     409: {},
-    422: {"description": "The desk says no, or the request is none"},
+    422: {"description": "The desk rejected the request, or it is malformed"},
     429: {},
 }
 
@@ -53,7 +53,7 @@ def _add_switches(app: Any, ask: Any) -> None:
     async def enable(body: requests.Switch, request: Request) -> dict[str, Any]:
         """Let a session, participant, group or instrument trade again."""
         if body.what == "market":
-            raise DeskError("the market is opened by two supervisors: /api/open")
+            raise DeskError("two supervisors resume the market: /api/open")
         return dict(await ask(request, "enable", body))
 
     @app.post("/api/disconnect", responses=REFUSALS)

@@ -16,7 +16,7 @@ from openoutcry.venue.log import VenueLog, log_folder
 from openoutcry.venue.operators import OPERATOR, ROLES, VIEWER, WRONG, OperatorError, Operators
 from openoutcry.wire import OutcryError
 
-NO_TICKET = "this ticket is not known"
+NO_TICKET = "this ticket is unknown; log in again"
 QUEUED = ("kill", "halt")
 
 
@@ -33,7 +33,9 @@ class Console:
 
     def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         if not file.risk.operators:
-            raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
+            raise OutcryError(
+                f"{file.path}: the file has no [[operator]], so no operator could log in"
+            )
         self.file = file
         self.observer, self.market = Observer(file, standbys), Market(file.feed, file.journal)
         self.cases = Cases(file.journal)
@@ -104,7 +106,7 @@ class Console:
     def check(self, session: Session, role: str) -> None:
         """Raises :class:`RoleError`; the desk asks for itself, too."""
         if ROLES.index(session.role) < ROLES.index(role):
-            raise RoleError(f"{session.name} is {session.role}: this takes {role}")
+            raise RoleError(f"{session.name} is {session.role}; this needs {role}")
 
     # What is done
 
@@ -117,7 +119,7 @@ class Console:
         self.check(session, role)
         why = request["why"] = request["why"].strip()
         if not why or len(why) > MAX_REASON or not why.isprintable():
-            raise DeskError(f"why: a reason is 1 to {MAX_REASON} printable characters")
+            raise DeskError(f"why: the reason must be 1 to {MAX_REASON} printable characters")
         with_password = bool(request.get("password"))
         if with_password:
             self.accounts.check_lock(session.name, address)
@@ -125,7 +127,7 @@ class Console:
         elif self.observer.slow.get("state") == "closed" and request["do"] in QUEUED:
             request["why"] = f"{session.name}: {why}"[:MAX_REASON]
         elif not session.ticket:
-            raise AgainError("the venue does not know this session yet: your password, please")
+            raise AgainError("the venue does not know this session yet; enter your password")
         else:
             request["ticket"] = session.ticket
         try:
@@ -135,7 +137,7 @@ class Console:
         except DeskError as error:
             if NO_TICKET in str(error):
                 session.ticket = ""
-                raise AgainError("the venue was opened anew: your password, please") from None
+                raise AgainError("the venue was opened again; enter your password") from None
             if with_password and WRONG in str(error):
                 self.accounts.failed(session.name, address)
                 raise OperatorError(str(error)) from None
@@ -148,7 +150,7 @@ class Console:
         self.check(session, OPERATOR)
         why = why.strip()[:MAX_REASON]
         if not why.isprintable():
-            raise DeskError("why: a reason is printable")
+            raise DeskError("why: the reason must be printable")
         self.observer.alarms.acknowledge(name, labels, session.name, why)
         self.log.write("info", f"console: {session.name} acknowledged {name}: {why}")
         self.observer.hurry()

@@ -82,12 +82,12 @@ class Gate:
         """Status and reason, if the request is not let in."""
         host = headers.get("host", "")
         if self.hosts and _split(f"//{host}").hostname not in self.hosts:
-            return 421, "this console is not asked by that name"
+            return 421, "this console is not served under that host name"
         origin = headers.get("origin")
         method = scope.get("method", "GET")
         changes = method not in ("GET", "HEAD") or scope["type"] == "websocket"
         if changes and origin is not None and _split(origin).netloc != host:
-            return 403, "asked by a page of another origin"
+            return 403, "the request comes from a page of another origin"
         if scope["type"] == "websocket":
             return None if session and origin is not None else (403, "log in first")
         if int_or(headers.get("content-length"), 0) > BODY_BYTES:

@@ -42,7 +42,7 @@ class Viewer:
         """Raises ``ValueError``."""
         wish = json.loads(text)
         if type(wish) is not dict:
-            raise ValueError("a wish is a JSON object")
+            raise ValueError("a request must be a JSON object")
         every_ms, symbol = wish.get("every_ms", DEFAULT_MS), wish.get("symbol", self.symbol)
         if type(every_ms) is not int or not EVERY_MS[0] <= every_ms <= EVERY_MS[1]:
             raise ValueError(f"every_ms is {EVERY_MS[0]} to {EVERY_MS[1]}")

@@ -18,7 +18,7 @@ from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 TRADES, CANDLES = 200, 7_200
 POLL_S, AGAIN_S, LOOK_S = 0.005, 1.0, 0.5
-DOWN = "feed down: what is shown may be old; orders are taken and matched meanwhile"
+DOWN = "feed down: this page may be out of date; the venue still accepts and matches orders"
 SECOND_NS = 1_000_000_000
 DAY_S = 86_400
 DEPTH = 25
@@ -219,7 +219,7 @@ class Market:
         if receiver is None or instrument is None:
             return {
                 "symbol": symbol,
-                "error": self._shown_error or "nothing of it was published yet",
+                "error": self._shown_error or "nothing was published for it yet",
             }
         tape = self.tapes.of.get(instrument.locate, Tape())
         return {

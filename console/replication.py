@@ -149,7 +149,7 @@ class ReplicationView:
         report = self.cluster.report()
         return {
             "replicated": True,
-            "text": f"an event is let out when its command is {gate.text}",
+            "text": f"an event is released when its command is {gate.text}",
             "policy": policy,
             "waits_for": list(gate.waits_for),
             "which": gate.which,

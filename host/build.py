@@ -147,6 +147,6 @@ def require_same(package: Path = PACKAGE) -> None:
     if changed:
         more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
         raise BuildError(
-            f"of another build: {', '.join(changed[:SHOWN])}{more} changed since this run began "
-            f"(build {held.text}): no process of it begins with what is there now"
+            f"of another build: {', '.join(changed[:SHOWN])}{more} changed since this run "
+            f"began (build {held.text}): no process of this run starts with the new code"
         )

@@ -93,14 +93,14 @@ def refusal() -> str | None:
         return "perf is not installed"
     refused = open_counter(SOFTWARE, CONTEXT_SWITCHES)
     if refused:
-        return f"perf events are refused here: {refused}"
+        return f"perf events are not permitted here: {refused}"
     if os.geteuid() != 0:
         try:
             level = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
         except (OSError, ValueError):
             return "this kernel has no perf events"
         if level > -1:
-            return f"perf_event_paranoid is {level} and we are not root"
+            return f"perf_event_paranoid is {level} and this user is not root"
     return None
 
 
@@ -126,7 +126,7 @@ def core_watch() -> Iterator[Watched]:
                 # What stands before the record that perf stumbled over is as true as ever.
                 unwatched.append(f"what came after {len(lines):,} events ({why})")
             if lost:
-                unwatched.append(f"what perf had no room for ({lost})")
+                unwatched.append(f"events that perf dropped ({lost})")
             watched.unwatched = "; ".join(unwatched) or None
 
 

@@ -18,6 +18,6 @@ def examine(host: Host | None = None) -> list[Finding]:
             findings += check(here)
         except Exception as error:
             name = check.__name__.replace("_", " ")
-            why = "the sheet goes on without it"
+            why = "the sheet continues without it"
             findings.append(Finding("sheet", name, "unseen", f"cannot see: {error!r}", why))
     return findings

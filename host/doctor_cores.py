@@ -24,7 +24,7 @@ def processor(host: Host) -> Iterator[Finding]:
             "model",
             "unseen",
             "cannot see: /proc/cpuinfo names none",
-            "figures from different processors do not compare",
+            "figures of different processors are not comparable",
         )
     else:
         yield Finding(
@@ -32,7 +32,7 @@ def processor(host: Host) -> Iterator[Finding]:
             "model",
             "note",
             f"{model}, {len(online) or 'unknown how many'} cores online",
-            "figures from different processors do not compare",
+            "figures of different processors are not comparable",
         )
     microcode = fields.get("microcode")
     state = "note" if microcode else "unseen"
@@ -40,7 +40,7 @@ def processor(host: Host) -> Iterator[Finding]:
         "processor",
         "microcode",
         state,
-        microcode or "cannot see: the kernel does not tell",
+        microcode or "cannot see: the kernel does not show it",
         "an update can change the cost of locks, fences and branches; a virtual machine shows what "
         "its host chose to show",
         change=_microcode(fields) if microcode else None,
@@ -52,8 +52,8 @@ def processor(host: Host) -> Iterator[Finding]:
             "processor",
             "time stamp counter",
             "good" if steady else "costs",
-            "constant and never stopped" if steady else "its pace changes with the frequency",
-            "the clock is read from it; when it cannot be trusted every reading is a system call",
+            "constant and never stopping" if steady else "its pace changes with the frequency",
+            "the clock is read from it; if it is unreliable, every reading is a system call",
         )
 
 
@@ -74,7 +74,7 @@ def caches(host: Host) -> Iterator[Finding]:
             letter = {"Data": "d", "Instruction": "i"}.get(kind, "")
             size, shared = host.text(f"{place}/size"), host.text(f"{place}/shared_cpu_list")
             rows.append(f"L{level}{letter} {size} (cores {shared})")
-    why = "cores that share a cache hand a line over in a quarter of the time: `outcry bench cores`"
+    why = "cores that share a cache transfer a line in a quarter of the time: `outcry bench cores`"
     if rows:
         yield Finding("processor", "caches of core 0", "note", ", ".join(rows), why)
     else:
@@ -127,7 +127,7 @@ def siblings(host: Host) -> Iterator[Finding]:
 
 
 def frequency(host: Host) -> Iterator[Finding]:
-    why = "a core that slowed down while it waited takes tens of µs to come back to speed"
+    why = "a core that slowed down while waiting needs tens of µs to speed up"
     governor = host.text(f"{CPU}/cpu0/cpufreq/scaling_governor")
     if governor is None:
         yield Finding(
@@ -240,7 +240,7 @@ def _kept_free(name: str, cores: str, why: str, option: str, online: int) -> Fin
     if cores:
         return Finding("cores", name, "good", cores, why)
     if online < 2:
-        return Finding("cores", name, "note", "none: that takes a second core for the rest", why)
+        return Finding("cores", name, "note", "none: needs a second core for the rest", why)
     return Finding("cores", name, "costs", "none", why, change=_boot(option))
 
 
@@ -250,13 +250,13 @@ def _boot(option: str) -> str:
 
 def usable(host: Host) -> Iterator[Finding]:
     allowed = sorted(os.sched_getaffinity(0))
-    why = "each stage wants a core; on fewer they share and wait for each other"
+    why = "each stage needs a core; on fewer, stages share cores and wait for each other"
     yield Finding(
         "cores",
-        "cores for us",
+        "usable cores",
         "good" if len(allowed) >= 6 else "costs",
-        f"this process may use {len(allowed)} ({','.join(map(str, allowed))}); every stage has its "
-        "own from six on",
+        f"this process may use {len(allowed)} ({','.join(map(str, allowed))}); from six "
+        "on, every stage has its own",
         why,
     )
     quota = host.text("sys/fs/cgroup/cpu.max")
@@ -273,16 +273,16 @@ def usable(host: Host) -> Iterator[Finding]:
     if load is not None:
         yield Finding(
             "cores",
-            "others at work",
+            "other load",
             "costs" if load > 0.5 else "good",
-            f"{load:.1f} tasks a core want to run (mean of the last minute)",
-            "whoever shares our cores is in the tail",
+            f"{load:.1f} tasks per core want to run (mean of the last minute)",
+            "tasks on the same cores lengthen the tail",
             change="ps -eo pid,pcpu,comm --sort=-pcpu | head" if load > 0.5 else None,
         )
 
 
 def interrupts(host: Host) -> Iterator[Finding]:
-    why = "an interrupt takes 1 to 20 µs from whatever runs on its core"
+    why = "an interrupt delays the task on its core by 1 to 20 µs"
     by_core: dict[str, list[str]] = {}
     for number in host.names("proc/irq"):
         if number.isdigit():

@@ -97,7 +97,7 @@ def perf_events(host: Host) -> Iterator[Finding]:
                 "tools",
                 name,
                 "costs",
-                f"count our own code only, not the kernel's: {hidden}",
+                f"count only our code, not the kernel's: {hidden}",
                 why,
                 change=_events_change(kind, hidden, level is not None),
             )
@@ -130,7 +130,7 @@ def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
             "--cap-add PERFMON … (or --security-opt seccomp=PROFILE that allows the call)"
         )
     if kind == HARDWARE:
-        return "none from inside: the (virtual) processor shows no counters to us"
+        return "none from inside: the (virtual) processor shows no counters"
     return "none from inside: this kernel does not count them"
 
 
@@ -170,7 +170,7 @@ def paths(host: Host) -> Iterator[Finding]:
             "our paths",
             name,
             "good" if installed else "note",
-            "works" if installed else f"no: the package {module} is not installed",
+            "works" if installed else f"no: package {module} is not installed",
             why,
             change=None if installed else command,
         )
@@ -185,7 +185,7 @@ def _shared_memory(host: Host, why: str) -> Finding:
     room = size.f_blocks * size.f_frsize if size else None
     name, change = "processes over shared memory", None
     if not mounted:
-        what = "no /dev/shm: neither rings nor runs"
+        what = "no /dev/shm: rings and runs are impossible"
         change = "docker run --shm-size=1g …, or mount -t tmpfs tmpfs /dev/shm"
     elif room is not None and room < SHM_WANTED_BYTES:
         what = f"{room >> 20:,} MiB of it: too little for long or fast runs"
@@ -216,7 +216,7 @@ def ports(host: Host) -> Iterator[Finding]:
             f"port {port.name}",
             "good" if port.works else "costs",
             port.why or "works",
-            "how packets come in without the kernel",
+            "packets without the kernel",
             change=None if port.works else port.command,
         )
 

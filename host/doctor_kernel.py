@@ -10,7 +10,7 @@ HUGE = "sys/kernel/mm/transparent_hugepage"
 CLOCK = "sys/devices/system/clocksource/clocksource0"
 THP_WHY = {
     "always": "the kernel may compact memory under any program, us included, to make 2 MiB pages",
-    "madvise": "2 MiB pages need fewer TLB entries; only who asks for them has them made",
+    "madvise": "2 MiB pages need fewer TLB entries; only programs that request them get them",
     "never": "2 MiB pages need fewer TLB entries; here not even MADV_HUGEPAGE gives any",
 }
 DEDICATED = "a dedicated instance, or on the host: virsh vcpupin DOMAIN VCPU CORE"
@@ -75,7 +75,7 @@ def huge_pages(host: Host) -> Iterator[Finding]:
 
 
 def locking(host: Host) -> Iterator[Finding]:
-    why = "a page that was swapped out or never touched stops the one who needs it"
+    why = "a page that was swapped out or never touched stops the task that needs it"
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limit = "without limit" if soft == resource.RLIM_INFINITY else f"up to {soft // 1024} KiB"
     allowed = measured(costs.lockable)
@@ -112,7 +112,7 @@ def real_time(host: Host) -> Iterator[Finding]:
         "real-time throttling",
         "note",
         text,
-        why + "; our spinners are not real-time, so it does not touch them",
+        why + "; our busy-polling stages are not real-time, so it does not affect them",
         change=None
         if free
         else "sudo sysctl kernel.sched_rt_runtime_us=-1 (only with cores kept free for the kernel)",
@@ -120,7 +120,10 @@ def real_time(host: Host) -> Iterator[Finding]:
 
 
 def priority(host: Host) -> Iterator[Finding]:
-    why = "the journal's writer wakes for each commit; without real-time priority it waits its turn"
+    why = (
+        "the journal's writer wakes for each commit; without real-time priority it waits in "
+        "the queue"
+    )
     refused = measured(costs.real_time_refusal)
     if refused is None:
         yield Finding("scheduler", "real-time priority", "unseen", "cannot see", why)
@@ -216,7 +219,7 @@ def virtual(host: Host) -> Iterator[Finding]:
     if not cpuinfo:
         yield Finding("kernel", "virtualisation", "unseen", "cannot see", "see steal")
         return
-    why = "the hypervisor stops and moves our cores when it likes, and hides how they lie"
+    why = "the hypervisor stops and moves our cores at any time and hides their layout"
     if "hypervisor" not in cpuinfo:
         yield Finding("kernel", "virtualisation", "good", "none", why)
         return
@@ -240,7 +243,7 @@ def virtual(host: Host) -> Iterator[Finding]:
         name,
         "costs" if share > STEAL_BOUND else "good",
         f"{share:.1%} now" + (f", {total:.2%} since boot" if total is not None else ""),
-        "time in which we wanted to run and another machine ran; a hypervisor may hide it",
+        "time in which another machine ran on our core; a hypervisor may hide it",
         change=DEDICATED if share > STEAL_BOUND else None,
     )
 
@@ -261,13 +264,13 @@ def container(host: Host) -> Iterator[Finding]:
     if mapped or inside or any(word in marks for word in ("docker", "kubepods", "lxc")):
         what = "we run in a container"
         if mapped:
-            what = "we run in a user namespace: root in here has no rights over the machine"
+            what = "we run in a user namespace: root in it has no rights over the machine"
         yield Finding(
             "kernel",
             "container",
             "note",
             what,
-            "quotas, seccomp and a masked /proc hide what others do and refuse perf and AF_XDP",
+            "quotas, seccomp and a masked /proc hide other processes and forbid perf and AF_XDP",
             change="docker run --cap-add SYS_NICE,IPC_LOCK,PERFMON --cpuset-cpus 2,3 …",
         )
 

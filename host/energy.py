@@ -44,11 +44,11 @@ def _text(path: Path) -> str:
     try:
         return path.read_text().strip()
     except OSError as error:
-        raise NoEnergyCounter(f"no RAPL for us: {path}: {error.strerror}") from None
+        raise NoEnergyCounter(f"no access to RAPL: {path}: {error.strerror}") from None
 
 
 def _count(path: Path) -> int:
     text = _text(path)
     if not text.isdigit():
-        raise NoEnergyCounter(f"{path}: {text!r} is no count of microjoules")
+        raise NoEnergyCounter(f"{path}: {text!r} is not a number of microjoules")
     return int(text)

@@ -186,14 +186,16 @@ def _wait_for(what: str, pids: list[int], fds: list[int]) -> None:
         while watched:
             ready = poll.poll(max(0, deadline - time.monotonic()) * 1000)
             if not ready:
-                raise PeerError(f"{what}: no end after {TIMEOUT_S} s")
+                raise PeerError(f"{what}: did not end within {TIMEOUT_S} s")
             for pidfd, _ in ready:
                 at = watched.pop(pidfd)
                 poll.unregister(pidfd)
                 os.close(pidfd)
                 ended = os.waitid(os.P_PID, pids[at], os.WEXITED | os.WNOWAIT)
                 if ended is None or ended.si_code != os.CLD_EXITED or ended.si_status:
-                    reason = outcome(fds[at]).get("error", "it was killed, or ended without a word")
+                    reason = outcome(fds[at]).get(
+                        "error", "it was killed, or ended without a message"
+                    )
                     raise PeerError(f"{what}: {reason}")
     finally:
         for pidfd in watched:

@@ -94,7 +94,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         15e6,
         30,
-        "more than 15 M commands a second",
+        "more than 15 million commands per second",
     ),
     *_both(
         "Memory",
@@ -104,7 +104,7 @@ ALARMS: tuple[Alarm, ...] = (
         0.80,
         0.90,
         30,
-        "the host's memory is used up",
+        "the host runs out of memory",
     ),
     *_both("Cpu", _cpu_share("busy"), 0.70, 0.85, 60, "the processors are busy"),
     Alarm(
@@ -130,7 +130,7 @@ ALARMS: tuple[Alarm, ...] = (
         10e-6,
         100e-6,
         30,
-        "the clock is off its source",
+        "the clock differs from its source",
     ),
     Alarm(
         "DiskFullInAnHour",
@@ -139,7 +139,7 @@ ALARMS: tuple[Alarm, ...] = (
         "<",
         0,
         60,
-        "at this rate the journal's disk is full within an hour",
+        "at this rate the journal's disk will be full within an hour",
     ),
     Alarm(
         "BookNearlyFull",
@@ -148,7 +148,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         0.9,
         30,
-        "nine tenths of the orders that may be open are open",
+        "nine tenths of the possible open orders are open",
     ),
     Alarm(
         "VenueDead",
@@ -157,9 +157,9 @@ ALARMS: tuple[Alarm, ...] = (
         "==",
         1,
         0,
-        "the venue's process is gone without having stopped",
+        "the venue's process died without a clean stop",
     ),
-    Alarm("StageDown", CRITICAL, Now("outcry_stage_up"), "==", 0, 5, "a stage's process is gone"),
+    Alarm("StageDown", CRITICAL, Now("outcry_stage_up"), "==", 0, 5, "a stage's process died"),
     Alarm(
         "StageStalled",
         CRITICAL,
@@ -167,7 +167,7 @@ ALARMS: tuple[Alarm, ...] = (
         "==",
         1,
         5,
-        "a stage lives and makes no progress while its input waits",
+        "a stage is alive but makes no progress while input waits",
     ),
     Alarm(
         "StageRestarted",
@@ -212,7 +212,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         0,
         0,
-        "a session was cut off because it does not read",
+        "a session was disconnected because it does not read",
     ),
     Alarm(
         "BreakerFired",
@@ -239,7 +239,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         0,
         0,
-        "an emergency close was begun",
+        "an emergency close was started",
     ),
     Alarm(
         "ParticipantKilled",
@@ -266,7 +266,7 @@ ALARMS: tuple[Alarm, ...] = (
         "==",
         1,
         0,
-        "journal, ledger, the core's risk and the store do not say the same",
+        "journal, ledger, the core's risk and the store differ",
     ),
     Alarm(
         "ReconciliationLate",
@@ -275,7 +275,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         HOUR_S,
         0,
-        "nobody has compared the ledger with the journal for an hour",
+        "the ledger has not been compared with the journal for an hour",
     ),
     Alarm(
         "ReplicaBehind",
@@ -302,7 +302,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         0,
         0,
-        "surveillance has an open case of high severity that nobody has reviewed",
+        "surveillance has an open, unreviewed case of high severity",
     ),
 )
 

@@ -62,7 +62,7 @@ def compare(venue: VenueFile | None = None) -> list[Row]:
     if venue is not None:
         status = read_status(venue.journal) if venue.journal.is_dir() else None
         if status is None or status["state"] != "open":
-            raise OutcryError(f"{venue.path}: the venue is not open: none of its stages runs")
+            raise OutcryError(f"{venue.path}: the venue is not open; none of its stages runs")
         only = int(status["pid"])
     rows = list(_runs(only))
     if not rows:

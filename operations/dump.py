@@ -78,9 +78,9 @@ def read_dump(path: Path) -> dict[str, Any]:
         if document["summary"]["what"] != "a dump of a venue":
             raise KeyError
     except OSError as error:
-        raise OutcryError(f"{path}: {error.strerror or 'is no dump: not gzip'}") from None
+        raise OutcryError(f"{path}: {error.strerror or 'is not a dump: not gzip'}") from None
     except (EOFError, ValueError, KeyError, TypeError):
-        raise OutcryError(f"{path}: is no dump of a venue, or not whole") from None
+        raise OutcryError(f"{path}: is not a dump of a venue, or is incomplete") from None
     return dict(document)
 
 
@@ -102,7 +102,7 @@ def gather(
             "sequenced": until,
             "before_seq": before_seq,
         },
-        "stood": stood or {"missing": "nobody asked the venue"},
+        "stood": stood or {"missing": "the venue was not asked"},
     }
     sections |= _tried_all(
         {
@@ -170,7 +170,7 @@ def _market(journal: Path, before_seq: int | None, until: int | None) -> dict[st
     first = before_seq if before_seq is not None else until
     point = starting_point(reader, max(0, (first or 0) - LAST_COMMANDS) if first else None)
     last: deque[Batch] = deque()
-    sections: dict[str, Any] = {"books_before": {"missing": "no moment before was named"}}
+    sections: dict[str, Any] = {"books_before": {"missing": "no earlier time was given"}}
     if before_seq is not None:
         _go(reader, point, before_seq, last)
         sections["books_before"] = _books(point)

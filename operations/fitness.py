@@ -80,18 +80,18 @@ def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
         ", ".join(known),
         f"none of {len(GUESSED) + 2} was right for {min(len(hashes), TRIED)} of them"
         + (f" ({more} were not tried)" if more > 0 else ""),
-        "whoever guesses one trades, or runs the venue, in somebody's name",
-        "outcry venue password, and give its hash to the file",
+        "someone who guesses one trades, or runs the venue, under another name",
+        "run outcry venue password and put the hash into the file",
     )
     twice = [text for text, times in Counter(hashes.values()).items() if times > 1]
     shared = [who for who, text in hashes.items() if text in twice]
     yield _of(
         "access",
-        "passwords of one's own",
+        "distinct passwords",
         "the same for " + ", ".join(shared) if shared else "",
-        "each has another",
-        "one that leaks opens the others' sessions",
-        "outcry venue password for each",
+        "each has a different one",
+        "a leaked one opens the other sessions too",
+        "run run outcry venue password for each",
     )
     weak = [who for who, text in hashes.items() if _is_weak(text)]
     yield _of(
@@ -99,15 +99,15 @@ def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "password hashes",
         ", ".join(weak),
         "argon2id, as OWASP has it",
-        "a file that leaks gives its passwords to whoever tries them fast",
-        f"argon2id with m={ARGON2_KIB}, t={ARGON2_TIME} at least: outcry venue password",
+        "from a leaked file, weakly hashed passwords can be guessed fast",
+        f"argon2id with m={ARGON2_KIB}, t={ARGON2_TIME} at least; run outcry venue password",
     )
     mode = stat.S_IMODE(venue.path.stat().st_mode)
     yield _of(
         "access",
         "the venue file",
-        f"others may read it (mode {mode:o})" if mode & 0o077 else "",
-        "its owner's alone",
+        f"other users may read it (mode {mode:o})" if mode & 0o077 else "",
+        "readable by its owner only",
         "it holds hashes, keys and secrets of codes",
         f"chmod 600 {venue.path}",
     )
@@ -144,9 +144,9 @@ def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
     yield _of(
         "access",
         "supervisors",
-        f"{len(may)}: nobody opens the market again alone" if len(may) < 2 else "",
+        f"{len(may)}: no operator resumes the market alone" if len(may) < 2 else "",
         f"{len(may)}",
-        "re-opening, wider limits and deposits take two",
+        "resuming, wider limits and deposits need two",
         "two tables [[operator]]",
     )
     without = [one.name for one in rows if not one.totp]
@@ -154,9 +154,9 @@ def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "access",
         "one-time codes",
         "none for " + ", ".join(without) if without else "",
-        "every operator has one",
-        "a password alone is one that somebody saw",
-        "outcry venue totp, and give its secret to the file",
+        "every operator has them",
+        "a password alone may have been seen",
+        "run outcry venue totp and put the secret into the file",
     )
 
 
@@ -166,8 +166,8 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
             "access",
             "packets",
             UNFIT,
-            f"{venue.packets.text} takes orders of anybody",
-            "whoever reaches the port is any participant he names",
+            f"{venue.packets.text} accepts orders from any sender",
+            "any sender that reaches the port can act for any participant",
             change='protocol = "packets", with a session and a key',
         )
     shown = {
@@ -179,8 +179,8 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "access",
         "TLS",
         ", ".join(plain) + " without" if plain else "",
-        "wherever a port is reached from outside",
-        "passwords and orders are read, and changed, on the way",
+        "on every port that is reached from outside",
+        "passwords and orders can be read and changed on the way",
         "certificate and key of the [[port]]",
     )
     if inside:
@@ -188,7 +188,7 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
             "access",
             "loopback",
             UNFIT if len(inside) == len(venue.sessions.ports) else NOTE,
-            f"{', '.join(inside)}: nobody beyond this host reaches it",
+            f"{', '.join(inside)}: other hosts cannot reach it",
             "participants come from other hosts",
             change="address = the interface's, with TLS",
         )
@@ -206,10 +206,12 @@ def _loopback(host: str) -> bool:
 def _certificate(path: Path) -> Finding:
     import ssl
 
-    why = "nobody can log in any more once it has ended"
+    why = "clients cannot log in after it expires"
     decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
     if decode is None:
-        return Finding("access", f"certificate {path.name}", UNSEEN, "cannot see its end", why)
+        return Finding(
+            "access", f"certificate {path.name}", UNSEEN, "cannot read its expiry date", why
+        )
     ends_s = ssl.cert_time_to_seconds(str(decode(str(path))["notAfter"]))
     days_left = (ends_s - datetime.now(UTC).timestamp()) / 86_400
     bad = f"ends in {days_left:.0f} days" if 0 <= days_left < CERTIFICATE_DAYS else "has ended"
@@ -219,7 +221,7 @@ def _certificate(path: Path) -> Finding:
         bad if days_left < CERTIFICATE_DAYS else "",
         f"{days_left:.0f} days left",
         why,
-        "a new one from whoever gave it",
+        "get a new one from its issuer",
     )
 
 
@@ -233,14 +235,14 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "medium",
         medium.lost and f"{medium.text}: {medium.lost}",
         medium.text,
-        "what was acknowledged is in the journal alone",
+        "only the journal stores acknowledged orders",
         "journal = a directory on a disk",
     )
     yield _of(
         "journal",
         "durability",
         "async" if venue.durability != "durable" else "",
-        "durable: nothing leaves before it is on the disk",
+        "durable: an event leaves after its command is on disk",
         "a power cut may lose acknowledged orders",
         'durability = "durable"',
     )
@@ -260,9 +262,9 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
     yield _of(
         "journal",
         "retention",
-        "every day is kept for ever" if not venue.retention_days else "",
+        "every day is kept forever" if not venue.retention_days else "",
         f"{venue.retention_days} days",
-        "the disk fills, a little each day",
+        "the disk fills a little each day",
         "retention_days, and copies of older days elsewhere",
         NOTE,
     )
@@ -272,21 +274,21 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "checkpoints",
         "none" if not venue.checkpoint_every else "",
         f"each {venue.checkpoint_every:,} commands",
-        "without them a stage that died replays everything",
+        "without them a restarted stage replays everything",
         "checkpoint_every = 1_000_000",
     )
 
 
 def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
-    why = "the disk that dies takes every trade with it"
+    why = "if the disk fails, every trade is lost"
     if not venue.copies:
         yield Finding(
             "journal",
             "copies",
             UNFIT,
-            "none: one disk on one host has everything",
+            "none: everything is on one disk of one host",
             why,
-            change="copies = directories on other disks, and a standby host",
+            change="set copies = directories on other disks, and run a standby host",
         )
         return
     device = os.stat(folder).st_dev
@@ -302,7 +304,7 @@ def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
         ", ".join(same) + ": on the journal's own disk" if same else "",
         f"{len(venue.copies)}, on other disks",
         why,
-        "copies on disks of their own",
+        "copies on separate disks",
     )
 
 
@@ -310,7 +312,7 @@ def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
 
 
 def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    why = "MiFID II RTS 25 asks for 100 us to UTC; without it no order of events can be proven"
+    why = "MiFID II RTS 25 requires 100 us to UTC; without it the order of events cannot be proven"
     change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
     try:
         status = clock_status()
@@ -346,7 +348,7 @@ def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "isolated cores",
         "" if isolated & allowed else "none",
         ",".join(map(str, sorted(isolated))),
-        "whatever else runs on a stage's core stops it for milliseconds",
+        "any other task on a stage's core stops the stage for milliseconds",
         "isolcpus=, nohz_full= (outcry doctor has the line)",
     )
     yield _of(
@@ -354,7 +356,7 @@ def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "housekeeping cores",
         "none" if not venue.housekeeping_cores else "",
         str(venue.housekeeping_cores),
-        "journal and kernel would stop a stage that spins",
+        "journal and kernel interrupt a busy-polling stage",
         "housekeeping_cores = 1",
     )
 
@@ -365,8 +367,8 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "account",
         "root" if os.geteuid() == 0 else "",
         f"user {os.geteuid()}",
-        "a mistake in anything that listens owns the host",
-        "a user of its own: operations/host/openoutcry.service",
+        "a flaw in anything that listens gives an attacker the host",
+        "run it as a separate user: operations/host/openoutcry.service",
     )
     descriptors = len(venue.sessions.sessions) + SPARE_DESCRIPTORS
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -376,7 +378,7 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "open files",
         "" if enough else f"{most}: {descriptors} may be needed",
         f"{most}",
-        "who comes when there is none left is not let in",
+        "connections beyond that are refused",
         f"LimitNOFILE={descriptors}",
     )
     swaps = (host.text("proc/swaps") or "").splitlines()[1:]
@@ -385,7 +387,7 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "swap",
         ", ".join(line.split()[0] for line in swaps),
         "none",
-        "a page that was put away costs milliseconds when an order needs it",
+        "a page that was swapped out delays an order by milliseconds",
         "swapoff -a",
     )
 
@@ -399,16 +401,16 @@ def limits(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "market",
         "limits",
         "participants " + ", ".join(bare) + " have none" if bare else "",
-        "every participant has some",
-        "SEC 15c3-5 and RTS 6: no order enters without a check of size and credit",
+        "every participant has limits",
+        "SEC 15c3-5 and RTS 6 require a check of size and credit before an order enters",
         "[[limits]] in the venue file",
     )
     yield _of(
         "market",
         "canary",
-        "" if venue.canary else "not asked for",
+        "" if venue.canary else "not required",
         "asked for",
-        "a new build opens the venue without having replayed yesterday",
+        "a new build opens the venue without replaying yesterday first",
         "canary = true",
         NOTE,
     )
@@ -418,7 +420,7 @@ def limits(venue: VenueFile, host: Host) -> Iterator[Finding]:
             "market data",
             "" if venue.feed.b else "line A alone",
             "lines A and B",
-            "what one line loses the other one has",
+            "the other line has what one line loses",
             "b = of [market_data]",
             NOTE,
         )

@@ -48,14 +48,14 @@ def add_limits(out: Any, used: LimitsUsed, participants: list[int], venue: str) 
     for name, shares in used.shares(participants).items():
         out.gauge(
             "outcry_limit_used_ratio",
-            "The most that a participant has used of a limit, 1 being all.",
+            "Largest used fraction of a limit among participants, 0 to 1.",
             max(shares, default=0.0),
             venue=venue,
             limit=name,
         )
         out.gauge(
             "outcry_limits_near",
-            "Participants who have used nine tenths of a limit.",
+            "Participants that have used nine tenths of a limit.",
             sum(share >= NEAR for share in shares),
             venue=venue,
             limit=name,

@@ -138,7 +138,7 @@ class VenueMetrics:
             seconds = seconds_to_full(self._left)
         out.gauge(
             "outcry_journal_seconds_to_full",
-            "Until the journal's disk is full, at the rate of the last ten minutes.",
+            "Time until the journal's disk is full, at the rate of the last ten minutes.",
             seconds,
             venue=venue,
         )
@@ -165,15 +165,13 @@ class VenueMetrics:
         """Everything, read anew; ``native_too``: for Prometheus's protobuf."""
         begin = time.perf_counter()
         out = Families(native_too)
-        build = out.kinds.InfoMetricFamily("outcry_build", "Which build this is.")
+        build = out.kinds.InfoMetricFamily("outcry_build", "The running build.")
         build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
         yield build
         self._venue(out)
         _clock(out)
         _host(out)
-        out.gauge(
-            "outcry_scrape_seconds", "How long this reading took.", time.perf_counter() - begin
-        )
+        out.gauge("outcry_scrape_seconds", "Duration of this reading.", time.perf_counter() - begin)
         yield from out.families.values()
 
     def _venue(self, out: Families) -> None:
@@ -187,7 +185,7 @@ class VenueMetrics:
         for one in ("open", "closed", "stopped", "dead", "never opened"):
             out.gauge(
                 "outcry_venue_state",
-                "1 for the state that the venue is in.",
+                "1 for the venue's current state.",
                 float(one == state),
                 venue=name,
                 state=one,
@@ -205,7 +203,7 @@ class VenueMetrics:
                 add_limits(out, self._limits_of(pipeline.owner), numbers, name)
                 out.gauge(
                     "outcry_order_capacity",
-                    "Orders that may be open at once.",
+                    "Largest possible number of open orders.",
                     self.venue.order_capacity,
                     venue=name,
                 )
@@ -250,7 +248,7 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     )
     out.counter(
         "outcry_throttled_orders",
-        "Orders refused, beyond their participants' rates.",
+        "Orders rejected because of a participant's rate.",
         positions["refused"],
         venue=venue,
     )
@@ -259,9 +257,8 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         if "journal" in pipeline.table.index
         else 0
     )
-    out.gauge(
-        "outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag, venue=venue
-    )
+    meaning = "Commands sequenced, not yet durable."
+    out.gauge("outcry_durable_lag_commands", meaning, lag, venue=venue)
     if (at := pipeline.table.index.get(REPLICA.name)) is not None:
         _replicas(out, control, at, positions["sequenced"], venue)
     _rings(out, pipeline, positions, venue)
@@ -294,7 +291,11 @@ def _rings(
         )
         fill = max(0, positions[name] - ring.gating) / ring.capacity
         out.gauge(
-            "outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill, venue=venue, ring=name
+            "outcry_ring_fill_ratio",
+            "Fill of a ring, 0 to 1.",
+            fill,
+            venue=venue,
+            ring=name,
         )
 
 
@@ -311,20 +312,20 @@ def _replicas(
     lag = max(0, sequenced - control.stage(at, control_words.STAGE_SAFE_SEQ))
     out.gauge(
         "outcry_replica_lag_commands",
-        "Commands sequenced and not yet on a majority of the replicas.",
+        "Sequenced commands that are not yet on a majority of the replicas.",
         lag,
         venue=venue,
     )
     out.gauge(
         "outcry_replica_lag_bytes",
-        "Journal read and not yet acknowledged by a majority of the replicas.",
+        "Bytes of the journal that a majority of the replicas has not yet acknowledged.",
         control.stage(at, control_words.STAGE_LAG_BYTES),
         venue=venue,
     )
     left_ns = lease_left_ns(control, at)
     out.gauge(
         "outcry_replica_lease_seconds",
-        "How long events may still be released without word from the quorum; below 0: cut off.",
+        "Time until events are withheld without an answer of the quorum; below 0: cut off.",
         left_ns * NS,
         venue=venue,
     )
@@ -335,7 +336,7 @@ def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venu
     beat_ns = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
     out.gauge(
         "outcry_stage_up",
-        "1 while the stage's process lives.",
+        "1 while the stage's process is alive.",
         float(pipeline.stage_alive(index)),
         venue=venue,
         stage=name,
@@ -343,21 +344,21 @@ def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venu
     if beat_ns:
         out.gauge(
             "outcry_stage_heartbeat_age_seconds",
-            "Since the stage's last heartbeat.",
+            "Time since the stage's last heartbeat.",
             max(0, time.monotonic_ns() - beat_ns) * NS,
             venue=venue,
             stage=name,
         )
     out.gauge(
         "outcry_stage_stalled",
-        "1 if it lives and makes no progress while input waits.",
+        "1 if the stage is alive but makes no progress while input waits.",
         float(control.stage(index, control_words.STAGE_STALLED_NS) > 0),
         venue=venue,
         stage=name,
     )
     out.counter(
         "outcry_stage_restarts",
-        "How often the stage was started again.",
+        "Restarts of the stage.",
         control.stage(index, control_words.STAGE_RESTARTS),
         venue=venue,
         stage=name,
@@ -406,13 +407,13 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
     )
     out.gauge(
         "outcry_emergency_step",
-        "Steps of the emergency close that are done, of 6.",
+        "Completed steps of the emergency close, of 6.",
         risk.get("emergency_step", 0),
         venue=venue,
     )
     out.gauge(
         "outcry_breaker_level",
-        "Level of the market-wide breaker that has fired.",
+        "Level of the market-wide breaker that fired.",
         risk.get("breaker_level", 0),
         venue=venue,
     )
@@ -487,18 +488,21 @@ def _feed(out: Families, feed: dict[str, int], venue: str) -> None:
     if not feed:
         return
     out.gauge(
-        "outcry_feed_lines", "Lines (A, B) on which the feed is sent.", feed["lines"], venue=venue
+        "outcry_feed_lines",
+        "Number of lines (A, B) on which the feed is sent.",
+        feed["lines"],
+        venue=venue,
     )
-    up = "1 if the feed's process lives and sends: heartbeats, where there is nothing else."
+    up = "1 if the feed's process is alive and sends messages or heartbeats."
     out.gauge("outcry_feed_up", up, feed["up"], venue=venue)
     for key, text in (
-        ("restarts", "How often the feed's process was started again."),
+        ("restarts", "Restarts of the feed's process."),
         ("messages", "Messages of the feed's session."),
         ("packets", "Packets sent on each line."),
-        ("packets_not_taken", "Packets that the network did not take from us."),
+        ("packets_not_taken", "Packets that could not be sent."),
         ("requests_answered", "Requests for missed messages (gaps) that were answered."),
         ("requests_refused", "Requests for missed messages that were refused."),
-        ("clamped", "Values that were reported as the nearest that their field can hold."),
+        ("clamped", "Values that were clamped to the range of their field."),
     ):
         out.counter(f"outcry_feed_{key}", text, feed[key], venue=venue)
 
@@ -528,8 +532,8 @@ def _journal(out: Families, journal: Path, venue: str) -> None:
     for key, text in (
         ("bytes", "Bytes of the files in the journal's directory."),
         ("files", "Files in the journal's directory."),
-        ("disk_available_bytes", "What the journal's file system has left."),
-        ("disk_size_bytes", "The size of the journal's file system."),
+        ("disk_available_bytes", "Free bytes of the journal's file system."),
+        ("disk_size_bytes", "Size of the journal's file system."),
     ):
         out.gauge(f"outcry_journal_{key}", text, usage[key], venue=venue)
 
@@ -544,25 +548,25 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
         return
     out.gauge(
         "outcry_ledger_discrepancy",
-        "1 if journal, ledger, risk and store part anywhere.",
+        "1 if journal, ledger, risk and store differ.",
         float(parts is not None),
         venue=venue,
     )
     out.gauge(
         "outcry_ledger_discrepancy_sequence",
-        "The first command at which they part.",
+        "The first command at which they differ.",
         parts["seq"] if parts else 0,
         venue=venue,
     )
     out.gauge(
         "outcry_ledger_reconciled_sequence",
-        "The last command up to which all was compared.",
+        "The last command that was compared.",
         seq,
         venue=venue,
     )
     out.gauge(
         "outcry_ledger_reconciled_age_seconds",
-        "Since the last reconciliation.",
+        "Time since the last reconciliation.",
         max(0.0, time.time() - looked_s),
         venue=venue,
     )
@@ -579,7 +583,7 @@ def _surveillance(out: Families, journal: Path, venue: str) -> None:
     for detector, severity, status, count in counts:
         out.gauge(
             "outcry_surveillance_cases",
-            "Cases, by what they are and what was done.",
+            "Cases, by kind and state.",
             count,
             venue=venue,
             detector=detector,
@@ -588,13 +592,13 @@ def _surveillance(out: Families, journal: Path, venue: str) -> None:
         )
     out.gauge(
         "outcry_surveillance_sequence",
-        "The last command that surveillance has seen.",
+        "The last command that surveillance examined.",
         seq,
         venue=venue,
     )
     out.gauge(
         "outcry_surveillance_age_seconds",
-        "Since surveillance last ran.",
+        "Time since surveillance last ran.",
         max(0.0, time.time() - looked_s),
         venue=venue,
     )
@@ -615,7 +619,7 @@ def _clock(out: Families) -> None:
     if clock["bound_ns"] is not None:
         out.gauge(
             "outcry_clock_bound_seconds",
-            "How wrong the clock may be.",
+            "Error bound of the clock.",
             clock["bound_ns"] * NS,
             source=source,
         )
@@ -638,20 +642,18 @@ def _host(out: Families) -> None:
     idle = times.idle + getattr(times, "iowait", 0.0)
     busy = times.user + times.system + times.nice + times.irq + times.softirq
     for mode, value in (("busy", busy), ("idle", idle), ("steal", times.steal)):
-        out.counter(
-            "outcry_host_cpu_seconds", "Time of all processors, by what they did.", value, mode=mode
-        )
+        out.counter("outcry_host_cpu_seconds", "Time of all processors, by mode.", value, mode=mode)
     out.counter("outcry_host_interrupts", "Interrupts taken.", counts.interrupts)
     out.gauge("outcry_host_memory_total_bytes", "The host's memory.", memory.total)
     out.gauge(
-        "outcry_host_memory_available_bytes", "Memory that programs could have.", memory.available
+        "outcry_host_memory_available_bytes", "Memory available to programs.", memory.available
     )
     udp = _udp()
     if udp:
         out.counter("outcry_host_udp_received", "Datagrams received.", udp["InDatagrams"])
         out.counter(
             "outcry_host_udp_lost",
-            "Datagrams lost, a socket's queue being full.",
+            "Datagrams lost because a socket's queue was full.",
             udp["RcvbufErrors"],
         )
 

@@ -50,9 +50,9 @@ def _process(pid: int, name: str, answers: bool) -> dict[str, Any]:
             row[file] = f"missing: {error.strerror}"
     try:
         row["threads"] = scheduling(pid)[-1]
-        row["python"] = _python_stack(pid, row["threads"]) if answers else "is not asked"
+        row["python"] = _python_stack(pid, row["threads"]) if answers else "is not sampled"
     except (OSError, ValueError):
-        row["python"] = "it has just ended"
+        row["python"] = "it just ended"
     return row
 
 
@@ -60,7 +60,7 @@ def _python_stack(pid: int, states: str) -> str:
     """As the stage's fault handler writes it, asked by signal, into an anonymous file of its own;
     it has its brothers' open as well: the one that grows is meant."""
     if states[0] in (STOPPED, TRACED):
-        return "none, it is stopped"
+        return "none: it is stopped"
     with ExitStack() as stack:
         files = []
         folder = f"/proc/{pid}/fd"
@@ -77,4 +77,4 @@ def _python_stack(pid: int, states: str) -> str:
             for (file, begin), size in zip(files, sizes, strict=True):
                 if size > begin and sizes == before:
                     return os.pread(file.fileno(), MAX_DUMP_CHARS, begin).decode(errors="replace")
-    return "no answer: it has not come back to Python"
+    return "no answer: it did not return to Python"

@@ -78,7 +78,7 @@ SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
 
 class Refused(Exception):
     """Why a login is refused, one of REASONS: for our own counters; the client sees ``letter``.
-    ``index``: of the session that it named, 0 if there is none such."""
+    ``index``: of the session that it named, 0 if there is no such one."""
 
     def __init__(self, why: str, letter: str = "A", index: int = 0) -> None:
         super().__init__(why)
@@ -314,7 +314,8 @@ class Acceptor:
         index, row = self.names.get(name.strip().casefold(), (0, None))
         known = row is not None and row.protocol == port.protocol
         now_s = asyncio.get_running_loop().time()
-        # By address too, or anybody could lock a participant out by failing in his name.
+        # By address too, or a stranger could lock a participant out with failed logins under its
+        # name.
         who = name.strip().casefold() if row else "", address
         self._forget_attempts(now_s)
         tried = self.attempts.setdefault(who, Attempts())
@@ -408,7 +409,7 @@ class Acceptor:
         sequence: int,
         source: bytes,
     ) -> None:
-        # What the system keeps for a reader is part of how far he may fall behind.
+        # The kernel's send buffer counts towards how far a reader may lag.
         queue = self.spec.sessions[index - 1].queue_bytes
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
         if self.spec.sessions[index - 1].throttle_per_s:

@@ -1,7 +1,7 @@
 """What a command and an event of the journal do to rows, tokens and streams.
 
-Two kernels, and everything a session is told is made by them: by the running stage as things
-happen, and after a death from the journal, in the same order.  So :func:`apply_command` looks only
+Two kernels, and they produce everything that a session receives: in the running stage as events
+happen, and after a restart from the journal, in the same order. So :func:`apply_command` looks only
 at the command and its metadata, and writes of live rows only their state; :func:`apply_event` only
 at the event, its command's metadata and rows of commands before it.
 """
@@ -68,7 +68,7 @@ CODECS = 8
 ROOM = 4096
 """Bytes that one event's messages have at most."""
 EVENT_ROOM = ROOM - 64
-"""Where in it an event may stand that is told in another one's words."""
+"""Where it may hold an event that is reported with another one's message."""
 OUCH50 = int(Protocol.OUCH50)
 is_fix = session_block.is_fix
 MASS_STATUS = int(FixRefusal.MASS_STATUS)
@@ -128,7 +128,7 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
         participant = session.participant
         assert 1 <= index <= region.session_count, "the metadata is a session's"
         assert session.index == index, "a block knows which session it is"
-        assert order.participant == participant, "nobody acts for somebody else"
+        assert order.participant == participant, "a session acts only for its own participant"
     if flags & command_metadata.FLAG_INTERNAL:
         message = metadata.message
         if message in (command_metadata.LOGGED_IN, command_metadata.LOST):
@@ -187,8 +187,8 @@ def remember(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata
 
 @kernel
 def begin_day(region: RegionHeader) -> None:
-    """What came before was of days before: of their tokens only open orders' are still taken, and
-    OUCH 5.0's numbers go on above theirs."""
+    """Earlier state belongs to earlier days: of their tokens only those of open orders remain in
+    use, and OUCH 5.0's numbers continue above theirs."""
     if VERIFY:
         assert region.day_begun == 0, "a day begins once"
     region.day_begun = 1
@@ -290,8 +290,8 @@ def apply_event(
     metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
-    """Rows and streams as they are once this event is told; returns the index of the session whose
-    stream has grown, 0 if none has.
+    """Update rows and streams for this event; return the index of the session whose stream has
+    grown, 0 if none has.
 
     ``order`` and ``metadata``: of the command that caused it, 0 if no session did; ``rx_ts_ns``:
     when that came.
@@ -304,8 +304,8 @@ def apply_event(
     if own:
         row = row_of_own(region, row, event, metadata)
     if row == 0:
-        # About no order of a session's: only what answers the command itself is told.  The order
-        # that it traded with, or swept away, may have come by packets.
+        # The event is about no order of a session: only the answer to the command itself is sent.
+        # The order that it traded with, or swept away, may have come by packets.
         if not own or event.kind not in (REJECTED, COMPLETED):
             return 0
         session = block_of(region, metadata.session)
@@ -314,7 +314,7 @@ def apply_event(
     if VERIFY:
         participant = session.participant
         assert row.order_id == event.order_id, "the row is the order's"
-        assert event.participant == participant, "nobody hears of others' orders"
+        assert event.participant == participant, "a session receives only events of its own orders"
     mine = CommandMetadata(metadata if own and is_about(region, event, row, metadata) else 0)
     update_row(region, row, event)
     is_new = mine != 0 and mine.flags & command_metadata.FLAG_NEW_ROW != 0
@@ -328,9 +328,9 @@ def apply_event(
 
 @kernel_outlined
 def of_connection(event: EventRecord, metadata: CommandMetadata, room: EventRecord) -> EventRecord:
-    """The event as sessions are to hear it: an order that the session layer cancelled went because
-    of its connection, though by a command that any participant could have sent.  ``room``: for an
-    event."""
+    """Return the event as sessions receive it. An order that the session layer cancelled ended
+    because of its connection, although any participant could have sent the command. ``room``:
+    for an event."""
     is_cancel = event.kind == CANCELLED and event.reason == USER
     if not is_cancel or metadata.flags & command_metadata.FLAG_INTERNAL == 0:
         return event
@@ -359,8 +359,8 @@ def row_of_event(region: RegionHeader, event: EventRecord) -> OrderRow:
 def is_about(
     region: RegionHeader, event: EventRecord, row: OrderRow, metadata: CommandMetadata
 ) -> bool:
-    """The event is about an order of the session that caused it, and about the one that its command
-    named, if it named one: not about the order it traded with."""
+    """The event is about an order of the session that caused it. If its command named an order,
+    the event is about that one, not about the order that it traded with."""
     if metadata.session != row.session:
         return False
     number = metadata.row
@@ -553,8 +553,9 @@ def send_open_orders(
     metadata: int,
     out: int,
 ) -> int:
-    """One message for each open order of the session, the oldest name first, or one that says that
-    there is none.  Only what events have done is looked at, however far commands have run ahead."""
+    """Write one message for each open order of the session, the oldest name first, or one that
+    reports that there are no open orders. Only what events have done is looked at, however far
+    commands have run ahead."""
     rows, receiver, left = region.rows, 0, 0
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
@@ -585,7 +586,7 @@ def put_out(
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
     of this day.  FIX has no packets: a message's header comes when it is sent."""
     if VERIFY:
-        assert size <= ROOM, "an encoder keeps to its room"
+        assert size <= ROOM, "an encoder stays within its buffer"
     if size <= 0 or region.day_begun == 0:
         return 0
     if is_fix(session.protocol):

@@ -1,8 +1,7 @@
 """Publish an event to its session and to the drop copies about its participant.
 
-One way for the running stage and for what is made again from a journal: copies over SoupBinTCP
-first, of the order as it was, then rows and sessions, then copies over FIX, of the sums as they
-are.
+The running stage and the rebuild from a journal do the same: first copies over SoupBinTCP, of the
+order as it was; then rows and sessions; then copies over FIX, of the sums as they are.
 """
 
 from openoutcry.order_entry import (

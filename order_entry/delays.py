@@ -62,18 +62,18 @@ def keep(
 
 @kernel_outlined
 def begin_entry(region: RegionHeader, event: EventRecord) -> None:
-    """From here on so many events are those of a command that has waited."""
+    """From here on, this many events belong to a command that waited."""
     entry = WaitingCommand(region.waiting + WAIT_BYTES * (event.leaves_lots & PLACE))
     is_known = entry.seq == event.contra_id
     region.entry = entry if is_known else 0
     region.entry_left = event.qty_lots
     if VERIFY:
-        assert is_known or entry.seq == 0, "who enters is who waited"
+        assert is_known or entry.seq == 0, "the entering command is the waiting one"
 
 
 @kernel_outlined
 def end_event(region: RegionHeader) -> None:
-    """One of these events has been told; behind the last the command is answered."""
+    """One of these events is reported; after the last one the command is answered."""
     left, entry = region.entry_left - 1, WaitingCommand(region.entry)
     region.entry_left = left
     if left == 0 and entry != 0:

@@ -1,8 +1,8 @@
 """A drop copy over SoupBinTCP: everything that happens to the orders of a group of participants.
 
-Read-only: a client says heartbeats and logs out, nothing else.  Each sequenced message is 128
-bytes, little-endian (:data:`COPY_DTYPE`): the event record as it is (docs/wire.md), when the
-command that caused it came, and what the order's own session calls it.
+Read-only: a client may only send heartbeats and log out. Each sequenced message is 128 bytes,
+little-endian (:data:`COPY_DTYPE`): the event record as it is (docs/wire.md), when the command that
+caused it came, and what the order's own session calls it.
 """
 
 import numpy as np

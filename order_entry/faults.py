@@ -25,7 +25,7 @@ class Fault(IntEnum):
     READ_ONLY = -10
     """An order on a session that only listens."""
     STREAM_FULL = -11
-    """The session has been told nearly all that can be told in a day."""
+    """The session has received nearly as many messages as a day can hold."""
 
 
 class Kind(IntEnum):
@@ -42,7 +42,7 @@ class Kind(IntEnum):
     SEQUENCE_RESET = 22
     REJECT = 23
     DISCONNECT = 24
-    """What there is to send is sent, then the connection ends; nobody logged out."""
+    """Send everything that is pending, then end the connection without a logout."""
 
 
 class Refusal(IntEnum):

@@ -240,7 +240,7 @@ DISABLED_WORD = LAST_USER_REF_WORD + 8
 SENT = rows.MORE
 """How much less X and M have asked for so far, of this row's size."""
 CONFIRMED = rows.MORE + 8
-"""How much of that was told to be gone."""
+"""The part of it that was reported as cancelled."""
 RETURNED = rows.MORE + 16
 """How much of it the core rejected."""
 UNASKED = rows.MORE + 24
@@ -355,8 +355,8 @@ def symbol_scale(session: SessionBlock, symbol: int) -> int:
 
 @kernel_outlined
 def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bool:
-    """Whether the instrument's rules have room for an order at this price, of so many lots: steps
-    and limits of both, as the core applies them."""
+    """Check an order's price and lots against the instrument's steps and limits, as the core
+    does."""
     row = session_block.find_symbol(session, symbol)
     rules = InstrumentRecord(row.rules if row != 0 else 0)
     if rules == 0:
@@ -375,8 +375,8 @@ def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bo
 
 @kernel
 def event_price4(event: EventRecord, session: SessionBlock) -> int:
-    """The event's price with four decimals; what is below zero is told as 0, what is above u32 as
-    its greatest: never wrapped."""
+    """The event's price with four decimals; a value below zero is sent as 0, one above u32 as
+    its maximum: never wrapped."""
     scale = scale_of(session, event.instrument)
     ticks = event.price_ticks
     if ticks <= 0:
@@ -388,5 +388,5 @@ def event_price4(event: EventRecord, session: SessionBlock) -> int:
 
 @kernel
 def quantity32(lots: int) -> int:
-    """A quantity as u32: what is more is told as the greatest."""
+    """A quantity as u32: a larger one is sent as the maximum."""
     return 0 if lots < 0 else min(lots, U32_MAX)

@@ -305,7 +305,7 @@ def _decode_cancel(
 def complete(
     order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
 ) -> int:
-    """Finish a message that names an open order (U X M), once its row is found (0: there is none).
+    """Finish a message that names an open order (U X M), once its row is known (0: no order).
 
     Returns APPLICATION, or IGNORE for what the protocol ignores in silence: an order that is
     unknown or done, a cancel that takes nothing off.  A replace's new row takes ``qty_lots`` of the

@@ -394,8 +394,8 @@ def _enter_terms(
 def _option_type(
     order: OrderRecord, options: int, plain: int, time_in_force: int, lots: int, scale: int
 ) -> int:
-    """The order type that options make of a plain one (LIMIT, MARKET, HIDDEN), or -refusal.  Each
-    of post-only, peg, minimum and reserve is a type of its own: one at a time."""
+    """The order type that options make of a plain one (LIMIT, MARKET, HIDDEN), or -refusal. Each
+    of post-only, peg, minimum and reserve is a separate type: one at a time."""
     price_type, post_only = load_u8(options + PRICE_TYPE), load_u8(options + POST_ONLY)
     min_qty, max_floor = load_u32(options + MIN_QTY), load_u32(options + MAX_FLOOR)
     offset = load_u32(options + PEG_OFFSET)

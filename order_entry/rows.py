@@ -6,9 +6,9 @@ order are passed over.  A replace that brings a new token takes a new row for it
 stays the same one, whose own row (the root) says which row is the current one.
 
 Two writers, by turns in one process: what comes in fills a row before its command is sent
-(:func:`take_row`), what goes out keeps its quantities as of the event that is being told.  What the
-one writes of a live row the other never does, so that a row is the same function of the journal
-however far the one runs ahead of the other.
+(:func:`take_row`), what goes out keeps its quantities as of the event that is being reported. One
+never writes the fields of a live row that the other writes, so that a row is the same function of
+the journal however far the one runs ahead of the other.
 """
 
 import numpy as np
@@ -273,9 +273,9 @@ def current_row(rows: int, mask: int, order_id: int) -> OrderRow:
 
 @kernel_outlined
 def reported_order(rows: int, mask: int, row: OrderRow) -> OrderRow:
-    """Address of the row that says how the order is that goes or went by the name of ``row``: that
-    of its newest name, which a replace that still waits has not become; 0 for a replace that was
-    rejected, or if nothing is known of it any more."""
+    """Return the address of the row with the state of the order that has or had the name
+    ``row``: that of its newest accepted name. Return 0 for a rejected replace, or if the name is
+    no longer known."""
     if row == 0 or (row.state == SENT and row.chain == 0):
         return row
     root_number = row.order_id & NUMBER_MASK

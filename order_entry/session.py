@@ -258,7 +258,7 @@ class Symbols:
             self.table[place & (capacity - 1)] = self.by_index[index]
 
     def words(self) -> dict[int, int]:
-        """What stands of it in each session's block."""
+        """What each session's block holds of it."""
         return {
             SYMBOLS: self.table.ctypes.data,
             SYMBOL_MASK: len(self.table) - 1,

@@ -431,8 +431,8 @@ def expire_grace_now(session: SessionBlock, now: int) -> None:
 
 @kernel_outlined
 def end_loss(context: SessionsContext, session: SessionBlock) -> None:
-    """The session is back.  Whose grace is over lost his orders then, whether or not a timer has
-    looked meanwhile; of a sweep that has begun the rest goes, too."""
+    """The session is back. If its grace period is over, its orders are cancelled, whether or not
+    a timer has run meanwhile; a sweep that has begun also cancels the rest."""
     lost = session.lost_ns
     if lost != 0 and stage_words.now_ns(context) - lost >= session.grace_ns:
         cancel_orders(context, session)

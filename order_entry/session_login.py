@@ -1,4 +1,4 @@
-"""A SoupBinTCP login that the acceptor has let in: from which message of the stream it goes on.
+"""A SoupBinTCP login that the acceptor accepted: the message at which the stream continues.
 
 A hand-over's words are the acceptor's (order_entry/acceptor.py); bytes that came with the login
 follow them.
@@ -26,7 +26,7 @@ def is_beyond(session: SessionBlock, wanted: int) -> bool:
 
 @kernel_outlined
 def refuse_number(session: int, data: int, fd: int) -> None:
-    """The stream that the login wants to go on with is not the one that there is."""
+    """The login asks to continue a stream that is not the current one."""
     for place in range(len(REFUSED_LOGIN)):
         store_u8(data + place, REFUSED_LOGIN[place])
     sockets.send(fd, data, len(REFUSED_LOGIN))

@@ -229,7 +229,7 @@ class SessionRegion:
         return self.words[begin : begin + count].reshape(-1, WAIT_BYTES // 8)
 
     def mark_waiting(self) -> None:
-        """Bring the lane's bytes, and what was told, to what waits."""
+        """Match the lane's bytes, and what was reported, with the waiting commands."""
         lanes = self.waiting[self.waiting[:, WAIT_SEQ // 8] != 0, WAIT_LANE // 8]
         begin, end = self._at["lanes"] // 8, self._at["tokens"] // 8
         if len(lanes):

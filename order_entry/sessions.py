@@ -83,7 +83,7 @@ class Sessions(State):
         instruments: npt.NDArray[Any],
         journal: Path | None,
     ) -> None:
-        """``journal``: beside which the streams are kept; None: in memory only.
+        """``journal``: next to which the streams are stored; None: in memory only.
 
         Raises :class:`SessionsError` naming the session or port that cannot be.
         """
@@ -168,13 +168,14 @@ class Sessions(State):
         if self.region[session_region.UNREPORTED_EVENTS] > 2 * self.unreported_events:
             self.unreported_events = self.region[session_region.UNREPORTED_EVENTS]
             report(
-                f"{self.unreported_events:,} messages could not be sent: a session's stream is full"
+                f"{self.unreported_events:,} messages could not be sent because a "
+                "session's stream is full"
             )
         if not self.acceptor_pid:
             return
         pid, status = os.waitpid(self.acceptor_pid, os.WNOHANG)
         if pid:
-            report(f"the acceptor (pid {pid}) ended with {status}: restarted")
+            report(f"the acceptor (pid {pid}) ended with status {status}; restarted")
             self.open_doors()
 
     def close(self) -> None:
@@ -250,7 +251,7 @@ class Sessions(State):
         if published or event_seq:
             if work.journal is None:
                 raise SessionsError(
-                    "sessions cannot go on without a journal: what they were told is lost"
+                    "sessions need a journal to restart: without it the sent messages are lost"
                 )
             noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
@@ -326,7 +327,7 @@ class Sessions(State):
             self.apply(batch, NO_LIMIT)
 
     def follower(self, directory: Path, every: int) -> checkpoint.SessionsFollower:
-        """Makes checkpoints while the run goes on, in a process of its own."""
+        """Makes checkpoints in a separate process while the run continues."""
         shadow = checkpoint.Shadow(self.spec, self.instruments, directory)
         return checkpoint.SessionsFollower(directory, every, shadow)
 

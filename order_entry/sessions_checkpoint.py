@@ -1,9 +1,9 @@
-"""Where the sessions can go on without their past: what they know, and the core, at a command.
+"""A point from which the sessions can continue: their state, and the core's, at a command.
 
-A checkpoint file of the journal's own kind (``journal/checkpoints.py``) beside the streams, bound
-to the block that holds its command, whose hash stands for all that was before.  The streams are not
-in it: it has how far each was, and the digest of what is there, and is taken only where that
-still stands.  Whoever makes one follows the journal in a process of its own: no session waits.
+A checkpoint file of the journal's own kind (``journal/checkpoints.py``) next to the streams, bound
+to the block that holds its command. The block's hash covers everything before it. The streams are
+not in it: it has the length and the digest of each, and is used only if they still match. A
+separate process follows the journal and makes checkpoints: no session waits.
 """
 
 import io
@@ -157,8 +157,8 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
 
 
 def remove_old(folder: Path) -> None:
-    """Keep the newest, and the newest of an earlier day: the streams of days before are nobody's
-    business, so that one is good whatever happened to them."""
+    """Keep the newest, and the newest of an earlier day: the streams of earlier days are no
+    longer needed, so it is valid whatever happened to them."""
     kept, days = 0, set[str]()
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
         path = checkpoints.checkpoint_path(folder, seq)
@@ -176,8 +176,8 @@ def remove_old(folder: Path) -> None:
 def valid_checkpoints(
     state: State, reader: JournalReader, event_seq: int
 ) -> Iterator[checkpoints.Checkpoint]:
-    """Checkpoints that the state may resume from, the newest first.  ``event_seq``: the last
-    event that is known to have been told."""
+    """Checkpoints that the state may resume from, the newest first. ``event_seq``: the last
+    event that is known to have been sent."""
     assert state.journal is not None
     folder = folder_of(state.journal)
     if not folder.is_dir():
@@ -233,8 +233,8 @@ def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Po
         )
     if reader.first_seq > 1:
         raise JournalError(
-            f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint of "
-            "its sessions stands for what was before"
+            f"{reader.directory} begins at sequence {reader.first_seq}, and no valid "
+            "checkpoint of its sessions covers the commands before"
         )
     return Point(core.fresh(), START)
 
@@ -257,8 +257,8 @@ def _stand(state: State, streams: list[Any]) -> bool:
 
 
 class Shadow(State):
-    """A state in memory of its own that follows the journal; streams of it hold only what came
-    since the last checkpoint."""
+    """A separate state in memory that follows the journal; its streams hold only messages since
+    the last checkpoint."""
 
     def __init__(self, spec: SessionsSpec, instruments: npt.NDArray[Any], journal: Path) -> None:
         sizes = sizes_of(spec, 1)
@@ -271,8 +271,7 @@ class Shadow(State):
 
 
 class SessionsFollower(Follower):
-    """A matcher and the sessions' state that go along behind the journal, and write checkpoints of
-    both."""
+    """A matcher and the sessions' state that follow the journal and write checkpoints of both."""
 
     def __init__(self, directory: Path, every: int | None, shadow: Shadow) -> None:
         self.shadow = shadow
@@ -310,13 +309,13 @@ class SessionsFollower(Follower):
 def make_sessions_checkpoint(
     directory: Path, spec: SessionsSpec, instruments: npt.NDArray[Any]
 ) -> list[Path]:
-    """One at the journal's end, if there is none yet."""
+    """Write a checkpoint at the journal's end, unless it exists."""
     follower = SessionsFollower(directory, None, Shadow(spec, instruments, directory))
     follower.advance()
     return follower.save_sessions() if follower.point.seq > follower.saved_seq else []
 
 
 def newest_seq(journal: Path) -> int:
-    """Of the checkpoints that are there; 0: there is none."""
+    """The newest existing checkpoint; 0: no checkpoint."""
     folder = folder_of(journal)
     return max(checkpoints.checkpoint_seqs(folder), default=0) if folder.is_dir() else 0

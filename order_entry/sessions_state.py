@@ -1,8 +1,8 @@
-"""What the sessions of a run know and were told, as a function of the journal.
+"""The state of a run's sessions and what they received, as a function of the journal.
 
 Rows and tokens are made again from the journal's commands and metadata, streams from these and the
 events that a matcher of its own makes of the commands; from a checkpoint (sessions_checkpoint.py)
-where there is one.  The stage has one, and whoever makes checkpoints another beside it.
+where there is one. The stage has one, and the process that makes checkpoints has another.
 """
 
 from collections.abc import Callable
@@ -137,7 +137,7 @@ class State:
         region: session_region.SessionRegion,
         journal: Path | None,
     ) -> None:
-        """``journal``: beside which the streams are kept; None: in memory only."""
+        """``journal``: next to which the streams are stored; None: in memory only."""
         self.spec, self.region, self.journal = spec, region, journal
         self.day = spec.day or datetime.now(UTC).strftime("%Y%m%d")
         self.max_ts_ns = 0
@@ -214,7 +214,7 @@ class State:
         block.view(np.uint8)[session.NAME : session.NAME + 16] = np.frombuffer(name, np.uint8)
 
     def begin(self) -> None:
-        """Nothing is known, nothing was told."""
+        """The state is empty: nothing was received or sent."""
         region = self.region
         region.clear()
         day_start = int(region.block(1)[session.DAY_START_NS // 8])
@@ -259,7 +259,7 @@ class State:
 
 
 class FixSession:
-    """What a session of FIX has beside its block: numbers, messages kept, bytes to be sent."""
+    """What a session of FIX has next to its block: numbers, messages kept, bytes to be sent."""
 
     def __init__(self, sessions: State, index: int, row: SessionSpec, journal: Path | None) -> None:
         self.block, self.stream = sessions.region.block(index), sessions.streams[index - 1]
@@ -325,9 +325,9 @@ def check(spec: SessionsSpec) -> None:
     for row in spec.sessions:
         where = f"session {row.name}"
         if names.count(row.name.casefold()) > 1:
-            raise SessionsError(f"{where}: the name is there twice")
+            raise SessionsError(f"{where}: the name occurs twice")
         if row.protocol not in CODECS:
-            raise SessionsError(f"{where}: {row.protocol.name} is not served yet")
+            raise SessionsError(f"{where}: {row.protocol.name} is not supported yet")
         about: tuple[int, ...] = (row.participant,)
         if row.protocol in DROP_COPIES and row.group:
             about = row.group
@@ -346,8 +346,8 @@ def check(spec: SessionsSpec) -> None:
         raise SessionsError(f"there are more than {session_region.MAX_COPIES} drop copies")
     for port in spec.ports:
         if port.protocol not in CODECS:
-            raise SessionsError(f"port {port.port}: {port.protocol.name} is not served yet")
+            raise SessionsError(f"port {port.port}: {port.protocol.name} is not supported yet")
     for name in ("row_capacity", "token_capacity"):
         value = getattr(spec, name)
         if value < 2 or value & (value - 1):
-            raise SessionsError(f"{name} is {value}, no power of two")
+            raise SessionsError(f"{name} is {value}, not a power of two")

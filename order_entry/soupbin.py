@@ -1,9 +1,9 @@
 """SoupBinTCP 3.00, and 4.10's timeout: packets of a length, a type and data; a numbered stream out.
 
-A packet is a u16 length (without itself, big-endian), a type byte, and data.  What the server
-says in ``S`` packets has numbers, counted from 1, that a login can ask for again; what clients say
-in ``U`` packets has none: a client that lost its connection sends it again, which harms nobody
-because a token is taken once.  Source: Nasdaq, SoupBinTCP 3.00 and 4.10.
+A packet is a u16 length (without itself, big-endian), a type byte, and data. What the server sends
+in ``S`` packets has numbers, counted from 1, that a login can request again; what clients send in
+``U`` packets has none: a client that lost its connection sends it again, which does no harm because
+a token is accepted once. Source: Nasdaq, SoupBinTCP 3.00 and 4.10.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ HEADER_BYTES = PACKET_LENGTH_BYTES + 1
 MAX_CLIENT_PACKET = 512
 """Longest packet of a client, without the length: more than any message with every option."""
 HEARTBEAT_MS, SILENCE_MS = 1_000, 15_000
-"""Both sides say something each second; who is silent for 15 is gone."""
+"""Each side sends a message every second; a side that is silent for 15 s is disconnected."""
 
 OVERSIZE, UNKNOWN_TYPE, BAD_LENGTH = (
     int(fault) for fault in (Fault.OVERSIZE, Fault.UNKNOWN_TYPE, Fault.BAD_LENGTH)
@@ -124,13 +124,13 @@ def read_login(data: bytes) -> LoginRequest:
         (m for m in SOUPBIN.client if m.kind == "L" and m.size_bytes == size), SOUPBIN.client[0]
     )
     if size != message.size_bytes or data[PACKET_LENGTH_BYTES:HEADER_BYTES] != b"L":
-        raise LoginError(f"no login request: {len(data)} bytes")
+        raise LoginError(f"not a login request: {len(data)} bytes")
     fields = {name: text.strip(" ") for name, text in message.unpack(data[2:]).items()}
     numbers = {}
     for name in ("sequence", "timeout_ms"):
         text = fields.get(name, "") or "0"
         if not (text.isascii() and text.isdigit()):
-            raise LoginError(f"{name} {text!r} is no number")
+            raise LoginError(f"{name} {text!r} is not a number")
         numbers[name] = int(text)
     for name in ("username", "password", "session"):
         if not (fields[name].isascii() and fields[name].isprintable()):

@@ -1,5 +1,4 @@
-"""What a venue says of its participants, sessions and ports: plain data, checked by whoever reads
-the venue file."""
+"""A venue's participants, sessions and ports: plain data, checked when the venue file is read."""
 
 import re
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ class Protocol(IntEnum):
     FIX42 = 4
     PACKETS = 5
     DROP_COPY = 6
-    """SoupBinTCP, read-only: everything that the participants of a group are told."""
+    """SoupBinTCP, read-only: everything that the participants of a group receive."""
     FIX_DROP_COPY = 7
     """The same as reports of FIX 4.4."""
 
@@ -48,8 +47,8 @@ class ThrottlePolicy(IntEnum):
     """What becomes of a message for which the bucket has no token."""
 
     REJECT = 0
-    """It is rejected by name, but for a cancel, for a token of a second bucket that is like the
-    first; when that is empty too it stays in the socket."""
+    """A message other than a cancel is rejected by name for a token of a second, equal bucket;
+    when that is empty too, it stays in the socket."""
     QUEUE = 1
     """It stays in the socket until there is one."""
 

@@ -4,9 +4,9 @@
     index    16 bytes an entry, from entry 0 (of nothing): where it ends, and the event it tells
     data     the messages as they go on the wire, one behind the other
 
-The file is sparse and mapped by every process of the run: what one has written survives its death
-in the page cache.  It is no more than a copy of what the journal gives: after a power cut it is
-made again, and whatever of it is still there is compared byte for byte (:func:`append`).
+The file is sparse and mapped by every process of the run: what a process wrote survives its death
+in the page cache. The file is only a copy of what the journal yields: after a power cut it is
+rebuilt, and its remaining parts are compared byte for byte (:func:`append`).
 """
 
 import ctypes
@@ -115,8 +115,8 @@ def same_bytes(one: int, other: int, size: int) -> bool:
 def append(stream: StreamHeader, message: int, size: int, event_seq: int) -> int:
     """Add a message; returns its number, or 0 if the store is full.
 
-    After a start the entries that are there already are made again: one that is the same stays
-    untouched, the first that is another cuts off what stood from there on.
+    After a start the existing entries are made again: an equal one stays untouched, the first
+    different one truncates the rest.
     """
     number = stream.head + 1
     begin = entry_end(stream, number - 1)
@@ -139,7 +139,7 @@ def append(stream: StreamHeader, message: int, size: int, event_seq: int) -> int
     if number >= stream.entries or begin + size > stream.data_bytes:
         return 0
     if VERIFY:
-        assert stream.count == number - 1, "no entry that is there is written over"
+        assert stream.count == number - 1, "no existing entry is overwritten"
     copy_bytes(at, message, size)
     entry = StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number)
     entry.end = begin + size
@@ -163,7 +163,7 @@ def map_file(path: Path | None, size: int, what: str) -> mmap.mmap:
     try:
         file_size = os.fstat(fd).st_size
         if file_size not in (0, size):
-            raise StreamError(f"{path} is no {what}: {file_size} bytes, not {size}")
+            raise StreamError(f"{path} is not a {what}: it has {file_size} bytes, not {size}")
         os.truncate(fd, size)
         return mmap.mmap(fd, size)
     except OSError as error:
@@ -202,7 +202,7 @@ class Stream:
         if self[MAGIC] == 0:
             self._words[:4] = self._header
         elif tuple(self._words[:4].tolist()) != self._header:
-            raise StreamError(f"{path} is the stream store of something else")
+            raise StreamError(f"{path} is the stream store of another journal")
         if not follows:
             self.begin()
 
@@ -214,8 +214,8 @@ class Stream:
         self._words[HEAD // 8], self._words[DIFFERENT // 8] = count, 0
 
     def stand_behind(self, count: int, end: int) -> None:
-        """Go on behind ``count`` entries of ``end`` bytes, which are not here: of a store in memory
-        that follows another's."""
+        """Go on behind ``count`` entries of ``end`` bytes, which are not here: for a store in
+        memory that follows another store."""
         assert self.path is None
         self._map.madvise(mmap.MADV_REMOVE)
         self._words[:4] = self._header

@@ -1,8 +1,8 @@
 """What is executed of orders that are no session's: for drop copies over FIX, which tell sums.
 
 An open-addressing table by the core's order id, 32 bytes an order: its quantity and what is done of
-it.  An order that is over is taken out, and what stands behind it moves up, so that no search ever
-passes over a grave.
+it. A finished order is removed, and the entries after it move up, so that a search never passes a
+deleted entry.
 """
 
 from openoutcry.wire.kernel import VERIFY, kernel
@@ -52,7 +52,7 @@ def put(entry: SumEntry, order_id: int, qty: int) -> None:
     """A free entry is an order's from here on."""
     if VERIFY:
         assert entry.key in (0, ~order_id), "an entry has one order"
-        assert ~order_id != 0, "the key of nobody is no order's"
+        assert ~order_id != 0, "the key of a free entry belongs to no order"
     entry.key = ~order_id
     entry.qty = qty
     entry.cum = 0
@@ -84,4 +84,4 @@ def remove(table: int, mask: int, entry: SumEntry) -> None:
         store_i64(table + ENTRY_BYTES * hole + offset, 0)
     if VERIFY:
         free = find(table, mask, ~gone)
-        assert free.key == 0, "what is taken out is found no more"
+        assert free.key == 0, "a removed entry is not found"

@@ -9,8 +9,8 @@ from openoutcry.wire.errors import OutcryError
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """The context of a server with these (PEM).
 
-    Raises :class:`OutcryError` for files that cannot be read, are none, do not belong together, or
-    of which the key is behind a passphrase: there is nobody to ask for it.
+    Raises :class:`OutcryError` for files that cannot be read, are not PEM, do not belong together,
+    or whose key has a passphrase: no user is there to enter it.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     both = f"{certificate} and {key}"
@@ -18,7 +18,7 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         why = f": {error.reason.replace('_', ' ').lower()}" if error.reason else ""
-        raise OutcryError(f"{both} are no certificate and key in PEM{why}") from None
+        raise OutcryError(f"{both} are not a certificate and key in PEM{why}") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise OutcryError(f"{both} cannot be read: {why}") from None

@@ -1,14 +1,14 @@
 """Which order a session's token names: an open-addressing index with exact comparison.
 
-A slot of the index is 8 bytes: half of the token's hash, and the number of its entry.  Entries, 64
-bytes each, stand in the order in which tokens came: the order's number, the session, and the whole
-token, because a token stays taken for the day, long after the row of its order has become
-another's.  A new token, the common case, so reads one slot and writes behind the last entry
-(measured: with entries in the table itself, 64 sessions in a table of half a gigabyte, the wait for
-the page of one was half of the sessions stage's time).
+A slot of the index is 8 bytes: half of the token's hash, and the number of its entry. Entries, 64
+bytes each, are in the order in which tokens came. Each has the order's number, the session and the
+whole token, because a token stays used for the day, long after the row of its order was reused. A
+new token, the common case, so reads one slot and writes after the last entry (measured: with
+entries in the table itself, 64 sessions in a table of half a gigabyte, the wait for the page of one
+was half of the sessions stage's time).
 
 The hash is multilinear with secret keys (Lemire and Kaser, "Strongly universal string hashing is
-fast"): whoever chooses his tokens cannot choose where they collide.
+fast"): a client that chooses its tokens cannot choose where they collide.
 """
 
 import secrets
@@ -182,7 +182,7 @@ def is_full(table: TokenTable) -> bool:
 def has_room_for(table: TokenTable, session: int) -> bool:
     """Whether the session may take another token: it has no more of them than are left for all.
 
-    So nobody takes the others' day, and one that is alone may have half (the dynamic thresholds of
+    So no session uses up the others' day, and a single one may have half (the dynamic thresholds of
     shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998).
     """
     capacity = table.mask + 1
@@ -214,5 +214,5 @@ def put_token(table: TokenTable, session: int, token: int, number: int) -> int:
     store_i64(slot, hashed & HASH_BITS | (count + 1))
     table.count = count + 1
     if VERIFY:
-        assert number_of(table, session, token) == number, "what was put in is found"
+        assert number_of(table, session, token) == number, "an inserted token is found"
     return 1

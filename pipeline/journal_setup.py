@@ -66,7 +66,7 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
         discard_unwritten(directory)
     if Journal.exists(directory) != options.resume:
         raise PipelineError(
-            f"{directory} holds no journal to resume: begin one without --resume"
+            f"{directory} has no journal to resume; start one without --resume"
             if options.resume
             else f"{directory} already holds a journal: give another --journal DIR, or --resume "
             "to go on with it"

@@ -130,7 +130,9 @@ class Calendar:
             schedule = self.schedules[traded.schedule]
             steps = schedule.half_day if half else schedule.day
             if not steps:
-                raise CalendarError(f"{day} is a half day, and schedule {traded.schedule} has none")
+                raise CalendarError(
+                    f"{day} is a half day, but schedule {traded.schedule} has no half-day lines"
+                )
             for command in self._phases(day, traded, steps):
                 rows.append((command.ts_ns, index, command))
         rows.sort(key=lambda row: row[:2])
@@ -254,7 +256,7 @@ def exchange_days(mic: str, year: int) -> tuple[frozenset[date], frozenset[date]
             mic, start=f"{year}-01-01", end=f"{year}-12-31"
         )
     except exchange_calendars.errors.InvalidCalendarName:
-        raise CalendarError(f"{mic!r} is no exchange that exchange-calendars knows") from None
+        raise CalendarError(f"{mic!r} is not an exchange of exchange-calendars") from None
     except ValueError as error:
         raise CalendarError(f"{mic} in {year}: {error}") from None
     early = frozenset(day.date() for day in calendar.early_closes)

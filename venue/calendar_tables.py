@@ -38,7 +38,7 @@ def zone(value: Any) -> ZoneInfo:
     try:
         return ZoneInfo(table.text()(value))
     except (OSError, LookupError, ValueError):
-        raise ValueError(f"{value!r} is no time zone, as `Europe/Berlin` is") from None
+        raise ValueError(f"{value!r} is not a time zone; write one like `Europe/Berlin`") from None
 
 
 def parse_date(value: Any) -> date:
@@ -48,7 +48,7 @@ def parse_date(value: Any) -> date:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is no date, YYYY-MM-DD") from None
+        raise ValueError(f"{value!r} is not a date; write YYYY-MM-DD") from None
 
 
 def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
@@ -68,20 +68,20 @@ def steps(value: Any) -> tuple[Step, ...]:
     for text in table.list_of(table.text())(value):
         match = STEP.fullmatch(text)
         if not match or match[4] not in PHASES:
-            raise ValueError(f"{text!r} is not HH:MM[:SS] and one of {', '.join(PHASES)}")
+            raise ValueError(f"{text!r} is not HH:MM[:SS] followed by one of {', '.join(PHASES)}")
         at_s = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3] or 0)
         if day_steps and at_s <= day_steps[-1].at_s:
             raise ValueError(f"{text!r} is not after the line before it")
         day_steps.append(Step(at_s, PHASES[match[4]]))
     if len(day_steps) < 2 or day_steps[-1].phase is not Phase.CLOSED:
-        raise ValueError("has at least two lines, and the last is CLOSED")
+        raise ValueError("needs at least two lines, the last of them CLOSED")
     return tuple(day_steps)
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
     rows = table.list_of(table.list_of(table.integer(-(2**62), 2**63 - 1)))(value)
     if len(rows) > TICK_BANDS or any(len(row) != 2 for row in rows):
-        raise ValueError(f"is not at most {TICK_BANDS} pairs of [from price, step]")
+        raise ValueError(f"must have at most {TICK_BANDS} pairs of [from price, step]")
     return rows
 
 
@@ -150,9 +150,18 @@ def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -
         early: set[date] = set()
         for year in (date.today().year, date.today().year + 1):
             early |= exchange_days(holidays, year)[1]
-        needs = f"{holidays} has half days" if early else ""
+        needs = (
+            (
+                f"{holidays} has half days, so the schedule needs half-day lines, so the schedule "
+                "needs half-day lines"
+            )
+            if early
+            else ""
+        )
         if "weekdays" in tables.given_table("calendar"):
-            tables.wrong(("calendar", "weekdays"), f"{holidays} says which days are traded")
+            tables.wrong(
+                ("calendar", "weekdays"), f"{holidays} already already says which days are traded"
+            )
     else:
         needs = ""
         for day in sorted(set(holidays) & set(half_days)):
@@ -183,7 +192,7 @@ def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
         if type(count) is not int or type(seconds) is not int:
             continue
         if count and not seconds:
-            tables.wrong((*path, "extension_s"), "is missing: auction_extensions are put off by it")
+            tables.wrong((*path, "extension_s"), "is missing: auction_extensions need it")
         if name in schedules:
             _check_extensions(tables, path, schedules[name], count * seconds)
         traded.append(Traded(str(row.get("symbol", "")), name, count, seconds))
@@ -200,8 +209,8 @@ def _check_extensions(tables: Tables, path: Any, schedule: Schedule, seconds: in
             if ends_call and seconds and step.at_s + seconds >= end_s:
                 tables.wrong(
                     (*path, "extension_s"),
-                    f"an auction before {step.phase.name} may be put off by {seconds} s, past the "
-                    "next phase",
+                    f"an auction before {step.phase.name} may be extended by {seconds} s, "
+                    "past the next phase",
                 )
                 return
 
@@ -213,7 +222,9 @@ def read_instruments(
     decimals by symbol."""
     rows = tables.rows("instrument", INSTRUMENT)
     if not 1 <= len(rows) <= MAX_INSTRUMENTS:
-        tables.wrong(("instrument",), f"a venue has 1 to {MAX_INSTRUMENTS}, not {len(rows)}")
+        tables.wrong(
+            ("instrument",), f"a venue has 1 to {MAX_INSTRUMENTS} instruments, not {len(rows)}"
+        )
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
     instruments = []
     for path, row in rows:

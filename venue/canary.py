@@ -79,10 +79,10 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
     compared += digests.checked
     if wrong_seq is not None:
         parts.insert(
-            0, f"the events of commands {digests.verified_seq + 1:,} to {wrong_seq:,} are others"
+            0, f"the events of commands {digests.verified_seq + 1:,} to {wrong_seq:,} differ"
         )
     if not compared and not parts and point.seq:
-        raise JournalError(f"{journal}: recorded no hash that a replay could be compared with")
+        raise JournalError(f"{journal}: the journal has no hash to compare a replay with")
     return {
         "build": this_build().text,
         "journal_id": f"{reader.journal_id:016x}",
@@ -95,7 +95,7 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
 
 
 def _same(what: str, recorded: Any, replayed: Any) -> list[str]:
-    return [] if recorded == replayed else [f"{what}: {recorded} was recorded, {replayed} came out"]
+    return [] if recorded == replayed else [f"{what}: recorded {recorded}, replayed {replayed}"]
 
 
 class _Suspect:
@@ -161,14 +161,14 @@ def require_canary(journal: Path) -> None:
     command = f"outcry venue deploy canary {journal}"
     if report.get("build") != build:
         raise PipelineError(
-            f"build {build} has not served {journal} yet, and the venue file asks for its canary: "
-            f"`{command}`"
+            f"build {build} has not served {journal} yet, and the venue file requires its "
+            f"canary; run `{command}`"
         )
     if report.get("journal_id") != f"{JournalReader(journal).journal_id:016x}":
-        raise PipelineError(f"{journal / NAME} is of another journal: `{command}`")
+        raise PipelineError(f"{journal / NAME} belongs to another journal; run `{command}`")
     if report["differences"]:
         raise PipelineError(
-            f"the canary of build {build} has found differences: {'; '.join(report['differences'])}"
+            f"the canary of build {build} found differences: {'; '.join(report['differences'])}"
         )
     done = days.finished_days(journal)
     if done and report["until_seq"] < done[-1]["last_seq"]:

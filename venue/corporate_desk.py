@@ -60,7 +60,7 @@ class CorporateDesk:
         price = request.get("price")
         if price is None:
             if last == NO_LIMIT:
-                raise DeskError(f"{symbol} has no price yet: name the one behind it (--price)")
+                raise DeskError(f"{symbol} has no price yet: give the new one with --price")
             price = (
                 _half_even(last * old, new)
                 if is_split
@@ -89,7 +89,7 @@ class CorporateDesk:
             paid = is_split or not due or any(moved[who] != balances[who] for who in due)
             taken = now == (behind if is_split else held) and paid
             taken = taken and int(row[lay.LAST // 8]) == price
-            return "" if taken else f"{done}: the core refuses, its orders are cancelled"
+            return "" if taken else f"{done}: the core rejected it; open orders are cancelled"
 
         cancel = np.zeros(1, ORDER_DTYPE)
         cancel["kind"], cancel["symbol"], cancel["aux"] = (
@@ -99,7 +99,7 @@ class CorporateDesk:
         )
         what = Setting.SPLIT if is_split else Setting.DIVIDEND
         action = setting(what, new << 32 | old, 0, symbol.encode(), price, operator)
-        cancelled = f"{symbol}: everybody's orders are cancelled"
+        cancelled = f"{symbol}: all open orders are cancelled"
         return Work(
             np.concatenate([cancel, action]),
             [cancelled, done],
@@ -121,7 +121,9 @@ class CorporateDesk:
         return Work(
             record,
             [done],
-            lambda: "" if int(row[lay.REFERENCE // 8]) == price else f"{done}: the core refuses",
+            lambda: (
+                "" if int(row[lay.REFERENCE // 8]) == price else f"{done}: the core rejected it"
+            ),
         )
 
     def _price(self, row: Any, symbol: str, price: Any) -> int:

@@ -32,7 +32,7 @@ def finished_days(directory: Path) -> list[dict[str, Any]]:
             days.append(json.loads(line))
         except ValueError:
             if number < len(lines):
-                raise JournalError(f"{directory / DAYS_NAME}: line {number} is no JSON") from None
+                raise JournalError(f"{directory / DAYS_NAME}: line {number} is not JSON") from None
     return days
 
 

@@ -268,10 +268,10 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             with _address(directory) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise DeskError(f"{directory}: the venue is not being served, or is closed") from None
+            raise DeskError(f"{directory}: the venue is not running, or is closed") from None
         except PermissionError:
             raise DeskError(
-                f"{directory / NAME}: permission denied: only the venue's own user may connect"
+                f"{directory / NAME}: permission denied; connect as the venue's user"
             ) from None
         _require_own_server(connection, directory / NAME)
         try:
@@ -295,7 +295,10 @@ def _require_own_server(connection: socket.socket, path: Path) -> None:
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     )
     if user not in (0, os.geteuid()):
-        raise DeskError(f"{path}: user {user} answers there, and is told nothing: ask as that user")
+        raise DeskError(
+            f"{path}: user {user} owns this socket, so nothing was sent; run the command as "
+            "that user"
+        )
 
 
 def _line(connection: socket.socket) -> dict[str, Any]:
@@ -304,8 +307,8 @@ def _line(connection: socket.socket) -> dict[str, Any]:
         data = connection.recv(MAX_REQUEST)
         if not data:
             raise DeskError(
-                "the venue closed the connection unanswered: `outcry venue limits show` "
-                "shows what is in force"
+                "the venue closed the connection without an answer; see what is in force "
+                "with `outcry venue limits show`"
             )
         received += data
     return dict(json.loads(received))

@@ -23,7 +23,9 @@ def check_division(tables: Tables, venue: dict[str, Any]) -> None:
             f"{shards} matchers need at least as many partitions, not {partitions}",
         )
     if shards > 1 and venue["durability"] == "replicated":
-        tables.wrong(("venue", "shards"), f"a replicated journal needs one matcher, not {shards}")
+        tables.wrong(
+            ("venue", "shards"), f"a replicated journal needs exactly one matcher, not {shards}"
+        )
     if partitions == 1:
         return
     if (venue["order_capacity"] or partitions + 1) <= partitions:
@@ -52,7 +54,7 @@ def check_division(tables: Tables, venue: dict[str, Any]) -> None:
             if row.get(name, none) != none:
                 tables.wrong(
                     ("limits", index, name),
-                    f"follows prices: needs one partition, not {partitions}",
+                    f"depends on prices: it needs one partition, not {partitions}",
                 )
 
 

@@ -26,7 +26,10 @@ def read_durability(
     replicated = "durability" in tables.document
     if replicated != (durability == "replicated"):
         path = ("durability",) if replicated else ("venue", "durability")
-        tables.wrong(path, 'durability = "replicated" of [venue] and [durability] go together')
+        tables.wrong(
+            path,
+            'set both durability = "replicated" in [venue] and the table [durability], or neither',
+        )
         return None
     if policy is not None:
         try:

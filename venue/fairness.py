@@ -82,13 +82,13 @@ class Audit:
             for who in entered.get(seq, ()):
                 self._enters(who)
             if self._heap and self._heap[0][0] <= self.bump.now_ns:
-                self._fault(self._heap[0][1], "its time had come, and it was not let in")
+                self._fault(self._heap[0][1], "was due, but did not enter")
                 heappop(self._heap)
             self._came(command, answer)
 
     def _enters(self, seq: int) -> None:
         if not self._heap or self._heap[0][1] != seq:
-            self._fault(seq, "entered, and it was not its turn")
+            self._fault(seq, "entered out of turn")
             self._heap = [one for one in self._heap if one[1] != seq]
             self._heap.sort()
             return
@@ -133,7 +133,7 @@ class Audit:
         due = int(command["rx_ts_ns"]) + self.bump.delay_ns
         if self.bump.delay_ns and (due, int(command["seq"])) < self._last:
             self.late += 1
-            self._fault(int(command["seq"]), "was sequenced behind one that was due later")
+            self._fault(int(command["seq"]), "was sequenced after a command that was due later")
 
     def _switched(self, command: Any) -> None:
         self.bump.waiting = self._heap

@@ -32,7 +32,7 @@ def group(value: Any) -> tuple[str, int]:
     """ADDRESS:PORT of a multicast group."""
     host, port = udp_endpoint(value)
     if not ip_address(host).is_multicast:
-        raise ValueError(f"{host} is no multicast group (239.0.0.0/8, ff00::/8)")
+        raise ValueError(f"{host} is not a multicast group (239.0.0.0/8, ff00::/8)")
     return host, port
 
 
@@ -86,7 +86,9 @@ def _check_interface(tables: Tables, name: str, version: int) -> None:
     try:
         IPv4Address(name)
     except ValueError:
-        tables.wrong(("market_data", "interface"), f"{name!r} is no IPv4 address of an interface")
+        tables.wrong(
+            ("market_data", "interface"), f"{name!r} is not an IPv4 address of an interface"
+        )
 
 
 def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
@@ -100,4 +102,8 @@ def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
         if type(weights.get(bytes(row["symbol"]).decode(), 0)) is int
     )
     if highest > MAX_LEVEL:
-        tables.wrong(("breaker", "index"), f"may be {highest}: the feed can say 0 to {MAX_LEVEL}")
+        tables.wrong(
+            ("breaker", "index"),
+            f"may be {highest}, but the feed can publish 0 to {MAX_LEVEL}; lower it or switch "
+            "the feed off",
+        )

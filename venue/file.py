@@ -153,9 +153,11 @@ def packet_device(value: Any) -> PortSpec:
     except PortError as error:
         raise ValueError(str(error)) from None
     if device.kind == "pcap":
-        raise ValueError(f"{value!r}: no sender can be answered through a capture")
+        raise ValueError(f"{value!r}: a capture cannot send replies; use another device")
     if device.framing:
-        raise ValueError(f"{value!r}: packets of MoldUDP64 have no tag")
+        raise ValueError(
+            f"{value!r}: MoldUDP64 packets have no authentication tag; use another format"
+        )
     return device
 
 
@@ -163,25 +165,25 @@ def network(value: Any) -> spec.Network:
     try:
         return ip_network(table.text()(value))
     except ValueError as error:
-        raise ValueError(f"{value!r} is no address or network: {error}") from None
+        raise ValueError(f"{value!r} is not an address or network: {error}") from None
 
 
 def password_hash(value: Any) -> str:
     if type(value) is not str or not ARGON2.fullmatch(value):
-        raise ValueError("is no argon2 hash: `outcry venue password` makes one")
+        raise ValueError("is not an argon2 hash; make one with `outcry venue password`")
     return value
 
 
 def session_key(value: Any) -> bytes:
     if type(value) is not str or not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("is not 64 hexadecimal digits: `outcry venue key` makes them")
+        raise ValueError("is not 64 hexadecimal digits; make a key with `outcry venue key`")
     return bytes.fromhex(value)
 
 
 def power_of_two(value: Any) -> int:
     number = table.integer(2, 1 << 26)(value)
     if number & (number - 1):
-        raise ValueError(f"{number} is no power of two")
+        raise ValueError(f"{number} is not a power of two")
     return number
 
 
@@ -286,7 +288,7 @@ def _check_mode(path: Path, tables: Tables, has_keys: bool, nats: str, has_totp:
         ("secrets of codes", has_totp),
     ):
         if is_there and path.stat().st_mode & 0o077:
-            tables.wrong((), f"holds {what}, and others may read it: chmod 600 {path}")
+            tables.wrong((), f"holds {what}, and other users may read it; run chmod 600 {path}")
 
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
@@ -434,7 +436,7 @@ def _check_session(
     if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
         tables.wrong(
             (*path, "name"),
-            f"{name!r}: a login over SoupBinTCP has 1 to {SOUPBIN_NAME} letters and digits",
+            f"{name!r}: a SoupBinTCP login has 1 to {SOUPBIN_NAME} letters and digits",
         )
     if protocol in spec.FIX_BEGIN:
         _check_comp_ids(tables, path, name, row["target"] or venue)
@@ -460,7 +462,7 @@ def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> N
             (*path, "name"), f"{name!r}: a session of FIX has 1 to 32 letters, digits, - _ ."
         )
     if name == ours:
-        tables.wrong((*path, "name"), f"{name!r} is our own CompID as well")
+        tables.wrong((*path, "name"), f"{name!r} is also our own CompID")
     if not (ours.isascii() and ours.isprintable()):
         tables.wrong((*path, "target"), f"{ours!r}: a CompID is printable ASCII")
 
@@ -477,7 +479,7 @@ def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:
     if other in session:
         tables.wrong((*path, other), f"a session of this protocol has a {needed}")
     if packets and any(network.version != 4 for network in row["networks"]):
-        tables.wrong((*path, "networks"), "packets come by IPv4")
+        tables.wrong((*path, "networks"), "order packets need IPv4")
     if packets and len(row["networks"]) > NETWORKS_MAX:
         tables.wrong((*path, "networks"), f"a session for packets has at most {NETWORKS_MAX}")
 
@@ -505,9 +507,9 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], PortSpec 
             _check_tls(tables, path, files["certificate"], files["key"])
         if _given(tables, path, "protocol") in PACKETS:
             if packets:
-                tables.wrong((*path, "protocol"), "there is one port of packets at most")
+                tables.wrong((*path, "protocol"), "there is at most one port of packets")
             if row["certificate"]:
-                tables.wrong((*path, "certificate"), "packets know no TLS")
+                tables.wrong((*path, "certificate"), "packets cannot use TLS")
             packets = row["device"] or _udp_device(row["address"])
         elif row["protocol"] and row["address"]:
             host, number = row["address"]
@@ -524,7 +526,7 @@ def _check_place(tables: Tables, path: Any) -> None:
     if device and not takes_packets:
         tables.wrong((*path, "device"), "only a port of packets has one")
     elif device and address:
-        tables.wrong((*path, "device"), "the port has an address, which is a device (udp:)")
+        tables.wrong((*path, "device"), "the port needs a device as its address, such as udp:")
     elif not device and not address:
         tables.wrong((*path, "address"), "is missing")
 
@@ -551,9 +553,9 @@ def _check_spoken(tables: Tables, spoken: list[Any]) -> None:
     sessions = [(path, row.get("protocol")) for path, row in tables.given_rows("session")]
     for path, protocol in sessions:
         if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
-            tables.wrong((*path, "protocol"), "no port speaks it")
+            tables.wrong((*path, "protocol"), "no port uses this protocol")
     if "packets" in spoken and all(protocol != "packets" for _, protocol in sessions):
-        tables.wrong(("port",), "a port of packets needs a session, or no participant can use it")
+        tables.wrong(("port",), "a port of packets needs a session of packets")
 
 
 def _check_addresses(tables: Tables, rows: Any) -> None:
@@ -566,7 +568,7 @@ def _check_addresses(tables: Tables, rows: Any) -> None:
         for other, number, where in taken:
             if number == port and (other == host or {other, host} & {"0.0.0.0", "::"}):
                 line = tables.line_of((*where, "address"))
-                tables.wrong((*path, "address"), f"{host}:{port} is taken in line {line}")
+                tables.wrong((*path, "address"), f"{host}:{port} is already used in line {line}")
         taken.append((host, port, path))
 
 

@@ -22,7 +22,7 @@ from openoutcry.wire import OutcryError
 
 TakeDump = Callable[[VenueFile, Path, dict[str, Any], int | None], Path]
 """Writes everything to a path: the venue, the path, what stood, the last command before it."""
-STATE_TEXT = "what stood at the emergency close"
+STATE_TEXT = "the state at the emergency close"
 SUFFIX = ".dump.json.gz"
 LONGEST_S = 30.0
 """So long the step waits for the dump."""
@@ -113,7 +113,10 @@ class Investigation:
         self._end()
         assert self.path is not None
         if failed or not self.path.exists():
-            note(f"no dump for an investigation: {failed or 'its process was killed'}")
+            note(
+                "there is there is no dump for an investigation: "
+                f"{failed or 'its process was killed'}"
+            )
         else:
             note(f"the dump for an investigation is {self.path}")
         return True

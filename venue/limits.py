@@ -91,24 +91,24 @@ def check_structure(
 ) -> None:
     """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
     if delayed and not (hooks or {}).get("delayed"):
-        raise LimitsError("the journal began without a speed bump: one needs a new journal")
+        raise LimitsError("the journal began without a speed bump; start a new journal to add one")
     divided = int((hooks or {}).get("partitions", 1))
     if partitions != divided:
         raise LimitsError(
-            f"the journal began with {divided} partitions of the instruments, not {partitions}: "
-            "another number needs a new journal"
+            f"the journal began with {divided} partitions of the instruments, not "
+            f"{partitions}: start a new journal to change it"
         )
     if hooks is None:
         if spec.wanted or spec.opening or spec.group_limits:
             raise LimitsError(
-                "the journal began without risk in its core: limits need a new journal"
+                "the journal began without risk in its core; start a new journal to add limits"
             )
         return
     most = int(hooks["participants"]) - 1
     if numbers and max(numbers) > most:
         raise LimitsError(
             f"participant {max(numbers)}: the journal has room for numbers up to {most}; "
-            "higher ones need a new journal"
+            "start a new journal for higher ones"
         )
     if capacity > most:
         raise LimitsError(
@@ -117,8 +117,8 @@ def check_structure(
         )
     if spec.protection and not hooks.get("protection"):
         raise LimitsError(
-            "the journal began without market protection: [[protection]] and [breaker] need a new "
-            "journal"
+            "the journal began without market protection; start a new journal to add "
+            "[[protection]] and [breaker]"
         )
     if wallets_of(hooks) != wallets_of(spot_settings(spec)):
         raise LimitsError(
@@ -129,8 +129,8 @@ def check_structure(
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
         if list(before) != list(now):
             raise LimitsError(
-                f"{name} of the instruments was {before}, not {list(now)}: it is the "
-                "journal's, and another needs a new journal"
+                f"{name} of the instruments was {before}, not {list(now)}: start a new "
+                "journal to change it"
             )
 
 

@@ -119,11 +119,13 @@ class Liquidator:
         equity, margin = view.equity(who), view.maintenance(who)
         holds = bool(view.cells[who, :, lay.POSITION // 8].any())
         if view.is_under(who) and holds:
-            text = f"is under its maintenance margin, {margin}, with {equity}: it is liquidated"
+            text = (
+                f"has {equity}, below its maintenance margin {margin}: its positions are liquidated"
+            )
         elif holds:
-            text = f"is above its maintenance margin again, {margin}, with {equity}"
+            text = f"has {equity}, above its maintenance margin {margin} again"
         else:
-            text = f"holds nothing any more, and has {equity}"
+            text = f"holds no position any more and has {equity}"
         if self.last_notes.get(who) != text[:20]:
             self.last_notes[who] = text[:20]
             self.note(f"participant {who} {text}")

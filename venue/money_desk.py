@@ -65,8 +65,8 @@ class MoneyDesk:
             _named(key, millionths, request.get(key)) for key in ("maker_bps", "taker_bps")
         )
         done = (
-            f"fee schedule {name}, tier {index}: from a 30-day volume of {begin} on the maker "
-            f"pays {maker / 100:g} bps, the taker {taker / 100:g} bps"
+            f"fee schedule {name}, tier {index}: from a 30-day volume of {begin}: the "
+            f"maker pays {maker / 100:g} bps, the taker {taker / 100:g} bps"
         )
         return Work(tier(number, index, (begin, maker, taker), operator), [done])
 
@@ -76,7 +76,7 @@ class MoneyDesk:
         if least and self.view.wallets is not None:
             raise DeskError("a venue with spot instruments collects no minimum fee")
         record = setting(Setting.LEDGER_MINIMUM, least, self._schedule(name), operator=operator)
-        return Work(record, [f"fee schedule {name}: the least fee of a fill is {least}"])
+        return Work(record, [f"fee schedule {name}: the minimum fee of a fill is {least}"])
 
     def _payer(self, request: Request, who: int, operator: int) -> Work:
         name, symbol = str(request.get("schedule")), str(request.get("instrument") or "")
@@ -86,7 +86,7 @@ class MoneyDesk:
         record = setting(Setting.LEDGER_FEES, number, who, symbol.encode(), operator=operator)
         whose = f"participant {who}" if who >= 0 else "everybody"
         where = symbol or "all instruments"
-        by = f"pays by fee schedule {name}" if number >= 0 else "has no fee schedule of its own"
+        by = f"pays by fee schedule {name}" if number >= 0 else "has no assigned fee schedule"
         return Work(record, [f"{whose} in {where} {by}"])
 
     def _asset(self, request: Request, who: int, operator: int) -> Work:
@@ -120,7 +120,7 @@ class MoneyDesk:
 
     def _deposit(self, request: Request, who: int, operator: int) -> Work:
         if who < 0:
-            raise DeskError("a deposit needs a participant")
+            raise DeskError("name the participant of the deposit")
         amount = _named("amount", integer(-LARGEST, LARGEST), request.get("amount"))
         purpose = request.get("purpose", "outside")
         if purpose not in PURPOSES:
@@ -136,7 +136,9 @@ class MoneyDesk:
         leaving = sum(out for whose, out in self.leaving.values() if whose == who)
         free = before - self.view.of(who, lay.RESERVED) - leaving
         if amount < 0 and purpose == "outside" and -amount > max(free, 0):
-            raise DeskError(f"participant {who} has {max(free, 0)} available, not {-amount}")
+            raise DeskError(
+                f"participant {who} has {max(free, 0)} available; {-amount} was requested"
+            )
         verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
         money = name or next(iter(self.assets), "")
         done = f"participant {who} {verb} {abs(amount)} {money} {to} {purpose}".replace("  ", " ")
@@ -151,7 +153,7 @@ class MoneyDesk:
             self.leaving.pop(this, None)
             # A balance moves with every trade: only that the deposit was taken can be seen.
             taken = not amount or self.view.of(who, lay.BALANCE) != before
-            return "" if taken else f"{done}: the core refuses"
+            return "" if taken else f"{done}: the core rejected it"
 
         record = deposit(who, amount, name, PURPOSES[purpose], operator)
         return Work(record, [done], refused, more={"before": before}, begun=begun)
@@ -159,7 +161,7 @@ class MoneyDesk:
     def _schedule(self, name: str) -> int:
         number = self.spec.number(name)
         if number < 0:
-            raise DeskError("which fee schedule?")
+            raise DeskError("name the fee schedule")
         return number
 
     def _instrument(self, symbol: str) -> None:

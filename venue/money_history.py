@@ -53,7 +53,7 @@ def _text(command: Any, names: list[str]) -> str:
     if what in CORPORATE_SETTINGS:
         new, old = divmod(value, 1 << 32)
         terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
-        return f"{symbol} {what.name.lower()}: {terms}, a price of {second} ticks behind it"
+        return f"{symbol} {what.name.lower()}: {terms}, the new price is {second} ticks"
     if second > MAX_PURPOSES and what is not Setting.LEDGER_TIER:
         name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
     else:
@@ -81,7 +81,7 @@ def _text(command: Any, names: list[str]) -> str:
             f"{maker / 100:g} bps, taker {(value >> 32) / 100:g} bps"
         )
     if what is Setting.LEDGER_MINIMUM:
-        return f"fee schedule {schedule(who)}: the least fee of a fill is {value}"
+        return f"fee schedule {schedule(who)}: the minimum fee of a fill is {value}"
     if what is Setting.LEDGER_FEES:
         whose = f"participant {who}" if who >= 0 else "everybody"
         by = f"pays by fee schedule {schedule(value)}" if value >= 0 else "has no fee schedule"

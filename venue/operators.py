@@ -31,7 +31,7 @@ MAX_TICKETS = 32
 """Of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
-WRONG = "no operator has this name and this password, or the one-time code is wrong"
+WRONG = "name, password or one-time code is wrong"
 """The same whichever of the three is wrong, missing or used: a right password is not confirmed."""
 
 
@@ -61,13 +61,15 @@ def one_time_secret(value: Any) -> str:
     import base64
 
     if type(value) is not str:
-        raise ValueError("is no text in base32: `outcry venue totp` makes one")
+        raise ValueError("is not base32; make a secret with `outcry venue totp`")
     try:
         secret = base64.b32decode(value.upper() + "=" * (-len(value) % 8))
     except ValueError:
         secret = b""
     if len(secret) < 10:
-        raise ValueError("is not base32 of 10 bytes or more: `outcry venue totp` makes one")
+        raise ValueError(
+            "is not base32 of at least 10 bytes; make a secret with `outcry venue totp`"
+        )
     if find_spec("pyotp") is None:
         raise ValueError("one-time codes need pyotp: pip install 'openoutcry[venue]'")
     return value.upper()
@@ -177,7 +179,7 @@ class Operators:
         """Whose a ticket is.  Raises :class:`OperatorError`."""
         number, until_s = self._tickets.get(_digest(str(ticket)), (0, 0.0))
         if until_s <= self.now_s():
-            raise OperatorError("this ticket is not known, or has expired: log in again")
+            raise OperatorError("this ticket is unknown or has expired; log in again")
         return number
 
     def leave(self, ticket: Any) -> None:
@@ -187,7 +189,7 @@ class Operators:
     def check(self, number: int, role: str) -> None:
         """Raise :class:`OperatorError` unless the operator has this role, or one above it."""
         if ROLES.index(self[number].role) < ROLES.index(role):
-            raise OperatorError(f"{self.name(number)} is {self[number].role}: this takes {role}")
+            raise OperatorError(f"{self.name(number)} is {self[number].role}; this needs {role}")
 
 
 def _digest(ticket: str) -> bytes:

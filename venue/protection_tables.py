@@ -25,7 +25,7 @@ def time_of_day(value: Any) -> int:
 def weights(value: Any) -> dict[str, int]:
     """``{ GOLD = 2, TIN = 1 }``."""
     if type(value) is not dict or not value:
-        raise ValueError("is not a table of symbols and weights, as { GOLD = 2, TIN = 1 }")
+        raise ValueError("is not a table of symbols and weights, such as { GOLD = 2, TIN = 1 }")
     return {symbol: table.integer(1, WEIGHT_LIMIT)(weight) for symbol, weight in value.items()}
 
 
@@ -82,14 +82,14 @@ def read_protection(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Val
             elif symbol in owner:
                 line = tables.line_of(owner[symbol])
                 tables.wrong(
-                    (*path, "instruments"), f"{symbol} is protected already, in line {line}"
+                    (*path, "instruments"), f"{symbol} already has a protection, in line {line}"
                 )
             else:
                 wanted |= _settings_of(row, symbol, number)
             owner.setdefault(symbol, path)
         protects = ("luld_bps", "static_bps", "volatility_bps", "velocity_ticks")
         if not any(row[name] for name in protects) and not row["together"]:
-            tables.wrong(path, f"protects from nothing: one of {', '.join(protects)} is wanted")
+            tables.wrong(path, f"sets no protection; set one of {', '.join(protects)}")
     if "breaker" in tables.document:
         wanted |= _breaker(tables, breaker, symbols)
         owner |= dict.fromkeys(breaker["index"] or {}, ("breaker", "index"))
@@ -127,7 +127,7 @@ def _breaker(tables: Tables, row: dict[str, Any], symbols: list[str]) -> dict[Pl
     levels = row["levels_bps"]
     used = [bps for bps in levels if bps]
     if used != sorted(set(used)):
-        tables.wrong(("breaker", "levels_bps"), f"{list(levels)} do not rise")
+        tables.wrong(("breaker", "levels_bps"), f"{list(levels)} must increase")
     for level, bps in enumerate(levels, start=1):
         halt_ns = row["halt_s"][level - 1] * SECOND_NS if level < 3 else 0
         wanted[Setting.BREAKER, level, ""] = bps, halt_ns

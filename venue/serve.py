@@ -111,7 +111,7 @@ class Venue:
             log.write("info", "stopped")
             return served
         except Stale:
-            log.write("info", "what was prepared is made anew")
+            log.write("info", "prepared state is rebuilt")
             raise
         except BaseException as error:
             log.write("error", f"ended by {type(error).__name__}: {error}")
@@ -134,7 +134,7 @@ class Venue:
         journal = self.file.journal
         exists = Journal.exists(journal)
         if resume and not exists:
-            raise PipelineError(f"{journal} holds no journal to resume")
+            raise PipelineError(f"{journal} has no journal to resume; start without --resume")
         with handling(self._stop, *STOP_SIGNALS):
             # What was due when the venue was killed is sequenced first, whatever the hour.
             if exists:
@@ -332,7 +332,7 @@ class Venue:
             self.watcher.note(line)
         if failed:
             # A venue goes on without: the next day's end tries again.
-            self.watcher.note(f"the journal could not be put away: {failed}")
+            self.watcher.note(f"the journal could not be archived: {failed}")
         self.watcher.note(
             f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
             f"{row['open_orders']:,} orders stay open"

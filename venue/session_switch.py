@@ -58,11 +58,14 @@ class SessionSwitch:
 
         def refused() -> str:
             is_off = bool(block[session.KILLED // 8])
-            return "" if is_off == on else f"session {name}: it was switched again meanwhile"
+            return "" if is_off == on else f"session {name}: another operator switched it meanwhile"
 
         done = f"session {name} may log in again"
         if on:
-            done = f"session {name} is killed, its orders go as its cancel_on_disconnect says"
+            done = (
+                f"session {name} is killed; its orders are cancelled according to its "
+                "cancel_on_disconnect"
+            )
         return Work(np.zeros(0, ORDER_DTYPE), [done], refused, ready=ready)
 
     def status(self) -> list[dict[str, Any]]:

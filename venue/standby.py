@@ -48,7 +48,7 @@ class StandbyVenue:
     def __init__(self, file: VenueFile, watcher: Watcher, clock: Any, **how: int) -> None:
         """``how``: ``patience_ns`` and ``trusted`` of :class:`HotStandby`."""
         if file.replication is None:
-            raise PipelineError('a standby is of a venue with durability = "replicated"')
+            raise PipelineError('a standby needs a venue with durability = "replicated"')
         self.file = file
         self.watcher = watcher
         self.clock = clock
@@ -108,7 +108,7 @@ class StandbyVenue:
         return lead
 
     def _say(self, lead: Lead) -> None:
-        self.watcher.note(f"leads in epoch {lead.tip.epoch}, behind command {lead.tip.last_seq:,}")
+        self.watcher.note(f"leads in epoch {lead.tip.epoch}, after command {lead.tip.last_seq:,}")
 
     def _serve_cold(self, standby: HotStandby, lead: Lead) -> dict[str, Any]:
         """Serve with nothing prepared: of a node that leads before it has followed."""
@@ -146,9 +146,9 @@ def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> Non
     journal, replication = file.journal, file.replication
     status = days.read_status(journal) if journal.is_dir() else None
     if status is None or status["state"] in ("stopped", "dead"):
-        raise PipelineError(f"{journal}: no venue is served from it")
+        raise PipelineError(f"{journal}: no venue runs on this journal")
     if replication is None:
-        raise PipelineError(f"{file.name} is not replicated: no standby can lead it")
+        raise PipelineError(f"{file.name} is not replicated, so no standby can take over")
     venue = ProcessIdentity(int(status["pid"]), int(status["start_ticks"]))
     leases = _Leases(replication)
     (journal / HAND_OVER_FILE).touch()
@@ -161,10 +161,10 @@ def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> Non
             ended_s = time.monotonic()
             say(f"{1000 * _since(begun_s):.0f} ms: the old primary has ended")
         if not ended_s and _since(begun_s) > wait_s:
-            raise PipelineError(f"{journal}: its venue has not ended within {wait_s:.0f} s")
+            raise PipelineError(f"{journal}: the venue did not end within {wait_s:.0f} s")
         time.sleep(LOOK_S)
     if not leases.taken:
-        say(f"no standby has taken the lease within {TAKEN_S:.0f} s")
+        say(f"no standby took the lease within {TAKEN_S:.0f} s")
 
 
 def _since(begun_s: float) -> float:
@@ -205,7 +205,7 @@ class _Leases:
             return f"{node_of(holder)} has the lease, in epoch {epoch}"
         if given_up and not self.given_up:
             self.given_up = True
-            return "all is replicated and told, the lease is given up"
+            return "everything is replicated and answered; the lease is released"
         return ""
 
 
@@ -221,13 +221,15 @@ def take_over(journal: Path, wait_s: float) -> dict[str, float]:
         deadline_s = time.monotonic() + wait_s
         while (status := json.loads((journal / STATUS_FILE).read_text()))["role"] != "leading":
             if time.monotonic() > deadline_s:
-                raise PipelineError(f"{journal}: its standby does not lead within {wait_s:.0f} s")
+                raise PipelineError(f"{journal}: the standby did not lead within {wait_s:.0f} s")
             time.sleep(LOOK_S)
         while document["prepared"] and "takeover_ms" not in status:
             if time.monotonic() > deadline_s:
-                raise PipelineError(f"{journal}: leads, and is not open within {wait_s:.0f} s")
+                raise PipelineError(
+                    f"{journal}: the standby leads, but did not open within {wait_s:.0f} s"
+                )
             time.sleep(LOOK_S)
             status = json.loads((journal / STATUS_FILE).read_text())
         return dict(status.get("takeover_ms", {}))
     except (OSError, ValueError, KeyError):
-        raise PipelineError(f"{journal}: no standby follows there") from None
+        raise PipelineError(f"{journal}: no standby follows with this journal") from None

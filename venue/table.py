@@ -57,7 +57,7 @@ class Tables:
             if key not in known:
                 near = difflib.get_close_matches(key, known, 1)
                 meant = f"; is {near[0]} meant?" if near else ""
-                self.wrong((*path, key), f"there is no such key{meant}")
+                self.wrong((*path, key), f"unknown key{meant}")
 
     def read(self, path: Path, table: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
         """The values of one table; a key whose value is wrong has its default (None, if none)."""
@@ -108,7 +108,7 @@ class Tables:
         ``instrument``.  ``numbers``: each participant's group."""
         who, group, symbol = row["participant"], row["group"], row["instrument"]
         if who and group:
-            self.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
+            self.wrong((*path, "group"), "a row names a participant or a group, not both")
         if who and who not in numbers:
             self.wrong((*path, "participant"), f"there is no participant {who}")
         if group and group not in numbers.values():
@@ -125,7 +125,7 @@ class Tables:
             if value in seen:
                 self.wrong(
                     path,
-                    f"{what} {shown(value)} is there already, in line {self.line_of(seen[value])}",
+                    f"{what} {shown(value)} already exists, in line {self.line_of(seen[value])}",
                 )
             seen.setdefault(value, path)
 

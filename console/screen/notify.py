@@ -88,7 +88,7 @@ class Notifier:
         sent = self._sent.setdefault(session, deque(maxlen=EACH_MINUTE))
         over = len(sent) == EACH_MINUTE and now_s - sent[0] < 60
         if over or self.waiting(session) >= MAX_WAITING:
-            self.failed(session, "too many messages in a minute: this one stands here alone")
+            self.failed(session, "too many messages in a minute; this one is shown only here")
             return False
         sent.append(now_s)
         return True
@@ -133,7 +133,7 @@ class Notifier:
                     if self._address(one) == self._address(message):
                         one.due_s = self.clock() + AGAIN_S
             if message.tries in (1, TRIES):
-                self.failed(message.session, f"not told by {message.to}: {error}")
+                self.failed(message.session, f"not delivered by {message.to}: {error}")
         finally:
             with self._wake:
                 self._busy.discard(message.session)

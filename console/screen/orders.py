@@ -28,7 +28,7 @@ LIVE = (SENT, OPEN)
 CANCELS = {
     "U": "you asked",
     "I": "immediate or cancel",
-    "T": "its time is over",
+    "T": "it expired",
     "S": "the exchange operator",
     "Q": "self-trade",
     "Z": "the session layer",
@@ -36,8 +36,8 @@ CANCELS = {
 REJECTS = {
     "S": "no such instrument", "X": "price", "Z": "quantity", "D": "display",
     "N": "minimum quantity", "R": "cross", "C": "wrong phase of the day", "H": "halted",
-    "a": "the participant is switched off", "c": "the instrument is restricted",
-    "i": "a short sale", "m": "a limit of shares", "n": "a limit of money",
+    "a": "the participant is disabled", "c": "the instrument is restricted",
+    "i": "a short sale", "m": "a limit on shares", "n": "a limit on money",
     "O": "a limit, or another rule",
 }  # fmt: skip
 """docs/order-entry.md has the same."""
@@ -237,7 +237,7 @@ class OwnOrders:
         elif kind == "M":
             order.side, order.open_lots, order.wanted = message["side"], message["shares"], ""
         elif kind == "I":
-            order.wanted, order.reason = "", "the venue did not take that"
+            order.wanted, order.reason = "", "the venue rejected it"
         elif kind == "T":
             order.price, order.reference = message["price"], message["reference"]
         return None
@@ -269,7 +269,7 @@ class OwnOrders:
         waiting = self.orders.get(order.successor)
         if waiting is not None and waiting.state == SENT and state != REPLACED:
             # The venue takes it no more: it says nothing, or has cancelled the order instead.
-            self._close(waiting, REJECTED, "the order that it was to replace is gone")
+            self._close(waiting, REJECTED, "the order to replace no longer exists")
         self._closed.append(order.token)
         while len(self._closed) > CLOSED_KEPT:
             gone = self._closed.popleft()
@@ -287,7 +287,7 @@ class OwnOrders:
         never = self.unanswered()
         for order in never:
             self._stays(order, "")
-            self._close(order, NEVER, "the connection was lost before the venue took it")
+            self._close(order, NEVER, "the connection was lost before the venue accepted it")
         again = [order for order in self.orders.values() if order.state == OPEN and order.wanted]
         cancels = [order.token for order in again if order.wanted == "cancel"]
         self.version += 1

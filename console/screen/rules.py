@@ -79,7 +79,7 @@ def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
         address = urlsplit(url)
         host, port = address.hostname or "", address.port
     except ValueError:
-        raise RuleError("webhook: that is no address") from None
+        raise RuleError("webhook: that is not a URL") from None
     plain = url.isascii() and url.isprintable()
     if (
         address.scheme not in PORTS
@@ -88,15 +88,15 @@ def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
         or " " in url
         or "@" in address.netloc
     ):
-        raise RuleError("webhook: an address is http:// or https://, a host and a path")
+        raise RuleError("webhook: a URL is http:// or https://, a host and a path")
     usual = PORTS[address.scheme]
     port = usual if port is None else port
     shown = f"[{host}]" if ":" in host else host
     allowed = {one.casefold() for one in hosts}
     if f"{shown}:{port}" not in allowed and not (port == usual and {shown, host} & allowed):
         raise RuleError(
-            f"webhook: the venue lets none go to {shown or 'nobody'}:{port} "
-            "(outcry screen --webhook-host)"
+            f"webhook: the venue allows none to {shown or 'nobody'}:{port} (outcry screen "
+            "--webhook-host)"
         )
 
 
@@ -133,7 +133,9 @@ class Rules:
         with self._lock:
             kept = self._of.get(session, [])
             if len(kept) >= MAX_RULES:
-                raise RuleError(f"there are {MAX_RULES} rules already")
+                raise RuleError(
+                    f"there are {MAX_RULES} rules already; remove one first; remove one first"
+                )
             self._write(self._of | {session: [*kept, rule]})
         return rule.number
 
@@ -148,9 +150,9 @@ class Rules:
 
     def _check(self, rule: Rule) -> None:
         if rule.mail and not self.mails:
-            raise RuleError("this venue sends no mail from here (outcry screen --smtp)")
+            raise RuleError("this venue sends no mail (outcry screen --smtp)")
         if rule.mail and not MAIL.fullmatch(rule.mail):
-            raise RuleError("mail: that is no address")
+            raise RuleError("mail: that is not an address")
         if rule.webhook:
             require_allowed(rule.webhook, self.hosts)
 

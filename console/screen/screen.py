@@ -157,7 +157,7 @@ class Screen:
         """Raises :class:`Busy`."""
         trader = self.traders.trader(session.number)
         if trader is None:
-            raise Busy("this session is not logged in at the venue any more: log in again")
+            raise Busy("this session is no longer logged in at the venue; log in again")
         return trader
 
     # What is shown

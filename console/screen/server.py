@@ -31,10 +31,10 @@ STATUS = (
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {},
     403: {},
-    409: {"description": "The token is another order's"},
-    422: {"description": "It cannot be, or the request is none"},
+    409: {"description": "The token belongs to another order"},
+    422: {"description": "The venue rejected the request, or it is malformed"},
     429: {},
-    503: {"description": "The venue is not there"},
+    503: {"description": "The venue is not available"},
 }
 MAX_SYMBOL = 8
 PRICE_TEXT = re.compile(r"\d{1,7}(\.\d{1,4})?")
@@ -105,7 +105,7 @@ class OfRule:
 def price_of(text: str) -> int:
     """Ten-thousandths.  Raises :class:`TradeError`."""
     if not PRICE_TEXT.fullmatch(text) or not text.isascii():
-        raise TradeError("price: digits, and up to four decimals")
+        raise TradeError("price: write digits with up to four decimals")
     try:
         return price4(text)
     except ValueError as error:
@@ -261,7 +261,7 @@ def _add_rules(app: Any, screen: Screen) -> None:
             if key not in [
                 (row["limit"], row["instrument"]) for row in limits if row["used"] is not None
             ]:
-                raise RuleError("limit: there is none of this name whose use is counted")
+                raise RuleError("limit: there is no counted limit with this name")
             if not 1 <= body.percent <= 100:
                 raise RuleError("percent: 1 to 100")
             rule.limit, rule.percent = body.limit, body.percent

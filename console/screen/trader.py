@@ -132,13 +132,13 @@ class Trader:
                 self._trade(self._client)
             except LoginRejected as error:
                 if error.reason != "S":  # its connection before may not be closed yet
-                    self._end(REFUSED, "the venue does not take this login any more: log in again")
+                    self._end(REFUSED, "the venue no longer accepts this login; log in again")
                     break
                 self._lost(str(error))
             except ClientError as error:
                 self._lost(str(error))
             if self._short >= MAX_SHORT:
-                self._end(REFUSED, "this session is used elsewhere as well: log in again")
+                self._end(REFUSED, "this session is also used elsewhere; log in again")
                 break
             if not self._over:
                 select.select([self._theirs], [], [], again_s)
@@ -182,7 +182,7 @@ class Trader:
             # It was busy for a moment; or it has lost what it did not keep on its disk.
             client.connection.close()
             self.day = ""
-            raise ClientError("the venue tells the day once more")
+            raise ClientError("the venue sends the day's messages again")
         with self.reads:
             if client.session != day:
                 self.own = OwnOrders(version=self.own.version + 1)
@@ -230,7 +230,7 @@ class Trader:
                 self._ready_s = monotonic()
             self.reads.notify_all()
         for token in never:
-            text = f"order {token} never reached the venue: it was not entered"
+            text = f"order {token} never reached the venue and was not entered"
             self.notify(self, text, None, True)
         if words or bad:
             self.notify(self, words or bad, None, bool(bad))
@@ -300,7 +300,7 @@ class Trader:
             self._ready()
             order = self._open(token)
             if order.wanted:
-                raise TradeError(f"order {token}: a {order.wanted} is under way")
+                raise TradeError(f"order {token}: a {order.wanted} is pending")
             liable = open_lots + order.traded_lots
             letter = DISPLAY.get(order.display, "Y")
             new = Order(
@@ -349,7 +349,7 @@ class Trader:
         """What became of an order whose terms these are, as far as they are known.  Raises
         :class:`Conflict` if they are others."""
         if not self.own.has_terms(known, order):
-            raise Conflict(f"token {order.token} is another order's")
+            raise Conflict(f"token {order.token} belongs to another order")
         return asdict(known)
 
     def _own(self, token: str) -> Order:
@@ -369,7 +369,7 @@ class Trader:
 
     def _ready(self, more: int = 1) -> None:
         if self.state != READY:
-            raise Busy(f"{self.state}: {self.problem or 'the venue is telling what happened'}")
+            raise Busy(f"{self.state}: {self.problem or 'messages of the day still arrive'}")
         if more and len(self.own.unanswered()) >= MAX_UNANSWERED:
             raise Busy(f"{MAX_UNANSWERED} orders wait for the venue's answer")
 

@@ -19,8 +19,8 @@ from openoutcry.wire import OutcryError
 MAX_NAME = 6
 """Of a login over SoupBinTCP."""
 AT_ONCE = 4
-"""Logins that are under way at the venue."""
-WRONG = "no session has this name and this password"
+"""Logins that are pending at the venue."""
+WRONG = "name or password is wrong"
 Notify = Callable[[Trader, str, Fill | None, bool], None]
 
 
@@ -42,8 +42,8 @@ class Traders:
         ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
         if not ports:
             raise OutcryError(
-                f"{file.path}: participants trade here over OUCH 4.2, and the file "
-                "has no [[port]] of ouch-4.2"
+                f"{file.path}: this page trades over OUCH 4.2, but the file has no "
+                "[[port]] with ouch-4.2"
             )
         self.file, self.port, self.notify, self.clock = file, ports[0], notify, clock
         self._traders: dict[int, tuple[Trader, float]] = {}

@@ -185,8 +185,8 @@ def decimal_of(fields: FixFields, tag: int, decimals: int) -> int:
 
 @kernel
 def plain_limit(fields: FixFields, order: OrderRecord, bits: int) -> int:
-    """The type of a limit order by what it asks for beside its price; 0 unsupported, less than 0
-    a tag whose value is no number."""
+    """The type of a limit order by its instructions other than the price; 0: unsupported, less
+    than 0 a tag whose value is not a number."""
     display, least = scan.field(fields, 111), scan.field(fields, 110)
     if bits == POST and display | least == 0:
         return POST_ONLY
@@ -361,7 +361,7 @@ def check_symbol(fields: FixFields) -> int:
 
 @kernel
 def take_symbol(session: SessionBlock, fields: FixFields, order: OrderRecord) -> SymbolRow:
-    """Put the symbol into the record; returns the instrument's row, 0 if there is none such."""
+    """Put the symbol into the record; returns the instrument's row, 0 if there is no such one."""
     entry = scan.field(fields, 55)
     size = entry & 0xFFFF
     if size == 0 or size > MAX_SYMBOL:

@@ -1,9 +1,8 @@
 """A drop copy over FIX 4.4: a report of everything that happens to a group's orders.
 
-Read-only: the session layer answers as for everybody, and whoever sends a message of orders is told
-that he may not (BusinessMessageReject).  Each report is an ExecutionReport (or an
-OrderCancelReject) with CopyMsgIndicator, the participant and his session as parties, and the
-order's name in that session.
+Read-only: the session layer answers as for every session, and rejects a message of orders
+(BusinessMessageReject). Each report is an ExecutionReport (or an OrderCancelReject) with
+CopyMsgIndicator, the participant and its session as parties, and the order's name in that session.
 """
 
 import openoutcry.order_entry.command_metadata as command_metadata
@@ -43,7 +42,7 @@ _OUCH_WORDS = {
     int(ouch.Refusal.REPLACE): REFUSALS.MISMATCH,
 }
 OF_OUCH = tuple(int(_OUCH_WORDS.get(code, REFUSALS.UNSUPPORTED)) for code in range(32))
-"""What OUCH's own refusals are here; those from 32 on are none."""
+"""The reasons for OUCH's own refusals; those from 32 on have no equivalent."""
 SILENT = 1 << REFUSALS.STATUS | 1 << REFUSALS.MASS_STATUS | 1 << REFUSALS.UNSUPPORTED_MESSAGE
 """FIX's own that are about no order."""
 _TYPES = {
@@ -180,7 +179,7 @@ def put_name(at: int, token: int, protocol: int) -> int:
 
 @kernel
 def put_parties_of(at: int, event: EventRecord, sender: FixSession) -> int:
-    """The participant (executing firm) and his session (entering trader)."""
+    """The participant (executing firm) and its session (entering trader)."""
     who = event.participant
     if sender == 0:
         return put_role_1(put_number(put_party(at), who))
@@ -238,7 +237,7 @@ def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
 
 @kernel
 def reason_number(event: EventRecord, metadata: CommandMetadata) -> int:
-    """Row of the table of reasons; 0: nothing is to be told."""
+    """Row of the table of reasons; 0: send nothing."""
     refused = metadata.refused if metadata != 0 else 0
     if refused == 0:
         return fix_encode.core_reason(event)

@@ -3,7 +3,7 @@
 """Repeating groups: as many entries as their count says, each begun by its first field, its fields
 in their order and none twice.
 
-Only a message that has a group is looked at once more, from its first field on.
+Only a message that has a group is scanned again, from its first field on.
 """
 
 from typing import Any
@@ -105,7 +105,7 @@ def row_of(groups: int, counter: int) -> int:
 
 @kernel
 def rank_of(groups: int, row: GroupRow, tag: int) -> int:
-    """The field's place in an entry of the group, -1: it is none of its fields."""
+    """The field's place in an entry of the group, -1: it is not one of its fields."""
     begin = groups + MEMBERS_AT + WORDS_PER_MEMBER * row.first
     for place in range(row.members):
         if load_i64(begin + WORDS_PER_MEMBER * place) == tag:
@@ -125,7 +125,7 @@ def counter_of(groups: int, tag: int) -> int:
 
 @kernel
 def reason_of_number(at: int, size: int) -> int:
-    """Why a text is no number of things: it is below 0, or no number."""
+    """Why a text is not a number of things: it is below 0, or no number."""
     if size > 1 and load_u8(at) == 45 and read_number(at + 1, size - 1) >= 0:
         return OUT_OF_RANGE
     return BAD_FORMAT

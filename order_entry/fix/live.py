@@ -1,6 +1,6 @@
 """FIX 4.4 as the running stage wants a protocol: its kernels, called by address.
 
-Bytes for the participant stand at OUT, from OUT_FROM to OUT_END, and every kernel here that writes
+Bytes for the participant are at OUT, from OUT_FROM to OUT_END, and every kernel here that writes
 some has saved the numbers before it returns: nothing is sent that could be numbered again.
 """
 
@@ -120,7 +120,8 @@ def decoded(session: FixSession, result: int) -> int:
 
 @kernel
 def queued(session: FixSession, now_ns: int) -> int:
-    """Address of a kept message whose turn it is, QUEUED_BYTES long; 0 if there is none."""
+    """Return the address of a kept message whose turn it is, QUEUED_BYTES long; 0: no such
+    message."""
     return fix_session.take_queued(session)
 
 
@@ -140,8 +141,8 @@ def more(session: FixSession, now_ns: int) -> int:
 
 @kernel
 def timer(session: FixSession, now_ns: int) -> int:
-    """Heartbeats, test requests and what is missing, if what came before them is sent; DISCONNECT
-    if it is time, also of a peer that takes nothing of what he is sent: behind what is at OUT."""
+    """Send heartbeats, test requests and resend requests after the bytes at OUT, if earlier ones
+    are sent. Return DISCONNECT when it is time, also for a peer that reads nothing."""
     if out_room(session) < words.OUT_MIN_ROOM:
         return DISCONNECT if fix_session.is_given_up(session, now_ns) else IGNORE
     result = fix_session.on_timer(session, now_ns, out_end(session))
@@ -166,7 +167,7 @@ def logout(session: FixSession, now_ns: int) -> int:
 
 @kernel
 def complete(order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: int) -> int:
-    """Finish F and G, whose order's row is found (0: there is none)."""
+    """Finish F and G, whose order's row is known (0: no order)."""
     if metadata.refused == 0:
         fix_resolve.resolve(order, metadata, row)
     return APPLICATION

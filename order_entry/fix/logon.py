@@ -41,11 +41,11 @@ def first_message(data: bytes) -> int:
     head = _HEAD.match(data)
     if head is None:
         if data.count(SOH) >= 3 or len(data) > 64:
-            raise LogonError("the first message is no Logon")
+            raise LogonError("the first message is not a Logon")
         return 0
     size = data.index(b"35=A") + int(head[2]) + _TRAILER_BYTES
     if size > MAX_LOGON:
-        raise LogonError(f"{size} bytes are too many for a Logon")
+        raise LogonError(f"a Logon of {size} bytes is too long")
     return size if len(data) >= size else 0
 
 
@@ -60,7 +60,7 @@ def read_logon(data: bytes) -> Logon:
     for part in data[:-1].split(SOH):
         tag, _, value = part.partition(b"=")
         if tag in _NAMES and tag in fields:
-            raise LogonError(f"{tag.decode()} is there twice")
+            raise LogonError(f"{tag.decode()} occurs twice")
         fields[tag] = value
     texts = {tag: fields.get(tag, b"") for tag in _NAMES}
     for tag, text in texts.items():

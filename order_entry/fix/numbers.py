@@ -3,10 +3,10 @@
     header   4,096 bytes: the words below, then two slots of what is counted
     numbers  16 bytes a MsgSeqNum that was sent: entry of the stream (0: a session message), time
 
-Messages of orders can be made again from the journal; their numbers cannot, because heartbeats and
-whatever else a clock or a client asks for stand between them.  So the file is mapped, a number is
-taken in it before a byte of its message is sent, and what is counted is written to the slot that is
-not the active one, which then becomes it by one store: whoever is killed leaves one or the other.
+Messages of orders can be rebuilt from the journal. Their numbers cannot, because heartbeats and
+other messages that depend on a clock or a client have numbers between them. So the file is mapped,
+and a number is taken in it before a byte of its message is sent. Counters are written to the
+inactive slot, which becomes the active one by one store: a killed process leaves one or the other.
 
 What came in is not believed beyond the journal: of commands that it does not have the client is
 asked again (:meth:`NumbersFile.resume`).
@@ -73,7 +73,7 @@ class NumbersFile:
             self._write((1, 1, 1, 0, 0))
             self._words[0] = header[0]
         elif tuple(self._words[:3].tolist()) != header:
-            raise StreamError(f"{path} is the numbers file of something else")
+            raise StreamError(f"{path} is the numbers file of another journal")
 
     @property
     def numbers_address(self) -> int:
@@ -103,7 +103,7 @@ class NumbersFile:
             self._numbers[:used, 0] = 0
             sent = 0
         if sent > head:
-            # After a power cut the journal has less than was told.
+            # After a power cut the journal may have fewer messages than were sent.
             entries = self._numbers[:used, 0]
             entries[entries > head] = 0
             sent = head

@@ -11,7 +11,7 @@ from openoutcry.wire.enums import ErrorBit, Reason
 class Refusal(IntEnum):
     UNKNOWN_SYMBOL = 1
     UNSUPPORTED = 2
-    """Order type, time in force or instructions, or together, are none that there are here."""
+    """Order type, time in force or instructions, or together, are not supported here."""
     PRICE = 3
     """More decimals than the instrument has, or out of any range."""
     QUANTITY = 4
@@ -37,9 +37,9 @@ class Refusal(IntEnum):
 
 TEXTS = {
     Refusal.UNKNOWN_SYMBOL: "unknown symbol",
-    Refusal.UNSUPPORTED: "not a kind of order that is taken here",
+    Refusal.UNSUPPORTED: "this order type is not supported",
     Refusal.PRICE: "price has too many decimals or is out of range",
-    Refusal.QUANTITY: "quantity is no number of lots or out of range",
+    Refusal.QUANTITY: "quantity is not a whole number of lots or out of range",
     Refusal.UNKNOWN_ORDER: "unknown order",
     Refusal.DUPLICATE: "ClOrdID was used before",
     Refusal.THROTTLED: "too many messages",
@@ -47,8 +47,8 @@ TEXTS = {
     Refusal.MISMATCH: "symbol, side, type or time in force is not the order's",
     Refusal.TOO_LATE: "too late",
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
-    Refusal.NO_ROOM: "the venue has no room for more orders",
-    Refusal.PENDING: "a replace of this order is under way",
+    Refusal.NO_ROOM: "the venue cannot hold more orders",
+    Refusal.PENDING: "a replace of this order is pending",
 }
 """Text (58) of the answer."""
 ORDER_REASONS = {

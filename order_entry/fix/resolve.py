@@ -23,8 +23,8 @@ TIF_BITS = 15
 
 @kernel
 def resolve(order: OrderRecord, metadata: CommandMetadata, row: OrderRow) -> int:
-    """Complete a cancel or replace from the row of its order (0: there is none); returns the
-    refusal, which is also noted and leaves the record without a kind, or 0.
+    """Complete a cancel or replace from the row of its order (0: no order); returns the refusal,
+    which is also noted and leaves the record without a kind, or 0.
 
     The core wants the new open quantity, FIX says the new whole one.
     """

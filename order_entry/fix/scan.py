@@ -36,7 +36,7 @@ FIVE_BYTES, THREE_BYTES = (1 << 40) - 1, (1 << 24) - 1
 TAG_9, TWO_BYTES = int.from_bytes(b"9=", "little"), (1 << 16) - 1
 TAG_35 = int.from_bytes(b"35=", "little")
 TAG_10 = int.from_bytes(b"10=", "little")
-# The end of the field before, and CheckSum with the end of its own around three digits.
+# The end of the previous field, and CheckSum with its own end around three digits.
 TRAILER = int.from_bytes(b"\x0110=\0\0\0\x01", "little", signed=True)
 ALL_BUT_DIGITS = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\xff", "little", signed=True)
 EQUALS_4, ONES_4, HIGH_4 = 0x3D3D3D3D, 0x01010101, 0x80808080
@@ -62,8 +62,8 @@ DATA_TAGS = tuple(words.DATA_TAGS.items())
 
 @kernel
 def begin_of_next(buffer: int, size: int, start: int) -> int:
-    """Offset of the next ``8=FIX`` from ``start`` on; where it could still begin if there is
-    none."""
+    """Offset of the next ``8=FIX`` from ``start`` on; where it could still begin if it is
+    absent."""
     for at in range(start, size):
         if load_u8(buffer + at) == 56:
             left = size - at
@@ -113,7 +113,7 @@ def body_begin(buffer: int, size: int) -> int:
 
 @kernel_outlined
 def body_size(buffer: int, begin: int) -> int:
-    """What ``9=`` says, of a body that begins at ``begin``; less than 0 if that is no number."""
+    """What ``9=`` says, of a body that begins at ``begin``; less than 0 if that is not a number."""
     at = begin - 2
     while load_u8(buffer + at) != EQUALS:
         at -= 1
@@ -125,8 +125,8 @@ def frame(buffer: int, size: int) -> int:
     """Bytes that the first message in ``buffer`` takes, garbled or not; 0 if it is not whole yet,
     a fault if it is too long.
 
-    Bytes before a message count as a (garbled) message.  One with a wrong BodyLength goes on to
-    the next check sum behind it.
+    Bytes before a message count as a (garbled) message. One with a wrong BodyLength extends to the
+    next check sum after it.
     """
     if size < 5:
         return 0
@@ -273,7 +273,7 @@ def new_generation(fields: FixFields) -> int:
 def parse(fields: FixFields, message: int, size: int) -> int:
     """Find the fields of a whole message; returns STATUS.
 
-    A tag that is no number or a field without ``=`` makes it garbled; what a Reject can name (an
+    A tag that is not a number or a field without ``=`` makes it garbled; what a Reject can name (an
     undefined tag, no value, a field twice, a header field behind the body's) is its ERROR.
     """
     generation = fields.generation + 1
@@ -381,7 +381,7 @@ def value_of(fields: FixFields, entry: int) -> int:
 
 @kernel
 def number_of(fields: FixFields, tag: int) -> int:
-    """The unsigned number of a tag; less than 0 if there is none."""
+    """Return the unsigned number of a tag; less than 0: no number."""
     entry = field(fields, tag)
     return read_number(value_of(fields, entry), entry & 0xFFFF)
 

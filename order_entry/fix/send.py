@@ -164,7 +164,7 @@ put_gap_begin, put_gap_end = constant(b"35=4\x0136="), constant(b"\x01123=Y\x01"
 
 @kernel_outlined
 def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
-    """Go on sending what a ResendRequest asked for; returns how many messages.
+    """Continue to send what a ResendRequest requested; return the number of messages.
 
     Session messages, and numbers so old that nothing is kept of them, are filled as a gap.
     """

@@ -110,8 +110,8 @@ def keep(session: SessionBlock, seq: int, message: int, size: int) -> None:
 
 @kernel
 def take_queued(session: FixSession) -> int:
-    """The kept message whose turn it is, QUEUED_BYTES long: to be given to :func:`on_message`
-    before anything else is; 0 if there is none."""
+    """Return the kept message whose turn it is, QUEUED_BYTES long, to be passed to
+    :func:`on_message` before anything else; 0: no such message."""
     while True:
         seq = session.in_seq
         slot = queue_slot(session, seq)
@@ -166,7 +166,7 @@ def right_begin(session: FixSession, message: int) -> bool:
 
 @kernel
 def sending_time(fields: FixFields, tag: int) -> int:
-    """ns since the epoch of a UTCTimestamp, less than 0 if it is none."""
+    """Return ns since the epoch of a UTCTimestamp; less than 0: malformed."""
     entry = scan.field(fields, tag)
     return read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF)
 
@@ -217,8 +217,8 @@ def is_flag(fields: FixFields, tag: int) -> bool:
 
 @kernel_outlined
 def is_sent_before(fields: FixFields) -> bool:
-    """Whether a possible duplicate was sent for the first time before it was sent, as it has to
-    be; an error is noted where it does not say when that was.  A gap fill was never sent before."""
+    """Check that a possible duplicate has an OrigSendingTime before its SendingTime; note an
+    error if OrigSendingTime is missing. A gap fill was never sent before."""
     if scan.char_of(fields, 43) != YES or fields.error != 0:
         return True
     if scan.field(fields, 122) == 0:
@@ -246,7 +246,7 @@ def log_out(session: FixSession, why: int, now_ns: int, out: int) -> int:
 
 @kernel_outlined
 def on_logon(session: FixSession, message: int, now_ns: int, out: int) -> int:
-    """The first message.  Whoever is not who he should be is told nothing."""
+    """Handle the first message. A client with a wrong identity gets no answer."""
     fields = FixFields(session.fields_)
     if (
         fields.msg_type != LOGON
@@ -309,7 +309,7 @@ def answer_logon(
     if 0 < wanted < next_out:
         send.ask_again(session, wanted, next_out - 1)
     if seq > expected:
-        # With NextExpectedMsgSeqNum he knows already what is missing.
+        # With NextExpectedMsgSeqNum the client already knows what is missing.
         if wanted < 0:
             send.send_resend_request(session, expected, now_ns, out)
         session.resend_to = seq
@@ -318,7 +318,8 @@ def answer_logon(
 
 @kernel_outlined
 def on_logon_again(session: FixSession, seq: int, now_ns: int, out: int) -> int:
-    """A Logon of who is logged on begins the numbers anew, or answers our wish to."""
+    """A Logon of a logged-on session restarts the numbers, or answers our request to restart
+    them."""
     options = session.options
     if seq != 1:
         return end_with(session, send.RESET_SEQ, seq, now_ns, out)
@@ -371,7 +372,7 @@ def on_too_low(session: FixSession, seq: int, now_ns: int, out: int) -> int:
 
 @kernel_outlined
 def on_resend_request(session: FixSession, seq: int, now_ns: int, out: int, room: int) -> int:
-    """Answered whatever its own number is, so that two who wait for each other go on."""
+    """Answered whatever its own number is, so that two sides that wait for each other continue."""
     fields = FixFields(session.fields_)
     expected = session.in_seq
     begin, end = scan.number_of(fields, 7), scan.number_of(fields, 16)
@@ -415,7 +416,8 @@ def on_sequence_reset(session: FixSession, seq: int, gap_fill: bool, now_ns: int
 
 @kernel_outlined
 def on_logout(session: FixSession, seq: int, now_ns: int, out: int) -> int:
-    """Answered whatever its number is; whoever missed something asks for it at the next logon."""
+    """Answered whatever its number is; a side that missed something requests it at the next
+    logon."""
     if seq == session.in_seq:
         session.in_seq = seq + 1
     if session.fix_state == words.LOGGING_OUT:
@@ -426,7 +428,7 @@ def on_logout(session: FixSession, seq: int, now_ns: int, out: int) -> int:
 
 @kernel_outlined
 def on_error(session: FixSession, seq: int, now_ns: int, out: int) -> int:
-    """What is in its turn and cannot be taken is rejected; who is not who he said is logged out."""
+    """Reject a message that is in sequence but invalid; log out a client whose identity changed."""
     fields = FixFields(session.fields_)
     session.in_seq = seq + 1
     if fields.error != 0:
@@ -546,7 +548,7 @@ def is_given_up(session: FixSession, now_ns: int) -> bool:
 
 @kernel
 def on_timer(session: FixSession, now_ns: int, out: int) -> int:
-    """Heartbeats, and who is silent: returns IGNORE, SESSION or DISCONNECT.
+    """Send heartbeats and check for silence; return IGNORE, SESSION or DISCONNECT.
 
     After 1.2 intervals of silence a TestRequest asks, after 2.4 the connection is given up.
     """

@@ -201,8 +201,8 @@ def byte_sum(address: int, size: int) -> int:
 
 @kernel
 def number_in(word: int, digits: int) -> int:
-    """The number that the first 1 to 8 bytes of a word are the digits of; less than 0 if one is
-    none.  (D. Lemire, "Parsing eight digits": three multiplications instead of a loop.)"""
+    """Parse the first 1 to 8 bytes of a word as digits; less than 0 if one is not a digit. (D.
+    Lemire, "Parsing eight digits": three multiplications instead of a loop.)"""
     shift = 64 - 8 * digits
     value = (word ^ ZEROS) << shift
     if (add_wrapping(value, ABOVE_NINE) | value) & HIGH_BITS != 0:
@@ -299,8 +299,8 @@ def read_long_decimal(address: int, size: int, decimals: int) -> int:
 
 @kernel
 def pairs_of(digits: int) -> int:
-    """Of eight digits (their values, a byte each), or of some beside zeros: in each byte ten times
-    it plus the next one."""
+    """From eight digits (their values, a byte each, zeros allowed), compute in each byte ten
+    times it plus the next one."""
     return add_wrapping(mul_wrapping(digits, 10), digits >> 8 & MAX_BYTES)
 
 

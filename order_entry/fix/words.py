@@ -1,8 +1,8 @@
 """The protocol's own words of a session's block, and the memory that they point to.
 
-fields    what the message at hand consists of (one for all sessions of a process)
-numbers   for each MsgSeqNum that was sent: the entry of the stream, 0 for a session message
-queue     messages that came before their turn
+fields what the message at hand consists of (one for all sessions of a process) numbers for each
+MsgSeqNum that was sent: the entry of the stream, 0 for a session message queue messages that
+arrived before their turn
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ class FixSession(SessionBlock):
     fields_: int = i64("address of what the message at hand consists of", at=512)
     numbers: int = i64("address of a row a MsgSeqNum that was sent")
     numbers_mask: int = i64("rows, less one")
-    queue: int = i64("address of messages that came before their turn")
+    queue: int = i64("address of messages that arrived before their turn")
     clock_offset_ns: int = i64("realtime minus the clock of the ``now_ns`` that kernels are given")
     utc_offset_ns: int = i64("local time minus UTC: for dates of the local market")
     accuracy_ns: int = i64("how far SendingTime may be off; 0: no check")

@@ -28,7 +28,7 @@ SAYS: dict[str, dict[str, str]] = {
         "doctor": "no rights over the machine",
     },
     "no perf events": {
-        "jitter": "not watched: perf events are refused here: Operation not permitted",
+        "jitter": "not watched: perf events are not permitted here: Operation not permitted",
         "pipeline": "No events can be counted here (hardware counters: Operation not permitted",
         "doctor": "seccomp",
     },

@@ -127,7 +127,7 @@ DATA_OF = {length: data for data, length in words.DATA_TAGS.items()}
 
 
 def count_reason(text: str) -> int:
-    """Why this is no number of things."""
+    """Why this is not a number of things."""
     return RANGE if re.fullmatch(r"-\d{1,18}", text, re.ASCII) else FORM
 
 

@@ -138,7 +138,7 @@ def test_a_password_is_told_to_nobody_elses_desk(shared: Path) -> None:
             os._exit(0)
     os.close(write)
     assert os.read(read, 1) == b"x"
-    with pytest.raises(DeskError, match=f"user {NOBODY} answers there, and is told nothing"):
+    with pytest.raises(DeskError, match=f"user {NOBODY} owns this socket, so nothing was sent"):
         ask(shared / "day", {"do": "enable", "operator": "anna", "password": "word"})
     assert os.read(read, 100) == b"nothing"
     os.close(read)

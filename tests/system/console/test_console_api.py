@@ -191,7 +191,7 @@ def test_a_viewer_looks_and_does_nothing(floor):
     with floor.client("vera") as vera:
         assert vera.get("/api/participants").status_code == 200
         detail = vera.act("/api/halt", 403, instrument="GOLD")["detail"]
-        assert detail == "vera is viewer: this takes operator"
+        assert detail == "vera is viewer; this needs operator"
         for path, body in (
             ("kill", {"what": "market"}),
             ("rehearse", {}),
@@ -204,7 +204,7 @@ def test_a_viewer_looks_and_does_nothing(floor):
     # The desk asks for itself: whoever has a viewer's ticket.
     words = {"do": "log-in", "operator": "vera", "password": PASSWORD}
     ticket = ask(floor.venue.journal, words)["ticket"]
-    with pytest.raises(DeskError, match="vera is viewer: this takes operator"):
+    with pytest.raises(DeskError, match="vera is viewer; this needs operator"):
         ask(floor.venue.journal, {"do": "kill", "what": "market", "ticket": ticket})
 
 
@@ -215,7 +215,7 @@ def test_a_viewer_looks_and_does_nothing(floor):
 )
 def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
     done = anna.act("/api/halt", instrument="TIN", why="a rumour")
-    assert done["done"] == ["TIN is halted; cancels are taken"]
+    assert done["done"] == ["TIN is halted; cancels are accepted"]
     assert done["commands"] == 2
     anna.look("/api/instruments", lambda rows: rows[1]["halted"])
     assert (
@@ -367,7 +367,7 @@ def test_the_red_button_closes_and_two_open_again(floor, anna):
     assert anna.act("/api/enable", 422, what="market")["detail"].endswith("/api/open")
     assert "password" in anna.act("/api/open", 403, password="wrong")["detail"]
     messages = anna.act("/api/open", password=PASSWORD)["done"]
-    assert messages == ["one operator has asked: opening the market takes another one"]
+    assert messages == ["one operator has requested it; a second operator must request it too"]
     assert "already" in anna.act("/api/open", 422, password=PASSWORD)["detail"]
     with floor.client("bert") as bert:
         overview = bert.look(
@@ -596,7 +596,7 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
 def test_cases_are_shown_to_supervisors_alone(floor, anna):
     """What `outcry surveillance` has found in the venue's journal, with thresholds low enough."""
     with floor.client("otto") as otto:
-        assert otto.get("/api/cases").json()["detail"] == "otto is operator: this takes supervisor"
+        assert otto.get("/api/cases").json()["detail"] == "otto is operator; this needs supervisor"
     assert anna.get("/api/cases").json() == {"rows": [], "count": 0, "fault": "", "looked": False}
     low = "\n".join(f"{name} = {value}" for name, value in LOW.items())
     (floor.folder / "surveillance.toml").write_text(f"[parameters]\n{low}\n")

@@ -145,7 +145,7 @@ def tighten_and_widen(page, row):
             page.press("#ask-why", "Enter")
             expect(page, "#ask-error").to_contain_text("password")
         finish(page, password=widens)
-    expect(page, "#notice").to_contain_text("waits for another supervisor")
+    expect(page, "#notice").to_contain_text("waiting for a second supervisor")
 
 
 def test_the_buttons_of_an_auction_and_an_alarm(browser, floor):
@@ -204,7 +204,7 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
         page.fill("#login-name", "anna")
         page.fill("#login-password", "wrong")
         page.press("#login-password", "Enter")
-        expect(page, "#login-error").to_contain_text("no operator has this name")
+        expect(page, "#login-error").to_contain_text("name, password or one-time code is wrong")
 
 
 def test_charts_come_when_their_script_does_at_the_second_time(browser, floor):
@@ -254,7 +254,9 @@ def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
             expect(page, "#ask-error").to_have_text("a whole number above 0, please")
             page.fill("#ask-second", "1")
             finish(page, "resolved by the owners", password=True)
-            notice = "waits for another supervisor" if name == "anna" else "its price is 1000 ticks"
+            notice = (
+                "waiting for a second supervisor" if name == "anna" else "its price is 1000 ticks"
+            )
             expect(page, "#notice").to_contain_text(notice)
         go(page, "journal")
         expect(page, "#actions").to_contain_text("split TIN 2 1 1000")

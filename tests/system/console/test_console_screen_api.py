@@ -100,11 +100,11 @@ def test_what_the_venue_refuses_is_told(traders):
     assert one.order("R1", "rejected")["reason"] == "price"
     assert one.notice("order R1 is rejected: price")["bad"] is True
     one.enter("R2", "buy", 101, "1.00")
-    assert one.order("R2", "rejected")["reason"] == "a limit of shares"
+    assert one.order("R2", "rejected")["reason"] == "a limit on shares"
     one.enter("R3", "buy", 10, "1.00")
     one.order("R3", "open")
     one.do("/api/replace", token="R3", new_token="R4", open_lots=10, price="0.0001")
-    assert one.order("R4", "rejected")["reason"] == "the order that it was to replace is gone"
+    assert one.order("R4", "rejected")["reason"] == "the order to replace no longer exists"
     one.order("R3", "cancelled")
 
 
@@ -419,7 +419,7 @@ def test_logins_that_fail_wait(screen):
             for name in ("PAGE3", "nobody", "", "x" * 300, "ONE"):
                 answer = one.log_in(name, "wrong")
                 assert answer.status_code == 403
-                assert answer.json()["detail"] == "no session has this name and this password"
+                assert answer.json()["detail"] == "name or password is wrong"
             answer = one.log_in("PAGE3")
             assert answer.status_code == 429
             assert 0 < int(answer.headers["retry-after"]) <= 61
@@ -487,7 +487,7 @@ def test_a_venue_without_ouch_has_no_page(screen, tmp_path):
     command = [*OUTCRY, "screen", str(path), "--address", f"127.0.0.1:{free_port()}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 1
-    assert "no [[port]] of ouch-4.2" in done.stderr
+    assert "no [[port]] with ouch-4.2" in done.stderr
 
 
 def test_the_commands_of_its_page(screen):

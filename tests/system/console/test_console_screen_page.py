@@ -196,7 +196,7 @@ def test_alerts_are_made_shown_and_removed(browser, screen, traders):
         page.fill("#login-name", "PAGE1")
         page.fill("#login-password", "wrong")
         page.press("#login-password", "Enter")
-        expect(page, "#login-error").to_contain_text("no session has this name")
+        expect(page, "#login-error").to_contain_text("name or password is wrong")
 
 
 def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen, traders):

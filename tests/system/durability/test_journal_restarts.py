@@ -184,7 +184,7 @@ def test_what_cannot_be_gone_on_with_is_refused(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     """No journal there, a journal there without being asked to go on, and one of another run."""
-    with pytest.raises(PipelineError, match="holds no journal to resume"):
+    with pytest.raises(PipelineError, match="has no journal to resume"):
         run(options(tmp_path / "none", resume=True))
     calm = Path(undisturbed["journal"]["path"])
     with pytest.raises(PipelineError, match=r"already holds a journal: .* --resume"):

@@ -96,7 +96,7 @@ def test_a_watch_that_lost_events_says_so(monkeypatch):
 
     watched, _ = watch_of(work)
     assert watched.refused is None
-    assert "what perf had no room for (Processed " in watched.unwatched
+    assert "events that perf dropped (Processed " in watched.unwatched
     assert watched.rest.startswith("not watched: ")
 
 

@@ -122,7 +122,7 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     venue.start()
     _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
-    assert "the venue file asks for its canary: `outcry venue deploy canary" in err
+    assert "the venue file requires its canary; run `outcry venue deploy canary" in err
     output = outcry("venue", "deploy", "canary", "journal", folder=tmp_path)
     assert "the same as what was recorded" in output
     venue.start()
@@ -133,7 +133,7 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     kept = tmp_path / "journal" / NAME
     report = json.loads(kept.read_text())
     for change, says in (
-        ({"differences": ["trades at the end: 1 was recorded, 2 came out"]}, "found differences"),
+        ({"differences": ["trades at the end: recorded 1, replayed 2"]}, "found differences"),
         ({"until_seq": 1}, "has seen 1 commands"),
         ({"journal_id": "0" * 16}, "of another journal"),
         ({"build": "0"}, "has not served"),

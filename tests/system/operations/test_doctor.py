@@ -47,7 +47,7 @@ def test_this_host_gets_a_whole_sheet():
 
 def test_whatever_costs_latency_says_what_changes_it_or_that_it_is_a_fact():
     """A finding that costs has a command, or tells of the machine itself."""
-    unchangeable = {"cores for us", "time stamp counter"}
+    unchangeable = {"usable cores", "time stamp counter"}
     for finding in examine():
         if finding.state == "costs" and finding.name not in unchangeable:
             assert finding.change, finding

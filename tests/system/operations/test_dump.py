@@ -48,7 +48,7 @@ def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     assert any("serving" in row["message"] for row in dump["log"])
     assert [row["asked"]["do"] for row in dump["actions"]] == ["rehearse"]
     stacks = {one["process"]: one["python"] for one in dump["processes"]}
-    assert stacks.pop("supervisor") == "is not asked"
+    assert stacks.pop("supervisor") == "is not sampled"
     # Which stages share a process, and its name, is by the number of cores.
     assert any("in run_group" in stack for stack in stacks.values())
     (trade,) = [
@@ -74,12 +74,12 @@ def test_a_hung_stage_is_seen(venue):
     rows = {row["pid"]: row for row in processes_of(one)}
     with suppress(ProcessLookupError):  # the supervisor may have had enough of it by now
         os.kill(pid, signal.SIGCONT)
-    assert rows[pid]["python"] == "none, it is stopped"
+    assert rows[pid]["python"] == "none: it is stopped"
     others = [row["python"] for row in rows.values() if row["pid"] != pid]
-    assert {text for text in others if "run" not in text} <= {"is not asked"}
+    assert {text for text in others if "run" not in text} <= {"is not sampled"}
     assert len(others) > 3
     path = run("outcry venue dump take venue.toml --out taken.gz", venue.folder).strip()
-    assert read_dump(venue.folder / path)["stood"] == {"missing": "nobody asked the venue"}
+    assert read_dump(venue.folder / path)["stood"] == {"missing": "the venue was not asked"}
 
 
 def test_the_close_tells_the_books_before_and_after(venue):

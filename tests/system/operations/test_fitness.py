@@ -15,7 +15,7 @@ def operator(name, secret, more=TOTP):
 CASES = {
     "default password": (fitness.secrets, "default passwords", session("one", GUESSED),
                          session("one", OWN)),
-    "same password": (fitness.secrets, "passwords of one's own",
+    "same password": (fitness.secrets, "distinct passwords",
                       session("A", OWN) + operator("anna", OWN),
                       session("A", OWN) + operator("anna", OTHER)),
     "weak hash": (fitness.secrets, "password hashes", session("A", CHEAP.hash("x9")),

@@ -106,7 +106,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         said = []
         monkeypatch.setattr("openoutcry.venue.standby.TAKEN_S", 0.2)
         hand_over(read_venue(a.file), BOUND_S, said.append)
-        assert said[-1] == "no standby has taken the lease within 0 s"
+        assert said[-1] == "no standby took the lease within 0 s"
         result = a.end()
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
         order_ids = tokens(a.journal)
@@ -146,7 +146,7 @@ def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    assert 'a standby is of a venue with durability = "replicated"' in done.stderr
+    assert 'a standby needs a venue with durability = "replicated"' in done.stderr
     assert not (tmp_path / "journal").exists()
 
 

@@ -167,13 +167,13 @@ def test_with_the_begin_retired_a_checkpoint_bridges_the_gap(journal, tmp_path):
     short, _ = follow(small, event_seq=1 << 62)
     assert_same(short, whole)
     # One whose stream is not what it was is none, nor is one of events that were not told.
-    with pytest.raises(JournalError, match="no good checkpoint of its sessions"):
+    with pytest.raises(JournalError, match="no valid checkpoint of its sessions"):
         follow(small, event_seq=0)
     (path,) = (small / "sessions").glob("S1.*.stream")
     with path.open("r+b") as file:
         file.seek(4096 + 16 * SMALL["stream_entries"] + 5)
         file.write(b"\xff")
-    with pytest.raises(JournalError, match="no good checkpoint of its sessions"):
+    with pytest.raises(JournalError, match="no valid checkpoint of its sessions"):
         follow(small, event_seq=1 << 62)
 
 

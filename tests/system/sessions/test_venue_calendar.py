@@ -21,5 +21,5 @@ def test_an_exchange_says_its_holidays_and_half_days() -> None:
     assert half.end_ns == ns("2026-11-27T17:00")
     assert trading_calendar.trading_day(date(2026, 11, 30)).end_ns == ns("2026-11-30T22:05")
     assert len(exchange_days("XNYS", 2027)[0]) == 251
-    with pytest.raises(CalendarError, match="'XNOWHERE' is no exchange"):
+    with pytest.raises(CalendarError, match="'XNOWHERE' is not an exchange"):
         exchange_days("XNOWHERE", 2026)

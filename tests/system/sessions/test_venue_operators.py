@@ -35,11 +35,11 @@ rich = shared.rich
 def test_name_password_and_role(operators):
     assert operators.prove("anna", "word") == 1
     for name, word in (("anna", "wrong"), ("nobody", "word"), ("anna", ""), (None, None), (7, 7)):
-        with pytest.raises(OperatorError, match="no operator has this name and this password"):
+        with pytest.raises(OperatorError, match="name, password or one-time code is wrong"):
             operators.prove(name, word)
     operators.check(1, "supervisor")
     operators.check(2, "operator")
-    with pytest.raises(OperatorError, match="otto is operator: this takes supervisor"):
+    with pytest.raises(OperatorError, match="otto is operator; this needs supervisor"):
         operators.check(2, "supervisor")
 
 
@@ -68,7 +68,7 @@ def test_what_two_withdraw_at_once_is_available_once(rich, tmp_path):
     first, second = asked(-70), asked(-70)
     poll(False)
     assert published == [-70]
-    assert answer(second)["error"] == "participant 1 has 30 available, not 70"
+    assert answer(second)["error"] == "participant 1 has 30 available; 70 was requested"
     rich.view.participants[1, lay.BALANCE // 8] = 30
     poll(True)
     assert answer(first)["commands"] == 1

@@ -115,7 +115,7 @@ def test_what_is_asked_for_between_two_days_is_done_first(two_days: TwoDays) -> 
     venue, and the next run begins with it; what opens is refused in a line."""
     answers = two_days.answers
     assert answers["kill"]["queued"]
-    assert "when the next day begins" in answers["kill"]["done"][0]
+    assert "when the next day starts" in answers["kill"]["done"][0]
     assert answers["halt"]["queued"]
     assert "closed between" in answers["resume"]["error"]
     assert "no participant 9" in answers["unknown"]["error"]

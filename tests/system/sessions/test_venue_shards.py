@@ -34,7 +34,7 @@ def drive(floor: Floor) -> dict[str, Any]:
     floor.ask("resume", "participant", "4")
     floor.send(flow(4, 300, 3_000))
     assert (
-        "loss follows prices: it needs one partition, not 4"
+        "loss depends on prices: it needs one partition, not 4"
         in floor.ask("limits", "set", "loss", "5", "--participant", "1", status=1)["error"]
     )
     rows = desk(floor)

@@ -114,7 +114,7 @@ def test_a_run_begins_where_the_making_of_its_copies_was_killed(tmp_path: Path) 
     result = run(options(journal=a, copies=(b,)))
     assert result["commands"] == 2_000
     assert verify(b).last_seq == 2_000
-    with pytest.raises(PipelineError, match="holds no journal to resume: begin one without"):
+    with pytest.raises(PipelineError, match="has no journal to resume; start one without"):
         run(options(journal=tmp_path / "none", resume=True))
 
 

@@ -396,7 +396,10 @@ def test_a_participants_limits_are_shown_in_their_own_units():
 @pytest.mark.parametrize("page", [["venue", "console"], ["screen"]], ids=["console", "screen"])
 def test_a_certificate_that_is_none_is_told_in_a_line(page, tmp_path):
     (tmp_path / "c.pem").write_text("no PEM\n")
-    for name, words in (("c.pem", "are no certificate and key in PEM"), ("x.pem", "No such file")):
+    for name, words in (
+        ("c.pem", "are not a certificate and key in PEM"),
+        ("x.pem", "No such file"),
+    ):
         pair = ["--certificate", str(tmp_path / name), "--key", str(tmp_path / name)]
         done = CliRunner().invoke(main, [*page, str(EXAMPLE), "--address", "127.0.0.1:0", *pair])
         assert done.exit_code == 1

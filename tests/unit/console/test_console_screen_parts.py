@@ -105,7 +105,7 @@ def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
     rules = rules_of(tmp_path)
     for _ in range(20):
         number = rules.add("ANNA", Rule(FILL))
-    with pytest.raises(RuleError, match="20 rules already"):
+    with pytest.raises(RuleError, match="20 rules already; remove one first"):
         rules.add("ANNA", Rule(FILL))
     with pytest.raises(RuleError, match="no such rule"):
         rules.remove("BERT", number)
@@ -158,7 +158,7 @@ def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
         assert notifier.take() is None, "not before its time"
         now[0] += notify.AGAIN_S
     assert len(tries) == notify.TRIES
-    assert failed == [("ANNA", "not told by mail: nobody")] * 2
+    assert failed == [("ANNA", "not delivered by mail: nobody")] * 2
     for _ in range(notify.EACH_MINUTE + 5):
         notifier.notify("BERT", Rule(FILL, mail="b@b.example"), "x")
     assert notifier.waiting("BERT") == notify.EACH_MINUTE
@@ -192,7 +192,7 @@ def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
     notifier.notify("BERT", Rule(FILL, webhook=good), "his")
     first, second = notifier.take(), notifier.take()
     assert (first.session, second.session) == ("ANNA", "BERT")
-    assert notifier.take() is None, "a session has one message under way"
+    assert notifier.take() is None, "a session has one message pending"
     notifier.send(second)
     notifier.send(first)
     notifier.send(notifier.take())
@@ -214,7 +214,7 @@ def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch)
     monkeypatch.setattr(notify, "post_json", lambda *words: pytest.fail("nothing is sent"))
     notifier.notify("ANNA", Rule(FILL, webhook="http://hooks.example/"), "x")
     notifier.send(notifier.take())
-    assert "the venue lets none go to hooks.example:80" in failed[0][1]
+    assert "the venue allows none to hooks.example:80" in failed[0][1]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch)
 )
 def test_a_webhook_goes_to_a_port_that_the_venue_names(tmp_path, hosts, url, goes):
     rules = rules_of(tmp_path, hosts=hosts)
-    with contextlib.nullcontext() if goes else pytest.raises(RuleError, match="lets none go to"):
+    with contextlib.nullcontext() if goes else pytest.raises(RuleError, match="allows none to"):
         rules.add("ANNA", Rule(FILL, webhook=url))
 
 

@@ -231,7 +231,7 @@ def test_one_core_is_not_to_be_isolated(tree):
     ("mode", "state", "why"),
     [
         ("[always] madvise never", "costs", "compact"),
-        ("always [madvise] never", "good", "only who asks"),
+        ("always [madvise] never", "good", "only programs that request"),
         ("always madvise [never]", "costs", "not even MADV_HUGEPAGE"),
     ],
 )
@@ -268,6 +268,6 @@ def test_ports_are_shown_as_the_shim_finds_them(monkeypatch):
         "port dpdk",
         "costs",
         "no libdpdk",
-        "how packets come in without the kernel",
+        "packets without the kernel",
         change="apt-get install libdpdk-dev",
     )

@@ -46,7 +46,7 @@ def test_what_is_missing_is_said(tmp_path, there):
     if there == "no number":
         (tmp_path / "intel-rapl:0" / "energy_uj").write_text("many")
     messages = {
-        "no counter": "no RAPL for us: .*energy_uj: No such file",
+        "no counter": "no access to RAPL: .*energy_uj: No such file",
         "no number": "'many' is no",
     }
     with pytest.raises(NoEnergyCounter, match=messages.get(there, "no RAPL here: .* no zone")):

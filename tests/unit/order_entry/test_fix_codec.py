@@ -49,7 +49,7 @@ def new_order(**changes):
 
 @given(st.text("0123456789.-+ e", max_size=22), st.integers(0, 9))
 def test_a_decimal_is_exact_or_refused(written, decimals):
-    """It is the ticks that it says, or it is no number, or it is not exact: never rounded."""
+    """It is the ticks that it says, or it is not a number, or it is not exact: never rounded."""
     data = np.frombuffer(written.encode() + bytes(64), np.uint8)
     got = text.read_decimal(data.ctypes.data, len(written), decimals)
     try:

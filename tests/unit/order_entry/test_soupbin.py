@@ -83,11 +83,11 @@ def test_logins_come_back_in_either_padding():
 @pytest.mark.parametrize(
     ("packet", "word"),
     [
-        (soupbin.packet("L", b"x" * 26 + b"7x".rjust(20)), "sequence '7x' is no number"),
-        (soupbin.packet("L", b"x" * 26 + b"-7".rjust(20)), "sequence '-7' is no number"),
+        (soupbin.packet("L", b"x" * 26 + b"7x".rjust(20)), "sequence '7x' is not a number"),
+        (soupbin.packet("L", b"x" * 26 + b"-7".rjust(20)), "sequence '-7' is not a number"),
         (soupbin.packet("L", b"\x07" * 26 + b"7".rjust(20)), "username is not printable"),
-        (soupbin.packet("L", b"x" * 45), "no login request: 48 bytes"),
-        (soupbin.packet("R"), "no login request: 3 bytes"),
+        (soupbin.packet("L", b"x" * 45), "not a login request: 48 bytes"),
+        (soupbin.packet("R"), "not a login request: 3 bytes"),
     ],
 )
 def test_a_login_that_cannot_be_read_says_why(packet, word):

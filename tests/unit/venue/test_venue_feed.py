@@ -68,7 +68,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("239.193.0.1", "10.0.0.1", "10.0.0.1 is no multicast group"),
+        ("239.193.0.1", "10.0.0.1", "10.0.0.1 is not a multicast group"),
         ("239.193.0.1:26400", "239.193.0.1", "numeric address"),
         ("239.193.0.1:26400", "group:26400", "is not ADDRESS:PORT with a numeric address"),
         (":26401", ":99999", "has no port from 1 to 65535"),
@@ -76,7 +76,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
         ("retransmission", "retransmision", "is retransmission meant?"),
         ('a = "239.193.0.1:26400"', "", "is missing"),
         ("[market_data]", "[market_data]\nmtu = 100", "256 to 9216"),
-        ("[market_data]", '[market_data]\ninterface = "eth0"', "'eth0' is no IPv4 address"),
+        ("[market_data]", '[market_data]\ninterface = "eth0"', "'eth0' is not an IPv4 address"),
     ],
 )
 def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -118,6 +118,8 @@ def test_references_and_an_index_that_the_feed_could_not_say_are_mistakes(tmp_pa
     path.write_text(text.replace("4_000_000_000", "1_000_000_000") + index)
     assert any(
         key == "breaker.index"
-        and words == "may be 65536000000000: the feed can say 0 to 92233720368"
+        and words
+        == "may be 65536000000000, but the feed can publish 0 to 92233720368; lower it or switch "
+        "the feed off"
         for _, key, words in mistakes(path)
     )

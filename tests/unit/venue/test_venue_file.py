@@ -111,28 +111,28 @@ address = "[::1]:9003"
 
 
 CASES = [
-    ('name = "OUTCRY"', 'nam = "OUTCRY"', "venue.nam", "there is no such key; is name meant?"),
+    ('name = "OUTCRY"', 'nam = "OUTCRY"', "venue.nam", "unknown key; is name meant?"),
     ('name = "OUTCRY"', "", "venue.name", "is missing"),
-    ("[venue]", "[vnue]", "vnue", "there is no such key; is venue meant?"),
+    ("[venue]", "[vnue]", "vnue", "unknown key; is venue meant?"),
     ("time_every_s = 1", "time_every_s = true", "calendar.time_every_s",
      "must be a whole number, not true or false"),
     ("time_every_s = 1", 'time_every_s = "1"', "calendar.time_every_s",
      "must be a whole number, not a text"),
     ('journal = "journal"', 'journal = ""', "venue.journal", "is not 1 to 1000 printable"),
     ('"durable" ', '"sure"', "venue.durability", "'sure' is not one of durable, async"),
-    ("order_capacity = 131072", "order_capacity = 131071", "venue.order_capacity", "no power of"),
-    ('"Etc/UTC"', '"Mars/Olympus"', "calendar.time_zone", "is no time zone"),
+    ("order_capacity = 131072", "order_capacity = 131071", "venue.order_capacity", "not a power"),
+    ('"Etc/UTC"', '"Mars/Olympus"', "calendar.time_zone", "is not a time zone"),
     ('weekdays = ["Mon",', 'weekdays = ["Mo",', "calendar.weekdays", "'Mo' is not one of Mon,"),
-    ('# holidays = "XNYS"', 'holidays = "XXXX" #', "calendar.holidays", "'XXXX' is no exchange"),
+    ('# holidays = "XNYS"', 'holidays = "XXXX" #', "calendar.holidays", "'XXXX' is not an exch"),
     ('# holidays = "XNYS"', "holidays = [2026-13-01] #", "", "not TOML"),
-    ("# holidays = [2026-12-25]", 'holidays = ["25.12.2026"]', "calendar.holidays", "is no date"),
+    ("# holidays = [2026-12-25]", 'holidays = ["25.12.2026"]', "calendar.holidays", "not a date"),
     ("# half_days = [2026-12-24]", "half_days = [2026-12-24]", "schedule[1].half_day",
      "is missing: there are half_days"),
     ('"00:04 OPENING', '"23:54 OPENING', "schedule[1].day", "'00:05 CONTINUOUS' is not after"),
     ('"00:04 OPENING_AUCTION"', '"0:04 OPENING_AUCTION"', "schedule[1].day", "is not HH:MM"),
     ('"00:04 OPENING_AUCTION"', '"00:04 HALT"', "schedule[1].day", "is not HH:MM"),
-    ('"23:55 CLOSED"', '"23:55 CONTINUOUS"', "schedule[1].day", "the last is CLOSED"),
-    ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "is there already, in line"),
+    ('"23:55 CLOSED"', '"23:55 CONTINUOUS"', "schedule[1].day", "the last of them CLOSED"),
+    ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "already exists, in line"),
     ('symbol = "SILVER"', 'symbol = "SILVERSILVER"', "instrument[2].symbol", "1 to 8 printable"),
     ('symbol = "SILVER"', 'symbol = "SILVER"\nschedule = "x"', "instrument[2].schedule",
      "there is no schedule 'x'"),
@@ -142,7 +142,7 @@ CASES = [
      "min_price_ticks is above max_price_ticks"),
     ("extension_s = 60 ", "extension_s = 86_399", "instrument[2].extension_s", "past the next"),
     ("extension_s = 60 ", "#", "instrument[2].extension_s", "is missing"),
-    ("number = 2", "number = 1", "participant[2].number", "1 is there already, in line"),
+    ("number = 2", "number = 1", "participant[2].number", "1 already exists, in line"),
     ("number = 2", "number = 0", "participant[2].number", "0 is not 1 to 65535"),
     ('"127.0.0.1:9000"', '"127.0.0.1"', "port[1].address", "is not HOST:PORT"),
     ('"packets-unauthenticated"', '"telnet"', "port[1].protocol", "'telnet' is not one of"),
@@ -167,14 +167,14 @@ SESSION_CASES = [
     ("participant = 1", "participant = 9", "session[1].participant", "no participant 9"),
     ("participant = 1\n", "", "session[1].participant", "the session has no participant"),
     ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group", "only a drop"),
-    ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port speaks it"),
+    ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port uses this protocol"),
     ('"ALPHA1"\nprotocol = "ouch-4.2"', '"A/B"\nprotocol = "fix-4.4"', "session[1].name",
      "1 to 32 letters, digits"),
     ('"ALPHA1"\nprotocol = "ouch-4.2"', '"OUTCRY"\nprotocol = "fix-4.4"', "session[1].name",
      "our own CompID"),
-    (HASH, "secret", "session[1].password", "is no argon2 hash: `outcry venue password`"),
+    (HASH, "secret", "session[1].password", "is not an argon2 hash; make one"),
     ("participant = 1", 'participant = 1\nnetworks = ["10.0.0.1/8"]', "session[1].networks",
-     "no address or network"),
+     "not an address or network"),
     ("participant = 1", "participant = 1\ntimeout_ms = 900", "session[1].timeout_ms",
      "is not longer than heartbeat_ms"),
     ("participant = 1", 'participant = 1\ntarget = "X"', "session[1].target", "only a FIX"),
@@ -203,9 +203,9 @@ participant = 1
 key = "{KEY}"
 """
 PACKET_CASES = [
-    (KEY, KEY.upper(), "session[1].key", "is not 64 hexadecimal digits: `outcry venue key`"),
+    (KEY, KEY.upper(), "session[1].key", "is not 64 hexadecimal digits; make a key with"),
     ("key =", "password =", "session[1].key", "is missing"),
-    ("participant = 1", 'participant = 1\nnetworks = ["::1"]', "session[1].networks", "by IPv4"),
+    ("participant = 1", 'participant = 1\nnetworks = ["::1"]', "session[1].networks", "need IPv4"),
 ]
 
 
@@ -224,19 +224,19 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
     assert venue.packets is not None
     assert (venue.packets.text, venue.sessions.sessions) == ("udp:127.0.0.1:9000", ())
     path.chmod(0o644)
-    assert "holds session keys, and others may read it" in mistakes(path)[0][2]
+    assert "holds session keys, and other users may read it" in mistakes(path)[0][2]
     for old, new, key, words in PACKET_CASES:
         path, _ = written(tmp_path, *authentic, PACKETS.replace(old, new))
         path.chmod(0o600)
         assert [row for row in mistakes(path) if row[1] == key and words in row[2]], (old, new)
     path, _ = written(tmp_path, *authentic)
-    assert "or no participant can use it" in mistakes(path)[0][2]
+    assert "needs a session of packets" in mistakes(path)[0][2]
 
 
 @pytest.mark.parametrize(
     ("nats", "mode", "said"),
     [
-        ("tls://me:secret@a:4222", 0o644, "holds NATS' password, and others may read it"),
+        ("tls://me:secret@a:4222", 0o644, "holds NATS' password, and other users may read it"),
         ("tls://a:4222,tls://me:secret@b:4222", 0o640, "holds NATS' password"),
         ("tls://a:4222", 0o644, ""),
         ("tls://me:secret@a:4222", 0o600, ""),
@@ -293,9 +293,21 @@ def test_packets_come_by_any_device(tmp_path: Path, device: str, kind: str) -> N
     [
         ('device = "eth1"', "port.device", "does not begin with udp:, packet:, xdp:"),
         ('device = "xdp:eth1:queue"', "port.device", "queue is 'queue', not 0 to 4095"),
-        ('device = "pcap:day.pcap"', "port.device", "no sender can be answered through a capture"),
-        ('device = "packet:eth1,framing=mold"', "port.device", "MoldUDP64 have no tag"),
-        (f'{ADDRESS}\ndevice = "packet:eth1"', "port.device", "the port has an address"),
+        (
+            'device = "pcap:day.pcap"',
+            "port.device",
+            "a capture cannot send replies; use another device",
+        ),
+        (
+            'device = "packet:eth1,framing=mold"',
+            "port.device",
+            "MoldUDP64 packets have no authentication tag",
+        ),
+        (
+            f'{ADDRESS}\ndevice = "packet:eth1"',
+            "port.device",
+            "the port needs a device as its address",
+        ),
         ("", "port.address", "is missing"),
     ],
 )
@@ -316,7 +328,7 @@ def test_only_packets_come_by_a_device(tmp_path: Path) -> None:
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
     ((line, key, message),) = mistakes(path)
-    assert (key, "0.0.0.0:9001 is taken in line") == ("port[3].address", message[:29])
+    assert (key, "0.0.0.0:9001 is already used in line") == ("port[3].address", message[:36])
     assert "0.0.0.0:9001" in text.splitlines()[line - 1]
 
 
@@ -415,22 +427,26 @@ def test_mistakes_in_limits(tmp_path: Path) -> None:
     first = text[: text.index("[[limits]]")].count("\n") + 1
     rows = [(line - first, key, message) for line, key, message in mistakes(path)]
     wanted = [
-        (1, "limits[1].max_qty", "there is no such key; is max_qty_lots meant?"),
+        (1, "limits[1].max_qty", "unknown key; is max_qty_lots meant?"),
         (0, "limits[1]", "sets no limit"),
         (3, "limits[2].participant", "there is no participant 9"),
         (4, "limits[2].credit", "-1 is not 0 to 4611686018427387904"),
         (6, "limits[3].group", "no participant is in group 'beta'"),
         (7, "limits[3].instrument", "there is no instrument 'LEAD'"),
-        (8, "limits[3].loss", "counts over all instruments: the row names one"),
-        (11, "limits[4].group", "the row is of a participant or of a group, not of both"),
-        (12, "limits[4].burst", "belongs to orders_per_s, which is missing"),
-        (14, "limits[5].group_gross_position", "is of a group, over all instruments"),
-        (17, "limits[6].opening_position", "is of one participant in one instrument"),
-        (15, "limits[6].opening_price", "is missing beside opening_position"),
+        (8, "limits[3].loss", "applies to all instruments together, but the row names one"),
+        (11, "limits[4].group", "a row names a participant or a group, not both"),
+        (12, "limits[4].burst", "needs orders_per_s in the same row"),
+        (14, "limits[5].group_gross_position", "applies to a group and all instruments together"),
+        (17, "limits[6].opening_position", "applies to one participant in one instrument"),
+        (15, "limits[6].opening_price", "is missing next to opening_position"),
         (18, "limits[7]", "sets no limit"),
-        (23, "limits[9].max_value", "'some' is no whole number and not \"none\""),
-        (25, "limits[10].max_value", "the limit max_value:everybody:all is there already"),
-        (28, "operator[1].password", "is no argon2 hash: `outcry venue password` makes one"),
+        (23, "limits[9].max_value", "'some' is not a whole number and not \"none\""),
+        (25, "limits[10].max_value", "the limit max_value:everybody:all already exists"),
+        (
+            28,
+            "operator[1].password",
+            "is not an argon2 hash; make one with `outcry venue password`",
+        ),
     ]
     for line, key, message in wanted:
         assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
@@ -513,14 +529,14 @@ def test_mistakes_in_protection(tmp_path: Path) -> None:
     wanted = [
         (1, "protection[1].instruments", "there is no instrument 'LEAD'"),
         (2, "protection[1].luld_bps", "10001 is not 0 to 10000"),
-        (0, "protection[1]", "protects from nothing"),
-        (4, "protection[2].instruments", "GOLD is protected already, in line "),
+        (0, "protection[1]", "sets no protection"),
+        (4, "protection[2].instruments", "GOLD already has a protection, in line "),
         (6, "protection[2].pause_s", "0 is not 1 to 86400"),
-        (7, "protection[3]", "protects from nothing: one of luld_bps, static_bps"),
+        (7, "protection[3]", "sets no protection; set one of luld_bps, static_bps"),
         (10, "breaker.index", "there is no instrument 'TIN'"),
-        (11, "breaker.levels_bps", "[700, 600, 2000] do not rise"),
+        (11, "breaker.levels_bps", "[700, 600, 2000] must increase"),
         (12, "breaker.cut_off", "'25:00' is not HH:MM"),
-        (13, "breaker.halts", "there is no such key"),
+        (13, "breaker.halts", "unknown key"),
     ]
     for line, key, message in wanted:
         assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
@@ -609,6 +625,6 @@ def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> 
     for name in ("c.pem", "k.pem"):
         (tmp_path / name).write_text("no PEM\n")
     assert [row[1] for row in mistakes(path)] == ["port[2].certificate"]
-    assert "are no certificate and key in PEM" in mistakes(path)[0][2]
+    assert "are not a certificate and key in PEM" in mistakes(path)[0][2]
     (tmp_path / "k.pem").unlink()
     assert [row[1] for row in mistakes(path)] == ["port[2].key"]

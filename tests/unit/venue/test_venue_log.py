@@ -56,4 +56,4 @@ def test_what_ends_a_venue_is_in_its_log(tmp_path):
         Venue(file).serve(resume=True)
     last = list(log_lines(file.journal))[-1]
     assert last["log.level"] == "error"
-    assert "holds no journal to resume" in last["message"]
+    assert "has no journal to resume" in last["message"]

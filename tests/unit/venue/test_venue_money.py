@@ -150,7 +150,7 @@ def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
     assert floor.ask(*words, "anna", password=WORD)["waits"]
     done = floor.ask(*words, "bert", password=WORD)
     assert done["price"] == 133
-    assert done["done"][0] == "GOLD: everybody's orders are cancelled"
+    assert done["done"][0] == "GOLD: all open orders are cancelled"
     books = at(floor.journal_path).books
     for who, was in lots.items():
         whole, part = divmod(abs(was) * 3, 2)
@@ -173,8 +173,8 @@ def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
     phase_changes = events[events["kind"] == EventKind.PHASE_CHANGED]
     assert phase_changes["price_ticks"][phase_changes["instrument"] == 0][-1] == 131
     rows = {row["what"]: row["operator"] for row in shown(floor, "fees", "history")}
-    assert rows["GOLD split: 3 new lots for 2, a price of 133 ticks behind it"] == "bert"
-    assert "GOLD dividend: 5 for 3 lots, a price of 131 ticks behind it" in rows
+    assert rows["GOLD split: 3 new lots for 2, the new price is 133 ticks"] == "bert"
+    assert "GOLD dividend: 5 for 3 lots, the new price is 131 ticks" in rows
     assert Reconciliation(floor.journal_path, None).advance().difference is None
 
 
@@ -196,7 +196,7 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
         (["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
         (["deposit", "99999", "5"], "there is no participant 99999"),
         (["deposit", "1", "9223372036854775807"], "is not"),
-        (["withdraw", "2", "99999999"], "available, not 99999999"),
+        (["withdraw", "2", "99999999"], "available; 99999999"),
         (["assets", "declare", "USD", "4"], "scale mismatch: USD has 2 decimals, not 4"),
         (["assets", "declare", "GOLD", "2"], "GOLD is an instrument's symbol"),
         (["assets", "quote", "GOLD", "USD", "4"], "amounts of GOLD have 4 decimals, USD has 2"),
@@ -206,10 +206,13 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
             ["fees", "set", "free", "--maker-bps", "0.001", "--taker-bps", "1"],
             "hundredth of a basis",
         ),
-        (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"], "more than all"),
+        (
+            ["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"],
+            "more than the whole amount",
+        ),
         (
             ["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "x"],
-            "no number of basis points",
+            "not a number of basis points",
         ),
         (["fees", "set", "free", "--tier", "8", "--maker-bps", "1", "--taker-bps", "1"], "0 to 7"),
         (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'"),
@@ -232,24 +235,27 @@ def test_basis_points_are_exact():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' is there already"),
-        ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is an instrument's symbol as well"),
+        ('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' already exists"),
+        ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is also an instrument's symbol"),
         ('[[asset]]\nname = "TOO LONG"\ndecimals = 2', "without space and colon"),
         ('[[asset]]\nname = "X"\ndecimals = 19', "19 is not 0 to 18"),
-        ('[[fee_schedule]]\nname = "none"\nmaker_bps = 0\ntaker_bps = 0', "no name of a schedule"),
+        (
+            '[[fee_schedule]]\nname = "none"\nmaker_bps = 0\ntaker_bps = 0',
+            "not a valid name of a schedule",
+        ),
         ('[[fee_schedule]]\nname = "a"\nmaker_bps = 0.123\ntaker_bps = 0', "hundredth of a basis"),
         (
             '[[fee_schedule]]\nname = "a"\nfrom_volume = 5\nmaker_bps = 1\ntaker_bps = 1',
-            "'a' has no tier from 0 on",
+            "'a' has no tier that starts at volume 0",
         ),
-        ('[[fee_schedule]]\nname = "standard"\nmaker_bps = 1\ntaker_bps = 1', "is there already"),
+        ('[[fee_schedule]]\nname = "standard"\nmaker_bps = 1\ntaker_bps = 1', "already exists"),
         ('[[fees]]\nschedule = "dear"\nparticipant = 1', "there is no fee schedule 'dear'"),
-        ('[[fees]]\nschedule = "free"', "the fees of everybody:all is there already"),
+        ('[[fees]]\nschedule = "free"', "the fees of everybody:all already exists"),
         ('[[fees]]\nschedule = "free"\nparticipant = 9', "there is no participant 9"),
         ('[[fees]]\nschedule = "free"\ngroup = "beta"', "no participant is in group 'beta'"),
         ('[[fees]]\nschedule = "free"\ninstrument = "LEAD"', "there is no instrument 'LEAD'"),
         ('[[instrument]]\nsymbol = "LEAD"\nasset = "CHF"', "there is no asset 'CHF'"),
-        ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, USD has 2"),
+        ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, but USD has 2"),
     ],
 )
 def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, message):

@@ -149,7 +149,9 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
 
 
 def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
-    assert floor.ask("halt", "--all")["done"] == ["every instrument is halted; cancels are taken"]
+    assert floor.ask("halt", "--all")["done"] == [
+        "every instrument is halted; cancels are accepted"
+    ]
     commands, _ = floor.journal()
     halts = (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.HALT)
     assert commands["symbol"][halts][-2:].tolist() == [b"GOLD", b"TIN"]
@@ -167,10 +169,10 @@ def test_the_market_is_opened_by_two(floor) -> None:
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
     assert gateway_refusal(refused) == {"PARTICIPANT"}
     market = ("resume", "market", "--operator")
-    assert "no operator" in floor.ask(*market, "anna", password="wrong", status=1)["error"]
+    assert "name, password" in floor.ask(*market, "anna", password="wrong", status=1)["error"]
     assert "an operator's name" in floor.ask("resume", "market", status=1)["error"]
     assert floor.ask(*market, "anna", password=WORD)["open"] is False
-    assert "another one" in floor.ask(*market, "anna", password=WORD, status=1)["error"]
+    assert "a second operator" in floor.ask(*market, "anna", password=WORD, status=1)["error"]
     floor.again()
     assert floor.ask(*market, "bert", password=WORD)["open"] is True
     (passed,) = floor.send(order(41, Side.BUY, 5, 10))
@@ -238,7 +240,7 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         (("kill", "group", "beta"), "there is no group 'beta'; there are: alpha"),
         (("halt", "LEAD"), "there is no instrument 'LEAD'"),
         (("limits", "set", "max_qty", "1", "--participant", "1"), "there is no limit 'max_qty'"),
-        (("limits", "set", "credit", "x", "--participant", "1"), "'x' is no whole number"),
+        (("limits", "set", "credit", "x", "--participant", "1"), "'x' is not a whole number"),
         (("limits", "set", "fee", "1"), "fee needs an instrument"),
         (
             ("limits", "set", "orders_per_s", "9", "--participant", "1", "--burst", "-3"),
@@ -246,7 +248,7 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         ),
         (
             ("limits", "set", "credit", "9", "--participant", "1", "--burst", "2"),
-            "credit: burst belongs to orders_per_s",
+            "credit: burst applies only to orders_per_s",
         ),
     ],
 )

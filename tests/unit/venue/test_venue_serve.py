@@ -12,7 +12,7 @@ def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None
     done = outcry("serve", "venue.toml", "--resume")
     assert (done.returncode, done.stderr) == (
         1,
-        f"outcry: {tmp_path}/journal holds no journal to resume\n",
+        f"outcry: {tmp_path}/journal has no journal to resume; start without --resume\n",
     )
     (tmp_path / "venue.toml").write_text(VENUE.replace("GOLD", ""))
     done = outcry("serve", "venue.toml")

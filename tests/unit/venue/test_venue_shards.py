@@ -14,8 +14,8 @@ REFUSED = {
     "shards = 2\nspeed_bump_us = 5": "a speed bump needs one partition, not 4",
 }
 MORE_REFUSED = {
-    "[[limits]]\nloss = 5\n": "follows prices: needs one partition, not 4",
-    "[[limits]]\ndrawdown = 5\n": "follows prices: needs one partition, not 4",
+    "[[limits]]\nloss = 5\n": "depends on prices: it needs one partition, not 4",
+    "[[limits]]\ndrawdown = 5\n": "depends on prices: it needs one partition, not 4",
     "[liquidation]\n": "liquidation needs one partition, not 4",
     "[breaker]\n": "the breaker needs one partition, not 4",
     "[[protection]]\n": "market protection needs one partition, not 4",
@@ -48,7 +48,9 @@ def test_a_replicated_journal_needs_one_matcher(tmp_path: Path) -> None:
     path = tmp_path / "venue.toml"
     text = VENUE.replace("SHARDS", "2").replace("shards", 'durability = "replicated"\nshards')
     path.write_text(text + '[durability]\nnats = "nats://127.0.0.1:4222"\n')
-    with pytest.raises(VenueFileError, match="a replicated journal needs one matcher, not 2"):
+    with pytest.raises(
+        VenueFileError, match="a replicated journal needs exactly one matcher, not 2"
+    ):
         read_venue(path)
 
 
