@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llvmlite.binding.object_file import ObjectFileRef
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from openoutcry.bench.paced import checked, flow, paced
 from openoutcry.host.corewatch import core_watch
@@ -37,6 +37,7 @@ from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.report.page import escaped
 
 RATE = 1_000_000
 SECONDS = 2.0
@@ -403,11 +404,11 @@ def flame_graph(stacks: Counter[tuple[str, ...]]) -> Markup:
 
 
 def _frame(name: str, depth: int, x: float, width: float, share: float) -> str:
-    shown = escape(name[: int(width / 6)]) if width > 24 else ""
+    shown = escaped(name[: int(width / 6)]) if width > 24 else ""
     top = depth * FLAME_ROW
     fill = f"hsl({20 + sum(name.encode()) % 40} 85% {62 + sum(name.encode()) % 12}%)"
     return (
-        f'<g><title>{escape(name)} {share:.1f} %</title><rect class="flame" x="{x:.1f}" y="{top}" '
+        f'<g><title>{escaped(name)} {share:.1f} %</title><rect class="flame" x="{x:.1f}" y="{top}" '
         f'width="{width:.1f}" height="{FLAME_ROW}" fill="{fill}"/>'
         f'<text class="frame" x="{x + 3:.1f}" y="{top + 12}">{shown}</text></g>'
     )

@@ -1,12 +1,14 @@
 """``outcry backtest``: strategies over recorded days."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from openoutcry.cli.options import as_json_option
+from openoutcry.report.plain import drawn_on
 
 
 @click.command()
@@ -115,7 +117,8 @@ def backtest(out: Path, workers: int, address: str | None, as_json: bool, **opti
 
 
 def _progress(done: int, count: int) -> None:
-    click.echo(f"\r{done:,} of {count:,} tasks", nl=False, err=True)
+    drawn_on(sys.stderr).write(f"\r{done:,} of {count:,} tasks")
+    sys.stderr.flush()
 
 
 def _limit(text: str) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from openoutcry.cli.options import Count, Endpoint, PathArgument, as_json_option, concealed
-from openoutcry.cli.printable import printable
 from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load
+from openoutcry.wire.text import printable
 
 MAX_REASONS_SHOWN = 5
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openoutcry.cli.printable import printable
+from openoutcry.wire.text import printable
 
 EDGES, BETWEEN = 2, 2
 """Characters at both ends of a line, and from one column to the next."""

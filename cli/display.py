@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from openoutcry.pipeline.run import Sample, Watcher
+from openoutcry.wire.text import printable
 
 
 class Display:
@@ -38,7 +39,7 @@ class Display:
         return Watcher(self.phase, self.compiling, self.sample, self.note)
 
     def note(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(printable(text, keep="\n"), highlight=False, markup=False)
 
     def phase(self, text: str) -> None:
         if not self.interactive:

@@ -14,6 +14,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.host.doctor import examine
 from openoutcry.host.findings import STATES, Finding
 from openoutcry.host.info import host_info, processor
+from openoutcry.wire.text import printable
 
 MARKS = {
     "good": ("✓", "green"),
@@ -93,11 +94,13 @@ def _show_findings(console: Console, findings: list[Finding]) -> None:
             topic = finding.topic
             console.print(f"\n[bold]{topic}[/]")
         mark, colour = MARKS[finding.state]
-        line = Text.assemble((f" {mark} ", colour), (finding.name, "bold"), f": {finding.what}")
+        # What is found may be the name of another user's process.
+        name, what = printable(finding.name), printable(finding.what)
+        line = Text.assemble((f" {mark} ", colour), (name, "bold"), f": {what}")
         console.print(line, soft_wrap=True)
         if finding.state != "good":
-            console.print(Text(f"     why: {finding.why}", "dim"), soft_wrap=True)
+            console.print(Text(f"     why: {printable(finding.why)}", "dim"), soft_wrap=True)
         if finding.cost:
-            console.print(Text(f"     here: {finding.cost}"), soft_wrap=True)
+            console.print(Text(f"     here: {printable(finding.cost)}"), soft_wrap=True)
         if finding.change:
-            console.print(Text(f"     change: {finding.change}", "cyan"), soft_wrap=True)
+            console.print(Text(f"     change: {printable(finding.change)}", "cyan"), soft_wrap=True)

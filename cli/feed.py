@@ -1,6 +1,7 @@
 """``outcry feed``: the public market data of a venue, as files and live."""
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 from openoutcry.cli.bars import bars
 from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
 from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
     from openoutcry.market_data.receiver import Receiver
@@ -194,7 +196,7 @@ def listen(
             [one for one in (first, second) if one], ask, interface, snapshots=snapshots
         )
     until = time.monotonic() + seconds if seconds else float("inf")
-    console = Console(stderr=as_json)
+    console = Console(file=drawn_on(sys.stderr if as_json else sys.stdout))
     try:
         with Live(console=console, auto_refresh=False, transient=as_json) as live:
             due = 0.0

@@ -2,12 +2,14 @@
 
 import json
 import select
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
+from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
     from openoutcry.market_data.depth import DepthBook
@@ -31,7 +33,7 @@ def listen_to_depth(
     receiver = DepthReceiver(group, interface)
     until = time.monotonic() + seconds if seconds else float("inf")
     book = receiver.book
-    console = Console(stderr=as_json)
+    console = Console(file=drawn_on(sys.stderr if as_json else sys.stdout))
     try:
         with Live(console=console, auto_refresh=False, transient=as_json) as live:
             due = 0.0

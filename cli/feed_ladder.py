@@ -2,15 +2,19 @@
 
 from typing import Any
 
+from openoutcry.wire.text import printable
+
 REDRAW_S = 0.25
 
 
 def drawn(title: str, bids: Any, asks: Any, last: str, state: str) -> Any:
     """The table of a ladder."""
     from rich.table import Table
+    from rich.text import Text
 
     spread = price_text(asks[0][0] - bids[0][0]) if bids and asks else "none"
-    table = Table(title=title, caption=f"{last} · spread {spread}\n{state}")
+    caption = printable(f"{last} · spread {spread}\n{state}", keep="\n")
+    table = Table(title=Text(printable(title)), caption=Text(caption))
     for name in ("orders", "bid", "price", "ask", "orders"):
         table.add_column(name, justify="right")
     for price, shares, orders in reversed(asks):

@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
-from openoutcry.cli.csv_out import safe_table
 from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 ROWS_SHOWN = 1000
@@ -215,6 +214,8 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
         click.echo(json.dumps(_finite(result.to_pylist()), default=_as_json))
     elif as_csv:
         import pyarrow.csv
+
+        from openoutcry.replay.tables import safe_table
 
         pyarrow.csv.write_csv(safe_table(result), sys.stdout.buffer)
     else:

@@ -16,6 +16,7 @@ import openoutcry
 from openoutcry.cli.extras import extra_of
 from openoutcry.cli.groups import SectionedGroup
 from openoutcry.cli.sections import COMMANDS
+from openoutcry.report.plain import plain_output
 from openoutcry.wire.errors import OutcryError
 
 AS_JSON = "openoutcry.json"
@@ -36,7 +37,8 @@ class OutcryGroup(SectionedGroup):
         # What a command writes (journals, cases, exports, reports) is its user's alone.
         before = os.umask(0o077)
         try:
-            return self._invoked(ctx)
+            with plain_output():
+                return self._invoked(ctx)
         finally:
             os.umask(before)
 

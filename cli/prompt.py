@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.printable import printable
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
+from openoutcry.wire.text import printable
 
 HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
 replace ORDER QTY PRICE        QTY with what the order has executed

@@ -38,6 +38,7 @@ from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import sharded
 from openoutcry.replay.core import OPEN_ORDERS
+from openoutcry.report.plain import drawn_on
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
 from openoutcry.wire.atomic_file import write_atomically
@@ -254,7 +255,7 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **values: A
     if _from_network(options):
         options.hooks = _bound(options, args)
     open_ended = bool(args.udp or args.ports) and args.orders is None
-    with Display(Console(stderr=True)) as display:
+    with Display(Console(file=drawn_on(sys.stderr))) as display:
         result = run_pipeline(options, display.watcher())
         if report:
             display.phase("writing the report")

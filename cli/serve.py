@@ -1,6 +1,7 @@
 """``outcry serve``: a venue that stays open."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from openoutcry.cli.display import Display
 from openoutcry.cli.options import PathArgument
+from openoutcry.report.plain import drawn_on
 
 
 @click.command()
@@ -52,7 +54,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
         if start is not None:
             begin_ns = int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
         clock = AcceleratedClock(begin_ns, speed)
-    with Display(Console(stderr=True)) as display:
+    with Display(Console(file=drawn_on(sys.stderr))) as display:
         result = Venue(venue, display.watcher(), clock, take_dump=take).serve(resume)
     if as_json:
         click.echo(json.dumps(result))

@@ -1,6 +1,7 @@
 """``outcry venue standby``: a hot standby of a replicated venue."""
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from openoutcry.cli.display import Display
 from openoutcry.cli.options import PathArgument
+from openoutcry.report.plain import drawn_on
 
 
 @click.command()
@@ -44,7 +46,7 @@ def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
     from openoutcry.venue.standby import StandbyVenue
 
     venue = read_venue(file)
-    with Display(Console(stderr=True)) as display:
+    with Display(Console(file=drawn_on(sys.stderr))) as display:
         result = StandbyVenue(
             venue,
             display.watcher(),

@@ -14,6 +14,7 @@ from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, in
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind
 from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
 RISK = int(CommandKind.RISK)
@@ -318,7 +319,7 @@ def asset_of(command: Any) -> str:
     """Which money a command names; nothing: none."""
     word = int(command["price_ticks"])
     name = np.array([word], np.int64).view("S8")[0] if word > MAX_PURPOSES else command["symbol"]
-    return bytes(name).decode("ascii", "replace")
+    return text_of(name, "ascii")
 
 
 def remark_deposit(books: Books, command: Any, event_seq: int) -> None:

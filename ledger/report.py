@@ -11,6 +11,7 @@ from typing import Any
 from openoutcry.ledger.ledger_state import write_whole
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.extras import need
+from openoutcry.wire.text import cell, printable
 
 
 @dataclass
@@ -53,8 +54,8 @@ class Report:
     def as_csv(self) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerow(map(cell, self.columns))
+        writer.writerows(map(cell, row) for row in self.rows)
         return out.getvalue()
 
     def as_json(self) -> str:
@@ -67,7 +68,7 @@ class Report:
         pa = arrow()
         columns = {}
         for at, name in enumerate(self.columns):
-            values = [row[at] for row in self.rows]
+            values = [_stored(row[at]) for row in self.rows]
             integers = [value for value in values if type(value) is int]
             kind = pa.string()
             if integers:
@@ -123,9 +124,14 @@ class Report:
         write_whole(path, bytes(page.output()))
 
 
+def _stored(value: Any) -> Any:
+    """A value that a column of text or of numbers holds."""
+    return printable(value) if isinstance(value, str) else value
+
+
 def _latin(text: str) -> str:
     """The characters that the built-in fonts have."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+    return printable(text).encode("latin-1", "replace").decode("latin-1")
 
 
 def amount_text(amount: int, decimals: int) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from openoutcry.operations.evaluate import ActiveAlarm, State
 from openoutcry.wire import OutcryError
+from openoutcry.wire.text import printable
 
 TIMEOUT_S, TOTAL_S = 5.0, 10.0
 """Between two reads of an answer, and for all of its head."""
@@ -172,9 +173,9 @@ def send_mail(
 ) -> None:
     """One message by SMTP.  Raises :class:`NotifyError`."""
     message = EmailMessage()
-    message["Subject"], message["From"] = subject, sender
+    message["Subject"], message["From"] = printable(subject), sender
     message["To"] = ", ".join(recipients)
-    message.set_content(text)
+    message.set_content(printable(text, keep="\n"))
     try:
         with server.connected() as connection:
             connection.send_message(message)

@@ -165,6 +165,8 @@ def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, metad
         refused = _enter_terms(order, own, session, symbol, price4)
     if refused != 0:
         order.kind_to_tif = 0
+        if not is_printable(message + _ENTER.symbol, 8):
+            order.symbol = 0
     word = ouch.metadata_word(session, _PROTOCOL, _O, refused, TOKEN_BYTES)
     store_i64(metadata, word)
 

@@ -323,6 +323,8 @@ def _decode_enter(
         refused = _enter_terms(order, own, options, session, load_be64(message + _ENTER.price))
     if refused != 0:
         order.kind_to_tif = 0
+        if not is_printable(message + _ENTER.symbol, 8):
+            order.symbol = 0
     _name(metadata, session, _O, user_ref, 0, refused)
     return _APPLICATION
 

@@ -1,5 +1,6 @@
 """Look at running pipelines from outside, through the shared memory they already keep."""
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.contract.table import RECORD_TYPES, Span, Stage, Topology, as_row
+from openoutcry.report.plain import drawn_on
 from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout, list_segments
 from openoutcry.ring.segment import segment_name
@@ -195,7 +197,7 @@ def views(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:
 
 def show(once: bool) -> None:
     """Print once, or refresh until Control-C."""
-    console = Console()
+    console = Console(file=drawn_on(sys.stdout))
     if once:
         console.print(_render(views()))
         return

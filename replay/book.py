@@ -39,6 +39,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
+from openoutcry.wire.text import text_of
 
 EVERY, KEPT = 1_024, 64
 WINDOW = 1 << 14
@@ -199,7 +200,7 @@ def command_text(command: Any) -> str:
     """One line about a command (ORDER_DTYPE)."""
     kind = _name(CommandKind, command["kind"])
     words = [f"{int(command['seq']):,}", kind]
-    symbol = bytes(command["symbol"]).decode("ascii", "backslashreplace")
+    symbol = text_of(command["symbol"], "ascii")
     words += [symbol] if symbol else []
     if command["kind"] in (CommandKind.NEW, CommandKind.REPLACE):
         price = int(command["price_ticks"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.replay.events import events_of
-from openoutcry.replay.tables import Tables
+from openoutcry.replay.tables import Tables, safe_table
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.layout_hash import LAYOUT_HASH
@@ -76,7 +76,7 @@ def _csv(directory: Path, part: Path, what: str) -> int:
     rows = 0
     with pyarrow.csv.CSVWriter(part, plain) as writer:
         for table in tables:
-            writer.write_table(table.cast(plain))
+            writer.write_table(safe_table(table.cast(plain)))
             rows += len(table)
     return rows
 

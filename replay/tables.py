@@ -30,6 +30,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.extras import need
 from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE, MAX_VALUE, NO_INSTRUMENT, ORDER_DTYPE
+from openoutcry.wire.text import cell, text_of
 
 SPEAKS_NS = 5_000_000_000
 """A clock record is made every second: without one for so long nothing is known."""
@@ -271,7 +272,7 @@ class Tables:
 
     def _text(self, symbols: npt.NDArray[Any]) -> Any:
         values, codes = np.unique(symbols, return_inverse=True)
-        return self._dictionary(codes, [s.decode("ascii", "backslashreplace") for s in values])
+        return self._dictionary(codes, [text_of(one, "ascii") for one in values])
 
     def _instrument(self, indices: npt.NDArray[Any]) -> Any:
         known = indices != NO_INSTRUMENT
@@ -299,3 +300,18 @@ class Tables:
         values, rows = np.unique(codes, return_inverse=True)
         names = [" ".join(bit.name for bit in ErrorBit if code >> bit & 1) for code in values]
         return self._dictionary(rows, names)
+
+
+def safe_table(table: Any) -> Any:
+    """The pyarrow table with the cells of its text columns as :func:`cell` has them."""
+    import pyarrow as pa
+
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            column = table.column(at)
+            cells = {value: cell(value) for value in column.unique().to_pylist()}
+            if all(value == shown for value, shown in cells.items()):
+                continue
+            kept = [cells[value] for value in column.to_pylist()]
+            table = table.set_column(at, field, pa.array(kept, field.type))
+    return table

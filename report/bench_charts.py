@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from openoutcry.report.charts import (
     Frame,
@@ -13,6 +13,7 @@ from openoutcry.report.charts import (
     nice_ticks,
 )
 from openoutcry.report.core_map import SHADES
+from openoutcry.report.page import escaped
 from openoutcry.report.quantity import compact, duration
 
 FIGURES = (("p50", "s0"), ("p99", "s1"), ("p999", "s3"))
@@ -61,7 +62,7 @@ def waterfall(stages: Sequence[dict[str, Any]], figure: str) -> Markup:
     for index, stage in enumerate(parts):
         width = 100 * stage[figure] / total
         rows.append(
-            f'<tr><td>{escape(stage["name"])}</td><td class="n">{duration(stage[figure])}</td>'
+            f'<tr><td>{escaped(stage["name"])}</td><td class="n">{duration(stage[figure])}</td>'
             f'<td style="width: 62%"><span class="bar s{index}" style="margin-left: {at:.2f}%; '
             f'width: {width:.2f}%; background: var(--c)"></span></td></tr>'
         )

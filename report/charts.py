@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from openoutcry.report.page import escaped
 from openoutcry.report.quantity import compact, duration
 
 Point = tuple[float, float]
@@ -76,7 +77,7 @@ class Frame:
 
     def line(self, points: Sequence[Point], css: str, title: str = "") -> None:
         """A line through ``points``, which are values, not coordinates."""
-        name = f"<title>{escape(title)}</title>" if title else ""
+        name = f"<title>{escaped(title)}</title>" if title else ""
         self.parts.append(f'<path class="line {css}" d="{self._path(points)}">{name}</path>')
 
     def area(self, points: Sequence[Point], css: str) -> None:
@@ -90,13 +91,13 @@ class Frame:
         width, height = self.size
         return (
             f'<svg class="{self.css}" viewBox="0 0 {width} {height}" role="img" '
-            f'aria-label="{escape(self.label)}">{"".join(self.parts)}</svg>'
+            f'aria-label="{escaped(self.label)}">{"".join(self.parts)}</svg>'
         )
 
     def _text(self, x: float, y: float, text: str, anchor: str, css: str = "tick") -> None:
         self.parts.append(
             f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-            f"{escape(text)}</text>"
+            f"{escaped(text)}</text>"
         )
 
     def _path(self, points: Sequence[Point]) -> str:

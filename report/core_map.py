@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from openoutcry.report.page import escaped
 from openoutcry.report.quantity import duration
 from openoutcry.report.text import ranges
 
@@ -143,7 +144,7 @@ def _brackets(sets: Sequence[tuple[str, Runs]], cell: float) -> Iterator[str]:
             if not number and (room or len(sets) == 1):
                 yield (
                     f'<text x="{left if not room else (left + right) / 2:.1f}" y="{TOP - 36}" '
-                    f'text-anchor="{"middle" if room else "start"}">{escape(what)}</text>'
+                    f'text-anchor="{"middle" if room else "start"}">{escaped(what)}</text>'
                 )
 
 

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from openoutcry.report.charts import Frame, nice_ticks
+from openoutcry.report.page import escaped, render_page
 from openoutcry.surveillance.definitions import DEFINITIONS
 from openoutcry.surveillance.dossier import Dossier
 
@@ -27,15 +27,11 @@ text { font: 12px system-ui, sans-serif; fill: #5b6472; }
 
 def case_page(dossier: Dossier, status: str, life: list[dict[str, Any]]) -> str:
     """The page of a dossier; ``status`` and ``life`` are what people made of the case."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"time": moment, "day": day, "number": lambda value: f"{value:,}"}
-    return environment.get_template("case.html").render(
+    filters = {"time": moment, "day": day, "number": lambda value: f"{value:,}"}
+    return render_page(
+        "case.html",
+        filters,
+        folder=Path(__file__).parent,
         dossier=dossier,
         case=dossier.case,
         status=status,
@@ -121,7 +117,7 @@ def _orders(dossier: Dossier, frame: Frame) -> None:
         frame.parts.append(
             f'<path class="order {bar.side}" stroke-width="{thick:.1f}" '
             f'd="M{x:.1f} {frame.y(bar.price_ticks):.1f}H{max(end, x + 2):.1f}">'
-            f"<title>{escape(bar.side)} {bar.qty_lots:,} at {bar.price_ticks:,}, "
+            f"<title>{escaped(bar.side)} {bar.qty_lots:,} at {bar.price_ticks:,}, "
             f"order {bar.order_id}</title></path>"
         )
 

@@ -18,6 +18,7 @@ from openoutcry.venue.operations import STEPS
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
+from openoutcry.wire.text import text_of
 
 SWITCHES = (
     Setting.KILL,
@@ -152,7 +153,7 @@ def _part(order: Any, events: npt.NDArray[Any]) -> dict[str, Any]:
     own = events[(events["cause_seq"] == order["seq"]) & (events["order_id"] == order["order_id"])]
     traded = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
     verb = "buys" if order["side"] == Side.BUY else "sells"
-    symbol = bytes(order["symbol"]).decode()
+    symbol = text_of(order["symbol"])
     lots, price = int(order["qty_lots"]), int(order["price_ticks"])
     did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
     refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
@@ -166,7 +167,7 @@ def _row(
     shown = {
         Setting.KILL: f"participant {who}",
         Setting.GROUP_KILL: f"group {groups.get(who) or who}",
-        Setting.HALT: bytes(command["symbol"]).decode(),
+        Setting.HALT: text_of(command["symbol"]),
     }.get(what, "the market")
     did = "halted" if what is Setting.HALT else "killed"
     if what is Setting.EMERGENCY:

@@ -13,6 +13,7 @@ from openoutcry.venue.fee_tables import MAX_PURPOSES, UNUSED_FROM
 from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec
+from openoutcry.wire.text import text_of
 
 FIRST = int(min(LEDGER_SETTINGS))
 OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
@@ -45,7 +46,7 @@ def _text(command: Any, names: list[str]) -> str:
         int(command["qty_lots"]),
         int(command["aux"]),
     )
-    symbol, second = bytes(command["symbol"]).decode(), int(command["price_ticks"])
+    symbol, second = text_of(command["symbol"]), int(command["price_ticks"])
 
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)
@@ -55,7 +56,7 @@ def _text(command: Any, names: list[str]) -> str:
         terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
         return f"{symbol} {what.name.lower()}: {terms}, the new price is {second} ticks"
     if second > MAX_PURPOSES and what is not Setting.LEDGER_TIER:
-        name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
+        name = text_of(np.array([second], np.int64).view("S8")[0], "ascii")
     else:
         name = symbol
     if what is Setting.DEPOSIT:

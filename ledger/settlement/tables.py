@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.wire.errors import SettlementError
+from openoutcry.wire.text import cell
 
 NAME_LENGTH = 64
 Columns = dict[str, Callable[[str], Any]]
@@ -19,6 +20,8 @@ Columns = dict[str, Callable[[str], Any]]
 def name(text: str) -> str:
     if not 0 < len(text) <= NAME_LENGTH or not text.isprintable() or text != text.strip():
         raise ValueError(f"{text!r} is no name of 1 to {NAME_LENGTH} characters")
+    if cell(text) != text:  # these files are opened in spreadsheets, ours with the same names
+        raise ValueError(f"{text!r} begins like a formula of a spreadsheet")
     return text
 
 

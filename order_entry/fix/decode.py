@@ -25,7 +25,7 @@ from openoutcry.order_entry.fix.text import (
     store_word,
 )
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.printable import is_printable
+from openoutcry.order_entry.printable import FIRST, LAST, is_printable
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -511,6 +511,8 @@ def decode_mass(
     scope = scan.char_of(fields, scope_tag)
     if scope == 0:
         return rejected(fields, scan.REQUIRED_MISSING, scope_tag)
+    if scope < FIRST or scope > LAST:  # also of several characters: the answer has it again
+        return rejected(fields, scan.BAD_FORMAT, scope_tag)
     store_u8(metadata + command_metadata.OWN, scope)
     if msg_type == AF:
         mark_refused(metadata, Refusal.MASS_STATUS if scope == 55 else UNSUPPORTED)

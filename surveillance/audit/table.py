@@ -32,6 +32,7 @@ from openoutcry.wire.enums import (
     Side,
 )
 from openoutcry.wire.records import MAX_VALUE, NO_INSTRUMENT
+from openoutcry.wire.text import text_of
 
 Array = npt.NDArray[Any]
 WITH_AUX = [int(k) for k in (CommandKind.NEW, CommandKind.REPLACE, CommandKind.SET_EXPIRY)]
@@ -104,13 +105,13 @@ def _masked(pa: Any, binary: Array, mask: Array) -> Any:
 
 
 def texts_of(tokens: list[bytes]) -> Any:
-    """Participants' names of orders as a column of text.  Bytes that are not UTF-8 are shown as
-    escapes: a journal may hold any, and the trail of all others does not end at them."""
+    """Participants' names of orders as a column of text.  What is no printable text is stored as
+    escapes: a journal may hold any bytes, and the trail of all others does not end at them."""
     pa = arrow()
-    try:
+    together = b"".join(tokens)
+    if together.isascii() and together.decode("ascii").isprintable():
         return pa.array(tokens, pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
-        return pa.array([one.decode("utf-8", "backslashreplace") for one in tokens], pa.string())
+    return pa.array(list(map(text_of, tokens)), pa.string())
 
 
 def _what(joined: Joined, names: Names) -> dict[str, Any]:

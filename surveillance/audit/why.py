@@ -26,6 +26,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.errors import AuditError
 from openoutcry.wire.order_types import STOPS, TRAILING
+from openoutcry.wire.text import text_of
 
 Array = npt.NDArray[Any]
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
@@ -124,7 +125,7 @@ class _Question:
         self.stepper, self.command = stepper, stepper.command
         self.symbols = stepper.symbols
         self.order_id, self.entry = int(self.command["order_id"]), stepper.seq
-        self.symbol = bytes(self.command["symbol"]).decode("ascii", "backslashreplace")
+        self.symbol = text_of(self.command["symbol"], "ascii")
         self.side, self.qty = int(self.command["side"]), int(self.command["qty_lots"])
         self.price = int(self.command["price_ticks"])
         self.kind = int(self.command["order_type"])

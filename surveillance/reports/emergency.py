@@ -20,6 +20,7 @@ from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
+from openoutcry.wire.text import text_of
 
 SWITCHES = {
     int(Setting.KILL): "PARTICIPANT_KILLED",
@@ -145,7 +146,7 @@ class _Watch:
             return
         what, about = SWITCHES[setting], "MARKET"
         if setting == Setting.HALT:
-            about = bytes(command["symbol"]).decode() or "MARKET"
+            about = text_of(command["symbol"]) or "MARKET"
         elif setting in (Setting.KILL, Setting.GROUP_KILL):
             name = "participant" if setting == Setting.KILL else "group"
             about = f"{name} {int(command['qty_lots'])}"

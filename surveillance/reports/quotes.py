@@ -10,6 +10,7 @@ from openoutcry.replay.projections import JournalReader, Setting
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.errors import AuditError
+from openoutcry.wire.text import text_of
 
 RISK = int(CommandKind.RISK)
 ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
@@ -40,7 +41,7 @@ def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
     for _, orders in reader.chunks():
         rows = orders[orders["kind"] == RISK]
         for row in rows[np.isin(rows["order_type"], (ASSET, QUOTE))]:
-            word, symbol = int(row["price_ticks"]), bytes(row["symbol"]).decode("ascii", "replace")
+            word, symbol = int(row["price_ticks"]), text_of(row["symbol"], "ascii")
             name = symbol
             if word > MAX_PURPOSES:
                 name = np.array([word], np.int64).view("S8")[0].decode("ascii", "replace")

@@ -255,7 +255,8 @@ class Decoder:
     def _mass(self, fields: Mapping[int, str], result: Decoded, kind: str) -> None:
         result.metadata["token"] = _name(fields, 11 if kind == "q" else 584)
         scope = _need(fields, 530 if kind == "q" else 585)
-        scope = scope if len(scope) == 1 else "\xff"
+        if len(scope) != 1 or not " " <= scope <= "~":
+            raise Rejected(FORM, str(530 if kind == "q" else 585))
         result.own[0] = ord(scope)
         if kind == "AF":
             result.refuse(Refusal.MASS_STATUS if scope == "7" else Refusal.UNSUPPORTED)

@@ -107,6 +107,8 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any]:
     except Refused as refused:
         order["kind"] = order["side"] = order["order_type"] = order["time_in_force"] = 0
         metadata["refused"] = refused.code
+        if kind == "O" and not is_text(fields["symbol"]):
+            order["symbol"] = b""
     return Kind.APPLICATION, order, metadata
 
 
@@ -118,8 +120,12 @@ def check_token(token: str) -> None:
     demand(set(token) <= ALPHANUMERIC and token.strip() != "", Refusal.TOKEN)
 
 
+def is_text(*texts: str) -> bool:
+    return all(" " <= letter <= "~" for text in texts for letter in text)
+
+
 def check_text(*texts: str) -> None:
-    demand(all(" " <= letter <= "~" for text in texts for letter in text), Refusal.TOKEN)
+    demand(is_text(*texts), Refusal.TOKEN)
 
 
 def enter(fields: dict[str, Any], world: World, order: Any, metadata: Any) -> None:

@@ -156,6 +156,8 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any, dict[str, Any]]:
     except ouch42.Refused as refused:
         order["kind"] = order["side"] = order["order_type"] = order["time_in_force"] = 0
         metadata["refused"] = refused.code
+        if kind == "O" and not ouch42.is_text(fields["symbol"]):
+            order["symbol"] = b""
     return Kind.APPLICATION, order, metadata, options
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
-from openoutcry.cli.printable import printable
+from openoutcry.wire.text import printable
 
 
 def test_a_table_that_fits_is_one_table() -> None:

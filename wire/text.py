@@ -1,0 +1,45 @@
+"""Text from outside, as every sink shows it: terminal, page, CSV, log, SQL, mail, file name.
+
+A participant, a peer, a file or a name on this host chooses the text.  :func:`printable` is the
+one function that renders it; :func:`cell` is that for a cell of CSV.  What a protocol accepts as
+text is another question (``order_entry/printable.py``).
+"""
+
+import re
+from typing import Any
+
+UNSURE = re.compile(r"[^ -~]")
+"""What may not be shown as it is: everything but printable ASCII is looked at once more."""
+BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Of a formula; the last four are the same in full width, which some spreadsheets take as well."""
+NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text with each control character, each half of a surrogate pair and each character that
+    turns or hides others as an escape.  ``keep``: characters that stay."""
+
+    def shown(found: re.Match[str]) -> str:
+        one = found[0]
+        if one.isprintable() or one in keep:
+            return one
+        return one.encode("unicode_escape").decode()
+
+    return UNSURE.sub(shown, text)
+
+
+def text_of(data: bytes, encoding: str = "utf-8") -> str:
+    """Bytes from outside, which may be no text at all, as text that may be shown and stored."""
+    return printable(bytes(data).decode(encoding, "backslashreplace"))
+
+
+def cell(value: Any) -> Any:
+    """A value as a spreadsheet shows it and does not run it.
+
+    A cell of text that begins with one of BEGINS is a formula to spreadsheets, so it is written
+    after an apostrophe, which they take as "this is text".  Numbers stay as they are.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(BEGINS) and not NUMBER.fullmatch(text) else text
