@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
+from openoutcry.wire.peers import owner_of
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
 """A session ends so long after its login, and so long after its user last did something."""
@@ -98,22 +99,26 @@ class Accounts:
         # Others that were checked at the same time may have failed since.
         self.check_lock(name, address)
         with self._lock:
-            self._failures.pop(("name", name), None)
-            self._failures.pop(("address", address), None)
+            for key in self._keys(name, address):
+                self._failures.pop(key, None)
         return number
 
     def check_lock(self, name: str, address: str) -> None:
         """Raises :class:`LockedError` while this name or this address waits."""
         now = self.clock()
-        for key in (("name", name), ("address", address)):
+        for key in self._keys(name, address):
             failures = self._failures.get(key)
             if failures is not None and failures.locked_until_s > now:
                 raise LockedError(failures.locked_until_s - now)
 
+    @staticmethod
+    def _keys(name: str, address: str) -> tuple[tuple[str, str], ...]:
+        return ("name", name), ("address", owner_of(address))
+
     def failed(self, name: str, address: str) -> None:
         """Count a wrong password; at every so many the name and the address wait."""
         with self._lock:
-            for key in (("name", name), ("address", address)):
+            for key in self._keys(name, address):
                 failures = self._failures.pop(key, _Failures())
                 while len(self._failures) >= MAX_NAMES:
                     del self._failures[next(iter(self._failures))]

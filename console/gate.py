@@ -42,8 +42,9 @@ class Gate:
         another name resolves to us by is no business of ours: DNS rebinding); none: any."""
         self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
         self.cookie = cookie
-        self.known: Callable[[tuple[str, int]], None] = lambda peer: None
-        """Called with the address and port of a connection on which a session asks."""
+        self.known: Callable[[tuple[str, int], str], None] = lambda peer, name: None
+        """Called with the address and port of a connection on which a session asks, and its
+        name."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -59,7 +60,7 @@ class Gate:
             "address": (scope.get("client") or ("", 0))[0],
         }
         if scope["outcry"]["session"] is not None and scope.get("client"):
-            self.known(tuple(scope["client"]))
+            self.known(tuple(scope["client"]), scope["outcry"]["session"].name)
         refusal = self._refusal(scope, headers, scope["outcry"]["session"])
         if refusal and scope["type"] == "websocket":
             await receive()

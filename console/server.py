@@ -14,7 +14,8 @@ from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
-from openoutcry.console.strangers import Strangers
+from openoutcry.console.strangers import Strangers, allow_files
+from openoutcry.console.turns import Turns
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -76,6 +77,8 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
+    turns = Turns()
+
     def who(session: Any) -> dict[str, Any]:
         return {"name": session.name, "role": session.role, "csrf": session.csrf}
 
@@ -91,9 +94,10 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         """Begin a session; its cookie is not for scripts."""
         address = request.scope["outcry"]["address"]
         console.accounts.end(request.scope["outcry"]["cookie"])
-        cookie, session = await asyncio.to_thread(
-            console.log_in, body.name, body.password, body.code, address
-        )
+        async with turns.turn(address):
+            cookie, session = await asyncio.to_thread(
+                console.log_in, body.name, body.password, body.code, address
+            )
         answer = JSONResponse({"venue": console.file.name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer
@@ -102,9 +106,10 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     async def confirm(body: Confirm, request: Request) -> dict[str, Any]:
         """The password once more, where the venue does not know the session."""
         mine = request.scope["outcry"]
-        await asyncio.to_thread(
-            console.confirm, mine["session"], body.password, body.code, mine["address"]
-        )
+        async with turns.turn(mine["address"]):
+            await asyncio.to_thread(
+                console.confirm, mine["session"], body.password, body.code, mine["address"]
+            )
         return who(mine["session"])
 
     @app.post("/api/logout")
@@ -152,7 +157,7 @@ def serve(
         secure = certificate is not None
         names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
         application = make(console, secure, (*names, *hosts) if names else ())
-        strangers = Strangers()
+        files, strangers = allow_files(), Strangers()
         application.known = strangers.known
         config = uvicorn.Config(
             application,
@@ -163,7 +168,9 @@ def serve(
             ssl_certfile=certificate,
             ssl_keyfile=key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,
-            limit_concurrency=2048,
+            # Shares are the bound (strangers.py); this one is of what all owners have together.
+            limit_concurrency=max(2048, files // 2),
+            loop="asyncio",
             timeout_keep_alive=30,
             ws_max_size=1 << 12,
             ws_per_message_deflate=False,
@@ -173,7 +180,7 @@ def serve(
         at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"
         console.start()
         try:
-            _server_of(config, lambda: announce(at)).run([listener])
+            _server_of(config, lambda: announce(at)).run([strangers.listener(listener)])
         finally:
             console.stop()
 

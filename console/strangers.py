@@ -1,60 +1,146 @@
-"""Connections to a page without a login: bounded, so that they cannot keep operators out.
+"""Connections to a page: each owner has a share, so that nobody can keep operators out.
 
-There are MAX_STRANGERS at most.  For one more, the page closes the oldest of the address that has
-most of them, as the acceptor of sessions does.  It closes each after STRANGER_S without a login.
+They are counted from the accept on, before any byte of TLS: a connection that never begins its
+handshake is one of them.  Without a login there are MAX_STRANGERS at most, and with one MAX_MEMBER
+of each name.  For one more, the page closes the oldest: of the address that has most of those
+without a login, as the acceptor of sessions does, or of the same name.  It closes each that has no
+login after STRANGER_S.
 """
 
 import asyncio
+import resource
+import socket
+from contextlib import suppress
 from typing import Any
 
 from openoutcry.order_entry.acceptor import oldest_of_most
+from openoutcry.wire.peers import owner_of
 
-MAX_STRANGERS = 256
+MAX_STRANGERS, MAX_MEMBER = 256, 64
 STRANGER_S = 120.0
+A_TURN = 16
+"""Connections that are accepted in one turn of the event loop."""
+MAX_FILES = 1 << 16
 Peer = tuple[str, int]
 
 
 class Strangers:
-    """The connections of one page that have no login, the oldest first."""
+    """The connections of one page, the oldest first."""
 
-    def __init__(self, most: int = MAX_STRANGERS) -> None:
-        self.most = most
-        self._transports: dict[Peer, asyncio.Transport] = {}
+    def __init__(self, most: int = MAX_STRANGERS, most_of_a_member: int = MAX_MEMBER) -> None:
+        self.most, self.most_of_a_member = most, most_of_a_member
+        self._sockets: dict[Peer, socket.socket] = {}
+        """Without a login."""
+        self._members: dict[str, dict[Peer, socket.socket]] = {}
+        """By the name that is logged in."""
 
-    def came(self, peer: Peer, transport: asyncio.Transport) -> None:
-        if len(self._transports) >= self.most:
-            self.drop(oldest_of_most({peer: peer[0] for peer in self._transports}))
-        self._transports[peer] = transport
+    def came(self, peer: Peer, connection: socket.socket) -> None:
+        """A connection was accepted."""
+        if len(self._sockets) >= self.most:
+            self._sockets = _open(self._sockets)
+        if len(self._sockets) >= self.most:
+            self.drop(oldest_of_most({peer: owner_of(peer[0]) for peer in self._sockets}))
+        self._sockets[peer] = connection
 
-    def known(self, peer: Peer) -> None:
-        """Forget a connection: a request with a login came on it, or it has ended."""
-        self._transports.pop(peer, None)
+    def known(self, peer: Peer, name: str) -> None:
+        """A request with a login came on a connection."""
+        connection = self._sockets.pop(peer, None)
+        if connection is None:
+            return
+        own = self._members.setdefault(name, {})
+        if len(own) >= self.most_of_a_member:
+            self._members[name] = own = _open(own)
+        if len(own) >= self.most_of_a_member:
+            _end(own.pop(next(iter(own))))
+        own[peer] = connection
+
+    def left(self, peer: Peer) -> None:
+        """A connection has ended."""
+        self._sockets.pop(peer, None)
+        for name, own in list(self._members.items()):
+            own.pop(peer, None)
+            if not own:
+                del self._members[name]
 
     def drop(self, peer: Peer) -> None:
         """Close a connection if it has no login yet."""
-        transport = self._transports.pop(peer, None)
-        if transport is not None:
-            transport.abort()
+        connection = self._sockets.pop(peer, None)
+        if connection is not None:
+            _end(connection)
+
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Connections without a login, and those of each name."""
+        return len(self._sockets), {name: len(own) for name, own in self._members.items()}
+
+    def listener(self, own: socket.socket) -> "Listener":
+        """The listening socket, which becomes this one's."""
+        return Listener(self, own)
 
     def protocol(self) -> Any:
-        """uvicorn's protocol of HTTP, whose connections are counted here."""
+        """uvicorn's protocol of HTTP, which says when a connection has ended."""
         from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
         strangers = self
 
         class Counted(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
-            peer: Peer
+            peer: Peer = ("", 0)
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
-                strangers.came(self.peer, transport)
-                loop = asyncio.get_running_loop()
-                self.deadline = loop.call_later(STRANGER_S, strangers.drop, self.peer)
 
             def connection_lost(self, error: Exception | None) -> None:
-                self.deadline.cancel()
-                strangers.known(self.peer)
+                strangers.left(self.peer)
                 super().connection_lost(error)
 
         return Counted
+
+
+class Listener(socket.socket):
+    """A listening socket whose connections are counted as they are accepted."""
+
+    def __init__(self, strangers: Strangers, own: socket.socket) -> None:
+        super().__init__(own.family, own.type, own.proto, fileno=own.detach())
+        self.strangers, self.taken = strangers, 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        # The event loop takes all that wait at once, and closes what gives way only after that.
+        if self.taken == A_TURN:
+            raise BlockingIOError
+        connection, address = super().accept()
+        loop = asyncio.get_running_loop()
+        if self.taken == 0:
+            loop.call_soon(self._turn)
+        self.taken += 1
+        peer = tuple(address[:2])
+        self.strangers.came(peer, connection)
+        loop.call_later(STRANGER_S, self._look, peer, connection)
+        return connection, address
+
+    def _turn(self) -> None:
+        self.taken = 0
+
+    def _look(self, peer: Peer, connection: socket.socket) -> None:
+        if self.strangers._sockets.get(peer) is connection:
+            self.strangers.drop(peer)
+
+
+def _open(connections: dict[Peer, socket.socket]) -> dict[Peer, socket.socket]:
+    """Those that nobody has closed: a handshake that failed, or a WebSocket, says no end."""
+    return {peer: one for peer, one in connections.items() if one.fileno() >= 0}
+
+
+def _end(connection: socket.socket) -> None:
+    """Its transport reads the end, and closes it."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def allow_files() -> int:
+    """Let this process open as many files as the system lets it, MAX_FILES at most; how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(MAX_FILES, MAX_FILES if hard == resource.RLIM_INFINITY else hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft if soft != resource.RLIM_INFINITY else MAX_FILES

@@ -20,11 +20,11 @@ from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
 from openoutcry.market_data.publisher import Publisher, send_once
-from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+from openoutcry.wire.peers import HERE, address_of
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed."""

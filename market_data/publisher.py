@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.market_data import mold
-from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+from openoutcry.wire.peers import HERE, address_of
 
 REQUESTS_A_TURN = 256
 MAX_CLIENTS = 4096

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")
+from openoutcry.wire.peers import HERE, address_of
 
 
 class Shares:
@@ -36,16 +36,3 @@ class Shares:
             self.taken[address] -= 1
             if not self.taken[address]:
                 del self.taken[address]
-
-
-def address_of(peer: Any) -> str:
-    """Of a socket's name; of IPv6 the network that one customer has, its first 64 bits."""
-    host = str(peer[0]) if peer else ""
-    if ":" not in host or host in HERE or host.startswith("::ffff:"):
-        return host
-    from ipaddress import IPv6Address
-
-    try:
-        return str(IPv6Address(int(IPv6Address(host.partition("%")[0])) >> 64 << 64))
-    except ValueError:
-        return host

@@ -36,6 +36,7 @@ from openoutcry.order_entry.spec import (
     Takeover,
 )
 from openoutcry.order_entry.tls import server_context
+from openoutcry.wire.peers import owner_of
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -160,7 +161,7 @@ class Acceptor:
         if len(self.waiting) >= MAX_WAITING:
             self._turn_away()
         task = asyncio.get_running_loop().create_task(self._receive(client, port, context, peer))
-        self.waiting[task] = peer[0]
+        self.waiting[task] = owner_of(peer[0])
         self.tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -316,13 +317,14 @@ class Acceptor:
         now_s = asyncio.get_running_loop().time()
         # By address too, or a stranger could lock a participant out with failed logins under its
         # name.
-        who = name.strip().casefold() if row else "", address
+        owner = owner_of(address)
+        who = name.strip().casefold() if row else "", owner
         self._forget_attempts(now_s)
         tried = self.attempts.setdefault(who, Attempts())
         locked = tried.locked_until_s > now_s
         password_hash = row.password_hash if row is not None and known else self.dummy_hash
         # Whatever it is that will be refused, the answer takes as long.
-        turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
+        turns = self.turns.setdefault(owner, asyncio.Semaphore(MAX_HASHING_EACH))
         await turns.acquire()
         with contextlib.ExitStack() as mine:
             mine.callback(turns.release)

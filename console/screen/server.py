@@ -17,6 +17,7 @@ from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
 from openoutcry.console.screen.screen import Screen
 from openoutcry.console.screen.trader import Busy, Conflict, TradeError
 from openoutcry.console.server import empty_app
+from openoutcry.console.turns import Turns
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -127,6 +128,8 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
+    turns = Turns()
+
     def who(session: Any) -> dict[str, Any]:
         return {"name": session.name, "csrf": session.csrf}
 
@@ -141,9 +144,10 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
         """Log in at the venue, as a session of the participant's; the cookie is not for scripts."""
         mine = request.scope["outcry"]
         screen.accounts.end(mine["cookie"])
-        cookie, session = await asyncio.to_thread(
-            screen.log_in, body.name, body.password, mine["address"]
-        )
+        async with turns.turn(mine["address"]):
+            cookie, session = await asyncio.to_thread(
+                screen.log_in, body.name, body.password, mine["address"]
+            )
         answer = JSONResponse({"venue": screen.file.name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer

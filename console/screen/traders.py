@@ -4,10 +4,10 @@ pages look at it."""
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 
 from openoutcry.client import ClientError, LoginRejected
-from openoutcry.console.accounts import SESSION_S, LockedError
+from openoutcry.console.accounts import SESSION_S
 from openoutcry.console.screen.orders import Fill
 from openoutcry.console.screen.trader import ENDED, REFUSED, Busy, Trader
 from openoutcry.order_entry.passwords import PASSWORD_LENGTH, password_hasher
@@ -18,8 +18,6 @@ from openoutcry.wire import OutcryError
 
 MAX_NAME = 6
 """Of a login over SoupBinTCP."""
-AT_ONCE = 4
-"""Logins that are pending at the venue."""
 WRONG = "name or password is wrong"
 Notify = Callable[[Trader, str, Fill | None, bool], None]
 
@@ -47,7 +45,7 @@ class Traders:
             )
         self.file, self.port, self.notify, self.clock = file, ports[0], notify, clock
         self._traders: dict[int, tuple[Trader, float]] = {}
-        self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
+        self._lock = Lock()
 
     def __getitem__(self, number: int) -> Participant:
         row = self.file.sessions.sessions[number - 1]
@@ -57,16 +55,7 @@ class Traders:
         """The number of the session with this name and password: the venue takes the login, or a
         second page has the password of one that is logged in.
 
-        Raises :class:`OperatorError`, :class:`Busy` while the venue is not open, and
-        :class:`LockedError` while too many log in at once."""
-        if not self._turns.acquire(blocking=False):
-            raise LockedError(1.0)
-        try:
-            return self._prove(name, password)
-        finally:
-            self._turns.release()
-
-    def _prove(self, name: str, password: str) -> int:
+        Raises :class:`OperatorError`, and :class:`Busy` while the venue is not open."""
         if len(name) > MAX_NAME or len(password) > PASSWORD_LENGTH or not name.strip():
             raise OperatorError(WRONG)  # no session of SoupBinTCP has these
         if not (name.isascii() and password.isascii()):

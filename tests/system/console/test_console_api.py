@@ -9,13 +9,14 @@ import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from openoutcry.console.gate import COOKIE
+from openoutcry.console.strangers import MAX_MEMBER
 from openoutcry.operations.deploy import compare
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import desk_record
@@ -29,7 +30,7 @@ from tests.support.order_entry.sessions_venue import Client
 from tests.support.processes import OUTCRY
 from tests.support.surveillance.surveillance_flow import LOW
 from tests.support.user_commands import run
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
@@ -474,6 +475,34 @@ def test_connections_on_which_nobody_logs_in_keep_nobody_out(floor):
         assert silent[-1].recv(64).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.promise(
+    "One name's connections to a page, and those without a login, take no place of another's",
+    group="shares",
+)
+def test_one_name_has_so_many_connections_and_its_own_oldest_goes(floor):
+    """Of 200 that one viewer keeps open the oldest are closed, also while its page is in use."""
+    host, _, port = floor.url.split("/")[2].partition(":")
+    with floor.client("anna") as anna, floor.client("vera") as vera, ExitStack() as open_ones:
+        cookie = f"cookie: {COOKIE}={vera.cookies[COOKIE]}"
+        asked = f"GET /api/hello HTTP/1.1\r\nhost: 127.0.0.1\r\n{cookie}\r\n\r\n"
+        kept = []
+        for _ in range(200):
+            one = socket.create_connection((host, int(port)), timeout=BOUND_S)
+            kept.append(open_ones.enter_context(one))
+            one.sendall(asked.encode())
+            assert one.recv(64).startswith(b"HTTP/1.1 200")
+        gone = 0
+        for one in kept:
+            one.settimeout(0.05)
+            with suppress(TimeoutError):
+                while data := one.recv(1 << 16):
+                    assert data
+                gone += 1
+        assert gone >= 200 - MAX_MEMBER
+        assert anna.get("/api/overview").status_code == 200
+        assert vera.get("/api/overview").status_code == 200
+
+
 def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     """The console is killed and the desk is asked; what was acknowledged on it still is.  The venue
     is stopped and the page says so."""
@@ -551,6 +580,21 @@ def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tm
             assert "Secure" in headers["set-cookie"]
             assert "max-age" in headers["strict-transport-security"]
             assert one.get("/api/overview").status_code == 200
+        # Connections that never begin their handshake are counted as they are accepted.
+        host, _, port = floor.url.split("/")[2].partition(":")
+        with ExitStack() as open_ones:
+            silent = [
+                open_ones.enter_context(
+                    socket.create_connection((host, int(port)), source_address=("127.0.0.2", 0))
+                )
+                for _ in range(600)
+            ]
+            with floor.client("vera", verify=trusted) as vera:
+                assert vera.get("/api/overview").status_code == 200
+            silent[0].settimeout(BOUND_S)
+            assert silent[0].recv(1) == b""
+            held = Path(f"/proc/{floor.console.pid}/fd")
+            wait_until(lambda: len(list(held.iterdir())) < 400, "the oldest are closed")
         floor.leave()
     finally:
         floor.console, floor.url = plain

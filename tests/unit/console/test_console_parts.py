@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
+from openoutcry.console.strangers import Strangers
+from openoutcry.console.turns import EACH, WAITING_EACH, Turns
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
 from openoutcry.risk import layout as lay
@@ -174,6 +177,87 @@ def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
     accounts = Accounts(Slow(), 3, 60.0)
     with pytest.raises(LockedError):
         accounts.prove("anna", PASSWORD, "", "far")
+
+
+@pytest.mark.promise(
+    "Logins of one address, or of one customer's IPv6 network, delay nobody else's",
+    group="shares",
+)
+def test_one_address_holds_its_own_turns_and_others_log_in():
+    """Forty logins of one network that do not end: two are under way, sixteen wait, and another
+    address logs in at once."""
+
+    async def run():
+        turns, end, under_way, refused = Turns(), asyncio.Event(), [], []
+
+        async def log_in(address):
+            try:
+                async with turns.turn(address):
+                    under_way.append(address)
+                    await end.wait()
+            except LockedError:
+                refused.append(address)
+
+        held = [asyncio.create_task(log_in(f"2001:db8::{n:x}")) for n in range(1, 41)]
+        await asyncio.sleep(0)
+        assert (len(under_way), len(refused)) == (EACH, 40 - EACH - WAITING_EACH)
+        other = asyncio.create_task(log_in("192.0.2.1"))
+        await asyncio.sleep(0)
+        assert under_way[-1] == "192.0.2.1"
+        end.set()
+        await asyncio.gather(*held, other)
+        assert len(under_way) == EACH + WAITING_EACH + 1
+        async with turns.turn("2001:db8::1"):
+            pass
+
+    asyncio.run(run())
+
+
+def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
+    for n in range(1, accounts.failures_before_lock + 1):
+        with pytest.raises(OperatorError):
+            accounts.prove(f"nobody{n}", "wrong", "", f"2001:db8:1:2::{n:x}")
+    with pytest.raises(LockedError):
+        accounts.prove("anna", PASSWORD, "", "2001:db8:1:2:ffff::1")
+    assert accounts.prove("anna", PASSWORD, "", "2001:db8:1:3::1") == 1
+
+
+def test_a_name_or_an_address_gives_way_to_itself():
+    """Connections to a page: without a login by address, with one by name."""
+    pairs = []
+
+    def connection():
+        pairs.append(socket.socketpair())
+        return pairs[-1][0]
+
+    def ended(at):
+        pairs[at][1].setblocking(False)
+        try:
+            return pairs[at][1].recv(1) == b""
+        except BlockingIOError:
+            return False
+
+    page = Strangers(4, 2)
+    page.came(("192.0.2.1", 1), connection())
+    for n in range(1, 9):
+        page.came((f"2001:db8::{n:x}", n), connection())
+    assert [ended(at) for at in range(9)] == [False, *[True] * 5, *[False] * 3]
+    for n in (6, 7, 8):
+        page.known((f"2001:db8::{n:x}", n), "vera")
+    assert page.counts() == (1, {"vera": 2})
+    assert [ended(at) for at in (6, 7, 8)] == [True, False, False]
+    page.known(("192.0.2.1", 1), "anna")
+    assert page.counts() == (0, {"vera": 2, "anna": 1})
+    page.left(("192.0.2.1", 1))
+    assert page.counts() == (0, {"vera": 2})
+    pairs[7][0].close()
+    for n in (1, 2):
+        page.came(("192.0.2.2", n), connection())
+        page.known(("192.0.2.2", n), "vera")
+    assert not ended(8 + 1)
+    for pair in pairs:
+        for end in pair:
+            end.close()
 
 
 def message(kind, **fields):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from openoutcry.market_data.shares import Shares, address_of
+from openoutcry.market_data.shares import Shares
+from openoutcry.wire.peers import address_of
 
 KEPT = []
 """A place that nothing holds is given back when it is collected."""

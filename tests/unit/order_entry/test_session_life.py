@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.acceptor import REASONS
+from openoutcry.order_entry.acceptor import MAX_WAITING, REASONS
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
     PortSpec,
@@ -126,6 +126,25 @@ def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(
     assert refusal(connect, "ONE", source="127.0.0.2") == not_authorised
     venue.clock.advance(1.1)
     connect("ONE", source="127.0.0.2")
+
+
+def test_failed_logins_of_a_customers_network_lock_the_session_out_for_all_of_it():
+    """Whoever has one address of IPv6 has 2^64: they are one owner, as for the shares of a door."""
+    with InlineVenue([session("ONE", 1)]) as venue:
+        for number in range(venue.spec.failures_before_lock):
+            client = venue.client("ONE", password="wrong", source=f"2001:db8:1:2::{number + 1:x}")
+            assert client.answer[0] == "J"
+        assert venue.client("ONE", source="2001:db8:1:2:ffff::1").answer[0] == "J"
+        assert venue.client("ONE", source="2001:db8:1:3::1").answer[0] == "A"
+
+
+def test_connections_of_a_customers_network_give_way_to_no_others():
+    with InlineVenue([session("ONE", 1)]) as venue:
+        other = venue.dial(source="192.0.2.1")
+        network = [venue.dial(source=f"2001:db8::{n + 1:x}") for n in range(MAX_WAITING)]
+        assert network[0].recv(64) == b"", "the network's own oldest"
+        other.sendall(soupbin.login_packet(soupbin.LoginRequest("ONE", PASSWORD, "", 1)))
+        assert other.recv(64)[2:3] == b"A"
 
 
 def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():

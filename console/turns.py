@@ -1,0 +1,47 @@
+"""Logins in turns: passwords are checked a few at once, of one address fewer, and others wait."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from openoutcry.console.accounts import LockedError
+from openoutcry.wire.peers import HERE, owner_of
+
+AT_ONCE, EACH = 4, 2
+"""Logins that are under way, in all and of one address."""
+WAITING_EACH = 16
+"""Logins of one address that wait; further ones are refused."""
+AGAIN_S = 1.0
+
+
+class Turns:
+    """Of one page."""
+
+    def __init__(
+        self, at_once: int = AT_ONCE, each: int = EACH, waiting: int = WAITING_EACH
+    ) -> None:
+        self.at_once, self.each, self.waiting = at_once, each, waiting
+        self._all = asyncio.Semaphore(at_once)
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._count: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, address: str) -> AsyncIterator[None]:
+        """Hold a turn for the block.  Raises :class:`LockedError` if too many of the address
+        wait."""
+        owner = owner_of(address)
+        # A proxy on this host speaks for all its clients.
+        each = self.at_once if owner in HERE else self.each
+        if owner not in HERE and self._count[owner] >= each + self.waiting:
+            raise LockedError(AGAIN_S)
+        own = self._own.setdefault(owner, asyncio.Semaphore(each))
+        self._count[owner] += 1
+        try:
+            async with own, self._all:
+                yield
+        finally:
+            self._count[owner] -= 1
+            if not self._count[owner]:
+                del self._count[owner]

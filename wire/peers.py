@@ -1,0 +1,23 @@
+"""Whose a connection is, for shares and locks: its host, or of IPv6 the network of its customer."""
+
+from ipaddress import IPv6Address
+from typing import Any
+
+HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")
+"""This host's own addresses."""
+
+
+def address_of(peer: Any) -> str:
+    """Of a socket's name; of IPv6 the network that one customer has, its first 64 bits: who has one
+    address of it has all."""
+    return owner_of(str(peer[0]) if peer else "")
+
+
+def owner_of(host: str) -> str:
+    """As :func:`address_of`, of a host's address."""
+    if ":" not in host or host in HERE or host.startswith("::ffff:"):
+        return host
+    try:
+        return str(IPv6Address(int(IPv6Address(host.partition("%")[0])) >> 64 << 64))
+    except ValueError:
+        return host
