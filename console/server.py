@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +30,7 @@ STATUS = (
     (OutcryError, 422),
 )
 """What an error is over HTTP."""
+A_LINE_S = 60.0
 
 
 def make_app(console: Console, secure: bool = False, hosts: tuple[str, ...] = LOOPBACK) -> Any:
@@ -122,9 +125,33 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         return answer
 
 
+class Log(Protocol):
+    def write(self, level: str, message: str) -> None: ...
+
+
+class PageErrors(logging.Handler):
+    """What the server says of requests goes to the page's log: strangers choose how often, so it is
+    one line in A_LINE_S, with how many there were."""
+
+    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(logging.WARNING)
+        self.log, self.clock = log, clock
+        self.count, self.due_s = 0, 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+        if self.clock() < self.due_s:
+            return
+        more = f" (and {self.count - 1:,} more before)" if self.count > 1 else ""
+        self.count, self.due_s = 0, self.clock() + A_LINE_S
+        self.log.write("error", f"page: {self.format(record)}{more}")
+
+
 class Served(Protocol):
     """What is behind a page."""
 
+    @property
+    def log(self) -> Log: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
@@ -159,6 +186,8 @@ def serve(
         application = make(console, secure, (*names, *hosts) if names else ())
         files, strangers = allow_files(), Strangers()
         application.known = strangers.known
+        errors = logging.getLogger("uvicorn.error")
+        errors.propagate, errors.handlers = False, [PageErrors(console.log)]
         config = uvicorn.Config(
             application,
             log_config=None,

@@ -213,6 +213,7 @@ class FixNoise:
 
     def __init__(self, name: str, password: str, begin: str = "FIX.4.4") -> None:
         self.name, self.password, self.begin, self.number = name, password, begin, 1
+        self.target, self.clock = "TEST", time.time
 
     def logon(self) -> bytes:
         self.number = 2
@@ -222,18 +223,18 @@ class FixNoise:
         return self.message("A", 1, [(98, "0"), (108, "30"), *secret, (141, "Y")])
 
     def message(self, kind: str, number: int, fields: list[tuple[int, str | bytes]]) -> bytes:
-        now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
+        now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(self.clock()))
         head: list[tuple[int, str | bytes]] = [
             (35, kind),
             (34, str(number)),
             (49, self.name),
             (52, now),
-            (56, "TEST"),
+            (56, self.target),
         ]
         return reference.message([*head, *fields], self.begin)
 
     def order(self, rng: random.Random) -> list[tuple[int, str | bytes]]:
-        now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
+        now = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(self.clock()))
         return [
             (11, token(rng)),
             (55, "TIN"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from openoutcry.console.gate import COOKIE, PRESENCE, Gate
 from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
-from openoutcry.console.server import make_app
+from openoutcry.console.server import A_LINE_S, PageErrors, make_app
 from openoutcry.console.strangers import Strangers
 from openoutcry.console.turns import EACH, WAITING_EACH, Turns
 from openoutcry.operations.alarms import ALARMS
@@ -220,6 +221,22 @@ def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
     with pytest.raises(LockedError):
         accounts.prove("anna", PASSWORD, "", "2001:db8:1:2:ffff::1")
     assert accounts.prove("anna", PASSWORD, "", "2001:db8:1:3::1") == 1
+
+
+@pytest.mark.promise(
+    "No request of a stranger makes a page fail or write to standard error", group="doors"
+)
+def test_what_strangers_make_the_server_say_is_a_line_a_minute():
+    lines, now = [], Clock()
+    log = SimpleNamespace(write=lambda level, text: lines.append(text))
+    errors = PageErrors(log, now)
+    record = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "no request", (), None)
+    for _ in range(1_000):
+        errors.handle(record)
+    assert lines == ["page: no request"]
+    now.now_s += A_LINE_S
+    errors.handle(record)
+    assert lines[1:] == ["page: no request (and 999 more before)"]
 
 
 def test_a_name_or_an_address_gives_way_to_itself():
