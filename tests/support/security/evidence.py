@@ -7,8 +7,8 @@ from typing import Any
 
 from openoutcry.host.commit import commit
 from openoutcry.host.info import host_info, processor
-from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.evidence import EVIDENCE
+from openoutcry.wire.atomic_file import write_atomically
 
 
 def keep(kind: str, figures: dict[str, Any], command: str, seed: int | None = None) -> None:

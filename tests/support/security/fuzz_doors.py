@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import HANDED_S, REASONS
+from openoutcry.order_entry.acceptor import HANDED_S, REASONS
 from openoutcry.order_entry.spec import Protocol
 from tests.support.adversary import session_noise as noise
 from tests.support.order_entry.sessions_venue import PASSWORD, session
@@ -154,10 +154,10 @@ def fuzz_logins(protocol: Protocol, count: int, seed: int) -> dict[str, int]:
             line.close()
             done["messages"] += 1
         venue.clock.advance(20)
-        hall = venue.run.work.sessions.hall  # type: ignore[union-attr]
+        region = venue.run.work.sessions.region  # type: ignore[union-attr]
         for index in range(3):
             at = session_block.LOGINS // 8
-            done["counted"] += int(sum(hall.block(index)[at : at + len(REASONS)]))
+            done["counted"] += int(sum(region.block(index)[at : at + len(REASONS)]))
         if done["counted"] != count:
             raise Fault(f"{done['counted']} of {count} refused logins are counted")
         venue.client("CALM").close()

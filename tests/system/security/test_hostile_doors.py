@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.doorman import HANDED_S
+from openoutcry.order_entry.acceptor import HANDED_S
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.surveillance.audit import table as trail_table
 from openoutcry.surveillance.audit.build import build
