@@ -35,6 +35,8 @@ COMMANDS, QUICK_COMMANDS = 1_000_000, 200_000
 ORDER_CAPACITY = 1 << 13
 SIZES = {"cached": (64, 64), "large": (1_024, 256)}
 """Participants and instruments."""
+SPOT_SIZES = {"spot_cached": (64, 64, 16), "spot_large": (10_000, 40, 50)}
+"""Participants, spot instruments and assets."""
 PASSES = 3
 """A figure of a round is the best of so many passes over the same commands."""
 BURST, AHEAD = 128, 8
@@ -93,9 +95,16 @@ class Stream:
     """Commands, their events, and a risk state with every limit set and none reached."""
 
     def __init__(
-        self, participants: int, instruments: int, count: int, replaces: bool = False
+        self,
+        participants: int,
+        instruments: int,
+        count: int,
+        replaces: bool = False,
+        assets: int = 0,
     ) -> None:
+        """``assets``: each instrument is spot, in two of so many; 0: they are margined."""
         self.participants, self.instruments = participants, instruments
+        self.assets = [(f"A{number}", 0) for number in range(assets)]
         rows = [
             {
                 "symbol": f"S{n}",
@@ -147,12 +156,34 @@ class Stream:
         return orders
 
     def state(self, limits: bool = True) -> npt.NDArray[np.uint8]:
+        count = len(self.assets)
+        spot = {n: (n % count, (n + 1 + n // count) % count, 1_000) for n in self.spot_instruments}
         region = make_region(
-            self.table, self.participants, order_capacity=ORDER_CAPACITY, tracking=limits
+            self.table,
+            self.participants,
+            order_capacity=ORDER_CAPACITY,
+            tracking=limits,
+            assets=self.assets,
+            spot=spot,
         )
         if limits:
             self._limit(region)
         return region
+
+    @property
+    def spot_instruments(self) -> range:
+        return range(self.instruments if self.assets else 0)
+
+    def _fund(self, apply: Callable[..., None]) -> None:
+        """Plenty in every wallet, and fees for makers and takers, in the quote asset."""
+        for name, _ in self.assets:
+            asset = int.from_bytes(name.encode(), "little")
+            for who in range(self.participants):
+                apply(Setting.DEPOSIT, 1 << 46, who, second=asset)
+        if self.assets:
+            apply(Setting.LEDGER_TIER, 1_000 << 32 | 500, 0, second=0)
+            apply(Setting.LEDGER_COLLECT, 1, 0)
+            apply(Setting.LEDGER_FEES, 0, -1)
 
     def _limit(self, region: npt.NDArray[np.uint8]) -> None:
         """Every check has a limit to look at."""
@@ -179,10 +210,11 @@ class Stream:
                 apply(what, PLENTY, who)
             apply(Setting.RATE, 1, who)
             apply(Setting.DUPLICATE_WINDOW, 1 << 40, who)
+        self._fund(apply)
+        of_margin = {} if self.assets else {Setting.FEE: 1, Setting.MARGIN: 5_000}
         for symbol in symbols:
             for what, value in {
-                Setting.FEE: 1,
-                Setting.MARGIN: 5_000,
+                **of_margin,
                 Setting.WEIGHT: 2,
                 Setting.DISTANCE: 500,
                 Setting.ADV: 1_000_000,
@@ -204,6 +236,16 @@ class Stream:
         return one
 
 
+def require_passed(stream: Stream) -> None:
+    """Nothing is refused, and of each asset nothing is lost."""
+    done = stream.taken(stream.state(), run_commands)
+    if done.verdicts.any():
+        raise OutcryError("bench risk: a spot order was refused")
+    wallets = View(done.region).wallets
+    if wallets is None or any(held != net for held, net in map(wallets.total, wallets.names)):
+        raise OutcryError("bench risk: the wallets are not what came in")
+
+
 def require_agreement(stream: Stream, run: Any) -> None:
     """The C peer refuses what we refuse (nothing), and leaves the same state."""
     region = stream.state()
@@ -222,19 +264,25 @@ def bench_risk(
     progress("compiling")
     streams = {name: Stream(*size, count) for name, size in SIZES.items()}
     streams["replaced"] = Stream(*SIZES["cached"], count, replaces=True)
+    for name, (people, instruments, assets) in SPOT_SIZES.items():
+        streams[name] = Stream(people, instruments, count, assets=assets)
     peers: dict[str, Any] = {}
     try:
         peers["c"] = c_runner(BURST, AHEAD)
     except PeerMissing as error:
         gathered.miss("c", str(error))
-    for stream in streams.values():
-        for run in peers.values():
+    for name, stream in streams.items():
+        # The C peer has no wallets.
+        for run in {} if name in SPOT_SIZES else peers.values():
             require_agreement(stream, run)
+        if name in SPOT_SIZES:
+            require_passed(stream)
     streams["cached"].ns()
 
     def one(number: int, add: Add) -> None:
         for name, stream in streams.items():
-            for who, run in rotated([("ours", run_commands), *peers.items()], number):
+            who_runs = [("ours", run_commands), *({} if name in SPOT_SIZES else peers).items()]
+            for who, run in rotated(who_runs, number):
                 best = min(stream.ns(run=run) for _ in range(PASSES))
                 add(f"risk_ns_{name}", "ns", "lower", best, who)
         unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
@@ -244,4 +292,4 @@ def bench_risk(
         add_pipeline(number, add, quick)
 
     gathered.run(one)
-    return gathered.document("risk", command, {"sizes": SIZES})
+    return gathered.document("risk", command, {"sizes": SIZES, "spot_sizes": SPOT_SIZES})

@@ -11,8 +11,20 @@ from openoutcry.bench.peers.programs import library
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, OrderType
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.layout import Layout
+from openoutcry.wire.open_orders import OpenOrder
 
 RUN_ARGUMENTS = 7
+LAYOUTS: dict[type[Layout], str] = {
+    lay.RiskState: "",
+    lay.RiskGroup: "group_",
+    lay.RiskInstrument: "",
+    lay.RiskParticipant: "",
+    lay.RiskCell: "",
+    OpenOrder: "order_",
+}
+"""What the peer reads, each field's offset by its name with this in front.  Of two fields with one
+name the later counts; ``risk/layout.py`` names what the peer needs of the other."""
 
 
 def c_runner(burst: int, ahead: int) -> Any:
@@ -20,7 +32,14 @@ def c_runner(burst: int, ahead: int) -> Any:
 
     Raises :class:`~openoutcry.bench.peers.programs.PeerMissing` without a C compiler.
     """
-    words = {name: word for name, word in vars(lay).items() if name.isupper()}
+    words = {
+        f"{prefix}{name}".upper(): field.offset
+        for layout, prefix in LAYOUTS.items()
+        for name, field in layout.fields.items()
+    }
+    words["ORDER_ID"] = OpenOrder.offset("order_id")
+    # What has a name of its own: REFUSED_SEQ, PARTITION of an instrument, CELL_FLAGS.
+    words |= {name: word for name, word in vars(lay).items() if name.isupper()}
     defines = [f"L_{name}=INT64_C({word})" for name, word in words.items()]
     defines += [f"B_{bit.name}={int(bit)}" for bit in RiskBit]
     defines += [

@@ -45,6 +45,15 @@ def test_replaces_are_let_in_and_the_peer_agrees(peer):
     assert replaced.sum() > 1_000
 
 
+def test_spot_orders_are_let_in_and_pay_fees():
+    """Of a stream of spot orders none is refused, all trade from wallets, and nothing is lost."""
+    stream = bench.Stream(16, 4, 6_000, assets=3)
+    bench.require_passed(stream)
+    wallets = View(stream.taken(stream.state(), bench.run_commands).region).wallets
+    assert sum(map(wallets.fees, wallets.names)) > 0
+    assert stream.ns() > 0
+
+
 def test_the_pipeline_runs_with_every_limit_and_without(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = []
