@@ -66,6 +66,12 @@ TABLE = (
     Parameter(
         "wash_uneven_percent", 65, "% of the larger order", "measured: orders of two sizes", 51, 100
     ),
+    Parameter(
+        "wash_together_ns", SECOND, "ns", "MAR II 1(e): at substantially the same time; measured"
+    ),
+    Parameter(
+        "wash_together_percent", 10, "% of the larger order", "measured: others step in", 1, 100
+    ),
     Parameter("wash_cycle_ns", 60 * SECOND, "ns", "requirement: reciprocal within 60 s"),
     Parameter("wash_price_bps", 60, "1/10,000 of the price", "MAR II 1(e): at similar prices"),
     Parameter("wash_chance_times", 5, "times what chance gives", "measured: two busy ones do meet"),
@@ -84,6 +90,9 @@ TABLE = (
     ),
     Parameter("ignition_bps", 20, "1/10,000 of the price", "measured"),
     Parameter("ignition_share_percent", 30, "% of the aggressors' lots", "measured", 1, 100),
+    Parameter(
+        "ignition_own_percent", 45, "% of its lots of five minutes", "measured: a burst", 0, 100
+    ),
     Parameter("ignition_closed_percent", 50, "% of the lots bought", "measured", 1, 1000),
     Parameter(
         "ignition_gain_bps",

@@ -21,6 +21,7 @@ COOLDOWN, STEPS = offset("cooldown_ns"), offset("move_steps_min")
 IGNITION_NS, IGNITION_BPS = offset("ignition_ns"), offset("ignition_bps")
 IGNITION_SHARE, CLOSED = offset("ignition_share_percent"), offset("ignition_closed_percent")
 IGNITION_GAIN, ONE_SIDED = offset("ignition_gain_bps"), offset("one_sided_percent")
+IGNITION_OWN = offset("ignition_own_percent")
 RAMP_NS, RAMP_BPS = offset("ramp_ns"), offset("ramp_bps")
 RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
@@ -190,6 +191,10 @@ def ignited(
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
     market = tab.window_sum(book + lay.B_BUCKETS, now, span, word)
     if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
+        return
+    # Who takes as much all the time has no burst.
+    commonly = tab.window_sum(base, now, FIVE_MINUTES_NS, word)
+    if took * 100 < tab.parameter(state, IGNITION_OWN) * commonly:
         return
     # What turning round has moved back does not make the way there shorter; and followers may have
     # gone most of it.

@@ -1,7 +1,8 @@
 """Wash trades: matched orders that bring the lots back to where they were.
 
 A leg is a trade of two orders of one size, for half of it or more, or of two sizes for most of the
-larger one, the resting one young.  A leg within one owner is a cycle by itself; else a new leg from
+larger one, the resting one young.  If two owners entered them within a second, a small part is
+enough: others step in between.  A leg within one owner is a cycle by itself; else a new leg from
 seller to buyer closes one if the buyer's lots had come, over legs of that many lots at about that
 price, back to the seller within a minute.
 
@@ -26,6 +27,7 @@ AGE, CYCLE, BPS = offset("wash_leg_age_ns"), offset("wash_cycle_ns"), offset("wa
 REPEATS, RING_REPEATS = offset("wash_repeats"), offset("ring_repeats")
 WINDOW, MATCHED = offset("wash_window_ns"), offset("wash_matched_percent")
 UNEVEN = offset("wash_uneven_percent")
+TOGETHER, PART = offset("wash_together_ns"), offset("wash_together_percent")
 CHANCE_LEGS = offset("wash_chance_legs")
 CHANCE, HOUR_NS = offset("wash_chance_times"), 3_600 * 10**9
 SELF, RELATED = int(lay.Detector.WASH_SELF), int(lay.Detector.WASH_RELATED)
@@ -36,6 +38,19 @@ BUY = 1
 @kernel
 def leg_at(book: int, number: int) -> Leg:
     return Leg(book + lay.B_LEGS + (number % lay.LEGS) * (lay.LEG_WORDS * lay.WORD))
+
+
+@kernel
+def matched_lots(state: DetectorState, maker: WatchedOrder, taker: WatchedOrder, lots: int) -> int:
+    """Of how many lots the leg is that a trade of so many lots makes; 0: it makes none."""
+    size, least = max(maker.lots, taker.lots), min(maker.lots, taker.lots)
+    near = least * 100 >= size * tab.parameter(state, UNEVEN)
+    apart = state.now - maker.born
+    if maker.cell != taker.cell and near and apart <= tab.parameter(state, TOGETHER):
+        return least if lots * 100 >= size * tab.parameter(state, PART) else 0
+    if size == least:
+        return size if lots * 100 >= size * tab.parameter(state, MATCHED) else 0
+    return lots if lots * 100 >= size * tab.parameter(state, UNEVEN) else 0
 
 
 @kernel_outlined

@@ -257,12 +257,9 @@ def trade(
     if auction != 0:
         return
     same = maker.cell == taker.cell
-    size, its_size = maker.lots, taker.lots
-    if size == its_size:
-        if lots * 100 >= size * tab.parameter(state, wash.MATCHED):
-            wash.matched(state, book, instrument, maker, taker, price, size)
-    elif lots * 100 >= max(size, its_size) * tab.parameter(state, wash.UNEVEN):
-        wash.matched(state, book, instrument, maker, taker, price, lots)
+    matched = wash.matched_lots(state, maker, taker, lots)
+    if matched != 0:
+        wash.matched(state, book, instrument, maker, taker, price, matched)
     for turn in range(2):
         order = maker if turn == 0 else taker
         cell = tab.cell_at(state, order.cell)

@@ -126,12 +126,18 @@ class Reference(Rules):
                 self._paid(order, price, lots)
         if auction:
             return
-        even, largest = maker.lots == taker.lots, max(maker.lots, taker.lots)
+        smaller, larger = sorted((maker.lots, taker.lots))
+        share, leg = "wash_matched_percent" if smaller == larger else "wash_uneven_percent", lots
         if (
-            lots * 100
-            >= self.p["wash_matched_percent" if even else "wash_uneven_percent"] * largest
+            maker.owner != taker.owner
+            and self.now - maker.born_ns <= self.p["wash_together_ns"]
+            and smaller * 100 >= self.p["wash_uneven_percent"] * larger
         ):
-            self._matched(instrument, maker, taker, price, largest if even else lots)
+            share, leg = "wash_together_percent", smaller
+        elif smaller == larger:
+            leg = larger
+        if lots * 100 >= self.p[share] * larger:
+            self._matched(instrument, maker, taker, price, leg)
         for order in (maker, taker):
             if maker.owner != taker.owner:
                 self._pressure(order, price, lots)

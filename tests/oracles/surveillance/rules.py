@@ -374,6 +374,13 @@ class Rules:
         )
         if not took or took * 100 < self.p["ignition_share_percent"] * market:
             return
+        commonly = sum(
+            t.lots
+            for t in self._traded(instrument, self.now, 300 * 10**9, order.owner)
+            if t.took and t.side == opening
+        )
+        if took * 100 < self.p["ignition_own_percent"] * commonly:
+            return
         moves = self._moved(instrument, self.now, span, order.owner)
         ahead = max(
             sum(abs(move) for move in moves if (move > 0) == up),

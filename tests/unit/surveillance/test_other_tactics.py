@@ -165,3 +165,48 @@ def washed(sizes, crowd=40):
 )
 def test_a_wash_of_orders_of_two_sizes_is_one(sizes, found):
     assert (bool({name for name, *_ in washed(sizes)} & {"WASH_PAIR"})) == found
+
+
+def stepped_into(apart, lots):
+    """Two pass 20 lots to and fro, and each time others take all but so many of them first; the
+    second order comes so many seconds after the first."""
+    tape, third = Tape(), 60
+    for round_number in range(4):
+        for turn, (seller, buyer) in enumerate(((ONE, OTHER), (OTHER, ONE))):
+            second, third = 1 + 20 * round_number + 5 * turn, third + 1
+            order_id = tape.order(second, seller, Side.SELL, 2_000, 20)
+            tape.order(second + apart / 2, third, Side.BUY, 2_000, 20 - lots, ioc=True)
+            tape.order(second + apart, buyer, Side.BUY, 2_000, 20, ioc=True)
+            tape.add(second + 3, CommandKind.CANCEL, seller, order_id=order_id, price=1, lots=1)
+    return {name for name, *_ in tape.hits()}
+
+
+@pytest.mark.parametrize(
+    ("apart", "lots", "found"),
+    [(0.5, 8, True), (2, 8, False), (0.5, 1, False), (2, 12, True)],
+    ids=["within a second", "later", "hardly any", "later, most of it"],
+)
+def test_a_wash_that_others_step_into_is_one_if_the_orders_came_within_a_second(apart, lots, found):
+    assert ("WASH_PAIR" in stepped_into(apart, lots)) == found
+
+
+def turned_round(before):
+    """One buys for half a minute while the price rises and then sells at a gain; ``before``: it has
+    bought as much all the time."""
+    tape = Tape()
+    for who in range(30, 55):
+        tape.order(0, who, Side.BUY, 1_000, 1)
+    for second in range(1, 361):
+        middle = 2_000 + min(12, max(0, (second - 300) // 5 * 2))
+        if second % 5 == 1:
+            quoted(tape, second, middle)
+        if second % 6 == 2 and second < 330 and (before or second > 300):
+            tape.order(second, MARKER, Side.BUY, middle + 30, 60, ioc=True)
+        if second in (337, 342, 347):
+            tape.order(second, MARKER, Side.SELL, middle - 30, 400, ioc=True)
+    return tape.hits()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["a burst", "as much all the time"])
+def test_who_takes_as_much_all_the_time_ignites_nothing(before):
+    assert (("MOMENTUM_IGNITION", MARKER) in turned_round(before)) == (not before)
