@@ -4,7 +4,6 @@ Both have the same tables and keys; ``docs/gateway-settings.toml`` is a commente
 journal's document has only what differs from the defaults, so two equal settings are one document.
 """
 
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from openoutcry.gateway_fpga.settings import (
     SettingsError,
     make_rows,
 )
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.toml_tables import KeyPath, meant, misplaced, read_tables
 
 SYMBOL_BYTES = 8
 LIMIT_KEYS = {field.name: field.default for field in fields(Limits)}
@@ -32,38 +33,38 @@ def read_settings(path: Path, instruments: npt.NDArray[Any]) -> Settings:
     Raises :class:`SettingsError` naming the file, the table, the key and the value.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8 at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
+        tables = read_tables(path, lambda mistakes: SettingsError(str(mistakes[0])))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except OutcryError as error:
+        raise SettingsError(str(error)) from None
     try:
-        settings = settings_of(document)
+        settings = settings_of(tables.document)
         for symbol in settings.limits:
             if symbol not in {bytes(row["symbol"]) for row in instruments}:
-                raise SettingsError(f"[symbols.{symbol.decode()}] is no instrument of this run")
+                name = symbol.decode()
+                raise _wrong(("symbols", name), f"[symbols.{name}] is no instrument of this run")
         make_rows(instruments, settings)
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
+        line = tables.line_of_error(error)
+        raise SettingsError(f"{path}: line {line}: {error}") from error
     return settings
 
 
 def settings_of(document: dict[str, Any]) -> Settings:
     """The settings of a file's or a journal's tables; :class:`SettingsError` names what is wrong
     in them."""
-    _only(document, TABLES, "the file")
+    _only(document, TABLES, ())
     symbols = _table(document, "symbols")
     participants = _table(document, "participants")
     rate = _table(document, "rate")
-    _only(participants, PARTICIPANT_KEYS, "[participants]")
-    _only(rate, RATE_KEYS, "[rate]")
+    _only(participants, PARTICIPANT_KEYS, ("participants",))
+    _only(rate, RATE_KEYS, ("rate",))
     if "participants" in document and len(participants) != 1:
-        raise SettingsError("[participants] has either enabled or disabled")
+        raise _wrong(("participants",), "[participants] has either enabled or disabled")
     chosen = {n for key in participants for n in _numbers(participants, key)}
     everybody = frozenset(range(PARTICIPANTS))
-    numbers = {f"rate_{key}": _integer(rate, key, "[rate]") for key in rate}
+    numbers = {f"rate_{key}": _integer(rate, key, ("rate",)) for key in rate}
     try:
         return Settings(
             limits={_symbol(name): _limits(name, symbols) for name in symbols},
@@ -72,7 +73,8 @@ def settings_of(document: dict[str, Any]) -> Settings:
             **numbers,
         )
     except SettingsError as error:
-        raise SettingsError(str(error).replace("gateway setting rate_", "[rate] ")) from error
+        text = str(error).replace("gateway setting rate_", "[rate] ")
+        raise _wrong(getattr(error, "key_path", ("rate",)), text) from error
 
 
 def document_of(settings: Settings) -> dict[str, Any] | None:
@@ -122,54 +124,66 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
-def _only(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+def _wrong(path: KeyPath, text: str) -> OutcryError:
+    return misplaced(SettingsError(text), path)
+
+
+def _shown_place(place: KeyPath) -> str:
+    return f"[{'.'.join(map(str, place))}]" if place else "the file"
+
+
+def _only(table: dict[str, Any], known: tuple[str, ...], place: KeyPath) -> None:
     for key in table:
         if key not in known:
-            raise SettingsError(f"{where} has no {key!r}: there are {', '.join(known)}")
+            text = f"{_shown_place(place)} has no {key!r}: there are {', '.join(known)}"
+            raise _wrong((*place, key), text + meant(key, known))
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
     table = document.get(name, {})
     if not isinstance(table, dict):
-        raise SettingsError(f"{name} is {table!r}, not a table [{name}]")
+        raise _wrong((name,), f"{name} is {table!r}, not a table [{name}]")
     return table
 
 
-def _integer(table: dict[str, Any], key: str, where: str) -> int:
+def _integer(table: dict[str, Any], key: str, place: KeyPath) -> int:
     value = table[key]
     if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingsError(f"{where} {key} is {value!r}, not an integer")
+        raise _wrong((*place, key), f"{_shown_place(place)} {key} is {value!r}, not an integer")
     return value
 
 
 def _symbol(name: str) -> bytes:
     if not name.isascii() or not 1 <= len(name) <= SYMBOL_BYTES or "\0" in name:
-        raise SettingsError(f"[symbols.{name}]: a symbol is 1 to {SYMBOL_BYTES} ASCII characters")
+        text = f"[symbols.{name}]: a symbol is 1 to {SYMBOL_BYTES} ASCII characters"
+        raise _wrong(("symbols", name), text)
     return name.encode()
 
 
 def _limits(name: str, symbols: dict[str, Any]) -> Limits:
-    where = f"[symbols.{name}]"
+    place = "symbols", name
     table = symbols[name]
     if not isinstance(table, dict):
-        raise SettingsError(f"[symbols] {name} is {table!r}, not a table {where}")
-    _only(table, tuple(LIMIT_KEYS), where)
-    values = {key: _integer(table, key, where) for key in table if key != "halted"}
+        raise _wrong(place, f"[symbols] {name} is {table!r}, not a table {_shown_place(place)}")
+    _only(table, tuple(LIMIT_KEYS), place)
+    values = {key: _integer(table, key, place) for key in table if key != "halted"}
     halted = table.get("halted", False)
     if not isinstance(halted, bool):
-        raise SettingsError(f"{where} halted is {halted!r}, not true or false")
+        text = f"{_shown_place(place)} halted is {halted!r}, not true or false"
+        raise _wrong((*place, "halted"), text)
     try:
         return Limits(halted=halted, **values)
     except SettingsError as error:
-        raise SettingsError(str(error).replace("gateway setting", where)) from error
+        text = str(error).replace("gateway setting", _shown_place(place))
+        raise _wrong((*place, text.split()[1]), text) from error
 
 
 def _numbers(table: dict[str, Any], key: str) -> list[int]:
     """A list of participants and of ranges ``"first-last"``."""
-    where = f"[participants] {key}"
+    place, where = ("participants", key), f"[participants] {key}"
     entries = table[key]
     if not isinstance(entries, list):
-        raise SettingsError(f"{where} is {entries!r}, not a list")
+        raise _wrong(place, f"{where} is {entries!r}, not a list")
     numbers: list[int] = []
     for entry in entries:
         first, dash, last = entry.partition("-") if isinstance(entry, str) else ("", "", "")
@@ -178,9 +192,9 @@ def _numbers(table: dict[str, Any], key: str) -> list[int]:
         elif dash and all(part.isascii() and part.isdigit() for part in (first, last)):
             low, high = int(first), int(last)
         else:
-            raise SettingsError(f'{where} has {entry!r}, not a participant or a range "1-5"')
+            raise _wrong(place, f'{where} has {entry!r}, not a participant or a range "1-5"')
         if not 0 <= low <= high < PARTICIPANTS:
-            raise SettingsError(f"{where} has {entry!r}: participants are 0 to {PARTICIPANTS - 1}")
+            raise _wrong(place, f"{where} has {entry!r}: participants are 0 to {PARTICIPANTS - 1}")
         numbers += range(low, high + 1)
     return numbers
 

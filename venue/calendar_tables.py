@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import numpy.typing as npt
 
-from openoutcry.venue import table
 from openoutcry.venue.calendar import (
     CALL_PHASES,
     UNCROSSING_PHASES,
@@ -20,10 +19,10 @@ from openoutcry.venue.calendar import (
 )
 from openoutcry.venue.fee_tables import INSTRUMENT_MONEY_KEYS
 from openoutcry.venue.risk_tables import INSTRUMENT_KEYS
-from openoutcry.venue.table import Key, Tables
-from openoutcry.wire import make_instruments
+from openoutcry.wire import make_instruments, toml_tables
 from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
 from openoutcry.wire.records import INSTRUMENT_RANGES, MAX_INSTRUMENTS, TICK_BANDS
+from openoutcry.wire.toml_tables import Key, Tables
 
 WEEKDAYS = {
     name: number for number, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
@@ -36,7 +35,7 @@ NAMED = ("allocation", "options", "initial_phase")
 
 def zone(value: Any) -> ZoneInfo:
     try:
-        return ZoneInfo(table.text()(value))
+        return ZoneInfo(toml_tables.text()(value))
     except (OSError, LookupError, ValueError):
         raise ValueError(f"{value!r} is not a time zone; write one like `Europe/Berlin`") from None
 
@@ -54,7 +53,7 @@ def parse_date(value: Any) -> date:
 def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
     """The MIC of an exchange, or a list of dates."""
     if type(value) is not str:
-        return table.list_of(parse_date)(value)
+        return toml_tables.list_of(parse_date)(value)
     try:
         exchange_days(value, date.today().year)
     except CalendarError as error:
@@ -65,7 +64,7 @@ def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
 def steps(value: Any) -> tuple[Step, ...]:
     """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order."""
     day_steps: list[Step] = []
-    for text in table.list_of(table.text())(value):
+    for text in toml_tables.list_of(toml_tables.text())(value):
         match = STEP.fullmatch(text)
         if not match or match[4] not in PHASES:
             raise ValueError(f"{text!r} is not HH:MM[:SS] followed by one of {', '.join(PHASES)}")
@@ -79,35 +78,37 @@ def steps(value: Any) -> tuple[Step, ...]:
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
-    rows = table.list_of(table.list_of(table.integer(-(2**62), 2**63 - 1)))(value)
+    rows = toml_tables.list_of(toml_tables.list_of(toml_tables.integer(-(2**62), 2**63 - 1)))(value)
     if len(rows) > TICK_BANDS or any(len(row) != 2 for row in rows):
         raise ValueError(f"must have at most {TICK_BANDS} pairs of [from price, step]")
     return rows
 
 
 def options(value: Any) -> int:
-    return sum(set(table.list_of(table.one_of(OPTIONS))(value)))
+    return sum(set(toml_tables.list_of(toml_tables.one_of(OPTIONS))(value)))
 
 
 CALENDAR = {
     "time_zone": Key(zone),
-    "weekdays": Key(table.list_of(table.one_of(WEEKDAYS)), tuple(range(5))),
+    "weekdays": Key(toml_tables.list_of(toml_tables.one_of(WEEKDAYS)), tuple(range(5))),
     "holidays": Key(exchange_or_dates, ()),
-    "more_holidays": Key(table.list_of(parse_date), ()),
-    "half_days": Key(table.list_of(parse_date), ()),
-    "time_every_s": Key(table.integer(1, 3_600), 1),
+    "more_holidays": Key(toml_tables.list_of(parse_date), ()),
+    "half_days": Key(toml_tables.list_of(parse_date), ()),
+    "time_every_s": Key(toml_tables.integer(1, 3_600), 1),
 }
-SCHEDULE = {"name": Key(table.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
+SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
 INSTRUMENT: dict[str, Key] = {
-    "symbol": Key(table.text(8)),
-    "decimals": Key(table.integer(0, 9), 2),
-    "schedule": Key(table.text(32), ""),
-    "extension_s": Key(table.integer(0, 86_400), 0),
-    "allocation": Key(table.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME),
+    "symbol": Key(toml_tables.text(8)),
+    "decimals": Key(toml_tables.integer(0, 9), 2),
+    "schedule": Key(toml_tables.text(32), ""),
+    "extension_s": Key(toml_tables.integer(0, 86_400), 0),
+    "allocation": Key(
+        toml_tables.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME
+    ),
     "options": Key(options, 0),
     "tick_table": Key(tick_table, ()),
     **{
-        name: Key(table.integer(*both), None)
+        name: Key(toml_tables.integer(*both), None)
         for name, both in INSTRUMENT_RANGES.items()
         if name not in NAMED and not name.startswith("reserved")
     },

@@ -3,7 +3,7 @@
 from typing import Any
 
 from openoutcry.venue.spot_tables import is_spot
-from openoutcry.venue.table import Tables
+from openoutcry.wire.toml_tables import Tables
 
 NEEDS_ONE_PARTITION = {
     "protection": "market protection",

@@ -7,14 +7,14 @@ from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.replica.access import access_of
 from openoutcry.replica.jetstream import stream_name
-from openoutcry.venue import table
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import ReplicaError
+from openoutcry.wire.toml_tables import Key, Tables
 
 DURABILITY = {
-    "nats": Key(table.text()),
-    "stream": Key(table.text(32), ""),
-    "lease_ms": Key(table.integer(1_000, 60_000), 3_000),
+    "nats": Key(toml_tables.text()),
+    "stream": Key(toml_tables.text(32), ""),
+    "lease_ms": Key(toml_tables.integer(1_000, 60_000), 3_000),
 }
 
 

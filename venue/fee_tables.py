@@ -3,7 +3,7 @@
 They become LEDGER_* commands, which the core lets through and the ledger follows (docs/ledger.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.spot_layout import MAX_ASSETS as MAX_SPOT_ASSETS
-from openoutcry.venue import table as venue_table
 from openoutcry.venue.spot_tables import SpotTerms, has_spot, is_spot, read_spot, spot_keys
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
+from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
 MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
 UNUSED_FROM = 2**63 - 1
@@ -121,7 +121,7 @@ def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> np
 def millionths(value: Any) -> int:
     """Basis points, whole or with at most two decimals, as millionths: 2.5 are 250."""
     if type(value) not in (int, float, str):
-        raise ValueError(f"must be a number of basis points, not {venue_table.kind_of(value)}")
+        raise ValueError(f"must be a number of basis points, not {toml_tables.kind_of(value)}")
     try:
         exact = Decimal(str(value)) * 100
     except InvalidOperation:
@@ -139,37 +139,37 @@ MAX_PURPOSES = 255
 
 def asset_name(value: Any) -> str:
     """2 to 8 printable ASCII characters without a space."""
-    name = venue_table.text(8)(value)
+    name = toml_tables.text(8)(value)
     if not name.isascii() or " " in name or ":" in name or len(name) < 2:
         raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
     return name
 
 
 def schedule_name(value: Any) -> str:
-    name = venue_table.text(32)(value)
+    name = toml_tables.text(32)(value)
     if name == NONE or name.isdigit():
         raise ValueError(f"{value!r} is no name of a schedule")
     return name
 
 
-ASSET = {"name": Key(asset_name), "decimals": Key(venue_table.integer(0, MAX_DECIMALS))}
+ASSET = {"name": Key(asset_name), "decimals": Key(toml_tables.integer(0, MAX_DECIMALS))}
 SCHEDULE = {
     "name": Key(schedule_name),
-    "from_volume": Key(venue_table.integer(0, LARGEST), 0),
+    "from_volume": Key(toml_tables.integer(0, LARGEST), 0),
     "maker_bps": Key(millionths),
     "taker_bps": Key(millionths),
-    "minimum": Key(venue_table.integer(0, LARGEST), None),
-    "collect": Key(venue_table.one_of({what: what for what in (RECEIVED, QUOTE)}), None),
+    "minimum": Key(toml_tables.integer(0, LARGEST), None),
+    "collect": Key(toml_tables.one_of({what: what for what in (RECEIVED, QUOTE)}), None),
 }
 PAYER = {
-    "schedule": Key(venue_table.text(32)),
-    "participant": Key(venue_table.integer(1, 65_535), 0),
-    "group": Key(venue_table.text(32), ""),
-    "instrument": Key(venue_table.text(8), ""),
+    "schedule": Key(toml_tables.text(32)),
+    "participant": Key(toml_tables.integer(1, 65_535), 0),
+    "group": Key(toml_tables.text(32), ""),
+    "instrument": Key(toml_tables.text(8), ""),
 }
 INSTRUMENT_MONEY_KEYS = {
     "asset": Key(asset_name, None),
-    "amount_decimals": Key(venue_table.integer(0, MAX_DECIMALS), None),
+    "amount_decimals": Key(toml_tables.integer(0, MAX_DECIMALS), None),
     **spot_keys(asset_name),
 }
 """Keys of ``[[instrument]]``."""
@@ -283,7 +283,7 @@ def _payers(
     rows = tables.rows("fees", PAYER)
     payers: dict[tuple[int, str], str] = {}
     for path, row in rows:
-        tables.reach(path, row, numbers, symbols)
+        check_reach(tables, path, row, numbers, symbols)
         if row["schedule"] is not None and row["schedule"] not in schedules:
             tables.wrong((*path, "schedule"), f"there is no fee schedule {row['schedule']!r}")
     tables.distinct(
@@ -305,3 +305,23 @@ def _payers(
             for who in members if of_groups else [row["participant"] or -1]:
                 payers[who, row["instrument"]] = row["schedule"]
     return payers
+
+
+def check_reach(
+    tables: Tables,
+    path: KeyPath,
+    row: Mapping[str, Any],
+    numbers: Mapping[int, str],
+    symbols: Iterable[str],
+) -> None:
+    """Note what is wrong with whom and where a row is of: ``participant`` or ``group``, and
+    ``instrument``.  ``numbers``: each participant's group."""
+    who, group, symbol = row["participant"], row["group"], row["instrument"]
+    if who and group:
+        tables.wrong((*path, "group"), "a row names a participant or a group, not both")
+    if who and who not in numbers:
+        tables.wrong((*path, "participant"), f"there is no participant {who}")
+    if group and group not in numbers.values():
+        tables.wrong((*path, "group"), f"no participant is in group {group!r}")
+    if symbol and symbol not in symbols:
+        tables.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")

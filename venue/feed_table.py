@@ -10,14 +10,14 @@ from openoutcry.market_data.itch_messages import MAX_LEVEL
 from openoutcry.market_data.mold import MTU
 from openoutcry.market_data.pages import websockets
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.venue import table
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import FeedError
+from openoutcry.wire.toml_tables import Key, Tables
 
 
 def udp_endpoint(value: Any) -> tuple[str, int]:
     """ADDRESS:PORT, a numeric address."""
-    host, _, port = table.text()(value).rpartition(":")
+    host, _, port = toml_tables.text()(value).rpartition(":")
     host = host.strip("[]")
     try:
         ip_address(host)
@@ -39,18 +39,18 @@ def group(value: Any) -> tuple[str, int]:
 MARKET_DATA = {
     "a": Key(group),
     "b": Key(group, None),
-    "interface": Key(table.text(), ""),
+    "interface": Key(toml_tables.text(), ""),
     "retransmission": Key(udp_endpoint, None),
     "snapshots": Key(udp_endpoint, None),
     "stream": Key(udp_endpoint, None),
     "depth": Key(group, None),
     "pages": Key(udp_endpoint, None),
-    "interval_ms": Key(table.integer(10, 60_000), 100),
-    "ttl": Key(table.integer(0, 255), 1),
-    "mtu": Key(table.integer(256, 9_216), MTU),
-    "heartbeat_ms": Key(table.integer(10, 60_000), 1_000),
-    "idle_us": Key(table.integer(0, 100_000), 50),
-    "requests_per_s": Key(table.integer(1, 1_000_000), 100),
+    "interval_ms": Key(toml_tables.integer(10, 60_000), 100),
+    "ttl": Key(toml_tables.integer(0, 255), 1),
+    "mtu": Key(toml_tables.integer(256, 9_216), MTU),
+    "heartbeat_ms": Key(toml_tables.integer(10, 60_000), 1_000),
+    "idle_us": Key(toml_tables.integer(0, 100_000), 50),
+    "requests_per_s": Key(toml_tables.integer(1, 1_000_000), 100),
 }
 
 

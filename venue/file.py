@@ -5,8 +5,8 @@ mistakes, and all of them are told at once, each with its line and key (docs/ven
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,19 +24,18 @@ from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
-from openoutcry.venue import table
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.calendar_tables import read_calendar, read_instruments
 from openoutcry.venue.division import check_division
 from openoutcry.venue.durability_table import read_durability
 from openoutcry.venue.feed_table import read_feed
 from openoutcry.venue.limits import risk_rows
-from openoutcry.venue.lines import key_lines
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.spot_tables import has_spot
-from openoutcry.venue.table import Key, Mistake, Tables
+from openoutcry.wire import toml_tables
 from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.toml_tables import Key, Mistake, Tables, read_tables
 from openoutcry.wire.urls import password_of
 
 UNAUTHENTICATED = "packets-unauthenticated"
@@ -140,7 +139,7 @@ class VenueFile:
 
 def endpoint(value: Any) -> tuple[str, int]:
     """HOST:PORT."""
-    host, _, port = table.text()(value).rpartition(":")
+    host, _, port = toml_tables.text()(value).rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT with a port from 0 to 65535")
     return host.strip("[]"), int(port)
@@ -149,7 +148,7 @@ def endpoint(value: Any) -> tuple[str, int]:
 def packet_device(value: Any) -> PortSpec:
     """A port of the packet shim that stays open and has a way back."""
     try:
-        device = parse_port(table.text()(value))
+        device = parse_port(toml_tables.text()(value))
     except PortError as error:
         raise ValueError(str(error)) from None
     if device.kind == "pcap":
@@ -163,7 +162,7 @@ def packet_device(value: Any) -> PortSpec:
 
 def network(value: Any) -> spec.Network:
     try:
-        return ip_network(table.text()(value))
+        return ip_network(toml_tables.text()(value))
     except ValueError as error:
         raise ValueError(f"{value!r} is not an address or network: {error}") from None
 
@@ -181,75 +180,79 @@ def session_key(value: Any) -> bytes:
 
 
 def power_of_two(value: Any) -> int:
-    number = table.integer(2, 1 << 26)(value)
+    number = toml_tables.integer(2, 1 << 26)(value)
     if number & (number - 1):
         raise ValueError(f"{number} is not a power of two")
     return number
 
 
 VENUE = {
-    "name": Key(table.text(20)),
-    "journal": Key(table.text()),
-    "durability": Key(table.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"),
-    "volatile_journal": Key(table.boolean, False),
-    "copies": Key(table.list_of(table.text()), ()),
-    "policy": Key(table.one_of({p: p for p in POLICIES}), "all"),
-    "checkpoint_every": Key(table.integer(0, 10**12), 1_000_000),
-    "retention_days": Key(table.integer(0, 36_500), 0),
+    "name": Key(toml_tables.text(20)),
+    "journal": Key(toml_tables.text()),
+    "durability": Key(
+        toml_tables.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"
+    ),
+    "volatile_journal": Key(toml_tables.boolean, False),
+    "copies": Key(toml_tables.list_of(toml_tables.text()), ()),
+    "policy": Key(toml_tables.one_of({p: p for p in POLICIES}), "all"),
+    "checkpoint_every": Key(toml_tables.integer(0, 10**12), 1_000_000),
+    "retention_days": Key(toml_tables.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
-    "participant_capacity": Key(table.integer(0, (1 << 16) - 1), 0),
-    "shards": Key(table.integer(1, MAX_SHARDS), 1),
-    "partitions": Key(table.integer(1, MAX_PARTITIONS), 1),
-    "housekeeping_cores": Key(table.integer(0, 1024), 1),
-    "gateway": Key(table.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
-    "speed_bump_us": Key(table.integer(0, 100_000), 0),
-    "speed_bump_window_us": Key(table.integer(0, 100_000), 0),
-    "speed_bump_seed": Key(table.integer(1, 1 << 62), 0),
-    "speed_bump_orders": Key(table.integer(16, 1 << 20), 1 << 16),
-    "canary": Key(table.boolean, False),
-    "failures_before_lock": Key(table.integer(1, 1_000_000), 5),
-    "lock_s": Key(table.integer(1, 86_400), 60),
+    "participant_capacity": Key(toml_tables.integer(0, (1 << 16) - 1), 0),
+    "shards": Key(toml_tables.integer(1, MAX_SHARDS), 1),
+    "partitions": Key(toml_tables.integer(1, MAX_PARTITIONS), 1),
+    "housekeeping_cores": Key(toml_tables.integer(0, 1024), 1),
+    "gateway": Key(toml_tables.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
+    "speed_bump_us": Key(toml_tables.integer(0, 100_000), 0),
+    "speed_bump_window_us": Key(toml_tables.integer(0, 100_000), 0),
+    "speed_bump_seed": Key(toml_tables.integer(1, 1 << 62), 0),
+    "speed_bump_orders": Key(toml_tables.integer(16, 1 << 20), 1 << 16),
+    "canary": Key(toml_tables.boolean, False),
+    "failures_before_lock": Key(toml_tables.integer(1, 1_000_000), 5),
+    "lock_s": Key(toml_tables.integer(1, 86_400), 60),
 }
 PARTICIPANT = {
-    "number": Key(table.integer(1, 65_535)),
-    "name": Key(table.text(32)),
-    "group": Key(table.text(32), ""),
+    "number": Key(toml_tables.integer(1, 65_535)),
+    "name": Key(toml_tables.text(32)),
+    "group": Key(toml_tables.text(32), ""),
 }
 _NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
 _SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
 SESSION = {
-    "name": Key(table.text(32)),
-    "protocol": Key(table.one_of(PROTOCOLS)),
-    "participant": Key(table.integer(1, 65_535), 0),
-    "group": Key(table.text(32), ""),
+    "name": Key(toml_tables.text(32)),
+    "protocol": Key(toml_tables.one_of(PROTOCOLS)),
+    "participant": Key(toml_tables.integer(1, 65_535), 0),
+    "group": Key(toml_tables.text(32), ""),
     "password": Key(password_hash, ""),
     "key": Key(session_key, b""),
-    "networks": Key(table.list_of(network), ()),
-    "cancel_on_disconnect": Key(table.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
-    "grace_ms": Key(table.integer(0, 3_600_000), 0),
-    "messages_per_s": Key(table.integer(0, 10**9), 0),
-    "burst": Key(table.integer(1, 10**9), 1),
+    "networks": Key(toml_tables.list_of(network), ()),
+    "cancel_on_disconnect": Key(toml_tables.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
+    "grace_ms": Key(toml_tables.integer(0, 3_600_000), 0),
+    "messages_per_s": Key(toml_tables.integer(0, 10**9), 0),
+    "burst": Key(toml_tables.integer(1, 10**9), 1),
     "over_limit": Key(
-        table.one_of({"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}),
+        toml_tables.one_of(
+            {"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}
+        ),
         spec.ThrottlePolicy.REJECT,
     ),
-    "max_open_orders": Key(table.integer(0, MAX_COUNT), None),
-    "self_trade": Key(table.one_of(_SELF_TRADE), SelfTrade.ALLOW),
-    "heartbeat_ms": Key(table.integer(100, 3_600_000), 1_000),
-    "timeout_ms": Key(table.integer(200, 3_600_000), 15_000),
+    "max_open_orders": Key(toml_tables.integer(0, MAX_COUNT), None),
+    "self_trade": Key(toml_tables.one_of(_SELF_TRADE), SelfTrade.ALLOW),
+    "heartbeat_ms": Key(toml_tables.integer(100, 3_600_000), 1_000),
+    "timeout_ms": Key(toml_tables.integer(200, 3_600_000), 15_000),
     "second_login": Key(
-        table.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
+        toml_tables.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
         spec.Takeover.REFUSE,
     ),
-    "queue_bytes": Key(table.integer(1 << 12, 1 << 30), 1 << 20),
-    "target": Key(table.text(32), ""),
+    "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 30), 1 << 20),
+    "target": Key(toml_tables.text(32), ""),
 }
 PORT = {
-    "protocol": Key(table.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
+    "protocol": Key(toml_tables.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
     "address": Key(endpoint, None),
     "device": Key(packet_device, None),
-    "certificate": Key(table.text(), ""),
-    "key": Key(table.text(), ""),
+    "certificate": Key(toml_tables.text(), ""),
+    "key": Key(toml_tables.text(), ""),
 }
 
 
@@ -258,24 +261,12 @@ def read_venue(path: Path) -> VenueFile:
 
     Raises :class:`VenueFileError` with every mistake in it.
     """
-    try:
-        written = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise OutcryError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise OutcryError(f"{path}: not UTF-8 at byte {error.start}") from None
-    try:
-        document = tomllib.loads(written)
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at line (\d+), column \d+\)$", str(error))
-        line = int(place[1]) if place else max(1, written.count("\n"))
-        raise VenueFileError(path, [Mistake(line, "", f"not TOML: {error}")]) from None
-    tables = Tables(document, key_lines(written))
+    tables = read_tables(path, partial(VenueFileError, path))
     venue = _venue_of(path, tables)
     if tables.mistakes:
         raise VenueFileError(path, tables.mistakes)
     assert venue is not None
-    number = int.from_bytes(blake2b(written.encode(), digest_size=8).digest()) >> 1
+    number = int.from_bytes(blake2b(tables.text.encode(), digest_size=8).digest()) >> 1
     return replace(venue, number=number)
 
 

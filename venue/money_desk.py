@@ -22,8 +22,8 @@ from openoutcry.venue.fee_tables import (
     quote,
     tier,
 )
-from openoutcry.venue.table import integer
 from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
+from openoutcry.wire.toml_tables import integer
 
 PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
 """Where a deposit comes from, or a withdrawal goes: DEPOSIT's second value."""

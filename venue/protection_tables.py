@@ -7,8 +7,8 @@ from typing import Any
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.protection_layout import PRICE_LIMIT, SECOND_NS, SLOTS, WEIGHT_LIMIT
 from openoutcry.risk.protection_rules import BREAKER_DEFAULTS, DEFAULTS
-from openoutcry.venue import table
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
+from openoutcry.wire.toml_tables import Key, Tables
 
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 MAX_S = 86_400
@@ -16,7 +16,7 @@ MAX_S = 86_400
 
 def time_of_day(value: Any) -> int:
     """HH:MM, in seconds after midnight."""
-    match = TIME.fullmatch(table.text()(value))
+    match = TIME.fullmatch(toml_tables.text()(value))
     if not match:
         raise ValueError(f"{value!r} is not HH:MM")
     return int(match[1]) * 3600 + int(match[2]) * 60
@@ -26,12 +26,14 @@ def weights(value: Any) -> dict[str, int]:
     """``{ GOLD = 2, TIN = 1 }``."""
     if type(value) is not dict or not value:
         raise ValueError("is not a table of symbols and weights, such as { GOLD = 2, TIN = 1 }")
-    return {symbol: table.integer(1, WEIGHT_LIMIT)(weight) for symbol, weight in value.items()}
+    return {
+        symbol: toml_tables.integer(1, WEIGHT_LIMIT)(weight) for symbol, weight in value.items()
+    }
 
 
 def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int, ...]]:
     def read(value: Any) -> tuple[int, ...]:
-        entries = table.list_of(parse)(value)
+        entries = toml_tables.list_of(parse)(value)
         if len(entries) != count:
             raise ValueError(f"has {len(entries)} entries, not {count}")
         return entries
@@ -40,25 +42,25 @@ def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int,
 
 
 PROTECTION = {
-    "instruments": Key(table.list_of(table.text(8)), ()),
-    "luld_bps": Key(table.integer(0, 10_000), 0),
-    "luld_unit_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
-    "renewal_s": Key(table.integer(0, MAX_S), 30),
-    "limit_state_s": Key(table.integer(0, MAX_S), 15),
-    "static_bps": Key(table.integer(0, 10_000), 0),
-    "volatility_bps": Key(table.integer(0, PRICE_LIMIT), 0),
-    "volatility_s": Key(table.integer(1, SLOTS), SLOTS),
-    "velocity_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
-    "velocity_s": Key(table.integer(1, SLOTS), 1),
-    "pause_s": Key(table.integer(1, MAX_S), 300),
-    "call_s": Key(table.integer(1, MAX_S), 60),
-    "together": Key(table.boolean, False),
-    "cancel_resting": Key(table.boolean, False),
+    "instruments": Key(toml_tables.list_of(toml_tables.text(8)), ()),
+    "luld_bps": Key(toml_tables.integer(0, 10_000), 0),
+    "luld_unit_ticks": Key(toml_tables.integer(0, PRICE_LIMIT), 0),
+    "renewal_s": Key(toml_tables.integer(0, MAX_S), 30),
+    "limit_state_s": Key(toml_tables.integer(0, MAX_S), 15),
+    "static_bps": Key(toml_tables.integer(0, 10_000), 0),
+    "volatility_bps": Key(toml_tables.integer(0, PRICE_LIMIT), 0),
+    "volatility_s": Key(toml_tables.integer(1, SLOTS), SLOTS),
+    "velocity_ticks": Key(toml_tables.integer(0, PRICE_LIMIT), 0),
+    "velocity_s": Key(toml_tables.integer(1, SLOTS), 1),
+    "pause_s": Key(toml_tables.integer(1, MAX_S), 300),
+    "call_s": Key(toml_tables.integer(1, MAX_S), 60),
+    "together": Key(toml_tables.boolean, False),
+    "cancel_resting": Key(toml_tables.boolean, False),
 }
 BREAKER = {
     "index": Key(weights, None),
-    "levels_bps": Key(three(table.integer(0, 10_000), 3), (700, 1_300, 2_000)),
-    "halt_s": Key(three(table.integer(1, MAX_S), 2), (900, 900)),
+    "levels_bps": Key(three(toml_tables.integer(0, 10_000), 3), (700, 1_300, 2_000)),
+    "halt_s": Key(three(toml_tables.integer(1, MAX_S), 2), (900, 900)),
     "cut_off": Key(time_of_day, 15 * 3600 + 25 * 60),
 }
 Place = tuple[Setting, int, str]

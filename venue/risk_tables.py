@@ -12,14 +12,14 @@ from typing import Any
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
-from openoutcry.venue import table
-from openoutcry.venue.fee_tables import MoneySpec, asset_name, read_money
+from openoutcry.venue.fee_tables import MoneySpec, asset_name, check_reach, read_money
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
 from openoutcry.venue.protection_tables import read_protection
 from openoutcry.venue.spot_tables import check_limits, has_spot, is_spot
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.toml_tables import Key, Tables
 
 SECOND_NS = 1_000_000_000
 Place = tuple[Setting, int, str]
@@ -89,15 +89,15 @@ def limit(value: Any) -> int:
         return NO_LIMIT
     if type(value) is str:
         raise ValueError(f'{value!r} is no whole number and not "none"')
-    return table.integer(0, LARGEST)(value)
+    return toml_tables.integer(0, LARGEST)(value)
 
 
 def _switch(value: Any) -> int:
-    return int(table.boolean(value))
+    return int(toml_tables.boolean(value))
 
 
 def _rate(value: Any) -> int:
-    return 0 if value == "none" else SECOND_NS // table.integer(1, SECOND_NS)(value)
+    return 0 if value == "none" else SECOND_NS // toml_tables.integer(1, SECOND_NS)(value)
 
 
 def usual_burst(rate_ns: int, time_every_s: int) -> int:
@@ -107,11 +107,11 @@ def usual_burst(rate_ns: int, time_every_s: int) -> int:
 
 
 def _volume(value: Any) -> int:
-    return 0 if value == "none" else table.integer(0, LARGEST)(value)
+    return 0 if value == "none" else toml_tables.integer(0, LARGEST)(value)
 
 
 def _window(value: Any) -> int:
-    return 1_000_000 * table.integer(0, 86_400_000)(value)
+    return 1_000_000 * toml_tables.integer(0, 86_400_000)(value)
 
 
 def shown(what: Setting, value: int) -> Any:
@@ -152,7 +152,7 @@ OF_PARTICIPANTS = {
     "loss": Limit(Setting.LOSS, limit, NO_LIMIT),
     "drawdown": Limit(Setting.DRAWDOWN, limit, NO_LIMIT),
     "names_self_trade": Limit(Setting.SELF_TRADE, _switch, 0),
-    "maintenance_bps": Limit(Setting.MAINTENANCE, table.integer(0, 10_000), 0),
+    "maintenance_bps": Limit(Setting.MAINTENANCE, toml_tables.integer(0, 10_000), 0),
 }
 OF_CELLS = {
     "position_long": Limit(Setting.POSITION_LONG, limit, NO_LIMIT),
@@ -163,39 +163,39 @@ OF_CELLS = {
     "no_short_sale": Limit(Setting.SHORT_SALE, _switch, 0),
 }
 OF_INSTRUMENTS = {
-    "fee": Limit(Setting.FEE, table.integer(0, LARGEST), 0),
-    "margin": Limit(Setting.MARGIN, table.integer(0, LARGEST), 0),
-    "weight": Limit(Setting.WEIGHT, table.integer(0, LARGEST), 1),
+    "fee": Limit(Setting.FEE, toml_tables.integer(0, LARGEST), 0),
+    "margin": Limit(Setting.MARGIN, toml_tables.integer(0, LARGEST), 0),
+    "weight": Limit(Setting.WEIGHT, toml_tables.integer(0, LARGEST), 1),
     "price_distance_bps": Limit(Setting.DISTANCE, limit, NO_LIMIT),
     "adv_lots": Limit(Setting.ADV, _volume, 0),
     "adv_share_bps": Limit(Setting.ADV_SHARE, limit, NO_LIMIT),
 }
 """Keys of ``[[instrument]]``."""
 STRUCTURE = {
-    "multiplier": Key(table.integer(1, LARGEST), 1),
-    "leveraged": Key(table.boolean, False),
+    "multiplier": Key(toml_tables.integer(1, LARGEST), 1),
+    "leveraged": Key(toml_tables.boolean, False),
 }
 """Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
 INSTRUMENT_KEYS = STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()}
 LIQUIDATION = {
-    "mark_every_ms": Key(table.integer(1, 3_600_000), 1_000),
-    "every_ms": Key(table.integer(0, 3_600_000), 1_000),
-    "part_bps": Key(table.integer(1, 10_000), 2_500),
-    "band_bps": Key(table.integer(0, 10_000), 500),
+    "mark_every_ms": Key(toml_tables.integer(1, 3_600_000), 1_000),
+    "every_ms": Key(toml_tables.integer(0, 3_600_000), 1_000),
+    "part_bps": Key(toml_tables.integer(1, 10_000), 2_500),
+    "band_bps": Key(toml_tables.integer(0, 10_000), 500),
 }
 PLACES = ("participant", "group", "instrument", "asset")
 OF_ASSETS = ("credit", "opening_balance")
 """Keys that a row with an ``asset`` may have."""
 MAX_BURST = 1_000_000_000
 LIMITS = {
-    "participant": Key(table.integer(1, 65_535), 0),
-    "group": Key(table.text(32), ""),
-    "instrument": Key(table.text(8), ""),
+    "participant": Key(toml_tables.integer(1, 65_535), 0),
+    "group": Key(toml_tables.text(32), ""),
+    "instrument": Key(toml_tables.text(8), ""),
     "asset": Key(asset_name, ""),
-    "burst": Key(table.integer(1, MAX_BURST), None),
-    "opening_balance": Key(table.integer(-LARGEST, LARGEST), None),
-    "opening_position": Key(table.integer(-LARGEST, LARGEST), None),
-    "opening_price": Key(table.integer(-LARGEST, LARGEST), None),
+    "burst": Key(toml_tables.integer(1, MAX_BURST), None),
+    "opening_balance": Key(toml_tables.integer(-LARGEST, LARGEST), None),
+    "opening_position": Key(toml_tables.integer(-LARGEST, LARGEST), None),
+    "opening_price": Key(toml_tables.integer(-LARGEST, LARGEST), None),
     "group_gross_position": Key(limit, None),
     **{name: Key(one.parse, None) for name, one in (OF_PARTICIPANTS | OF_CELLS).items()},
 }
@@ -269,9 +269,9 @@ def read_risk(
 def _operators(tables: Tables, password_hash: Callable[[Any], str]) -> tuple[Operator, ...]:
     """``password_hash`` reads one."""
     keys = {
-        "name": Key(table.text(32)),
+        "name": Key(toml_tables.text(32)),
         "password": Key(password_hash),
-        "role": Key(table.one_of({role: role for role in ROLES}), SUPERVISOR),
+        "role": Key(toml_tables.one_of({role: role for role in ROLES}), SUPERVISOR),
         "totp": Key(one_time_secret, ""),
     }
     operator_rows = tables.rows("operator", keys)
@@ -296,7 +296,7 @@ def _check(
     tables: Tables, path: Any, row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
 ) -> None:
     who, group, symbol = row["participant"], row["group"], row["instrument"]
-    tables.reach(path, row, numbers, symbols)
+    check_reach(tables, path, row, numbers, symbols)
     for name in OF_PARTICIPANTS:
         if symbol and row[name] is not None:
             tables.wrong((*path, name), "counts over all instruments: the row names one")

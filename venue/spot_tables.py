@@ -12,8 +12,8 @@ from typing import Any
 
 from openoutcry.risk.bits import LARGEST
 from openoutcry.risk.region import PRICE_LIMIT
-from openoutcry.venue import table as venue_table
-from openoutcry.venue.table import Key, Tables
+from openoutcry.wire import toml_tables
+from openoutcry.wire.toml_tables import Key, Tables
 
 SPOT, MARGIN = "spot", "margin"
 SPOT_ONLY = ("base", "quote", "lot_units", "tick_units")
@@ -45,9 +45,9 @@ class SpotTerms:
 
 def spot_keys(name: Any) -> dict[str, Key]:
     """Keys of ``[[instrument]]``; ``name`` reads an asset's name."""
-    units = venue_table.integer(1, LARGEST)
+    units = toml_tables.integer(1, LARGEST)
     return {
-        "settlement": Key(venue_table.one_of({kind: kind for kind in (SPOT, MARGIN)}), MARGIN),
+        "settlement": Key(toml_tables.one_of({kind: kind for kind in (SPOT, MARGIN)}), MARGIN),
         "base": Key(name, None),
         "quote": Key(name, None),
         "lot_units": Key(units, None),

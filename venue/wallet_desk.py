@@ -9,7 +9,7 @@ from openoutcry.risk.region import View, Wallets, setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.fee_tables import QUOTE, RECEIVED, MoneySpec, deposit, word
-from openoutcry.venue.table import integer
+from openoutcry.wire.toml_tables import integer
 
 Request = dict[str, Any]
 OUTSIDE, FEES = "outside", "fees"

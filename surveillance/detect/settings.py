@@ -39,7 +39,8 @@ import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.parameters import parameters
-from openoutcry.wire.errors import SurveillanceError
+from openoutcry.wire.errors import OutcryError, SurveillanceError
+from openoutcry.wire.toml_tables import KeyPath, meant, misplaced, read_tables
 
 PARTICIPANTS = 65_536
 SIDES = {"buy": 1, "sell": 2}
@@ -153,15 +154,16 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SurveillanceError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SurveillanceError(f"{path}: {error}") from None
-    try:
-        return _settings(data)
+        tables = read_tables(path, lambda mistakes: SurveillanceError(str(mistakes[0])))
     except SurveillanceError as error:
         raise SurveillanceError(f"{path}: {error}") from None
+    except OutcryError as error:
+        raise SurveillanceError(str(error)) from None
+    try:
+        return _settings(tables.document)
+    except SurveillanceError as error:
+        line = tables.line_of_error(error)
+        raise SurveillanceError(f"{path}: line {line}: {error}") from None
 
 
 def settings_of_text(text: str) -> Settings:
@@ -169,19 +171,31 @@ def settings_of_text(text: str) -> Settings:
     return _settings(tomllib.loads(text))
 
 
+def _wrong(path: KeyPath, text: str) -> OutcryError:
+    return misplaced(SurveillanceError(text), path)
+
+
+def _key(where: str) -> KeyPath:
+    """Of the entry ``client_order 2``: its path."""
+    name, _, number = where.partition(" ")
+    return name, int(number) - 1
+
+
 def _settings(data: dict[str, Any]) -> Settings:
     known = {"related", "linked", "client_order", "market_maker", "parameters"}
     unknown = sorted(set(data) - known)
     if unknown:
-        raise SurveillanceError(
-            f"unknown table {unknown[0]!r}: there are {', '.join(sorted(known))}"
-        )
+        text = f"unknown table {unknown[0]!r}: there are {', '.join(sorted(known))}"
+        raise _wrong((unknown[0],), text + meant(unknown[0], known))
     lists = ((name, list, f"[[{name}]]") for name in sorted(known - {"parameters"}))
     for name, kind, shown in (("parameters", dict, "[parameters]"), *lists):
         if not isinstance(data.get(name, kind()), kind):
-            raise SurveillanceError(f"{name} is no {shown}")
+            raise _wrong((name,), f"{name} is no {shown}")
     changed = data.get("parameters", {})
-    parameters(changed)
+    try:
+        parameters(changed)
+    except SurveillanceError as error:
+        raise misplaced(error, ("parameters", str(error).split()[0])) from None
     related = tuple(
         _related(row, f"related {at}") for at, row in enumerate(data.get("related", []), start=1)
     )
@@ -189,10 +203,12 @@ def _settings(data: dict[str, Any]) -> Settings:
     for at, row in enumerate(data.get("linked", []), start=1):
         symbols = _field(row, "symbols", list, f"linked {at}")
         if len(symbols) != 2 or symbols[0] == symbols[1]:
-            raise SurveillanceError(f"linked {at}: symbols are {symbols!r}, not two")
+            raise _wrong(("linked", at - 1), f"linked {at}: symbols are {symbols!r}, not two")
         again = [symbol for symbol in symbols if any(symbol in pair for pair in linked)]
         if again:
-            raise SurveillanceError(f"linked {at}: {again[0]!r} is linked with another already")
+            raise _wrong(
+                ("linked", at - 1), f"linked {at}: {again[0]!r} is linked with another already"
+            )
         linked.append((str(symbols[0]), str(symbols[1])))
     clients = tuple(
         _client(row, f"client_order {at}")
@@ -209,10 +225,10 @@ def _maker(row: dict[str, Any], where: str) -> MarketMaker:
     numbers = _field(row, "participants", list, where)
     symbols = _field({"symbols": [], **row}, "symbols", list, where)
     if not numbers:
-        raise SurveillanceError(f"{where}: participants are [], not one or more")
+        raise _wrong(_key(where), f"{where}: participants are [], not one or more")
     why = _field(row, "why", str, where)
     if not why.strip():
-        raise SurveillanceError(f"{where}: why is empty: it is the reason of what is suppressed")
+        raise _wrong(_key(where), f"{where}: why is empty: it is the reason of what is suppressed")
     makers = tuple(_participant(number, where) for number in numbers)
     return MarketMaker(makers, tuple(str(symbol) for symbol in symbols), why.strip())
 
@@ -221,7 +237,7 @@ def _related(row: dict[str, Any], where: str) -> Related:
     numbers = _field(row, "participants", list, where)
     group = tuple(_participant(number, where) for number in numbers)
     if len(set(group)) < 2:
-        raise SurveillanceError(f"{where}: participants are {numbers!r}, not two or more")
+        raise _wrong(_key(where), f"{where}: participants are {numbers!r}, not two or more")
     return Related(group, str(row.get("why", "")))
 
 
@@ -230,14 +246,14 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
     known = _field(row, "known", datetime, where)
     lots = _field(row, "lots", int, where)
     if side not in SIDES:
-        raise SurveillanceError(f"{where}: side is {side!r}, neither buy nor sell")
+        raise _wrong(_key(where), f"{where}: side is {side!r}, neither buy nor sell")
     if known.tzinfo is None:
-        raise SurveillanceError(f"{where}: known is {known}, without an offset from UTC")
+        raise _wrong(_key(where), f"{where}: known is {known}, without an offset from UTC")
     if not 0 < lots < 2**40:
-        raise SurveillanceError(f"{where}: lots is {lots}, not 1 to 2**40")
+        raise _wrong(_key(where), f"{where}: lots is {lots}, not 1 to 2**40")
     known_ns = int(known.timestamp()) * 10**9 + known.microsecond * 1000
     if not 0 <= known_ns < 2**63:
-        raise SurveillanceError(f"{where}: known is {known}, not 1970 to 2262")
+        raise _wrong(_key(where), f"{where}: known is {known}, not 1970 to 2262")
     return ClientOrder(
         _participant(_field(row, "broker", int, where), where),
         _participant(_field(row, "client", int, where), where),
@@ -251,11 +267,11 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
 def _field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
     value = row.get(name) if isinstance(row, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise SurveillanceError(f"{where}: {name} is missing or no {kind.__name__}")
+        raise _wrong(_key(where), f"{where}: {name} is missing or no {kind.__name__}")
     return value
 
 
 def _participant(number: Any, where: str) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < PARTICIPANTS:
-        raise SurveillanceError(f"{where}: participant {number!r} is not 0 to 65535")
+        raise _wrong(_key(where), f"{where}: participant {number!r} is not 0 to 65535")
     return number

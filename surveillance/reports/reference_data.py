@@ -5,12 +5,12 @@ naming the table and the key.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from openoutcry.wire.errors import AuditError
+from openoutcry.wire.errors import AuditError, OutcryError
+from openoutcry.wire.toml_tables import Tables, meant, read_tables
 
 LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
@@ -115,16 +115,13 @@ def isin_is_right(text: str) -> bool:
 def read_codes(path: Path) -> Codes:
     """Raises :class:`AuditError` naming the file, table and key of the first mistake."""
     try:
-        document = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise AuditError(f"{path}: cannot read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AuditError(f"{path}: {error}") from None
-    known = {"venue", "instruments", "participants", "rts9"}
-    for name in document:
-        if name not in known:
-            raise AuditError(f"{path}: [{name}] is no table of it: {', '.join(sorted(known))}")
-    reader = _Reader(path)
+        tables = read_tables(path, lambda mistakes: AuditError(f"{path}: {mistakes[0]}"))
+    except OutcryError as error:
+        raise AuditError(str(error)) from None
+    document, reader = tables.document, _Reader(path, tables)
+    tables.only((), document, ("venue", "instruments", "participants", "rts9"))
+    if tables.mistakes:
+        raise AuditError(f"{path}: {tables.mistakes[0]}")
     venue = reader.table(document.get("venue", {}), "[venue]", {"mic", "lei", "currency"})
     reader.like(venue, "[venue]", "mic", MIC)
     reader.check(lei_is_right(str(venue.get("lei"))), "[venue] lei", venue.get("lei"), "no LEI")
@@ -150,17 +147,22 @@ def read_codes(path: Path) -> Codes:
 class _Reader:
     """Checks tables of one file."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, tables: Tables) -> None:
+        self.path, self.document = path, tables
 
     def check(self, right: bool, where: str, value: Any, what: str) -> None:
+        """Raise unless it is ``right``; ``where``: ``[table.name] key``."""
         if not right:
-            raise AuditError(f"{self.path}: {where} = {value!r} is {what}")
+            place = re.fullmatch(r"\[?(\w+)(?:\.(.*?))?\]?(?: (\S+))?", where)
+            line = self.document.line_of(tuple(filter(None, place.groups())) if place else ())
+            raise AuditError(f"{self.path}: line {line}: {where} = {value!r} is {what}")
 
     def table(self, row: Any, where: str, names: set[str]) -> dict[str, Any]:
         self.check(isinstance(row, dict), where, row, "no table")
         for name in row:
-            self.check(name in names, f"{where} {name}", row[name], "not known")
+            self.check(
+                name in names, f"{where} {name}", row[name], f"not known{meant(name, names)}"
+            )
         return dict(row)
 
     def tables(self, document: dict[str, Any], name: str) -> dict[str, Any]:

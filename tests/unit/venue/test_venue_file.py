@@ -11,9 +11,9 @@ from openoutcry.replica.access import access_of
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import VenueFileError, read_venue
-from openoutcry.venue.lines import key_lines
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import ReplicaError
+from openoutcry.wire.toml_tables import key_lines
 from tests.support.venue.venue_file import outcry
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"
