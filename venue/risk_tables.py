@@ -88,7 +88,7 @@ def limit(value: Any) -> int:
     if value == "none":
         return NO_LIMIT
     if type(value) is str:
-        raise ValueError(f'{value!r} is no whole number and not "none"')
+        raise ValueError(f'{value!r} is not a whole number and not "none"')
     return toml_tables.integer(0, LARGEST)(value)
 
 
@@ -299,15 +299,21 @@ def _check(
     check_reach(tables, path, row, numbers, symbols)
     for name in OF_PARTICIPANTS:
         if symbol and row[name] is not None:
-            tables.wrong((*path, name), "counts over all instruments: the row names one")
+            tables.wrong(
+                (*path, name), "applies to all instruments together, but the row names one"
+            )
     if row["asset"]:
         _check_asset_row(tables, path, row)
     if row["group_gross_position"] is not None and (not group or symbol):
-        tables.wrong((*path, "group_gross_position"), "is of a group, over all instruments")
+        tables.wrong(
+            (*path, "group_gross_position"), "applies to a group and all instruments together"
+        )
     if row["burst"] is not None and row["orders_per_s"] is None:
-        tables.wrong((*path, "burst"), "belongs to orders_per_s, which is missing")
+        tables.wrong((*path, "burst"), "needs orders_per_s in the same row")
     if row["opening_balance"] is not None and (not who or symbol):
-        tables.wrong((*path, "opening_balance"), "is of one participant, over all instruments")
+        tables.wrong(
+            (*path, "opening_balance"), "applies to one participant and all instruments together"
+        )
     for name, other in (
         ("opening_position", "opening_price"),
         ("opening_price", "opening_position"),
@@ -315,9 +321,9 @@ def _check(
         if row[name] is None:
             continue
         if not who or not symbol:
-            tables.wrong((*path, name), "is of one participant in one instrument")
+            tables.wrong((*path, name), "applies to one participant in one instrument")
         if row[other] is None:
-            tables.wrong((*path, other), f"is missing beside {name}")
+            tables.wrong((*path, other), f"is missing next to {name}")
     if all(value is None for name, value in row.items() if name not in PLACES):
         tables.wrong(path, "sets no limit")
 

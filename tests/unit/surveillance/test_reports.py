@@ -244,7 +244,7 @@ def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
         (
             'mic = "XOUT"',
             'mic = "XOUT"\nmoc = 1',
-            "line 3: [venue] moc = 1 is not known; is mic meant?",
+            "line 5: [venue] moc = 1 is not known; is mic meant?",
         ),
         ("[venue]", "[venue", "codes.toml: "),
         ("[venue]", "rts9 = 3\n[venue]", "rts9 = 3 is no table"),
