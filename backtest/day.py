@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,6 @@ def load_day(folder: Path) -> Day:
     """A day that :func:`prepare_day` has written."""
     facts = json.loads((folder / "day.json").read_text())
     return Day(**facts, path=str(folder / "commands"))
-
-
-def facts_of(day: Day) -> dict[str, Any]:
-    return {key: value for key, value in asdict(day).items() if key != "path"}
 
 
 def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:

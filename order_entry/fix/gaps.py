@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
-# (intrinsics have no types that mypy could see)
 """What was asked for by a ResendRequest and does not come: it is asked for again, less and less
 often; at last the session ends."""
 

@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
-# (intrinsics have no types that mypy could see)
 """Repeating groups: as many entries as their count says, each begun by its first field, its fields
 in their order and none twice.
 
