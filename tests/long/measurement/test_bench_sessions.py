@@ -19,6 +19,8 @@ def test_the_document_has_every_figure(monkeypatch):
         "fix_encode_ns",
         "ouch_ack_p50",
         "ouch_ack_p99",
+        "ouch_ack_risk_p50",
+        "ouch_ack_risk_p99",
         "fix_ack_p50",
         "ouch_orders_memory",
         "ouch_orders_durable",
