@@ -151,14 +151,7 @@ def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -
         early: set[date] = set()
         for year in (date.today().year, date.today().year + 1):
             early |= exchange_days(holidays, year)[1]
-        needs = (
-            (
-                f"{holidays} has half days, so the schedule needs half-day lines, so the schedule "
-                "needs half-day lines"
-            )
-            if early
-            else ""
-        )
+        needs = f"{holidays} has half days, so the schedule needs half-day lines" if early else ""
         if "weekdays" in tables.given_table("calendar"):
             tables.wrong(
                 ("calendar", "weekdays"), f"{holidays} already already says which days are traded"

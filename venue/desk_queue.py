@@ -30,12 +30,15 @@ class DeskQueue:
         action = request.get("do")
         if action not in STOPS:
             raise DeskError(
-                "the venue is closed between two trading days: it takes "
-                f"{', '.join(STOPS)}, which count from the next day's begin on; "
-                "anything else when it is open"
+                "the venue is closed between two trading days: it accepts "
+                f"{', '.join(STOPS)}, which apply from the start of the next day; send "
+                "other requests when it is open"
             )
         if request.get("operator"):
-            raise DeskError("the venue is closed: without --operator this is kept for the next day")
+            raise DeskError(
+                "the venue is closed: send this without --operator, and it is stored for the "
+                "next day"
+            )
         what, name = _named(request)
         if (action, name) != ("halt", ALL_INSTRUMENTS):
             self._check(what, name)
@@ -51,7 +54,7 @@ class DeskQueue:
             out.write(json.dumps(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
-        done = f"{shown}: the venue is closed; kept, and done first when the next day begins"
+        done = f"{shown}: the venue is closed; stored, and applied first when the next day starts"
         return Work(np.zeros(0, ORDER_DTYPE), [done], more=more)
 
     def _referenced(self, request: dict[str, Any]) -> tuple[str, bool]:

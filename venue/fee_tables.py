@@ -125,11 +125,11 @@ def millionths(value: Any) -> int:
     try:
         exact = Decimal(str(value)) * 100
     except InvalidOperation:
-        raise ValueError(f"{value!r} is no number of basis points") from None
+        raise ValueError(f"{value!r} is not a number of basis points") from None
     if not exact.is_finite() or exact != int(exact):
-        raise ValueError(f"{value} bps: a hundredth of a basis point is the least")
+        raise ValueError(f"{value} bps: the smallest step is a hundredth of a basis point")
     if abs(exact) > 1_000_000:
-        raise ValueError(f"{value} bps is more than all of the amount, 10000 bps")
+        raise ValueError(f"{value} bps is more than the whole amount (10000 bps)")
     return int(exact)
 
 
@@ -148,7 +148,7 @@ def asset_name(value: Any) -> str:
 def schedule_name(value: Any) -> str:
     name = toml_tables.text(32)(value)
     if name == NONE or name.isdigit():
-        raise ValueError(f"{value!r} is no name of a schedule")
+        raise ValueError(f"{value!r} is not a valid name of a schedule")
     return name
 
 
@@ -186,7 +186,7 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
         tables.wrong(("asset",), f"there may be {most}, not {len(rows)}")
     for path, name in names:
         if name in symbols:
-            tables.wrong(path, f"{name!r} is an instrument's symbol as well")
+            tables.wrong(path, f"{name!r} is also an instrument's symbol")
     assets: dict[str, int] = {}
     for _, row in rows:
         if row["name"] is not None:
@@ -211,7 +211,7 @@ def _collected(tables: Tables) -> dict[str, str]:
         if not spot or not isinstance(name, str):
             continue
         if what is not None and collected.get(name, what) != what and name in collected:
-            tables.wrong((*table, "collect"), f"a schedule has one: {name!r} has two")
+            tables.wrong((*table, "collect"), f"only one is possible: {name!r} has two")
         if what in (RECEIVED, QUOTE):
             collected[name] = what
     names = [row.get("name") for _, row in tables.given_rows("fee_schedule")] if spot else []
@@ -233,9 +233,8 @@ def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
         if decimals != assets[name]:
             tables.wrong(
                 path,
-                f"amounts of {symbol} (price times lots times multiplier) have "
-                f"{decimals} decimals, {name} has {assets[name]}: amount_decimals says "
-                "how many they have",
+                f"amounts of {symbol} (price times lots times multiplier) have {decimals} "
+                f"decimals, but {name} has {assets[name]}; set amount_decimals",
             )
         elif isinstance(symbol, str):
             quotes[symbol] = name
@@ -258,11 +257,13 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
         minimums = {row["minimum"] for _, row in mine if row["minimum"] is not None}
         if len(minimums) > 1:
             tables.wrong(
-                (*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has {len(minimums)}"
+                (*mine[-1][0], "minimum"),
+                f"only one minimum is possible: {name!r} has {len(minimums)}",
             )
         if len(mine) > MAX_TIERS:
             tables.wrong(
-                (*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MAX_TIERS} are the most"
+                (*mine[-1][0], "name"),
+                f"{name!r} has {len(mine)} tiers; at most {MAX_TIERS} are possible",
             )
         tiers = sorted(
             (row["from_volume"] or 0, row["maker_bps"], row["taker_bps"])
@@ -270,10 +271,15 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
             if None not in (row["maker_bps"], row["taker_bps"])
         )
         if tiers and tiers[0][0]:
-            tables.wrong((*mine[0][0], "from_volume"), f"{name!r} has no tier from 0 on")
+            tables.wrong(
+                (*mine[0][0], "from_volume"), f"{name!r} has no tier that starts at volume 0"
+            )
         schedules[name] = (next(iter(minimums), 0), tuple(tiers))
     if len(schedules) > MAX_SCHEDULES:
-        tables.wrong(("fee_schedule",), f"there may be {MAX_SCHEDULES}, not {len(schedules)}")
+        tables.wrong(
+            ("fee_schedule",),
+            f"there are {len(schedules)} schedules; at most {MAX_SCHEDULES} are possible",
+        )
     return schedules
 
 

@@ -113,10 +113,7 @@ class Investigation:
         self._end()
         assert self.path is not None
         if failed or not self.path.exists():
-            note(
-                "there is there is no dump for an investigation: "
-                f"{failed or 'its process was killed'}"
-            )
+            note(f"there is no dump for an investigation: {failed or 'its process was killed'}")
         else:
             note(f"the dump for an investigation is {self.path}")
         return True

@@ -45,11 +45,11 @@ STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state"
 
 
 REHEARSED = (
-    "{participants} participants would be refused",
+    "{participants} participants would be blocked",
     "{orders} open orders would be cancelled",
     "{participants} participants would be disabled",
     "{instruments} instruments would halt",
-    "what stands is written down",
+    "the state is recorded",
     "this line",
 )
 """What each step of a rehearsal says."""
@@ -123,7 +123,7 @@ class Operations:
             raise DeskError(f"the desk knows no {action!r}; it knows {', '.join(does)}")
         why = request.get("why") or ""
         if type(why) is not str or len(why) > MAX_REASON:
-            raise DeskError(f"why: a reason is a text of at most {MAX_REASON} characters")
+            raise DeskError(f"why: the reason must be a text of at most {MAX_REASON} characters")
         by, proven = self._who(request)
         if by and action not in ("log-in", "log-out"):
             self.operators.check(by, OPERATOR)
@@ -154,10 +154,10 @@ class Operations:
 
     def _log_in(self, request: dict[str, Any]) -> Work:
         if not request[PROVEN]:
-            raise OperatorError("a log-in takes an operator's name and password")
+            raise OperatorError("a login needs an operator's name and password")
         by = request[BY]
         more = {"ticket": self.operators.ticket(by), "role": self.operators[by].role}
-        return Work(NOTHING, [f"{self.operators.name(by)} has logged in"], more=more)
+        return Work(NOTHING, [f"{self.operators.name(by)} logged in"], more=more)
 
     def _log_out(self, request: dict[str, Any]) -> Work:
         self.operators.leave(request.get("ticket"))
@@ -203,7 +203,7 @@ class Operations:
         if self._is_confirmed(key, request[BY], work.done[-1]):
             return work
         return Work(
-            NOTHING, [f"{work.done[-1]}: it waits for another supervisor"], more={"waits": True}
+            NOTHING, [f"{work.done[-1]}: waiting for a second supervisor"], more={"waits": True}
         )
 
     def _is_confirmed(self, key: Any, operator: int, shown: str) -> bool:
@@ -231,7 +231,7 @@ class Operations:
             of_instrument = name in OF_INSTRUMENTS
             who = 0 if of_instrument else self._participant(request.get("participant"))
             if bool(symbol) != (of_instrument or name in OF_CELLS):
-                counts = "counts over all instruments" if symbol else "needs an instrument"
+                counts = "applies to all instruments together" if symbol else "needs an instrument"
                 raise DeskError(f"{name} {counts}")
         else:
             names = ", ".join([*known, "group_gross_position", "deposit"])
@@ -246,7 +246,7 @@ class Operations:
             raise DeskError(f"{name}: {error}") from None
         if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
             raise DeskError(
-                f"{name} follows prices: it needs one partition, not "
+                f"{name} depends on prices: it needs one partition, not "
                 f"{self.view.word(lay.PARTITIONS)}"
             )
         if what is Setting.MAINTENANCE and value:
@@ -257,7 +257,7 @@ class Operations:
 
         def refused() -> str:
             current = setting_in_force(self.view, what, who, index)[0]
-            return "" if current == value else f"{place}: the core refuses {shown(what, value)}"
+            return "" if current == value else f"{place}: the core rejected {shown(what, value)}"
 
         by = request[BY]
         if by and widens(what, before, (value, second)):
@@ -265,8 +265,8 @@ class Operations:
             self._with_password(request)
             key = what, who, symbol, value, second
             if not self._is_confirmed(key, by, f"{place} to {new}"):
-                self.note(f"operator {self.operators.name(by)} asks: {place} to {new}")
-                answer = f"{place} to {new} is wider than {old}: it waits for another supervisor"
+                self.note(f"operator {self.operators.name(by)} requests: {place} to {new}")
+                answer = f"{place} to {new} is wider than {old}: waiting for a second supervisor"
                 return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
         record = setting(what, value, who, symbol.encode(), second, by)
         return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
@@ -276,7 +276,8 @@ class Operations:
             raise DeskError("maintenance_bps needs a table [liquidation] in the venue file")
         if self.view.of(who, lay.CREDIT) == NO_LIMIT:
             raise DeskError(
-                f"participant {who} has no credit limit (0 is one): its capital is not looked at"
+                f"participant {who} has no credit limit, so its capital is not checked; "
+                "set one (0 is a limit)"
             )
 
     # Kill switches
@@ -335,12 +336,12 @@ class Operations:
         def refused() -> str:
             if state()[0] != int(on):
                 under = not on and any(self.view.is_under(who) for who in members)
-                why = "under its maintenance margin" if under else "the core refuses the switch"
+                why = "under its maintenance margin" if under else "the core rejected the switch"
                 return f"{shown}: {why}"
             left = sum(self.view.of(who, lay.OPEN) for who in members) if on else 0
-            return f"{shown} is killed, and {left} orders are still open" if left else ""
+            return f"{shown} is killed, but {left} orders are still open" if left else ""
 
-        done = f"{shown} is killed, its orders are cancelled" if on else f"{shown} may trade again"
+        done = f"{shown} is killed; its orders are cancelled" if on else f"{shown} may trade again"
         self.note(f"operator: {shown}: {'kill' if on else 'enable'}")
         return Work(np.concatenate(records), [done], refused)
 
@@ -350,7 +351,7 @@ class Operations:
         if on:
             cancel = command(CommandKind.MASS_CANCEL, symbol=str(name).encode(), aux=1)
             work.records = np.concatenate([work.records, cancel])
-            work.done.append(f"{name}: everybody's orders are cancelled")
+            work.done.append(f"{name}: all open orders are cancelled")
         return work
 
     def _market(self, request: dict[str, Any], name: Any, on: bool) -> Work:
@@ -361,16 +362,18 @@ class Operations:
             self.note("operator: the market is killed")
             return Work(
                 np.concatenate([kill, cancel]),
-                ["the market is killed, everybody's orders are cancelled"],
+                ["the market is killed; all open orders are cancelled"],
                 lambda: "" if self.view.word(lay.MARKET_KILL) else REFUSES,
             )
         if not self.view.word(lay.MARKET_KILL):
             raise DeskError("the market is not killed")
         if self.view.word(lay.FIRST_OPERATOR) == operator:
-            raise DeskError("this operator has asked already: opening the market takes another one")
+            raise DeskError(
+                "this operator has already requested it; a second operator must request it too"
+            )
         first = self.view.word(lay.FIRST_OPERATOR) == 0
         done = (
-            "one operator has asked: opening the market takes another one"
+            "one operator has requested it; a second operator must request it too"
             if first
             else ("the market is open again")
         )
@@ -401,9 +404,9 @@ class Operations:
 
         def refused() -> str:
             halted = all(setting_in_force(self.view, Setting.HALT, 0, place)[0] for place in places)
-            return "" if halted else f"{shown}: the core refuses"
+            return "" if halted else f"{shown}: the core rejected it"
 
-        return Work(np.concatenate(records), [f"{shown} is halted; cancels are taken"], refused)
+        return Work(np.concatenate(records), [f"{shown} is halted; cancels are accepted"], refused)
 
     def _resume(self, request: dict[str, Any]) -> Work:
         symbol = str(request.get("instrument") or "")
@@ -418,7 +421,7 @@ class Operations:
             np.concatenate([*records, *phases]),
             [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
             lambda: (
-                f"{symbol}: the core refuses"
+                f"{symbol}: the core rejected it"
                 if setting_in_force(self.view, Setting.HALT, 0, index)[0]
                 else ""
             ),
@@ -429,10 +432,12 @@ class Operations:
         symbol = str(request.get("instrument") or "")
         index = self._instrument(symbol)
         if setting_in_force(self.view, Setting.HALT, 0, index)[0]:
-            raise DeskError(f"{symbol} is halted: `resume` opens it by an auction")
+            raise DeskError(
+                f"{symbol} is halted: resume it with `outcry venue resume`, which calls an auction"
+            )
         phases = list(self.call(symbol))
         if not phases:
-            raise DeskError(f"{symbol} does not trade continuously now: no auction is called")
+            raise DeskError(f"{symbol} does not trade continuously now, so no auction is called")
         self.note(f"operator: {symbol} is called to an auction")
         return Work(np.concatenate(phases), [f"{symbol} is called to an auction"])
 
@@ -467,7 +472,9 @@ class Operations:
         return Work(
             np.concatenate(records),
             [f"step {step}: {STEPS[step - 1]}"],
-            lambda: "" if self.view.word(lay.EMERGENCY) >= step else f"{text}: the core refuses",
+            lambda: (
+                "" if self.view.word(lay.EMERGENCY) >= step else f"{text}: the core rejected it"
+            ),
             lambda: self._emergency_step(step + 1, operator) if step < len(STEPS) else None,
             more,
             self.dumped,
@@ -501,7 +508,7 @@ class Operations:
                 raise ValueError  # of what int takes: 1_0, digits of other scripts
             who = int(name)
         except (TypeError, ValueError, OverflowError):
-            raise DeskError(f"{name!r} is no participant's number") from None
+            raise DeskError(f"{name!r} is not a participant's number") from None
         if not 1 <= who < len(self.view.participants):
             raise DeskError(f"there is no participant {who}")
         return who
@@ -521,7 +528,7 @@ class Operations:
         """The number of an operator who may open the market, with another."""
         if len(self.spec.operators) < 2:
             raise DeskError(
-                "opening the market again takes two operators: the venue file has "
+                "resuming the market needs two operators; the venue file has "
                 f"{len(self.spec.operators)} ([[operator]])"
             )
         self._with_password(request)
@@ -531,9 +538,9 @@ class Operations:
     def _with_password(self, request: dict[str, Any]) -> None:
         if not request[PROVEN]:
             raise DeskError(
-                "opening the market again takes an operator's name and password"
+                "resuming the market needs an operator's name and password; give --operator"
                 if request.get("what") == "market"
-                else "what widens takes an operator's name and password"
+                else "widening a limit needs an operator's name and password; give --operator"
             )
 
 
@@ -550,13 +557,15 @@ def _halt_reason(text: Any) -> int:
     if text == "":
         return 0
     if not isinstance(text, str) or not re.fullmatch("[A-Z0-9]{1,4}", text):
-        raise DeskError(f"{text!r} is no reason: up to four capitals and digits, as T1 or H10")
+        raise DeskError(
+            f"{text!r} is not a reason; write up to four capitals and digits, such as T1 or H10"
+        )
     return int.from_bytes(text.encode().ljust(4), "big")
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int:
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     if abs(value) > LARGEST:
         raise ValueError(f"{value} is not {-LARGEST} to {LARGEST}")
     return value
@@ -567,7 +576,7 @@ def _burst(value: Any, what: Setting) -> int:
     burst = _whole(value)
     if what is not Setting.RATE:
         if burst:
-            raise ValueError("burst belongs to orders_per_s")
+            raise ValueError("burst applies only to orders_per_s")
         return 0
     if not 0 <= burst <= MAX_BURST:
         raise ValueError(f"burst is {burst}, not 1 to {MAX_BURST:,}")

@@ -87,7 +87,9 @@ class RiskDesk:
         """The run begins; its journal left this core, None: there was no journal."""
         self.shared, self.operator_lane = shared, operator_lane
         if shared.region is None:
-            self.note("this journal began without risk: limits and switches need a new one")
+            self.note(
+                "this journal began without risk; start a new journal for limits, kills and halts"
+            )
             return
         file = self.file
         numbers = [one.number for one in file.participants]
@@ -241,7 +243,7 @@ class RiskDesk:
             if "error" in answer:
                 self.note(f"asked for while closed, and cannot be done: {answer['error']}")
             for line in answer.get("done", ()):
-                self.note(f"asked for while closed: {line}")
+                self.note(f"requested while closed: {line}")
             if self.queued == 0:
                 DeskQueue(self.file).done()
 
@@ -313,7 +315,7 @@ class RiskDesk:
         flags = self.view.participants[:, lay.FLAGS // 8]
         wanted = set(np.flatnonzero(flags & lay.CANCEL_WANTED).tolist())
         for who in sorted(wanted - self.cancelling):
-            self.note(f"participant {who} is killed by its limits: its orders are cancelled")
+            self.note(f"participant {who} is killed by its limits; its orders are cancelled")
             put(disconnect(who))
         self.cancelling = wanted
 

@@ -84,7 +84,7 @@ class WalletDesk:
             # A wallet moves with every trade: only that something has moved can be seen.
             now = self.wallets.balance(who, name)
             moved = not amount or now[:2] != (available, reserved)
-            return "" if moved else f"{done}: the core refuses"
+            return "" if moved else f"{done}: the core rejected it"
 
         record = deposit(who, amount, name, PURPOSES[purpose], operator)
         return Work(record, [done], refused, more={"before": available}, begun=begun)
@@ -119,7 +119,7 @@ class WalletDesk:
         except ValueError as error:
             raise DeskError(str(error)) from None
         if number < 0:
-            raise DeskError("which fee schedule?")
+            raise DeskError("name the fee schedule")
         record = setting(Setting.LEDGER_COLLECT, int(what == QUOTE), number, operator=operator)
         asset = "the quote asset" if what == QUOTE else "what they receive"
         return Work(record, [f"fee schedule {name}: buyers pay in {asset}"])

@@ -133,9 +133,7 @@ class Rules:
         with self._lock:
             kept = self._of.get(session, [])
             if len(kept) >= MAX_RULES:
-                raise RuleError(
-                    f"there are {MAX_RULES} rules already; remove one first; remove one first"
-                )
+                raise RuleError(f"there are {MAX_RULES} rules already; remove one first")
             self._write(self._of | {session: [*kept, rule]})
         return rule.number
 

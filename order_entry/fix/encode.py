@@ -1,4 +1,4 @@
-"""What a participant is told of his orders: bodies of 8, 9, r and j, from events and order rows.
+"""Encode reports about a participant's orders: bodies of 8, 9, r and j, from events and order rows.
 
 A body stands in the stream store without what its sending decides (:mod:`.send`), and is a pure
 function of journal: event, row after the event, metadata of the causing command, its sequenced
@@ -133,8 +133,8 @@ def put_text(at: int, session: FixSession, row_number: int) -> int:
 
 @kernel_outlined
 def put_limit(at: int, session: FixSession, event: EventRecord) -> int:
-    """Of the first check that failed: which it is, the limit, what stands and what was asked for;
-    a switch has no figures."""
+    """The first check that failed: its name, the limit, the current value and the requested one;
+    a kill or halt has no figures."""
     bits = event.contra_id
     bit = count_trailing_zeros(bits) if bits != 0 else CHECKS
     if bit >= CHECKS:
@@ -166,7 +166,7 @@ def row_decimals(session: SessionBlock, row: OrderRow) -> int:
 
 @kernel
 def put_names(at: int, row: OrderRow, metadata: CommandMetadata, is_named: bool) -> int:
-    """ClOrdID, and OrigClOrdID where the causing command had a name of its own."""
+    """ClOrdID, and OrigClOrdID where the causing command named the order."""
     at = put_11(at)
     if is_named:
         at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
@@ -219,7 +219,7 @@ def working_status(row: OrderRow, leaves: int) -> int:
 
 @kernel
 def status_of(row: OrderRow) -> int:
-    """OrdStatus of the order that a message names; ``row`` 0: there is none."""
+    """Return the OrdStatus of the order that a message names; ``row`` 0: there is none."""
     if row == 0 or row.was_rejected != 0:
         return REFUSED
     if row.has_expired != 0:
@@ -339,8 +339,8 @@ def encode(
 def encode_rejected(
     event: EventRecord, row: OrderRow, session: FixSession, metadata: CommandMetadata, out: int
 ) -> int:
-    """What answers a command that was refused by us or rejected by the core; 0 if it was none of
-    this session's."""
+    """Encode the answer to a command that the session layer refused or the core rejected; 0 if
+    it was not this session's."""
     if metadata == 0:
         return 0
     refused = refusal_of(metadata)

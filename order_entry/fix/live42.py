@@ -1,4 +1,4 @@
-"""FIX 4.2 as the running stage wants a protocol: 4.4 in, what is told in 4.2's words.
+"""FIX 4.2 as a protocol of the running stage: parse like 4.4, report in 4.2's messages.
 
 The session layer is the same.  A report of 4.4 becomes one of 4.2 field by field: ExecTransType
 comes in, a trade's ExecType says whether it was the last, and codes that 4.2 does not have become
@@ -75,8 +75,8 @@ def refuse(
 
 @kernel
 def translate(body: int, size: int, out: int) -> int:
-    """Write a body of 4.4 (8, 9 or j; ExecType stands before OrdStatus, one behind the other) as
-    4.2 says it; its bytes, at most 32 more."""
+    """Write a body of 4.4 (8, 9 or j; ExecType directly before OrdStatus) in 4.2's form; return
+    its bytes, at most 32 more."""
     source, end, at, exec_type = body, body + size, out, 0
     while source < end:
         length = find_byte(source, end - source, SOH) + 1
