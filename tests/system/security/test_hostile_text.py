@@ -312,7 +312,7 @@ def commands_of(day):
     yield "json", 0, ("surveillance", "cases", day, "--json")
     yield "table", 0, ("ledger", "balances", day)
     yield "csv", 0, ("ledger", "balances", day, "--format", "csv")
-    yield "table", 0, ("bars", day)
+    yield "table", 0, ("feed", "bars", day)
     for form in ("csv", "parquet"):
         yield "table", 0, ("journal", "export", day, "--format", form, "--out", f"orders.{form}")
     yield "table", 0, ("replay", day)

@@ -135,15 +135,15 @@ def test_no_secret_is_in_anything_that_a_busy_venue_writes_or_shows(tmp_path):
                 faults += look(secrets, anna.get(path).content, path)
             for path in ("/api/own", "/api/instruments", "/api/notices", "/"):
                 faults += look(secrets, one.get(path).content, f"screen {path}")
-            one.notice("not told by webhook")
+            one.notice("not delivered by webhook")
             for words in (
-                "logs venue.toml",
+                "venue logs venue.toml",
                 "venue status venue.toml",
                 "venue sessions venue.toml",
                 "venue actions venue.toml",
-                "limits show",
-                "deploy check venue.toml",
-                "dump take venue.toml --out taken.gz",
+                "venue limits show",
+                "venue deploy check venue.toml",
+                "venue dump take venue.toml --out taken.gz",
                 "journal sql journal 'select * from audit'",
             ):
                 shown.append(run(f"outcry {words}", tmp_path))
