@@ -29,8 +29,7 @@ from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.replay.events import events_of
-from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire import enum_numbers, make_instruments
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
 
@@ -142,7 +141,7 @@ def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
         for batch in events_of(reader):
             commands = batch.commands
             own = (commands["symbol"] == symbol) | (commands["symbol"] == b"")
-            kept = commands[own & (commands["kind"] != int(CommandKind.RISK))]
+            kept = commands[own & (commands["kind"] != enum_numbers.COMMAND_KIND_RISK)]
             if len(kept):
                 yield kept.copy()
 

@@ -17,13 +17,18 @@ from openoutcry.flow.commands import (
     opposite,
 )
 from openoutcry.matcher import Engine
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import CommandKind, EventKind, Side, TimeInForce
 
 SYMBOL = b"OUTCRY"
 CHUNK = 1 << 14
-FILLED, LAST, MAKER = int(EventKind.FILLED), int(EventFlag.LAST), int(EventFlag.MAKER)
-KEPT = int(EventFlag.KEPT_PLACE)
-ENDS = (int(EventKind.CANCELLED), int(EventKind.EXPIRED))
+FILLED, LAST, MAKER = (
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_FLAG_LAST,
+    enum_numbers.EVENT_FLAG_MAKER,
+)
+KEPT = enum_numbers.EVENT_FLAG_KEPT_PLACE
+ENDS = (enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED)
 
 
 def recorded_market(flow: str, orders: int, seed: int) -> Recording:

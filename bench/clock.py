@@ -13,7 +13,17 @@ import numpy as np
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.host.tsc import ticks_per_ns
 from openoutcry.ptp.leap import load_table
-from openoutcry.ptp.page import OK, STALE_MS_MAX, ClockError, Line, PageWriter, now, publish_line
+from openoutcry.ptp.page import (
+    OK,
+    STALE_MS_MAX,
+    ClockError,
+    ClockLine,
+    Line,
+    PageWriter,
+    TimeInterval,
+    now,
+    publish_line,
+)
 from openoutcry.ptp.simulate import Simulation, World
 from openoutcry.ptp.ticks import Q48, ticks_now
 from openoutcry.ring import ProcessIdentity
@@ -21,6 +31,7 @@ from openoutcry.ring.segment import segment_name
 from openoutcry.wire import CLOCK_PAGE
 from openoutcry.wire.enums import ClockSource, ClockState
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, monotonic_ns, realtime_ns, store_i64
 
 CALLS, QUICK_CALLS = 5_000_000, 500_000
@@ -28,11 +39,11 @@ SECONDS, QUICK_SECONDS = 3_600, 600
 
 
 @kernel
-def now_loop(page: int, out: int, count: int) -> int:
+def now_loop(page: int, out: TimeInterval, count: int) -> int:
     """ns that ``count`` readings of the page took; -1 if one had no answer."""
     start, total = monotonic_ns(), 0
     for _ in range(count):
-        if now(page, out) != OK:
+        if now(ClockLine(page), out) != OK:
             return -1
         total += load_i64(out)
     took = monotonic_ns() - start
@@ -56,8 +67,8 @@ def update_loop(page: int, line: int, count: int) -> int:
     """ns that ``count`` updates of the page took."""
     start = monotonic_ns()
     for index in range(count):
-        store_i64(line + 8, start + index)
-        publish_line(page, line)
+        Words(line)[1] = start + index
+        publish_line(ClockLine(page), ClockLine(line))
     return monotonic_ns() - start
 
 
@@ -112,7 +123,7 @@ def _now(writer: PageWriter, calls: int) -> float:
     writer.publish(_line())
     out = np.zeros(4, np.int64)
     for count in (1_000, calls):
-        took = now_loop(writer.address, out.ctypes.data, count)
+        took = now_loop(writer.address, TimeInterval.of(out.ctypes.data), count)
         if took < 0:
             raise ClockError("the bench's own page had no answer")
     return took / calls

@@ -20,7 +20,7 @@ from openoutcry.host.corewatch import Interval, Watched
 from openoutcry.pipeline.recording import KINDS, Step
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.report.text import NEW_LEVEL
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire import enum_numbers
 
 SLOWEST = 20
 MEANWHILE_SHOWN = 8
@@ -34,7 +34,7 @@ WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """For each command whether it is an order at a price that its symbol had never seen."""
-    new = (commands["kind"] == int(CommandKind.NEW)) & (commands["price_ticks"] > 0)
+    new = (commands["kind"] == enum_numbers.COMMAND_KIND_NEW) & (commands["price_ticks"] > 0)
     keys = np.stack([commands["symbol"].view("<i8"), commands["price_ticks"]], axis=1)
     flags = np.zeros(len(commands), np.bool_)
     where = np.flatnonzero(new)

@@ -26,13 +26,11 @@ from openoutcry.ring import layout
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, MOLD_HEADER_BYTES
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import (
     copy64,
-    load_acquire,
     load_i64,
     monotonic_ns,
-    store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import RECORD_BYTES
@@ -68,10 +66,10 @@ def encode_all(
             event = EventRecord(buffer + RECORD_BYTES * index)
             copy64(event, events + RECORD_BYTES * (first + index))
             cause = event.cause_seq
-            store_i64(times + 8 * index, load_i64(stamps + 8 * (cause - 1)))
+            Words(times)[index] = Words(stamps)[cause - 1]
         start = monotonic_ns()
         end = encode(state, buffer, part, times, 8, BY_EVENT, out)
-        store_i64(took + 8 * (first // pump.BATCH), monotonic_ns() - start)
+        Words(took)[first // pump.BATCH] = monotonic_ns() - start
         size, first = size + end - out, first + part
     return size
 
@@ -86,13 +84,13 @@ def release(gate: int, handed: int, mask: int, first: int, count: int, pause: in
             pass
         at = handed + 8 * ((first + index) & mask)
         start = monotonic_ns()
-        store_release(gate, first + index)
+        SharedWord(gate).value = first + index
         now = start
-        while load_acquire(at) == 0:
+        while SharedWord(at).value == 0:
             now = monotonic_ns()
             if now - start > SILENCE_NS:
                 return -1
-        store_i64(out + 8 * index, load_i64(at) - start)
+        Words(out)[index] = load_i64(at) - start
     return 0
 
 
@@ -105,10 +103,10 @@ def turns(c: PumpContext, gate: int, first: int, count: int, pause: int, out: in
         while monotonic_ns() - start < pause:
             pass
         start = monotonic_ns()
-        store_release(gate, first + index)
+        SharedWord(gate).value = first + index
         if pump.take(c) != 1 or pump.encode_and_send(c, 1) != pump.DUE:
             return -1
-        store_i64(out + 8 * index, monotonic_ns() - start)
+        Words(out)[index] = monotonic_ns() - start
     return 0
 
 

@@ -20,7 +20,8 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import monotonic_ns, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import monotonic_ns
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES, make_instruments
 
@@ -73,7 +74,7 @@ def run_singly(
         begun = read_tsc() if ticks != 0 else 0
         events = process_one(arena, OrderRecord(orders + index * RECORD_BYTES), at)
         if ticks != 0:
-            store_i64(ticks + index * 8, read_tsc() - begun)
+            Words(ticks)[index] = read_tsc() - begun
         at = EventRecord(at + (events * RECORD_BYTES))
         written += events
     return monotonic_ns() - before, written

@@ -17,11 +17,13 @@ import numpy as np
 from openoutcry.host.processes import PeerError, Rendezvous, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
 from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
-from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.ring.layout import RingHeader, RingProducer
 from openoutcry.ring.segment import segment_name
 from openoutcry.ring.tail import tail
 from openoutcry.wire.kernel import compile_kernel, kernel
-from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, store_release
+from openoutcry.wire.layout import SharedWord, Words
+from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64
+from openoutcry.wire.record_blocks import Slot
 
 WORDS = 7
 MESSAGE_DTYPE = np.dtype([(f"word{i}", "<i8") for i in range(WORDS)] + [("seq", "<i8")])
@@ -46,27 +48,27 @@ Cores = tuple[int, int]
 
 
 @kernel
-def write_message(slot: int, seq: int) -> None:
+def write_message(slot: Slot, seq: int) -> None:
     store_i64(slot, seq)
-    store_i64(slot + 8, seq + 1)
-    store_i64(slot + 16, seq + 2)
-    store_i64(slot + 24, seq + 3)
-    store_i64(slot + 32, seq + 4)
-    store_i64(slot + 40, seq + 5)
-    store_i64(slot + 48, seq + 6)
-    store_release(slot + SEQ, seq)
+    Words(slot)[1] = seq + 1
+    Words(slot)[2] = seq + 2
+    Words(slot)[3] = seq + 3
+    Words(slot)[4] = seq + 4
+    Words(slot)[5] = seq + 5
+    Words(slot)[6] = seq + 6
+    slot.stamp = seq
 
 
 @kernel
 def wrong_message(slot: int, seq: int) -> int:
     """1 unless the slot holds message ``seq`` whole."""
-    total = load_i64(slot) + load_i64(slot + 8) + load_i64(slot + 16) + load_i64(slot + 24)
-    total += load_i64(slot + 32) + load_i64(slot + 40) + load_i64(slot + 48)
+    total = load_i64(slot) + Words(slot)[1] + Words(slot)[2] + Words(slot)[3]
+    total += Words(slot)[4] + Words(slot)[5] + Words(slot)[6]
     return 1 if total != WORDS * seq + 21 else 0
 
 
 @kernel
-def wait_for_room(ring: int, mask: int, last: int) -> int:
+def wait_for_room(ring: RingHeader, mask: int, last: int) -> int:
     """Wait until ``last`` may be written; returns the gating cursor seen."""
     gate = gating_cursor(ring)
     while last - gate > mask + 1:
@@ -76,7 +78,7 @@ def wait_for_room(ring: int, mask: int, last: int) -> int:
 
 
 @kernel
-def produce(ring: int, mask: int, first: int, count: int, batch: int) -> None:
+def produce(ring: RingHeader, mask: int, first: int, count: int, batch: int) -> None:
     """One producer: claim ``batch``, write and stamp each slot, go on.  The gating cursor is read
     again only when the cached one leaves no room."""
     end = first + count
@@ -85,28 +87,30 @@ def produce(ring: int, mask: int, first: int, count: int, batch: int) -> None:
     while seq < end:
         stop = min(seq + batch, end)
         if stop - 1 - gate > mask + 1:
-            store_release(ring + PUBLISHED, seq - 1)
+            ring.published = seq - 1
             gate = wait_for_room(ring, mask, stop - 1)
         while seq < stop:
             write_message(slot_address(ring, mask, seq), seq)
             seq += 1
-    store_release(ring + PUBLISHED, end - 1)
+    ring.published = end - 1
 
 
 @kernel
-def produce_one_by_one(ring: int, mask: int, first: int, count: int) -> None:
+def produce_one_by_one(ring: RingHeader, mask: int, first: int, count: int) -> None:
     """:func:`produce` claiming each message by itself."""
     gate = first - 2 - mask
     for seq in range(first, first + count):
         if seq - gate > mask + 1:
-            store_release(ring + PUBLISHED, seq - 1)
+            ring.published = seq - 1
             gate = wait_for_room(ring, mask, seq)
         write_message(slot_address(ring, mask, seq), seq)
-    store_release(ring + PUBLISHED, first + count - 1)
+    ring.published = first + count - 1
 
 
 @kernel
-def produce_claims(ring: int, mask: int, producer: int, first: int, count: int, batch: int) -> None:
+def produce_claims(
+    ring: RingHeader, mask: int, producer: RingProducer, first: int, count: int, batch: int
+) -> None:
     """One of possibly several producers: each batch is claimed by compare-and-swap, and the
     messages are numbered by the sequences that the claims give."""
     end = first + count
@@ -135,7 +139,7 @@ def consume(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
             bad += wrong_message(slot_address(ring, mask, seq), seq)
             seq += 1
         if seq > begin:
-            release(cursor, seq - 1)
+            release(SharedWord(cursor), seq - 1)
         if seq - begin < FEW:
             for _ in range(PAUSES):
                 pause()
@@ -147,7 +151,7 @@ def receive_one(ring: int, mask: int, cursor: int, seq: int) -> int:
     while not is_published(ring, mask, seq):
         pause()
     bad = wrong_message(slot_address(ring, mask, seq), seq)
-    release(cursor, seq)
+    release(SharedWord(cursor), seq)
     return bad
 
 
@@ -162,7 +166,7 @@ def ping(out: int, back: int, mask: int, cursor: int, first: int, blocks: int, t
             write_message(slot_address(out, mask, seq), seq)
             bad += receive_one(back, mask, cursor, seq)
             seq += 1
-        store_i64(took_ns + 8 * block, monotonic_ns() - before)
+        Words(took_ns)[block] = monotonic_ns() - before
     return bad
 
 
@@ -253,9 +257,9 @@ def publish(cores: Cores, count: int, batch: int) -> float:
 
         def send(first: int, number: int) -> None:
             if batch == 1:
-                produce_one_by_one(ring.address, ring.mask, first, number)
+                produce_one_by_one(RingHeader.of(ring.address), ring.mask, first, number)
             else:
-                produce(ring.address, ring.mask, first, number, batch)
+                produce(RingHeader.of(ring.address), ring.mask, first, number, batch)
 
         return _throughput(f"publish_{batch}", ring, cores, count, send)
 
@@ -266,7 +270,9 @@ def claims(cores: Cores, count: int, batch: int) -> float:
         entry = producer.entry
 
         def send(first: int, number: int) -> None:
-            produce_claims(ring.address, ring.mask, entry, first, number, batch)
+            produce_claims(
+                RingHeader.of(ring.address), ring.mask, RingProducer.of(entry), first, number, batch
+            )
 
         return _throughput(f"multi_claim_{batch}", ring, cores, count, send)
 
@@ -277,7 +283,7 @@ def observed(cores: Cores, count: int) -> float:
     with bench_ring_buffer("observed") as ring:
 
         def send(first: int, number: int) -> None:
-            produce(ring.address, ring.mask, first, number, 64)
+            produce(RingHeader.of(ring.address), ring.mask, first, number, 64)
 
         return _throughput("observed", ring, cores, count, send, tail_reader=True)
 

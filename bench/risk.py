@@ -27,7 +27,8 @@ from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64, monotonic_ns
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
@@ -57,9 +58,9 @@ def run_commands(
         end = min(begin + BURST, count)
         for index in range(begin, end):
             read += load_i64(orders + index * RECORD_BYTES) & 1
-        for index in range(load_i64(firsts + 8 * begin), load_i64(firsts + 8 * end)):
+        for index in range(Words(firsts)[begin], Words(firsts)[end]):
             read += load_i64(events + index * RECORD_BYTES) & 1
-        first = load_i64(firsts + 8 * begin)
+        first = Words(firsts)[begin]
         start = monotonic_ns()
         for index in range(begin, min(begin + AHEAD, end)):
             ahead(state, OrderRecord(orders + index * RECORD_BYTES))
@@ -70,11 +71,11 @@ def run_commands(
             verdict = before(state, order)
             refused += verdict != 0
             if verdicts != 0:
-                store_i64(verdicts + 8 * index, verdict)
-            end_event = load_i64(firsts + 8 * index + 8)
+                Words(verdicts)[index] = verdict
+            end_event = Words(firsts + 8 * index)[1]
             after(state, order, events + first * RECORD_BYTES, end_event - first)
             first = end_event
-        store_i64(spent + begin // BURST * 8, monotonic_ns() - start)
+        Words(spent)[begin // BURST] = monotonic_ns() - start
     return refused, read
 
 

@@ -39,7 +39,8 @@ from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
@@ -119,7 +120,7 @@ def fix_decode_loop(
         message, order = messages + FIX_SLOT * place, OrderRecord(orders + RECORD_BYTES * place)
         for offset in range(0, RECORD_BYTES, 8):
             store_i64(order + offset, 0)
-        size = scan.frame(message, load_i64(sizes + 8 * place))
+        size = scan.frame(message, Words(sizes)[place])
         if scan.parse(fields, message, size) != scan.WHOLE:
             wrong += 1
         metadata = CommandMetadata(of_metadata + command_metadata.METADATA_BYTES * place)

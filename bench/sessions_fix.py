@@ -21,7 +21,8 @@ from openoutcry.order_entry.fix.text import SOH
 from openoutcry.wire import OutcryError, sockets
 from openoutcry.wire.big_endian import load_any32
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u8, monotonic_ns, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_u8, monotonic_ns
 
 VENUE, TRAILER_BYTES = "OUTCRY", 7
 SEQ_DIGITS, NAME_DIGITS = 7, 11
@@ -61,7 +62,7 @@ def round_trips(
             turns += 1
             if turns & 0xFFFF == 0 and monotonic_ns() - start > live.SILENCE_NS:
                 return -1
-        store_i64(times + 8 * index, monotonic_ns() - start)
+        Words(times)[index] = monotonic_ns() - start
     return got
 
 

@@ -21,6 +21,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.wire import OutcryError, make_instruments, sockets
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
 
@@ -74,7 +75,7 @@ def round_trips(
             return -1
         if not answered_in_time(fd, answered, start, buffer):
             return -1
-        store_i64(times + 8 * index, monotonic_ns() - start)
+        Words(times)[index] = monotonic_ns() - start
     return 0
 
 

@@ -25,7 +25,8 @@ from openoutcry.bench.first_paint import WORD, _running, _until_open
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.wire import OutcryError, sockets
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import monotonic_ns, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import monotonic_ns
 
 VIEWERS = 20
 SCRAPE_S = 1.0
@@ -86,7 +87,7 @@ def paced_round_trips(
             return -1
         if not live.answered_in_time(fd, answered, due, buffer):
             return -1
-        store_i64(times + 8 * index, monotonic_ns() - due)
+        Words(times)[index] = monotonic_ns() - due
     return 0
 
 

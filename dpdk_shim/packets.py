@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
@@ -40,7 +41,7 @@ FIRST_SEQ_AT = _AT["first_seq"]
 SENT_TS_AT = _AT["sent_ts_ns"]
 COUNT_AT = _AT["count"]
 KIND_AT = _AT["kind"]
-KIND_ORDERS = int(PacketKind.ORDERS)
+KIND_ORDERS = enum_numbers.PACKET_KIND_ORDERS
 
 
 class PacketError(IntEnum):

@@ -26,8 +26,7 @@ from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
-from openoutcry.wire import memory
-from openoutcry.wire.enums import PacketKind
+from openoutcry.wire import enum_numbers, memory
 from openoutcry.wire.records import EVENT_DTYPE, MAX_PACKET_RECORDS, ORDER_DTYPE
 from openoutcry.wire.token_bucket import bucket_times
 
@@ -117,7 +116,7 @@ class Shim:
         context.ring = self._pointer("char *", ring.address)
         context.mask = ring.mask
         context.arbitrate = int(arbitrate)
-        context.kind = int(PacketKind.ORDERS)
+        context.kind = enum_numbers.PACKET_KIND_ORDERS
         if rules is not None:
             context.rules = self._pointer("void *", rules.ctypes.data)
         if clock_page:
@@ -274,7 +273,7 @@ class EventReceiver:
         self._context.port_count = 1
         self._context.ports[0] = port.pointer
         self._context.state = ffi.cast("struct oc_state *", self.state.ctypes.data)
-        self._context.kind = int(PacketKind.EVENTS)
+        self._context.kind = enum_numbers.PACKET_KIND_EVENTS
         port.shim.lib.oc_start(self._context)
 
     def take(self) -> npt.NDArray[Any]:

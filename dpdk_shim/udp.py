@@ -10,7 +10,7 @@ import socket
 import numpy as np
 
 from openoutcry.dpdk_shim.packets import parse_packet
-from openoutcry.wire.enums import PacketKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u32, recvmmsg, store_i64, store_u32
@@ -27,7 +27,7 @@ MSG_TRUNC = 0x20
 RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 """MSG_TRUNC reports a datagram's true size: one that is too large cannot pass for a short one."""
 PACKET_BUFFER_BYTES = 1536
-KIND_EVENTS = int(PacketKind.EVENTS)
+KIND_EVENTS = enum_numbers.PACKET_KIND_EVENTS
 
 
 class NetworkError(OutcryError):

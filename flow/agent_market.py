@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from openoutcry.flow.source import Array
-from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, TimeInForce
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
@@ -28,7 +29,7 @@ START_TICKS = 2_000
 OPEN_STEPS = 8
 CLOSED_STEPS = 40
 """Steps before the market opens, and behind its close."""
-BUY, SELL = int(Side.BUY), int(Side.SELL)
+BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 MAX_OPEN = 64
 Script = Generator[int, None, None]
 """What an agent does: yields how many steps it waits."""
@@ -201,7 +202,7 @@ class AgentMarket:
                 "symbol": symbol,
                 "min_price_ticks": 1,
                 "max_price_ticks": 1 << 20,
-                "initial_phase": int(Phase.PRE_OPEN),
+                "initial_phase": enum_numbers.PHASE_PRE_OPEN,
             }
             for symbol in SYMBOLS
         ]
@@ -289,7 +290,21 @@ class AgentMarket:
     def _phase(self, matcher: Matcher, phase: int) -> Iterator[tuple[Array, Array]]:
         for symbol in SYMBOLS:
             self._waiting.append(
-                (0, 0, symbol.encode(), 0, int(phase), 0, 0, 0, int(CommandKind.PHASE), 0, 0, 0, 0)
+                (
+                    0,
+                    0,
+                    symbol.encode(),
+                    0,
+                    int(phase),
+                    0,
+                    0,
+                    0,
+                    enum_numbers.COMMAND_KIND_PHASE,
+                    0,
+                    0,
+                    0,
+                    0,
+                )
             )
         yield self._step(matcher)
 

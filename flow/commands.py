@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from openoutcry.flow.source import CHUNK_ORDERS, Array
-from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.records import ORDER_DTYPE
 
@@ -47,7 +48,7 @@ def command(
         participant=PARTICIPANT,
         kind=int(kind),
         side=int(side),
-        order_type=int(OrderType.LIMIT),
+        order_type=enum_numbers.ORDER_TYPE_LIMIT,
         time_in_force=int(time_in_force),
     )
     return record

@@ -15,7 +15,7 @@ from openoutcry.flow import little_book as book
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
-from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import mul_wrapping
@@ -71,16 +71,16 @@ C_LIMIT, C_POST_ONLY, C_IOC, C_MARKET, C_FOK, C_CANCEL, C_LATE_CANCEL, C_REDUCE,
 SHUFFLE, ID_BITS = 0x1E3779B97F4A7C15, VENUE_ORDER_IDS - 1
 """Odd, so that each number has one of its own, and within what packets may name."""
 
-NEW = int(CommandKind.NEW)
-CANCEL = int(CommandKind.CANCEL)
-REDUCE = int(CommandKind.REDUCE)
-REPLACE = int(CommandKind.REPLACE)
-LIMIT = int(OrderType.LIMIT)
-MARKET = int(OrderType.MARKET)
-POST_ONLY = int(OrderType.POST_ONLY)
-DAY = int(TimeInForce.DAY)
-IOC = int(TimeInForce.IOC)
-FOK = int(TimeInForce.FOK)
+NEW = enum_numbers.COMMAND_KIND_NEW
+CANCEL = enum_numbers.COMMAND_KIND_CANCEL
+REDUCE = enum_numbers.COMMAND_KIND_REDUCE
+REPLACE = enum_numbers.COMMAND_KIND_REPLACE
+LIMIT = enum_numbers.ORDER_TYPE_LIMIT
+MARKET = enum_numbers.ORDER_TYPE_MARKET
+POST_ONLY = enum_numbers.ORDER_TYPE_POST_ONLY
+DAY = enum_numbers.TIME_IN_FORCE_DAY
+IOC = enum_numbers.TIME_IN_FORCE_IOC
+FOK = enum_numbers.TIME_IN_FORCE_FOK
 
 
 class GeneratedFlow:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
@@ -10,12 +11,12 @@ from openoutcry.wire.records import RECORD_BYTES
 
 @kernel
 def get_word(base: int, index: int) -> int:
-    return load_i64(base + 8 * index)
+    return Words(base)[index]
 
 
 @kernel
 def set_word(base: int, index: int, value: int) -> None:
-    store_i64(base + 8 * index, value)
+    Words(base)[index] = value
 
 
 @kernel

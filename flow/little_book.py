@@ -10,11 +10,11 @@ import numpy as np
 
 from openoutcry.flow.kernels import get_word, set_word
 from openoutcry.flow.source import Array
-from openoutcry.wire.enums import Side
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 
-BUY = int(Side.BUY)
-SELL = int(Side.SELL)
+BUY = enum_numbers.SIDE_BUY
+SELL = enum_numbers.SIDE_SELL
 
 # Scalars of the book; the generator's own begin at GENERATOR_WORDS.
 MID, OPEN, OPEN_BIDS, OPEN_ASKS, FREE, LOG_END = range(6)

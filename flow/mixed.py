@@ -17,12 +17,10 @@ import numpy as np
 
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.source import CHUNK_ORDERS, Array
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
-    Allocation,
     CommandKind,
-    InstrumentOption,
     OrderType,
-    Phase,
     Side,
     TimeInForce,
 )
@@ -45,10 +43,10 @@ SWEEP_ROWS = 64
 
 INSTRUMENTS: tuple[dict[str, Any], ...] = (
     {"symbol": b"PLAIN"},
-    {"symbol": b"PRORATA", "allocation": int(Allocation.PRO_RATA), "qty_step_lots": 10},
+    {"symbol": b"PRORATA", "allocation": enum_numbers.ALLOCATION_PRO_RATA, "qty_step_lots": 10},
     {
         "symbol": b"TOPSHARE",
-        "allocation": int(Allocation.PRO_RATA),
+        "allocation": enum_numbers.ALLOCATION_PRO_RATA,
         "top_share_bps": 4_000,
         "min_allocation_lots": 20,
     },
@@ -58,12 +56,13 @@ INSTRUMENTS: tuple[dict[str, Any], ...] = (
         "tick_table": [(START_TICKS, 5)],
         "qty_step_lots": 100,
         "market_band_ticks": 50,
-        "options": int(InstrumentOption.MARKET_REST_STAYS),
+        "options": enum_numbers.INSTRUMENT_OPTION_MARKET_REST_STAYS,
     },
     {
         "symbol": b"QUOTES",
         "price_step_ticks": 2,
-        "options": int(InstrumentOption.STOPS_BY_QUOTE | InstrumentOption.HALF_STEP_MIDPOINT),
+        "options": enum_numbers.INSTRUMENT_OPTION_STOPS_BY_QUOTE
+        | enum_numbers.INSTRUMENT_OPTION_HALF_STEP_MIDPOINT,
     },
     {"symbol": b"AUCTION", "auction_band_ticks": 40, "auction_extensions": 2},
     {"symbol": b"DAY"},
@@ -74,36 +73,34 @@ SYMBOLS = tuple(
     int.from_bytes(row["symbol"].ljust(8, b"\0"), "little", signed=True) for row in INSTRUMENTS
 )
 PLAIN, BANDS, QUOTES, AUCTION, DAY_CYCLE = 0, 3, 4, 5, 6
-PHASES_AUCTION = tuple(
-    int(phase)
-    for phase in (
-        Phase.VOLATILITY_AUCTION,
-        Phase.CONTINUOUS,
-        Phase.HALT,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-    )
+PHASES_AUCTION = (
+    enum_numbers.PHASE_VOLATILITY_AUCTION,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_HALT,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
 )
 """What AUCTION goes through, again and again."""
-PHASES_DAY = tuple(
-    int(phase)
-    for phase in (
-        Phase.CLOSING_AUCTION,
-        Phase.TRADING_AT_LAST,
-        Phase.CLOSED,
-        Phase.PRE_OPEN,
-        Phase.OPENING_AUCTION,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-        Phase.CONTINUOUS,
-    )
+PHASES_DAY = (
+    enum_numbers.PHASE_CLOSING_AUCTION,
+    enum_numbers.PHASE_TRADING_AT_LAST,
+    enum_numbers.PHASE_CLOSED,
+    enum_numbers.PHASE_PRE_OPEN,
+    enum_numbers.PHASE_OPENING_AUCTION,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
+    enum_numbers.PHASE_CONTINUOUS,
 )
 """What DAY goes through, again and again."""
 PHASE_STEPS = 8
-CLOSED_PHASES = (int(Phase.CLOSED), int(Phase.HALT), int(Phase.TRADING_AT_LAST))
+CLOSED_PHASES = (
+    enum_numbers.PHASE_CLOSED,
+    enum_numbers.PHASE_HALT,
+    enum_numbers.PHASE_TRADING_AT_LAST,
+)
 """Participants send on, and are refused."""
 
 TYPE_SHARES = {
@@ -171,26 +168,29 @@ NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE, 
     int, CommandKind
 )
 BUY, SELL = map(int, Side)
-LIMIT = int(OrderType.LIMIT)
-MARKET = int(OrderType.MARKET)
-POST_ONLY = int(OrderType.POST_ONLY)
-POST_ONLY_SLIDE = int(OrderType.POST_ONLY_SLIDE)
-MARKET_TO_LIMIT = int(OrderType.MARKET_TO_LIMIT)
-STOP = int(OrderType.STOP)
-STOP_LIMIT = int(OrderType.STOP_LIMIT)
-TRAILING_STOP = int(OrderType.TRAILING_STOP)
-TRAILING_STOP_BPS = int(OrderType.TRAILING_STOP_BPS)
-ICEBERG = int(OrderType.ICEBERG)
-HIDDEN = int(OrderType.HIDDEN)
-PEG_PRIMARY = int(OrderType.PEG_PRIMARY)
-PEG_MARKET = int(OrderType.PEG_MARKET)
-PEG_MIDPOINT = int(OrderType.PEG_MIDPOINT)
-ALL_OR_NONE = int(OrderType.ALL_OR_NONE)
-MIN_QTY = int(OrderType.MIN_QTY)
-TRAILING_STOP_LIMIT = int(OrderType.TRAILING_STOP_LIMIT)
-TRAILING_STOP_LIMIT_BPS = int(OrderType.TRAILING_STOP_LIMIT_BPS)
-POST_ONLY_STOP_LIMIT = int(OrderType.POST_ONLY_STOP_LIMIT)
-MARKET_BUDGET, LIMIT_BUDGET = int(OrderType.MARKET_BUDGET), int(OrderType.LIMIT_BUDGET)
+LIMIT = enum_numbers.ORDER_TYPE_LIMIT
+MARKET = enum_numbers.ORDER_TYPE_MARKET
+POST_ONLY = enum_numbers.ORDER_TYPE_POST_ONLY
+POST_ONLY_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
+MARKET_TO_LIMIT = enum_numbers.ORDER_TYPE_MARKET_TO_LIMIT
+STOP = enum_numbers.ORDER_TYPE_STOP
+STOP_LIMIT = enum_numbers.ORDER_TYPE_STOP_LIMIT
+TRAILING_STOP = enum_numbers.ORDER_TYPE_TRAILING_STOP
+TRAILING_STOP_BPS = enum_numbers.ORDER_TYPE_TRAILING_STOP_BPS
+ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
+HIDDEN = enum_numbers.ORDER_TYPE_HIDDEN
+PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
+PEG_MARKET = enum_numbers.ORDER_TYPE_PEG_MARKET
+PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
+ALL_OR_NONE = enum_numbers.ORDER_TYPE_ALL_OR_NONE
+MIN_QTY = enum_numbers.ORDER_TYPE_MIN_QTY
+TRAILING_STOP_LIMIT = enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT
+TRAILING_STOP_LIMIT_BPS = enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS
+POST_ONLY_STOP_LIMIT = enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT
+MARKET_BUDGET, LIMIT_BUDGET = (
+    enum_numbers.ORDER_TYPE_MARKET_BUDGET,
+    enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
+)
 STOP_BITS = type_bits(STOPS)
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = map(int, TimeInForce)
 
@@ -217,7 +217,7 @@ class MixedFlow:
         state = np.zeros(STATE_WORDS, np.int64)
         state[RNG], state[NEXT_ID], state[NOW] = self.seed, 1, START_NS
         state[MIDS : MIDS + COUNT] = START_TICKS
-        state[PHASE_NOW : PHASE_NOW + COUNT] = int(Phase.CONTINUOUS)
+        state[PHASE_NOW : PHASE_NOW + COUNT] = enum_numbers.PHASE_CONTINUOUS
         counts: Counter[str] = Counter()
         left = self.orders
         while left:

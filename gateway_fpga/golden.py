@@ -29,6 +29,7 @@ from openoutcry.gateway_fpga.settings import (
     Settings,
     make_rows,
 )
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     CommandKind,
@@ -39,8 +40,9 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, U16s, Words, area, i64, u8
 from openoutcry.wire.layout_hash import LAYOUT_HASH
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64
+from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
 from openoutcry.wire.order_types import UNPRICED
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
@@ -52,14 +54,14 @@ PARTICIPANT_AT = _AT["participant"]
 ERROR_CODE_AT = _AT["error_code"]
 KIND_AT = _AT["kind"]
 
-KIND_NEW = int(CommandKind.NEW)
-KIND_MASS_CANCEL = int(CommandKind.MASS_CANCEL)
-KIND_TIME = int(CommandKind.TIME)
-KIND_PHASE = int(CommandKind.PHASE)
-KIND_RISK = int(CommandKind.RISK)
+KIND_NEW = enum_numbers.COMMAND_KIND_NEW
+KIND_MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
+KIND_TIME = enum_numbers.COMMAND_KIND_TIME
+KIND_PHASE = enum_numbers.COMMAND_KIND_PHASE
+KIND_RISK = enum_numbers.COMMAND_KIND_RISK
 KIND_LAST = int(max(CommandKind))
-SIDE_BUY = int(Side.BUY)
-SIDE_SELL = int(Side.SELL)
+SIDE_BUY = enum_numbers.SIDE_BUY
+SIDE_SELL = enum_numbers.SIDE_SELL
 SIDE_LAST = int(max(Side))
 ORDER_TYPE_LAST = int(max(OrderType))
 TIME_IN_FORCE_LAST = int(max(TimeInForce))
@@ -116,40 +118,79 @@ CHECKS_BY_KIND = {
 }
 """Which checks a command is subject to; of a kind not named here, SYMBOL and KIND."""
 
-SLOT_WORDS = 8
-SLOT_BYTES = 8 * SLOT_WORDS
-HEADER_WORDS = 32
-HEADER_BYTES = 8 * HEADER_WORDS
-MASKS_AT = 16
+
+class GatewayRules(Layout, size_bytes=256):
+    """The header of the rules."""
+
+    mask: int = i64("slots of the hash table, less one")
+    layout_hash: int = i64("hash of the records' layout")
+    masks: U16s = area(32, "the checks that a command of each kind is subject to", of=U16s)
+    features: int = i64("HAS_LIMITS, CHECKS_PARTICIPANTS, HAS_RATE")
+    limits_at: int = i64("bytes from a slot to its line of limits")
+    people_at: int = i64("bytes to a word a participant: its sign the bit, below it the bucket")
+    rate_interval_ns: int = i64("time that a command costs its participant's bucket")
+    rate_burst_ns: int = i64("how far ahead the bucket may be")
+    fives: Words = area(
+        128,
+        "of each power of five its inverse modulo 2**64 and the highest quotient",
+        at=128,
+        of=Words,
+    )
+
+
+class RuleRow(Layout, size_bytes=64):
+    """A slot of the hash table: a symbol and what is always checked."""
+
+    symbol: int = i64("the symbol, 0: a free slot")
+    max_price: int = i64("highest price")
+    min_qty: int = i64("smallest quantity")
+    max_qty: int = i64("largest quantity")
+    price_twos: int = i64("the low bits that every price has zero, as a mask")
+    qty_twos: int = i64("of quantities likewise")
+    price_fives: int = u8("power of five that divides every price")
+    qty_fives: int = u8("of quantities likewise")
+    is_halted: int = u8("1: the instrument is halted")
+
+
+class RuleLimits(Layout, size_bytes=64):
+    """A slot's limits; numbers of 128 bits, the upper half first."""
+
+    collar_low: Words = area(16, "lower collar", of=Words)
+    collar_high: Words = area(16, "upper collar", of=Words)
+    notional: Words = area(16, "largest value of an order", of=Words)
+    by_side: int = i64("1: the collar binds the side that would trade beyond it")
+
+
+SLOT_WORDS, HEADER_WORDS = RuleRow.size_bytes // 8, GatewayRules.size_bytes // 8
+SLOT_BYTES, HEADER_BYTES = RuleRow.size_bytes, GatewayRules.size_bytes
 MASK_COUNT = 16
-FEATURES_AT = 48
-LIMITS_AT = 56
-"""Bytes from a slot to its line of limits."""
-PEOPLE_AT = 64
-"""Bytes from the block's start to a word a participant: its sign the bit, below it the bucket."""
-RATE_INTERVAL_AT = 72
-RATE_BURST_AT = 80
-FIVES_AT = 128
-"""For each power of five its inverse modulo 2**64 and the highest quotient."""
+MASK_AT = GatewayRules.offset("mask")
+MASKS_AT = GatewayRules.offset("masks")
+FEATURES_AT = GatewayRules.offset("features")
+LIMITS_AT = GatewayRules.offset("limits_at")
+PEOPLE_AT = GatewayRules.offset("people_at")
+RATE_INTERVAL_AT = GatewayRules.offset("rate_interval_ns")
+RATE_BURST_AT = GatewayRules.offset("rate_burst_ns")
+FIVES_AT = GatewayRules.offset("fives")
 
 HAS_LIMITS = 1
 CHECKS_PARTICIPANTS = 2
 HAS_RATE = 4
 
-ROW_MAX_PRICE_AT = 8
-ROW_MIN_QTY_AT = 16
-ROW_MAX_QTY_AT = 24
-ROW_PRICE_TWOS_AT = 32
-"""The low bits that every price has zero, as a mask."""
-ROW_QTY_TWOS_AT = 40
-ROW_PRICE_FIVES_AT = 48
-ROW_QTY_FIVES_AT = 49
-ROW_HALTED_AT = 50
+ROW_SYMBOL_AT = RuleRow.offset("symbol")
+ROW_MAX_PRICE_AT = RuleRow.offset("max_price")
+ROW_MIN_QTY_AT = RuleRow.offset("min_qty")
+ROW_MAX_QTY_AT = RuleRow.offset("max_qty")
+ROW_PRICE_TWOS_AT = RuleRow.offset("price_twos")
+ROW_QTY_TWOS_AT = RuleRow.offset("qty_twos")
+ROW_PRICE_FIVES_AT = RuleRow.offset("price_fives")
+ROW_QTY_FIVES_AT = RuleRow.offset("qty_fives")
+ROW_HALTED_AT = RuleRow.offset("is_halted")
 
-COLLAR_LOW_AT = 0
-COLLAR_HIGH_AT = 16
-NOTIONAL_AT = 32
-BY_SIDE_AT = 48
+COLLAR_LOW_AT = RuleLimits.offset("collar_low")
+COLLAR_HIGH_AT = RuleLimits.offset("collar_high")
+NOTIONAL_AT = RuleLimits.offset("notional")
+BY_SIDE_AT = RuleLimits.offset("by_side")
 
 HASH_MULTIPLIER = -7046029254386353131
 """2**64 over the golden ratio, as int64: consecutive symbols fall far apart."""
@@ -264,16 +305,16 @@ def _home(symbol_word: int, mask: int) -> int:
 
 
 @kernel
-def find_row(symbol_word: int, rules_addr: int) -> int:
+def find_row(symbol_word: int, rules_addr: GatewayRules) -> RuleRow:
     """Address of the symbol's slot, or of the empty slot at which the search ended."""
-    mask: int = load_i64(rules_addr)
+    mask: int = rules_addr.mask
     slot = (mul_wrapping(symbol_word, HASH_MULTIPLIER) >> HASH_SHIFT) & mask
-    row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
-    slot_symbol: int = load_i64(row)
+    row = RuleRow(rules_addr + HEADER_BYTES + slot * SLOT_BYTES)
+    slot_symbol: int = row.symbol
     while slot_symbol != symbol_word and slot_symbol != 0:
         slot = (slot + 1) & mask
-        row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
-        slot_symbol = load_i64(row)
+        row = RuleRow(rules_addr + HEADER_BYTES + slot * SLOT_BYTES)
+        slot_symbol = row.symbol
     return row
 
 
@@ -281,7 +322,7 @@ def find_row(symbol_word: int, rules_addr: int) -> int:
 def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) -> int:
     """Mask of the checks that a command is subject to."""
     row = kind * (kind < MASK_COUNT)
-    mask: int = load_u16(rules_addr + MASKS_AT + 2 * row)
+    mask: int = U16s(rules_addr + MASKS_AT)[row]
     if VERIFY:
         assert mask & BIT_KIND != 0, "no command gets by without a kind"
     unpriced = (kind == KIND_NEW) & (order_type < 64) & (UNPRICED_WORD >> (order_type & 63))
@@ -308,7 +349,7 @@ def off_step(value: int, twos: int, fives: int, rules_addr: int) -> bool:
     multiples become small.  Means nothing for values that are not positive."""
     power = rules_addr + FIVES_AT + 16 * fives
     quotient: int = mul_wrapping(value, load_i64(power)) ^ SIGN
-    too_high: bool = quotient > load_i64(power + 8)
+    too_high: bool = quotient > Words(power)[1]
     return ((value & twos) != 0) | too_high
 
 
@@ -325,7 +366,7 @@ def product_high(a: int, b: int) -> int:
 def wide_above(high: int, low: int, limit_addr: int) -> bool:
     """Is the 128-bit number above the one at the address?  Both from 0 to 2**127 - 1."""
     limit_high: int = load_i64(limit_addr)
-    limit_low: int = load_i64(limit_addr + 8)
+    limit_low: int = Words(limit_addr)[1]
     return (high > limit_high) | ((high == limit_high) & ((low ^ SIGN) > (limit_low ^ SIGN)))
 
 
@@ -333,18 +374,18 @@ def wide_above(high: int, low: int, limit_addr: int) -> bool:
 def wide_below(high: int, low: int, limit_addr: int) -> bool:
     """Is the 128-bit number below the one at the address?"""
     limit_high: int = load_i64(limit_addr)
-    limit_low: int = load_i64(limit_addr + 8)
+    limit_low: int = Words(limit_addr)[1]
     return (high < limit_high) | ((high == limit_high) & ((low ^ SIGN) < (limit_low ^ SIGN)))
 
 
 @kernel
-def beyond_limits(price: int, qty: int, new_side: int, limits_addr: int) -> int:
+def beyond_limits(price: int, qty: int, new_side: int, limits_addr: RuleLimits) -> int:
     """COLLAR and NOTIONAL of a positive price and quantity, by exact integers.  ``new_side``: the
     side of a new order, 0 of others: of price bands only one end is asked."""
     scaled_high, scaled_low = product_high(price, COLLAR_ONE), mul_wrapping(price, COLLAR_ONE)
     too_low = wide_below(scaled_high, scaled_low, limits_addr + COLLAR_LOW_AT)
     too_high = wide_above(scaled_high, scaled_low, limits_addr + COLLAR_HIGH_AT)
-    both = load_i64(limits_addr + BY_SIDE_AT) == 0
+    both = limits_addr.by_side == 0
     too_low &= both | (new_side == SIDE_SELL)
     too_high &= both | (new_side == SIDE_BUY)
     notional_high, notional_low = product_high(price, qty), mul_wrapping(price, qty)
@@ -353,7 +394,7 @@ def beyond_limits(price: int, qty: int, new_side: int, limits_addr: int) -> int:
 
 
 @kernel
-def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
+def over_rate(word_addr: int, now_ns: int, rules_addr: GatewayRules) -> bool:
     """Take a place in a participant's bucket; True if there is none.
 
     The bucket is the time at which its next order would come at the very rate: an order may be
@@ -361,13 +402,13 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
     """
     word: int = load_i64(word_addr)
     bucket = word & MAX_VALUE
-    interval: int = load_i64(rules_addr + RATE_INTERVAL_AT)
-    refused: bool = bucket > now_ns + load_i64(rules_addr + RATE_BURST_AT)
+    interval: int = rules_addr.rate_interval_ns
+    refused: bool = bucket > now_ns + rules_addr.rate_burst_ns
     if not refused:
         store_i64(word_addr, (max(bucket, now_ns) + interval) | (word & SIGN))
     if VERIFY:
         after = load_i64(word_addr)
-        most = now_ns + load_i64(rules_addr + RATE_BURST_AT) + interval
+        most = now_ns + rules_addr.rate_burst_ns + interval
         assert (after ^ word) & SIGN == 0, "a rate switches nobody on or off"
         assert after & MAX_VALUE >= bucket, "a bucket's time only goes on"
         assert refused or after & MAX_VALUE <= most, "nobody is ahead by more than the burst"
@@ -376,21 +417,23 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
 
 
 @kernel
-def switched_checks(order_addr: OrderRecord, row: int, mask: int, rules_addr: int) -> int:
+def switched_checks(
+    order_addr: OrderRecord, row: RuleRow, mask: int, rules_addr: GatewayRules
+) -> int:
     """The checks that are off unless someone switches them on: collar, notional, halt,
     participant and rate, of those in the mask."""
-    features: int = load_i64(rules_addr + FEATURES_AT)
+    features: int = rules_addr.features
     code = 0
     if features & HAS_LIMITS:
         price: int = order_addr.price_ticks
         if price > 0:
-            limits = row + load_i64(rules_addr + LIMITS_AT)
+            limits = RuleLimits(row + rules_addr.limits_at)
             new_side = order_addr.side * (order_addr.kind == KIND_NEW)
             code |= beyond_limits(price, order_addr.qty_lots, new_side, limits)
-        code |= load_u8(row + ROW_HALTED_AT) * BIT_HALTED
+        code |= row.is_halted * BIT_HALTED
     participant: int = order_addr.participant
     outside = participant >= PARTICIPANTS
-    person = rules_addr + load_i64(rules_addr + PEOPLE_AT) + 8 * (participant & (PARTICIPANTS - 1))
+    person = rules_addr + rules_addr.people_at + 8 * (participant & (PARTICIPANTS - 1))
     if features & CHECKS_PARTICIPANTS:
         switched_off = load_i64(person) >= 0
         code |= (outside | switched_off) * BIT_PARTICIPANT
@@ -401,7 +444,7 @@ def switched_checks(order_addr: OrderRecord, row: int, mask: int, rules_addr: in
 
 
 @kernel
-def validate(order_addr: OrderRecord, rules_addr: int) -> int:
+def validate(order_addr: OrderRecord, rules_addr: GatewayRules) -> int:
     """The verdict on one order: a mask of ``ErrorBit`` bits, 0 if nothing is wrong.
 
     ``order_addr`` is the address of a 64-byte order record, which is not written, ``rules_addr`` of
@@ -418,26 +461,22 @@ def validate(order_addr: OrderRecord, rules_addr: int) -> int:
     participant = order_addr.participant
     row = find_row(symbol, rules_addr)
     if VERIFY:
-        assert load_i64(row) in (symbol, 0), "the rules are the symbol's, or nobody's"
-        assert load_i64(row) == 0 or load_i64(row + ROW_MIN_QTY_AT) <= load_i64(
-            row + ROW_MAX_QTY_AT
-        ), "an instrument has a quantity that may be traded"
+        assert row.symbol in (symbol, 0), "the rules are the symbol's, or nobody's"
+        assert row.symbol == 0 or row.min_qty <= row.max_qty, (
+            "an instrument has a quantity that may be traded"
+        )
 
-    below_limit = qty < load_i64(row + ROW_MIN_QTY_AT)
-    above_limit = qty > load_i64(row + ROW_MAX_QTY_AT)
-    price_off_step = off_step(
-        price, load_i64(row + ROW_PRICE_TWOS_AT), load_u8(row + ROW_PRICE_FIVES_AT), rules_addr
-    )
-    qty_off_step = off_step(
-        qty, load_i64(row + ROW_QTY_TWOS_AT), load_u8(row + ROW_QTY_FIVES_AT), rules_addr
-    )
+    below_limit = qty < row.min_qty
+    above_limit = qty > row.max_qty
+    price_off_step = off_step(price, row.price_twos, row.price_fives, rules_addr)
+    qty_off_step = off_step(qty, row.qty_twos, row.qty_fives, rules_addr)
     duration = time_in_force & ((1 << SELF_TRADE_SHIFT) - 1)
     wrong_time = (duration == 0) | (duration > TIME_IN_FORCE_LAST)
     wrong_self_trade = (time_in_force >> SELF_TRADE_SHIFT) > SELF_TRADE_LAST
     wrong_side = (side > SIDE_LAST) | ((side == 0) & (kind != KIND_MASS_CANCEL))
     code: int = (
         (price <= 0) * BIT_PRICE_NOT_POSITIVE
-        | (price > load_i64(row + ROW_MAX_PRICE_AT)) * BIT_PRICE_ABOVE_LIMIT
+        | (price > row.max_price) * BIT_PRICE_ABOVE_LIMIT
         | ((price > 0) & price_off_step) * BIT_PRICE_STEP
         | (qty <= 0) * BIT_QTY_NOT_POSITIVE
         | ((qty > 0) & (below_limit | above_limit)) * BIT_QTY_OUT_OF_LIMITS
@@ -448,15 +487,15 @@ def validate(order_addr: OrderRecord, rules_addr: int) -> int:
         | wrong_kind(kind, aux, participant) * BIT_KIND
     )
     mask = applicable_checks(kind, order_type, symbol, rules_addr)
-    if load_i64(rules_addr + FEATURES_AT) != 0:
+    if rules_addr.features != 0:
         code |= switched_checks(order_addr, row, mask, rules_addr)
-    if load_i64(row) == 0:
+    if row.symbol == 0:
         return ((code & ~ROW_BITS) | BIT_SYMBOL) & mask
     return code & mask
 
 
 @kernel
-def validate_batch(orders_addr: int, count: int, rules_addr: int) -> int:
+def validate_batch(orders_addr: int, count: int, rules_addr: GatewayRules) -> int:
     """Write the verdict into ``error_code`` of ``count`` order records; returns how many are
     rejected."""
     rejected = 0
@@ -475,4 +514,4 @@ def validate_orders(orders: npt.NDArray[Any], rules: npt.NDArray[np.int64]) -> i
     ``error_code`` written; returns how many are rejected."""
     if orders.dtype != ORDER_DTYPE or not orders.flags.c_contiguous or not orders.flags.writeable:
         raise ValueError("orders must be a contiguous, writeable array of ORDER_DTYPE")
-    return int(validate_batch(orders.ctypes.data, len(orders), rules.ctypes.data))
+    return int(validate_batch(orders.ctypes.data, len(orders), GatewayRules.of(rules.ctypes.data)))

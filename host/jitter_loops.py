@@ -1,13 +1,12 @@
 """Compiled loops for what the host does to a core: gaps in a spin, a cache line to and fro."""
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import (
     futex_wake,
-    load_acquire,
     monotonic_ns,
     pause,
     store_i64,
-    store_release,
 )
 
 
@@ -49,13 +48,13 @@ def spin_gaps(until_ns: int, threshold_ns: int, gaps: int, capacity: int, counte
         if length > threshold_ns:
             if seen < capacity:
                 store_i64(gaps + 16 * seen, last)
-                store_i64(gaps + 16 * seen + 8, length)
+                Words(gaps + 16 * seen)[1] = length
             seen += 1
             lost += length
         last = now
     store_i64(counted, seen)
-    store_i64(counted + 8, lost)
-    store_i64(counted + 16, readings)
+    Words(counted)[1] = lost
+    Words(counted)[2] = readings
     return last - first
 
 
@@ -67,9 +66,9 @@ def bounce_serve(line: int, first: int, count: int, deadline_ns: int) -> int:
     """
     before = monotonic_ns()
     for index in range(first, first + count):
-        store_release(line, 2 * index - 1)
+        SharedWord(line).value = 2 * index - 1
         spins = 0
-        while load_acquire(line) != 2 * index:
+        while SharedWord(line).value != 2 * index:
             pause()
             spins += 1
             if spins & 0xFFFF == 0 and monotonic_ns() > deadline_ns:
@@ -82,10 +81,10 @@ def bounce_return(line: int, count: int, deadline_ns: int) -> int:
     """Answer ``count`` round trips; gives up at ``deadline_ns``.  Returns the trips answered."""
     for index in range(1, count + 1):
         spins = 0
-        while load_acquire(line) != 2 * index - 1:
+        while SharedWord(line).value != 2 * index - 1:
             pause()
             spins += 1
             if spins & 0xFFFF == 0 and monotonic_ns() > deadline_ns:
                 return index - 1
-        store_release(line, 2 * index)
+        SharedWord(line).value = 2 * index
     return count

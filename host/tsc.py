@@ -10,6 +10,7 @@ from numba import types
 from numba.core import cgutils
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import I32, I64, intrinsic, monotonic_ns, store_i64
 
 HAS_TSC = platform.machine() == "x86_64"
@@ -40,7 +41,7 @@ def read_tsc(typingctx: Any) -> Any:
 @kernel
 def _both(out: int) -> None:
     store_i64(out, read_tsc())
-    store_i64(out + 8, monotonic_ns())
+    Words(out)[1] = monotonic_ns()
 
 
 @kernel
@@ -48,7 +49,7 @@ def _empty(out: int, count: int) -> None:
     """What two reads with nothing between them differ by, ``count`` times."""
     for index in range(count):
         before = read_tsc()
-        store_i64(out + index * 8, read_tsc() - before)
+        Words(out)[index] = read_tsc() - before
 
 
 def ticks_per_ns() -> float:

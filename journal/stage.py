@@ -28,6 +28,7 @@ from openoutcry.pipeline.contract.work import Work
 from openoutcry.ptp.clock_evidence import ClockEvidence
 from openoutcry.ptp.stamp_clock import stamp_record
 from openoutcry.ring.kernels import published_count, release
+from openoutcry.wire.layout import SharedWord, Words
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
@@ -98,7 +99,10 @@ class JournalStage:
                 self._write_clock(at_once=True)
                 self._sync()
                 self._say()
-                release(control.stage_address(self.index, control_words.STAGE_DONE), first)
+                release(
+                    SharedWord.of(control.stage_address(self.index, control_words.STAGE_DONE)),
+                    first,
+                )
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
@@ -122,9 +126,9 @@ class JournalStage:
         self._report_failures()
         self.shared.keep_durable(first, count, now)
         record_spans(
-            self.histogram,
-            self.shared.stamp_address("sequenced"),
-            0,
+            Words.of(self.histogram),
+            Words.of(self.shared.stamp_address("sequenced")),
+            Words.of(0),
             self.shared.geometry.stamps - 1,
             first,
             count,
@@ -209,10 +213,11 @@ class JournalStage:
         """Publish the cursors: durable first, because the slots are given back by the other."""
         control = self.shared.control
         release(
-            control.stage_address(self.index, control_words.STAGE_SAFE_SEQ), self.writer.durable_seq
+            SharedWord.of(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ)),
+            self.writer.durable_seq,
         )
-        release(control.address + control_words.WRITTEN_SEQ, self.writer.written_seq)
-        release(self.cursor, self.writer.written_seq)
+        release(SharedWord.of(control.address + control_words.WRITTEN_SEQ), self.writer.written_seq)
+        release(SharedWord.of(self.cursor), self.writer.written_seq)
 
 
 def make_stage(work: Work) -> JournalStage:

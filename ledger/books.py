@@ -11,13 +11,13 @@ from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.post import post
 from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, instrument_money
-from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
-from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, enum_numbers, make_instruments
+from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
-RISK = int(CommandKind.RISK)
+RISK = enum_numbers.COMMAND_KIND_RISK
 FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.report import arrow
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.layout import Words
 
 KINDS = ["", *(kind.name for kind in lay.Kind)]
 SIDES = ["", "BUY", "SELL"]
@@ -55,8 +56,8 @@ def gather(rows: int, count: int, columns: int, stride: int) -> None:
     field after field within a cache."""
     for row in range(count):
         for word in range(ROW_WORDS):
-            value = load_i64(rows + row * lay.ROW_BYTES + 8 * word)
-            store_i64(columns + word * stride + 8 * row, value)
+            value = Words(rows + row * lay.ROW_BYTES)[word]
+            Words(columns + word * stride)[row] = value
 
 
 def gathered(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
@@ -125,5 +126,5 @@ def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[An
     rows["instrument"], rows["asset"] = codes("instrument", instruments), codes("asset", assets)
     rows["kind"] = codes("kind", {name: number for number, name in enumerate(KINDS)})
     rows["side"] = codes("side", {name: number for number, name in enumerate(SIDES)})
-    rows["flags"] = np.where(table["maker"].to_numpy(), int(EventFlag.MAKER), 0)
+    rows["flags"] = np.where(table["maker"].to_numpy(), enum_numbers.EVENT_FLAG_MAKER, 0)
     return rows

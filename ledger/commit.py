@@ -2,81 +2,84 @@
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger import wide
-from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerParticipant, LedgerState
+from openoutcry.ledger.layout import (
+    LedgerCell,
+    LedgerInstrument,
+    LedgerParticipant,
+    LedgerState,
+    TransactionRow,
+)
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import store_i64
 from openoutcry.wire.record_blocks import EventRecord
 
 R = lay.AT
 R_MONEY, R_LOTS, R_LABEL = R["available"], R["lots_available"], R["participant"]
 R_INCOME = R["fee_income"]
-R_LOTS_RESERVED, R_LOTS_CLEARING = R["lots_reserved"], R["lots_clearing"]
-R_LOTS_OUTSIDE = R["lots_outside"]
-R_SEQ, R_PART, R_CAUSE, R_TIME = R["event_seq"], R["part"], R["cause_seq"], R["ts_ns"]
-R_ORDER, R_CONTRA, R_PRICE, R_QTY = R["order_id"], R["contra_id"], R["price_ticks"], R["qty_lots"]
 DEPOSIT, UNBALANCED = int(lay.Kind.DEPOSIT), int(lay.Error.UNBALANCED)
 FAILED = -1
 
 
 @kernel
-def begin(books: LedgerState, event: EventRecord, row: int, kind: int) -> None:
+def begin(books: LedgerState, event: EventRecord, row: TransactionRow, kind: int) -> None:
     """A transaction without deltas."""
-    store_i64(row + R_SEQ, event.seq)
-    store_i64(row + R_CAUSE, event.cause_seq)
-    store_i64(row + R_TIME, books.now_ns)
-    store_i64(row + R_ORDER, event.order_id)
-    store_i64(row + R_CONTRA, event.contra_id)
-    store_i64(row + R_PRICE, event.price_ticks)
-    store_i64(row + R_QTY, event.qty_lots)
+    row.event_seq = event.seq
+    row.cause_seq = event.cause_seq
+    row.ts_ns = books.now_ns
+    row.order_id = event.order_id
+    row.contra_id = event.contra_id
+    row.price_ticks = event.price_ticks
+    row.qty_lots = event.qty_lots
     for word in range(R_MONEY, R_LABEL, 8):
         store_i64(row + word, 0)
-    store_i64(row + R_LABEL, kind << 40)
+    row.label = kind << 40
 
 
 @kernel
 def commit(
-    books: LedgerState, event: EventRecord, row: int, participant: int, instrument: int
+    books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, instrument: int
 ) -> int:
     """Check that it is balanced, and add it to the balances.  Returns 1; FAILED."""
     rules = rules_of(books, instrument)
-    asset, kind = rules.quote, (load_i64(row + R_LABEL) >> 40) & 0xFF
+    asset, kind = rules.quote, (row.label >> 40) & 0xFF
     rules.touched = 1
     sides = event.side << 48 | event.flags << 56
     label = participant | instrument << 16 | asset << 32 | kind << 40 | sides
-    store_i64(row + R_LABEL, label)
+    row.label = label
     if wide.sums_to_zero(row + R_LOTS, 4) == 0:
         return fail(books, UNBALANCED, event)
     lots = lay.MONEY_SLOTS + instrument
     own, venue = account(books, participant + 1, lots), account(books, 0, lots)
-    add(own, load_i64(row + R_LOTS))
-    add(own + 16, load_i64(row + R_LOTS_RESERVED))
-    add(venue + 16, load_i64(row + R_LOTS_CLEARING))
-    add(venue + 48, load_i64(row + R_LOTS_OUTSIDE))
+    add(own, row.lots_available)
+    add(own + 16, row.lots_reserved)
+    add(venue + 16, row.lots_clearing)
+    add(venue + 48, row.lots_outside)
     return add_money(books, event, row, participant, asset)
 
 
 @kernel
 def commit_money(
-    books: LedgerState, event: EventRecord, row: int, participant: int, asset: int
+    books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, asset: int
 ) -> int:
     """As :func:`commit`, of a transaction that has to do with no instrument."""
-    store_i64(row + R_LABEL, participant | lay.NO_INSTRUMENT << 16 | asset << 32 | DEPOSIT << 40)
+    row.label = participant | lay.NO_INSTRUMENT << 16 | asset << 32 | DEPOSIT << 40
     return add_money(books, event, row, participant, asset)
 
 
 @kernel
 def add_money(
-    books: LedgerState, event: EventRecord, row: int, participant: int, asset: int
+    books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, asset: int
 ) -> int:
     if wide.sums_to_zero(row + R_MONEY, 8) == 0:
         return fail(books, UNBALANCED, event)
     part = books.part
-    store_i64(row + R_PART, part)
+    row.part = part
     books.part = part + 1
     own, venue = account(books, participant + 1, asset), account(books, 0, asset)
     for kind in range(4):
-        add(own + 16 * kind, load_i64(row + R_MONEY + 8 * kind))
-        add(venue + 16 * kind, load_i64(row + R_INCOME + 8 * kind))
+        add(own + 16 * kind, Words(row + R_MONEY)[kind])
+        add(venue + 16 * kind, Words(row + R_INCOME)[kind])
     return 1
 
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.columns import COLUMNS, KINDS, NUMBERS, SIDES
-from openoutcry.wire.enums import EventFlag
+from openoutcry.ledger.layout import TransactionRow
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_u8
+from openoutcry.wire.layout import Bytes, Words
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -26,7 +27,7 @@ MAX_BYTES = 2 + 12 * WORDS + 8 + 4 * (4 + NAME_BYTES) + 5 + 8
 A = lay.AT
 PARTICIPANT, INSTRUMENT, ASSET = A["participant"], A["instrument"], A["asset"]
 KIND, SIDE, FLAGS, TIME = A["kind"], A["side"], A["flags"], A["ts_ns"]
-MAKER = int(EventFlag.MAKER | EventFlag.AUCTION)
+MAKER = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 NUMBER_BYTES = 8
 assert (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day") == COLUMNS
 assert [A[name] for name in NUMBERS] == [8 * index for index in range(WORDS)]
@@ -66,20 +67,20 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
 def number(out: int, value: int, size: int) -> int:
     """A field of ``size`` bytes, the highest first; where the next begins."""
     for index in range(4):
-        store_u8(out + index, (size >> (24 - 8 * index)) & 0xFF)
+        Bytes(out)[index] = (size >> (24 - 8 * index)) & 0xFF
     for index in range(size):
-        store_u8(out + 4 + index, (value >> (8 * (size - 1 - index))) & 0xFF)
+        Bytes(out + 4)[index] = (value >> (8 * (size - 1 - index))) & 0xFF
     return out + 4 + size
 
 
 @kernel
 def text(out: int, name: int) -> int:
-    size = load_u8(name)
+    size = Bytes(name)[0]
     for index in range(3):
-        store_u8(out + index, 0)
-    store_u8(out + 3, size)
+        Bytes(out)[index] = 0
+    Bytes(out)[3] = size
     for index in range(size):
-        store_u8(out + 4 + index, load_u8(name + 1 + index))
+        Bytes(out + 4)[index] = Bytes(name + 1)[index]
     return out + 4 + size
 
 
@@ -97,18 +98,18 @@ def encode(
     """Write ``count`` rows; returns how many bytes that was."""
     at = out
     for index in range(count):
-        row = rows + index * lay.ROW_BYTES
-        store_u8(at, 0)
-        store_u8(at + 1, FIELDS)
+        row = TransactionRow(rows + index * lay.ROW_BYTES)
+        Bytes(at)[0] = 0
+        Bytes(at)[1] = FIELDS
         at += 2
         for word in range(WORDS):
-            at = number(at, load_i64(row + 8 * word), NUMBER_BYTES)
-        at = number(at, load_u16(row + PARTICIPANT), 4)
-        instrument = min(load_u16(row + INSTRUMENT), symbol_count - 1)
+            at = number(at, Words(row)[word], NUMBER_BYTES)
+        at = number(at, row.participant, 4)
+        instrument = min(row.instrument, symbol_count - 1)
         at = text(at, symbols + instrument * NAME_BYTES)
-        at = text(at, monies + load_u8(row + ASSET) * NAME_BYTES)
-        at = text(at, kinds + load_u8(row + KIND) * NAME_BYTES)
-        at = text(at, sides + load_u8(row + SIDE) * NAME_BYTES)
-        at = number(at, 1 if load_u8(row + FLAGS) & MAKER != 0 else 0, 1)
-        at = number(at, load_i64(row + TIME) // lay.DAY_NS - EPOCH_DAYS, 4)
+        at = text(at, monies + row.asset * NAME_BYTES)
+        at = text(at, kinds + row.kind * NAME_BYTES)
+        at = text(at, sides + row.side * NAME_BYTES)
+        at = number(at, 1 if row.flags & MAKER != 0 else 0, 1)
+        at = number(at, row.ts_ns // lay.DAY_NS - EPOCH_DAYS, 4)
     return at - out

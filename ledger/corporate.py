@@ -7,15 +7,12 @@ there.
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, margined, rules_of
-from openoutcry.ledger.layout import LedgerState
+from openoutcry.ledger.layout import LedgerState, TransactionRow
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import not_inlined, store_i64
+from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord
 
 R = lay.AT
-R_AVAILABLE, R_MARGIN, R_OUTSIDE = R["available"], R["margin"], R["outside"]
-R_LOTS, R_LOTS_OUTSIDE = R["lots_available"], R["lots_outside"]
-R_PRICE, R_QTY = R["price_ticks"], R["qty_lots"]
 DIVIDEND, SPLIT = int(lay.Kind.DIVIDEND), int(lay.Kind.SPLIT)
 
 
@@ -35,7 +32,7 @@ def adjust(
     rules, written = rules_of(books, instrument), 0
     new, old = value >> 32, value & 0xFFFFFFFF
     for who in range(books.participants):
-        cell, place = cell_of(books, who, instrument), row + written * lay.ROW_BYTES
+        cell, place = cell_of(books, who, instrument), TransactionRow(row + written * lay.ROW_BYTES)
         position = cell.position
         if position == 0:
             continue
@@ -52,13 +49,13 @@ def adjust(
         cell.position = new_position
         cell.mark = price
         begin(books, event, place, SPLIT if is_split else DIVIDEND)
-        store_i64(place + R_PRICE, price)
-        store_i64(place + R_QTY, new_position - position)
-        store_i64(place + R_AVAILABLE, cash - margin)
-        store_i64(place + R_MARGIN, margin)
-        store_i64(place + R_OUTSIDE, -cash)
-        store_i64(place + R_LOTS, new_position - position)
-        store_i64(place + R_LOTS_OUTSIDE, position - new_position)
+        place.price_ticks = price
+        place.qty_lots = new_position - position
+        place.available = cash - margin
+        place.margin = margin
+        place.outside = -cash
+        place.lots_available = new_position - position
+        place.lots_outside = position - new_position
         if commit(books, event, place, who, instrument) < 0:
             return FAILED
         written += 1

@@ -9,6 +9,7 @@ from openoutcry.ledger.layout import (
     LedgerState,
 )
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 
 MOST = 2**63 - 1
@@ -35,10 +36,10 @@ def bring_to_day(row: LedgerParticipant, day: int) -> None:
     if day <= last:
         return
     for step in range(min(day - last, lay.RING_DAYS)):
-        store_i64(row + lay.VOLUMES + 8 * ((day - step) % lay.RING_DAYS), 0)
+        Words(row + lay.VOLUMES)[(day - step) % lay.RING_DAYS] = 0
     total = 0
     for index in range(lay.RING_DAYS):
-        more = load_i64(row + lay.VOLUMES + 8 * index)
+        more = Words(row + lay.VOLUMES)[index]
         total = MOST if more > MOST - total else total + more
     row.day = day
     row.volume = total

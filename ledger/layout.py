@@ -11,9 +11,7 @@ schedules     256 fee schedules of 8 tiers
 
 from enum import IntEnum
 
-import numpy as np
-
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, i64, u8, u16
 
 WORD = 8
 
@@ -209,33 +207,42 @@ MONEY_COLUMNS = (
 """Deltas of money: the participant's four accounts, then the venue's."""
 LOT_COLUMNS = ("lots_available", "lots_reserved", "lots_clearing", "lots_outside")
 """Deltas of the instrument: the participant's accounts, then the venue's."""
-TRANSACTION_DTYPE = np.dtype(
-    [
-        (name, "<i8")
-        for name in (
-            "event_seq",
-            "part",
-            "cause_seq",
-            "ts_ns",
-            "order_id",
-            "contra_id",
-            "price_ticks",
-            "qty_lots",
-            *MONEY_COLUMNS,
-            *LOT_COLUMNS,
-        )
-    ]
-    + [
-        ("participant", "<u2"),
-        ("instrument", "<u2"),
-        ("asset", "u1"),
-        ("kind", "u1"),
-        ("side", "u1"),
-        ("flags", "u1"),
-    ]
-)
-"""A transaction: the postings of one participant by one event, a column an account.  Its key is
-(event_seq, part); each of the two groups of deltas sums to 0."""
-ROW_BYTES = TRANSACTION_DTYPE.itemsize
-AT = {name: TRANSACTION_DTYPE.fields[name][1] for name in TRANSACTION_DTYPE.names or ()}  # type: ignore[index]
+
+
+class TransactionRow(Layout):
+    """A transaction: the postings of one participant by one event, a column an account.  Its key is
+    (event_seq, part); each of the two groups of deltas sums to 0."""
+
+    event_seq: int = i64("event")
+    part: int = i64("transaction of that event")
+    cause_seq: int = i64("command that caused it")
+    ts_ns: int = i64("sequenced time, ns since the epoch")
+    order_id: int = i64("order")
+    contra_id: int = i64("the other order of a trade")
+    price_ticks: int = i64("price")
+    qty_lots: int = i64("lots")
+    available: int = i64("delta of the participant's available money")
+    reserved: int = i64("of its reserved money")
+    margin: int = i64("of its margin")
+    fees_due: int = i64("of the fees that it owes")
+    fee_income: int = i64("of the venue's income")
+    clearing: int = i64("of the venue's clearing account")
+    suspense: int = i64("of the venue's suspense account")
+    outside: int = i64("of money outside")
+    lots_available: int = i64("of the participant's available lots")
+    lots_reserved: int = i64("of its reserved lots")
+    lots_clearing: int = i64("of the venue's clearing account, lots")
+    lots_outside: int = i64("of lots outside")
+    participant: int = u16("participant")
+    instrument: int = u16("instrument, NO_INSTRUMENT: money alone")
+    asset: int = u8("money that it is in")
+    kind: int = u8("a ``Kind``")
+    side: int = u8("Side")
+    flags: int = u8("EventFlag")
+    label: int = i64("``participant`` to ``flags`` as one", at=160)
+
+
+TRANSACTION_DTYPE = TransactionRow.dtype()
+ROW_BYTES = TransactionRow.size_bytes
+AT = {name: TransactionRow.offset(name) for name in TransactionRow.fields}
 NO_INSTRUMENT = 65535

@@ -20,9 +20,11 @@ from openoutcry.ledger.commit import (
 )
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
-from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerState
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
+from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerState, TransactionRow
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import (
     load_i64,
     not_inlined,
@@ -48,30 +50,26 @@ def erase_order(books: LedgerState, entry: int) -> None:
 
 
 R = lay.AT
-R_AVAILABLE, R_RESERVED, R_MARGIN, R_DUE = (
-    R["available"],
-    R["reserved"],
-    R["margin"],
-    R["fees_due"],
-)
-R_INCOME, R_CLEARING, R_OUTSIDE = R["fee_income"], R["clearing"], R["outside"]
+R_RESERVED, R_MARGIN, R_DUE = R["reserved"], R["margin"], R["fees_due"]
+R_CLEARING, R_OUTSIDE = R["clearing"], R["outside"]
 R_SUSPENSE = R["suspense"]
-R_LOTS_RESERVED, R_LOTS_CLEARING = R["lots_reserved"], R["lots_clearing"]
-R_LOTS, R_LOTS_OUTSIDE = R["lots_available"], R["lots_outside"]
-R_PRICE, R_QTY = R["price_ticks"], R["qty_lots"]
 
-ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
-REPLACED, CONVERTED = int(EventKind.REPLACED), int(EventKind.CONVERTED)
+ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
+REPLACED, CONVERTED = enum_numbers.EVENT_KIND_REPLACED, enum_numbers.EVENT_KIND_CONVERTED
 CANCELLED, REDUCED, EXPIRED = (
-    int(EventKind.CANCELLED),
-    int(EventKind.REDUCED),
-    int(EventKind.EXPIRED),
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_REDUCED,
+    enum_numbers.EVENT_KIND_EXPIRED,
 )
-COMPLETED, PHASE_CHANGED = int(EventKind.COMPLETED), int(EventKind.PHASE_CHANGED)
-ENTERED = int(EventKind.ENTERED)
+COMPLETED, PHASE_CHANGED = enum_numbers.EVENT_KIND_COMPLETED, enum_numbers.EVENT_KIND_PHASE_CHANGED
+ENTERED = enum_numbers.EVENT_KIND_ENTERED
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
-MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
-BUY, RISK, REPLACE = int(Side.BUY), int(CommandKind.RISK), int(CommandKind.REPLACE)
+MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+BUY, RISK, REPLACE = (
+    enum_numbers.SIDE_BUY,
+    enum_numbers.COMMAND_KIND_RISK,
+    enum_numbers.COMMAND_KIND_REPLACE,
+)
 UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
@@ -116,7 +114,7 @@ def post(
         if entry_left != 0:
             order = OrderRecord(books + lay.ENTRY)
         books.part = 0
-        more = post_event(books, order, event, rows + written * lay.ROW_BYTES)
+        more = post_event(books, order, event, TransactionRow(rows + written * lay.ROW_BYTES))
         if more < 0:
             return index, written
         written += more
@@ -138,7 +136,9 @@ def begin_entry(books: LedgerState, event: EventRecord) -> None:
 
 
 @kernel
-def post_event(books: LedgerState, order: OrderRecord, event: EventRecord, row: int) -> int:
+def post_event(
+    books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow
+) -> int:
     """How many transactions it became; FAILED."""
     kind = event.kind
     if kind == FILLED:
@@ -159,7 +159,7 @@ def post_event(books: LedgerState, order: OrderRecord, event: EventRecord, row: 
 
 
 @kernel
-def fill(books: LedgerState, event: EventRecord, row: int) -> int:
+def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
     """One side of a trade: money and lots against clearing, the fees to the venue, and what was
     reserved for it given back."""
     participant, instrument = event.participant, event.instrument
@@ -213,16 +213,16 @@ def fill(books: LedgerState, event: EventRecord, row: int) -> int:
     income, beyond = wide.sum_of(lot_fee, due, 0, 0)
     if overflow | over | beyond != 0:
         return fail(books, NOTIONAL, event)
-    store_i64(row + R_AVAILABLE, available)
-    store_i64(row + R_RESERVED, reserved)
-    store_i64(row + R_MARGIN, margin)
-    store_i64(row + R_DUE, -due)
-    store_i64(row + R_INCOME, income)
-    store_i64(row + R_CLEARING, -paid)
+    row.available = available
+    row.reserved = reserved
+    row.margin = margin
+    row.fees_due = -due
+    row.fee_income = income
+    row.clearing = -paid
     moved = qty if side == BUY else -qty
-    store_i64(row + R_LOTS, moved - lots)
-    store_i64(row + R_LOTS_RESERVED, lots)
-    store_i64(row + R_LOTS_CLEARING, -moved)
+    row.lots_available = moved - lots
+    row.lots_reserved = lots
+    row.lots_clearing = -moved
     return commit(books, event, row, participant, instrument)
 
 
@@ -235,7 +235,7 @@ def gain_at(rules: LedgerInstrument, cell: LedgerCell, price: int) -> tuple[int,
 
 
 @kernel_outlined
-def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: int) -> int:
+def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow) -> int:
     """An order is open: what it needs is reserved, at the price of its event; of what moves by
     itself (pegs, sliding orders) at the one that was asked for."""
     not_inlined()
@@ -266,7 +266,9 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: int) 
 
 
 @kernel_outlined
-def change(books: LedgerState, order: OrderRecord, event: EventRecord, row: int, kind: int) -> int:
+def change(
+    books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow, kind: int
+) -> int:
     """An open order has other leaves or another price, or is gone."""
     not_inlined()
     participant, instrument = event.participant, event.instrument
@@ -349,7 +351,7 @@ def move_reservation(
 def reserve(
     books: LedgerState,
     event: EventRecord,
-    row: int,
+    row: TransactionRow,
     kind: int,
     reserved: int,
     margin: int,
@@ -359,16 +361,16 @@ def reserve(
     if reserved | margin | lots == 0:
         return 0
     begin(books, event, row, kind)
-    store_i64(row + R_AVAILABLE, -reserved - margin)
-    store_i64(row + R_RESERVED, reserved)
-    store_i64(row + R_MARGIN, margin)
-    store_i64(row + R_LOTS, -lots)
-    store_i64(row + R_LOTS_RESERVED, lots)
+    row.available = -reserved - margin
+    row.reserved = reserved
+    row.margin = margin
+    row.lots_available = -lots
+    row.lots_reserved = lots
     return commit(books, event, row, event.participant, event.instrument)
 
 
 @kernel_outlined
-def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: int) -> int:
+def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow) -> int:
     """A RISK command that the core has applied."""
     not_inlined()
     what, who = order.order_type, order.qty_lots
@@ -400,7 +402,12 @@ def find_symbol(books: LedgerState, symbol: int) -> int:
 
 @kernel
 def deposit(
-    books: LedgerState, order: OrderRecord, event: EventRecord, row: int, who: int, value: int
+    books: LedgerState,
+    order: OrderRecord,
+    event: EventRecord,
+    row: TransactionRow,
+    who: int,
+    value: int,
 ) -> int:
     """Money comes in or goes out; its second value says where from."""
     begin(books, event, row, DEPOSIT)
@@ -417,7 +424,7 @@ def deposit(
         at = R_DUE
     elif purpose == FROM_CLEARING:
         at = R_CLEARING
-    store_i64(row + R_AVAILABLE, value)
+    row.available = value
     store_i64(row + at, -value)
     return commit_money(books, event, row, who, max(asset, 0))
 
@@ -426,7 +433,7 @@ def deposit(
 def money_named(books: int, symbol: int) -> int:
     """Which money a symbol names; -1: none that is known."""
     for slot in range(lay.MONEY_SLOTS):
-        if symbol != 0 and load_i64(books + lay.MONEY_NAMES + 8 * slot) == symbol:
+        if symbol != 0 and Words(books + lay.MONEY_NAMES)[slot] == symbol:
             return slot
     return -1
 
@@ -435,7 +442,7 @@ def money_named(books: int, symbol: int) -> int:
 def opening(
     books: LedgerState,
     event: EventRecord,
-    row: int,
+    row: TransactionRow,
     who: int,
     instrument: int,
     value: int,
@@ -447,12 +454,12 @@ def opening(
     begin(books, event, row, OPENING)
     cell.position = value
     cell.mark = price
-    store_i64(row + R_PRICE, price)
-    store_i64(row + R_QTY, value)
-    store_i64(row + R_AVAILABLE, -margin)
-    store_i64(row + R_MARGIN, margin)
-    store_i64(row + R_LOTS, value)
-    store_i64(row + R_LOTS_OUTSIDE, -value)
+    row.price_ticks = price
+    row.qty_lots = value
+    row.available = -margin
+    row.margin = margin
+    row.lots_available = value
+    row.lots_outside = -value
     return commit(books, event, row, who, instrument)
 
 
@@ -469,7 +476,7 @@ def everybody(
     if at < 0 and price == lay.NO_LAST:
         return 0
     for who in range(books.participants):
-        cell, place = cell_of(books, who, instrument), row + written * lay.ROW_BYTES
+        cell, place = cell_of(books, who, instrument), TransactionRow(row + written * lay.ROW_BYTES)
         begin(books, event, place, REPRICED if at >= 0 else MARKED)
         moved = 0
         if at < 0:
@@ -480,8 +487,8 @@ def everybody(
                 cell.mark = price
             if rules.leveraged != 0:
                 moved = gain
-                store_i64(place + R_AVAILABLE, gain)
-                store_i64(place + R_CLEARING, -gain)
+                place.available = gain
+                place.clearing = -gain
         else:
             buys, sells = cell.buy_lots, cell.sell_lots
             lots = buys + sells
@@ -490,7 +497,7 @@ def everybody(
             moved, overflow = wide.product(lots, value - was, 1)
             if overflow != 0:
                 return fail(books, NOTIONAL, event)
-            store_i64(place + R_AVAILABLE, -moved)
+            place.available = -moved
             store_i64(place + (R_RESERVED if at == lay.FEE else R_MARGIN), moved)
         if moved != 0:
             if commit(books, event, place, who, instrument) < 0:

@@ -10,9 +10,9 @@ from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLe
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_u8,
     load_u32,
     mul_wrapping,
     prefetch,
@@ -171,7 +171,7 @@ def traded(state: BookHeader, locate: int, price: int, shares: int) -> None:
 @kernel
 def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
     """E and C."""
-    is_c = load_u8(message) == _KC
+    is_c = Bytes(message)[0] == _KC
     if size != (_ZC if is_c else _ZE):
         return fail(state, book_state.BAD_MESSAGE)
     place = find(state, load_be64(message + _E.reference))
@@ -183,7 +183,7 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
         return 0
     if not is_c:
         traded(state, locate, price, shares)
-    elif load_u8(message + _C.printable) == _YES:
+    elif Bytes(message)[_C.printable] == _YES:
         traded(state, locate, load_be32(message + _C.price), shares)
     return 1
 
@@ -209,11 +209,11 @@ def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
 @kernel_outlined
 def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> int:
     """What is about no order that is displayed; what a book does not keep is passed over."""
-    kind, row = load_u8(message), book_state.instrument_row(state, locate)
+    kind, row = Bytes(message)[0], book_state.instrument_row(state, locate)
     wanted = 0
     if kind == _KS:
         wanted = _ZS
-        begins = size == _ZS and load_u8(message + _S.event) == _BEGIN
+        begins = size == _ZS and Bytes(message)[_S.event] == _BEGIN
         if begins and state.messages != 0:
             return fail(state, book_state.BEGINS)
     elif kind == _KR:
@@ -223,7 +223,7 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
     elif kind == _KH:
         wanted = _ZH
         if size == _ZH:
-            row.state = load_u8(message + _H.state)
+            row.state = Bytes(message)[_H.state]
             row.reason = load_be32(message + _H.reason)
             row.collar_reference = 0
             row.collar_upper = 0
@@ -244,7 +244,7 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
         if size == _ZI:
             row.paired = load_be64(message + _I.paired)
             row.imbalance = load_be64(message + _I.imbalance)
-            row.direction = load_u8(message + _I.direction)
+            row.direction = Bytes(message)[_I.direction]
             row.near_price = load_be32(message + _I.near_price)
     else:
         wanted = of_protection(state, kind, message, size, row)
@@ -267,7 +267,7 @@ def of_protection(
         return _ZJ
     if kind == _K_STOP:
         if size == _Z_STOP:
-            row.stopped = load_u8(message + _STOP.action)
+            row.stopped = Bytes(message)[_STOP.action]
         return _Z_STOP
     if kind == _KV:
         if size == _ZV:
@@ -278,7 +278,7 @@ def of_protection(
         return _ZV
     if kind == _KW:
         if size == _ZW:
-            state.breached = load_u8(message + _W.level)
+            state.breached = Bytes(message)[_W.level]
         return _ZW
     return 0
 
@@ -288,9 +288,9 @@ def one(state: BookHeader, message: int, size: int) -> int:
     """Take one message in; 0 after an error."""
     if size < _MIN_BYTES:
         return fail(state, book_state.BAD_MESSAGE)
-    kind, locate = load_u8(message), load_be16(message + _S.locate)
+    kind, locate = Bytes(message)[0], load_be16(message + _S.locate)
     if kind in (_KA, _KF):
-        side = load_u8(message + _A.side)
+        side = Bytes(message)[_A.side]
         if size != (_ZA if kind == _KA else _ZF) or (side not in (_BUY, _SELL)):
             return fail(state, book_state.BAD_MESSAGE)
         ref, shares = load_be64(message + _A.reference), load_be32(message + _A.shares)
@@ -372,8 +372,8 @@ def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int
             row = book_state.order_row(state, number)
             if count < room:
                 store_i64(out + 24 * count, row.price)
-                store_i64(out + 24 * count + 8, row.shares)
-                store_i64(out + 24 * count + 16, row.ref)
+                Words(out + 24 * count)[1] = row.shares
+                Words(out + 24 * count)[2] = row.ref
             count += 1
             number = row.behind
         level = at.worse
@@ -394,7 +394,7 @@ def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
         orders, shares = orders + 1, shares + row.shares
         number = row.before
     store_i64(out, orders)
-    store_i64(out + 8, shares)
+    Words(out)[1] = shares
     return True
 
 
@@ -410,8 +410,8 @@ def list_levels(state: BookHeader, locate: int, is_buy: int, out: int, room: int
     while level != 0 and count < room:
         at = book_state.level_row(state, level)
         store_i64(out + 24 * count, book_state.price_of(at.key))
-        store_i64(out + 24 * count + 8, at.total)
-        store_i64(out + 24 * count + 16, at.count)
+        Words(out + 24 * count)[1] = at.total
+        Words(out + 24 * count)[2] = at.count
         count += 1
         level = at.worse
     return count

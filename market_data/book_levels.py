@@ -10,6 +10,7 @@ level remembered took 230 steps a new level in a book of 2,500, 58 of 84 ns a me
 import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_state import BookHeader
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import (
     count_leading_zeros,
     count_trailing_zeros,
@@ -72,7 +73,7 @@ def take_node_out(state: BookHeader, entry: int) -> None:
     while key != 0:
         if ((at - node_home(key, mask)) & mask) >= ((at - hole) & mask):
             store_i64(nodes + NODE_BYTES * hole, key)
-            store_i64(nodes + NODE_BYTES * hole + 8, load_i64(nodes + NODE_BYTES * at + 8))
+            Words(nodes + NODE_BYTES * hole)[1] = Words(nodes + NODE_BYTES * at)[1]
             hole = at
         at = (at + 1) & mask
         key = load_i64(nodes + NODE_BYTES * at)
@@ -88,14 +89,14 @@ def note(state: BookHeader, key: int) -> int:
         wanted, bit = node_key(key, tier), bit_of(key, tier)
         entry = node_of(state, wanted)
         if load_i64(entry) != 0:
-            word = load_i64(entry + 8)
+            word = Words(entry)[1]
             if VERIFY:
                 assert word != 0, "a word that says nothing is not there"
                 assert word >> bit & 1 == 0, "a level is entered once"
-            store_i64(entry + 8, word | 1 << bit)
+            Words(entry)[1] = word | 1 << bit
             return nearest(state, key >> 6 * tier, tier, word, bit)
         store_i64(entry, wanted)
-        store_i64(entry + 8, 1 << bit)
+        Words(entry)[1] = 1 << bit
         state.node_count += 1
     return 0
 
@@ -108,7 +109,7 @@ def nearest(state: BookHeader, prefix: int, tier: int, word: int, bit: int) -> i
     nearest_bit = count_trailing_zeros(above) if above != 0 else 63 - count_leading_zeros(below)
     prefix = prefix - bit + nearest_bit
     for lower in range(tier - 1, -1, -1):
-        word = load_i64(node_of(state, prefix << 3 | (lower + 1)) + 8)
+        word = Words(node_of(state, prefix << 3 | (lower + 1)))[1]
         nearest_bit = count_trailing_zeros(word) if above != 0 else 63 - count_leading_zeros(word)
         prefix = prefix << 6 | nearest_bit
     return prefix
@@ -119,11 +120,11 @@ def forget(state: BookHeader, key: int) -> None:
     """Take a level's bits out."""
     for tier in range(TIERS):
         entry = node_of(state, node_key(key, tier))
-        word = load_i64(entry + 8) & ~(1 << bit_of(key, tier))
+        word = Words(entry)[1] & ~(1 << bit_of(key, tier))
         if VERIFY:
             assert load_i64(entry) != 0, "a level that goes was entered"
         if word != 0:
-            store_i64(entry + 8, word)
+            Words(entry)[1] = word
             return
         take_node_out(state, entry)
 

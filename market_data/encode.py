@@ -18,11 +18,12 @@ from openoutcry.market_data.encode_simple import (
 from openoutcry.market_data.operator_events import has_levels, of_a_setting
 from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
 from openoutcry.replay.projections import PauseCause
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import (
     load_i64,
-    load_u32,
     prefetch,
     store_i64,
 )
@@ -40,26 +41,36 @@ _SIDE, _FLAGS, _SEQ = (_AT[name] for name in ("side", "flags", "seq"))
 
 _K = EventKind
 _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
-    int(k)
-    for k in (
-        _K.ACCEPTED,
-        _K.FILLED,
-        _K.REPLACED,
-        _K.REPEGGED,
-        _K.CONVERTED,
-        _K.ELECTED,
-        _K.REFRESHED,
-    )
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_REPLACED,
+    enum_numbers.EVENT_KIND_REPEGGED,
+    enum_numbers.EVENT_KIND_CONVERTED,
+    enum_numbers.EVENT_KIND_ELECTED,
+    enum_numbers.EVENT_KIND_REFRESHED,
 )
 _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
-    int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
+    enum_numbers.EVENT_KIND_PHASE_CHANGED,
+    enum_numbers.EVENT_KIND_INDICATIVE,
+    enum_numbers.EVENT_KIND_UNCROSSED,
+    enum_numbers.EVENT_KIND_COMPLETED,
 )
-_ENTERED = int(_K.ENTERED)
-_SILENT = tuple(int(k) for k in (_K.REJECTED, _K.COMPLETED, _K.DELAYED, _K.ENTERED))
+_ENTERED = enum_numbers.EVENT_KIND_ENTERED
+_SILENT = (
+    enum_numbers.EVENT_KIND_REJECTED,
+    enum_numbers.EVENT_KIND_COMPLETED,
+    enum_numbers.EVENT_KIND_DELAYED,
+    enum_numbers.EVENT_KIND_ENTERED,
+)
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
-    int(f)
-    for f in (_F.LAST, _F.MAKER, _F.KEPT_PLACE, _F.HIDDEN, _F.WAITING, _F.ICEBERG, _F.AUCTION)
+    enum_numbers.EVENT_FLAG_LAST,
+    enum_numbers.EVENT_FLAG_MAKER,
+    enum_numbers.EVENT_FLAG_KEPT_PLACE,
+    enum_numbers.EVENT_FLAG_HIDDEN,
+    enum_numbers.EVENT_FLAG_WAITING,
+    enum_numbers.EVENT_FLAG_ICEBERG,
+    enum_numbers.EVENT_FLAG_AUCTION,
 )
 _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAST = (
     int(phase) for phase in Phase
@@ -537,7 +548,7 @@ def encode(
                 index + feed_state.AHEAD,
             )
         if index + feed_state.AHEAD // 2 < count:
-            number = load_u32(state.table + 4 * place_noted(state, index + feed_state.AHEAD // 2))
+            number = U32s(state.table)[place_noted(state, index + feed_state.AHEAD // 2)]
             prefetch(state.rows + feed_state.ROW_BYTES * number)
         event = EventRecord(events + RECORD_BYTES * index)
         which = index if first_cause == BY_EVENT else event.cause_seq - first_cause

@@ -9,9 +9,11 @@ compiler parts them again.
 import openoutcry.market_data.state as feed_state
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.state import FeedState
-from openoutcry.wire.enums import EventFlag, EventKind
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, prefetch, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import prefetch
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
 
@@ -23,9 +25,11 @@ _INSTRUMENT, _KIND, _SIDE, _FLAGS, _SEQ = (
     _AT[name] for name in ("instrument", "kind", "side", "flags", "seq")
 )
 _ACCEPTED, _FILLED, _CANCELLED = (
-    int(k) for k in (EventKind.ACCEPTED, EventKind.FILLED, EventKind.CANCELLED)
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
 )
-_LAST, _MAKER = int(EventFlag.LAST), int(EventFlag.MAKER)
+_LAST, _MAKER = enum_numbers.EVENT_FLAG_LAST, enum_numbers.EVENT_FLAG_MAKER
 _NOT_SIMPLE = int(
     EventFlag.KEPT_PLACE
     | EventFlag.HIDDEN
@@ -142,10 +146,10 @@ def quietness(state: FeedState) -> int:
 def prefetch_event(state: FeedState, event: EventRecord, index: int) -> None:
     """Note where the search for an event's order begins, and ask for that part of the table."""
     place = feed_state.place_of(state, event.instrument, event.order_id)
-    store_i64(state + feed_state.PLACES + 8 * (index & (2 * feed_state.AHEAD - 1)), place)
+    Words(state + feed_state.PLACES)[index & (2 * feed_state.AHEAD - 1)] = place
     prefetch(state.table + 4 * place)
 
 
 @kernel
 def place_noted(state: int, index: int) -> int:
-    return load_i64(state + feed_state.PLACES + 8 * (index & (2 * feed_state.AHEAD - 1)))
+    return Words(state + feed_state.PLACES)[index & (2 * feed_state.AHEAD - 1)]

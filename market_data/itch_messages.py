@@ -7,11 +7,12 @@ that its field cannot hold the nearest that it can is written, and counted.
 import openoutcry.market_data.state as feed_state
 from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
 from openoutcry.replay.projections import PauseCause
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
-from openoutcry.wire.enums import Phase, Side
+from openoutcry.wire.enums import Phase
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import store_u8
+from openoutcry.wire.layout import Bytes
 
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
@@ -27,7 +28,7 @@ _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
 _KV, _KW, _Kh = (ord(kind) for kind in "VWh")
 
-BUY = int(Side.BUY)
+BUY = enum_numbers.SIDE_BUY
 MAX_U32 = 2**32 - 1
 _N, _Y, _SPACE, _B, _O, _L = (ord(letter) for letter in "NY BOL")
 _SELL_LETTER = ord("S")
@@ -54,7 +55,9 @@ _LUDP, _T5, _T7, _MWC0, _MWCQ, _O1 = (
     letters(text) for text in ("LUDP", "T5", "T7", "MWC0", "MWCQ", "O1")
 )
 _P_CLOSED, _P_VOLATILITY, _P_HALT = (
-    int(phase) for phase in (Phase.CLOSED, Phase.VOLATILITY_AUCTION, Phase.HALT)
+    enum_numbers.PHASE_CLOSED,
+    enum_numbers.PHASE_VOLATILITY_AUCTION,
+    enum_numbers.PHASE_HALT,
 )
 _BY_BANDS, _BY_MARKET = int(PauseCause.BANDS), int(PauseCause.MARKET)
 MAX_LEVEL = (2**63 - 1) // 10**8
@@ -108,7 +111,7 @@ def store_stock(instrument: int, at: int) -> None:
 @kernel_outlined
 def system_event(state: FeedState, out: int, event: int) -> int:
     message = head(state, out, _KS, _ZS, 0)
-    store_u8(message + _S.event, event)
+    Bytes(message)[_S.event] = event
     return out + FRAME_BYTES + _ZS
 
 
@@ -118,19 +121,19 @@ def directory(state: FeedState, out: int, instrument: FeedInstrument) -> int:
     message = head(state, out, _KR, _ZR, instrument.locate)
     store_stock(instrument, message + _R.stock)
     lot = instrument.round_lot
-    store_u8(message + _R.market_category, _SPACE)
-    store_u8(message + _R.financial_status, _SPACE)
+    Bytes(message)[_R.market_category] = _SPACE
+    Bytes(message)[_R.financial_status] = _SPACE
     store_be32(message + _R.round_lot, min(lot, MAX_U32))
-    store_u8(message + _R.round_lots_only, _Y if lot > 1 else _N)
-    store_u8(message + _R.classification, 67)
+    Bytes(message)[_R.round_lots_only] = _Y if lot > 1 else _N
+    Bytes(message)[_R.classification] = 67
     store_be16(message + _R.sub_type, 0x5A20)
-    store_u8(message + _R.authenticity, 80)
-    store_u8(message + _R.short_sale_threshold, _SPACE)
-    store_u8(message + _R.ipo, _N)
-    store_u8(message + _R.luld_tier, _SPACE)
-    store_u8(message + _R.etp, _N)
+    Bytes(message)[_R.authenticity] = 80
+    Bytes(message)[_R.short_sale_threshold] = _SPACE
+    Bytes(message)[_R.ipo] = _N
+    Bytes(message)[_R.luld_tier] = _SPACE
+    Bytes(message)[_R.etp] = _N
     store_be32(message + _R.etp_leverage, 0)
-    store_u8(message + _R.inverse, _N)
+    Bytes(message)[_R.inverse] = _N
     return out + FRAME_BYTES + _ZR
 
 
@@ -155,8 +158,8 @@ def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> in
     elif phase == _P_CLOSED and cause == _BY_MARKET and level == 3:
         reason = _MWC0 + level
     store_stock(instrument, message + _H.stock)
-    store_u8(message + _H.state, letter)
-    store_u8(message + _H.reserved, _SPACE)
+    Bytes(message)[_H.state] = letter
+    Bytes(message)[_H.reserved] = _SPACE
     store_be32(message + _H.reason, reason)
     return out + FRAME_BYTES + _ZH
 
@@ -181,7 +184,7 @@ def store_level(state: FeedState, at: int, level: int) -> None:
 @kernel_outlined
 def decline_breached(state: FeedState, out: int, level: int) -> int:
     message = head(state, out, _KW, _ZW, 0)
-    store_u8(message + _W.level, _ZERO + level)
+    Bytes(message)[_W.level] = _ZERO + level
     return out + FRAME_BYTES + _ZW
 
 
@@ -189,8 +192,8 @@ def decline_breached(state: FeedState, out: int, level: int) -> int:
 def operational_halt(state: FeedState, out: int, instrument: FeedInstrument, stopped: int) -> int:
     message = head(state, out, _Kh, _Zh, instrument.locate)
     store_stock(instrument, message + _STOP.stock)
-    store_u8(message + _STOP.market, _QUOTES)
-    store_u8(message + _STOP.action, _HALTED if stopped != 0 else _TRADING)
+    Bytes(message)[_STOP.market] = _QUOTES
+    Bytes(message)[_STOP.action] = _HALTED if stopped != 0 else _TRADING
     return out + FRAME_BYTES + _Zh
 
 
@@ -213,7 +216,7 @@ def add(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int)
     instrument = instrument_of(state, row)
     message = head(state, out, _KA, _ZA, row.instrument + 1)
     store_be64(message + _A.reference, reference)
-    store_u8(message + _A.side, _B if row.side == BUY else _SELL_LETTER)
+    Bytes(message)[_A.side] = _B if row.side == BUY else _SELL_LETTER
     store_shares(state, message + _A.shares, shares)
     store_stock(instrument, message + _A.stock)
     store_price(state, instrument, message + _A.price, row.price)
@@ -250,7 +253,7 @@ def executed_at(
     store_be64(message + _C.reference, row.ref)
     store_shares(state, message + _C.shares, shares)
     store_be64(message + _C.match, match)
-    store_u8(message + _C.printable, _Y if printable else _N)
+    Bytes(message)[_C.printable] = _Y if printable else _N
     store_price(state, instrument, message + _C.price, price)
     return out + FRAME_BYTES + _ZC
 
@@ -278,7 +281,7 @@ def hidden_trade(
     instrument = instrument_of(state, row)
     message = head(state, out, _KP, _ZP, instrument.locate)
     store_be64(message + _P.reference, 0)
-    store_u8(message + _P.side, _B)
+    Bytes(message)[_P.side] = _B
     store_shares(state, message + _P.shares, shares)
     store_stock(instrument, message + _P.stock)
     store_price(state, instrument, message + _P.price, price)
@@ -296,7 +299,7 @@ def cross(state: FeedState, out: int) -> int:
     store_stock(instrument, message + _Q.stock)
     store_price(state, instrument, message + _Q.price, state.cross_price if qty != 0 else 0)
     store_be64(message + _Q.match, state.cross_match)
-    store_u8(message + _Q.cross_type, instrument.cross_type)
+    Bytes(message)[_Q.cross_type] = instrument.cross_type
     return out + FRAME_BYTES + _ZQ
 
 
@@ -316,12 +319,12 @@ def imbalance(
     store_be64(message + _I.imbalance, left)
     letter = _B if side == BUY else _SELL_LETTER
     letter = _O if paired == 0 else letter if left != 0 else _N
-    store_u8(message + _I.direction, letter)
+    Bytes(message)[_I.direction] = letter
     store_stock(instrument, message + _I.stock)
     price = price if paired != 0 else 0
     store_price(state, instrument, message + _I.far_price, price)
     store_price(state, instrument, message + _I.near_price, price)
     store_price(state, instrument, message + _I.reference_price, price)
-    store_u8(message + _I.cross_type, instrument.cross_type)
-    store_u8(message + _I.variation, _L if paired != 0 else _SPACE)
+    Bytes(message)[_I.cross_type] = instrument.cross_type
+    Bytes(message)[_I.variation] = _L if paired != 0 else _SPACE
     return out + FRAME_BYTES + _ZI

@@ -21,12 +21,10 @@ from openoutcry.wire.big_endian import (
 )
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES, MOLD_SEQUENCE_AT
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import (
     compare_exchange,
     copy64,
-    load_acquire,
-    load_i64,
     monotonic_ns,
     pause,
     store_i64,
@@ -141,9 +139,9 @@ has ended, and what is behind it waits for its name."""
 def told_privately(c: PumpContext, released: int) -> int:
     """The last released event of which participants have been told; looked at only where it may
     matter, as the line belongs to another core."""
-    seq = min(released, load_acquire(c.private))
+    seq = min(released, SharedWord(c.private).value)
     if c.private_2 != 0:
-        seq = min(seq, load_acquire(c.private_2))
+        seq = min(seq, SharedWord(c.private_2).value)
     c.private_seq = seq
     return seq
 
@@ -154,10 +152,10 @@ def take(c: PumpContext) -> int:
     move it; -1 if the cursor was taken away, also meanwhile: what was copied may then be
     overwritten.  Stamps are there for all that stands in a ring, so they are read before."""
     ring, mask, cursor = c.ring, c.mask, c.cursor
-    begin = load_acquire(cursor)
+    begin = SharedWord(cursor).value
     if begin == layout.FREE:
         return -1
-    released = load_acquire(c.gate)
+    released = SharedWord(c.gate).value
     if released - c.private_seq > BATCH and c.private != 0:
         released = min(released, told_privately(c, released) + BATCH)
     count = min(released - begin, BATCH)
@@ -171,8 +169,8 @@ def take(c: PumpContext) -> int:
         copy64(event, kernels.slot_address(ring, mask, begin + 1 + index))
         if event.cause_seq <= after_seq:
             return -2
-        stamp = load_i64(stamps + 8 * (event.cause_seq & stamp_mask))
-        store_i64(times + 8 * index, stamp + offset)
+        stamp = Words(stamps)[event.cause_seq & stamp_mask]
+        Words(times)[index] = stamp + offset
     if compare_exchange(cursor, begin, begin + count) != 1:
         return -1
     return count
@@ -257,15 +255,15 @@ def note_handed(c: PumpContext, first: int, last: int) -> None:
     """For a measurement: when the events were with the sockets, CLOCK_MONOTONIC."""
     now, table, mask = monotonic_ns(), c.handed_ns, c.handed_mask
     for seq in range(first, last + 1):
-        store_i64(table + 8 * (seq & mask), now)
+        Words(table)[seq & mask] = now
 
 
 @kernel
 def wait(c: PumpContext) -> None:
     """Look LOOKS times whether something is released."""
-    gate, cursor_seq = c.gate, load_acquire(c.cursor)
+    gate, cursor_seq = c.gate, SharedWord(c.cursor).value
     for _ in range(LOOKS):
-        if load_acquire(gate) > cursor_seq:
+        if SharedWord(gate).value > cursor_seq:
             return
         pause()
 

@@ -6,14 +6,12 @@ A header, a row an instrument, a row an open order (displayed or not), and a has
 """
 
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, i64, u8, u16
+from openoutcry.wire.layout import Layout, U32s, i64, u8, u16
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_u32,
     mul_wrapping,
     shift_right,
     store_i64,
-    store_u32,
 )
 
 
@@ -212,20 +210,20 @@ def place_holding(state: FeedState, place: int, instrument: int, order_id: int) 
     ``place``: where the search begins (:func:`place_of`)."""
     table, mask = state.table, state.table_mask
     rows = state.rows
-    number = load_u32(table + 4 * place)
+    number = U32s(table)[place]
     while number != 0:
         row = FeedOrder(rows + ROW_BYTES * number)
         if row.order_id == order_id and row.instrument == instrument:
             break
         place = (place + 1) & mask
-        number = load_u32(table + 4 * place)
+        number = U32s(table)[place]
     return place
 
 
 @kernel
 def row_at(state: FeedState, place: int) -> FeedOrder:
     """Address of the row that a place has, 0 if it is free."""
-    number = load_u32(state.table + 4 * place)
+    number = U32s(state.table)[place]
     return FeedOrder(state.rows + ROW_BYTES * number if number != 0 else 0)
 
 
@@ -252,9 +250,9 @@ def insert_at(state: FeedState, place: int, instrument: int, order_id: int, side
             return FeedOrder(0)
         state.used = number
     table, mask = state.table, state.table_mask
-    while load_u32(table + 4 * place) != 0:
+    while U32s(table)[place] != 0:
         place = (place + 1) & mask
-    store_u32(table + 4 * place, number)
+    U32s(table)[place] = number
     row = FeedOrder(rows + ROW_BYTES * number)
     if VERIFY:
         assert number <= state.used, "a free row was used before"
@@ -280,23 +278,23 @@ def remove_at(state: FeedState, place: int) -> None:
     """Forget the order whose row a place has; what was pushed aside by it moves back."""
     table, mask = state.table, state.table_mask
     rows, hole = state.rows, place
-    number = load_u32(table + 4 * hole)
+    number = U32s(table)[hole]
     row = FeedOrder(rows + ROW_BYTES * number)
     if VERIFY:
         instrument, order_id = row.instrument, row.order_id
         assert find(state, instrument, order_id) == row, "an order goes once"
         assert row.flags & PENDING == 0, "what is to be told of is not forgotten"
     at = (hole + 1) & mask
-    other = load_u32(table + 4 * at)
+    other = U32s(table)[at]
     while other != 0:
         moved = FeedOrder(rows + ROW_BYTES * other)
         home = place_of(state, moved.instrument, moved.order_id)
         if ((at - home) & mask) >= ((at - hole) & mask):
-            store_u32(table + 4 * hole, other)
+            U32s(table)[hole] = other
             hole = at
         at = (at + 1) & mask
-        other = load_u32(table + 4 * at)
-    store_u32(table + 4 * hole, 0)
+        other = U32s(table)[at]
+    U32s(table)[hole] = 0
     row.ref = 0
     row.placed = state.free
     state.free = number

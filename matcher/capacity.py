@@ -20,23 +20,20 @@ from openoutcry.matcher.book.orders import extension_addr
 from openoutcry.matcher.commands.dispatch import find_instrument
 from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.event_bound import order_extra
+from openoutcry.matcher.hook_context import HookContext
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import VERIFY, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
-# Words of the hooks' block, of which these are the last.
-SHARES, OPENED, OPENED_STEP, COUNTED, ORDERS, EXTRA, TABLES = range(144, 200, 8)
-"""SHARES: how many (0: the capacities are of all instruments together); OPENED: address of how many
-orders are open in share 0, and OPENED_STEP bytes to the next share's; COUNTED: 0 until the words of
-TABLES are counted; ORDERS, EXTRA: a share's capacities.  TABLES: what each share's orders could
-cause, then the share of each instrument."""
+TABLES = HookContext.offset("tables")
 
 
 @kernel_outlined
 def process_with_capacity_share(
-    block: int, arena: ArenaHeader, batch: int, order: OrderRecord, out: int, free: int
+    block: HookContext, arena: ArenaHeader, batch: int, order: OrderRecord, out: int, free: int
 ) -> int:
     """As ``process_batch`` of one command, for whose events ``free`` records are; returns how many
     it wrote."""
@@ -50,17 +47,17 @@ def process_with_capacity_share(
     if refused or to_all or instrument == NO_INSTRUMENT or is_foreign(arena, instrument):
         _, events = call_batch_kernel(batch, arena, order, 1, out, free)
         if to_all and (before != 0 or arena.extra_events != 0):
-            store_i64(block + COUNTED, 0)
+            block.counted = 0
         return events
-    if load_i64(block + COUNTED) == 0:
+    if block.counted == 0:
         count_shares(block, arena)
-    shares = load_i64(block + SHARES)
-    number = load_i64(block + TABLES + 8 * (shares + instrument))
-    opened = load_i64(load_i64(block + OPENED) + number * load_i64(block + OPENED_STEP))
+    shares = block.shares
+    number = Words(block + TABLES)[shares + instrument]
+    opened = load_i64(block.opened + number * block.opened_step)
     extra_at = block + TABLES + 8 * number
     orders, extra = arena.order_capacity, arena.extra_capacity
-    left = load_i64(block + ORDERS) - opened
-    left_extra = load_i64(block + EXTRA) - load_i64(extra_at)
+    left = block.orders - opened
+    left_extra = block.extra - load_i64(extra_at)
     if VERIFY:
         assert left >= 0, "no more orders are open in a share than it holds"
         assert left_extra >= 0, "nor could they cause more events than its share allows"
@@ -75,18 +72,18 @@ def process_with_capacity_share(
 
 
 @kernel_outlined
-def count_shares(block: int, arena: ArenaHeader) -> None:
+def count_shares(block: HookContext, arena: ArenaHeader) -> None:
     """What the orders of each share could cause, from the book."""
     not_inlined()
-    shares = load_i64(block + SHARES)
+    shares = block.shares
     numbers = block + TABLES + 8 * shares
     for number in range(shares):
-        store_i64(block + TABLES + 8 * number, 0)
+        Words(block + TABLES)[number] = 0
     # One less in all: then a page of levels is free for whoever is replaced, in every engine.
-    store_i64(block + ORDERS, (arena.order_capacity - 1) // shares)
-    store_i64(block + EXTRA, arena.extra_capacity // shares)
+    block.orders = (arena.order_capacity - 1) // shares
+    block.extra = arena.extra_capacity // shares
     for instrument in range(arena.instrument_count):
-        at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
+        at = block + TABLES + 8 * Words(numbers)[instrument]
         shared = shared_extra(instrument_addr(arena, instrument), is_pro_rata(arena, instrument))
         store_i64(at, load_i64(at) + shared)
     for extension in range(1, arena.fresh_extensions + 1):
@@ -96,13 +93,13 @@ def count_shares(block: int, arena: ArenaHeader) -> None:
         word = slot.owner & ~layout.SLOT_NOTED
         if word == layout.EXTENDED | extension:
             instrument = ext.instrument
-            at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
+            at = block + TABLES + 8 * Words(numbers)[instrument]
             order_type, tif = ext.type, ext.tif
             own = order_extra(order_type, tif, ext.slices)
             store_i64(at, load_i64(at) + own)
-    store_i64(block + COUNTED, 1)
+    block.counted = 1
     if VERIFY:
         total = 0
         for number in range(shares):
-            total += load_i64(block + TABLES + 8 * number)
+            total += Words(block + TABLES)[number]
         assert total == arena.extra_events, "all shares have what the book has"

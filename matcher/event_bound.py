@@ -20,17 +20,17 @@ The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` a
 :func:`extra_capacity` by refusing with BOOK_FULL, so plain orders need no such test.
 """
 
-from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 
 COMMAND_EVENTS = 32
 
-LIMIT = int(OrderType.LIMIT)
-POST_ONLY = int(OrderType.POST_ONLY)
-HIDDEN = int(OrderType.HIDDEN)
-ICEBERG = int(OrderType.ICEBERG)
-ALL_OR_NONE = int(OrderType.ALL_OR_NONE)
-AT_OPEN = int(TimeInForce.AT_OPEN)
+LIMIT = enum_numbers.ORDER_TYPE_LIMIT
+POST_ONLY = enum_numbers.ORDER_TYPE_POST_ONLY
+HIDDEN = enum_numbers.ORDER_TYPE_HIDDEN
+ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
+ALL_OR_NONE = enum_numbers.ORDER_TYPE_ALL_OR_NONE
+AT_OPEN = enum_numbers.TIME_IN_FORCE_AT_OPEN
 
 
 def extra_capacity(order_capacity: int) -> int:

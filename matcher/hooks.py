@@ -36,15 +36,15 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
-from openoutcry.matcher.capacity import COUNTED, SHARES, process_with_capacity_share
+from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
+from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
@@ -54,31 +54,6 @@ REGION_MAGIC = b"OUTCRYRG"
 LINE_BYTES = 64
 TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
-
-
-class HookContext(Layout):
-    """What the batch kernel is called with where there are hooks."""
-
-    arena: int = i64("address of the matcher's arena")
-    batch: int = i64("address of the batch kernel without hooks")
-    region: int = i64("address of the hooks' region")
-    before: int = i64("address of the kernel that is asked before each command")
-    after: int = i64("address of the kernel that is called after each command")
-    quotes: int = i64("address of the best prices, 0: nothing asks for them")
-    ahead: int = i64("address of the kernel that asks for memory ahead, 0: none")
-    hold: int = i64("address of the kernel that holds a command back, 0: none")
-    due: int = i64("address of the kernel that says which held command is due")
-    figures: int = i64("address of what ``hold`` and ``due`` say beside their answer")
-    is_rebalance_point: int = i64(
-        "address of the kernel that says whether a command is a rebalance point, 0: none"
-    )
-    wait_for_rebalance: int = i64("address of the kernel that waits for the other cores there")
-    rebalance_args: int = i64("what it is called with")
-    changes: int = i64("address of the counter of changes of the held instruments")
-    held: int = i64("address of the first instrument's HALT word")
-    held_step: int = i64("bytes to the next one's")
-    all_held: int = i64("address of the word that halts all instruments")
-    changes_seen: int = i64("value of ``changes`` when the instruments were last looked at")
 
 
 NEVER_SEEN = -1
@@ -202,7 +177,7 @@ def process_hooked(
     before, after = block.before, block.after
     quotes = block.quotes
     ahead, due = block.ahead, block.due
-    is_rebalance_point, shares = block.is_rebalance_point, load_i64(block + SHARES)
+    is_rebalance_point, shares = block.is_rebalance_point, block.shares
     changes = block.changes
     if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
@@ -357,9 +332,9 @@ def settle_held(block: HookContext, order: OrderRecord, instrument: int, out: in
     arena.event_count += events
     if block.quotes != 0:
         note_best(arena, block.quotes, out, events)
-    if load_i64(block + SHARES) != 0:
+    if block.shares != 0:
         # What a share's orders could cause is another by now.
-        store_i64(block + COUNTED, 0)
+        block.counted = 0
     return events
 
 

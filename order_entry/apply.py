@@ -24,23 +24,24 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind, Reason
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN
 from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import (
     add_wrapping,
     copy64,
     load_i64,
-    load_u8,
     mul_wrapping,
     store_i64,
-    store_u8,
 )
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, ORDER
@@ -48,15 +49,15 @@ from openoutcry.wire.records import EVENT, ORDER
 O = ORDER.offsets  # noqa: E741
 E = EVENT.offsets
 ORDER_KIND = O["kind"]
-NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
-REDUCE = int(CommandKind.REDUCE)
-ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
-CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
-REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
-REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
-COMPLETED, DELAYED = int(EventKind.COMPLETED), int(EventKind.DELAYED)
-USER, DISCONNECTED = int(Reason.USER), int(Reason.DISCONNECTED)
-REPEGGED, ELECTED = int(EventKind.REPEGGED), int(EventKind.ELECTED)
+NEW, REPLACE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_REPLACE
+REDUCE = enum_numbers.COMMAND_KIND_REDUCE
+ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
+CANCELLED, EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
+REDUCED, REPLACED = enum_numbers.EVENT_KIND_REDUCED, enum_numbers.EVENT_KIND_REPLACED
+REJECTED, CONVERTED = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.EVENT_KIND_CONVERTED
+COMPLETED, DELAYED = enum_numbers.EVENT_KIND_COMPLETED, enum_numbers.EVENT_KIND_DELAYED
+USER, DISCONNECTED = enum_numbers.REASON_USER, enum_numbers.REASON_DISCONNECTED
+REPEGGED, ELECTED = enum_numbers.EVENT_KIND_REPEGGED, enum_numbers.EVENT_KIND_ELECTED
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
 CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_FAREWELL = range(40, 88, 8)
@@ -139,7 +140,7 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
             session.killed = message == command_metadata.KILLED
         return
     if metadata.protocol == OUCH50:
-        ouch50_in.resume(metadata, session)
+        ouch50_in.resume(metadata, OuchSession(session))
     number = metadata.row
     fix = is_fix(metadata.protocol)
     if fix:
@@ -180,7 +181,7 @@ def remember(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata
     """What a protocol's ``complete`` has noted in the row of the order that a command names."""
     if order.kind == REDUCE and metadata.protocol <= OUCH50:
         rows, mask = region.rows, region.row_mask
-        row = order_rows.find_row(rows, mask, metadata.row)
+        row = OuchRow(order_rows.find_row(rows, mask, metadata.row))
         if row != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0:
             ouch.send_reduction(row, order.qty_lots)
 
@@ -193,10 +194,10 @@ def begin_day(region: RegionHeader) -> None:
         assert region.day_begun == 0, "a day begins once"
     region.day_begun = 1
     for index in range(1, region.session_count + 1):
-        one = block_of(region, index)
+        one = OuchSession(block_of(region, index))
         if one.protocol == OUCH50:
-            store_i64(one + ouch.LAST_USER_REF_WORD, 0)
-            store_i64(one + ouch.DISABLED_WORD, 0)
+            one.last_user_ref = 0
+            one.is_disabled = 0
     keep_open_tokens(region)
     rows = region.rows
     for row in range(
@@ -397,7 +398,7 @@ def row_of_own(
                 side_at = order_rows.OWN + (
                     ouch50_in.SIDE if protocol == OUCH50 else ouch42_in.SIDE
                 )
-                store_u8(new + side_at, load_u8(row + side_at))
+                Bytes(new)[side_at] = Bytes(row)[side_at]
         root.current = metadata.row
         if row != 0 and row != root:
             finish_row(region, row)

@@ -17,44 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, area, i64, u8, u16
+from openoutcry.wire.layout import Bytes, Layout, U16s, Words, area, i64, u8, u16
 from openoutcry.wire.memory import (
     copy64,
-    load_i64,
-    load_u8,
     load_u16,
     store_i64,
-    store_u8,
     store_u16,
 )
 
 METADATA_BYTES = 128
 WORDS = METADATA_BYTES // 8
-METADATA_DTYPE = np.dtype(
-    [
-        ("session", "<u2"),
-        ("protocol", "u1"),
-        ("message", "u1"),
-        ("refused", "u1"),
-        ("token_bytes", "u1"),
-        ("orig_bytes", "u1"),
-        ("flags", "u1"),
-        ("client_seq", "<i8"),
-        ("row", "<i8"),
-        ("token", "V40"),
-        ("orig", "V40"),
-        ("own", "V24"),
-    ]
-)
-"""session: index of the session, from 1 · message: the inbound message's type byte, 0 for a command
-of the session layer's own · refused: why the session layer refused it, by the protocol's module, 0
-for what it did not refuse · client_seq: the client's own number (OUCH 5.0 UserRefNum, FIX
-MsgSeqNum) · row: number of the order it is about, 0 none · token: the client's own name of it ·
-orig: the name of what it is about, where that is not known · own: the protocol's own; of LOGGED_IN
-whence the connection comes, an IPv6 address (IPv4: mapped) and, as a word, its port."""
-assert METADATA_DTYPE.itemsize == METADATA_BYTES
-
-_OFFSETS = {name: int(field[1]) for name, field in (METADATA_DTYPE.fields or {}).items()}
 
 
 class CommandMetadata(Layout, size_bytes=128):
@@ -74,6 +46,9 @@ class CommandMetadata(Layout, size_bytes=128):
     own: int = area(
         24, "the protocol's own; of LOGGED_IN the peer's IPv6 address and, as a word, its port"
     )
+
+
+METADATA_DTYPE = CommandMetadata.dtype()
 
 
 PROTOCOL = CommandMetadata.offset("protocol")
@@ -130,7 +105,7 @@ def pack_metadata(
     """
     at = out
     for index in range(count):
-        lane_seq = load_i64(lane_seqs + 8 * index)
+        lane_seq = Words(lane_seqs)[index]
         if lane_seq == 0:
             continue
         metadata = metadata_at(metadata_area, mask, lane_seq)
@@ -141,18 +116,18 @@ def pack_metadata(
         at += 4
         changed = 0
         for word in range(WORDS):
-            new, old = load_i64(metadata + 8 * word), load_i64(before + 8 * word)
+            new, old = Words(metadata)[word], Words(before)[word]
             if new == old:
                 continue
             changed |= 1 << word
             bytes_mask, body = 0, at + 1
             for byte in range(8):
-                mine = load_u8(metadata + 8 * word + byte)
-                if mine != load_u8(before + 8 * word + byte):
+                mine = Bytes(metadata + 8 * word)[byte]
+                if mine != Bytes(before + 8 * word)[byte]:
                     bytes_mask |= 1 << byte
-                    store_u8(body, mine)
+                    Bytes(body)[0] = mine
                     body += 1
-            store_u8(at, bytes_mask)
+            Bytes(at)[0] = bytes_mask
             at = body
         store_u16(head, changed)
         if VERIFY:
@@ -174,7 +149,7 @@ def unpack_metadata(
     for index in range(count):
         if at + 4 > end:
             return -1
-        session, changed = load_u16(at), load_u16(at + 2)
+        session, changed = load_u16(at), U16s(at)[1]
         at += 4
         if session > sessions:
             return -1
@@ -186,13 +161,13 @@ def unpack_metadata(
                 continue
             if at >= end:
                 return -1
-            bytes_mask = load_u8(at)
+            bytes_mask = Bytes(at)[0]
             at += 1
             for byte in range(8):
                 if bytes_mask >> byte & 1:
                     if at >= end:
                         return -1
-                    store_u8(metadata + 8 * word + byte, load_u8(at))
+                    Bytes(metadata + 8 * word)[byte] = Bytes(at)[0]
                     at += 1
         if VERIFY:
             assert at <= end, "nothing is read beyond the end"

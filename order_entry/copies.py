@@ -22,9 +22,9 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_i64,
     mul_wrapping,
     store_i64,
 )
@@ -133,7 +133,7 @@ def copy_event(
     it.
     """
     who = event.participant
-    copies = load_i64(region.copy_masks + 8 * who) & ~region.fix_copies
+    copies = Words(region.copy_masks)[who] & ~region.fix_copies
     if copies == 0:
         return
     row, sender = OrderRow(0), SessionBlock(0)
@@ -160,9 +160,7 @@ def copy_event(
     size = drop_copy.write_copy(event, row, metadata, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(region.copy_count):
         if copies >> place & 1:
-            session = apply.block_of(
-                region, load_i64(region + session_region.COPY_SESSIONS + 8 * place)
-            )
+            session = apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[place])
             apply.put_out(region, session, out, size, event.seq)
 
 
@@ -187,7 +185,7 @@ def report_event(
             row = apply.row_of_event(region, event)
     elif kind != apply.REJECTED:
         return
-    copies = load_i64(region.copy_masks + 8 * who) & region.fix_copies
+    copies = Words(region.copy_masks)[who] & region.fix_copies
     if copies == 0:
         return
     sender, named, symbol = SessionBlock(0), OrderRow(0), 0
@@ -220,7 +218,7 @@ def report_event(
         if copies >> place & 1 == 0:
             continue
         session = FixSession(
-            apply.block_of(region, load_i64(region + session_region.COPY_SESSIONS + 8 * place))
+            apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[place])
         )
         if size == 0:
             session.rx_ts_ns = rx_ts_ns
@@ -294,7 +292,7 @@ def apply_batch(
     at, noted = 0, 0
     for index in range(count):
         order = OrderRecord(orders + 64 * index)
-        metadata = CommandMetadata(load_i64(metadata_addresses + 8 * index))
+        metadata = CommandMetadata(Words(metadata_addresses)[index])
         is_today = order.rx_ts_ns >= region.day_begin
         if is_today and region.day_begun == 0:
             apply.begin_day(region)

@@ -14,15 +14,16 @@ from openoutcry.order_entry.session_region import (
     RegionHeader,
     WaitingCommand,
 )
-from openoutcry.wire.enums import EventKind, Reason
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import copy64, load_u8, store_u8
+from openoutcry.wire.layout import Bytes
+from openoutcry.wire.memory import copy64
 from openoutcry.wire.record_blocks import EventRecord
 
-DELAYED, ENTERED = int(EventKind.DELAYED), int(EventKind.ENTERED)
-ACCEPTED, REJECTED = int(EventKind.ACCEPTED), int(EventKind.REJECTED)
-CANCELLED, REPEGGED = int(EventKind.CANCELLED), int(EventKind.REPEGGED)
-BY_VENUE = int(Reason.DISCONNECTED)
+DELAYED, ENTERED = enum_numbers.EVENT_KIND_DELAYED, enum_numbers.EVENT_KIND_ENTERED
+ACCEPTED, REJECTED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_REJECTED
+CANCELLED, REPEGGED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_REPEGGED
+BY_VENUE = enum_numbers.REASON_DISCONNECTED
 PLACE = (1 << 32) - 1
 ENTER_ORDER = ord("O")
 
@@ -37,7 +38,7 @@ def mark_reported(region: RegionHeader, lane_seq: int) -> None:
     upto = max(lane_seq, region.reported_upto)
     region.reported_upto = upto
     flags, mask = region.waiting_lanes, region.metadata_mask
-    while answered_seq < upto and load_u8(flags + (answered_seq + 1 & mask)) == 0:
+    while answered_seq < upto and Bytes(flags)[answered_seq + 1 & mask] == 0:
         answered_seq += 1
     region.answered_seq = answered_seq
 
@@ -57,7 +58,7 @@ def keep(
     copy64(entry + WAIT_ORDER, order)
     copy64(entry + WAIT_METADATA, metadata)
     copy64(entry + WAIT_METADATA + 64, metadata + 64)
-    store_u8(region.waiting_lanes + (lane_seq & region.metadata_mask), 1)
+    Bytes(region.waiting_lanes)[lane_seq & region.metadata_mask] = 1
 
 
 @kernel_outlined
@@ -78,7 +79,7 @@ def end_event(region: RegionHeader) -> None:
     region.entry_left = left
     if left == 0 and entry != 0:
         lane_seq, mask = entry.lane, region.metadata_mask
-        store_u8(region.waiting_lanes + (lane_seq & mask), 0)
+        Bytes(region.waiting_lanes)[lane_seq & mask] = 0
         entry.seq = 0
         region.entry = 0
         mark_reported(region, 0)

@@ -13,11 +13,11 @@ from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.soupbin import frame
-from openoutcry.wire.enums import EventKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import (
     copy64,
-    load_u8,
     store_i64,
     store_u8,
 )
@@ -46,7 +46,9 @@ assert COPY_BYTES == 128
 
 _APPLICATION, _READ_ONLY = int(Kind.APPLICATION), int(Fault.READ_ONLY)
 _REJECTED, _ACCEPTED, _REPLACED = (
-    int(kind) for kind in (EventKind.REJECTED, EventKind.ACCEPTED, EventKind.REPLACED)
+    enum_numbers.EVENT_KIND_REJECTED,
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_REPLACED,
 )
 _RX_TS, _SESSION, _PROTOCOL, _MESSAGE, _REFUSED, _TOKEN = 64, 72, 85, 86, 87, 88
 _NAME_BYTES, _TOKEN_BYTES = 13, 40
@@ -97,4 +99,4 @@ def write_copy(
 @kernel
 def copy_text(to: int, source: int, size: int) -> None:
     for place in range(size):
-        store_u8(to + place, load_u8(source + place))
+        Bytes(to)[place] = Bytes(source)[place]

@@ -6,25 +6,22 @@ from openoutcry.order_entry import rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
-    EventFlag,
-    OrderType,
     Reason,
     SelfTrade,
-    Side,
-    TimeInForce,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Words, i64, u32
 from openoutcry.wire.memory import (
     add_wrapping,
     count_leading_zeros,
     count_trailing_zeros,
     load_i64,
     store_i64,
-    store_u8,
 )
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import INSTRUMENT as INSTRUMENT_RECORD
@@ -139,10 +136,14 @@ def letter_mask(letters: str) -> int:
 
 
 _ORDER_TYPE, _TIF = rows.ORDER_TYPE, rows.TIME_IN_FORCE
-_BUY, _SELF_TRADE = int(Side.BUY), int(Reason.SELF_TRADE)
-_MAKER, _AUCTION, _HIDDEN = (int(f) for f in (EventFlag.MAKER, EventFlag.AUCTION, EventFlag.HIDDEN))
-_PEG_MIDPOINT, _HIDDEN_TYPE = int(OrderType.PEG_MIDPOINT), int(OrderType.HIDDEN)
-_AT_OPEN, _AT_CLOSE = int(TimeInForce.AT_OPEN), int(TimeInForce.AT_CLOSE)
+_BUY, _SELF_TRADE = enum_numbers.SIDE_BUY, enum_numbers.REASON_SELF_TRADE
+_MAKER, _AUCTION, _HIDDEN = (
+    enum_numbers.EVENT_FLAG_MAKER,
+    enum_numbers.EVENT_FLAG_AUCTION,
+    enum_numbers.EVENT_FLAG_HIDDEN,
+)
+_PEG_MIDPOINT, _HIDDEN_TYPE = enum_numbers.ORDER_TYPE_PEG_MIDPOINT, enum_numbers.ORDER_TYPE_HIDDEN
+_AT_OPEN, _AT_CLOSE = enum_numbers.TIME_IN_FORCE_AT_OPEN, enum_numbers.TIME_IN_FORCE_AT_CLOSE
 
 
 @kernel
@@ -231,36 +232,46 @@ _BANDS = _RULES["band1_from_ticks"]
 # A session's own words, of either version.
 SELF_TRADE_WORD = session_block.SELF_TRADE
 """Self-trade prevention of the session's orders, a SelfTrade."""
-LAST_USER_REF_WORD = session_block.PROTOCOL_WORDS
-"""OUCH 5.0: highest UserRefNum so far."""
-DISABLED_WORD = LAST_USER_REF_WORD + 8
-"""OUCH 5.0: 1 while the client itself has switched order entry off."""
 
-# Of a row, what the protocol keeps in it: what comes in writes the first, what goes out the others.
-SENT = rows.MORE
-"""How much less X and M have asked for so far, of this row's size."""
-CONFIRMED = rows.MORE + 8
-"""The part of it that was reported as cancelled."""
-RETURNED = rows.MORE + 16
-"""How much of it the core rejected."""
-UNASKED = rows.MORE + 24
-"""What self-trade prevention took off."""
-REFERENCE = rows.MORE + 32
-"""Number of the order in market data."""
+
+class OuchRow(OrderRow):
+    """A client order, and what the protocol keeps in it: what comes in writes the first word, what
+    goes out the others."""
+
+    sent: int = i64("how much less X and M have asked for so far, of this row's size", at=rows.MORE)
+    confirmed: int = i64("the part of it that was reported as cancelled")
+    returned: int = i64("how much of it the core rejected")
+    unasked: int = i64("what self-trade prevention took off")
+    reference: int = i64("number of the order in market data")
+    user_ref: int = u32("OUCH 5.0: its UserRefNum", at=rows.TOKEN)
+
+
+class OuchSession(SessionBlock):
+    """A session's own words, of either version."""
+
+    last_user_ref: int = i64("OUCH 5.0: highest UserRefNum so far", at=session_block.PROTOCOL_WORDS)
+    is_disabled: int = i64("OUCH 5.0: 1 while the client itself has switched order entry off")
+
+
+SENT = OuchRow.offset("sent")
+CONFIRMED = OuchRow.offset("confirmed")
+UNASKED = OuchRow.offset("unasked")
+LAST_USER_REF_WORD = OuchSession.offset("last_user_ref")
+DISABLED_WORD = OuchSession.offset("is_disabled")
 
 
 @kernel
-def reduced(row: int) -> int:
+def reduced(row: OuchRow) -> int:
     """By how much the order's size is less than its row's QTY once all that was sent is done.
     After a recovery from the journal nothing is under way, and SENT is 0."""
-    sent = load_i64(row + SENT) - load_i64(row + RETURNED)
-    return max(sent, load_i64(row + CONFIRMED))
+    sent = row.sent - row.returned
+    return max(sent, row.confirmed)
 
 
 @kernel
-def send_reduction(row: int, lots: int) -> None:
+def send_reduction(row: OuchRow, lots: int) -> None:
     """CommandMetadata that the order is to be smaller by so many lots."""
-    store_i64(row + SENT, reduced(row) + load_i64(row + RETURNED) + lots)
+    row.sent = reduced(row) + row.returned + lots
 
 
 @kernel
@@ -273,10 +284,10 @@ def count_reduction(event: EventRecord, row: int) -> None:
 
 
 @kernel
-def count_returned(event: EventRecord, row: int) -> None:
+def count_returned(event: EventRecord, row: OuchRow) -> None:
     """CommandMetadata that the core rejected a reduction."""
     if row != 0:
-        store_i64(row + RETURNED, load_i64(row + RETURNED) + event.qty_lots)
+        row.returned += event.qty_lots
 
 
 @kernel
@@ -284,7 +295,7 @@ def set_side(session: SessionBlock, side_at: int, side: int) -> None:
     """What kind of sale the order is that a refused message names, as of its answer."""
     row = session.named
     if row != 0:
-        store_u8(row + rows.OWN + side_at, side)
+        Bytes(row + rows.OWN)[side_at] = side
 
 
 @kernel
@@ -293,7 +304,7 @@ def size_of(row: OrderRow, liable: int) -> int:
     the message that made the row said."""
     is_sent = row.state == rows.SENT
     size = liable if is_sent else row.qty
-    return size - reduced(row) - load_i64(row + UNASKED)
+    return size - reduced(OuchRow(row)) - OuchRow(row).unasked
 
 
 @kernel
@@ -363,7 +374,7 @@ def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bo
         return True
     step = rules.price_step_ticks
     for band in range(TICK_BANDS):
-        band_step = load_i64(rules + _BANDS + 16 * band + 8)
+        band_step = Words(rules + _BANDS + 16 * band)[1]
         if band_step == 0 or price < load_i64(rules + _BANDS + 16 * band):
             break
         step = band_step

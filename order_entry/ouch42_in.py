@@ -7,11 +7,12 @@ sections 2 and 3.
 from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch import OuchRow, Refusal
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any16,
     load_any32,
@@ -20,14 +21,10 @@ from openoutcry.wire.big_endian import (
     store_any32,
     store_any64,
 )
-from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Bytes, Layout, area, u8, u32
 from openoutcry.wire.memory import (
-    load_u8,
-    load_u32,
     store_i64,
-    store_u8,
-    store_u32,
 )
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.record_blocks import OrderRecord
@@ -40,39 +37,53 @@ _IN_BYTES = {message.kind: message.size_bytes for message in OUCH42.client}
 _ENTER_BYTES, _REPLACE_BYTES = _IN_BYTES["O"], _IN_BYTES["U"]
 _CANCEL_BYTES, _MODIFY_BYTES = _IN_BYTES["X"], _IN_BYTES["M"]
 
-# The protocol's own 24 bytes of metadata and of a row.
-FIRM, DISPLAY, CAPACITY, ISO, CROSS, CUSTOMER, SIDE = 0, 4, 5, 6, 7, 8, 9
-TIF, MIN_QTY, LIABLE = 12, 16, 20
-"""As they stood in the message, the numbers in our byte order; LIABLE: the message's shares."""
+
+class Ouch42Order(Layout, size_bytes=24):
+    """The protocol's own 24 bytes of a command's metadata and of an order's row: as they were in
+    the message, the numbers in our byte order."""
+
+    firm: int = area(4, "the firm")
+    display: int = u8("display")
+    capacity: int = u8("capacity")
+    iso: int = u8("intermarket sweep eligibility")
+    cross: int = u8("cross type")
+    customer: int = u8("customer type")
+    side: int = u8("side, as a letter")
+    tif: int = u32("time in force", at=12)
+    min_qty: int = u32("minimum quantity")
+    liable: int = u32("the message's shares")
+
+
+FIRM = Ouch42Order.offset("firm")
+CAPACITY = Ouch42Order.offset("capacity")
+CROSS = Ouch42Order.offset("cross")
+SIDE = Ouch42Order.offset("side")
+MIN_QTY = Ouch42Order.offset("min_qty")
 
 TOKEN_BYTES = 14
 _PROTOCOL = int(Protocol.OUCH42)
 _APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
 _BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
 _NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND = (
-    int(kind)
-    for kind in (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE)
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.COMMAND_KIND_CANCEL,
+    enum_numbers.COMMAND_KIND_REDUCE,
+    enum_numbers.COMMAND_KIND_REPLACE,
 )
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIDPOINT, _MIN_QTY = (
-    int(kind)
-    for kind in (
-        OrderType.LIMIT,
-        OrderType.MARKET,
-        OrderType.POST_ONLY_SLIDE,
-        OrderType.HIDDEN,
-        OrderType.PEG_MIDPOINT,
-        OrderType.MIN_QTY,
-    )
+    enum_numbers.ORDER_TYPE_LIMIT,
+    enum_numbers.ORDER_TYPE_MARKET,
+    enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE,
+    enum_numbers.ORDER_TYPE_HIDDEN,
+    enum_numbers.ORDER_TYPE_PEG_MIDPOINT,
+    enum_numbers.ORDER_TYPE_MIN_QTY,
 )
 _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
-    int(tif)
-    for tif in (
-        TimeInForce.DAY,
-        TimeInForce.IOC,
-        TimeInForce.GTD,
-        TimeInForce.AT_OPEN,
-        TimeInForce.AT_CLOSE,
-    )
+    enum_numbers.TIME_IN_FORCE_DAY,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_GTD,
+    enum_numbers.TIME_IN_FORCE_AT_OPEN,
+    enum_numbers.TIME_IN_FORCE_AT_CLOSE,
 )
 _TIF_MARKET_HOURS, _TIF_SYSTEM_HOURS = 99_998, 99_999
 
@@ -108,7 +119,7 @@ def decode(
         return what
     message = packet + HEADER
     size = length - HEADER
-    kind = load_u8(message)
+    kind = Bytes(message)[0]
     if kind == _O:
         if size != _ENTER_BYTES:
             return _BAD_LENGTH
@@ -144,16 +155,16 @@ def _token_refusal(token: int) -> int:
 @kernel
 def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, metadata: int) -> None:
     _clear_names(metadata)
-    own = metadata + command_metadata.OWN
+    own = Ouch42Order(metadata + command_metadata.OWN)
     ouch.copy14(metadata + command_metadata.TOKEN, message + _ENTER.token)
     shares, tif = load_be32(message + _ENTER.shares), load_be32(message + _ENTER.time_in_force)
-    min_qty, side = load_be32(message + _ENTER.min_qty), load_u8(message + _ENTER.side)
+    min_qty, side = load_be32(message + _ENTER.min_qty), Bytes(message)[_ENTER.side]
     # firm, display, capacity, iso as they stand; cross, customer
     store_any64(own, load_any64(message + _ENTER.firm))
     store_any32(own + CROSS, load_any16(message + _ENTER.cross) | side << 16)
-    store_u32(own + TIF, tif)
-    store_u32(own + MIN_QTY, min_qty)
-    store_u32(own + LIABLE, shares)
+    own.tif = tif
+    own.min_qty = min_qty
+    own.liable = shares
     refused = _token_refusal(message + _ENTER.token)
     if not is_printable(own, 4):
         refused = _R_TOKEN
@@ -173,10 +184,10 @@ def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, metad
 
 @kernel
 def _enter_terms(
-    order: OrderRecord, own: int, session: SessionBlock, symbol: int, price4: int
+    order: OrderRecord, own: Ouch42Order, session: SessionBlock, symbol: int, price4: int
 ) -> int:
     """Fill the rest of a new order's record; returns why it is refused, or 0."""
-    side, shares = load_u8(own + SIDE), load_u32(own + LIABLE)
+    side, shares = own.side, own.liable
     if side != _B and not ouch.is_letter_of(side, _SELLS):
         return _R_SIDE
     if shares == 0:
@@ -194,7 +205,7 @@ def _enter_terms(
             if ticks * scale != price4:
                 return _R_PRICE
         order.price_ticks = ticks
-    tif = load_u32(own + TIF)
+    tif = own.tif
     seconds = tif if tif < ouch.DAY_SECONDS else 0
     if seconds == 0 and tif != 0 and tif != _TIF_MARKET_HOURS and tif != _TIF_SYSTEM_HOURS:
         return _R_TIF
@@ -204,7 +215,7 @@ def _enter_terms(
     elif seconds != 0:
         time_in_force = _GTD
         order.aux = order.rx_ts_ns + seconds * ouch.NS
-    display = load_u8(own + DISPLAY)
+    display = own.display
     order_type = _LIMIT
     if not ouch.is_letter_of(display, _SHOWN):
         if ouch.is_letter_of(display, _DARK):
@@ -220,12 +231,12 @@ def _enter_terms(
             return _R_DISPLAY
         if order_type == _MIDPOINT and time_in_force == _GTD:
             return _R_TIF
-    if not ouch.is_letter_of(load_u8(own + CAPACITY), _CAPACITIES):
+    if not ouch.is_letter_of(own.capacity, _CAPACITIES):
         return _R_CAPACITY
-    iso = load_u8(own + ISO)
+    iso = own.iso
     if iso != _N and iso != _Y:
         return _R_ISO
-    min_qty = load_u32(own + MIN_QTY)
+    min_qty = own.min_qty
     if is_market:
         if min_qty != 0:
             return _R_MIN_QTY
@@ -237,14 +248,14 @@ def _enter_terms(
             return _R_MIN_QTY
         order_type = _MIN_QTY
         order.aux = min_qty
-    cross = load_u8(own + CROSS)
+    cross = own.cross
     if cross != _N:
         if cross != _OPENING and cross != _C:
             return _R_CROSS
         if (order_type != _LIMIT and order_type != _MARKET) or time_in_force == _GTD:
             return _R_CROSS
         time_in_force = _AT_OPEN if cross == _OPENING else _AT_CLOSE
-    customer = load_u8(own + CUSTOMER)
+    customer = own.customer
     if customer != _N and customer != _SPACE and customer != _R:
         return _R_CUSTOMER
     mode = session.self_trade << 4
@@ -257,17 +268,17 @@ def _enter_terms(
 def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, metadata: int) -> None:
     """The price stands in the record with four decimals until the instrument is known."""
     _clear_names(metadata)
-    own = metadata + command_metadata.OWN
+    own = Ouch42Order(metadata + command_metadata.OWN)
     ouch.copy14(metadata + command_metadata.ORIG, message + _REPLACE.token)
     ouch.copy14(metadata + command_metadata.TOKEN, message + _REPLACE.new_token)
     shares, price4 = load_be32(message + _REPLACE.shares), load_be32(message + _REPLACE.price)
-    tif, display = load_be32(message + _REPLACE.time_in_force), load_u8(message + _REPLACE.display)
-    min_qty, iso = load_be32(message + _REPLACE.min_qty), load_u8(message + _REPLACE.iso)
-    store_u8(own + DISPLAY, display)
-    store_u8(own + ISO, iso)
-    store_u32(own + TIF, tif)
-    store_u32(own + MIN_QTY, min_qty)
-    store_u32(own + LIABLE, shares)
+    tif, display = load_be32(message + _REPLACE.time_in_force), Bytes(message)[_REPLACE.display]
+    min_qty, iso = load_be32(message + _REPLACE.min_qty), Bytes(message)[_REPLACE.iso]
+    own.display = display
+    own.iso = iso
+    own.tif = tif
+    own.min_qty = min_qty
+    own.liable = shares
     order.qty_lots = shares
     order.price_ticks = price4
     refused = _token_refusal(message + _REPLACE.new_token)
@@ -294,12 +305,12 @@ def _decode_cancel(
     refused = 0
     shares = load_be32(message + _CANCEL.shares)
     if kind == _M:
-        side = load_u8(message + _MODIFY.side)
+        side = Bytes(message)[_MODIFY.side]
         shares = load_be32(message + _MODIFY.shares)
-        store_u8(metadata + command_metadata.OWN + SIDE, side)
+        Ouch42Order(metadata + command_metadata.OWN).side = side
         if side != _B and not ouch.is_letter_of(side, _SELLS):
             refused = _R_SIDE
-    store_u32(metadata + command_metadata.OWN + LIABLE, shares)
+    Ouch42Order(metadata + command_metadata.OWN).liable = shares
     store_i64(metadata, ouch.metadata_word(session, _PROTOCOL, kind, refused, TOKEN_BYTES << 8))
 
 
@@ -321,11 +332,14 @@ def complete(
         return _complete_replace(order, metadata, row, session)
     if metadata.refused != 0:
         return _APPLICATION
-    shares = load_u32(metadata + command_metadata.OWN + LIABLE)
-    now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
+    shares = Ouch42Order(metadata + command_metadata.OWN).liable
+    now = ouch.size_of(row, Ouch42Order(row + rows.OWN).liable)
     is_modify = metadata.message == _M
     if is_modify:
-        side, was = load_u8(metadata + command_metadata.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+        side, was = (
+            Ouch42Order(metadata + command_metadata.OWN).side,
+            Ouch42Order(row + rows.OWN).side,
+        )
         if (side == _B) != (was == _B) or shares > now:
             metadata.refused = _R_REPLACE
             return _APPLICATION
@@ -340,7 +354,7 @@ def complete(
         order.kind = _CANCEL_KIND
     else:
         order.kind = _REDUCE
-        ouch.send_reduction(row, now - shares)
+        ouch.send_reduction(OuchRow(row), now - shares)
     return _APPLICATION
 
 
@@ -348,16 +362,16 @@ def complete(
 def _complete_replace(
     order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
 ) -> int:
-    own, old = metadata + command_metadata.OWN, row + rows.OWN
+    own, old = Ouch42Order(metadata + command_metadata.OWN), Ouch42Order(row + rows.OWN)
     # What a replace cannot change stays as it was.
     store_any32(own + FIRM, load_any32(old + FIRM))
-    store_u8(own + CAPACITY, load_u8(old + CAPACITY))
-    store_u8(own + CROSS, load_u8(old + CROSS))
-    store_u8(own + CUSTOMER, load_u8(old + CUSTOMER))
-    store_u8(own + SIDE, load_u8(old + SIDE))
+    own.capacity = old.capacity
+    own.cross = old.cross
+    own.customer = old.customer
+    own.side = old.side
     refused = metadata.refused
     order_type = row.order_type
-    price4, liable = order.price_ticks, load_u32(own + LIABLE)
+    price4, liable = order.price_ticks, own.liable
     if refused == 0:
         refused = _replace_refusal(own, old, order_type)
     if refused == 0:
@@ -366,7 +380,7 @@ def _complete_replace(
             refused = _R_PRICE
         else:
             order.price_ticks = price4 // scale
-    open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
+    open_lots = liable - ouch.executed(row, old.liable)
     if refused == 0:
         symbol, price = row.symbol, order.price_ticks
         if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
@@ -380,20 +394,20 @@ def _complete_replace(
     elif refused == 0:
         order.kind = _REPLACE_KIND
         order.time_in_force = session.self_trade << 4
-        ouch.say_known(order, row, load_u32(old + LIABLE))
+        ouch.say_known(order, row, old.liable)
     metadata.refused = refused
     return _APPLICATION
 
 
 @kernel
-def _replace_refusal(own: int, old: int, order_type: int) -> int:
+def _replace_refusal(own: Ouch42Order, old: Ouch42Order, order_type: int) -> int:
     """An open order keeps its type and its time in force."""
     if order_type == _MARKET:
         return _R_REPLACE
-    new, was = load_u8(own + DISPLAY), load_u8(old + DISPLAY)
+    new, was = own.display, old.display
     if new != was and not (ouch.is_letter_of(new, _SHOWN) and ouch.is_letter_of(was, _SHOWN)):
         return _R_DISPLAY
-    tif, before = load_u32(own + TIF), load_u32(old + TIF)
+    tif, before = own.tif, old.tif
     days = _TIF_MARKET_HOURS <= tif <= _TIF_SYSTEM_HOURS
     if tif != before and not (days and _TIF_MARKET_HOURS <= before <= _TIF_SYSTEM_HOURS):
         return _R_TIF

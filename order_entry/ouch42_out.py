@@ -7,10 +7,12 @@ Nasdaq, O*U*C*H 4.2, section 3.
 
 from openoutcry.order_entry import command_metadata, ouch, ouch42_in, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch import OuchRow, Refusal
+from openoutcry.order_entry.ouch42_in import Ouch42Order
 from openoutcry.order_entry.risk_reasons import letter as risk_letter
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any32,
     store_any32,
@@ -18,9 +20,10 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Reason
+from openoutcry.wire.enums import ErrorBit, EventKind, Reason
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.layout import Bytes
+from openoutcry.wire.memory import store_u8
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
@@ -37,25 +40,31 @@ NO_ROOM = -100
 
 _EK = EventKind
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED = (
-    int(k) for k in (_EK.ACCEPTED, _EK.FILLED, _EK.CANCELLED, _EK.REDUCED)
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_REDUCED,
 )
 _K_REPLACED, _K_REJECTED, _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED = (
-    int(k)
-    for k in (
-        _EK.REPLACED,
-        _EK.REJECTED,
-        _EK.EXPIRED,
-        _EK.REPEGGED,
-        _EK.REFRESHED,
-        _EK.CONVERTED,
-    )
+    enum_numbers.EVENT_KIND_REPLACED,
+    enum_numbers.EVENT_KIND_REJECTED,
+    enum_numbers.EVENT_KIND_EXPIRED,
+    enum_numbers.EVENT_KIND_REPEGGED,
+    enum_numbers.EVENT_KIND_REFRESHED,
+    enum_numbers.EVENT_KIND_CONVERTED,
 )
-_KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
+_KEPT_PLACE, _WAITING = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_WAITING
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
-    int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)
+    enum_numbers.REASON_GATEWAY,
+    enum_numbers.REASON_SELF_TRADE,
+    enum_numbers.REASON_UNKNOWN_ORDER,
 )
-_NONE, _MASS_CANCEL, _USER = (int(r) for r in (Reason.NONE, Reason.MASS_CANCEL, Reason.USER))
-_MARKET = int(OrderType.MARKET)
+_NONE, _MASS_CANCEL, _USER = (
+    enum_numbers.REASON_NONE,
+    enum_numbers.REASON_MASS_CANCEL,
+    enum_numbers.REASON_USER,
+)
+_MARKET = enum_numbers.ORDER_TYPE_MARKET
 
 _A, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
     ord(letter) for letter in "ACDEIJLMORSTUXZ"
@@ -99,7 +108,10 @@ GATEWAY_LETTERS = {
 """And for what the gateway does."""
 _REFUSAL_LETTER = ouch.table_of({int(k): v for k, v in REFUSAL_LETTERS.items()}, 64, "O")
 _REASON_LETTER = ouch.table_of({int(k): v for k, v in REASON_LETTERS.items()}, 64, "O")
-_RISK, _RISK_LETTER = int(Reason.RISK), tuple(ord(risk_letter(1 << bit)) for bit in range(64))
+_RISK, _RISK_LETTER = (
+    enum_numbers.REASON_RISK,
+    tuple(ord(risk_letter(1 << bit)) for bit in range(64)),
+)
 _GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()}, 16, "O")
 
 
@@ -131,16 +143,16 @@ def encode(
     if kind == _K_REPLACED:
         return _replaced(event, row, session, metadata, out)
     if kind == _K_REJECTED:
-        return _rejected(event, row, session, metadata, out)
+        return _rejected(event, OuchRow(row), session, metadata, out)
     if kind in (_K_REPEGGED, _K_REFRESHED, _K_CONVERTED):
-        return _priority(event, row, session, out)
+        return _priority(event, OuchRow(row), session, out)
     return 0
 
 
 @kernel
 def _begin(out: int, size: int, kind: int, session: SessionBlock, token: int) -> int:
     """Type, time and token of a message; its size."""
-    store_u8(out, kind)
+    Bytes(out)[0] = kind
     store_be64(out + _TIMESTAMP, ouch.timestamp(session))
     ouch.copy14(out + _TOKEN, token)
     return size
@@ -155,24 +167,24 @@ def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
 
 @kernel
 def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, out: int) -> int:
-    own = row + rows.OWN
+    own = Ouch42Order(row + rows.OWN)
     reference = event.seq
-    store_i64(row + ouch.REFERENCE, reference)
+    OuchRow(row).reference = reference
     size = _begin(out, _SIZE_A, _A, session, row + rows.TOKEN)
-    store_u8(out + _ACCEPTED.side, load_u8(own + ouch42_in.SIDE))
+    Bytes(out)[_ACCEPTED.side] = own.side
     store_be32(out + _ACCEPTED.shares, ouch.quantity32(event.qty_lots))
     store_any64(out + _ACCEPTED.symbol, ouch.pad(row.symbol))
     store_be32(out + _ACCEPTED.price, _price4(event, row, session))
-    store_be32(out + _ACCEPTED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_be32(out + _ACCEPTED.time_in_force, own.tif)
     store_any32(out + _ACCEPTED.firm, load_any32(own + ouch42_in.FIRM))
-    store_u8(out + _ACCEPTED.display, load_u8(own + ouch42_in.DISPLAY))
+    Bytes(out)[_ACCEPTED.display] = own.display
     store_be64(out + _ACCEPTED.reference, reference)
-    store_u8(out + _ACCEPTED.capacity, load_u8(own + ouch42_in.CAPACITY))
-    store_u8(out + _ACCEPTED.iso, load_u8(own + ouch42_in.ISO))
-    store_be32(out + _ACCEPTED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
-    store_u8(out + _ACCEPTED.cross, load_u8(own + ouch42_in.CROSS))
-    store_u8(out + _ACCEPTED.state, _L)
-    store_u8(out + _ACCEPTED.bbo_weight, _SPACE)
+    Bytes(out)[_ACCEPTED.capacity] = own.capacity
+    Bytes(out)[_ACCEPTED.iso] = own.iso
+    store_be32(out + _ACCEPTED.min_qty, own.min_qty)
+    Bytes(out)[_ACCEPTED.cross] = own.cross
+    Bytes(out)[_ACCEPTED.state] = _L
+    Bytes(out)[_ACCEPTED.bbo_weight] = _SPACE
     return size
 
 
@@ -183,28 +195,28 @@ def _replaced(
     """The metadata is the replace's; without one nothing was asked, and nothing is said."""
     if metadata == 0:
         return 0
-    own = row + rows.OWN
+    own = Ouch42Order(row + rows.OWN)
     reference = event.seq
-    before = load_i64(row + ouch.REFERENCE)
+    before = OuchRow(row).reference
     if event.flags & _KEPT_PLACE and before != 0:
         reference = before
-    store_i64(row + ouch.REFERENCE, reference)
+    OuchRow(row).reference = reference
     size = _begin(out, _SIZE_U, _U, session, row + rows.TOKEN)
-    store_u8(out + _REPLACED.side, load_u8(own + ouch42_in.SIDE))
+    Bytes(out)[_REPLACED.side] = own.side
     store_be32(out + _REPLACED.shares, ouch.quantity32(event.leaves_lots))
     store_any64(out + _REPLACED.symbol, ouch.pad(row.symbol))
     store_be32(out + _REPLACED.price, _price4(event, row, session))
-    store_be32(out + _REPLACED.time_in_force, load_u32(own + ouch42_in.TIF))
+    store_be32(out + _REPLACED.time_in_force, own.tif)
     store_any32(out + _REPLACED.firm, load_any32(own + ouch42_in.FIRM))
-    store_u8(out + _REPLACED.display, load_u8(own + ouch42_in.DISPLAY))
+    Bytes(out)[_REPLACED.display] = own.display
     store_be64(out + _REPLACED.reference, reference)
-    store_u8(out + _REPLACED.capacity, load_u8(own + ouch42_in.CAPACITY))
-    store_u8(out + _REPLACED.iso, load_u8(own + ouch42_in.ISO))
-    store_be32(out + _REPLACED.min_qty, load_u32(own + ouch42_in.MIN_QTY))
-    store_u8(out + _REPLACED.cross, load_u8(own + ouch42_in.CROSS))
-    store_u8(out + _REPLACED.state, _L)
+    Bytes(out)[_REPLACED.capacity] = own.capacity
+    Bytes(out)[_REPLACED.iso] = own.iso
+    store_be32(out + _REPLACED.min_qty, own.min_qty)
+    Bytes(out)[_REPLACED.cross] = own.cross
+    Bytes(out)[_REPLACED.state] = _L
     ouch.copy14(out + _REPLACED.previous_token, metadata + command_metadata.ORIG)
-    store_u8(out + _REPLACED.bbo_weight, _SPACE)
+    Bytes(out)[_REPLACED.bbo_weight] = _SPACE
     return size
 
 
@@ -213,7 +225,7 @@ def _executed(event: EventRecord, row: OrderRow, session: SessionBlock, out: int
     size = _begin(out, _SIZE_E, _E, session, row + rows.TOKEN)
     store_be32(out + _EXECUTED.shares, ouch.quantity32(event.qty_lots))
     store_be32(out + _EXECUTED.price, ouch.event_price4(event, session))
-    store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
+    Bytes(out)[_EXECUTED.liquidity] = ouch.liquidity(event, row)
     store_be64(out + _EXECUTED.match, ouch.match_number(event))
     return size
 
@@ -244,47 +256,47 @@ def _canceled(
     if event.reason == _SELF_TRADE:
         size = _begin(out, _SIZE_D, _D, session, row + rows.TOKEN)
         store_be32(out + _AIQ.shares, gone)
-        store_u8(out + _AIQ.reason, _Q)
+        Bytes(out)[_AIQ.reason] = _Q
         store_be32(out + _AIQ.prevented, gone)
         store_be32(out + _AIQ.price, ouch.event_price4(event, session))
-        store_u8(out + _AIQ.liquidity, _R if is_taker(event, metadata) else _A)
+        Bytes(out)[_AIQ.liquidity] = _R if is_taker(event, metadata) else _A
         return size
     is_reduced = event.kind == _K_REDUCED
     if is_reduced and metadata != 0 and metadata.message == _M:
-        side = load_u8(metadata + command_metadata.OWN + ouch42_in.SIDE)
-        store_u8(row + rows.OWN + ouch42_in.SIDE, side)
+        side = Ouch42Order(metadata + command_metadata.OWN).side
+        Ouch42Order(row + rows.OWN).side = side
         return _modified(session, row + rows.TOKEN, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
     store_be32(out + _CANCELED.shares, gone)
-    store_u8(out + _CANCELED.reason, cancel_letter(event, metadata))
+    Bytes(out)[_CANCELED.reason] = cancel_letter(event, metadata)
     return size
 
 
 @kernel
 def _modified(session: SessionBlock, token: int, side: int, leaves: int, out: int) -> int:
     size = _begin(out, _SIZE_M, _M, session, token)
-    store_u8(out + _MODIFIED.side, side)
+    Bytes(out)[_MODIFIED.side] = side
     store_be32(out + _MODIFIED.shares, ouch.quantity32(leaves))
     return size
 
 
 @kernel
-def _priority(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
+def _priority(event: EventRecord, row: OuchRow, session: SessionBlock, out: int) -> int:
     """A new place in the queue; of a peg without a price nothing is said."""
     if event.flags & _WAITING:
         return 0
     reference = event.seq
-    store_i64(row + ouch.REFERENCE, reference)
+    row.reference = reference
     size = _begin(out, _SIZE_T, _T, session, row + rows.TOKEN)
     store_be32(out + _PRIORITY.price, ouch.event_price4(event, session))
-    store_u8(out + _PRIORITY.display, load_u8(row + rows.OWN + ouch42_in.DISPLAY))
+    Bytes(out)[_PRIORITY.display] = Ouch42Order(row + rows.OWN).display
     store_be64(out + _PRIORITY.reference, reference)
     return size
 
 
 @kernel
 def _rejected(
-    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+    event: EventRecord, row: OuchRow, session: SessionBlock, metadata: CommandMetadata, out: int
 ) -> int:
     """A new order or a replace is Rejected; a cancel that came too late is ignored, as the
     specification says, and one that cannot be done is a Cancel Reject."""
@@ -329,7 +341,7 @@ def refuse(
         letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
         return _reject(session, metadata + command_metadata.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
-        side = load_u8(metadata + command_metadata.OWN + ouch42_in.SIDE)
+        side = Ouch42Order(metadata + command_metadata.OWN).side
         ouch.set_side(session, ouch42_in.SIDE, side)
         return _modified(session, metadata + command_metadata.ORIG, side, order.qty_lots, out)
     if message not in (_X, _M):
@@ -342,7 +354,7 @@ def system_event(letter: int, session: SessionBlock, out: int, room: int) -> int
     """S: start of day, E: end of day; the session's RX_TS_NS says when."""
     if room < MAX_BYTES:
         return NO_ROOM
-    store_u8(out, _S)
+    Bytes(out)[0] = _S
     store_be64(out + _TIMESTAMP, ouch.timestamp(session))
     store_u8(out + _EVENT_CODE, letter)
     return _SIZE_S

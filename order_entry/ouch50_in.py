@@ -9,11 +9,12 @@ sections 2 and 3.
 from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch import OuchRow, OuchSession, Refusal
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -23,15 +24,11 @@ from openoutcry.wire.big_endian import (
     store_any32,
     store_any64,
 )
-from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Bytes, Layout, area, i64, u8, u32
 from openoutcry.wire.memory import (
-    load_i64,
-    load_u8,
-    load_u32,
     store_i64,
-    store_u8,
-    store_u32,
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
 from openoutcry.wire.record_blocks import OrderRecord
@@ -48,13 +45,50 @@ _O, _U, _X, _M, _C, _D, _E, _Q = (ord(letter) for letter in "OUXMCDEQ")
 _ORDER = ORDER.offsets
 _SYMBOL = _ORDER["symbol"]
 
-# The protocol's own 24 bytes of metadata and of a row.
-CLORDID, DISPLAY, CAPACITY, ISO, SIDE, TIF, CROSS, LIABLE = 0, 14, 15, 16, 17, 18, 19, 20
 
-# Options as they were read: of a new order behind the metadata's orig, where they are durable; of a
-# replace in the record, until complete() has used them.
-CUSTOMER, PRICE_TYPE, POST_ONLY, UNSUPPORTED = 0, 1, 2, 3
-EXPIRE, MIN_QTY, MAX_FLOOR, PEG_OFFSET, FIRM = 4, 8, 12, 16, 20
+class Ouch50Order(Layout, size_bytes=24):
+    """The protocol's own 24 bytes of a command's metadata and of an order's row."""
+
+    client_order_id: int = area(14, "the client's name of the order")
+    display: int = u8("display")
+    capacity: int = u8("capacity")
+    iso: int = u8("intermarket sweep eligibility")
+    side: int = u8("side, as a letter")
+    tif: int = u8("time in force")
+    cross: int = u8("cross type")
+    liable: int = u32("the message's shares")
+
+
+class Ouch50Options(Layout, size_bytes=24):
+    """Options as they were read: of a new order after the ``orig`` of the metadata, where they are
+    durable; of a replace in the record, until complete() has used them."""
+
+    customer: int = u8("customer type")
+    price_type: int = u8("price type")
+    post_only: int = u8("post only")
+    unsupported: int = u8("why an option is refused, 0: none is")
+    expire: int = u32("seconds until it expires")
+    min_qty: int = u32("minimum quantity")
+    max_floor: int = u32("largest part that is shown")
+    peg_offset: int = u32("offset of a peg, price4")
+    firm: int = u32("the firm, as it is in the message")
+
+
+class Ouch50Metadata(CommandMetadata):
+    """A command's metadata with UserRefNums for names."""
+
+    user_ref: int = i64("UserRefNum", at=command_metadata.TOKEN)
+    orig_ref: int = u32("UserRefNum of the order that it is about", at=command_metadata.ORIG)
+
+
+CLORDID = Ouch50Order.offset("client_order_id")
+CAPACITY = Ouch50Order.offset("capacity")
+SIDE = Ouch50Order.offset("side")
+POST_ONLY = Ouch50Options.offset("post_only")
+EXPIRE = Ouch50Options.offset("expire")
+MIN_QTY = Ouch50Options.offset("min_qty")
+FIRM = Ouch50Options.offset("firm")
+
 OPTIONS = command_metadata.ORIG + 8
 MASS_SYMBOL = command_metadata.ORIG + 32
 """Of a mass cancel's metadata: the symbol as it was sent; its firm stands among the options."""
@@ -63,39 +97,32 @@ _PROTOCOL = int(Protocol.OUCH50)
 _APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
 _BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
 _NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND, _MASS_CANCEL = (
-    int(kind)
-    for kind in (
-        CommandKind.NEW,
-        CommandKind.CANCEL,
-        CommandKind.REDUCE,
-        CommandKind.REPLACE,
-        CommandKind.MASS_CANCEL,
-    )
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.COMMAND_KIND_CANCEL,
+    enum_numbers.COMMAND_KIND_REDUCE,
+    enum_numbers.COMMAND_KIND_REPLACE,
+    enum_numbers.COMMAND_KIND_MASS_CANCEL,
 )
 _OT = OrderType
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIN_QTY, _ICEBERG = (
-    int(kind)
-    for kind in (
-        _OT.LIMIT,
-        _OT.MARKET,
-        _OT.POST_ONLY_SLIDE,
-        _OT.HIDDEN,
-        _OT.MIN_QTY,
-        _OT.ICEBERG,
-    )
+    enum_numbers.ORDER_TYPE_LIMIT,
+    enum_numbers.ORDER_TYPE_MARKET,
+    enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE,
+    enum_numbers.ORDER_TYPE_HIDDEN,
+    enum_numbers.ORDER_TYPE_MIN_QTY,
+    enum_numbers.ORDER_TYPE_ICEBERG,
 )
 _MIDPOINT, _PRIMARY, _PEG_MARKET = (
-    int(kind) for kind in (_OT.PEG_MIDPOINT, _OT.PEG_PRIMARY, _OT.PEG_MARKET)
+    enum_numbers.ORDER_TYPE_PEG_MIDPOINT,
+    enum_numbers.ORDER_TYPE_PEG_PRIMARY,
+    enum_numbers.ORDER_TYPE_PEG_MARKET,
 )
 _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
-    int(tif)
-    for tif in (
-        TimeInForce.DAY,
-        TimeInForce.IOC,
-        TimeInForce.GTD,
-        TimeInForce.AT_OPEN,
-        TimeInForce.AT_CLOSE,
-    )
+    enum_numbers.TIME_IN_FORCE_DAY,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_GTD,
+    enum_numbers.TIME_IN_FORCE_AT_OPEN,
+    enum_numbers.TIME_IN_FORCE_AT_CLOSE,
 )
 _RF = Refusal
 _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = (
@@ -178,7 +205,7 @@ def decode(
     if what != _APPLICATION:
         return what
     message, size = packet + HEADER, length - HEADER
-    kind = load_u8(message)
+    kind = Bytes(message)[0]
     if kind == _O:
         if size < _SIZE_O or size != _SIZE_O + load_be16(message + _ENTER.appendage_bytes):
             return _BAD_LENGTH
@@ -217,11 +244,11 @@ def _clear(metadata: int) -> None:
 
 
 @kernel
-def _takes(session: int, user_ref: int) -> bool:
+def _takes(session: OuchSession, user_ref: int) -> bool:
     """Whether the number is above all before; from here on it is one of them."""
-    if user_ref <= load_i64(session + ouch.LAST_USER_REF_WORD):
+    if user_ref <= session.last_user_ref:
         return False
-    store_i64(session + ouch.LAST_USER_REF_WORD, user_ref)
+    session.last_user_ref = user_ref
     return True
 
 
@@ -238,45 +265,45 @@ def _name(
     names = (4 if user_ref else 0) | (4 if orig else 0) << 8
     store_i64(metadata, ouch.metadata_word(session, _PROTOCOL, kind, refused, names))
     metadata.client_seq = user_ref
-    store_i64(metadata + command_metadata.TOKEN, user_ref)
-    store_u32(metadata + command_metadata.ORIG, orig)
+    Ouch50Metadata(metadata).user_ref = user_ref
+    Ouch50Metadata(metadata).orig_ref = orig
 
 
 @kernel
-def _read_options(at: int, end: int, allowed: int, options: int) -> int:
+def _read_options(at: int, end: int, allowed: int, options: Ouch50Options) -> int:
     """Read the options of a message; why they are refused, or 0."""
     seen = 0
     while at < end:
-        size = load_u8(at)
+        size = Bytes(at)[0]
         if size < 2 or at + 1 + size > end:
             return _R_OPTION
-        tag, value = load_u8(at + 1), at + 2
+        tag, value = Bytes(at)[1], at + 2
         if tag > 31 or allowed >> tag & 1 == 0 or seen >> tag & 1 or size - 1 != _TAG_BYTES[tag]:
             return _R_OPTION
         seen |= 1 << tag
-        letter = load_u8(value)
+        letter = Bytes(value)[0]
         if tag == _T_FIRM:
             if not is_printable(value, 4):
                 return _R_OPTION
             store_any32(options + FIRM, load_any32(value))
         elif tag == _T_MIN:
-            store_u32(options + MIN_QTY, load_be32(value))
+            options.min_qty = load_be32(value)
         elif tag == _T_FLOOR:
-            store_u32(options + MAX_FLOOR, load_be32(value))
+            options.max_floor = load_be32(value)
         elif tag == _T_EXPIRE:
-            store_u32(options + EXPIRE, load_be32(value))
+            options.expire = load_be32(value)
         elif tag == _T_OFFSET:
-            store_u32(options + PEG_OFFSET, load_be32(value))
+            options.peg_offset = load_be32(value)
         elif tag == _T_CUSTOMER:
-            store_u8(options + CUSTOMER, letter)
+            options.customer = letter
         elif tag == _T_PRICE_TYPE:
-            store_u8(options + PRICE_TYPE, letter)
+            options.price_type = letter
         elif tag == _T_POST_ONLY:
-            store_u8(options + POST_ONLY, letter)
+            options.post_only = letter
         else:
             wrong = _unsupported(tag, letter)
             if wrong != 0:
-                store_u8(options + UNSUPPORTED, wrong)
+                options.unsupported = wrong
         at += 1 + size
     return 0
 
@@ -300,24 +327,24 @@ def _decode_enter(
     message: int, size: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
     user_ref = load_be32(message + _ENTER.user_ref)
-    if not _takes(session, user_ref):
+    if not _takes(OuchSession(session), user_ref):
         return _IGNORE
     _clear(metadata)
-    own, options = metadata + command_metadata.OWN, metadata + OPTIONS
+    own, options = Ouch50Order(metadata + command_metadata.OWN), Ouch50Options(metadata + OPTIONS)
     ouch.copy14(own + CLORDID, message + _ENTER.clordid)
-    store_u8(own + DISPLAY, load_u8(message + _ENTER.display))
-    store_u8(own + CAPACITY, load_u8(message + _ENTER.capacity))
-    store_u8(own + ISO, load_u8(message + _ENTER.iso))
-    store_u8(own + SIDE, load_u8(message + _ENTER.side))
-    store_u8(own + TIF, load_u8(message + _ENTER.time_in_force))
-    store_u8(own + CROSS, load_u8(message + _ENTER.cross))
-    store_u32(own + LIABLE, load_be32(message + _ENTER.quantity))
+    own.display = Bytes(message)[_ENTER.display]
+    own.capacity = Bytes(message)[_ENTER.capacity]
+    own.iso = Bytes(message)[_ENTER.iso]
+    own.side = Bytes(message)[_ENTER.side]
+    own.tif = Bytes(message)[_ENTER.time_in_force]
+    own.cross = Bytes(message)[_ENTER.cross]
+    own.liable = load_be32(message + _ENTER.quantity)
     order.symbol = ouch.unpad(load_any64(message + _ENTER.symbol))
     order.qty_lots = load_be32(message + _ENTER.quantity)
     refused = _read_options(message + _SIZE_O, message + size, _ENTER_TAGS, options)
     if not is_printable(own + CLORDID, 14):
         refused = _R_TOKEN
-    if load_i64(session + ouch.DISABLED_WORD) != 0:
+    if OuchSession(session).is_disabled != 0:
         refused = _R_DISABLED
     if refused == 0:
         refused = _enter_terms(order, own, options, session, load_be64(message + _ENTER.price))
@@ -331,10 +358,10 @@ def _decode_enter(
 
 @kernel
 def _enter_terms(
-    order: OrderRecord, own: int, options: int, session: SessionBlock, price4: int
+    order: OrderRecord, own: Ouch50Order, options: Ouch50Options, session: SessionBlock, price4: int
 ) -> int:
     """Fill the rest of a new order's record; returns why it is refused, or 0."""
-    side, lots = load_u8(own + SIDE), load_u32(own + LIABLE)
+    side, lots = own.side, own.liable
     if side != _B and not ouch.is_letter_of(side, _SELLS):
         return _R_SIDE
     if lots == 0:
@@ -347,7 +374,7 @@ def _enter_terms(
         if price4 <= 0 or price4 > ouch.MAX_PRICE4 or price4 % scale != 0:
             return _R_PRICE
         order.price_ticks = price4 // scale
-    tif, expire = load_u8(own + TIF), load_u32(options + EXPIRE)
+    tif, expire = own.tif, options.expire
     time_in_force = _DAY
     if tif == _6:
         if expire == 0 or expire >= ouch.DAY_SECONDS:
@@ -360,16 +387,16 @@ def _enter_terms(
         time_in_force = _IOC
     elif tif not in (_0, _5):
         return _R_TIF
-    display = load_u8(own + DISPLAY)
+    display = own.display
     if display != _N and not ouch.is_letter_of(display, _SHOWN):
         return _R_DISPLAY
-    if not ouch.is_letter_of(load_u8(own + CAPACITY), _CAPACITIES):
+    if not ouch.is_letter_of(own.capacity, _CAPACITIES):
         return _R_CAPACITY
-    if load_u8(own + ISO) not in (_N, _Y):
+    if own.iso not in (_N, _Y):
         return _R_ISO
-    if load_u8(options + UNSUPPORTED) != 0:
-        return load_u8(options + UNSUPPORTED)
-    if load_u8(options + CUSTOMER) not in (0, _SPACE, _N, _R):
+    if options.unsupported != 0:
+        return options.unsupported
+    if options.customer not in (0, _SPACE, _N, _R):
         return _R_CUSTOMER
     order_type = _LIMIT
     if is_market:
@@ -379,7 +406,7 @@ def _enter_terms(
     order_type = _option_type(order, options, order_type, time_in_force, lots, scale)
     if order_type < 0:
         return -order_type
-    cross = load_u8(own + CROSS)
+    cross = own.cross
     if cross != _N:
         if cross not in (_O, _C) or time_in_force == _GTD:
             return _R_CROSS
@@ -394,13 +421,18 @@ def _enter_terms(
 
 @kernel
 def _option_type(
-    order: OrderRecord, options: int, plain: int, time_in_force: int, lots: int, scale: int
+    order: OrderRecord,
+    options: Ouch50Options,
+    plain: int,
+    time_in_force: int,
+    lots: int,
+    scale: int,
 ) -> int:
     """The order type that options make of a plain one (LIMIT, MARKET, HIDDEN), or -refusal. Each
     of post-only, peg, minimum and reserve is a separate type: one at a time."""
-    price_type, post_only = load_u8(options + PRICE_TYPE), load_u8(options + POST_ONLY)
-    min_qty, max_floor = load_u32(options + MIN_QTY), load_u32(options + MAX_FLOOR)
-    offset = load_u32(options + PEG_OFFSET)
+    price_type, post_only = options.price_type, options.post_only
+    min_qty, max_floor = options.min_qty, options.max_floor
+    offset = options.peg_offset
     offset = offset - (1 << 32) if offset >> 31 else offset
     if post_only not in (0, _N, _P):
         return -_R_POST_ONLY
@@ -445,37 +477,37 @@ def _decode_replace(
     """Price and options stand in the record as they came until the order is known."""
     user_ref = load_be32(message + _REPLACE.user_ref)
     orig = load_be32(message + _REPLACE.orig_user_ref)
-    if user_ref <= load_i64(session + ouch.LAST_USER_REF_WORD):
+    if user_ref <= OuchSession(session).last_user_ref:
         return _IGNORE
     _clear(metadata)
-    own = metadata + command_metadata.OWN
+    own = Ouch50Order(metadata + command_metadata.OWN)
     ouch.copy14(own + CLORDID, message + _REPLACE.clordid)
-    store_u8(own + DISPLAY, load_u8(message + _REPLACE.display))
-    store_u8(own + ISO, load_u8(message + _REPLACE.iso))
-    store_u8(own + TIF, load_u8(message + _REPLACE.time_in_force))
+    own.display = Bytes(message)[_REPLACE.display]
+    own.iso = Bytes(message)[_REPLACE.iso]
+    own.tif = Bytes(message)[_REPLACE.time_in_force]
     lots, price4 = load_be32(message + _REPLACE.quantity), load_be64(message + _REPLACE.price)
-    store_u32(own + LIABLE, lots)
+    own.liable = lots
     order.qty_lots = lots
     order.price_ticks = price4
-    options = order + _SYMBOL
+    options = Ouch50Options(order + _SYMBOL)
     refused = _read_options(message + _SIZE_U, message + size, _REPLACE_TAGS, options)
     if not is_printable(own + CLORDID, 14):
         refused = _R_TOKEN
-    if load_i64(session + ouch.DISABLED_WORD) != 0:
+    if OuchSession(session).is_disabled != 0:
         refused = _R_DISABLED
     if refused == 0:
         if lots == 0:
             refused = _R_QTY
         elif price4 <= 0 or price4 > ouch.MAX_PRICE4:
             refused = _R_PRICE
-        elif load_u8(own + ISO) not in (_N, _Y):
+        elif own.iso not in (_N, _Y):
             refused = _R_ISO
-        elif load_u32(options + MIN_QTY) != 0:
+        elif options.min_qty != 0:
             refused = _R_MIN_QTY
-        elif load_u32(options + EXPIRE) != 0:
+        elif options.expire != 0:
             refused = _R_TIF
         else:
-            refused = load_u8(options + UNSUPPORTED)
+            refused = options.unsupported
     _name(metadata, session, _U, user_ref, orig, refused)
     return _APPLICATION
 
@@ -487,12 +519,12 @@ def _decode_cancel(
     orig, refused = load_be32(message + _CANCEL.user_ref), 0
     lots = load_be32(message + _CANCEL.quantity)
     if kind == _M:
-        side = load_u8(message + _MODIFY.side)
+        side = Bytes(message)[_MODIFY.side]
         lots = load_be32(message + _MODIFY.quantity)
-        store_u8(metadata + command_metadata.OWN + SIDE, side)
+        Ouch50Order(metadata + command_metadata.OWN).side = side
         if side != _B and not ouch.is_letter_of(side, _SELLS):
             refused = _R_SIDE
-    store_u32(metadata + command_metadata.OWN + LIABLE, lots)
+    Ouch50Order(metadata + command_metadata.OWN).liable = lots
     _name(metadata, session, kind, 0, orig, refused)
 
 
@@ -503,10 +535,10 @@ def _decode_other(
     """Mass cancel, disable and enable order entry, account query."""
     if kind == _Q:
         _name(metadata, session, kind, 0, 0, _R_QUERIED)
-        metadata.client_seq = load_i64(session + ouch.LAST_USER_REF_WORD) + 1
+        metadata.client_seq = OuchSession(session).last_user_ref + 1
         return _APPLICATION
     user_ref = load_be32(message + _ENTRY.user_ref)
-    if not _takes(session, user_ref):
+    if not _takes(OuchSession(session), user_ref):
         return _IGNORE
     # It is only said back.
     is_text = is_printable(message + _ENTRY.firm, 4)
@@ -525,22 +557,22 @@ def _decode_other(
             order.kind = _MASS_CANCEL
     else:
         refused = _R_DISABLE if kind == _D else _R_ENABLE
-        store_i64(session + ouch.DISABLED_WORD, 1 if kind == _D else 0)
+        OuchSession(session).is_disabled = 1 if kind == _D else 0
     _name(metadata, session, kind, user_ref, 0, refused)
-    store_i64(metadata + command_metadata.TOKEN, 0)
+    Ouch50Metadata(metadata).user_ref = 0
     return _APPLICATION
 
 
 @kernel
-def resume(metadata: CommandMetadata, session: int) -> None:
+def resume(metadata: CommandMetadata, session: OuchSession) -> None:
     """Set the session's own words as after this metadata: they are what the journal's metadata
     say."""
     message, refused = metadata.message, metadata.refused
     number = metadata.client_seq
-    if message != _Q and number > load_i64(session + ouch.LAST_USER_REF_WORD):
-        store_i64(session + ouch.LAST_USER_REF_WORD, number)
+    if message != _Q and number > session.last_user_ref:
+        session.last_user_ref = number
     if refused in (_R_DISABLE, _R_ENABLE):
-        store_i64(session + ouch.DISABLED_WORD, 1 if refused == _R_DISABLE else 0)
+        session.is_disabled = 1 if refused == _R_DISABLE else 0
 
 
 @kernel
@@ -556,10 +588,13 @@ def complete(
     order.symbol = row.symbol
     if metadata.refused != 0:
         return _APPLICATION
-    lots = load_u32(metadata + command_metadata.OWN + LIABLE)
-    now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
+    lots = Ouch50Order(metadata + command_metadata.OWN).liable
+    now = ouch.size_of(row, Ouch50Order(row + rows.OWN).liable)
     if metadata.message == _M:
-        side, was = load_u8(metadata + command_metadata.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
+        side, was = (
+            Ouch50Order(metadata + command_metadata.OWN).side,
+            Ouch50Order(row + rows.OWN).side,
+        )
         if (side == _B) != (was == _B) or lots > now:
             metadata.refused = _R_REPLACE
             return _APPLICATION
@@ -574,7 +609,7 @@ def complete(
         order.kind = _CANCEL_KIND
     else:
         order.kind = _REDUCE
-        ouch.send_reduction(row, now - lots)
+        ouch.send_reduction(OuchRow(row), now - lots)
     return _APPLICATION
 
 
@@ -582,17 +617,17 @@ def complete(
 def _complete_replace(
     order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
 ) -> int:
-    own, old = metadata + command_metadata.OWN, row + rows.OWN
-    store_i64(session + ouch.LAST_USER_REF_WORD, metadata.client_seq)
-    store_u8(own + CAPACITY, load_u8(old + CAPACITY))
-    store_u8(own + CROSS, load_u8(old + CROSS))
-    store_u8(own + SIDE, load_u8(old + SIDE))
+    own, old = Ouch50Order(metadata + command_metadata.OWN), Ouch50Order(row + rows.OWN)
+    OuchSession(session).last_user_ref = metadata.client_seq
+    own.capacity = old.capacity
+    own.cross = old.cross
+    own.side = old.side
     refused = metadata.refused
-    price4, liable = order.price_ticks, load_u32(own + LIABLE)
+    price4, liable = order.price_ticks, own.liable
     scale = ouch.symbol_scale(session, row.symbol)
     aux = row.aux
     if refused == 0:
-        aux, refused = _replace_aux(order + _SYMBOL, own, row, scale)
+        aux, refused = _replace_aux(Ouch50Options(order + _SYMBOL), own, row, scale)
     order.order_id = row.order_id
     order.symbol = row.symbol
     order.aux = 0
@@ -601,7 +636,7 @@ def _complete_replace(
             refused = _R_PRICE
         else:
             order.price_ticks = price4 // scale
-    open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
+    open_lots = liable - ouch.executed(row, old.liable)
     if refused == 0:
         symbol, price = row.symbol, order.price_ticks
         if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
@@ -615,8 +650,8 @@ def _complete_replace(
         order.kind = _REPLACE_KIND
         order.time_in_force = session.self_trade << 4
         if aux == row.aux:
-            ouch.say_known(order, row, load_u32(old + LIABLE))
-        elif not ouch.say_known_and(order, row, load_u32(old + LIABLE), aux):
+            ouch.say_known(order, row, old.liable)
+        elif not ouch.say_known_and(order, row, old.liable, aux):
             refused = _R_REPLACE
             order.kind = 0
             order.time_in_force = 0
@@ -625,20 +660,22 @@ def _complete_replace(
 
 
 @kernel
-def _replace_aux(options: int, own: int, row: OrderRow, scale: int) -> tuple[int, int]:
+def _replace_aux(
+    options: Ouch50Options, own: Ouch50Order, row: OrderRow, scale: int
+) -> tuple[int, int]:
     """The order's aux (a peg's offset, an iceberg's display) and 0, or 0 and why the open
     order cannot become that: it keeps its type and its time in force."""
-    order_type, old = row.order_type, row + rows.OWN
+    order_type, old = row.order_type, Ouch50Order(row + rows.OWN)
     if order_type == _MARKET:
         return 0, _R_REPLACE
-    new, was = load_u8(own + DISPLAY), load_u8(old + DISPLAY)
+    new, was = own.display, old.display
     if new != was and not (ouch.is_letter_of(new, _SHOWN) and ouch.is_letter_of(was, _SHOWN)):
         return 0, _R_DISPLAY
-    tif, before = load_u8(own + TIF), load_u8(old + TIF)
+    tif, before = own.tif, old.tif
     if tif != before and not (tif in (_0, _5) and before in (_0, _5)):
         return 0, _R_TIF
-    price_type, post_only = load_u8(options + PRICE_TYPE), load_u8(options + POST_ONLY)
-    max_floor, offset = load_u32(options + MAX_FLOOR), load_u32(options + PEG_OFFSET)
+    price_type, post_only = options.price_type, options.post_only
+    max_floor, offset = options.max_floor, options.peg_offset
     offset = offset - (1 << 32) if offset >> 31 else offset
     if (post_only == _P) != (order_type == _SLIDE) and post_only != 0:
         return 0, _R_POST_ONLY

@@ -6,11 +6,13 @@
 from openoutcry.order_entry import command_metadata, ouch, ouch50_in, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Refusal as Throttle
-from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch import OuchRow, Refusal
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
+from openoutcry.order_entry.ouch50_in import Ouch50Options, Ouch50Order
 from openoutcry.order_entry.risk_reasons import code as risk_code
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -20,9 +22,9 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Reason
+from openoutcry.wire.enums import ErrorBit, EventKind, Reason
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.messages import OPTIONS50, OUCH50
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
@@ -39,24 +41,27 @@ MAX_BYTES = _SIZE_U + 2 * len(OPTIONS50) + sum(o.field.size_bytes for o in OPTIO
 
 _EK = EventKind
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED, _K_REPLACED, _K_REJECTED = (
-    int(k)
-    for k in (
-        _EK.ACCEPTED,
-        _EK.FILLED,
-        _EK.CANCELLED,
-        _EK.REDUCED,
-        _EK.REPLACED,
-        _EK.REJECTED,
-    )
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_REDUCED,
+    enum_numbers.EVENT_KIND_REPLACED,
+    enum_numbers.EVENT_KIND_REJECTED,
 )
 _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED, _K_COMPLETED = (
-    int(k) for k in (_EK.EXPIRED, _EK.REPEGGED, _EK.REFRESHED, _EK.CONVERTED, _EK.COMPLETED)
+    enum_numbers.EVENT_KIND_EXPIRED,
+    enum_numbers.EVENT_KIND_REPEGGED,
+    enum_numbers.EVENT_KIND_REFRESHED,
+    enum_numbers.EVENT_KIND_CONVERTED,
+    enum_numbers.EVENT_KIND_COMPLETED,
 )
-_KEPT_PLACE, _WAITING = int(EventFlag.KEPT_PLACE), int(EventFlag.WAITING)
+_KEPT_PLACE, _WAITING = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_WAITING
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
-    int(r) for r in (Reason.GATEWAY, Reason.SELF_TRADE, Reason.UNKNOWN_ORDER)
+    enum_numbers.REASON_GATEWAY,
+    enum_numbers.REASON_SELF_TRADE,
+    enum_numbers.REASON_UNKNOWN_ORDER,
 )
-_MARKET = int(OrderType.MARKET)
+_MARKET = enum_numbers.ORDER_TYPE_MARKET
 _A, _C, _D, _E, _G, _I, _J, _K, _L, _M = (ord(letter) for letter in "ACDEGIJKLM")
 _O, _Q, _R, _T, _U, _X = (ord(letter) for letter in "OQRTUX")
 _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
@@ -111,7 +116,7 @@ _REFUSAL_CODE = tuple(
     {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(256)
 )
 _REASON_CODE = tuple({int(k): v for k, v in REASON_CODES.items()}.get(n, OTHER) for n in range(64))
-_RISK, _RISK_CODE = int(Reason.RISK), tuple(risk_code(1 << bit, OTHER) for bit in range(64))
+_RISK, _RISK_CODE = enum_numbers.REASON_RISK, tuple(risk_code(1 << bit, OTHER) for bit in range(64))
 _GATEWAY_CODE = tuple(
     {int(k): v for k, v in GATEWAY_CODES.items()}.get(n, OTHER) for n in range(16)
 )
@@ -133,10 +138,10 @@ def encode(
     if kind == _K_ACCEPTED:
         return _accepted(event, row, session, metadata, out)
     if kind == _K_FILLED:
-        size = _begin(out, _SIZE_E, _E, session, load_u32(row + rows.TOKEN))
+        size = _begin(out, _SIZE_E, _E, session, ouch.OuchRow(row).user_ref)
         store_be32(out + _EXECUTED.quantity, ouch.quantity32(event.qty_lots))
         store_be64(out + _EXECUTED.price, ouch.event_price4(event, session))
-        store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
+        Bytes(out)[_EXECUTED.liquidity] = ouch.liquidity(event, row)
         store_be64(out + _EXECUTED.match, ouch.match_number(event))
         store_be16(out + _EXECUTED.appendage_bytes, 0)
         return size
@@ -145,11 +150,11 @@ def encode(
     if kind == _K_REPLACED:
         return _replaced(event, row, session, metadata, out)
     if kind == _K_REJECTED:
-        return _rejected(event, row, session, metadata, out)
+        return _rejected(event, OuchRow(row), session, metadata, out)
     if kind == _K_REFRESHED:
-        return _restated(event, row, session, out)
+        return _restated(event, OuchRow(row), session, out)
     if kind in (_K_REPEGGED, _K_CONVERTED):
-        return _priority(event, row, session, out)
+        return _priority(event, OuchRow(row), session, out)
     if kind == _K_COMPLETED and metadata != 0 and metadata.message == _C:
         size = _begin(out, _SIZE_X, _X, session, metadata.client_seq)
         store_any32(out + _MASS.firm, load_any32(metadata + ouch50_in.OPTIONS + ouch50_in.FIRM))
@@ -160,7 +165,7 @@ def encode(
 
 @kernel
 def _begin(out: int, size: int, kind: int, session: SessionBlock, user_ref: int) -> int:
-    store_u8(out, kind)
+    Bytes(out)[0] = kind
     store_be64(out + _TIMESTAMP, ouch.timestamp(session))
     store_be32(out + _USER_REF, user_ref)
     return size
@@ -175,8 +180,8 @@ def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
 @kernel
 def _option(at: int, tag: int, size: int) -> int:
     """Begin an option; where its value stands."""
-    store_u8(at, size + 1)
-    store_u8(at + 1, tag)
+    Bytes(at)[0] = size + 1
+    Bytes(at)[1] = tag
     return at + 2
 
 
@@ -209,7 +214,7 @@ def _number_option(at: int, tag: int, value: int) -> int:
 def _letter_option(at: int, tag: int, letter: int) -> int:
     if letter == 0:
         return at
-    store_u8(_option(at, tag, 1), letter)
+    Bytes(_option(at, tag, 1))[0] = letter
     return at + 3
 
 
@@ -218,36 +223,36 @@ def _accepted(
     event: EventRecord, row: OrderRow, session: SessionBlock, metadata: int, out: int
 ) -> int:
     """Its options are those of the order, in the order of their tags."""
-    own = row + rows.OWN
+    own = Ouch50Order(row + rows.OWN)
     reference = event.seq
-    store_i64(row + ouch.REFERENCE, reference)
-    _begin(out, _SIZE_A, _A, session, load_u32(row + rows.TOKEN))
-    store_u8(out + _ACCEPTED.side, load_u8(own + ouch50_in.SIDE))
+    OuchRow(row).reference = reference
+    _begin(out, _SIZE_A, _A, session, ouch.OuchRow(row).user_ref)
+    Bytes(out)[_ACCEPTED.side] = own.side
     store_be32(out + _ACCEPTED.quantity, ouch.quantity32(event.qty_lots))
     store_any64(out + _ACCEPTED.symbol, ouch.pad(row.symbol))
     store_be64(out + _ACCEPTED.price, _price4(event, row, session))
-    store_u8(out + _ACCEPTED.time_in_force, load_u8(own + ouch50_in.TIF))
-    store_u8(out + _ACCEPTED.display, load_u8(own + ouch50_in.DISPLAY))
+    Bytes(out)[_ACCEPTED.time_in_force] = own.tif
+    Bytes(out)[_ACCEPTED.display] = own.display
     store_be64(out + _ACCEPTED.reference, reference)
-    store_u8(out + _ACCEPTED.capacity, load_u8(own + ouch50_in.CAPACITY))
-    store_u8(out + _ACCEPTED.iso, load_u8(own + ouch50_in.ISO))
-    store_u8(out + _ACCEPTED.cross, load_u8(own + ouch50_in.CROSS))
-    store_u8(out + _ACCEPTED.state, _L)
+    Bytes(out)[_ACCEPTED.capacity] = own.capacity
+    Bytes(out)[_ACCEPTED.iso] = own.iso
+    Bytes(out)[_ACCEPTED.cross] = own.cross
+    Bytes(out)[_ACCEPTED.state] = _L
     ouch.copy14(out + _ACCEPTED.clordid, own + ouch50_in.CLORDID)
     at = out + _SIZE_A
     if metadata != 0:
-        options = metadata + ouch50_in.OPTIONS
-        firm = load_u32(options + ouch50_in.FIRM)
+        options = Ouch50Options(metadata + ouch50_in.OPTIONS)
+        firm = options.firm
         if firm != 0:
             store_any32(_option(at, _T_FIRM, 4), firm)
             at += 6
-        at = _number_option(at, _T_MIN, load_u32(options + ouch50_in.MIN_QTY))
-        at = _letter_option(at, _T_CUSTOMER, load_u8(options + ouch50_in.CUSTOMER))
-        at = _number_option(at, _T_FLOOR, load_u32(options + ouch50_in.MAX_FLOOR))
-        at = _letter_option(at, _T_TYPE, load_u8(options + ouch50_in.PRICE_TYPE))
-        at = _number_option(at, _T_OFFSET, load_u32(options + ouch50_in.PEG_OFFSET))
-        at = _letter_option(at, _T_POST, load_u8(options + ouch50_in.POST_ONLY))
-        at = _number_option(at, _T_EXPIRE, load_u32(options + ouch50_in.EXPIRE))
+        at = _number_option(at, _T_MIN, options.min_qty)
+        at = _letter_option(at, _T_CUSTOMER, options.customer)
+        at = _number_option(at, _T_FLOOR, options.max_floor)
+        at = _letter_option(at, _T_TYPE, options.price_type)
+        at = _number_option(at, _T_OFFSET, options.peg_offset)
+        at = _letter_option(at, _T_POST, options.post_only)
+        at = _number_option(at, _T_EXPIRE, options.expire)
     store_be16(out + _ACCEPTED.appendage_bytes, at - out - _SIZE_A)
     return at - out
 
@@ -258,25 +263,25 @@ def _replaced(
 ) -> int:
     if metadata == 0:
         return 0
-    own = row + rows.OWN
+    own = Ouch50Order(row + rows.OWN)
     reference = event.seq
-    before = load_i64(row + ouch.REFERENCE)
+    before = OuchRow(row).reference
     if event.flags & _KEPT_PLACE and before != 0:
         reference = before
-    store_i64(row + ouch.REFERENCE, reference)
-    size = _begin(out, _SIZE_U, _U, session, load_u32(metadata + command_metadata.ORIG))
-    store_be32(out + _REPLACED.user_ref, load_u32(row + rows.TOKEN))
-    store_u8(out + _REPLACED.side, load_u8(own + ouch50_in.SIDE))
+    OuchRow(row).reference = reference
+    size = _begin(out, _SIZE_U, _U, session, ouch50_in.Ouch50Metadata(metadata).orig_ref)
+    store_be32(out + _REPLACED.user_ref, ouch.OuchRow(row).user_ref)
+    Bytes(out)[_REPLACED.side] = own.side
     store_be32(out + _REPLACED.quantity, ouch.quantity32(event.leaves_lots))
     store_any64(out + _REPLACED.symbol, ouch.pad(row.symbol))
     store_be64(out + _REPLACED.price, _price4(event, row, session))
-    store_u8(out + _REPLACED.time_in_force, load_u8(own + ouch50_in.TIF))
-    store_u8(out + _REPLACED.display, load_u8(own + ouch50_in.DISPLAY))
+    Bytes(out)[_REPLACED.time_in_force] = own.tif
+    Bytes(out)[_REPLACED.display] = own.display
     store_be64(out + _REPLACED.reference, reference)
-    store_u8(out + _REPLACED.capacity, load_u8(own + ouch50_in.CAPACITY))
-    store_u8(out + _REPLACED.iso, load_u8(own + ouch50_in.ISO))
-    store_u8(out + _REPLACED.cross, load_u8(own + ouch50_in.CROSS))
-    store_u8(out + _REPLACED.state, _L)
+    Bytes(out)[_REPLACED.capacity] = own.capacity
+    Bytes(out)[_REPLACED.iso] = own.iso
+    Bytes(out)[_REPLACED.cross] = own.cross
+    Bytes(out)[_REPLACED.state] = _L
     ouch.copy14(out + _REPLACED.clordid, own + ouch50_in.CLORDID)
     store_be16(out + _REPLACED.appendage_bytes, 0)
     return size
@@ -286,57 +291,57 @@ def _replaced(
 def _canceled(
     event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
 ) -> int:
-    user_ref, gone = load_u32(row + rows.TOKEN), ouch.quantity32(event.qty_lots)
+    user_ref, gone = ouch.OuchRow(row).user_ref, ouch.quantity32(event.qty_lots)
     ouch.count_reduction(event, row)
     if event.reason == _SELF_TRADE:
         size = _begin(out, _SIZE_D, _D, session, user_ref)
         store_be32(out + _AIQ.quantity, gone)
-        store_u8(out + _AIQ.reason, _Q)
+        Bytes(out)[_AIQ.reason] = _Q
         store_be32(out + _AIQ.prevented, gone)
         store_be64(out + _AIQ.price, ouch.event_price4(event, session))
-        store_u8(out + _AIQ.liquidity, _R if is_taker(event, metadata) else _A)
+        Bytes(out)[_AIQ.liquidity] = _R if is_taker(event, metadata) else _A
         mode = session.self_trade
-        store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
+        Bytes(out)[_AIQ.strategy] = ouch.STRATEGY_LETTER[mode & 7]
         return size
     is_reduced = event.kind == _K_REDUCED
     if is_reduced and metadata != 0 and metadata.message == _M:
-        side = load_u8(metadata + command_metadata.OWN + ouch50_in.SIDE)
-        store_u8(row + rows.OWN + ouch50_in.SIDE, side)
+        side = Ouch50Order(metadata + command_metadata.OWN).side
+        Ouch50Order(row + rows.OWN).side = side
         return _modified(session, user_ref, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, user_ref)
     store_be32(out + _CANCELED.quantity, gone)
-    store_u8(out + _CANCELED.reason, cancel_letter(event, metadata))
+    Bytes(out)[_CANCELED.reason] = cancel_letter(event, metadata)
     return size
 
 
 @kernel
 def _modified(session: SessionBlock, user_ref: int, side: int, leaves: int, out: int) -> int:
     size = _begin(out, _SIZE_M, _M, session, user_ref)
-    store_u8(out + _MODIFIED.side, side)
+    Bytes(out)[_MODIFIED.side] = side
     store_be32(out + _MODIFIED.quantity, ouch.quantity32(leaves))
     return size
 
 
 @kernel
-def _priority(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
+def _priority(event: EventRecord, row: OuchRow, session: SessionBlock, out: int) -> int:
     if event.flags & _WAITING:
         return 0
     reference = event.seq
-    store_i64(row + ouch.REFERENCE, reference)
-    size = _begin(out, _SIZE_T, _T, session, load_u32(row + rows.TOKEN))
+    row.reference = reference
+    size = _begin(out, _SIZE_T, _T, session, ouch.OuchRow(row).user_ref)
     store_be64(out + _PRIORITY.price, ouch.event_price4(event, session))
-    store_u8(out + _PRIORITY.display, load_u8(row + rows.OWN + ouch50_in.DISPLAY))
+    Bytes(out)[_PRIORITY.display] = Ouch50Order(row + rows.OWN).display
     store_be64(out + _PRIORITY.reference, reference)
     return size
 
 
 @kernel
-def _restated(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
+def _restated(event: EventRecord, row: OuchRow, session: SessionBlock, out: int) -> int:
     """An iceberg's next slice: the number it has in market data, and how much it shows."""
     reference = event.seq
-    store_i64(row + ouch.REFERENCE, reference)
-    size = _begin(out, _SIZE_R, _R, session, load_u32(row + rows.TOKEN))
-    store_u8(out + _RESTATED.reason, _R)
+    row.reference = reference
+    size = _begin(out, _SIZE_R, _R, session, ouch.OuchRow(row).user_ref)
+    Bytes(out)[_RESTATED.reason] = _R
     at = out + size
     store_be64(_option(at, _T_SECONDARY, 8), reference)
     at += 10
@@ -347,7 +352,7 @@ def _restated(event: EventRecord, row: int, session: SessionBlock, out: int) -> 
 
 @kernel
 def _rejected(
-    event: EventRecord, row: int, session: SessionBlock, metadata: CommandMetadata, out: int
+    event: EventRecord, row: OuchRow, session: SessionBlock, metadata: CommandMetadata, out: int
 ) -> int:
     """As of OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
     if metadata == 0:
@@ -365,7 +370,7 @@ def _rejected(
     if message not in (_X, _M) or reason == _UNKNOWN_ORDER:
         return 0
     ouch.count_returned(event, row)
-    return _begin(out, _SIZE_I, _I, session, load_u32(metadata + command_metadata.ORIG))
+    return _begin(out, _SIZE_I, _I, session, ouch50_in.Ouch50Metadata(metadata).orig_ref)
 
 
 @kernel
@@ -397,10 +402,10 @@ def refuse(
         store_any32(out + _ENTRY.firm, load_any32(metadata + ouch50_in.OPTIONS + ouch50_in.FIRM))
         return size
     if message in (_X, _M):
-        orig = load_u32(metadata + command_metadata.ORIG)
+        orig = ouch50_in.Ouch50Metadata(metadata).orig_ref
         if refused != _R_MODIFIED:
             return _begin(out, _SIZE_I, _I, session, orig)
-        side = load_u8(metadata + command_metadata.OWN + ouch50_in.SIDE)
+        side = Ouch50Order(metadata + command_metadata.OWN).side
         ouch.set_side(session, ouch50_in.SIDE, side)
         return _modified(session, orig, side, order.qty_lots, out)
     return _reject(session, metadata, _REFUSAL_CODE[refused], out)

@@ -5,7 +5,7 @@ keeps it; what does not pass is refused by the protocol's own reject.
 """
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u8
+from openoutcry.wire.layout import Bytes
 
 FIRST, LAST = 32, 126
 
@@ -15,6 +15,6 @@ def is_printable(address: int, size: int) -> bool:
     """Whether each of ``size`` bytes at ``address`` is a printable character."""
     outside = 0
     for offset in range(size):
-        byte = load_u8(address + offset)
+        byte = Bytes(address)[offset]
         outside |= (byte - FIRST) | (LAST - byte)
     return outside >= 0

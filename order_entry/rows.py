@@ -11,67 +11,15 @@ never writes the fields of a live row that the other writes, so that a row is th
 the journal however far the one runs ahead of the other.
 """
 
-import numpy as np
-
-from openoutcry.wire.enums import EventKind, Reason
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, area, i64, u8, u16
+from openoutcry.wire.layout import Layout, U32s, area, i64, u8, u16, u32
 from openoutcry.wire.memory import (
     load_u32,
     store_i64,
     store_u32,
 )
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS
-
-ROW_BYTES = 256
-ROW_DTYPE = np.dtype(
-    [
-        ("order_id", "<i8"),
-        ("qty_lots", "<i8"),
-        ("leaves_lots", "<i8"),
-        ("price_ticks", "<i8"),
-        ("cum_lots", "<i8"),
-        ("cum_value", "<i8"),
-        ("aux", "<i8"),
-        ("symbol", "S8"),
-        ("session", "<u2"),
-        ("protocol", "u1"),
-        ("state", "u1"),
-        ("side", "u1"),
-        ("order_type", "u1"),
-        ("time_in_force", "u1"),
-        ("token_bytes", "u1"),
-        ("client_seq", "<i8"),
-        ("token", "V40"),
-        ("own", "V24"),
-        ("chain", "<i8"),
-        ("instrument", "<u2"),
-        ("flags", "<u2"),
-        ("rejected", "<u2"),
-        ("expired", "<u2"),
-        ("more", "V40"),
-        ("waits", "<u2"),
-        ("unused", "V14"),
-        ("next", "<u4"),
-        ("previous", "<u4"),
-        ("replaced_by", "<i8"),
-        ("named_by", "<i8"),
-        ("number", "<i8"),
-        ("current", "<i8"),
-    ]
-)
-"""order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
-last event told · state: see below · client_seq, token, own: the metadata's of the order · chain:
-number of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·
-replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
-of the last command whose answer speaks of this row · number: this row's · current: in a root,
-number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row
-was for · expired: 1 if the order ended because its time was over · waits: 1 once it was reported
-that the new order waits at the speed bump, for as long as its state is SENT · next,
-previous: places, from 1, of the neighbours among its session's live rows, oldest first; 0 none."""
-assert ROW_DTYPE.itemsize == ROW_BYTES
-
-_OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
 
 
 class OrderRow(Layout, size_bytes=256):
@@ -102,10 +50,25 @@ class OrderRow(Layout, size_bytes=256):
     has_expired: int = u16("1: the order ended because its time was over")
     more: int = area(40, "the protocol's own")
     waits: int = u16("1: it was reported that the new order waits at the speed bump")
-    replaced_by: int = i64("number of the last replace of this row that was sent, 0: none", at=224)
+    unused: int = area(14, "0")
+    next: int = u32("place, from 1, of the next of its session's live rows, oldest first; 0: none")
+    previous: int = u32("of the one before")
+    replaced_by: int = i64("number of the last replace of this row that was sent, 0: none")
     named_by: int = i64("lane sequence of the last command whose answer speaks of this row")
     number: int = i64("this row's")
     current: int = i64("in a root: number of the order's newest accepted row, 0: itself")
+
+
+ROW_BYTES = OrderRow.size_bytes
+NUMPY_NAMES = {
+    "qty": "qty_lots",
+    "leaves": "leaves_lots",
+    "price": "price_ticks",
+    "cum": "cum_lots",
+    "was_rejected": "rejected",
+    "has_expired": "expired",
+}
+ROW_DTYPE = OrderRow.dtype(NUMPY_NAMES, symbol="S8")
 
 
 QTY = OrderRow.offset("qty")
@@ -120,14 +83,18 @@ INSTRUMENT = OrderRow.offset("instrument")
 FLAGS = OrderRow.offset("flags")
 MORE = OrderRow.offset("more")
 
-NEXT, PREVIOUS = _OFFSETS["next"], _OFFSETS["previous"]
+NEXT, PREVIOUS = OrderRow.offset("next"), OrderRow.offset("previous")
 
 FREE, SENT, OPEN, DONE = range(4)
 """``state``: never used; its command is under way; accepted by the core; nothing more will come."""
 
-OVER = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
+OVER = (
+    1 << enum_numbers.REASON_DAY_END
+    | 1 << enum_numbers.REASON_EXPIRED
+    | 1 << enum_numbers.REASON_AUCTION_REST
+)
 """Reasons of a cancellation that mean that an order's time is over."""
-_CANCELLED, _EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+_CANCELLED, _EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
 
 ORDER_BIT = SESSION_ORDER_IDS
 NUMBER_MASK = ORDER_BIT - 1
@@ -164,18 +131,18 @@ def first_row(rows: int, ends: int) -> OrderRow:
 
 
 @kernel
-def next_row(rows: int, row: int) -> OrderRow:
+def next_row(rows: int, row: OrderRow) -> OrderRow:
     """Address of the row behind this one in its session's list, 0 at the end."""
-    return row_at(rows, load_u32(row + NEXT))
+    return row_at(rows, row.next)
 
 
 @kernel_outlined
-def join_rows(rows: int, ends: int, row: int) -> None:
+def join_rows(rows: int, ends: int, row: OrderRow) -> None:
     """Put a row that begins to live at the end of its session's list."""
-    last = load_u32(ends + 4)
-    store_u32(row + NEXT, 0)
-    store_u32(row + PREVIOUS, last)
-    store_u32(ends + 4, place_of(rows, row))
+    last = U32s(ends)[1]
+    row.next = 0
+    row.previous = last
+    U32s(ends)[1] = place_of(rows, row)
     store_u32(ends if last == 0 else row_at(rows, last) + NEXT, place_of(rows, row))
 
 
@@ -183,7 +150,7 @@ def join_rows(rows: int, ends: int, row: int) -> None:
 def finish_row(rows: int, ends: int, row: OrderRow) -> None:
     """Nothing more will come of the row: if it lived, it leaves its session's list."""
     if is_live(row):
-        following, previous = load_u32(row + NEXT), load_u32(row + PREVIOUS)
+        following, previous = row.next, row.previous
         if VERIFY:
             mine = place_of(rows, row)
             before = ends if previous == 0 else row_at(rows, previous) + NEXT

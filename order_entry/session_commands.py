@@ -3,7 +3,6 @@
 from openoutcry.order_entry import (
     apply,
     command_metadata,
-    ouch,
     session_words,
     soupbin,
     stream,
@@ -17,6 +16,7 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.ouch import OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
@@ -24,23 +24,22 @@ from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
-from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
+from openoutcry.ring.layout import RingHeader
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64
-from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, TimeInForce
+from openoutcry.wire.enums import SELF_TRADE_SHIFT
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
     store_i64,
-    store_release,
-    store_u8,
 )
 from openoutcry.wire.record_blocks import OrderRecord
 
-NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+NEW, REPLACE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_REPLACE
 APPLICATION, IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
 THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
@@ -48,10 +47,14 @@ VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
 PENDING = int(FixRefusal.PENDING)
 OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
-CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
-MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+CANCEL, DISCONNECT = enum_numbers.COMMAND_KIND_CANCEL, enum_numbers.COMMAND_KIND_DISCONNECT
+MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
 OUCH_CANCEL, OUCH_REPLACE = ord("X"), ord("U")
-DAY, IOC, FOK = (int(tif) for tif in (TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK))
+DAY, IOC, FOK = (
+    enum_numbers.TIME_IN_FORCE_DAY,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_FOK,
+)
 TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
 CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 STREAM_FULL = int(Fault.STREAM_FULL)
@@ -72,7 +75,7 @@ MAX_DEBT_NS = 5_000_000_000
 @kernel
 def lane_room(context: SessionsContext) -> int:
     """Commands that may be put on the lane now."""
-    ring, mask = context.lane_ring, context.lane_mask
+    ring, mask = RingHeader(context.lane_ring), context.lane_mask
     last = RegionHeader(context.region).lane_seq
     if last + session_words.MESSAGES_A_TURN > context.lane_limit:
         context.lane_limit = gate(ring) + mask + 1
@@ -177,9 +180,9 @@ def handle_message(
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
     order.participant = session.participant
-    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    epoch_offset = context.control.epoch_offset
     order.rx_ts_ns = now + epoch_offset
-    disabled = load_i64(session + ouch.DISABLED_WORD)
+    disabled = OuchSession(session).is_disabled
     kind = apply.call5(
         load_i64(codec + apply.CODEC_DECODE), message, size, session, order, metadata
     )
@@ -193,7 +196,7 @@ def handle_message(
         apply.add(session + session_block.THROTTLED, 1)
         metadata.refused = THROTTLED
         if session.protocol == OUCH50:
-            store_i64(session + ouch.DISABLED_WORD, disabled)
+            OuchSession(session).is_disabled = disabled
     else:
         if metadata.refused == MASS_STATUS:
             charge(session, now, session.open_orders)
@@ -339,11 +342,11 @@ def publish(
     region = RegionHeader(context.region)
     apply.apply_command(region, order, metadata)
     region.lane_seq = seq
-    ring = context.lane_ring
+    ring = RingHeader(context.lane_ring)
     slot = slot_address(ring, context.lane_mask, seq)
     copy56(slot, order)
-    store_release(slot + layout.SEQ, seq)
-    store_release(ring + layout.PUBLISHED, seq)
+    slot.stamp = seq
+    ring.published = seq
 
 
 @kernel_outlined
@@ -378,7 +381,7 @@ def internal(
         order.order_id = row.order_id
         order.symbol = row.symbol
         metadata.row = number
-    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    epoch_offset = context.control.epoch_offset
     order.rx_ts_ns = stage_words.now_ns(context) + epoch_offset
     publish(context, seq, order, metadata)
     return 1
@@ -412,7 +415,7 @@ def logged_in(context: SessionsContext, session: SessionBlock) -> None:
 def put_number(at: int, number: int) -> None:
     """20 characters, right-justified, padded with spaces."""
     for place in range(19, -1, -1):
-        store_u8(at + place, 48 + number % 10 if number > 0 or place == 19 else 32)
+        Bytes(at)[place] = 48 + number % 10 if number > 0 or place == 19 else 32
         number //= 10
 
 

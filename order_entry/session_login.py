@@ -11,7 +11,8 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, store_u8
+from openoutcry.wire.layout import Bytes
+from openoutcry.wire.memory import load_i64
 
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
 HAND_SOURCE, HAND_MAX = 32, 4096
@@ -28,7 +29,7 @@ def is_beyond(session: SessionBlock, wanted: int) -> bool:
 def refuse_number(session: int, data: int, fd: int) -> None:
     """The login asks to continue a stream that is not the current one."""
     for place in range(len(REFUSED_LOGIN)):
-        store_u8(data + place, REFUSED_LOGIN[place])
+        Bytes(data)[place] = REFUSED_LOGIN[place]
     sockets.send(fd, data, len(REFUSED_LOGIN))
     sockets.close(fd)
     apply.add(session + session_block.FAULTS, 1)

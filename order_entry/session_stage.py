@@ -33,20 +33,17 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.stream import StreamHeader
-from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
+from openoutcry.ring.layout import RingHeader
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, U32s, Words
 from openoutcry.wire.memory import (
-    load_acquire,
     load_i64,
-    load_u32,
     store_i64,
-    store_release,
     store_u8,
 )
 from openoutcry.wire.record_blocks import OrderRecord
@@ -74,7 +71,7 @@ def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
     if session.dirty == 0 and session.fd >= 0:
         session.dirty = 1
         count = context.dirty_count
-        store_i64(context.dirty_list + 8 * count, session.index)
+        Words(context.dirty_list)[count] = session.index
         context.dirty_count = count + 1
 
 
@@ -87,7 +84,7 @@ def take_events(context: SessionsContext) -> int:
     region, codecs = RegionHeader(context.region), context.codecs
     ring, ring_mask = context.in_ring, context.in_mask
     mask = context.stamp_mask
-    offset = load_i64(context.control + control_words.EPOCH_OFFSET)
+    offset = context.control.epoch_offset
     first, copies = context.next, region.copy_count
     all_count = copies | region.waiting != 0
     for index in range(first, first + count):
@@ -112,7 +109,7 @@ def take_events(context: SessionsContext) -> int:
     for place in range(copies):
         mark_dirty(
             context,
-            apply.block_of(region, load_i64(region + session_region.COPY_SESSIONS + 8 * place)),
+            apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[place]),
         )
     region.event_seq = first + count - 1
     return words.advance(context, count)
@@ -125,7 +122,7 @@ def flush(context: SessionsContext) -> int:
     kept, done = 0, 0
     count = context.dirty_count
     for place in range(count):
-        session = apply.block_of(region, load_i64(dirty + 8 * place))
+        session = apply.block_of(region, Words(dirty)[place])
         session.dirty = 0
         if session.fd < 0:
             continue
@@ -135,11 +132,11 @@ def flush(context: SessionsContext) -> int:
             done += 1
         if waits:
             session.dirty = 1
-            store_i64(dirty + 8 * kept, session.index)
+            Words(dirty)[kept] = session.index
             kept += 1
     # Sessions that were marked meanwhile follow.
     for place in range(count, context.dirty_count):
-        store_i64(dirty + 8 * kept, load_i64(dirty + 8 * place))
+        Words(dirty)[kept] = Words(dirty)[place]
         kept += 1
     context.dirty_count = kept
     return done
@@ -233,8 +230,8 @@ def defer_message(context: SessionsContext, session: SessionBlock, kind: int) ->
     if session.side_length > 0 or session.dirty != 0:
         return
     store_u8(session + session_block.SIDE, 0)
-    store_u8(session + session_block.SIDE + 1, 1)
-    store_u8(session + session_block.SIDE + 2, kind)
+    Bytes(session + session_block.SIDE)[1] = 1
+    Bytes(session + session_block.SIDE)[2] = kind
     session.side_at = 0
     session.side_length = 3
     mark_dirty(context, session)
@@ -304,12 +301,12 @@ def take_connection(context: SessionsContext) -> int:
     """Return a socket from the acceptor, whose client has logged in; 0: no socket."""
     message = context.message
     data, control = message + DATA_AT, message + CONTROL_AT
-    store_i64(message + 40, 24)  # msg_controllen: one descriptor
-    store_i64(message + 48, 0)
+    Words(message)[5] = 24  # msg_controllen: one descriptor
+    Words(message)[6] = 0
     size = sockets.recvmsg(context.acceptor, message)
-    if size < login.HAND_BYTES or load_i64(message + 40) < 20:
+    if size < login.HAND_BYTES or Words(message)[5] < 20:
         return 0
-    fd = load_u32(control + 16)
+    fd = U32s(control)[4]
     region = RegionHeader(context.region)
     index = load_i64(data + login.HAND_INDEX)
     if index < 1 or index > region.session_count:
@@ -574,7 +571,7 @@ def close_lane(context: SessionsContext) -> None:
     """Publish the end of the lane."""
     context.closed = 1
     last = RegionHeader(context.region).lane_seq
-    store_release(context.lane_ring + layout.CLOSED_AT, last + 1)
+    RingHeader(context.lane_ring).closed_at = last + 1
 
 
 @kernel_outlined
@@ -602,9 +599,9 @@ def step(context: SessionsContext) -> int:
         done += flush(context)
     if context.closed == 0:
         control = context.control
-        if load_acquire(control + control_words.STOP) != 0:
+        if control.stop != 0:
             close_lane(context)
-        elif load_acquire(control + control_words.GO) != 0:
+        elif control.go != 0:
             done += poll(context)
             now = words.now_ns(context)
             if now >= context.next_timer:

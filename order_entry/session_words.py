@@ -45,7 +45,6 @@ MESSAGE = SessionsContext.offset("message")
 DIRTY_LIST = SessionsContext.offset("dirty_list")
 PENDING_COUNT = SessionsContext.offset("pending_count")
 CLOSED = SessionsContext.offset("closed")
-LAST_ACTIVE_SESSION = SessionsContext.offset("last_active_session")
 
 
 LANE = 2

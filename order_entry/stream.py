@@ -20,8 +20,8 @@ from blake3 import blake3
 
 from openoutcry.wire import OutcryError
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_release, store_u8
+from openoutcry.wire.layout import Bytes, Layout, i64
+from openoutcry.wire.memory import load_i64, store_i64, store_release
 
 HEADER_BYTES = 4096
 STREAM_MAGIC = int.from_bytes(b"OUTCRYSS", "little")
@@ -100,13 +100,13 @@ def copy_bytes(to: int, source: int, size: int) -> None:
     for offset in range(0, whole, 8):
         store_i64(to + offset, load_i64(source + offset))
     for offset in range(whole, size):
-        store_u8(to + offset, load_u8(source + offset))
+        Bytes(to)[offset] = Bytes(source)[offset]
 
 
 @kernel
 def same_bytes(one: int, other: int, size: int) -> bool:
     offset = 0
-    while offset < size and load_u8(one + offset) == load_u8(other + offset):
+    while offset < size and Bytes(one)[offset] == Bytes(other)[offset]:
         offset += 1
     return offset == size
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, area, i64
+from openoutcry.wire.layout import Layout, Words, area, i64
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -83,12 +83,12 @@ def prepare_table(words: npt.NDArray[np.int64], address: int, capacity: int) -> 
 @kernel
 def token_hash(table: TokenTable, session: int, token: int) -> int:
     """The hash of a token, of which the upper half is what counts."""
-    hashed = add_wrapping(table.keys, mul_wrapping(load_i64(table + TABLE_KEYS + 8), session))
+    hashed = add_wrapping(table.keys, mul_wrapping(Words(table + TABLE_KEYS)[1], session))
     for index in range(TOKEN_SIZE // 8):
-        word = load_i64(token + 8 * index)
+        word = Words(token)[index]
         key = table + TABLE_KEYS + 16 + 16 * index
         hashed = add_wrapping(hashed, mul_wrapping(load_i64(key), word & 0xFFFFFFFF))
-        hashed = add_wrapping(hashed, mul_wrapping(load_i64(key + 8), word >> 32 & 0xFFFFFFFF))
+        hashed = add_wrapping(hashed, mul_wrapping(Words(key)[1], word >> 32 & 0xFFFFFFFF))
     return hashed
 
 
@@ -96,11 +96,11 @@ def token_hash(table: TokenTable, session: int, token: int) -> int:
 def short_hash(table: int, session: int, first: int, second: int) -> int:
     """As :func:`token_hash`, of a token of at most 16 bytes, given as two words."""
     keys = table + TABLE_KEYS
-    hashed = add_wrapping(load_i64(keys), mul_wrapping(load_i64(keys + 8), session))
-    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 16), first & 0xFFFFFFFF))
-    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 24), first >> 32 & 0xFFFFFFFF))
-    hashed = add_wrapping(hashed, mul_wrapping(load_i64(keys + 32), second & 0xFFFFFFFF))
-    return add_wrapping(hashed, mul_wrapping(load_i64(keys + 40), second >> 32 & 0xFFFFFFFF))
+    hashed = add_wrapping(load_i64(keys), mul_wrapping(Words(keys)[1], session))
+    hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[2], first & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[3], first >> 32 & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[4], second & 0xFFFFFFFF))
+    return add_wrapping(hashed, mul_wrapping(Words(keys)[5], second >> 32 & 0xFFFFFFFF))
 
 
 @kernel
@@ -164,7 +164,7 @@ def clear_table(table: TokenTable, sessions: int) -> None:
     """No token is taken any more; ``sessions``: how many there are."""
     index, used = table.index, table.used
     for session in range(sessions + 1):
-        store_i64(used + 8 * session, 0)
+        Words(used)[session] = 0
     if table.count > 0:
         for place in range(table.mask + 1):
             store_i64(index + SLOT_BYTES * place, 0)
@@ -187,7 +187,7 @@ def has_room_for(table: TokenTable, session: int) -> bool:
     """
     capacity = table.mask + 1
     left = capacity - (capacity >> 3) - table.count
-    return load_i64(table.used + 8 * session) < left
+    return Words(table.used)[session] < left
 
 
 @kernel

@@ -22,6 +22,7 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.generate import generate
 from openoutcry.gateway_fpga import make_rules, validate_batch
+from openoutcry.gateway_fpga.golden import GatewayRules
 from openoutcry.host.processes import fork
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.matcher.book.depth import fill_depth
@@ -122,7 +123,7 @@ def load(progress: Progress, table: Topology, generates: bool) -> None:
 
     def gateway() -> None:
         rules = make_rules(instruments)
-        validate_batch(orders[0].ctypes.data, len(orders[0]), rules.ctypes.data)
+        validate_batch(orders[0].ctypes.data, len(orders[0]), GatewayRules.of(rules.ctypes.data))
 
     def rings() -> None:
         for kernel, count in RINGS:

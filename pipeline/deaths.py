@@ -20,22 +20,54 @@ from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step, kernel_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_release
+from openoutcry.wire.layout import Layout, SharedWord, i64
 from openoutcry.wire.system_calls import send_signal
 
-# A death's row in the segment, as byte offsets; ROW_SUPERVISOR: the pid that dies too, or 0.
-ROW_SEQ, ROW_PLACE, ROW_SIGNAL, ROW_SUPERVISOR, ROW_DIED, ROW_BYTES = range(0, 48, 8)
-# A hidden cursor's row: the word that the stage moves, and the address that other stages read.
-HIDDEN_CURSOR, HIDDEN_SHARED, HIDDEN_BYTES = range(0, 24, 8)
-(
-    STEP,  # address of the stage's own step
-    STAGE,  # and of its context
-    DEATHS,  # the stage's rows, by sequence
-    DEATH_COUNT,
-    HIDDEN,  # the stage's cursors on the rings that it reads
-    HIDDEN_COUNT,
-    PID,
-) = stage_words.stage_fields(7)
+
+class DeathRow(Layout, size_bytes=40):
+    """A death in the run's segment."""
+
+    seq: int = i64("sequence at which the stage dies")
+    place: int = i64("a ``Place``")
+    signal: int = i64("the signal that it dies of")
+    supervisor: int = i64("the pid that dies too, 0: none")
+    died: int = i64("1 once it has happened")
+    set_died: int = i64("``died`` as the stage sets it", at=32, atomic=True)
+
+
+class HiddenCursor(Layout, size_bytes=16):
+    """A cursor of which other stages see the moves only when the stage may live on."""
+
+    cursor: int = i64("the word that the stage moves")
+    shared: SharedWord = i64("address of the one that other stages read", of=SharedWord)
+
+
+class DeathContext(StageContext):
+    """The context of a stage that dies on purpose."""
+
+    step: int = i64("address of the stage's own step", at=152)
+    stage: StageContext = i64("and of its context", of=StageContext)
+    deaths: DeathRow = i64("address of the stage's rows, by sequence", of=DeathRow)
+    death_count: int = i64("how many there are")
+    hidden: HiddenCursor = i64("address of its cursors on the rings it reads", of=HiddenCursor)
+    hidden_count: int = i64("how many there are")
+    pid: int = i64("the stage's process")
+
+
+ROW_SEQ = DeathRow.offset("seq")
+ROW_PLACE = DeathRow.offset("place")
+ROW_SIGNAL = DeathRow.offset("signal")
+ROW_SUPERVISOR = DeathRow.offset("supervisor")
+ROW_DIED = DeathRow.offset("died")
+ROW_BYTES = DeathRow.size_bytes
+HIDDEN_BYTES = HiddenCursor.size_bytes
+STEP = DeathContext.offset("step")
+STAGE = DeathContext.offset("stage")
+DEATHS = DeathContext.offset("deaths")
+DEATH_COUNT = DeathContext.offset("death_count")
+HIDDEN = DeathContext.offset("hidden")
+HIDDEN_COUNT = DeathContext.offset("hidden_count")
+PID = DeathContext.offset("pid")
 
 
 class Place(IntEnum):
@@ -67,45 +99,45 @@ class Death:
 
 
 @kernel
-def next_death(context: int) -> int:
+def next_death(context: DeathContext) -> DeathRow:
     """Address of the stage's first row that has not happened, or 0."""
-    row = load_i64(context + DEATHS)
-    for _ in range(load_i64(context + DEATH_COUNT)):
-        if load_i64(row + ROW_DIED) == 0:
+    row = context.deaths
+    for _ in range(context.death_count):
+        if row.died == 0:
             return row
-        row += ROW_BYTES
-    return 0
+        row = DeathRow(row + ROW_BYTES)
+    return DeathRow(0)
 
 
 @kernel
-def die(context: int, row: int) -> None:
+def die(context: DeathContext, row: DeathRow) -> None:
     """The row is marked first: the process that replaces this one does not die of it again."""
-    store_release(row + ROW_DIED, 1)
-    if load_i64(row + ROW_SUPERVISOR) != 0:
-        send_signal(load_i64(row + ROW_SUPERVISOR), load_i64(row + ROW_SIGNAL))
-    send_signal(load_i64(context + PID), load_i64(row + ROW_SIGNAL))
+    row.set_died = 1
+    if row.supervisor != 0:
+        send_signal(row.supervisor, row.signal)
+    send_signal(context.pid, row.signal)
 
 
 @kernel
-def show_cursors(context: int) -> None:
+def show_cursors(context: DeathContext) -> None:
     """Move the cursors that other stages read to where the stage has moved its own."""
-    row = load_i64(context + HIDDEN)
-    for _ in range(load_i64(context + HIDDEN_COUNT)):
-        at, shared = load_i64(row + HIDDEN_CURSOR), load_i64(row + HIDDEN_SHARED)
-        if load_i64(shared) != at:
-            store_release(shared, at)
-        row += HIDDEN_BYTES
+    row = context.hidden
+    for _ in range(context.hidden_count):
+        at, shared = row.cursor, row.shared
+        if shared.own_value != at:
+            shared.value = at
+        row = HiddenCursor(row + HIDDEN_BYTES)
 
 
 @kernel
-def step(context: int) -> int:
+def step(context: DeathContext) -> int:
     """The stage's own step, and its death if that is due."""
-    row, stage = next_death(context), StageContext(load_i64(context + STAGE))
-    seq = load_i64(row + ROW_SEQ) if row != 0 else stage_words.MAX_VALUE
-    place = load_i64(row + ROW_PLACE) if row != 0 else BEFORE_STEP
+    row, stage = next_death(context), StageContext(context.stage)
+    seq = row.seq if row != 0 else stage_words.MAX_VALUE
+    place = row.place if row != 0 else BEFORE_STEP
     if place == BEFORE_STEP and stage.next >= seq:
         die(context, row)
-    work = call_step(load_i64(context + STEP), stage)
+    work = call_step(context.step, stage)
     if place == BEFORE_RETURN and stage.next > seq:
         die(context, row)
     show_cursors(context)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import KEY_BYTES, TRAILER_BYTES, is_sealed, seal
 from openoutcry.dpdk_shim.packets import HEADER_BYTES, MAX_PACKET_BYTES, check_packet
 from openoutcry.pipeline.send import RECEIVE_BURST, UdpLine
-from openoutcry.wire.enums import PacketKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import EVENT_DTYPE
 
@@ -61,7 +61,7 @@ class SealedLine(UdpLine):
         packet_bytes = size_bytes - TRAILER_BYTES
         if packet_bytes < HEADER_BYTES or not is_sealed(self.key, data):
             return np.zeros(0, EVENT_DTYPE)
-        if check_packet(self._data.ctypes.data, packet_bytes, int(PacketKind.EVENTS)) < 0:
+        if check_packet(self._data.ctypes.data, packet_bytes, enum_numbers.PACKET_KIND_EVENTS) < 0:
             return np.zeros(0, EVENT_DTYPE)
         self._tally[1] += 1
         return np.frombuffer(data[HEADER_BYTES:packet_bytes], EVENT_DTYPE)

@@ -22,6 +22,7 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
+from openoutcry.pipeline.contract.loop import Nap
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Group, Stage
 from openoutcry.pipeline.contract.work import Work
@@ -86,7 +87,7 @@ class CompiledStages:
         self.nap = np.zeros(loop.NAP_WORDS, np.int64)
         # Inline, an order waits for this call: numpy's ``.ctypes`` would be most of it (2.3 us of
         # an idle turn, 0.6 without).
-        self._plan = (self.plan.ctypes.data, len(self.plan), self.probe)
+        self._plan = (self.plan.ctypes.data, len(self.plan), loop.Probe.of(self.probe))
         self._nap = self.nap.ctypes.data
 
     def rebuild_engine(self, name: str) -> Engine:
@@ -109,7 +110,9 @@ class CompiledStages:
         return engine
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
-        return int(loop.run_stages(*self._plan, slice_ns, SPINS, int(leave_idle), self._nap))
+        return int(
+            loop.run_stages(*self._plan, slice_ns, SPINS, int(leave_idle), Nap.of(self._nap))
+        )
 
     def open_ports(self) -> None:
         """Open the group's ports, if it has any and they may be open by now."""

@@ -33,18 +33,22 @@ import numpy.typing as npt
 from openoutcry.ptp.ticks import ASLEEP_NS, asleep_ns, read_ticks, scale_q48, ticks_now
 from openoutcry.ring import ProcessIdentity, Segment, SegmentError, list_segments
 from openoutcry.ring.segment import segment_name
-from openoutcry.wire import CLOCK_DTYPE, CLOCK_PAGE, LAYOUT_HASH, OutcryError, check_layout
+from openoutcry.wire import (
+    CLOCK_DTYPE,
+    CLOCK_PAGE,
+    LAYOUT_HASH,
+    OutcryError,
+    check_layout,
+    enum_numbers,
+)
 from openoutcry.wire.enums import ClockSource, ClockState
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, Words, i64, u32
 from openoutcry.wire.memory import (
     full_fence,
-    load_acquire,
-    load_i64,
     pause,
-    store_i64,
-    store_release,
-    store_u32,
 )
+from openoutcry.wire.record_blocks import Slot
 from openoutcry.wire.records import CLOCK_MAGIC, MAX_VALUE
 
 WHAT = "clock"
@@ -56,14 +60,38 @@ SEQ = CLOCK_DTYPE.itemsize - 8
 
 VERSION = CLOCK_PAGE.offsets["version"]
 BASE_TICKS = CLOCK_PAGE.offsets["base_ticks"]
-BASE_TAI_NS = CLOCK_PAGE.offsets["base_tai_ns"]
-MULT_Q48 = CLOCK_PAGE.offsets["mult_q48"]
-BOUND_NS = CLOCK_PAGE.offsets["bound_ns"]
-LEAP_TAI_NS = CLOCK_PAGE.offsets["leap_tai_ns"]
 GROWTH_PPB = CLOCK_PAGE.offsets["growth_ppb"]
 OWNER = CLOCK_PAGE.offsets["owner"]
-STALE_MS = CLOCK_PAGE.offsets["stale_ms"]
 STATE = CLOCK_PAGE.offsets["state"]
+
+
+class ClockLine(Layout, size_bytes=64):
+    """The line as readers see it while it may be written: whole words, each acquired."""
+
+    version: int = i64("odd while the rest is being written", atomic=True)
+    base_ticks: int = i64("counter at the base", atomic=True)
+    base_tai_ns: int = i64("TAI at the base", atomic=True)
+    mult_q48: int = i64("ns a tick, times 2**48", atomic=True)
+    bound_ns: int = i64("TAI is known to within this at the base", atomic=True)
+    leap_tai_ns: int = i64("TAI at which the UTC offset changes", atomic=True)
+    growth_owner: int = i64("``growth_ppb`` and ``owner`` as one", atomic=True)
+    rest: int = i64("``stale_ms`` to ``source`` as one", atomic=True)
+    own_version: int = i64("``version`` for the writer", at=0)
+    own_growth_ppb: int = u32("``growth_ppb`` for the writer, which leaves ``owner``", at=48)
+    own_growth_owner: int = i64("``growth_owner`` of a line that is to be published", at=48)
+    own_rest: int = i64("``rest`` for the writer", at=56)
+    own_bound_ns: int = i64("``bound_ns`` for the writer", at=32)
+    own_mult_q48: int = i64("``mult_q48`` for the writer", at=24)
+
+
+class TimeInterval(Layout):
+    """What :func:`now` writes."""
+
+    earliest_tai: int = i64("earliest TAI, ns since 1970")
+    latest_tai: int = i64("latest TAI")
+    earliest_utc: int = i64("earliest UTC, ns since 1970")
+    latest_utc: int = i64("latest UTC")
+
 
 OK, STALE, DEAD, CLOSED, UNKNOWN, BUSY = range(6)
 """Status returned by :func:`now`; ``out`` holds an interval only with OK."""
@@ -75,14 +103,12 @@ WHY = {
     BUSY: "the page stays half-written, and its writer is alive",
 }
 
-EARLIEST_TAI, LATEST_TAI, EARLIEST_UTC, LATEST_UTC = range(0, 32, 8)
-"""Byte offsets in what :func:`now` writes."""
 INTERVAL_WORDS = 4
 
 SPINS = 10_000
 ATTEMPTS = 5
 OWNER_DIED = 1 << 30
-STATE_UNKNOWN = int(ClockState.UNKNOWN)
+STATE_UNKNOWN = enum_numbers.CLOCK_STATE_UNKNOWN
 GROWTH_PPB_MAX = 1_000_000
 STALE_MS_MAX = 600_000
 
@@ -99,23 +125,23 @@ class ClockError(OutcryError):
 
 
 @kernel
-def interval_at(page: int, ticks: int, out: int) -> int:
+def interval_at(page: ClockLine, ticks: int, out: TimeInterval) -> int:
     """The time at which the counter read ``ticks``.
 
     ``page``: address of the line.  ``out``: int64[4]: earliest and latest TAI, earliest and latest
     UTC, ns since 1970.  Returns OK, or another status (``out`` is then unchanged).
     """
     for _ in range(SPINS):
-        version = load_acquire(page + VERSION)
+        version = page.version
         if version & 1 == 0:
-            base_ticks = load_acquire(page + BASE_TICKS)
-            base_tai_ns = load_acquire(page + BASE_TAI_NS)
-            mult_q48 = load_acquire(page + MULT_Q48)
-            bound_ns = load_acquire(page + BOUND_NS)
-            leap_tai_ns = load_acquire(page + LEAP_TAI_NS)
-            growth_owner = load_acquire(page + GROWTH_PPB)
-            rest = load_acquire(page + STALE_MS)
-            if load_acquire(page + VERSION) == version:
+            base_ticks = page.base_ticks
+            base_tai_ns = page.base_tai_ns
+            mult_q48 = page.mult_q48
+            bound_ns = page.bound_ns
+            leap_tai_ns = page.leap_tai_ns
+            growth_owner = page.growth_owner
+            rest = page.rest
+            if page.version == version:
                 owner = growth_owner >> 32 & 0xFFFFFFFF
                 status = _usable(owner, rest)
                 if status != OK:
@@ -132,7 +158,7 @@ def interval_at(page: int, ticks: int, out: int) -> int:
                 _store_interval(out, tai_ns - bound_ns, tai_ns + bound_ns, leap_tai_ns, rest)
                 return OK
         pause()
-    return DEAD if load_acquire(page + GROWTH_PPB) >> 32 & OWNER_DIED else BUSY
+    return DEAD if page.growth_owner >> 32 & OWNER_DIED else BUSY
 
 
 @kernel
@@ -147,27 +173,29 @@ def _usable(owner: int, rest: int) -> int:
 
 
 @kernel
-def _store_interval(out: int, earliest: int, latest: int, leap_tai_ns: int, rest: int) -> None:
+def _store_interval(
+    out: TimeInterval, earliest: int, latest: int, leap_tai_ns: int, rest: int
+) -> None:
     if VERIFY:
         assert earliest < latest
-    store_i64(out + EARLIEST_TAI, earliest)
-    store_i64(out + LATEST_TAI, latest)
+    out.earliest_tai = earliest
+    out.latest_tai = latest
     before_ns = (rest >> 32 & 0xFF) * 1_000_000_000
     after_ns = (rest >> 40 & 0xFF) * 1_000_000_000
     if latest < leap_tai_ns:
-        store_i64(out + EARLIEST_UTC, earliest - before_ns)
-        store_i64(out + LATEST_UTC, latest - before_ns)
+        out.earliest_utc = earliest - before_ns
+        out.latest_utc = latest - before_ns
     elif earliest >= leap_tai_ns:
-        store_i64(out + EARLIEST_UTC, earliest - after_ns)
-        store_i64(out + LATEST_UTC, latest - after_ns)
+        out.earliest_utc = earliest - after_ns
+        out.latest_utc = latest - after_ns
     else:
         # UTC is not monotonic across a leap second: the interval covers both sides.
-        store_i64(out + EARLIEST_UTC, min(earliest - before_ns, leap_tai_ns - after_ns))
-        store_i64(out + LATEST_UTC, max(latest - after_ns, leap_tai_ns - 1 - before_ns))
+        out.earliest_utc = min(earliest - before_ns, leap_tai_ns - after_ns)
+        out.latest_utc = max(latest - after_ns, leap_tai_ns - 1 - before_ns)
 
 
 @kernel
-def now(page: int, out: int) -> int:
+def now(page: ClockLine, out: TimeInterval) -> int:
     """The current time, as an interval that contains it.
 
     As :func:`interval_at` for the counter's current value, read between call and return.
@@ -245,7 +273,8 @@ class ClockPage:
 
     def at(self, ticks: int) -> Interval:
         """The time at which the counter read ``ticks``; raises as :meth:`now`."""
-        status = interval_at(self.address, ticks, self._out.ctypes.data)
+        out = TimeInterval.of(self._out.ctypes.data)
+        status = interval_at(ClockLine.of(self.address), ticks, TimeInterval.of(out))
         if status != OK:
             raise ClockError(f"{self.name}: {WHY[status]}", status)
         return Interval(*self._out.tolist())
@@ -293,34 +322,34 @@ def living_pages() -> list[str]:
 
 
 @kernel
-def publish_line(page: int, line: int) -> None:
+def publish_line(page: ClockLine, line: ClockLine) -> None:
     """Publish the line at ``line`` (a ``clock_page``); version and owner are not copied."""
-    version = load_i64(page + VERSION)
+    version = page.own_version
     if VERIFY:
         assert version & 1 == 0
-        assert load_i64(line + BOUND_NS) >= 0
-        assert load_i64(line + MULT_Q48) >= 0
-    store_release(page + VERSION, version + 1)
+        assert line.own_bound_ns >= 0
+        assert line.own_mult_q48 >= 0
+    page.version = version + 1
     full_fence()
-    for at in range(BASE_TICKS, GROWTH_PPB, 8):
-        store_i64(page + at, load_i64(line + at))
-    store_u32(page + GROWTH_PPB, load_i64(line + GROWTH_PPB) & 0xFFFFFFFF)
-    store_i64(page + STALE_MS, load_i64(line + STALE_MS))
-    store_release(page + VERSION, version + 2)
+    for at in range(BASE_TICKS // 8, GROWTH_PPB // 8):
+        Words(page)[at] = Words(line)[at]
+    page.own_growth_ppb = line.own_growth_owner & 0xFFFFFFFF
+    page.own_rest = line.own_rest
+    page.version = version + 2
 
 
 @kernel
 def publish_evidence(slots: int, record: int, seq: int) -> None:
     """Publish a clock record under ``seq``; a reader copying the old one detects the overwrite."""
-    slot = slots + 64 * (seq & (EVIDENCE_SLOTS - 1))
+    slot = Slot(slots + 64 * (seq & (EVIDENCE_SLOTS - 1)))
     if VERIFY:
         assert seq > 0
-        assert load_i64(slot + SEQ) < seq
-    store_release(slot + SEQ, 0)
+        assert slot.seq < seq
+    slot.stamp = 0
     full_fence()
-    for at in range(0, SEQ, 8):
-        store_i64(slot + at, load_i64(record + at))
-    store_release(slot + SEQ, seq)
+    for at in range(SEQ // 8):
+        Words(slot)[at] = Words(record)[at]
+    slot.stamp = seq
 
 
 @dataclass
@@ -373,7 +402,7 @@ class PageWriter:
             raise ValueError(f"bound_ns is {line.bound_ns}")
         for name, value in vars(line).items():
             self._line[name] = value
-        publish_line(self.address, self._line.ctypes.data)
+        publish_line(ClockLine.of(self.address), ClockLine.of(self._line.ctypes.data))
 
     def add_evidence(self, record: npt.NDArray[Any]) -> int:
         """Publish one clock record (a one-element array of CLOCK_DTYPE); returns its sequence."""

@@ -13,6 +13,7 @@ from numba import types
 from numba.core import cgutils
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import (
     I64,
     intrinsic,
@@ -65,8 +66,8 @@ def _keep_narrower(out: int, before: int, now_ns: int, after: int, narrowest: in
     if after - before >= narrowest:
         return narrowest
     store_i64(out, before)
-    store_i64(out + 8, now_ns)
-    store_i64(out + 16, after)
+    Words(out)[1] = now_ns
+    Words(out)[2] = after
     return after - before
 
 

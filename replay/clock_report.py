@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.ptp import LeapTable
-from openoutcry.wire import CLOCK_DTYPE, OutcryError
-from openoutcry.wire.enums import BlockKind, ClockEvent, ClockFlag, ClockState
+from openoutcry.wire import CLOCK_DTYPE, OutcryError, enum_numbers
+from openoutcry.wire.enums import BlockKind, ClockEvent, ClockState
 from openoutcry.wire.records import MAX_VALUE
 
 GAP_NS = 5_000_000_000
@@ -149,7 +149,7 @@ def _figures(
     gaps_ns: npt.NDArray[Any],
     missing: npt.NDArray[Any],
 ) -> dict[str, Any]:
-    held = (records["flags"] & int(ClockFlag.RTS25)) > 0
+    held = (records["flags"] & enum_numbers.CLOCK_FLAG_RTS25) > 0
     total_ns = int(spans_ns.sum())
     bounds = records["bound_ns"][records["bound_ns"] < MAX_VALUE]
     states = {

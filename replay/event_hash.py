@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping
 
 START = 0x243F6A8885A308D3
@@ -48,13 +49,13 @@ def absorb(total: int, word: int, multiplier: int) -> int:
 def hash_event(state: int, event: int) -> int:
     """The state after the 64-byte event at that address."""
     folded = absorb(0, load_i64(event), M0)
-    folded = absorb(folded, load_i64(event + 8), M1)
-    folded = absorb(folded, load_i64(event + 16), M2)
-    folded = absorb(folded, load_i64(event + 24), M3)
-    folded = absorb(folded, load_i64(event + 32), M4)
-    folded = absorb(folded, load_i64(event + 40), M5)
-    folded = absorb(folded, load_i64(event + 48), M6)
-    folded = absorb(folded, load_i64(event + 56), M7)
+    folded = absorb(folded, Words(event)[1], M1)
+    folded = absorb(folded, Words(event)[2], M2)
+    folded = absorb(folded, Words(event)[3], M3)
+    folded = absorb(folded, Words(event)[4], M4)
+    folded = absorb(folded, Words(event)[5], M5)
+    folded = absorb(folded, Words(event)[6], M6)
+    folded = absorb(folded, Words(event)[7], M7)
     state = mul_wrapping(state ^ folded, CHAIN)
     return state ^ ((state >> 29) & 0x7FFFFFFFF)
 

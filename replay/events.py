@@ -18,7 +18,8 @@ from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.wire.enums import BlockKind, EventFlag, EventKind, Side
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
@@ -27,8 +28,8 @@ STEP = 4096
 NO_LIMIT = 2**62
 # Plain numbers: numpy asks an enum's class for its own operators, which took most of the time of
 # a block with one command.
-FILLED, BUY = int(EventKind.FILLED), int(Side.BUY)
-AUCTION, MAKER = int(EventFlag.AUCTION), int(EventFlag.MAKER)
+FILLED, BUY = enum_numbers.EVENT_KIND_FILLED, enum_numbers.SIDE_BUY
+AUCTION, MAKER = enum_numbers.EVENT_FLAG_AUCTION, enum_numbers.EVENT_FLAG_MAKER
 Records = npt.NDArray[Any]
 
 

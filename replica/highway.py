@@ -7,7 +7,8 @@ arXiv:1612.06257 (2016).
 import numpy as np
 
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8
+from openoutcry.wire.layout import Bytes, Words
+from openoutcry.wire.memory import load_i64, load_u8, store_i64
 
 LANES = 4
 V0, V1, MUL0, MUL1 = 0, 32, 64, 96
@@ -40,8 +41,8 @@ def hash_of(data: int, size: int, state: int) -> int:
         update_rest(state, data + size - rest, rest)
     for _ in range(LANES):
         for lane in range(LANES):
-            word = load_i64(state + V0 + 8 * (lane ^ 2))
-            store_i64(state + PACKET + 8 * lane, word << 32 | word >> 32 & LOW)
+            word = Words(state + V0)[lane ^ 2]
+            Words(state + PACKET)[lane] = word << 32 | word >> 32 & LOW
         update(state, state + PACKET)
     return (
         load_i64(state + V0)
@@ -57,7 +58,7 @@ def update(state: int, packet: int) -> None:
         at = state + 8 * lane
         v0, v1 = load_i64(at + V0), load_i64(at + V1)
         mul0, mul1 = load_i64(at + MUL0), load_i64(at + MUL1)
-        v1 += mul0 + load_i64(packet + 8 * lane)
+        v1 += mul0 + Words(packet)[lane]
         store_i64(at + MUL0, mul0 ^ (v1 & LOW) * (v0 >> 32 & LOW))
         v0 += mul1
         store_i64(at + MUL1, mul1 ^ (v0 & LOW) * (v1 >> 32 & LOW))
@@ -72,7 +73,7 @@ def update(state: int, packet: int) -> None:
 @kernel
 def zipper_merge(to: int, source: int) -> None:
     """Add the bytes of two words at ``source``, interleaved, to those at ``to``."""
-    low, high = load_i64(source), load_i64(source + 8)
+    low, high = load_i64(source), Words(source)[1]
     merged = (
         ((low & 0xFF000000 | high & 0xFF00000000) >> 24)
         | ((low & 0xFF0000000000 | high & 0xFF000000000000) >> 16)
@@ -91,7 +92,7 @@ def zipper_merge(to: int, source: int) -> None:
         | (high & 0xFF) << 48
         | low >> 56 << 56
     )
-    store_i64(to + 8, load_i64(to + 8) + merged)
+    Words(to)[1] += merged
 
 
 @kernel_outlined
@@ -105,15 +106,15 @@ def update_rest(state: int, rest: int, size: int) -> None:
         low = (low << size | low >> (32 - size)) & LOW
         high = (high << size | high >> (32 - size)) & LOW
         store_i64(at + V1, high << 32 | low)
-        store_i64(state + PACKET + 8 * lane, 0)
+        Words(state + PACKET)[lane] = 0
     packet, whole, odd = state + PACKET, size & ~3, size & 3
     for at in range(whole):
-        store_u8(packet + at, load_u8(rest + at))
+        Bytes(packet)[at] = Bytes(rest)[at]
     if size & 16:
         for at in range(4):
-            store_u8(packet + 28 + at, load_u8(rest + whole + at + odd - 4))
+            Bytes(packet + 28)[at] = load_u8(rest + whole + at + odd - 4)
     elif odd:
-        store_u8(packet + 16, load_u8(rest + whole))
-        store_u8(packet + 17, load_u8(rest + whole + (odd >> 1)))
-        store_u8(packet + 18, load_u8(rest + whole + odd - 1))
+        Bytes(packet)[16] = Bytes(rest)[whole]
+        Bytes(packet)[17] = Bytes(rest + whole)[odd >> 1]
+        Bytes(packet)[18] = load_u8(rest + whole + odd - 1)
     update(state, packet)

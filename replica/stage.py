@@ -24,6 +24,7 @@ from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.state_check import read_state
 from openoutcry.ring.kernels import release
+from openoutcry.wire.layout import SharedWord, Words
 
 NAME = "replica"
 LOOK_S = 0.05
@@ -111,7 +112,10 @@ class ReplicaStage:
             return
         if publisher.idle and publisher.safe_seq >= last_seq and not publisher.read():
             self._say()
-            release(control.stage_address(self.index, control_words.STAGE_DONE), last_seq + 1)
+            release(
+                SharedWord.of(control.stage_address(self.index, control_words.STAGE_DONE)),
+                last_seq + 1,
+            )
             self._all_said = True
             return
         # Nobody waits for a quorum for ever: what is not replicated was not released.
@@ -138,15 +142,25 @@ class ReplicaStage:
         """Publish how far the replicas are, and until when that counts."""
         control, publisher = self.shared.control, self.publisher
         until = control.stage_address(self.index, control_words.STAGE_SAFE_UNTIL_NS)
-        release(until, publisher.until_ns)
+        release(SharedWord.of(until), publisher.until_ns)
         safe = min(publisher.safe_seq, control[control_words.WRITTEN_SEQ])
-        release(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ), safe)
+        release(
+            SharedWord.of(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ)), safe
+        )
         control.set_stage(self.index, control_words.STAGE_LAG_BYTES, publisher.unacknowledged_bytes)
         count = safe - self._recorded
         if count > 0:
             now_ns = time.monotonic_ns()
             stamps, mask = self.shared.stamp_address("sequenced"), self.shared.geometry.stamps - 1
-            record_spans(self.histogram, stamps, 0, mask, self._recorded + 1, count, now_ns)
+            record_spans(
+                Words.of(self.histogram),
+                Words.of(stamps),
+                Words.of(0),
+                mask,
+                self._recorded + 1,
+                count,
+                now_ns,
+            )
             self._recorded = safe
 
 

@@ -9,6 +9,7 @@ from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.control import Control
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.ring.kernels import release
+from openoutcry.wire.layout import SharedWord
 
 SHARE = 50
 """Of the matcher's time at most one part in so many goes into hashing its state."""
@@ -30,11 +31,11 @@ class StateTeller:
             return
         words = np.frombuffer(bytes.fromhex(self.engine.state_hash()), np.int64)
         control, count = self.control, self.control[control_words.STATE_COUNT] | 1
-        release(control.address + control_words.STATE_COUNT, count)
-        release(control.address + control_words.STATE_SEQ, seq)
-        release(control.address + control_words.STATE_HASH, int(words[0]))
-        release(control.address + control_words.STATE_HASH + 8, int(words[1]))
-        release(control.address + control_words.STATE_COUNT, count + 1)
+        release(SharedWord.of(control.address + control_words.STATE_COUNT), count)
+        release(SharedWord.of(control.address + control_words.STATE_SEQ), seq)
+        release(SharedWord.of(control.address + control_words.STATE_HASH), int(words[0]))
+        release(SharedWord.of(control.address + control_words.STATE_HASH + 8), int(words[1]))
+        release(SharedWord.of(control.address + control_words.STATE_COUNT), count + 1)
         self._told_seq = seq
         now_ns = time.monotonic_ns()
         self._free_ns = now_ns + SHARE * (now_ns - started_ns)

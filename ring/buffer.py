@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from openoutcry.ring import kernels, layout
 from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.segment import Segment, SegmentError
 from openoutcry.ring.sequence import Sequence
 from openoutcry.wire import LAYOUT_HASH, LayoutMismatch, check_layout
@@ -160,7 +161,9 @@ class Buffer:
         ):
             # It was detached: its records are gone, so it begins with what is claimed next.
             holder.set(-me)
-            kernels.rejoin(self.address, self.mask, self.shift, address)
+            kernels.rejoin(
+                RingHeader.of(self.address), self.mask, self.shift, RingConsumer.of(address)
+            )
             holder.set(me)
         return address
 
@@ -179,7 +182,7 @@ class Buffer:
     @property
     def published(self) -> int:
         """The last sequence published by a single producer."""
-        return int(kernels.last_published_sized(self.address, self.mask, self.shift))
+        return int(kernels.last_published_sized(RingHeader.of(self.address), self.mask, self.shift))
 
     @property
     def claimed(self) -> int:
@@ -189,7 +192,7 @@ class Buffer:
     @property
     def gating(self) -> int:
         """The slowest consumer's cursor; the ring's own position when nobody gates."""
-        lowest = int(kernels.gating_cursor(self.address))
+        lowest = int(kernels.gating_cursor(RingHeader.of(self.address)))
         if lowest != layout.FREE:
             return lowest
         return self.claimed if self.multi_producer else int(self.published_hint[0])
@@ -217,7 +220,7 @@ class Buffer:
         """
         last = self.claimed if self.multi_producer else self.published
         Sequence(self.address + layout.CLOSED_AT).set(last + 1)
-        kernels.wake_waiters(self.address)
+        kernels.wake_waiters(RingHeader.of(self.address))
 
     def views(self, first_seq: int, count: int) -> list[npt.NDArray[Any]]:
         """The slots of ``count`` sequences as one array, or two where the ring wraps; no copy."""

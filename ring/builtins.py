@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 
 from openoutcry.ring import handles
+from openoutcry.ring.handles import ProducerHandle, ReaderHandle
 from openoutcry.wire.kernel import c_callback
 from openoutcry.wire.memory import intrinsic
 
@@ -61,11 +62,11 @@ _new_int = _python_api("PyLong_FromLongLong")
 
 
 def _publish_again(self: int, nothing: int) -> int:
-    return int(_new_int(handles.publish_again(_as_int(self))))
+    return int(_new_int(handles.publish_again(ProducerHandle(_as_int(self)))))
 
 
 def _next_batch(self: int, nothing: int) -> int:
-    return int(_new_int(handles.next_batch(_as_int(self))))
+    return int(_new_int(handles.next_batch(ReaderHandle(_as_int(self)))))
 
 
 @functools.cache

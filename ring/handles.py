@@ -2,25 +2,46 @@
 arguments, which cost 20 ns each to hand over."""
 
 from openoutcry.ring import kernels, layout
+from openoutcry.ring.layout import RingConsumer, RingHeader, RingProducer
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, pause, store_i64
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import monotonic_ns, pause
 
-# What Python's ring objects hand over is one address, of these words.
 HANDLE_WORDS = 11
-(
-    HANDLE_RING,
-    HANDLE_MASK,
-    HANDLE_SHIFT,
-    HANDLE_ENTRY,
-    HANDLE_AFTER,
-    HANDLE_STRATEGY,
-    HANDLE_NEXT,
-) = range(0, 56, 8)
-# A producer's: where the records are, how many, and the fewest that it publishes.  A single one's:
-# the last sequence there was room for when it looked.
-HANDLE_DATA, HANDLE_COUNT, HANDLE_LEAST, HANDLE_ALLOWED = 56, 64, 72, 80
-# A reader's: how many records of the last batch it still holds, and the batch's first slot.
-HANDLE_HELD, HANDLE_START = 56, 64
+
+
+class RingHandle(Layout, size_bytes=88):
+    """What Python's ring objects hand over: one address, of these words."""
+
+    ring: RingHeader = i64("address of the ring", of=RingHeader)
+    mask: int = i64("its slots, less one")
+    shift: int = i64("logarithm of its slot size")
+    entry: int = i64("address of the entry of the consumer or producer")
+    after: int = i64("bit set of the consumers that the consumer depends on")
+    strategy: int = i64("how it waits")
+    next: int = i64("a producer's next sequence")
+
+
+class ProducerHandle(RingHandle):
+    """A producer's."""
+
+    data: int = i64("address of the records")
+    count: int = i64("how many they are")
+    least: int = i64("the fewest that it publishes")
+    allowed: int = i64("of a single one: last sequence there was room for when it looked")
+
+
+class ReaderHandle(RingHandle):
+    """A reader's."""
+
+    held: int = i64("records of the last batch that it still holds")
+    start: int = i64("the batch's first slot")
+
+
+HANDLE_NEXT = RingHandle.offset("next")
+HANDLE_DATA = ProducerHandle.offset("data")
+HANDLE_HELD = ReaderHandle.offset("held")
+HANDLE_START = ReaderHandle.offset("start")
 BATCH_MAX = 4096
 """Records a batch of :func:`next_batch`, which keeps Python's other threads out meanwhile."""
 SHORT_SPINS = 100
@@ -28,100 +49,100 @@ SHORT_SPINS = 100
 
 
 @kernel
-def poll_handle(handle: int, limit: int) -> int:
+def poll_handle(handle: RingHandle, limit: int) -> int:
     """:func:`kernels.available` for a reader's handle."""
     return kernels.available(
-        load_i64(handle + HANDLE_RING),
-        load_i64(handle + HANDLE_MASK),
-        load_i64(handle + HANDLE_SHIFT),
-        load_i64(handle + HANDLE_ENTRY),
-        load_i64(handle + HANDLE_AFTER),
+        handle.ring,
+        handle.mask,
+        handle.shift,
+        RingConsumer(handle.entry),
+        handle.after,
         limit,
     )
 
 
 @kernel
-def release_handle(handle: int, count: int) -> None:
+def release_handle(handle: RingHandle, count: int) -> None:
     """Done with the next ``count`` records of a reader's handle."""
     if count == 0:
         # Another thread may pass over tombstones right now: writing the cursor that was read would
         # put it back.  With a record held, nobody else can move it.
         return
-    entry = load_i64(handle + HANDLE_ENTRY)
-    kernels.release(entry, load_i64(entry) + count)
-    kernels.wake_waiters(load_i64(handle + HANDLE_RING))
+    entry = RingConsumer(handle.entry)
+    kernels.release(entry, entry.own_value + count)
+    kernels.wake_waiters(handle.ring)
 
 
 @kernel
-def wait_handle(handle: int, timeout_ns: int) -> bool:
+def wait_handle(handle: RingHandle, timeout_ns: int) -> bool:
     """:func:`kernels.wait_readable` for a reader's handle, :func:`kernels.wait_ready` for a
     pool's; stamps its heartbeat."""
-    ring = load_i64(handle + HANDLE_RING)
-    mask = load_i64(handle + HANDLE_MASK)
-    shift = load_i64(handle + HANDLE_SHIFT)
-    entry = load_i64(handle + HANDLE_ENTRY)
-    after = load_i64(handle + HANDLE_AFTER)
-    strategy = load_i64(handle + HANDLE_STRATEGY)
-    store_i64(entry + layout.CONSUMER_HEARTBEAT_NS, monotonic_ns())
-    if load_i64(entry + layout.CONSUMER_KIND) == layout.READER:
+    ring = handle.ring
+    mask = handle.mask
+    shift = handle.shift
+    entry = RingConsumer(handle.entry)
+    after = handle.after
+    strategy = handle.strategy
+    entry.heartbeat_ns = monotonic_ns()
+    if entry.kind == layout.READER:
         return kernels.wait_readable(ring, mask, shift, entry, after, strategy, timeout_ns)
     return kernels.wait_ready(ring, mask, shift, entry, after, strategy, timeout_ns)
 
 
 @kernel
-def next_batch(handle: int) -> int:
+def next_batch(handle: ReaderHandle) -> int:
     """Release the batch that a reader's handle holds and take the next, waiting a moment for it.
 
     Returns its slot if it is one record, -1 when nothing came, and -1 - n for n records from the
     slot HANDLE_START on.
     """
-    held = load_i64(handle + HANDLE_HELD)
+    held = handle.held
     if held > 0:
         release_handle(handle, held)
-    entry = load_i64(handle + HANDLE_ENTRY)
+    entry = RingConsumer(handle.entry)
     count = poll_handle(handle, BATCH_MAX)
     if count == 0:
-        store_i64(entry + layout.CONSUMER_HEARTBEAT_NS, monotonic_ns())
+        entry.heartbeat_ns = monotonic_ns()
         spins = 0
         while count == 0 and spins < SHORT_SPINS:
-            if load_i64(handle + HANDLE_STRATEGY) != kernels.BUSY_SPIN:
+            if handle.strategy != kernels.BUSY_SPIN:
                 pause()
             count = poll_handle(handle, BATCH_MAX)
             spins += 1
-    store_i64(handle + HANDLE_HELD, count)
-    start = (load_i64(entry) + 1) & load_i64(handle + HANDLE_MASK)
-    store_i64(handle + HANDLE_START, start)
+    handle.held = count
+    start = (entry.own_value + 1) & handle.mask
+    handle.start = start
     return start if count == 1 else -1 - count
 
 
 @kernel
-def publish_again(handle: int) -> int:
+def publish_again(handle: ProducerHandle) -> int:
     """Publish the records that a producer's handle names: as many as there is room for now, or none
     if that is fewer than its least; -1 when the ring is closed.  Stamps its heartbeat."""
-    ring = load_i64(handle + HANDLE_RING)
-    mask = load_i64(handle + HANDLE_MASK)
-    shift = load_i64(handle + HANDLE_SHIFT)
-    entry = load_i64(handle + HANDLE_ENTRY)
-    data = load_i64(handle + HANDLE_DATA)
-    count = load_i64(handle + HANDLE_COUNT)
-    least = load_i64(handle + HANDLE_LEAST)
-    if load_acquire(ring + layout.CLOSED_AT) != 0:
+    ring = handle.ring
+    mask = handle.mask
+    shift = handle.shift
+    entry = RingProducer(handle.entry)
+    data = handle.data
+    count = handle.count
+    least = handle.least
+    if ring.closed_at != 0:
         return -1
-    if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
+    if ring.flags & layout.MULTI_PRODUCER:
         count = kernels.publish_shared(ring, mask, shift, entry, data, least, count)
-        store_i64(entry + layout.PRODUCER_HEARTBEAT_NS, monotonic_ns())
+        entry.heartbeat_ns = monotonic_ns()
         return count
-    next_seq = load_i64(handle + HANDLE_NEXT)
-    allowed = load_i64(handle + HANDLE_ALLOWED)
+    next_seq = handle.next
+    allowed = handle.allowed
     if next_seq + count - 1 > allowed:
         # Only now: a look at a cursor takes its line away from the consumer's core.
         allowed = next_seq - 1 + kernels.free_slots(ring, mask, next_seq - 1)
-        store_i64(handle + HANDLE_ALLOWED, allowed)
+        handle.allowed = allowed
     count = min(count, allowed - next_seq + 1)
     if count < least:
         return 0
     kernels.publish_allowed(ring, mask, shift, next_seq, data, count)
-    store_i64(handle + HANDLE_NEXT, next_seq + count)
+    handle.next = next_seq + count
     # Last, because the clock takes a third of what the rest does.
-    store_i64(entry + layout.PRODUCER_HEARTBEAT_NS, monotonic_ns())
+    entry.heartbeat_ns = monotonic_ns()
     return count

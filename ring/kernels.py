@@ -7,7 +7,9 @@ are those for 64-byte slots.
 """
 
 from openoutcry.ring import layout
+from openoutcry.ring.layout import RingConsumer, RingHeader, RingProducer
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import SharedWord
 from openoutcry.wire.memory import (
     compare_exchange,
     copy56,
@@ -16,15 +18,11 @@ from openoutcry.wire.memory import (
     full_fence,
     futex_wait,
     futex_wake,
-    load_acquire,
-    load_i64,
     monotonic_ns,
     pause,
-    store_i64,
-    store_release,
     yield_cpu,
 )
-from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.record_blocks import EventRecord, Slot
 
 # One fixed length of spinning for every strategy that spins before it does something slower:
 # about 20 us of pauses, several times what a publication takes to cross cores.
@@ -43,9 +41,9 @@ def slot_at(ring: int, mask: int, shift: int, seq: int) -> EventRecord:
 
 
 @kernel
-def stamp_at(ring: int, mask: int, shift: int, seq: int) -> int:
+def stamp_at(ring: int, mask: int, shift: int, seq: int) -> SharedWord:
     """Address of the slot's stamp: its last eight bytes."""
-    return ring + layout.SLOTS + ((seq & mask) << shift) + (1 << shift) - 8
+    return SharedWord(ring + layout.SLOTS + ((seq & mask) << shift) + (1 << shift) - 8)
 
 
 @kernel
@@ -56,7 +54,7 @@ def slot_address(ring: int, mask: int, seq: int) -> EventRecord:
 @kernel
 def is_published(ring: int, mask: int, seq: int) -> bool:
     """Acquire pairs with the publishing release: a true answer makes the whole record visible."""
-    return load_acquire(slot_address(ring, mask, seq) + layout.SEQ) == seq
+    return slot_address(ring, mask, seq).stamp == seq
 
 
 @kernel
@@ -64,9 +62,9 @@ def publish(ring: int, mask: int, seq: int, record: int) -> None:
     """Copy the record into its slot, then publish it.  The slot must have been claimed."""
     slot = slot_address(ring, mask, seq)
     if VERIFY:
-        assert load_i64(slot + layout.SEQ) < seq
+        assert slot.seq < seq
     copy56(slot, record)
-    store_release(slot + layout.SEQ, seq)
+    slot.stamp = seq
 
 
 @kernel
@@ -75,11 +73,11 @@ def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> No
     slot = slot_at(ring, mask, shift, seq)
     last = (1 << shift) - layout.SLOT_BYTES
     if VERIFY:
-        assert load_i64(slot + last + layout.SEQ) < seq
+        assert Slot(slot + last).seq < seq
     for offset in range(0, last, layout.SLOT_BYTES):
         copy64(slot + offset, record + offset)
     copy56(slot + last, record + last)
-    store_release(slot + last + layout.SEQ, seq)
+    Slot(slot + last).stamp = seq
 
 
 @kernel
@@ -91,7 +89,7 @@ def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
 @kernel
 def is_resolved(ring: int, mask: int, shift: int, seq: int) -> bool:
     """The sequence was published or buried, maybe laps ago."""
-    return abs(load_acquire(stamp_at(ring, mask, shift, seq))) >= seq
+    return abs(SharedWord(stamp_at(ring, mask, shift, seq)).value) >= seq
 
 
 @kernel
@@ -100,7 +98,7 @@ def run_length(ring: int, mask: int, shift: int, next_seq: int, limit: int) -> i
     count = 0
     while count < limit:
         seq = next_seq + count
-        if load_acquire(stamp_at(ring, mask, shift, seq)) != seq:
+        if SharedWord(stamp_at(ring, mask, shift, seq)).value != seq:
             break
         count += 1
     return count
@@ -110,56 +108,60 @@ def run_length(ring: int, mask: int, shift: int, next_seq: int, limit: int) -> i
 
 
 @kernel
-def gating_cursor(ring: int) -> int:
+def consumer_at(ring: RingHeader, index: int) -> RingConsumer:
+    return RingConsumer(ring.consumers + index * layout.CONSUMER_BYTES)
+
+
+@kernel
+def gating_cursor(ring: RingHeader) -> int:
     """The slowest consumer's cursor: what the producer must not overtake by a whole ring.
 
     In order of index: a pool's own cursor is read before those of its workers, so that a worker
     which moves the one after having set the other is never missed.
     """
-    lowest = load_acquire(ring + layout.CONSUMERS)
-    for index in range(1, load_i64(ring + layout.CONSUMER_COUNT)):
-        cursor = load_acquire(ring + layout.CONSUMERS + index * layout.CONSUMER_BYTES)
-        lowest = min(lowest, cursor)
+    lowest = consumer_at(ring, 0).value
+    for index in range(1, ring.consumer_count):
+        lowest = min(lowest, consumer_at(ring, index).value)
     return lowest
 
 
 @kernel
-def gate(ring: int) -> int:
+def gate(ring: RingHeader) -> int:
     """:func:`gating_cursor` for a producer about to claim or overwrite.
 
     A detached reader may be coming back: either its cursor shows in the second look, or it sees
     what this producer published, or claimed, before.
     """
     lowest = gating_cursor(ring)
-    if load_i64(ring + layout.DETACHED) != 0:
+    if ring.detached != 0:
         full_fence()
         lowest = gating_cursor(ring)
     return lowest
 
 
 @kernel
-def barrier(ring: int, after: int) -> int:
+def barrier(ring: RingHeader, after: int) -> int:
     """The last sequence that every consumer of the bit set ``after`` is done with; FREE if none of
     them holds anything back."""
     lowest = layout.FREE
-    for index in range(load_i64(ring + layout.CONSUMER_COUNT)):
+    for index in range(ring.consumer_count):
         if after >> index & 1:
-            lowest = min(
-                lowest, load_acquire(ring + layout.CONSUMERS + index * layout.CONSUMER_BYTES)
-            )
+            lowest = min(lowest, consumer_at(ring, index).value)
     return lowest
 
 
 @kernel
-def release(cursor: int, seq: int) -> None:
+def release(cursor: SharedWord, seq: int) -> None:
     """Done with everything up to ``seq``: reads before this stay before it."""
     if VERIFY:
-        assert load_i64(cursor) <= seq
-    store_release(cursor, seq)
+        assert cursor.own_value <= seq
+    cursor.value = seq
 
 
 @kernel
-def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit: int) -> int:
+def available(
+    ring: RingHeader, mask: int, shift: int, consumer: RingConsumer, after: int, limit: int
+) -> int:
     """How many records the consumer (address of its entry) may read, contiguous in memory and
     without a tombstone, at most ``limit``.
 
@@ -167,15 +169,13 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
     claimed before the consumer came back, as soon as it is published or buried.  By
     compare-and-swap: one thread of a process may wait while another polls.
     """
-    begin = load_i64(consumer)
+    begin = consumer.own_value
     last = min(barrier(ring, after), begin + mask + 1)
     cursor = begin
     while cursor < last:
-        stamp = load_acquire(stamp_at(ring, mask, shift, cursor + 1))
+        stamp = SharedWord(stamp_at(ring, mask, shift, cursor + 1)).value
         buried = stamp == -(cursor + 1)
-        if not buried and (
-            cursor >= load_i64(consumer + layout.CONSUMER_JOINED) or abs(stamp) <= cursor
-        ):
+        if not buried and (cursor >= consumer.joined or abs(stamp) <= cursor):
             break
         if compare_exchange(consumer, cursor, cursor + 1) != 1:
             return 0
@@ -184,7 +184,7 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
         cursor += 1
     if cursor > begin:
         wake_waiters(ring)
-    if cursor < load_i64(consumer + layout.CONSUMER_JOINED):
+    if cursor < consumer.joined:
         return 0
     limit = min(limit, last - cursor)
     # Contiguous: the sequence after next that starts again at slot 0 ends the run.
@@ -199,20 +199,20 @@ def available(ring: int, mask: int, shift: int, consumer: int, after: int, limit
 
 
 @kernel
-def last_published_sized(ring: int, mask: int, shift: int) -> int:
+def last_published_sized(ring: RingHeader, mask: int, shift: int) -> int:
     """The last sequence that a single producer published, found from the slots themselves: what a
     new producer resumes from after the old one was killed at any point."""
-    seq = load_acquire(ring + layout.PUBLISHED)
+    seq = ring.published
     lowest = gating_cursor(ring)
     if lowest != layout.FREE:
         seq = max(seq, lowest)
-    while load_acquire(stamp_at(ring, mask, shift, seq + 1)) == seq + 1:
+    while SharedWord(stamp_at(ring, mask, shift, seq + 1)).value == seq + 1:
         seq += 1
     return seq
 
 
 @kernel
-def free_slots(ring: int, mask: int, last_claimed: int) -> int:
+def free_slots(ring: RingHeader, mask: int, last_claimed: int) -> int:
     """How many more sequences may be claimed after ``last_claimed``.
 
     Never less than 0: a late worker, before its attempt fails, sets its cursor back for a moment.
@@ -222,7 +222,9 @@ def free_slots(ring: int, mask: int, last_claimed: int) -> int:
 
 
 @kernel
-def publish_burst(ring: int, mask: int, shift: int, next_seq: int, records: int, count: int) -> int:
+def publish_burst(
+    ring: RingHeader, mask: int, shift: int, next_seq: int, records: int, count: int
+) -> int:
     """One producer: publish up to ``count`` contiguous records; returns how many had room."""
     count = min(count, free_slots(ring, mask, next_seq - 1))
     publish_allowed(ring, mask, shift, next_seq, records, count)
@@ -231,7 +233,7 @@ def publish_burst(ring: int, mask: int, shift: int, next_seq: int, records: int,
 
 @kernel
 def publish_allowed(
-    ring: int, mask: int, shift: int, next_seq: int, records: int, count: int
+    ring: RingHeader, mask: int, shift: int, next_seq: int, records: int, count: int
 ) -> None:
     """:func:`publish_burst` when there is room for all."""
     if VERIFY:
@@ -239,7 +241,7 @@ def publish_allowed(
     for index in range(count):
         publish_sized(ring, mask, shift, next_seq + index, records + (index << shift))
     if count > 0:
-        store_release(ring + layout.PUBLISHED, next_seq + count - 1)
+        ring.published = next_seq + count - 1
         wake_waiters(ring)
 
 
@@ -247,7 +249,7 @@ def publish_allowed(
 
 
 @kernel
-def claim(ring: int, mask: int, producer: int, count: int) -> int:
+def claim(ring: RingHeader, mask: int, producer: RingProducer, count: int) -> int:
     """Several producers: claim ``count`` sequences for the producer (address of its entry).
 
     Returns the first of them, or 0 when there is no room.  The claim is written into the entry
@@ -256,26 +258,26 @@ def claim(ring: int, mask: int, producer: int, count: int) -> int:
     its whole claim before it claims again.
     """
     while True:
-        last = load_acquire(ring + layout.CLAIMED)
+        last = ring.claimed
         lowest = gate(ring)
         if not may_claim(ring, mask, last, count, lowest):
             # An attempt that another producer won must not go on covering what that one owns: if it
             # is killed, nobody could bury it.
-            store_release(producer + layout.CLAIM_LAST, 0)
+            producer.claim_last = 0
             return 0
-        store_i64(producer + layout.CLAIM_FIRST, last + 1)
-        store_release(producer + layout.CLAIM_LAST, last + count)
+        producer.claim_first = last + 1
+        producer.claim_last = last + count
         if compare_exchange(ring + layout.CLAIMED, last, last + count) == 1:
             if VERIFY:
                 assert count > 0
-                assert load_i64(producer + layout.CLAIM_FIRST) == last + 1
-                assert load_i64(producer + layout.CLAIM_LAST) == last + count
+                assert producer.claim_first == last + 1
+                assert producer.own_claim_last == last + count
             return last + 1
         pause()
 
 
 @kernel
-def may_claim(ring: int, mask: int, last: int, count: int, lowest: int) -> bool:
+def may_claim(ring: RingHeader, mask: int, last: int, count: int, lowest: int) -> bool:
     """There is room for ``count`` sequences after ``last``, the gating cursor being ``lowest``.
 
     When no consumer gates, nothing keeps a producer from overtaking another by a whole ring but
@@ -283,15 +285,18 @@ def may_claim(ring: int, mask: int, last: int, count: int, lowest: int) -> bool:
     """
     if lowest != layout.FREE:
         return lowest + mask + 1 - last >= count
-    slot_bytes = load_i64(ring + layout.SLOT_BYTES_AT)
+    slot_bytes = ring.slot_bytes
     for seq in range(max(1, last - mask), last - mask + count):
-        if abs(load_acquire(ring + layout.SLOTS + ((seq & mask) + 1) * slot_bytes - 8)) != seq:
+        stamp = SharedWord(ring + layout.SLOTS + ((seq & mask) + 1) * slot_bytes - 8)
+        if abs(stamp.value) != seq:
             return False
     return count <= mask + 1
 
 
 @kernel
-def publish_claim(ring: int, mask: int, shift: int, first: int, records: int, count: int) -> None:
+def publish_claim(
+    ring: RingHeader, mask: int, shift: int, first: int, records: int, count: int
+) -> None:
     """Publish contiguous records in the slots claimed from ``first`` on."""
     for index in range(count):
         publish_sized(ring, mask, shift, first + index, records + (index << shift))
@@ -300,7 +305,13 @@ def publish_claim(ring: int, mask: int, shift: int, first: int, records: int, co
 
 @kernel
 def publish_shared(
-    ring: int, mask: int, shift: int, producer: int, records: int, least: int, count: int
+    ring: RingHeader,
+    mask: int,
+    shift: int,
+    producer: RingProducer,
+    records: int,
+    least: int,
+    count: int,
 ) -> int:
     """Several producers: claim and publish up to ``count`` contiguous records, or none when there
     is no room for ``least``; returns how many.
@@ -308,7 +319,7 @@ def publish_shared(
     One call, so that no signal handler of Python's can come between claim and publication.
     """
     while True:
-        some = min(count, free_slots(ring, mask, load_acquire(ring + layout.CLAIMED)))
+        some = min(count, free_slots(ring, mask, ring.claimed))
         if some < max(1, least):
             return 0
         first = claim(ring, mask, producer, some)
@@ -320,12 +331,12 @@ def publish_shared(
 
 
 @kernel
-def stamp_range(ring: int, mask: int, shift: int, first: int, count: int) -> None:
+def stamp_range(ring: RingHeader, mask: int, shift: int, first: int, count: int) -> None:
     """Publish slots whose records have been written in place."""
     for seq in range(first, first + count):
         if VERIFY:
-            assert abs(load_i64(stamp_at(ring, mask, shift, seq))) < seq
-        store_release(stamp_at(ring, mask, shift, seq), seq)
+            assert abs(stamp_at(ring, mask, shift, seq).own_value) < seq
+        stamp_at(ring, mask, shift, seq).value = seq
     wake_waiters(ring)
 
 
@@ -343,14 +354,14 @@ def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
 
 @kernel
 def stamp_of(ring: int, mask: int, shift: int, seq: int) -> int:
-    return load_acquire(stamp_at(ring, mask, shift, seq))
+    return SharedWord(stamp_at(ring, mask, shift, seq)).value
 
 
 @kernel
-def claim_covers(producer: int, seq: int) -> int:
+def claim_covers(producer: RingProducer, seq: int) -> int:
     """1 if the entry's claim, made or about to be made, holds the sequence."""
-    last = load_acquire(producer + layout.CLAIM_LAST)
-    first = load_acquire(producer + layout.CLAIM_FIRST)
+    last = producer.claim_last
+    first = producer.claim_first_seen
     return 1 if first <= seq <= last else 0
 
 
@@ -359,7 +370,13 @@ def claim_covers(producer: int, seq: int) -> int:
 
 @kernel
 def claim_work(
-    ring: int, mask: int, shift: int, pool: int, worker: int, after: int, limit: int
+    ring: RingHeader,
+    mask: int,
+    shift: int,
+    pool: SharedWord,
+    worker: RingConsumer,
+    after: int,
+    limit: int,
 ) -> int:
     """Claim up to ``limit`` published records for one worker of a pool; returns how many.
 
@@ -367,7 +384,7 @@ def claim_work(
     records ungated; its claim is in its entry before it is true, as a producer's does.
     """
     while True:
-        taken = load_acquire(pool)
+        taken = pool.value
         last = min(barrier(ring, after), taken + mask + 1)
         count = 0
         # Records alone; a tombstone is taken by itself and done at once.
@@ -377,18 +394,16 @@ def claim_work(
         count = run_length(ring, mask, shift, taken + 1, room_left)
         buried = 0
         if count == 0:
-            if load_acquire(stamp_at(ring, mask, shift, taken + 1)) != -(taken + 1):
+            if SharedWord(stamp_at(ring, mask, shift, taken + 1)).value != -(taken + 1):
                 return 0
             buried = 1
-        store_i64(worker + layout.WORK_FIRST, taken + 1)
-        store_release(worker + layout.WORK_LAST, taken + count + buried)
-        store_release(worker, taken)
+        worker.work_first = taken + 1
+        worker.work_last = taken + count + buried
+        worker.value = taken
         if compare_exchange(pool, taken, taken + count + buried) == 1:
             if buried == 0:
                 return count
-            store_i64(
-                worker + layout.CONSUMER_SKIPPED, load_i64(worker + layout.CONSUMER_SKIPPED) + 1
-            )
+            worker.skipped += 1
         release_worker(worker)
         # Who is behind the pool may have seen this cursor and gone to sleep.
         wake_waiters(ring)
@@ -400,49 +415,49 @@ def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
     """Mark records of a pool as done."""
     for seq in range(first, first + count):
         if VERIFY:
-            assert load_i64(done_marks + 8 * (seq & mask)) <= seq
-        store_release(done_marks + 8 * (seq & mask), seq)
+            assert SharedWord(done_marks + 8 * (seq & mask)).own_value <= seq
+        SharedWord(done_marks + 8 * (seq & mask)).value = seq
 
 
 @kernel
-def release_worker(worker: int) -> None:
+def release_worker(worker: SharedWord) -> None:
     """The worker holds no claim: it stops gating."""
-    store_release(worker, layout.FREE)
+    worker.value = layout.FREE
 
 
 # Waiting
 
 
 @kernel
-def wake_waiters(ring: int) -> None:
+def wake_waiters(ring: RingHeader) -> None:
     """Wake sleepers, on rings that have any.  The fence orders the publication before the look at
     WAITING; the sleeper's fence orders its mark before its second look at the slot: one of the two
     sees the other."""
-    if load_i64(ring + layout.FLAGS) & layout.BLOCKING:
+    if ring.flags & layout.BLOCKING:
         full_fence()
-        if load_acquire(ring + layout.WAITING) != 0:
-            store_release(ring + layout.WAITING, 0)
+        if ring.waiting != 0:
+            ring.waiting = 0
             fetch_add(ring + layout.WAKE, 1)
             futex_wake(ring + layout.WAKE)
 
 
 @kernel
-def is_ready(ring: int, mask: int, shift: int, cursor: int, after: int) -> bool:
+def is_ready(ring: RingHeader, mask: int, shift: int, cursor: int, after: int) -> bool:
     """Something (a record or a tombstone) is there to read after ``cursor``, or the ring is
     closed."""
     seq = cursor + 1
     if is_resolved(ring, mask, shift, seq) and barrier(ring, after) >= seq:
         return True
-    return load_acquire(ring + layout.CLOSED_AT) == seq
+    return ring.closed_at == seq
 
 
 @kernel
 def sleep_until_woken(
-    ring: int, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
+    ring: RingHeader, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
 ) -> None:
     # Acquire: our mark comes after the clearing that went with this word.
-    seen = load_acquire(ring + layout.WAKE) & 0xFFFFFFFF
-    store_release(ring + layout.WAITING, 1)
+    seen = ring.wake & 0xFFFFFFFF
+    ring.waiting = 1
     full_fence()
     if not is_ready(ring, mask, shift, cursor, after):
         futex_wait(ring + layout.WAKE, seen, timeout_ns)
@@ -450,7 +465,13 @@ def sleep_until_woken(
 
 @kernel
 def wait_ready(
-    ring: int, mask: int, shift: int, consumer: int, after: int, strategy: int, timeout_ns: int
+    ring: RingHeader,
+    mask: int,
+    shift: int,
+    consumer: RingConsumer,
+    after: int,
+    strategy: int,
+    timeout_ns: int,
 ) -> bool:
     """Wait by the strategy until :func:`is_ready`; False when ``timeout_ns`` are over first.
 
@@ -460,7 +481,7 @@ def wait_ready(
     until = monotonic_ns() + timeout_ns
     spins = 0
     while True:
-        cursor = load_acquire(consumer)
+        cursor = consumer.value
         if is_ready(ring, mask, shift, cursor, after):
             return True
         spins += 1
@@ -472,12 +493,18 @@ def wait_ready(
             left = until - monotonic_ns()
             sleep_until_woken(ring, mask, shift, cursor, after, max(0, min(left, NAP_NS)))
         if (spins & 63 == 0 or strategy >= BLOCK) and monotonic_ns() >= until:
-            return is_ready(ring, mask, shift, load_acquire(consumer), after)
+            return is_ready(ring, mask, shift, consumer.value, after)
 
 
 @kernel
 def wait_readable(
-    ring: int, mask: int, shift: int, consumer: int, after: int, strategy: int, timeout_ns: int
+    ring: RingHeader,
+    mask: int,
+    shift: int,
+    consumer: RingConsumer,
+    after: int,
+    strategy: int,
+    timeout_ns: int,
 ) -> bool:
     """Wait for a reader until :func:`available` is not 0, or the ring is closed and all of it is
     read; False when ``timeout_ns`` are over first.
@@ -490,7 +517,7 @@ def wait_readable(
     while wait_ready(ring, mask, shift, consumer, after, strategy, left):
         if available(ring, mask, shift, consumer, after, 1) > 0:
             return True
-        if load_acquire(ring + layout.CLOSED_AT) == load_acquire(consumer) + 1:
+        if ring.closed_at == consumer.value + 1:
             return True
         left = max(0, until - monotonic_ns())
         if left == 0:
@@ -502,7 +529,7 @@ def wait_readable(
 
 
 @kernel
-def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
+def rejoin(ring: RingHeader, mask: int, shift: int, consumer: RingConsumer) -> None:
     """Gate again, and read what is claimed from now on.
 
     The cursor begins before the oldest claim that is still open, so that nobody overtakes it;
@@ -514,26 +541,26 @@ def rejoin(ring: int, mask: int, shift: int, consumer: int) -> None:
     while True:
         last = position(ring, mask, shift)
         seq = last
-        if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
+        if ring.flags & layout.MULTI_PRODUCER:
             seq = max(0, last - mask - 1)
             while seq < last and is_resolved(ring, mask, shift, seq + 1):
                 seq += 1
-        store_i64(consumer + layout.CONSUMER_JOINED, last)
-        store_release(consumer, seq)
+        consumer.joined = last
+        consumer.value = seq
         full_fence()
         if position(ring, mask, shift) == last:
             if VERIFY:
                 assert seq <= last
-                assert load_i64(consumer) == seq
-                assert load_i64(consumer + layout.CONSUMER_JOINED) == last
+                assert consumer.own_value == seq
+                assert consumer.joined == last
             return
 
 
 @kernel
-def position(ring: int, mask: int, shift: int) -> int:
+def position(ring: RingHeader, mask: int, shift: int) -> int:
     """The last sequence that several producers claimed, or a single one published."""
-    if load_i64(ring + layout.FLAGS) & layout.MULTI_PRODUCER:
-        return load_acquire(ring + layout.CLAIMED)
+    if ring.flags & layout.MULTI_PRODUCER:
+        return ring.claimed
     return last_published_sized(ring, mask, shift)
 
 

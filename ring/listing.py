@@ -30,7 +30,7 @@ from openoutcry.ring.segment import (
 from openoutcry.ring.sigbus import PAGE_BYTES, Mapping
 from openoutcry.wire import EVENT_DTYPE, LAYOUT_HASH, ORDER_DTYPE
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire
+from openoutcry.wire.layout import SharedWord
 from openoutcry.wire.records import MAGICS, RING_MAGIC
 
 RATE_WINDOW_S = 0.2
@@ -369,7 +369,7 @@ def last_resolved(ring: int, mask: int, shift: int, seq: int, limit: int) -> int
     last = seq + limit
     while seq < last:
         at = ring + layout.SLOTS + (((seq + 1) & mask) << shift) + (1 << shift) - 8
-        stamp = load_acquire(at)
+        stamp = SharedWord(at).value
         if stamp != seq + 1 and stamp != -(seq + 1):
             break
         seq += 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64
+from openoutcry.wire.layout import SharedWord, Words
 
 POLICIES = ("all", "quorum", "any")
 MAX_VALUE = 2**63 - 1
@@ -29,15 +29,15 @@ def quorum_sequence(cursors: int, count: int, quorum: int) -> int:
     if quorum == 0:
         return MAX_VALUE
     if count == 1:
-        return load_acquire(load_i64(cursors))
+        return SharedWord(Words(cursors)[0]).value
     # The largest value that at least `quorum` have reached is the value of one of them.  A cursor
     # that moves meanwhile only makes the answer a little old.
     best = -MAX_VALUE
     for candidate in range(count):
-        value = load_acquire(load_i64(cursors + 8 * candidate))
+        value = SharedWord(Words(cursors)[candidate]).value
         reached = 0
         for other in range(count):
-            if load_acquire(load_i64(cursors + 8 * other)) >= value:
+            if SharedWord(Words(cursors)[other]).value >= value:
                 reached += 1
         if reached >= quorum:
             best = max(best, value)

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.buffer import Buffer
+from openoutcry.ring.handles import ProducerHandle
 from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.ring.layout import RingHeader, RingProducer
 from openoutcry.ring.repair import bury_unpublished, repair
 from openoutcry.ring.sequence import Sequence
 from openoutcry.wire.errors import RingError, RingFull
@@ -68,7 +70,9 @@ class Claim:
         self.producer.check_open(self)
         if ring.closed_at and last_seq >= ring.closed_at:
             raise closed(ring)
-        kernels.stamp_range(ring.address, ring.mask, ring.shift, self.first_seq, self.count)
+        kernels.stamp_range(
+            RingHeader.of(ring.address), ring.mask, ring.shift, self.first_seq, self.count
+        )
         self.producer.published(last_seq)
         return last_seq
 
@@ -96,7 +100,7 @@ class Producer:
         self._named: npt.NDArray[Any] | None = None
         self._count = 0
         self._publish_few = builtins.publish_again(self._handle)
-        self._publish_many = partial(handles.publish_again, self._handle)
+        self._publish_many = partial(handles.publish_again, ProducerHandle.of(self._handle))
         self._publish_named = self._publish_few
         _producers.add(self)
 
@@ -171,9 +175,15 @@ class Producer:
         if ring.closed_at:
             raise closed(ring)
         if ring.multi_producer:
-            first = int(kernels.claim(ring.address, ring.mask, self.entry, count))
+            first = int(
+                kernels.claim(
+                    RingHeader.of(ring.address), ring.mask, RingProducer.of(self.entry), count
+                )
+            )
         else:
-            enough = kernels.free_slots(ring.address, ring.mask, self._next - 1) >= count
+            enough = (
+                kernels.free_slots(RingHeader.of(ring.address), ring.mask, self._next - 1) >= count
+            )
             first = self._next if enough else 0
             if enough:
                 # For those who look on (listing.tail): these slots are being written.
@@ -200,7 +210,7 @@ class Producer:
         """How many records there is room for now; another producer may take it first."""
         ring = self.ring
         last = ring.claimed if ring.multi_producer else self._next - 1
-        return int(kernels.free_slots(ring.address, ring.mask, last))
+        return int(kernels.free_slots(RingHeader.of(ring.address), ring.mask, last))
 
     def check_open(self, claim: Claim) -> None:
         """Raise :class:`RingError` if this is not the claim to publish: others may have its slots
@@ -228,7 +238,7 @@ class Producer:
                     int(words[at // 8]) for at in (layout.CLAIM_FIRST, layout.CLAIM_LAST)
                 )
                 bury_unpublished(ring, range(first, last + 1))
-                kernels.wake_waiters(ring.address)
+                kernels.wake_waiters(RingHeader.of(ring.address))
             holder = Sequence(self.entry + layout.PRODUCER_HOLDER)
             holder.compare_and_set(ProcessIdentity.mine().word, 0)
         self.entry, self._open = 0, None

@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.buffer import Buffer
+from openoutcry.ring.handles import RingHandle
+from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.repair import unfinished_claims
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
 from openoutcry.wire.errors import RingError
+from openoutcry.wire.layout import SharedWord
 
 FOREVER_NS = 10**18
 # A waiting kernel comes back this often, so that a signal handler gets its turn.
@@ -32,7 +35,7 @@ class SequenceBarrier:
 
     def available(self, limit: int) -> int:
         """How many records may be read now, contiguous in memory; passes over tombstones."""
-        return int(handles.poll_handle(self.handle, limit))
+        return int(handles.poll_handle(RingHandle.of(self.handle), limit))
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until a reader has a record to read, until anything follows a pool's cursor, or
@@ -41,7 +44,7 @@ class SequenceBarrier:
         left_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
         while True:
             slice_ns = min(left_ns, SLICE_NS)
-            if handles.wait_handle(self.handle, slice_ns):
+            if handles.wait_handle(RingHandle.of(self.handle), slice_ns):
                 return True
             left_ns -= slice_ns
             if left_ns <= 0:
@@ -77,7 +80,7 @@ class Reader:
 
         They stay valid until released.
         """
-        count = handles.poll_handle(self._handle, limit)
+        count = handles.poll_handle(RingHandle.of(self._handle), limit)
         if not count:
             return self._none
         start = int(self._cursor_word[0]) + 1 & self.ring.mask
@@ -85,7 +88,7 @@ class Reader:
 
     def release(self, count: int) -> None:
         """Done with the next ``count`` records: the producer may overwrite them."""
-        handles.release_handle(self._handle, count)
+        handles.release_handle(RingHandle.of(self._handle), count)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait, by the reader's strategy, until ``poll`` has a record or the ring is at its end;
@@ -245,9 +248,9 @@ class Worker:
         self._held = (0, 0)
         self._inherited = unfinished_claims(ring, self.entry, self.pool, self._done)
         if not self._inherited:
-            kernels.release_worker(self.entry)
+            kernels.release_worker(SharedWord.of(self.entry))
             # The predecessor's cursor may have kept somebody behind the pool asleep.
-            kernels.wake_waiters(ring.address)
+            kernels.wake_waiters(RingHeader.of(ring.address))
 
     def take(self, limit: int = 1) -> npt.NDArray[Any]:
         """Claim up to ``limit`` records, contiguous in memory; maybe none.  ``finish`` them before
@@ -259,7 +262,13 @@ class Worker:
             self._held = self._inherited.pop(0)
         else:
             count = kernels.claim_work(
-                ring.address, ring.mask, ring.shift, self.pool, self.entry, self._after, limit
+                RingHeader.of(ring.address),
+                ring.mask,
+                ring.shift,
+                SharedWord.of(self.pool),
+                RingConsumer.of(self.entry),
+                self._after,
+                limit,
             )
             self._held = int(self._entry[layout.WORK_FIRST // 8]), int(count)
         first, count = self._held
@@ -272,8 +281,8 @@ class Worker:
         self._held = (0, 0)
         # With more to do again, the entry goes on gating for it, and names it for a successor.
         if not self._inherited:
-            kernels.release_worker(self.entry)
-        kernels.wake_waiters(self.ring.address)
+            kernels.release_worker(SharedWord.of(self.entry))
+        kernels.wake_waiters(RingHeader.of(self.ring.address))
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for something to take or the end; False on time-out.  No promise: another worker

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from openoutcry.ring import kernels, layout
 from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.ring.layout import RingHeader, RingProducer
 from openoutcry.ring.sequence import Sequence
 
 
@@ -84,7 +85,11 @@ def repair(ring: Buffer, detach_consumers: bool = False) -> Repair:
     dead = [entry for entry in registered(ring, consumers=False) if not entry.alive()]
     tombstones, undecided = _bury_orphans(ring) if ring.multi_producer and dead else (0, [])
     # Whose claim is undecided keeps its entry: it is what makes the next repair look again.
-    kept = [e for e in dead if any(kernels.claim_covers(e.address, seq) for seq in undecided)]
+    kept = [
+        e
+        for e in dead
+        if any(kernels.claim_covers(RingProducer.of(e.address), seq) for seq in undecided)
+    ]
     producers = sum(e.free() for e in dead if e not in kept)
     consumers = 0
     for entry in registered(ring, consumers=True):
@@ -92,7 +97,7 @@ def repair(ring: Buffer, detach_consumers: bool = False) -> Repair:
             reader = _kind(ring, entry.address) == layout.READER
             detach = reader and (detach_consumers or entry.held < 0)
             consumers += _detach(ring, entry) if detach else entry.free()
-    kernels.wake_waiters(ring.address)
+    kernels.wake_waiters(RingHeader.of(ring.address))
     return Repair(tombstones, producers, consumers, len(kept))
 
 
@@ -107,7 +112,7 @@ def _bury_orphans(ring: Buffer) -> tuple[int, list[int]]:
     living = [e.address for e in registered(ring, consumers=False) if e.alive()]
     buried, covered = 0, []
     for seq, seen in _unpublished(ring, range(_first_unread(ring, last), last + 1)):
-        if any(kernels.claim_covers(address, seq) for address in living):
+        if any(kernels.claim_covers(RingProducer.of(address), seq) for address in living):
             covered.append(seq)
         else:
             buried += kernels.bury(ring.address, ring.mask, ring.shift, seq, seen)
@@ -134,7 +139,7 @@ def _unpublished(ring: Buffer, seqs: range) -> Iterator[tuple[int, int]]:
 
 def _first_unread(ring: Buffer, last: int) -> int:
     """The oldest sequence whose slot still counts."""
-    lowest = int(kernels.gating_cursor(ring.address))
+    lowest = int(kernels.gating_cursor(RingHeader.of(ring.address)))
     oldest = max(0, last - ring.capacity) + 1
     return oldest if lowest == layout.FREE else max(lowest + 1, oldest)
 

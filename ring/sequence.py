@@ -1,17 +1,18 @@
 """One shared 64-bit counter."""
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import compare_exchange, load_acquire, store_release
+from openoutcry.wire.layout import SharedWord
+from openoutcry.wire.memory import compare_exchange
 
 
 @kernel
 def _get(address: int) -> int:
-    return load_acquire(address)
+    return SharedWord(address).value
 
 
 @kernel
 def _set(address: int, value: int) -> None:
-    store_release(address, value)
+    SharedWord(address).value = value
 
 
 @kernel

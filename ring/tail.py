@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from openoutcry.ring import kernels, layout
 from openoutcry.ring.identity import ProcessIdentity
+from openoutcry.ring.layout import RingHeader
 from openoutcry.ring.listing import RingInfo, RingView, inspect_segment, is_alive, last_resolved
 from openoutcry.ring.segment import NAME, SegmentError, writers
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import copy64, full_fence, load_acquire, store_i64
+from openoutcry.wire.layout import SharedWord, Words
+from openoutcry.wire.memory import copy64, full_fence, store_i64
 
 TAIL_BATCH = 1024
 """Records that a tail copies between two looks at how near the writer has come."""
@@ -113,7 +115,7 @@ def _copy(
     view: RingView, seq: int, limit: int, to: npt.NDArray[Any], copied: npt.NDArray[np.int64]
 ) -> None:
     copy_published(
-        view.address,
+        RingHeader.of(view.address),
         view.mask,
         view.shift,
         int(view.multi_producer),
@@ -151,7 +153,14 @@ def slot_sequence(ring: int, mask: int, shift: int, seq: int) -> int:
 
 @kernel
 def copy_published(
-    ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, copied: int
+    ring: RingHeader,
+    mask: int,
+    shift: int,
+    several: int,
+    seq: int,
+    limit: int,
+    to: int,
+    copied: int,
 ) -> None:
     """Copy up to ``limit`` records (tombstones among them) from ``seq`` on to ``to``.
 
@@ -167,20 +176,18 @@ def copy_published(
     capacity = mask + 1
     there = slot_sequence(ring, mask, shift, seq)
     if there > seq:
-        newest = last_resolved(
-            ring, mask, shift, max(there, load_acquire(ring + layout.PUBLISHED)), capacity
-        )
+        newest = last_resolved(ring, mask, shift, max(there, ring.published), capacity)
         seq = max(seq + 1, newest - (capacity >> 2) + 1)
     slot_bytes = 1 << shift
     count = 0
     while count < limit:
         slot = ring + layout.SLOTS + ((seq + count) & mask) * slot_bytes
-        stamp = load_acquire(slot + slot_bytes - 8)
+        stamp = SharedWord(slot + slot_bytes - 8).value
         if abs(stamp) != seq + count:
             break
         for offset in range(0, slot_bytes, 64):
             copy64(to + count * slot_bytes + offset, slot + offset)
-        store_i64(to + (count + 1) * slot_bytes - 8, stamp)
+        SharedWord(to + (count + 1) * slot_bytes - 8).own_value = stamp
         count += 1
     full_fence()
     lost = overwritten(ring, mask, shift, several, seq, count)
@@ -188,18 +195,18 @@ def copy_published(
         for at in range(0, (count - lost) * slot_bytes, 64):
             copy64(to + at, to + lost * slot_bytes + at)
     store_i64(copied, seq + lost)
-    store_i64(copied + 8, count - lost)
+    Words(copied)[1] = count - lost
 
 
 @kernel
-def overwritten(ring: int, mask: int, shift: int, several: int, seq: int, count: int) -> int:
+def overwritten(ring: RingHeader, mask: int, shift: int, several: int, seq: int, count: int) -> int:
     """How many of ``count`` records from ``seq`` on somebody may have begun to overwrite."""
     capacity = mask + 1
-    claimed = load_acquire(ring + layout.CLAIMED)
+    claimed = ring.claimed
     if several == 0:
         for entry in range(layout.MAX_PRODUCERS):
             at = ring + layout.PRODUCERS + entry * layout.PRODUCER_BYTES + layout.CLAIM_LAST
-            claimed = max(claimed, load_acquire(at))
+            claimed = max(claimed, SharedWord(at).value)
     lost = min(count, max(0, claimed - capacity - seq + 1))
     if several == 0:
         guard = max(1, capacity >> 3)

@@ -16,15 +16,14 @@ from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
-    CommandKind,
     OrderType,
-    Side,
-    TimeInForce,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
@@ -34,11 +33,19 @@ SEQ = ORDER.offsets["seq"]
 PARTICIPANT = ORDER.offsets["participant"]
 KIND = ORDER.offsets["kind"]
 
-NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(CommandKind.TIME)
-PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
-BUY, SELL = int(Side.BUY), int(Side.SELL)
-DAY, IOC, FOK = (int(tif) for tif in (TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK))
-MARKET, TIF_MASK = int(OrderType.MARKET), (1 << SELF_TRADE_SHIFT) - 1
+NEW, REPLACE, TIME = (
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.COMMAND_KIND_REPLACE,
+    enum_numbers.COMMAND_KIND_TIME,
+)
+PHASE, DISCONNECT = enum_numbers.COMMAND_KIND_PHASE, enum_numbers.COMMAND_KIND_DISCONNECT
+BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
+DAY, IOC, FOK = (
+    enum_numbers.TIME_IN_FORCE_DAY,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_FOK,
+)
+MARKET, TIF_MASK = enum_numbers.ORDER_TYPE_MARKET, (1 << SELF_TRADE_SHIFT) - 1
 UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
 BUDGET_TYPES = type_bits(BUDGETS)
 """What pays and is paid no more than ``aux``, and never rests."""
@@ -336,8 +343,8 @@ def reserve(
     now, window = state.now_ns, row.duplicate_ns
     if window != 0:
         last_at = cell + lay.LAST_BUY_PRICE + 3 * at
-        same = load_i64(last_at) == price and load_i64(last_at + 8) == qty
-        if same and now - load_i64(last_at + 16) < window:
+        same = load_i64(last_at) == price and Words(last_at)[1] == qty
+        if same and now - Words(last_at)[2] < window:
             return 0
     rate_ns = row.rate_ns
     if rate_ns != 0:
@@ -512,8 +519,8 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     now = state.now_ns
     window = row.duplicate_ns
     last_at = cell + (lay.LAST_BUY_PRICE if side == BUY else lay.LAST_SELL_PRICE)
-    since = wide.sub(now, load_i64(last_at + 16))
-    if window != 0 and is_new and load_i64(last_at) == price and load_i64(last_at + 8) == qty:
+    since = wide.sub(now, Words(last_at)[2])
+    if window != 0 and is_new and load_i64(last_at) == price and Words(last_at)[1] == qty:
         failed |= (since < window) << constants.DUPLICATE
     rate_ns, burst = row.rate_ns, row.rate_burst
     full_at = wide.add(max(row.full_at_ns, now), rate_ns)

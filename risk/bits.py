@@ -2,9 +2,9 @@
 
 from enum import IntEnum
 
-from openoutcry.wire.enums import CommandKind, Reason
+from openoutcry.wire import enum_numbers
 
-RISK_KIND = int(CommandKind.RISK)
+RISK_KIND = enum_numbers.COMMAND_KIND_RISK
 """``kind`` of the exchange operator's RISK command: an order record whose fields mean
 
     order_type   what is set, a :class:`Setting`
@@ -14,7 +14,7 @@ RISK_KIND = int(CommandKind.RISK)
     price_ticks  a second value: RATE's burst, BANDS' lower band
     order_id     the operator who sends it; told back in the event
 """
-RISK_REASON = int(Reason.RISK)
+RISK_REASON = enum_numbers.REASON_RISK
 """``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the lowest
 ``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
 

@@ -15,11 +15,14 @@ from openoutcry.risk.before import (
 )
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import SpeedBump
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
 
-SET_EXPIRY, MASS_CANCEL = int(CommandKind.SET_EXPIRY), int(CommandKind.MASS_CANCEL)
+SET_EXPIRY, MASS_CANCEL = (
+    enum_numbers.COMMAND_KIND_SET_EXPIRY,
+    enum_numbers.COMMAND_KIND_MASS_CANCEL,
+)
 WAITS = 1
 """Answer of :func:`hold`: the command waits."""
 KEPT_PARTS = 4

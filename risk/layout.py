@@ -23,7 +23,7 @@ MAGIC = int.from_bytes(b"OUTCRYRK", "little")
 class RiskState(Layout, size_bytes=384):
     """The header of the risk state."""
 
-    magic: int = i64("says that the state is whole")
+    magic: int = i64("says that the state is whole", atomic=True)
     tracking: int = i64("1: limits are checked and totals kept; 0: neither")
     participants: int = i64("rows of participants")
     groups: int = i64("rows of groups")
@@ -65,6 +65,7 @@ class RiskState(Layout, size_bytes=384):
     owned: int = i64("in a partition's own header: 1: this core decides about the partition")
     requests_at: int = i64("offset of the block of ``requests``, 0: there is none")
     wallets_at: int = i64("offset of the block of ``spot_layout``, 0: there is none")
+    shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
 HEADER_BYTES = RiskState.size_bytes

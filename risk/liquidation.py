@@ -13,12 +13,16 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import is_under
-from openoutcry.wire.enums import OrderType, Side, TimeInForce
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
 
-LIMIT, IOC, BUY = int(OrderType.LIMIT), int(TimeInForce.IOC), int(Side.BUY)
+LIMIT, IOC, BUY = (
+    enum_numbers.ORDER_TYPE_LIMIT,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.SIDE_BUY,
+)
 REFUSED_ALWAYS = (
     1 << constants.ARITHMETIC
     | 1 << constants.MARKET_KILLED

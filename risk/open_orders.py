@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk.bits import RISK_REASON, RiskBit
-from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, EventKind, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import SELF_TRADE_SHIFT
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
@@ -23,9 +25,17 @@ REFUSED = 1 << int(RiskBit.OPEN_ORDERS) << 8 | RISK_REASON
 """The answer of ``before``: the bits, and the reason behind them."""
 
 TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
-IOC, FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
-NEW, ACCEPTED, REJECTED = int(CommandKind.NEW), int(EventKind.ACCEPTED), int(EventKind.REJECTED)
-FILLED, GONE, EXPIRED = int(EventKind.FILLED), int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+IOC, FOK = enum_numbers.TIME_IN_FORCE_IOC, enum_numbers.TIME_IN_FORCE_FOK
+NEW, ACCEPTED, REJECTED = (
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_REJECTED,
+)
+FILLED, GONE, EXPIRED = (
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_EXPIRED,
+)
 
 
 def make_state(limit: int) -> npt.NDArray[np.uint8]:
@@ -51,7 +61,7 @@ def before(state: int, order: OrderRecord) -> int:
     if order.time_in_force & TIF_MASK in (IOC, FOK):
         # It never rests.
         return 0
-    count = load_i64(state + COUNTS + 8 * order.participant)
+    count = Words(state + COUNTS)[order.participant]
     return REFUSED if count >= load_i64(state) else 0
 
 

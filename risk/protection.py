@@ -16,8 +16,10 @@ from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import ProtectionHeader, ProtectionRow
-from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
@@ -26,11 +28,11 @@ WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
 KIND_SHIFT = 8 * (EVENT.offsets["kind"] - WORD)
 FLAGS_SHIFT = 8 * (EVENT.offsets["flags"] - WORD)
-FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
-COMPLETED = int(EventKind.COMPLETED)
-MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
-BUY = int(Side.BUY)
-CLOSED, CONTINUOUS = int(Phase.CLOSED), int(Phase.CONTINUOUS)
+FILLED, PHASE_CHANGED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_PHASE_CHANGED
+COMPLETED = enum_numbers.EVENT_KIND_COMPLETED
+MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+BUY = enum_numbers.SIDE_BUY
+CLOSED, CONTINUOUS = enum_numbers.PHASE_CLOSED, enum_numbers.PHASE_CONTINUOUS
 CALLS = sum(
     1 << int(phase)
     for phase in (
@@ -65,9 +67,9 @@ def log(protection: ProtectionHeader, kind: int, instrument: int, now: int, valu
         + count % protection_layout.LOG_ENTRIES * protection_layout.LOG_ENTRY_BYTES
     )
     store_i64(at, kind)
-    store_i64(at + 8, instrument)
-    store_i64(at + 16, now)
-    store_i64(at + 24, value)
+    Words(at)[1] = instrument
+    Words(at)[2] = now
+    Words(at)[3] = value
     protection.logged = count + 1
 
 
@@ -155,8 +157,8 @@ def judge_quote(protection: ProtectionHeader, instrument: int, now: int) -> None
     if state > protection_layout.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
         return
     best = protection + protection.quotes_at + instrument * protection_layout.QUOTE_BYTES
-    at_high = load_i64(best) != 0 and load_i64(best + 8) >= row.high
-    at_low = load_i64(best + 24) != 0 and load_i64(best + 32) <= row.low
+    at_high = load_i64(best) != 0 and Words(best)[1] >= row.high
+    at_low = Words(best)[3] != 0 and Words(best)[4] <= row.low
     if not (at_high or at_low):
         row.state = protection_layout.NORMAL
     elif state == protection_layout.NORMAL:
@@ -237,15 +239,15 @@ def roll(row: ProtectionRow, second: int) -> None:
     fast_low, fast_high = NEVER, -NEVER
     for slot in range(SLOTS):
         at = row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES
-        count, age = load_i64(at + 16), second - load_i64(at)
+        count, age = Words(at)[2], second - load_i64(at)
         if count != 0 and age < SLOTS:
-            total += load_i64(at + 8)
+            total += Words(at)[1]
             trades += count
             if age < volatile:
-                low, high = min(low, load_i64(at + 24)), max(high, load_i64(at + 32))
+                low, high = min(low, Words(at)[3]), max(high, Words(at)[4])
             if age < fast:
-                fast_low = min(fast_low, load_i64(at + 24))
-                fast_high = max(fast_high, load_i64(at + 32))
+                fast_low = min(fast_low, Words(at)[3])
+                fast_high = max(fast_high, Words(at)[4])
     row.sum = total
     row.trades = trades
     row.lowest = low
@@ -265,19 +267,19 @@ def count_trade(row: ProtectionRow, price: int, second: int) -> None:
         assert second >= row.second, "sequenced time goes on"
     roll(row, second)
     at = row + protection_layout.SLOTS_AT + second % SLOTS * protection_layout.SLOT_BYTES
-    if load_i64(at) != second or load_i64(at + 16) == 0:
+    if load_i64(at) != second or Words(at)[2] == 0:
         store_i64(at, second)
-        store_i64(at + 8, 0)
-        store_i64(at + 16, 0)
-        store_i64(at + 24, price)
-        store_i64(at + 32, price)
+        Words(at)[1] = 0
+        Words(at)[2] = 0
+        Words(at)[3] = price
+        Words(at)[4] = price
     if row.trades < protection_layout.TRADES_LIMIT:
-        store_i64(at + 8, load_i64(at + 8) + price)
-        store_i64(at + 16, load_i64(at + 16) + 1)
+        Words(at)[1] += price
+        Words(at)[2] += 1
         row.sum += price
         row.trades += 1
-    store_i64(at + 24, min(load_i64(at + 24), price))
-    store_i64(at + 32, max(load_i64(at + 32), price))
+    Words(at)[3] = min(Words(at)[3], price)
+    Words(at)[4] = max(Words(at)[4], price)
     row.lowest = min(row.lowest, price)
     row.highest = max(row.highest, price)
     row.fast_lowest = min(row.fast_lowest, price)
@@ -448,7 +450,7 @@ def forget(state: RiskState, protection: ProtectionHeader, instrument: int) -> N
     """What was before an auction is over: no trades, no reference, no bands."""
     row = row_of(protection, instrument)
     for slot in range(SLOTS):
-        store_i64(row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES + 16, 0)
+        Words(row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES)[2] = 0
     second = row.second
     row.second = -1
     roll(row, second)

@@ -12,7 +12,7 @@ from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection import is_banded, log, protection_of, roll, row_of, set_bands
-from openoutcry.wire.enums import Phase
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined, store_i64
 
@@ -116,7 +116,9 @@ def enter_protection(words: npt.NDArray[np.int64], at: int, instruments: npt.NDA
         values |= dict.fromkeys(
             (protection_layout.HIGHEST, protection_layout.FAST_HIGHEST), -protection_layout.NEVER
         )
-        values[protection_layout.PHASE] = int(instrument["initial_phase"]) or int(Phase.CONTINUOUS)
+        values[protection_layout.PHASE] = (
+            int(instrument["initial_phase"]) or enum_numbers.PHASE_CONTINUOUS
+        )
         for what, (first, second) in ROW_WORDS.items():
             values[first] = DEFAULTS[what][0]
             if second >= 0:

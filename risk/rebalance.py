@@ -19,7 +19,8 @@ from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.partitions import end_of, first_of, header_of, is_rebalance_point
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i64, store_release
+from openoutcry.wire.layout import SharedWord, Words
+from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 
 CORE_BYTES = 128
@@ -38,14 +39,14 @@ def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) 
 def wait_for_rebalance(args: int, order: OrderRecord) -> int:
     """0: all cores have come to this command, and what each partition has is known here; or 1: ask
     again.  Whatever this core did before must be where it survives this core."""
-    region, exchange = RiskState(load_i64(args + 8 * REGION)), load_i64(args + 8 * EXCHANGE)
-    number, cores = region.rebalances + 1, load_i64(args + 8 * CORES)
-    mine = exchange + load_i64(args + 8 * CORE) * CORE_BYTES
+    region, exchange = RiskState(Words(args)[REGION]), Words(args)[EXCHANGE]
+    number, cores = region.rebalances + 1, Words(args)[CORES]
+    mine = exchange + Words(args)[CORE] * CORE_BYTES
     if VERIFY:
         assert is_rebalance_point(region, order) == 1, "not every command is a rebalance point"
     if load_i64(mine) < number:
         exchange_rows(args, order, number, True)
-        store_release(mine, number)
+        SharedWord(mine).value = number
     for core in range(cores):
         if load_acquire(exchange + core * CORE_BYTES) < number:
             return 1
@@ -57,11 +58,11 @@ def wait_for_rebalance(args: int, order: OrderRecord) -> int:
 def exchange_rows(args: int, order: OrderRecord, number: int, gives: bool) -> None:
     """Lay the rows of this core's partitions there, or take over those of the others'."""
     not_inlined()
-    region, cores = RiskState(load_i64(args + 8 * REGION)), load_i64(args + 8 * CORES)
+    region, cores = RiskState(Words(args)[REGION]), Words(args)[CORES]
     partitions = region.partitions
     people, groups = region.participants, region.groups
     place = people * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
-    there = load_i64(args + 8 * EXCHANGE) + cores * CORE_BYTES
+    there = Words(args)[EXCHANGE] + cores * CORE_BYTES
     there += (number & 1) * partitions * place
     first, end = first_of(region, order), end_of(region, order)
     for index in range(1, partitions + 1):

@@ -15,13 +15,15 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
-from openoutcry.wire.enums import InstrumentOption
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 
 PRICE_LIMIT = 1 << 50
 """Price limits within this are limits; beyond it nobody has set them."""
-MARKET_STAYS = int(InstrumentOption.MARKET_REST_STAYS | InstrumentOption.MARKET_WAITS)
+MARKET_STAYS = (
+    enum_numbers.INSTRUMENT_OPTION_MARKET_REST_STAYS | enum_numbers.INSTRUMENT_OPTION_MARKET_WAITS
+)
 """With either of them a market order's rest may stay open."""
 MAX_CELLS = 1 << 24
 MAX_DELAYED = 1 << 20

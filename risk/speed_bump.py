@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (
     add_wrapping,
     copy64,
@@ -239,7 +239,7 @@ def set_bump(bump: SpeedBump, delay: int, window: int, seed: int, now: int) -> b
             entry = HeapEntry(heap + index * ENTRY_BYTES)
             entry.release -= back
         for index in range(bump.participants):
-            store_i64(last + 8 * index, max(0, load_i64(last + 8 * index) - back))
+            Words(last)[index] = max(0, Words(last)[index] - back)
         if bump.waiting > 0:
             bump.next_ns = heap.release
     bump.delay_ns = delay

@@ -28,13 +28,13 @@ from openoutcry.risk.spot_layout import (
     SpotTier,
     Wallet,
 )
-from openoutcry.wire.enums import EventFlag, Side
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-BUY = int(Side.BUY)
-MAKERS = int(EventFlag.MAKER) | int(EventFlag.AUCTION)
+BUY = enum_numbers.SIDE_BUY
+MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
 MAX_PURPOSES = 255
 FROM_OUTSIDE, FROM_FEES = 0, 1

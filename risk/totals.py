@@ -9,9 +9,10 @@ from openoutcry.risk.layout import (
     RiskParticipant,
     RiskState,
 )
-from openoutcry.wire.enums import Side
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.memory import load_i64, mul_wrapping, store_release
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64, mul_wrapping
 from openoutcry.wire.open_orders import (
     OpenOrder,
     erase_entry,
@@ -19,7 +20,7 @@ from openoutcry.wire.open_orders import (
     home_of,
 )
 
-BUY = int(Side.BUY)
+BUY = enum_numbers.SIDE_BUY
 
 
 @kernel
@@ -46,7 +47,7 @@ def cell_of(state: RiskState, participant: int, instrument: int) -> RiskCell:
 @kernel
 def publish(state: RiskState) -> None:
     """Who is killed, what is halted, or a band is another than before: the gateway looks anew."""
-    store_release(state + lay.PUBLICATION, state.publication + 1)
+    state.shared_publication = state.publication + 1
 
 
 @kernel
@@ -57,7 +58,7 @@ def find_symbol(state: RiskState, symbol: int) -> int:
     at = (mul_wrapping(symbol, lay.HASH_FACTOR) >> 32) & mask
     while load_i64(table + 16 * at) != 0:
         if load_i64(table + 16 * at) == symbol:
-            return load_i64(table + 16 * at + 8)
+            return Words(table + 16 * at)[1]
         at = (at + 1) & mask
     return -1
 

@@ -20,6 +20,7 @@ GENERATED = "generated from wire/ by `python -m openoutcry.wire.generate`; do no
 def generate() -> dict[str, str]:
     """Every generated file: path from the project's root -> text."""
     return {
+        "wire/enum_numbers.py": enum_numbers(),
         "wire/outcry_wire.h": c_header(),
         "wire/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
@@ -46,6 +47,16 @@ def _snake(name: str) -> str:
 
 def _members(enum: type[IntEnum] | type[IntFlag]) -> list[tuple[str, int]]:
     return [(f"{_snake(enum.__name__)}_{member.name}", int(member)) for member in enum]
+
+
+def enum_numbers() -> str:
+    lines = [
+        f"# {GENERATED}",
+        '"""The members of wire/enums.py as the plain ints that kernels need."""',
+    ]
+    for enum in ENUMS:
+        lines += ["", *(f"{name} = {value}" for name, value in _members(enum))]
+    return "\n".join(lines) + "\n"
 
 
 def c_header() -> str:

@@ -16,11 +16,15 @@
 
 ``Row(address)`` is the block at an address: a word in a kernel, an ``int`` in Python.  Reading and
 writing a field is one load and one store of its type, nothing else; an ``area`` reads as its
-address.  The callers of a kernel give it words; inside, a parameter is what its annotation says, so
-that mypy tells one block's address from another's (docs/decisions/024-layouts.md).
+address.  An array behind an address is ``Words``, ``U32s``, ``U16s`` or ``Bytes``, and a field may
+say what its address is of: ``stamps: Words = i64("...", of=Words)`` is read as
+``context.stamps[index]``.  The callers of a kernel give it words; inside, a parameter is what its
+annotation says, so that mypy tells one block's address from another's
+(docs/decisions/024-layouts.md).
 """
 
 import ctypes
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, cast
@@ -36,7 +40,13 @@ from numba.core.imputils import (
 )
 from numba.core.pythonapi import box
 from numba.core.typeconv.castgraph import Conversion
-from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.core.typing.templates import (
+    AbstractTemplate,
+    AttributeTemplate,
+    infer_getattr,
+    infer_global,
+    signature,
+)
 from numba.extending import models, register_model, type_callable
 
 from openoutcry.wire.records import Record
@@ -67,6 +77,8 @@ class Field:
     """Written before any kernel runs: the compiler may keep it across stores."""
     is_atomic: bool = False
     """Loads acquire, stores release."""
+    of: Any = None
+    """Class of the block or array whose address it is."""
     name: str = ""
     offset: int = 0
 
@@ -74,7 +86,8 @@ class Field:
         if block is None:
             return self
         at = int(block) + self.offset
-        return CTYPES[self.ctype].from_address(at).value if self.ctype else at
+        value = CTYPES[self.ctype].from_address(at).value if self.ctype else at
+        return value if self.of is None else self.of(value)
 
     def __set__(self, block: "Layout", value: int) -> None:
         if not self.ctype:
@@ -84,9 +97,14 @@ class Field:
 
 def _scalar(ctype: str) -> Any:
     def field(
-        doc: str = "", *, at: int | None = None, fixed: bool = False, atomic: bool = False
+        doc: str = "",
+        *,
+        at: int | None = None,
+        fixed: bool = False,
+        atomic: bool = False,
+        of: Any = None,
     ) -> Any:
-        return Field(ctype, doc, SIZES[ctype], at, fixed, atomic)
+        return Field(ctype, doc, SIZES[ctype], at, fixed, atomic, of)
 
     return field
 
@@ -99,9 +117,37 @@ u8 = _scalar("u8")
 zero-extended when read and truncated when written."""
 
 
-def area(size_bytes: int, doc: str = "", *, at: int | None = None) -> Any:
-    """Bytes without a type of their own: the field reads as their address."""
-    return Field("", doc, size_bytes, at)
+def area(size_bytes: int, doc: str = "", *, at: int | None = None, of: Any = None) -> Any:
+    """Bytes without a type of their own, or an array (``of``): the field reads as their address."""
+    return Field("", doc, size_bytes, at, of=of)
+
+
+class Elements(int):
+    """Base of the arrays of numbers that are known by their address alone.  Reading and writing an
+    element is one load and one store of its type; small ones are zero-extended when read and
+    truncated when written.  Nothing checks the index."""
+
+    ctype: ClassVar[str] = ""
+    fields: ClassVar[dict[str, Field]] = {}
+    numba_type: ClassVar[Any] = None
+
+    def __init_subclass__(cls, ctype: str) -> None:
+        super().__init_subclass__()
+        cls.ctype = ctype
+        cls.numba_type = AddressType(cls)
+        _declare(cls)
+
+    @classmethod
+    def of(cls, address: int) -> Self:
+        """As :meth:`Layout.of`."""
+        return cast(Self, address)
+
+    def __getitem__(self, index: int) -> int:
+        value: int = CTYPES[self.ctype].from_address(int(self) + SIZES[self.ctype] * index).value
+        return value
+
+    def __setitem__(self, index: int, value: int) -> None:
+        CTYPES[self.ctype].from_address(int(self) + SIZES[self.ctype] * index).value = value
 
 
 class Layout(int):
@@ -131,8 +177,8 @@ class Layout(int):
             fields[name] = field
             at += field.size_bytes
         cls.fields = fields
-        cls.size_bytes = size_bytes or cls.size_bytes or at
         end = max((f.offset + f.size_bytes for f in fields.values()), default=0)
+        cls.size_bytes = size_bytes or max(cls.size_bytes, end)
         assert end <= cls.size_bytes, f"{cls.__name__}: fields fill {end} of {cls.size_bytes} bytes"
         cls.numba_type = AddressType(cls)
         _declare(cls)
@@ -149,13 +195,23 @@ class Layout(int):
         return cls.fields[name].offset
 
     @classmethod
-    def dtype(cls) -> np.dtype[Any]:
-        """The structured numpy dtype of the block."""
-        fields = cls.fields.values()
+    def dtype(cls, named: dict[str, str] | None = None, **formats: str) -> np.dtype[Any]:
+        """The structured numpy dtype of the block; ``named``: fields that have another name there;
+        ``formats``: of fields that numpy is to see otherwise.  Of fields that share bytes it has
+        the first declared."""
+        fields: list[Field] = []
+        other = named or {}
+        for field in cls.fields.values():
+            end = field.offset + field.size_bytes
+            if all(end <= f.offset or f.offset + f.size_bytes <= field.offset for f in fields):
+                fields.append(field)
         return np.dtype(
             {
-                "names": [field.name for field in fields],
-                "formats": [NUMPY.get(field.ctype, f"V{field.size_bytes}") for field in fields],
+                "names": [other.get(field.name, field.name) for field in fields],
+                "formats": [
+                    formats.get(field.name, NUMPY.get(field.ctype, f"V{field.size_bytes}"))
+                    for field in fields
+                ],
                 "offsets": [field.offset for field in fields],
                 "itemsize": cls.size_bytes,
             }
@@ -175,8 +231,8 @@ class Layout(int):
 class AddressType(types.Type):
     """numba's type of a block's address: an int64 that has fields."""
 
-    def __init__(self, layout: type[Layout]) -> None:
-        self.address_of = layout
+    def __init__(self, layout: type[Layout] | type[Elements]) -> None:
+        self.address_of: Any = layout
         super().__init__(name=f"{layout.__module__}.{layout.__qualname__}")
 
     def can_convert_to(self, typingctx: Any, other: Any) -> Any:
@@ -214,7 +270,10 @@ class _Fields(AttributeTemplate):
     key = AddressType
 
     def generic_resolve(self, value: Any, attr: Any) -> Any:  # type: ignore[override]
-        return types.int64 if attr in value.address_of.fields else None
+        field = value.address_of.fields.get(attr)
+        if field is None:
+            return None
+        return types.int64 if field.of is None else field.of.numba_type
 
 
 def _pointer(builder: Any, address: Any, field: Field) -> tuple[Any, int]:
@@ -255,7 +314,55 @@ def _to_python(address: AddressType, value: Any, c: Any) -> Any:
     return c.pyapi.long_from_longlong(value)
 
 
-def _declare(layout: type[Layout]) -> None:
+def _is_array(address: Any) -> bool:
+    return isinstance(address, AddressType) and issubclass(address.address_of, Elements)
+
+
+@infer_global(operator.getitem)
+class _Element(AbstractTemplate):
+    def generic(self, args: Any, keywords: Any) -> Any:  # type: ignore[override]
+        array, index = args
+        if _is_array(array) and isinstance(index, types.Integer):
+            return signature(types.int64, array, types.int64)
+        return None
+
+
+@infer_global(operator.setitem)
+class _SetElement(AbstractTemplate):
+    def generic(self, args: Any, keywords: Any) -> Any:  # type: ignore[override]
+        array, index, _ = args
+        if _is_array(array) and isinstance(index, types.Integer):
+            return signature(types.none, array, types.int64, types.int64)
+        return None
+
+
+def _element(builder: Any, array: AddressType, address: Any, index: Any) -> tuple[Any, int]:
+    # As numba's own arithmetic, whose overflow is undefined: the code is that of a load at
+    # ``address + 8 * index``.
+    size_bytes = SIZES[array.address_of.ctype]
+    if size_bytes > 1:
+        index = builder.mul(ir.Constant(ir.IntType(64), size_bytes), index, flags=["nsw"])
+    at = builder.add(address, index, flags=["nsw"])
+    return builder.inttoptr(at, ir.IntType(8 * size_bytes).as_pointer()), 8 * size_bytes
+
+
+@lower_builtin(operator.getitem, AddressType, types.Integer)
+def _read_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    pointer, bits = _element(builder, signature.args[0], *args)
+    word = builder.load(pointer, align=bits // 8)
+    return word if bits == 64 else builder.zext(word, ir.IntType(64))
+
+
+@lower_builtin(operator.setitem, AddressType, types.Integer, types.Integer)
+def _write_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    address, index, word = args
+    pointer, bits = _element(builder, signature.args[0], address, index)
+    word = word if bits == 64 else builder.trunc(word, ir.IntType(bits))
+    builder.store(word, pointer, align=bits // 8)
+    return context.get_dummy_value()
+
+
+def _declare(layout: type[Layout] | type[Elements]) -> None:
     """Have kernels call the class as Python does."""
     address = layout.numba_type
 
@@ -267,3 +374,26 @@ def _declare(layout: type[Layout]) -> None:
     @lower_builtin(layout, AddressType)
     def cast(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.cast(builder, args[0], signature.args[0], types.int64)
+
+
+class Words(Elements, ctype="i64"):
+    """int64s behind an address."""
+
+
+class U32s(Elements, ctype="u32"):
+    """Unsigned 32-bit numbers behind an address."""
+
+
+class U16s(Elements, ctype="u16"):
+    """Unsigned 16-bit numbers behind an address."""
+
+
+class Bytes(Elements, ctype="u8"):
+    """Bytes behind an address."""
+
+
+class SharedWord(Layout, size_bytes=8):
+    """A word that one process writes and others read: a cursor, a stamp, a flag."""
+
+    value: int = i64("loads acquire, stores release", atomic=True)
+    own_value: int = i64("the same for its only writer, which needs no order", at=0)

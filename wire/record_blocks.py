@@ -7,7 +7,14 @@ from openoutcry.wire.layout import Layout, i64, u32
 from openoutcry.wire.records import EVENT, INSTRUMENT, ORDER
 
 
-class OrderRecord(Layout, record=ORDER):
+class Slot(Layout, size_bytes=64):
+    """The last line of a ring's slot, whose end says whether its record is published."""
+
+    stamp: int = i64("the record's sequence, or less that of a tombstone", at=56, atomic=True)
+    seq: int = i64("the same, as its only writer reads it", at=56)
+
+
+class OrderRecord(Slot, record=ORDER):
     """A command to the matcher."""
 
     price_ticks: int
@@ -27,7 +34,7 @@ class OrderRecord(Layout, record=ORDER):
     kind_to_tif: int = u32("``kind`` to ``time_in_force`` as one", at=ORDER.offsets["kind"])
 
 
-class EventRecord(Layout, record=EVENT):
+class EventRecord(Slot, record=EVENT):
     """What a command caused."""
 
     order_id: int

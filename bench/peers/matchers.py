@@ -18,6 +18,7 @@ import numpy.typing as npt
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.host.processes import PeerError, die_with_parent
 from openoutcry.matcher import Engine
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -126,7 +127,10 @@ _ON_RESTING = (EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKi
 def _book_after(commands: Array) -> dict[str, list[list[Any]]]:
     """Every order that is left, as the book's program prints it."""
     rows = book_rows(commands)
-    queues: dict[int, dict[int, dict[int, int]]] = {int(Side.BUY): {}, int(Side.SELL): {}}
+    queues: dict[int, dict[int, dict[int, int]]] = {
+        enum_numbers.SIDE_BUY: {},
+        enum_numbers.SIDE_SELL: {},
+    }
     for op, order_id, side, price, qty in rows.tolist():
         queue = queues[side].setdefault(price, {})
         if op == DELETE:

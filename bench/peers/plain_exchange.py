@@ -17,14 +17,20 @@ import numpy.typing as npt
 
 from openoutcry.bench.peers.programs import need_module
 from openoutcry.host.processes import PeerError
-from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire import enum_numbers
 
 NEW, CANCEL, REDUCE, REPLACE = (
-    int(kind)
-    for kind in (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE)
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.COMMAND_KIND_CANCEL,
+    enum_numbers.COMMAND_KIND_REDUCE,
+    enum_numbers.COMMAND_KIND_REPLACE,
 )
-MARKET, POST_ONLY = int(OrderType.MARKET), int(OrderType.POST_ONLY)
-IOC, FOK, BUY = int(TimeInForce.IOC), int(TimeInForce.FOK), int(Side.BUY)
+MARKET, POST_ONLY = enum_numbers.ORDER_TYPE_MARKET, enum_numbers.ORDER_TYPE_POST_ONLY
+IOC, FOK, BUY = (
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_FOK,
+    enum_numbers.SIDE_BUY,
+)
 FAR_TICKS = 1 << 40
 BURST = 64
 QUEUE_BOUND = 4096

@@ -35,6 +35,7 @@ from openoutcry.matcher.event_bound import instrument_extra, order_extra
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import load_u32, store_i64, store_u32
 from openoutcry.wire.order_types import Home, type_bits, types_at_home, types_elected_as
 from openoutcry.wire.records import MAX_VALUE
@@ -386,11 +387,11 @@ def join_list(arena: ArenaHeader, ext: Extension, which: int) -> None:
     """Put the order at the back of the instrument's list ``which``."""
     ends = instrument_addr(arena, ext.instrument) + layout.LISTS + which
     extension = extension_index(arena, ext)
-    tail = load_u32(ends + 4)
+    tail = U32s(ends)[1]
     ext.prev = tail
     ext.next = 0
     ext.list = which + 1
-    store_u32(ends + 4, extension)
+    U32s(ends)[1] = extension
     if tail == 0:
         store_u32(ends, extension)
     else:

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import MatcherError
-from openoutcry.wire.layout import Layout, area, i64, u8, u32
+from openoutcry.wire.layout import Layout, area, i64, u8, u16, u32
 from openoutcry.wire.records import (
     INSTRUMENT_DTYPE,
     MAX_INSTRUMENTS,
@@ -129,12 +129,21 @@ class ArenaHeader(Layout, size_bytes=1024):
     entered_orders: int = i64("of ``fresh_orders``, as many are entered or among the noted ones")
     free_group: int = i64("first free list of an owner, 0: none")
     fresh_groups: int = i64("first list that was never used")
-    owned_at: int = i64("offset of the links of these lists")
-    groups_at: int = i64("offset of the lists: one a participant, side and instrument")
-    owners_at: int = i64("offset of the first list of each participant and side")
-    owner_mask: int = i64("entries of that table, less one")
-    group_ids_at: int = i64("offset of the first list of each (participant, side, instrument)")
-    sweep_at: int = i64("offset of the orders that a mass cancel sorts")
+    owned_at: int = i64("offset of the links of these lists", fixed=True)
+    groups_at: int = i64("offset of the lists: one a participant, side and instrument", fixed=True)
+    owners_at: int = i64("offset of the first list of each participant and side", fixed=True)
+    owner_mask: int = i64("entries of that table, less one", fixed=True)
+    group_ids_at: int = i64(
+        "offset of the first list of each (participant, side, instrument)", fixed=True
+    )
+    sweep_at: int = i64("offset of the orders that a mass cancel sorts", fixed=True)
+    fixed_order_capacity: int = i64(
+        "``order_capacity`` where no kernel that writes it is inlined", at=120, fixed=True
+    )
+    fixed_symbols_at: int = i64("``symbols_at``, likewise", at=208, fixed=True)
+    fixed_symbol_mask: int = i64("``symbol_mask``, likewise", at=216, fixed=True)
+    fixed_page_capacity: int = i64("``page_capacity``, likewise", at=248, fixed=True)
+    fixed_extensions_at: int = i64("``extensions_at``, likewise", at=280, fixed=True)
 
 
 HEADER_BYTES = ArenaHeader.size_bytes
@@ -162,7 +171,6 @@ LEVELS_AT = ArenaHeader.offset("levels_at")
 HINTS_AT = ArenaHeader.offset("hints_at")
 BRANCHES_AT = ArenaHeader.offset("branches_at")
 SYMBOLS_AT = ArenaHeader.offset("symbols_at")
-SYMBOL_MASK = ArenaHeader.offset("symbol_mask")
 OPEN_PAGES = ArenaHeader.offset("open_pages")
 FREE_PAGE = ArenaHeader.offset("free_page")
 FRESH_PAGES = ArenaHeader.offset("fresh_pages")
@@ -183,7 +191,6 @@ WORST_EVENTS = ArenaHeader.offset("worst_events")
 CHANGED_PAGES = ArenaHeader.offset("changed_pages")
 DIGESTS_AT = ArenaHeader.offset("digests_at")
 COMMAND_COUNT = ArenaHeader.offset("command_count")
-NEXT_EVENT_AT = ArenaHeader.offset("next_event_at")
 AHEAD = ArenaHeader.offset("ahead")
 RESTATED = ArenaHeader.offset("restated")
 NOTED_SLOTS = ArenaHeader.offset("noted_slots")
@@ -193,7 +200,6 @@ FRESH_GROUPS = ArenaHeader.offset("fresh_groups")
 OWNED_AT = ArenaHeader.offset("owned_at")
 GROUPS_AT = ArenaHeader.offset("groups_at")
 OWNERS_AT = ArenaHeader.offset("owners_at")
-OWNER_MASK = ArenaHeader.offset("owner_mask")
 GROUP_IDS_AT = ArenaHeader.offset("group_ids_at")
 SWEEP_AT = ArenaHeader.offset("sweep_at")
 
@@ -356,6 +362,7 @@ class Extension(Layout, size_bytes=128):
     heap: int = u32("its place in the heap of expiries, from 1; 0: it has none")
     slices: int = u32("iceberg: most slices it can have shown before it is gone")
     list: int = u32("offset of the list that it is in plus 1; 0: none")
+    participant: int = u16("of ``owner``: the participant", at=0)
 
 
 EXT_OWNER = Extension.offset("owner")
@@ -368,26 +375,43 @@ EXT_PREV = Extension.offset("prev")
 EXT_HEAP = Extension.offset("heap")
 
 
-# A slot's row in the lists of owners.py.
-OWNED_BYTES = 16
-OWNED_NEXT = 0
-OWNED_PREV = 4
-OWNED_GROUP = 8  # 0: in no list
-OWNED_NOTED = 12  # the next noted slot
+class OwnedSlot(Layout, size_bytes=16):
+    """A slot's place in the lists of owners.py."""
 
-GROUP_BYTES = 32
-GROUP_FIRST = 0
-GROUP_OWNER = 4  # participant * 2 + side - 1
-GROUP_INSTRUMENT = 8
-GROUP_CHAIN = 12  # links the free ones, too
-GROUP_NEXT = 16  # of the same owner, or of another that shares its entry
-GROUP_PREV = 20
+    next: int = u32("next slot of the list, 0: none")
+    prev: int = u32("the one before")
+    group: int = u32("its list, 0: none")
+    noted: int = u32("the next noted slot")
+
+
+OWNED_BYTES = OwnedSlot.size_bytes
+
+
+class OwnerGroup(Layout, size_bytes=32):
+    """A list of a participant's orders on one side of an instrument."""
+
+    first: int = u32("its first slot")
+    owner: int = u32("participant * 2 + side - 1")
+    instrument: int = u32("the instrument")
+    chain: int = u32("next list of the same hash; links the free ones, too")
+    next: int = u32("next list of the same owner, or of another that shares its entry")
+    prev: int = u32("the one before")
+
+
+GROUP_BYTES = OwnerGroup.size_bytes
+GROUP_CHAIN = OwnerGroup.offset("chain")
 MAX_OWNERS = 1 << 17
 
-SWEEP_BYTES = 16
-SWEEP_KEY = 0
-SWEEP_PLACE = 8
-SWEEP_SLOT = 12
+
+class SweepRow(Layout, size_bytes=16):
+    """An order that a mass cancel takes."""
+
+    key: int = i64("place in its queue")
+    place: int = u32("its place in canonical order")
+    slot: int = u32("its slot")
+
+
+SWEEP_BYTES = SweepRow.size_bytes
 
 ID_ENTRY_BYTES = 4
 ID_LINK_BYTES = 4

@@ -11,6 +11,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import store_i64
 
 
@@ -23,12 +24,12 @@ def fill_best(arena: ArenaHeader, instrument: int, out: int) -> None:
         level = book_addr(arena, book).best_level
         at = out + side * 24
         store_i64(at, 0)
-        store_i64(at + 8, 0)
-        store_i64(at + 16, 0)
+        Words(at)[1] = 0
+        Words(at)[2] = 0
         if level != 0:
             store_i64(at, 1)
-            store_i64(at + 8, book_addr(arena, book).best_key ^ key_flip(book))
-            store_i64(at + 16, level_addr(arena, level).total)
+            Words(at)[1] = book_addr(arena, book).best_key ^ key_flip(book)
+            Words(at)[2] = level_addr(arena, level).total
 
 
 @kernel
@@ -42,13 +43,13 @@ def fill_depth(arena: ArenaHeader, instrument: int, side: int, levels: int, out:
         at = out + count * 24
         queue = level_addr(arena, level)
         store_i64(at, level_key(arena, level) ^ key_flip(book))
-        store_i64(at + 8, queue.total)
+        Words(at)[1] = queue.total
         orders = 0
         slot = queue.head
         while slot != 0:
             orders += 1
             slot = slot_addr(arena, slot).next
-        store_i64(at + 16, orders)
+        Words(at)[2] = orders
         count += 1
         level = next_level(arena, level)
     return count

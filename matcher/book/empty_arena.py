@@ -13,7 +13,7 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import Arena, ArenaHeader, SymbolEntry
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
-from openoutcry.wire.enums import Allocation
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -28,7 +28,7 @@ from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD_BYTES
 
 CALL_BITS = sum(1 << phase for phase in layout.CALL_PHASES)
-PRICE_TIME = int(Allocation.PRICE_TIME)
+PRICE_TIME = enum_numbers.ALLOCATION_PRICE_TIME
 LEAST_ID_ENTRIES = 1 << 13
 MAX_HINTS = 1 << 16
 """256 KiB, of which only what open pages lead to is ever touched."""
@@ -104,7 +104,7 @@ def lay_out(
     arena.page_capacity = level_pages
     arena.id_mask = id_entries(instrument_count, order_capacity) - 1
     arena.hint_mask = hint_entries(level_pages) - 1
-    store_i64(arena + layout.OWNER_MASK, owner_entries(order_capacity) - 1)
+    arena.owner_mask = owner_entries(order_capacity) - 1
     arena.symbol_mask = symbol_entries(instrument_count) - 1
     arena.instrument_count = instrument_count
     extra = extra_events(order_capacity)

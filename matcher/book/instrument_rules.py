@@ -4,8 +4,10 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.levels import instrument_addr
-from openoutcry.wire.enums import Allocation, OrderType, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64
 from openoutcry.wire.order_types import (
     BUDGETS,
@@ -21,7 +23,7 @@ from openoutcry.wire.order_types import (
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
-PRICE_TIME = int(Allocation.PRICE_TIME)
+PRICE_TIME = enum_numbers.ALLOCATION_PRICE_TIME
 
 
 STOP_BITS, TRAILING_BITS, TRAILING_BPS_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
@@ -135,9 +137,9 @@ def step_at(arena: ArenaHeader, instrument: int, price: int) -> int:
     step = rule.price_step_ticks
     for band in range(TICK_BANDS):
         at = rule + const.RULE_BANDS + 16 * band
-        if load_i64(at + 8) == 0 or price < load_i64(at):
+        if Words(at)[1] == 0 or price < load_i64(at):
             break
-        step = load_i64(at + 8)
+        step = Words(at)[1]
     return step
 
 
@@ -186,7 +188,7 @@ def ceil_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) ->
     rule = rule_addr(arena, instrument)
     for band in range(TICK_BANDS):
         at = rule + const.RULE_BANDS + 16 * band
-        if load_i64(at + 8) == 0:
+        if Words(at)[1] == 0:
             break
         if price < load_i64(at):
             return min(price + missing, load_i64(at))

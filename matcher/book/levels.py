@@ -17,10 +17,10 @@ from openoutcry.matcher.book.arena import (
     Page,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import (
     count_leading_zeros,
     count_trailing_zeros,
-    load_fixed,
     load_i64,
     load_u32,
     store_i64,
@@ -280,7 +280,7 @@ def walk_to_page(arena: ArenaHeader, ref: int, number: int) -> int:
         digit = (number >> branch.shift) & 63
         if (branch.bitmap >> digit) & 1 == 0:
             return 0
-        ref = load_u32(branch + layout.BRANCH_CHILDREN + digit * 4)
+        ref = U32s(branch + layout.BRANCH_CHILDREN)[digit]
     # A branch tests only its own six bits, so the page found may still be another.
     if ref != 0 and page_addr(arena, ref).number != number:
         return 0
@@ -289,7 +289,7 @@ def walk_to_page(arena: ArenaHeader, ref: int, number: int) -> int:
 
 @kernel
 def has_free_page(arena: ArenaHeader) -> bool:
-    return arena.open_pages < load_fixed(arena + layout.PAGE_CAPACITY)
+    return arena.open_pages < arena.fixed_page_capacity
 
 
 @kernel
@@ -303,7 +303,7 @@ def open_page(arena: ArenaHeader, book: int, number: int) -> int:
         arena.fresh_pages = page
     if VERIFY:
         assert has_free_page(arena)
-        assert page <= load_fixed(arena + layout.PAGE_CAPACITY)
+        assert page <= arena.fixed_page_capacity
     arena.open_pages += 1
     head = page_addr(arena, page)
     head.bitmap = 0
@@ -330,7 +330,7 @@ def first_page(arena: ArenaHeader, ref: int) -> int:
     while ref & layout.IS_BRANCH:
         branch = branch_addr(arena, ref)
         digit = count_trailing_zeros(branch.bitmap)
-        ref = load_u32(branch + layout.BRANCH_CHILDREN + digit * 4)
+        ref = U32s(branch + layout.BRANCH_CHILDREN)[digit]
     return ref
 
 
@@ -346,7 +346,7 @@ def next_page(arena: ArenaHeader, page: int) -> int:
         later = branch.bitmap & (-2 << digit)
         if later != 0:
             digit = count_trailing_zeros(later)
-            return first_page(arena, load_u32(branch + layout.BRANCH_CHILDREN + digit * 4))
+            return first_page(arena, U32s(branch + layout.BRANCH_CHILDREN)[digit])
         parent = branch.parent
     return 0
 
@@ -357,7 +357,7 @@ def last_page(arena: ArenaHeader, ref: int) -> int:
     while ref & layout.IS_BRANCH:
         branch = branch_addr(arena, ref)
         digit = 63 - count_leading_zeros(branch.bitmap)
-        ref = load_u32(branch + layout.BRANCH_CHILDREN + digit * 4)
+        ref = U32s(branch + layout.BRANCH_CHILDREN)[digit]
     return ref
 
 
@@ -373,7 +373,7 @@ def previous_page(arena: ArenaHeader, page: int) -> int:
         earlier = branch.bitmap & ((1 << digit) - 1)
         if earlier != 0:
             digit = 63 - count_leading_zeros(earlier)
-            return last_page(arena, load_u32(branch + layout.BRANCH_CHILDREN + digit * 4))
+            return last_page(arena, U32s(branch + layout.BRANCH_CHILDREN)[digit])
         parent = branch.parent
     return 0
 
@@ -399,7 +399,7 @@ def set_child(arena: ArenaHeader, side: BookSide, parent: int, number: int, ref:
     branch = branch_addr(arena, parent)
     digit = (number >> branch.shift) & 63
     branch.bitmap |= 1 << digit
-    store_u32(branch + layout.BRANCH_CHILDREN + digit * 4, ref)
+    U32s(branch + layout.BRANCH_CHILDREN)[digit] = ref
 
 
 @kernel
@@ -417,7 +417,7 @@ def attach_page(arena: ArenaHeader, side: BookSide, page: int, number: int) -> N
         if (branch.bitmap >> digit) & 1 == 0:
             ref = 0
             break
-        ref = load_u32(branch + layout.BRANCH_CHILDREN + digit * 4)
+        ref = U32s(branch + layout.BRANCH_CHILDREN)[digit]
     if ref == 0:
         set_child(arena, side, parent, number, page)
         return
@@ -451,7 +451,7 @@ def detach_page(arena: ArenaHeader, side: BookSide, page: int) -> None:
     bitmap = branch.bitmap & ~(1 << digit)
     branch.bitmap = bitmap
     if bitmap & (bitmap - 1) == 0:
-        only = load_u32(branch + layout.BRANCH_CHILDREN + count_trailing_zeros(bitmap) * 4)
+        only = U32s(branch + layout.BRANCH_CHILDREN)[count_trailing_zeros(bitmap)]
         set_child(arena, side, branch.parent, number, only)
         branch.next_free = arena.free_branch
         arena.free_branch = parent
@@ -467,5 +467,5 @@ def open_branch(arena: ArenaHeader) -> int:
     branch = arena.fresh_branches + 1
     arena.fresh_branches = branch
     if VERIFY:
-        assert branch <= load_fixed(arena + layout.PAGE_CAPACITY)
+        assert branch <= arena.fixed_page_capacity
     return branch

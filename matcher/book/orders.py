@@ -1,7 +1,7 @@
 """Order slots: taken, given back, and what is known of an order from its slot alone."""
 
 import openoutcry.matcher.book.arena as layout
-from openoutcry.matcher.book.arena import ArenaHeader, Extension
+from openoutcry.matcher.book.arena import ArenaHeader, Extension, OwnedSlot
 from openoutcry.matcher.book.ids import erase_from_chain, id_addr, insert_in_chain
 from openoutcry.matcher.book.levels import (
     key_flip,
@@ -15,11 +15,8 @@ from openoutcry.matcher.constants import BUY
 from openoutcry.matcher.events import event_tag
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
-    load_fixed,
     load_i64,
-    load_u16,
     store_i64,
-    store_u32,
 )
 
 
@@ -55,7 +52,7 @@ def open_noted(arena: ArenaHeader, entry: int, order_id: int, owner: int) -> int
         slot = arena.fresh_orders + 1
         arena.fresh_orders = slot
     if VERIFY:
-        assert slot <= load_fixed(arena + layout.ORDER_CAPACITY)
+        assert slot <= arena.fixed_order_capacity
     arena.open_orders += 1
     at = slot_addr(arena, slot)
     at.id = order_id
@@ -65,11 +62,11 @@ def open_noted(arena: ArenaHeader, entry: int, order_id: int, owner: int) -> int
 
 
 @kernel_outlined
-def note_slot(arena: int, slot: int) -> None:
+def note_slot(arena: ArenaHeader, slot: int) -> None:
     """The lists of owners.py do not know of the order that takes the slot."""
-    row = arena + load_i64(arena + layout.OWNED_AT) + slot * layout.OWNED_BYTES
-    store_u32(row + layout.OWNED_NOTED, load_i64(arena + layout.NOTED_SLOTS))
-    store_i64(arena + layout.NOTED_SLOTS, slot)
+    row = OwnedSlot(arena + arena.owned_at + slot * layout.OWNED_BYTES)
+    row.noted = arena.noted_slots
+    arena.noted_slots = slot
 
 
 @kernel
@@ -115,11 +112,11 @@ def touch_order(arena: ArenaHeader, slot: int) -> None:
 
 
 @kernel
-def extension_addr(arena: int, extension: int) -> Extension:
+def extension_addr(arena: ArenaHeader, extension: int) -> Extension:
     """``extension`` may carry the bits EXTENDED and SLOT_NOTED."""
     return Extension(
         arena
-        + load_fixed(arena + layout.EXTENSIONS_AT)
+        + arena.fixed_extensions_at
         + (extension & layout.EXTENSION_MASK) * layout.EXTENSION_BYTES
     )
 
@@ -136,7 +133,7 @@ def order_owner(arena: ArenaHeader, slot: int) -> int:
     """The order's participant."""
     word = slot_addr(arena, slot).owner
     if word & layout.EXTENDED:
-        return load_u16(extension_addr(arena, word) + layout.EXT_OWNER)
+        return extension_addr(arena, word).participant
     return word & 0xFFFF
 
 
@@ -181,6 +178,6 @@ def order_tag(arena: ArenaHeader, slot: int) -> int:
     ext = extension_of(arena, slot)
     if ext != 0:
         side = ext.side
-        return event_tag(ext.instrument, side, load_u16(ext + layout.EXT_OWNER))
+        return event_tag(ext.instrument, side, ext.participant)
     book = plain_book(arena, slot)
     return event_tag(book >> 4, (book & 1) + BUY, order_owner(arena, slot))

@@ -13,13 +13,12 @@ makes them again.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.arena import ArenaHeader, OwnedSlot, OwnerGroup, SweepRow
 from openoutcry.matcher.book.ids import find_id, id_home
 from openoutcry.matcher.book.levels import level_key, page_addr, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_owner, plain_book
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
-    load_fixed,
     load_i64,
     load_u32,
     not_inlined,
@@ -41,32 +40,32 @@ LIST_PLACES = (
 
 
 @kernel
-def owned_addr(arena: int, slot: int) -> int:
-    return arena + load_fixed(arena + layout.OWNED_AT) + slot * layout.OWNED_BYTES
+def owned_addr(arena: ArenaHeader, slot: int) -> OwnedSlot:
+    return OwnedSlot(arena + arena.owned_at + slot * layout.OWNED_BYTES)
 
 
 @kernel
-def group_addr(arena: int, group: int) -> int:
-    return arena + load_fixed(arena + layout.GROUPS_AT) + group * layout.GROUP_BYTES
+def group_addr(arena: ArenaHeader, group: int) -> OwnerGroup:
+    return OwnerGroup(arena + arena.groups_at + group * layout.GROUP_BYTES)
 
 
 @kernel
-def sweep_addr(arena: int, index: int) -> int:
-    return arena + load_fixed(arena + layout.SWEEP_AT) + index * layout.SWEEP_BYTES
+def sweep_addr(arena: ArenaHeader, index: int) -> SweepRow:
+    return SweepRow(arena + arena.sweep_at + index * layout.SWEEP_BYTES)
 
 
 @kernel
-def owner_head_addr(arena: int, owner: int) -> int:
+def owner_head_addr(arena: ArenaHeader, owner: int) -> int:
     """Where the first list of ``owner`` (participant * 2 + side - 1) is kept; in a small arena
     several owners share one."""
-    bucket = owner & load_fixed(arena + layout.OWNER_MASK)
-    return arena + load_fixed(arena + layout.OWNERS_AT) + bucket * 4
+    bucket = owner & arena.owner_mask
+    return arena + arena.owners_at + bucket * 4
 
 
 @kernel
 def group_chain_addr(arena: ArenaHeader, owner: int, instrument: int) -> int:
     entry = id_home(arena, instrument, owner) & arena.id_mask
-    return arena + load_fixed(arena + layout.GROUP_IDS_AT) + entry * 4
+    return arena + arena.group_ids_at + entry * 4
 
 
 # Bringing the lists up to date
@@ -76,18 +75,18 @@ def group_chain_addr(arena: ArenaHeader, owner: int, instrument: int) -> int:
 def enter_noted(arena: ArenaHeader) -> None:
     """Enter the slots that were taken since the last time into the lists of their orders."""
     not_inlined()
-    slot = load_i64(arena + layout.NOTED_SLOTS)
+    slot = arena.noted_slots
     while slot != 0:
-        following = load_u32(owned_addr(arena, slot) + layout.OWNED_NOTED)
+        following = owned_addr(arena, slot).noted
         prefetch(owned_addr(arena, following))
         prefetch(slot_addr(arena, following))
         enter_slot(arena, slot)
         slot = following
-    store_i64(arena + layout.NOTED_SLOTS, 0)
+    arena.noted_slots = 0
     fresh = arena.fresh_orders
-    for slot in range(load_i64(arena + layout.ENTERED_ORDERS) + 1, fresh + 1):
+    for slot in range(arena.entered_orders + 1, fresh + 1):
         enter_slot(arena, slot)
-    store_i64(arena + layout.ENTERED_ORDERS, fresh)
+    arena.entered_orders = fresh
 
 
 @kernel
@@ -110,7 +109,7 @@ def enter_slot(arena: ArenaHeader, slot: int) -> None:
         if at.level != 0 and book != layout.NO_BOOK:
             group = group_of(arena, (word & 0xFFFF) << 1 | (book & 1), book >> 4)
     row = owned_addr(arena, slot)
-    before = load_u32(row + layout.OWNED_GROUP)
+    before = row.group
     if group == before:
         return
     if before != 0:
@@ -126,61 +125,61 @@ def group_of(arena: ArenaHeader, owner: int, instrument: int) -> int:
     group = load_u32(chain)
     while group != 0:
         at = group_addr(arena, group)
-        is_owners = load_u32(at + layout.GROUP_OWNER) == owner
-        if is_owners and load_u32(at + layout.GROUP_INSTRUMENT) == instrument:
+        is_owners = at.owner == owner
+        if is_owners and at.instrument == instrument:
             return group
-        group = load_u32(at + layout.GROUP_CHAIN)
-    group = load_i64(arena + layout.FREE_GROUP)
+        group = at.chain
+    group = arena.free_group
     if group != 0:
-        following = load_u32(group_addr(arena, group) + layout.GROUP_CHAIN)
-        store_i64(arena + layout.FREE_GROUP, following)
+        following = group_addr(arena, group).chain
+        arena.free_group = following
     else:
-        group = load_i64(arena + layout.FRESH_GROUPS) + 1
-        store_i64(arena + layout.FRESH_GROUPS, group)
+        group = arena.fresh_groups + 1
+        arena.fresh_groups = group
     if VERIFY:
         # A slot enters its new list before it leaves the one it was in.
         assert group <= arena.fresh_orders + 1
     at = group_addr(arena, group)
     head = owner_head_addr(arena, owner)
     first = load_u32(head)
-    store_u32(at + layout.GROUP_FIRST, 0)
-    store_u32(at + layout.GROUP_OWNER, owner)
-    store_u32(at + layout.GROUP_INSTRUMENT, instrument)
-    store_u32(at + layout.GROUP_CHAIN, load_u32(chain))
+    at.first = 0
+    at.owner = owner
+    at.instrument = instrument
+    at.chain = load_u32(chain)
     store_u32(chain, group)
-    store_u32(at + layout.GROUP_NEXT, first)
-    store_u32(at + layout.GROUP_PREV, 0)
+    at.next = first
+    at.prev = 0
     store_u32(head, group)
     if first != 0:
-        store_u32(group_addr(arena, first) + layout.GROUP_PREV, group)
+        group_addr(arena, first).prev = group
     return group
 
 
 @kernel
-def join_group(arena: int, group: int, slot: int) -> None:
+def join_group(arena: ArenaHeader, group: int, slot: int) -> None:
     at, row = group_addr(arena, group), owned_addr(arena, slot)
-    first = load_u32(at + layout.GROUP_FIRST)
-    store_u32(row + layout.OWNED_NEXT, first)
-    store_u32(row + layout.OWNED_PREV, 0)
-    store_u32(row + layout.OWNED_GROUP, group)
-    store_u32(at + layout.GROUP_FIRST, slot)
+    first = at.first
+    row.next = first
+    row.prev = 0
+    row.group = group
+    at.first = slot
     if first != 0:
-        store_u32(owned_addr(arena, first) + layout.OWNED_PREV, slot)
+        owned_addr(arena, first).prev = slot
 
 
 @kernel
 def leave_group(arena: ArenaHeader, slot: int) -> None:
     """Take the slot out of its list; a list without a slot is given back."""
     row = owned_addr(arena, slot)
-    group = load_u32(row + layout.OWNED_GROUP)
-    following, previous = load_u32(row + layout.OWNED_NEXT), load_u32(row + layout.OWNED_PREV)
-    store_u32(row + layout.OWNED_GROUP, 0)
+    group = row.group
+    following, previous = row.next, row.prev
+    row.group = 0
     if following != 0:
-        store_u32(owned_addr(arena, following) + layout.OWNED_PREV, previous)
+        owned_addr(arena, following).prev = previous
     if previous != 0:
-        store_u32(owned_addr(arena, previous) + layout.OWNED_NEXT, following)
+        owned_addr(arena, previous).next = following
         return
-    store_u32(group_addr(arena, group) + layout.GROUP_FIRST, following)
+    group_addr(arena, group).first = following
     if following == 0:
         close_group(arena, group)
 
@@ -188,22 +187,22 @@ def leave_group(arena: ArenaHeader, slot: int) -> None:
 @kernel_outlined
 def close_group(arena: ArenaHeader, group: int) -> None:
     at = group_addr(arena, group)
-    owner, instrument = load_u32(at + layout.GROUP_OWNER), load_u32(at + layout.GROUP_INSTRUMENT)
+    owner, instrument = at.owner, at.instrument
     link = group_chain_addr(arena, owner, instrument)
     while load_u32(link) != group:
         if VERIFY:
             assert load_u32(link) != 0
         link = group_addr(arena, load_u32(link)) + layout.GROUP_CHAIN
-    store_u32(link, load_u32(at + layout.GROUP_CHAIN))
-    following, previous = load_u32(at + layout.GROUP_NEXT), load_u32(at + layout.GROUP_PREV)
+    store_u32(link, at.chain)
+    following, previous = at.next, at.prev
     if following != 0:
-        store_u32(group_addr(arena, following) + layout.GROUP_PREV, previous)
+        group_addr(arena, following).prev = previous
     if previous != 0:
-        store_u32(group_addr(arena, previous) + layout.GROUP_NEXT, following)
+        group_addr(arena, previous).next = following
     else:
         store_u32(owner_head_addr(arena, owner), following)
-    store_u32(at + layout.GROUP_CHAIN, load_i64(arena + layout.FREE_GROUP))
-    store_i64(arena + layout.FREE_GROUP, group)
+    at.chain = arena.free_group
+    arena.free_group = group
 
 
 # Reading them
@@ -224,19 +223,19 @@ def gather(arena: ArenaHeader, instrument: int, participant: int, side: int) -> 
             group = load_u32(owner_head_addr(arena, owner))
             while group != 0:
                 at = group_addr(arena, group)
-                following = load_u32(at + layout.GROUP_NEXT)
-                if load_u32(at + layout.GROUP_OWNER) == owner:
+                following = at.next
+                if at.owner == owner:
                     count = gather_group(arena, group, count)
                 group = following
             continue
         group = load_u32(group_chain_addr(arena, owner, instrument))
         while group != 0:
             at = group_addr(arena, group)
-            is_owners = load_u32(at + layout.GROUP_OWNER) == owner
-            if is_owners and load_u32(at + layout.GROUP_INSTRUMENT) == instrument:
+            is_owners = at.owner == owner
+            if is_owners and at.instrument == instrument:
                 count = gather_group(arena, group, count)
                 break
-            group = load_u32(at + layout.GROUP_CHAIN)
+            group = at.chain
     return count
 
 
@@ -244,13 +243,13 @@ def gather(arena: ArenaHeader, instrument: int, participant: int, side: int) -> 
 def gather_group(arena: ArenaHeader, group: int, count: int) -> int:
     """Append the open orders of the list and give it back; returns the new count."""
     at = group_addr(arena, group)
-    instrument = load_u32(at + layout.GROUP_INSTRUMENT)
-    slot = load_u32(at + layout.GROUP_FIRST)
+    instrument = at.instrument
+    slot = at.first
     while slot != 0:
         row = owned_addr(arena, slot)
-        following = load_u32(row + layout.OWNED_NEXT)
+        following = row.next
         prefetch(slot_addr(arena, following))
-        store_u32(row + layout.OWNED_GROUP, 0)
+        row.group = 0
         order_id = slot_addr(arena, slot).id
         # A slot without an order is in no chain of ids.
         if find_id(arena, instrument, order_id) == slot:
@@ -273,9 +272,9 @@ def write_row(arena: ArenaHeader, instrument: int, slot: int, index: int) -> Non
         place = instrument << 4 | list_place(ext.list - 1)
         key = ext.arrival
     row = sweep_addr(arena, index)
-    store_i64(row + layout.SWEEP_KEY, key)
-    store_u32(row + layout.SWEEP_PLACE, place)
-    store_u32(row + layout.SWEEP_SLOT, slot)
+    row.key = key
+    row.place = place
+    row.slot = slot
 
 
 @kernel
@@ -309,21 +308,21 @@ def sort_rows(arena: ArenaHeader, count: int) -> None:
 
 
 @kernel
-def is_level_of(arena: int, one: int, other: int) -> bool:
+def is_level_of(arena: ArenaHeader, one: int, other: int) -> bool:
     return not is_before(arena, one, other) and not is_before(arena, other, one)
 
 
 @kernel
-def is_before(arena: int, one: int, other: int) -> bool:
+def is_before(arena: ArenaHeader, one: int, other: int) -> bool:
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
-    first, second = load_u32(a + layout.SWEEP_PLACE), load_u32(b + layout.SWEEP_PLACE)
+    first, second = a.place, b.place
     if first != second:
         return first < second
-    return load_i64(a + layout.SWEEP_KEY) < load_i64(b + layout.SWEEP_KEY)
+    return a.key < b.key
 
 
 @kernel
-def swap_rows(arena: int, one: int, other: int) -> None:
+def swap_rows(arena: ArenaHeader, one: int, other: int) -> None:
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
     for word in (0, 8):
         kept = load_i64(a + word)
@@ -332,7 +331,7 @@ def swap_rows(arena: int, one: int, other: int) -> None:
 
 
 @kernel
-def sift_down(arena: int, root: int, count: int) -> None:
+def sift_down(arena: ArenaHeader, root: int, count: int) -> None:
     """One step of a heap sort: the largest row of a heap is its root."""
     while 2 * root + 1 < count:
         child = 2 * root + 1
@@ -349,7 +348,7 @@ def sort_queue(arena: ArenaHeader, first: int, count: int) -> None:
     """Put the ``count`` rows of one level, all of its orders of the owner, in queue order: look
     both ways from one of them, by turns, until all are found.  That passes no more orders of
     others than joined the queue between the owner's first and last."""
-    start = load_u32(sweep_addr(arena, first) + layout.SWEEP_SLOT)
+    start = sweep_addr(arena, first).slot
     owner = order_owner(arena, start)
     head, back, ahead, found = start, start, start, 1
     while found < count:
@@ -368,5 +367,5 @@ def sort_queue(arena: ArenaHeader, first: int, count: int) -> None:
     for index in range(first, first + count):
         while order_owner(arena, slot) != owner:
             slot = slot_addr(arena, slot).next
-        store_u32(sweep_addr(arena, index) + layout.SWEEP_SLOT, slot)
+        sweep_addr(arena, index).slot = slot
         slot = slot_addr(arena, slot).next

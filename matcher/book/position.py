@@ -17,6 +17,7 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import order_leaves, plain_book, plain_price
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
@@ -86,5 +87,5 @@ def add_level(arena: ArenaHeader, level: int, at: int) -> None:
 def add_lots(at: int, lots: int) -> None:
     """One order more, and its lots."""
     store_i64(at, load_i64(at) + 1)
-    before = load_i64(at + 8)
-    store_i64(at + 8, before + min(lots, MAX_VALUE - before))
+    before = Words(at)[1]
+    Words(at)[1] = before + min(lots, MAX_VALUE - before)

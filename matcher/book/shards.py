@@ -22,6 +22,7 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 
 MAX_SHARDS = 256
@@ -63,5 +64,5 @@ def keep_shard(arena: ArenaHeader, shard_of_instrument: int, shard: int) -> None
     arena.is_shard = 1
     for instrument in range(arena.instrument_count):
         mode_at = instrument_addr(arena, instrument) + layout.MODE
-        if load_i64(shard_of_instrument + instrument * 8) != shard:
+        if Words(shard_of_instrument)[instrument] != shard:
             store_i64(mode_at, load_i64(mode_at) | layout.MODE_FOREIGN)

@@ -19,6 +19,7 @@ from openoutcry.matcher.events import number_events
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import INSTRUMENT, NO_PRICE, make_instruments
@@ -93,7 +94,7 @@ def process(
 @kernel
 def best(arena: ArenaHeader, instrument: int, out: int) -> int:
     fill_best(arena, instrument, out)
-    return load_i64(out) + load_i64(out + 24)
+    return load_i64(out) + Words(out)[3]
 
 
 @kernel
@@ -106,7 +107,7 @@ def digest(arena: ArenaHeader, out: int) -> int:
     fold_changes(arena)
     total = arena + arena.digests_at
     store_i64(out, load_i64(total))
-    store_i64(out + 8, load_i64(total + 8))
+    Words(out)[1] = Words(total)[1]
     return 0
 
 

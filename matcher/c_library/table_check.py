@@ -2,7 +2,8 @@
 
 from openoutcry.matcher.constants import RULE_BANDS
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32
+from openoutcry.wire.layout import Bytes, Words
+from openoutcry.wire.memory import load_i64, load_u16, load_u32
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import (
     INSTRUMENT,
@@ -55,7 +56,7 @@ def load_field(address: int, size_bytes: int) -> int:
         return load_i64(address)
     if size_bytes == 4:
         return load_u32(address)
-    return load_u16(address) if size_bytes == 2 else load_u8(address)
+    return load_u16(address) if size_bytes == 2 else Bytes(address)[0]
 
 
 @kernel
@@ -63,12 +64,12 @@ def is_symbol(row: int) -> bool:
     """1 to 8 printable characters, then zeros."""
     ended = False
     for place in range(8):
-        character = load_u8(row + place)
+        character = Bytes(row)[place]
         if character == 0:
             ended = True
         elif ended or character < 0x21 or character > 0x7E:
             return False
-    return load_u8(row) != 0
+    return Bytes(row)[0] != 0
 
 
 @kernel
@@ -78,7 +79,7 @@ def faulty_band(row: int) -> int:
     ended = False
     for band in range(TICK_BANDS):
         at = row + RULE_BANDS + band * BAND_BYTES
-        start, step = load_i64(at), load_i64(at + 8)
+        start, step = load_i64(at), Words(at)[1]
         if step == 0:
             ended = True
             continue

@@ -35,7 +35,8 @@ from openoutcry.matcher.matching.plain_orders import (
     would_cross,
 )
 from openoutcry.wire.kernel import STRIPPED, VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_fixed, load_i64, load_u32, mul_wrapping, prefetch, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, prefetch, store_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
@@ -84,7 +85,7 @@ def process_batch(
         prefetch(order + RECORDS * RECORD_BYTES)
         prefetch(at + EVENTS * RECORD_BYTES)
         ahead = ahead_addr(arena, done)
-        entry, instrument = load_i64(ahead), load_i64(ahead + 8)
+        entry, instrument = load_i64(ahead), Words(ahead)[1]
         end = fast_path(arena, order, instrument, entry, at)
         if end == 0:
             # Only the general path reads the number.
@@ -154,14 +155,14 @@ def prefetch_order(arena: ArenaHeader, orders: int, index: int) -> None:
     prefetch(entry)
     at = ahead_addr(arena, index)
     store_i64(at, entry)
-    store_i64(at + 8, instrument)
+    Words(at)[1] = instrument
 
 
 @kernel
 def prefetch_level(arena: ArenaHeader, orders: int, index: int) -> None:
     """Ask for the page and the level that a new or replaced order may rest in."""
     order = OrderRecord(orders + index * RECORD_BYTES)
-    instrument = load_i64(ahead_addr(arena, index) + 8)
+    instrument = Words(ahead_addr(arena, index))[1]
     word = order.word
     book = (
         instrument << 4 | layout.DISPLAYED | (((word >> const.SIDE_SHIFT) & 0xFF) - const.BUY) & 1
@@ -254,8 +255,8 @@ def find_instrument(arena: ArenaHeader, symbol: int) -> int:
     """Index of the instrument whose symbol's eight bytes are ``symbol``, or NO_INSTRUMENT."""
     if symbol == arena.last_symbol and symbol != 0:
         return arena.last_instrument
-    table = arena + load_fixed(arena + layout.SYMBOLS_AT)
-    mask = load_fixed(arena + layout.SYMBOL_MASK)
+    table = arena + arena.fixed_symbols_at
+    mask = arena.fixed_symbol_mask
     at = (mul_wrapping(symbol, layout.GOLDEN) >> 40) & mask
     while True:
         entry = SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES)

@@ -18,7 +18,6 @@ from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_u32, store_u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
@@ -119,14 +118,14 @@ def cancel_owned(
     touched_count, last = 0, NO_INSTRUMENT
     for index in range(count):
         row = sweep_addr(arena, index)
-        place = load_u32(row + layout.SWEEP_PLACE) >> 4
-        cancel_order(arena, place, load_u32(row + layout.SWEEP_SLOT), what)
+        place = row.place >> 4
+        cancel_order(arena, place, row.slot, what)
         if place != last:
             # Of rows that are done with, the first ones keep the instruments.
-            store_u32(sweep_addr(arena, touched_count) + layout.SWEEP_PLACE, place)
+            sweep_addr(arena, touched_count).place = place
             touched_count, last = touched_count + 1, place
     for index in range(touched_count):
-        touched = load_u32(sweep_addr(arena, index) + layout.SWEEP_PLACE)
+        touched = sweep_addr(arena, index).place
         touch_instrument(arena, touched)
         after_command(arena, touched)
     complete(arena, instrument, side, participant, count)

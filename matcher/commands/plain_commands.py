@@ -63,7 +63,7 @@ from openoutcry.matcher.matching.take import (
     take,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_fixed, load_i64
+from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE
 
@@ -195,7 +195,7 @@ def enter_plain(
     page = 0
     if may_rest:
         page = find_page(arena, book, page_number(key))
-        has_slot = arena.open_orders < load_fixed(arena + layout.ORDER_CAPACITY)
+        has_slot = arena.open_orders < arena.fixed_order_capacity
         if (
             (trades and order_type == const.POST_ONLY)
             or refuse_rest(arena, book, page, key, qty, 0, False, has_slot) != const.ACCEPT
@@ -491,7 +491,7 @@ def is_in_rules(
             and is_multiple(qty, rule.qty_step_lots)
         )
     step = rule.price_step_ticks
-    if load_i64(rule + const.RULE_BANDS + 8) != 0:
+    if Words(rule + const.RULE_BANDS)[1] != 0:
         step = step_at(arena, instrument, price)
     return is_multiple(price, step) and is_multiple(qty, rule.qty_step_lots)
 

@@ -18,6 +18,7 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import extension_of, order_owner, touch_order
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import U16s
 from openoutcry.wire.memory import (
     count_leading_zeros,
     load_i64,
@@ -128,8 +129,8 @@ def share_level(arena: ArenaHeader, instrument: int, level: int, qty: int) -> No
     base = qty
     for maker in range(LEAD_MARKET_MAKERS):
         at = rule + const.RULE_LMM + maker * const.LMM_BYTES
-        if load_u16(at + 2) != 0:
-            share = whole_lots(mul_div(base, load_u16(at + 2), 10_000), lot)
+        if U16s(at)[1] != 0:
+            share = whole_lots(mul_div(base, U16s(at)[1], 10_000), lot)
             qty -= share_in_time(arena, head, min(share, qty), load_u16(at), top)
     by_size = whole_lots(mul_div(qty, 10_000 - rule.fifo_share_bps, 10_000), lot)
     share_in_time(arena, head, qty - by_size, -1, 0)

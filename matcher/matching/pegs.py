@@ -40,7 +40,6 @@ from openoutcry.matcher.matching.take import (
 )
 from openoutcry.matcher.matching.waiting import crosses_waiting
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_u16
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
@@ -154,7 +153,7 @@ def repeg(arena: ArenaHeader, instrument: int, ext: Extension, price: int) -> No
     slot, side = ext.slot, ext.side
     at = slot_addr(arena, slot)
     order_id, qty = at.id, at.qty
-    word = event_tag(instrument, side, load_u16(ext + layout.EXT_OWNER))
+    word = event_tag(instrument, side, ext.participant)
     if at.level != 0:
         leave_level(arena, slot)
         at.level = 0

@@ -17,7 +17,6 @@ from openoutcry.matcher.events import book_tag, emit, emit_cancelled, event_tag
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
     count_trailing_zeros,
-    load_fixed,
     prefetch,
 )
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
@@ -73,7 +72,7 @@ def plain_new(
         | (price > state.max_price)
         | (qty > MAX_VALUE - total)
         | (not is_next_noted(arena))
-        | (arena.open_orders >= load_fixed(arena + layout.ORDER_CAPACITY))
+        | (arena.open_orders >= arena.fixed_order_capacity)
     ):
         return EventRecord(0)
     if find_in_chain(arena, entry, order_id) != 0:

@@ -35,6 +35,7 @@ from openoutcry.matcher.matching.self_trade import (
     spend,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import load_u32, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
@@ -60,7 +61,7 @@ def first_waiting(arena: ArenaHeader, instrument: int, side: int) -> Extension:
 
 
 @kernel
-def next_waiting(arena: int, ext: Extension) -> Extension:
+def next_waiting(arena: ArenaHeader, ext: Extension) -> Extension:
     number = ext.next
     return Extension(extension_addr(arena, number) if number != 0 else 0)
 
@@ -91,7 +92,7 @@ def let_wait(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     # An elected stop, or who comes from an auction, may be older than who waits already.
     state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + waiting_list(side)
-    ahead, behind = load_u32(ends + 4), 0
+    ahead, behind = U32s(ends)[1], 0
     arrival = ext.arrival
     while ahead != 0 and extension_addr(arena, ahead).arrival > arrival:
         behind, ahead = ahead, extension_addr(arena, ahead).prev

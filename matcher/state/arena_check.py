@@ -18,49 +18,14 @@ from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase
 from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
-BOOK_DTYPE = np.dtype(
-    [("best_key", "<i8"), ("best_level", "<u4"), ("root", "<u4"), ("spare", "V16")]
-)
-SLOT_DTYPE = np.dtype(
-    [
-        ("order_id", "<i8"),
-        ("qty", "<i8"),
-        ("next", "<u4"),
-        ("prev", "<u4"),
-        ("level", "<u4"),
-        ("owner", "<u4"),
-    ]
-)
+BOOK_DTYPE = layout.BookSide.dtype()
+SLOT_DTYPE = layout.OrderSlot.dtype({"id": "order_id"})
 EXTENSION_DTYPE = layout.Extension.dtype()
-PAGE_DTYPE = np.dtype(
-    [
-        ("bitmap", "<u8"),
-        ("number", "<i8"),
-        ("parent", "<u4"),
-        ("book", "<u4"),
-        ("next_free", "<u4"),
-        ("changed", "<u4"),
-    ]
-)
-LEVEL_DTYPE = np.dtype([("head", "<u4"), ("tail", "<u4"), ("total", "<i8")])
-BRANCH_DTYPE = np.dtype(
-    [
-        ("bitmap", "<u8"),
-        ("prefix", "<i8"),
-        ("parent", "<u4"),
-        ("shift", "<u4"),
-        ("next_free", "<u4"),
-        ("spare", "V36"),
-        ("children", "<u4", (64,)),
-    ]
-)
-OWNED_DTYPE = np.dtype([("next", "<u4"), ("prev", "<u4"), ("group", "<u4"), ("noted", "<u4")])
-GROUP_DTYPE = np.dtype(
-    [
-        *((name, "<u4") for name in ("first", "owner", "instrument", "chain", "next", "prev")),
-        ("spare", "V8"),
-    ]
-)
+PAGE_DTYPE = layout.Page.dtype(bitmap="<u8")
+LEVEL_DTYPE = layout.Level.dtype()
+BRANCH_DTYPE = layout.Branch.dtype(bitmap="<u8", children="(64,)<u4")
+OWNED_DTYPE = layout.OwnedSlot.dtype()
+GROUP_DTYPE = layout.OwnerGroup.dtype()
 ALL_BOOKS = tuple(range(layout.DISPLAYED, layout.TRIGGERS + 2))
 LISTS = (
     layout.PEG_LIST,

@@ -37,14 +37,17 @@ from openoutcry.matcher.state.snapshot import (
     ROW_TOP,
     STATE_BYTES,
     TRIGGER_PLACE,
+    SavedOrder,
+    SavedState,
 )
-from openoutcry.wire.enums import Allocation
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import load_i64, load_u32, store_i64, store_u32
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
-PRICE_TIME = int(Allocation.PRICE_TIME)
+PRICE_TIME = enum_numbers.ALLOCATION_PRICE_TIME
 INVISIBLE_PRICE = NO_PRICE + 1
 """A price at which no order ever rests, distinct from NO_PRICE."""
 REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
@@ -56,15 +59,15 @@ def load_states(arena: ArenaHeader, rows: int) -> None:
     """Enter every instrument's state.  What trailing stops and pegs have followed is not known: at
     the next command they look again, whatever the prices are then."""
     for instrument in range(arena.instrument_count):
-        row = rows + instrument * STATE_BYTES
+        row = SavedState(rows + instrument * STATE_BYTES)
         state = instrument_addr(arena, instrument)
-        word = load_i64(row + saved.STATE_WORD)
+        word = row.word
         phase = word & 0xFF
-        state.last_price = load_i64(row + saved.STATE_LAST)
-        state.reference = load_i64(row + saved.STATE_REFERENCE)
-        state.indicative_price = load_i64(row + saved.STATE_PRICE)
-        state.indicative_volume = load_i64(row + saved.STATE_VOLUME)
-        state.indicative_surplus = load_i64(row + saved.STATE_SURPLUS)
+        state.last_price = row.last_price_ticks
+        state.reference = row.reference_price_ticks
+        state.indicative_price = row.indicative_price_ticks
+        state.indicative_volume = row.indicative_volume_lots
+        state.indicative_surplus = row.indicative_surplus_lots
         state.indicative_side = (word >> saved.INDICATIVE_SIDE_SHIFT) & 0xFF
         state.pegged_bid = INVISIBLE_PRICE
         state.pegged_ask = INVISIBLE_PRICE
@@ -80,7 +83,7 @@ def load_orders(arena: ArenaHeader, rows: int, count: int) -> tuple[int, int]:
     """Open the orders of ``count`` rows, for which there are slots.  Returns how many went in and,
     if not all, why the next did not.  Lists and expiries are left for :func:`load_lists`."""
     for index in range(count):
-        reason = load_order(arena, rows + index * ROW_BYTES)
+        reason = load_order(arena, SavedOrder(rows + index * ROW_BYTES))
         if reason != 0:
             return index, reason
     for instrument in range(arena.instrument_count):
@@ -98,14 +101,14 @@ def load_orders(arena: ArenaHeader, rows: int, count: int) -> tuple[int, int]:
 
 
 @kernel_outlined
-def load_order(arena: ArenaHeader, row: int) -> int:
-    word = load_i64(row + saved.ROW_WORD)
+def load_order(arena: ArenaHeader, row: SavedOrder) -> int:
+    word = row.word
     instrument = word & 0xFFFF
     side, place = (word >> saved.SIDE_SHIFT) & 0xFF, (word >> saved.PLACE_SHIFT) & 0xFF
     order_id, price, qty = (
-        load_i64(row + saved.ROW_ID),
-        load_i64(row + saved.ROW_PRICE),
-        load_i64(row + saved.ROW_QTY),
+        row.order_id,
+        row.price_ticks,
+        row.qty_lots,
     )
     if find_id(arena, instrument, order_id) != 0:
         return REPEATED_ID
@@ -123,7 +126,7 @@ def load_order(arena: ArenaHeader, row: int) -> int:
     slot = open_order(arena, instrument, order_id, plain_owner(word))
     slot_addr(arena, slot).qty = qty
     slot_addr(arena, slot).level = 0
-    if load_u32(row + saved.ROW_FLAGS) & ROW_EXTENDED:
+    if row.flags & ROW_EXTENDED:
         load_extension(arena, slot, row)
     if place != NO_PLACE:
         join_level(arena, book, page, key, slot, qty)
@@ -153,7 +156,7 @@ def plain_owner(word: int) -> int:
 
 
 @kernel_outlined
-def load_extension(arena: ArenaHeader, slot: int, row: int) -> None:
+def load_extension(arena: ArenaHeader, slot: int, row: SavedOrder) -> None:
     """Give the order in ``slot`` its extension, and count it."""
     number = arena.fresh_extensions + 1
     arena.fresh_extensions = number
@@ -162,10 +165,10 @@ def load_extension(arena: ArenaHeader, slot: int, row: int) -> None:
     word = load_u32(owner_at)
     ext.owner = word & ~layout.SLOT_NOTED
     store_u32(owner_at, layout.EXTENDED | number | (word & layout.SLOT_NOTED))
-    word = load_i64(row + saved.ROW_WORD)
+    word = row.word
     instrument, order_type = word & 0xFFFF, (word >> saved.TYPE_SHIFT) & 0xFF
     tif, place = (word >> saved.TIF_SHIFT) & 15, (word >> saved.PLACE_SHIFT) & 0xFF
-    slices = load_u32(row + saved.ROW_SLICES)
+    slices = row.slices
     ext.type = order_type
     ext.tif = tif
     ext.mode = (word >> saved.MODE_SHIFT) & 7
@@ -173,13 +176,13 @@ def load_extension(arena: ArenaHeader, slot: int, row: int) -> None:
     ext.instrument = instrument
     ext.slot = slot
     ext.price = extension_price(row, order_type, place)
-    ext.reserve = load_i64(row + saved.ROW_RESERVE)
-    ext.display = load_i64(row + saved.ROW_DISPLAY)
-    ext.trigger = load_i64(row + saved.ROW_TRIGGER)
-    ext.aux = load_i64(row + saved.ROW_AUX)
-    ext.expiry_ns = load_i64(row + saved.ROW_EXPIRY_NS)
-    ext.expiry_number = load_i64(row + saved.ROW_EXPIRY_NUMBER)
-    ext.arrival = load_i64(row + saved.ROW_ARRIVAL)
+    ext.reserve = row.reserve_lots
+    ext.display = row.display_lots
+    ext.trigger = row.trigger_ticks
+    ext.aux = row.aux
+    ext.expiry_ns = row.expiry_ns
+    ext.expiry_number = row.expiry_number
+    ext.arrival = row.arrival
     ext.slices = slices
     state = instrument_addr(arena, instrument)
     add(state + layout.MODE, layout.MODE_SPECIAL)
@@ -192,17 +195,17 @@ def load_extension(arena: ArenaHeader, slot: int, row: int) -> None:
 
 
 @kernel
-def extension_price(row: int, order_type: int, place: int) -> int:
+def extension_price(row: SavedOrder, order_type: int, place: int) -> int:
     """Its limit; without one, its price in the book."""
     if ((STOP_BITS | PEG_BITS) >> order_type) & 1:
-        return load_i64(row + saved.ROW_LIMIT)
+        return row.limit_ticks
     if place != NO_PLACE:
-        return load_i64(row + saved.ROW_PRICE)
+        return row.price_ticks
     if (UNPRICED_BITS >> order_type) & 1:
         # A market order that waits for an auction: the most aggressive price.
-        side = (load_i64(row + saved.ROW_WORD) >> saved.SIDE_SHIFT) & 0xFF
+        side = (row.word >> saved.SIDE_SHIFT) & 0xFF
         return MAX_VALUE if side == const.BUY else -MAX_VALUE - 1
-    return load_i64(row + saved.ROW_LIMIT)
+    return row.limit_ticks
 
 
 @kernel
@@ -213,11 +216,11 @@ def load_lists(arena: ArenaHeader, lists: int, listed: int, expiries: int, expir
     extensions (u32) by expiry, then number: what is sorted is a heap.
     """
     for index in range(listed):
-        append(arena, load_u32(lists + index * 4))
+        append(arena, U32s(lists)[index])
     heap = arena + arena.expiries_at
     for place in range(1, expiring + 1):
-        number = load_u32(expiries + (place - 1) * 4)
-        store_u32(heap + place * 4, number)
+        number = U32s(expiries)[place - 1]
+        U32s(heap)[place] = number
         extension_addr(arena, number).heap = place
     arena.expiry_count = expiring
 
@@ -236,9 +239,9 @@ def append(arena: ArenaHeader, number: int) -> None:
         offset = waiting_list(ext.side)
     state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + offset
-    tail = load_u32(ends + 4)
+    tail = U32s(ends)[1]
     store_u32(ends if tail == 0 else extension_addr(arena, tail) + layout.EXT_NEXT, number)
-    store_u32(ends + 4, number)
+    U32s(ends)[1] = number
     ext.prev = tail
     ext.next = 0
     ext.list = offset + 1

@@ -24,8 +24,9 @@ from openoutcry.matcher.state.save import (
     save_row,
     save_state,
 )
-from openoutcry.matcher.state.snapshot import ROW_BYTES, STATE_BYTES
+from openoutcry.matcher.state.snapshot import ROW_BYTES, STATE_BYTES, SavedOrder, SavedState
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import count_trailing_zeros, load_i64, store_i64
 
 
@@ -48,7 +49,7 @@ def mix(share: int, word: int, factor: int) -> int:
 @kernel
 def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
     for index in range(count):
-        word = load_i64(at + index * 8)
+        word = Words(at)[index]
         low = mix(low, word, FACTOR_LOW)
         high = mix(high, word, FACTOR_HIGH)
     return low, high
@@ -58,11 +59,11 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
 def fold_changes(arena: ArenaHeader) -> None:
     """Bring the sum, which is the first entry of the digests, up to date."""
     entries = 1 + arena.page_capacity + arena.instrument_count
-    row = arena + arena.digests_at + entries * layout.DIGEST_BYTES
+    row = SavedState(arena + arena.digests_at + entries * layout.DIGEST_BYTES)
     page = arena.changed_pages
     while page != layout.END_OF_CHANGED:
         head = page_addr(arena, page)
-        low, high = fold_page(arena, page, row)
+        low, high = fold_page(arena, page, SavedOrder(row))
         enter(arena, page, low, high)
         following = head.changed
         head.changed = 0
@@ -84,13 +85,13 @@ def enter(arena: ArenaHeader, entry: int, low: int, high: int) -> None:
     total = arena + arena.digests_at
     share = total + entry * layout.DIGEST_BYTES
     store_i64(total, load_i64(total) - load_i64(share) + low)
-    store_i64(total + 8, load_i64(total + 8) - load_i64(share + 8) + high)
+    Words(total)[1] = Words(total)[1] - Words(share)[1] + high
     store_i64(share, low)
-    store_i64(share + 8, high)
+    Words(share)[1] = high
 
 
 @kernel
-def fold_page(arena: ArenaHeader, page: int, row: int) -> tuple[int, int]:
+def fold_page(arena: ArenaHeader, page: int, row: SavedOrder) -> tuple[int, int]:
     """Share of one page: nothing if it is closed."""
     head = page_addr(arena, page)
     book = head.book
@@ -113,7 +114,7 @@ def fold_page(arena: ArenaHeader, page: int, row: int) -> tuple[int, int]:
 
 
 @kernel
-def fold_instrument(arena: ArenaHeader, instrument: int, row: int) -> tuple[int, int]:
+def fold_instrument(arena: ArenaHeader, instrument: int, row: SavedState) -> tuple[int, int]:
     """Share of one instrument: its state, and its orders that are in no level."""
     save_state(arena, instrument, row)
     low, high = (
@@ -124,7 +125,7 @@ def fold_instrument(arena: ArenaHeader, instrument: int, row: int) -> tuple[int,
     for list_offset in LIST_OFFSETS:
         ext = first_waiting(arena, instrument, list_offset)
         while ext != 0:
-            save_row(arena, extension_slot(arena, ext), 0, 0, row)
+            save_row(arena, extension_slot(arena, ext), 0, 0, SavedOrder(row))
             row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, ROW_BYTES // 8)
             low += mix(SEED_LOW, row_low, FACTOR_LOW)
             high += mix(SEED_HIGH, row_high, FACTOR_HIGH)

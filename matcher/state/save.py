@@ -1,9 +1,6 @@
 """Write the arena's orders and instruments as rows of a snapshot; see ``snapshot.py``."""
 
 from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
@@ -29,26 +26,21 @@ from openoutcry.matcher.state.snapshot import (
     PLAIN_TIMES,
     PLAIN_TYPES,
     ROW_BYTES,
-    ROW_DTYPE,
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
     ROW_TOP,
     STATE_BYTES,
-    STATE_DTYPE,
+    SavedOrder,
+    SavedState,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_u16, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import load_u32, store_i64
 from openoutcry.wire.records import NO_PRICE
 
 
 def bits(numbers: Iterable[int]) -> int:
     """A set of small numbers as one word."""
     return sum(1 << int(number) for number in numbers)
-
-
-def offsets(dtype: np.dtype[Any]) -> dict[str, int]:
-    """Byte offset of each field of a row."""
-    return {name: int(where[1]) for name, where in (dtype.fields or {}).items()}
 
 
 PLAIN_TYPE_BITS, PLAIN_TIME_BITS = bits(PLAIN_TYPES), bits(PLAIN_TIMES)
@@ -61,37 +53,19 @@ LIST_OFFSETS = (
     layout.WAITING_SELLS,
 )
 
-_ROW, _STATE = offsets(ROW_DTYPE), offsets(STATE_DTYPE)
-ROW_PRICE = _ROW["price_ticks"]
-ROW_ID = _ROW["order_id"]
-ROW_QTY = _ROW["qty_lots"]
-ROW_WORD = _ROW["instrument"]
+ROW_WORD = SavedOrder.offset("word")
 """The six small fields from ``instrument`` to ``time_in_force`` are one word."""
-PARTICIPANT_SHIFT = 8 * (_ROW["participant"] - ROW_WORD)
-SIDE_SHIFT = 8 * (_ROW["side"] - ROW_WORD)
-PLACE_SHIFT = 8 * (_ROW["place"] - ROW_WORD)
-TYPE_SHIFT = 8 * (_ROW["order_type"] - ROW_WORD)
-TIF_SHIFT = 8 * (_ROW["time_in_force"] - ROW_WORD)
+PARTICIPANT_SHIFT = 8 * (SavedOrder.offset("participant") - ROW_WORD)
+SIDE_SHIFT = 8 * (SavedOrder.offset("side") - ROW_WORD)
+PLACE_SHIFT = 8 * (SavedOrder.offset("place") - ROW_WORD)
+TYPE_SHIFT = 8 * (SavedOrder.offset("order_type") - ROW_WORD)
+TIF_SHIFT = 8 * (SavedOrder.offset("time_in_force") - ROW_WORD)
 MODE_SHIFT = TIF_SHIFT + 4
-ROW_LIMIT = _ROW["limit_ticks"]
-ROW_RESERVE = _ROW["reserve_lots"]
-ROW_DISPLAY = _ROW["display_lots"]
-ROW_TRIGGER = _ROW["trigger_ticks"]
-ROW_AUX = _ROW["aux"]
-ROW_EXPIRY_NS = _ROW["expiry_ns"]
-ROW_EXPIRY_NUMBER = _ROW["expiry_number"]
-ROW_ARRIVAL = _ROW["arrival"]
-ROW_SLICES = _ROW["slices"]
-ROW_FLAGS = _ROW["flags"]
-STATE_LAST = _STATE["last_price_ticks"]
-STATE_REFERENCE = _STATE["reference_price_ticks"]
-STATE_PRICE = _STATE["indicative_price_ticks"]
-STATE_VOLUME = _STATE["indicative_volume_lots"]
-STATE_SURPLUS = _STATE["indicative_surplus_lots"]
-STATE_WORD = _STATE["phase"]
-CALLED_SHIFT = 8 * (_STATE["called"] - STATE_WORD)
-USED_SHIFT = 8 * (_STATE["extensions_used"] - STATE_WORD)
-INDICATIVE_SIDE_SHIFT = 8 * (_STATE["indicative_side"] - STATE_WORD)
+ROW_LIMIT = SavedOrder.offset("limit_ticks")
+STATE_WORD = SavedState.offset("word")
+CALLED_SHIFT = 8 * (SavedState.offset("called") - STATE_WORD)
+USED_SHIFT = 8 * (SavedState.offset("extensions_used") - STATE_WORD)
+INDICATIVE_SIDE_SHIFT = 8 * (SavedState.offset("indicative_side") - STATE_WORD)
 
 
 @kernel
@@ -110,7 +84,7 @@ def save_orders(arena: ArenaHeader, out: int) -> int:
 def save_states(arena: ArenaHeader, out: int) -> None:
     """Write every instrument's state as a row at ``out``."""
     for instrument in range(arena.instrument_count):
-        save_state(arena, instrument, out + instrument * STATE_BYTES)
+        save_state(arena, instrument, SavedState(out + instrument * STATE_BYTES))
 
 
 @kernel_outlined
@@ -121,7 +95,7 @@ def save_book(arena: ArenaHeader, book: int, out: int) -> int:
         price = level_key(arena, level) ^ key_flip(book)
         slot = level_addr(arena, level).head
         while slot != 0:
-            save_row(arena, slot, book, price, out + count * ROW_BYTES)
+            save_row(arena, slot, book, price, SavedOrder(out + count * ROW_BYTES))
             count += 1
             slot = slot_addr(arena, slot).next
         level = next_level(arena, level)
@@ -134,7 +108,7 @@ def save_waiting(arena: ArenaHeader, instrument: int, list_offset: int, out: int
     ext = first_waiting(arena, instrument, list_offset)
     count = 0
     while ext != 0:
-        save_row(arena, extension_slot(arena, ext), 0, 0, out + count * ROW_BYTES)
+        save_row(arena, extension_slot(arena, ext), 0, 0, SavedOrder(out + count * ROW_BYTES))
         count += 1
         ext = next_waiting(arena, ext)
     return count
@@ -161,40 +135,40 @@ def skip_standing(arena: ArenaHeader, ext: int) -> int:
 
 
 @kernel
-def extension_slot(arena: int, ext: int) -> int:
+def extension_slot(arena: ArenaHeader, ext: int) -> int:
     return extension_addr(arena, ext).slot
 
 
 @kernel_outlined
-def save_state(arena: ArenaHeader, instrument: int, row: int) -> None:
+def save_state(arena: ArenaHeader, instrument: int, row: SavedState) -> None:
     state = instrument_addr(arena, instrument)
     phase = state.phase
     is_call = (CALL_BITS >> phase) & 1
     word = phase | (state.called << CALLED_SHIFT) | (state.auction_extensions << USED_SHIFT)
     if is_call:
         word |= state.indicative_side << INDICATIVE_SIDE_SHIFT
-    store_i64(row + STATE_LAST, state.last_price)
-    store_i64(row + STATE_REFERENCE, state.reference)
-    store_i64(row + STATE_PRICE, state.indicative_price if is_call else NO_PRICE)
-    store_i64(row + STATE_VOLUME, state.indicative_volume * is_call)
-    store_i64(row + STATE_SURPLUS, state.indicative_surplus * is_call)
-    store_i64(row + STATE_WORD, word)
+    row.last_price_ticks = state.last_price
+    row.reference_price_ticks = state.reference
+    row.indicative_price_ticks = state.indicative_price if is_call else NO_PRICE
+    row.indicative_volume_lots = state.indicative_volume * is_call
+    row.indicative_surplus_lots = state.indicative_surplus * is_call
+    row.word = word
 
 
 @kernel
-def save_row(arena: ArenaHeader, slot: int, book: int, price: int, row: int) -> bool:
+def save_row(arena: ArenaHeader, slot: int, book: int, price: int, row: SavedOrder) -> bool:
     """Write one order as a row; ``book`` 0 if it is in no level.  Returns whether it is
     extended: of others only the first four words are more than 0."""
     at = slot_addr(arena, slot)
-    store_i64(row + ROW_PRICE, price)
-    store_i64(row + ROW_ID, at.id)
-    store_i64(row + ROW_QTY, at.qty)
+    row.price_ticks = price
+    row.order_id = at.id
+    row.qty_lots = at.qty
     for offset in range(ROW_LIMIT, ROW_BYTES, 8):
         store_i64(row + offset, 0)
     ext = extension_of(arena, slot)
     if ext == 0:
         owner = at.owner
-        store_i64(row + ROW_WORD, plain_word(book, owner))
+        row.word = plain_word(book, owner)
         return False
     return save_extended(arena, ext, book, row)
 
@@ -221,7 +195,7 @@ def top_bit(owner: int) -> int:
 
 
 @kernel_outlined
-def save_extended(arena: int, ext: Extension, book: int, row: int) -> bool:
+def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> bool:
     """The fields from the extension at ``ext``: those that can have an effect.  The same rules in
     Python are :func:`openoutcry.matcher.state.snapshot.order_row`."""
     order_type, tif = ext.type, ext.tif
@@ -235,7 +209,7 @@ def save_extended(arena: int, ext: Extension, book: int, row: int) -> bool:
     has_expiry = ext.heap != 0
     word = (
         ext.instrument
-        | (load_u16(ext + layout.EXT_OWNER) << PARTICIPANT_SHIFT)
+        | (ext.participant << PARTICIPANT_SHIFT)
         | (ext.side << SIDE_SHIFT)
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
@@ -243,25 +217,25 @@ def save_extended(arena: int, ext: Extension, book: int, row: int) -> bool:
         | ((ext.mode * (may_take | is_aon | may_wait)) << MODE_SHIFT)
         | (top_bit(ext.owner) << TIF_SHIFT)
     )
-    store_i64(row + ROW_WORD, word)
+    row.word = word
     if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:
         return False
     flags = ROW_EXTENDED
     if (may_take | waits) & ~(UNPRICED_BITS >> order_type) & 1:
-        store_i64(row + ROW_LIMIT, ext.price)
+        row.limit_ticks = ext.price
     if order_type == const.ICEBERG:
-        store_i64(row + ROW_RESERVE, ext.reserve)
-        store_i64(row + ROW_DISPLAY, ext.display)
-        store_u32(row + ROW_SLICES, ext.slices)
+        row.reserve_lots = ext.reserve
+        row.display_lots = ext.display
+        row.slices = ext.slices
     if is_stop:
-        store_i64(row + ROW_TRIGGER, ext.trigger)
+        row.trigger_ticks = ext.trigger
     if (PEG_BITS | TRAILING_BITS) >> order_type & 1:
-        store_i64(row + ROW_AUX, ext.aux)
+        row.aux = ext.aux
     if may_take | waits | may_wait:
-        store_i64(row + ROW_ARRIVAL, ext.arrival)
+        row.arrival = ext.arrival
     if has_expiry:
         flags |= ROW_HAS_EXPIRY
-        store_i64(row + ROW_EXPIRY_NS, ext.expiry_ns)
-        store_i64(row + ROW_EXPIRY_NUMBER, ext.expiry_number)
-    store_u32(row + ROW_FLAGS, flags)
+        row.expiry_ns = ext.expiry_ns
+        row.expiry_number = ext.expiry_number
+    row.flags = flags
     return True

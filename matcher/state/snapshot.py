@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import MatcherError
+from openoutcry.wire.layout import Layout, i64, u8, u16, u32
 from openoutcry.wire.layout_hash import LAYOUT_HASH, check_layout
 from openoutcry.wire.order_types import PEGS, RESTING, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
@@ -43,49 +44,56 @@ HEADER_DTYPE = np.dtype(
         ("checksum", "V16"),  # blake2b-128 over everything else
     ]
 )
-STATE_DTYPE = np.dtype(
-    [
-        ("last_price_ticks", "<i8"),  # NO_PRICE before the first trade
-        ("reference_price_ticks", "<i8"),
-        ("indicative_price_ticks", "<i8"),  # last published in this call phase, or NO_PRICE and 0
-        ("indicative_volume_lots", "<i8"),
-        ("indicative_surplus_lots", "<i8"),
-        ("phase", "u1"),
-        ("called", "u1"),  # a call phase has not been uncrossed yet
-        ("extensions_used", "u1"),
-        ("indicative_side", "u1"),
-        ("reserved", "<u4"),
-    ]
-)
-ROW_DTYPE = np.dtype(
-    [
-        ("price_ticks", "<i8"),  # of its level; 0 if it is in none
-        ("order_id", "<i8"),
-        ("qty_lots", "<i8"),  # open; of an iceberg: shown
-        ("instrument", "<u2"),
-        ("participant", "<u2"),
-        ("side", "u1"),
-        ("place", "u1"),
-        ("order_type", "u1"),
-        ("time_in_force", "u1"),  # from bit 4 SelfTrade, of what may become a taker; ROW_TOP
-        # All that follows is 0 unless ROW_EXTENDED is set.
-        ("limit_ticks", "<i8"),  # of what has one and stands elsewhere, and of pegs
-        ("reserve_lots", "<i8"),  # iceberg: open but not shown
-        ("display_lots", "<i8"),  # iceberg: slice from the next refresh on
-        ("trigger_ticks", "<i8"),  # stops; NO_PRICE: a trailing one before the first trade
-        ("aux", "<i8"),  # trailing stops and pegs: as sent
-        ("expiry_ns", "<i8"),
-        ("expiry_number", "<i8"),  # number of the command that gave it its expiry
-        ("arrival", "<i8"),  # number of the command that gave it its place in a list
-        ("slices", "<u4"),  # iceberg: slices when it came or was last replaced
-        ("flags", "<u4"),
-    ]
-)
+
+
+class SavedState(Layout):
+    """What became of an instrument."""
+
+    last_price_ticks: int = i64("last price, NO_PRICE before the first trade")
+    reference_price_ticks: int = i64("reference price")
+    indicative_price_ticks: int = i64("price last published in this call phase, or NO_PRICE and 0")
+    indicative_volume_lots: int = i64("and its volume,")
+    indicative_surplus_lots: int = i64("surplus")
+    phase: int = u8("Phase")
+    called: int = u8("1: a call phase has not been uncrossed yet")
+    extensions_used: int = u8("how often the auction was put off")
+    indicative_side: int = u8("and side")
+    reserved: int = u32("0")
+    word: int = i64("``phase`` to ``reserved`` as one", at=40)
+
+
+class SavedOrder(Layout):
+    """An open order.  All after ``time_in_force`` is 0 unless ROW_EXTENDED is set."""
+
+    price_ticks: int = i64("of its level; 0 if it is in none")
+    order_id: int = i64("order id")
+    qty_lots: int = i64("open lots; of an iceberg: shown")
+    instrument: int = u16("instrument")
+    participant: int = u16("participant")
+    side: int = u8("Side")
+    place: int = u8("which of the books of its instrument it is in, or none")
+    order_type: int = u8("OrderType")
+    time_in_force: int = u8("from bit 4 SelfTrade, of what may become a taker; ROW_TOP")
+    limit_ticks: int = i64("limit of an order that is at another price, and of pegs")
+    reserve_lots: int = i64("iceberg: open but not shown")
+    display_lots: int = i64("iceberg: slice from the next refresh on")
+    trigger_ticks: int = i64("stops; NO_PRICE: a trailing one before the first trade")
+    aux: int = i64("trailing stops and pegs: as sent")
+    expiry_ns: int = i64("when it expires")
+    expiry_number: int = i64("number of the command that gave it its expiry")
+    arrival: int = i64("number of the command that gave it its place in a list")
+    slices: int = u32("iceberg: slices when it came or was last replaced")
+    flags: int = u32("ROW_EXTENDED, ROW_HAS_EXPIRY")
+    word: int = i64("``instrument`` to ``time_in_force`` as one", at=24)
+
+
+STATE_DTYPE = SavedState.dtype()
+ROW_DTYPE = SavedOrder.dtype()
 NUMBERS = ("now_ns", "last_seq", "event_count", "command_count")
 HEADER_BYTES = HEADER_DTYPE.itemsize
 CHECKSUM_AT = HEADER_BYTES - 16
-STATE_BYTES = STATE_DTYPE.itemsize
-ROW_BYTES = ROW_DTYPE.itemsize
+STATE_BYTES = SavedState.size_bytes
+ROW_BYTES = SavedOrder.size_bytes
 
 # Values of ``place``: which of its instrument's books an order is in, or none.
 DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = range(5)

@@ -27,9 +27,11 @@ from openoutcry.order_entry.fix.text import (
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.printable import FIRST, LAST, is_printable
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
-from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_u8, store_i64, store_u8
+from openoutcry.wire.layout import Bytes, Layout, area, u8
+from openoutcry.wire.memory import store_i64, store_u8
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
@@ -47,7 +49,23 @@ MASS_STATUS = ord("A")
 """``message`` of the metadata of an AF, whose type has two letters."""
 
 # The metadata's own bytes (and the row's): the characters as they came, to be said back.
-HANDL_INST, SIDE_CHAR, TYPE_CHAR, TIF_CHAR, EXEC_INST, ACCOUNT = 0, 1, 2, 3, 4, 8
+
+
+class FixOrder(Layout, size_bytes=24):
+    """The protocol's own 24 bytes of a command's metadata and of an order's row."""
+
+    handl_inst: int = u8("HandlInst(21)")
+    side: int = u8("Side(54)")
+    type: int = u8("OrdType(40)")
+    tif: int = u8("TimeInForce(59), 0: not given")
+    exec_inst: int = area(4, "ExecInst(18)")
+    account: int = area(16, "Account(1), padded with NULs")
+    account_first: int = u8("its first character, 0: not given", at=8)
+
+
+TIF_CHAR = FixOrder.offset("tif")
+EXEC_INST = FixOrder.offset("exec_inst")
+ACCOUNT = FixOrder.offset("account")
 EXEC_INST_BYTES = 4
 copy_token, copy_account = padded_copy(40), padded_copy(MAX_ACCOUNT)
 CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
@@ -74,26 +92,46 @@ TIF_LOW, TIF_HIGH = _bits(TIFS)
 NEW, CANCEL, REPLACE, MASS_CANCEL = (
     int(CommandKind[name]) for name in ("NEW", "CANCEL", "REPLACE", "MASS_CANCEL")
 )
-BUY, SELL = int(Side.BUY), int(Side.SELL)
+BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 T = OrderType
-LIMIT, MARKET, POST_ONLY, TO_LIMIT = int(T.LIMIT), int(T.MARKET), int(T.POST_ONLY), 5
-STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
-    int(T.STOP),
-    int(T.STOP_LIMIT),
-    int(T.TRAILING_STOP),
-    int(T.TRAILING_STOP_BPS),
+LIMIT, MARKET, POST_ONLY, TO_LIMIT = (
+    enum_numbers.ORDER_TYPE_LIMIT,
+    enum_numbers.ORDER_TYPE_MARKET,
+    enum_numbers.ORDER_TYPE_POST_ONLY,
+    5,
 )
-TRAILING_LIMIT, TRAILING_LIMIT_BPS = int(T.TRAILING_STOP_LIMIT), int(T.TRAILING_STOP_LIMIT_BPS)
-POST_STOP_LIMIT = int(T.POST_ONLY_STOP_LIMIT)
-MARKET_BUDGET, LIMIT_BUDGET = int(T.MARKET_BUDGET), int(T.LIMIT_BUDGET)
-ICEBERG, HIDDEN, MIN_QTY, AON = int(T.ICEBERG), int(T.HIDDEN), int(T.MIN_QTY), int(T.ALL_OR_NONE)
-PRIMARY, TO_MARKET, MIDPOINT = int(T.PEG_PRIMARY), int(T.PEG_MARKET), int(T.PEG_MIDPOINT)
+STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
+    enum_numbers.ORDER_TYPE_STOP,
+    enum_numbers.ORDER_TYPE_STOP_LIMIT,
+    enum_numbers.ORDER_TYPE_TRAILING_STOP,
+    enum_numbers.ORDER_TYPE_TRAILING_STOP_BPS,
+)
+TRAILING_LIMIT, TRAILING_LIMIT_BPS = (
+    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT,
+    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS,
+)
+POST_STOP_LIMIT = enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT
+MARKET_BUDGET, LIMIT_BUDGET = (
+    enum_numbers.ORDER_TYPE_MARKET_BUDGET,
+    enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
+)
+ICEBERG, HIDDEN, MIN_QTY, AON = (
+    enum_numbers.ORDER_TYPE_ICEBERG,
+    enum_numbers.ORDER_TYPE_HIDDEN,
+    enum_numbers.ORDER_TYPE_MIN_QTY,
+    enum_numbers.ORDER_TYPE_ALL_OR_NONE,
+)
+PRIMARY, TO_MARKET, MIDPOINT = (
+    enum_numbers.ORDER_TYPE_PEG_PRIMARY,
+    enum_numbers.ORDER_TYPE_PEG_MARKET,
+    enum_numbers.ORDER_TYPE_PEG_MIDPOINT,
+)
 AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
 SELF_TRADE = (
-    int(SelfTrade.CANCEL_NEWEST),
-    int(SelfTrade.CANCEL_OLDEST),
-    int(SelfTrade.CANCEL_BOTH),
+    enum_numbers.SELF_TRADE_CANCEL_NEWEST,
+    enum_numbers.SELF_TRADE_CANCEL_OLDEST,
+    enum_numbers.SELF_TRADE_CANCEL_BOTH,
 )
 assert TO_LIMIT == T.MARKET_TO_LIMIT
 assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same numbers"
@@ -140,7 +178,7 @@ def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
     if not is_printable(scan.value_of(fields, entry), size):
         return FORM
     copy_token(at, scan.value_of(fields, entry), size)
-    store_u8(size_at, size)
+    Bytes(size_at)[0] = size
     return FINE
 
 
@@ -150,11 +188,11 @@ def exec_inst_bits(fields: FixFields, metadata: CommandMetadata) -> int:
     entry = scan.field(fields, 18)
     at, bits, letters = scan.value_of(fields, entry), 0, 0
     for offset in range(entry & 0xFFFF):
-        letter = load_u8(at + offset)
+        letter = Bytes(at)[offset]
         if letter == 32:
             continue
         if letters < EXEC_INST_BYTES:
-            store_u8(metadata + command_metadata.OWN + EXEC_INST + letters, letter)
+            Bytes(metadata + command_metadata.OWN + EXEC_INST)[letters] = letter
         letters += 1
         if letter == 54:
             bits |= POST
@@ -379,7 +417,7 @@ def take_side(fields: FixFields, order: OrderRecord, metadata: CommandMetadata) 
     character = scan.char_of(fields, 54)
     if character == 0:
         return MISSING
-    store_u8(metadata + command_metadata.OWN + SIDE_CHAR, character)
+    FixOrder(metadata + command_metadata.OWN).side = character
     if character == 49:
         order.side = BUY
     elif character == 50 or character == 53 or character == 54:
@@ -450,9 +488,9 @@ def decode_order(
         if tif == 55:
             return rejected(fields, scan.OUT_OF_RANGE, 59)
     bits = exec_inst_bits(fields, metadata) if scan.field(fields, 18) != 0 else 0
-    store_u8(metadata + command_metadata.OWN + HANDL_INST, scan.char_of(fields, 21))
-    store_u8(metadata + command_metadata.OWN + TYPE_CHAR, character)
-    store_u8(metadata + command_metadata.OWN + TIF_CHAR, tif)
+    FixOrder(metadata + command_metadata.OWN).handl_inst = scan.char_of(fields, 21)
+    FixOrder(metadata + command_metadata.OWN).type = character
+    FixOrder(metadata + command_metadata.OWN).tif = tif
     entry = scan.field(fields, 1)
     if entry != 0:
         if entry & 0xFFFF > MAX_ACCOUNT:

@@ -16,6 +16,7 @@ import openoutcry.order_entry.session as block
 from openoutcry.order_entry import ouch
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live, scan, session
+from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
@@ -25,6 +26,7 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
@@ -197,10 +199,10 @@ def put_parties_of(at: int, event: EventRecord, sender: FixSession) -> int:
 @kernel_outlined
 def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity and, of a session's order, type, price and time in force."""
-    protocol, own = row.protocol, row + rows.OWN
+    protocol, own = row.protocol, FixOrder(row + rows.OWN)
     order_type = row.order_type
     fix = block.is_fix(protocol)
-    if fix and load_u8(own + fix_decode.ACCOUNT) != 0:
+    if fix and own.account_first != 0:
         account = own + fix_decode.ACCOUNT
         at = put_field_end(fix_encode.put_padded(put_1(at), account, fix_decode.MAX_ACCOUNT))
     at = put_55(at)
@@ -208,12 +210,12 @@ def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: in
         at = fix_encode.put_padded(at, row + rows.SYMBOL, fix_decode.MAX_SYMBOL)
     else:
         at = put_symbol(at, copy, row.instrument)
-    side = load_u8(own + fix_decode.SIDE_CHAR) if fix else 48 + row.side
+    side = own.side if fix else 48 + row.side
     at = fix_encode.put_char(put_54(at), side)
     at = put_number(put_38(at), qty)
     if protocol == PACKETS:
         return at
-    letter = load_u8(own + fix_decode.TYPE_CHAR) if fix else TYPES[order_type]
+    letter = own.type if fix else TYPES[order_type]
     at = fix_encode.put_char(put_40(at), letter)
     if fix_encode.NO_PRICE_BITS >> order_type & 1 == 0:
         at = put_decimal(put_44(at), row.price, decimals)
@@ -223,7 +225,7 @@ def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: in
         at = put_decimal(fix_encode.put_152(at), row.aux, decimals)
     letter = TIMES[row.time_in_force & 7]
     if fix:
-        letter = load_u8(own + fix_decode.TIF_CHAR)
+        letter = own.tif
     return fix_encode.put_char(put_59(at), letter) if letter != 0 else at
 
 
@@ -278,7 +280,7 @@ def write_rejected(
     side = event.side
     at = fix_encode.put_char(put_54(at), 48 + side if 1 <= side <= 2 else fix_encode.UNDISCLOSED)
     at = fix_encode.put_time(put_zeros(at), copy)
-    at = put_number(put_103(at), load_u8(fix_encode.reason_row(FixSession(copy), number)))
+    at = put_number(put_103(at), Bytes(fix_encode.reason_row(FixSession(copy), number))[0])
     return put_copy(fix_encode.put_reason(put_field_end(at), FixSession(copy), number)) - out
 
 
@@ -297,5 +299,5 @@ def write_cancel_reject(
     is_cancel = metadata.message in CANCELS
     at = fix_encode.put_char(put_434(at), 49 if is_cancel else 50)
     at = fix_encode.put_time(at, copy)
-    at = put_number(put_102(at), load_u8(fix_encode.reason_row(copy, number) + 1))
+    at = put_number(put_102(at), Bytes(fix_encode.reason_row(copy, number))[1])
     return fix_encode.put_reason(put_field_end(at), copy, number) - out

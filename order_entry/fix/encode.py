@@ -13,6 +13,7 @@ import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import ouch, risk_reasons
 from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import (
@@ -26,12 +27,13 @@ from openoutcry.order_entry.fix.text import (
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.wire.enums import EventKind, Reason
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import (
     count_trailing_zeros,
     load_u8,
-    store_u8,
 )
 from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord
@@ -45,11 +47,11 @@ KIND, REASON, SEQ, CAUSE_SEQ = (_AT[name] for name in ("kind", "reason", "seq", 
 ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
-CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
-DELAYED = int(EventKind.DELAYED)
+CONVERTED, COMPLETED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT_KIND_COMPLETED
+DELAYED = enum_numbers.EVENT_KIND_DELAYED
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
-RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
-GATEWAY, UNKNOWN_TO_CORE = int(Reason.GATEWAY), int(Reason.UNKNOWN_ORDER)
+RISK, CHECKS, CONTRA = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS), _AT["contra_id"]
+GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKNOWN_ORDER
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
@@ -89,14 +91,14 @@ COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
 def put_padded(at: int, source: int, room: int) -> int:
     """Text that is padded with zero bytes."""
     size = 0
-    while size < room and load_u8(source + size) != 0:
+    while size < room and Bytes(source)[size] != 0:
         size += 1
     return put_bytes(at, source, size)
 
 
 @kernel
 def put_char(at: int, character: int) -> int:
-    store_u8(at, character)
+    Bytes(at)[0] = character
     return at + 1
 
 
@@ -128,7 +130,7 @@ def put_reason(at: int, session: FixSession, row_number: int) -> int:
 @kernel
 def put_text(at: int, session: FixSession, row_number: int) -> int:
     source = reason_row(session, row_number)
-    return put_bytes(at, source + 8, load_u8(source + 2))
+    return put_bytes(at, source + 8, Bytes(source)[2])
 
 
 @kernel_outlined
@@ -180,13 +182,13 @@ def put_names(at: int, row: OrderRow, metadata: CommandMetadata, is_named: bool)
 @kernel
 def put_order(at: int, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity, type, price, trigger or budget, and time in force."""
-    own = row + rows.OWN
-    if load_u8(own + decode.ACCOUNT) != 0:
+    own = FixOrder(row + rows.OWN)
+    if own.account_first != 0:
         at = put_field_end(put_padded(put_1(at), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
     at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
-    at = put_char(put_54(at), load_u8(own + decode.SIDE_CHAR))
+    at = put_char(put_54(at), own.side)
     at = put_number(put_38(at), qty)
-    at = put_char(put_40(at), load_u8(own + decode.TYPE_CHAR))
+    at = put_char(put_40(at), own.type)
     order_type = row.order_type
     if NO_PRICE_BITS >> order_type & 1 == 0:
         at = put_decimal(put_44(at), row.price, decimals)
@@ -194,8 +196,8 @@ def put_order(at: int, row: OrderRow, decimals: int, qty: int) -> int:
         at = put_decimal(put_99(at), row.aux, decimals)
     if BUDGET_BITS >> order_type & 1:
         at = put_decimal(put_152(at), row.aux, decimals)
-    if load_u8(own + decode.TIF_CHAR) != 0:
-        at = put_char(put_59(at), load_u8(own + decode.TIF_CHAR))
+    if own.tif != 0:
+        at = put_char(put_59(at), own.tif)
     return at
 
 
@@ -434,14 +436,14 @@ def encode_order_reject(
     at = put_token(put_11(at), metadata)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
     symbol = session + words.REFUSED_SYMBOL if row == 0 else row + rows.SYMBOL
-    own = metadata + command_metadata.OWN if row == 0 else row + rows.OWN
+    own = FixOrder(metadata + command_metadata.OWN if row == 0 else row + rows.OWN)
     at = put_55(at)
-    has_symbol = load_u8(symbol) != 0
+    has_symbol = Bytes(symbol)[0] != 0
     at = put_padded(at, symbol, decode.MAX_SYMBOL) if has_symbol else put_no_symbol(at)
-    side = load_u8(own + decode.SIDE_CHAR)
+    side = own.side
     at = put_char(put_54(at), side if side != 0 else UNDISCLOSED)
     at = put_time(put_zeros(at), session)
-    at = put_number(put_103(at), load_u8(reason_row(session, number)))
+    at = put_number(put_103(at), Bytes(reason_row(session, number))[0])
     return put_reason(put_field_end(at), session, number) - out
 
 
@@ -458,7 +460,7 @@ def encode_cancel_reject(
     at = put_char(put_39(at), status_of(row))
     at = put_char(put_434(at), 49 if metadata.message == decode.F else 50)
     at = put_time(at, session)
-    at = put_number(put_102(at), load_u8(reason_row(session, number) + 1))
+    at = put_number(put_102(at), Bytes(reason_row(session, number))[1])
     return put_reason(put_field_end(at), session, number) - out
 
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from openoutcry.order_entry.fix.text import EQUALS, SOH, find_byte, put_number, read_number
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import load_i64, load_u8, store_u8
+from openoutcry.wire.layout import Bytes, Layout, i64
+from openoutcry.wire.memory import load_i64
 
 # Of SessionRejectReason (373).
 REQUIRED_MISSING, OUT_OF_RANGE, BAD_FORMAT, TWICE, GROUP_ORDER, GROUP_COUNT = 1, 5, 6, 13, 15, 16
@@ -124,7 +124,7 @@ def counter_of(groups: int, tag: int) -> int:
 @kernel
 def reason_of_number(at: int, size: int) -> int:
     """Why a text is not a number of things: it is below 0, or no number."""
-    if size > 1 and load_u8(at) == 45 and read_number(at + 1, size - 1) >= 0:
+    if size > 1 and Bytes(at)[0] == 45 and read_number(at + 1, size - 1) >= 0:
         return OUT_OF_RANGE
     return BAD_FORMAT
 
@@ -177,7 +177,7 @@ def check(groups: int, message: int, size: int, data_length: int, scratch: int) 
         if data_size < 0:
             end = value + find_byte(message + value, size - value, SOH)
         data_size, inside = -1, False
-        if tag < 1024 and load_u8(data_length + tag) & 8 != 0:
+        if tag < 1024 and Bytes(data_length)[tag] & 8 != 0:
             data_size = read_number(message + value, end - value)
         while depth > 0 and not inside:
             frame = GroupFrame(stack + _FRAME * (depth - 1))
@@ -187,8 +187,8 @@ def check(groups: int, message: int, size: int, data_length: int, scratch: int) 
             if problem != 0:
                 return problem
             depth -= not inside
-        if not inside and tag < 1024 and load_u8(data_length + tag) & 128 != 0:
-            store_u8(put_number(scratch, counter_of(groups, tag)), EQUALS)
+        if not inside and tag < 1024 and Bytes(data_length)[tag] & 128 != 0:
+            Bytes(put_number(scratch, counter_of(groups, tag)))[0] = EQUALS
             return fault(REQUIRED_MISSING, scratch)
         row = row_of(groups, tag)
         if row != 0:

@@ -23,7 +23,8 @@ from openoutcry.order_entry.fix.text import SOH, constant, find_byte, put_bytes,
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u8, store_u8
+from openoutcry.wire.layout import Bytes
+from openoutcry.wire.memory import store_u8
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 __all__ = [
@@ -84,9 +85,9 @@ def translate(body: int, size: int, out: int) -> int:
         tag = read_number(source, digits)
         value = source + digits + 1
         if tag == 150:
-            exec_type = load_u8(value)
-            at = put_exec_type(at, exec_type, load_u8(value + 5))
-        elif tag == 39 and exec_type == REPLACED and load_u8(value) == NEW:
+            exec_type = Bytes(value)[0]
+            at = put_exec_type(at, exec_type, Bytes(value)[5])
+        elif tag == 39 and exec_type == REPLACED and Bytes(value)[0] == NEW:
             at = put_bytes(at, source, length)
             store_u8(at - 2, REPLACED)
         elif tag == 103 and read_number(value, length - digits - 2) > LAST_ORD_REASON:
@@ -111,6 +112,6 @@ def put_exec_type(at: int, exec_type: int, status: int) -> int:
         at = put_new(at)
         if exec_type == TRADE:
             exec_type = FILL if status == DONE else PARTLY
-    store_u8(at, exec_type)
-    store_u8(at + 1, SOH)
+    Bytes(at)[0] = exec_type
+    Bytes(at)[1] = SOH
     return at + 2

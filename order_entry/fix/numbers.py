@@ -24,7 +24,8 @@ import openoutcry.order_entry.session as block
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.stream import StreamError, map_file
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64, store_release
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64, store_release
 
 HEADER_BYTES = 4096
 NUMBERS_MAGIC = int.from_bytes(b"OUTCRYFX", "little")
@@ -43,11 +44,11 @@ def save(session: FixSession) -> None:
         return
     other = load_i64(file + ACTIVE) ^ 1
     slot = file + SLOTS + SLOT_BYTES * other
-    store_i64(slot + 8 * RESETS, session.resets)
-    store_i64(slot + 8 * IN_SEQ, session.in_seq)
-    store_i64(slot + 8 * OUT_SEQ, session.out_seq)
-    store_i64(slot + 8 * SENT_ENTRY, session.sent_entry)
-    store_i64(slot + 8 * DECODED_IN, session.decoded_in)
+    Words(slot)[RESETS] = session.resets
+    Words(slot)[IN_SEQ] = session.in_seq
+    Words(slot)[OUT_SEQ] = session.out_seq
+    Words(slot)[SENT_ENTRY] = session.sent_entry
+    Words(slot)[DECODED_IN] = session.decoded_in
     store_release(file + ACTIVE, other)
 
 

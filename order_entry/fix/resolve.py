@@ -4,11 +4,12 @@ import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.decode as decode
 import openoutcry.order_entry.rows as rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u8, store_u8
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.record_blocks import OrderRecord
 
 UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
@@ -56,8 +57,8 @@ def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
         return MISMATCH
     order_type = order.order_type
     tif, own = row.time_in_force & TIF_BITS, command_metadata.OWN + decode.TIF_CHAR
-    if load_u8(metadata + own) == 0:
-        store_u8(metadata + own, load_u8(row + rows.OWN + decode.TIF_CHAR))
+    if Bytes(metadata)[own] == 0:
+        Bytes(metadata)[own] = FixOrder(row + rows.OWN).tif
         if tif == decode.GTD:
             order.aux = row.aux
     elif order.time_in_force & TIF_BITS != tif:

@@ -21,6 +21,7 @@ from openoutcry.order_entry.fix.text import (
 )
 from openoutcry.order_entry.fix.words import FixFields
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     count_trailing_zeros,
     load_i64,
@@ -65,7 +66,7 @@ def begin_of_next(buffer: int, size: int, start: int) -> int:
     """Offset of the next ``8=FIX`` from ``start`` on; where it could still begin if it is
     absent."""
     for at in range(start, size):
-        if load_u8(buffer + at) == 56:
+        if Bytes(buffer)[at] == 56:
             left = size - at
             mask = FIVE_BYTES if left >= 5 else (1 << (8 * left)) - 1
             if (load_word(buffer + at) ^ BEGIN_WORD) & mask == 0:
@@ -101,7 +102,7 @@ def body_begin(buffer: int, size: int) -> int:
     at = begin_end + 1
     if at + 2 > size:
         return 0
-    if load_u8(buffer + at) != 57 or load_u8(buffer + at + 1) != EQUALS:
+    if Bytes(buffer)[at] != 57 or Bytes(buffer + at)[1] != EQUALS:
         return -1
     digits = find_byte(buffer + at + 2, min(size - at - 2, MAX_SIZE_DIGITS + 1), SOH)
     if at + 2 == size:
@@ -115,7 +116,7 @@ def body_begin(buffer: int, size: int) -> int:
 def body_size(buffer: int, begin: int) -> int:
     """What ``9=`` says, of a body that begins at ``begin``; less than 0 if that is not a number."""
     at = begin - 2
-    while load_u8(buffer + at) != EQUALS:
+    while Bytes(buffer)[at] != EQUALS:
         at -= 1
     return read_number(buffer + at + 1, begin - at - 2)
 
@@ -147,7 +148,7 @@ def frame(buffer: int, size: int) -> int:
     if end + CHECKSUM_BYTES <= size and (
         (load_word(buffer + end) ^ TAG_10) & THREE_BYTES == 0
         and load_u8(buffer + end - 1) == SOH
-        and load_u8(buffer + end + 6) == SOH
+        and Bytes(buffer + end)[6] == SOH
     ):
         return end + CHECKSUM_BYTES
     return end_of_garbled(buffer, size, end)
@@ -157,9 +158,7 @@ def frame(buffer: int, size: int) -> int:
 def end_of_garbled(buffer: int, size: int, end: int) -> int:
     """As :func:`frame`, of a message that has no check sum at ``end``."""
     for at in range(max(end - 1, 1), size - 4):
-        if load_u8(buffer + at) == SOH and (
-            (load_word(buffer + at + 1) ^ TAG_10) & THREE_BYTES == 0
-        ):
+        if Bytes(buffer)[at] == SOH and ((load_word(buffer + at + 1) ^ TAG_10) & THREE_BYTES == 0):
             length = find_byte(buffer + at + 4, size - at - 4, SOH)
             if at + 4 + length < size:
                 return at + 5 + length
@@ -190,11 +189,11 @@ def long_tag(at: int, size: int) -> int:
     """The number of a tag that has not one to three plain digits; 0 if it is no tag of ours to
     read, -1 an invalid number, -2 no number at all."""
     digits = size
-    negative = size > 1 and load_u8(at) == 45
+    negative = size > 1 and Bytes(at)[0] == 45
     value = read_number(at + 1, digits - 1) if negative else read_number(at, digits)
     if value < 0:
         return -2
-    if negative or value == 0 or load_u8(at) == ZERO:
+    if negative or value == 0 or Bytes(at)[0] == ZERO:
         return -1
     if value == words.SELF_TRADE_TAG:
         return words.SELF_TRADE_SLOT
@@ -264,7 +263,7 @@ def new_generation(fields: FixFields) -> int:
     generation = fields.generation + 1
     if generation >= 1 << 30:
         for tag in range(words.TAGS):
-            store_i64(fields + words.ENTRIES + 8 * tag, 0)
+            Words(fields + words.ENTRIES)[tag] = 0
         generation = 1
     return generation
 
@@ -319,7 +318,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
                 tag = 0
         if value > end:
             return GARBLED
-        kind = load_u8(fields + words.CLASSES + tag)
+        kind = Bytes(fields + words.CLASSES)[tag]
         if kind & rare != 0:
             if kind & words.UNKNOWN_TAG:
                 note_error(fields, INVALID_TAG, message + at, 3)
@@ -329,7 +328,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
             )
             if is_data and data_size >= 0:
                 end = value + data_size
-                if end >= size or load_u8(message + end) != SOH:
+                if end >= size or Bytes(message)[end] != SOH:
                     # Where the data end is not known, nor what is a field behind them.
                     note_error(fields, OUT_OF_RANGE, message + length_at, length_digits)
                     break
@@ -355,7 +354,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
         body |= ~kind & words.HEADER_TAG
         store_i64(entry, stamp | value << 16 | (end - value))
         at = end + 1
-    msg_type = load_i64(fields + words.ENTRIES + 8 * 35)
+    msg_type = Words(fields + words.ENTRIES)[35]
     type_size = msg_type & 0xFFFF
     if type_size < 1 or type_size > 3:
         type_size = 3
@@ -369,7 +368,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
 @kernel
 def field(fields: FixFields, tag: int) -> int:
     """Where the value of a tag is: offset << 16 | length; 0 if the message has none."""
-    entry = load_i64(fields + words.ENTRIES + 8 * tag)
+    entry = Words(fields + words.ENTRIES)[tag]
     return entry & 0xFFFFFFFF if entry >> 32 == fields.generation else 0
 
 
@@ -392,4 +391,4 @@ def char_of(fields: FixFields, tag: int) -> int:
     entry = field(fields, tag)
     if entry == 0:
         return 0
-    return load_u8(value_of(fields, entry)) if entry & 0xFFFF == 1 else 255
+    return Bytes(value_of(fields, entry))[0] if entry & 0xFFFF == 1 else 255

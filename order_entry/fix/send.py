@@ -24,10 +24,10 @@ from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     load_i64,
     store_i64,
-    store_u8,
 )
 
 OVERHEAD = 256
@@ -40,7 +40,7 @@ put_size, put_orig, put_sum = constant(b"\x019="), constant(b"122="), constant(b
 
 @kernel
 def put_field_end(at: int) -> int:
-    store_u8(at, SOH)
+    Bytes(at)[0] = SOH
     return at + 1
 
 
@@ -75,9 +75,9 @@ def write(
     at = put_bytes(at, body + type_size, size - type_size)
     total = byte_sum(out, at - out)
     at = put_sum(at)
-    store_u8(at, total // 100 + ZERO)
-    store_u8(at + 1, total // 10 % 10 + ZERO)
-    store_u8(at + 2, total % 10 + ZERO)
+    Bytes(at)[0] = total // 100 + ZERO
+    Bytes(at)[1] = total // 10 % 10 + ZERO
+    Bytes(at)[2] = total % 10 + ZERO
     return put_field_end(at + 3) - out
 
 
@@ -94,7 +94,7 @@ def take_number(session: SessionBlock, entry: int, wall_ns: int) -> int:
     seq = session.out_seq
     number = number_at(FixSession(session), seq)
     store_i64(number, entry)
-    store_i64(number + 8, wall_ns)
+    Words(number)[1] = wall_ns
     session.out_seq = seq + 1
     return seq
 
@@ -194,7 +194,7 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
             if session.out_bytes + size + OVERHEAD > room:
                 break
             body = stream.data_address(store) + begin
-            size = write(session, body, size, seq, load_i64(number + 8), wall_ns, at)
+            size = write(session, body, size, seq, Words(number)[1], wall_ns, at)
         wrote(session, size, now_ns)
         sent += 1
         seq = next_seq
@@ -392,7 +392,7 @@ def put_route(at: int, fields: FixFields) -> int:
         size = min(entry & 0xFFFF, MAX_TEXT // 8)
         if size:
             at = put_number(at, answer)
-            store_u8(at, EQUALS)
+            Bytes(at)[0] = EQUALS
             at = put_field_end(put_bytes(at + 1, scan.value_of(fields, entry), size))
     return at
 
@@ -407,7 +407,7 @@ put_ref_type, put_ref_reason = constant(b"372="), constant(b"373=")
 def put_msg_type(at: int, msg_type: int) -> int:
     """A MsgType that is kept as a word."""
     while msg_type != 0:
-        store_u8(at, msg_type & 255)
+        Bytes(at)[0] = msg_type & 255
         msg_type >>= 8
         at += 1
     return at

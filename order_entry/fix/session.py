@@ -22,7 +22,8 @@ from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
+from openoutcry.wire.layout import Bytes, Words
+from openoutcry.wire.memory import load_i64, store_i64
 
 
 class Result(IntEnum):
@@ -104,7 +105,7 @@ def keep(session: SessionBlock, seq: int, message: int, size: int) -> None:
     if ahead < words.QUEUE_SLOTS and size <= words.QUEUE_SLOT_BYTES - 80:
         slot = queue_slot(FixSession(session), seq)
         store_i64(slot, seq)
-        store_i64(slot + 8, size)
+        Words(slot)[1] = size
         put_bytes(slot + 16, message, size)
 
 
@@ -118,7 +119,7 @@ def take_queued(session: FixSession) -> int:
         if load_i64(slot) != seq:
             return 0
         store_i64(slot, 0)
-        size = load_i64(slot + 8)
+        size = Words(slot)[1]
         if size > 0:
             session.queued_bytes = size
             return slot + 16
@@ -160,7 +161,7 @@ def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
 def right_begin(session: FixSession, message: int) -> bool:
     size = session.begin_size
     return same_text(message + 2, size, session + words.BEGIN, size) and (
-        load_u8(message + 2 + size) == 1
+        Bytes(message + 2)[size] == 1
     )
 
 

@@ -10,94 +10,169 @@ import numpy.typing as npt
 
 from openoutcry.ring import ProcessIdentity, Segment, SegmentError
 from openoutcry.wire import LAYOUT_HASH, check_layout
+from openoutcry.wire.layout import Layout, Words, area, i64
 from openoutcry.wire.records import CONTROL_MAGIC
-
-# Written once by the supervisor.
-MAGIC = 0
-LAYOUT = 8
-OWNER_PID = 16
-OWNER_START = 24
-SEED = 32
-RATE = 40
-DURABILITY = 48
-EXPECTED = 56
-EPOCH_OFFSET = 64  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns
-STARTED_NS = 72
-RESUMED_SEQ = 80  # commands that the journal already held when the run took it up
-DROPPED = 88  # by the supervisor: datagrams that the system dropped, its queue being full
-REFUSED = 96  # by the supervisor: orders beyond their participants' rates
-BUILD = 104  # which build the supervisor is of (host/build.py)
-CONFIG = 112  # of which configuration, 0: of none that has a number
-
-STOP = 128  # by the supervisor: take no more input, drain
-GO = 136  # by the supervisor, once every stage is ready: take input
-FIRST_NS = 256  # by receive: intended send time of the first command, CLOCK_MONOTONIC
-WRITTEN_SEQ = 384  # by journal
-WRITTEN_NS = 392
-TABLE_BYTES = 512  # by the supervisor: length of the topology's text
-
-# By replies: two copies of its state and the index of the one that counts, so that its cursor and
-# everything counted up to that cursor change in one store.
-REPLY_WHICH = 640
-REPLY_STATES = 768
-REPLY_STATE_BYTES = 640
-REPLY_CURSOR = 0
-REPLY_EVENT_HASH = 8
-REPLY_COMMANDS = 16
-REPLY_TRADES = 24
-REPLY_LOST = 32
-REPLY_DUPLICATED = 40
-REPLY_LAST_NS = 48
-REPLY_KINDS = 64  # 24 counts by EventKind
-REPLY_KIND_COUNT = 24
-REPLY_REASONS = 256  # 40 counts by Reason of a reject
-REPLY_REASON_COUNT = 40
 
 EVENT_HASHES = "events"
 """By command like the stamps: the hash of all events up to its last."""
-
-STAGE_BLOCKS = 2048
-STAGE_BYTES = 128
-STAGE_PID = 0
-STAGE_START = 8
-STAGE_CORE = 16
-STAGE_HEARTBEAT_NS = 24
-STAGE_DONE = 32  # 1 + last sequence once the stage has finished
-STAGE_RESTARTS = 40
-STAGE_READY_NS = 48  # when it was ready to run, CLOCK_MONOTONIC
-STAGE_STALLED_NS = 56  # by the supervisor: since when it is known to make no progress, 0 if it does
-STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are safe with it
-STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
-STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
-STAGE_PLACE_BYTES = 16
-STAGE_SAFE_UNTIL_NS = 80  # of what publishes the journal, which is no matcher: until when, by
-# CLOCK_BOOTTIME, the commands that it says are safe may be released
-STAGE_LAG_BYTES = 88  # and what it has read and not had acknowledged yet
-STAGE_PUBLISHED_SEQ = 96  # the last command that it has sent out
-STAGE_PUBLISHED_BLOCK = 104  # and the last block
-STAGE_BUILD = 112  # as BUILD, of the stage's process
-STAGE_CONFIG = 120
-MAX_STAGES = 64
-
-TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES
+REPLY_KIND_COUNT, REPLY_REASON_COUNT = 24, 40
+MAX_STAGES, MAX_SHARDS = 64, 18
 MAX_TABLE_BYTES = 1 << 15
 
-# By merge (several shards): two copies of its state and the index of the one that counts.
-MERGE_WHICH = TABLE_AT + MAX_TABLE_BYTES
-MERGE_STATES = MERGE_WHICH + 64
-MERGE_CAUSE = 0  # the command whose events come next; 0 before the first start
-MERGE_EVENT = 8  # events merged so far
-MERGE_DROPPED = 16  # orders that the command at work has taken in the shards that are done with it
-MERGE_SHARDS = 32  # by shard: its next event, and the last command to all that it is done with
-MERGE_SHARD_BYTES = 16
-MERGE_STATE_BYTES = 320
 
-# By the one matcher of a replicated run: the hash of its whole state, and after which command.  The
-# count is odd while they are written.
-STATE_COUNT = MERGE_STATES + 2 * MERGE_STATE_BYTES
-STATE_SEQ = STATE_COUNT + 8
-STATE_HASH = STATE_COUNT + 16  # two words
-CONTROL_BYTES = STATE_COUNT + 64
+class ReplyState(Layout, size_bytes=640):
+    """What the replies stage has counted up to its cursor."""
+
+    cursor: int = i64("last event that it is done with")
+    event_hash: int = i64("hash of all events up to there")
+    commands: int = i64("commands whose last event it has seen")
+    trades: int = i64("trades")
+    lost: int = i64("commands without a last event")
+    duplicated: int = i64("commands with more than one")
+    last_ns: int = i64("when it saw the last event, CLOCK_MONOTONIC")
+    kinds: Words = area(8 * 24, "events by EventKind", at=64, of=Words)
+    reasons: Words = area(8 * 40, "rejects by Reason", of=Words)
+
+
+class StageBlock(Layout, size_bytes=128):
+    """What one stage says of itself."""
+
+    pid: int = i64("its process")
+    start: int = i64("when that started, clock ticks since boot")
+    core: int = i64("core that it is pinned to")
+    heartbeat_ns: int = i64("when it last came round, CLOCK_MONOTONIC")
+    done: int = i64("1 + last sequence once the stage has finished", atomic=True)
+    restarts: int = i64("how often it was restarted")
+    ready_ns: int = i64("when it was ready to run, CLOCK_MONOTONIC")
+    stalled_ns: int = i64("by the supervisor: since when it makes no progress, 0: it does")
+    safe_seq: int = i64("of a stage that a gate waits for: last command that is safe with it")
+    open_orders: int = i64("by a matcher: orders that its book holds")
+    places: int = area(32, "by a shard's matcher: two times a command and its events by then")
+    build: int = i64("build of its process (host/build.py)")
+    config: int = i64("configuration of its process")
+    safe_until_ns: int = i64(
+        "by what publishes the journal: until when (CLOCK_BOOTTIME) ``safe_seq`` lasts", at=80
+    )
+    lag_bytes: int = i64("and what it has read and not had acknowledged yet")
+    published_seq: int = i64("the last command that it has sent out")
+    published_block: int = i64("and the last block")
+    own_done: int = i64("``done`` as the stage's own process reads it", at=32)
+
+
+class MergeState(Layout, size_bytes=320):
+    """How far the merge of several shards has come."""
+
+    cause: int = i64("the command whose events come next; 0 before the first start")
+    event: int = i64("events merged so far")
+    dropped: int = i64("orders that the command at work has taken in the shards done with it")
+    shards: int = area(288, "a row of 16 bytes a shard", at=32)
+
+
+class ControlSegment(Layout, size_bytes=43776):
+    """The segment."""
+
+    magic: int = i64("which kind of segment it is")
+    layout_hash: int = i64("hash of the records' layout")
+    owner_pid: int = i64("the supervisor's process")
+    owner_start: int = i64("and when it started, clock ticks since boot")
+    seed: int = i64("seed of the flow")
+    rate: int = i64("commands a second, 0: as fast as possible")
+    durability: int = i64("index in DURABILITIES")
+    expected: int = i64("commands that will come")
+    epoch_offset: int = i64("CLOCK_REALTIME minus CLOCK_MONOTONIC at the start, ns")
+    started_ns: int = i64("when the run started, CLOCK_MONOTONIC")
+    resumed_seq: int = i64("commands that the journal held when the run took it up")
+    dropped: int = i64("datagrams that the system dropped, its queue being full")
+    refused: int = i64("orders beyond their participants' rates")
+    build: int = i64("build of the supervisor (host/build.py)")
+    config: int = i64("its configuration, 0: of none that has a number")
+    stop: int = i64("by the supervisor: take no more input, drain", at=128, atomic=True)
+    go: int = i64("by the supervisor, once every stage is ready: take input", atomic=True)
+    first_ns: int = i64(
+        "by receive: intended send time of the first command, CLOCK_MONOTONIC", at=256
+    )
+    written_seq: int = i64("by journal: last command written", at=384)
+    written_ns: int = i64("by journal: when, CLOCK_MONOTONIC")
+    table_bytes: int = i64("by the supervisor: length of the topology's text", at=512)
+    reply_which: int = i64("by replies: which of its two states counts", at=640)
+    reply_states: int = area(2 * 640, "its two states, so that one store changes all", at=768)
+    stage_blocks: int = area(64 * 128, "a block a stage", at=2048)
+    table: int = area(1 << 15, "the topology's text")
+    merge_which: int = i64("by merge (several shards): which of its two states counts")
+    merge_states: int = area(2 * 320, "its two states", at=43072)
+    state_count: int = i64("by the one matcher of a replicated run: odd while it writes the next")
+    state_seq: int = i64("after which command")
+    state_hash: int = area(16, "hash of its whole state")
+    set_first_ns: int = i64("``first_ns`` as receive sets it", at=256, atomic=True)
+    set_reply_which: int = i64("``reply_which`` as replies sets it", at=640, atomic=True)
+    set_merge_which: int = i64("``merge_which`` as merge sets it", at=43008, atomic=True)
+
+
+MAGIC = ControlSegment.offset("magic")
+LAYOUT = ControlSegment.offset("layout_hash")
+OWNER_PID = ControlSegment.offset("owner_pid")
+OWNER_START = ControlSegment.offset("owner_start")
+SEED = ControlSegment.offset("seed")
+RATE = ControlSegment.offset("rate")
+DURABILITY = ControlSegment.offset("durability")
+EXPECTED = ControlSegment.offset("expected")
+EPOCH_OFFSET = ControlSegment.offset("epoch_offset")
+STARTED_NS = ControlSegment.offset("started_ns")
+RESUMED_SEQ = ControlSegment.offset("resumed_seq")
+DROPPED = ControlSegment.offset("dropped")
+REFUSED = ControlSegment.offset("refused")
+BUILD = ControlSegment.offset("build")
+CONFIG = ControlSegment.offset("config")
+STOP = ControlSegment.offset("stop")
+GO = ControlSegment.offset("go")
+FIRST_NS = ControlSegment.offset("first_ns")
+WRITTEN_SEQ = ControlSegment.offset("written_seq")
+WRITTEN_NS = ControlSegment.offset("written_ns")
+TABLE_BYTES = ControlSegment.offset("table_bytes")
+REPLY_WHICH = ControlSegment.offset("reply_which")
+REPLY_STATES = ControlSegment.offset("reply_states")
+REPLY_STATE_BYTES = ReplyState.size_bytes
+REPLY_CURSOR = ReplyState.offset("cursor")
+REPLY_EVENT_HASH = ReplyState.offset("event_hash")
+REPLY_COMMANDS = ReplyState.offset("commands")
+REPLY_TRADES = ReplyState.offset("trades")
+REPLY_LOST = ReplyState.offset("lost")
+REPLY_DUPLICATED = ReplyState.offset("duplicated")
+REPLY_LAST_NS = ReplyState.offset("last_ns")
+REPLY_KINDS = ReplyState.offset("kinds")
+REPLY_REASONS = ReplyState.offset("reasons")
+STAGE_BLOCKS = ControlSegment.offset("stage_blocks")
+STAGE_BYTES = StageBlock.size_bytes
+STAGE_PID = StageBlock.offset("pid")
+STAGE_START = StageBlock.offset("start")
+STAGE_CORE = StageBlock.offset("core")
+STAGE_HEARTBEAT_NS = StageBlock.offset("heartbeat_ns")
+STAGE_DONE = StageBlock.offset("done")
+STAGE_RESTARTS = StageBlock.offset("restarts")
+STAGE_READY_NS = StageBlock.offset("ready_ns")
+STAGE_STALLED_NS = StageBlock.offset("stalled_ns")
+STAGE_SAFE_SEQ = StageBlock.offset("safe_seq")
+STAGE_OPEN_ORDERS = StageBlock.offset("open_orders")
+STAGE_PLACES = StageBlock.offset("places")
+STAGE_PLACE_BYTES = 16
+STAGE_SAFE_UNTIL_NS = StageBlock.offset("safe_until_ns")
+STAGE_LAG_BYTES = StageBlock.offset("lag_bytes")
+STAGE_PUBLISHED_SEQ = StageBlock.offset("published_seq")
+STAGE_PUBLISHED_BLOCK = StageBlock.offset("published_block")
+STAGE_BUILD = StageBlock.offset("build")
+STAGE_CONFIG = StageBlock.offset("config")
+TABLE_AT = ControlSegment.offset("table")
+MERGE_WHICH = ControlSegment.offset("merge_which")
+MERGE_STATES = ControlSegment.offset("merge_states")
+MERGE_CAUSE = MergeState.offset("cause")
+MERGE_EVENT = MergeState.offset("event")
+MERGE_SHARDS = MergeState.offset("shards")
+MERGE_SHARD_BYTES = 16
+MERGE_STATE_BYTES = MergeState.size_bytes
+STATE_COUNT = ControlSegment.offset("state_count")
+STATE_SEQ = ControlSegment.offset("state_seq")
+STATE_HASH = ControlSegment.offset("state_hash")
+CONTROL_BYTES = ControlSegment.size_bytes
 
 DURABILITIES = ("none", "async", "durable", "replicated")
 

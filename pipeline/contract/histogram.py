@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import count_leading_zeros, load_i64, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import count_leading_zeros
 
 WORDS = 4096
 HISTOGRAM_BYTES = 8 * WORDS
-MAX_AT = 8 * (WORDS - 1)
+MAX_INDEX = WORDS - 1
 SUB_BITS = 6
 
 
@@ -26,17 +27,22 @@ def bucket_of(value_ns: int) -> int:
 
 
 @kernel
-def record(histogram: int, value_ns: int, times: int) -> None:
+def record(histogram: Words, value_ns: int, times: int) -> None:
     """Count one value in the histogram at that address, ``times`` times."""
-    at = histogram + 8 * bucket_of(value_ns)
-    store_i64(at, load_i64(at) + times)
-    if value_ns > load_i64(histogram + MAX_AT):
-        store_i64(histogram + MAX_AT, value_ns)
+    histogram[bucket_of(value_ns)] += times
+    if value_ns > histogram[MAX_INDEX]:
+        histogram[MAX_INDEX] = value_ns
 
 
 @kernel
 def record_spans(
-    histogram: int, since: int, until: int, mask: int, first_seq: int, count: int, now: int
+    histogram: Words,
+    since: Words,
+    until: Words,
+    mask: int,
+    first_seq: int,
+    count: int,
+    now: int,
 ) -> None:
     """Count ``until[seq] - since[seq]`` of ``count`` sequences; ``until`` 0: up to ``now``.
 
@@ -44,9 +50,9 @@ def record_spans(
     """
     value, times = 0, 0
     for seq in range(first_seq, first_seq + count):
-        at = 8 * (seq & mask)
-        end = now if until == 0 else load_i64(until + at)
-        span_ns = end - load_i64(since + at)
+        at = seq & mask
+        end = now if until == 0 else until[at]
+        span_ns = end - since[at]
         if span_ns == value:
             times += 1
             continue

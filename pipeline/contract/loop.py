@@ -4,18 +4,29 @@ A process's plan is a row of three words a stage: its step, its context, its ind
 The steps are compiled by themselves (docs/decisions/011).
 """
 
-from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, yield_cpu
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import monotonic_ns, pause, yield_cpu
 from openoutcry.wire.sleep import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
 
-# Words of a nap, as byte offsets: for how long (0: never), when there was work last, until when the
-# core is taken to be crowded, and how long a loop has no work before it naps each time round.
-NAP_US, NAP_BUSY_NS, NAP_CROWDED_NS, NAP_QUIET_NS, NAP_WORDS = 0, 8, 16, 24, 4
+
+class Nap(Layout):
+    """How a loop without work gives its core away."""
+
+    us: int = i64("for how long it sleeps, 0: never")
+    busy_ns: int = i64("when there was work last")
+    crowded_ns: int = i64("until when the core is taken to be crowded")
+    quiet_ns: int = i64("how long a loop has no work before it naps each time round")
+
+
+NAP_US = Nap.offset("us")
+NAP_BUSY_NS = Nap.offset("busy_ns")
+NAP_QUIET_NS = Nap.offset("quiet_ns")
+NAP_WORDS = Nap.size_bytes // 8
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
 """A loop that has nothing to do and is away from its core for so long shares it with others who are
@@ -25,13 +36,44 @@ woken before them (measured: docs/decisions/010)."""
 CROWDED_NAP_US, CROWDED_SPINS = 20, 1_000
 """Pauses that are longer than a nap: of two loops that work in turns one is awake."""
 
-# A plan's rows, as byte offsets.
-PLAN_STEP, PLAN_CONTEXT, PLAN_STAGE, PLAN_BYTES = 0, 8, 16, 24
 
-# Words of a probe, as byte offsets; rows of three words follow: stage, began ns, ended ns.
-PROBE_THRESHOLD, PROBE_CAPACITY, PROBE_COUNT = 0, 8, 16
-PROBE_STALL_STAGE, PROBE_STALL_EVERY, PROBE_STALL_NS, PROBE_STALL_NEXT = 24, 32, 40, 48
-PROBE_ROWS = 64
+class PlanRow(Layout):
+    """A stage of a process's plan."""
+
+    step: int = i64("address of its step")
+    context: StageContext = i64("address of its context", of=StageContext)
+    stage: int = i64("its index in the table")
+
+
+class Probe(Layout, size_bytes=64):
+    """Where long steps are noted; a :class:`ProbeRow` each follows."""
+
+    threshold: int = i64("a step that takes longer is noted, ns")
+    capacity: int = i64("rows that fit")
+    count: int = i64("steps that were noted")
+    stall_stage: int = i64("stage that stalls on purpose, NO_STALL: none does")
+    stall_every: int = i64("how often, ns")
+    stall_ns: int = i64("for how long")
+    stall_next: int = i64("when next, CLOCK_MONOTONIC")
+
+
+class ProbeRow(Layout):
+    """A step that took long."""
+
+    stage: int = i64("whose it was, IDLE_STEP: the loop waited")
+    began_ns: int = i64("when it began, CLOCK_MONOTONIC")
+    ended_ns: int = i64("and when it ended")
+
+
+PLAN_BYTES = PlanRow.size_bytes
+PROBE_THRESHOLD = Probe.offset("threshold")
+PROBE_CAPACITY = Probe.offset("capacity")
+PROBE_COUNT = Probe.offset("count")
+PROBE_STALL_STAGE = Probe.offset("stall_stage")
+PROBE_STALL_EVERY = Probe.offset("stall_every")
+PROBE_STALL_NS = Probe.offset("stall_ns")
+PROBE_ROWS = Probe.size_bytes
+PROBE_ROW_BYTES = ProbeRow.size_bytes
 IDLE_STEP = -1
 NO_STALL = -2
 
@@ -41,48 +83,42 @@ def heartbeat(plan: int, count: int, now: int) -> int:
     """Stamp the heartbeat of every stage of the plan; 1 if all of them have finished."""
     finished = 1
     for row in range(count):
-        block = StageContext(load_i64(plan + row * PLAN_BYTES + PLAN_CONTEXT)).block
-        store_i64(block + control.STAGE_HEARTBEAT_NS, now)
-        if load_i64(block + control.STAGE_DONE) == 0:
+        block = StageContext(PlanRow(plan + row * PLAN_BYTES).context).block
+        block.heartbeat_ns = now
+        if block.own_done == 0:
             finished = 0
     return finished
 
 
 @kernel
-def probe_step(probe: int, stage: int, before: int) -> int:
+def probe_step(probe: Probe, stage: int, before: int) -> int:
     """Note a step of ``stage`` (IDLE_STEP: the loop's own wait) that began at ``before`` if it took
     longer than the threshold; returns the time.  A stall asked for is spent here, in the step."""
     now = monotonic_ns()
-    if stage == load_i64(probe + PROBE_STALL_STAGE) and now >= load_i64(probe + PROBE_STALL_NEXT):
-        until = now + load_i64(probe + PROBE_STALL_NS)
-        store_i64(probe + PROBE_STALL_NEXT, now + load_i64(probe + PROBE_STALL_EVERY))
+    if stage == probe.stall_stage and now >= probe.stall_next:
+        until = now + probe.stall_ns
+        probe.stall_next = now + probe.stall_every
         while now < until:
             now = monotonic_ns()
-    if now - before > load_i64(probe + PROBE_THRESHOLD):
-        count = load_i64(probe + PROBE_COUNT)
-        if count < load_i64(probe + PROBE_CAPACITY):
-            at = probe + PROBE_ROWS + 24 * count
-            store_i64(at, stage)
-            store_i64(at + 8, before)
-            store_i64(at + 16, now)
-        store_i64(probe + PROBE_COUNT, count + 1)
+    if now - before > probe.threshold:
+        count = probe.count
+        if count < probe.capacity:
+            row = ProbeRow(probe + PROBE_ROWS + PROBE_ROW_BYTES * count)
+            row.stage, row.began_ns, row.ended_ns = stage, before, now
+        probe.count = count + 1
     return now
 
 
 @kernel
-def is_quiet(nap: int, now: int) -> int:
+def is_quiet(nap: Nap, now: int) -> int:
     """1 if the loop may nap: it has had work, and none for a while."""
-    busy = load_i64(nap + NAP_BUSY_NS)
-    return (
-        1
-        if load_i64(nap + NAP_US) > 0 and busy > 0 and now - busy > load_i64(nap + NAP_QUIET_NS)
-        else 0
-    )
+    busy = nap.busy_ns
+    return 1 if nap.us > 0 and busy > 0 and now - busy > nap.quiet_ns else 0
 
 
 @kernel
 def run_stages(
-    plan: int, count: int, probe: int, slice_ns: int, spins: int, leave_idle: int, nap: int
+    plan: int, count: int, probe: Probe, slice_ns: int, spins: int, leave_idle: int, nap: Nap
 ) -> int:
     """Run the plan's stages in turn until ``slice_ns`` have passed or all have finished.
 
@@ -95,16 +131,16 @@ def run_stages(
     until = step + slice_ns
     naps = is_quiet(nap, step)
     idle = spins if naps == 1 else 0
-    crowded = load_i64(nap + NAP_CROWDED_NS) > step
+    crowded = nap.crowded_ns > step
     rounds, looked = 0, step
     while True:
         work = 0
         if probe != 0:
             step = probe_step(probe, IDLE_STEP, step)
         for row in range(plan, plan + count * PLAN_BYTES, PLAN_BYTES):
-            work += call_step(load_i64(row + PLAN_STEP), load_i64(row + PLAN_CONTEXT))
+            work += call_step(PlanRow(row).step, PlanRow(row).context)
             if probe != 0:
-                step = probe_step(probe, load_i64(row + PLAN_STAGE), step)
+                step = probe_step(probe, PlanRow(row).stage, step)
         rounds += 1
         if work > 0:
             idle = 0
@@ -115,7 +151,7 @@ def run_stages(
             if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
                 pause()
             elif naps == 1:
-                sleep_us(load_i64(nap + NAP_US))
+                sleep_us(nap.us)
             elif crowded:
                 sleep_us(CROWDED_NAP_US)
             else:
@@ -123,14 +159,14 @@ def run_stages(
         if naps == 1 or rounds & (LOOK_ROUNDS - 1) == 0:
             now = monotonic_ns()
             if idle < min(spins, LOOK_ROUNDS):
-                store_i64(nap + NAP_BUSY_NS, now)
+                nap.busy_ns = now
             naps = is_quiet(nap, now) if idle >= spins else 0
             if crowded:
-                crowded = now < load_i64(nap + NAP_CROWDED_NS)
-            elif idle >= LOOK_ROUNDS and naps == 0 and load_i64(nap + NAP_US) > 0:
+                crowded = now < nap.crowded_ns
+            elif idle >= LOOK_ROUNDS and naps == 0 and nap.us > 0:
                 crowded = now - looked > AWAY_NS
                 if crowded:
-                    store_i64(nap + NAP_CROWDED_NS, now + CROWDED_NS)
+                    nap.crowded_ns = now + CROWDED_NS
             looked = now
             if heartbeat(plan, count, now) == 1:
                 return FINISHED

@@ -27,10 +27,12 @@ from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.replay.events import Point, Records, gathered_events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
+from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE, OutcryError
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import compare_exchange, copy64, load_acquire
+from openoutcry.wire.layout import SharedWord
+from openoutcry.wire.memory import compare_exchange, copy64
 
 MAX_BATCH = 4096
 DETACHED = -1
@@ -51,10 +53,10 @@ class Place(NamedTuple):
 def take(ring: int, mask: int, cursor: int, gate_cursor: int, out: int, limit: int) -> int:
     """Copy up to ``limit`` released events behind the cursor to ``out`` and move it; DETACHED if
     the cursor was taken away, also meanwhile: what was copied may then be overwritten."""
-    begin = load_acquire(cursor)
+    begin = SharedWord(cursor).value
     if begin == layout.FREE:
         return DETACHED
-    count = min(load_acquire(gate_cursor) - begin, limit)
+    count = min(SharedWord(gate_cursor).value - begin, limit)
     if count <= 0:
         return 0
     for index in range(count):
@@ -164,7 +166,12 @@ class ReleasedReader:
         while the gate watches that this does not take longer than the queue."""
         index = self.ring.consumer_names.index(self.row.name)
         entry = self.ring.take_consumer_entry(index, again=True)
-        kernels.rejoin(self.ring.address, self.ring.mask, self.ring.shift, entry)
+        kernels.rejoin(
+            RingHeader.of(self.ring.address),
+            self.ring.mask,
+            self.ring.shift,
+            RingConsumer.of(entry),
+        )
         self._joined_at = int(self._cursor[0])
         self._on_ring = self._joined_at == self.place.event_seq
         self.times_joined += 1

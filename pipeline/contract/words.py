@@ -8,11 +8,12 @@ the table (``shared.Contexts``); from OWN on a stage keeps what only it needs.
 A step does a bounded burst of work and returns how much it did.
 """
 
-from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract.control import ControlSegment, StageBlock
 from openoutcry.ring.kernels import gate, published_count
+from openoutcry.ring.layout import RingHeader
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_release
+from openoutcry.wire.layout import Layout, SharedWord, Words, i64
+from openoutcry.wire.memory import load_i64, monotonic_ns
 
 # Bursts are short so that a neighbour in the same process is never kept waiting for long, and long
 # enough to share one clock reading (19 ns).
@@ -25,22 +26,27 @@ CONTEXT_BYTES = 1024
 class StageContext(Layout, size_bytes=1024):
     """What every stage's step is called with."""
 
-    control: int = i64("address of the control segment")
-    block: int = i64("address of this stage's block in it")
-    in_ring: int = i64("address of the ring that it reads")
+    control: ControlSegment = i64("address of the control segment", of=ControlSegment)
+    block: StageBlock = i64("address of this stage's block in it", of=StageBlock)
+    in_ring: RingHeader = i64("address of the ring that it reads", of=RingHeader)
     in_mask: int = i64("its slots, less one")
-    in_cursor: int = i64("address of this stage's cursor on it")
-    in_end: int = i64(
-        "address of the word that holds 1 + last sequence of the input once it has ended"
+    in_cursor: SharedWord = i64("address of this stage's cursor on it", of=SharedWord)
+    in_end: SharedWord = i64(
+        "address of the word that holds 1 + last sequence of the input once it has ended",
+        of=SharedWord,
     )
-    barrier: int = i64("address of the cursor on the same ring that gates this stage, 0: none")
-    out_ring: int = i64("address of the ring that it writes")
+    barrier: SharedWord = i64(
+        "address of the cursor on the same ring that gates this stage, 0: none", of=SharedWord
+    )
+    out_ring: RingHeader = i64("address of the ring that it writes", of=RingHeader)
     out_mask: int = i64("its slots, less one")
     out_limit: int = i64("last sequence that may be claimed on it, as last looked up")
     next: int = i64("next sequence to take (a source: to write)")
     stamp_mask: int = i64("stamps that there are, less one")
-    since: int = i64("address of the stamps, by command, where this stage's interval begins")
-    until: int = i64("and where it ends; 0: nothing measures from there")
+    since: Words = i64(
+        "address of the stamps, by command, where this stage's interval begins", of=Words
+    )
+    until: Words = i64("and where it ends; 0: nothing measures from there", of=Words)
     histogram: int = i64("address of this interval's histogram")
     confirmed: int = i64("address of the confirmers' sequences (ring/policy.py)")
     confirmers: int = i64("how many there are")
@@ -90,7 +96,7 @@ def available(context: StageContext, most: int) -> int:
     next_seq = context.next
     barrier = context.barrier
     if barrier != 0:
-        return max(0, min(load_acquire(barrier) - next_seq + 1, most))
+        return max(0, min(barrier.value - next_seq + 1, most))
     return published_count(context.in_ring, context.in_mask, next_seq, most)
 
 
@@ -99,7 +105,7 @@ def advance(context: StageContext, count: int) -> int:
     """Advance past ``count`` records and give their slots back; returns ``count``."""
     next_seq = context.next + count
     context.next = next_seq
-    store_release(context.in_cursor, next_seq - 1)
+    context.in_cursor.value = next_seq - 1
     return count
 
 
@@ -121,14 +127,14 @@ def free_slots(context: StageContext, first: int, wanted: int) -> int:
 @kernel
 def input_ended(context: StageContext) -> bool:
     """Everything that will ever come has been taken."""
-    return load_acquire(context.in_end) == context.next
+    return context.in_end.value == context.next
 
 
 @kernel
 def finish(context: StageContext, last_seq: int) -> None:
     """Say once that this stage has done all there will be, up to ``last_seq`` of the ring it
     writes (of the one it reads, if it writes none)."""
-    store_release(context.block + control_words.STAGE_DONE, last_seq + 1)
+    context.block.done = last_seq + 1
 
 
 @kernel

@@ -14,32 +14,36 @@ from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
-from openoutcry.wire.enums import EventFlag
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import i64
+from openoutcry.wire.layout import Layout, SharedWord, i64
 from openoutcry.wire.memory import (
     compare_exchange,
-    load_acquire,
-    load_i64,
-    store_i64,
 )
 from openoutcry.wire.system_calls import boottime_ns
 
-LAST = int(EventFlag.LAST)
+LAST = enum_numbers.EVENT_FLAG_LAST
+
+
+class ReleasedReader(Layout):
+    """A released reader that a slow one must not hold up."""
+
+    cursor: SharedWord = i64("address of its cursor", of=SharedWord)
+    queue: int = i64("how far it may lag")
 
 
 class GateContext(StageContext):
     """The gate's context."""
 
-    readers: int = i64(
-        "address of a row a released reader: address of its cursor, and how far it may lag"
-    )
+    readers: ReleasedReader = i64("address of a row a released reader", of=ReleasedReader)
     reader_count: int = i64("how many there are")
-    lease: int = i64(
-        "address of the word until when a needed confirmation lasts, 0: all last for ever"
+    lease: SharedWord = i64(
+        "address of the word until when a needed confirmation lasts, 0: all last for ever",
+        of=SharedWord,
     )
 
 
+READER_BYTES = ReleasedReader.size_bytes
 READERS = GateContext.offset("readers")
 READER_COUNT = GateContext.offset("reader_count")
 LEASE = GateContext.offset("lease")
@@ -54,11 +58,10 @@ def detach_slow(context: GateContext, released: int) -> None:
     """
     row = context.readers
     for _ in range(context.reader_count):
-        cursor, queue = load_i64(row), load_i64(row + 8)
-        at = load_acquire(cursor)
-        if at != FREE and released - at > queue:
-            compare_exchange(cursor, at, FREE)
-        row += 16
+        at = row.cursor.value
+        if at != FREE and released - at > row.queue:
+            compare_exchange(row.cursor, at, FREE)
+        row = ReleasedReader(row + READER_BYTES)
 
 
 @kernel
@@ -76,14 +79,14 @@ def step(context: GateContext) -> int:
         return stage_words.idle(context)
     # Last: a process that was stopped meanwhile finds the lease over.
     lease = context.lease
-    if lease != 0 and boottime_ns() >= load_acquire(lease):
+    if lease != 0 and boottime_ns() >= lease.value:
         return 0
     now = stage_words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     for index in range(next_event, event):
         slot = slot_address(ring, ring_mask, index)
         if slot.flags & LAST:
-            store_i64(stamps + 8 * (slot.cause_seq & mask), now)
+            stamps[slot.cause_seq & mask] = now
     if context.reader_count != 0:
         detach_slow(context, event - 1)
     return stage_words.advance(context, event - next_event)

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
-from openoutcry.gateway_fpga.golden import validate
-from openoutcry.pipeline.contract import control
+from openoutcry.gateway_fpga.golden import GatewayRules, validate
 from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.lanes import SHIFT
 from openoutcry.pipeline.contract.table import OPERATOR_LANE
@@ -20,20 +19,17 @@ from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, pull_risk_flags
 from openoutcry.ring.kernels import published_count, slot_address
-from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.ring.layout import SEQ
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import NEVER, SpeedBump
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import (
     copy56,
-    load_acquire,
-    load_i64,
     store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import OrderRecord
 
@@ -47,14 +43,15 @@ class GatewayContext(StageContext):
     lanes: int = i64("address of the lanes' rows")
     lane_count: int = i64("how many there are")
     turn: int = i64("lane that is looked at first")
-    lane_words: int = i64(
-        "address of a word a global sequence, filled where there are several lanes: its lane,"
+    lane_words: Words = i64(
+        "address of a word a global sequence, filled where there are several lanes: its lane,",
+        of=Words,
     )
-    intended: int = i64("when it was sent")
-    received: int = i64("and when it was received")
+    intended: Words = i64("when it was sent", of=Words)
+    received: Words = i64("and when it was received", of=Words)
     published_bits: int = i64("address of the block of ``published.py``, 0: none")
     core_region: int = i64("address of the risk state of a core with a speed bump, 0: none")
-    core_cursor: int = i64("address of the core's cursor")
+    core_cursor: SharedWord = i64("address of the core's cursor", of=SharedWord)
     operator: int = i64("number of the operator's lane")
 
 
@@ -77,19 +74,21 @@ class Lane(Layout, size_bytes=64):
 
     ring: int = i64("address of the lane's ring")
     mask: int = i64("its slots, less one")
-    cursor: int = i64("address of the gateway's cursor on it")
-    end: int = i64("address of the word that holds 1 + last sequence once it has ended")
+    cursor: SharedWord = i64("address of the gateway's cursor on it", of=SharedWord)
+    end: SharedWord = i64(
+        "address of the word that holds 1 + last sequence once it has ended", of=SharedWord
+    )
     next: int = i64("next sequence to take")
     number: int = i64("number of the lane")
-    sent: int = i64(
-        "address of when its commands were sent, by lane sequence; 0: nothing stamps it"
+    sent: Words = i64(
+        "address of when its commands were sent, by lane sequence; 0: nothing stamps it", of=Words
     )
 
 
 LANE_BYTES = Lane.size_bytes
 LANE_NUMBER = Lane.offset("number")
 
-RISK, RELEASE = int(CommandKind.RISK), int(Setting.RELEASE)
+RISK, RELEASE = enum_numbers.COMMAND_KIND_RISK, int(Setting.RELEASE)
 
 
 @kernel
@@ -102,7 +101,7 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
         return 0
     in_ring, in_mask = lane.ring, lane.mask
     out_ring, out_mask = context.out_ring, context.out_mask
-    rules, rtl = context.rules, context.rtl
+    rules, rtl = GatewayRules(context.rules), context.rtl
     lane_first = lane.next
     for index in range(count):
         order = OrderRecord(slot_address(in_ring, in_mask, lane_first + index))
@@ -123,10 +122,10 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
     now = stage_words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     for seq in range(first, first + count):
-        store_i64(stamps + 8 * (seq & mask), now)
-        store_release(slot_address(out_ring, out_mask, seq) + SEQ, seq)
-    store_release(out_ring + PUBLISHED, first + count - 1)
-    store_release(lane.cursor, lane_first + count - 1)
+        stamps[seq & mask] = now
+        slot_address(out_ring, out_mask, seq).stamp = seq
+    out_ring.published = first + count - 1
+    lane.cursor.value = lane_first + count - 1
     lane.next = lane_first + count
     context.next = first + count
     return count
@@ -138,20 +137,20 @@ def note_lane(context: GatewayContext, lane: Lane, first: int, count: int) -> No
     (from its record) and sent (from the lane's array; a lane that nothing stamps: received)."""
     number, lane_first = lane.number, lane.next
     lane_mask, mask = lane.mask, context.stamp_mask
-    sent, epoch_offset = lane.sent, load_i64(context.control + control.EPOCH_OFFSET)
+    sent, epoch_offset = lane.sent, context.control.epoch_offset
     for index in range(count):
         lane_seq = lane_first + index
-        at = 8 * (first + index & mask)
-        store_i64(context.lane_words + at, lane_seq << SHIFT | number)
+        at = first + index & mask
+        context.lane_words[at] = lane_seq << SHIFT | number
         # As the journal has it: what is published while trading and what is made again from the
         # journal bear one time, also where a packet's is its device's.
         order = OrderRecord(slot_address(lane.ring, lane_mask, lane_seq))
         received = order.rx_ts_ns - epoch_offset
         intended = received
         if sent != 0:
-            intended = load_i64(sent + 8 * (lane_seq & lane_mask))
-        store_i64(context.intended + at, intended)
-        store_i64(context.received + at, received)
+            intended = sent[lane_seq & lane_mask]
+        context.intended[at] = intended
+        context.received[at] = received
 
 
 @kernel
@@ -183,7 +182,7 @@ def finish_if_ended(context: GatewayContext) -> int:
     rows, lane_count = context.lanes, context.lane_count
     for index in range(lane_count):
         lane = Lane(rows + index * LANE_BYTES)
-        if load_acquire(lane.end) != lane.next:
+        if lane.end.value != lane.next:
             return 0
     if not somebody_waits(context):
         stage_words.finish(context, context.next - 1)
@@ -198,12 +197,9 @@ def release_due(context: GatewayContext) -> int:
     It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
     """
     last = context.next - 1
-    if (
-        load_acquire(context.core_cursor) != last
-        or stage_words.free_slots(context, last + 1, 1) < 1
-    ):
+    if context.core_cursor.value != last or stage_words.free_slots(context, last + 1, 1) < 1:
         return 0
-    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    epoch_offset = context.control.epoch_offset
     now = stage_words.now_ns(context)
     if next_release(context) > now + epoch_offset:
         return 0
@@ -218,15 +214,15 @@ def release_due(context: GatewayContext) -> int:
     if context.rtl != 0:
         call_batch(context.rtl, context.rtl_handle, slot, 1)
     else:
-        slot.error_code = validate(slot, context.rules)
-    at = 8 * (seq & context.stamp_mask)
+        slot.error_code = validate(slot, GatewayRules(context.rules))
+    at = seq & context.stamp_mask
     number, lane_last = operator.number, operator.next - 1
-    store_i64(context.lane_words + at, lane_last << SHIFT | number)
-    store_i64(context.intended + at, now)
-    store_i64(context.received + at, now)
-    store_i64(context.until + at, now)
-    store_release(slot + SEQ, seq)
-    store_release(out_ring + PUBLISHED, seq)
+    context.lane_words[at] = lane_last << SHIFT | number
+    context.intended[at] = now
+    context.received[at] = now
+    context.until[at] = now
+    slot.stamp = seq
+    out_ring.published = seq
     context.next = seq + 1
     return 1
 
@@ -236,7 +232,7 @@ def next_release(context: GatewayContext) -> int:
     """When the first of those who wait enters, ns since the epoch; NEVER: nobody waits."""
     region = RiskState(context.core_region)
     # A core that is not there yet (its process has not begun) has no queue.
-    if load_acquire(region) != lay.MAGIC or region.bump_at == 0:
+    if region.magic != lay.MAGIC or region.bump_at == 0:
         return NEVER
     return SpeedBump(region + region.bump_at).next_ns
 
@@ -247,7 +243,7 @@ def somebody_waits(context: GatewayContext) -> bool:
     if context.core_region == 0:
         return False
     last = context.next - 1
-    behind = load_acquire(context.core_cursor) != last
+    behind = context.core_cursor.value != last
     return behind or next_release(context) != NEVER
 
 

@@ -13,21 +13,18 @@ from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
-from openoutcry.ring.layout import PUBLISHED, SEQ
-from openoutcry.wire import EVENT_DTYPE
-from openoutcry.wire.enums import EventFlag
+from openoutcry.wire import EVENT_DTYPE, enum_numbers
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import i64
+from openoutcry.wire.layout import SharedWord, Words, i64
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
     store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import EventRecord
 
-LAST = int(EventFlag.LAST)
+LAST = enum_numbers.EVENT_FLAG_LAST
 TOUCHED_EVENTS = 1 << 20
 """Of the scratch, so many have their memory from the start: what many open orders are cancelled
 with by one command."""
@@ -77,13 +74,13 @@ def publish_events(context: MatcherContext) -> int:
     for index in range(skipped, count):
         event = EventRecord(source + 64 * index)
         if event.flags & LAST:
-            store_i64(stamps + 8 * (event.cause_seq & mask), now)
+            stamps[event.cause_seq & mask] = now
         slot = slot_address(ring, ring_mask, first + index)
         copy56(slot, event)
-        store_release(slot + SEQ, first + index)
+        slot.stamp = first + index
     if count > 0:
         if count > skipped:
-            store_release(ring + PUBLISHED, first + count - 1)
+            ring.published = first + count - 1
         context.next_event = first + count
         context.pending_from += count
         context.pending_count = pending - count
@@ -92,7 +89,7 @@ def publish_events(context: MatcherContext) -> int:
         last_seq = context.next - 1
         if context.place != 0:
             note_place(context, last_seq, first + count - 1)
-        store_release(context.in_cursor, last_seq)
+        context.in_cursor.value = last_seq
     return count
 
 
@@ -100,8 +97,8 @@ def publish_events(context: MatcherContext) -> int:
 def note_place(context: MatcherContext, last_seq: int, events: int) -> None:
     """How many events a shard has published by ``last_seq``: no journal knows it."""
     place = context.place
-    store_i64(place + 8, events)
-    store_release(place, last_seq)
+    Words(place)[1] = events
+    SharedWord(place).value = last_seq
     context.place = context.other_place
     context.other_place = place
 

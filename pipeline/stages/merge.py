@@ -9,6 +9,7 @@ answered by every shard, and the answers are put into the order in which one mat
     3. COMPLETED with the total; or REJECTED, which all of them say alike
 
 The state has two copies and an index, as that of replies: a merge that is restarted goes on
+from openoutcry.wire.layout import SharedWord
 from the one that counts and gives the same events again, of which those that are out are skipped.
 """
 
@@ -16,30 +17,26 @@ import numpy as np
 
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words as stage_words
+from openoutcry.pipeline.contract.control import MergeState
 from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import is_published, slot_address
-from openoutcry.ring.layout import PUBLISHED, SEQ
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, SharedWord, i64
 from openoutcry.wire.memory import (
     copy56,
     copy64,
-    load_acquire,
-    load_i64,
-    store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-TIME, DISCONNECT = int(CommandKind.TIME), int(CommandKind.DISCONNECT)
-MASS_CANCEL = int(CommandKind.MASS_CANCEL)
-LAST, COMPLETED = int(EventFlag.LAST), int(EventKind.COMPLETED)
-CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
-TIMED_OUT, MASS_CANCELLED = int(Reason.EXPIRED), int(Reason.MASS_CANCEL)
-DISCONNECTED = int(Reason.DISCONNECTED)
+TIME, DISCONNECT = enum_numbers.COMMAND_KIND_TIME, enum_numbers.COMMAND_KIND_DISCONNECT
+MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
+LAST, COMPLETED = enum_numbers.EVENT_FLAG_LAST, enum_numbers.EVENT_KIND_COMPLETED
+CANCELLED, EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
+TIMED_OUT, MASS_CANCELLED = enum_numbers.REASON_EXPIRED, enum_numbers.REASON_MASS_CANCEL
+DISCONNECTED = enum_numbers.REASON_DISCONNECTED
 
 
 class MergeContext(StageContext):
@@ -47,7 +44,7 @@ class MergeContext(StageContext):
 
     commands: int = i64("address of the sequenced ring")
     commands_mask: int = i64("its slots, less one")
-    commands_cursor: int = i64("address of the merge's cursor on it")
+    commands_cursor: SharedWord = i64("address of the merge's cursor on it", of=SharedWord)
     rows: int = i64("address of a row a shard")
     shards: int = i64("how many there are")
     skip_until: int = i64("events up to here were published before the stage was restarted")
@@ -72,8 +69,10 @@ class ShardRow(Layout, size_bytes=32):
 
     ring: int = i64("address of the shard's event ring")
     mask: int = i64("its slots, less one")
-    cursor: int = i64("address of the merge's cursor on it")
-    end: int = i64("address of the word that holds 1 + last sequence once it has ended")
+    cursor: SharedWord = i64("address of the merge's cursor on it", of=SharedWord)
+    end: SharedWord = i64(
+        "address of the word that holds 1 + last sequence once it has ended", of=SharedWord
+    )
 
 
 ROW_BYTES = 32
@@ -128,9 +127,9 @@ def is_dropped(event: EventRecord) -> bool:
 
 
 @kernel
-def next_shard(context: MergeContext, state: int) -> int:
+def next_shard(context: MergeContext, state: MergeState) -> int:
     """The shard with the next event, or NO_SHARD while that cannot be known."""
-    cause, count = load_i64(state + control_words.MERGE_CAUSE), context.shards
+    cause, count = state.cause, context.shards
     for shard in range(count):
         head = head_of(context, state, shard)
         if head != 0 and head.cause_seq == cause:
@@ -139,10 +138,10 @@ def next_shard(context: MergeContext, state: int) -> int:
 
 
 @kernel
-def next_of_all(context: MergeContext, state: int) -> int:
+def next_of_all(context: MergeContext, state: MergeState) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
     one matcher; NO_SHARD while one of them has published nothing."""
-    cause = load_i64(state + control_words.MERGE_CAUSE)
+    cause = state.cause
     first, first_part, first_key, first_number = NO_SHARD, 0, 0, 0
     for shard in range(context.shards):
         if place_of(state, shard).done == cause:
@@ -167,9 +166,9 @@ def next_of_all(context: MergeContext, state: int) -> int:
 
 
 @kernel
-def all_done(context: MergeContext, state: int) -> bool:
+def all_done(context: MergeContext, state: MergeState) -> bool:
     """Whether every shard is done with the command to all at work."""
-    cause = load_i64(state + control_words.MERGE_CAUSE)
+    cause = state.cause
     for shard in range(context.shards):  # noqa: SIM110 (numba has no generators in kernels)
         if place_of(state, shard).done != cause:
             return False
@@ -177,16 +176,16 @@ def all_done(context: MergeContext, state: int) -> bool:
 
 
 @kernel
-def take(context: MergeContext, state: int, shard: int, number: int) -> int:
+def take(context: MergeContext, state: MergeState, shard: int, number: int) -> int:
     """Take the shard's next event and publish it as the merged ring's ``number``; 0 if it only
     says that one shard more is done with a command to all."""
     event, place = head_of(context, state, shard), place_of(state, shard)
-    cause = load_i64(state + control_words.MERGE_CAUSE)
+    cause = state.cause
     to_all, last = is_to_all(context, cause), event.flags & LAST != 0
     place.next += 1
     if to_all and last:
-        gone = load_i64(state + control_words.MERGE_DROPPED) + event.qty_lots
-        store_i64(state + control_words.MERGE_DROPPED, gone)
+        gone = state.dropped + event.qty_lots
+        state.dropped = gone
         place.done = cause
         if not all_done(context, state):
             return 0
@@ -199,11 +198,11 @@ def take(context: MergeContext, state: int, shard: int, number: int) -> int:
             slot.leaves_lots = 0
             slot.contra_id = 0
         elif to_all and event.kind == COMPLETED:
-            slot.qty_lots = load_i64(state + control_words.MERGE_DROPPED)
-        store_release(slot + SEQ, number)
+            slot.qty_lots = state.dropped
+        slot.stamp = number
     if last:
-        store_i64(state + control_words.MERGE_DROPPED, 0)
-        store_i64(state + control_words.MERGE_CAUSE, cause + 1)
+        state.dropped = 0
+        state.cause = cause + 1
     return 1
 
 
@@ -212,9 +211,11 @@ def step(context: MergeContext) -> int:
     first = context.next
     room = stage_words.free_slots(context, first, 4 * stage_words.BURST)
     control = context.control
-    which = load_i64(control + control_words.MERGE_WHICH)
+    which = control.merge_which
     current = control + control_words.MERGE_STATES + which * control_words.MERGE_STATE_BYTES
-    state = control + control_words.MERGE_STATES + (1 - which) * control_words.MERGE_STATE_BYTES
+    state = MergeState(
+        control + control_words.MERGE_STATES + (1 - which) * control_words.MERGE_STATE_BYTES
+    )
     for offset in range(0, control_words.MERGE_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     merged = taken = 0
@@ -227,29 +228,29 @@ def step(context: MergeContext) -> int:
     if taken == 0:
         finish_at_end(context, current)
         return 0
-    store_i64(state + control_words.MERGE_EVENT, first + merged - 1)
+    state.event = first + merged - 1
     if first + merged - 1 > context.skip_until:
-        store_release(context.out_ring + PUBLISHED, first + merged - 1)
-    store_release(control + control_words.MERGE_WHICH, 1 - which)
+        context.out_ring.published = first + merged - 1
+    control.set_merge_which = 1 - which
     context.next = first + merged
     release_events(context, state)
     return taken
 
 
 @kernel
-def release_events(context: MergeContext, state: int) -> None:
+def release_events(context: MergeContext, state: MergeState) -> None:
     """The slots of what the state counts as merged: only now, for they can be needed again."""
     for shard in range(context.shards):
         next_event = place_of(state, shard).next
-        store_release(row_of(context, shard).cursor, next_event - 1)
-    store_release(context.commands_cursor, load_i64(state + control_words.MERGE_CAUSE) - 1)
+        row_of(context, shard).cursor.value = next_event - 1
+    context.commands_cursor.value = state.cause - 1
 
 
 @kernel
 def finish_at_end(context: MergeContext, state: int) -> None:
     """Finish once every shard has and all that it has written is merged."""
     for shard in range(context.shards):
-        end = load_acquire(row_of(context, shard).end)
+        end = row_of(context, shard).end.value
         if end != place_of(state, shard).next:
             return
     stage_words.finish(context, context.next - 1)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import openoutcry.risk.layout as lay
 from openoutcry.gateway_fpga import Settings, golden
 from openoutcry.gateway_fpga.call import call_set
+from openoutcry.gateway_fpga.golden import GatewayRules, RuleLimits, RuleRow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.gateway_fpga.settings import (
     NO_COLLAR_HIGH,
@@ -28,14 +29,11 @@ from openoutcry.pipeline.contract.work import Work
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (
-    load_acquire,
     load_i64,
-    load_u8,
     mul_wrapping,
     store_i64,
-    store_u8,
 )
 from openoutcry.wire.registers import (
     ADDRESS,
@@ -138,7 +136,7 @@ def publication_block(
     words = [region, address, -1, int(rules[golden.FEATURES_AT // 8]), *registers, 0]
     for symbol in symbols:
         word = int(np.uint64(symbol_word(symbol)).astype(np.int64))
-        row = int(golden.find_row(word, address))
+        row = int(golden.find_row(word, GatewayRules.of(address)))
         chosen = settings.limits.get(symbol, Limits())
         own = HALTED_FLAG * chosen.halted
         own |= COLLAR_FLAG * (chosen.collar_bps != 0 or chosen.banded)
@@ -153,9 +151,9 @@ def pull_risk_flags(block: PublishedBlock) -> int:
     """Bring the gateway to what the core has published; returns 1 if that was anything new."""
     region = RiskState(block.region)
     # A core that is not there yet (its process has not begun) has no participants.
-    if load_acquire(region) != lay.MAGIC:
+    if region.magic != lay.MAGIC:
         return 0
-    published = load_acquire(region + lay.PUBLICATION)
+    published = region.shared_publication
     if published == block.seen:
         return 0
     block.seen = published
@@ -163,7 +161,7 @@ def pull_risk_flags(block: PublishedBlock) -> int:
     for instrument in range(region.instruments):
         row = PublishedRow(block + ROWS + instrument * ROW_BLOCK_BYTES)
         features |= take_instrument(block, row, totals.instrument_row(region, instrument))
-    store_i64(block.rules + golden.FEATURES_AT, features)
+    GatewayRules(block.rules).features = features
     checking = (features & golden.CHECKS_PARTICIPANTS) // golden.CHECKS_PARTICIPANTS
     if block.set != 0 and checking != block.checking:
         set_register(block, CONTROL, ARMED | CHECKS * checking)
@@ -175,8 +173,8 @@ def pull_risk_flags(block: PublishedBlock) -> int:
 def take_participants(block: PublishedBlock, region: RiskState) -> int:
     """The participants' bits; returns the feature that asks for them, 0 if none is killed.  As in
     the registers, a bit that changes fills the participant's bucket."""
-    rules = block.rules
-    people = rules + load_i64(rules + golden.PEOPLE_AT)
+    rules = GatewayRules(block.rules)
+    people = rules + rules.people_at
     market = region.market_kill != 0
     anybody = 0
     for who in range(PARTICIPANTS):
@@ -190,8 +188,8 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
             killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
             anybody = golden.CHECKS_PARTICIPANTS
-        if killed == (load_i64(people + 8 * who) < 0):
-            store_i64(people + 8 * who, 0 if killed else golden.SIGN)
+        if killed == (Words(people)[who] < 0):
+            Words(people)[who] = 0 if killed else golden.SIGN
             if block.set != 0:
                 set_register(block, PARTICIPANT_SET, who | (0 if killed else 1 << 31))
     return anybody
@@ -201,10 +199,10 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
 def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrument) -> int:
     """An instrument's halt and bands, from its row in the risk state; returns the feature that asks
     for them, 0 if there are none."""
-    rules, limits, own = row.row, row.limits, row.own
+    rules, limits, own = RuleRow(row.row), row.limits, row.own
     halted = 1 if state.halt != 0 or own & HALTED_FLAG != 0 else 0
-    changed = halted != load_u8(rules + golden.ROW_HALTED_AT)
-    store_u8(rules + golden.ROW_HALTED_AT, halted)
+    changed = halted != rules.is_halted
+    rules.is_halted = halted
     banded = 0
     if own & COLLAR_FLAG == 0:
         banded = 1 if state.banded != 0 else 0
@@ -245,23 +243,23 @@ def replaced(at: int, word: int) -> bool:
 @kernel
 def set_row(block: PublishedBlock, row: PublishedRow) -> None:
     """The instrument's row as the rules have it into the RTL's table, all at once."""
-    rules, limits, image = row.row, row.limits, row + IMAGE
+    rules, limits, image = RuleRow(row.row), RuleLimits(row.limits), row + IMAGE
     low, high = (
-        load_i64(limits + golden.COLLAR_LOW_AT + 8),
-        load_i64(limits + golden.COLLAR_HIGH_AT + 8),
+        Words(limits + golden.COLLAR_LOW_AT)[1],
+        Words(limits + golden.COLLAR_HIGH_AT)[1],
     )
     low_upper, high_upper = (
         load_i64(limits + golden.COLLAR_LOW_AT),
         load_i64(limits + golden.COLLAR_HIGH_AT),
     )
-    store_i64(image + 32, low)
-    store_i64(image + 40, low_upper & LOW_16 | high << 16)
+    Words(image)[4] = low
+    Words(image)[5] = low_upper & LOW_16 | high << 16
     ends = (high >> 48) & LOW_16 | (high_upper & LOW_16) << 16
-    store_i64(image + 48, load_i64(image + 48) & ~LOW_32 | ends)
-    bits = load_u8(rules + golden.ROW_HALTED_AT) << 1 | load_i64(limits + golden.BY_SIDE_AT)
-    store_i64(image + 64, load_i64(image + 64) & (1 << 62) - 1 | bits << 62)
+    Words(image)[6] = Words(image)[6] & ~LOW_32 | ends
+    bits = rules.is_halted << 1 | limits.by_side
+    Words(image)[8] = Words(image)[8] & (1 << 62) - 1 | bits << 62
     for word in range(2 * ROW_WORDS):
-        value = load_i64(image + 8 * (word // 2)) >> 32 * (word & 1) & LOW_32
+        value = Words(image)[word // 2] >> 32 * (word & 1) & LOW_32
         set_register(block, SHADOW + WORD_BYTES * word, value)
     set_register(block, ROW_INDEX, row.index)
     set_register(block, ROW_SWAP, 1)

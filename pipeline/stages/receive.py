@@ -5,32 +5,39 @@ the gateway copies them when it gives the command its sequence.
 """
 
 from openoutcry.dpdk_shim.call import call_poll
-from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
-from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import i64
 from openoutcry.wire.memory import (
     copy56,
-    load_acquire,
-    load_i64,
-    store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import OrderRecord
 
-(
-    PRELOADED,  # address of the first record
-    COUNT,  # commands to take at most
-    KEEPS_RX_TS,  # 1: times of receipt are written into the preloaded input
-    RATE,
-    RESUMED,  # commands of this lane that the journal already held when the run resumed it
-    PORTS,  # 1: commands come by the packet shim
-    SHIM,  # its address, 0 until its ports are open
-    SHIM_POLL,  # and of its function
-) = stage_words.stage_fields(8)
+
+class ReceiveContext(StageContext):
+    """The receiver's context."""
+
+    preloaded: int = i64("address of the first record", at=152)
+    count: int = i64("commands to take at most")
+    keeps_rx_ts: int = i64("1: times of receipt are written into the preloaded input")
+    rate: int = i64("commands a second, 0: as fast as possible")
+    resumed: int = i64("commands of this lane that the journal held when the run resumed it")
+    ports: int = i64("1: commands come by the packet shim")
+    shim: int = i64("its address, 0 until its ports are open")
+    shim_poll: int = i64("and of its function")
+
+
+PRELOADED = ReceiveContext.offset("preloaded")
+COUNT = ReceiveContext.offset("count")
+KEEPS_RX_TS = ReceiveContext.offset("keeps_rx_ts")
+RATE = ReceiveContext.offset("rate")
+RESUMED = ReceiveContext.offset("resumed")
+PORTS = ReceiveContext.offset("ports")
+SHIM = ReceiveContext.offset("shim")
+SHIM_POLL = ReceiveContext.offset("shim_poll")
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -67,91 +74,91 @@ def opened(group: StageGroup, name: str) -> None:
 
 @kernel
 def put_on_lane(
-    context: StageContext, seq: int, source: int, intended_ns: int, now_ns: int
+    context: ReceiveContext, seq: int, source: int, intended_ns: int, now_ns: int
 ) -> None:
     """Publish one record; its stamps, by the lane's sequence, before it."""
     mask = context.stamp_mask
-    store_i64(context.since + 8 * (seq & mask), intended_ns)
-    store_i64(context.until + 8 * (seq & mask), now_ns)
+    context.since[seq & mask] = intended_ns
+    context.until[seq & mask] = now_ns
     slot = OrderRecord(slot_address(context.out_ring, context.out_mask, seq))
     copy56(slot, source)
-    epoch_offset = load_i64(context.control + control_words.EPOCH_OFFSET)
+    epoch_offset = context.control.epoch_offset
     slot.rx_ts_ns = now_ns + epoch_offset
-    store_release(slot + SEQ, seq)
+    slot.stamp = seq
 
 
 @kernel
-def receive_preloaded(context: StageContext) -> int:
+def receive_preloaded(context: ReceiveContext) -> int:
     """Take what is due of the preloaded input.  With a rate, command i is due at first + (i - 1) /
     rate whether or not the pipeline keeps up, and its latency counts from then: no coordinated
     omission."""
     control = context.control
     next_seq = context.next
-    if next_seq > load_i64(context + COUNT) or load_acquire(control + control_words.STOP) != 0:
+    if next_seq > context.count or control.stop != 0:
         stage_words.finish(context, next_seq - 1)
         return 0
-    if load_acquire(control + control_words.GO) == 0:
+    if control.go == 0:
         return 0
-    wanted = min(stage_words.BURST, load_i64(context + COUNT) - next_seq + 1)
+    wanted = min(stage_words.BURST, context.count - next_seq + 1)
     count = stage_words.free_slots(context, next_seq, wanted)
     if count <= 0:
         return 0
     now = stage_words.now_ns(context)
-    first_ns = load_i64(control + control_words.FIRST_NS)
+    first_ns = control.first_ns
     if first_ns == 0:
         first_ns = now
-        store_release(control + control_words.FIRST_NS, now)
-    if load_i64(context + KEEPS_RX_TS) == 1:
+        control.set_first_ns = now
+    if context.keeps_rx_ts == 1:
         # Before any of them is published; one that is not due yet gets its own time later.
-        rx_ts_ns = now + load_i64(control + control_words.EPOCH_OFFSET)
+        rx_ts_ns = now + control.epoch_offset
         for seq in range(next_seq, next_seq + count):
-            OrderRecord(load_i64(context + PRELOADED) + 64 * (seq - 1)).rx_ts_ns = rx_ts_ns
-    rate = load_i64(context + RATE)
+            OrderRecord(context.preloaded + 64 * (seq - 1)).rx_ts_ns = rx_ts_ns
+    rate = context.rate
     done = 0
     while done < count:
         seq = next_seq + done
         intended = now
         if rate > 0:
-            due = seq - 1 - load_i64(context + RESUMED)
+            due = seq - 1 - context.resumed
             intended = first_ns + due * 1_000_000_000 // rate
             if intended > now:
                 break
-        put_on_lane(context, seq, load_i64(context + PRELOADED) + 64 * (seq - 1), intended, now)
+        put_on_lane(context, seq, context.preloaded + 64 * (seq - 1), intended, now)
         done += 1
     if done > 0:
         context.next = next_seq + done
-        store_release(context.out_ring + PUBLISHED, next_seq + done - 1)
+        context.out_ring.published = next_seq + done - 1
     return done
 
 
 @kernel
-def receive_shim(context: StageContext) -> int:
+def receive_shim(context: ReceiveContext) -> int:
     """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
 
     A device that is gone gives nothing more; whoever runs this loop asks the shim about that.
     """
     control = context.control
     next_seq = context.next
-    left = load_i64(context + COUNT) - next_seq + 1
-    if left <= 0 or load_acquire(control + control_words.STOP) != 0:
+    left = context.count - next_seq + 1
+    if left <= 0 or control.stop != 0:
         stage_words.finish(context, next_seq - 1)
         return 0
-    if load_acquire(control + control_words.GO) == 0 or load_i64(context + SHIM) == 0:
+    if control.go == 0 or context.shim == 0:
         return 0
     before = stage_words.now_ns(context)
-    count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
+    count = call_poll(context.shim_poll, context.shim, left)
     if count == -1:
         stage_words.finish(context, next_seq - 1)
     if count <= 0:
         return 0
-    if load_i64(control + control_words.FIRST_NS) == 0:
-        store_release(control + control_words.FIRST_NS, before)
+    if control.first_ns == 0:
+        control.set_first_ns = before
     context.next = next_seq + count
     return count
 
 
 @kernel
-def step(context: StageContext) -> int:
-    if load_i64(context + PORTS) != 0:
+def step(context: ReceiveContext) -> int:
+    if context.ports != 0:
         return receive_shim(context)
     return receive_preloaded(context)

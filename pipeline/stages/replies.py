@@ -10,34 +10,36 @@ import numpy as np
 from openoutcry.dpdk_shim.call import call_reply
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words as stage_words
+from openoutcry.pipeline.contract.control import ReplyState
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.replay.event_hash import hash_event
 from openoutcry.ring.kernels import slot_address
-from openoutcry.wire.enums import EventFlag, EventKind, Side
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (
     copy64,
     load_i64,
     store_i64,
-    store_release,
 )
 from openoutcry.wire.record_blocks import EventRecord
 
-LAST = int(EventFlag.LAST)
-MAKER = int(EventFlag.MAKER)
-AUCTION = int(EventFlag.AUCTION)
-BUY = int(Side.BUY)
-FILLED = int(EventKind.FILLED)
-REJECTED = int(EventKind.REJECTED)
+LAST = enum_numbers.EVENT_FLAG_LAST
+MAKER = enum_numbers.EVENT_FLAG_MAKER
+AUCTION = enum_numbers.EVENT_FLAG_AUCTION
+BUY = enum_numbers.SIDE_BUY
+FILLED = enum_numbers.EVENT_KIND_FILLED
+REJECTED = enum_numbers.EVENT_KIND_REJECTED
 
 
 class RepliesContext(StageContext):
     """The replies' context."""
 
-    event_hashes: int = i64("address of the hash of all events up to its last, by command")
+    event_hashes: Words = i64(
+        "address of the hash of all events up to its last, by command", of=Words
+    )
     intervals: int = i64("address of the intervals that end at the reply or before")
     interval_count: int = i64("how many there are")
     shim: int = i64("address of the packet shim")
@@ -60,8 +62,8 @@ class IntervalRow(Layout, size_bytes=24):
     """An interval that is measured."""
 
     histogram: int = i64("address of its histogram")
-    since: int = i64("address of the stamps where it begins")
-    until: int = i64("address of the stamps where it ends")
+    since: Words = i64("address of the stamps where it begins", of=Words)
+    until: Words = i64("address of the stamps where it ends", of=Words)
 
 
 INTERVAL_BYTES = 24
@@ -73,7 +75,7 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
-def count_event(state: int, slot: EventRecord) -> None:
+def count_event(state: ReplyState, slot: EventRecord) -> None:
     """Count one event in a reply state.  Commands come back complete and in order, so the cause of
     each LAST event must be one more than that of the one before: a gap is a loss."""
     kind = slot.kind
@@ -88,11 +90,7 @@ def count_event(state: int, slot: EventRecord) -> None:
         add(state + control_words.REPLY_REASONS + 8 * reason, 1)
     if flags & LAST:
         cause = slot.cause_seq
-        step = (
-            cause
-            - load_i64(state + control_words.REPLY_COMMANDS)
-            - load_i64(state + control_words.REPLY_LOST)
-        )
+        step = cause - state.commands - state.lost
         if step < 1:
             add(state + control_words.REPLY_DUPLICATED, 1)
         else:
@@ -101,11 +99,9 @@ def count_event(state: int, slot: EventRecord) -> None:
 
 
 @kernel
-def commands_of(state: int) -> int:
+def commands_of(state: ReplyState) -> int:
     """The last command whose events have all been counted."""
-    return load_i64(state + control_words.REPLY_COMMANDS) + load_i64(
-        state + control_words.REPLY_LOST
-    )
+    return state.commands + state.lost
 
 
 @kernel
@@ -115,12 +111,12 @@ def record_latencies(context: RepliesContext, first_seq: int, count: int, now: i
     row = IntervalRow(context.intervals)
     for _ in range(context.interval_count):
         since, until = row.since, row.until
-        record_spans(row.histogram, since, until, mask, first_seq, count, now)
+        record_spans(Words(row.histogram), since, until, mask, first_seq, count, now)
         row = IntervalRow(row + (INTERVAL_BYTES))
     kept = context.until
     if kept != 0:
         for seq in range(first_seq, first_seq + count):
-            store_i64(kept + 8 * (seq & mask), now)
+            kept[seq & mask] = now
 
 
 @kernel
@@ -146,12 +142,14 @@ def step(context: RepliesContext) -> int:
         return stage_words.idle(context)
     count = send_replies(context, next_event, count)
     ring, ring_mask = context.in_ring, context.in_mask
-    which = load_i64(control + control_words.REPLY_WHICH)
+    which = control.reply_which
     current = control + control_words.REPLY_STATES + which * control_words.REPLY_STATE_BYTES
-    state = control + control_words.REPLY_STATES + (1 - which) * control_words.REPLY_STATE_BYTES
+    state = ReplyState(
+        control + control_words.REPLY_STATES + (1 - which) * control_words.REPLY_STATE_BYTES
+    )
     for offset in range(0, control_words.REPLY_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
-    chain = load_i64(state + control_words.REPLY_EVENT_HASH)
+    chain = state.event_hash
     hashes, mask = context.event_hashes, context.stamp_mask
     replied_before = commands_of(state)
     for event in range(next_event, next_event + count):
@@ -159,12 +157,12 @@ def step(context: RepliesContext) -> int:
         chain = hash_event(chain, slot)
         count_event(state, slot)
         # Every command, by its own sequence: the journal picks the one that ends a block.
-        store_i64(hashes + 8 * (slot.cause_seq & mask), chain)
+        hashes[slot.cause_seq & mask] = chain
     now = stage_words.now_ns(context)
-    store_i64(state + control_words.REPLY_EVENT_HASH, chain)
-    store_i64(state + control_words.REPLY_CURSOR, next_event + count - 1)
-    store_i64(state + control_words.REPLY_LAST_NS, now)
-    store_release(control + control_words.REPLY_WHICH, 1 - which)
+    state.event_hash = chain
+    state.cursor = next_event + count - 1
+    state.last_ns = now
+    control.set_reply_which = 1 - which
     replied = commands_of(state)
     record_latencies(context, replied_before + 1, replied - replied_before, now)
     return stage_words.advance(context, count)

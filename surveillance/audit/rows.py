@@ -13,13 +13,18 @@ import numpy.typing as npt
 from openoutcry.order_entry.command_metadata import FLAG_INTERNAL, LOGGED_IN, METADATA_DTYPE
 from openoutcry.replay.tables import commands_of
 from openoutcry.surveillance.audit.columns import ACTION_CODES, ACTION_OF_EVENT, SESSION_ACTIONS
-from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventKind
 from openoutcry.wire.records import ORDER_DTYPE
 
 Array = npt.NDArray[Any]
-NEW, CANCELLED, EXPIRED = int(CommandKind.NEW), int(EventKind.CANCELLED), int(EventKind.EXPIRED)
-ACCEPTED, DELAYED = int(EventKind.ACCEPTED), int(EventKind.DELAYED)
-FILLED, REJECTED = int(EventKind.FILLED), int(EventKind.REJECTED)
+NEW, CANCELLED, EXPIRED = (
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_EXPIRED,
+)
+ACCEPTED, DELAYED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_DELAYED
+FILLED, REJECTED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_REJECTED
 ENDED_BY_QTY = [int(k) for k in (EventKind.FILLED, EventKind.REDUCED, EventKind.REPLACED)]
 
 SESSION_METADATA_DTYPE = np.dtype(

@@ -22,6 +22,7 @@ from openoutcry.surveillance.audit.columns import (
     words,
 )
 from openoutcry.surveillance.audit.rows import FILLED, NEW, REJECTED, Joined
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -222,7 +223,7 @@ def _risk(joined: Joined, has_risk: bool) -> tuple[list[str], Array]:
     codes = np.zeros(len(events), np.int32)
     if not has_risk:
         return [""], codes
-    asks = np.isin(joined.own["kind"], [NEW, int(CommandKind.REPLACE)])
+    asks = np.isin(joined.own["kind"], [NEW, enum_numbers.COMMAND_KIND_REPLACE])
     codes[asks & np.isin(events["kind"], PASSED_KINDS)] = 1
     rows = np.flatnonzero((events["kind"] == REJECTED) & (events["reason"] == Reason.RISK))
     figures = np.stack([events[name][rows] for name in REFUSAL_FIELDS], axis=1)

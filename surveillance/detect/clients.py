@@ -17,7 +17,8 @@ from openoutcry.surveillance.detect.layout import (
 from openoutcry.surveillance.detect.moves import value_of
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import not_inlined
 
 AHEAD, AFTER = offset("front_ahead_ns"), offset("front_after_ns")
 PERCENT, TURNED, TIMES = (
@@ -122,7 +123,7 @@ def judge(
         windows = min(VolumeWindow(cell).count, lay.VOLUMES)
         total = 0
         for slot in range(windows):
-            total += load_i64(cell + lay.V_RING + 8 * slot)
+            total += Words(cell + lay.V_RING)[slot]
         if windows == 0 or ahead * windows < tab.parameter(state, TIMES) * total:
             return
     tally.told = 1

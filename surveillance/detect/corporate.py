@@ -14,6 +14,7 @@ from openoutcry.surveillance.detect.layout import (
     Leg,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined, store_i64
 
 DIVIDEND, SPLIT = 55, 56
@@ -23,7 +24,7 @@ DIVIDEND, SPLIT = 55, 56
 @kernel
 def cleared(begin: int, words: int) -> None:
     for word in range(words):
-        store_i64(begin + 8 * word, 0)
+        Words(begin)[word] = 0
 
 
 @kernel_outlined

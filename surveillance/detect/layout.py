@@ -261,7 +261,24 @@ B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD
 BOOK_WORDS = B_BUCKETS // WORD + BUCKETS * BUCKET_WORDS
 BOOK_BYTES = BOOK_WORDS * WORD
-LEVEL_BYTES = 2 * WORD
+
+
+class DetectorLevel(Layout):
+    """A price with displayed lots."""
+
+    key: int = i64("price, of asks negative: ascending")
+    lots: int = i64("displayed lots")
+
+
+class OrderMinute(Layout):
+    """Orders entered in a minute."""
+
+    id: int = i64("number of the minute")
+    orders: int = i64("orders")
+    lots: int = i64("their lots")
+
+
+LEVEL_BYTES = DetectorLevel.size_bytes
 
 
 class DetectorCell(Layout):

@@ -10,7 +10,8 @@ from openoutcry.surveillance.detect.layout import (
 )
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64, not_inlined
 
 STUFFING, STUFFING_GONE = offset("stuffing_orders"), offset("stuffing_gone_percent")
 STUFFING_REPEATS, STUFFING_WINDOW = offset("stuffing_repeats"), offset("stuffing_window_ns")
@@ -173,10 +174,10 @@ def next_window(cell: VolumeWindow, window: int) -> None:
     not_inlined()
     last, count = cell.id, cell.count
     if last != 0:
-        store_i64(cell + lay.V_RING + 8 * (count % lay.VOLUMES), cell.lots)
+        Words(cell + lay.V_RING)[count % lay.VOLUMES] = cell.lots
         count += 1
         for _ in range(min(window - last - 1, lay.VOLUMES)):
-            store_i64(cell + lay.V_RING + 8 * (count % lay.VOLUMES), 0)
+            Words(cell + lay.V_RING)[count % lay.VOLUMES] = 0
             count += 1
     cell.id = window
     cell.lots = 0
@@ -190,7 +191,7 @@ def detect_unusual_volume(
 ) -> None:
     windows, total = min(count, lay.VOLUMES), 0
     for back in range(windows):
-        total += load_i64(cell + lay.V_RING + 8 * ((count - 1 - back) % lay.VOLUMES))
+        total += Words(cell + lay.V_RING)[(count - 1 - back) % lay.VOLUMES]
     if total == 0 or own * windows < tab.parameter(state, VOLUME_TIMES) * total:
         return
     # A window's first trades are all of its market: they are held against the one before.

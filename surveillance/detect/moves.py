@@ -15,6 +15,7 @@ from openoutcry.surveillance.detect.layout import (
 )
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined
 
 COOLDOWN, STEPS = offset("cooldown_ns"), offset("move_steps_min")
@@ -170,7 +171,7 @@ def traded(
     if took != 0:
         ignited(state, book, cell, side, price, took, who)
     instrument = cell.instrument
-    linked = load_i64(state.links + 8 * instrument)
+    linked = Words(state.links)[instrument]
     if linked >= 0:
         across(state, cell, side, linked, who)
 

@@ -5,19 +5,23 @@ from openoutcry.surveillance.detect.layout import (
     Bucket,
     DetectorBook,
     DetectorCell,
+    DetectorLevel,
     DetectorState,
     Hit,
+    OrderMinute,
     Repeat,
     WatchedOrder,
 )
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, not_inlined, store_i64
 
 FACTOR = 0x1E3779B97F4A7C15
 NEAR_STEPS, NEAR_BPS = offset("near_steps"), offset("near_bps")
 AVERAGE_MIN = offset("average_orders_min")
 MINUTE_NS = 60 * 10**9
+MINUTE_BYTES = OrderMinute.size_bytes
 LIMIT = 2**40
 """Quantities and distances beyond count as this: no sum or product can leave int64."""
 BUY = 1
@@ -53,7 +57,7 @@ def parameter(state: DetectorState, at: int) -> int:
 
 @kernel
 def owner_of(state: DetectorState, participant: int) -> int:
-    return load_i64(state.groups + participant * 8)
+    return Words(state.groups)[participant]
 
 
 @kernel
@@ -209,7 +213,7 @@ def cell_of(state: DetectorState, owner: int, instrument: int) -> int:
     cell.next_cell = book.cell_head
     book.cell_head = row
     for kind in range(8):
-        store_i64(cell + lay.C_LAST_HIT_AT + 8 * kind, lay.NONE)
+        Words(cell + lay.C_LAST_HIT_AT)[kind] = lay.NONE
     return row
 
 
@@ -223,6 +227,11 @@ def side_of(book: int, side: int) -> DetectorBook:
 
 
 @kernel
+def level_of(levels: int, index: int) -> DetectorLevel:
+    return DetectorLevel(levels + index * lay.LEVEL_BYTES)
+
+
+@kernel
 def best_of(state: DetectorState, book: int, side: int) -> int:
     """The best displayed price; NONE."""
     at = side_of(book, side)
@@ -230,7 +239,7 @@ def best_of(state: DetectorState, book: int, side: int) -> int:
     if count == 0:
         return lay.NONE
     last = at.level_at + count - 1
-    key = load_i64(state.levels + last * lay.LEVEL_BYTES)
+    key = level_of(state.levels, last).key
     return key if side == BUY else -key
 
 
@@ -245,44 +254,46 @@ def change_level(state: DetectorState, book: int, side: int, price: int, lots: i
     low, high = 0, count
     while low < high:
         middle = (low + high) >> 1
-        if load_i64(table + middle * lay.LEVEL_BYTES) < key:
+        if level_of(table, middle).key < key:
             low = middle + 1
         else:
             high = middle
-    place = table + low * lay.LEVEL_BYTES
-    end = table + count * lay.LEVEL_BYTES
-    if low < count and load_i64(place) == key:
-        remaining = load_i64(place + 8) + lots
+    place = level_of(table, low)
+    end = level_of(table, count)
+    if low < count and place.key == key:
+        remaining = place.lots + lots
         if remaining > 0:
-            store_i64(place + 8, remaining)
+            place.lots = remaining
             return
         move_down(place, end)
         at.level_count = count - 1
     elif lots > 0:
         move_up(place, end)
-        store_i64(place, key)
-        store_i64(place + 8, lots)
+        place.key = key
+        place.lots = lots
         at.level_count = count + 1
 
 
 @kernel
-def move_up(place: int, end: int) -> None:
+def move_up(place: DetectorLevel, end: DetectorLevel) -> None:
     """Everything from ``place`` to ``end`` one level up."""
     at = end
     while at > place:
-        store_i64(at, load_i64(at - lay.LEVEL_BYTES))
-        store_i64(at + 8, load_i64(at - lay.LEVEL_BYTES + 8))
-        at -= lay.LEVEL_BYTES
+        below = DetectorLevel(at - lay.LEVEL_BYTES)
+        at.key = below.key
+        at.lots = below.lots
+        at = below
 
 
 @kernel
-def move_down(place: int, end: int) -> None:
+def move_down(place: DetectorLevel, end: DetectorLevel) -> None:
     """Everything behind ``place`` one level down."""
     at = place
     while at < end - lay.LEVEL_BYTES:
-        store_i64(at, load_i64(at + lay.LEVEL_BYTES))
-        store_i64(at + 8, load_i64(at + lay.LEVEL_BYTES + 8))
-        at += lay.LEVEL_BYTES
+        above = DetectorLevel(at + lay.LEVEL_BYTES)
+        at.key = above.key
+        at.lots = above.lots
+        at = above
 
 
 @kernel
@@ -293,7 +304,7 @@ def depth_lots(state: DetectorState, book: int, side: int, levels: int) -> int:
     table = state.levels + at.level_at * lay.LEVEL_BYTES
     total = 0
     for back in range(min(levels, count)):
-        total += load_i64(table + (count - 1 - back) * lay.LEVEL_BYTES + 8)
+        total += level_of(table, count - 1 - back).lots
     return total
 
 
@@ -315,7 +326,7 @@ def bucket_now(base: int, now: int) -> int:
     if bucket.id != number:
         bucket.id = number
         for word in range(1, lay.BUCKET_WORDS):
-            store_i64(bucket + 8 * word, 0)
+            Words(bucket)[word] = 0
     return bucket
 
 
@@ -331,16 +342,21 @@ def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
 
 
 @kernel
+def minute_of(book: int, slot: int) -> OrderMinute:
+    return OrderMinute(book + lay.B_MINUTES + slot * MINUTE_BYTES)
+
+
+@kernel
 def note_size(book: int, now: int, lots: int) -> None:
     """An order was entered: for the average of five minutes."""
     number = now // MINUTE_NS
-    at = book + lay.B_MINUTES + (number % lay.MINUTES) * 24
-    if load_i64(at) != number:
-        store_i64(at, number)
-        store_i64(at + 8, 0)
-        store_i64(at + 16, 0)
-    bump(at + 8, 1)
-    bump(at + 16, lots)
+    at = minute_of(book, number % lay.MINUTES)
+    if at.id != number:
+        at.id = number
+        at.orders = 0
+        at.lots = 0
+    at.orders += 1
+    at.lots += lots
 
 
 @kernel
@@ -348,10 +364,10 @@ def average_lots(state: DetectorState, book: int, now: int) -> int:
     """Of the orders entered in this minute and the four before, at least 1; 0: too few to say."""
     number, orders, lots = now // MINUTE_NS, 0, 0
     for slot in range(lay.MINUTES):
-        at = book + lay.B_MINUTES + slot * 24
-        if load_i64(at) > number - lay.MINUTES:
-            orders += load_i64(at + 8)
-            lots += load_i64(at + 16)
+        at = minute_of(book, slot)
+        if at.id > number - lay.MINUTES:
+            orders += at.orders
+            lots += at.lots
     return 0 if orders < parameter(state, AVERAGE_MIN) else max(lots // orders, 1)
 
 
@@ -365,10 +381,10 @@ def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> 
     at = (mix(key) >> 20) & mask
     while True:
         row = Repeat(table + at * row_bytes)
-        if load_i64(row) == key:
+        if row.key == key:
             break
-        if load_i64(row) == 0:
-            store_i64(row, key)
+        if row.key == 0:
+            row.key = key
             bump(used_at, 1)
             break
         at = (at + 1) & mask
@@ -394,11 +410,11 @@ def repeat(state: DetectorState, key: int, seq: int, gain: int, lots: int) -> Re
     not_inlined()
     row = repeat_row(state, key)
     count = row.count
-    slot = 8 * (count % lay.REPEAT_RING)
-    store_i64(row + lay.R_TIMES + slot, state.now)
-    store_i64(row + lay.R_SEQS + slot, seq)
-    store_i64(row + lay.R_GAINS + slot, gain)
-    store_i64(row + lay.R_LOTS + slot, lots)
+    slot = count % lay.REPEAT_RING
+    Words(row + lay.R_TIMES)[slot] = state.now
+    Words(row + lay.R_SEQS)[slot] = seq
+    Words(row + lay.R_GAINS)[slot] = gain
+    Words(row + lay.R_LOTS)[slot] = lots
     row.count = count + 1
     return row
 
@@ -414,10 +430,10 @@ def repeats_within(row: Repeat, now: int, window_ns: int, word: int) -> tuple[in
     """How many of the newest eight lie within the window, and the sum of a word of theirs."""
     count, within, total = row.count, 0, 0
     for back in range(min(count, lay.REPEAT_RING)):
-        slot = 8 * ((count - 1 - back) % lay.REPEAT_RING)
-        if load_i64(row + lay.R_TIMES + slot) >= now - window_ns:
+        slot = (count - 1 - back) % lay.REPEAT_RING
+        if Words(row + lay.R_TIMES)[slot] >= now - window_ns:
             within += 1
-            total += load_i64(row + word + slot)
+            total += Words(row + word)[slot]
     return within, total
 
 
@@ -429,7 +445,7 @@ def begin_hit(
     not_inlined()
     hit = Hit(state.hits + state.hit_count * lay.HIT_BYTES)
     for word in range(lay.HIT_BYTES // 8):
-        store_i64(hit + 8 * word, 0)
+        Words(hit)[word] = 0
     bump(state + lay.HIT_COUNT, 1)
     bump(state + lay.HIT_TOTAL, 1)
     hit.ts = state.now
@@ -447,7 +463,7 @@ def add_member(hit: Hit, participant: int) -> None:
     what = hit.what
     count = (what >> 32) & 0xFFFF
     for index in range(count):
-        word = load_i64(hit + lay.H_WHO + 8 * (index >> 2))
+        word = Words(hit + lay.H_WHO)[index >> 2]
         if (word >> (16 * (index & 3))) & 0xFFFF == participant:
             return
     if count == lay.MEMBERS:
@@ -467,7 +483,7 @@ def measures(hit: Hit, lots: int, move: int, gain: int, repeats: int) -> None:
 
 @kernel
 def evidence(hit: int, place: int, seq: int) -> None:
-    store_i64(hit + lay.H_EVIDENCE + 8 * place, seq)
+    Words(hit + lay.H_EVIDENCE)[place] = seq
 
 
 @kernel

@@ -10,25 +10,26 @@ from openoutcry.surveillance.detect.layout import (
     VolumeWindow,
     WatchedOrder,
 )
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 E = EVENT.offsets
-MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
 ACCEPTED, FILLED, CANCELLED = (
-    int(EventKind.ACCEPTED),
-    int(EventKind.FILLED),
-    int(EventKind.CANCELLED),
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
 )
 REDUCED, REPLACED, REJECTED = (
-    int(EventKind.REDUCED),
-    int(EventKind.REPLACED),
-    int(EventKind.REJECTED),
+    enum_numbers.EVENT_KIND_REDUCED,
+    enum_numbers.EVENT_KIND_REPLACED,
+    enum_numbers.EVENT_KIND_REJECTED,
 )
-PHASE_CHANGED, COMPLETED = int(EventKind.PHASE_CHANGED), int(EventKind.COMPLETED)
+PHASE_CHANGED, COMPLETED = enum_numbers.EVENT_KIND_PHASE_CHANGED, enum_numbers.EVENT_KIND_COMPLETED
 CHANGES = sum(
     1 << kind
     for kind in (
@@ -48,9 +49,13 @@ OWNERS = sum(
     1 << reason
     for reason in (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
 )
-MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
-HIDDEN, WAITING, ICEBERG = int(EventFlag.HIDDEN), int(EventFlag.WAITING), int(EventFlag.ICEBERG)
-KEPT_PLACE, SELF_TRADE = int(EventFlag.KEPT_PLACE), int(Reason.SELF_TRADE)
+MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+HIDDEN, WAITING, ICEBERG = (
+    enum_numbers.EVENT_FLAG_HIDDEN,
+    enum_numbers.EVENT_FLAG_WAITING,
+    enum_numbers.EVENT_FLAG_ICEBERG,
+)
+KEPT_PLACE, SELF_TRADE = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.REASON_SELF_TRADE
 DEPOSIT = 1
 BUY = 1
 NEGATIVE_BALANCE = int(lay.Detector.NEGATIVE_BALANCE)

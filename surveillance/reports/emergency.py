@@ -18,6 +18,7 @@ from openoutcry.replay.projections import JournalReader, PauseCause, Setting
 from openoutcry.replay.tables import StampBounds
 from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
 from openoutcry.wire.text import text_of
@@ -216,7 +217,9 @@ class _Watch:
         elif kind == "group":
             groups = [self.group_of.get(who, 0) for who in mine["participant"].tolist()]
             mine = mine[np.array(groups, np.int64) == int(number)]
-        refused = np.isin(mine["reason"], [int(Reason.RISK), int(Reason.WRONG_PHASE)])
+        refused = np.isin(
+            mine["reason"], [enum_numbers.REASON_RISK, enum_numbers.REASON_WRONG_PHASE]
+        )
         stop.refused += int(np.count_nonzero(refused & (mine["kind"] == EventKind.REJECTED)))
         for_all = (commands["kind"] == CommandKind.MASS_CANCEL) & (commands["aux"] == 1)
         taken = np.isin(mine["cause_seq"], commands["seq"][for_all])

@@ -8,11 +8,11 @@ import numpy as np
 
 from openoutcry.replay.projections import JournalReader, Setting
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import AuditError
 from openoutcry.wire.text import text_of
 
-RISK = int(CommandKind.RISK)
+RISK = enum_numbers.COMMAND_KIND_RISK
 ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
 MAX_PURPOSES = 255
 """A number above is the eight characters of a name."""

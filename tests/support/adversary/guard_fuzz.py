@@ -40,7 +40,7 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u8
+from openoutcry.wire.layout import Bytes
 from openoutcry.wire.messages import OUCH50
 from tests.oracles.fix_acceptor import ROOM, FixSession
 from tests.oracles.order_entry import fix as reference
@@ -292,7 +292,7 @@ class MarketData(Target):
 
 @kernel
 def _reads_on(at: int, size: int) -> int:
-    return load_u8(at + size)
+    return Bytes(at)[size]
 
 
 class Overrun(Target):

@@ -13,7 +13,6 @@ from tests import ROOT
 from tests.support.documents.rooms import rooms
 
 PAGE = ROOT / "docs" / "layouts.md"
-BASES = {"Layout", "StageContext", "SessionBlock"}
 HEAD = """<!-- Written by python -m tests.support.documents.layouts. -->
 # Blocks of memory, byte by byte
 
@@ -33,14 +32,11 @@ def blocks() -> Iterator[type[Layout]]:
             text = path.read_text()
             if "openoutcry.wire.layout import" not in text:
                 continue
-            names = [
-                node.name
-                for node in ast.parse(text).body
-                if isinstance(node, ast.ClassDef)
-                and any(isinstance(base, ast.Name) and base.id in BASES for base in node.bases)
-            ]
             module = import_module(f"openoutcry.{'.'.join(path.relative_to(ROOT).parts)[:-3]}")
-            yield from (getattr(module, name) for name in names)
+            for node in ast.parse(text).body:
+                block = getattr(module, node.name) if isinstance(node, ast.ClassDef) else None
+                if isinstance(block, type) and issubclass(block, Layout):
+                    yield block
 
 
 def page() -> str:

@@ -15,9 +15,9 @@ from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.stages import receive
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.kernels import publish, slot_address
-from openoutcry.ring.layout import PUBLISHED
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64, store_release
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import load_i64
 
 COMMANDS = 12_000
 SECOND_LANE = 10**12
@@ -56,7 +56,7 @@ def copy_step(context):
     for seq in range(next_seq, next_seq + count):
         source = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         publish(out, mask, seq, source)
-    store_release(out + PUBLISHED, next_seq + count - 1)
+    out.published = next_seq + count - 1
     return words.advance(StageContext(context), count)
 
 
@@ -72,7 +72,7 @@ def step(context):
         return words.idle(StageContext(context))
     for seq in range(next_seq, next_seq + count):
         slot = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
-        store_i64(load_i64(context + DIGESTS) + 8 * seq, load_i64(slot + 24))
+        Words(load_i64(context + DIGESTS))[seq] = Words(slot)[3]
     return words.advance(StageContext(context), count)
 
 

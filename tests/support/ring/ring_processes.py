@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from openoutcry.ring import ProcessIdentity, layout
 from openoutcry.ring.kernels import claim_work, mark_done, publish_shared, release_worker
+from openoutcry.ring.layout import RingConsumer, RingHeader, RingProducer
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
+from openoutcry.wire.record_blocks import Slot
 from tests.support.waiting import wait_until
 
 NUMBER_BITS = 40
@@ -161,10 +164,10 @@ def pause_for_ever() -> None:
 
 @kernel
 def produce_compiled(
-    ring: int,
+    ring: RingHeader,
     mask: int,
     shift: int,
-    entry: int,
+    entry: RingProducer,
     record: int,
     first_id: int,
     stop: int,
@@ -173,12 +176,12 @@ def produce_compiled(
     limit: int,
 ) -> None:
     """Publish one record after the other until told to stop; a record is an id and six words."""
-    while load_acquire(stop) == 0 and load_i64(intended) < limit:
+    while SharedWord(stop).value == 0 and load_i64(intended) < limit:
         number = load_i64(intended) + 1
-        store_release(intended, number)
+        SharedWord(intended).value = number
         store_i64(record, first_id + number)
         for word in range(6):
-            store_i64(record + 8 + 8 * word, ((first_id + number) * (word + 3)) ^ salt(word))
+            Words(record + 8)[word] = ((first_id + number) * (word + 3)) ^ salt(word)
         while publish_shared(ring, mask, shift, entry, record, 1, 1) == 0:
             yield_cpu()
         store_release(returned + 8 * number, 1)
@@ -191,11 +194,11 @@ def salt(word: int) -> int:
 
 @kernel
 def work_compiled(
-    ring: int,
+    ring: RingHeader,
     mask: int,
     shift: int,
-    pool: int,
-    worker: int,
+    pool: SharedWord,
+    worker: RingConsumer,
     done: int,
     limit: int,
     taken: int,
@@ -205,18 +208,18 @@ def work_compiled(
     """Take and finish until the ring is closed; returns how many records were taken that were
     finished before, or were no records."""
     wrong = 0
-    while load_acquire(ring + layout.CLOSED_AT) != load_acquire(pool) + 1:
+    while ring.closed_at != SharedWord(pool).value + 1:
         count = claim_work(ring, mask, shift, pool, worker, 0, limit)
         if count == 0:
             yield_cpu()
             continue
-        first = load_i64(worker + layout.WORK_FIRST)
+        first = worker.work_first
         for seq in range(first, first + count):
-            slot = ring + layout.SLOTS + ((seq & mask) << shift)
-            wrong += load_i64(slot + 8) != (load_i64(slot) * 3) ^ salt(0)
-            wrong += load_i64(slot + layout.SEQ) != seq
+            slot = Slot(ring + layout.SLOTS + ((seq & mask) << shift))
+            wrong += Words(slot)[1] != (load_i64(slot) * 3) ^ salt(0)
+            wrong += slot.seq != seq
             wrong += load_acquire(finished + 8 * seq)
-            store_i64(taken + 8 * seq, load_i64(taken + 8 * seq) + 1)
+            Words(taken)[seq] += 1
             store_release(finishing + 8 * seq, 1)
         mark_done(done, mask, first, count)
         release_worker(worker)

@@ -27,6 +27,7 @@ from openoutcry.ptp.page import (
     VERSION,
     ClockPage,
     PageWriter,
+    TimeInterval,
     interval_at,
     living_pages,
     publish_line,
@@ -210,7 +211,7 @@ def torn_reads(page, out, count):
     many of them no line ever gave."""
     answers, torn = 0, 0
     for _ in range(count):
-        if interval_at(page, READ_AT, out) == OK:
+        if interval_at(page, READ_AT, TimeInterval(out)) == OK:
             answers += 1
             half = (load_i64(out + 8) - load_i64(out)) // 2
             m = half // 1_000

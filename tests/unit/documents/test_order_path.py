@@ -91,7 +91,7 @@ def test_every_function_of_the_table_is_on_the_way():
 def test_what_is_called_by_address_is_said():
     """Seven calls are marked in the table, and every other is of a kind that this order skips."""
     marked = {
-        ("pipeline/contract/loop.py", "load_i64(row + PLAN_STEP)"),
+        ("pipeline/contract/loop.py", "PlanRow(row).step"),
         ("order_entry/session_commands.py", "load_i64(codec + apply.CODEC_DECODE)"),
         ("pipeline/stages/matcher.py", "context.batch"),
         ("matcher/hooks.py", "before"),

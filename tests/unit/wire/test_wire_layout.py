@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, area, i64, u8, u16, u32
+from openoutcry.wire.layout import Bytes, Layout, U16s, U32s, Words, area, i64, u8, u16, u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
@@ -67,6 +67,45 @@ def none_or_next(row: Row, wanted: int) -> int:
     if wanted != 0:
         found = next_row(row)
     return 0 if found == 0 else found.order_id
+
+
+class Tables(Layout):
+    """Where arrays are, and one within."""
+
+    rows: Row = i64("address of rows", of=Row)
+    words: Words = i64("address of words", of=Words)
+    small: U32s = area(16, "four numbers", of=U32s)
+
+
+@kernel
+def fill(tables: Tables, halves: U16s, bytes_: Bytes, index: int, value: int) -> int:
+    tables.rows.order_id = value
+    tables.words[index] = value
+    tables.words[index] += 1
+    tables.small[3] = value
+    halves[index] = value
+    bytes_[index] = value
+    return tables.words[index] + Words(tables.words)[0] + tables.small[3] + halves[index]
+
+
+@pytest.mark.parametrize("run", [fill, fill.py_func])
+def test_arrays_behind_addresses_and_within_a_block(run):
+    row, words, out = np.zeros(1, Row.dtype()), np.zeros(4, np.int64), np.zeros(4, np.uint16)
+    bytes_, block = np.zeros(4, np.uint8), np.zeros(Tables.size_bytes // 8, np.int64)
+    words[0] = 7
+    block[:2] = row.ctypes.data, words.ctypes.data
+    value = 2**40 + 2**33 + 5
+    addresses = (
+        Tables(block.ctypes.data),
+        U16s(out.ctypes.data),
+        Bytes(bytes_.ctypes.data),
+    )
+    addresses = map(int, addresses) if run is fill else addresses
+    assert run(*addresses, 2, value) == value + 1 + 7 + 5 + 5
+    assert list(words) == [7, 0, value + 1, 0]
+    assert int(row["order_id"][0]) == value
+    assert list(out) == list(bytes_) == [0, 0, 5, 0]
+    assert list(block.view(np.uint32)[4:]) == [0, 0, 0, 5]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,35 @@
+"""What the batch kernel is called with where there are hooks (hooks.py, capacity.py)."""
+
+from openoutcry.wire.layout import Layout, i64
+
+
+class HookContext(Layout):
+    """What the batch kernel is called with where there are hooks."""
+
+    arena: int = i64("address of the matcher's arena")
+    batch: int = i64("address of the batch kernel without hooks")
+    region: int = i64("address of the hooks' region")
+    before: int = i64("address of the kernel that is asked before each command")
+    after: int = i64("address of the kernel that is called after each command")
+    quotes: int = i64("address of the best prices, 0: nothing asks for them")
+    ahead: int = i64("address of the kernel that asks for memory ahead, 0: none")
+    hold: int = i64("address of the kernel that holds a command back, 0: none")
+    due: int = i64("address of the kernel that says which held command is due")
+    figures: int = i64("address of what ``hold`` and ``due`` say beside their answer")
+    is_rebalance_point: int = i64(
+        "address of the kernel that says whether a command is a rebalance point, 0: none"
+    )
+    wait_for_rebalance: int = i64("address of the kernel that waits for the other cores there")
+    rebalance_args: int = i64("what it is called with")
+    changes: int = i64("address of the counter of changes of the held instruments")
+    held: int = i64("address of the first instrument's HALT word")
+    held_step: int = i64("bytes to the next one's")
+    all_held: int = i64("address of the word that halts all instruments")
+    changes_seen: int = i64("value of ``changes`` when the instruments were last looked at")
+    shares: int = i64("shares of the capacities, 0: they are of all instruments together")
+    opened: int = i64("address of how many orders are open in share 0")
+    opened_step: int = i64("bytes to the next share's")
+    counted: int = i64("0 until the words of ``tables`` are counted")
+    orders: int = i64("orders that a share may hold")
+    extra: int = i64("events beyond two an order that they may cause")
+    tables: int = i64("what each share's orders could cause, then the share of each instrument")
