@@ -58,7 +58,9 @@ def quote(
 def credit(
     participant: int, amount: int, name: str, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Let PARTICIPANT's orders take its wallet in asset NAME by AMOUNT below 0."""
+    """Grant PARTICIPANT credit of AMOUNT in asset NAME.
+
+    Its orders may take that wallet so far below 0."""
     request = {"do": "asset-credit", "participant": participant, "asset": name, "amount": amount}
     send_to_desk(file, request, operator, as_json)
 

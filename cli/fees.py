@@ -111,7 +111,7 @@ def assign(
 @click.argument("volume", type=int)
 @asks
 def volume(participant: int, volume: int, file: Path, operator: str | None, as_json: bool) -> None:
-    """Set the VOLUME by which PARTICIPANT is in a tier of its schedule in spot instruments."""
+    """Set the VOLUME that decides the spot fee tier of PARTICIPANT."""
     request = {"do": "fee-volume", "participant": participant, "volume": volume}
     send_to_desk(file, request, operator, as_json)
 
@@ -121,8 +121,7 @@ def volume(participant: int, volume: int, file: Path, operator: str | None, as_j
 @click.argument("what", type=click.Choice(["received", "quote"]))
 @asks
 def collect(schedule: str, what: str, file: Path, operator: str | None, as_json: bool) -> None:
-    """Say in what buyers in spot instruments pay by SCHEDULE: what they receive, or the quote
-    asset."""
+    """Set the asset of spot buyers' fees by SCHEDULE: received or quote."""
     request = {"do": "fee-collect", "schedule": schedule, "collect": what}
     send_to_desk(file, request, operator, as_json)
 

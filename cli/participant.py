@@ -9,7 +9,7 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 @click.group()
 def participant() -> None:
-    """Add, suspend, resume or close a participant of a running venue.
+    """Add, suspend, resume or close a participant.
 
     \b
     outcry venue participant add 4711 --name ACME --group alpha
@@ -54,7 +54,7 @@ def add(
 def suspend(
     number: int, keep_orders: bool, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Reject orders of the participant NUMBER, and cancel what it has open.
+    """Reject the orders of participant NUMBER, and cancel its open ones.
 
     It may still cancel. The suspension outlives restarts."""
     request = {

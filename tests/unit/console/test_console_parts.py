@@ -323,7 +323,7 @@ def test_each_trade_has_its_own_price_and_an_order_is_forgotten_with_its_shares(
 )
 def test_candles_follow_one_another_over_midnight_and_a_clock_set_back(monkeypatch, now_s, begins):
     """A chart takes no candle that is older than the one before it; ITCH tells the time of day."""
-    market = Market(None)
+    market = Market(None, None)
     monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
     monkeypatch.setattr("openoutcry.console.market.time", SimpleNamespace(time=lambda: now_s))
     assert market.candles("TIN", 1) == []
@@ -335,7 +335,7 @@ def test_candles_follow_one_another_over_midnight_and_a_clock_set_back(monkeypat
 
 
 def test_candles_of_an_evening_stay_there_while_nothing_is_traded_after_midnight(monkeypatch):
-    market = Market(None)
+    market = Market(None, None)
     monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
     late = SimpleNamespace(time=lambda: 10 * DAY_S + 60)
     monkeypatch.setattr("openoutcry.console.market.time", late)

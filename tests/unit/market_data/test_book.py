@@ -123,7 +123,7 @@ def test_the_ladder_shows_what_protects_the_market():
     assert (book.decline_levels, book.breached) == ((93 * 10**9, 0, 0), "1")
     receiver = SimpleNamespace(lines=Lines(lambda data, first: None), book=book)
     shown = ladder(receiver, "GOLD", 5)
-    assert shown.title == "GOLD Q MWCQ, stopped"
+    assert str(shown.title) == "GOLD Q MWCQ, stopped"
     assert "level 1 of the breaker · collar 0.9000 to 1.1000" in shown.caption
     book.apply(framed("H", **one, state="T", reason="CONT"))
     assert (book.instrument(1).collar, book.instrument(1).extension) == (None, 0)

@@ -264,7 +264,7 @@ def test_a_stream_is_made_again_and_compared(tmp_path):
         put(third, message, 2 * n)
     put(third, b"another", 100)
     assert (third[stream.DIFFERENT], third[stream.COUNT], third.count) == (1, 51, 51)
-    with pytest.raises(stream.StreamError, match="something else"):
+    with pytest.raises(stream.StreamError, match="is the stream store of another journal"):
         stream.Stream(path, 18)
     path.write_bytes(b"x")
     with pytest.raises(stream.StreamError, match="1 bytes"):

@@ -22,7 +22,7 @@ def test_a_wrong_setting_ends_the_run_before_it_begins(outcry: Any, tmp_path: Pa
     (tmp_path / "bad.toml").write_text("[rate]\ninterval_ns = 'soon'\n")
     done = outcry("run", "--gateway-settings", "bad.toml", "--journal", "day")
     assert done.returncode == 1
-    assert done.stderr == "outcry: bad.toml: [rate] interval_ns is 'soon', not an integer\n"
+    assert done.stderr == "outcry: bad.toml: line 2: [rate] interval_ns is 'soon', not an integer\n"
     assert not (tmp_path / "day").exists()
 
 

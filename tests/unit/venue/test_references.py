@@ -152,7 +152,7 @@ def test_a_reference_proves_nobody(floor):
     """Who repeats a request is checked as who asks for it first."""
     words = ("deposit", "2", "500", "--reference", "wire 4711", "--operator", "anna")
     answer = floor.ask(*words, password="wrong", status=1)
-    assert "no operator has this name" in answer["error"]
+    assert "name, password or one-time code is wrong" in answer["error"]
 
 
 def test_replay_has_the_same_requests(floor):

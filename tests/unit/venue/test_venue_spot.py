@@ -79,7 +79,7 @@ def read(tmp_path, text):
         (FILE + '[[limits]]\nparticipant = 1\nasset = "USD"\nopening_balance = -1\n',
          "opening_balance", "of a wallet is 0 or more"),
         (FILE + '[[limits]]\nasset = "USD"\nopening_balance = 1\n', "opening_balance",
-         "of one participant"),
+         "applies to one participant"),
     ],
 )  # fmt: skip
 def test_a_mistake_of_the_file_has_its_own_word(tmp_path, text, key, message):
