@@ -37,7 +37,7 @@ ORDERS_EACH, QUICK_ORDERS_EACH = 300_000, 2_000
 PAIRS = 3
 """Stretches of each kind that are measured watched and unwatched, one after the other."""
 SETTLE_S = 1.5
-"""Behind a stop, until everybody who goes on has had his turn."""
+"""After a stop, until every process that continues has had its turn."""
 ANSWERED = live.ACCEPTED_BYTES + live.CANCELED_BYTES
 IMMEDIATE = 0
 PRICE = 10_000

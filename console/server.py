@@ -87,7 +87,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
 
     @app.get("/api/hello")
     async def hello(request: Request) -> dict[str, Any]:
-        """Which venue this is; and who is logged in, if somebody is."""
+        """The venue's name, and the operator's if one is logged in."""
         session = request.scope["outcry"]["session"]
         codes = any(one.totp for one in console.file.risk.operators)
         return {"venue": console.file.name, "codes": codes, "me": who(session) if session else None}
@@ -107,7 +107,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
 
     @app.post("/api/confirm", responses={403: {}, 429: {}})
     async def confirm(body: Confirm, request: Request) -> dict[str, Any]:
-        """The password once more, where the venue does not know the session."""
+        """Check the password again, where the venue does not know the session."""
         mine = request.scope["outcry"]
         async with turns.turn(mine["address"]):
             await asyncio.to_thread(

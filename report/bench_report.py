@@ -163,8 +163,7 @@ def _explained(tail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _slowest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with what is beside them; of what ran beside an earlier one as well, ``like`` says
-    beside which."""
+    """The rows with what ran at the same time; ``like`` names an earlier row with the same."""
     shown: list[dict[str, Any]] = []
     first: dict[str, int] = {}
     for row in rows:

@@ -15,7 +15,7 @@ from openoutcry.report.quantity import duration
 from openoutcry.report.text import ranges
 
 SHADES = 7
-"""Steps of a heat map; one more would be told apart by nobody."""
+"""Steps of a heat map; a reader could not tell more apart."""
 NUMBERED = 16
 """Of so many cores each cell has room for its figure."""
 CELL, SMALL_WIDTH = 36, 720

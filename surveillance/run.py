@@ -88,8 +88,9 @@ class Watching:
     def advance(
         self, until_seq: int = NO_LIMIT, every: int = EVERY, follow: bool = False
     ) -> Iterator[Records]:
-        """Go on to ``until_seq`` or the journal's end; the hits, a batch at a time, after they were
-        written."""
+        """Continue to ``until_seq`` or the journal's end.
+
+        Yields the hits, a batch at a time, after they were written."""
         for batch in events_of(
             self.reader,
             self.point,
@@ -261,7 +262,7 @@ def follow(
     alert: Callable[[Records], None],
     every: int = EVERY,
 ) -> Watching:
-    """Go along behind a journal until ``stop`` says so; ``alert`` is given hits as they come."""
+    """Follow a journal until ``stop`` says so; ``alert`` receives hits as they come."""
     watching = Watching(directory, settings)
     told_s, changed = 0.0, True
     try:

@@ -8,8 +8,7 @@ HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")
 
 
 def address_of(peer: Any) -> str:
-    """Of a socket's name; of IPv6 the network that one customer has, its first 64 bits: who has one
-    address of it has all."""
+    """The owner of a socket's name: for IPv6 a customer's network, the first 64 bits."""
     return owner_of(str(peer[0]) if peer else "")
 
 

@@ -43,11 +43,11 @@ def private_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def require_ours(folder: str | os.PathLike[str] | int) -> None:
-    """Raise ``OSError`` unless the folder (a path or an open descriptor) belongs to us and nobody
-    else may write to it.
+    """Raise ``OSError`` unless the folder (a path or an open descriptor) belongs to us and no
+    other user may write to it.
 
-    Where another user could make files beforehand, a link of his would lead our writes to a file of
-    ours, and a file of his would be read as one.
+    Where another user could make files beforehand, such a link would lead our writes to a file of
+    ours, and such a file would be read as ours.
     """
     status = os.stat(folder)
     shown = folder if not isinstance(folder, int) else os.readlink(f"/proc/self/fd/{folder}")
@@ -64,8 +64,9 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _require_fixed(above: Path) -> None:
-    """Nobody but its owner, who is we or root, can rename what is in this folder, unless it is a
-    shared temporary one (sticky), where each can only rename his own."""
+    """Only its owner, this user or root, can rename what is in this folder.
+
+    In a shared temporary one (sticky) each user can only rename its own."""
     status = os.stat(above)
     if status.st_uid not in (0, os.geteuid()):
         raise _refusal(above, f"it belongs to user {status.st_uid}")

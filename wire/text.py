@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 UNSURE = re.compile(r"[^ -~]")
-"""What may not be shown as it is: everything but printable ASCII is looked at once more."""
+"""What may not be shown as it is: everything but printable ASCII is looked at again."""
 BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Of a formula; the last four are the same in full width, which some spreadsheets take as well."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?", re.ASCII)

@@ -66,7 +66,7 @@ class Tables:
         self.mistakes.append(Mistake(self.line_of(path), name_of(path), text))
 
     def only(self, path: KeyPath, keys: Iterable[str], known: Iterable[str]) -> None:
-        """Note every key that is none."""
+        """Note every unknown key."""
         known = list(known)
         for key in keys:
             if key not in known:
@@ -104,12 +104,12 @@ class Tables:
         return [(p, self.read(p, row, keys)) for p, row in zip(paths, array, strict=True)]
 
     def given_table(self, name: str) -> dict[str, Any]:
-        """A table as it stands in the file; empty where it is none."""
+        """A table as the file has it; empty where the name has another value."""
         table = self.document.get(name)
         return table if isinstance(table, dict) else {}
 
     def given_rows(self, name: str) -> list[tuple[KeyPath, dict[str, Any]]]:
-        """The entries of an array of tables as they stand in the file, without what is no table."""
+        """The entries of an array of tables as the file has them, without what is no table."""
         array = self.document.get(name, [])
         rows = enumerate(array if isinstance(array, list) else [])
         return [((name, index), row) for index, row in rows if isinstance(row, dict)]

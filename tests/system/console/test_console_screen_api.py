@@ -429,7 +429,7 @@ def test_logins_that_fail_wait(screen):
 
 
 @pytest.mark.promise(
-    "V3.3, V3.4, V4.2.2, V13.2.3 (sessions, forgery): as on the console, with a cookie of its own",
+    "V3.3, V3.4, V4.2.2, V13.2.3 (sessions, forgery): as on the console, with its own cookie",
     group="screen",
 )
 def test_a_cookie_is_for_the_server_alone_and_an_open_page_ends_with_it(screen, traders):
