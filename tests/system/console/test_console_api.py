@@ -530,7 +530,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
         anna.act("/api/resume", instrument="TIN")
         floor.venue.stop()
         anna.look("/api/overview", lambda one: one["state"] == "stopped")
-        assert "not being served" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
+        assert "the venue is not running" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
         for path in READS:
             assert anna.get(f"/api/{path}").status_code == 200, path
         floor.open()

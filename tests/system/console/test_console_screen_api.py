@@ -243,7 +243,7 @@ def test_an_order_that_is_sent_again_is_entered_once(traders):
     assert {answer["token"] for answer in answers} == {"ONCE"}
     one.order("ONCE", "open")
     for terms in (("sell", 5, "2.00"), ("buy", 6, "2.00"), ("buy", 5, "2.01")):
-        assert "another order's" in one.enter("ONCE", *terms, 409)["detail"]
+        assert "belongs to another order" in one.enter("ONCE", *terms, 409)["detail"]
     for lots in (True, "5", 5.0):
         one.enter("TYPED", "buy", lots, "2.00", 422)
     one.enter("ONCE", "buy", 5, "2.00")

@@ -102,7 +102,7 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
         page.fill("#confirm-lots", "5")
         page.fill("#confirm-price", "x")
         page.click("#confirm-go")
-        expect(page, "#confirm-error").to_contain_text("price: digits")
+        expect(page, "#confirm-error").to_contain_text("price: write digits")
         page.fill("#confirm-price", "8.21")
         page.click("#confirm-go")
         expect(page, "#confirm").to_be_hidden()
