@@ -41,6 +41,11 @@ OF_INSTRUMENT = (*INSTRUMENT_SETTINGS, Setting.DIVIDEND, Setting.SPLIT)
 SETTINGS = {int(setting) for setting in Setting}
 
 
+def _is_of_participant(setting: Setting | None) -> bool:
+    """Whether it is about a participant, and no instrument."""
+    return setting is not None and (setting <= Setting.MAINTENANCE or setting == Setting.STATUS)
+
+
 class Whole(Reference):
     """The limits that were set, and what all partitions together have."""
 
@@ -118,7 +123,7 @@ class PartitionedReference:
         if self.rebalance_due:
             return True
         setting = self._setting(c)
-        named = setting is not None and (setting <= Setting.MAINTENANCE)
+        named = _is_of_participant(setting)
         group = setting in GROUP_SETTINGS
         return int(c["participant"]) == 0 and (int(c["kind"]) == TIME or named or group)
 
@@ -150,7 +155,7 @@ class PartitionedReference:
             return 0
         for part in self.parts:
             part.market_killed = self.whole.market_killed
-        if setting <= Setting.MAINTENANCE:
+        if _is_of_participant(setting):
             self._deal_participant(who)
             for group in range(len(self.whole.groups)):
                 self._deal_group(group)
@@ -167,7 +172,7 @@ class PartitionedReference:
         if self.rebalance_due or int(c["kind"]) == TIME:
             about = list(everybody)
         else:
-            named = setting is not None and setting <= Setting.MAINTENANCE
+            named = _is_of_participant(setting)
             about = [who] if named and who in everybody else []
         for participant in about:
             self._fold(participant, int(c["seq"]))
@@ -219,7 +224,7 @@ class PartitionedReference:
             in_part.credit = limit
             in_part.killed, in_part.cancel_wanted = set(whole.killed), whole.cancel_wanted
             in_part.names_self_trade, in_part.group = whole.names_self_trade, whole.group
-            in_part.duplicate_ns = whole.duplicate_ns
+            in_part.duplicate_ns, in_part.status = whole.duplicate_ns, whole.status
 
     def _deal_group(self, group: int) -> None:
         whole = self.whole.groups[group]

@@ -544,9 +544,9 @@ class Operator:
             Setting.POSITION_SHORT: abs(view.cell(who, index, lay.POSITION)),
         }
         if what == Setting.STATUS:
-            # Who is suspended comes back soon, or the stream would run dry.
+            # Most stay open, and a suspended one comes back soon, or the stream would run dry.
             suspended = self.pair.reference.participants[who].status == 2
-            draws = (1, 1, 1, 3) if suspended else (2, 2, 1, 3)
+            draws = (1, 1, 1, 1) if suspended else (1, 1, 2, 3 if who == 0 else 2)
             return int(rng.choice(draws)), int(rng.integers(1 << 40))
         if what in near:
             if rng.random() < (0.8 if what in RARE else 0.3):

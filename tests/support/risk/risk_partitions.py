@@ -125,6 +125,8 @@ class Triple:
                 if name == "instruments":
                     assert set(got[:, lay.PARTITION // 8].tolist()) <= {number + 1}
                     got[:, lay.PARTITION // 8] = 0
+                if name == "participants":  # a partition has it in the flags alone
+                    wanted[:, lay.STATUS // 8] = 0
                 if name == "header":
                     for at in (lay.FIRST_OPERATOR, lay.FILE_DIGEST, lay.EMERGENCY):
                         got[at // 8] = wanted[at // 8] = 0

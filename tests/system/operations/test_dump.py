@@ -119,7 +119,7 @@ def test_a_file_that_is_none_is_told(tmp_path):
         gzip.compress(b'{"summary": {"what": "a dump of a venue"}}')[:-9],
     ):
         path.write_bytes(data)
-        with pytest.raises(OutcryError, match="no dump"):
+        with pytest.raises(OutcryError, match="is not a dump"):
             read_dump(path)
     with pytest.raises(OutcryError, match="No such file"):
         read_dump(tmp_path / "nowhere")
