@@ -19,8 +19,9 @@ def counted(verdicts):
 
 
 def test_ten_thousand_mixed_commands():
-    """Every check but the rarest refuses some (``test_risk_edges`` has each), and many pass; wallets
-    have their own streams (``test_spot``)."""
+    """Every check but the rarest refuses some (``test_risk_edges`` has each), and many pass.
+
+    Wallets have their own streams (``test_spot``)."""
     both = pair()
     symbols = instruments()["symbol"].tolist()
     run(both, mixed_commands(10_000, 2), Operator(2, both, symbols), 0.06, 2, 500)
