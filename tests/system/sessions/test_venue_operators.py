@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
 from openoutcry.venue.desk import NAME as SOCKET
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_record import DeskRecord
@@ -60,7 +61,11 @@ def test_what_two_withdraw_at_once_is_available_once(rich, tmp_path):
 
     def poll(is_processed):
         for _ in range(3):
-            desk.poll(lambda r: published.extend(r["aux"]), lambda target: is_processed)
+            desk.poll(lambda r: published.extend(deposits(r)), lambda target: is_processed)
+
+    def deposits(commands):
+        """The amounts; what a request's reference takes is not looked at here."""
+        return commands["aux"][commands["order_type"] == Setting.DEPOSIT]
 
     def answer(client):
         return json.loads(client.recv(1 << 16))

@@ -143,7 +143,7 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
             "client_order 1: known is 9999-01-01 .*, not 1970",
         ),
         ("not toml", "settings.toml"),
-        ("parameters = 5\n", r"settings.toml: parameters is no \[parameters\]"),
+        ("parameters = 5\n", r"settings.toml: line 1: parameters is no \[parameters\]"),
         ("[related]\nparticipants = [1, 2]\n", r"related is no \[\[related\]\]"),
         (
             "[[linked]]\nsymbols = ['OUTCRY', 'A']\n[[linked]]\nsymbols = ['B', 'OUTCRY']\n",
