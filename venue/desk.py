@@ -42,7 +42,7 @@ def nothing_follows() -> "Work | None":
     return None
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """What a request comes to: commands for the lane, and how to see that they did what they
     should."""
@@ -65,7 +65,7 @@ class Work:
     """How many of the commands only carry the reference."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Client:
     connection: socket.socket | None
     """None: the venue itself asks."""
