@@ -135,7 +135,7 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     for change, says in (
         ({"differences": ["trades at the end: recorded 1, replayed 2"]}, "found differences"),
         ({"until_seq": 1}, "has seen 1 commands"),
-        ({"journal_id": "0" * 16}, "of another journal"),
+        ({"journal_id": "0" * 16}, "belongs to another journal"),
         ({"build": "0"}, "has not served"),
     ):
         kept.write_text(json.dumps(report | change))
