@@ -22,16 +22,16 @@ def opened(folder: Path, shards: int) -> Floor:
 
 
 def drive(floor: Floor) -> dict[str, Any]:
-    """Everything that a desk can ask for, and orders between."""
+    """Everything that a desk can ask for, by references of the caller, and orders between."""
     floor.send(flow(1, 500, 1))
-    floor.ask("limits", "set", "open_orders", "30", "--participant", "3")
-    floor.ask("deposit", "1", "500", "--why", "wire")
+    floor.ask("limits", "set", "open_orders", "30", "--participant", "3", "--reference", "limit")
+    floor.ask("deposit", "1", "500", "--why", "wire", "--reference", "wire")
     floor.send(flow(2, 300, 1_000))
-    floor.ask("kill", "participant", "4")
-    floor.ask("halt", "NICKEL")
+    floor.ask("kill", "participant", "4", "--reference", "kill")
+    floor.ask("halt", "NICKEL", "--reference", "halt")
     floor.send(flow(3, 300, 2_000))
     assert floor.venue.status()["risk"]["killed"] == [4]
-    floor.ask("resume", "participant", "4")
+    floor.ask("resume", "participant", "4", "--reference", "back")
     floor.send(flow(4, 300, 3_000))
     assert (
         "loss depends on prices: it needs one partition, not 4"
