@@ -75,7 +75,7 @@ def log_in(page, name):
     page.fill("#login-name", name)
     page.fill("#login-password", PASSWORD)
     page.press("#login-password", "Enter")
-    expect(page, "#tiles .tile").to_have_count(13)
+    expect(page, "#tiles .tile").to_have_count(14)
 
 
 def expect(page, selector, **filters):
