@@ -13,10 +13,17 @@ from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.log import VenueLog, log_folder
-from openoutcry.venue.operators import OPERATOR, ROLES, VIEWER, WRONG, OperatorError, Operators
+from openoutcry.venue.operators import (
+    NO_TICKET,
+    OPERATOR,
+    ROLES,
+    VIEWER,
+    WRONG,
+    OperatorError,
+    Operators,
+)
 from openoutcry.wire import OutcryError
 
-NO_TICKET = "this ticket is unknown; log in again"
 QUEUED = ("kill", "halt")
 
 

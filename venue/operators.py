@@ -31,6 +31,7 @@ MAX_TICKETS = 32
 """Of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
+NO_TICKET = "this ticket is unknown or has expired; log in again"
 WRONG = "name, password or one-time code is wrong"
 """The same whichever of the three is wrong, missing or used: a right password is not confirmed."""
 
@@ -179,7 +180,7 @@ class Operators:
         """Whose a ticket is.  Raises :class:`OperatorError`."""
         number, until_s = self._tickets.get(_digest(str(ticket)), (0, 0.0))
         if until_s <= self.now_s():
-            raise OperatorError("this ticket is unknown or has expired; log in again")
+            raise OperatorError(NO_TICKET)
         return number
 
     def leave(self, ticket: Any) -> None:
