@@ -20,7 +20,6 @@ import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -42,6 +41,7 @@ from tests.support.adversary import session_noise as noise
 from tests.support.adversary.disasters import add_evidence
 from tests.support.adversary.lives import Life
 from tests.support.adversary.session_storm import Violation, serve
+from tests.support.certificates import self_signed
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import VENUE, ns
@@ -78,29 +78,6 @@ PORTS = (
 )
 FIX = {"fix-4.4": "FUZZF", "fix-4.4 TLS": "FUZZT", "fix-4.2": "FUZZ2", "fix-drop-copy": "FUZZR"}
 """Ports of FIX, and whose sessions are logged on there."""
-
-
-def certificate(folder: Path) -> None:
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=venue",
-            "-keyout",
-            folder / "k.pem",
-            "-out",
-            folder / "c.pem",
-        ],
-        check=True,
-        capture_output=True,
-    )
 
 
 def venue_text(ports: dict[str, int]) -> str:
@@ -265,7 +242,7 @@ class Fuzz:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder, seed
         self.ports = {name: free_port() for name in PORTS}
-        certificate(folder)
+        self_signed(folder / "c.pem", folder / "k.pem")
         (folder / "venue.toml").write_text(venue_text(self.ports))
         (folder / "venue.toml").chmod(0o600)
         (folder / "clock").write_text(str(ns("2026-11-23T10:00")))

@@ -24,6 +24,7 @@ from openoutcry.venue.file import read_venue
 from openoutcry.venue.history import switch_history
 from openoutcry.venue.operators import WRONG
 from openoutcry.wire.enums import Side
+from tests.support.certificates import self_signed
 from tests.support.console.console_venue import PASSWORD, TOTP, order, until_closed, written
 from tests.support.console.websockets_patient import connect
 from tests.support.order_entry.sessions_venue import Client
@@ -547,29 +548,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tmp_path):
     """A console of its own, with a certificate of its own."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(tmp_path / "certificate.pem", tmp_path / "key.pem", "127.0.0.1")
     plain = floor.console, floor.url
     try:
         floor.serve("--certificate", str(certificate), "--key", str(key))

@@ -2,12 +2,12 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
 
 from openoutcry.operations.notify import MailServer, NotifyError, send_mail
+from tests.support.certificates import self_signed
 from tests.support.waiting import BOUND_S
 
 
@@ -15,30 +15,7 @@ from tests.support.waiting import BOUND_S
 def pair(tmp_path_factory):
     """A certificate of 127.0.0.1, which vouches for itself, and its key."""
     folder = tmp_path_factory.mktemp("pair")
-    files = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=mail",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            files[1],
-            "-out",
-            files[0],
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return files
+    return self_signed(folder / "cert.pem", folder / "key.pem", "mail")
 
 
 class Server(threading.Thread):

@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import ssl
-import subprocess
 import time
 
 import pytest
@@ -18,6 +17,7 @@ from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client.fix import utc_text
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
 from tests.oracles.order_entry import fix as reference
+from tests.support.certificates import self_signed
 from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
 from tests.support.waiting import BOUND_S
@@ -92,29 +92,7 @@ def test_the_command_logs_on_and_puts_a_load_on(venue):
 
 @pytest.mark.promise("A port with a certificate speaks TLS from end to end", group="venue")
 def test_tls_is_spoken_end_to_end(tmp_path):
-    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=venue",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(tmp_path / "c.pem", tmp_path / "k.pem")
     with Venue(SESSIONS[:2], tls=[str(certificate), str(key)], durability="none") as venue:
         context = ssl.create_default_context(cafile=str(certificate))
         for number in range(5):

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import ssl
-import subprocess
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.acceptor import LOGIN_S
 from openoutcry.order_entry.spec import PortSpec, Protocol
 from tests.oracles.order_entry import fix as reference
+from tests.support.certificates import self_signed
 from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
 from tests.support.waiting import BOUND_S
@@ -33,30 +33,7 @@ SESSIONS = [
 
 def certificate(folder, name):
     """Of its own authority: the certificate and its key."""
-    paths = folder / f"{name}.pem", folder / f"{name}-key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=venue",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            paths[1],
-            "-out",
-            paths[0],
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return paths
+    return self_signed(folder / f"{name}.pem", folder / f"{name}-key.pem")
 
 
 @pytest.fixture(scope="module")
