@@ -38,7 +38,7 @@ def c_runner(burst: int, ahead: int) -> Any:
         for name, field in layout.fields.items()
     }
     words["ORDER_ID"] = OpenOrder.offset("order_id")
-    # What has a name of its own: REFUSED_SEQ, PARTITION of an instrument, CELL_FLAGS.
+    # Words with another name: REFUSED_SEQ, PARTITION of an instrument, CELL_FLAGS.
     words |= {name: word for name, word in vars(lay).items() if name.isupper()}
     defines = [f"L_{name}=INT64_C({word})" for name, word in words.items()]
     defines += [f"B_{bit.name}={int(bit)}" for bit in RiskBit]

@@ -75,7 +75,7 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         if any(one.totp for one in venue.risk.operators if one.name == operator):
             request["code"] = secret(f"one-time code of {operator}")
     if not reference:
-        # Before the venue is asked: whoever gets no answer can ask again with it.
+        # Before the venue is asked: a caller without an answer can ask again with it.
         click.echo(f"reference {request['reference']}", err=True)
     answer = ask(venue.journal, request)
     if as_json:

@@ -1,6 +1,6 @@
 """The subcommands of `outcry` and of `outcry venue`, in the sections that their help shows.
 
-Each has the first line of its own help: `outcry --help` imports no subcommand. A test compares the
+Each has the first line of its help: `outcry --help` imports no subcommand. A test compares the
 two, and that each line fits into 80 columns.
 """
 

@@ -134,7 +134,7 @@ class Tapes:
 
 
 class Market:
-    """Subscribes in a thread of its own; :meth:`view` is what stands.
+    """Subscribes in a separate thread; :meth:`view` returns the present state.
 
     ``journal``: the venue's, whose status says whether the feed sends anything.
     """
@@ -177,7 +177,7 @@ class Market:
             self._over.wait(AGAIN_S)
 
     def _look(self) -> None:
-        """The stream has heartbeats of its own: the venue alone knows whether the feed is down."""
+        """The stream sends its own heartbeats: only the venue knows whether the feed is down."""
         now_s = time.monotonic()
         if now_s < self._look_s:
             return

@@ -12,7 +12,6 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.soupbin import frame
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
@@ -24,7 +23,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT_DTYPE
 
-__all__ = ["COPY_BYTES", "COPY_DTYPE", "decode", "frame", "write_copy"]
+__all__ = ["COPY_BYTES", "COPY_DTYPE", "decode", "write_copy"]
 
 COPY_DTYPE = np.dtype(
     [

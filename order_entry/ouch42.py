@@ -1,4 +1,4 @@
-"""OUCH 4.2 over SoupBinTCP, a protocol module: frame, decode, complete, encode, refuse."""
+"""OUCH 4.2 over SoupBinTCP, a protocol module: decode, complete, encode, refuse."""
 
 from openoutcry.order_entry.ouch42_in import complete, decode
 from openoutcry.order_entry.ouch42_out import (
@@ -8,7 +8,6 @@ from openoutcry.order_entry.ouch42_out import (
     refuse,
     system_event,
 )
-from openoutcry.order_entry.soupbin import frame
 
 __all__ = [
     "MAX_BYTES",
@@ -16,7 +15,6 @@ __all__ = [
     "complete",
     "decode",
     "encode",
-    "frame",
     "refuse",
     "system_event",
 ]

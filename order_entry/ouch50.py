@@ -1,9 +1,8 @@
-"""OUCH 5.0 over SoupBinTCP, a protocol module: frame, decode, complete, encode, refuse, resume."""
+"""OUCH 5.0 over SoupBinTCP, a protocol module: decode, complete, encode, refuse, resume."""
 
 from openoutcry.order_entry.ouch42_out import NO_ROOM, system_event
 from openoutcry.order_entry.ouch50_in import complete, decode, resume
 from openoutcry.order_entry.ouch50_out import MAX_BYTES, encode, refuse
-from openoutcry.order_entry.soupbin import frame
 
 __all__ = [
     "MAX_BYTES",
@@ -11,7 +10,6 @@ __all__ = [
     "complete",
     "decode",
     "encode",
-    "frame",
     "refuse",
     "resume",
     "system_event",

@@ -53,8 +53,8 @@ CODECS: dict[Protocol, Any] = {
     Protocol.DROP_COPY: drop_copy,
     Protocol.FIX_DROP_COPY: fix_drop_copy,
 }
-"""The protocol's module: frame, decode, if it has orders complete, encode, refuse, and what only
-FIX has."""
+"""The protocol's module: decode, if it has orders complete, encode, refuse, and what only FIX
+has, frame among it: packets of the others are SoupBinTCP's."""
 DAY_NS = 86_400_000_000_000
 EASTERNMOST_NS = 14 * 3_600_000_000_000
 ACCURACY_NS = 120_000_000_000

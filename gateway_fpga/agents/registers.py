@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 class RegisterBus:
     """The registers over AXI-Lite.  ``read`` and ``write`` are coroutines; :meth:`with_driver` runs
-    what needs :class:`GatewayDriver`, which knows no coroutine, in a thread of its own."""
+    what needs :class:`GatewayDriver`, which knows no coroutine, in a separate thread."""
 
     def __init__(
         self, dut: Any, prefix: str = "s_axil", *, clock: Any = None, reset: Any = None

@@ -15,7 +15,7 @@ def patience():
 
 
 class SimulatedBus:
-    """The driver's bus over cocotbext-axi: the driver runs in a thread of its own."""
+    """The driver's bus over cocotbext-axi: the driver runs in a separate thread."""
 
     def __init__(self, master):
         self.master = master

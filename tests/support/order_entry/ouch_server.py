@@ -104,7 +104,7 @@ class OuchServer:
             while got := connection.recv(1 << 16):
                 data += got
                 held = np.frombuffer(bytes(data) + b"\0", np.uint8)
-                while (size := self.codec.frame(held.ctypes.data, len(data))) > 0:
+                while (size := soupbin.frame(held.ctypes.data, len(data))) > 0:
                     packet = bytes(data[:size])
                     del data[:size]
                     if account is None:
