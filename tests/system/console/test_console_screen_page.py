@@ -171,7 +171,7 @@ def test_alerts_are_made_shown_and_removed(browser, screen, traders):
         page.fill("#rule-price", "5.00")
         page.fill("#rule-webhook", "http://elsewhere.example/x")
         page.click("#rule button")
-        expect(page, "#rule-error").to_contain_text("lets none go to elsewhere.example")
+        expect(page, "#rule-error").to_contain_text("the venue allows none to elsewhere.example")
         page.fill("#rule-webhook", "")
         page.click("#rule button")
         expect(page, row_of("rules", "TIN at 5.00 or below")).to_have_count(1)

@@ -16,7 +16,7 @@ import pytest
 from openoutcry.console.gate import COOKIE
 from openoutcry.console.screen.server import COOKIE as SCREEN_COOKIE
 from openoutcry.operations.dump import SECRET, read_dump
-from tests.support.adversary.session_fuzz import certificate
+from tests.support.certificates import self_signed
 from tests.support.console.console_venue import (
     PASSWORD,
     TOTP,
@@ -43,7 +43,7 @@ GET = (
 
 def busy(folder):
     """A venue, its two pages, and the secrets that it knows by now; each is in use."""
-    certificate(folder)
+    self_signed(folder / "c.pem", folder / "k.pem")
     floor = ConsoleVenue(folder)
     text = floor.file.read_text()
     text = text.replace("[venue]\n", f"[venue]\nspeed_bump_us = 100\nspeed_bump_seed = {SEED}\n", 1)
