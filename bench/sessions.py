@@ -76,7 +76,7 @@ def decode_loop(
         packet, order = packets + SLOT * place, OrderRecord(orders + RECORD_BYTES * place)
         for offset in range(0, RECORD_BYTES, 8):
             store_i64(order + offset, 0)
-        size = ouch42.frame(packet, SLOT)
+        size = soupbin.frame(packet, SLOT)
         metadata = of_metadata + command_metadata.METADATA_BYTES * place
         if ouch42.decode(packet, size, session, order, metadata) != soupbin.APPLICATION:
             wrong += 1
