@@ -141,7 +141,7 @@ TABLE = (
         1,
         100,
     ),
-    Parameter("move_steps_min", 2, "price steps", "a smaller move does not count, whatever its share"),
+    Parameter("move_steps_min", 2, "price steps", "a smaller move never counts"),
     Parameter("cooldown_ns", 300 * SECOND, "ns", "one hit of a kind, owner and symbol in so long"),
     # Front running.
     Parameter("front_ahead_ns", 10 * MINUTE, "ns", "MAR art. 7(1)(d), 14: ahead of the client"),
