@@ -19,9 +19,7 @@ import numpy as np
 from openoutcry.bench.disk import SECTOR, bare_writes, group_commit_ns, has_disk
 from openoutcry.bench.explain import explain
 from openoutcry.bench.ladder import QUICK_RATES, RATES, climb
-from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
-from openoutcry.bench.peers import plain_exchange
-from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.bench.paced import SEED, Paced, checked, flow, paced, percentiles
 from openoutcry.bench.plot_data import plots
 from openoutcry.bench.rounds import Add, Noise, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import (
@@ -30,7 +28,6 @@ from openoutcry.bench.stages_alone import (
     bottleneck,
     stage_rates,
 )
-from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.corewatch import Watched, core_watch
@@ -46,11 +43,6 @@ ORDERS, QUICK_ORDERS = 4_000_000, 200_000
 PACED_SECONDS, QUICK_SECONDS = 3.0, 0.5
 RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.2
 EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0
-PEERS = tuple(plain_exchange.PEERS)
-PEER_ORDERS, QUICK_PEER_ORDERS = 50_000, 5_000
-PEER_RATE = 2_000
-PEER_SHARE = 10
-"""At the rate the peers take one in so many of those commands."""
 
 THROUGHPUT = (
     ("inline_async", "inline", "async"),
@@ -70,17 +62,12 @@ LADDERS = ("none", "durable")
 FLOW_NAMES = (*FLOWS, "mixed")
 
 
-def peers_named(text: str | None) -> list[str]:
-    return chosen(text, PEERS)
-
-
 @dataclass
 class Session:
     """What the rounds share."""
 
     quick: bool
     rounds: Rounds
-    peers: list[str]
     disk: bool
     rtl: str | None
     """None, or why the RTL cannot be in the order path here."""
@@ -107,7 +94,6 @@ def bench_pipeline(
     quick: bool,
     command: str,
     progress: Callable[[str], None],
-    peers: list[str] | None = None,
     explain: bool = False,
     perf: bool = False,
 ) -> dict[str, Any]:
@@ -125,7 +111,6 @@ def bench_pipeline(
     session = Session(
         quick,
         Rounds(rounds, progress),
-        peers_named(None) if peers is None else peers,
         has_disk(Path(".")),
         _rtl_refusal(),
     )
@@ -184,7 +169,6 @@ def _round(session: Session, number: int, add: Add) -> None:
     _paced(session, add)
     _alone(session, add)
     _flows(session, number, add)
-    _peers(session, add)
     _ladder(session, number, add)
 
 
@@ -286,47 +270,6 @@ def _flows(session: Session, number: int, add: Add) -> None:
         with session.if_there_is_room(figure):
             result = as_fast(QUICK_ORDERS, "processes", "none", "golden", name)
             add(figure, "1/s", "higher", result["commands_per_s"])
-
-
-def _peers(session: Session, add: Add) -> None:
-    """The same commands through us and through them, as fast as each goes and at a rate that all
-    can do; at the rate the same warm-up counts for nobody."""
-    if not session.peers:
-        return
-    count = QUICK_PEER_ORDERS if session.quick else PEER_ORDERS
-    with session.if_there_is_room("throughput_peer_flow", "whole_p50_none_2k", "whole_p99_none_2k"):
-        _beside_peers(session, count, add)
-
-
-def _beside_peers(session: Session, count: int, add: Add) -> None:
-    commands = _as_the_peers_see_them(count)
-    session.say("the same flow as the peers")
-    as_ours = as_fast(count, "processes", "none", "golden")
-    add("throughput_peer_flow", "1/s", "higher", as_ours["commands_per_s"])
-    ours = paced(PEER_RATE, count / PEER_SHARE / PEER_RATE, "none")
-    _add_at_rate(add, ours.spans()["whole"])
-    slow = _as_the_peers_see_them(len(ours.recording.stamps))
-    for peer in session.peers:
-        session.say(f"peer {peer}")
-        try:
-            fast = plain_exchange.measure(peer, commands, 0, as_ours["trades"])
-            at_rate = plain_exchange.measure(peer, slow, PEER_RATE, ours.result["trades"])
-        except PeerMissing as error:
-            session.rounds.miss(peer, str(error))
-            continue
-        add("throughput_peer_flow", "1/s", "higher", len(commands) / fast.seconds, peer)
-        _add_at_rate(add, at_rate.latencies[ours.warm :], peer)
-
-
-def _as_the_peers_see_them(count: int) -> list[plain_exchange.Command]:
-    """The commands that a run of ours with ``count`` orders is fed."""
-    return plain_exchange.as_tuples(np.concatenate(list(flow("normal", count).chunks())))
-
-
-def _add_at_rate(add: Add, latencies: Ns, *peer: str) -> None:
-    figures = percentiles(latencies)
-    for figure in ("p50", "p99"):
-        add(f"whole_{figure}_none_2k", "ns", "lower", figures[figure], *peer)
 
 
 def _ladder(session: Session, number: int, add: Add) -> None:

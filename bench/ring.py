@@ -1,4 +1,4 @@
-"""The ring's figures: ours beside boost, rte_ring, the Disruptor, iceoryx2 and multiprocessing.
+"""The ring's figures: ours beside boost, rte_ring, the Disruptor and iceoryx2.
 
 Each round takes every figure once from everybody, one right after the other, and begins with
 another of them each time; the bare bounce of a cache line stands among them.  What each program
@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from openoutcry.bench import ring_loops as loops
-from openoutcry.bench.peers import python_peers
+from openoutcry.bench.peers import ring_iceoryx2
 from openoutcry.bench.peers.programs import (
     SETUP,
     Geometry,
@@ -36,7 +36,6 @@ VARIANTS = {
     "rte_ring": ("rte_ring", "rte_ring_copy", "rte_ring_backoff"),
     "disruptor": ("disruptor", "disruptor_backoff"),
     "iceoryx2": ("iceoryx2",),
-    "mp_queue": ("mp_queue", "mp_queue_bytes"),
 }
 """What ``--against`` takes, and what each name brings along."""
 ALWAYS = ("bounce", "c")
@@ -65,11 +64,9 @@ class Counts:
     messages: int = 20_000_000
     observed: int = 100_000_000
     python_round_trips: int = 20_000
-    bulk: int = 40_000_000
-    queue: int = 100_000
 
 
-QUICK = Counts(40_000, 4_000_000, 20_000_000, 2_000, 4_000_000, 10_000)
+QUICK = Counts(40_000, 4_000_000, 20_000_000, 2_000)
 
 
 def peers_named(text: str | None) -> list[str]:
@@ -142,9 +139,7 @@ def _python_peer(measure: Callable[[Cores, int], float], module: str | None = No
 
 
 _PYTHON_PEERS: dict[str, Callable[[], Run]] = {
-    "iceoryx2": partial(_python_peer, python_peers.iceoryx2_round_trip, "iceoryx2"),
-    "mp_queue": partial(_python_peer, python_peers.queue_bulk),
-    "mp_queue_bytes": partial(_python_peer, python_peers.queue_bytes_bulk),
+    "iceoryx2": partial(_python_peer, ring_iceoryx2.round_trip, "iceoryx2"),
 }
 
 
@@ -187,13 +182,6 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
             "lower",
             partial(loops.python_round_trip, cores, counts.python_round_trips),
             python("iceoryx2", counts.python_round_trips),
-        ),
-        Metric(
-            "python_bulk",
-            "1/s",
-            "higher",
-            partial(loops.python_bulk, cores, counts.bulk),
-            python("mp_queue", counts.queue),
         ),
         Metric(
             "observed",

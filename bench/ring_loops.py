@@ -40,7 +40,6 @@ PING_BLOCK = 64
 
 CAPACITY = 1 << 16
 PYTHON_CAPACITY = 1 << 10
-BULK_RECORDS = 4096
 TAIL_LOOK = 16
 TAIL_PAUSE_S = 0.05
 
@@ -404,57 +403,3 @@ def expect(what: str, payload: bytes, n: int) -> None:
     """Raise :class:`PeerError` unless message ``n`` of a Python ping-pong came whole."""
     if payload[:PAYLOAD_BYTES] != PAYLOADS[n & 1023]:
         raise PeerError(f"{what}: message {n} came as {payload!r}")
-
-
-def bulk_records(count: int) -> np.ndarray[Any, Any]:
-    """Records 0 .. count-1 as an array of MESSAGE_DTYPE; the stamps are 0."""
-    records = np.zeros(count, MESSAGE_DTYPE)
-    words = records.view(np.int64).reshape(count, 8)
-    words[:, :WORDS] = np.arange(count)[:, None] + np.arange(WORDS)
-    return records
-
-
-def python_bulk(cores: Cores, count: int) -> float:
-    """Records per second: ``publish`` of arrays of BULK_RECORDS, ``for batch in reader`` without a
-    copy.  The reader adds up all words of every batch and checks the sum and the stamps."""
-    count = count // CAPACITY * CAPACITY
-    meeting = Rendezvous()
-    with bench_ring_buffer("bulk") as ring:
-
-        def producer() -> int:
-            lap = bulk_records(CAPACITY)
-            parts = [lap[at : at + BULK_RECORDS] for at in range(0, CAPACITY, BULK_RECORDS)]
-            with ring.producer() as out:
-                meeting.meet(0, 1)
-                started_ns = time.monotonic_ns()
-                for _ in range(count // CAPACITY):
-                    for part in parts:
-                        out.publish(part)
-                ring.close()
-            return started_ns
-
-        def consumer() -> int:
-            # sums[i] is the sum of the words of the records before the i-th of a lap.
-            lap = bulk_records(CAPACITY).view(np.int64).reshape(CAPACITY, 8)
-            sums = np.concatenate([[0], np.cumsum(lap.sum(axis=1))])
-            reader = ring.reader(CONSUMER, WaitStrategy.PAUSE)
-            meeting.meet(1, 1)
-            got = 0
-            for batch in reader:
-                size = len(batch)
-                at = got % CAPACITY
-                end = at + size
-                sent = sums[min(end, CAPACITY)] - sums[at] + sums[max(0, end - CAPACITY)]
-                stamps = size * (2 * got + size + 1) // 2
-                if batch.view(np.int64).sum() != sent + stamps:
-                    raise PeerError(f"python_bulk: records after {got} are not what was sent")
-                got += size
-            ended_ns = time.monotonic_ns()
-            if got != count:
-                raise PeerError(f"python_bulk: {got} records of {count} came")
-            return ended_ns
-
-        started_ns, ended_ns = run_processes(
-            "python_bulk", [(cores[0], producer), (cores[1], consumer)]
-        )
-    return float(count / ((ended_ns - started_ns) * 1e-9))

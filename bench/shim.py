@@ -36,7 +36,6 @@ METRICS: tuple[tuple[str, str, str, tuple[str, int], dict[str, tuple[str, int]]]
             "with_udp_checksums": ("net_ring_summed", 4_000_000),
             "recvmmsg": ("recvmmsg", 200_000),
             "af_packet": ("af_packet", 200_000),
-            "python_socket": ("python_socket", 50_000),
         },
     ),
     ("packet_ns_net_ring_bare", "ns", "lower", ("net_ring_bare", 4_000_000), {}),

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.dpdk_shim import build_packets, eal, read_packet
+from openoutcry.dpdk_shim import build_packets, eal
 from openoutcry.dpdk_shim.packets import FIRST_SEQ_AT, SENT_TS_AT
 from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
 from openoutcry.dpdk_shim.sender import PortSender
@@ -31,7 +31,6 @@ from openoutcry.host.processes import Rendezvous, die_with_parent, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 
 CAPACITY = 4096
@@ -138,29 +137,6 @@ def af_packet(count: int) -> LoopFigures:
         Shim([parse_port("packet:vb")], ring) as shim,
     ):
         return loop(shim, PortSender(out), count)
-
-
-def python_socket(count: int) -> LoopFigures:
-    """A socket's recv, the packet read by numpy, the record published: Python alone."""
-    with (
-        bench_ring() as ring,
-        ring.producer() as producer,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
-    ):
-        bound.bind(("127.0.0.1", 0))
-        client.connect(bound.getsockname())
-        data, took = payload(), 0
-        for _ in range(max(1, count // 64)):
-            for _ in range(64):
-                client.send(data)
-            before = time.monotonic_ns()
-            for _ in range(64):
-                _, orders = read_packet(bound.recv(2048), PacketKind.ORDERS)
-                producer.publish(orders)
-            took += time.monotonic_ns() - before
-            ring.cursors["bench"][0] = ring.published
-    return {"ns": took / (max(1, count // 64) * 64), "lost": 0}
 
 
 def pcap(count: int, folder: Path) -> LoopFigures:
@@ -328,7 +304,6 @@ LOOPS: dict[str, Callable[..., LoopFigures]] = {
         net_ring_bare,
         recvmmsg,
         af_packet,
-        python_socket,
         pcap,
         pcap_no_huge_pages,
         memif,

@@ -121,13 +121,10 @@ _ALL = (
         "pipeline",
         "pipeline:bench_pipeline",
         "throughput, latency by rate, each stage alone",
-        "pipeline:peers_named",
-        "",
-        (
+        flags=(
             ("explain", "Explain the tail: the slowest commands and their causes."),
             ("perf", "Count and sample the stages with perf; add a flame graph to the report."),
         ),
-        details="The peers are asyncio and mp_queue.",
     ),
     Subject(
         "replication",
@@ -142,7 +139,7 @@ _ALL = (
         "our ring next to others",
         "ring:peers_named",
         "ring:setup_peers",
-        details="The peers are bounce, c, boost, rte_ring, disruptor, iceoryx2 and mp_queue.",
+        details="The peers are bounce, c, boost, rte_ring, disruptor and iceoryx2.",
     ),
     Subject(
         "sessions",

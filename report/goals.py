@@ -78,7 +78,6 @@ RING_ROWS = (
     ("publish_64", "c", "messages a second, 64 at once / our algorithm in C", "≥ 1"),
     ("multi_claim_16", "single", "many-producer claims of 16 / single producer", "≥ 0.6"),
     ("python_round_trip", "iceoryx2", "round trip from Python / iceoryx2", "≤ 1/6"),
-    ("python_bulk", "mp_queue", "records a second from Python / multiprocessing.Queue", "≥ 500"),
     ("observed", "unobserved", "throughput with a tail reader / without", "≥ 0.98"),
 )
 """Metric, peer, what the ratio is, goal."""
@@ -89,7 +88,6 @@ SHIM_ROWS = (
     ("packet_ns_net_ring", "with_udp_checksums", "the same / with UDP checksums to check", ""),
     ("packet_ns_net_ring", "recvmmsg", "the same / recvmmsg", "≤ 1/50"),
     ("packet_ns_net_ring", "af_packet", "the same / TPACKET_V3", ""),
-    ("packet_ns_net_ring", "python_socket", "the same / a socket in Python", ""),
     ("packets_memif", "", "packets a second between two processes, memif", "≥ 40 M/s"),
     ("packet_ns_pcap", "", "a packet, DPDK capture device", ""),
     ("packet_ns_pcap", "no_huge_pages", "the same / without huge pages", "≤ 1/1.5"),

@@ -31,7 +31,6 @@ UNITS = {
     "publish_64": ("1/s", "higher"),
     "multi_claim_16": ("1/s", "higher"),
     "python_round_trip": ("ns", "lower"),
-    "python_bulk": ("1/s", "higher"),
     "observed": ("1/s", "higher"),
 }
 two_cores = pytest.mark.skipif(
@@ -40,7 +39,7 @@ two_cores = pytest.mark.skipif(
 compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc: apt-get install gcc")
 
 
-FEW = ring.Counts(256, 1 << 17, 1 << 17, 100, 1 << 17, 100)
+FEW = ring.Counts(256, 1 << 17, 1 << 17, 100)
 """Messages a figure: two laps of the ring, where two cores that others use spin for minutes over
 the command's own."""
 BENCH = [
@@ -64,12 +63,12 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     """A quick round with the peers that need no installation: every metric with its unit, every
     peer of it with a ratio, the same document in --out, and nothing left in shared memory."""
     before = left_behind()
-    options = ("--rounds", "1", "--against", "c,bounce,mp_queue")
+    options = ("--rounds", "1", "--against", "c,bounce")
     done = bench(*options, "--json", "--out", "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert read_document(tmp_path / "r.json") == document
-    assert document["command"].endswith("--against c,bounce,mp_queue")
+    assert document["command"].endswith("--against c,bounce")
     assert {row["name"]: (row["unit"], row["better"]) for row in document["results"]} == UNITS
     assert {row["name"]: set(row["against"]) for row in document["results"]} == {
         "round_trip": {"bounce", "bounce_pause", "c"},
@@ -77,7 +76,6 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
         "publish_64": {"c"},
         "multi_claim_16": {"single"},
         "python_round_trip": set(),
-        "python_bulk": {"mp_queue", "mp_queue_bytes"},
         "observed": {"unobserved"},
     }
     for row in document["results"]:

@@ -13,7 +13,6 @@ from tests.support.dpdk_shim.shim_wire import needs_shim
 
 PROGRAMS = [
     "recvmmsg",
-    "python_socket",
     "net_ring",
     "net_ring_summed",
     "net_ring_bare",

@@ -21,7 +21,7 @@ def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:
 def test_what_has_no_room_in_shared_memory_is_missing_and_the_rest_goes_on() -> None:
     """A container's 64 MiB: the figures of the run that needs more are named with the reason; any
     other error is passed on."""
-    session = Session(True, Rounds(1), [], disk=True, rtl=None)
+    session = Session(True, Rounds(1), disk=True, rtl=None)
     with session.if_there_is_room("a", "b"):
         raise NoRoomError("no space: docker run --shm-size=1g")
     assert [entry["name"] for entry in session.rounds.missing] == ["a", "b"]

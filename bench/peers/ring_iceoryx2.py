@@ -1,12 +1,10 @@
-"""The peers of our plain Python API: iceoryx2's bindings and multiprocessing.Queue."""
+"""The peer of our plain Python API: iceoryx2's bindings."""
 
 import ctypes
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,10 @@ import numpy as np
 from openoutcry.bench.ring_loops import (
     PAYLOAD_BYTES,
     PAYLOADS,
-    WORDS,
     Cores,
-    bulk_records,
     expect,
 )
-from openoutcry.host.processes import PeerError, Rendezvous, run_processes
+from openoutcry.host.processes import Rendezvous, run_processes
 
 
 class Message(ctypes.Structure):
@@ -33,11 +29,11 @@ class Message(ctypes.Structure):
         return "outcry_bench_message"
 
 
-def iceoryx2_round_trip(cores: Cores, count: int) -> float:
-    """ns there and back over two publish-subscribe services, polled without a pause.
+def round_trip(cores: Cores, count: int) -> float:
+    """Nanoseconds there and back over two publish-subscribe services, polled without a pause.
 
-    Its files get a prefix and a folder of this run's own, which are removed at the end: iceoryx2
-    leaves its management segment for the next user.
+    Its files get a prefix and a folder that only this run uses.  Both are removed at the end,
+    because iceoryx2 leaves its management segment for the next user.
     """
     folder = tempfile.mkdtemp(prefix="outcry-iox2-")
     prefix = f"outcry_iox2_{os.getpid()}_"
@@ -105,61 +101,3 @@ def _iceoryx2_ports(folder: str, prefix: str, out: str, into: str) -> tuple[Any,
     publisher = open_service(out).publisher_builder().create()
     subscriber = open_service(into).subscriber_builder().create()
     return node, publisher, subscriber
-
-
-def queue_bulk(cores: Cores, count: int) -> float:
-    """Records per second through a multiprocessing.Queue: each numpy record is put and got by
-    itself."""
-    return _queue("mp_queue", cores, count, list, lambda record: np.array(record))
-
-
-def queue_bytes_bulk(cores: Cores, count: int) -> float:
-    """:func:`queue_bulk` with each record as 64 bytes, which pickle faster than records do."""
-    return _queue(
-        "mp_queue_bytes",
-        cores,
-        count,
-        lambda records: [record.tobytes() for record in records],
-        lambda record: np.frombuffer(record, np.int64),
-    )
-
-
-def _queue(
-    what: str,
-    cores: Cores,
-    count: int,
-    pack: Callable[[Any], list[Any]],
-    unpack: Callable[[Any], Any],
-) -> float:
-    queue: multiprocessing.Queue[Any] = multiprocessing.get_context("fork").Queue()
-    meeting = Rendezvous()
-
-    def producer() -> int:
-        packed = pack(bulk_records(count))
-        meeting.meet(0, 1)
-        started_ns = time.monotonic_ns()
-        for record in packed:
-            queue.put(record)
-        queue.close()
-        # Its feeder thread has sent everything when this returns.
-        queue.join_thread()
-        return started_ns
-
-    def consumer() -> tuple[int, int]:
-        meeting.meet(1, 1)
-        got = [queue.get() for _ in range(count)]
-        ended_ns = time.monotonic_ns()
-        sent = bulk_records(count).view(np.int64).reshape(count, 8)
-        words = np.array([unpack(record) for record in got]).view(np.int64).reshape(count, 8)
-        bad = int((words[:, :WORDS] != sent[:, :WORDS]).any(axis=1).sum())
-        return bad, ended_ns
-
-    try:
-        started_ns, (bad, ended_ns) = run_processes(
-            what, [(cores[0], producer), (cores[1], consumer)]
-        )
-    finally:
-        queue.close()
-    if bad:
-        raise PeerError(f"{what}: {bad} of {count} records are not what was sent")
-    return float(count / ((ended_ns - started_ns) * 1e-9))
