@@ -23,6 +23,7 @@ from openoutcry.dpdk_shim import eal, native
 from openoutcry.dpdk_shim.names import Device
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, endpoint
 from openoutcry.dpdk_shim.udp import widen_receive_queue
+from openoutcry.wire.closing import Closing
 
 QUEUE_BYTES = 8 << 20
 XDP_FRAMES = 4096
@@ -52,7 +53,7 @@ class Finding:
     command: str = ""
 
 
-class Port:
+class Port(Closing):
     """An open port.  ``pointer`` is the C shim's; ``address`` the card's hardware address."""
 
     def __init__(self, spec: PortSpec, shim: Any, pointer: Any, close: list[Callable[[], None]]):
@@ -88,12 +89,6 @@ class Port:
             self.pointer = None
             for step in self._close:
                 step()
-
-    def __enter__(self) -> "Port":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def prepare(spec: PortSpec, *, bound: bool = True) -> socket.socket | None:

@@ -27,6 +27,7 @@ from openoutcry.dpdk_shim.ports import Port, open_port
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import enum_numbers, memory
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.records import EVENT_DTYPE, MAX_PACKET_RECORDS, ORDER_DTYPE
 from openoutcry.wire.token_bucket import bucket_times
 
@@ -70,7 +71,7 @@ def restore_senders(state: npt.NDArray[np.int64], windows: Windows, shim: Any = 
             raise PortError(f"no room for the {len(windows):,} senders of the journal")
 
 
-class Shim:
+class Shim(Closing):
     """Up to four ports into one ring.
 
     ``ports`` are specs, opened here and closed by :meth:`close`, or open ports, which stay the
@@ -249,12 +250,6 @@ class Shim:
         if self._opened:
             for port in self.ports:
                 port.close()
-
-    def __enter__(self) -> "Shim":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class EventReceiver:

@@ -12,12 +12,12 @@ missing or comes twice is an error, not a gap to be passed over: an order would 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES
 
@@ -29,7 +29,7 @@ class StreamError(OutcryError):
     """What the card's stream brought is not the next of its orders."""
 
 
-class OrderStream:
+class OrderStream(Closing):
     """Orders in the card's own order, each once.
 
     ``read(count)`` gives up to ``count`` bytes, at least one, or none at the stream's end; it may
@@ -93,14 +93,3 @@ class OrderStream:
     def close(self) -> None:
         self._close()
         self._close = lambda: None
-
-    def __enter__(self) -> "OrderStream":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -3,7 +3,6 @@
 import mmap
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga.driver import BusError, DeviceError
 from openoutcry.gateway_fpga.golden import PEOPLE_AT, SIGN, rules_of_rows, validate_orders
 from openoutcry.gateway_fpga.settings import PARTICIPANTS, Settings
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import MAX_VALUE
 from openoutcry.wire.registers import (
@@ -178,7 +178,7 @@ def _row_of(image: int) -> dict[str, int]:
     return row
 
 
-class MappedDevice:
+class MappedDevice(Closing):
     """Registers mapped into memory: a UIO or PCIe resource file, or any memory given as words.
 
     Every access is one 32-bit load or store.  A bus that answers with an error kills the process or
@@ -221,14 +221,3 @@ class MappedDevice:
         if self._mapping is not None:
             self._mapping.close()
             self._mapping = None
-
-    def __enter__(self) -> "MappedDevice":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -3,7 +3,6 @@
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.private_folder import require_ours
@@ -85,12 +84,7 @@ class JournalLock:
     def __enter__(self) -> "JournalLock":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

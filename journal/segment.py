@@ -5,10 +5,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from openoutcry.journal.disk import REAL, Disk
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.extras import need
 from openoutcry.wire.records import BLOCK_HEADER
@@ -169,7 +169,7 @@ def unpack_segment(path: Path) -> bytes:
         raise JournalError(f"{path}: cannot be unpacked: {error}") from None
 
 
-class SegmentFile:
+class SegmentFile(Closing):
     """Reads one segment by pread(2) through a window.
 
     Not by mmap: a running writer truncates a segment when it has filled it, and a disk may fail
@@ -253,17 +253,6 @@ class SegmentFile:
         if self._fd >= 0:
             self._disk.close(self._fd)
             self._fd = -1
-
-    def __enter__(self) -> "SegmentFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_anew(directory: Path, disk: Disk = REAL) -> None:

@@ -5,7 +5,6 @@ import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from openoutcry.journal.copies import MirroredStreams, SingleStream
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER, RECORD_BYTES
@@ -93,7 +93,7 @@ class Handover(NamedTuple):
         return cls(place, streams, document["flaws"], document["resumed"])
 
 
-class JournalWriter:
+class JournalWriter(Closing):
     """The one writer of a journal: made by ``Journal.create`` or ``Journal.resume``.
 
     ``written_seq`` is the last sequence handed to the kernel, ``durable_seq`` the last that
@@ -297,17 +297,6 @@ class JournalWriter:
         """
         self._broken = self._broken or f"{self.directory}: the journal is written elsewhere"
         self._copies.abandon()
-
-    def __enter__(self) -> "JournalWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_parts(self, first_seq: int, parts: Sequence[Any], record_count: int) -> None:
         """A slice of the wrong place of a ring shows at its first or last sequence number."""

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import time
-import tomllib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,6 +39,7 @@ from openoutcry.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
+from openoutcry.wire.toml_tables import Tables, read_tables
 from openoutcry.wire.urls import password_of, without_password
 
 SECRET = ("password", "key", "totp", "speed_bump_seed", "id_key")
@@ -260,8 +260,9 @@ def _row(row: Any, kinds: Any) -> dict[str, Any]:
 
 def configuration(path: Path) -> dict[str, str]:
     """The venue file's text without a secret in it."""
-    text = path.read_text(encoding="utf-8")
-    for value in sorted(_secrets(tomllib.loads(text)), key=len, reverse=True):
+    tables = _tables(path)
+    text = tables.text
+    for value in sorted(_secrets(tables.document), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return {"name": path.name, "text": text}
 
@@ -269,10 +270,14 @@ def configuration(path: Path) -> dict[str, str]:
 def secrets_of(path: Path) -> set[str]:
     """Those of the venue file that are long enough to be looked for anywhere."""
     try:
-        found = _secrets(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        found = _secrets(_tables(path).document)
+    except OutcryError:
         return set()  # the section of the configuration says so
     return {one for one in found if len(one) >= SHORTEST}
+
+
+def _tables(path: Path) -> Tables:
+    return read_tables(path, lambda mistakes: OutcryError(f"{path}: {mistakes[0]}"))
 
 
 def _secrets(document: Any, name: str = "") -> set[str]:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32
@@ -40,12 +39,7 @@ class JournalThread:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ends = True
         self._thread.join()
 

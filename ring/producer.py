@@ -17,6 +17,7 @@ from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.layout import RingHeader, RingProducer
 from openoutcry.ring.repair import bury_unpublished, repair
 from openoutcry.ring.sequence import Sequence
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import RingError, RingFull
 
 _producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
@@ -77,7 +78,7 @@ class Claim:
         return last_seq
 
 
-class Producer:
+class Producer(Closing):
     """A producer of a ring: made by :meth:`RingBuffer.producer`, given back by :meth:`close` or
     the end of a ``with`` block.
 
@@ -269,12 +270,6 @@ class Producer:
             raise RingError(f"{self.ring.name}: this producer is closed, or another process's")
         if self._open is not None:
             raise RingError(f"{self.ring.name}: publish the claim that was made before")
-
-    def __enter__(self) -> "Producer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def take_entry(ring: Buffer) -> int:

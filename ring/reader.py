@@ -15,6 +15,7 @@ from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.repair import unfinished_claims
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
+from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import RingError
 from openoutcry.wire.layout import SharedWord
 
@@ -55,7 +56,7 @@ DEFAULT_BATCH = 1 << 16
 SINGLE_SLOTS_MAX = 4096
 
 
-class Reader:
+class Reader(Closing):
     """A consumer: ``poll`` shows what is there, ``release`` gives the slots back.
 
     Made by :meth:`RingBuffer.reader`.  ``for batch in reader`` waits for batches until the ring is
@@ -150,12 +151,6 @@ class Reader:
         """Leave: the entry may be taken by another process, at this cursor.  It goes on gating."""
         self.ring.leave_consumer_entry(self.entry)
 
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class Readiness:
     """An eventfd that becomes readable when its reader has something to poll: for event loops.
@@ -224,7 +219,7 @@ class Readiness:
         os.close(self.fd)
 
 
-class Worker:
+class Worker(Closing):
     """One worker of a pool: each record goes to exactly one of the pool's workers.
 
     ``take`` claims records, ``finish`` marks them done.  What a worker held when it was killed is
@@ -298,9 +293,3 @@ class Worker:
     def close(self) -> None:
         """Leave the pool; finish first."""
         self.ring.leave_consumer_entry(self.entry)
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

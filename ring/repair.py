@@ -15,6 +15,7 @@ from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.layout import RingHeader, RingProducer
 from openoutcry.ring.sequence import Sequence
+from openoutcry.wire.closing import Closing
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ def _runs(ring: Buffer, seqs: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
-class DeathWatch:
+class DeathWatch(Closing):
     """Holds a pidfd for every process registered on a ring: its becoming readable is the proof.
 
     :meth:`refresh` it when others have come.  Who is found dead then is known by the start time.
@@ -302,9 +303,3 @@ class DeathWatch:
         for fd in self._watched:
             os.close(fd)
         self._watched.clear()
-
-    def __enter__(self) -> "DeathWatch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -28,7 +28,6 @@ A file in TOML::
 
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +39,7 @@ import numpy.typing as npt
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.parameters import parameters
 from openoutcry.wire.errors import OutcryError, SurveillanceError
-from openoutcry.wire.toml_tables import KeyPath, meant, misplaced, read_tables
+from openoutcry.wire.toml_tables import KeyPath, meant, misplaced, parse_tables, read_tables
 
 PARTICIPANTS = 65_536
 SIDES = {"buy": 1, "sell": 2}
@@ -168,7 +167,8 @@ def read_settings(path: Path | None) -> Settings:
 
 def settings_of_text(text: str) -> Settings:
     """As :func:`read_settings`, of the text itself."""
-    return _settings(tomllib.loads(text))
+    tables = parse_tables(text, lambda mistakes: SurveillanceError(str(mistakes[0])))
+    return _settings(tables.document)
 
 
 def _wrong(path: KeyPath, text: str) -> OutcryError:

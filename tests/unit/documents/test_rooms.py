@@ -30,6 +30,8 @@ SMALL = 40
 PEER = ROOT / "bench" / "peers" / "day_hftbacktest.py"
 """Runs in an environment of its own, where our compiler is not."""
 COMPILERS = {"njit", "jit", "cfunc"}
+TOML_READER = ROOT / "wire" / "toml_tables.py"
+CLOSING = ROOT / "wire" / "closing.py"
 OWNER_OF_NJIT = ROOT / "wire" / "kernel.py"
 
 
@@ -222,6 +224,22 @@ def test_only_one_file_names_the_compiler(room):
         if path not in (OWNER_OF_NJIT, PEER):
             assert compiler_uses(path.read_text()) == [], path
     assert compiler_uses(OWNER_OF_NJIT.read_text())
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_only_one_file_reads_toml(room):
+    """Mistakes in files that people write are named by wire/toml_tables.py, with their line."""
+    for path in modules(room) if room != "tests" else ():
+        reads = re.search(r"^\s*(?:import|from) tomllib\b", path.read_text(), re.MULTILINE)
+        assert bool(reads) == (path == TOML_READER), path
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_what_closes_at_the_end_of_a_block_is_a_closing(room):
+    """``with`` that only calls ``close()`` is written once, in wire/closing.py."""
+    for path in modules(room) if room != "tests" else ():
+        again = re.search(r"def __exit__\([^)]*\) -> None:\s+self\.close\(\)", path.read_text())
+        assert bool(again) == (path == CLOSING), path
 
 
 def body_lines(function):

@@ -3,12 +3,13 @@
 from collections import deque
 
 import numpy as np
+import pytest
 
 from openoutcry.operations.dump import _last, configuration, secrets_of, without
 from openoutcry.replay.events import Batch
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
-from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire import EVENT_DTYPE, OutcryError
 from tests.support.operations import dump as shared
 from tests.support.order_entry.sessions_venue import HASH
 
@@ -42,6 +43,15 @@ def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
         "log": [{"message": "refused (not shown)"}],
         "more": ["tls://me:(not shown)@b", 7],
     }
+
+
+def test_a_venue_file_with_a_mistake_is_named_with_its_line(tmp_path):
+    """As every other reader of the file says it; the search for secrets goes on without."""
+    path = tmp_path / "venue.toml"
+    path.write_text('[venue]\nname = "X"\nmic = \n')
+    with pytest.raises(OutcryError, match=rf"^{path}: line 3: not TOML: "):
+        configuration(path)
+    assert secrets_of(path) == set()
 
 
 def test_the_seed_of_the_speed_bump_is_in_no_command():
