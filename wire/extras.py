@@ -7,6 +7,18 @@ from typing import Any
 from openoutcry.wire.errors import OutcryError
 
 CONSOLE = ("fastapi", "uvicorn", "websockets", "argon2", "pyotp", "prometheus_client", "yaml")
+PORTAL = (
+    "fastapi",
+    "uvicorn",
+    "websockets",
+    "argon2",
+    "pyotp",
+    "psycopg",
+    "sqlalchemy",
+    "alembic",
+    "jwt",
+    "cryptography",
+)
 OPERATIONS = ("prometheus_client", "yaml")
 
 
@@ -25,6 +37,11 @@ def need(module: str, what: str, extra: str, kind: type[OutcryError] = OutcryErr
 def require_console() -> None:
     """Raise :class:`OutcryError` if a library of the extra ``console`` is missing."""
     _require("the console needs", CONSOLE, "console")
+
+
+def require_portal() -> None:
+    """Raise :class:`OutcryError` if a library of the extra ``portal`` is missing."""
+    _require("the portal needs", PORTAL, "portal")
 
 
 def require_operations() -> None:

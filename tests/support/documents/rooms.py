@@ -22,7 +22,16 @@ LOWER = {
     "client",
     "replica",
 }
-ABOVE = {"pipeline", "venue", "ledger", "surveillance", "operations", "console", "backtest"}
+ABOVE = {
+    "pipeline",
+    "venue",
+    "ledger",
+    "surveillance",
+    "operations",
+    "console",
+    "backtest",
+    "portal",
+}
 MAY_IMPORT = {
     "wire": set(),
     "ring": {"wire"},
@@ -56,6 +65,19 @@ MAY_IMPORT = {
         "risk",
         "client",
         "surveillance",
+        "pipeline",
+        "venue",
+        "operations",
+    },
+    "portal": {
+        "wire",
+        "ring",
+        "matcher",
+        "risk",
+        "journal",
+        "replay",
+        "order_entry",
+        "client",
         "pipeline",
         "venue",
         "operations",

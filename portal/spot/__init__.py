@@ -1,0 +1,1 @@
+"""An API in the shape of Binance spot: the requests, streams and errors of its clients."""

@@ -1,0 +1,144 @@
+"""The account API without a network: the application is called, its database and its mail server
+are real."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import argon2
+import httpx
+import psycopg
+from aiosmtpd.controller import Controller
+from fastapi import FastAPI
+
+from openoutcry.operations.notify import MailServer
+from openoutcry.portal.accounts.accounts import Accounts
+from openoutcry.portal.accounts.api_keys import ApiKeys
+from openoutcry.portal.accounts.mails import by_smtp
+from openoutcry.portal.accounts.passwords import Passwords
+from openoutcry.portal.accounts.routes import add_accounts
+from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.database import Database, migrate
+from tests.support.processes import free_port
+
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD = "seven crooked ladders"
+BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+class Mailbox:
+    """A mail server that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.refuses = False
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if self.refuses:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+    def __enter__(self) -> "Mailbox":
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    def code(self, mail: str) -> str:
+        """The last that was mailed to the address."""
+        texts = [one.get_content() for one in self.mails if one["to"] == mail]
+        found = re.findall(r"\b\d{8}\b", texts[-1]) if texts else []
+        return str(found[-1]) if found else ""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = BEGIN
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **time: float) -> None:
+        self.at += timedelta(**time)
+
+
+class People:
+    """The application of the account API, asked by several people."""
+
+    def __init__(self, url: str, folder: Path, mailbox: Mailbox) -> None:
+        self.mailbox, self.clock = mailbox, Clock()
+        self.verified: list[int] = []
+        self.database = Database(url)
+        send = by_smtp(MailServer("127.0.0.1", mailbox.port), "portal@example.com")
+        key = SecretKey(folder / "portal.key")
+        self.accounts = Accounts(self.database, key, send, "TEST", Passwords(CHEAP), self.clock)
+        self.accounts.verified = self.verified.append
+        self.keys = ApiKeys(self.accounts)
+        self.app = FastAPI()
+        add_accounts(self.app, self.accounts, self.keys)
+
+    def client(self, address: str = "192.0.2.7", token: str = "") -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(self.app, client=(address, 4711))
+        return httpx.AsyncClient(transport=transport, base_url="http://portal", headers=headers)
+
+    async def sign_up(self, mail: str) -> None:
+        async with self.client() as client:
+            body = {"mail": mail, "password": PASSWORD}
+            assert (await client.post("/v1/register", json=body)).status_code == 202
+            await self.accounts.drain()
+            body["code"] = self.mailbox.code(mail)
+            answer = await client.post("/v1/verify", json=body)
+            assert answer.status_code == 200, answer.text
+
+    async def log_in(self, mail: str, **more: str) -> dict[str, Any]:
+        async with self.client() as client:
+            body = {"mail": mail, "password": PASSWORD, **more}
+            answer = await client.post("/v1/login", json=body)
+            assert answer.status_code == 200, answer.text
+            return dict(answer.json())
+
+    async def person(self, mail: str) -> httpx.AsyncClient:
+        """A client of somebody who has just signed up and logged in."""
+        await self.sign_up(mail)
+        return self.client(token=(await self.log_in(mail))["access_token"])
+
+
+def fresh_database(url: str) -> str:
+    """The URL of a database with the portal's schema, in the same server."""
+    name = f"portal_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    new = url.replace("/postgres?", f"/{name}?")
+    migrate(new)
+    return new
+
+
+def with_people(url: str, folder: Path, test: Callable[[People], Awaitable[None]]) -> None:
+    """Run a test of the account API with a database of its own."""
+
+    async def run() -> None:
+        with Mailbox() as mailbox:
+            people = People(fresh_database(url), folder, mailbox)
+            try:
+                await test(people)
+                await people.accounts.drain()
+            finally:
+                await people.database.close()
+
+    asyncio.run(run())

@@ -1,0 +1,356 @@
+"""Accounts over a real database and a real mail server: what is proved by whom, and what strangers
+learn."""
+
+import asyncio
+import json
+import re
+
+import pyotp
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from openoutcry.portal.accounts.lockout import MAIL
+from tests.support.portal.people import PASSWORD
+
+ANNA, BERT = "anna@example.com", "bert@example.com"
+
+
+async def posted(client, path, **body):
+    return await client.post(f"/v1/{path}", json=body)
+
+
+@pytest.mark.promise(
+    "V2.1, V2.2 (accounts): a registration needs the mailed code and its own password; a code is "
+    "used once, and ends after five tries or 15 minutes",
+    group="portal",
+)
+def test_a_registration_needs_the_mailed_code_and_its_password(people):
+    async def test(people):
+        async with people.client() as client:
+            await posted(client, "register", mail=ANNA, password=PASSWORD)
+            await people.accounts.drain()
+            first = people.mailbox.code(ANNA)
+            # A stranger registers the same address before its owner has verified it.
+            await posted(client, "register", mail=ANNA, password="a stranger's password")
+            await people.accounts.drain()
+            code = people.mailbox.code(ANNA)
+            for wrong in (
+                {"password": PASSWORD, "code": first},
+                {"password": "a stranger's password", "code": first},
+                {"password": PASSWORD, "code": code},
+            ):
+                answer = await posted(client, "verify", mail=ANNA, **wrong)
+                assert answer.status_code == 401, wrong
+            assert people.verified == []
+            people.clock.advance(hours=25)
+            await posted(client, "register", mail=ANNA, password=PASSWORD)
+            await people.accounts.drain()
+            code = people.mailbox.code(ANNA)
+            right = {"mail": ANNA, "password": PASSWORD, "code": code}
+            assert (await posted(client, "verify", **right)).status_code == 200
+            assert len(people.verified) == 1
+            assert (await posted(client, "verify", **right)).status_code == 401, "used"
+            assert (await posted(client, "login", mail=ANNA, password=PASSWORD)).status_code == 200
+
+    people(test)
+
+
+def test_a_code_expires_and_ends_after_some_tries(people):
+    async def test(people):
+        async with people.client() as client:
+            await posted(client, "register", mail=ANNA, password=PASSWORD)
+            await people.accounts.drain()
+            code = people.mailbox.code(ANNA)
+            people.clock.advance(minutes=16)
+            late = await posted(client, "verify", mail=ANNA, password=PASSWORD, code=code)
+            assert late.status_code == 401
+            await posted(client, "register", mail=BERT, password=PASSWORD)
+            await people.accounts.drain()
+            code = people.mailbox.code(BERT)
+            for n in range(6):
+                people.clock.advance(hours=1 / 6 if n > 3 else 0)
+                await posted(client, "verify", mail=BERT, password=PASSWORD, code=f"{n:08}")
+            people.clock.advance(hours=25 / 60)
+            spent = await posted(client, "verify", mail=BERT, password=PASSWORD, code=code)
+            assert spent.status_code in (401, 429)
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "V2.2.1, V3.1 (accounts): answers and statuses are the same for an address with and without an "
+    "account, and wrong attempts lock either",
+    group="portal",
+)
+def test_strangers_do_not_learn_which_addresses_have_accounts(people):
+    async def test(people):
+        await people.sign_up(ANNA)
+        async with people.client() as client:
+            for path, more in (
+                ("register", {"password": PASSWORD}),
+                ("login", {"password": "not the password"}),
+                ("password/forget", {}),
+                ("password/reset", {"password": PASSWORD + "!", "code": "00000000"}),
+                ("verify", {"password": PASSWORD + "?", "code": "00000000"}),
+            ):
+                known, unknown = [
+                    await posted(client, path, mail=mail, **more)
+                    for mail in (ANNA, "nobody@example.com")
+                ]
+                assert known.status_code == unknown.status_code, path
+                assert known.json() == unknown.json(), path
+            people.clock.advance(hours=25)
+            seen = {}
+            for mail in (ANNA, "nobody@example.com"):
+                answers = [
+                    await posted(client, "login", mail=mail, password="not the password")
+                    for _ in range(MAIL.free + 2)
+                ]
+                seen[mail] = [(one.status_code, one.headers.get("retry-after")) for one in answers]
+            assert seen[ANNA] == seen["nobody@example.com"]
+            assert seen[ANNA][-1][0] == 429
+            assert int(seen[ANNA][-1][1]) > 0
+            right = await posted(client, "login", mail=ANNA, password=PASSWORD)
+            assert right.status_code == 429, "a locked address takes no password"
+            people.clock.advance(seconds=31)
+            assert (await posted(client, "login", mail=ANNA, password=PASSWORD)).status_code == 200
+
+    people(test)
+
+
+def test_attempts_in_parallel_count(people):
+    async def test(people):
+        await people.sign_up(ANNA)
+        async with people.client() as client:
+            tries = [
+                posted(client, "login", mail=ANNA, password=f"not the password {n}")
+                for n in range(20)
+            ]
+            statuses = [answer.status_code for answer in await asyncio.gather(*tries)]
+        assert statuses.count(401) == MAIL.free
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "V3.3, V3.5 (accounts): a refresh token is used once, its second use ends the session; logout, "
+    "logout everywhere and a new password end access tokens at once",
+    group="portal",
+)
+def test_sessions_end_at_once(people):
+    async def test(people):
+        await people.sign_up(ANNA)
+        tokens = await people.log_in(ANNA)
+        async with people.client(token=tokens["access_token"]) as client:
+            assert (await client.get("/v1/me")).json()["mail"] == ANNA
+            new = (await posted(client, "refresh", refresh_token=tokens["refresh_token"])).json()
+            again = await posted(client, "refresh", refresh_token=tokens["refresh_token"])
+            assert again.status_code == 401
+            assert (await client.get("/v1/me")).status_code == 401, "a thief had one of the two"
+            spoiled = await posted(client, "refresh", refresh_token=new["refresh_token"])
+            assert spoiled.status_code == 401
+        for end in ("logout", "logout-everywhere"):
+            one, other = [await people.log_in(ANNA) for _ in range(2)]
+            async with people.client(token=one["access_token"]) as client:
+                assert (await posted(client, end)).status_code == 200
+                assert (await client.get("/v1/me")).status_code == 401
+            async with people.client(token=other["access_token"]) as client:
+                left = (await client.get("/v1/me")).status_code
+            assert left == (200 if end == "logout" else 401)
+        tokens = await people.log_in(ANNA)
+        async with people.client(token=tokens["access_token"]) as client:
+            body = {"old": "not the password", "new": "eleven patient herons"}
+            wrong = await posted(client, "password", **body)
+            assert wrong.status_code == 401
+            changed = await posted(client, "password", old=PASSWORD, new="eleven patient herons")
+            assert changed.status_code == 200
+            assert (await client.get("/v1/me")).status_code == 401
+        people.clock.advance(minutes=6)
+        tokens = await people.log_in(ANNA, password="eleven patient herons")
+        async with people.client(token=tokens["access_token"]) as client:
+            people.clock.advance(minutes=6)
+            assert (await client.get("/v1/me")).status_code == 401, "an access token expires"
+
+    people(test)
+
+
+def test_a_forgotten_password_is_reset_by_mail(people):
+    async def test(people):
+        await people.sign_up(ANNA)
+        tokens = await people.log_in(ANNA)
+        async with people.client(token=tokens["access_token"]) as client:
+            await posted(client, "password/forget", mail=ANNA)
+            await people.accounts.drain()
+            code = people.mailbox.code(ANNA)
+            body = {"mail": ANNA, "code": code, "password": "eleven patient herons"}
+            assert (await posted(client, "password/reset", **body)).status_code == 200
+            assert (await posted(client, "password/reset", **body)).status_code == 401, "used"
+            assert (await client.get("/v1/me")).status_code == 401
+        await people.log_in(ANNA, password="eleven patient herons")
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "V2.8 (accounts): with an authenticator, password and code are both needed, for a login and "
+    "for what changes the account; a code is used once",
+    group="portal",
+)
+def test_a_second_factor_is_needed_and_its_code_is_used_once(people):
+    async def test(people):
+        client = await people.person(ANNA)
+        async with client:
+            begun = (await posted(client, "totp", password=PASSWORD)).json()
+            totp = pyotp.TOTP(begun["secret"])
+            await people.log_in(ANNA)  # it does not count before it is confirmed
+            code = totp.at(people.clock.at)
+            assert (await posted(client, "totp/confirm", code="000000")).status_code == 401
+            assert (await posted(client, "totp/confirm", code=code)).status_code == 200
+            body = {"mail": ANNA, "password": PASSWORD}
+            assert (await posted(client, "login", **body)).json()["code"] == "totp_required"
+            again = await posted(client, "login", **body, totp=code)
+            assert again.status_code == 401, "the code of the confirmation"
+            people.clock.advance(seconds=30)
+            code = totp.at(people.clock.at)
+            assert (await posted(client, "login", **body, totp=code)).status_code == 200
+            assert (await posted(client, "login", **body, totp=code)).status_code == 401
+            people.clock.advance(minutes=2)
+            key = {"label": "bot", "password": PASSWORD}
+            assert (await posted(client, "api-keys", **key)).status_code == 401
+            key["totp"] = totp.at(people.clock.at)
+            assert (await posted(client, "api-keys", **key)).status_code == 201
+            people.clock.advance(minutes=2)
+            code = totp.at(people.clock.at)
+            removed = await posted(client, "totp/remove", password=PASSWORD, totp=code)
+            assert removed.status_code == 200
+            assert (await posted(client, "login", **body)).status_code == 200
+
+    people(test)
+
+
+def test_api_keys_are_shown_once_and_revoked_at_once(people):
+    async def test(people):
+        client = await people.person(ANNA)
+        async with client:
+            made = await posted(
+                client, "api-keys", label="bot", password=PASSWORD, permissions=["read", "trade"]
+            )
+            key = made.json()
+            assert len(key["secret"]) == 64
+            listed = (await client.get("/v1/api-keys")).text
+            assert key["api_key"] in listed
+            assert key["secret"] not in listed
+            found = await people.keys.find(key["api_key"])
+            assert found.secret.decode() == key["secret"]
+            assert (found.can_trade, found.can_withdraw) == (True, False)
+            assert (await client.delete(f"/v1/api-keys/{key['id']}")).status_code == 200
+            assert await people.keys.find(key["api_key"]) is None
+            public = Ed25519PrivateKey.generate().public_key()
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+            body = {"label": "bot", "password": PASSWORD, "public_key": pem}
+            made = (await posted(client, "api-keys", **body)).json()
+            assert "secret" not in made
+            assert (await people.keys.find(made["api_key"])).secret == public.public_bytes_raw()
+            body = {"label": "x", "password": PASSWORD, "permissions": ["withdraw"]}
+            assert (await posted(client, "api-keys", **body)).status_code == 422
+            body |= {"networks": ["192.0.2.0/24"], "expires_at": "2026-11-26T13:00:00Z"}
+            made = (await posted(client, "api-keys", **body)).json()
+            found = await people.keys.find(made["api_key"])
+            assert found.may_come_from("192.0.2.200")
+            assert not found.may_come_from("198.51.100.1")
+            people.clock.advance(hours=2)
+            assert await people.keys.find(made["api_key"]) is None
+        rows = await people.database.rows("select secret from api_keys")
+        stored = b"".join(bytes(row["secret"]) for row in rows)
+        assert key["secret"].encode() not in stored, "secrets are sealed"
+
+    people(test)
+
+
+@pytest.mark.smoke
+@pytest.mark.promise(
+    "V4.2.1 (accounts): every endpoint that names an object refuses the object of another user as "
+    "one that does not exist; one that needs a login answers 401 without one",
+    group="portal",
+)
+def test_no_endpoint_gives_one_user_the_objects_of_another(people):
+    """Generated from the application's own routes: a new endpoint is in the matrix by itself."""
+
+    async def test(people):
+        anna, bert = await people.person(ANNA), await people.person(BERT)
+        async with anna, bert, people.client() as stranger:
+            key = (await posted(anna, "api-keys", label="bot", password=PASSWORD)).json()
+            session = (await anna.get("/v1/sessions")).json()[0]["id"]
+            objects = {"number": str(key["id"]), "session_id": session}
+            open_to_strangers = {
+                "/v1/register", "/v1/verify", "/v1/login", "/v1/refresh",
+                "/v1/password/forget", "/v1/password/reset",
+            }  # fmt: skip
+            schema = people.app.openapi()
+            tried = 0
+            for path, methods in schema["paths"].items():
+                names = re.findall(r"\{(\w+)\}", path)
+                url = re.sub(r"\{(\w+)\}", lambda found: objects[found[1]], path)
+                for method in methods:
+                    if path not in open_to_strangers:
+                        answer = await stranger.request(method, url, json={})
+                        assert answer.status_code in (401, 422), (method, path)
+                        if method == "get" or names:
+                            assert answer.status_code == 401, (method, path)
+                    if names:
+                        answer = await bert.request(method, url)
+                        assert answer.status_code == 404, (method, path)
+                        tried += 1
+            assert tried == 2
+            assert (await anna.get("/v1/api-keys")).json()[0]["id"] == key["id"]
+            assert (await anna.get("/v1/me")).status_code == 200
+            for path in ("/v1/api-keys", "/v1/sessions", "/v1/audit", "/v1/me"):
+                shown = (await bert.get(path)).text
+                assert ANNA not in shown, path
+                assert key["api_key"] not in shown, path
+                assert session not in shown, path
+
+    people(test)
+
+
+def test_what_is_done_with_an_account_is_recorded(people):
+    async def test(people):
+        client = await people.person(ANNA)
+        async with client:
+            await posted(client, "login", mail=ANNA, password="not the password")
+            await posted(client, "api-keys", label="bot", password=PASSWORD)
+            rows = (await client.get("/v1/audit")).json()
+            actions = [row["action"] for row in rows]
+            assert actions[:2] == ["API key created", "login refused"]
+            assert actions[-1] == "register"
+            assert {row["address"] for row in rows} == {"192.0.2.7"}
+            assert PASSWORD not in json.dumps(rows)
+
+    people(test)
+
+
+def test_a_mail_that_is_refused_is_recorded_and_headers_cannot_be_added(people):
+    async def test(people):
+        people.mailbox.refuses = True
+        async with people.client() as client:
+            await posted(client, "register", mail=ANNA, password=PASSWORD)
+            await people.accounts.drain()
+            rows = await people.database.rows("select * from audit where action = 'mail not sent'")
+            assert "550" in rows[0]["detail"]
+            for mail in ("a@example.com\r\nBcc: b@example.com", "a@b", "a b@example.com", "@x.de"):
+                answer = await posted(client, "register", mail=mail, password=PASSWORD)
+                assert answer.status_code == 422, mail
+                assert answer.headers["content-type"] == "application/problem+json"
+
+    people(test)
+
+
+def test_easily_guessed_passwords_are_refused(people):
+    async def test(people):
+        async with people.client() as client:
+            for password in ("short", "a" * 30, "password123456", "abcabcabcabcabc", "x" * 300):
+                answer = await posted(client, "register", mail=ANNA, password=password)
+                assert answer.status_code == 422, password
+
+    people(test)
