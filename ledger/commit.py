@@ -1,7 +1,6 @@
 """A transaction: begun, checked to be balanced, added to the balances."""
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger import wide
 from openoutcry.ledger.layout import (
     LedgerCell,
     LedgerInstrument,
@@ -9,6 +8,7 @@ from openoutcry.ledger.layout import (
     LedgerState,
     TransactionRow,
 )
+from openoutcry.wire import wide
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import store_i64

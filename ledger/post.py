@@ -6,7 +6,6 @@ events alone, by the rules of docs/risk.md.
 """
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger import wide
 from openoutcry.ledger.commit import (
     FAILED,
     begin,
@@ -21,7 +20,7 @@ from openoutcry.ledger.commit import (
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerState, TransactionRow
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words

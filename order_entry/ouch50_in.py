@@ -10,7 +10,6 @@ from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import OuchRow, OuchSession, Refusal
-from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
@@ -31,6 +30,7 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
+from openoutcry.wire.printable import is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 

@@ -5,13 +5,13 @@ Each event of an order says what is open of it afterwards, so one rule does for 
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
-from openoutcry.risk import totals, wide
+from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import CALLS, watch
 from openoutcry.risk.spot import conserved, needed, new_flags, own_wallet, rules_of, settle
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64

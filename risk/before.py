@@ -7,7 +7,7 @@ open, somebody else's) is left to it.
 
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
-from openoutcry.risk import bits, totals, wide
+from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
@@ -16,7 +16,7 @@ from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,

@@ -6,12 +6,13 @@ ledger once more, from the command alone (``ledger/corporate.py``).
 """
 
 import openoutcry.risk.protection_layout as protection_layout
-from openoutcry.risk import totals, wide
+from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, MAX_TERM
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import judge_profit, margined_lots
 from openoutcry.risk.protection import forget, protection_of, row_of
 from openoutcry.risk.protection_layout import OPERATORS_HALT
+from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
 

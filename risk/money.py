@@ -4,9 +4,9 @@
 """
 
 import openoutcry.risk.layout as lay
-from openoutcry.risk import wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant
+from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, store_i64
 

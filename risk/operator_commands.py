@@ -2,7 +2,7 @@
 
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
-from openoutcry.risk import totals, wide
+from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
@@ -21,6 +21,7 @@ from openoutcry.risk.spot import (
     set_volume,
     wallet_in,
 )
+from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord

@@ -17,12 +17,13 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import after as events_of
 from openoutcry.risk import before as command
-from openoutcry.risk import bits, totals, wide
+from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskGroup, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.requests import note_effect, permits
+from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     full_fence,

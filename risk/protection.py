@@ -12,11 +12,11 @@ divided.
 
 import openoutcry.risk.constants as constants
 import openoutcry.risk.protection_layout as protection_layout
-from openoutcry.risk import totals, wide
+from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import ProtectionHeader, ProtectionRow
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words

@@ -13,7 +13,7 @@ Fees are cut off to whole units: however many fills an order has, they cost no m
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 import openoutcry.risk.spot_layout as spot_layout
-from openoutcry.risk import totals, wide
+from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.spot_layout import (
@@ -28,7 +28,7 @@ from openoutcry.risk.spot_layout import (
     SpotTier,
     Wallet,
 )
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord

@@ -1,7 +1,6 @@
 """Where things lie in the state, what an order counts, and what a cell needs."""
 
 import openoutcry.risk.layout as lay
-from openoutcry.risk import wide
 from openoutcry.risk.layout import (
     RiskCell,
     RiskGroup,
@@ -9,7 +8,7 @@ from openoutcry.risk.layout import (
     RiskParticipant,
     RiskState,
 )
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, mul_wrapping

@@ -2,7 +2,7 @@
 
 A participant, a peer, a file or a name on this host chooses the text.  :func:`printable` is the
 one function that renders it; :func:`cell` is that for a cell of CSV.  What a protocol accepts as
-text is another question (``order_entry/printable.py``).
+text is another question (``wire/printable.py``).
 """
 
 import re

@@ -25,13 +25,13 @@ from openoutcry.order_entry.fix.text import (
     store_word,
 )
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.printable import FIRST, LAST, is_printable
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
+from openoutcry.wire.printable import FIRST, LAST, is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 

@@ -19,11 +19,11 @@ from openoutcry.order_entry.fix.text import (
     same_text,
 )
 from openoutcry.order_entry.fix.words import FixFields, FixSession
-from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.printable import is_printable
 
 
 class Result(IntEnum):

@@ -7,7 +7,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.matcher import Engine, process_batch, scratch_records
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.hooks import Hooks, note_best
-from openoutcry.risk import protection_layout, totals, wide
+from openoutcry.risk import protection_layout, totals
 from openoutcry.risk.after import after
 from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
@@ -15,7 +15,7 @@ from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.region import View, make_region
 from openoutcry.risk.speed_bump import SpeedBump
-from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire import EVENT_DTYPE, wide
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.messages import OUCH50 as OUCH50_MESSAGES
+from openoutcry.wire.printable import is_printable
 from tests.support.venue.inline import InlineVenue
 
 FIX, FIX42, OUCH42, OUCH50 = (
