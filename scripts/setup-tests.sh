@@ -13,6 +13,7 @@ machine() {
     "$python" -m openoutcry.dpdk_shim.native
     # Peers that cannot be installed skip their tests.
     [ "$tier" = unit ] || "$python" -m openoutcry bench matcher --setup || :
+    [ "$tier" = unit ] || "$scripts/install-clients.sh" "$python"
 }
 
 machine &
