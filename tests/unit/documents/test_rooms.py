@@ -22,7 +22,7 @@ SHORT_ALIAS = re.compile(r"^\s*(?:from .*|import .*|\w+) as \w{1,2}\b", re.MULTI
 """In an import of one line or of several: most files have none, and need not be parsed."""
 
 WITHOUT_PACKAGE = re.compile(
-    rf"^[ \t]*(?:from |import\b.*\b)(?:{'|'.join(MAY_IMPORT)})\b", re.MULTILINE
+    rf"^[ \t]*(?:from |import\b.*\b)(?:{'|'.join(MAY_IMPORT.keys() - {'tests'})})\b", re.MULTILINE
 )
 """An import that may leave out ``openoutcry``. The room ``tests`` may import every other and has a
 third of all lines; only files with such a line are parsed for it."""
