@@ -1,56 +1,38 @@
 """``outcry venue deposit``: money comes into a running venue."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from openoutcry.cli.desk import asks, send_to_desk
-from openoutcry.cli.options import Count
+from openoutcry.cli.desk import asks
+from openoutcry.cli.movements import (
+    AT_ONCE,
+    OneStepOrMore,
+    first_step,
+    later_step,
+    listing,
+    money_options,
+    move,
+)
 
 
-def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a deposit and a withdrawal are told by."""
-    for option in (
-        click.option(
-            "--purpose",
-            default="outside",
-            show_default=True,
-            type=click.Choice(["outside", "fees", "clearing", "suspense"]),
-            help="The other account; fees: fees due by schedule.",
-        ),
-        click.option("--asset", help="The asset [default: the venue's first]."),
-        click.argument("amount", type=Count),
-        click.argument("participant", type=int),
-    ):
-        function = option(function)
-    return function
+@click.group(cls=OneStepOrMore)
+def deposit() -> None:
+    """Credit an amount to a participant, at once or in steps.
 
-
-@click.command()
-@money_options
-@asks
-def deposit(
-    participant: int,
-    amount: int,
-    asset: str | None,
-    purpose: str,
-    file: Path,
-    operator: str | None,
-    as_json: bool,
-) -> None:
-    """Credit an amount to a participant.
-
-    AMOUNT is in whole units of the asset. The venue sequences and journals it.
+    AMOUNT is in whole units of the asset. The venue sequences and journals each step.
 
     \b
     outcry venue deposit 7 500000 --asset USD --why "wire 4711" --operator anna
+    outcry venue deposit seen 7 30000 BTC --reference "tx 81f2"
+    outcry venue deposit credit "tx 81f2"
     """
-    move(participant, amount, asset, purpose, file, operator, as_json)
 
 
-def move(
+@deposit.command(AT_ONCE)
+@money_options
+@asks
+def at_once(
     participant: int,
     amount: int,
     asset: str | None,
@@ -59,12 +41,15 @@ def move(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Ask the desk; negative: a withdrawal."""
-    request = {
-        "do": "deposit",
-        "participant": participant,
-        "amount": amount,
-        "asset": asset,
-        "purpose": purpose,
-    }
-    send_to_desk(file, request, operator, as_json)
+    """Credit an amount in one step; the word may be left out."""
+    move(participant, amount, asset, purpose, file, operator, as_json)
+
+
+first_step(
+    deposit, "seen", "deposit-seen", "Record a deposit that is not certain; it moves nothing."
+)
+later_step(deposit, "credit", "deposit-credit", "Make a deposit that was seen available.")
+later_step(
+    deposit, "reverse", "deposit-reverse", "Take a deposit back, also one that was credited."
+)
+listing(deposit, "deposit", ("seen", "credited", "reversed"))

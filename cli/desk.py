@@ -63,18 +63,21 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     """Ask, and show what was done; errors of the desk end with exit status 1."""
     from openoutcry.venue.desk import ask
     from openoutcry.venue.file import read_venue
+    from openoutcry.venue.movement_desk import LISTING
     from openoutcry.venue.requests import new_reference
 
     venue = read_venue(file)
     reference = click.get_current_context().meta.get(REFERENCE)
-    request = request | {"reference": reference or new_reference()}
+    is_only_asked = request["do"] == LISTING
+    if not is_only_asked:
+        request = request | {"reference": reference or new_reference()}
     if why := click.get_current_context().meta.get(WHY):
         request = request | {"why": why}
     if operator:
         request = request | {"operator": operator, "password": secret(f"password of {operator}")}
         if any(one.totp for one in venue.risk.operators if one.name == operator):
             request["code"] = secret(f"one-time code of {operator}")
-    if not reference:
+    if not reference and not is_only_asked:
         # Before the venue is asked: a caller without an answer can ask again with it.
         click.echo(f"reference {request['reference']}", err=True)
     answer = ask(venue.journal, request)
@@ -83,6 +86,11 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         return
     for line in answer["done"]:
         click.echo(line)
+    for row in answer.get("movements", ()):
+        click.echo(
+            f"{row['reference']}: participant {row['participant']}, {row['amount']} "
+            f"{row['asset']}, {row['state']} since {row['changed']}"
+        )
     if "state" in answer:
         click.echo(f"the venue's state is in {answer['state']}")
     if "dump" in answer and Path(answer["dump"]).exists():

@@ -72,8 +72,8 @@ VENUE: Sections = {
     },
     "Money": {
         "assets": "Show or declare assets; set an instrument's quote asset.",
-        "deposit": "Credit an amount to a participant.",
-        "withdraw": "Debit an amount from a participant.",
+        "deposit": "Credit an amount to a participant, at once or in steps.",
+        "withdraw": "Debit an amount from a participant, at once or in steps.",
         "fees": "Show or set fee schedules and who pays by which.",
         "corporate": "Apply a dividend, a split or a new reference price.",
     },

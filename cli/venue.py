@@ -183,6 +183,10 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
         lines.append(f"emergency close: step {step} of 6 is done")
     for what, names in (("group", "groups_killed"), ("participant", "killed")):
         lines += [f"{what} {name} is killed" for name in risk.get(names, [])]
+    lines += [
+        f"participant {who} is {amount} {asset} short since a deposit was reversed"
+        for who, asset, amount in risk.get("shortfalls", [])
+    ]
     lines += [f"participant {who} is liquidated" for who in risk.get("liquidated", [])]
     if level := risk.get("breaker_level"):
         lines.append(f"the breaker has fired: level {level}")

@@ -4,14 +4,37 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.deposit import money_options, move
 from openoutcry.cli.desk import asks
+from openoutcry.cli.movements import (
+    AT_ONCE,
+    OneStepOrMore,
+    first_step,
+    later_step,
+    listing,
+    money_options,
+    move,
+)
 
 
-@click.command()
+@click.group(cls=OneStepOrMore)
+def withdraw() -> None:
+    """Debit an amount from a participant, at once or in steps.
+
+    AMOUNT is in whole units of the asset. The venue rejects a withdrawal to outside that exceeds
+    the available balance.
+
+    \b
+    outcry venue withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
+    outcry venue withdraw 7 1530 --purpose fees
+    outcry venue withdraw request 7 30000 BTC --reference "wd 4711"
+    outcry venue withdraw approve "wd 4711"
+    """
+
+
+@withdraw.command(AT_ONCE)
 @money_options
 @asks
-def withdraw(
+def at_once(
     participant: int,
     amount: int,
     asset: str | None,
@@ -20,13 +43,16 @@ def withdraw(
     operator: str | None,
     as_json: bool,
 ) -> None:
-    """Debit an amount from a participant.
-
-    AMOUNT is in whole units of the asset. The venue rejects a withdrawal to outside that exceeds
-    the available balance.
-
-    \b
-    outcry venue withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
-    outcry venue withdraw 7 1530 --purpose fees
-    """
+    """Debit an amount in one step; the word may be left out."""
     move(participant, -amount, asset, purpose, file, operator, as_json)
+
+
+first_step(withdraw, "request", "withdrawal-request", "Reserve an amount for a withdrawal.")
+later_step(withdraw, "approve", "withdrawal-approve", "Approve a withdrawal for sending.")
+later_step(
+    withdraw, "sent", "withdrawal-sent", "Record that it is on its way; no cancel after that."
+)
+later_step(withdraw, "done", "withdrawal-done", "Record that it has arrived; the amount is gone.")
+later_step(withdraw, "cancel", "withdrawal-cancel", "Release the amount of one that was not sent.")
+later_step(withdraw, "fail", "withdrawal-fail", "Release the amount of one that will never arrive.")
+listing(withdraw, "withdrawal", ("requested", "approved", "sent", "done", "cancelled", "failed"))

@@ -251,6 +251,15 @@ ALARMS: tuple[Alarm, ...] = (
         "a participant is killed",
     ),
     Alarm(
+        "WalletShort",
+        WARNING,
+        Now("outcry_wallets_short"),
+        ">",
+        0,
+        0,
+        "a participant owes an asset since a deposit was reversed",
+    ),
+    Alarm(
         "InstrumentHalted",
         WARNING,
         Now("outcry_instruments_halted"),

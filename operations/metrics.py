@@ -419,6 +419,7 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
     )
     for name, key in (
         ("outcry_participants_killed", "killed"),
+        ("outcry_wallets_short", "shortfalls"),
         ("outcry_groups_killed", "groups_killed"),
         ("outcry_instruments_halted", "halted"),
         ("outcry_instruments_protected", "protection"),

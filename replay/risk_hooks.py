@@ -40,8 +40,8 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
     ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests`` as ``make_region``
-    takes them, ``partitions`` of the instruments (1), each with a part of every limit, ``assets``
-    and ``spot`` as :func:`wallets_of` reads them, and ``limits``: rows of
+    takes them, ``partitions`` of the instruments (1), each with a part of every limit, ``assets``,
+    ``spot`` and ``movements`` as :func:`wallets_of` reads them, and ``limits``: rows of
     ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
@@ -102,14 +102,15 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
 
 
 def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``assets`` and ``spot``, from the settings': rows of name and decimals, and
-    rows of an instrument's index, base, quote and lot units."""
+    """``make_region``'s ``assets``, ``spot`` and ``movements``, from the settings': rows of name
+    and decimals, rows of an instrument's index, base, quote and lot units, and a number."""
     if not settings.get("spot"):
         return {}
     assets = [(str(name), int(decimals)) for name, decimals in settings.get("assets", ())]
     return {
         "assets": assets,
         "spot": {int(index): tuple(map(int, terms)) for index, *terms in settings["spot"]},
+        "movements": int(settings.get("movements", 0)),
     }
 
 

@@ -10,7 +10,16 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import CALLS, watch
-from openoutcry.risk.spot import conserved, needed, new_flags, own_wallet, rules_of, settle
+from openoutcry.risk.spot import (
+    conserved,
+    needed,
+    new_flags,
+    own_wallet,
+    pay_shortfall,
+    rules_of,
+    settle,
+)
+from openoutcry.risk.spot_layout import SpotAsset
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
@@ -329,6 +338,9 @@ def move_totals(
         if traded != 0:
             who, terms = word & 0xFFFF, cell.mark
             settle(state, rules, spot, who, side, old_flags, terms, event, traded)
+        elif wallet.shortfall != 0:
+            asset_at = spot.quote_at if side == BUY else spot.base_at
+            pay_shortfall(SpotAsset(state + asset_at), wallet)
     elif traded != 0:
         trade(rules, row, cell, side, traded, event, ((position + traded) ^ sign) - sign)
 

@@ -476,7 +476,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         else:
             more_needed = asked
         wallet = own_wallet(state, spot, side, participant)
-        has = wallet.available + wallet.credit
+        has = max(wallet.available + wallet.credit, 0)
         largest = max(largest, asked)
         failed |= (more_needed > has) << constants.BALANCE
     if largest > LARGEST:

@@ -83,6 +83,69 @@ class ParticipantStatus(IntEnum):
     CLOSED = 3
 
 
+class MovementStep(IntEnum):
+    """What happens to a movement of money."""
+
+    REQUEST = 1
+    """A withdrawal: its amount is reserved."""
+    APPROVE = 2
+    SEND = 3
+    """It is on its way, and cannot be cancelled."""
+    FINISH = 4
+    """It has arrived: the amount is gone."""
+    CANCEL = 5
+    """Before it was sent: the amount is available again."""
+    FAIL = 6
+    """It was sent and will never arrive: the amount is available again."""
+    SEE = 7
+    """A deposit that does not count yet."""
+    CREDIT = 8
+    """The amount is available."""
+    REVERSE = 9
+    """The deposit did not happen after all: a credited amount is taken back; what is not there of
+    it is a shortfall."""
+
+
+class MovementState(IntEnum):
+    """How far a movement has come."""
+
+    REQUESTED = 1
+    APPROVED = 2
+    SENT = 3
+    DONE = 4
+    CANCELLED = 5
+    FAILED = 6
+    SEEN = 7
+    CREDITED = 8
+    REVERSED = 9
+
+
+class MovementRefusal(IntEnum):
+    """Why the core refused a step of a movement."""
+
+    NO_REFERENCE = 1
+    """The command belongs to no request."""
+    UNKNOWN_STEP = 2
+    UNKNOWN_ASSET = 3
+    AMOUNT = 4
+    """Fewer than 1 or more than 2**61 units."""
+    UNKNOWN_PARTICIPANT = 5
+    CLOSED = 6
+    SUSPENDED = 7
+    SHORTFALL = 8
+    """The participant owes some of an asset, so it withdraws nothing."""
+    NOT_AVAILABLE = 9
+    KNOWN_REFERENCE = 10
+    """Another movement has it."""
+    FULL = 11
+    """As many movements are open as there is room for."""
+    UNKNOWN_MOVEMENT = 12
+    """No movement has this number, participant and amount."""
+    WRONG_STATE = 13
+    TOO_MUCH = 14
+    """Of an asset there would be more than 2**61, in wallets or owed."""
+
+
 class PauseCause(IntEnum):
     """Why the market protection paused an instrument (``order_id`` of PHASE_CHANGED)."""
 
@@ -133,8 +196,13 @@ class Setting(IntEnum):
     """P: the volume by which it is in a tier of its fee schedule in spot instruments."""
     STATUS = 17
     """P: ``ParticipantStatus``; of one that is added ``price_ticks`` has 8 characters of its name.
-    ACTIVE adds it, or ends its suspension; CLOSED comes after SUSPENDED, is refused while it has
-    money, positions or open orders, and is the last one."""
+    ACTIVE adds it, or ends its suspension.  CLOSED comes after SUSPENDED and is the last one; it is
+    refused while there is money, a position, an open order, or a deposit that was only seen."""
+    MOVEMENT = 18
+    """P, where the journal began with movements (``movements.py``): a step of a deposit or a
+    withdrawal.  ``time_in_force`` is the ``MovementStep``, ``aux`` its units.  The first step has 8
+    characters of the asset's name in ``price_ticks``, and the open request's reference is the
+    movement's.  A later step has the sequence number of the first there."""
     POSITION_LONG = 20
     """P and I, as those up to SHORT_SALE."""
     POSITION_SHORT = 21

@@ -8,6 +8,7 @@ from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
+from openoutcry.risk.movements import apply_movement, has_open_movement
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.protection_rules import has_bands, set_protection
 from openoutcry.risk.requests import apply_request
@@ -101,6 +102,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return move(state, order, who, value)
     if setting == constants.SET_STATUS:
         return set_status(state, who, value, second)
+    if setting == constants.SET_MOVEMENT:
+        return apply_movement(state, order, who, value)
     if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
         if not set_participant(state, row, setting, value, second, order + SEQ):
@@ -243,6 +246,8 @@ def set_participant(
     state: RiskState, row: RiskParticipant, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
     if setting == constants.SET_DEPOSIT:
+        if row.flags & lay.CLOSED_FLAG != 0:
+            return False
         total = wide.add(row.balance, value)
         funded = wide.add(row.funded, value)
         if max(total, funded) > LARGEST or min(total, funded) < -LARGEST:
@@ -320,13 +325,16 @@ def set_status(state: RiskState, who: int, status: int, name: int) -> bool:
 
 @kernel
 def has_something(state: RiskState, row: RiskParticipant, who: int) -> bool:
-    """Whether a participant has money, open orders, or positions of any weight."""
+    """Whether a participant has money, open orders, positions of any weight, or deposits and
+    withdrawals under way."""
     held = row.balance | row.open | row.reserved | row.gross
     block = block_of(state)
     if block != 0:
         for asset in range(block.assets):
             wallet = wallet_in(state, block, asset, who)
             held |= wallet.available | wallet.reserved
+        if held == 0 and has_open_movement(state, block, who):
+            return True
     return held != 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.risk import movements as money_movements
 from openoutcry.risk import requests as operator_requests
 from openoutcry.risk import speed_bump, spot_layout
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
@@ -48,6 +49,7 @@ def make_region(
     requests: int = 0,
     assets: Sequence[tuple[str, int]] = (),
     spot: Mapping[int, Sequence[int]] | None = None,
+    movements: int = 0,
 ) -> Region:
     """A state in which nobody has limits, for participants 0 to ``participants - 1``.
 
@@ -57,9 +59,12 @@ def make_region(
     speed bump at which so many commands may wait.  ``requests``: how many of operators are
     remembered.  ``spot``: of each instrument (by index) that is paid from wallets the numbers of
     its base and its quote asset in ``assets`` (name, decimals), and the units of the base asset a
-    lot; its multiplier is the units of the quote asset a tick and lot.
+    lot; its multiplier is the units of the quote asset a tick and lot.  ``movements``: how many
+    deposits and withdrawals with a life cycle are remembered; they need ``spot`` and ``requests``.
     """
-    count, spot = len(instruments), spot or {}
+    count, spot, wallet_bytes = len(instruments), spot or {}, 0
+    if movements and not (spot and requests):
+        raise RiskError("movements of money need spot instruments and requests")
     given = [1] * count if multipliers is None else list(multipliers)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
         raise RiskError(f"{participants} participants in {groups} groups: each is 1 to 65,536")
@@ -75,7 +80,8 @@ def make_region(
     }
     if spot:
         _check_spot(participants, count, assets, spot)
-        sizes[lay.WALLETS_AT] = spot_layout.block_bytes(participants, count, len(assets))
+        wallet_bytes = spot_layout.block_bytes(participants, count, len(assets))
+        sizes[lay.WALLETS_AT] = wallet_bytes + _movement_bytes(movements)
     sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
@@ -111,6 +117,10 @@ def make_region(
             raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
     if spot:
         _enter_wallets(view, participants, assets, spot)
+    if movements:
+        at = offsets[lay.WALLETS_AT] + wallet_bytes
+        words[(offsets[lay.WALLETS_AT] + spot_layout.SpotBlock.offset("movements_at")) // 8] = at
+        money_movements.enter_block(words, at, movements)
     return view.region
 
 
@@ -219,6 +229,14 @@ def _request_bytes(requests: int) -> int:
     return operator_requests.block_bytes(requests)
 
 
+def _movement_bytes(movements: int) -> int:
+    if not 0 <= movements <= money_movements.MAX_MOVEMENTS:
+        raise RiskError(
+            f"{movements} movements to remember: from 1 to {money_movements.MAX_MOVEMENTS:,}"
+        )
+    return money_movements.block_bytes(movements) if movements else 0
+
+
 def _enter_symbols(words: npt.NDArray[np.int64], instruments: npt.NDArray[Any], mask: int) -> None:
     table = words[words[lay.SYMBOLS_AT // 8] // 8 :]
     for index, symbol in enumerate(instruments["symbol"].tolist()):
@@ -264,6 +282,9 @@ def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leverag
         row[word // 8] = value
 
 
+SHORTFALL = spot_layout.Wallet.offset("shortfall") // 8
+
+
 class Wallets:
     """The wallets' block of a risk state, as arrays over its bytes."""
 
@@ -280,14 +301,32 @@ class Wallets:
         self.rules = table(block.offset("rules_at"), columns, spot_layout.RULES_BYTES)
         wallets = table(block.offset("wallet_at"), rows * count, spot_layout.WALLET_BYTES)
         self.rows = wallets.reshape(rows, count, spot_layout.WALLET_BYTES // 8)
-        """By participant and asset: available, reserved, credit."""
+        """By participant and asset: available, reserved, credit, shortfall."""
         keys = self.assets[:, 0].copy().view("S8").tolist()
         self.names = [key.decode("ascii", "replace") for key in keys]
+        at = int(self.words[block.offset("movements_at") // 8])
+        self.movements = money_movements.MovementsView(words, at, self.names) if at else None
+        """Deposits and withdrawals with a life cycle; None: the journal began without."""
 
     def balance(self, participant: int, asset: str) -> tuple[int, int, int]:
         """Available, reserved and credit."""
         available, reserved, credit, _ = self.rows[participant, self.names.index(asset)].tolist()
         return available, reserved, credit
+
+    def shortfall(self, participant: int, asset: str) -> int:
+        """How far the wallet is below its credit because a deposit was reversed."""
+        return int(self.rows[participant, self.names.index(asset), SHORTFALL])
+
+    def shortfalls(self, participant: int | None = None) -> list[tuple[int, str, int]]:
+        """Participant, asset and amount of every shortfall, or of one participant's."""
+        first, end = (0, len(self.rows)) if participant is None else (participant, participant + 1)
+        places = np.argwhere(self.rows[first:end, :, SHORTFALL]).tolist()
+        amounts = [int(self.rows[first + row, asset, SHORTFALL]) for row, asset in places]
+        return [
+            (first + row, self.names[asset], amount)
+            for (row, asset), amount in zip(places, amounts, strict=True)
+            if amount
+        ]
 
     def fees(self, asset: str) -> int:
         """The venue's fee account."""
@@ -412,6 +451,9 @@ class View:
                 digest.update(table.tobytes())
         if self.wallets is not None:
             digest.update(self.wallets.words.tobytes())
+            if self.wallets.movements is not None:
+                digest.update(self.wallets.movements.header.tobytes())
+                digest.update(self.wallets.movements.used.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
         if self.requests is not None:

@@ -19,15 +19,16 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-import openoutcry.risk.layout as lay
 from openoutcry.risk import constants
 from openoutcry.risk.layout import RiskState
+from openoutcry.risk.row_index import find_entry, forget_entry, index_entries
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import load_i64, mul_wrapping, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 
 REFERENCE_BYTES = 32
+TEXT_WORDS = REFERENCE_BYTES // 8
 MAX_REQUESTS = 1 << 22
 EFFECT, WHOLE = 1, 2
 """``side`` of a RISK command: it is the effect of the open request; or all that the request is."""
@@ -81,80 +82,41 @@ SEQ_WORD = Request.offset("seq") // 8
 
 def block_bytes(capacity: int) -> int:
     """Of a block that remembers so many requests: header, index, rows."""
-    return HEADER_BYTES + 8 * _index_entries(capacity) + ROW_BYTES * capacity
-
-
-def _index_entries(capacity: int) -> int:
-    """At most half of the index is in use."""
-    return int(1 << (2 * capacity - 1).bit_length())
+    return HEADER_BYTES + 8 * index_entries(capacity) + ROW_BYTES * capacity
 
 
 def enter_block(words: npt.NDArray[np.int64], at: int, capacity: int) -> None:
     """Make the zeroed bytes from ``at`` on a block without requests."""
     words[(at + RequestTable.offset("capacity")) // 8] = capacity
-    words[(at + RequestTable.offset("index_mask")) // 8] = _index_entries(capacity) - 1
+    words[(at + RequestTable.offset("index_mask")) // 8] = index_entries(capacity) - 1
 
 
 # Kernels
 
 
 @kernel
-def home_of(table: RequestTable, row: int) -> int:
-    """Where the index begins to look for the reference at ``row`` (32 bytes)."""
-    mixed = load_i64(row)
-    for at in range(8, REFERENCE_BYTES, 8):
-        mixed = mul_wrapping(mixed, lay.HASH_FACTOR) ^ load_i64(row + at)
-    return (mul_wrapping(mixed, lay.HASH_FACTOR) >> 32) & table.index_mask
-
-
-@kernel
 def row_of(table: RequestTable, number: int) -> Request:
-    rows = table + HEADER_BYTES + 8 * (table.index_mask + 1)
-    return Request(rows + ROW_BYTES * number)
+    return Request(rows_at(table) + ROW_BYTES * number)
 
 
 @kernel
-def slot_of(table: RequestTable, at: int) -> int:
-    """Address of an entry of the index: a row's number plus 1, or 0."""
-    return table + HEADER_BYTES + 8 * at
-
-
-@kernel
-def is_same(row: int, other: int) -> bool:
-    differs = 0
-    for at in range(0, REFERENCE_BYTES, 8):
-        differs |= load_i64(row + at) ^ load_i64(other + at)
-    return differs == 0
+def rows_at(table: RequestTable) -> int:
+    return table + HEADER_BYTES + 8 * (table.index_mask + 1)
 
 
 @kernel
 def find(table: RequestTable, text: int) -> int:
-    """The index's entry that has the reference at ``text``, or the free one where it would be."""
-    at = home_of(table, text)
-    number = load_i64(slot_of(table, at))
-    while number != 0 and not is_same(row_of(table, number - 1), text):
-        at = (at + 1) & table.index_mask
-        number = load_i64(slot_of(table, at))
-    return at
+    """Address of the index's entry that has the reference at ``text``, or of the free one where it
+    would be."""
+    index, mask = table + HEADER_BYTES, table.index_mask
+    return find_entry(index, mask, rows_at(table), ROW_BYTES, text, TEXT_WORDS)
 
 
 @kernel
 def forget(table: RequestTable, row: Request) -> None:
-    """Take a row out of the index; entries that were moved on because of it move back."""
-    mask = table.index_mask
-    hole = find(table, row)
-    if VERIFY:
-        assert load_i64(slot_of(table, hole)) != 0, "a row that is remembered is in the index"
-    at = (hole + 1) & mask
-    number = load_i64(slot_of(table, at))
-    while number != 0:
-        home = home_of(table, row_of(table, number - 1))
-        if (at - home) & mask >= (at - hole) & mask:
-            store_i64(slot_of(table, hole), number)
-            hole = at
-        at = (at + 1) & mask
-        number = load_i64(slot_of(table, at))
-    store_i64(slot_of(table, hole), 0)
+    """Take a row out of the index."""
+    index, mask = table + HEADER_BYTES, table.index_mask
+    forget_entry(index, mask, rows_at(table), ROW_BYTES, row, TEXT_WORDS)
 
 
 @kernel_outlined
@@ -191,7 +153,7 @@ def begin(table: RequestTable, order: OrderRecord) -> bool:
     """Open the request whose reference is at hand."""
     text = table + TEXT_AT
     at = find(table, text)
-    number = load_i64(slot_of(table, at)) - 1
+    number = load_i64(at) - 1
     if number >= 0:
         row = row_of(table, number)
         if row.content != order.aux or row.state == DONE:
@@ -203,7 +165,7 @@ def begin(table: RequestTable, order: OrderRecord) -> bool:
     if table.count >= table.capacity:
         forget(table, row)
         at = find(table, text)
-    store_i64(slot_of(table, at), number + 1)
+    store_i64(at, number + 1)
     row.text = table.text
     row.text_1 = table.text_1
     row.text_2 = table.text_2
@@ -270,7 +232,7 @@ class RequestsView:
         """``words``: of the risk state, ``at``: the block's offset in bytes."""
         self.header = words[at // 8 :][: HEADER_BYTES // 8]
         capacity = int(self.header[RequestTable.offset("capacity") // 8])
-        first = (at + HEADER_BYTES) // 8 + _index_entries(capacity)
+        first = (at + HEADER_BYTES) // 8 + index_entries(capacity)
         self.rows = words[first:][: capacity * ROW_BYTES // 8].reshape(capacity, ROW_BYTES // 8)
 
     def __len__(self) -> int:

@@ -187,32 +187,63 @@ def settle(
     else:
         base.available -= lots
         quote.available += paid - collect(quote_row, paid, rate)
+    if quote.shortfall | base.shortfall != 0:
+        pay_shortfall(quote_row, quote)
+        pay_shortfall(base_row, base)
     if VERIFY:
         sign = 1 if side == BUY else -1
         quote_row.clearing += sign * paid
         base_row.clearing -= sign * lots
-        assert quote.available >= -quote.credit, "what was reserved is enough"
-        assert base.available >= -base.credit, "what was reserved is enough"
+        assert quote.available >= -quote.credit - quote.shortfall, "what was reserved is enough"
+        assert base.available >= -base.credit - base.shortfall, "what was reserved is enough"
+
+
+@kernel
+def missing(wallet: Wallet) -> int:
+    """How far ``available`` is below what may be owed."""
+    return max(-(wallet.available + wallet.credit), 0)
+
+
+@kernel_outlined
+def pay_shortfall(asset: SpotAsset, wallet: Wallet) -> None:
+    """Something came into the wallet: its shortfall is as much less."""
+    not_inlined()
+    left = min(wallet.shortfall, missing(wallet))
+    asset.short -= wallet.shortfall - left
+    wallet.shortfall = left
+
+
+@kernel
+def owes(state: RiskState, block: SpotBlock, who: int) -> bool:
+    """Whether the participant has a shortfall in any asset."""
+    owed = 0
+    for index in range(block.assets):
+        owed |= wallet_in(state, block, index, who).shortfall
+    return owed != 0
 
 
 @kernel_outlined
 def conserved(state: RiskState) -> int:
-    """1 if of every asset the wallets and the venue's fees are what came in and did not go out, and
-    nobody is below the credit in it.  Slow: all wallets are looked at."""
+    """1 if of every asset the wallets and the venue's fees are what came in and did not go out.
+    Each wallet is below the credit in it by its recorded shortfall.  Slow: all wallets are looked
+    at."""
     not_inlined()
     block = block_of(state)
     if block == 0:
         return 1
     for index in range(block.assets):
         asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
-        total, granted = asset.fees, 0
+        total, granted, short = asset.fees, 0, 0
         for who in range(state.participants):
             wallet = wallet_in(state, block, index, who)
             total += wallet.available + wallet.reserved
             granted += wallet.credit
-            if wallet.reserved < 0 or wallet.available < -wallet.credit:
+            short += wallet.shortfall
+            if wallet.reserved < 0 or wallet.shortfall != missing(wallet):
                 return 0
         if total != asset.net or granted != asset.granted or asset.clearing != 0:
+            return 0
+        if short != asset.short:
             return 0
     return 1
 
@@ -256,23 +287,32 @@ def move(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
     from_fees = order.time_in_force == FROM_FEES
     if order.time_in_force > FROM_FEES or max(amount, wide.sub(0, amount)) > LARGEST_TOTAL:
         return False
-    if amount < 0 and wallet.available + amount < 0:
+    if amount < 0 and (wallet.available + amount < 0 or owes(state, block, who)):
+        return False
+    if totals.participant_row(state, who).flags & lay.CLOSED_FLAG != 0:
         return False
     if from_fees:
         if asset.fees - amount < min(asset.fees, 0):
             return False
         asset.fees -= amount
     else:
-        if asset.net + asset.granted + amount > LARGEST_TOTAL:
+        if not has_room(asset, amount):
             return False
         asset.net += amount
     wallet.available += amount
+    pay_shortfall(asset, wallet)
     return True
+
+
+@kernel
+def has_room(asset: SpotAsset, amount: int) -> bool:
+    """Whether so much may come in from outside."""
+    return asset.net + asset.granted + asset.short + amount <= LARGEST_TOTAL
 
 
 @kernel_outlined
 def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bool:
-    """ASSET_CREDIT: no less than what is used of it."""
+    """ASSET_CREDIT: it is not lowered below what is used of it."""
     not_inlined()
     block = block_of(state)
     if block == 0 or value < 0 or value > LARGEST_TOTAL:
@@ -283,10 +323,12 @@ def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bo
     asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
     wallet = wallet_in(state, block, index, who)
     granted = asset.granted - wallet.credit + value
-    if wallet.available < -value or asset.net + granted > LARGEST_TOTAL:
+    used_more = wallet.available < -value and value < wallet.credit
+    if used_more or max(asset.net, 0) + granted + asset.short > LARGEST_TOTAL:
         return False
     asset.granted = granted
     wallet.credit = value
+    pay_shortfall(asset, wallet)
     return True
 
 

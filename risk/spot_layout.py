@@ -4,7 +4,8 @@ header     counts and offsets
 assets     a row each: name, the venue's fee account, what came in and did not go out
 rules      of each instrument: lot, rows of its two assets, participant 0's wallets in them
 schedules  256 fee schedules of 8 tiers
-wallets    of each participant a row an asset: available, reserved, credit
+wallets    of each participant a row an asset: available, reserved, credit, shortfall
+movements  deposits and withdrawals under way, and the newest that ended (``movements.py``)
 
 A wallet of participant p is ``p * wallet_step`` bytes after participant 0's, whose place is in the
 instrument's rules: no search, no multiplication by a count of assets.
@@ -20,8 +21,8 @@ UNUSED_TIER = 2**63 - 1
 FEE_UNIT = 1_000_000
 """Rates are millionths: 100 are a basis point."""
 LARGEST_TOTAL = 2**61
-"""What came in of an asset, with all credit in it, is never more; nor is the venue's fee account
-below minus that: so no wallet passes 2**62."""
+"""What came in of an asset, with all credit and shortfalls in it, is never more.  The venue's fee
+account is never below minus that.  So no wallet passes 2**62."""
 
 
 class SpotBlock(Layout, size_bytes=64):
@@ -34,6 +35,7 @@ class SpotBlock(Layout, size_bytes=64):
     wallet_at: int = i64("offset of the wallets")
     wallet_step: int = i64("bytes from a participant's wallets to the next one's")
     schedule_of_all: int = i64("fee schedule of those that name none, its number + 1; 0: none")
+    movements_at: int = i64("offset of the movements (``movements``), 0: there is no room for any")
 
 
 class SpotAsset(Layout, size_bytes=64):
@@ -45,6 +47,7 @@ class SpotAsset(Layout, size_bytes=64):
     net: int = i64("what came in from outside and did not go out again")
     granted: int = i64("credit of all participants in it")
     clearing: int = i64("counterparty of the trades of the command under way; 0 between commands")
+    short: int = i64("shortfalls of all participants in it")
 
 
 class SpotRules(Layout, size_bytes=64):
@@ -77,8 +80,9 @@ class Wallet(Layout, size_bytes=32):
     """What a participant has of an asset, in its whole units."""
 
     available: int = i64("what orders and withdrawals may use; below 0: credit is used")
-    reserved: int = i64("what its open orders need")
+    reserved: int = i64("what its open orders and withdrawals need")
     credit: int = i64("how far below 0 orders may take ``available``")
+    shortfall: int = i64("how far ``available`` is below that because a deposit was reversed")
 
 
 TIERS_AT = 8

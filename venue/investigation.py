@@ -15,9 +15,12 @@ from typing import Any
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, outcome
 from openoutcry.risk import layout as lay
+from openoutcry.risk.movements import OPEN_STATES
 from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
+from openoutcry.venue.limits_in_force import WALLET
+from openoutcry.venue.movement_desk import movement_row
 from openoutcry.wire import OutcryError
 
 TakeDump = Callable[[VenueFile, Path, dict[str, Any], int | None], Path]
@@ -46,6 +49,7 @@ def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict
                 if view.cell(who, index, lay.POSITION)
             },
         }
+        | _money(view, who)
         for who in limits.everybody()
     ]
     return {
@@ -55,6 +59,20 @@ def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict
         "risk_digest": view.digest(),
         "participants": rows,
     }
+
+
+def _money(view: View, who: int) -> dict[str, Any]:
+    """A participant's wallets that are not empty, and its deposits and withdrawals under way."""
+    wallets = view.wallets
+    if wallets is None:
+        return {}
+    shown = {
+        name: dict(zip(WALLET, row, strict=True))
+        for name, row in zip(wallets.names, wallets.rows[who].tolist(), strict=True)
+        if any(row)
+    }
+    movements = [] if wallets.movements is None else wallets.movements.chosen(OPEN_STATES, who)
+    return {"wallets": shown, "movements": [movement_row(one) for one in movements]}
 
 
 class Investigation:

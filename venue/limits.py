@@ -33,6 +33,8 @@ MIN_ROWS = 256
 GROUPS = 64
 REQUESTS = 1 << 16
 """Of operators: so many are remembered, the newest."""
+MOVEMENTS = 1 << 16
+"""Deposits and withdrawals with a life cycle that are open or remembered."""
 
 
 def risk_rows(numbers: Iterable[int]) -> int:
@@ -78,7 +80,11 @@ def spot_settings(spec: RiskSpec) -> dict[str, Any]:
         for one in [money.spot.get(symbol)]
         if one is not None
     ]
-    return {"assets": [[name, money.assets[name]] for name in names], "spot": spot}
+    return {
+        "assets": [[name, money.assets[name]] for name in names],
+        "spot": spot,
+        "movements": MOVEMENTS,
+    }
 
 
 def check_structure(
@@ -120,7 +126,7 @@ def check_structure(
             "the journal began without market protection; start a new journal to add "
             "[[protection]] and [breaker]"
         )
-    if wallets_of(hooks) != wallets_of(spot_settings(spec)):
+    if _spot_of(hooks) != _spot_of(spot_settings(spec)):
         raise LimitsError(
             "assets and spot instruments (base, quote, lot_units) are the journal's: others need a "
             "new journal"
@@ -132,6 +138,11 @@ def check_structure(
                 f"{name} of the instruments was {before}, not {list(now)}: start a new "
                 "journal to change it"
             )
+
+
+def _spot_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file must have as its journal has it; the room for movements is the journal's."""
+    return wallets_of(settings) | {"movements": 0}
 
 
 class FileLimits:

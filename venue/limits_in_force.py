@@ -31,7 +31,7 @@ KILLED_BY = {
     lay.KILLED_BY_MARGIN: "its maintenance margin",
 }
 POSITION = {"position": Limit(Setting.POSITION, int, 0)}
-WALLET = ("available", "reserved", "credit")
+WALLET = ("available", "reserved", "credit", "shortfall")
 HALTED = {"halted": Limit(Setting.HALT, int, 0)}
 
 
@@ -97,9 +97,9 @@ def _wallet_rows(wallets: Wallets, who: int) -> list[dict[str, Any]]:
     """What a participant has of each asset, where it has or owes some."""
     return [
         {"of": f"participant {who} {name}", "what": what, "value": value}
-        for name in wallets.names
-        for what, value in zip(WALLET, wallets.balance(who, name), strict=True)
-        if any(wallets.balance(who, name)) and (value or what == "available")
+        for name, row in zip(wallets.names, wallets.rows[who].tolist(), strict=True)
+        for what, value in zip(WALLET, row, strict=True)
+        if any(row) and (value or what == "available")
     ]
 
 

@@ -7,27 +7,40 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalReader
-from openoutcry.risk.bits import CORPORATE_SETTINGS, LEDGER_SETTINGS, RISK_KIND, Setting
+from openoutcry.risk.bits import (
+    CORPORATE_SETTINGS,
+    LEDGER_SETTINGS,
+    RISK_KIND,
+    MovementState,
+    MovementStep,
+    Setting,
+)
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.fee_tables import MAX_PURPOSES, UNUSED_FROM
 from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
+from openoutcry.venue.requests import FRAMING, References
 from openoutcry.venue.risk_tables import RiskSpec
 from openoutcry.wire.text import text_of
 
 FIRST = int(min(LEDGER_SETTINGS))
-OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
+OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEMENT)
 
 
 def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     """A row each: ``seq``, ``at``, ``what``, ``operator`` (nothing, if none was named)."""
-    rows = []
+    rows, references, movements = [], References(), dict[int, tuple[str, str]]()
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
-        named = np.isin(types, (*OURS, *CORPORATE_SETTINGS)) | (types >= FIRST)
+        named = np.isin(types, (*OURS, *CORPORATE_SETTINGS, *FRAMING)) | (types >= FIRST)
         ours = (orders["kind"] == RISK_KIND) & named
-        for command in orders[ours]:
-            what = _text(command, list(spec.money.schedules))
+        for command, reference in references.each(orders[ours]):
+            if command["order_type"] in FRAMING:
+                continue
+            if command["order_type"] == Setting.MOVEMENT:
+                what = _movement(command, reference, movements)
+            else:
+                what = _text(command, list(spec.money.schedules))
             if what:
                 rows.append(
                     {
@@ -38,6 +51,21 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                     }
                 )
     return rows
+
+
+def _movement(command: Any, reference: str, movements: dict[int, tuple[str, str]]) -> str:
+    """A step of a deposit or a withdrawal; ``movements``: reference and asset of those that have
+    begun, by number."""
+    step, number = int(command["time_in_force"]), int(command["price_ticks"])
+    if step in (MovementStep.REQUEST, MovementStep.SEE):
+        asset = text_of(np.array([number], np.int64).view("S8")[0], "ascii")
+        number = int(command["seq"])
+        movements[number] = reference, asset
+    known, asset = movements.get(number, (str(number), ""))
+    kind = "deposit" if step >= MovementStep.SEE else "withdrawal"
+    state = MovementState(step).name.lower() if step in tuple(MovementState) else str(step)
+    who, amount = int(command["qty_lots"]), int(command["aux"])
+    return f"{kind} {known!r}: {amount} {asset} of participant {who} is {state}"
 
 
 def _text(command: Any, names: list[str]) -> str:

@@ -22,6 +22,7 @@ from openoutcry.venue.division import BY_PRICE
 from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
+from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS, MovementDesk
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
 from openoutcry.venue.participants_desk import PARTICIPANT_REQUESTS, ParticipantsDesk
 from openoutcry.venue.requests import BY, EFFECTIVE, NOTHING, PROVEN, Requests
@@ -38,6 +39,10 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
 REFUSES = "the core refuses"
+ASKED_ONLY = ("log-in", "log-out", LISTING)
+"""Requests that become no command, so they are not written down and any operator may make them."""
+ANY_OPERATOR = ("withdrawal-request", "withdrawal-cancel", "deposit-seen")
+"""Steps of movements that take no supervisor: they let nothing out and make nothing available."""
 ALL_INSTRUMENTS = "*"
 """Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
@@ -97,6 +102,7 @@ class Operations:
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
+        self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
         self.requests = Requests(limits.view)
 
@@ -112,9 +118,11 @@ class Operations:
             "disconnect": self._disconnect,
             "emergency-close": self._emergency,
             **dict.fromkeys(MONEY_REQUESTS, self._of_money),
+            **dict.fromkeys(MOVEMENT_REQUESTS, self._of_movement),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             "rehearse": self._rehearse,
+            LISTING: self._listing,
             "log-in": self._log_in,
             "log-out": self._log_out,
         }
@@ -125,10 +133,10 @@ class Operations:
         if type(why) is not str or len(why) > MAX_REASON:
             raise DeskError(f"why: the reason must be a text of at most {MAX_REASON} characters")
         by, proven = self._who(request)
-        if by and action not in ("log-in", "log-out"):
+        if by and action not in ASKED_ONLY:
             self.operators.check(by, OPERATOR)
         request = request | {BY: by, PROVEN: proven}
-        if action in ("log-in", "log-out"):
+        if action in ASKED_ONLY:
             return does[action](request)
         return self.requests.once(request, does[action])
 
@@ -167,6 +175,8 @@ class Operations:
         named = request.get("participant")
         who = -1 if named is None else self._participant(named)
         by = request[BY]
+        if request["do"] == "deposit" and who >= 0:
+            self.people.require_open(who)
         work = self.money.work_of(request, who, by)
         if not by:
             return work
@@ -174,6 +184,17 @@ class Operations:
         if request["do"] in ("deposit", "asset-credit"):
             return self._by_two(request, ("participant", "amount", "asset", "purpose"), work)
         return work
+
+    def _of_movement(self, request: dict[str, Any]) -> Work:
+        named = request.get("participant")
+        who = -1 if named is None else self._participant(named)
+        if request[BY] and request["do"] not in ANY_OPERATOR:
+            self.operators.check(request[BY], SUPERVISOR)
+        return self.moves.work_of(request, who, self.requests.asked[0])
+
+    def _listing(self, request: dict[str, Any]) -> Work:
+        named = request.get("participant")
+        return self.moves.listed(request, -1 if named is None else self._participant(named))
 
     def _of_issuer(self, request: dict[str, Any]) -> Work:
         by = request[BY]
@@ -548,7 +569,7 @@ def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
-            "asset", "decimals", "purpose", "new", "old", "lots", "price")  # fmt: skip
+            "asset", "decimals", "purpose", "movement", "new", "old", "lots", "price")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 

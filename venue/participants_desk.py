@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus, Setting
+from openoutcry.risk.movements import OPEN_STATES
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.requests import BEGUN, BY, NOTHING
@@ -46,17 +47,22 @@ class ParticipantsDesk:
         Raises :class:`DeskError` naming what cannot be."""
         if request["do"] == "participant-add":
             return self._add(request, first, last, group)
+        self.require_open(first)
         status = self._status(first)
-        if status is ParticipantStatus.CLOSED:
-            raise DeskError(f"participant {first} is closed")
-        if status is ParticipantStatus.FILED and first not in self.filed:
-            raise DeskError(f"there is no participant {first}: add it first")
         does = {
             "participant-suspend": self._suspend,
             "participant-resume": self._resume,
             "participant-close": self._close,
         }
         return does[request["do"]](request, first, status)
+
+    def require_open(self, who: int) -> None:
+        """Raise :class:`DeskError` unless there is such a participant, which is not closed."""
+        status = self._status(who)
+        if status is ParticipantStatus.CLOSED:
+            raise DeskError(f"participant {who} is closed")
+        if status is ParticipantStatus.FILED and who not in self.filed:
+            raise DeskError(f"there is no participant {who}: add it first")
 
     def _add(self, request: Request, first: int, last: int, group: int) -> Work:
         name = _name(request.get("name"))
@@ -115,6 +121,9 @@ class ParticipantsDesk:
         wallets = self.view.wallets
         if wallets is not None:
             left["assets"] = int(np.count_nonzero(wallets.rows[who, :, :2].any(axis=1)))
+            if wallets.movements is not None:
+                under_way = wallets.movements.chosen(OPEN_STATES, who)
+                left["deposits and withdrawals"] = len(under_way)
         has = [f"{what} ({count:,})" for what, count in left.items() if count]
         if has:
             raise DeskError(f"participant {who} has {', '.join(has)}: nothing may be left open")

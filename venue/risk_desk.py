@@ -33,7 +33,7 @@ from openoutcry.venue.investigation import (
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.venue.liquidation import Liquidator
 from openoutcry.venue.log import log_folder
-from openoutcry.venue.operations import Operations, command, disconnect, words_of
+from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.protection_timer import ProtectionTimer, phase_of
 from openoutcry.venue.session_switch import SessionSwitch
@@ -216,7 +216,7 @@ class RiskDesk:
         repeated = work.more.get("repeated", False)
         if repeated:
             self.note(f"asked again by {by or 'the account'}: {words_of(request)}")
-        if request["do"] not in ("log-in", "log-out") and not repeated:
+        if request["do"] not in ASKED_ONLY and not repeated:
             request = request | {"reference": work.more.get("reference", "")}
             work.begun = partial(self._begun, work.begun, by, request)
         return work
@@ -291,6 +291,7 @@ class RiskDesk:
                 for who in np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
                 if view.is_under(who) and view.cells[who, :, lay.POSITION // 8].any()
             ],
+            "shortfalls": [] if view.wallets is None else view.wallets.shortfalls(),
             "groups_killed": [n for n, row in self.limits.groups.items() if groups[row]],
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),

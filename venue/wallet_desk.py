@@ -17,6 +17,16 @@ PURPOSES = {OUTSIDE: 0, FEES: 1}
 WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect")
 
 
+def require_nothing_owed(wallets: Wallets, who: int) -> None:
+    """Raise :class:`DeskError` if the participant is short of an asset: it withdraws nothing."""
+    owed = [f"{amount} {name}" for _, name, amount in wallets.shortfalls(who)]
+    if owed:
+        raise DeskError(
+            f"participant {who} is {', '.join(owed)} short since a deposit was reversed: it "
+            "withdraws nothing until that is paid"
+        )
+
+
 @dataclass
 class WalletDesk:
     """Turns requests about wallets into work; only of a venue with spot instruments."""
@@ -63,10 +73,12 @@ class WalletDesk:
         available, reserved, _ = self.wallets.balance(who, name)
         leaving = sum(out for whose, of, out in self.leaving.values() if (whose, of) == (who, name))
         free = max(available - leaving, 0)
+        if amount < 0:
+            require_nothing_owed(self.wallets, who)
         if amount < 0 and -amount > free:
             raise DeskError(
                 f"participant {who} has {free} {name} available ({reserved} reserved by open "
-                f"orders), not {-amount}"
+                f"orders and withdrawals), not {-amount}"
             )
         fees = self.wallets.fees(name)
         if purpose == FEES and amount > max(fees, 0):

@@ -79,7 +79,7 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     if what in (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE):
-        return False  # PlainRequests says what comes of them; this state has no room for any
+        return False  # this state has no room for any
     instrument = risk.index.get(bytes(c["symbol"]))
     if what in (Setting.SPEED_BUMP, Setting.RELEASE):
         if risk.bump is None or what == Setting.RELEASE:
@@ -107,6 +107,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         if what is Setting.FEE_VOLUME:
             return risk.wallets.set_volume(who, value)
         return risk.wallets.set_credit(c, who, value)
+    if what is Setting.MOVEMENT:
+        return risk.wallets is not None and risk.wallets.movements.apply(c, who, value)
     if what is Setting.DEPOSIT and risk.wallets is not None and risk.wallets.names_one(c):
         return risk.wallets.move(c, who, value)
     of_positions = (Setting.FEE, Setting.MARGIN, Setting.SHORT_SALE, Setting.POSITION)
@@ -218,6 +220,7 @@ def _status(risk: "Reference", who: int, status: int, name: int) -> bool:
     held = [owner.balance, risk.open_count(who), risk.reserved(who), risk.gross(who)]
     if risk.wallets is not None:
         held += [total for (whose, _), total in risk.wallets.total.items() if whose == who]
+        held += [1 for one in risk.wallets.movements.open() if one.who == who]
     if status == ParticipantStatus.CLOSED and any(held):
         return False
     if (owner.status, status) == (ParticipantStatus.FILED, ParticipantStatus.ACTIVE):
@@ -276,6 +279,8 @@ def _participant(risk: "Reference", who: int, what: Setting, value: int, second:
     elif what in (Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL):
         owner.exposure_limit[Side.BUY if what == Setting.EXPOSURE_BUY else Side.SELL] = value
     elif what == Setting.DEPOSIT:
+        if owner.status == ParticipantStatus.CLOSED:
+            return False
         if max(abs(owner.balance + value), abs(owner.funded + value)) > LARGEST:
             return False
         owner.balance += value

@@ -39,6 +39,7 @@ from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from tests.oracles.risk.bump import PlainQueue
 from tests.oracles.risk.operator_commands import apply_setting
 from tests.oracles.risk.protection import Best, PlainProtection
+from tests.oracles.risk.requests import PlainRequests
 from tests.oracles.risk.state import (
     BUY,
     SELL,
@@ -102,6 +103,8 @@ class Reference:
         delayed: int = 0,
         assets: Sequence[tuple[str, int]] = (),
         spot: Mapping[int, Sequence[int]] | None = None,
+        requests: int = 0,
+        movements: int = 0,
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -145,7 +148,8 @@ class Reference:
         phases = instruments["initial_phase"].tolist()
         self.protection = PlainProtection(self, phases) if protection else None
         self.bump = PlainQueue(delayed, participants, self.index) if delayed else None
-        self.wallets = PlainWallets(self, assets, spot) if spot else None
+        self.requests = PlainRequests(requests) if requests else None
+        self.wallets = PlainWallets(self, assets, spot, movements) if spot else None
         for index in spot or ():
             self.instruments[index].spot = True
 
@@ -264,8 +268,18 @@ class Reference:
                     return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})
         if kind == RISK_KIND and is_operator:
             self.summed.clear()
-            return APPLIED if apply_setting(self, c) else 0
+            return APPLIED if self._set(c) else 0
         return 0
+
+    def _set(self, c: Any) -> bool:
+        if self.requests is None:
+            return apply_setting(self, c)
+        if c["order_type"] in (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE):
+            return self.requests.apply(c)
+        done = self.requests.permits(c) and apply_setting(self, c)
+        if done:
+            self.requests.note_effect(c)
+        return done
 
     def _instrument(self, c: Any) -> Instrument | None:
         index = self.index.get(bytes(c["symbol"]))

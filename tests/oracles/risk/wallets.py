@@ -1,11 +1,20 @@
 """Wallets in plain Python: what comes in, goes out and is traded is added up, what open orders need
 is summed over them each time, and fees are fractions that are cut off."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from openoutcry.risk.bits import LARGEST, RiskBit, Setting
+from openoutcry.risk.bits import (
+    LARGEST,
+    MovementRefusal,
+    MovementStep,
+    ParticipantStatus,
+    RiskBit,
+    Setting,
+)
 from openoutcry.wire.enums import EventFlag
 from tests.oracles.risk.state import BUY, Order, cut
 
@@ -31,8 +40,10 @@ class PlainWallets:
         risk: "Reference",
         assets: Sequence[tuple[str, int]],
         spot: Mapping[int, Sequence[int]],
+        movements: int = 0,
     ) -> None:
         self.risk, self.spot = risk, dict(spot)
+        self.movements = PlainMovements(self, movements)
         self.names = [word(name) for name, _ in assets]
         count = range(len(assets))
         self.total = {(who, a): 0 for who in range(len(risk.participants)) for a in count}
@@ -70,14 +81,31 @@ class PlainWallets:
     def reserved(self, who: int, asset: int) -> int:
         places = [index for index in self.risk.traded_by[who] if index in self.spot]
         open_orders = [order for index in places for order in self.risk.open_of(who, index)]
-        return sum(self.need(o) for o in open_orders if self.asset_of(o) == asset)
+        of_orders = sum(self.need(o) for o in open_orders if self.asset_of(o) == asset)
+        return of_orders + self.movements.reserved(who, asset)
 
     def available(self, who: int, asset: int) -> int:
         return self.total[who, asset] - self.reserved(who, asset)
 
+    def shortfall(self, who: int, asset: int) -> int:
+        return max(-self.available(who, asset) - self.credit[who, asset], 0)
+
+    def short(self, asset: int) -> int:
+        """All participants' shortfalls in it."""
+        return sum(self.shortfall(who, asset) for who in range(len(self.volume)))
+
+    def owes(self, who: int) -> bool:
+        return any(self.shortfall(who, asset) for asset in range(len(self.names)))
+
+    def has_room(self, asset: int, amount: int) -> bool:
+        """Whether so much may come in from outside."""
+        granted = sum(self.credit[p, a] for p, a in self.credit if a == asset)
+        return self.net[asset] + granted + self.short(asset) + amount <= LARGEST_TOTAL
+
     def failed(self, order: Order, old: Order | None) -> dict[RiskBit, tuple[int, int, int]]:
         asset, asked = self.asset_of(order), self.need(order)
-        has = self.available(order.participant, asset) + self.credit[order.participant, asset]
+        who = order.participant
+        has = max(self.available(who, asset) + self.credit[who, asset], 0)
         more = asked if old is None else cut(asked) - self.need(old)
         failed: dict[RiskBit, tuple[int, int, int]] = {}
         if cut(more) > has:
@@ -142,15 +170,16 @@ class PlainWallets:
         asset, purpose = self.named(c), int(c["time_in_force"])
         if asset is None or purpose > 1 or abs(amount) > LARGEST_TOTAL:
             return False
-        if amount < 0 and self.available(who, asset) + amount < 0:
+        if amount < 0 and (self.available(who, asset) + amount < 0 or self.owes(who)):
+            return False
+        if self.risk.participants[who].status == ParticipantStatus.CLOSED:
             return False
         if purpose == 1:
             if amount > 0 and self.fees[asset] < amount:
                 return False
             self.fees[asset] -= amount
         else:
-            granted = sum(self.credit[p, a] for p, a in self.credit if a == asset)
-            if self.net[asset] + granted + amount > LARGEST_TOTAL:
+            if not self.has_room(asset, amount):
                 return False
             self.net[asset] += amount
         self.total[who, asset] += amount
@@ -161,9 +190,9 @@ class PlainWallets:
         if asset is None or not 0 <= value <= LARGEST_TOTAL:
             return False
         others = sum(self.credit[p, a] for p, a in self.credit if a == asset and p != who)
-        if self.available(who, asset) < -value:
+        if self.available(who, asset) < -value and value < self.credit[who, asset]:
             return False
-        if self.net[asset] + others + value > LARGEST_TOTAL:
+        if max(self.net[asset], 0) + others + value + self.short(asset) > LARGEST_TOTAL:
             return False
         self.credit[who, asset] = value
         return True
@@ -197,7 +226,8 @@ class PlainWallets:
 
     def wallet(self, who: int, asset: int) -> list[int]:
         reserved = self.reserved(who, asset)
-        return [self.total[who, asset] - reserved, reserved, self.credit[who, asset], 0]
+        available = self.total[who, asset] - reserved
+        return [available, reserved, self.credit[who, asset], self.shortfall(who, asset)]
 
     def packed(self, who: int, instrument: int) -> int:
         """The terms as a cell of the kernels has them."""
@@ -215,7 +245,152 @@ class PlainWallets:
         return True
 
     def nobody_below(self) -> bool:
-        """Nobody uses more of an asset than there is, with the credit in it."""
+        """Nobody uses more of an asset than there is, with the credit in it, but for what the
+        reversal of a deposit took."""
         return all(
-            self.available(who, asset) >= -self.credit[who, asset] for who, asset in self.total
+            self.shortfall(who, asset) <= self.movements.taken_short.get((who, asset), 0)
+            for who, asset in self.total
         )
+
+
+@dataclass
+class PlainMovement:
+    reference: bytes
+    number: int
+    who: int
+    asset: int
+    amount: int
+    state: str
+    began: int
+    operator: int
+    steps: list[MovementStep]
+    changed: tuple[int, int] = (0, 0)
+    short: int = 0
+
+
+LIVES: dict[str, dict[MovementStep, str]] = {
+    "requested": {MovementStep.APPROVE: "approved", MovementStep.CANCEL: "cancelled"},
+    "approved": {MovementStep.SEND: "sent", MovementStep.CANCEL: "cancelled"},
+    "sent": {MovementStep.FINISH: "done", MovementStep.FAIL: "failed"},
+    "seen": {MovementStep.CREDIT: "credited", MovementStep.REVERSE: "reversed"},
+    "credited": {MovementStep.REVERSE: "reversed"},
+}
+RESERVING, WAITING = ("requested", "approved", "sent"), ("requested", "approved", "sent", "seen")
+
+
+class PlainMovements:
+    """Deposits and withdrawals: a list as long as there is room, in which one that has ended gives
+    its place to a new one, in turn."""
+
+    def __init__(self, wallets: PlainWallets, capacity: int) -> None:
+        self.wallets, self.capacity = wallets, capacity
+        self.places: list[PlainMovement] = []
+        self.turn = self.count = 0
+        self.refused = (0, 0)
+        """The last step that was refused, and why."""
+        self.ended: Counter[str] = Counter()
+        """How many ended in which state."""
+        self.taken_short: dict[tuple[int, int], int] = {}
+        """What reversals took of a wallet that was not there, so far."""
+
+    def reserved(self, who: int, asset: int) -> int:
+        ours = [one for one in self.places if (one.who, one.asset) == (who, asset)]
+        return sum(one.amount for one in ours if one.state in RESERVING)
+
+    def open(self) -> list[PlainMovement]:
+        return [one for one in self.places if one.state in WAITING]
+
+    def apply(self, c: Any, who: int, amount: int) -> bool:
+        if not self.capacity:
+            return False
+        step = int(c["time_in_force"])
+        if step in (MovementStep.REQUEST, MovementStep.SEE):
+            why = self._begin(c, who, amount, MovementStep(step))
+        elif step in tuple(MovementStep):
+            why = self._go_on(c, who, amount, MovementStep(step))
+        else:
+            why = MovementRefusal.UNKNOWN_STEP
+        if why is not None:
+            self.refused = (int(c["seq"]), int(why))
+        return why is None
+
+    def _begin(self, c: Any, who: int, amount: int, step: MovementStep) -> MovementRefusal | None:
+        risk, wallets, withdraws = self.wallets.risk, self.wallets, step is MovementStep.REQUEST
+        requests, name = risk.requests, int(c["price_ticks"])
+        if not c["side"] or requests is None or requests.opened is None:
+            return MovementRefusal.NO_REFERENCE
+        if name not in wallets.names:
+            return MovementRefusal.UNKNOWN_ASSET
+        if not 1 <= amount <= LARGEST_TOTAL:
+            return MovementRefusal.AMOUNT
+        if who == 0:
+            return MovementRefusal.UNKNOWN_PARTICIPANT
+        asset, status = wallets.names.index(name), risk.participants[who].status
+        if status == ParticipantStatus.CLOSED:
+            return MovementRefusal.CLOSED
+        if any(one.reference == requests.opened for one in self.places):
+            return MovementRefusal.KNOWN_REFERENCE
+        if len(self.open()) == self.capacity:
+            return MovementRefusal.FULL
+        if withdraws and status == ParticipantStatus.SUSPENDED:
+            return MovementRefusal.SUSPENDED
+        if withdraws and wallets.owes(who):
+            return MovementRefusal.SHORTFALL
+        if withdraws and wallets.available(who, asset) < amount:
+            return MovementRefusal.NOT_AVAILABLE
+        number = int(c["seq"])
+        one = PlainMovement(
+            requests.opened, number, who, asset, amount, "requested" if withdraws else "seen",
+            risk.now, int(c["order_id"]), [step], (number, risk.now),
+        )  # fmt: skip
+        self.count += 1
+        if len(self.places) < self.capacity:
+            self.places.append(one)
+            return None
+        while self.places[self.turn].state in WAITING:
+            self.turn = (self.turn + 1) % self.capacity
+        self.places[self.turn] = one
+        self.turn = (self.turn + 1) % self.capacity
+        return None
+
+    def _go_on(self, c: Any, who: int, amount: int, step: MovementStep) -> MovementRefusal | None:
+        wallets, risk = self.wallets, self.wallets.risk
+        wanted = int(c["price_ticks"]), who, amount
+        found = [one for one in self.places if (one.number, one.who, one.amount) == wanted]
+        if not found:
+            return MovementRefusal.UNKNOWN_MOVEMENT
+        (one,) = found
+        then = LIVES.get(one.state, {}).get(step)
+        if then is None:
+            return MovementRefusal.WRONG_STATE
+        if then in ("approved", "sent"):
+            if risk.participants[who].status == ParticipantStatus.SUSPENDED:
+                return MovementRefusal.SUSPENDED
+            if wallets.owes(who):
+                return MovementRefusal.SHORTFALL
+        if then == "credited":
+            if not wallets.has_room(one.asset, amount):
+                return MovementRefusal.TOO_MUCH
+            self._moves(one, amount)
+        if then == "done":
+            self._moves(one, -amount)
+        if one.state == "credited":
+            before = wallets.shortfall(who, one.asset)
+            self._moves(one, -amount)
+            granted = sum(wallets.credit[p, a] for p, a in wallets.credit if a == one.asset)
+            if granted + wallets.short(one.asset) > LARGEST_TOTAL:
+                self._moves(one, amount)
+                return MovementRefusal.TOO_MUCH
+            one.short = wallets.shortfall(who, one.asset) - before
+            place = who, one.asset
+            self.taken_short[place] = self.taken_short.get(place, 0) + one.short
+        one.state = then
+        self.ended.update([then] if then not in WAITING else [])
+        one.steps.append(step)
+        one.changed = int(c["seq"]), risk.now
+        return None
+
+    def _moves(self, one: PlainMovement, amount: int) -> None:
+        """In from outside, or out."""
+        self.wallets.total[one.who, one.asset] += amount
+        self.wallets.net[one.asset] += amount

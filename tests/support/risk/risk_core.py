@@ -8,7 +8,14 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout, speed_bump, spot_layout
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
-from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
+from openoutcry.risk.bits import (
+    CORPORATE_SETTINGS,
+    NO_LIMIT,
+    RISK_KIND,
+    MovementState,
+    RiskBit,
+    Setting,
+)
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.protection_rules import ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
@@ -288,11 +295,32 @@ def same_wallets(plain, wallets):
     assert wallets.assets[:, 2].tolist() == plain.fees
     assert wallets.assets[:, 3].tolist() == plain.net
     assert wallets.assets[:, 4].tolist() == granted
-    assert not wallets.assets[:, 5:].any()
+    assert not wallets.assets[:, 5].any()
+    assert wallets.assets[:, 6].tolist() == [plain.short(a) for a in range(len(plain.names))]
+    assert not wallets.assets[:, 7:].any()
     for index in plain.spot:
         at = spot_layout.SpotRules.offset("schedule") // 8
         assert wallets.rules[index, at] == plain.pays.get((-1, index), -1) + 1
     assert wallets.words[6] == plain.pays.get((-1, -1), -1) + 1
+    if wallets.movements is not None:
+        same_movements(plain.movements, wallets.movements)
+
+
+def same_movements(plain, movements):
+    """Every row, and the header's counts."""
+    names = [name.encode().ljust(8, b"\0") for name in movements.names]
+    assert [word.to_bytes(8, "little", signed=True) for word in plain.wallets.names] == names
+    for row, one in zip(movements.used.tolist(), plain.places, strict=True):
+        text = b"".join(word.to_bytes(8, "little", signed=True) for word in row[:4])
+        steps = sum(1 << step for step in one.steps)
+        state, (seq, changed) = int(MovementState[one.state.upper()]), one.changed
+        wanted = [one.number, one.who, one.asset, one.amount, state, steps, seq]
+        wanted += [one.began, changed, one.operator, one.short, 0]
+        assert (text, row[4:]) == (one.reference, wanted)
+        assert movements.find(text.rstrip(b"\0").decode()).number == one.number
+    counts = [plain.count, len(plain.open()), plain.turn, *plain.refused]
+    names = ("count", "open", "next_row", "refused_seq", "refused_why")
+    assert [movements.word(name) for name in names] == counts
 
 
 def never(price):
@@ -409,7 +437,7 @@ def order_meta(o):
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN, Setting.STATUS)
 OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
-OF_WALLETS = (Setting.ASSET_CREDIT, Setting.FEE_VOLUME)
+OF_WALLETS = (Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEMENT)
 BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELAY_NS + 1)
 """Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [

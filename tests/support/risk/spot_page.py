@@ -7,14 +7,16 @@ import numpy as np
 
 from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
-from openoutcry.risk.bits import RiskBit
+from openoutcry.risk.bits import MovementRefusal, MovementStep, RiskBit
 from openoutcry.risk.region import View
 from openoutcry.venue.fee_tables import deposit
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.venue.requests import opening
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
 from tests import ROOT
+from tests.support.risk.movements import step_record
 
 RISK_PAGE = (ROOT / "docs" / "risk.md").read_text()
 VENUE_PAGE = (ROOT / "docs" / "venue.md").read_text()
@@ -47,7 +49,7 @@ class SpotMarket:
         table = self.venue.instruments
         hooks = risk_hooks(settings, table)
         self.engine = Engine(table, self.venue.order_capacity, hooks=hooks)
-        self.seq = 0
+        self.seq = self.asked = 0
         limits = FileLimits(self.venue.risk, numbers, table, fresh_view(settings, table))
         for record in limits.due():
             assert self.send(np.array([record]))[-1]["kind"] == EventKind.COMPLETED, record
@@ -96,6 +98,17 @@ class SpotMarket:
         events = self.send(deposit(who, amount, asset, 0, 0))
         return events[-1]["kind"] == EventKind.COMPLETED
 
+    def step(self, step, reference, *first):
+        """Whether a step of a movement was done; ``first``: whose, units and asset of a new one."""
+        self.asked += 1
+        request = reference if first else f"step {self.asked}"
+        one = self.wallets.movements.find(reference)
+        who, units, named = first or (one.participant, one.amount, one.number)
+        for record in opening(request, 1, 0):
+            self.send(record)
+        events = self.send(step_record(step, who, units, named))
+        return events[-1]["kind"] == EventKind.COMPLETED
+
     def answer(self, events):
         event = events[0]
         if event["kind"] != EventKind.REJECTED:
@@ -114,6 +127,13 @@ class SpotMarket:
             case ["DEPOSIT" | "WITHDRAW" as what, amount, asset, who]:
                 units = self.units(amount, asset) * (1 if what == "DEPOSIT" else -1)
                 return "" if self.move(units, asset, int(who[1:])) else "makes no sense"
+            case [("REQUEST" | "SEE") as what, reference, amount, asset, who]:
+                first = int(who[1:]), self.units(amount, asset), asset
+                return self.refusal(self.step(MovementStep[what], reference, *first))
+            case [what, reference] if what in MovementStep.__members__:
+                return self.refusal(self.step(MovementStep[what], reference))
+            case ["SHORTFALL", who, asset]:
+                return self.shown(self.wallets.shortfall(int(who[1:]), asset), asset)
             case ["NEW", side, order, symbol, who]:
                 qty, price = map(int, order.split("@"))
                 done = self.new(Side[side], qty, price, symbol.encode(), int(who[1:]))
@@ -126,6 +146,19 @@ class SpotMarket:
                 return self.shown(self.wallets.fees(asset), asset)
         raise AssertionError(text)
 
+    def refusal(self, done):
+        why = self.wallets.movements.word("refused_why")
+        return "" if done else MovementRefusal(why).name
+
     def balanced(self):
         """Of every asset all accounts are what came in and did not go out."""
         return all(held == net for held, net in map(self.wallets.total, self.wallets.names))
+
+
+def change(market, kind, order_id, who, symbol=b"BTC-USD", **fields):
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"], record["order_id"], record["participant"] = kind, order_id, who
+    record["symbol"] = symbol
+    for name, value in fields.items():
+        record[name] = value
+    return market.send(record)

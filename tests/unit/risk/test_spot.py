@@ -87,7 +87,7 @@ def test_an_example_of_the_page(example, tmp_path):
 
 
 def test_the_page_has_the_triangle():
-    assert len(EXAMPLES) == 1
+    assert len(EXAMPLES) == 2
     assert all(symbol in EXAMPLES[0] for symbol in ("BTC-USD", "ETH-USD", "ETH-BTC"))
 
 

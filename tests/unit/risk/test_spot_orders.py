@@ -16,7 +16,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from tests.support.risk.spot_page import TABLES, SpotMarket
+from tests.support.risk.spot_page import TABLES, SpotMarket, change
 
 S = b"BTC-USD"
 """A lot is 10,000 BTC units; a tick of a lot is one USD unit."""
@@ -49,15 +49,6 @@ def usd(market, who):
 
 def btc(market, who):
     return market.wallets.balance(who, "BTC")[:2]
-
-
-def change(market, kind, order_id, who, **fields):
-    record = np.zeros(1, ORDER_DTYPE)
-    record["kind"], record["order_id"], record["participant"] = kind, order_id, who
-    record["symbol"] = S
-    for name, value in fields.items():
-        record[name] = value
-    return market.send(record)
 
 
 def number(events):

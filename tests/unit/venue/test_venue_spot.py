@@ -2,7 +2,6 @@
 desk, over a restart and in a replay."""
 
 import json
-import re
 from fractions import Fraction
 
 import pytest
@@ -21,6 +20,7 @@ from openoutcry.wire.errors import LedgerError
 from tests.support.risk.spot_page import HEAD, PEOPLE, TABLES
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import PORT, VENUE
+from tests.support.venue.spot_floor import FLOOR
 from tests.support.venue.venue_floor import MORE, order
 
 FILE = HEAD + PEOPLE + TABLES
@@ -115,9 +115,6 @@ def test_what_is_the_journals_needs_a_new_one(tmp_path):
         "tick_units = 1  ", "tick_units = 2  "), FILE.replace("ETH", "DOT")):  # fmt: skip
         with pytest.raises(LimitsError):
             check_structure(again, read(tmp_path, other).risk, [1])
-
-
-FLOOR = re.sub(r'(symbol = "(?:GOLD|TIN)"\n)', r"\1amount_decimals = 6\n", VENUE + MORE) + TABLES
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,119 @@
+"""What `outcry venue deposit` and `outcry venue withdraw` have in common: one step, or a life cycle
+of several."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
+from openoutcry.cli.options import as_json_option
+
+AT_ONCE = "at-once"
+Amount = click.IntRange(1)
+"""Units; the venue says how many are too many."""
+
+
+class OneStepOrMore(click.Group):
+    """``deposit 7 500`` is ``deposit at-once 7 500``."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.context_settings = {**self.context_settings, "ignore_unknown_options": True}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            args = [AT_ONCE, *args]
+        return super().resolve_command(ctx, args)
+
+
+def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Arguments of a deposit and of a withdrawal at once."""
+    for option in (
+        click.option(
+            "--purpose",
+            default="outside",
+            show_default=True,
+            type=click.Choice(["outside", "fees", "clearing", "suspense"]),
+            help="The other account; fees: fees due by schedule.",
+        ),
+        click.option("--asset", help="The asset [default: the venue's first]."),
+        click.argument("amount", type=Amount),
+        click.argument("participant", type=int),
+    ):
+        function = option(function)
+    return function
+
+
+def move(
+    participant: int,
+    amount: int,
+    asset: str | None,
+    purpose: str,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
+    """Ask the desk; negative: a withdrawal."""
+    request = {
+        "do": "deposit",
+        "participant": participant,
+        "amount": amount,
+        "asset": asset,
+        "purpose": purpose,
+    }
+    send_to_desk(file, request, operator, as_json)
+
+
+def first_step(group: click.Group, name: str, do: str, summary: str) -> None:
+    """Add the step that begins a life cycle."""
+
+    @group.command(name, help=summary)
+    @click.argument("participant", type=int)
+    @click.argument("amount", type=Amount)
+    @click.argument("asset")
+    @click.option(
+        "--decimals", type=click.IntRange(0, 18), help="Refuse unless the asset has this many."
+    )
+    @asks
+    def command(
+        participant: int,
+        amount: int,
+        asset: str,
+        decimals: int | None,
+        file: Path,
+        operator: str | None,
+        as_json: bool,
+    ) -> None:
+        request = {"do": do, "participant": participant, "amount": amount, "asset": asset}
+        send_to_desk(file, request | {"decimals": decimals}, operator, as_json)
+
+
+def later_step(group: click.Group, name: str, do: str, summary: str) -> None:
+    """Add a step of one that has begun."""
+
+    @group.command(name, help=summary)
+    @click.argument("movement", metavar="REFERENCE")
+    @asks
+    def command(movement: str, file: Path, operator: str | None, as_json: bool) -> None:
+        send_to_desk(file, {"do": do, "movement": movement}, operator, as_json)
+
+
+def listing(group: click.Group, kind: str, states: tuple[str, ...]) -> None:
+    """Add the list of those under way."""
+
+    @group.command("list", help=f"List {kind}s, the oldest first.")
+    @click.option("--state", type=click.Choice(states), help="[default: all that have not ended]")
+    @click.option("--participant", type=int, help="Only of this participant.")
+    @FILE_OPTION
+    @OPERATOR_OPTION
+    @as_json_option
+    def command(
+        state: str | None, participant: int | None, file: Path, operator: str | None, as_json: bool
+    ) -> None:
+        from openoutcry.venue.movement_desk import listing as asked
+
+        send_to_desk(file, asked(kind, state, participant), operator, as_json)

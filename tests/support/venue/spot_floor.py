@@ -1,0 +1,20 @@
+"""A venue with spot instruments and margined ones, and what is in its wallets."""
+
+import re
+
+from tests.support.risk.spot_page import TABLES
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.served_venue import VENUE
+from tests.support.venue.venue_floor import MORE
+
+FLOOR = re.sub(r'(symbol = "(?:GOLD|TIN)"\n)', r"\1amount_decimals = 6\n", VENUE + MORE) + TABLES
+FLOOR = FLOOR.replace("[calendar]", "participant_capacity = 1_000\n[calendar]", 1)
+
+
+def wallet(floor: InlineFloor, who: int, asset: str) -> list[int]:
+    """Available, reserved, credit, shortfall; all accounts of the asset sum up."""
+    floor.step()
+    wallets = floor._desk.view.wallets
+    held, net = wallets.total(asset)
+    assert held == net
+    return list(wallets.rows[who, wallets.names.index(asset)].tolist())
