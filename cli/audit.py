@@ -210,8 +210,9 @@ def symbol(
     """List the events of a symbol's orders, by action."""
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.trail import Trail
+    from openoutcry.wire.symbols import symbols_of
 
-    known = [row["symbol"] for row in JournalReader(journal).config["instruments"]]
+    known = symbols_of(JournalReader(journal).config)
     trail = Trail(_folder(journal, folder))
     show_answer(trail.symbol(symbol, actions, *_moments(begin, end), known), form, out)
 

@@ -49,8 +49,9 @@ def _trail(journal: Path, folder: Path | None) -> Any:
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.build import folder_of
     from openoutcry.surveillance.audit.trail import Trail
+    from openoutcry.wire.symbols import symbols_of
 
-    symbols = [row["symbol"] for row in JournalReader(journal).config["instruments"]]
+    symbols = symbols_of(JournalReader(journal).config)
     return Trail(folder or folder_of(journal), symbols)
 
 

@@ -45,7 +45,9 @@ def book_document(stepper: Stepper, symbol: str) -> dict[str, Any]:
     return {
         "seq": stepper.seq,
         "symbol": symbol,
-        "command": None if stepper.command is None else command_text(stepper.command),
+        "command": None
+        if stepper.command is None
+        else command_text(stepper.command, stepper.symbols),
         "events": [event_text(event, stepper.symbols) for event in stepper.events],
         "orders": rows,
     }
@@ -55,7 +57,7 @@ def _show(stepper: Stepper, symbol: str, levels: int) -> None:
     if stepper.command is None:
         click.echo("before the first command")
     else:
-        click.echo(command_text(stepper.command))
+        click.echo(command_text(stepper.command, stepper.symbols))
     for event in stepper.events:
         click.echo(f"    {event_text(event, stepper.symbols)}")
     for line in book_lines(stepper.engine, symbol, levels):

@@ -70,8 +70,12 @@ def init(file: Path) -> None:
 def check(file: Path, as_json: bool) -> None:
     """Report every mistake in a venue file, with line and key.
 
+    Without one, symbols of more than eight characters are listed with the code that OUCH, ITCH and
+    the journal's records have for them.
+
     Exit status 1 if there is a mistake."""
     from openoutcry.venue.file import VenueFileError, read_venue
+    from openoutcry.wire.symbols import code_of, coded
 
     try:
         parsed = read_venue(file)
@@ -82,7 +86,8 @@ def check(file: Path, as_json: bool) -> None:
             click.echo(str(error))
         sys.exit(1)
     if as_json:
-        click.echo(json.dumps({"mistakes": []}))
+        symbols = {one: code_of(one).decode() for one in parsed.symbols}
+        click.echo(json.dumps({"mistakes": [], "symbols": symbols}))
         return
     counts = (
         f"{len(parsed.instruments)} instruments",
@@ -90,6 +95,8 @@ def check(file: Path, as_json: bool) -> None:
         f"{len(parsed.sessions.sessions)} sessions",
     )
     click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
+    for code, symbol in coded(parsed.symbols).items():
+        click.echo(f"{symbol}: {code} in OUCH, ITCH and records")
 
 
 @venue.command()

@@ -20,6 +20,7 @@ from openoutcry.client.ouch import OuchClient, price4
 from openoutcry.client.reasons import reason_words
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.messages import OUCH42, OUCH50
+from openoutcry.wire.symbols import code_of
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 NO_ANSWER_S = 10.0
@@ -68,7 +69,7 @@ class _Session(LoadLine):
         quantity = "quantity" if self.is_50 else "shares"
         common = {
             quantity: 1,
-            "symbol": symbol,
+            "symbol": code_of(symbol),
             "price": price4(price),
             "display": "Y",
             "capacity": "P",

@@ -5,7 +5,7 @@ are refused.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from openoutcry.client.soupbin import LoginRejected, SoupBinClient, SoupBinConne
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
+from openoutcry.wire.symbols import check_symbol, code_of, names_by_code
 
 __all__ = ["ClientError", "LoginRejected", "Message", "OuchClient", "SessionEnded"]
 
@@ -84,8 +85,11 @@ class OuchClient(SoupBinClient):
         prefix: str = "",
         tls: ssl.SSLContext | None = None,
         tls_name: str = "",
+        symbols: Iterable[str] = (),
     ) -> None:
         """``tls``: for a port with a certificate, which is to name ``tls_name`` ("": the host).
+        ``symbols``: of the venue's instruments. Messages have a code of a longer one. A code whose
+        symbol is neither named here nor used by an order is shown as it is.
 
         Raises :class:`ClientError` or :class:`LoginRejected`."""
         if version not in ("4.2", "5.0"):
@@ -93,6 +97,7 @@ class OuchClient(SoupBinClient):
         self.protocol = OUCH42 if version == "4.2" else OUCH50
         self.is_50 = version == "5.0"
         self.firm = firm
+        self._names = names_by_code(symbols)
         login = LoginRequest(username, password, session, sequence)
         self.connection = SoupBinConnection(host, port, login, tls=tls, tls_name=tls_name)
         self.prefix = prefix
@@ -121,7 +126,7 @@ class OuchClient(SoupBinClient):
         day = ("3" if ioc else "0") if self.is_50 else (TIF_IOC if ioc else TIF_DAY)
         terms = {
             "side": side,
-            "symbol": symbol,
+            "symbol": self._code(symbol),
             "price": price4(price),
             "display": "Y",
             "capacity": "P",
@@ -193,7 +198,7 @@ class OuchClient(SoupBinClient):
         """Cancel every order of the participant, of one symbol or all (5.0)."""
         self._only_50("mass cancel")
         name = self._new_name(name)
-        self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": symbol}, {})
+        self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": self._code(symbol)}, {})
 
     def next_user_ref(self, timeout_s: float = 10.0) -> int:
         """The lowest free UserRefNum, says the venue (5.0); other messages are passed over."""
@@ -224,7 +229,19 @@ class OuchClient(SoupBinClient):
             raise ClientError(f"message {sequence}: {len(data)} bytes are no {layout.name}")
         fields = layout.unpack(data)
         fields = {k: v.rstrip(" ") if isinstance(v, str) else v for k, v in fields.items()}
+        if "symbol" in fields:
+            code = fields["symbol"]
+            fields["symbol"] = self._names.get(code.encode("latin-1"), code)
         return Message(sequence, kind, layout.name, fields | _options(data[layout.size_bytes :]))
+
+    def _code(self, symbol: str) -> str:
+        """What messages have of a symbol.  Raises ``ValueError`` for what is none."""
+        if not symbol:
+            return ""
+        check_symbol(symbol)
+        code = code_of(symbol)
+        self._names[code] = symbol
+        return code.decode()
 
     def _new_name(self, name: str | int | None) -> str | int:
         if self.is_50:

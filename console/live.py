@@ -17,6 +17,7 @@ from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.console import Console
 from openoutcry.console.observe import FAST_S
 from openoutcry.console.reading import PARTS, overview
+from openoutcry.wire.symbols import MAX_SYMBOL
 
 EVERY_MS = (20, 60_000)
 DEFAULT_MS = 1_000
@@ -46,8 +47,8 @@ class Viewer:
         every_ms, symbol = wish.get("every_ms", DEFAULT_MS), wish.get("symbol", self.symbol)
         if type(every_ms) is not int or not EVERY_MS[0] <= every_ms <= EVERY_MS[1]:
             raise ValueError(f"every_ms is {EVERY_MS[0]} to {EVERY_MS[1]}")
-        if type(symbol) is not str or len(symbol) > 8:
-            raise ValueError("symbol is a text of at most 8 characters")
+        if type(symbol) is not str or len(symbol) > MAX_SYMBOL:
+            raise ValueError(f"symbol is a text of at most {MAX_SYMBOL} characters")
         self.every_s = every_ms / 1e3
         if symbol != self.symbol:
             self.symbol, self.trade = symbol, 0

@@ -6,8 +6,8 @@ from openoutcry.console.console import Console
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
 from openoutcry.venue.operators import SUPERVISOR
+from openoutcry.wire.symbols import MAX_SYMBOL
 
-MAX_SYMBOL = 8
 PARTS = (
     "status",
     "latency",
@@ -104,7 +104,7 @@ def _add_market(app: Any, console: Console) -> None:
                 "protection": risk.get("protection", {}).get(symbol, ""),
                 "decimals": console.file.sessions.price_decimals.get(symbol, 4),
             }
-            for symbol in (row["symbol"].decode() for row in console.file.instruments)
+            for symbol in console.file.symbols
         ]
 
     @app.get("/api/alarms")

@@ -71,6 +71,7 @@ MESSAGE_TYPES = {
     b"I": MessageType(50, "net order imbalance"),
     b"N": MessageType(20, "retail price improvement"),
     b"O": MessageType(48, "direct listing with capital raise"),
+    b"o": MessageType(53, "order book directory"),
 }
 
 # Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).

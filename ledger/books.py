@@ -14,6 +14,7 @@ from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, in
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, enum_numbers, make_instruments
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols_of
 from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
@@ -50,8 +51,9 @@ class Books:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.table = make_instruments(config["instruments"])
-        _refuse_spot(config, self.table)
-        self.symbols = [symbol.decode() for symbol in self.table["symbol"].tolist()]
+        _refuse_spot(config)
+        self.symbols = symbols_of(config)
+        self._by_code = names_by_code(self.symbols)
         self.count = len(self.table)
         self.tracks = has_risk(dict(config))
         hooks = dict(config.get("hooks") or {})
@@ -81,6 +83,10 @@ class Books:
         self.grow(int(hooks.get("participants", 1)) if self.tracks else 1)
         self.opening = self._open(hooks) if self.tracks else self._rows[:0].copy()
 
+    def symbol_of(self, command: Any) -> str:
+        """The instrument that a command names; nothing: none."""
+        return symbol_text(command["symbol"], self._by_code)
+
     def _instruments(self, config: dict[str, Any]) -> npt.NDArray[np.int64]:
         rows = np.zeros((self.count, lay.INSTRUMENT_WORDS), np.int64)
         money = instrument_money(config, self.table)
@@ -103,7 +109,7 @@ class Books:
             order, event = np.zeros(1, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)
             order["kind"], order["order_type"] = RISK, int(Setting[row["set"]])
             order["aux"], order["qty_lots"] = row["value"], row.get("who", 0)
-            order["symbol"] = str(row.get("symbol", "")).encode()
+            order["symbol"] = code_of(str(row.get("symbol", "")))
             order["price_ticks"] = row.get("second", 0)
             event["kind"], event["seq"] = EventKind.COMPLETED, 1
             self.header[lay.EVENT_SEQ // 8] = 0
@@ -268,11 +274,12 @@ class Books:
         ]
 
 
-def _refuse_spot(config: Mapping[str, Any], table: npt.NDArray[Any]) -> None:
+def _refuse_spot(config: Mapping[str, Any]) -> None:
     """Wallets of the core are not posted: what would be wrong is not said at all."""
     spot = [int(index) for index, *_ in dict(config.get("hooks") or {}).get("spot", ())]
     if spot:
-        names = ", ".join(bytes(table["symbol"][index]).decode() for index in spot)
+        symbols = symbols_of(config)
+        names = ", ".join(symbols[index] for index in spot)
         raise LedgerError(
             f"spot accounting: the ledger has no posting rules for {names}; the core has the "
             "balances (outcry venue limits show)"
@@ -350,7 +357,7 @@ def _minimum(books: Books, c: Any) -> str:
 
 def _fees(books: Books, c: Any) -> str:
     who, number = int(c["qty_lots"]), int(c["aux"]) + 1
-    symbol = bytes(c["symbol"]).decode()
+    symbol = books.symbol_of(c)
     if who >= 0:
         books.grow(who + 1)
     index = books.symbols.index(symbol) if symbol else -1
@@ -390,7 +397,7 @@ def _asset(books: Books, c: Any) -> str:
 
 
 def _quote(books: Books, c: Any) -> str:
-    symbol = bytes(c["symbol"]).decode()
+    symbol = books.symbol_of(c)
     name = asset_of(c)
     names = [known for known, _ in books.monies]
     if name not in names:

@@ -18,6 +18,7 @@ from openoutcry.replay.tables import arrow
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FeedError
+from openoutcry.wire.symbols import symbols_of
 
 SECOND_NS = 1_000_000_000
 EVER_NS = 2**63 - 1
@@ -67,7 +68,7 @@ def make_bars(
     Raises :class:`FeedError` for an instrument that is not there.
     """
     reader = JournalReader(directory)
-    symbols = [row["symbol"] for row in reader.config["instruments"]]
+    symbols = symbols_of(reader.config)
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
     only = symbols.index(symbol) if symbol is not None else None

@@ -21,11 +21,13 @@ ERRORS = {
     book_state.TOO_MUCH: "takes off more shares than the order has, or none",
 }
 SIDES = "BS"
+ITCH_DECIMALS = 4
+"""Of prices, where the stream says nothing."""
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """What is known of an instrument beside its book.  Prices have four decimals."""
+    """What is known of an instrument beside its book.  Prices have ``price_decimals``."""
 
     locate: int
     symbol: str
@@ -51,6 +53,9 @@ class Instrument:
     """Of an auction, while it is called: reference, upper and lower price."""
     extension: int = 0
     """How often that auction was put off."""
+    code: str = ""
+    """The symbol in the eight characters of other messages."""
+    price_decimals: int = ITCH_DECIMALS
 
 
 class Book:
@@ -66,6 +71,10 @@ class Book:
             (book_state.MAX_LOCATE + 1) * book_state.INSTRUMENT_BYTES // 8, np.int64
         ).reshape(book_state.MAX_LOCATE + 1, -1)
         self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._directory = np.zeros(
+            (book_state.MAX_LOCATE + 1) * book_state.DIRECTORY_BYTES // 8, np.int64
+        ).reshape(book_state.MAX_LOCATE + 1, -1)
+        self._header[book_state.DIRECTORY // 8] = self._directory.ctypes.data
         self._orders = self._levels = np.zeros(0, np.int64)
         self._tables: tuple[npt.NDArray[np.int64], ...] = ()
         self._allocate(orders)
@@ -145,7 +154,13 @@ class Book:
             book_state.BREACHED,
         ):
             self._header[word // 8] = 0
-        for array in (self._instruments, self._orders, self._levels, *self._tables):
+        for array in (
+            self._instruments,
+            self._directory,
+            self._orders,
+            self._levels,
+            *self._tables,
+        ):
             array[:] = 0
 
     def saved(self) -> dict[str, npt.NDArray[Any]]:
@@ -157,6 +172,7 @@ class Book:
         return {
             "book": self._header.copy(),
             "places": self._instruments[: (known[-1] + 1 if len(known) else 0)],
+            "directory": self._directory[: (known[-1] + 1 if len(known) else 0)],
             "orders": self._orders[: orders * book_state.ORDER_BYTES // 8],
             "levels": self._levels[: levels * book_state.LEVEL_BYTES // 8],
         }
@@ -167,6 +183,10 @@ class Book:
         self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]
+        self._header[book_state.DIRECTORY // 8] = self._directory.ctypes.data
+        self._directory[:] = 0
+        if "directory" in arrays:
+            self._directory[: len(arrays["directory"])] = arrays["directory"]
         self._orders, self._levels = arrays["orders"], arrays["levels"]
         self._allocate(int(self._header[book_state.ORDER_CAPACITY // 8]))
 
@@ -229,6 +249,9 @@ class Book:
             at: int(self._instruments[locate, at // 8])
             for at in range(0, book_state.INSTRUMENT_BYTES, 8)
         }
+        code = _text(row[book_state.SYMBOL].to_bytes(8, "little", signed=True))
+        decimals, *name = self._directory[locate].tolist()
+        symbol = _text(np.array(name, np.int64).tobytes()) or code
         collar = (
             row[book_state.COLLAR_REFERENCE],
             row[book_state.COLLAR_UPPER],
@@ -236,10 +259,9 @@ class Book:
         )
         return Instrument(
             locate=locate,
-            symbol=row[book_state.SYMBOL]
-            .to_bytes(8, "little", signed=True)
-            .decode("latin-1")
-            .rstrip(" \0"),
+            symbol=symbol,
+            code=code,
+            price_decimals=decimals - 1 if decimals else ITCH_DECIMALS,
             state=chr(row[book_state.STATE]).strip(" \0"),
             reason=row[book_state.REASON].to_bytes(4, "big").decode("latin-1").strip(" \0"),
             last_price=row[book_state.LAST_PRICE],
@@ -289,6 +311,10 @@ class Book:
         return hasher.hexdigest()
 
 
+def _text(data: bytes) -> str:
+    return data.decode("latin-1").rstrip(" \0")
+
+
 def lines(size_bytes: int) -> npt.NDArray[np.int64]:
     """Zeroed memory that begins with a cache line."""
     memory = np.zeros(size_bytes // 8 + 8, np.int64)
@@ -297,7 +323,7 @@ def lines(size_bytes: int) -> npt.NDArray[np.int64]:
 
 
 def hash_side(hasher: Any, locate: int, side: str, orders: npt.NDArray[np.int64]) -> None:
-    """Add a side of an instrument to a hash: ``orders`` (price with four decimals, shares), best
+    """Add a side of an instrument to a hash: ``orders`` (price as in messages, shares), best
     price first, then in their queue.  Empty sides are left out."""
     if len(orders):
         hasher.update(locate.to_bytes(2, "big") + side.encode())

@@ -6,9 +6,15 @@ error, and neither it nor anything behind it is taken in.
 
 import openoutcry.market_data.book_levels as levels
 import openoutcry.market_data.book_state as book_state
-from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLevel, BookOrder
+from openoutcry.market_data.book_state import (
+    BookDirectory,
+    BookHeader,
+    BookInstrument,
+    BookLevel,
+    BookOrder,
+)
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
-from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, SYMBOL_BYTES
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
@@ -23,13 +29,13 @@ from openoutcry.wire.memory import (
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _A, _E, _C = (_OUT[kind].at for kind in "SRHAEC")
 _X, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XUPQI")
-_J, _STOP, _V, _W = (_OUT[kind].at for kind in "JhVW")
+_J, _STOP, _V, _W, _BOOK = (_OUT[kind].at for kind in "JhVWo")
 _KS, _KR, _KH, _KA, _KF, _KE, _KC = (ord(kind) for kind in "SRHAFEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
-_KJ, _K_STOP, _KV, _KW = (ord(kind) for kind in "JhVW")
+_KJ, _K_STOP, _KV, _KW, _K_BOOK = (ord(kind) for kind in "JhVWo")
 _ZS, _ZR, _ZH, _ZA, _ZF, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHAFEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
-_ZJ, _Z_STOP, _ZV, _ZW = (_OUT[kind].size_bytes for kind in "JhVW")
+_ZJ, _Z_STOP, _ZV, _ZW, _Z_BOOK = (_OUT[kind].size_bytes for kind in "JhVWo")
 _MIN_BYTES = min(message.size_bytes for message in ITCH50.server)
 _BUY, _SELL, _YES, _BEGIN = ord("B"), ord("S"), ord("Y"), ord("O")
 
@@ -257,7 +263,7 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
 def of_protection(
     state: BookHeader, kind: int, message: int, size: int, row: BookInstrument
 ) -> int:
-    """J, h, V and W; returns the size that it should have, 0 of another kind."""
+    """J, h, V, W and o; returns the size that it should have, 0 of another kind."""
     if kind == _KJ:
         if size == _ZJ:
             row.collar_reference = load_be32(message + _J.reference_price)
@@ -280,6 +286,15 @@ def of_protection(
         if size == _ZW:
             state.breached = Bytes(message)[_W.level]
         return _ZW
+    if kind == _K_BOOK:
+        if size == _Z_BOOK:
+            at = state.directory + book_state.DIRECTORY_BYTES * load_be16(message + _S.locate)
+            named = BookDirectory(at)
+            named.price_decimals = load_be16(message + _BOOK.price_decimals) + 1
+            symbol = Bytes(named + book_state.DIRECTORY_SYMBOL)
+            for place in range(SYMBOL_BYTES):
+                symbol[place] = Bytes(message + _BOOK.symbol)[place]
+        return _Z_BOOK
     return 0
 
 

@@ -3,8 +3,9 @@
 Rows are named by their numbers, from 1, so that a larger memory takes them over as they stand.
 """
 
+from openoutcry.wire.feed_messages import SYMBOL_BYTES
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import Layout, i64, u32
+from openoutcry.wire.layout import Layout, area, i64, u32
 from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, store_u32
 
 
@@ -36,6 +37,7 @@ class BookHeader(Layout, size_bytes=256):
     level_2: int = i64("level 2")
     level_3: int = i64("and level 3")
     breached: int = i64("letter of the last W, 0: there was none")
+    directory: int = i64("address of what o says of the instruments")
 
 
 HEADER_BYTES = BookHeader.size_bytes
@@ -63,6 +65,7 @@ LEVEL_1 = BookHeader.offset("level_1")
 LEVEL_2 = BookHeader.offset("level_2")
 LEVEL_3 = BookHeader.offset("level_3")
 BREACHED = BookHeader.offset("breached")
+DIRECTORY = BookHeader.offset("directory")
 
 
 class BookOrder(Layout, size_bytes=32):
@@ -152,6 +155,17 @@ COLLAR_REFERENCE = BookInstrument.offset("collar_reference")
 COLLAR_UPPER = BookInstrument.offset("collar_upper")
 COLLAR_LOWER = BookInstrument.offset("collar_lower")
 EXTENSION = BookInstrument.offset("extension")
+
+
+class BookDirectory(Layout, size_bytes=40):
+    """What the order book directory says of an instrument."""
+
+    price_decimals: int = i64("decimals of its prices, plus 1; 0: there was none")
+    symbol: int = area(SYMBOL_BYTES, "its symbol, padded with spaces")
+
+
+DIRECTORY_BYTES = BookDirectory.size_bytes
+DIRECTORY_SYMBOL = BookDirectory.offset("symbol")
 
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins.  A better price has a higher rank."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.market_data.book import Book
+from openoutcry.market_data.book import ITCH_DECIMALS, Book
 from openoutcry.market_data.publisher import join, line_socket
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.wire.depth import AGAIN, DEPTH, END, HEARTBEAT, LAST
@@ -39,6 +39,9 @@ class View:
     trades: int = 0
     reason: str = ""
     """Of the state, as the last H says."""
+    code: str = ""
+    """The symbol in eight characters."""
+    price_decimals: int = ITCH_DECIMALS
 
     def cut(self, depth: int) -> "View":
         """Only so many levels of it."""
@@ -60,6 +63,8 @@ def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
             instrument.last_shares,
             instrument.trades,
             instrument.reason,
+            instrument.code,
+            instrument.price_decimals,
         )
         for instrument in book.instruments()
     }
@@ -87,7 +92,7 @@ def applied(old: Levels, changes: Iterable[tuple[int, int, int]], side: str) -> 
 def records_of(old: View | None, new: View, again: bool = False) -> Iterator[tuple[int, ...]]:
     """(side, level, price, shares, orders) of every position that changed; with ``again`` of all,
     also of those where nothing is."""
-    before = old or View(new.locate, new.symbol, "")
+    before = old or View(new.locate, new.symbol, "", code=new.code)
     was = (before.last_price, before.last_shares, before.trades, before.state)
     if again or was != (new.last_price, new.last_shares, new.trades, new.state):
         yield ord(" "), 0, new.last_price, new.last_shares, new.trades
@@ -127,7 +132,7 @@ class DepthLine:
         for record, (view, row) in zip(records, rows, strict=False):
             side, level, price, shares, orders = row
             record["price"], record["shares"], record["orders"] = price, shares, orders
-            record["symbol"], record["locate"] = view.symbol.encode(), view.locate
+            record["symbol"], record["locate"] = view.code.encode(), view.locate
             record["side"], record["level"] = side, level
             record["state"] = ord(view.state or " ")
         records["flags"] = (AGAIN if again else 0) if rows else HEARTBEAT

@@ -16,7 +16,13 @@ from openoutcry.market_data.encode_simple import (
     quietness,
 )
 from openoutcry.market_data.operator_events import has_levels, of_a_setting
-from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
+from openoutcry.market_data.state import (
+    DirectoryRow,
+    FeedInstrument,
+    FeedOrder,
+    FeedState,
+    PhaseRow,
+)
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
@@ -364,6 +370,9 @@ def begin(state: FeedState, out: int) -> int:
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
         out = itch_messages.directory(state, out, at)
+        announced = DirectoryRow(state.directory + feed_state.DIRECTORY_BYTES * index)
+        if announced.price_decimals != 0:
+            out = itch_messages.order_book_directory(state, out, at, announced)
     out = count_phases(state, 0, out)
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
@@ -511,7 +520,7 @@ def most_at_once(state: FeedState, events: int) -> int:
     with, the renewals of an auction, what is pending, a halt of all instruments."""
     orders = state.used + events
     instruments = state.instrument_count
-    return 2 * orders + 3 * instruments + state.pending_count + MORE_MESSAGES
+    return 2 * orders + 4 * instruments + state.pending_count + MORE_MESSAGES
 
 
 @kernel

@@ -5,7 +5,7 @@ each message has the same number and the same bytes.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +17,13 @@ from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import FeedError
+from openoutcry.wire.feed_messages import SYMBOL_BYTES
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
+from openoutcry.wire.symbols import CODE_BYTES
 
-MAX_DECIMALS = 4
-"""Prices of ITCH 5.0 have four."""
+ITCH_DECIMALS, MAX_DECIMALS = 4, 12
+"""Prices of ITCH 5.0 have four. Those of an instrument with finer ticks have more; the order book
+directory announces how many."""
 CROSS_LETTERS = {
     Phase.VOLATILITY_AUCTION: "H",
     Phase.HALT: "H",
@@ -37,38 +40,59 @@ ERRORS = {
 }
 
 
-def scales_of(
-    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
-) -> npt.NDArray[np.int64]:
-    """What a tick of each instrument is in ten-thousandths.
+class Directory(NamedTuple):
+    """What the feed says of an instrument."""
 
-    ``decimals``: of a tick, by symbol; 4 where nothing is said.  Raises :class:`FeedError` for an
-    instrument with more than four.
+    symbol: str
+    """Outside."""
+    price_decimals: int
+    """Of the prices in its messages."""
+    scale: int
+    """What a tick is in their last place."""
+
+    @property
+    def is_announced(self) -> bool:
+        """The stock directory cannot say it."""
+        return len(self.symbol) > CODE_BYTES or self.price_decimals != ITCH_DECIMALS
+
+
+def directory_of(
+    instruments: npt.NDArray[Any],
+    decimals: Mapping[str, int] | None = None,
+    symbols: Sequence[str] = (),
+) -> list[Directory]:
+    """What the feed says of each instrument.
+
+    ``symbols``: outside, by instrument; none: as records have them.  ``decimals``: of a tick, by
+    symbol; 4 where nothing is said.  Raises :class:`FeedError` for an instrument with more decimals
+    than a feed can say.
     """
-    scales = []
-    for row in instruments:
-        symbol = bytes(row["symbol"]).decode()
-        places = (decimals or {}).get(symbol, MAX_DECIMALS)
+    rows = []
+    names = symbols or [bytes(code).decode() for code in instruments["symbol"]]
+    for symbol in names:
+        places = (decimals or {}).get(symbol, ITCH_DECIMALS)
         if not 0 <= places <= MAX_DECIMALS:
             raise FeedError(
-                f"instrument {symbol}: prices with {places} decimals; ITCH 5.0 has {MAX_DECIMALS}"
+                f"instrument {symbol}: prices with {places} decimals; the feed has 0 to "
+                f"{MAX_DECIMALS}"
             )
-        scales.append(10 ** (MAX_DECIMALS - places))
-    return np.array(scales, np.int64)
+        shown = max(places, ITCH_DECIMALS)
+        rows.append(Directory(symbol, shown, 10 ** (shown - places)))
+    return rows
 
 
 def limits_broken(
-    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+    instruments: npt.NDArray[Any],
+    decimals: Mapping[str, int] | None = None,
+    symbols: Sequence[str] = (),
 ) -> Iterator[tuple[int, str, str]]:
-    """Index, field and what is wrong with it, of each limit that allows what ITCH 5.0 cannot say: a
-    price or a reference below 0 or above 429,496.7295, more than 4,294,967,295 lots, more than four
-    decimals."""
-    for index, row in enumerate(instruments):
-        places = (decimals or {}).get(bytes(row["symbol"]).decode(), MAX_DECIMALS)
-        if not 0 <= places <= MAX_DECIMALS:
-            yield index, "decimals", f"is {places}: the feed can say 0 to {MAX_DECIMALS}"
-            continue
-        most = itch_messages.MAX_U32 // 10 ** (MAX_DECIMALS - places)
+    """Index, field and what is wrong with it, of each limit that allows what the feed cannot say.
+
+    A price or reference is 0 to 4,294,967,295 in its last place (429,496.7295 with four decimals),
+    a quantity at most 4,294,967,295 lots."""
+    directory = directory_of(instruments, decimals, symbols)
+    for index, (row, named) in enumerate(zip(instruments, directory, strict=True)):
+        most = itch_messages.MAX_U32 // named.scale
         for field, low, high in (
             ("min_price_ticks", 0, most),
             ("max_price_ticks", 0, most),
@@ -83,11 +107,13 @@ def limits_broken(
 
 
 def check_instruments(
-    instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+    instruments: npt.NDArray[Any],
+    decimals: Mapping[str, int] | None = None,
+    symbols: Sequence[str] = (),
 ) -> None:
     """Raise :class:`FeedError` for an instrument of which a limit is (:func:`limits_broken`)."""
-    for index, field, words in limits_broken(instruments, decimals):
-        symbol = bytes(instruments["symbol"][index]).decode()
+    for index, field, words in limits_broken(instruments, decimals, symbols):
+        symbol = symbols[index] if symbols else bytes(instruments["symbol"][index]).decode()
         raise FeedError(f"instrument {symbol}: {field} {words}")
 
 
@@ -118,12 +144,16 @@ class Feed:
         order_capacity: int,
         decimals: Mapping[str, int] | None = None,
         strict: bool | None = None,
+        symbols: Sequence[str] = (),
     ) -> None:
+        """``symbols``: outside, by instrument; none: as records have them."""
         self._header = np.zeros(state.HEADER_BYTES // 8, np.int64)
         self._strict = strict
         if strict is None:
-            self._strict = any(True for _ in limits_broken(instruments, decimals))
-        self._instruments = _instrument_rows(instruments, scales_of(instruments, decimals))
+            self._strict = any(True for _ in limits_broken(instruments, decimals, symbols))
+        directory = directory_of(instruments, decimals, symbols)
+        self._instruments = _instrument_rows(instruments, [row.scale for row in directory])
+        self._directory = _directory_rows(directory)
         self._phases = _phase_rows()
         # The order at work may be one more than can be open.
         capacity = order_capacity + 1
@@ -137,6 +167,7 @@ class Feed:
             (state.INSTRUMENTS, self._instruments.ctypes.data),
             (state.INSTRUMENT_COUNT, len(instruments)),
             (state.CLOSED_COUNT, len(instruments)),
+            (state.DIRECTORY, self._directory.ctypes.data),
             (state.PHASES, self._phases.ctypes.data),
             (state.ROWS, self._rows.ctypes.data),
             (state.CAPACITY, capacity),
@@ -153,6 +184,11 @@ class Feed:
         """Have the system find all memory now rather than at an event."""
         for array in (self._rows, self._table):
             array[:: 4096 // array.itemsize] |= 0
+
+    @property
+    def directory_messages(self) -> int:
+        """How many messages a session begins with before its first state: S, R and o."""
+        return 1 + len(self._directory) + int((self._directory[:, 0] != 0).sum())
 
     @property
     def messages(self) -> int:
@@ -195,6 +231,7 @@ class Feed:
         return {
             "header": self._header.copy(),
             "instruments": self._instruments,
+            "announced": self._directory,
             "rows": self._rows[: used * state.ROW_BYTES // 8],
             "table": self._table,
         }
@@ -217,15 +254,23 @@ class Feed:
             len(arrays["table"]) != len(self._table)
             or len(header) != len(self._header)
             or not np.array_equal(mine, arrays["instruments"])
+            or not np.array_equal(self._directory, self._announced(arrays))
         ):
             raise FeedError("it is of other instruments or of another capacity")
-        kept = [word // 8 for word in (state.INSTRUMENTS, state.PHASES, state.ROWS, state.TABLE)]
+        kept = [
+            word // 8
+            for word in (state.INSTRUMENTS, state.DIRECTORY, state.PHASES, state.ROWS, state.TABLE)
+        ]
         addresses = self._header[kept]
         self._header[:] = header
         self._header[kept] = addresses
         self._instruments[:] = mine
         self._rows[: len(rows)] = rows
         self._table[:] = arrays["table"]
+
+    def _announced(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """What the order book directory said; of older checkpoints nothing."""
+        return arrays["announced"] if "announced" in arrays else np.zeros_like(self._directory)
 
     def encode(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
@@ -284,7 +329,8 @@ class Feed:
         if self._strict and self.clamped:
             raise FeedError(
                 f"event {int(self._header[state.CLAMPED_SEQ // 8])} has a price or a quantity that "
-                "no message can hold: 0 to 429,496.7295, 0 to 4,294,967,295"
+                "no message can hold: a price of 0 to 4,294,967,295 in its last place, 0 to "
+                "4,294,967,295 lots"
             )
 
 
@@ -293,9 +339,7 @@ def _odd() -> int:
     return (secrets.randbits(64) | 1) - (1 << 63)
 
 
-def _instrument_rows(
-    instruments: npt.NDArray[Any], scales: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _instrument_rows(instruments: npt.NDArray[Any], scales: list[int]) -> npt.NDArray[np.int64]:
     rows = np.zeros((len(instruments), state.INSTRUMENT_BYTES // 8), np.int64)
     for index, (row, instrument, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
         symbol = bytes(instrument["symbol"]).ljust(8)
@@ -311,6 +355,15 @@ def _instrument_rows(
             (state.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
         ):
             row[word // 8] = value
+    return rows
+
+
+def _directory_rows(directory: list[Directory]) -> npt.NDArray[np.int64]:
+    rows = np.zeros((len(directory), state.DIRECTORY_BYTES // 8), np.int64)
+    for row, one in zip(rows, directory, strict=True):
+        if one.is_announced:
+            row[0] = one.price_decimals
+            row[1:] = np.frombuffer(one.symbol.encode("ascii").ljust(SYMBOL_BYTES), np.int64)
     return rows
 
 

@@ -67,7 +67,7 @@ class FeedProcess:
         self._saved_messages = self.store.count
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
         self._saved_event_seq = place.event_seq
-        self._named = 1 + public.instrument_count
+        self._named = self.feed.directory_messages
         self._reported_until = self.reader.released_seq
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
 

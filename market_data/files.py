@@ -17,6 +17,7 @@ from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES
 from openoutcry.wire.records import make_instruments
+from openoutcry.wire.symbols import symbols_of
 
 GROUP, PORT = "239.193.0.1", 26_400
 """Where a capture's packets go to, if nothing else is said."""
@@ -69,12 +70,15 @@ class JournalFeed:
             )
         config = self.reader.config
         self.instruments = make_instruments(config["instruments"])
-        unknown = set(decimals or {}) - {bytes(s).decode() for s in self.instruments["symbol"]}
+        symbols = symbols_of(config)
+        unknown = set(decimals or {}) - set(symbols)
         if unknown:
             raise FeedError(f"{min(unknown)} is not among the journal's instruments")
-        self.feed = Feed(self.instruments, int(config["order_capacity"]), decimals)
+        self.feed = Feed(self.instruments, int(config["order_capacity"]), decimals, symbols=symbols)
         self._causes = (
-            Feed(self.instruments, int(config["order_capacity"]), decimals) if causes else None
+            Feed(self.instruments, int(config["order_capacity"]), decimals, symbols=symbols)
+            if causes
+            else None
         )
         self.point = starting_point(self.reader)
 
@@ -119,7 +123,7 @@ class JournalFeed:
 
 def instruments_of(directory: Path) -> list[str]:
     """The symbols of a journal's instruments."""
-    return [row["symbol"] for row in JournalReader(directory).config["instruments"]]
+    return symbols_of(JournalReader(directory).config)
 
 
 def write_feed(

@@ -22,7 +22,7 @@ SEND_BYTES = 1 << 16
 
 
 def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator[bytes]:
-    """The messages of a snapshot.  ``directory``: those with which the stream began (S and R)."""
+    """The messages of a snapshot.  ``directory``: those with which the stream began (S, R, o)."""
     yield from directory
     now = {"timestamp": book.time_ns}
     add, action = ITCH50.from_server("A"), ITCH50.from_server("H")
@@ -33,7 +33,7 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
         yield ITCH50.from_server("W").pack(**now, level=book.breached)
     instruments = book.instruments()
     for instrument in instruments:
-        named = now | {"locate": instrument.locate, "stock": instrument.symbol}
+        named = now | {"locate": instrument.locate, "stock": instrument.code}
         yield action.pack(**named, state=instrument.state, reason=instrument.reason)
         if instrument.stopped:
             yield ITCH50.from_server("h").pack(**named, market="Q", action="H")
@@ -47,7 +47,7 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
                 extension=instrument.extension,
             )
     for instrument in instruments:
-        named = now | {"locate": instrument.locate, "stock": instrument.symbol}
+        named = now | {"locate": instrument.locate, "stock": instrument.code}
         for side in SIDES:
             for price, shares, reference in book.orders(instrument.locate, side).tolist():
                 yield add.pack(**named, reference=reference, side=side, shares=shares, price=price)

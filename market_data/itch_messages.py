@@ -5,28 +5,34 @@ that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as feed_state
-from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
+from openoutcry.market_data.state import (
+    DirectoryRow,
+    FeedInstrument,
+    FeedOrder,
+    FeedState,
+    PhaseRow,
+)
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase
-from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
+from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, SYMBOL_BYTES
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
 
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
 _X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
-_V, _W, _STOP = (_OUT[kind].at for kind in "VWh")
+_V, _W, _STOP, _BOOK = (_OUT[kind].at for kind in "VWho")
 _ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
-_ZV, _ZW, _Zh = (_OUT[kind].size_bytes for kind in "VWh")
+_ZV, _ZW, _Zh, _Z_BOOK = (_OUT[kind].size_bytes for kind in "VWho")
 MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
 _TIME = _S.timestamp
 assert (_S.locate, _TIME) == (1, 5)
 _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
-_KV, _KW, _Kh = (ord(kind) for kind in "VWh")
+_KV, _KW, _Kh, _K_BOOK = (ord(kind) for kind in "VWho")
 
 BUY = enum_numbers.SIDE_BUY
 MAX_U32 = 2**32 - 1
@@ -83,7 +89,7 @@ def instrument_of(state: FeedState, row: FeedOrder) -> FeedInstrument:
 
 @kernel
 def store_price(state: FeedState, instrument: FeedInstrument, at: int, price_ticks: int) -> None:
-    """A price with four decimals."""
+    """A price with the decimals of the directory: four, where it announces none."""
     if price_ticks < 0 or price_ticks > instrument.price_max:
         price_ticks = feed_state.clamped(state, price_ticks, instrument.price_max)
     store_be32(at, price_ticks * instrument.scale)
@@ -135,6 +141,20 @@ def directory(state: FeedState, out: int, instrument: FeedInstrument) -> int:
     store_be32(message + _R.etp_leverage, 0)
     Bytes(message)[_R.inverse] = _N
     return out + FRAME_BYTES + _ZR
+
+
+@kernel_outlined
+def order_book_directory(
+    state: FeedState, out: int, instrument: FeedInstrument, row: DirectoryRow
+) -> int:
+    """o: the symbol and the decimals of prices."""
+    message = head(state, out, _K_BOOK, _Z_BOOK, instrument.locate)
+    store_stock(instrument, message + _BOOK.stock)
+    shown, symbol = Bytes(message + _BOOK.symbol), Bytes(row + feed_state.DIRECTORY_SYMBOL)
+    for place in range(SYMBOL_BYTES):
+        shown[place] = symbol[place]
+    store_be16(message + _BOOK.price_decimals, row.price_decimals)
+    return out + FRAME_BYTES + _Z_BOOK
 
 
 @kernel_outlined

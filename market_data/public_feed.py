@@ -167,7 +167,8 @@ class PublicFeed:
         self._sent_at_start = NOTHING_SENT
 
     def new_feed(self) -> Feed:
-        return Feed(self.instruments, self.order_capacity, self.spec.price_decimals, strict=False)
+        spec = self.spec
+        return Feed(self.instruments, self.order_capacity, spec.price_decimals, False, spec.symbols)
 
     def _listen(self) -> socket.socket | None:
         if self.spec.retransmission is None:

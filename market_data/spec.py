@@ -36,6 +36,8 @@ class FeedSpec:
     """Packets that one client gets in answer, in a second; and as many at once."""
     idle_us: int = 50
     """How long the feed's process sleeps when nothing was released for a millisecond; 0: never."""
+    symbols: tuple[str, ...] = ()
+    """The instruments' symbols outside; none: as records have them."""
     price_decimals: dict[str, int] = field(default_factory=dict)
     """By symbol: decimals of one tick; 4 where nothing is said."""
 

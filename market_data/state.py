@@ -5,8 +5,9 @@ A header, a row an instrument, a row an open order (displayed or not), and a has
 ``REF``, ``SHOWN`` and ``SHOWN_PRICE`` of a row, the rest is what the next event needs.
 """
 
+from openoutcry.wire.feed_messages import SYMBOL_BYTES
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Layout, U32s, i64, u8, u16
+from openoutcry.wire.layout import Layout, U32s, area, i64, u8, u16
 from openoutcry.wire.memory import (
     add_wrapping,
     mul_wrapping,
@@ -63,6 +64,7 @@ class FeedState(Layout):
     breached: int = i64("highest of them that was published today")
     killed: int = i64("1: the operator has killed the whole market")
     first_operator: int = i64("operator who asked first to open it again")
+    directory: int = i64("address of the instruments' rows for the order book directory")
 
 
 MESSAGES = FeedState.offset("messages")
@@ -97,6 +99,7 @@ LEVEL_1 = FeedState.offset("level_1")
 LEVEL_2 = FeedState.offset("level_2")
 LEVEL_3 = FeedState.offset("level_3")
 KILLED = FeedState.offset("killed")
+DIRECTORY = FeedState.offset("directory")
 
 PLACES, AHEAD = 384, 8
 """Where the searches for the next AHEAD events' orders begin, in a ring of twice as many words."""
@@ -137,6 +140,17 @@ HALTED = FeedInstrument.offset("halted")
 STOPPED = FeedInstrument.offset("stopped")
 
 NO_REASON = -1
+
+
+class DirectoryRow(Layout, size_bytes=40):
+    """What the order book directory says of an instrument."""
+
+    price_decimals: int = i64("decimals of its prices; 0: R says all, and none is sent")
+    symbol: int = area(SYMBOL_BYTES, "its symbol, padded with spaces")
+
+
+DIRECTORY_BYTES = DirectoryRow.size_bytes
+DIRECTORY_SYMBOL = DirectoryRow.offset("symbol")
 
 
 class PhaseRow(Layout, size_bytes=24):

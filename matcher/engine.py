@@ -33,6 +33,7 @@ from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, dec
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.symbols import code_of
 
 Records = npt.NDArray[Any]
 Levels = list[tuple[int, int, int]]
@@ -296,7 +297,7 @@ class Engine:
         assert self.book_hash() == book_hash(self.state()), "a change was not marked for the hash"
 
     def _instrument(self, symbol: str | bytes) -> int:
-        key = symbol.encode("ascii", "replace") if isinstance(symbol, str) else symbol
+        key = code_of(symbol) if isinstance(symbol, str) else symbol
         index = self._index.get(key.rstrip(b"\0"))
         if index is None:
             raise MatcherError(f"symbol {symbol!r} is not in the instrument table")

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -39,6 +39,7 @@ from openoutcry.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
+from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 from openoutcry.wire.toml_tables import Tables, read_tables
 from openoutcry.wire.urls import password_of, without_password
 
@@ -167,15 +168,19 @@ def _pipeline_of(status: dict[str, Any] | None) -> RunningPipeline | None:
 def _market(journal: Path, before_seq: int | None, until: int | None) -> dict[str, Any]:
     """Books before and now, and the last commands with their events."""
     reader = _reader_that_has(journal, until)
+    symbols = symbols_of(reader.config)
     first = before_seq if before_seq is not None else until
     point = starting_point(reader, max(0, (first or 0) - LAST_COMMANDS) if first else None)
     last: deque[Batch] = deque()
     sections: dict[str, Any] = {"books_before": {"missing": "no earlier time was given"}}
     if before_seq is not None:
         _go(reader, point, before_seq, last)
-        sections["books_before"] = _books(point)
+        sections["books_before"] = _books(point, symbols)
     _go(reader, point, until, last)
-    return sections | {"books": _books(point), "last_commands": _last(last)}
+    return sections | {
+        "books": _books(point, symbols),
+        "last_commands": _last(last, names_by_code(symbols)),
+    }
 
 
 def _reader_that_has(journal: Path, until: int | None) -> JournalReader:
@@ -202,10 +207,9 @@ def _go(reader: JournalReader, point: Point, until: int | None, last: "deque[Bat
             break
 
 
-def _books(point: Point) -> dict[str, Any]:
+def _books(point: Point, symbols: list[str]) -> dict[str, Any]:
     """Depth as displayed, and every open order."""
     engine = point.engine
-    symbols = [bytes(one).decode() for one in engine.instruments["symbol"]]
     rows = engine.state().rows
     fields = [name for name in rows.dtype.names or () if not name.startswith("reserved")]
     return {
@@ -228,12 +232,13 @@ def _plain(row: Any, fields: list[str]) -> list[Any]:
     ]
 
 
-def _last(batches: "deque[Batch]") -> list[dict[str, Any]]:
+def _last(batches: "deque[Batch]", names: Mapping[bytes, str]) -> list[dict[str, Any]]:
     """Each command with its events, in words where a number stands for one."""
     commands: dict[int, dict[str, Any]] = {}
     for batch in batches:
         for row in batch.commands:
-            commands[int(row["seq"])] = _row(row, CommandKind) | {"events": []}
+            shown = _row(row, CommandKind) | {"symbol": symbol_text(row["symbol"], names)}
+            commands[int(row["seq"])] = shown | {"events": []}
         for event in batch.events:
             shown = _row(event, EventKind)
             shown["reason"] = Reason(int(event["reason"])).name

@@ -6,7 +6,7 @@ answer to a login).  Addresses in a block are the same in every process of the r
 before it forks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, area, i64
 from openoutcry.wire.memory import mul_wrapping
+from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
 
 BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
@@ -109,6 +110,8 @@ class SessionBlock(Layout, size_bytes=4096):
     locked_until_ns: int = i64(
         "CLOCK_MONOTONIC until which an address is locked out, as of the last failure"
     )
+    names: int = i64("address of the table of symbols longer than a record's field")
+    name_mask: int = i64("its entries, less one")
 
 
 INDEX = SessionBlock.offset("index")
@@ -165,6 +168,8 @@ NAME = SessionBlock.offset("name")
 SIDE = SessionBlock.offset("side")
 LOGINS = SessionBlock.offset("logins")
 LOCKED_UNTIL_NS = SessionBlock.offset("locked_until_ns")
+NAMES = SessionBlock.offset("names")
+NAME_MASK = SessionBlock.offset("name_mask")
 
 OWN_ROWS = 496
 """Ends of the list of the session's live rows (rows.py): places of the first and the last, four
@@ -178,7 +183,7 @@ FIX44, FIX42, FIX_DROP_COPY = (
 )
 
 
-class SymbolRow(Layout, size_bytes=40):
+class SymbolRow(Layout, size_bytes=64):
     """A row of the symbol table."""
 
     symbol: int = i64("as it is in a record")
@@ -190,12 +195,16 @@ class SymbolRow(Layout, size_bytes=40):
     rules: int = i64(
         "address of the instrument's row in the table of instruments, 0: it has no rules"
     )
+    first: int = i64("the symbol outside, padded with zeros: first eight characters,")
+    second: int = i64("the next,")
+    third: int = i64("and the last")
 
 
 SYMBOL_BYTES = SymbolRow.size_bytes
 SYMBOL = SymbolRow.offset("symbol")
 SYMBOL_INSTRUMENT = SymbolRow.offset("instrument")
 SYMBOL_SCALE = SymbolRow.offset("scale")
+SYMBOL_NAME = SymbolRow.offset("first")
 
 SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
@@ -227,6 +236,27 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
 
 
 @kernel
+def name_place(first: int, second: int, third: int) -> int:
+    return symbol_place(
+        mul_wrapping(mul_wrapping(first, SYMBOL_HASH) ^ second, SYMBOL_HASH) ^ third
+    )
+
+
+@kernel
+def find_name(session: SessionBlock, first: int, second: int, third: int) -> SymbolRow:
+    """Address of the row of a symbol of more than 8 characters; 0 if no instrument has it."""
+    mask, table = session.name_mask, session.names
+    place = name_place(first, second, third)
+    for step in range(mask + 1):
+        row = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
+        if row.first == first and row.second == second and row.third == third:
+            return row
+        if row.first == 0:
+            return SymbolRow(0)
+    return SymbolRow(0)
+
+
+@kernel
 def instrument_row(session: SessionBlock, instrument: int) -> SymbolRow:
     """Address of the row of an instrument, by its index; 0 if there is none."""
     if instrument < 0 or instrument >= session.instrument_count:
@@ -238,24 +268,32 @@ class Symbols:
     """The symbol table that all sessions share."""
 
     def __init__(
-        self, instruments: npt.NDArray[Any], price_decimals: Mapping[str, int] | None = None
+        self,
+        instruments: npt.NDArray[Any],
+        price_decimals: Mapping[str, int] | None = None,
+        symbols: Sequence[str] = (),
     ) -> None:
-        """``price_decimals``: of one tick, by symbol; 4 where nothing is said."""
-        names = instruments["symbol"].astype("S8")
-        words = np.frombuffer(names.tobytes(), np.int64)
+        """``price_decimals``: of one tick, by symbol; 4 where nothing is said.  ``symbols``:
+        outside, by instrument; none: as records have them."""
+        codes = instruments["symbol"].astype("S8")
+        symbols = symbols or [bytes(code).decode() for code in codes]
+        words = np.frombuffer(codes.tobytes(), np.int64)
         capacity = 1 << (2 * len(words) - 1).bit_length()
         self.table = np.zeros((capacity, SYMBOL_BYTES // 8), np.int64)
+        is_long = [len(symbol) > CODE_BYTES for symbol in symbols]
+        self.names = np.zeros((1 << (2 * sum(is_long)).bit_length(), SYMBOL_BYTES // 8), np.int64)
         self.by_index = np.zeros((len(words), SYMBOL_BYTES // 8), np.int64)
         self.instruments = np.ascontiguousarray(instruments)
         rules, row_bytes = self.instruments.ctypes.data, self.instruments.itemsize
-        for index, (name, word) in enumerate(zip(names, words.tolist(), strict=True)):
-            decimals = (price_decimals or {}).get(bytes(name).decode(), 4)
+        for index, (symbol, word) in enumerate(zip(symbols, words.tolist(), strict=True)):
+            decimals = (price_decimals or {}).get(symbol, 4)
             scale = 10 ** (4 - decimals) if decimals <= 4 else 0
-            self.by_index[index] = word, index, decimals, scale, rules + row_bytes * index
-            place = int(symbol_place(word))
-            while self.table[place & (capacity - 1), 0]:
-                place += 1
-            self.table[place & (capacity - 1)] = self.by_index[index]
+            name = np.frombuffer(symbol.encode("ascii").ljust(MAX_SYMBOL, b"\0"), np.int64)
+            row = self.by_index[index]
+            row[:] = word, index, decimals, scale, rules + row_bytes * index, *name
+            _enter(self.table, int(symbol_place(word)), row)
+            if is_long[index]:
+                _enter(self.names, int(name_place(*name.tolist())), row)
 
     def words(self) -> dict[int, int]:
         """What each session's block holds of it."""
@@ -264,4 +302,14 @@ class Symbols:
             SYMBOL_MASK: len(self.table) - 1,
             INSTRUMENTS: self.by_index.ctypes.data,
             INSTRUMENT_COUNT: len(self.by_index),
+            NAMES: self.names.ctypes.data,
+            NAME_MASK: len(self.names) - 1,
         }
+
+
+def _enter(table: npt.NDArray[np.int64], place: int, row: npt.NDArray[np.int64]) -> None:
+    """Into the first free row from ``place`` on."""
+    mask = len(table) - 1
+    while table[place & mask, 0]:
+        place += 1
+    table[place & mask] = row

@@ -145,7 +145,7 @@ class State:
         self.block_count, self.last_block = 0, -1
         """Blocks of the journal whose commands were applied, and the last of them."""
         self._metadata, self._block = BlockMetadata(), -1
-        self.symbols = session.Symbols(instruments, spec.price_decimals)
+        self.symbols = session.Symbols(instruments, spec.price_decimals, spec.symbols)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
         self.fields = fix_words.make_fields()

@@ -127,6 +127,8 @@ class SessionsSpec:
     """The venue's: SoupBinTCP's session is the trading day, FIX's CompID is this."""
     day: str = ""
     """Of the streams, ``YYYYMMDD``; empty: today's, UTC."""
+    symbols: tuple[str, ...] = ()
+    """The instruments' symbols outside; none: as records have them."""
     price_decimals: dict[str, int] = field(default_factory=dict)
     """By symbol: decimals of one tick; 4 where nothing is said."""
     day_start_ns: int = 0

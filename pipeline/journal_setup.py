@@ -33,6 +33,7 @@ from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.ptp.stamp_clock import stamp_clock
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
+from openoutcry.wire.symbols import NAMES, coded
 
 
 def claim_journal(options: Options, stack: ExitStack) -> Path | None:
@@ -175,9 +176,11 @@ def make_journal(
 
 def config_of(options: Options, shared: Shared) -> dict[str, Any]:
     """What a run is, as its journal says it."""
+    names = {NAMES: codes} if (codes := coded(options.symbols)) else {}
     return {
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(options.table),
+        **names,
         "order_capacity": options.order_capacity,
         "id_key": options.id_key,
         "hooks": options.hooks,

@@ -68,6 +68,8 @@ class Options:
     source_kind: str = "flow"
     instruments: npt.NDArray[Any] | None = None
     """Instruments for ``ports``."""
+    symbols: tuple[str, ...] = ()
+    """The instruments' symbols outside; none: as records have them."""
     ports: list[PortSpec] = field(default_factory=list)
     packet_sessions: tuple[PacketSession, ...] = ()
     """Who may send packets to ``ports``; none: any sender, in any participant's name."""

@@ -21,6 +21,7 @@ from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.replay import fullest
 from openoutcry.risk.partitioned import joined
 from openoutcry.wire import EventKind, Reason
+from openoutcry.wire.symbols import names_by_code, symbol_text
 
 
 def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
     first_ns = control[control_words.FIRST_NS]
     seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
     source = options.source
-    book = _whole_book(work, state)
+    book, symbols = _whole_book(work, state), names_by_code(options.symbols)
     expected = control[control_words.EXPECTED] if source or options.orders is not None else None
     return {
         "version": openoutcry.__version__,
@@ -71,7 +72,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "rejects": _counts(control, control_words.REPLY_REASONS, Reason),
         "event_kinds": _counts(control, control_words.REPLY_KINDS, EventKind),
         "timeline": state.timeline,
-        "depth": book["depth"],
+        "depth": {symbol_text(one.encode(), symbols): rows for one, rows in book["depth"].items()},
         "clock": stamp_clock(control[control_words.EPOCH_OFFSET]),
         "host": host_info(),
     }

@@ -15,9 +15,11 @@ from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.replay.checkpoint import recover, save
 from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.symbols import NAMES
 
 SAME = (
     "instruments",
+    NAMES,
     "order_capacity",
     "hooks",
     "source",
@@ -53,12 +55,12 @@ def resume_pipeline(
     if str(before.get("source")).startswith("udp:"):
         before["source"] = "udp"  # as it is named now, wherever its socket is
     for key in SAME:
-        if before.get(key) != config[key]:
-            shown = f": {before.get(key)}, not {config[key]}"
+        if before.get(key) != config.get(key):
+            shown = f": {before.get(key)}, not {config.get(key)}"
             if key == "instruments":
                 shown = ""
             elif key == "gateway_settings":
-                shown = f": {first_difference(before.get(key), config[key])}"
+                shown = f": {first_difference(before.get(key), config.get(key))}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
     open_writer, point = known or (None, None)
     writer = open_writer or Journal.resume(directory, direct=durable)

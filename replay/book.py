@@ -39,7 +39,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
-from openoutcry.wire.text import text_of
+from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols_of
 
 EVERY, KEPT = 1_024, 64
 WINDOW = 1 << 14
@@ -77,7 +77,7 @@ def orders_of(engine: Engine, symbol: str) -> list[BookOrder]:
     Raises ``MatcherError`` for a symbol that is not in the table.
     """
     engine.best(symbol)
-    symbols = [bytes(one).decode() for one in engine.instruments["symbol"]]
+    codes = engine.instruments["symbol"].tolist()
     rows = engine.state().rows
     return [
         BookOrder(
@@ -91,14 +91,14 @@ def orders_of(engine: Engine, symbol: str) -> list[BookOrder]:
             int(row["place"]),
             int(row["trigger_ticks"]),
         )
-        for row in rows[rows["instrument"] == symbols.index(symbol)]
+        for row in rows[rows["instrument"] == codes.index(code_of(symbol))]
     ]
 
 
 def phase_of(engine: Engine, symbol: str) -> Phase:
     """The instrument's trading phase."""
-    symbols = [bytes(one).decode() for one in engine.instruments["symbol"]]
-    return Phase(engine.state().states["phase"][symbols.index(symbol)])
+    codes = engine.instruments["symbol"].tolist()
+    return Phase(engine.state().states["phase"][codes.index(code_of(symbol))])
 
 
 class Stepper:
@@ -114,7 +114,7 @@ class Stepper:
         for _ in reader.all_blocks(NO_LIMIT):  # the last segment tells how far it goes
             pass
         self.first_seq, self.last_seq = reader.first_seq, reader.last_seq
-        self.symbols = [row["symbol"] for row in reader.config["instruments"]]
+        self.symbols = symbols_of(reader.config)
         self._states: dict[int, Engine] = {}
         self._window: Records = np.zeros(0)
         self._window_seq = 0
@@ -196,11 +196,11 @@ class Stepper:
         return self._window[seq - self._window_seq :]
 
 
-def command_text(command: Any) -> str:
+def command_text(command: Any, symbols: list[str]) -> str:
     """One line about a command (ORDER_DTYPE)."""
     kind = _name(CommandKind, command["kind"])
     words = [f"{int(command['seq']):,}", kind]
-    symbol = text_of(command["symbol"], "ascii")
+    symbol = symbol_text(command["symbol"], names_by_code(symbols))
     words += [symbol] if symbol else []
     if command["kind"] in (CommandKind.NEW, CommandKind.REPLACE):
         price = int(command["price_ticks"])

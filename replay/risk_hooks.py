@@ -18,6 +18,7 @@ from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
 from openoutcry.risk.region import RiskError, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.symbols import code_of
 
 
 def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], int]]:
@@ -66,7 +67,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     for number, row in enumerate(settings.get("limits", ())):
         if row.get("set") not in Setting.__members__:
             raise RiskError(f"limits row {number}: {row.get('set')!r} is no setting")
-        symbol = str(row.get("symbol", "")).encode("ascii", "replace")
+        symbol = code_of(str(row.get("symbol", "")))
         numbers = int(row["value"]), int(row.get("who", 0))
         try:
             record = setting(Setting[row["set"]], *numbers, symbol, int(row.get("second", 0)))

@@ -30,7 +30,8 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.extras import need
 from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE, MAX_VALUE, NO_INSTRUMENT, ORDER_DTYPE
-from openoutcry.wire.text import cell, text_of
+from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
+from openoutcry.wire.text import cell
 
 SPEAKS_NS = 5_000_000_000
 """A clock record is made every second: without one for so long nothing is known."""
@@ -163,7 +164,8 @@ class Tables:
         self.events_after_seq = 0
         """The command behind which events are: others' begin was retired."""
         self._runs_begin: list[int] = []
-        self.symbols = np.array([row["symbol"] for row in self.reader.config["instruments"]])
+        symbols = symbols_of(self.reader.config)
+        self.symbols, self._by_code = np.array(symbols), names_by_code(symbols)
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
@@ -272,7 +274,7 @@ class Tables:
 
     def _text(self, symbols: npt.NDArray[Any]) -> Any:
         values, codes = np.unique(symbols, return_inverse=True)
-        return self._dictionary(codes, [text_of(one, "ascii") for one in values])
+        return self._dictionary(codes, [symbol_text(one, self._by_code) for one in values])
 
     def _instrument(self, indices: npt.NDArray[Any]) -> Any:
         known = indices != NO_INSTRUMENT

@@ -15,10 +15,10 @@ from openoutcry.replay.events import Records, events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.surveillance.cases import Case
 from openoutcry.surveillance.detect.settings import Settings
-from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.errors import SurveillanceError
 from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.symbols import symbols_of
 
 MARGIN_NS = 30 * 10**9
 MAX_COMMANDS = 2_000_000
@@ -84,9 +84,7 @@ def dossier(directory: Path, case: Case, settings: Settings) -> Dossier:
     case_dossier = Dossier(case, related, f"{reader.journal_id:016x}")
     case_dossier.begin_ns, case_dossier.end_ns = case.first_ns - MARGIN_NS, case.last_ns + MARGIN_NS
     first, last, case_dossier.cut = _stretch(reader, case, case_dossier)
-    symbols = [
-        s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
-    ]
+    symbols = symbols_of(reader.config)
     symbol = case.symbol or symbols[0]
     watching = _Gathering(case_dossier, symbols.index(symbol), symbol)
     point = starting_point(reader, first - 1)
@@ -149,12 +147,12 @@ class _Gathering:
         self.open: dict[int, Bar] = {}
 
     def quote(self, engine: Any, ts_ns: int) -> None:
-        sides = engine.depth(self.symbol.encode(), 1)
+        sides = engine.depth(self.symbol, 1)
         best = [sides[side][0][0] if sides[side] else None for side in ("bids", "asks")]
         self.dossier.quotes.append((ts_ns, best[0], best[1]))
 
     def book(self, engine: Any, seq: int, ts_ns: int) -> None:
-        sides = engine.depth(self.symbol.encode(), LEVELS)
+        sides = engine.depth(self.symbol, LEVELS)
         own: dict[tuple[str, int], int] = {}
         for bar in self.open.values():
             key = bar.side, bar.price_ticks

@@ -27,9 +27,9 @@ from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
 from openoutcry.surveillance.heads import note_heads, noted_heads, require_head
-from openoutcry.wire import make_instruments
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import SurveillanceError
+from openoutcry.wire.symbols import symbols_of
 
 FOLDER = "surveillance"
 EVERY = 1_000_000
@@ -313,9 +313,7 @@ class CaseBook:
                 f"{directory} was not analysed yet: outcry surveillance run"
             ) from None
         begin = beginning(reader.journal_id, told["digest"])
-        symbols = [
-            s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
-        ]
+        symbols = symbols_of(reader.config)
         cases = cls(
             folder,
             reader.config,

@@ -22,6 +22,7 @@ from openoutcry.venue.risk_tables import INSTRUMENT_KEYS
 from openoutcry.wire import make_instruments, toml_tables
 from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
 from openoutcry.wire.records import INSTRUMENT_RANGES, MAX_INSTRUMENTS, TICK_BANDS
+from openoutcry.wire.symbols import check_symbol, code_of
 from openoutcry.wire.toml_tables import Key, Tables
 
 WEEKDAYS = {
@@ -97,8 +98,18 @@ CALENDAR = {
     "time_every_s": Key(toml_tables.integer(1, 3_600), 1),
 }
 SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
+
+
+def symbol(value: Any) -> str:
+    """What names an instrument outside."""
+    if type(value) is not str:
+        raise ValueError(f"must be a text, not {toml_tables.kind_of(value)}")
+    check_symbol(value)
+    return value
+
+
 INSTRUMENT: dict[str, Key] = {
-    "symbol": Key(toml_tables.text(8)),
+    "symbol": Key(symbol),
     "decimals": Key(toml_tables.integer(0, 9), 2),
     "schedule": Key(toml_tables.text(32), ""),
     "extension_s": Key(toml_tables.integer(0, 86_400), 0),
@@ -220,6 +231,7 @@ def read_instruments(
             ("instrument",), f"a venue has 1 to {MAX_INSTRUMENTS} instruments, not {len(rows)}"
         )
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
+    _check_codes(tables, rows)
     instruments = []
     for path, row in rows:
         ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS, *INSTRUMENT_MONEY_KEYS)
@@ -227,6 +239,7 @@ def read_instruments(
         fields["initial_phase"] = Phase.CLOSED
         if row["symbol"] is None:
             continue
+        fields["symbol"] = code_of(row["symbol"])
         try:
             make_instruments([fields])
         except ValueError as error:
@@ -235,3 +248,19 @@ def read_instruments(
     if tables.mistakes:
         return None, {}
     return make_instruments(instruments), {row["symbol"]: row["decimals"] for _, row in rows}
+
+
+def _check_codes(tables: Tables, rows: Any) -> None:
+    """Note every symbol that would have the code of another one."""
+    seen: dict[bytes, tuple[Any, str]] = {}
+    for path, row in rows:
+        if row["symbol"] is None:
+            continue
+        code = code_of(row["symbol"])
+        other, name = seen.setdefault(code, (path, row["symbol"]))
+        if name != row["symbol"]:
+            tables.wrong(
+                (*path, "symbol"),
+                f"{row['symbol']!r} has the code {code.decode()} in records, as {name!r} in line "
+                f"{tables.line_of((*other, 'symbol'))} has; choose another symbol",
+            )

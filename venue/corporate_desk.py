@@ -20,6 +20,7 @@ from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.requests import EFFECTIVE
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.symbols import code_of
 
 CORPORATE_REQUESTS = ("dividend", "split", "reference-price")
 Request = dict[str, Any]
@@ -94,11 +95,11 @@ class CorporateDesk:
         cancel = np.zeros(1, ORDER_DTYPE)
         cancel["kind"], cancel["symbol"], cancel["aux"] = (
             CommandKind.MASS_CANCEL,
-            symbol.encode(),
+            code_of(symbol),
             1,
         )
         what = Setting.SPLIT if is_split else Setting.DIVIDEND
-        action = setting(what, new << 32 | old, 0, symbol.encode(), price, operator)
+        action = setting(what, new << 32 | old, 0, code_of(symbol), price, operator)
         cancelled = f"{symbol}: all open orders are cancelled"
         return Work(
             np.concatenate([cancel, action]),
@@ -112,7 +113,7 @@ class CorporateDesk:
         """The phase that it is in once more, with another reference price; the last trade counts no
         more."""
         record = np.zeros(1, ORDER_DTYPE)
-        record["kind"], record["symbol"] = CommandKind.PHASE, symbol.encode()
+        record["kind"], record["symbol"] = CommandKind.PHASE, code_of(symbol)
         phases = list(self.halted(symbol, True))
         record["aux"] = phases[0]["aux"][0] if phases else Phase.CLOSED
         record["qty_lots"], record["price_ticks"] = 2, price

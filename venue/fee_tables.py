@@ -16,6 +16,7 @@ from openoutcry.risk.region import setting
 from openoutcry.risk.spot_layout import MAX_ASSETS as MAX_SPOT_ASSETS
 from openoutcry.venue.spot_tables import SpotTerms, has_spot, is_spot, read_spot, spot_keys
 from openoutcry.wire import toml_tables
+from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
 MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
@@ -83,7 +84,7 @@ class MoneySpec:
             for name, what in self.collected.items()
         ]
         records += [
-            setting(Setting.LEDGER_FEES, self.number(name), who, symbol.encode())
+            setting(Setting.LEDGER_FEES, self.number(name), who, code_of(symbol))
             for (who, symbol), name in self.payers.items()
         ]
         return records
@@ -108,7 +109,7 @@ def asset(name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
 
 def quote(symbol: str, name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
     """The command that says in which money an instrument is quoted."""
-    return setting(Setting.LEDGER_QUOTE, decimals, 0, symbol.encode(), word(name), operator)
+    return setting(Setting.LEDGER_QUOTE, decimals, 0, code_of(symbol), word(name), operator)
 
 
 def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> npt.NDArray[Any]:
@@ -165,7 +166,7 @@ PAYER = {
     "schedule": Key(toml_tables.text(32)),
     "participant": Key(toml_tables.integer(1, 65_535), 0),
     "group": Key(toml_tables.text(32), ""),
-    "instrument": Key(toml_tables.text(8), ""),
+    "instrument": Key(toml_tables.text(), ""),
 }
 INSTRUMENT_MONEY_KEYS = {
     "asset": Key(asset_name, None),

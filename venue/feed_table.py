@@ -63,9 +63,9 @@ def read_feed(
         return None
     row = tables.table("market_data", MARKET_DATA)
     if instruments is not None:
-        for index, field, words in limits_broken(instruments, decimals):
+        for index, field, words in limits_broken(instruments, decimals, list(decimals)):
             tables.wrong(("instrument", index, field), words)
-        _check_index(tables, instruments)
+        _check_index(tables, instruments, list(decimals))
     if row["a"] is not None:
         _check_interface(tables, row["interface"], ip_address(row["a"][0]).version)
     if tables.mistakes:
@@ -73,7 +73,7 @@ def read_feed(
     try:
         if row["pages"] is not None:
             websockets()
-        return FeedSpec(**row, price_decimals=decimals)
+        return FeedSpec(**row, symbols=tuple(decimals), price_decimals=decimals)
     except FeedError as error:
         tables.wrong(("market_data",), str(error))
         return None
@@ -91,15 +91,15 @@ def _check_interface(tables: Tables, name: str, version: int) -> None:
         )
 
 
-def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
+def _check_index(tables: Tables, instruments: npt.NDArray[Any], symbols: list[str]) -> None:
     """Note an index of the breaker whose levels the feed could not say."""
     weights = tables.given_table("breaker").get("index")
     if not isinstance(weights, dict):
         return
     highest = sum(
-        weights.get(bytes(row["symbol"]).decode(), 0) * int(row["max_price_ticks"])
-        for row in instruments
-        if type(weights.get(bytes(row["symbol"]).decode(), 0)) is int
+        weights.get(symbol, 0) * int(row["max_price_ticks"])
+        for symbol, row in zip(symbols, instruments, strict=True)
+        if type(weights.get(symbol, 0)) is int
     )
     if highest > MAX_LEVEL:
         tables.wrong(

@@ -88,6 +88,8 @@ class VenueFile:
     path: Path
     name: str
     instruments: npt.NDArray[Any]
+    symbols: tuple[str, ...]
+    """Of the instruments, as they are outside."""
     calendar: Calendar
     participants: tuple[Participant, ...]
     sessions: spec.SessionsSpec
@@ -315,13 +317,12 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
             "retention_days", "order_capacity", "participant_capacity", "shards", "partitions",
-            "housekeeping_cores",
-            "gateway", "canary",
-            "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
-            "speed_bump_orders")  # fmt: skip
+            "housekeeping_cores", "gateway", "canary", "speed_bump_us", "speed_bump_window_us",
+            "speed_bump_seed", "speed_bump_orders")  # fmt: skip
     return VenueFile(
         path=path,
         instruments=instruments,
+        symbols=tuple(decimals),
         calendar=calendar,
         participants=tuple(participants),
         sessions=spec.SessionsSpec(
@@ -329,6 +330,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
             tuple(ports),
             packet_participants=tuple(by_packets) if packets else (),
             name=venue["name"],
+            symbols=tuple(decimals),
             price_decimals=decimals,
             failures_before_lock=venue["failures_before_lock"],
             lock_s=float(venue["lock_s"]),

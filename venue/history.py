@@ -1,5 +1,6 @@
 """History of kills, halts, liquidations and resumptions of a venue, from its journal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from openoutcry.venue.operations import STEPS
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
-from openoutcry.wire.text import text_of
+from openoutcry.wire.symbols import names_by_code, symbol_text
 
 SWITCHES = (
     Setting.KILL,
@@ -113,6 +114,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     numbers = {name_number(name): name for name in spec.groups}
     groups: dict[int, str] = {}
+    symbols = names_by_code(spec.symbols)
     reader = JournalReader(journal)
     point = _watched(oldest_point(reader))
     parts = _Parts(point)
@@ -125,7 +127,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
         chosen = (commands["kind"] == RISK_KIND) | (commands["order_id"] > lay.PART_IDS)
         for command in commands[chosen]:
             if command["kind"] == CommandKind.NEW and parts.is_announced(command):
-                batch_rows.append(_part(command, events))
+                batch_rows.append(_part(command, events, symbols))
             if int(command["seq"]) not in done or command["kind"] != RISK_KIND:
                 continue
             what, value = Setting(int(command["order_type"])), int(command["aux"])
@@ -149,11 +151,11 @@ def _watched(point: Point) -> _Pieces:
     return pieces
 
 
-def _part(order: Any, events: npt.NDArray[Any]) -> dict[str, Any]:
+def _part(order: Any, events: npt.NDArray[Any], names: Mapping[bytes, str]) -> dict[str, Any]:
     own = events[(events["cause_seq"] == order["seq"]) & (events["order_id"] == order["order_id"])]
     traded = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
     verb = "buys" if order["side"] == Side.BUY else "sells"
-    symbol = text_of(order["symbol"])
+    symbol = symbol_text(order["symbol"], names)
     lots, price = int(order["qty_lots"]), int(order["price_ticks"])
     did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
     refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
@@ -167,7 +169,7 @@ def _row(
     shown = {
         Setting.KILL: f"participant {who}",
         Setting.GROUP_KILL: f"group {groups.get(who) or who}",
-        Setting.HALT: text_of(command["symbol"]),
+        Setting.HALT: symbol_text(command["symbol"], names_by_code(spec.symbols)),
     }.get(what, "the market")
     did = "halted" if what is Setting.HALT else "killed"
     if what is Setting.EMERGENCY:

@@ -28,6 +28,7 @@ from openoutcry.venue.risk_tables import (
     name_number,
 )
 from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.symbols import code_of
 
 MIN_ROWS = 256
 GROUPS = 64
@@ -153,7 +154,8 @@ class FileLimits:
     ) -> None:
         """``view``: of the core as it stands, or of one that nothing has happened to."""
         self.spec, self.numbers, self.view = spec, numbers, view
-        self.symbols = [symbol.decode() for symbol in instruments["symbol"].tolist()]
+        self.symbols = list(spec.symbols)
+        assert [code_of(symbol) for symbol in self.symbols] == instruments["symbol"].tolist()
         self.groups, self.new_groups = self._group_rows()
 
     def everybody(self) -> list[int]:
@@ -204,7 +206,7 @@ class FileLimits:
         index = self.symbols.index(symbol) if symbol else -1
         if setting_in_force(self.view, what, who, index) == value:
             return []
-        return [setting(what, value[0], who, symbol.encode(), value[1])]
+        return [setting(what, value[0], who, code_of(symbol), value[1])]
 
     def _instruments(self) -> list[npt.NDArray[Any]]:
         return [
@@ -252,7 +254,7 @@ class FileLimits:
                 continue
             index = self.symbols.index(symbol) if symbol else -1
             if setting_in_force(self.view, what, who, index)[0] == 0:
-                records.append(setting(what, value, who, symbol.encode(), second))
+                records.append(setting(what, value, who, code_of(symbol), second))
         return records
 
     def _participants(self) -> list[npt.NDArray[Any]]:

@@ -23,6 +23,7 @@ from openoutcry.risk.region import View, setting
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operations import command
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.symbols import code_of
 
 MS_NS = 1_000_000
 MARKS_A_LOOK = 4
@@ -108,7 +109,7 @@ class Liquidator:
             index, self.next_mark = self.next_mark, (self.next_mark + 1) % len(self.symbols)
             last = int(view.instruments[index, lay.LAST // 8])
             if last not in (NO_LIMIT, self.marked.get(index)):
-                put(setting(Setting.MARK, 0, symbol=self.symbols[index].encode()))
+                put(setting(Setting.MARK, 0, symbol=code_of(self.symbols[index])))
                 self.marked[index] = last
             if self.next_mark == 0:
                 self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
@@ -138,11 +139,11 @@ class Liquidator:
             f"liquidation: participant {part.who} {verb} {abs(part.lots)} {symbol} at "
             f"{part.price_ticks} or better"
         )
-        notice = setting(Setting.LIQUIDATE, part.lots, part.who, symbol.encode(), part.price_ticks)
+        notice = setting(Setting.LIQUIDATE, part.lots, part.who, code_of(symbol), part.price_ticks)
         order = command(
             CommandKind.NEW,
             participant=part.who,
-            symbol=symbol.encode(),
+            symbol=code_of(symbol),
             side=Side.BUY if part.lots > 0 else Side.SELL,
             qty_lots=abs(part.lots),
             price_ticks=part.price_ticks,

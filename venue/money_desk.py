@@ -23,6 +23,7 @@ from openoutcry.venue.fee_tables import (
     tier,
 )
 from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
+from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import integer
 
 PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
@@ -83,7 +84,7 @@ class MoneyDesk:
         if symbol:
             self._instrument(symbol)
         number = self.spec.number(name)
-        record = setting(Setting.LEDGER_FEES, number, who, symbol.encode(), operator=operator)
+        record = setting(Setting.LEDGER_FEES, number, who, code_of(symbol), operator=operator)
         whose = f"participant {who}" if who >= 0 else "everybody"
         where = symbol or "all instruments"
         by = f"pays by fee schedule {name}" if number >= 0 else "has no assigned fee schedule"

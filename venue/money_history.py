@@ -1,6 +1,7 @@
 """Fees, assets, deposits, withdrawals, dividends and splits that were asked for in a venue: when
 and by whom, from its journal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.requests import FRAMING, References
 from openoutcry.venue.risk_tables import RiskSpec
+from openoutcry.wire.symbols import names_by_code, symbol_text
 from openoutcry.wire.text import text_of
 
 FIRST = int(min(LEDGER_SETTINGS))
@@ -30,6 +32,7 @@ OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEM
 def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     """A row each: ``seq``, ``at``, ``what``, ``operator`` (nothing, if none was named)."""
     rows, references, movements = [], References(), dict[int, tuple[str, str]]()
+    symbols = names_by_code(spec.symbols)
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
         named = np.isin(types, (*OURS, *CORPORATE_SETTINGS, *FRAMING)) | (types >= FIRST)
@@ -40,7 +43,7 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
             if command["order_type"] == Setting.MOVEMENT:
                 what = _movement(command, reference, movements)
             else:
-                what = _text(command, list(spec.money.schedules))
+                what = _text(command, list(spec.money.schedules), symbols)
             if what:
                 rows.append(
                     {
@@ -68,13 +71,13 @@ def _movement(command: Any, reference: str, movements: dict[int, tuple[str, str]
     return f"{kind} {known!r}: {amount} {asset} of participant {who} is {state}"
 
 
-def _text(command: Any, names: list[str]) -> str:
+def _text(command: Any, names: list[str], symbols: Mapping[bytes, str]) -> str:
     what, who, value = (
         Setting(int(command["order_type"])),
         int(command["qty_lots"]),
         int(command["aux"]),
     )
-    symbol, second = text_of(command["symbol"]), int(command["price_ticks"])
+    symbol, second = symbol_text(command["symbol"], symbols), int(command["price_ticks"])
 
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)

@@ -37,6 +37,7 @@ from openoutcry.venue.risk_tables import (
 )
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.symbols import code_of
 
 REFUSES = "the core refuses"
 ASKED_ONLY = ("log-in", "log-out", LISTING)
@@ -289,7 +290,7 @@ class Operations:
                 self.note(f"operator {self.operators.name(by)} requests: {place} to {new}")
                 answer = f"{place} to {new} is wider than {old}: waiting for a second supervisor"
                 return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
-        record = setting(what, value, who, symbol.encode(), second, by)
+        record = setting(what, value, who, code_of(symbol), second, by)
         return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
 
     def _judged(self, who: int) -> None:
@@ -370,7 +371,7 @@ class Operations:
         self._instrument(str(name))
         work = (self._halt if on else self._resume)(request | {"instrument": name})
         if on:
-            cancel = command(CommandKind.MASS_CANCEL, symbol=str(name).encode(), aux=1)
+            cancel = command(CommandKind.MASS_CANCEL, symbol=code_of(str(name)), aux=1)
             work.records = np.concatenate([work.records, cancel])
             work.done.append(f"{name}: all open orders are cancelled")
         return work
@@ -418,7 +419,7 @@ class Operations:
         reason = _halt_reason(request.get("reason") or "")
         records: list[npt.NDArray[Any]] = []
         for one in symbols:
-            records.append(setting(Setting.HALT, 1, 0, one.encode(), reason, operator))
+            records.append(setting(Setting.HALT, 1, 0, code_of(one), reason, operator))
             records += self.halted(one, True)
         shown = "every instrument" if symbol == ALL_INSTRUMENTS else symbol
         self.note(f"operator: {shown} is halted")
@@ -434,7 +435,7 @@ class Operations:
         index = self._instrument(symbol)
         if not setting_in_force(self.view, Setting.HALT, 0, index)[0]:
             raise DeskError(f"{symbol} is not halted")
-        records = [setting(Setting.HALT, 0, 0, symbol.encode(), operator=request[BY])]
+        records = [setting(Setting.HALT, 0, 0, code_of(symbol), operator=request[BY])]
         phases = list(self.halted(symbol, False))
         names = [Phase(int(record["aux"][0])).name for record in phases]
         self.note(f"operator: {symbol} trades again")
@@ -483,7 +484,7 @@ class Operations:
             records = [setting(Setting.KILL, 1, who, operator=operator) for who in numbers]
         elif step == 4:
             for symbol in self.limits.symbols:
-                records += [setting(Setting.HALT, 1, 0, symbol.encode(), operator=operator)]
+                records += [setting(Setting.HALT, 1, 0, code_of(symbol), operator=operator)]
                 records += self.halted(symbol, True)
         elif step == 5:
             more = self.dump("emergency")

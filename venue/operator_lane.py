@@ -25,6 +25,7 @@ from openoutcry.ring.producer import Producer
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.symbols import code_of, names_by_code
 
 OPERATOR_RING = "operator_lane"
 WIRING = TOPOLOGY.extended(
@@ -140,6 +141,7 @@ class OperatorLane:
         """When this run ends."""
         self.phases = {traded.symbol: Phase.CLOSED for traded in calendar.instruments}
         """As they were asked for last."""
+        self._names = names_by_code(self.phases)
         self.day_ended = False
         """The day's last command is on the lane and the run was asked to stop."""
         self._due: deque[Command] = deque()
@@ -248,7 +250,7 @@ class OperatorLane:
         if len(records):
             self._records.append(records)
         for row in records[records["kind"] == CommandKind.PHASE]:
-            self.phases[bytes(row["symbol"]).decode()] = Phase(int(row["aux"]))
+            self.phases[self._names[bytes(row["symbol"])]] = Phase(int(row["aux"]))
         return self._lane_end + sum(len(waiting) for waiting in self._records)
 
     @property
@@ -312,5 +314,5 @@ def records_of(commands: list[Command], rx_ts_ns: int) -> npt.NDArray[Any]:
             record["kind"], record["aux"] = CommandKind.TIME, command.ts_ns
         else:
             record["kind"], record["aux"] = CommandKind.PHASE, command.phase
-            record["symbol"] = command.symbol.encode()
+            record["symbol"] = code_of(command.symbol)
     return records

@@ -42,7 +42,7 @@ def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int,
 
 
 PROTECTION = {
-    "instruments": Key(toml_tables.list_of(toml_tables.text(8)), ()),
+    "instruments": Key(toml_tables.list_of(toml_tables.text()), ()),
     "luld_bps": Key(toml_tables.integer(0, 10_000), 0),
     "luld_unit_ticks": Key(toml_tables.integer(0, PRICE_LIMIT), 0),
     "renewal_s": Key(toml_tables.integer(0, MAX_S), 30),

@@ -24,6 +24,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operations import command
 from openoutcry.venue.operator_lane import OperatorLane
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.symbols import code_of
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
@@ -37,7 +38,7 @@ STATES = ("normal", "limit state", "paused", "paused", "re-opening auction")
 
 
 def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
-    return command(CommandKind.PHASE, symbol=symbol.encode(), aux=phase)
+    return command(CommandKind.PHASE, symbol=code_of(symbol), aux=phase)
 
 
 class ProtectionTimer:
@@ -128,7 +129,7 @@ class ProtectionTimer:
         ):
             put(phase_of(symbol, Phase.HALT))
             if view.protection.of(index, protection_layout.CANCEL_RESTING):
-                put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
+                put(command(CommandKind.MASS_CANCEL, symbol=code_of(symbol), aux=1))
 
     def permits(self, view: View, calendar_command: Command) -> bool:
         """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,

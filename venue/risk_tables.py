@@ -190,7 +190,7 @@ MAX_BURST = 1_000_000_000
 LIMITS = {
     "participant": Key(toml_tables.integer(1, 65_535), 0),
     "group": Key(toml_tables.text(32), ""),
-    "instrument": Key(toml_tables.text(8), ""),
+    "instrument": Key(toml_tables.text(), ""),
     "asset": Key(asset_name, ""),
     "burst": Key(toml_tables.integer(1, MAX_BURST), None),
     "opening_balance": Key(toml_tables.integer(-LARGEST, LARGEST), None),

@@ -242,6 +242,7 @@ class Venue:
             ports=[file.packets] if file.packets else [],
             packet_sessions=file.packet_sessions,
             instruments=file.instruments,
+            symbols=file.symbols,
             name=f"venue {file.name}",
             config_number=file.number,
             source_kind="venue",

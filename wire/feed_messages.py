@@ -5,6 +5,9 @@ Sources: Nasdaq's specifications "TotalView-ITCH 5.0", "MoldUDP64 1.00" and "GLI
 
 from openoutcry.wire.message import Field, Message, Protocol
 
+SYMBOL_BYTES = 32
+"""Of a symbol in the order book directory."""
+
 
 def _alpha(name: str, size: int, doc: str) -> Field:
     return Field(name, "alpha", doc, size)
@@ -230,6 +233,17 @@ ITCH50 = Protocol(
             Field("reference_price", "price4", "price of the auction"),
             _CROSS,
             _alpha("variation", 1, "L near and reference price are the same, space: no price"),
+        ),
+        _message(
+            "order_book_directory",
+            "o",
+            53,
+            "After R, of an instrument that R cannot say in full: its symbol, and the decimals of "
+            "its prices. The fields are those of Nasdaq Nordic's order book directory; ITCH 5.0 "
+            "has no such message.",
+            _STOCK,
+            _alpha("symbol", SYMBOL_BYTES, "symbol outside the eight characters of stock"),
+            Field("price_decimals", "u16", "decimals of every price4 of this instrument"),
         ),
     ),
 )

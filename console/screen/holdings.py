@@ -18,7 +18,7 @@ class Holdings:
 
     def __init__(self, file: VenueFile) -> None:
         self.file = file
-        self.symbols = [row["symbol"].decode() for row in file.instruments]
+        self.symbols = list(file.symbols)
         self.state = ""
         self.phases: dict[str, str] = {}
         self.halted: list[str] = []

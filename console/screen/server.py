@@ -20,6 +20,7 @@ from openoutcry.console.server import empty_app
 from openoutcry.console.turns import Turns
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
+from openoutcry.wire.symbols import MAX_SYMBOL
 
 COOKIE = "outcry_screen"
 STATUS = (
@@ -37,7 +38,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     429: {},
     503: {"description": "The venue is not available"},
 }
-MAX_SYMBOL = 8
 PRICE_TEXT = re.compile(r"\d{1,7}(\.\d{1,4})?")
 STRICT: dict[str, str] = {"extra": "forbid"}
 

@@ -63,11 +63,29 @@ class Busy(TradeError):
     """The venue is not there, or answers slowly; nothing was sent."""
 
 
-def connect(port: PortSpec, name: str, password: str, day: str, sequence: int) -> OuchClient:
-    """Log in where the venue listens.  Raises :class:`ClientError`."""
+def connect(
+    port: PortSpec,
+    name: str,
+    password: str,
+    day: str,
+    sequence: int,
+    symbols: tuple[str, ...] = (),
+) -> OuchClient:
+    """Log in where the venue listens.  ``symbols``: of its instruments.
+
+    Raises :class:`ClientError`."""
     host = "127.0.0.1" if port.host in ANY else port.host
     tls = _trusting(port.tls_cert) if port.tls_cert else None
-    return OuchClient(host, port.port, name, password, session=day, sequence=sequence, tls=tls)
+    return OuchClient(
+        host,
+        port.port,
+        name,
+        password,
+        session=day,
+        sequence=sequence,
+        tls=tls,
+        symbols=symbols,
+    )
 
 
 def _trusting(certificate: Path) -> ssl.SSLContext:
@@ -91,11 +109,12 @@ class Trader:
         password: str,
         participant: int,
         notify: "Callable[[Trader, str, Fill | None, bool], None]",
+        symbols: tuple[str, ...] = (),
     ) -> None:
         """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  ``notify`` hears from
         the thread of what has come: in words, or the fill; and whether that is bad news."""
         self.port, self.name, self.participant, self.notify = port, name, participant, notify
-        self._password = password
+        self._password, self._symbols = password, symbols
         self.state, self.problem, self.day = RECOVERING, "", ""
         self.own = OwnOrders()
         self.reads = Condition()
@@ -173,11 +192,11 @@ class Trader:
         with self.reads:
             day, sequence = self.day, self._sequence if self.day else 1
         try:
-            client = connect(self.port, self.name, self._password, day, sequence)
+            client = connect(self.port, self.name, self._password, day, sequence, self._symbols)
         except LoginRejected as error:
             if error.reason != "S" or not day:
                 raise
-            client = connect(self.port, self.name, self._password, "", 1)
+            client = connect(self.port, self.name, self._password, "", 1, self._symbols)
         if client.session == day and client.sequence != sequence:
             # It was busy for a moment; or it has lost what it did not keep on its disk.
             client.connection.close()

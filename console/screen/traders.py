@@ -78,7 +78,8 @@ class Traders:
             self._keep(number)
             return number
         try:
-            trader = Trader(self.port, name, password, row.participant if row else 0, self.notify)
+            participant = row.participant if row else 0
+            trader = Trader(self.port, name, password, participant, self.notify, self.file.symbols)
         except LoginRejected as error:
             if error.reason == "S":
                 raise Busy("this session is connected elsewhere") from None

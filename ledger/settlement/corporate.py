@@ -25,6 +25,7 @@ import numpy.typing as npt
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, OrderType, SelfTrade, Side
 from openoutcry.wire.errors import SettlementError
+from openoutcry.wire.symbols import code_of
 
 ISSUER = "issuer"
 REPLACEABLE = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN)
@@ -208,7 +209,7 @@ def records(commands: Iterable[Command], first_seq: int = 1) -> npt.NDArray[np.v
     orders = np.zeros(len(rows), ORDER_DTYPE)
     for at, command in enumerate(rows):
         orders[at]["kind"], orders[at]["participant"] = command.kind, command.participant
-        orders[at]["symbol"] = command.symbol.encode()
+        orders[at]["symbol"] = code_of(command.symbol)
         for field in Command._fields[3:]:
             orders[at][field] = getattr(command, field)
         orders[at]["seq"] = first_seq + at

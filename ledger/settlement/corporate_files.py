@@ -14,6 +14,7 @@ from openoutcry.ledger.settlement.corporate import (
 )
 from openoutcry.wire.enums import OrderType, SelfTrade, Side
 from openoutcry.wire.errors import SettlementError
+from openoutcry.wire.symbols import check_symbol
 
 POSITIONS: tables.Columns = {"member": tables.name, "units": tables.whole}
 
@@ -55,8 +56,10 @@ def read_orders(path: Path) -> list[OpenOrder]:
             raise SettlementError(f"{where}, order_id: {order_id} of {symbol} is there twice")
         if participant >= 1 << 16:
             raise SettlementError(f"{where}, participant: {participant} is above 65535")
-        if len(symbol) > 8 or not symbol.isascii():
-            raise SettlementError(f"{where}, symbol: {symbol!r} is not 1 to 8 ASCII characters")
+        try:
+            check_symbol(symbol)
+        except ValueError as error:
+            raise SettlementError(f"{where}, symbol: {error}") from None
         orders[symbol, order_id] = OpenOrder(
             order_id,
             participant,

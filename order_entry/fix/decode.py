@@ -34,6 +34,7 @@ from openoutcry.wire.memory import store_i64, store_u8
 from openoutcry.wire.printable import FIRST, LAST, is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
+from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
 
 APPLICATION, REJECT = int(Kind.APPLICATION), int(Kind.REJECT)
 _AT = ORDER.offsets
@@ -43,7 +44,7 @@ PRICE, QTY, SYMBOL, ORDER_ID, AUX = (
 KIND, SIDE, ORDER_TYPE, TIF = (
     _AT[name] for name in ("kind", "side", "order_type", "time_in_force")
 )
-MAX_TOKEN, MAX_ACCOUNT, MAX_SYMBOL = 36, 16, 8
+MAX_TOKEN, MAX_ACCOUNT = 36, 16
 D, F, G, H, Q, AF = ord("D"), ord("F"), ord("G"), ord("H"), ord("q"), 0x4641
 MASS_STATUS = ord("A")
 """``message`` of the metadata of an AF, whose type has two letters."""
@@ -397,6 +398,22 @@ def check_symbol(fields: FixFields) -> int:
     return FINE if is_printable(scan.value_of(fields, entry), entry & 0xFFFF) else FORM
 
 
+@kernel_outlined
+def take_long_symbol(session: SessionBlock, text: int, size: int, order: OrderRecord) -> SymbolRow:
+    """The same of a symbol that is longer than the record's field."""
+    second, third = load_word(text + CODE_BYTES), 0
+    if size < 2 * CODE_BYTES:
+        second &= (1 << (8 * (size - CODE_BYTES))) - 1
+    elif size > 2 * CODE_BYTES:
+        third = load_word(text + 2 * CODE_BYTES)
+        if size < MAX_SYMBOL:
+            third &= (1 << (8 * (size - 2 * CODE_BYTES))) - 1
+    row = block.find_name(session, load_word(text), second, third)
+    if row != 0:
+        order.symbol = row.symbol
+    return row
+
+
 @kernel
 def take_symbol(session: SessionBlock, fields: FixFields, order: OrderRecord) -> SymbolRow:
     """Put the symbol into the record; returns the instrument's row, 0 if there is no such one."""
@@ -404,6 +421,8 @@ def take_symbol(session: SessionBlock, fields: FixFields, order: OrderRecord) ->
     size = entry & 0xFFFF
     if size == 0 or size > MAX_SYMBOL:
         return SymbolRow(0)
+    if size > CODE_BYTES:
+        return take_long_symbol(session, scan.value_of(fields, entry), size, order)
     word = load_word(scan.value_of(fields, entry))
     if size < 8:
         word &= (1 << (8 * size)) - 1

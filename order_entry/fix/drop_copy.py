@@ -29,6 +29,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.symbols import MAX_SYMBOL
 
 __all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "timer"]
 
@@ -207,7 +208,7 @@ def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: in
         at = put_field_end(fix_encode.put_padded(put_1(at), account, fix_decode.MAX_ACCOUNT))
     at = put_55(at)
     if row.symbol != 0:
-        at = fix_encode.put_padded(at, row + rows.SYMBOL, fix_decode.MAX_SYMBOL)
+        at = fix_encode.put_symbol(at, copy, row + rows.SYMBOL)
     else:
         at = put_symbol(at, copy, row.instrument)
     side = own.side if fix else 48 + row.side
@@ -234,7 +235,7 @@ def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
     row = block.instrument_row(copy, instrument)
     if row == 0:
         return put_no_symbol(at)
-    return fix_encode.put_padded(at, row + block.SYMBOL, fix_decode.MAX_SYMBOL)
+    return fix_encode.put_padded(at, row + block.SYMBOL_NAME, MAX_SYMBOL)
 
 
 @kernel
@@ -274,7 +275,7 @@ def write_rejected(
     at = put_55(at)
     symbol = copy + words.REFUSED_SYMBOL
     if load_i64(symbol) != 0:
-        at = fix_encode.put_padded(at, symbol, fix_decode.MAX_SYMBOL)
+        at = fix_encode.put_symbol(at, copy, symbol)
     else:
         at = put_symbol(at, copy, event.instrument)
     side = event.side

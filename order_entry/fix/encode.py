@@ -30,7 +30,7 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Bytes
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     count_trailing_zeros,
     load_u8,
@@ -38,6 +38,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
+from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
 
 _AT = EVENT.offsets
 ORDER_ID, PRICE, QTY, LEAVES = (
@@ -55,8 +56,9 @@ GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKN
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
-MAX_BODY = 640
-"""No body is longer: 36 + 36 of names, 16 of account, 19 digits and a sign each number."""
+MAX_BODY = 656
+"""No body is longer: 36 + 36 of names, 24 of symbol, 16 of account, 19 digits and a
+sign each number."""
 AVERAGE_DECIMALS = 4
 """Decimals of AvgPx beyond the instrument's."""
 
@@ -94,6 +96,15 @@ def put_padded(at: int, source: int, room: int) -> int:
     while size < room and Bytes(source)[size] != 0:
         size += 1
     return put_bytes(at, source, size)
+
+
+@kernel
+def put_symbol(at: int, session: SessionBlock, code: int) -> int:
+    """The symbol as it is outside; ``code``: address of the eight bytes of a record."""
+    row = block.find_symbol(session, Words(code)[0])
+    if row == 0:
+        return put_padded(at, code, CODE_BYTES)
+    return put_padded(at, row + block.SYMBOL_NAME, MAX_SYMBOL)
 
 
 @kernel
@@ -180,12 +191,12 @@ def put_names(at: int, row: OrderRow, metadata: CommandMetadata, is_named: bool)
 
 
 @kernel
-def put_order(at: int, row: OrderRow, decimals: int, qty: int) -> int:
+def put_order(at: int, session: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity, type, price, trigger or budget, and time in force."""
     own = FixOrder(row + rows.OWN)
     if own.account_first != 0:
         at = put_field_end(put_padded(put_1(at), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
-    at = put_padded(put_55(at), row + rows.SYMBOL, decode.MAX_SYMBOL)
+    at = put_symbol(put_55(at), session, row + rows.SYMBOL)
     at = put_char(put_54(at), own.side)
     at = put_number(put_38(at), qty)
     at = put_char(put_40(at), own.type)
@@ -325,7 +336,7 @@ def encode(
         qty = row.qty
     seq = event.seq
     at = put_report(out, session, row, metadata, is_named, seq, what)
-    at = put_order(at, row, decimals, qty)
+    at = put_order(at, session, row, decimals, qty)
     if kind == FILLED:
         at = put_decimal(put_31(at), event.price_ticks, decimals)
         at = put_number(put_32(at), event.qty_lots)
@@ -439,7 +450,7 @@ def encode_order_reject(
     own = FixOrder(metadata + command_metadata.OWN if row == 0 else row + rows.OWN)
     at = put_55(at)
     has_symbol = Bytes(symbol)[0] != 0
-    at = put_padded(at, symbol, decode.MAX_SYMBOL) if has_symbol else put_no_symbol(at)
+    at = put_symbol(at, session, symbol) if has_symbol else put_no_symbol(at)
     side = own.side
     at = put_char(put_54(at), side if side != 0 else UNDISCLOSED)
     at = put_time(put_zeros(at), session)
@@ -535,7 +546,7 @@ def encode_status(
         qty, leaves = row.qty, 0
     at = put_field_end(put_char(put_status(at), status_of(row)))
     decimals = row_decimals(session, row)
-    at = put_order(at, row, decimals, qty)
+    at = put_order(at, session, row, decimals, qty)
     at = put_sums(at, session, row, decimals, leaves)
     if message == decode.MASS_STATUS:
         at = put_token(put_584(at), metadata)

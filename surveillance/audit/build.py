@@ -42,6 +42,7 @@ from openoutcry.surveillance.audit.rows import (
 from openoutcry.surveillance.audit.survey import Survey, day_text
 from openoutcry.surveillance.audit.table import Names, Stamps, table_of
 from openoutcry.wire.errors import AuditError
+from openoutcry.wire.symbols import symbols_of
 
 FOLDER, LOCK = "audit", "lock"
 PART_COMMANDS = 1 << 20
@@ -308,7 +309,7 @@ class _Build:
         config = self.survey.config
         return Names(
             self.reader.journal_id,
-            [row["symbol"] for row in config["instruments"]],
+            symbols_of(config),
             ["", *(text.split(" ", 1)[0] for text in self.survey.sessions)],
             self.carry.sources.names,
             str(config.get("gateway") or ""),

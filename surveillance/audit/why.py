@@ -26,7 +26,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.errors import AuditError
 from openoutcry.wire.order_types import STOPS, TRAILING
-from openoutcry.wire.text import text_of
+from openoutcry.wire.symbols import code_of, names_by_code, symbol_text
 
 Array = npt.NDArray[Any]
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
@@ -95,7 +95,7 @@ def entries_of(directory: Path, order_id: int, symbol: str | None = None) -> lis
     for _, orders in JournalReader(directory).chunks():
         mine = (orders["order_id"] == order_id) & (orders["kind"] == CommandKind.NEW)
         if symbol is not None:
-            mine &= orders["symbol"] == symbol.encode()
+            mine &= orders["symbol"] == code_of(symbol)
         entries += orders["seq"][mine].tolist()
     return entries
 
@@ -125,7 +125,7 @@ class _Question:
         self.stepper, self.command = stepper, stepper.command
         self.symbols = stepper.symbols
         self.order_id, self.entry = int(self.command["order_id"]), stepper.seq
-        self.symbol = text_of(self.command["symbol"], "ascii")
+        self.symbol = symbol_text(self.command["symbol"], names_by_code(self.symbols))
         self.side, self.qty = int(self.command["side"]), int(self.command["qty_lots"])
         self.price = int(self.command["price_ticks"])
         self.kind = int(self.command["order_type"])

@@ -14,6 +14,7 @@ from openoutcry.surveillance.detect.watch import watch
 from openoutcry.surveillance.parameters import HOUR, parameters
 from openoutcry.wire import make_instruments
 from openoutcry.wire.errors import SurveillanceError
+from openoutcry.wire.symbols import symbols_of
 
 Records = npt.NDArray[Any]
 Words = npt.NDArray[np.int64]
@@ -50,7 +51,7 @@ class Detectors:
     def __init__(self, config: Mapping[str, Any], settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.table = make_instruments(config["instruments"])
-        self.symbols = [symbol.decode() for symbol in self.table["symbol"].tolist()]
+        self.symbols = symbols_of(config)
         count = len(self.table)
         self.header = np.zeros(lay.HEADER_WORDS, np.int64)
         self.params = parameters(self.settings.parameters)

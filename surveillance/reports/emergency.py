@@ -21,7 +21,7 @@ from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumer
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
-from openoutcry.wire.text import text_of
+from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 
 SWITCHES = {
     int(Setting.KILL): "PARTICIPANT_KILLED",
@@ -102,7 +102,7 @@ class _Watch:
     """Stops that last, by what and whom they are about."""
 
     def __init__(self, config: Mapping[str, Any], bounds: StampBounds) -> None:
-        self.symbols, self.bounds = [row["symbol"] for row in config["instruments"]], bounds
+        self.symbols, self.bounds = symbols_of(config), bounds
         self.all: list[_Stop] = []
         self.lasting: dict[tuple[str, str], _Stop] = {}
         self.first_operator = 0
@@ -147,7 +147,7 @@ class _Watch:
             return
         what, about = SWITCHES[setting], "MARKET"
         if setting == Setting.HALT:
-            about = text_of(command["symbol"]) or "MARKET"
+            about = symbol_text(command["symbol"], names_by_code(self.symbols)) or "MARKET"
         elif setting in (Setting.KILL, Setting.GROUP_KILL):
             name = "participant" if setting == Setting.KILL else "group"
             about = f"{name} {int(command['qty_lots'])}"

@@ -12,6 +12,7 @@ from openoutcry.surveillance.reports.reference_data import (
     isin_is_right,
     lei_is_right,
 )
+from openoutcry.wire.symbols import symbols_of
 
 
 def example_codes(journal: Path) -> str:
@@ -21,7 +22,7 @@ def example_codes(journal: Path) -> str:
     seen: set[int] = set()
     for _, orders in reader.chunks():
         seen |= set(np.unique(orders["participant"]).tolist())
-    symbols = [row["symbol"] for row in reader.config["instruments"]]
+    symbols = symbols_of(reader.config)
     head, instrument, member = EXAMPLE.split("\n\n")
     parts = [
         "# Every code below is an example: replace it by the real one before anything is sent.\n"

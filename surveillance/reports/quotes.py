@@ -10,7 +10,7 @@ from openoutcry.replay.projections import JournalReader, Setting
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import AuditError
-from openoutcry.wire.text import text_of
+from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 
 RISK = enum_numbers.COMMAND_KIND_RISK
 ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
@@ -22,7 +22,7 @@ def quotes_of(journal: Path) -> dict[str, set[str]]:
     """By symbol the names of money that it was quoted in; the first money that was declared is that
     of every instrument that nothing else was said of.  Empty: the venue declared none."""
     reader = JournalReader(journal)
-    symbols = [row["symbol"] for row in reader.config["instruments"]]
+    symbols = symbols_of(reader.config)
     monies: dict[str, int] = {}
     quoted: dict[str, set[str]] = {}
     for what, symbol, name, decimals in _settings(reader):
@@ -38,10 +38,11 @@ def quotes_of(journal: Path) -> dict[str, set[str]]:
 
 def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
     """Declarations and quotes in their order: what, of which instrument, money, decimals."""
+    names = names_by_code(symbols_of(reader.config))
     for _, orders in reader.chunks():
         rows = orders[orders["kind"] == RISK]
         for row in rows[np.isin(rows["order_type"], (ASSET, QUOTE))]:
-            word, symbol = int(row["price_ticks"]), text_of(row["symbol"], "ascii")
+            word, symbol = int(row["price_ticks"]), symbol_text(row["symbol"], names)
             name = symbol
             if word > MAX_PURPOSES:
                 name = np.array([word], np.int64).view("S8")[0].decode("ascii", "replace")

@@ -1,6 +1,6 @@
 """The feed, slowly and plainly: which messages a command's events are, for the kernels to equal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +66,16 @@ class ReferenceFeed:
     """As :class:`openoutcry.market_data.feed.Feed`; quantities must fit."""
 
     def __init__(
-        self, instruments: npt.NDArray[Any], decimals: Mapping[str, int] | None = None
+        self,
+        instruments: npt.NDArray[Any],
+        decimals: Mapping[str, int] | None = None,
+        symbols: Sequence[str] = (),
     ) -> None:
         self.rows = [{name: row[name] for name in INSTRUMENT.offsets} for row in instruments]
-        self.scales = [
-            10 ** (4 - (decimals or {}).get(bytes(row["symbol"]).decode(), 4)) for row in self.rows
-        ]
+        self.symbols = symbols or [bytes(row["symbol"]).decode() for row in self.rows]
+        ticks = [(decimals or {}).get(symbol, 4) for symbol in self.symbols]
+        self.decimals = [max(4, places) for places in ticks]
+        self.scales = [10 ** max(0, 4 - places) for places in ticks]
         self.phases = [Phase(int(row["initial_phase"])) for row in self.rows]
         self.crosses = [CROSSES.get(phase, "O") for phase in self.phases]
         self.extensions = [0] * len(self.rows)
@@ -131,7 +135,8 @@ class ReferenceFeed:
                 fields["stock"] = bytes(self.rows[instrument]["symbol"])
             most = (2**32 - 1) // self.scales[instrument]
             for name in layout.offsets:
-                if "price" in name or name in ("upper", "lower"):
+                is_price = "price" in name and name != "price_decimals"
+                if is_price or name in ("upper", "lower"):
                     fields[name] = min(max(int(fields[name]), 0), most) * self.scales[instrument]
         self.messages.append(layout.pack(timestamp=self.now, **fields))
 
@@ -151,6 +156,13 @@ class ReferenceFeed:
                 etp="N",
                 inverse="N",
             )
+            if len(self.symbols[index]) > 8 or self.decimals[index] > 4:
+                self.say(
+                    "o",
+                    index,
+                    symbol=self.symbols[index],
+                    price_decimals=self.decimals[index],
+                )
         if any(phase != Phase.CLOSED for phase in self.phases):
             self.say("S", event="S")
         self.hours_begin()

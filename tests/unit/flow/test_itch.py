@@ -59,7 +59,7 @@ def test_each_kind_becomes_its_command(path: Path) -> None:
 
 
 def test_every_type_of_the_specification_is_read(path: Path) -> None:
-    """One message of each of the 23 types: all counted, none lost, whichever the framing."""
+    """One message of each of the 23 types and of ours: all counted, whichever the framing."""
     directory = message(b"R", b"ALC     ")
     bodies = {
         b"R": directory,
@@ -70,8 +70,8 @@ def test_every_type_of_the_specification_is_read(path: Path) -> None:
     path.write_bytes(whole)
     source = ItchSource(path)
     commands = commands_of(source)
-    assert len(MESSAGE_TYPES) == 23
-    assert len(source.account) == 23
+    assert len(MESSAGE_TYPES) == 24
+    assert len(source.account) == 24
     assert set(source.account.values()) == {1}
     assert source.account["E order executed, of an order never added (no command)"] == 1
     assert source.account["I net order imbalance (no command)"] == 1

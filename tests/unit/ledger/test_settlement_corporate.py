@@ -196,7 +196,11 @@ ORDERS = "order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_
         (read_positions, "member,units\nissuer,1\n", "row 2, member: issuer is no member"),
         (read_orders, ORDERS + "1,7,ACME,BID,LIMIT,1,1,ALLOW\n", "row 2, side: 'BID' is none of"),
         (read_orders, ORDERS + "1,70000,ACME,BUY,LIMIT,1,1,ALLOW\n", "participant: 70000 is above"),
-        (read_orders, ORDERS + "1,7,ACMEACMEACME,BUY,LIMIT,1,1,ALLOW\n", "row 2, symbol"),
+        (
+            read_orders,
+            ORDERS + "1,7,ACMEACMEACMEACMEACMEACME1,BUY,LIMIT,1,1,ALLOW\n",
+            "row 2, symbol",
+        ),
         (read_orders, ORDERS + "1,7,A,BUY,LIMIT,1,1,ALLOW\n" * 2, "row 3, order_id: 1 of A is"),
     ],
 )

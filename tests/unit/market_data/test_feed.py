@@ -41,11 +41,11 @@ def test_limits_that_do_not_fit_are_refused_when_the_instrument_is_declared(fiel
 def test_prices_have_the_instruments_decimals():
     table = make_instruments([LIMITS])
     events, times = events_of(table, (Side.BUY, 123, 5))
-    for decimals, price in ((4, 123), (2, 12_300), (0, 1_230_000)):
+    for decimals, price in ((4, 123), (2, 12_300), (0, 1_230_000), (5, 123), (12, 123)):
         last = unframed(Feed(table, 16, {"ABC": decimals}).encode(events, times, 1))[-1]
         assert fields(last)["price"] == price
-    with pytest.raises(FeedError, match="instrument ABC: prices with 5 decimals"):
-        Feed(table, 16, {"ABC": 5})
+    with pytest.raises(FeedError, match="instrument ABC: prices with 13 decimals"):
+        Feed(table, 16, {"ABC": 13})
 
 
 def test_nothing_is_cut_that_does_not_fit():

@@ -61,7 +61,7 @@ def test_the_seed_of_the_speed_bump_is_in_no_command():
     commands["seq"], others["seq"] = 1, 2
     both = np.concatenate([commands, others])
     batch = Batch(None, 0, both, np.zeros(0, EVENT_DTYPE), True, None)
-    bump, limit = _last(deque([batch]))
+    bump, limit = _last(deque([batch]), {})
     assert bump["qty_lots"] == "(not shown)"
     assert limit["qty_lots"] == 3
     assert "7361999" not in str(bump)

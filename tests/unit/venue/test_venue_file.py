@@ -133,7 +133,8 @@ CASES = [
     ('"00:04 OPENING_AUCTION"', '"00:04 HALT"', "schedule[1].day", "is not HH:MM"),
     ('"23:55 CLOSED"', '"23:55 CONTINUOUS"', "schedule[1].day", "the last of them CLOSED"),
     ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "already exists, in line"),
-    ('symbol = "SILVER"', 'symbol = "SILVERSILVER"', "instrument[2].symbol", "1 to 8 printable"),
+    ('symbol = "SILVER"', 'symbol = "SILVER-SILVER-SILVER-2026"', "instrument[2].symbol",
+     "1 to 24 printable"),
     ('symbol = "SILVER"', 'symbol = "SILVER"\nschedule = "x"', "instrument[2].schedule",
      "there is no schedule 'x'"),
     ("price_step_ticks = 5", "price_step_ticks = 0", "instrument[1].price_step_ticks",
@@ -615,8 +616,8 @@ def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
 def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> None:
     path, text = written(tmp_path, '"GOLD"', '"GÔLD"')
     path.write_text(text.replace('"SILVER"', f'"{other}"'))
-    message = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
-    assert mistakes(path)[0][1:] == ("instrument[1]", message)
+    message = "'GÔLD' is not 1 to 24 printable ASCII characters"
+    assert mistakes(path)[0][1:] == ("instrument[1].symbol", message)
 
 
 def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> None:

@@ -17,6 +17,6 @@ def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None
     (tmp_path / "venue.toml").write_text(VENUE.replace("GOLD", ""))
     done = outcry("serve", "venue.toml")
     assert done.returncode == 1
-    assert "venue.toml: line 16: instrument[1].symbol: '' is not 1 to 8" in done.stderr
+    assert "venue.toml: line 16: instrument[1].symbol: '' is not 1 to 24" in done.stderr
     shown = outcry("venue", "status", "venue.toml")
     assert shown.returncode == 1

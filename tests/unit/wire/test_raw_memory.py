@@ -12,14 +12,14 @@ ALLOWED = {
     # Bytes of protocol messages, by the offsets of wire/message.py, in network order or as text:
     # eight characters are read, compared and copied as one word.
     "dpdk_shim/packets.py": 5,
-    "market_data/book_apply.py": 55,
+    "market_data/book_apply.py": 57,
     "market_data/encode.py": 2,
-    "market_data/itch_messages.py": 28,
+    "market_data/itch_messages.py": 29,
     "market_data/lines.py": 1,
     "market_data/mold.py": 1,
     "order_entry/copies.py": 1,
     "order_entry/drop_copy.py": 5,
-    "order_entry/fix/decode.py": 4,
+    "order_entry/fix/decode.py": 7,
     "order_entry/fix/drop_copy.py": 4,
     "order_entry/fix/encode.py": 1,
     "order_entry/fix/groups.py": 1,
