@@ -11,6 +11,7 @@ from openoutcry.client.soupbin import SoupBinClient, SoupBinConnection
 from openoutcry.client.waiting import ClientError
 from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.drop_copy import COPY_BYTES, COPY_DTYPE
+from openoutcry.order_entry.shm_layout import name_text
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import EventKind, Reason, Side
@@ -62,6 +63,8 @@ def read_copy(sequence: int, data: bytes) -> Copy:
     token: str | int = record["token"].decode("latin-1").rstrip(" ")
     if record["protocol"] == Protocol.OUCH50:
         token = int.from_bytes(data[-COPY_DTYPE["token"].itemsize :][:4], "little")
+    elif record["protocol"] == Protocol.SHM:
+        token = name_text(data[-COPY_DTYPE["token"].itemsize :])
     names = ("participant", "instrument", "order_id", "price_ticks", "qty_lots", "leaves_lots")
     kind, reason, refusal = EventKind(event["kind"]), Reason(event["reason"]), ""
     if (kind, reason) == (EventKind.REJECTED, Reason.RISK):

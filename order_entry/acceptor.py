@@ -8,12 +8,16 @@ after its login.  The acceptor answers a refused login itself.
 
 The answer to a refused login gives no reason: neither whether the name exists nor whether the
 password was right.
+
+A session over shared memory logs in here as well (order_entry/shm_login.py); its segments are made
+for this one connection, and the stage gets their descriptors with the socket's.
 """
 
 import asyncio
 import contextlib
 import ipaddress
 import os
+import secrets
 import socket
 import ssl
 import struct
@@ -23,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from openoutcry.order_entry import session, soupbin
+from openoutcry.order_entry import session, shm_layout, shm_login, soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.order_entry.session_region import SessionRegion
@@ -117,6 +121,8 @@ class Acceptor:
         self.hasher = password_hasher()
         self.dummy_hash = dummy_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
+        self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
+        """Of a session that there is not."""
         self.tasks: set[asyncio.Task[Any]] = set()
         self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -148,7 +154,10 @@ class Acceptor:
                 # No descriptor is left, or the client has gone already.
                 await asyncio.sleep(0.05)
                 continue
-            self.admit(client, port, peer, context)
+            if port.protocol == Protocol.SHM:
+                self.admit_shm(client)
+            else:
+                self.admit(client, port, peer, context)
 
     def admit(
         self,
@@ -158,10 +167,28 @@ class Acceptor:
         context: ssl.SSLContext | None = None,
     ) -> None:
         """Serve a new connection to ``port`` in its own task; ``peer``: its address and port."""
+        self._start(self._receive(client, port, context, peer), owner_of(peer[0]))
+
+    def admit_shm(self, client: socket.socket) -> None:
+        """Serve a new connection to the Unix socket in its own task, if it comes from a process of
+        a user that some session names."""
+        try:
+            peer = shm_login.peer_of(client)
+        except OSError:
+            client.close()
+            return
+        sessions = [row for row in self.spec.sessions if row.protocol == Protocol.SHM]
+        if not any(shm_login.may_log_in(peer, row.uid, row.gid) for row in sessions):
+            self._count("address not allowed")
+            client.close()
+            return
+        self._start(self._receive_shm(client, peer), f"user {peer.uid}")
+
+    def _start(self, receiving: Coroutine[Any, Any, None], owner: str) -> None:
         if len(self.waiting) >= MAX_WAITING:
             self._turn_away()
-        task = asyncio.get_running_loop().create_task(self._receive(client, port, context, peer))
-        self.waiting[task] = owner_of(peer[0])
+        task = asyncio.get_running_loop().create_task(receiving)
+        self.waiting[task] = owner
         self.tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -198,6 +225,94 @@ class Acceptor:
             self._count("malformed login")
         finally:
             client.close()
+
+    async def _receive_shm(self, client: socket.socket, peer: shm_login.Peer) -> None:
+        try:
+            client.setblocking(False)
+            await self._let_in_shm(client, peer)
+        except (OSError, TimeoutError):
+            self._count("connection lost")
+        except Exception:  # as over TCP
+            self._count("malformed login")
+        finally:
+            client.close()
+
+    async def _let_in_shm(self, client: socket.socket, peer: shm_login.Peer) -> None:
+        loop = asyncio.get_running_loop()
+        asked = shm_login.challenge(secrets.token_bytes(shm_login.NONCE_BYTES))
+        await loop.sock_sendall(client, asked)
+        until_s = loop.time() + LOGIN_S
+        try:
+            data = await in_time(loop.sock_recv(client, HAND_BYTES), until_s)
+            if not data:
+                raise Refused("connection lost", "")
+            try:
+                request = shm_login.read_login(data)
+            except shm_login.ShmLoginError as error:
+                raise Refused("malformed login", "") from error
+            index, row = self._check_shm(request, asked, peer)
+        except Refused as refused:
+            self._count(str(refused), refused.index)
+            if refused.letter:
+                await loop.sock_sendall(client, shm_login.refusal(refused.letter))
+            return
+        with contextlib.ExitStack() as ours:
+            pidfd = shm_login.pidfd_of(client, peer)
+            ours.callback(os.close, pidfd)
+            requests = shm_login.make_segment(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
+            ours.callback(os.close, requests)
+            replies = shm_login.make_segment(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
+            ours.callback(os.close, replies)
+            theirs = shm_login.read_only(replies)
+            ours.callback(os.close, theirs)
+            head = struct.pack("<4q", index, request.first_reply, 0, 0)
+            # What the journal notes of a login: this host's address, and the process in place of
+            # a port.
+            message = (head + packed_source(("127.0.0.1", peer.pid))).ljust(HAND_BYTES, b"\0")
+            await self._hand(message, [client.fileno(), pidfd, requests, replies])
+            told = shm_login.answer(row.key, request, self.day)
+            socket.send_fds(client, [told], [requests, theirs])
+
+    def _check_shm(
+        self, request: shm_login.LoginRequest, asked: bytes, peer: shm_login.Peer
+    ) -> tuple[int, SessionSpec]:
+        """Raises :class:`Refused`."""
+        name = request.name.casefold()
+        index, row = self.names.get(name, (0, None))
+        now_s = asyncio.get_running_loop().time()
+        known = row is not None and row.protocol == Protocol.SHM
+        mine = row is not None and known and shm_login.may_log_in(peer, row.uid, row.gid)
+        self._forget_attempts(now_s)
+        tried = self.attempts.setdefault((name if row else "", f"user {peer.uid}"), Attempts())
+        # For a name that is unknown, or another user's, the answer takes as long.
+        key = row.key if row is not None and mine else self.no_key
+        right = shm_login.is_login_of(key, asked, request)
+        index = index if known else 0
+        if tried.locked_until_s > now_s:
+            raise Refused("locked", index=index)
+        if row is None or not mine or not right:
+            self._failed(tried, index, now_s)
+            if known and not mine:
+                raise Refused("address not allowed", index=index)
+            raise Refused("wrong name or password", index=index)
+        block = self.region.block(index)
+        if block[session.KILLED // 8] or block[session.SWITCH // 8] == session.SWITCH_OFF:
+            raise Refused("switched off", index=index)
+        tried.failures = 0
+        if request.day not in ("", self.day):
+            raise Refused("another session", "S", index)
+        if not 0 <= request.first_reply <= MAX_SEQUENCE:
+            raise Refused("number too high", "S", index)
+        self._require_free(index, row)
+        return index, row
+
+    def _failed(self, tried: Attempts, index: int, now_s: float) -> None:
+        """Count a failed login, and lock its name for its address after too many."""
+        tried.failures += 1
+        if tried.failures >= self.spec.failures_before_lock:
+            tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
+            locked_ns = int(tried.locked_until_s * 1e9)
+            self.region.block(index)[session.LOCKED_UNTIL_NS // 8] = locked_ns
 
     async def _let_in_plain(
         self, client: socket.socket, port: PortSpec, address: str, source: bytes
@@ -344,11 +459,7 @@ class Acceptor:
         if locked or tried.locked_until_s > now_s:
             raise Refused("locked", index=index)
         if row is None or not known or not right:
-            tried.failures += 1
-            if tried.failures >= self.spec.failures_before_lock:
-                tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
-                locked_ns = int(tried.locked_until_s * 1e9)
-                self.region.block(index)[session.LOCKED_UNTIL_NS // 8] = locked_ns
+            self._failed(tried, index, now_s)
             raise Refused("wrong name or password", index=index)
         if row.networks and not _is_inside(address, row):
             raise Refused("address not allowed", index=index)
@@ -418,9 +529,12 @@ class Acceptor:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         head = struct.pack("<4q", index, sequence, len(reply), SEQUENCE_AT) + source
         message = (head.ljust(REPLY_AT, b"\0") + reply).ljust(HAND_BYTES, b"\0") + rest
+        await self._hand(message, [client.fileno()])
+
+    async def _hand(self, message: bytes, descriptors: list[int]) -> None:
         while True:
             try:
-                socket.send_fds(self.sessions, [message], [client.fileno()])
+                socket.send_fds(self.sessions, [message], descriptors)
                 return
             except BlockingIOError:
                 await asyncio.sleep(0.001)

@@ -28,6 +28,7 @@ from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
+from openoutcry.order_entry.shm_layout import SHM, ShmSession, may_act
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
@@ -64,7 +65,7 @@ CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_FAREWELL =
 CODEC_BYTES = 128
 """A protocol's row: addresses of its kernels, the latter ones FIX's alone
 (docs/decisions/016-sessions.md)."""
-CODECS = 8
+CODECS = 16
 """Rows, by Protocol; behind them ROOM bytes to encode into."""
 ROOM = 4096
 """Bytes that one event's messages have at most."""
@@ -126,10 +127,9 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
     index = metadata.session
     session = FixSession(block_of(region, index))
     if VERIFY:
-        participant = session.participant
         assert 1 <= index <= region.session_count, "the metadata is a session's"
         assert session.index == index, "a block knows which session it is"
-        assert order.participant == participant, "a session acts only for its own participant"
+        assert may_act(session, order.participant), "a session acts only for its participants"
     if flags & command_metadata.FLAG_INTERNAL:
         message = metadata.message
         if message in (command_metadata.LOGGED_IN, command_metadata.LOST):
@@ -145,6 +145,8 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
     fix = is_fix(metadata.protocol)
     if fix:
         session.applied_in = metadata.client_seq
+    elif metadata.protocol == SHM:
+        ShmSession(session).applied_request = metadata.client_seq
     is_reported = fix or region.fix_copies != 0
     rows, mask = region.rows, region.row_mask
     if metadata.refused != 0:
@@ -198,6 +200,8 @@ def begin_day(region: RegionHeader) -> None:
         if one.protocol == OUCH50:
             one.last_user_ref = 0
             one.is_disabled = 0
+        elif one.protocol == SHM:
+            ShmSession(one).applied_request = 0
     keep_open_tokens(region)
     rows = region.rows
     for row in range(
@@ -244,6 +248,7 @@ def fill_row(
     symbol = order.symbol
     row.symbol = symbol
     row.session = metadata.session
+    row.participant = order.participant
     row.protocol = metadata.protocol
     row.state = order_rows.SENT
     order_rows.join_rows(region.rows, session + session_block.OWN_ROWS, row)
@@ -313,9 +318,9 @@ def apply_event(
         return encode_event(region, codecs, session, event, row, metadata, rx_ts_ns)
     session = block_of(region, row.session)
     if VERIFY:
-        participant = session.participant
         assert row.order_id == event.order_id, "the row is the order's"
-        assert event.participant == participant, "a session receives only events of its own orders"
+        assert event.participant == row.participant, "an order's events are its participant's"
+        assert may_act(session, row.participant), "a session has only orders that it may enter"
     mine = CommandMetadata(metadata if own and is_about(region, event, row, metadata) else 0)
     update_row(region, row, event)
     is_new = mine != 0 and mine.flags & command_metadata.FLAG_NEW_ROW != 0
@@ -343,7 +348,7 @@ def of_connection(event: EventRecord, metadata: CommandMetadata, room: EventReco
 @kernel
 def row_of_event(region: RegionHeader, event: EventRecord) -> OrderRow:
     """Address of the newest accepted row of the order that the event is about; 0 if it is no
-    order of a session of the event's own participant.
+    session's order of the event's own participant.
 
     An order id says which row, and only the participant says whose: an id that came by another
     door must never find a session's order.
@@ -352,8 +357,7 @@ def row_of_event(region: RegionHeader, event: EventRecord) -> OrderRow:
     row = order_rows.current_row(rows, mask, event.order_id)
     if row == 0:
         return OrderRow(0)
-    owner = block_of(region, row.session).participant
-    return OrderRow(row if event.participant == owner else 0)
+    return OrderRow(row if event.participant == row.participant else 0)
 
 
 @kernel
@@ -585,12 +589,13 @@ def put_out(
     region: RegionHeader, session: SessionBlock, out: int, size: int, event_seq: int
 ) -> int:
     """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
-    of this day.  FIX has no packets: a message's header comes when it is sent."""
+    of this day.  FIX and shared memory have no packets: what is before a message is put there when
+    it is sent."""
     if VERIFY:
         assert size <= ROOM, "an encoder stays within its buffer"
     if size <= 0 or region.day_begun == 0:
         return 0
-    if is_fix(session.protocol):
+    if is_fix(session.protocol) or session.protocol == SHM:
         out += soupbin.HEADER_BYTES
     else:
         size = soupbin.sequenced(out, size)

@@ -20,6 +20,7 @@ from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
+from openoutcry.order_entry.shm_layout import may_act
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
@@ -107,7 +108,7 @@ def publish_to_session(
 ) -> int:
     copies = region.copy_count
     if copies > 0:
-        copy_event(region, codecs, event, metadata, rx_ts_ns)
+        copy_event(region, codecs, event, order, metadata, rx_ts_ns)
     if metadata != 0:
         event = apply.of_connection(
             event,
@@ -125,12 +126,17 @@ def publish_to_session(
 
 @kernel_outlined
 def copy_event(
-    region: RegionHeader, codecs: int, event: EventRecord, metadata: CommandMetadata, rx_ts_ns: int
+    region: RegionHeader,
+    codecs: int,
+    event: EventRecord,
+    order: OrderRecord,
+    metadata: CommandMetadata,
+    rx_ts_ns: int,
 ) -> None:
     """Send an event to every drop copy over SoupBinTCP whose group has its participant.
 
-    Called before :func:`apply.apply_event`, for every event; ``metadata``: 0 if no session caused
-    it.
+    Called before :func:`apply.apply_event`, for every event; ``order`` and ``metadata``: of the
+    command that caused it, 0 if no session did.
     """
     who = event.participant
     copies = Words(region.copy_masks)[who] & ~region.fix_copies
@@ -149,13 +155,13 @@ def copy_event(
         else:
             causer = apply.block_of(region, metadata.session)
             # What a taker's metadata says is nothing about the orders that it met.
-            if causer.participant != who or (row != 0 and causer != sender):
+            if order.participant != who or (row != 0 and causer != sender):
                 metadata = CommandMetadata(0)
             else:
                 sender = causer
     out = codecs + apply.CODEC_BYTES * apply.CODECS
     if VERIFY:
-        assert sender == 0 or sender.participant == who, "a copy names its own sender"
+        assert sender == 0 or may_act(sender, who), "a copy names its own sender"
         assert copies >> region.copy_count == 0, "a copy for each bit"
     size = drop_copy.write_copy(event, row, metadata, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(region.copy_count):
@@ -198,7 +204,7 @@ def report_event(
         about = row == 0 or (
             row.protocol != PACKETS and apply.is_about(region, event, row, metadata)
         )
-        if internal or causer.participant != who or not about:
+        if internal or order.participant != who or not about:
             metadata = CommandMetadata(0)
         else:
             sender = causer
@@ -211,7 +217,7 @@ def report_event(
     if row != 0 and row.protocol != PACKETS:
         sender = apply.block_of(region, row.session)
     if VERIFY:
-        assert sender == 0 or sender.participant == who, "a copy names its own sender"
+        assert sender == 0 or may_act(sender, who), "a copy names its own sender"
         assert metadata == 0 or sender != 0, "metadata has a sender"
     size = 0
     for place in range(region.copy_count):

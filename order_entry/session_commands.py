@@ -378,6 +378,7 @@ def internal(
     order.kind = kind
     if number != 0:
         row = order_rows.row_of(region.rows, region.row_mask, number)
+        order.participant = row.participant
         order.order_id = row.order_id
         order.symbol = row.symbol
         metadata.row = number

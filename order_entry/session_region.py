@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry import command_metadata, ouch, rows, session, sums, tokens
+from openoutcry.order_entry import (
+    command_metadata,
+    ouch,
+    rows,
+    session,
+    shm_layout,
+    sums,
+    tokens,
+)
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.layout import Layout, area, i64
 
@@ -267,4 +275,6 @@ class SessionRegion:
             block[session.KILLED // 8] = 0
             if block[session.PROTOCOL // 8] == Protocol.OUCH50:
                 block[ouch.LAST_USER_REF_WORD // 8] = block[ouch.DISABLED_WORD // 8] = 0
+            elif block[session.PROTOCOL // 8] == Protocol.SHM:
+                block[shm_layout.APPLIED_REQUEST // 8] = 0
             block[session.LOGGED_OUT // 8] = 1

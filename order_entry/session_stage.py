@@ -20,6 +20,7 @@ from openoutcry.order_entry import (
     session_commands,
     session_region,
     session_words,
+    shm_stage,
     soupbin,
 )
 from openoutcry.order_entry import copies as drop_copies
@@ -32,6 +33,7 @@ from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
+from openoutcry.order_entry.shm_layout import SHM, End, ShmReplies, ShmSession
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
@@ -52,11 +54,19 @@ MAX_EVENTS = 64
 TIMER_NS = 5_000_000
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
+INDEX_MASK = shm_stage.PIDFD_BIT - 1
 MORE = 2
 """What is left of a session's output goes at the next step: its socket is not full."""
 
 HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
+
+SHM_TURNS = 7
+"""While requests come by shared memory, sockets are asked in one turn of SHM_TURNS + 1."""
+END_SLOW, END_SILENT, END_LOST = int(End.SLOW), int(End.SILENT), int(End.LOST)
+END_CLOSED, END_SWITCHED_OFF = int(End.VENUE_CLOSED), int(End.SWITCHED_OFF)
+END_TAKEN_OVER, END_SOCKET_DATA = int(End.TAKEN_OVER), int(End.SOCKET_DATA)
+END_NUMBER = int(End.NUMBER)
 
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
@@ -147,6 +157,8 @@ def send_some(context: StageContext, session: SessionBlock) -> int:
     """Send first what is outside the stream, then the stream; return 0 if everything is sent."""
     if apply.is_fix(session.protocol):
         return send_fix(SessionsContext(context), FixSession(session))
+    if session.protocol == SHM:
+        return send_shm(SessionsContext(context), ShmSession(session))
     fd = session.fd
     left = session.side_length
     if left > 0:
@@ -172,6 +184,20 @@ def send_some(context: StageContext, session: SessionBlock) -> int:
             return unsent(SessionsContext(context), session, done)
     if session.state == session_block.ENDING:
         close_connection(SessionsContext(context), session)
+    return 0
+
+
+@kernel_outlined
+def send_shm(context: SessionsContext, session: ShmSession) -> int:
+    """As :func:`send_some`: the segment is what its socket is to others."""
+    left = shm_stage.put_replies(context, session)
+    if left < 0:
+        fault(context, session)
+        return 1
+    if left > 0:
+        return unsent(context, session, 0)
+    if session.state == session_block.ENDING:
+        close_connection(context, session)
     return 0
 
 
@@ -219,6 +245,7 @@ def unsent(context: SessionsContext, session: SessionBlock, done: int) -> int:
     seen = max(session.sent_bytes, session.stream_bytes_at_login)
     if stream_store.head_end(StreamHeader(session.stream)) - seen > session.queue_bytes:
         apply.add(session + session_block.SLOW, 1)
+        shm_stage.end(session, END_SLOW)
         lose(context, session)
     return 1
 
@@ -248,6 +275,9 @@ def close_connection(context: SessionsContext, session: SessionBlock) -> None:
         return
     if apply.is_fix(session.protocol):
         call_codec(context, session, apply.CODEC_LOST)
+    elif session.protocol == SHM:
+        shm_stage.unlist_session(context, session)
+        shm_stage.finish(ShmSession(session), END_LOST)
     session.fd = -1
     session.state = session_block.DISCONNECTED
     session.input_length = 0
@@ -301,7 +331,7 @@ def take_connection(context: SessionsContext) -> int:
     """Return a socket from the acceptor, whose client has logged in; 0: no socket."""
     message = context.message
     data, control = message + DATA_AT, message + CONTROL_AT
-    Words(message)[5] = 24  # msg_controllen: one descriptor
+    Words(message)[5] = 32  # msg_controllen: up to four descriptors
     Words(message)[6] = 0
     size = sockets.recvmsg(context.acceptor, message)
     if size < login.HAND_BYTES or Words(message)[5] < 20:
@@ -313,6 +343,9 @@ def take_connection(context: SessionsContext) -> int:
         sockets.close(fd)
         return 1
     session = apply.block_of(region, index)
+    if session.protocol == SHM:
+        take_shm_connection(context, ShmSession(session), data, control)
+        return 1
     is_fix = apply.is_fix(session.protocol)
     if not is_fix and login.is_beyond(session, load_i64(data + login.HAND_SEQUENCE)):
         login.refuse_number(session, data, fd)
@@ -344,6 +377,47 @@ def take_connection(context: SessionsContext) -> int:
     return 1
 
 
+@kernel_outlined
+def take_shm_connection(
+    context: SessionsContext, session: ShmSession, data: int, control: int
+) -> None:
+    """A participant's process that has logged in: its socket, itself and its two segments."""
+    fd, fds = U32s(control)[4], control + 20
+    if Words(control)[0] != 16 + 4 * shm_stage.DESCRIPTORS:
+        sockets.close(fd)
+        return
+    wanted, why = Words(data)[login.HAND_SEQUENCE // 8], 0
+    if login.is_beyond(session, wanted):
+        apply.add(session + session_block.FAULTS, 1)
+        why = END_NUMBER
+    elif session.killed != 0:
+        why = END_SWITCHED_OFF
+    # The acceptor sees by this that the login which it handed over is over, or connected.
+    session.generation += 1
+    if why != 0:
+        shm_stage.refuse(fds, why)
+        sockets.close(fd)
+        return
+    if session.fd >= 0:
+        shm_stage.end(session, END_TAKEN_OVER)
+        close_connection(context, session)
+    why = shm_stage.begin(context, session, fds, wanted)
+    if why != 0:
+        shm_stage.finish(session, why)
+        sockets.close(fd)
+        return
+    now = words.now_ns(context)
+    session.last_in_ns = now
+    session.last_out_ns = now
+    stream_store.copy_bytes(session + session_block.SOURCE, data + login.HAND_SOURCE, 24)
+    session.fd = fd
+    session.state = session_block.CONNECTED
+    watch(context, fd, session.index)
+    watch(context, session.pidfd, session.index | shm_stage.PIDFD_BIT)
+    shm_stage.list_session(context, session)
+    logged_on(context, session)
+
+
 @kernel
 def watch(context: SessionsContext, fd: int, data: int) -> None:
     """Register the socket with epoll."""
@@ -362,10 +436,14 @@ def poll(context: SessionsContext) -> int:
     region, turn = RegionHeader(context.region), context.turn + 1
     context.turn = turn
     only = context.last_active_session
-    if only != 0 and turn & 3 != 0:
-        done = receive(context, apply.block_of(region, only))
-    else:
-        done = poll_all(context)
+    done = 0
+    if context.shm_count > 0:
+        done = take_shm_requests(context)
+    if done == 0 or turn & SHM_TURNS == 0:
+        if only != 0 and turn & 3 != 0:
+            done += receive(context, apply.block_of(region, only))
+        else:
+            done += poll_all(context)
     if context.pending_count > 0:
         sessions = region.session_count
         for index in range(1, sessions + 1):
@@ -376,17 +454,57 @@ def poll(context: SessionsContext) -> int:
 
 
 @kernel_outlined
+def take_shm_requests(context: SessionsContext) -> int:
+    """Requests of each session over shared memory into commands, in turns of a bounded number."""
+    region, now, done = RegionHeader(context.region), words.now_ns(context), 0
+    # From the last on: one that ends leaves its place to the last.
+    for place in range(context.shm_count - 1, -1, -1):
+        session = ShmSession(apply.block_of(region, Words(context.shm_list)[place]))
+        if session.state != session_block.CONNECTED:
+            continue
+        taken = shm_stage.take_requests(context, session, now)
+        if taken < 0:
+            fault(context, session)
+            taken = 1
+        elif session.state == session_block.ENDING:
+            session_commands.journal_session_event(context, session, command_metadata.LOGGED_OUT)
+            mark_dirty(context, session)
+        done += taken
+    return done
+
+
+@kernel_outlined
+def look_at_login_socket(context: SessionsContext, session: SessionBlock) -> int:
+    """The socket of a login over shared memory: that it is closed is all that it may say."""
+    size = sockets.recv(session.fd, session.input, session.input_capacity)
+    if size < 0 and sockets.last_errno() in (sockets.EAGAIN, sockets.EINTR):
+        return 0
+    if size > 0:
+        shm_stage.end(session, END_SOCKET_DATA)
+        fault(context, session)
+    else:
+        lose(context, session)
+    return 1
+
+
+@kernel_outlined
 def poll_all(context: SessionsContext) -> int:
     """Ask epoll."""
     done = 0
     region, events = RegionHeader(context.region), context.epoll_events
     count = sockets.epoll_poll(context.epoll, events, MAX_EVENTS)
     if count > 0:
-        index = load_i64(events + sockets.EVENT_DATA)
+        index = load_i64(events + sockets.EVENT_DATA) & INDEX_MASK
         context.last_active_session = index if count == 1 else 0
     for place in range(count):
         index = load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA)
-        if index != 0:
+        if index >= shm_stage.PIDFD_BIT:
+            # Its connection may have ended at an event before this one.
+            session = apply.block_of(region, index & INDEX_MASK)
+            if session.fd >= 0:
+                lose(context, session)
+            done += 1
+        elif index != 0:
             done += receive(context, apply.block_of(region, index))
     for place in range(count):
         # Last: it writes over the events.
@@ -402,6 +520,8 @@ def receive(context: SessionsContext, session: SessionBlock) -> int:
     fd = session.fd
     if fd < 0 or session.state != session_block.CONNECTED:
         return 0
+    if session.protocol == SHM:
+        return look_at_login_socket(context, session)
     length = session.input_length
     free = session.input_capacity - length
     if free == 0:
@@ -505,6 +625,8 @@ def timers(context: SessionsContext, now: int) -> None:
         session = apply.block_of(region, index)
         if apply.is_fix(session.protocol):
             fix_timer(context, FixSession(session))
+        elif session.protocol == SHM:
+            shm_timer(context, ShmSession(session), now)
         elif session.fd >= 0:
             if now - session.last_in_ns > session.timeout_ns:
                 lose(context, session)
@@ -532,6 +654,18 @@ def fix_timer(context: SessionsContext, session: FixSession) -> None:
 
 
 @kernel_outlined
+def shm_timer(context: SessionsContext, session: ShmSession, now: int) -> None:
+    if session.fd < 0 or session.state != session_block.CONNECTED:
+        return
+    ShmReplies(session.replies).alive_ns = now
+    if now - session.last_in_ns > session.timeout_ns:
+        shm_stage.end(session, END_SILENT)
+        lose(context, session)
+    elif shm_stage.look_at_cursor(session) < 0:
+        fault(context, session)
+
+
+@kernel_outlined
 def switch(context: StageContext, session: SessionBlock) -> None:
     """A session disabled by the operator: log it out and cancel its orders by its policy,
     without grace."""
@@ -548,6 +682,7 @@ def switch(context: StageContext, session: SessionBlock) -> None:
             return
         if is_off:
             if session.fd >= 0:
+                shm_stage.end(session, END_SWITCHED_OFF)
                 send_logout(SessionsContext(context), session)
                 send_some(context, session)
                 close_connection(SessionsContext(context), session)
@@ -560,7 +695,7 @@ def send_logout(context: SessionsContext, session: SessionBlock) -> None:
     """The last message of a connection."""
     if apply.is_fix(session.protocol):
         call_codec(context, session, apply.CODEC_FAREWELL)
-    else:
+    elif session.protocol != SHM:
         defer_message(context, session, 90)
     session.state = session_block.ENDING
     mark_dirty(context, session)
@@ -583,6 +718,7 @@ def end(context: SessionsContext) -> None:
         for index in range(1, region.session_count + 1):
             session = apply.block_of(region, index)
             if session.fd >= 0:
+                shm_stage.end(session, END_CLOSED)
                 send_logout(context, session)
     flush(context)
     if context.dirty_count == 0 or now - context.closing_ns > DRAIN_NS:

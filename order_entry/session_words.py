@@ -30,6 +30,8 @@ class SessionsContext(StageContext):
     last_active_session: int = i64(
         "session whose socket alone had something at the last look at all, 0: none"
     )
+    shm_list: int = i64("address of the indices of connected sessions over shared memory")
+    shm_count: int = i64("how many there are")
 
 
 REGION = SessionsContext.offset("region")
@@ -45,6 +47,7 @@ MESSAGE = SessionsContext.offset("message")
 DIRTY_LIST = SessionsContext.offset("dirty_list")
 PENDING_COUNT = SessionsContext.offset("pending_count")
 CLOSED = SessionsContext.offset("closed")
+SHM_LIST = SessionsContext.offset("shm_list")
 
 
 LANE = 2

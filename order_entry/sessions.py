@@ -27,6 +27,8 @@ from openoutcry.order_entry import (
     session,
     session_region,
     session_words,
+    shm_layout,
+    shm_login,
 )
 from openoutcry.order_entry import session_stage as stage
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
@@ -38,7 +40,7 @@ from openoutcry.order_entry.session_commands import expire_grace_now
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
-from openoutcry.order_entry.spec import PortSpec, SessionsSpec
+from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import lane_seqs
 from openoutcry.pipeline.contract.shared import Shared
@@ -103,7 +105,7 @@ class Sessions(State):
         self.stage_socket.setblocking(False)
         self.acceptor_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
-        self.is_open = False
+        self.is_bound = self.is_open = False
         """The ports take connections."""
         self.acceptor_pid = 0
         self.unreported_events = 0
@@ -115,6 +117,9 @@ class Sessions(State):
     def make_listeners(self) -> None:
         """The ports' sockets, which refuse every connection before :meth:`listen`."""
         for port in self.spec.ports:
+            if port.path is not None:
+                self.listeners.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+                continue
             over_v6 = ":" in port.host
             listener = socket.socket(socket.AF_INET6 if over_v6 else socket.AF_INET)
             self.listeners.append(listener)
@@ -129,13 +134,20 @@ class Sessions(State):
             self.make_listeners()
         for listener, port in zip(self.listeners, self.spec.ports, strict=True):
             with self._naming(port):
-                listener.bind((port.host, port.port))
+                if port.path is not None:
+                    shm_login.bind(listener, port.path)
+                else:
+                    listener.bind((port.host, port.port))
+        self.is_bound = True
 
     def listen(self, report: Callable[[str], None]) -> None:
         """Open the ports, whose addresses are taken, and note each."""
         for listener, port in zip(self.listeners, self.spec.ports, strict=True):
             with self._naming(port):
                 listener.listen(BACKLOG)
+            if port.path is not None:
+                report(f"{port.protocol.name} at {port.path}")
+                continue
             host, number = listener.getsockname()[:2]
             report(f"{port.protocol.name} on {host}:{number}")
         self.is_open = True
@@ -146,7 +158,8 @@ class Sessions(State):
         try:
             yield
         except OSError as error:
-            raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
+            where = port.path or f"{port.host}:{port.port}"
+            raise SessionsError(f"cannot listen on {where}: {error}") from error
 
     def acceptor(self) -> Acceptor:
         """Lets sessions in at the listeners, or what is given to its ``admit``."""
@@ -185,6 +198,9 @@ class Sessions(State):
             self.acceptor_pid = 0
         for one in (self.stage_socket, self.acceptor_socket, *self.listeners):
             one.close()
+        for port in self.spec.ports if self.is_bound else ():
+            if port.path is not None:
+                port.path.unlink(missing_ok=True)
 
     # The journal.
 
@@ -211,13 +227,14 @@ class Sessions(State):
         memory = np.zeros(2048, np.int64)
         message = np.zeros((stage.DATA_AT + stage.HAND_MAX) // 8, np.int64)
         dirty = np.zeros(2 * len(self.streams) + 2, np.int64)
+        shm_list = np.zeros(len(self.streams) + 1, np.int64)
         at = message.ctypes.data
         iovec = 104
         message[16 // 8], message[24 // 8] = at + iovec, 1
         message[iovec // 8], message[iovec // 8 + 1] = at + stage.DATA_AT, stage.HAND_MAX
         message[32 // 8] = at + stage.CONTROL_AT
         epoll = select.epoll()
-        contexts.keep_alive += [memory, message, dirty, epoll]
+        contexts.keep_alive += [memory, message, dirty, shm_list, epoll]
         self._restore(work, lane.published, int(shared.events.cursors[name][0]))
         closed = int(lane.words(layout.CLOSED_AT)[0])
         contexts.set(
@@ -234,6 +251,7 @@ class Sessions(State):
                 session_words.ACCEPTOR: self.stage_socket.fileno(),
                 session_words.MESSAGE: at,
                 session_words.DIRTY_LIST: dirty.ctypes.data,
+                session_words.SHM_LIST: shm_list.ctypes.data,
                 session_words.CLOSED: int(closed != 0),
             },
         )
@@ -288,6 +306,10 @@ class Sessions(State):
             ):
                 block[word // 8] = 0
             block[session.FD // 8] = -1
+            if block[session.PROTOCOL // 8] == Protocol.SHM:
+                # What they were is gone with the process that had them.
+                block[shm_layout.REQUESTS // 8] = block[shm_layout.REPLIES // 8] = 0
+                block[shm_layout.PIDFD // 8] = -1
             if block[session.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
                 expire_grace_now(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())

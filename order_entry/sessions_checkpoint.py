@@ -19,7 +19,7 @@ from openoutcry.journal import JournalReader, checkpoints
 from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.tail import block_holding
-from openoutcry.order_entry import ouch, rows, session_region, sums, tokens
+from openoutcry.order_entry import ouch, rows, session_region, shm_layout, sums, tokens
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.sessions_state import State, sizes_of
@@ -64,6 +64,8 @@ def protocol_words(protocol: int) -> tuple[int, ...]:
     """A protocol's own words of a session's block that follow from the journal."""
     if protocol == Protocol.OUCH50:
         return ouch.LAST_USER_REF_WORD, ouch.DISABLED_WORD
+    if protocol == Protocol.SHM:
+        return (shm_layout.APPLIED_REQUEST,)
     return (fix_words.APPLIED_IN,) if session_block.is_fix(protocol) else ()
 
 
@@ -94,7 +96,7 @@ def put_back(state: State, arrays: Any) -> None:
     region = state.region
     for word, value in zip(WORDS, arrays["words"].tolist(), strict=True):
         region.words[word // 8] = value
-    known = arrays["rows"]
+    known = with_participants(state, arrays["rows"])
     region.rows[known["number"] & region[session_region.ROW_MASK]] = known
     for entry in np.ascontiguousarray(arrays["tokens"]):
         number, session = entry[:2].tolist()
@@ -113,6 +115,17 @@ def put_back(state: State, arrays: Any) -> None:
         own = protocol_words(int(block[session_block.PROTOCOL // 8]))
         for word, value in zip((*BLOCK_WORDS, *own), values, strict=False):
             block[word // 8] = value
+
+
+def with_participants(state: State, known: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows of a checkpoint; a build that did not write whose order each is knew only sessions of
+    one participant."""
+    nameless = known["participant"] == 0
+    if nameless.any():
+        owners = np.array([0, *(row.participant for row in state.spec.sessions)], np.uint16)
+        known = known.copy()
+        known["participant"][nameless] = owners[known["session"][nameless]]
+    return known
 
 
 def identity_of(spec: SessionsSpec) -> list[str]:

@@ -22,6 +22,8 @@ from openoutcry.order_entry import (
     ouch50,
     session,
     session_region,
+    shm_layout,
+    shm_out,
 )
 from openoutcry.order_entry import copies as drop_copies
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
@@ -52,6 +54,7 @@ CODECS: dict[Protocol, Any] = {
     Protocol.FIX42: fix42,
     Protocol.DROP_COPY: drop_copy,
     Protocol.FIX_DROP_COPY: fix_drop_copy,
+    Protocol.SHM: shm_out,
 }
 """The protocol's module: decode, if it has orders complete, encode, refuse, and what only FIX
 has, frame among it: packets of the others are SoupBinTCP's."""
@@ -184,8 +187,10 @@ class State:
         if copies:
             over_fix = row.protocol == Protocol.FIX_DROP_COPY
             self.region.copy_to(index, row.group or (row.participant,), over_fix)
-        traders = [r.participant for r in self.spec.sessions if r.protocol not in DROP_COPIES]
-        alone = [*traders, *self.spec.packet_participants].count(row.participant) == 1
+        sources = sum(
+            r.may_act(row.participant) for r in self.spec.sessions if r.protocol not in DROP_COPIES
+        )
+        alone = sources + self.spec.packet_participants.count(row.participant) == 1
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | {
@@ -205,8 +210,12 @@ class State:
             session.MAX_OPEN: row.max_open_orders,
             session.SELF_TRADE: int(row.self_trade),
             session.QUEUE_BYTES: row.queue_bytes,
-            session.SOLE_ORDER_SOURCE: int(alone),
+            session.SOLE_ORDER_SOURCE: int(alone and not row.acts_for),
         }
+        if row.protocol == Protocol.SHM:
+            words |= {shm_layout.PIDFD: -1, shm_layout.RANGE_COUNT: len(row.acts_for)}
+            for place, number in enumerate(n for ends in row.acts_for for n in ends):
+                words[shm_layout.RANGES + 8 * place] = number
         block = self.region.block(index)
         for offset, value in words.items():
             block[offset // 8] = value
@@ -333,11 +342,17 @@ def check(spec: SessionsSpec) -> None:
             about = row.group
         if not all(1 <= participant <= 65535 for participant in about):
             raise SessionsError(f"{where}: participant {row.participant} is not 1 to 65535")
-        if row.protocol in FIX_BEGIN:
+        if row.protocol in (*FIX_BEGIN, Protocol.SHM):
             if not FIX_NAME.fullmatch(row.name):
                 raise SessionsError(f"{where}: a name is 1 to 32 letters, digits, - _ .")
         elif not (row.name.isascii() and row.name.isalnum() and len(row.name) <= 6):
             raise SessionsError(f"{where}: a name is 1 to 6 letters and digits")
+        if row.acts_for and row.protocol != Protocol.SHM:
+            raise SessionsError(f"{where}: acts_for is for sessions over shared memory only")
+        if len(row.acts_for) > shm_layout.MAX_RANGES:
+            raise SessionsError(f"{where}: more than {shm_layout.MAX_RANGES} ranges in acts_for")
+        if not all(1 <= first <= last <= 65535 for first, last in row.acts_for):
+            raise SessionsError(f"{where}: acts_for {row.acts_for} is not within 1 to 65535")
         if row.throttle_burst < 1:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
         if row.cancel_on_disconnect not in CancelOnDisconnect:

@@ -23,6 +23,8 @@ class Protocol(IntEnum):
     """SoupBinTCP, read-only: everything that the participants of a group receive."""
     FIX_DROP_COPY = 7
     """The same as reports of FIX 4.4."""
+    SHM = 8
+    """Shared memory, of a process on the same host."""
 
 
 DROP_COPIES = (Protocol.DROP_COPY, Protocol.FIX_DROP_COPY)
@@ -101,6 +103,19 @@ class SessionSpec:
     """Drop copy: the participants it is about."""
     target: str = ""
     """FIX: our CompID; empty: the venue's."""
+    key: bytes = b""
+    """Shared memory: the secret of 32 bytes that a login proves to know."""
+    uid: int = -1
+    """Shared memory: user id of the participant's process; -1: the venue's own, or by ``gid``."""
+    gid: int = -1
+    """Shared memory: a group that the process is in; -1: any."""
+    acts_for: tuple[tuple[int, int], ...] = ()
+    """A broker's: ranges of participants, first and last, whose orders it enters."""
+
+    def may_act(self, participant: int) -> bool:
+        """Whether its orders may be this participant's."""
+        ranges = self.acts_for or ((self.participant, self.participant),)
+        return any(first <= participant <= last for first, last in ranges)
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,8 @@ class PortSpec:
     """0: any that is free."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    path: Path | None = None
+    """Shared memory: of the Unix socket, in place of host and port."""
 
 
 @dataclass(frozen=True)

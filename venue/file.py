@@ -4,7 +4,10 @@ Strict: unknown keys, wrong types, what is there twice, what overlaps and what r
 mistakes, and all of them are told at once, each with its line and key (docs/venue.md).
 """
 
+import grp
+import pwd
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -18,6 +21,7 @@ from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, SESSIONS_MAX, Pack
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
+from openoutcry.order_entry.shm_layout import MAX_RANGES
 from openoutcry.order_entry.tls import server_context
 from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.contract.table import MAX_SHARDS
@@ -30,6 +34,7 @@ from openoutcry.venue.division import check_division
 from openoutcry.venue.durability_table import read_durability
 from openoutcry.venue.feed_table import read_feed
 from openoutcry.venue.limits import risk_rows
+from openoutcry.venue.operators import Operator
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.spot_tables import has_spot
 from openoutcry.wire import toml_tables
@@ -48,7 +53,13 @@ PROTOCOLS = {
     "packets": spec.Protocol.PACKETS,
     "drop-copy": spec.Protocol.DROP_COPY,
     "fix-drop-copy": spec.Protocol.FIX_DROP_COPY,
+    "shm": spec.Protocol.SHM,
 }
+KEYED = (spec.Protocol.PACKETS, spec.Protocol.SHM)
+"""Protocols whose sessions have a key in place of a password."""
+SHM_PATH = "shm.socket"
+UNIX_PATH_MAX = 107
+RANGES = re.compile(r"[0-9]+(-[0-9]+)?(, ?[0-9]+(-[0-9]+)?)*")
 SOUPBIN = (spec.Protocol.OUCH42, spec.Protocol.OUCH50, spec.Protocol.DROP_COPY)
 ARGON2 = re.compile(
     r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
@@ -181,6 +192,39 @@ def session_key(value: Any) -> bytes:
     return bytes.fromhex(value)
 
 
+def ranges(value: Any) -> tuple[tuple[int, int], ...]:
+    """Ranges of participants, as "1000-1999, 2500"."""
+    if type(value) is not str or not RANGES.fullmatch(value):
+        raise ValueError(f'{value!r} is not ranges of participants, such as "1000-1999, 2500"')
+    pairs = [part.strip().partition("-") for part in value.split(",")]
+    ends = tuple((int(first), int(last or first)) for first, _, last in pairs)
+    if len(ends) > MAX_RANGES:
+        raise ValueError(f"{value!r} are more than {MAX_RANGES} ranges")
+    for first, last in ends:
+        if not 1 <= first <= last <= 65_535:
+            raise ValueError(f"{first}-{last} is not a range of participants from 1 to 65535")
+    return ends
+
+
+def user_id(value: Any) -> int:
+    """Of a user of the system, by name or number."""
+    return _system_id(value, "user", lambda name: pwd.getpwnam(name).pw_uid)
+
+
+def group_id(value: Any) -> int:
+    """Of a group of the system, by name or number."""
+    return _system_id(value, "group", lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _system_id(value: Any, what: str, number_of: Callable[[str], int]) -> int:
+    if type(value) is int and 0 <= value < 1 << 31:
+        return value
+    try:
+        return number_of(toml_tables.text()(value))
+    except KeyError:
+        raise ValueError(f"{value!r} is no {what} of this system") from None
+
+
 def power_of_two(value: Any) -> int:
     number = toml_tables.integer(2, 1 << 26)(value)
     if number & (number - 1):
@@ -248,6 +292,9 @@ SESSION = {
     ),
     "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 30), 1 << 20),
     "target": Key(toml_tables.text(32), ""),
+    "user": Key(user_id, -1),
+    "user_group": Key(group_id, -1),
+    "acts_for": Key(ranges, ()),
 }
 PORT = {
     "protocol": Key(toml_tables.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
@@ -255,6 +302,7 @@ PORT = {
     "device": Key(packet_device, None),
     "certificate": Key(toml_tables.text(), ""),
     "key": Key(toml_tables.text(), ""),
+    "path": Key(toml_tables.text(), ""),
 }
 
 
@@ -272,13 +320,18 @@ def read_venue(path: Path) -> VenueFile:
     return replace(venue, number=number)
 
 
-def _check_mode(path: Path, tables: Tables, has_keys: bool, nats: str, has_totp: bool) -> None:
+def _check_mode(
+    path: Path,
+    tables: Tables,
+    sessions: Sequence[PacketSession | spec.SessionSpec],
+    nats: str,
+    operators: Sequence[Operator],
+) -> None:
     """A file with a secret may be read by its owner alone."""
-    has_password = any(map(password_of, nats.split(",")))
     for what, is_there in (
-        ("session keys", has_keys),
-        ("NATS' password", has_password),
-        ("secrets of codes", has_totp),
+        ("session keys", any(one.key for one in sessions)),
+        ("NATS' password", any(map(password_of, nats.split(",")))),
+        ("secrets of codes", any(one.totp for one in operators)),
     ):
         if is_there and path.stat().st_mode & 0o077:
             tables.wrong((), f"holds {what}, and other users may read it; run chmod 600 {path}")
@@ -309,7 +362,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     check_division(tables, venue)
     feed = read_feed(tables, instruments, decimals)
     nats = (replication.nats or "") if replication is not None else ""
-    _check_mode(path, tables, bool(packet_sessions), nats, any(o.totp for o in risk.operators))
+    _check_mode(path, tables, [*packet_sessions, *sessions], nats, risk.operators)
     if tables.mistakes:
         return None
     assert instruments is not None
@@ -419,6 +472,10 @@ def _session(row: dict[str, Any], participants: list[Participant], share: int) -
         queue_bytes=row["queue_bytes"],
         group=tuple(p.number for p in participants if row["group"] and p.group == row["group"]),
         target=row["target"],
+        key=row["key"],
+        uid=row["user"],
+        gid=row["user_group"],
+        acts_for=row["acts_for"],
     )
 
 
@@ -431,6 +488,11 @@ def _check_session(
             (*path, "name"),
             f"{name!r}: a SoupBinTCP login has 1 to {SOUPBIN_NAME} letters and digits",
         )
+    if protocol == spec.Protocol.SHM:
+        _check_shm(tables, path, row)
+    for key in ("user", "user_group", "acts_for"):
+        if protocol not in (None, spec.Protocol.SHM) and key in _row(tables, path):
+            tables.wrong((*path, key), "only a session over shared memory has one")
     if protocol in spec.FIX_BEGIN:
         _check_comp_ids(tables, path, name, row["target"] or venue)
     if row["target"] and protocol is not None and protocol not in spec.FIX_BEGIN:
@@ -449,6 +511,18 @@ def _check_session(
         tables.wrong((*path, "timeout_ms"), "is not longer than heartbeat_ms")
 
 
+def _check_shm(tables: Tables, path: Any, row: dict[str, Any]) -> None:
+    """A session over shared memory: a name, and nothing of a network."""
+    name = row["name"]
+    if name is not None and not spec.FIX_NAME.fullmatch(name):
+        tables.wrong(
+            (*path, "name"),
+            f"{name!r}: a session over shared memory has 1 to 32 letters, digits, - _ .",
+        )
+    if row["networks"]:
+        tables.wrong((*path, "networks"), "a session over shared memory is on this host")
+
+
 def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> None:
     if name is not None and not spec.FIX_NAME.fullmatch(name):
         tables.wrong(
@@ -461,11 +535,12 @@ def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> N
 
 
 def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:
-    """Packets have a key, all others a password."""
+    """Packets and shared memory have a key, all others a password."""
     if row["protocol"] is None:
         return
     packets = row["protocol"] == spec.Protocol.PACKETS
-    needed, other = ("key", "password") if packets else ("password", "key")
+    keyed = row["protocol"] in KEYED
+    needed, other = ("key", "password") if keyed else ("password", "key")
     session = tables.document[path[0]][path[1]]
     if needed not in session:
         tables.wrong((*path, needed), "is missing")
@@ -504,6 +579,16 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], PortSpec 
             if row["certificate"]:
                 tables.wrong((*path, "certificate"), "packets cannot use TLS")
             packets = row["device"] or _udp_device(row["address"])
+        elif row["protocol"] == spec.Protocol.SHM:
+            if any(port.path is not None for port in ports):
+                tables.wrong((*path, "protocol"), "there is at most one port of shared memory")
+            if row["certificate"]:
+                tables.wrong((*path, "certificate"), "shared memory cannot use TLS")
+            at = folder.absolute() / (row["path"] or SHM_PATH)
+            if len(bytes(at)) > UNIX_PATH_MAX:
+                too_long = f"{at} has more than {UNIX_PATH_MAX} bytes; choose a shorter one"
+                tables.wrong((*path, "path"), too_long)
+            ports.append(spec.PortSpec(row["protocol"], "", 0, path=at))
         elif row["protocol"] and row["address"]:
             host, number = row["address"]
             files_of = files["certificate"], files["key"]
@@ -515,8 +600,14 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], PortSpec 
 def _check_place(tables: Tables, path: Any) -> None:
     """A port has an address; one of packets may have a device in its place."""
     takes_packets = _given(tables, path, "protocol") in PACKETS
+    is_shm = _given(tables, path, "protocol") == "shm"
     address, device = (_given(tables, path, key) is not None for key in ("address", "device"))
-    if device and not takes_packets:
+    if _given(tables, path, "path") is not None and not is_shm:
+        tables.wrong((*path, "path"), "only a port of shared memory has one")
+    if is_shm:
+        if address or device:
+            tables.wrong((*path, "address" if address else "device"), "shared memory has a path")
+    elif device and not takes_packets:
         tables.wrong((*path, "device"), "only a port of packets has one")
     elif device and address:
         tables.wrong((*path, "device"), "the port needs a device as its address, such as udp:")
@@ -566,5 +657,9 @@ def _check_addresses(tables: Tables, rows: Any) -> None:
 
 
 def _given(tables: Tables, path: Any, key: str) -> Any:
+    return _row(tables, path).get(key)
+
+
+def _row(tables: Tables, path: Any) -> dict[str, Any]:
     row = tables.document[path[0]][path[1]]
-    return row.get(key) if isinstance(row, dict) else None
+    return row if isinstance(row, dict) else {}

@@ -1,4 +1,4 @@
-"""Non-blocking socket calls for kernels.
+"""Non-blocking socket calls for kernels, and maps of the memory whose descriptors come by them.
 
 Each returns what the system call returns; after -1 :func:`last_errno` says why.
 """
@@ -15,8 +15,11 @@ from openoutcry.wire.memory import I64, _libc, intrinsic
 # Numbers of system calls (x86_64; the generic table, of aarch64 and younger).
 _X86 = platform.machine() == "x86_64"
 _SENDTO, _RECVFROM, _EPOLL_PWAIT = (44, 45, 281) if _X86 else (206, 207, 22)
+_MMAP, _MUNMAP = (9, 11) if _X86 else (222, 215)
 
 MSG_DONTWAIT, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC = 0x40, 0x4000, 0x40000000
+PROT_READ, PROT_READ_WRITE = 1, 3
+_MAP_SHARED, _MAP_POPULATE = 0x01, 0x8000
 EPOLLIN = 0x001
 EPOLL_CTL_ADD = 1
 EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
@@ -109,3 +112,26 @@ def epoll_ctl(typingctx: Any, epoll: Any, operation: Any, fd: Any, event: Any) -
         return _epoll_ctl(builder, args)
 
     return types.int64(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def map_shared(typingctx: Any, fd: Any, size: Any, protection: Any) -> Any:
+    """mmap(2) of a descriptor's first ``size`` bytes, shared, its pages there: the address, or
+    -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        fd_word, size_word, prot = args
+        flags = I64(_MAP_SHARED | _MAP_POPULATE)
+        return _system_call(builder, _MMAP, [I64(0), size_word, prot, flags, fd_word, I64(0)])
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
+def unmap(typingctx: Any, address: Any, size: Any) -> Any:
+    """munmap(2): 0 or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _system_call(builder, _MUNMAP, args)
+
+    return types.int64(*[types.int64] * 2), codegen

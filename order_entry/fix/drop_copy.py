@@ -26,7 +26,7 @@ from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Bytes
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.symbols import MAX_SYMBOL
@@ -35,7 +35,7 @@ __all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "time
 
 SCRATCH = 2048
 """Where, behind ``out``, a row may be made for :func:`write_report`."""
-OUCH50, PACKETS = int(Protocol.OUCH50), int(Protocol.PACKETS)
+OUCH50, PACKETS, SHM = int(Protocol.OUCH50), int(Protocol.PACKETS), int(Protocol.SHM)
 REFUSALS = refusals.Refusal
 _OUCH_WORDS = {
     int(ouch.Refusal.QTY): REFUSALS.QUANTITY,
@@ -171,13 +171,25 @@ def put_order_id(at: int, row: OrderRow) -> int:
 
 @kernel
 def put_name(at: int, token: int, protocol: int) -> int:
-    """An order's name in its session: text, of OUCH 5.0 a number."""
+    """An order's name in its session: text, of OUCH 5.0 a number, over shared memory 32
+    hexadecimal digits."""
     if protocol == OUCH50:
         return put_field_end(put_number(at, load_u32(token)))
+    if protocol == SHM:
+        return put_field_end(put_hexadecimal(put_hexadecimal(at, Words(token)[1]), Words(token)[0]))
     size = 40
     while size > 1 and (load_u8(token + size - 1) | 32) == 32:
         size -= 1
     return put_field_end(put_bytes(at, token, size))
+
+
+@kernel
+def put_hexadecimal(at: int, word: int) -> int:
+    """16 digits."""
+    for place in range(16):
+        digit = word >> 4 * (15 - place) & 15
+        Bytes(at)[place] = digit + (48 if digit < 10 else 87)
+    return at + 16
 
 
 @kernel

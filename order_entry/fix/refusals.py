@@ -33,6 +33,10 @@ class Refusal(IntEnum):
     NO_ROOM = 14
     PENDING = 15
     """A replace names an order that another replace of is under way."""
+    PARTICIPANT = 16
+    """Shared memory: the request names a participant that the session does not act for."""
+    NAME = 17
+    """Shared memory: the request gives its order no name."""
 
 
 TEXTS = {
@@ -49,6 +53,8 @@ TEXTS = {
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
     Refusal.NO_ROOM: "the venue cannot hold more orders",
     Refusal.PENDING: "a replace of this order is pending",
+    Refusal.PARTICIPANT: "the session does not act for this participant",
+    Refusal.NAME: "the order has no name",
 }
 """Text (58) of the answer."""
 ORDER_REASONS = {

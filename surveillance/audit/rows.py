@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.order_entry.command_metadata import FLAG_INTERNAL, LOGGED_IN, METADATA_DTYPE
+from openoutcry.order_entry.shm_layout import name_text
+from openoutcry.order_entry.spec import Protocol
 from openoutcry.replay.tables import commands_of
 from openoutcry.surveillance.audit.columns import ACTION_CODES, ACTION_OF_EVENT, SESSION_ACTIONS
 from openoutcry.wire import enum_numbers
@@ -66,6 +68,10 @@ def session_metadata_of(notes: Array, sources: "Sources") -> Array:
         # FIX and OUCH pad nothing but with spaces; what is behind the length is another's.
         out["token"][rows] = tokens[rows].astype(f"S{width}") if width else b""
     out["token"] = np.char.rstrip(out["token"])
+    numbered = (notes["protocol"] == Protocol.SHM) & (notes["token_bytes"] > 0)
+    if numbered.any():
+        words = np.ascontiguousarray(notes["token"][numbered]).view(np.uint8).reshape(-1, 40)
+        out["token"][numbered] = [name_text(row.tobytes()).encode() for row in words[:, :16]]
     nameless = (out["token"] == b"") & (notes["client_seq"] > 0) & ~out["internal"]
     if nameless.any():
         out["token"][nameless] = notes["client_seq"][nameless].astype("S20")

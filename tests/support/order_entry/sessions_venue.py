@@ -43,6 +43,7 @@ from tests.support.waiting import BOUND_S, wait_until
 
 PASSWORD = "secret"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+KEY = bytes(range(32))
 DAY = "20260102"
 KINDS = {
     "cancel_on_disconnect": CancelOnDisconnect,
@@ -76,6 +77,9 @@ def session(name, participant, networks=(), protocol=int(Protocol.OUCH42), **mor
     for key, kind in KINDS.items():
         if key in more:
             more[key] = kind(more[key])
+    if int(protocol) == Protocol.SHM:
+        more.setdefault("key", KEY)
+        more["acts_for"] = tuple(tuple(ends) for ends in more.get("acts_for", ()))
     return SessionSpec(name, participant, Protocol(protocol), HASH, **more)
 
 

@@ -11,6 +11,7 @@ clock that the test moves.  Nothing forks, listens, sleeps or waits.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry import shm_layout
 from openoutcry.order_entry.acceptor import Acceptor
 from openoutcry.order_entry.passwords import dummy_hash
 from openoutcry.order_entry.sessions import with_sessions
@@ -33,7 +35,7 @@ from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.order_entry.sessions_venue import Nobody, session
-from tests.support.venue.clients import Fix, Ouch, Ouch50
+from tests.support.venue.clients import Fix, Ouch, Ouch50, Shm
 from tests.support.venue.line import Line
 from tests.support.venue.stepped import SteppedRun
 
@@ -212,9 +214,14 @@ class InlineVenue:
             int(region.block(i)[session_block.FD // 8])
             for i in range(1, len(self.spec.sessions) + 1)
         ]
+        descriptors += [
+            int(region.block(i)[shm_layout.PIDFD // 8])
+            for i, row in enumerate(self.spec.sessions, 1)
+            if row.protocol == Protocol.SHM
+        ]
         for descriptor in descriptors:
             if descriptor >= 0:
-                socket.socket(fileno=descriptor).close()
+                os.close(descriptor)
 
     def again(self) -> None:
         """Drop everything that is in memory, and go on from the journal."""
@@ -276,6 +283,10 @@ class InlineVenue:
     def fix(self, name: str, **logon: Any) -> Fix:
         """Of FIX 4.4."""
         return Fix(self, name, **logon)
+
+    def shm(self, name: str, **login: Any) -> Shm:
+        """Over shared memory."""
+        return Shm(self, name, **login)
 
     # What it keeps.
 

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from ctypes import string_at
 from typing import Any
 
+import numpy as np
+
 from openoutcry.client import ClientError, FixNumbers, SessionEnded
+from openoutcry.client.shm import ShmMessage, ShmRefused
 from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.shm_layout import REQUEST_BYTES, End
 from openoutcry.order_entry.spec import Protocol
-from tests.support.venue.clients import Fix, Ouch, Ouch50
+from openoutcry.wire.enums import Side, TimeInForce
+from tests.support.venue.clients import Fix, Ouch, Ouch50, Shm
 from tests.support.venue.inline import InlineVenue
-from tests.support.venue.line import Line, Silence
+from tests.support.venue.line import TICK_S, Line, Silence
 
 EXEC_TYPES = {"0": "A", "8": "J", "F": "E", "4": "C", "5": "U"}
 
@@ -193,8 +199,105 @@ class FixParty(Party):
         return b"".join(sent)
 
 
+class ShmLine:
+    """Bytes of requests, where other protocols have a line."""
+
+    def __init__(self, client: Shm) -> None:
+        self.client, self.reads, self.patience_s = client, True, 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Raises :class:`Silence` where the venue takes no more."""
+        sent = 0
+        while sent < len(data):
+            done = self._sent(data[sent:])
+            sent += done
+            if sent < len(data):
+                self.client.venue.step()
+                if not done and self.client.room < 1:
+                    raise Silence("the venue takes no more")
+
+    def send(self, data: bytes) -> int:
+        """As much as there is room for, in whole requests."""
+        sent = self._sent(data)
+        if not sent:
+            raise BlockingIOError
+        return sent
+
+    def _sent(self, data: bytes) -> int:
+        if self.client.end != End.NONE:
+            raise ConnectionResetError
+        count = min(len(data) // REQUEST_BYTES, self.client.room)
+        for place in range(count):
+            request = np.frombuffer(data, np.uint8)[REQUEST_BYTES * place :][:REQUEST_BYTES].copy()
+            self.client.put(request.ctypes.data)
+        return REQUEST_BYTES * count
+
+    def close(self) -> None:
+        self.client.close()
+
+
+class ShmParty(Party):
+    """Over shared memory."""
+
+    client: Shm
+    _line: ShmLine
+
+    @property
+    def line(self) -> Any:
+        return self._line
+
+    def log_in(self, **login: Any) -> None:
+        if hasattr(self, "client"):
+            login.setdefault("first_reply", self.client.next_reply)
+        try:
+            self.client = self.venue.shm(self.name, **login)
+        except ShmRefused as refused:
+            raise Refused(f"J{refused.letter}") from None
+        assert self.client.next_reply == login.get("first_reply", 1)
+        self._line = ShmLine(self.client)
+        self.told_messages: list[ShmMessage] = getattr(self, "told_messages", [])
+
+    def log_out(self) -> None:
+        self.client.logout()
+        assert self.client.end == End.LOGGED_OUT
+
+    def order(self, number: int, *, ioc: bool = False) -> bytes:
+        tif = TimeInForce.IOC if ioc else TimeInForce.DAY
+        return self._packed("enter", number, Side.BUY, "ACME", 1, 10_000, time_in_force=tif)
+
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("cancel", number)
+
+    def kind(self) -> str:
+        patience_s = self._line.patience_s
+        while True:
+            self.venue.step()
+            try:
+                message = self.client.next(0)
+            except SessionEnded:
+                return ""
+            if message is not None:
+                self.told_messages.append(message)
+                return chr(message.kind)
+            if patience_s <= 0:
+                raise Silence("the venue has nothing more to say")
+            patience_s -= TICK_S
+            self.venue.clock.advance(TICK_S)
+
+    def _packed(self, method: str, *arguments: Any, **fields: Any) -> bytes:
+        """What a method of the client would send."""
+        sent: list[bytes] = []
+        self.client.put = lambda at: sent.append(string_at(at, REQUEST_BYTES)) or 0  # type: ignore
+        try:
+            getattr(self.client, method)(*arguments, **fields)
+        finally:
+            del self.client.put
+        return b"".join(sent)
+
+
 PARTIES: dict[Protocol, type[Party]] = {
     Protocol.OUCH42: OuchParty,
     Protocol.OUCH50: Ouch50Party,
     Protocol.FIX44: FixParty,
+    Protocol.SHM: ShmParty,
 }

@@ -9,7 +9,7 @@ from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.order_ids import DOORS, ORDER_ID_RANGES
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
-from tests.support.venue.party import PARTIES
+from tests.support.venue.party import PARTIES, ShmParty
 
 NONE = int(CancelOnDisconnect.NONE)
 TERMS = ((54, "1"), (60, "20260102-10:00:00"))
@@ -68,13 +68,29 @@ def sent(party, send, kind, fields):
     return b"".join(kept)
 
 
-ATTACKS = {Protocol.OUCH42: ouch42, Protocol.OUCH50: ouch50, Protocol.FIX44: fix}
-MASS = {Protocol.OUCH50, Protocol.FIX44}
+def shm(party, known):
+    """By its number, and by the venue's."""
+    for name in (known["user_ref"], int(known["order_id"])):
+        yield packed(party, "cancel", name)
+        yield packed(party, "replace", name, 70 + name, 3, 20_000)
+    yield packed(party, "cancel", known["user_ref"], participant=1)
+    yield packed(party, "mass_cancel", "ACME")
+
+
+ATTACKS = {
+    Protocol.OUCH42: ouch42,
+    Protocol.OUCH50: ouch50,
+    Protocol.FIX44: fix,
+    Protocol.SHM: shm,
+}
+MASS = {Protocol.OUCH50, Protocol.FIX44, Protocol.SHM}
 """Whose last message is about all orders of its own participant."""
 
 
 def told(party):
-    """Bytes that have come."""
+    """Bytes that have come, or kinds of replies."""
+    if isinstance(party, ShmParty):
+        return party.told().encode()
     data = b""
     try:
         while True:
@@ -128,6 +144,6 @@ def test_every_door_brings_the_numbers_that_the_table_lets_it():
     for door in DOORS:
         assert set(door.brings) <= owners - {"venue", "sessions"}
     assert set(ATTACKS) == set(PARTIES)
-    ordered = {Protocol.OUCH42, Protocol.OUCH50, Protocol.FIX44, Protocol.FIX42}
+    ordered = {Protocol.OUCH42, Protocol.OUCH50, Protocol.FIX44, Protocol.FIX42, Protocol.SHM}
     others = {Protocol.DROP_COPY, Protocol.FIX_DROP_COPY, Protocol.PACKETS}
     assert ordered | others == set(Protocol)

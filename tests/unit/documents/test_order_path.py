@@ -28,7 +28,10 @@ NOT_TAKEN = {
     for file, names in {
         # Other messages than an order, FIX, logins, lost connections, timers, ends.
         "order_entry/session_stage.py": "timers fix_timer end close_lane take_connection lose fault"
-        " close_connection send_fix unsent logged_on mark_lost",
+        " close_connection send_fix unsent logged_on mark_lost send_shm take_shm_requests"
+        " look_at_login_socket",
+        "order_entry/shm_stage.py": "",
+        "order_entry/shm_layout.py": "",
         "order_entry/session_commands.py": "find_named charge_session_message journal_login"
         " journal_session_event duplicate charge",
         "order_entry/ouch42_in.py": "_decode_replace _decode_cancel",

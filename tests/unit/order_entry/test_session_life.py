@@ -49,6 +49,15 @@ ROWS = {
 }
 
 
+OVER_NETWORKS = pytest.mark.parametrize(
+    "protocol",
+    [protocol for protocol in PARTIES if protocol != Protocol.SHM],
+    ids=lambda protocol: protocol.name,
+    indirect=True,
+)
+"""Of sessions with passwords and addresses; shared memory has test_shm_login.py."""
+
+
 @pytest.fixture(params=list(PARTIES), ids=lambda protocol: protocol.name)
 def protocol(request):
     return request.param
@@ -91,6 +100,7 @@ def refusal(connect, name, **login):
     "the password was right; logins are checked by network, port and day",
     group="venue",
 )
+@OVER_NETWORKS
 def test_a_refused_login_does_not_say_why(connect, not_authorised):
     answers = {
         refusal(connect, "ONE", password="wrong"),
@@ -113,6 +123,7 @@ def test_a_session_has_one_connection(connect, protocol):
     "Failed logins lock a session out for the address that they came from",
     group="venue",
 )
+@OVER_NETWORKS
 def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(
     connect, venue, not_authorised
 ):

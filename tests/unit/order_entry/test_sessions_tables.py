@@ -151,7 +151,8 @@ def test_an_events_row_belongs_to_its_participant():
     shared.block(1)[session.PARTICIPANT // 8] = 7
     row = rows.take_row(shared[session_region.ROWS], 7, 3)
     place = memory.view(np.uint8)[row - memory.ctypes.data :][: rows.ROW_BYTES]
-    place.view(rows.ROW_DTYPE)[["order_id", "session"]] = rows.ORDER_BIT | 3, 1
+    named = ["order_id", "session", "participant"]
+    place.view(rows.ROW_DTYPE)[named] = rows.ORDER_BIT | 3, 1, 7
     event = np.zeros(1, EVENT_DTYPE)
     event["order_id"] = rows.ORDER_BIT | 3
     for participant, expected in ((7, row), (8, 0), (0, 0)):

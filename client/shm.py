@@ -1,0 +1,532 @@
+"""A client of a session over shared memory: on the venue's host, without a system call an order.
+
+>>> from openoutcry.client.shm import ShmClient
+>>> with ShmClient("shm.socket", "ALICE", bytes.fromhex(KEY)) as client:
+...     client.enter(1, Side.BUY, "OUTCRY", 100, 12_500)
+...     print(client.next(timeout_s=1))
+
+Prices are ticks and quantities lots, as in the records.  A broker's session names the participant
+of each request.  The client's process must be a user's that the venue's file names.
+"""
+
+import asyncio
+import contextlib
+import mmap
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.client.logged_in import LoggedIn
+from openoutcry.client.shm_segments import put_request, request_room, state_of, take_replies
+from openoutcry.client.waiting import ClientError, SessionEnded
+from openoutcry.order_entry import faults, risk_reasons, shm_login
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.shm_layout import (
+    REPLIES_BYTES,
+    REQUESTS_BYTES,
+    End,
+    Reply,
+    Request,
+    ShmReplies,
+    ShmReply,
+    ShmRequest,
+    ShmRequests,
+    State,
+)
+from openoutcry.order_entry.shm_out import FIRST_COMMON, FIRST_REFUSAL
+from openoutcry.wire.enums import EventFlag, OrderType, Reason, SelfTrade, Side, TimeInForce
+
+REPLY_DTYPE = ShmReply.dtype(symbol="S8")
+"""A reply as numpy sees it; arrays of it are what :meth:`ShmClient.poll_array` returns."""
+LETTERS = {"A": "not authorised", "S": "session not available"}
+HEARTBEAT_S = 1.0
+BATCH = 256
+MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
+SPINS = 50
+"""Looks for a reply before the client naps."""
+WORD = (1 << 64) - 1
+
+
+class ShmRefused(ClientError):
+    """The venue refused the login; ``letter`` says how."""
+
+    def __init__(self, letter: str) -> None:
+        self.letter = letter
+        super().__init__(f"login refused: {LETTERS.get(letter, letter)}")
+
+
+class RequestsFull(ClientError):
+    """The venue has not taken the requests before yet."""
+
+
+@dataclass(frozen=True)
+class ShmMessage:
+    """What the venue said."""
+
+    seq: int
+    kind: Reply
+    id: int
+    """The order's name: both words as one number."""
+    orig_id: int
+    participant: int
+    symbol: str
+    side: Side | None
+    order_type: OrderType | None
+    time_in_force: TimeInForce | None
+    reason: int
+    flags: EventFlag
+    price_ticks: int
+    qty_lots: int
+    leaves_lots: int
+    cum_lots: int
+    cum_value: int
+    order_number: int
+    match: int
+    rx_ts_ns: int
+    request: int
+    """Number of our request that caused it; 0: none did."""
+
+    @property
+    def is_maker(self) -> bool:
+        """An execution of an order that rested in the book."""
+        return bool(self.flags & EventFlag.MAKER)
+
+    @property
+    def reason_text(self) -> str:
+        """Why, in words; of a limit with its figures."""
+        if self.reason == Reason.RISK:
+            return risk_reasons.text(self.match, self.price_ticks, self.leaves_lots, self.qty_lots)
+        return reason_name(self.reason)
+
+    def __str__(self) -> str:
+        names = ("id", "orig_id", "participant", "symbol", "price_ticks", "qty_lots", "leaves_lots")
+        words = " ".join(f"{n}={getattr(self, n)}" for n in names if getattr(self, n))
+        why = f" ({self.reason_text})" if self.reason else ""
+        return f"{self.seq} {self.kind.name.lower()} {words}{why}"
+
+
+def reason_name(reason: int) -> str:
+    """The reason of a reply, by name: the core's or, from 128 on, the session layer's."""
+    if reason >= FIRST_COMMON:
+        return faults.Refusal(reason).name.lower().replace("_", " ")
+    if reason >= FIRST_REFUSAL:
+        return Refusal(reason - FIRST_REFUSAL).name.lower().replace("_", " ")
+    return Reason(reason).name.lower().replace("_", " ") if reason else ""
+
+
+def read_reply(record: Any) -> ShmMessage:
+    """A reply, by its numpy record (REPLY_DTYPE)."""
+    values = {name: record[name].item() for name in REPLY_DTYPE.names or ()}
+    side, order_type, tif = values["side"], values["order_type"], values["time_in_force"] & 15
+    return ShmMessage(
+        seq=values["seq"],
+        kind=Reply(values["kind"]),
+        id=_name(values["id"], values["id_high"]),
+        orig_id=_name(values["orig_id"], values["orig_id_high"]),
+        symbol=values["symbol"].decode("latin-1"),
+        side=Side(side) if side else None,
+        order_type=OrderType(order_type) if order_type else None,
+        time_in_force=TimeInForce(tif) if tif else None,
+        flags=EventFlag(values["flags"]),
+        **{
+            name: values[name]
+            for name in (
+                "participant", "reason", "price_ticks", "qty_lots", "leaves_lots", "cum_lots",
+                "cum_value", "order_number", "match", "rx_ts_ns", "request",
+            )
+        },
+    )  # fmt: skip
+
+
+def _name(low: int, high: int) -> int:
+    return (high & WORD) << 64 | low & WORD
+
+
+def _words(name: int) -> tuple[int, int]:
+    """A name's two words, as signed numbers.  Raises ``ValueError`` for one that has no place."""
+    if not 0 <= name < 1 << 128:
+        raise ValueError(f"name {name} is not a number of 128 bits")
+    low, high = name & WORD, name >> 64
+    return tuple(word - (1 << 64) if word >> 63 else word for word in (low, high))  # type: ignore
+
+
+class ShmConnection:
+    """A logged-in connection: the two segments, mapped, and the socket of the login."""
+
+    def __init__(
+        self, end: socket.socket, name: str, key: bytes, first_reply: int = 0, day: str = ""
+    ) -> None:
+        """Log in over a connected Unix socket.
+
+        Raises :class:`ClientError`, or :class:`ShmRefused` if the venue refuses.
+        """
+        self.socket = end
+        try:
+            asked = end.recv(shm_login.CHALLENGE.size)
+            if not asked:
+                raise ClientError("the venue lets no process of this user in")
+            shm_login.read_challenge(asked)
+            nonce = secrets.token_bytes(shm_login.NONCE_BYTES)
+            sent = shm_login.login(key, asked, name, nonce, first_reply, day)
+            end.sendall(sent)
+            data, descriptors, _, _ = socket.recv_fds(end, shm_login.ANSWER.size, 2)
+            with contextlib.ExitStack() as held:
+                for fd in descriptors:
+                    held.callback(os.close, fd)
+                letter, self.day = shm_login.read_answer(key, sent, data)
+                if letter:
+                    raise ShmRefused(letter)
+                self._map(*descriptors)
+        except (OSError, ValueError) as error:
+            end.close()
+            raise ClientError(f"login: {error}") from None
+        except ClientError:
+            end.close()
+            raise
+
+    def _map(self, requests: int, replies: int) -> None:
+        for fd, size in ((requests, REQUESTS_BYTES), (replies, REPLIES_BYTES)):
+            if not shm_login.is_sealed(fd, size):
+                raise shm_login.ShmLoginError("the venue's segments may change their size")
+        self.requests_map = mmap.mmap(requests, REQUESTS_BYTES)
+        self.replies_map = mmap.mmap(replies, REPLIES_BYTES, prot=mmap.PROT_READ)
+        views = (np.frombuffer(one, np.uint8) for one in (self.requests_map, self.replies_map))
+        self.views = tuple(views)
+        self.requests, self.replies = (view.ctypes.data for view in self.views)
+        self.header = ShmReplies(self.replies)
+
+    def has_closed(self) -> bool:
+        """The venue has closed its end of the socket: nothing more comes."""
+        try:
+            return self.socket.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class ShmClient(LoggedIn):
+    """A session of a venue on this host.  Not for several threads at once."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        name: str,
+        key: bytes,
+        *,
+        first_reply: int = 0,
+        day: str = "",
+        timeout_s: float = 30.0,
+    ) -> None:
+        """``path``: of the venue's Unix socket.
+
+        ``first_reply``: number of the first reply wanted, 1 for all of the day, 0 for only what is
+        new.  ``day``: of the stream, "" for today's.
+
+        Raises :class:`ClientError`, :class:`ShmRefused` or :class:`SessionEnded`.
+        """
+        end = self._dialled(path, timeout_s)
+        self.connection = ShmConnection(end, name, key, first_reply, day)
+        self._begin(time.monotonic() + timeout_s)
+
+    def _dialled(self, path: str | Path, timeout_s: float) -> Any:
+        """A connected socket.  Raises :class:`ClientError`."""
+        end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        end.settimeout(timeout_s)
+        try:
+            end.connect(str(path))
+        except OSError as error:
+            end.close()
+            raise ClientError(f"{path}: {error.strerror or error}") from None
+        return end
+
+    def _begin(self, until_s: float) -> None:
+        header, replies = self.connection.header, ShmReplies.of(self.connection.replies)
+        while state_of(replies) == State.OPENING:
+            if self.connection.has_closed() and state_of(replies) == State.OPENING:
+                raise SessionEnded("the venue closed the connection during the login")
+            if time.monotonic() > until_s:
+                raise ClientError("the venue does not begin the session")
+            self._wait(MIN_NAP_S)
+        if state_of(replies) == State.ENDED:
+            self.connection.close()
+            raise SessionEnded(end_text(header.end))
+        self.next_request = header.next_request
+        """Number of our next request."""
+        self.next_reply = header.next_reply
+        """Number of the next reply: with it a later login continues where this one stopped."""
+        self.taken_before = self.next_request - 1
+        """Number of the last request of the day, of any connection, that the venue has taken:
+        what was sent with a higher number before has had no effect."""
+        self.day = self.connection.day
+        self.has_ended = False
+        ShmRequests(self.connection.requests).replies_read = self.next_reply - 1
+        self._request = np.zeros(64, np.uint8)
+        self._words = ShmRequest(self._request.ctypes.data)
+        self._taken = np.zeros(BATCH, REPLY_DTYPE)
+        self._kept: list[ShmMessage] = []
+        self._asked = 0
+        self._sent_s = time.monotonic()
+
+    def _wait(self, nap_s: float) -> None:
+        """Let time pass."""
+        time.sleep(nap_s)
+
+    # Requests.
+
+    def enter(
+        self,
+        id: int,
+        side: Side,
+        symbol: str,
+        qty_lots: int,
+        price_ticks: int = 0,
+        *,
+        participant: int = 0,
+        order_type: OrderType = OrderType.LIMIT,
+        time_in_force: TimeInForce = TimeInForce.DAY,
+        aux: int = 0,
+        self_trade: SelfTrade = SelfTrade.ALLOW,
+    ) -> int:
+        """Enter an order with a name of the client's own, a number of up to 128 bits that the
+        participant has not used today; returns the request's number.
+
+        An order whose name was used is rejected with DUPLICATE_TOKEN and has no effect: so a
+        request whose fate is unknown may be sent again.  Raises :class:`RequestsFull`,
+        :class:`SessionEnded` or ``ValueError``.
+        """
+        return self._put(
+            Request.ENTER,
+            id,
+            participant=participant,
+            side=int(side),
+            order_type=int(order_type),
+            time_in_force=int(time_in_force) | int(self_trade) << 4,
+            symbol=_symbol(symbol),
+            aux=aux,
+            price_ticks=price_ticks,
+            qty_lots=qty_lots,
+        )
+
+    def replace(
+        self,
+        orig_id: int,
+        id: int,
+        qty_lots: int,
+        price_ticks: int,
+        *,
+        participant: int = 0,
+        self_trade: SelfTrade = SelfTrade.ALLOW,
+    ) -> int:
+        """Give an open order a new name, a price and a whole quantity, executed lots included."""
+        return self._put(
+            Request.REPLACE,
+            id,
+            orig_id,
+            participant=participant,
+            time_in_force=int(self_trade) << 4,
+            price_ticks=price_ticks,
+            qty_lots=qty_lots,
+        )
+
+    def cancel(self, orig_id: int, *, participant: int = 0) -> int:
+        """Cancel an open order."""
+        return self._put(Request.CANCEL, 0, orig_id, participant=participant)
+
+    def mass_cancel(
+        self, symbol: str = "", *, side: Side | None = None, participant: int = 0
+    ) -> int:
+        """Cancel every order of the participant, also those of its other sessions."""
+        return self._put(
+            Request.MASS_CANCEL,
+            participant=participant,
+            side=int(side or 0),
+            symbol=_symbol(symbol),
+        )
+
+    def heartbeat(self) -> int:
+        """Show the venue that we live; :meth:`poll` and what waits do so by themselves."""
+        return self._put(Request.HEARTBEAT)
+
+    @property
+    def room(self) -> int:
+        """Requests that may be sent now."""
+        return int(request_room(ShmReplies.of(self.connection.replies), self.next_request))
+
+    def _put(self, kind: Request, id: int = 0, orig_id: int = 0, **fields: int) -> int:
+        self._require_open()
+        if self.room < 1:
+            raise RequestsFull("the venue has not taken the requests before yet")
+        self._request[:] = 0
+        request = self._words
+        request.kind = int(kind)
+        request.id, request.id_high = _words(id)
+        request.orig_id, request.orig_id_high = _words(orig_id)
+        for name, value in fields.items():
+            setattr(request, name, value)
+        return self.put(self._request.ctypes.data)
+
+    def put(self, request: int) -> int:
+        """Publish a request, by the address of its 64 bytes; there is room for it."""
+        seq = self.next_request
+        put_request(self.connection.requests, request, seq)
+        self.next_request = seq + 1
+        self._sent_s = time.monotonic()
+        return seq
+
+    # Replies.
+
+    def poll_array(self) -> Any:
+        """Replies that have come, as an array (REPLY_DTYPE) that is valid until the next call.
+
+        It never waits."""
+        connection = self.connection
+        count = int(
+            take_replies(
+                connection.requests,
+                connection.replies,
+                self.next_reply,
+                self._taken.ctypes.data,
+                BATCH,
+            )
+        )
+        self.next_reply += count
+        self.keep_alive()
+        return self._taken[:count]
+
+    def poll(self) -> list[ShmMessage]:
+        """Replies that have come; never waits.
+
+        Raises :class:`SessionEnded` when nothing more can come."""
+        kept, self._kept = self._kept, []
+        if kept:
+            return kept
+        replies = [read_reply(record) for record in self.poll_array()]
+        if not replies:
+            self._look_for_end()
+        return replies
+
+    def next(self, timeout_s: float | None = None) -> ShmMessage | None:
+        """The next reply; None after ``timeout_s`` without one (None: no limit)."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        turn = 0
+        while not self._kept:
+            self._kept = self.poll()
+            if self._kept:
+                break
+            if until_s is not None and time.monotonic() >= until_s:
+                return None
+            turn += 1
+            if turn > SPINS:
+                self._wait(min(MAX_NAP_S, MIN_NAP_S * (turn - SPINS)))
+        return self._kept.pop(0)
+
+    def messages(self, timeout_s: float | None = None) -> Iterator[ShmMessage]:
+        """Replies until ``timeout_s`` passes without one."""
+        while (message := self.next(timeout_s)) is not None:
+            yield message
+
+    async def replies(self) -> AsyncIterator[ShmMessage]:
+        """Replies as they come, for asyncio: looks between other tasks, and naps when nothing
+        comes.  Raises :class:`SessionEnded`."""
+        turn = 0
+        while True:
+            came = self.poll()
+            for message in came:
+                yield message
+            turn = 0 if came else turn + 1
+            nap_s = 0.0 if turn < SPINS else min(MAX_NAP_S, MIN_NAP_S * (turn - SPINS))
+            await asyncio.sleep(nap_s)
+
+    def keep_alive(self) -> None:
+        """Show the venue that we live, if it was not shown for a second."""
+        if time.monotonic() - self._sent_s >= HEARTBEAT_S and not self.has_ended and self.room > 0:
+            self._put(Request.HEARTBEAT)
+
+    # The end.
+
+    def _look_for_end(self) -> None:
+        connection = self.connection
+        header = connection.header
+        ended = self._is_over()
+        if not ended and (self._turn_of_socket() and connection.has_closed()):
+            ended = True
+        if ended:
+            # What was written before the end has not been taken yet.
+            self._kept = [read_reply(record) for record in self._rest()]
+            self.has_ended = True
+            if not self._kept:
+                raise SessionEnded(end_text(header.end))
+
+    def _is_over(self) -> bool:
+        return bool(state_of(ShmReplies.of(self.connection.replies)) == State.ENDED)
+
+    def _turn_of_socket(self) -> bool:
+        """Ask the socket each 64th time: it takes a system call."""
+        self._asked += 1
+        return self._asked & 63 == 0
+
+    def _rest(self) -> Any:
+        connection, out = self.connection, self._taken
+        count = int(
+            take_replies(
+                connection.requests, connection.replies, self.next_reply, out.ctypes.data, BATCH
+            )
+        )
+        self.next_reply += count
+        return out[:count]
+
+    def _require_open(self) -> None:
+        if self.has_ended or self._is_over():
+            raise SessionEnded(end_text(self.connection.header.end))
+
+    @property
+    def end(self) -> End:
+        """Why the venue ended the connection; NONE while it has not."""
+        return End(self.connection.header.end)
+
+    def fileno(self) -> int:
+        """Of the login's socket: readable once the venue has closed the connection."""
+        return self.connection.socket.fileno()
+
+    def logout(self) -> None:
+        """Log out, and close; replies to what was sent before are in the stream."""
+        with contextlib.suppress(ClientError):
+            self._put(Request.LOGOUT)
+            until_s = time.monotonic() + 1.0
+            while not self._is_over() and time.monotonic() < until_s:
+                self._rest()
+                if self.connection.has_closed():
+                    break
+                self._wait(MIN_NAP_S)
+        self.close()
+
+    def close(self) -> None:
+        """End the connection without a logout: the session counts as lost."""
+        self.has_ended = True
+        self.connection.close()
+
+
+def end_text(end: int) -> str:
+    """Why a connection ended, in words."""
+    if end == End.NONE:
+        return "the venue closed the connection"
+    return f"the venue ended the session: {End(end).name.lower().replace('_', ' ')}"
+
+
+def _symbol(symbol: str) -> int:
+    """A symbol as a word.  Raises ``ValueError``."""
+    data = symbol.encode("ascii")
+    if len(data) > 8:
+        raise ValueError(f"symbol {symbol!r} has more than 8 characters")
+    return int.from_bytes(data.ljust(8, b"\0"), "little")

@@ -1,0 +1,62 @@
+"""The participant's side of a session over shared memory: kernels over its two segments.
+
+A participant's kernel may call these.  ``requests`` and ``replies`` are the addresses of the
+segments; ``seq`` is the number of the next request or reply, which the caller counts.
+"""
+
+from openoutcry.order_entry.shm_layout import (
+    HEADER_BYTES,
+    REPLY_BYTES,
+    REPLY_SLOTS,
+    REQUEST_BYTES,
+    REQUEST_SLOTS,
+    ShmReplies,
+    ShmReply,
+    ShmRequest,
+    ShmRequests,
+)
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import copy56, copy64
+
+
+@kernel
+def state_of(replies: ShmReplies) -> int:
+    """The connection's ``State``."""
+    return replies.state
+
+
+@kernel
+def request_room(replies: ShmReplies, seq: int) -> int:
+    """Requests that may be put from number ``seq`` on."""
+    return replies.requests_read + REQUEST_SLOTS + 1 - seq
+
+
+@kernel
+def put_request(requests: int, request: int, seq: int) -> None:
+    """Copy a request of 64 bytes to its slot and publish it; there is room for it."""
+    slot = requests + HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
+    copy56(slot, request)
+    ShmRequest(slot).seq = seq
+
+
+@kernel
+def reply_at(replies: int, seq: int) -> int:
+    """Address of reply ``seq``, 0 while it is not there."""
+    slot = replies + HEADER_BYTES + REPLY_BYTES * (seq - 1 & REPLY_SLOTS - 1)
+    return slot if ShmReply(slot).seq == seq else 0
+
+
+@kernel
+def take_replies(requests: int, replies: int, seq: int, out: int, most: int) -> int:
+    """Copy replies from number ``seq`` on to ``out``, give their slots back, return how many."""
+    count = 0
+    while count < most:
+        slot = reply_at(replies, seq + count)
+        if slot == 0:
+            break
+        copy64(out + REPLY_BYTES * count, slot)
+        copy64(out + REPLY_BYTES * count + 64, slot + 64)
+        count += 1
+    if count > 0:
+        ShmRequests(requests).replies_read = seq + count - 1
+    return count

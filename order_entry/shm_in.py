@@ -1,0 +1,223 @@
+"""Requests of a session over shared memory: a copied request to an order record and its metadata.
+
+The request is the venue's own copy: nothing here reads the participant's memory.
+``tests/oracles/order_entry/shm.py`` says the same slowly.
+"""
+
+from openoutcry.order_entry import command_metadata, rows
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.shm_layout import (
+    NAME_BYTES,
+    REQUEST_BYTES,
+    Request,
+    ShmRequest,
+    ShmSession,
+    is_in_ranges,
+)
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, area, i64, u16
+from openoutcry.wire.record_blocks import OrderRecord
+
+ENTER, REPLACE, CANCEL = int(Request.ENTER), int(Request.REPLACE), int(Request.CANCEL)
+MASS_CANCEL = int(Request.MASS_CANCEL)
+HEARTBEAT, LOGOUT = int(Request.HEARTBEAT), int(Request.LOGOUT)
+_APPLICATION, _HEARTBEAT, _LOGOUT = int(Kind.APPLICATION), int(Kind.HEARTBEAT), int(Kind.LOGOUT)
+_UNKNOWN_TYPE, _BAD_LENGTH = int(Fault.UNKNOWN_TYPE), int(Fault.BAD_LENGTH)
+_SYMBOL, _UNSUPPORTED, _QUANTITY, _PARTICIPANT, _NAME, _PENDING, _TOO_LATE = (
+    int(one)
+    for one in (
+        Refusal.UNKNOWN_SYMBOL,
+        Refusal.UNSUPPORTED,
+        Refusal.QUANTITY,
+        Refusal.PARTICIPANT,
+        Refusal.NAME,
+        Refusal.PENDING,
+        Refusal.TOO_LATE,
+    )
+)
+_K_NEW, _K_CANCEL, _K_REPLACE, _K_MASS_CANCEL = (
+    enum_numbers.COMMAND_KIND_NEW,
+    enum_numbers.COMMAND_KIND_CANCEL,
+    enum_numbers.COMMAND_KIND_REPLACE,
+    enum_numbers.COMMAND_KIND_MASS_CANCEL,
+)
+_SELL = enum_numbers.SIDE_SELL
+_LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
+_LAST_MODE = int(max(SelfTrade))
+
+
+class ShmName(Layout, size_bytes=40):
+    """An order's name as metadata and rows keep it: a participant's names are its own, so that a
+    broker's participants cannot take each other's."""
+
+    id: int = i64("the first word")
+    id_high: int = i64("the second")
+    participant: int = i64("whose it is")
+
+
+class ShmOwn(Layout, size_bytes=24):
+    """The protocol's own bytes of a command's metadata and of an order's row."""
+
+    participant: int = u16("participant that the request named")
+    unused: int = area(22, "0")
+
+
+@kernel
+def _put_name(name: ShmName, low: int, high: int, participant: int) -> None:
+    name.id = low
+    name.id_high = high
+    name.participant = participant
+
+
+@kernel
+def decode(
+    message: int, length: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+) -> int:
+    """Read a request.  ``order``: a record of zeros but for participant and rx_ts_ns; ``metadata``:
+    zeros.  Returns a faults.Kind, or a faults.Fault below zero.  A request that is refused has its
+    reason in the metadata; what names an open order is finished by :func:`complete`."""
+    if length != REQUEST_BYTES:
+        return _BAD_LENGTH
+    request = ShmRequest(message)
+    kind = request.kind
+    if kind == HEARTBEAT:
+        return _HEARTBEAT
+    if kind == LOGOUT:
+        return _LOGOUT
+    if kind not in (ENTER, REPLACE, CANCEL, MASS_CANCEL):
+        return _UNKNOWN_TYPE
+    metadata.message = kind
+    metadata.client_seq = request.seq
+    named = request.participant
+    is_broker = ShmSession(session).range_count != 0
+    refused = 0
+    if is_broker:
+        # It acts for those that it may act for and never for itself.
+        if is_in_ranges(ShmSession(session), named):
+            order.participant = named
+        else:
+            refused = _PARTICIPANT
+    elif named == 0:
+        named = session.participant
+    elif named != session.participant:
+        refused = _PARTICIPANT
+    ShmOwn(metadata + command_metadata.OWN).participant = named
+    if kind in (ENTER, REPLACE):
+        _put_name(ShmName(metadata + command_metadata.TOKEN), request.id, request.id_high, named)
+        metadata.token_bytes = NAME_BYTES
+        if request.id == 0 and request.id_high == 0:
+            refused = _NAME if refused == 0 else refused
+    if kind in (REPLACE, CANCEL):
+        _put_name(
+            ShmName(metadata + command_metadata.ORIG),
+            request.orig_id,
+            request.orig_id_high,
+            named,
+        )
+        metadata.orig_bytes = NAME_BYTES
+    if request.reserved != 0 and refused == 0:
+        refused = _UNSUPPORTED
+    if refused == 0:
+        if kind == ENTER:
+            refused = _enter_terms(request, session, order)
+        elif kind == REPLACE:
+            refused = _replace_terms(request, order)
+        elif kind == MASS_CANCEL:
+            refused = _mass_cancel_terms(request, session, order)
+        else:
+            order.kind = _K_CANCEL
+    if refused != 0:
+        order.kind_to_tif = 0
+    metadata.refused = refused
+    return _APPLICATION
+
+
+@kernel
+def _symbol_of(request: ShmRequest, session: SessionBlock, order: OrderRecord) -> bool:
+    """Take the request's symbol if there is such an instrument: nothing else of it is text that
+    was checked."""
+    symbol = request.symbol
+    if session_block.find_symbol(session, symbol) == 0:
+        return False
+    order.symbol = symbol
+    return True
+
+
+@kernel
+def _enter_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord) -> int:
+    if not _symbol_of(request, session, order):
+        return _SYMBOL
+    side, order_type, tif = request.side, request.order_type, request.time_in_force
+    mode = tif >> 4
+    if not (1 <= side <= _SELL and 1 <= order_type <= _LAST_TYPE and mode <= _LAST_MODE):
+        return _UNSUPPORTED
+    if not 1 <= tif & 15 <= _LAST_TIF:
+        return _UNSUPPORTED
+    if mode == 0:
+        mode = session.self_trade
+    order.price_ticks = request.price_ticks
+    order.qty_lots = request.qty_lots
+    order.aux = request.aux
+    order.kind_to_tif = _K_NEW | side << 8 | order_type << 16 | (tif & 15 | mode << 4) << 24
+    return 0
+
+
+@kernel
+def _replace_terms(request: ShmRequest, order: OrderRecord) -> int:
+    tif = request.time_in_force
+    if tif & 15 != 0 or tif >> 4 > _LAST_MODE or request.side != 0 or request.order_type != 0:
+        return _UNSUPPORTED
+    order.price_ticks = request.price_ticks
+    order.qty_lots = request.qty_lots
+    order.kind_to_tif = _K_REPLACE | tif << 24
+    return 0
+
+
+@kernel
+def _mass_cancel_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord) -> int:
+    side = request.side
+    if side > _SELL or request.order_type != 0 or request.time_in_force != 0:
+        return _UNSUPPORTED
+    if request.symbol != 0 and not _symbol_of(request, session, order):
+        return _SYMBOL
+    order.kind_to_tif = _K_MASS_CANCEL | side << 8
+    return 0
+
+
+@kernel
+def complete(
+    order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
+) -> int:
+    """Finish a cancel or a replace once the row of the order that it names is known (0: no order).
+
+    A replace keeps type, side and time in force.  It states the whole quantity; the core takes off
+    what is executed until it comes there.
+    """
+    if row == 0 or metadata.refused != 0:
+        return _APPLICATION
+    order.order_id = row.order_id
+    order.symbol = row.symbol
+    if metadata.message == CANCEL:
+        order.qty_lots = row.leaves
+        return _APPLICATION
+    if row.state == rows.SENT and row.chain != 0:
+        metadata.refused = _PENDING
+        return _APPLICATION
+    open_lots = order.qty_lots - row.cum
+    if order.qty_lots <= 0 or open_lots <= 0:
+        metadata.refused = _QUANTITY if order.qty_lots <= 0 else _TOO_LATE
+        return _APPLICATION
+    order.qty_lots = open_lots
+    order.aux = row.leaves
+    mode = order.time_in_force >> 4
+    if mode == 0:
+        mode = session.self_trade
+    order.time_in_force = mode << 4 | OPEN_KNOWN
+    return _APPLICATION

@@ -1,0 +1,241 @@
+"""What a session over shared memory and its venue write to each other: two segments, each with one
+writer.
+
+::
+
+    requests   header | 1,024 slots of 64 bytes    the participant writes, the venue reads
+    replies    header | 1,024 slots of 128 bytes   the venue writes, the participant reads
+
+A slot's last eight bytes are its sequence and publish it, as on every ring.  Requests have numbers
+from 1 on over the whole day, replies are the messages of the session's stream by their numbers:
+both continue across connections.  Each side reads the other's cursor and never trusts it
+(docs/decisions/032-shared-memory-sessions.md).
+"""
+
+from enum import IntEnum
+from hashlib import blake2b
+
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, Words, area, i64, u8, u16
+
+HEADER_BYTES = 4096
+REQUEST_SLOTS, REPLY_SLOTS = 1024, 1024
+MAX_RANGES = 8
+"""Ranges of participants that a broker's session may act for."""
+NAME_BYTES = 24
+"""Of an order's name in a command's metadata: two words, and the participant as a third."""
+
+
+class Request(IntEnum):
+    """What a participant asks for (``kind`` of a request)."""
+
+    ENTER = ord("O")
+    REPLACE = ord("U")
+    CANCEL = ord("X")
+    MASS_CANCEL = ord("C")
+    HEARTBEAT = ord("R")
+    """Nothing: the participant lives."""
+    LOGOUT = ord("Z")
+
+
+class Reply(IntEnum):
+    """What happened (``kind`` of a reply)."""
+
+    ACCEPTED = ord("A")
+    REJECTED = ord("J")
+    EXECUTED = ord("E")
+    CANCELED = ord("C")
+    """The order, or a part of it, is gone."""
+    REPLACED = ord("U")
+    PRIORITY = ord("T")
+    """The order has another price, or another place in the book."""
+    TRIGGERED = ord("S")
+    DELAYED = ord("W")
+    """The request waits at the speed bump."""
+    MASS_CANCELED = ord("M")
+    """The mass cancel is done; ``qty_lots`` orders went."""
+
+
+class State(IntEnum):
+    """Of a connection, as the replies' header says."""
+
+    OPENING = 0
+    ACTIVE = 1
+    ENDED = 2
+
+
+class End(IntEnum):
+    """Why the venue ended a connection."""
+
+    NONE = 0
+    LOGGED_OUT = 1
+    VENUE_CLOSED = 2
+    SWITCHED_OFF = 3
+    """The operator did."""
+    TAKEN_OVER = 4
+    """By a second login of the session."""
+    LOST = 5
+    """The participant's process is dead, or closed the socket of its login."""
+    SILENT = 6
+    """No request came for the session's ``timeout_ms``."""
+    SLOW = 7
+    """Replies were not read."""
+    NUMBER = 8
+    """The login asked for a reply that the day has not."""
+    SEQUENCE = 9
+    """A slot has another sequence than the next request's or the one that was there before."""
+    TORN = 10
+    """A request changed while it was read."""
+    CURSOR_AHEAD = 11
+    """The participant says that it read replies which were not written yet,"""
+    CURSOR_BACK = 12
+    """or fewer than it said before."""
+    UNKNOWN_KIND = 13
+    SOCKET_DATA = 14
+    """Bytes came over the socket of the login, which has no use for them."""
+    STREAM_FULL = 15
+    """The session has received nearly as many messages as a day can hold."""
+    NO_MEMORY = 16
+    """The venue could not map the segments."""
+
+
+class ShmRequest(Layout, size_bytes=64):
+    """A request: a slot of the requests' segment."""
+
+    kind: int = u8("a ``Request``")
+    side: int = u8("enter: Side; mass cancel: the side, 0 both")
+    order_type: int = u8("enter: OrderType")
+    time_in_force: int = u8("enter: TimeInForce, from bit 4 SelfTrade; replace: SelfTrade alone")
+    participant: int = u16("whose order it is; 0: the session's participant")
+    reserved: int = u16("0")
+    id: int = i64("enter, replace: the participant's name of the order, not 0,")
+    id_high: int = i64("and its second word")
+    orig_id: int = i64("replace, cancel: name of the order that is meant,")
+    orig_id_high: int = i64("and its second word")
+    price_ticks: int = i64("enter, replace: limit price")
+    qty_lots: int = i64("enter: quantity; replace: the new whole quantity, executed lots included")
+    seq: int = i64("number of the request; storing it publishes the slot", atomic=True)
+    symbol: int = i64("enter, mass cancel: instrument, ASCII, padded with NUL; 0: all", at=24)
+    aux: int = i64("enter: second price, quantity or time, by the order type", at=32)
+
+
+class ShmReply(Layout, size_bytes=128):
+    """A reply: a slot of the replies' segment, and a message of the session's stream."""
+
+    kind: int = u8("a ``Reply``")
+    side: int = u8("Side")
+    order_type: int = u8("OrderType")
+    time_in_force: int = u8("TimeInForce, from bit 4 SelfTrade")
+    flags: int = u8("EventFlag")
+    reason: int = u8("Reason; from 128 on why the session layer refused the request (REASONS)")
+    participant: int = u16("whose order it is")
+    id: int = i64("the participant's name of the order,")
+    id_high: int = i64("and its second word")
+    orig_id: int = i64("replaced: the name before; rejected: the order that the request named,")
+    orig_id_high: int = i64("and its second word")
+    symbol: int = i64("instrument")
+    price_ticks: int = i64("executed: price of the trade; else the order's; of a limit the limit")
+    qty_lots: int = i64("accepted, executed, canceled: lots; of a limit what it would have been")
+    leaves_lots: int = i64("open lots")
+    cum_lots: int = i64("executed lots of the order")
+    cum_value: int = i64("their value, lots times ticks")
+    order_number: int = i64("the venue's number of the order; a replace keeps it")
+    match: int = i64(
+        "executed: number of the trade; accepted, replaced, priority: the order's in market data; "
+        "rejected by the gateway or by limits: bits of the checks that failed"
+    )
+    rx_ts_ns: int = i64("when the causing command was received, ns since the epoch")
+    request: int = i64("number of the session's request that caused it, 0: none did")
+    seq: int = i64("number of the reply; storing it publishes the slot", atomic=True)
+
+
+class ShmRequests(Layout, size_bytes=4096):
+    """Header of the requests' segment, which the participant writes."""
+
+    replies_read: int = i64("number of the last reply that the participant has done with", at=64,
+                            atomic=True)  # fmt: skip
+
+
+class ShmReplies(Layout, size_bytes=4096):
+    """Header of the replies' segment, which the venue writes."""
+
+    state: int = i64("a ``State``", atomic=True)
+    end: int = i64("why it ended, an ``End``")
+    next_request: int = i64("number of the first request of this connection")
+    next_reply: int = i64("number of the first reply of this connection")
+    alive_ns: int = i64("CLOCK_MONOTONIC when the venue last looked at its timers", atomic=True)
+    requests_read: int = i64("number of the last request that the venue has taken", at=64,
+                             atomic=True)  # fmt: skip
+    written: int = i64("number of the last reply that was written", at=128, atomic=True)
+
+
+REQUEST_BYTES, REPLY_BYTES = ShmRequest.size_bytes, ShmReply.size_bytes
+REQUESTS_BYTES = HEADER_BYTES + REQUEST_SLOTS * REQUEST_BYTES
+REPLIES_BYTES = HEADER_BYTES + REPLY_SLOTS * REPLY_BYTES
+
+
+class ShmSession(SessionBlock):
+    """The protocol's own words of a session's block."""
+
+    requests: int = i64(
+        "address of the requests' segment, 0: it is not mapped", at=session_block.PROTOCOL_WORDS
+    )
+    replies: int = i64("address of the replies' segment")
+    pidfd: int = i64("descriptor of the participant's process, -1: none")
+    first_request: int = i64("number of the first request of this connection")
+    next_request: int = i64("number of the next request")
+    applied_request: int = i64("number of the last request that is a command of the day")
+    written: int = i64("number of the last reply in the segment")
+    read: int = i64("number of the last reply that the participant said it read")
+    ended: int = i64("why the last connection ended, an ``End``")
+    range_count: int = i64("ranges of participants that it may act for, 0: it is no broker's")
+    ranges: int = area(16 * MAX_RANGES, "first and last number of each, two words")
+
+
+REQUESTS = ShmSession.offset("requests")
+REPLIES = ShmSession.offset("replies")
+PIDFD = ShmSession.offset("pidfd")
+APPLIED_REQUEST = ShmSession.offset("applied_request")
+ENDED = ShmSession.offset("ended")
+RANGE_COUNT = ShmSession.offset("range_count")
+RANGES = ShmSession.offset("ranges")
+
+SHM = int(Protocol.SHM)
+
+
+@kernel
+def is_in_ranges(session: ShmSession, participant: int) -> bool:
+    ranges = Words(session.ranges)
+    for place in range(session.range_count):
+        if ranges[2 * place] <= participant <= ranges[2 * place + 1]:
+            return True
+    return False
+
+
+@kernel
+def may_act(session: SessionBlock, participant: int) -> bool:
+    """The session's orders may be this participant's."""
+    if session.participant == participant:
+        return True
+    return session.protocol == SHM and is_in_ranges(ShmSession(session), participant)
+
+
+def name_text(token: bytes) -> str:
+    """An order's name as other protocols and the audit trail write it, by the bytes of its two
+    words: 32 hexadecimal digits."""
+    low, high = (int.from_bytes(token[at : at + 8], "little") for at in (0, 8))
+    return f"{high:016x}{low:016x}"
+
+
+def layout_number() -> int:
+    """63 bits of a hash over what both sides must agree on."""
+    text = "".join(
+        f"{block.__name__} {block.size_bytes} {field.name} {field.ctype} {field.offset}\n"
+        for block in (ShmRequest, ShmReply, ShmRequests, ShmReplies)
+        for field in block.fields.values()
+    )
+    text += f"{REQUEST_SLOTS} {REPLY_SLOTS}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -1,0 +1,165 @@
+"""Replies of a session over shared memory: what an event, or a refusal, is to its session; with
+what comes in (shm_in.py) the protocol's module."""
+
+from openoutcry.order_entry import command_metadata, ouch, rows
+from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.shm_in import ShmName, ShmOwn, complete, decode
+from openoutcry.order_entry.shm_layout import REPLY_BYTES, Reply, ShmReply
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventKind
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words, i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+
+__all__ = ["FIRST_COMMON", "FIRST_REFUSAL", "complete", "decode", "encode", "refuse"]
+
+FIRST_REFUSAL = 128
+"""Reasons of a reply from here on are the session layer's."""
+FIRST_COMMON = 200
+
+_KINDS = {
+    EventKind.ACCEPTED: Reply.ACCEPTED,
+    EventKind.FILLED: Reply.EXECUTED,
+    EventKind.CANCELLED: Reply.CANCELED,
+    EventKind.REDUCED: Reply.CANCELED,
+    EventKind.EXPIRED: Reply.CANCELED,
+    EventKind.REPLACED: Reply.REPLACED,
+    EventKind.REJECTED: Reply.REJECTED,
+    EventKind.ELECTED: Reply.TRIGGERED,
+    EventKind.REPEGGED: Reply.PRIORITY,
+    EventKind.REFRESHED: Reply.PRIORITY,
+    EventKind.CONVERTED: Reply.PRIORITY,
+    EventKind.COMPLETED: Reply.MASS_CANCELED,
+    EventKind.DELAYED: Reply.DELAYED,
+}
+"""What is said of an event; nothing of any other."""
+KIND_OF = tuple(int(_KINDS.get(EventKind(kind), 0)) if kind else 0 for kind in range(19))
+_EXPIRED_EVENT, _EXPIRED = enum_numbers.EVENT_KIND_EXPIRED, enum_numbers.REASON_EXPIRED
+_FILLED, _REJECTED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_REJECTED
+_REPLACED, _COMPLETED = enum_numbers.EVENT_KIND_REPLACED, enum_numbers.EVENT_KIND_COMPLETED
+_GATEWAY, _RISK = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_RISK
+_KEPT_PLACE, _LAST = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_LAST
+MASS_CANCEL = ord("C")
+
+
+class ShmRow(OrderRow):
+    """An order, and what the protocol keeps in it."""
+
+    reference: int = i64("number of the order in market data", at=rows.MORE)
+
+
+@kernel
+def _begin(out: int, session: SessionBlock, metadata: CommandMetadata) -> ShmReply:
+    for word in range(REPLY_BYTES // 8):
+        Words(out)[word] = 0
+    reply = ShmReply(out)
+    reply.rx_ts_ns = session.rx_ts_ns
+    if metadata != 0:
+        reply.request = metadata.client_seq
+    return reply
+
+
+@kernel
+def _put_names(reply: ShmReply, metadata: CommandMetadata) -> None:
+    """The names in a request: its own order's, and that of the order that it meant."""
+    token = ShmName(metadata + command_metadata.TOKEN)
+    orig = ShmName(metadata + command_metadata.ORIG)
+    reply.id = token.id
+    reply.id_high = token.id_high
+    reply.orig_id = orig.id
+    reply.orig_id_high = orig.id_high
+    reply.participant = ShmOwn(metadata + command_metadata.OWN).participant
+
+
+@kernel
+def _put_row(reply: ShmReply, row: OrderRow) -> None:
+    name = ShmName(row + rows.TOKEN)
+    reply.id = name.id
+    reply.id_high = name.id_high
+    reply.participant = row.participant
+    reply.side = row.side
+    reply.order_type = row.order_type
+    reply.time_in_force = row.time_in_force
+    reply.symbol = row.symbol
+    reply.cum_lots = row.cum
+    reply.cum_value = row.cum_value
+    reply.order_number = row.order_id & rows.NUMBER_MASK
+
+
+@kernel
+def encode(
+    event: EventRecord,
+    row: OrderRow,
+    session: SessionBlock,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
+) -> int:
+    """Write the reply that this event is to the order's session; its bytes, 0 if nothing is said.
+
+    ``row``: the order's current row as of this event, 0 of what is about no order; ``metadata``: of
+    the causing command if this session sent it, else 0.
+    """
+    event_kind = event.kind
+    kind = KIND_OF[event_kind] if event_kind < len(KIND_OF) else 0
+    if kind == 0 or room < REPLY_BYTES:
+        return 0
+    if row == 0 and metadata == 0:
+        return 0
+    if event_kind == _COMPLETED and metadata.message != MASS_CANCEL:
+        return 0
+    reply = _begin(out, session, metadata)
+    reply.kind = kind
+    if row != 0:
+        _put_row(reply, row)
+    if metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED)):
+        _put_names(reply, metadata)
+    reply.flags = event.flags & ~_LAST
+    reply.reason = _EXPIRED if event_kind == _EXPIRED_EVENT else event.reason
+    reply.price_ticks = event.price_ticks
+    reply.qty_lots = event.qty_lots
+    reply.leaves_lots = event.leaves_lots
+    reply.match = _match(event, row)
+    return REPLY_BYTES
+
+
+@kernel
+def _match(event: EventRecord, row: OrderRow) -> int:
+    kind, reason = event.kind, event.reason
+    if kind == _FILLED:
+        return ouch.match_number(event)
+    if kind == _REJECTED:
+        return event.contra_id if reason in (_GATEWAY, _RISK) else 0
+    if row == 0 or KIND_OF[kind] not in (_R_ACCEPTED, _R_REPLACED, _R_PRIORITY):
+        return 0
+    reference = event.seq
+    before = ShmRow(row).reference
+    if kind == _REPLACED and event.flags & _KEPT_PLACE and before != 0:
+        reference = before
+    ShmRow(row).reference = reference
+    return reference
+
+
+_R_ACCEPTED, _R_REPLACED = int(Reply.ACCEPTED), int(Reply.REPLACED)
+_R_PRIORITY, _R_REJECTED = int(Reply.PRIORITY), int(Reply.REJECTED)
+
+
+@kernel
+def refuse(
+    metadata: CommandMetadata, order: OrderRecord, session: SessionBlock, out: int, room: int
+) -> int:
+    """Write the reply to a request whose metadata says why it was refused; ``order``: its
+    record."""
+    if room < REPLY_BYTES:
+        return 0
+    reply = _begin(out, session, metadata)
+    reply.kind = _R_REJECTED
+    _put_names(reply, metadata)
+    refused = metadata.refused
+    reply.reason = refused if refused >= FIRST_COMMON else FIRST_REFUSAL + refused
+    reply.symbol = order.symbol
+    reply.price_ticks = order.price_ticks
+    reply.qty_lots = order.qty_lots
+    return REPLY_BYTES

@@ -1,0 +1,239 @@
+"""The venue's side of a session over shared memory: requests out of one segment, replies into the
+other.
+
+The participant may write anything into its segment at any time.  So each request is copied word by
+word, and only the copy is looked at.  Each cursor is read once and compared with what the venue
+itself knows.  What the venue writes it never reads back.
+"""
+
+from openoutcry.order_entry import apply, session_commands, session_words
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry import stream as stream_store
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_words import SessionsContext
+from openoutcry.order_entry.shm_layout import (
+    HEADER_BYTES,
+    REPLIES_BYTES,
+    REPLY_BYTES,
+    REPLY_SLOTS,
+    REQUEST_BYTES,
+    REQUEST_SLOTS,
+    REQUESTS_BYTES,
+    SHM,
+    End,
+    ShmReplies,
+    ShmReply,
+    ShmRequest,
+    ShmRequests,
+    ShmSession,
+    State,
+)
+from openoutcry.order_entry.stream import StreamHeader
+from openoutcry.pipeline.contract import words
+from openoutcry.wire import sockets
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import SharedWord, U32s, Words
+from openoutcry.wire.sockets import PROT_READ, PROT_READ_WRITE, map_shared, unmap
+
+ACTIVE, ENDED = int(State.ACTIVE), int(State.ENDED)
+NO_MEMORY = int(End.NO_MEMORY)
+SEQUENCE, TORN, UNKNOWN_KIND = int(End.SEQUENCE), int(End.TORN), int(End.UNKNOWN_KIND)
+CURSOR_AHEAD, CURSOR_BACK = int(End.CURSOR_AHEAD), int(End.CURSOR_BACK)
+STREAM_FULL, LOGGED_OUT = int(End.STREAM_FULL), int(End.LOGGED_OUT)
+FULL_FAULT, LOGOUT = int(Fault.STREAM_FULL), int(Kind.LOGOUT)
+DESCRIPTORS = 4
+"""That come with a hand-over: the socket, the participant's process, requests, replies."""
+PIDFD_BIT = 1 << 32
+"""Of what epoll says: it is the session's process, which has ended."""
+
+
+@kernel_outlined
+def refuse(fds: int, why: int) -> None:
+    """Tell a process that has logged in why it gets no connection; ``fds``: address of the
+    descriptors after the socket's, four bytes each."""
+    replies = map_shared(_fd(fds, 2), REPLIES_BYTES, PROT_READ_WRITE)
+    if replies != -1:
+        header = ShmReplies(replies)
+        header.end = why
+        header.state = ENDED
+        unmap(replies, REPLIES_BYTES)
+    for place in range(DESCRIPTORS - 1):
+        sockets.close(_fd(fds, place))
+
+
+@kernel_outlined
+def begin(context: SessionsContext, session: ShmSession, fds: int, wanted: int) -> int:
+    """Map the segments of a new connection, whose replies begin at ``wanted``; 0, or the ``End``
+    that it has come to already.  ``fds``: as above."""
+    pidfd, requests_fd, replies_fd = _fd(fds, 0), _fd(fds, 1), _fd(fds, 2)
+    requests = map_shared(requests_fd, REQUESTS_BYTES, PROT_READ)
+    replies = map_shared(replies_fd, REPLIES_BYTES, PROT_READ_WRITE)
+    sockets.close(requests_fd)
+    sockets.close(replies_fd)
+    session.pidfd = pidfd
+    session.requests = 0 if requests == -1 else requests
+    session.replies = 0 if replies == -1 else replies
+    session.ended = 0
+    if requests == -1 or replies == -1:
+        return NO_MEMORY
+    stream = StreamHeader(session.stream)
+    count = stream.head
+    first = wanted if wanted >= 1 else count + 1
+    session.written = session.read = first - 1
+    session.sent_bytes = stream_store.entry_end(stream, first - 1)
+    session.first_request = session.next_request = session.applied_request + 1
+    header = ShmReplies(replies)
+    header.next_request = session.next_request
+    header.next_reply = first
+    header.requests_read = session.next_request - 1
+    header.written = first - 1
+    header.alive_ns = words.now_ns(context)
+    header.state = ACTIVE
+    return 0
+
+
+@kernel
+def _fd(fds: int, place: int) -> int:
+    return U32s(fds)[place]
+
+
+@kernel_outlined
+def finish(session: ShmSession, end: int) -> None:
+    """Tell the participant why its connection ends, and give everything of it back."""
+    if session.ended == 0:
+        session.ended = end
+    if session.replies != 0:
+        header = ShmReplies(session.replies)
+        header.end = session.ended
+        header.state = ENDED
+        unmap(session.replies, REPLIES_BYTES)
+    if session.requests != 0:
+        unmap(session.requests, REQUESTS_BYTES)
+    if session.pidfd >= 0:
+        sockets.close(session.pidfd)
+    session.requests = session.replies = 0
+    session.pidfd = -1
+
+
+@kernel
+def end(session: SessionBlock, why: int) -> None:
+    """Remember why a connection is about to end: the first word counts."""
+    if session.protocol == SHM and ShmSession(session).ended == 0:
+        ShmSession(session).ended = why
+
+
+@kernel
+def has_violated(session: ShmSession, why: int) -> int:
+    end(session, why)
+    return -1
+
+
+@kernel_outlined
+def take_requests(context: SessionsContext, session: ShmSession, now: int) -> int:
+    """Turn requests into commands, a bounded number of them; returns how many were taken, or -1 if
+    the connection is to end (``ended`` says why)."""
+    codec = context.codecs + apply.CODEC_BYTES * session.protocol
+    first = session.next_request
+    most = session_words.MESSAGES_A_TURN
+    copy = ShmRequest(session.input)
+    done, waits = 0, 0
+    while done < most:
+        seq = session.next_request
+        place = seq - 1 & REQUEST_SLOTS - 1
+        slot = ShmRequest(session.requests + HEADER_BYTES + REQUEST_BYTES * place)
+        stamp = slot.seq
+        if stamp != seq:
+            before = seq - REQUEST_SLOTS
+            if stamp != (before if before >= session.first_request else 0):
+                return has_violated(session, SEQUENCE)
+            break
+        if session_commands.journal_login(context, session) == 0:
+            waits = 1
+            break
+        if session_commands.lane_room(context) <= 2 or not session_commands.may_enter(session, now):
+            waits = 1
+            break
+        for word in range(REQUEST_BYTES // 8):
+            Words(copy)[word] = SharedWord(slot + 8 * word).value
+        if copy.seq != seq:
+            return has_violated(session, TORN)
+        session.next_request = seq + 1
+        done += 1
+        result = session_commands.handle_message(context, session, codec, copy, REQUEST_BYTES, now)
+        if result < 0:
+            return has_violated(session, STREAM_FULL if result == FULL_FAULT else UNKNOWN_KIND)
+        if result == LOGOUT:
+            end(session, LOGGED_OUT)
+            session.state = session_block.ENDING
+            break
+    if done > 0:
+        session.last_in_ns = now
+        ShmReplies(session.replies).requests_read = session.next_request - 1
+    if VERIFY:
+        assert session.next_request == first + done, "each request is taken once"
+    if waits == 0:
+        session.waiting_since = 0
+    elif session.waiting_since == 0:
+        session.waiting_since = now
+    return done
+
+
+@kernel
+def look_at_cursor(session: ShmSession) -> int:
+    """Read how far the participant has read; 0, or -1 if that cannot be."""
+    read = ShmRequests(session.requests).replies_read
+    if read == 0:
+        return 0  # it has not said so yet
+    if read > session.written:
+        return has_violated(session, CURSOR_AHEAD)
+    if read < session.read:
+        return has_violated(session, CURSOR_BACK)
+    session.read = read
+    return 0
+
+
+@kernel_outlined
+def put_replies(context: SessionsContext, session: ShmSession) -> int:
+    """Copy messages of the stream into the segment, as far as there is room.
+
+    Returns 0 if the participant has all, 1 if some wait, -1 if the connection is to end."""
+    stream = StreamHeader(session.stream)
+    written, head = session.written, stream.head
+    if written == head:
+        return 0
+    if head - session.read > REPLY_SLOTS and look_at_cursor(session) < 0:
+        return -1
+    until = min(head, session.read + REPLY_SLOTS)
+    data = stream_store.data_address(stream)
+    for number in range(written + 1, until + 1):
+        source = data + REPLY_BYTES * (number - 1)
+        slot = session.replies + HEADER_BYTES + REPLY_BYTES * (number - 1 & REPLY_SLOTS - 1)
+        for word in range(REPLY_BYTES // 8 - 1):
+            Words(slot)[word] = Words(source)[word]
+        ShmReply(slot).seq = number
+    if until > written:
+        session.written = until
+        session.sent_bytes = REPLY_BYTES * until
+        ShmReplies(session.replies).written = until
+        session.last_out_ns = words.now_ns(context)
+    return 0 if until == head else 1
+
+
+@kernel
+def list_session(context: SessionsContext, session: SessionBlock) -> None:
+    """Look at its requests from here on."""
+    count = context.shm_count
+    Words(context.shm_list)[count] = session.index
+    context.shm_count = count + 1
+
+
+@kernel_outlined
+def unlist_session(context: SessionsContext, session: SessionBlock) -> None:
+    count = context.shm_count
+    listed = Words(context.shm_list)
+    for place in range(count):
+        if listed[place] == session.index:
+            listed[place] = listed[count - 1]
+            context.shm_count = count - 1
+            return

@@ -1,0 +1,127 @@
+"""A participant that owns its side of a session over shared memory and writes anything into it.
+
+Everything is drawn from a seed: whole requests with wrong fields, jumping and repeated sequences,
+cursors that run ahead or back, words of noise anywhere in the segment, slots changed after they
+were published, rings filled and never read.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+from openoutcry.client.shm import ShmClient
+from openoutcry.order_entry.shm_layout import (
+    HEADER_BYTES,
+    REQUEST_BYTES,
+    REQUEST_SLOTS,
+    REQUESTS_BYTES,
+    Request,
+    ShmRequest,
+    ShmRequests,
+)
+
+EDGES = (0, 1, 2, -1, 63, 64, 255, 1 << 31, (1 << 63) - 1, -(1 << 63), 1 << 62, 1 << 40)
+KINDS = [int(kind) for kind in Request]
+
+
+class Attacker:
+    """Writes through a client's mapping; ``write`` does one hostile thing."""
+
+    def __init__(self, client: ShmClient, seed: int) -> None:
+        self.client, self.random = client, random.Random(seed)
+        self.bytes = client.connection.views[0]
+        self.words = self.bytes.view(np.int64)
+        self.header = ShmRequests(client.connection.requests)
+        self.ways = (
+            (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
+            (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
+        )  # fmt: skip
+
+    def write(self) -> str:
+        """One of the ways, drawn; its name."""
+        ways, weights = zip(*self.ways, strict=True)
+        (way,) = self.random.choices(ways, weights)
+        way()
+        return str(way.__name__)
+
+    def number(self) -> int:
+        """Any word, an edge more often than others."""
+        if self.random.random() < 0.5:
+            return self.random.choice(EDGES)
+        return self.random.getrandbits(64) - (1 << 63)
+
+    def slot(self, seq: int) -> ShmRequest:
+        at = HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
+        return ShmRequest(self.client.connection.requests + at)
+
+    def request(self) -> None:
+        """One that may be an order, of numbers that may be anything, properly published."""
+        if self.client.room < 1:
+            return
+        draw, client = self.random, self.client
+        slot = self.slot(client.next_request)
+        slot.kind = draw.choice(KINDS[:-1])
+        slot.side, slot.order_type = draw.choice((1, 2, 0, 3)), draw.choice((1, 1, 2, 10, 0, 99))
+        slot.time_in_force = draw.choice((1, 2, 4, 0x21, 0xF1, 0))
+        slot.participant = draw.choice((0, 0, 0, 1, 2, 65_535))
+        slot.reserved = draw.choice((0, 0, 0, 0, 7))
+        slot.id, slot.id_high = draw.randrange(200), draw.choice((0, 0, 0, -1))
+        slot.orig_id, slot.orig_id_high = draw.randrange(200), 0
+        if slot.kind in (Request.ENTER, Request.MASS_CANCEL):
+            symbols = (b"ACME", b"BOLT", b"\0", b"NONE", b"\xff" * 8)
+            slot.symbol = int.from_bytes(
+                draw.choice(symbols).ljust(8, b"\0"), "little", signed=True
+            )
+            slot.aux = self.number()
+        slot.price_ticks = draw.choice((10_000, 10_100, 9_900, self.number()))
+        slot.qty_lots = draw.choice((1, 5, 100, self.number()))
+        slot.seq = client.next_request
+        client.next_request += 1
+
+    def noise_request(self) -> None:
+        """Noise, properly published, of a kind that there is."""
+        if self.client.room < 1:
+            return
+        slot = self.slot(self.client.next_request)
+        at = (int(slot) - self.client.connection.requests) // 8
+        self.words[at : at + 7] = [self.number() for _ in range(7)]
+        slot.kind = self.random.choice(KINDS[:-1])
+        slot.seq = self.client.next_request
+        self.client.next_request += 1
+
+    def sequence(self) -> None:
+        """A sequence that is not the next one, in the slot of the next one or any."""
+        seq = self.client.next_request
+        near = (seq + 1, seq - 1, seq + REQUEST_SLOTS, self.number())
+        self.slot(self.random.choice((seq, seq + 1, seq + 7))).seq = self.random.choice(near)
+
+    def cursor(self) -> None:
+        read = self.header.replies_read
+        self.header.replies_read = self.random.choice((read + 5, read - 5, self.number()))
+
+    def noise(self) -> None:
+        """Words anywhere in the segment."""
+        for _ in range(self.random.randrange(1, 9)):
+            self.words[self.random.randrange(REQUESTS_BYTES // 8)] = self.number()
+
+    def change_published(self) -> None:
+        """A field of what was published, while the venue may be reading it."""
+        seq = self.client.next_request - self.random.randrange(1, 9)
+        at = (int(self.slot(max(seq, 1))) - self.client.connection.requests) // 8
+        self.words[at + self.random.randrange(8)] = self.number()
+
+    def fill(self) -> None:
+        """Every slot at once."""
+        while self.client.room >= 1:
+            self.request()
+
+    def read(self) -> None:
+        """Replies, as an honest client does."""
+        self.client.poll_array()
+
+
+def is_over(client: Any) -> bool:
+    return bool(client.end)
