@@ -10,7 +10,13 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.post import post
-from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, instrument_money
+from openoutcry.replay.projections import (
+    LEDGER_SETTINGS,
+    Setting,
+    has_risk,
+    instrument_money,
+    wallets_of,
+)
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, enum_numbers, make_instruments
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import LedgerError
@@ -31,7 +37,10 @@ WHY = {
     lay.Error.ORDER: "its order was never accepted, or was accepted twice",
     lay.Error.GAP: "the event before it is missing: the ledger goes on from what it has posted",
     lay.Error.UNBALANCED: "its postings do not sum to 0",
+    lay.Error.ASSET: "the core moved an asset that has no wallets by the journal's configuration",
 }
+MARGIN = "-MARGIN"
+"""After the name of money that has wallets, too: what margin accounts hold of it."""
 
 
 class Remark(NamedTuple):
@@ -46,17 +55,27 @@ class Remark(NamedTuple):
 class Books:
     """Everybody's accounts, from a journal's configuration on.
 
-    ``monies`` are the names and decimals of money, ``venue`` the name that the journal has.
+    ``monies`` are the names and decimals of money of margin accounts, ``wallets`` those of the
+    assets that have wallets, ``venue`` is the name that the journal has.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.table = make_instruments(config["instruments"])
-        _refuse_spot(config)
         self.symbols = symbols_of(config)
         self._by_code = names_by_code(self.symbols)
         self.count = len(self.table)
         self.tracks = has_risk(dict(config))
         hooks = dict(config.get("hooks") or {})
+        given = wallets_of(hooks)
+        self.wallets: list[tuple[str, int]] = given.get("assets", [])
+        self.spot: dict[int, tuple[int, int, int]] = given.get("spot", {})
+        """Of each spot instrument its base and quote asset (of ``wallets``) and units a lot."""
+        self.first_lots = lay.MONEY_SLOTS + len(self.wallets)
+        if self.first_lots > lay.MAX_MONEYS:
+            most = lay.MAX_MONEYS - lay.MONEY_SLOTS
+            raise LedgerError(f"{len(self.wallets)} assets: the ledger has room for {most}")
+        self._wallet_names = np.zeros(max(len(self.wallets), 1), "S8")
+        self._wallet_names[: len(self.wallets)] = [name.encode() for name, _ in self.wallets]
         capacity = 1 << (2 * int(config["order_capacity"]) + 8).bit_length()
         self.header = np.zeros(lay.HEADER_WORDS, np.int64)
         self.balances = np.zeros((0, 2), np.int64)
@@ -65,14 +84,13 @@ class Books:
         self.orders = np.zeros((capacity if self.tracks else 1, lay.ORDER_WORDS), np.int64)
         self.instruments = self._instruments(dict(config))
         self.schedules = np.zeros((lay.SCHEDULES, lay.SCHEDULE_WORDS), np.int64)
-        self.schedules[:, 1 :: lay.TIER_WORDS] = lay.UNUSED_TIER
+        self.schedules[:, 1 : lay.COLLECTS_QUOTE // 8 : lay.TIER_WORDS] = lay.UNUSED_TIER
         self.monies: list[tuple[str, int]] = [("CASH", 0)]
         self.remarks: list[Remark] = []
         self.venue = str(config.get("source") or "").removeprefix("venue ")
         self.failed: str | None = None
         words = {
             lay.INSTRUMENTS: self.count,
-            lay.ASSETS: lay.MONEY_SLOTS + self.count,
             lay.ORDER_MASK: len(self.orders) - 1,
             lay.TRACKS: int(self.tracks),
         }
@@ -100,6 +118,12 @@ class Books:
         }
         for word, values in columns.items():
             rows[:, word // 8] = values
+        for index, (base, quote, lot_units) in self.spot.items():
+            rows[index, lay.QUOTE // 8] = lay.MONEY_SLOTS + quote
+            rows[index, lay.BASE // 8] = lay.MONEY_SLOTS + base
+            rows[index, lay.LOT_UNITS // 8] = lot_units
+            # As in the core: neither margin nor money is reserved in a margin account.
+            rows[index, lay.LEVERAGED // 8] = lay.SPOT
         return rows
 
     def _open(self, hooks: Mapping[str, Any]) -> Records:
@@ -124,12 +148,12 @@ class Books:
         now = len(self.participants)
         if participants <= now:
             return
-        assets = lay.MONEY_SLOTS + self.count
+        assets = self.asset_count
         most = MAX_ACCOUNTS // (assets * KINDS) - 1
         if participants > most:
             raise LedgerError(
-                f"participant {participants - 1}: with {self.count:,} instruments the ledger has "
-                f"room for {most:,} participants"
+                f"participant {participants - 1}: with {self.count:,} instruments and "
+                f"{len(self.wallets):,} wallets each, the ledger has room for {most:,} participants"
             )
         capacity = min(max(participants, 2 * now), most, 1 << 16)
         self.balances = _longer(self.balances, (capacity + 1) * assets * KINDS)
@@ -141,6 +165,10 @@ class Books:
         """Address of the header, with every table's in it."""
         for word, name in enumerate(TABLES):
             self.header[word] = getattr(self, name).ctypes.data
+        self.header[lay.ASSETS // 8] = self.asset_count
+        self.header[lay.WALLETS // 8] = len(self.wallets)
+        self.header[lay.FIRST_LOTS // 8] = self.first_lots
+        self.header[lay.WALLET_NAMES_AT // 8] = self._wallet_names.ctypes.data
         return self.header.ctypes.data
 
     def post(self, commands: Records, events: Records, first_seq: int | None = None) -> Records:
@@ -183,7 +211,7 @@ class Books:
             return self._rows[:0].copy()
         self.grow(int(events["participant"].max()) + 1)
         wide = int(np.count_nonzero(commands["kind"] == RISK))
-        room = len(events) + wide * len(self.participants) + 1
+        room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 1
         # Measured: a copy out of one buffer cost as much as the posting.
         rows = np.empty(room, lay.TRANSACTION_DTYPE)
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
@@ -225,31 +253,55 @@ class Books:
         return int(self.header[lay.NOW_NS // 8])
 
     @property
+    def asset_count(self) -> int:
+        return self.first_lots + self.count
+
+    @property
+    def money_names(self) -> list[str]:
+        """Names of money and of the assets that have wallets, by asset; a slot of money that is not
+        used has none."""
+        wallets = [name for name, _ in self.wallets]
+        names = [f"{name}{MARGIN}" if name in wallets else name for name, _ in self.monies]
+        return [*names, *[""] * (lay.MONEY_SLOTS - len(names)), *wallets]
+
+    @property
     def assets(self) -> list[str]:
-        """Names by asset; a slot of money that is not used has none."""
-        names = [name for name, _ in self.monies]
-        return [*names, *[""] * (lay.MONEY_SLOTS - len(names)), *self.symbols]
+        """Names by asset, instruments last."""
+        return [*self.money_names, *self.symbols]
+
+    @property
+    def scales(self) -> dict[str, int]:
+        """Decimals by name, of money and of the assets that have wallets."""
+        return {
+            name: self.decimals(asset) for asset, name in enumerate(self.money_names) if name != ""
+        }
+
+    @property
+    def all_spot(self) -> bool:
+        """Whether wallets pay every instrument, so that there is no margin account."""
+        return bool(self.spot) and len(self.spot) == self.count
 
     def decimals(self, asset: int) -> int:
         """Of an asset's amounts: lots are whole."""
-        return self.monies[asset][1] if asset < len(self.monies) else 0
+        if asset < lay.MONEY_SLOTS:
+            return self.monies[asset][1] if asset < len(self.monies) else 0
+        return self.wallets[asset - lay.MONEY_SLOTS][1] if asset < self.first_lots else 0
 
     def balance(self, owner: int, asset: int, kind: int) -> int:
         """Of one account, however large."""
-        index = index_of(owner, asset, kind, lay.MONEY_SLOTS + self.count)
+        index = index_of(owner, asset, kind, self.asset_count)
         return _value(*self.balances[index].tolist()) if index < len(self.balances) else 0
 
     def nonzero_balances(self) -> Iterator[tuple[Place, int]]:
         """Every account whose balance is not 0, in the table's order."""
         for index in np.flatnonzero(self.balances.any(axis=1)).tolist():
-            place = place_of(index, lay.MONEY_SLOTS + self.count)
+            place = place_of(index, self.asset_count)
             yield place, _value(*self.balances[index].tolist())
 
     def money(self, kind: int) -> npt.NDArray[np.object_]:
-        """By participant, what it has in all money together (as the core's risk counts it) in the
-        accounts of a kind: Python integers."""
-        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
-        part = rows[1:, : lay.MONEY_SLOTS, kind]
+        """By participant, what its margin account has in all money together (as the core's risk
+        counts it) in the accounts of a kind: Python integers."""
+        part = self._by_place[1:, : lay.MONEY_SLOTS, kind]
         total: npt.NDArray[np.object_] = (
             part[..., 1].astype(object) * (1 << 64) + part[..., 0].astype(np.uint64).astype(object)
         ).sum(axis=1)
@@ -258,12 +310,21 @@ class Books:
     def lots(self, kind: int) -> npt.NDArray[np.int64]:
         """By participant and instrument, the low halves of the accounts of a kind: exact within
         int64."""
-        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
-        return rows[1:, lay.MONEY_SLOTS :, kind, 0]
+        return self._by_place[1:, self.first_lots :, kind, 0]
+
+    def in_wallets(self, kind: int) -> npt.NDArray[np.int64]:
+        """By participant and asset, as :meth:`lots` of what wallets hold in the accounts of a
+        kind: the core lets no wallet pass 2^62."""
+        return self._by_place[1:, lay.MONEY_SLOTS : self.first_lots, kind, 0]
+
+    @property
+    def _by_place(self) -> npt.NDArray[np.int64]:
+        """Low and high half by owner, asset and kind."""
+        return self.balances.reshape(-1, self.asset_count, KINDS, 2)
 
     def sums(self) -> list[int]:
         """Of all accounts of each asset: 0, always."""
-        rows = self.balances.reshape(-1, lay.MONEY_SLOTS + self.count, KINDS, 2)
+        rows = self._by_place
         high = rows[..., 1].sum(axis=(0, 2))
         unsigned = rows[..., 0].astype(np.uint64)
         low = (unsigned & 0xFFFFFFFF).sum(axis=(0, 2)).tolist()
@@ -272,18 +333,6 @@ class Books:
             int(h) * (1 << 64) + int(u) * (1 << 32) + int(v)
             for h, u, v in zip(high.tolist(), upper, low, strict=True)
         ]
-
-
-def _refuse_spot(config: Mapping[str, Any]) -> None:
-    """Wallets of the core are not posted: what would be wrong is not said at all."""
-    spot = [int(index) for index, *_ in dict(config.get("hooks") or {}).get("spot", ())]
-    if spot:
-        symbols = symbols_of(config)
-        names = ", ".join(symbols[index] for index in spot)
-        raise LedgerError(
-            f"spot accounting: the ledger has no posting rules for {names}; the core has the "
-            "balances (outcry venue limits show)"
-        )
 
 
 def _longer(table: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
@@ -317,6 +366,7 @@ def apply_setting(books: Books, command: Any, event_seq: int) -> None:
         Setting.LEDGER_FEES: _fees,
         Setting.LEDGER_ASSET: _asset,
         Setting.LEDGER_QUOTE: _quote,
+        Setting.LEDGER_COLLECT: _collect,
     }[what](books, command)
     if refusal:
         books.remarks.append(Remark(event_seq, f"{what.name}: {refusal}"))
@@ -332,6 +382,8 @@ def asset_of(command: Any) -> str:
 def remark_deposit(books: Books, command: Any, event_seq: int) -> None:
     """A deposit in money that was never declared stands in suspense, and that is told."""
     name = asset_of(command)
+    if books.wallets:
+        return
     names = [known for known, _ in books.monies]
     if name and name not in names:
         amount, who = int(command["aux"]), int(command["qty_lots"])
@@ -355,7 +407,14 @@ def _minimum(books: Books, c: Any) -> str:
     return ""
 
 
+def _collect(books: Books, c: Any) -> str:
+    books.schedules[int(c["qty_lots"]), lay.COLLECTS_QUOTE // 8] = int(c["aux"])
+    return ""
+
+
 def _fees(books: Books, c: Any) -> str:
+    """Setting no schedule for all clears what margin instruments have; the core keeps what is set
+    in spot instruments."""
     who, number = int(c["qty_lots"]), int(c["aux"]) + 1
     symbol = books.symbol_of(c)
     if who >= 0:
@@ -365,13 +424,16 @@ def _fees(books: Books, c: Any) -> str:
         books.header[lay.SCHEDULE_OF_ALL // 8] = number
         if not number:
             # Nobody pays by any: what a venue file begins with.
-            books.instruments[:, lay.INSTRUMENT_SCHEDULE // 8] = 0
+            margin = [at for at in range(books.count) if at not in books.spot]
+            books.instruments[margin, lay.INSTRUMENT_SCHEDULE // 8] = 0
             books.participants[:, lay.PARTICIPANT_SCHEDULE // 8] = 0
-            books.cells[:, lay.CELL_SCHEDULE // 8] = 0
+            by_instrument = books.cells.reshape(-1, books.count, lay.CELL_WORDS)
+            by_instrument[:, margin, lay.CELL_SCHEDULE // 8] = 0
     elif who < 0:
         books.instruments[index, lay.INSTRUMENT_SCHEDULE // 8] = number
     elif index < 0:
         books.participants[who, lay.PARTICIPANT_SCHEDULE // 8] = number
+        books.participants[who, lay.SPOT_SCHEDULE // 8] = number
     else:
         books.cells[who * books.count + index, lay.CELL_SCHEDULE // 8] = number
     return ""
@@ -380,14 +442,17 @@ def _fees(books: Books, c: Any) -> str:
 def _asset(books: Books, c: Any) -> str:
     """Money that the ledger does not know yet; the first takes the place of the nameless CASH."""
     name, decimals = asset_of(c), int(c["aux"])
-    known = dict(books.monies)
-    if name in known:
-        same = known[name] == decimals
-        return "" if same else f"scale mismatch: {name} has {known[name]} decimals, not {decimals}"
-    slots = lay.MONEY_SLOTS + books.count
-    untouched = not books.balances.reshape(-1, slots, 4, 2)[:, 0].any()
-    if [*known] == ["CASH"] and untouched:
+    known = dict(books.monies) | dict(books.wallets)
+    if known.get(name, decimals) != decimals:
+        return f"scale mismatch: {name} has {known[name]} decimals, not {decimals}"
+    if name in dict(books.monies) or books.all_spot:
+        return ""
+    untouched = not books.balances.reshape(-1, books.asset_count, 4, 2)[:, 0].any()
+    if [*dict(books.monies)] == ["CASH"] and untouched:
         books.monies[0] = (name, decimals)
+    elif name in dict(books.wallets):
+        # Margin accounts hold it from the first instrument on that is quoted in it.
+        return ""
     elif len(books.monies) == lay.MONEY_SLOTS:
         return f"{name}: there are {lay.MONEY_SLOTS} kinds of money already"
     else:
@@ -399,6 +464,12 @@ def _asset(books: Books, c: Any) -> str:
 def _quote(books: Books, c: Any) -> str:
     symbol = books.symbol_of(c)
     name = asset_of(c)
+    if books.symbols.index(symbol) in books.spot:
+        return f"{symbol} is a spot instrument: its quote asset is the journal's"
+    wallets = dict(books.wallets)
+    if name in wallets and name not in dict(books.monies) and len(books.monies) < lay.MONEY_SLOTS:
+        books.monies.append((name, wallets[name]))
+        name_monies(books)
     names = [known for known, _ in books.monies]
     if name not in names:
         return f"{symbol}: there is no money {name!r}: known are {', '.join(names)}"

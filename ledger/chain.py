@@ -1,8 +1,10 @@
 """The execution chain of an order: everything that happened to it, and what was posted for it."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from openoutcry.ledger.books import Books
 from openoutcry.ledger.ledger_state import LedgerState, oldest
 from openoutcry.ledger.report import Report
 from openoutcry.replay.events import events_of
@@ -27,34 +29,32 @@ def chain(
         raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
     index, rows, filled = books.symbols.index(symbol), [], 0
     for batch in events_of(ledger_state.reader, ledger_state.point, until_seq=until.seq):
-        posted = (
-            {
-                int(row["event_seq"]): row
-                for row in books.post(batch.commands, batch.events)
-                if row["order_id"] == order_id and row["instrument"] == index
-            }
-            if len(batch.commands)
-            else {}
-        )
+        posted: dict[int, list[Any]] = defaultdict(list)
+        for row in books.post(batch.commands, batch.events) if len(batch.commands) else ():
+            if row["order_id"] == order_id and row["instrument"] == index:
+                posted[int(row["event_seq"])].append(row)
         mine = batch.events[
             (batch.events["order_id"] == order_id) & (batch.events["instrument"] == index)
         ]
         for event in mine:
             filled += int(event["qty_lots"]) if event["kind"] == EventKind.FILLED else 0
-            rows.append(_row(event, posted.get(int(event["seq"])), filled))
+            # A fill of a spot instrument moves two assets, each in a row.
+            for row in posted.get(int(event["seq"]), [None]):
+                rows.append(_row(books, event, row, filled))
         if ledger_state.seq >= until.seq:
             break
     if not rows:
         raise LedgerError(f"{directory}: {symbol} has no order {order_id}")
     columns = ("event", "command", "participant", "side", "what", "reason", "price_ticks",
                "qty_lots", "leaves_lots", "filled_lots", "contra_id", "amount", "reserved",
-               "fees")  # fmt: skip
+               "fees", "asset")  # fmt: skip
     return Report(f"order {order_id} of {symbol}", columns, rows)
 
 
-def _row(event: Any, posted: Any, filled: int) -> tuple[Any, ...]:
-    amount = reserved = fee = 0
+def _row(books: Books, event: Any, posted: Any, filled: int) -> tuple[Any, ...]:
+    amount, reserved, fee, asset = 0, 0, 0, ""
     if posted is not None:
+        asset = books.assets[int(posted["asset"])]
         amount = sum(int(posted[name]) for name in ("available", "reserved", "margin"))
         reserved, fee = int(posted["reserved"]), int(posted["fee_income"])
     side = int(event["side"])
@@ -74,4 +74,5 @@ def _row(event: Any, posted: Any, filled: int) -> tuple[Any, ...]:
         amount,
         reserved,
         fee,
+        asset,
     )

@@ -12,6 +12,7 @@ from openoutcry.wire import wide
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import store_i64
+from openoutcry.wire.open_orders import OpenOrder, erase_entry, find_entry
 from openoutcry.wire.record_blocks import EventRecord
 
 R = lay.AT
@@ -49,12 +50,28 @@ def commit(
     row.label = label
     if wide.sums_to_zero(row + R_LOTS, 4) == 0:
         return fail(books, UNBALANCED, event)
-    lots = lay.MONEY_SLOTS + instrument
+    lots = books.first_lots + instrument
     own, venue = account(books, participant + 1, lots), account(books, 0, lots)
     add(own, row.lots_available)
     add(own + 16, row.lots_reserved)
     add(venue + 16, row.lots_clearing)
     add(venue + 48, row.lots_outside)
+    return add_money(books, event, row, participant, asset)
+
+
+@kernel
+def commit_asset(
+    books: LedgerState,
+    event: EventRecord,
+    row: TransactionRow,
+    participant: int,
+    instrument: int,
+    asset: int,
+) -> int:
+    """As :func:`commit`, of one asset of a spot instrument: no lots move."""
+    rules_of(books, instrument).touched = 1
+    sides = event.side << 48 | event.flags << 56
+    row.label = participant | instrument << 16 | asset << 32 | (row.label & 0xFF << 40) | sides
     return add_money(books, event, row, participant, asset)
 
 
@@ -101,6 +118,18 @@ def fail(books: LedgerState, error: int, event: EventRecord) -> int:
     books.error = error
     books.error_seq = event.seq
     return FAILED
+
+
+@kernel
+def find_order(books: LedgerState, instrument: int, order_id: int) -> OpenOrder:
+    """Address of the open order's entry, or of the free one where it would stand."""
+    return OpenOrder(find_entry(books.orders_at, books.order_mask, instrument, order_id))
+
+
+@kernel
+def erase_order(books: LedgerState, entry: int) -> None:
+    erase_entry(books.orders_at, books.order_mask, entry)
+    books.orders_open -= 1
 
 
 @kernel

@@ -7,6 +7,7 @@ participants  a row each: fee schedule, trading volume by day
 cells         a participant's in an instrument: position, open lots, what they need
 orders        every open order by (instrument, order id): open addressing, 4 words an entry
 schedules     256 fee schedules of 8 tiers
+assets        names of the assets that have wallets; none of a venue without spot instruments
 """
 
 from enum import IntEnum
@@ -39,6 +40,9 @@ class LedgerState(Layout, size_bytes=320):
     error: int = i64("an ``Error``, 0: none")
     error_seq: int = i64("event that could not be posted")
     entry_left: int = i64("events still to come of a command that entered from the speed bump")
+    wallets: int = i64("assets that have wallets")
+    first_lots: int = i64("the first asset that is an instrument")
+    wallet_names_at: int = i64("address of the names of the assets that have wallets")
 
 
 PARTICIPANTS = LedgerState.offset("participants")
@@ -52,6 +56,8 @@ EVENT_SEQ = LedgerState.offset("event_seq")
 CAUSE_SEQ = LedgerState.offset("cause_seq")
 SCHEDULE_OF_ALL = LedgerState.offset("schedule_of_all")
 ERROR = LedgerState.offset("error")
+WALLETS, FIRST_LOTS = LedgerState.offset("wallets"), LedgerState.offset("first_lots")
+WALLET_NAMES_AT = LedgerState.offset("wallet_names_at")
 
 MONEY_NAMES, ENTRY, HEADER_WORDS = 24 * WORD, 32 * WORD, 40
 ADDRESSES = 6
@@ -64,10 +70,13 @@ to come."""
 
 BALANCE_BYTES = 16
 MONEY_SLOTS = 8
-"""Assets 0 to 7 are money, the others the instruments in their order."""
+"""Assets 0 to 7 are money of margin accounts; then come the assets that have wallets, then the
+instruments, each in their order."""
+MAX_MONEYS = 256
+"""Money and assets with wallets: a transaction has eight bits for which."""
 
 
-class LedgerInstrument(Layout, size_bytes=96):
+class LedgerInstrument(Layout, size_bytes=112):
     """An instrument's row, as the core's risk has it."""
 
     worst_buy: int = i64("highest price at which a market order may buy, ticks")
@@ -75,12 +84,14 @@ class LedgerInstrument(Layout, size_bytes=96):
     multiplier: int = i64("money a lot and tick")
     fee: int = i64("money a lot traded")
     margin: int = i64("initial margin a lot")
-    leveraged: int = i64("1: positions are margined")
+    leveraged: int = i64("1: positions are margined; SPOT: wallets pay")
     quote: int = i64("money that it is quoted in")
     schedule: int = i64("its fee schedule + 1; 0: none")
     last: int = i64("last price, NO_LAST: there is none")
     touched: int = i64("1: something was posted in it")
     symbol: int = i64("its symbol, eight characters")
+    lot_units: int = i64("units of the base asset a lot; 0: the instrument is not spot")
+    base: int = i64("of a spot instrument, which asset a lot is made of")
 
 
 WORST_BUY = LedgerInstrument.offset("worst_buy")
@@ -94,8 +105,10 @@ INSTRUMENT_SCHEDULE = LedgerInstrument.offset("schedule")
 LAST = LedgerInstrument.offset("last")
 TOUCHED = LedgerInstrument.offset("touched")
 SYMBOL = LedgerInstrument.offset("symbol")
+LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
-INSTRUMENT_WORDS = 12
+SPOT = 2
+INSTRUMENT_WORDS = 14
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: there is none."""
 NO_LAST = 2**63 - 1
@@ -107,10 +120,14 @@ class LedgerParticipant(Layout, size_bytes=320):
     schedule: int = i64("its fee schedule + 1; 0: none")
     day: int = i64("last day on which it traded")
     volume: int = i64("value traded in the 30 days before that, 2**63 - 1 at most")
+    spot_schedule: int = i64("its fee schedule in spot instruments + 1; 0: none")
+    spot_volume: int = i64("volume that decides its tier there, by FEE_VOLUME")
 
 
 PARTICIPANT_SCHEDULE = LedgerParticipant.offset("schedule")
 DAY = LedgerParticipant.offset("day")
+SPOT_SCHEDULE = LedgerParticipant.offset("spot_schedule")
+SPOT_VOLUME = LedgerParticipant.offset("spot_volume")
 
 VOLUMES = 8 * WORD
 RING_DAYS = 31
@@ -132,6 +149,7 @@ class LedgerCell(Layout, size_bytes=64):
 
 MARK = LedgerCell.offset("mark")
 CELL_SCHEDULE = LedgerCell.offset("schedule")
+SELL_LOTS = LedgerCell.offset("sell_lots")
 
 CELL_WORDS = 8
 
@@ -139,6 +157,8 @@ CELL_WORDS = 8
 ORDER_WORDS = 4
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2
+QUOTE_FEE_FLAG, PINNED_SHIFT = 4, 3
+"""Of a spot buy that pays its fee in the quote asset: at 20 bits of millionths at most."""
 
 # A fee schedule.
 MINIMUM, TIERS = 0, WORD
@@ -152,7 +172,9 @@ class FeeTier(Layout, size_bytes=24):
     taker: int = i64("rate of takers, millionths")
 
 
-TIER_COUNT, TIER_WORDS, SCHEDULE_WORDS = 8, 3, 25
+TIER_COUNT, TIER_WORDS, SCHEDULE_WORDS = 8, 3, 26
+COLLECTS_QUOTE = 25 * WORD
+"""The last word, 1: spot buyers pay in the quote asset; 0: in what they receive."""
 SCHEDULES = 256
 UNUSED_TIER = -1
 FEE_UNIT = 1_000_000
@@ -183,6 +205,8 @@ class Kind(IntEnum):
     """Money for lots held, from outside; who is short pays it."""
     SPLIT = 10
     """Other lots for lots held, from outside, and money for the fraction of one."""
+    DELIVERED = 11
+    """The base asset of a spot fill; the quote asset of the same fill is POSTED."""
 
 
 class Error(IntEnum):
@@ -192,6 +216,7 @@ class Error(IntEnum):
     ORDER = 2
     GAP = 3
     UNBALANCED = 4
+    ASSET = 5
 
 
 MONEY_COLUMNS = (

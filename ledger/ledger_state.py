@@ -30,7 +30,8 @@ from openoutcry.wire.extras import need
 FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
-MAGIC = b"OUTCRYL2"
+MAGIC, MAGICS = b"OUTCRYL3", (b"OUTCRYL2", b"OUTCRYL3")
+"""Of a checkpoint; the one before has rows with fewer words."""
 HASH_BYTES = 32
 
 
@@ -218,7 +219,8 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     """None: it is damaged, or another journal's."""
     data = path.read_bytes()
     head, content = data[:HEAD_BYTES], data[HEAD_BYTES:]
-    if head != MAGIC + hashlib.blake2b(content, digest_size=HASH_BYTES).digest():
+    digest = hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
+    if head not in [magic + digest for magic in MAGICS]:
         return None
     size = 8 + int.from_bytes(content[:8], "little")
     facts = json.loads(content[8:size])
@@ -236,7 +238,8 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     for number, name in enumerate(TABLES):
         table = getattr(books, name)
         table[:] = 0
-        table[arrays[1 + 2 * number]] = arrays[2 + 2 * number]
+        rows = arrays[2 + 2 * number]
+        table[arrays[1 + 2 * number], : rows.shape[1]] = rows
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
     books.remarks = [Remark(*row) for row in facts["remarks"]]
     name_monies(books)

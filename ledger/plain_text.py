@@ -40,7 +40,7 @@ def commodity_name(name: str) -> str:
 
 def plain_text(books: Books, parts: Iterable[npt.NDArray[Any]], form: str) -> Iterator[str]:
     """Lines of a journal in one of :data:`FORMS`; a transaction a row."""
-    monies = [commodity_name(name) for name, _ in books.monies]
+    monies = [commodity_name(name) for name in books.money_names]
     symbols = [*map(commodity_name, books.symbols), ""]
     opened: set[str] = set()
     for part in parts:

@@ -6,20 +6,29 @@ events alone, by the rules of docs/risk.md.
 """
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger import spot
 from openoutcry.ledger.commit import (
     FAILED,
     begin,
     cell_of,
     commit,
     commit_money,
+    erase_order,
     fail,
+    find_order,
     margined,
     row_of,
     rules_of,
 )
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
-from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerState, TransactionRow
+from openoutcry.ledger.layout import (
+    LedgerCell,
+    LedgerInstrument,
+    LedgerParticipant,
+    LedgerState,
+    TransactionRow,
+)
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -29,29 +38,14 @@ from openoutcry.wire.memory import (
     not_inlined,
     store_i64,
 )
-from openoutcry.wire.open_orders import OpenOrder, erase_entry, find_entry
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
 
-
-@kernel
-def find_order(books: LedgerState, instrument: int, order_id: int) -> OpenOrder:
-    """Address of the open order's entry, or of the free one where it would stand."""
-    table, mask = books.orders_at, books.order_mask
-    return OpenOrder(find_entry(table, mask, instrument, order_id))
-
-
-@kernel
-def erase_order(books: LedgerState, entry: int) -> None:
-    erase_entry(books.orders_at, books.order_mask, entry)
-    books.orders_open -= 1
-
-
 R = lay.AT
 R_RESERVED, R_MARGIN, R_DUE = R["reserved"], R["margin"], R["fees_due"]
 R_CLEARING, R_OUTSIDE = R["clearing"], R["outside"]
-R_SUSPENSE = R["suspense"]
+R_SUSPENSE, R_INCOME = R["suspense"], R["fee_income"]
 
 ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
 REPLACED, CONVERTED = enum_numbers.EVENT_KIND_REPLACED, enum_numbers.EVENT_KIND_CONVERTED
@@ -72,14 +66,14 @@ BUY, RISK, REPLACE = (
 UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
-SET_DIVIDEND, SET_SPLIT = 55, 56
+SET_FEE_VOLUME, SET_DIVIDEND, SET_SPLIT = 16, 55, 56
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = int(lay.Kind.PENDING), int(lay.Kind.POSTED), int(lay.Kind.VOIDED)
 CHANGED, DEPOSIT, OPENING = int(lay.Kind.CHANGED), int(lay.Kind.DEPOSIT), int(lay.Kind.POSITION)
 REPRICED, MARKED = int(lay.Kind.REPRICED), int(lay.Kind.MARKED)
 NOTIONAL, NO_ORDER = int(lay.Error.NOTIONAL), int(lay.Error.ORDER)
-GAP = int(lay.Error.GAP)
+GAP, NO_ASSET = int(lay.Error.GAP), int(lay.Error.ASSET)
 NO_LIMIT = 2**63 - 1
 
 
@@ -88,8 +82,9 @@ def post(
     books: LedgerState, orders: int, first_seq: int, events: int, count: int, rows: int
 ) -> tuple[int, int]:
     """Post ``count`` events (EVENT) that the commands at ``orders`` (ORDER, ``first_seq`` on)
-    caused; transactions (TRANSACTION_DTYPE) go to ``rows``, which has room for one an event and
-    one a participant for each RISK command.  Events that were posted before are passed over.
+    caused; transactions (TRANSACTION_DTYPE) go to ``rows``.  It has room for one an event (two
+    where there are wallets) and one a participant for each RISK command.  Events that were posted
+    before are passed over.
 
     Returns how many events were taken, and transactions; fewer events than asked for: ERROR and
     ERROR_SEQ say why, and the books are not to be used any more.
@@ -166,6 +161,8 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
     qty, price = event.qty_lots, event.price_ticks
     rules, owner = rules_of(books, instrument), row_of(books, participant)
     cell = cell_of(books, participant, instrument)
+    if rules.lot_units != 0:
+        return spot_fill(books, event, row, rules, owner, cell)
     notional, overflow = wide.product(price, rules.multiplier, qty)
     if overflow != 0 or notional == -NO_LIMIT - 1:
         return fail(books, NOTIONAL, event)
@@ -225,6 +222,34 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
     return commit(books, event, row, participant, instrument)
 
 
+@kernel_outlined
+def spot_fill(
+    books: LedgerState,
+    event: EventRecord,
+    row: TransactionRow,
+    rules: LedgerInstrument,
+    owner: LedgerParticipant,
+    cell: LedgerCell,
+) -> int:
+    """One side of a trade that wallets pay: the open order has fewer lots, and both assets move."""
+    not_inlined()
+    side, leaves = event.side, event.leaves_lots
+    entry = find_order(books, event.instrument, event.order_id)
+    if entry.meta == 0:
+        return fail(books, NO_ORDER, event)
+    flags, was, price = entry.meta >> lay.META_FLAGS, entry.leaves, entry.price
+    move_reservation(rules, cell, side, was, price, flags, leaves, price, flags, 0)
+    free = spot.needed(rules, side, flags, price, was)
+    free -= spot.needed(rules, side, flags, price, leaves)
+    if leaves == 0:
+        erase_order(books, entry)
+    else:
+        entry.leaves = leaves
+    if event.flags & (MAKER | AUCTION) == MAKER or (event.flags & AUCTION != 0 and side == BUY):
+        rules.last = event.price_ticks
+    return spot.settle(books, event, row, rules, owner, cell, flags, free)
+
+
 @kernel
 def gain_at(rules: LedgerInstrument, cell: LedgerCell, price: int) -> tuple[int, int]:
     """What a position has gained since its mark, at a price; and 1 if that leaves int64."""
@@ -255,12 +280,17 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: Trans
     reserved, margin, lots = move_reservation(
         rules, cell, side, 0, price, flags, leaves, price, flags, 0
     )
+    if rules.lot_units != 0:
+        flags |= spot.new_flags(books, rules, row_of(books, participant), cell, side)
     meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
     entry.order_id = event.order_id
     entry.meta = meta | flags << lay.META_FLAGS
     entry.leaves = leaves
     entry.price = price
     books.orders_open += 1
+    if rules.lot_units != 0:
+        units = spot.needed(rules, side, flags, price, leaves)
+        return spot.reserve(books, event, row, PENDING, rules, units)
     return reserve(books, event, row, PENDING, reserved, margin, lots)
 
 
@@ -279,24 +309,29 @@ def change(
     old_flags = meta >> lay.META_FLAGS
     flags, price, leaves = old_flags, old_price, event.leaves_lots
     if kind == CONVERTED:
-        flags, price = lay.PRICED_FLAG, event.price_ticks
+        flags, price = flags & ~lay.PEG_FLAG | lay.PRICED_FLAG, event.price_ticks
     elif kind == REPLACED and order.kind == REPLACE:
         if flags & lay.PEG_FLAG != 0:
             price = order.price_ticks
-        elif flags != 0:
+        elif flags & lay.PRICED_FLAG != 0:
             price = event.price_ticks
     was, side = entry.leaves, event.side
     reserved, margin, lots = move_reservation(
         rules, cell, side, was, old_price, old_flags, leaves, price, flags, 0
     )
+    becomes = VOIDED if leaves == 0 else CHANGED
     if leaves == 0:
         erase_order(books, entry)
-        return reserve(books, event, row, VOIDED, reserved, margin, lots)
-    meta &= (1 << lay.META_FLAGS) - 1
-    entry.meta = meta | flags << lay.META_FLAGS
-    entry.leaves = leaves
-    entry.price = price
-    return reserve(books, event, row, CHANGED, reserved, margin, lots)
+    else:
+        meta &= (1 << lay.META_FLAGS) - 1
+        entry.meta = meta | flags << lay.META_FLAGS
+        entry.leaves = leaves
+        entry.price = price
+    if rules.lot_units != 0:
+        units = spot.needed(rules, side, flags, price, leaves)
+        units -= spot.needed(rules, side, old_flags, old_price, was)
+        return spot.reserve(books, event, row, becomes, rules, units)
+    return reserve(books, event, row, becomes, reserved, margin, lots)
 
 
 @kernel
@@ -374,6 +409,9 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     not_inlined()
     what, who = order.order_type, order.qty_lots
     value, instrument = order.aux, find_symbol(books, order.symbol)
+    if what == SET_FEE_VOLUME:
+        row_of(books, who).spot_volume = value
+        return 0
     if what == SET_DEPOSIT:
         return deposit(books, order, event, row, who, value)
     if what == SET_POSITION and instrument >= 0:
@@ -411,8 +449,10 @@ def deposit(
     """Money comes in or goes out; its second value says where from."""
     begin(books, event, row, DEPOSIT)
     purpose, name, at = order.price_ticks, order.symbol, R_SUSPENSE
-    if purpose > 255:
+    if purpose > 255 or (purpose < 0 and books.wallets != 0):
         name, purpose = purpose, order.time_in_force
+    if books.wallets != 0 and name != 0:
+        return to_wallet(books, order, event, row, name)
     asset = money_named(books, name)
     if asset < 0 and name != 0:
         # The core has it in the one balance that it keeps: it stands against suspense.
@@ -426,6 +466,20 @@ def deposit(
     row.available = value
     store_i64(row + at, -value)
     return commit_money(books, event, row, who, max(asset, 0))
+
+
+@kernel
+def to_wallet(
+    books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow, name: int
+) -> int:
+    """Into a wallet or out of it, from outside or the venue's fees: what else the core refuses."""
+    asset = spot.wallet_named(books, name)
+    if asset < 0:
+        return fail(books, NO_ASSET, event)
+    row.available = order.aux
+    from_fees = order.time_in_force == FEES_COLLECTED
+    store_i64(row + (R_INCOME if from_fees else R_OUTSIDE), -order.aux)
+    return commit_money(books, event, row, order.qty_lots, asset)
 
 
 @kernel

@@ -178,7 +178,7 @@ class PostgresStore:
 
     def _encoded(self, rows: npt.NDArray[Any]) -> bytes:
         books = self.ledger_state.books
-        return encoded(rows, books.symbols, [money for money, _ in books.monies])
+        return encoded(rows, books.symbols, books.money_names)
 
     def _transact(self, work: Any) -> Any:
         """Run ``work(cursor)`` in a transaction, on a connection that is made if there is none."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger.accounts import Account
+from openoutcry.ledger.accounts import VENUE, Account, VenueAccount
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.columns import NUMBERS, gathered
 from openoutcry.ledger.layout import AT
@@ -25,7 +25,7 @@ from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opene
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
 from openoutcry.ledger.store_files import Columns, Files
-from openoutcry.replay.projections import Engine, core_money
+from openoutcry.replay.projections import CoreWallets, Engine, core_money
 from openoutcry.wire.errors import LedgerError
 
 Read = Callable[[int, int], Columns]
@@ -76,6 +76,8 @@ def differences(books: Books, engine: Engine) -> str | None:
         books.money(kind)[:count] for kind in (Account.AVAILABLE, Account.RESERVED, Account.MARGIN)
     ]
     lots = books.lots(Account.AVAILABLE)[:count] + books.lots(Account.RESERVED)[:count]
+    spot = sorted(books.spot)
+    cells = books.cells.reshape(-1, books.count, lay.CELL_WORDS)[:count]
     pairs = (
         ("balance", held[0] + held[1] + held[2], core.balances),
         ("reserve", held[1] + held[2], core.reserved),
@@ -88,7 +90,8 @@ def differences(books: Books, engine: Engine) -> str | None:
                 f"{name} of participant {who}: the ledger has {ours[who]}, the core's risk "
                 f"{theirs[who]}"
             )
-    sells = books.lots(Account.RESERVED)[:count]
+    sells = books.lots(Account.RESERVED)[:count].copy()
+    sells[:, spot] = cells[:, spot, lay.SELL_LOTS // 8]
     for name, mine, its in (
         ("position", lots, core.positions),
         ("lots in open sales", sells, core.sell_lots),
@@ -103,6 +106,32 @@ def differences(books: Books, engine: Engine) -> str | None:
     opened = int(books.header[lay.ORDERS_OPEN // 8])
     if opened != core.open_orders:
         return f"open orders: the ledger has {opened}, the core's risk {core.open_orders}"
+    return None if core.wallets is None else wallet_differences(books, core.wallets)
+
+
+def wallet_differences(books: Books, core: CoreWallets) -> str | None:
+    """The same of wallets, asset by asset: each one's available and reserved units, the venue's fee
+    account, and what came in and did not go out."""
+    count = len(core.available)
+    for name, kind, theirs in (
+        ("available", Account.AVAILABLE, core.available),
+        ("reserved", Account.RESERVED, core.reserved),
+    ):
+        mine = books.in_wallets(kind)[:count]
+        for who, asset in np.argwhere(mine != theirs)[:1].tolist():
+            return (
+                f"{name} {books.wallets[asset][0]} of participant {who}: the ledger has "
+                f"{mine[who, asset]}, the core's wallet {theirs[who, asset]}"
+            )
+    of_venue = (
+        ("the venue's fees", VenueAccount.FEE_INCOME, 1, core.fees),
+        ("what came in and did not go out", VenueAccount.OUTSIDE, -1, core.net),
+    )
+    for asset, (name, _) in enumerate(books.wallets):
+        for what, kind_, sign, figures in of_venue:
+            held = sign * books.balance(VENUE, lay.MONEY_SLOTS + asset, kind_)
+            if held != figures[asset]:
+                return f"{what} in {name}: the ledger has {held}, the core {figures[asset]}"
     return None
 
 

@@ -19,13 +19,14 @@ from openoutcry.wire.errors import LedgerError
 Rows = Iterable[npt.NDArray[Any]]
 DIFFERS = "journal and store part: `outcry ledger reconcile` says where"
 CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
+FILLS = (lay.Kind.POSTED, lay.Kind.DELIVERED)
 MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE)
 """Kinds of transactions that change what is held or earned."""
 MONEY, LOTS = {"balance": "asset", "amount": "asset"}, "lots"
 
 
 def _scales(books: Books) -> dict[str, int]:
-    return dict(books.monies)
+    return books.scales
 
 
 def _notes(books: Books, participant: int | None = None) -> list[str]:
@@ -125,8 +126,9 @@ def statement(
             if not (moved or owed or lots or pending):
                 continue
             # By schedule a fill's fee is owed; the flat fee a lot was paid at once.
-            fees = -int(row["fee_income"]) - owed if kind == lay.Kind.POSTED else 0
+            fees = -int(row["fee_income"]) - owed if kind in FILLS else 0
             price = int(row["price_ticks"]) if symbol else None
+            in_quote = bool(symbol) and asset == int(books.instruments[index, lay.QUOTE // 8])
             multiplier = int(books.instruments[index, lay.MULTIPLIER // 8]) if symbol else 1
             entries.append(
                 (
@@ -137,7 +139,7 @@ def statement(
                     lots,
                     lots_held.get(symbol),
                     price,
-                    None if price is None else price * multiplier,
+                    price * multiplier if price is not None and in_quote else None,
                     books.assets[asset],
                     moved - fees,
                     fees,
@@ -173,7 +175,8 @@ def _heading(books: Books, participant: int, begin: Books | None) -> dict[str, s
         if begin is not None
         else "the venue's first command"
     )
-    units = ", ".join(f"{name} with {decimals}" for name, decimals in books.monies)
+    scales = dict(books.wallets) if books.all_spot else books.scales
+    units = ", ".join(f"{name} with {decimals}" for name, decimals in scales.items())
     return {
         "venue": books.venue or "without a name",
         "participant": str(participant),
@@ -194,7 +197,7 @@ def _held(books: Books | None, participant: int) -> Held:
     due: dict[int, int] = {}
     if books is None:
         return own, due, {}
-    for asset in range(len(books.monies)):
+    for asset in range(books.first_lots):
         of = [books.balance(participant + 1, asset, kind) for kind in range(KINDS)]
         own[asset], due[asset] = sum(of) - of[Account.FEES_DUE], of[Account.FEES_DUE]
     kinds = [books.lots(kind)[participant : participant + 1] for kind in LOT_ACCOUNTS]
@@ -211,9 +214,8 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
     """What was had, as rows that move nothing: each money, and each instrument that is held."""
     own, due, lots = held
     seq, when = (at.event_seq, _time(at.now_ns)) if at is not None else (0, "")
-    monies = [asset for asset in range(len(books.monies)) if own.get(asset) or due.get(asset)] or [
-        0
-    ]
+    nothing = lay.MONEY_SLOTS if books.all_spot else 0
+    monies = [asset for asset in range(books.first_lots) if own.get(asset) or due.get(asset)]
     rows: list[tuple[Any, ...]] = [
         (
             seq,
@@ -232,7 +234,7 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
             own.get(asset, 0),
             due.get(asset, 0),
         )
-        for asset in monies or [0]
+        for asset in monies or [nothing]
     ]
     rows += [
         (seq, when, f"{which} position", symbol, 0, count, None, None, symbol, 0, 0, 0, 0, 0, 0)
@@ -243,22 +245,26 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
 
 
 def fees(books: Books, rows: Rows) -> Report:
-    """By participant and instrument: what was traded as maker and taker, and the fees of it."""
+    """By participant and instrument: what was traded as maker and taker, and the fees of it.  Fees
+    that spot buyers paid in the base asset are a row of that asset."""
     totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    of_base: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
         fills = part[part["kind"] == lay.Kind.POSTED]
         if not len(fills):
             continue
+        add_base_fees(of_base, part)
         maker = (fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
         multipliers = books.instruments[fills["instrument"], lay.MULTIPLIER // 8]
         # What the ledger has posted fits int64; sums of many may not.
         amounts = fills["price_ticks"] * fills["qty_lots"] * multipliers
+        collected = books.instruments[fills["instrument"], lay.LOT_UNITS // 8] != 0
         columns = (
             np.where(maker, fills["qty_lots"], 0),
             np.where(maker, 0, fills["qty_lots"]),
             np.abs(amounts),
-            fills["fee_income"] + fills["fees_due"],
-            -fills["fees_due"],
+            np.where(collected, 0, fills["fee_income"] + fills["fees_due"]),
+            np.where(collected, fills["fee_income"], -fills["fees_due"]),
         )
         keys = fills["participant"].astype(np.int64) << 16 | fills["instrument"]
         order = np.argsort(keys, kind="stable")
@@ -278,6 +284,11 @@ def fees(books: Books, rows: Rows) -> Report:
         )
         for (who, index), sums in sorted(totals.items())
     ]
+    table += [
+        (who, books.symbols[index], 0, 0, base_name(books, index), 0, 0, fee)
+        for (who, index), fee in sorted(of_base.items())
+    ]
+    table.sort(key=lambda row: (row[0], books.symbols.index(row[1])))
     names = (
         "participant",
         "instrument",
@@ -290,6 +301,20 @@ def fees(books: Books, rows: Rows) -> Report:
     )
     money = dict.fromkeys(("volume", "lot_fees", "schedule_fees"), "asset")
     return Report("fees", names, table, money, _scales(books), _notes(books))
+
+
+def add_base_fees(
+    totals: dict[tuple[int, int], int], rows: npt.NDArray[Any], participant: int | None = None
+) -> None:
+    """By participant and instrument, the fees that spot buyers paid in the base asset."""
+    for row in rows[(rows["kind"] == lay.Kind.DELIVERED) & (rows["fee_income"] != 0)]:
+        if participant is None or participant == row["participant"]:
+            totals[int(row["participant"]), int(row["instrument"])] += int(row["fee_income"])
+
+
+def base_name(books: Books, index: int) -> str:
+    """The asset that a lot of a spot instrument is made of."""
+    return books.assets[int(books.instruments[index, lay.BASE // 8])]
 
 
 def wide_sums(values: npt.NDArray[np.int64], begins: npt.NDArray[np.int64]) -> list[int]:
@@ -322,18 +347,16 @@ def profits(
 ) -> Report:
     """By participant and instrument: the position, what it cost, what it is worth at the last
     price, and what was and would be earned; before fees, and the fees.  ``begin``: the books behind
-    which the rows come; what was held then counts as bought at the last price of then."""
-    holdings: dict[tuple[int, int], Any] = {}
-    if begin is not None:
-        for who, symbol, held, *_ in positions(begin, participant).rows:
-            index = begin.symbols.index(symbol)
-            rules, cell = begin.instruments[index], begin.cells[who * begin.count + index]
-            last = int(rules[lay.LAST // 8])
-            price = int(cell[lay.MARK // 8]) if last == lay.NO_LAST else last
-            holding = holdings.setdefault((who, index), METHODS[method]())
-            holding.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
+    which the rows come; what was held then counts as bought at the last price of then.
+
+    Of a spot instrument the position is what was traded in it.  What else moves its base asset (a
+    deposit, another instrument, a fee) is no part of it.  Fees in the base asset are a row of that
+    asset."""
+    holdings = _holdings_at(begin, method, participant)
     paid: dict[tuple[int, int], int] = defaultdict(int)
+    of_base: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
+        add_base_fees(of_base, part, participant)
         moves = part[np.isin(part["kind"], MOVES)]
         for row in moves:
             key = int(row["participant"]), int(row["instrument"])
@@ -371,6 +394,11 @@ def profits(
                 paid[who, index],
             )
         )
+        if of_base[who, index]:
+            fee = of_base[who, index]
+            table.append(
+                (who, books.symbols[index], 0, base_name(books, index), 0, None, 0, 0, 0, fee)
+            )
     money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
     return Report(
         f"profit and loss ({method})",
@@ -380,6 +408,22 @@ def profits(
         _scales(books),
         _notes(books, participant),
     )
+
+
+def _holdings_at(
+    begin: Books | None, method: str, participant: int | None
+) -> dict[tuple[int, int], Any]:
+    """By participant and instrument what was held, as bought at the last price."""
+    holdings: dict[tuple[int, int], Any] = {}
+    for who, symbol, held, *_ in positions(begin, participant).rows if begin is not None else ():
+        assert begin is not None
+        index = begin.symbols.index(symbol)
+        rules, cell = begin.instruments[index], begin.cells[who * begin.count + index]
+        last = int(rules[lay.LAST // 8])
+        price = int(cell[lay.MARK // 8]) if last == lay.NO_LAST else last
+        holding = holdings.setdefault((who, index), METHODS[method]())
+        holding.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
+    return holdings
 
 
 def positions(books: Books, participant: int | None = None) -> Report:

@@ -13,7 +13,7 @@ def schedules(books: Books, names: list[str]) -> list[dict[str, Any]]:
     """A row for each tier in use, by schedule and volume; ``names``: those of the first numbers."""
     rows = []
     for number, words in enumerate(books.schedules.tolist()):
-        tiers = words[1:]
+        tiers = words[1 : lay.COLLECTS_QUOTE // 8]
         used = sorted(
             tuple(tiers[at : at + lay.TIER_WORDS]) for at in range(0, len(tiers), lay.TIER_WORDS)
         )
@@ -54,15 +54,24 @@ def payers(books: Books, names: list[str]) -> list[dict[str, Any]]:
 
 
 def money(books: Books) -> list[dict[str, Any]]:
-    """A row for each kind of money."""
+    """A row for each kind of money of margin accounts, with the instruments quoted in it, then one
+    for each asset that has wallets, with those that trade it or are paid in it."""
     quotes = books.instruments[:, lay.QUOTE // 8].tolist()
+    bases = books.instruments[:, lay.BASE // 8].tolist()
+    slots = [] if books.all_spot else list(range(len(books.monies)))
+    slots += range(lay.MONEY_SLOTS, books.first_lots)
+    names = books.money_names
     return [
         {
-            "asset": name,
-            "decimals": decimals,
-            "instruments": [s for s, q in zip(books.symbols, quotes, strict=True) if q == slot],
+            "asset": names[slot],
+            "decimals": books.decimals(slot),
+            "instruments": [
+                symbol
+                for index, symbol in enumerate(books.symbols)
+                if quotes[index] == slot or (index in books.spot and bases[index] == slot)
+            ],
         }
-        for slot, (name, decimals) in enumerate(books.monies)
+        for slot in slots
     ]
 
 

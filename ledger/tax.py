@@ -100,6 +100,9 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     closings: list[tuple[tuple[int, int], Closing]] = []
     paid: dict[int, int] = defaultdict(int)
     for part in rows:
+        for row in part[(part["kind"] == lay.Kind.DELIVERED) & (part["fee_income"] != 0)]:
+            if participant is None or participant == row["participant"]:
+                paid[int(row["asset"])] += int(row["fee_income"])
         for row in part[np.isin(part["kind"], MOVES)]:
             key = int(row["participant"]), int(row["instrument"])
             if participant is not None and key[0] != participant:
@@ -119,11 +122,11 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     closings.sort(key=lambda pair: (pair[0], pair[1].event_seq))
     table = [_row(books, key, closing) for key, closing in closings]
     money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")
-    scales = dict(books.monies)
+    scales = books.scales
     notes = ["first in, first out; gains are before fees"]
     for asset, amount in sorted(paid.items()):
         name = books.assets[asset]
-        notes.append(f"fees of these trades: {amount_text(amount, scales[name])} {name}")
+        notes.append(f"fees of these trades: {amount_text(amount, scales.get(name, 0))} {name}")
     who = "" if participant is None else f" of participant {participant}"
     return Report(f"realised gains by lot{who}", COLUMNS, table, money, scales, notes)
 

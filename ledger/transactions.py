@@ -66,7 +66,7 @@ def _stored(
         else:
             condition = compute.field("participant") == participant
             table = pyarrow.dataset.dataset(path, format="parquet").to_table(filter=condition)
-        rows = as_rows(table, books.symbols, [name for name, _ in books.monies])
+        rows = as_rows(table, books.symbols, books.money_names)
     except (OSError, ValueError, KeyError) as error:
         raise LedgerError(f"{path}: {' '.join(str(error).split())}") from None
     cause = rows["cause_seq"]

@@ -23,12 +23,14 @@ from openoutcry.journal.desk_record import DeskRecord as DeskRecord
 from openoutcry.journal.desk_record import RecordError as RecordError
 from openoutcry.journal.desk_record import desk_record as desk_record
 from openoutcry.matcher import Engine as Engine
+from openoutcry.replay.risk_hooks import wallets_of as wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, make_region
+from openoutcry.risk.spot_layout import SpotAsset, Wallet
 from openoutcry.risk.words import refusal_text as refusal_text
 
 
@@ -45,6 +47,19 @@ class CoreMoney:
     open_orders: int
     killed_by_arithmetic: npt.NDArray[np.bool_]
     """Whose figures the core itself has given up."""
+    wallets: "CoreWallets | None"
+    """None: no instrument is spot."""
+
+
+@dataclass(frozen=True)
+class CoreWallets:
+    """What the core has in wallets, int64: ``available`` and ``reserved`` by participant and asset.
+    By asset, the venue's ``fees`` and ``net``: what came in from outside and did not go out."""
+
+    available: npt.NDArray[np.int64]
+    reserved: npt.NDArray[np.int64]
+    fees: npt.NDArray[np.int64]
+    net: npt.NDArray[np.int64]
 
 
 def core_money(engine: Engine) -> CoreMoney | None:
@@ -52,7 +67,7 @@ def core_money(engine: Engine) -> CoreMoney | None:
     if not len(engine.region) or int(engine.region.view(np.int64)[0]) != lay.MAGIC:
         return None
     view = view_of([engine.region])
-    cells, rows = view.cells, view.participants
+    cells, rows, held = view.cells, view.participants, view.wallets
     return CoreMoney(
         rows[:, lay.BALANCE // 8],
         rows[:, lay.RESERVED // 8],
@@ -61,6 +76,14 @@ def core_money(engine: Engine) -> CoreMoney | None:
         cells[:, :, lay.SELL_LOTS // 8],
         view.word(lay.ORDERS_OPEN),
         rows[:, lay.FLAGS // 8] & lay.KILLED_BY_ARITHMETIC != 0,
+        None
+        if held is None
+        else CoreWallets(
+            held.rows[:, :, Wallet.offset("available") // 8],
+            held.rows[:, :, Wallet.offset("reserved") // 8],
+            held.assets[:, SpotAsset.offset("fees") // 8],
+            held.assets[:, SpotAsset.offset("net") // 8],
+        ),
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalError, JournalReader
-from openoutcry.ledger.ledger_state import at, save
+from openoutcry.ledger.books import TABLES
+from openoutcry.ledger.ledger_state import at, opened, save
 from openoutcry.ledger.postgresql import StoreGone
 from openoutcry.ledger.reconcile import (
     COMPARED,
@@ -116,3 +117,18 @@ def test_a_missing_watermark_and_a_torn_end_are_said(ten_blocks, outcry):
     done = outcry("ledger", "reconcile", home)
     assert done.returncode == 0
     assert "the journal's end is torn: " in done.stdout
+
+
+def test_a_checkpoint_of_the_layout_before_is_read(day, tmp_path):
+    """Its instruments' and schedules' rows had fewer words."""
+    home = shutil.copytree(day, tmp_path / "day", ignore=shutil.ignore_patterns("ledger"))
+    middle = at(home, 5_000)
+    whole = {name: getattr(middle.books, name).copy() for name in TABLES}
+    for name, width in (("instruments", 12), ("schedules", 25)):
+        setattr(middle.books, name, getattr(middle.books, name)[:, :width])
+    path = save(middle)
+    path.write_bytes(b"OUTCRYL2" + path.read_bytes()[8:])
+    resumed = opened(home, 5_000)
+    assert resumed.seq == 5_000
+    for name in TABLES:
+        assert np.array_equal(getattr(resumed.books, name), whole[name])

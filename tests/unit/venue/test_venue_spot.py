@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.ledger.ledger_state import at
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.ledger.schedules import money
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
@@ -16,7 +18,6 @@ from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.limits import LimitsError, check_structure, hook_settings
 from openoutcry.venue.spot_tables import tick_units
 from openoutcry.wire.enums import Side
-from openoutcry.wire.errors import LedgerError
 from tests.support.risk.spot_page import HEAD, PEOPLE, TABLES
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import PORT, VENUE
@@ -177,6 +178,20 @@ def test_wallets_by_the_desk_over_a_restart_and_in_a_replay(floor):
     assert Setting.ASSET_CREDIT in floor.settings()
 
 
-def test_the_ledger_refuses_what_it_cannot_post(floor):
-    with pytest.raises(LedgerError, match="no posting rules for BTC-USD"):
-        at(floor.journal_path)
+def test_the_ledger_has_every_wallet_of_the_core(floor):
+    """Reconciled after each command; the rows of assets and fees say what the venue's file says."""
+    verdict = Reconciliation(floor.journal_path, None, every=1).advance()
+    assert verdict.difference is None
+    books = at(floor.journal_path).books
+    for who in range(1, 4):
+        for number, (name, _) in enumerate(books.wallets):
+            held = [int(books.in_wallets(kind)[who, number]) for kind in (0, 1)]
+            assert held == list(balance(floor, who, name))
+    assert not books.remarks
+    shown = CliRunner().invoke(main, ["venue", "assets", "show", "--venue", str(floor.file)])
+    assert re.search(r"BTC-MARGIN|USD-MARGIN", shown.output)
+    rows = {row["asset"]: row["instruments"] for row in money(books)}
+    assert rows["BTC"] == ["BTC-USD", "ETH-BTC"]
+    assert rows["USD-MARGIN"] == ["GOLD", "TIN"]
+    fees = CliRunner().invoke(main, ["venue", "fees", "show", "--venue", str(floor.file)])
+    assert "standard" in fees.output
