@@ -26,8 +26,14 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     "--data",
     "folder",
     type=PathArgument,
-    required=True,
     help="Folder with schema_and_data.sql and q1.sql to q5.sql.",
+)
+@click.option(
+    "--store",
+    metavar="STORE",
+    callback=concealed_password,
+    help="Ask a venue's own store instead: a JOURNAL that outcry ledger follow has written, or "
+    "postgresql://…; --data then gives q1.sql to q5.sql.",
 )
 @click.option(
     "--as",
@@ -56,7 +62,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     type=click.Choice(["rate", "amount"]),
     default="rate",
     show_default=True,
-    help="Read a trade's fees as fractions of its notional, or as amounts.",
+    help="Read a trade's fees as fractions of its notional, or as amounts (those of a store are).",
 )
 @click.option(
     "--csv",
@@ -67,7 +73,8 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 @as_json_option
 def questions(
     name: str | None,
-    folder: Path,
+    folder: Path | None,
+    store: str | None,
     reading: str | None,
     address: str,
     as_of: datetime | None,
@@ -85,7 +92,7 @@ def questions(
     trades. There are three more: filled, fees, and anomalies (all faults). Without a NAME: all.
     """
     from openoutcry.ledger.questions import corrected, faithful
-    from openoutcry.ledger.questions.books import read_books
+    from openoutcry.ledger.questions.books import read_books, read_store
 
     if as_csv and (name is None or (reading is None and name in NAMES[:5])):
         raise click.UsageError("--csv is of one answer: give a NAME, and --as for q1 to q5")
@@ -94,12 +101,18 @@ def questions(
     options: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
     options = {key: value for key, value in options.items() if value is not None}
     options |= _window(name, begin, end)
-    params = corrected.Parameters(**options, fees_are_rates=fees == "rate")
+    if folder is None and (store is None or reading == "faithful"):
+        raise click.UsageError("Missing option '--data': it has the questions' SQL")
+    params = corrected.Parameters(**options, fees_are_rates=fees == "rate" and store is None)
     answers: dict[str, dict[str, Answer]] = {}
-    if reading != "corrected" and name not in NAMES[5:]:
-        answers["faithful"] = faithful.ask(folder, address, as_of, name)
+    if folder is not None and reading != "corrected" and name not in NAMES[5:]:
+        answers["faithful"] = faithful.ask(folder, address, as_of, name, store)
     if reading != "faithful":
-        books = read_books(folder)
+        if store is not None:
+            books = read_store(store)
+        else:
+            assert folder is not None
+            books = read_books(folder)
         names = NAMES if name is None else (name,)
         answers["corrected"] = {question: _corrected(books, question, params) for question in names}
     _print(answers, as_csv, as_json)

@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.ledger import exchange as exchange_views
 from openoutcry.ledger.columns import as_table, days_of
+from openoutcry.ledger.exchange import Exchange
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, TRANSACTION_DTYPE
 from openoutcry.ledger.ledger_state import LedgerState, write_whole, written_whole
 from openoutcry.ledger.report import arrow
@@ -167,6 +169,9 @@ class ParquetStore:
             "tail": tails,
             "monies": books.monies,
         }
+        exchange = Exchange.of(books)
+        if exchange is not None:
+            document["exchange"] = exchange.document()
         write_whole(self.folder / MANIFEST, json.dumps(document, indent=1).encode())
         current = {*self._final, *more, *tails}
         for path in self.folder.glob("*/part-*"):
@@ -246,7 +251,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def connect(folder: Path) -> Any:
     """DuckDB with views ``transactions``, ``postings``, ``balances`` and ``trades`` of the files
-    that count; the caller closes it.  Raises :class:`LedgerError` if there are none."""
+    that count; the caller closes it.  Where there are spot instruments whose amounts they can hold,
+    the views of :mod:`exchange` are there as well.  Raises :class:`LedgerError` without files."""
     duckdb = need("duckdb", "this needs duckdb", "ledger", LedgerError)
     manifest = read_manifest(folder)
     files = (
@@ -262,7 +268,21 @@ def connect(folder: Path) -> Any:
     connection.execute(f"create view transactions as select * from {read}")
     for name, text in views().items():
         connection.execute(f"create view {name} as {text}")
+    if manifest and "exchange" in manifest:
+        add_exchange(connection, Exchange.parsed(manifest["exchange"]))
     return connection
+
+
+def add_exchange(connection: Any, exchange: Exchange) -> None:
+    """The tables of an exchange, if its amounts fit them."""
+    place = exchange_views.SCHEMA
+    try:
+        views = exchange_views.views(exchange, "duckdb", "main.transactions", place)
+    except LedgerError:
+        return
+    connection.execute(f"create schema {place}")
+    for name, text in views.items():
+        connection.execute(f"create view {place}.{name} as {text}")
 
 
 ATTEMPTS = 20
@@ -289,6 +309,21 @@ def ask(folder: Path, query: str) -> Any:
         finally:
             connection.close()
     raise AssertionError("unreachable")
+
+
+def exchange_of(folder: Path) -> Exchange:
+    """What the tables of an exchange need of a store's journal.
+
+    Raises :class:`LedgerError` if it has no spot instrument, or amounts that they cannot hold.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise LedgerError(f"{folder}: nothing was written yet: outcry ledger follow JOURNAL --once")
+    if "exchange" not in manifest:
+        raise LedgerError(f"{folder}: the venue has no spot instrument")
+    exchange = Exchange.parsed(manifest["exchange"])
+    exchange.require_decimals()
+    return exchange
 
 
 def views() -> dict[str, str]:

@@ -290,7 +290,7 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: Trans
     books.orders_open += 1
     if rules.lot_units != 0:
         units = spot.needed(rules, side, flags, price, leaves)
-        return spot.reserve(books, event, row, PENDING, rules, units)
+        return spot.reserve(books, event, row, PENDING, rules, units, order_type)
     return reserve(books, event, row, PENDING, reserved, margin, lots)
 
 
@@ -330,7 +330,7 @@ def change(
     if rules.lot_units != 0:
         units = spot.needed(rules, side, flags, price, leaves)
         units -= spot.needed(rules, side, old_flags, old_price, was)
-        return spot.reserve(books, event, row, becomes, rules, units)
+        return spot.reserve(books, event, row, becomes, rules, units, 0)
     return reserve(books, event, row, becomes, reserved, margin, lots)
 
 

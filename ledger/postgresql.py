@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.ledger import exchange as exchange_views
 from openoutcry.ledger.columns import COLUMNS, NUMBERS, days_of
 from openoutcry.ledger.copy_rows import encoded
+from openoutcry.ledger.exchange import Exchange
 from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.parquet_store import views
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.extras import need
 
-SCHEMA = "outcry_ledger"
+SCHEMA, EXCHANGE_SCHEMA = "outcry_ledger", "outcry_exchange"
 LOCK = 0x4F555443
 FLUSH_ROWS = 200_000
 TYPES = {
@@ -90,7 +92,23 @@ class PostgresStore:
                 f"the database is the ledger of journal {int(journal_id):016x}, not of {mine:016x}"
             )
         self._done = int(event_seq)
+        self._create_exchange(cursor)
         return self._done
+
+    def _create_exchange(self, cursor: Any) -> None:
+        """The tables of an exchange, if there are spot instruments whose amounts fit them."""
+        exchange = Exchange.of(self.ledger_state.books)
+        if exchange is None:
+            return
+        try:
+            texts = exchange_views.views(
+                exchange, "postgresql", f"{SCHEMA}.transactions", EXCHANGE_SCHEMA
+            )
+        except LedgerError:
+            return
+        cursor.execute(f"create schema if not exists {EXCHANGE_SCHEMA}")
+        for name, text in texts.items():
+            cursor.execute(f"create or replace view {EXCHANGE_SCHEMA}.{name} as {text}")
 
     def _create(self, cursor: Any) -> None:
         columns = ", ".join(

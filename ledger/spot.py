@@ -97,11 +97,13 @@ def reserve(
     kind: int,
     rules: LedgerInstrument,
     units: int,
+    order_type: int,
 ) -> int:
-    """A transaction within one wallet; none if nothing moves."""
-    if units == 0:
-        return 0
+    """A transaction within one wallet, of every event of an open order, even if nothing moves.
+    ``qty_lots`` is what is open after it, ``contra_id`` of a new order its type."""
     begin(books, event, row, kind)
+    row.qty_lots = event.leaves_lots
+    row.contra_id = order_type
     row.available = -units
     row.reserved = units
     asset = rules.quote if event.side == BUY else rules.base

@@ -100,7 +100,8 @@ def _executions(books: Books) -> Iterator[Finding]:
             if order_id in cancelled and trade.executed_at > cancelled[order.order_id]:
                 text = f"was at {trade.executed_at}, after {name} was cancelled"
                 yield Finding("after_cancel", "Trades", key, text)
-            limit = order.price_units
+            worst = order.worst_price_units
+            limit = order.price_units if worst is None else worst
             beyond = limit is not None and (
                 trade.price_units > limit if side == "BUY" else trade.price_units < limit
             )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from openoutcry.ledger.questions.engines import DuckDB
+from openoutcry.ledger.questions.engines import DuckDB, PostgreSQL, store_of
 from openoutcry.ledger.questions.faithful import TABLES, plain_decimal
 
 Record = TypeVar("Record")
@@ -43,6 +43,8 @@ class Order(NamedTuple):
     """None: a market order."""
     status: str
     created_at: datetime
+    worst_price_units: int | None = None
+    """The worst at which it may ever have traded, where it was replaced; None: its price."""
 
     @property
     def is_open(self) -> bool:
@@ -61,6 +63,9 @@ class Trade(NamedTuple):
     maker_fee_units: int
     taker_fee_units: int
     executed_at: datetime
+    maker_fee_currency: str | None = None
+    taker_fee_currency: str | None = None
+    """None: the quote currency."""
 
 
 class Entry(NamedTuple):
@@ -113,6 +118,8 @@ class Books:
     withdrawals: list[Transfer]
     cancellations: list[Cancellation]
     flags: list[Flag]
+    venue_fees: dict[tuple[str, str], int] | None = None
+    """By trade and currency, what the venue's account got; None: there is no such account."""
 
     def sides(self, trade: Trade) -> tuple[int | None, int | None]:
         """Who bought and who sold: the orders say it, not who was the maker.
@@ -159,56 +166,84 @@ def read_books(folder: Path) -> Books:
     Raises ``QuestionsError`` naming the file and what is missing.
     """
     with closing(DuckDB(folder / TABLES)) as data:
+        return books_of(data)
 
-        def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
-            records = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
-            return [tuple(units(value) for value in row) for row in records]
 
-        def records(kind: Callable[..., Record], table: str, columns: str) -> list[Record]:
-            return [kind(*row) for row in rows(table, columns)]
+ORDER_COLUMNS = (
+    "order_id, user_id, market_id, side, quantity, filled_qty, price, status, created_at"
+)
+TRADE_COLUMNS = (
+    "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, maker_user_id, "
+    "taker_user_id, maker_fee, taker_fee, executed_at"
+)
 
-        transfer = "user_id, currency, amount"
-        return Books(
-            users=dict(rows("Users", "user_id, username")),  # type: ignore[arg-type]
-            markets={
-                row[0]: Market(*row)
-                for row in rows("Markets", "market_id, symbol, base_currency, quote_currency")
-            },
-            wallets=records(Wallet, "Wallets", "wallet_id, user_id, currency, balance, reserved"),
-            orders={
-                row[0]: Order(*row)
-                for row in rows(
-                    "Orders",
-                    "order_id, user_id, market_id, side, quantity, filled_qty, price, "
-                    "status, created_at",
-                )
-            },
-            trades=records(
-                Trade,
-                "Trades",
-                "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, "
-                "maker_user_id, taker_user_id, maker_fee, taker_fee, executed_at",
-            ),
-            entries=records(
-                Entry,
-                "Ledger_Entries",
-                "ledger_id, user_id, currency, amount, reason, ref_id, created_at",
-            ),
-            deposits=records(
-                Transfer, "Deposits", f"deposit_id, {transfer}, CAST(0 AS DECIMAL(20, 8)), status"
-            ),
-            withdrawals=[
-                Transfer(*row)
-                for row in rows(
-                    "Withdrawals",
-                    f"withdrawal_id, {transfer}, COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status",
-                )
-            ],
-            cancellations=records(
-                Cancellation, "Order_Cancellations", "cancel_id, order_id, user_id, cancelled_at"
-            ),
-            flags=records(Flag, "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at"),
-        )
+
+def read_store(address: str) -> Books:
+    """The books of a venue's own store: a journal's folder, or ``postgresql://…``.
+
+    Raises ``QuestionsError`` for a store that cannot be read, ``LedgerError`` for one that has no
+    spot trading, or amounts with more than eight decimals.
+    """
+    with closing(store_of(address)) as data:
+        return books_of(data, of_store=True)
+
+
+def books_of(data: DuckDB | PostgreSQL, of_store: bool = False) -> Books:
+    """The tables of an exchange.  ``of_store``: those of a venue's own store say more.  They have
+    the currency of fees, what the venue got, and at which price a replaced order may have traded."""
+
+    def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
+        records = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
+        return [tuple(units(value) for value in row) for row in records]
+
+    def records(kind: Callable[..., Record], table: str, columns: str) -> list[Record]:
+        return [kind(*row) for row in rows(table, columns)]
+
+    transfer = "user_id, currency, amount"
+    return Books(
+        users=dict(rows("Users", "user_id, username")),  # type: ignore[arg-type]
+        markets={
+            row[0]: Market(*row)
+            for row in rows("Markets", "market_id, symbol, base_currency, quote_currency")
+        },
+        wallets=records(Wallet, "Wallets", "wallet_id, user_id, currency, balance, reserved"),
+        orders={
+            row[0]: Order(*row)
+            for row in rows("Orders", ORDER_COLUMNS + ", worst_price" * of_store)
+        },
+        trades=records(
+            Trade,
+            "Trades",
+            TRADE_COLUMNS + ", maker_fee_currency, taker_fee_currency" * of_store,
+        ),
+        entries=records(
+            Entry,
+            "Ledger_Entries",
+            "ledger_id, user_id, currency, amount, reason, ref_id, created_at",
+        ),
+        deposits=records(
+            Transfer, "Deposits", f"deposit_id, {transfer}, CAST(0 AS DECIMAL(20, 8)), status"
+        ),
+        withdrawals=[
+            Transfer(*row)
+            for row in rows(
+                "Withdrawals",
+                f"withdrawal_id, {transfer}, COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status",
+            )
+        ],
+        cancellations=records(
+            Cancellation, "Order_Cancellations", "cancel_id, order_id, user_id, cancelled_at"
+        ),
+        flags=records(Flag, "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at"),
+        venue_fees=_venue_fees(rows) if of_store else None,
+    )
+
+
+def _venue_fees(rows: Callable[[str, str], list[tuple[Any, ...]]]) -> dict[tuple[str, str], int]:
+    fees: dict[tuple[str, str], int] = {}
+    for trade_id, currency, amount in rows("venue_entries", "trade_id, currency, amount"):
+        fees[str(trade_id), currency] = fees.get((str(trade_id), currency), 0) + amount
+    return fees
 
 
 def units(value: Any) -> Any:

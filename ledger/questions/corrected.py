@@ -199,8 +199,8 @@ def _self_traded(books: Books, trade: Trade) -> int | None:
 
 
 def reconciled(books: Books, parameters: Parameters) -> Answer:
-    """Q5: for each trade, user, currency and reason what should be posted and what is; the venue's
-    fee income, for which the schema has no account, is shown as what is due to it."""
+    """Q5: for each trade, user, currency and reason what should be posted and what is; so is the
+    venue's fee income, for which the data set's schema has no account."""
     market = _market(books, parameters.market)
     trades = [
         trade
@@ -231,20 +231,24 @@ def reconciled(books: Books, parameters: Parameters) -> Answer:
                     int(actual != expected),
                 )
             )
-        income = -sum(leg.amount_units for leg in legs if leg.reason == FEE)
-        if income:
-            rows.append(
-                (
-                    trade.trade_id,
-                    VENUE,
-                    market.quote_currency,
-                    FEE,
-                    decimal(income),
-                    decimal(0),
-                    decimal(-income),
-                    1,
+        income: dict[str, int] = defaultdict(int)
+        for leg in legs:
+            income[leg.currency] -= leg.amount_units if leg.reason == FEE else 0
+        for currency, amount in sorted(income.items()):
+            got = (books.venue_fees or {}).get((str(trade.trade_id), currency), 0)
+            if amount or got:
+                rows.append(
+                    (
+                        trade.trade_id,
+                        VENUE,
+                        currency,
+                        FEE,
+                        decimal(amount),
+                        decimal(got),
+                        decimal(got - amount),
+                        int(got != amount),
+                    )
                 )
-            )
     names = (
         "trade_id",
         "user_id",

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from openoutcry.ledger.questions import translate
+from openoutcry.ledger import exchange, parquet_store
+from openoutcry.ledger.ledger_state import folder_of
+from openoutcry.ledger.postgresql import EXCHANGE_SCHEMA
+from openoutcry.ledger.questions import sample_sql, translate
 from openoutcry.wire.errors import QuestionsError
 from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
@@ -116,6 +119,10 @@ class PostgreSQL:
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
         return self._run(path, translate.translated_question(path, "postgres", as_of, self._schema))
 
+    def rows(self, text: str) -> Rows:
+        """What a SELECT in PostgreSQL's own dialect gives."""
+        return self._run(Path("the books"), text)[1]
+
     def close(self) -> None:
         with closing(self._connection):
             self._connection.rollback()
@@ -127,6 +134,56 @@ class PostgreSQL:
             return [column[0] for column in cursor.description or ()], rows
         except self._error as error:
             raise QuestionsError(f"{path}: PostgreSQL: {_message(error)}") from None
+
+
+class Store(DuckDB):
+    """A venue's own store: the files next to a journal, through the views of an exchange."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises ``LedgerError`` where there is no store, or none with spot trading."""
+        need("sqlglot", "this needs sqlglot", "ledger", QuestionsError)
+        duckdb = need("duckdb", "this needs duckdb", "ledger", QuestionsError)
+        folder = folder_of(directory)
+        parquet_store.exchange_of(folder)
+        self._error: type[Exception] = duckdb.Error
+        self._connection = parquet_store.connect(folder)
+        self._schema = translate.schema_of(sample_sql.schema())
+        self._connection.execute(DUCKDB_FUNCTIONS)
+        self._connection.execute(f"set search_path = '{exchange.SCHEMA},main'")
+
+
+class PostgreSQLStore(PostgreSQL):
+    """A venue's own store in PostgreSQL, through the views of an exchange; read only."""
+
+    def __init__(self, address: str) -> None:
+        """Raises ``QuestionsError`` where there is no such store."""
+        psycopg = need("psycopg", "this needs psycopg[binary]", "ledger", QuestionsError)
+        need("sqlglot", "this needs sqlglot", "ledger", QuestionsError)
+        self._error: type[Exception] = psycopg.Error
+        self._schema = translate.schema_of(sample_sql.schema())
+        try:
+            self._connection = psycopg.connect(address)
+        except psycopg.Error as error:
+            raise QuestionsError(f"PostgreSQL does not answer: {_message(error)}") from None
+        place, store = f"outcry_{uuid.uuid4().hex}", Path(without_password(address))
+        try:
+            # Never committed: with the connection the functions are gone.
+            self._run(store, f"CREATE SCHEMA {place}")
+            self._run(store, f"SET LOCAL search_path TO {place}")
+            self._run(store, "SET LOCAL TIME ZONE 'UTC'")
+            self._run(store, POSTGRESQL_FUNCTIONS)
+            self._run(store, f"SET LOCAL search_path TO {EXCHANGE_SCHEMA}, {place}")
+            self._run(store, "SELECT 1 FROM markets")
+        except QuestionsError:
+            self.close()
+            raise
+
+
+def store_of(address: str) -> Store | PostgreSQLStore:
+    """A venue's own store: a journal's folder, or ``postgresql://…``."""
+    if address.startswith(("postgresql://", "postgres://")):
+        return PostgreSQLStore(address)
+    return Store(Path(address))
 
 
 class MariaDB:

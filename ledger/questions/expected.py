@@ -35,13 +35,13 @@ def legs_of_trade(books: Books, trade: Trade, fees_are_rates: bool) -> list[Leg]
                 Leg(user, base, sign * quantity, FILL),
                 Leg(user, quote, -sign * notional, FILL),
             ]
-    for user, fee in (
-        (trade.maker_user_id, trade.maker_fee_units),
-        (trade.taker_user_id, trade.taker_fee_units),
+    for user, fee, currency in (
+        (trade.maker_user_id, trade.maker_fee_units, trade.maker_fee_currency),
+        (trade.taker_user_id, trade.taker_fee_units, trade.taker_fee_currency),
     ):
         due = half_even(fee * notional, UNITS) if fees_are_rates else fee
         if user is not None and due:
-            legs.append(Leg(user, quote, -due, FEE))
+            legs.append(Leg(user, currency or quote, -due, FEE))
     return legs
 
 

@@ -1,12 +1,13 @@
 """What the given SQL answers, in one form whichever database was asked."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.questions.engines import opened
+from openoutcry.ledger.questions.engines import opened, store_of
 from openoutcry.wire.errors import QuestionsError
 
 TABLES = "schema_and_data.sql"
@@ -31,13 +32,18 @@ class Answer:
 
 
 def ask(
-    folder: Path, address: str = "duckdb", as_of: datetime | None = None, only: str | None = None
+    folder: Path,
+    address: str = "duckdb",
+    as_of: datetime | None = None,
+    only: str | None = None,
+    store: str | None = None,
 ) -> dict[str, Answer]:
     """The answers to the files q1.sql, q3_sanity.sql … of a folder, by their names without .sql.
 
     address: see ``engines.opened``.  as_of: what NOW() says (naive, UTC); None: the present, the
     same for every question.
-    only: one question's name; None: all that are there.
+    only: one question's name; None: all that are there.  store: a venue's own store, which is asked
+    instead of the folder's books.
     Raises ``QuestionsError``.
     """
     paths = {path.stem: path for path in sorted(folder.glob("q*.sql"))}
@@ -46,7 +52,7 @@ def ask(
     elif only is not None or not paths:
         raise QuestionsError(f"{folder}: no {only or 'q1'}.sql is there")
     moment = as_of or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    with opened(folder / TABLES, address) as engine:
+    with closing(store_of(store)) if store else opened(folder / TABLES, address) as engine:
         return {name: _answer(name, *engine.ask(path, moment)) for name, path in paths.items()}
 
 

@@ -46,9 +46,22 @@ def table_statements(path: Path) -> tuple[list[Tree], Schema]:
 
     Raises ``QuestionsError`` where it would do anything else.
     """
+    parsed = statements(path)
+    return parsed, _columns_of(path, parsed)
+
+
+def schema_of(text: str) -> Schema:
+    """The tables' columns by CREATE TABLE statements of the MySQL dialect."""
+    import sqlglot
+
+    parsed = [tree for tree in sqlglot.parse(text, read="mysql") if tree is not None]
+    return _columns_of(Path("the tables"), parsed)
+
+
+def _columns_of(path: Path, parsed: list[Tree]) -> Schema:
     from sqlglot import exp
 
-    parsed, schema = statements(path), Schema()
+    schema = Schema()
     for tree in parsed:
         if (
             isinstance(tree, exp.Create)
@@ -63,7 +76,7 @@ def table_statements(path: Path) -> tuple[list[Tree], Schema]:
             raise QuestionsError(
                 f"{path}: only CREATE TABLE and INSERT may stand here, not {tree.sql('mysql')[:60]}"
             )
-    return parsed, schema
+    return schema
 
 
 def question(path: Path) -> Tree:

@@ -1,0 +1,273 @@
+"""The tables of an exchange over a running venue's own store: the data set's questions, checked
+against the venue's events added up by hand, and what is planted in the store is found."""
+
+import json
+import shutil
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.ledger.exchange import Exchange, Market
+from openoutcry.ledger.follow import follow
+from openoutcry.ledger.parquet_store import ask, stored_files
+from openoutcry.ledger.questions import corrected, faithful
+from openoutcry.ledger.questions.anomalies import find
+from openoutcry.ledger.questions.books import read_store
+from openoutcry.replay.projections import JournalReader
+from openoutcry.wire.enums import Side
+from openoutcry.wire.errors import LedgerError
+from tests.support.ledger.spot_venue import (
+    DECIMALS,
+    MARKETS,
+    OPENING,
+    ByHand,
+    in_decimals,
+    price,
+    traded_day,
+    write_questions,
+)
+
+AS_OF = datetime(2024, 10, 1, 12)
+PARAMETERS = corrected.Parameters(
+    bars_from=datetime(2024, 10, 1, 9, 10), bars_to=datetime(2024, 10, 1, 9, 13),
+    as_of=AS_OF, market="ETH-USD", fees_are_rates=False,
+)  # fmt: skip
+IN_DEBT = ("negative_balance", "Wallets", "1280")
+"""Participant 5's, within its credit."""
+
+
+@pytest.fixture(scope="module", params=["received", "quote"])
+def traded(request, tmp_path_factory):
+    """The venue, which goes on trading, and its day by hand."""
+    floor = traded_day(tmp_path_factory.mktemp("venue"), request.param)
+    follow(floor.journal_path, None, True, lambda: False, print)
+    yield floor, ByHand(floor, request.param)
+    floor.close()
+
+
+@pytest.fixture(scope="module")
+def books(traded):
+    return read_store(str(traded[0].journal_path))
+
+
+def answers(books, name, **more):
+    return corrected.answer(books, name, replace(PARAMETERS, **more)).rows
+
+
+def test_q1_volume_and_vwap_by_minute(traded, books):
+    _, by_hand = traded
+    quantity, turnover = defaultdict(Decimal), defaultdict(Decimal)
+    for symbol, one, other in by_hand.trades:
+        buyer = one if one["side"] == Side.BUY else other
+        at = by_hand.minute(buyer)
+        lots = in_decimals(int(buyer["qty_lots"]) * MARKETS[symbol][2], MARKETS[symbol][0])
+        quantity[symbol, at] += lots
+        turnover[symbol, at] += lots * price(symbol, int(buyer["price_ticks"]))
+    rows = answers(books, "q1")
+    assert len(rows) == 3 * 3
+    for market_id, minute, vwap, volume in rows:
+        key = [*MARKETS][market_id - 1], minute
+        assert volume == quantity[key]
+        exact = turnover[key] / volume if volume else None
+        assert vwap == (None if exact is None else round(exact, 8))
+    assert sum(row[3] > 0 for row in rows) == 3
+
+
+def test_q2_who_is_in_debt_and_what_every_wallet_has(traded, books):
+    _, by_hand = traded
+    for wallet in books.wallets:
+        units = by_hand.moved[wallet.user_id, wallet.currency]
+        for (_, who, asset), fee in by_hand.fees.items():
+            units -= fee if (who, asset) == (wallet.user_id, wallet.currency) else 0
+        given = OPENING.get(wallet.user_id, ("", 0))
+        units += given[1] if given[0] == wallet.currency else 0
+        units += {(5, "USD"): 100_000_000, (2, "BTC"): -1_000_000}.get(
+            (wallet.user_id, wallet.currency), 0
+        )
+        assert wallet.balance_units == units * 10 ** (8 - DECIMALS[wallet.currency])
+    debtors = answers(books, "q2")
+    assert [(row[0], row[2]) for row in debtors] == [(5, "USD")]
+    assert debtors[0][5] < 0
+
+
+def test_q3_an_orders_execution_chain(traded, books):
+    _, by_hand = traded
+    rows = answers(books, "q3")
+    left, expected = Decimal("0.05"), []
+    for symbol, one, other in by_hand.trades:
+        if 9001 in (one["order_id"], other["order_id"]):
+            mine, its = (one, other) if one["order_id"] == 9001 else (other, one)
+            lots = in_decimals(int(mine["qty_lots"]) * MARKETS[symbol][2], "BTC")
+            left -= lots
+            seq = max(int(one["seq"]), int(other["seq"]))
+            expected.append((seq, lots, int(its["participant"]), "BUY_SIDE", left))
+    assert [(row[0], row[2], row[3], row[4], row[7]) for row in rows] == expected
+    assert len(rows) == 3
+
+
+def test_q4_trades_with_oneself_and_round_trips(traded, books):
+    _, by_hand = traded
+    rows = answers(books, "q4")
+    own = [
+        max(int(a["seq"]), int(b["seq"]))
+        for _, a, b in by_hand.trades
+        if a["participant"] == b["participant"]
+    ]
+    assert [(row[1], row[2]) for row in rows if row[0] == "SELF"] == [(str(own[0]), "4")]
+    assert len(own) == 1
+    trips = {row[1]: row[2:4] for row in rows if row[0] == "RECIPROCAL"}
+    pairs = [
+        max(int(a["seq"]), int(b["seq"]))
+        for _, a, b in by_hand.trades
+        if {9011, 9013} & {int(a["order_id"]), int(b["order_id"])}
+    ]
+    assert trips == {f"{pairs[0]}|{pairs[1]}": ("4↔5", "delta_s=14")}
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_q5_the_ledger_has_every_leg_of_every_trade(traded, books, market):
+    _, by_hand = traded
+    rows = answers(books, "q5", market=market)
+    assert rows
+    assert not any(row[-1] for row in rows)
+    posted = {tuple(row[:4]): row[5] for row in rows}
+    for symbol, one, other in by_hand.trades:
+        if symbol != market:
+            continue
+        base, quote, lot, tick = MARKETS[symbol]
+        trade_id, income = max(int(one["seq"]), int(other["seq"])), Counter()
+        sums = Counter()
+        for side in (one, other):
+            who, sign = str(int(side["participant"])), 1 if side["side"] == Side.BUY else -1
+            lots = int(side["qty_lots"])
+            sums[who, base] += sign * lots * lot
+            sums[who, quote] -= sign * lots * tick * int(side["price_ticks"])
+            for asset in (base, quote):
+                fee = by_hand.fees.get((int(side["seq"]), int(side["participant"]), asset), 0)
+                income[asset] += fee
+        for (who, asset), units in sums.items():
+            if units:
+                assert posted[trade_id, who, asset, "Trade_Fill"] == in_decimals(units, asset)
+        for asset, units in income.items():
+            if units:
+                assert posted[trade_id, "venue", asset, "Fee"] == in_decimals(units, asset)
+
+
+def test_filled_quantities_statuses_and_fees(traded, books):
+    _, by_hand = traded
+    assert {*books.orders} == {*by_hand.orders}
+    for key, one in by_hand.orders.items():
+        base, _, lot, _ = MARKETS[one["symbol"]]
+        order = books.orders[key]
+        assert order.filled_qty_units == one["filled"] * lot * 10 ** (8 - DECIMALS[base])
+        assert order.status == by_hand.status(key)
+        assert order.user_id == one["user"]
+        if order.status != "CANCELLED":
+            assert order.quantity_units == (one["filled"] + one["open"]) * lot
+    assert all(row[4] == 0 for row in answers(books, "filled"))
+    assert {*map(len, ([*books.cancellations], by_hand.cancelled))} == {1}
+    paid = Counter()
+    for (_, who, asset), fee in by_hand.fees.items():
+        paid[who, asset] += fee
+    rows = answers(books, "fees")
+    assert {row[:2]: row[2] for row in rows} == {
+        key: in_decimals(fee, key[1]) for key, fee in paid.items() if fee
+    }
+    assert {"FILLED", "PARTIALLY_FILLED", "OPEN", "CANCELLED"} == {
+        order.status for order in books.orders.values()
+    }
+
+
+def test_nothing_is_wrong_but_the_debt(books):
+    assert [finding[:3] for finding in find(books, False)] == [IN_DEBT]
+
+
+def test_the_given_sql_is_answered_as_it_says(traded, books, tmp_path):
+    """The questions' own SQL, mistakes and all, by the same store."""
+    floor, by_hand = traded
+    folder, store = write_questions(tmp_path / "questions"), str(floor.journal_path)
+    said = faithful.ask(folder, as_of=AS_OF, store=store)
+    assert [row for row in answers(books, "q1") if row[3]] == said["q1"].rows
+    # It adds what is reserved; so much is owed that it sees this one all the same.
+    assert [row[::2][:2] for row in said["q2"].rows] == [(5, "USD")]
+    assert [row[0] for row in said["q3"].rows] == [row[0] for row in answers(books, "q3")]
+    selfs = [row for row in said["q4"].rows if row[0] == "SELF"]
+    assert [row[1] for row in selfs] == [row[1] for row in answers(books, "q4") if row[0] == "SELF"]
+    flags = {row[0]: row[-1] for row in said["q5"].rows}
+    fees_in_quote = by_hand.collect == "quote"
+    assert len(flags) == 3
+    assert any(flags.values()) is not fees_in_quote
+
+
+def test_the_command_asks_the_store(traded, tmp_path):
+    floor, _ = traded
+    folder = write_questions(tmp_path / "questions")
+    words = ["ledger", "questions", "--store", str(floor.journal_path), "--json"]
+    done = CliRunner().invoke(main, [*words, "anomalies"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["corrected"]["anomalies"]
+    assert [row["kind"] for row in rows] == ["negative_balance"]
+    done = CliRunner().invoke(
+        main, [*words, "q3", "--data", str(folder), "--as-of", "2024-10-01 12:00:00"]
+    )
+    document = json.loads(done.stdout)
+    assert len(document["faithful"]["q3"]) == len(document["corrected"]["q3"]) == 3
+    bare = CliRunner().invoke(main, ["ledger", "questions", "q1"])
+    assert bare.exit_code == 2
+    assert "--data" in bare.output
+
+
+HALF, MORE, LESS = (lambda v: v // 2), (lambda v: v + 10_000), (lambda v: v - 1)
+PLANTED = [
+    ("clearing", "POSTED", 9001, HALF, {"wrong_amount", "wallet_differs"}),
+    ("drop", "DELIVERED", 9016, None, {"missing_entry"}),
+    ("drop", "POSTED", 9002, None, {"orphan_trade", "not_reserved", "wallet_differs"}),
+    ("drop", "PENDING", 9000, None, {"orphan_trade"}),
+    ("reserved", "PENDING", 9004, LESS, {"not_reserved", "wallet_differs"}),
+    ("drop", "DEPOSIT", 0, None, {"negative_balance"}),
+    ("price_ticks", "POSTED", 9016, MORE, {"orphan_trade", "wrong_amount"}),
+]
+"""A column of the store's first row of a kind and order, or the row itself; the faults it makes."""
+
+
+@pytest.mark.parametrize(("column", "kind", "order", "change", "faults"), PLANTED)
+def test_what_is_planted_in_the_store_is_found(
+    traded, tmp_path, column, kind, order, change, faults
+):
+    floor, _ = traded
+    home = shutil.copytree(
+        floor.journal_path, tmp_path / "journal", ignore=shutil.ignore_patterns("*.sock")
+    )
+    [(_, path)] = stored_files(home / "ledger", JournalReader(home).journal_id)
+    table = pyarrow.parquet.read_table(path, partitioning=None)
+    pairs = zip(table["kind"].to_pylist(), table["order_id"].to_pylist(), strict=True)
+    row = [*pairs].index((kind, order))
+    if column == "drop":
+        table = table.filter(pyarrow.array(np.arange(len(table)) != row))
+    else:
+        values, at = table[column].to_pylist(), table.column_names.index(column)
+        values[row] = change(values[row])
+        table = table.set_column(at, table.schema.field(column), pyarrow.array(values))
+    pyarrow.parquet.write_table(table, path)
+    found = {finding[:3] for finding in find(read_store(str(home)), False)} - {IN_DEBT}
+    assert {kind for kind, _, _ in found} == faults
+
+
+def test_amounts_that_eight_decimals_cannot_hold_are_refused_by_name(traded):
+    exchange = Exchange([("USD", 2), ("WEI", 18)], [])
+    with pytest.raises(LedgerError, match="WEI has 18 decimals"):
+        exchange.require_decimals()
+    market = Market(1, "X", "A", "B", 7, 1)
+    with pytest.raises(LedgerError, match="X: a tick is 1/7 B for 1 A"):
+        Exchange([("A", 0), ("B", 0)], [market]).require_decimals()
+    floor, _ = traded
+    rows = ask(floor.journal_path / "ledger", "select state, count(*) as n from exchange.deposits "
+               "group by all").to_pylist()  # fmt: skip
+    assert rows == [{"state": "credited", "n": 5}]
