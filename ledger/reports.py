@@ -288,7 +288,7 @@ def fees(books: Books, rows: Rows) -> Report:
         (who, books.symbols[index], 0, 0, base_name(books, index), 0, 0, fee)
         for (who, index), fee in sorted(of_base.items())
     ]
-    table.sort(key=lambda row: (row[0], books.symbols.index(row[1])))
+    table.sort(key=lambda row: (row[0], books.symbols.index(str(row[1]))))
     names = (
         "participant",
         "instrument",

@@ -189,8 +189,9 @@ def read_store(address: str) -> Books:
 
 
 def books_of(data: DuckDB | PostgreSQL, of_store: bool = False) -> Books:
-    """The tables of an exchange.  ``of_store``: those of a venue's own store say more.  They have
-    the currency of fees, what the venue got, and at which price a replaced order may have traded."""
+    """The tables of an exchange.  With ``of_store`` they are those of a venue's own store.  These
+    also have the currency of fees, what the venue got, and the price at which a replaced order may
+    have traded."""
 
     def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
         records = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")

@@ -2,6 +2,7 @@
 desk, over a restart and in a replay."""
 
 import json
+import re
 from fractions import Fraction
 
 import pytest
