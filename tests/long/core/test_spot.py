@@ -9,17 +9,20 @@ from multiprocessing import get_context
 import pytest
 
 from openoutcry.report.evidence import write_evidence
+from tests.support.risk.movements import MovementOperator, movement_pair
 from tests.support.risk.risk_flow import instruments, mixed_commands
-from tests.support.risk.spot import SpotOperator, funded, run_spot, spot_pair
+from tests.support.risk.spot import funded, run_spot
 from tests.support.risk.spot_loop import hostile
 
 
 def piece(seed):
-    """4,000 commands and more, every second seed with a speed bump, every third without limits."""
-    both = spot_pair(delayed=64 * (seed % 2))
+    """4,000 commands and more, every second seed with a speed bump, every third without limits;
+    among the operator's a third are of deposits and withdrawals with a life cycle."""
+    both = movement_pair(requests=64, movements=32, delayed=64 * (seed % 2))
     funded(both, 10 ** (6 + seed % 4))
     symbols = instruments()["symbol"].tolist()
-    operator = SpotOperator(seed, both, symbols, share=1.0 if seed % 3 == 0 else 0.5)
+    share = 1.0 if seed % 3 == 0 else 0.5
+    operator = MovementOperator(seed, both, symbols, share=share, moving=0.3)
     run_spot(both, mixed_commands(4_000, seed), operator, 0.1, seed, 100)
     return both.seq
 

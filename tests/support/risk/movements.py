@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openoutcry.risk.bits import MovementStep, Setting
+from openoutcry.risk.bits import RISK_KIND, MovementStep, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.requests import WHOLE
 from openoutcry.venue.requests import opening
@@ -133,16 +133,18 @@ class MovementOperator(SpotOperator):
         return record
 
 
-def numbered(rows, rng):
+def numbered(rows, rng, known):
     """Rows of a generator that knows no state: each step that is not a first one gets the number,
-    participant and amount of a first one before it."""
-    moving = np.flatnonzero((rows["kind"] == 10) & (rows["order_type"] == Setting.MOVEMENT))
+    participant and amount of a first one before it, or of one that is ``known``."""
+    moving = np.flatnonzero((rows["kind"] == RISK_KIND) & (rows["order_type"] == Setting.MOVEMENT))
     is_first = np.isin(rows["time_in_force"][moving], FIRST)
     firsts = moving[is_first]
     for place in moving[~is_first]:
-        before = firsts[firsts < place]
-        if len(before):
-            one = rows[before[int(rng.integers(max(len(before) - 64, 0), len(before)))]]
-            rows["price_ticks"][place], rows["qty_lots"][place] = one["seq"], one["qty_lots"]
-            rows["aux"][place] = one["aux"]
+        before = firsts[firsts < place][-32:]
+        given = [(one.number, one.participant, one.amount) for one in known]
+        given += rows[before][["seq", "qty_lots", "aux"]].tolist()
+        if given:
+            chosen = given[int(rng.integers(len(given)))]
+            for name, value in zip(("price_ticks", "qty_lots", "aux"), chosen, strict=True):
+                rows[name][place] = value
     return rows
