@@ -7,12 +7,13 @@ import pytest
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.venue.desk import DeskError, ask
 from tests.support.venue.dying_desk import NAME
-from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
-from tests.support.venue.venue_floor import MORE
+from tests.support.venue.served_venue import PORT, ServedVenue
+from tests.support.venue.spot_floor import FLOOR
 
 REQUESTS = (
     {"do": "deposit", "participant": 2, "amount": 70},
     {"do": "kill", "what": "participant", "name": "3"},
+    {"do": "deposit-seen", "participant": 2, "asset": "BTC", "amount": 70},
 )
 
 
@@ -20,13 +21,13 @@ REQUESTS = (
     "A request of an operator is done once, wherever the machine is gone", group="venue"
 )
 def test_a_request_is_done_once_wherever_the_machine_is_gone(tmp_path):
-    venue = ServedVenue(tmp_path, "2026-11-23T10:00", PORT, VENUE + MORE)
+    venue = ServedVenue(tmp_path, "2026-11-23T10:00", PORT, FLOOR)
     venue.start()
     is_open = lambda s: s["state"] == "open" and s["risk"] != {}  # noqa: E731
     venue.wait_for(is_open)
-    for cut in range(4):
+    for cut, which in enumerate((0, 1, 2, 1)):  # a kill has the most commands
         requests = [one | {"reference": f"{one['do']} {cut}"} for one in REQUESTS]
-        request = requests[cut % 2]
+        request = requests[which]
         (tmp_path / NAME).write_text(str(cut))
         with pytest.raises((DeskError, ConnectionError)):
             ask(venue.journal, request)
@@ -41,5 +42,5 @@ def test_a_request_is_done_once_wherever_the_machine_is_gone(tmp_path):
     assert venue.stop()["last_run"]["lost"] == 0
     commands = venue.commands()
     risk = commands[(commands["kind"] == RISK_KIND) & (commands["side"] != 0)]
-    for what in (Setting.DEPOSIT, Setting.KILL):
+    for what in (Setting.DEPOSIT, Setting.KILL, Setting.MOVEMENT):
         assert np.count_nonzero(risk["order_type"] == what) == 4
