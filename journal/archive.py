@@ -70,7 +70,7 @@ def archive(directory: Path, disk: Disk = REAL) -> list[str]:
 
     The bytes inside stay the same, so chain and checksums hold as before, and every reader reads
     on.  A segment's plain file goes only after the compressed one was read back and compared.
-    Works beside a running pipeline.  Raises :class:`JournalError` for a damaged journal.
+    Works while a pipeline runs.  Raises :class:`JournalError` for a damaged journal.
     """
     zstandard = need("zstandard", "archiving needs zstandard", "journal", JournalError)
     compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True)
@@ -107,7 +107,7 @@ def retire(directory: Path, disk: Disk = REAL, until_seq: int | None = None) -> 
 
     What remains begins with the segment that holds the older one's last command, so if the newer
     turns out damaged, state and history from there on are still whole.  Returns a line for each
-    segment.  Works beside a running pipeline.  Raises :class:`JournalError` with fewer than two
+    segment.  Works while a pipeline runs.  Raises :class:`JournalError` with fewer than two
     good checkpoints, and for a damaged journal.
     """
     with _finished_scan(directory, disk) as scan:

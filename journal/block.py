@@ -31,7 +31,8 @@ ONLY_ZEROS = "zeros where a block would begin"
 OF_RECORDS = (BlockKind.COMMANDS, BlockKind.CLOCK)
 OF_TEXT = (BlockKind.CONFIG, BlockKind.EVIDENCE)
 RESUMED = "resumed"
-"""The one field of an evidence block that says who went on here; others say what the end was."""
+"""The one field of an evidence block that names the writer that continued here; others describe the
+end."""
 
 
 class BlockHeader(NamedTuple):
@@ -58,7 +59,7 @@ class BlockHeader(NamedTuple):
 
     @property
     def commands(self) -> int:
-        """How many commands the block holds: clock records are none."""
+        """How many commands the block holds; clock records do not count."""
         return self.record_count if self.kind == BlockKind.COMMANDS else 0
 
 
@@ -104,7 +105,7 @@ class Block(NamedTuple):
 
     @property
     def note(self) -> dict[str, Any]:
-        """What the writer said beside the records; empty if nothing."""
+        """What the writer added to the records; empty if nothing."""
         if not self.header.record_count or not self.header.text_bytes:
             return {}
         at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
@@ -130,7 +131,7 @@ def digest(block: Any) -> bytes:
 
 
 def checksum_of(block: Any) -> int:
-    """What a block's header says of its own bytes."""
+    """What a block's header says about the block's bytes."""
     checksum: int = _CRC.unpack_from(block, _CRC_OFFSET)[0]
     return checksum
 
@@ -171,7 +172,7 @@ class BlockBuffer:
 
 
 def aligned_copy(block: Any) -> memoryview:
-    """The bytes of a block in page-aligned memory of their own."""
+    """The bytes of a block in separate page-aligned memory."""
     memory = mmap.mmap(-1, len(block))
     memory[:] = bytes(block)
     return memoryview(memory)
@@ -188,7 +189,7 @@ def unpack_header(head: Any) -> BlockHeader:
 
 
 def examine(segment: SegmentFile, offset: int) -> Block | str:
-    """The block at ``offset``, or in words why there is none.
+    """The block at ``offset``, or in words why it is missing.
 
     Checks all that the block can say about itself but not the layout, nor its place among the
     others.  :data:`FILE_ENDS` and :data:`ONLY_ZEROS` are two of the answers.

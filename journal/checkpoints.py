@@ -1,12 +1,12 @@
-"""Checkpoint files beside the segments: a state as bytes, at a sequence, whole or not there.
+"""Checkpoint files next to the segments: a state as bytes, at a sequence, whole or absent.
 
     checkpoint-000000001048576.occ
         magic | journal id | sequence | block index | block hash | text length | state length
         8       8            8          8             32           8             8 bytes
         JSON | state | BLAKE3 of everything before it, 32 bytes
 
-The block is the one that holds the sequence.  Its hash stands for all that was before it, so a
-checkpoint of another history of the same journal is told from this one's: it is never used.  What
+The block is the one that holds the sequence.  Its hash covers all that was before it, so
+a checkpoint of another history of the same journal is recognised and never used.  What
 the state and the JSON mean is the caller's business.
 """
 
@@ -134,14 +134,12 @@ def _good_of(directory: Path, journal_id: int, seqs: Iterable[int]) -> Iterator[
 
 
 def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Checkpoint | None:
-    """The newest good checkpoint of this journal at or before ``until_seq``, None if there is
-    none."""
+    """The newest good checkpoint of this journal at or before ``until_seq``, or None."""
     return next(good_checkpoints(directory, journal_id, until_seq), None)
 
 
 def oldest_checkpoint(directory: Path, journal_id: int, from_seq: int) -> Checkpoint | None:
-    """The oldest good checkpoint of this journal at or behind ``from_seq``, None if there is
-    none."""
+    """The oldest good checkpoint of this journal at or after ``from_seq``, or None."""
     seqs = (seq for seq in checkpoint_seqs(directory) if seq >= from_seq)
     return next(_good_of(directory, journal_id, seqs), None)
 
@@ -151,7 +149,7 @@ def remove_old_checkpoints(
 ) -> list[int]:
     """Remove all that are older than the newest ``keep`` good ones, and what was left half made;
     returns what went.  Of a journal whose begin was retired the oldest good one stays too: what
-    stands behind it can be computed from nothing else.
+    follows it can be computed from nothing else.
 
     ``keep`` is 1 or more.  A damaged one does not count: the good one before it is then still
     needed.  Raises :class:`JournalError` if the disk refuses.

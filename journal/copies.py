@@ -40,7 +40,7 @@ class SingleStream:
         self.durable = self.written
 
     def roll(self, end_offset: int) -> None:
-        """Go on to the next segment; everything before is durable then."""
+        """Continue in the next segment; everything before is durable then."""
         self.streams[0].finish(end_offset)
         self.streams[0].acknowledge(self.written)
         self.durable = self.written
@@ -64,7 +64,7 @@ class SingleStream:
 
 
 class _Copy:
-    """One of several: a thread that does to its stream what it is told, in order.  It is there from
+    """One of several: a thread that applies its orders to its stream, in order.  It runs from
     the first order on, and again from the first one after :meth:`end`."""
 
     def __init__(self, stream: Stream, reached: Reached, changed: threading.Condition) -> None:
@@ -135,8 +135,8 @@ class _Copy:
 class MirroredStreams:
     """Several copies at once; a block counts when ``policy`` is met.
 
-    ``failures`` says which copies have stopped and why; the writer goes on as long as the policy
-    can be met by the others.
+    ``failures`` says which copies have stopped and why; the writer continues while the
+    others can meet the policy.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class MirroredStreams:
         self._note_failures()
 
     def _note_failures(self) -> None:
-        """Note a failed copy beside the others, so that it is not resumed automatically
+        """Note a failed copy in the other directories, so that it is not resumed automatically
         (``failed.py``)."""
         for copy in self._copies:
             if not copy.failure or copy.noted:

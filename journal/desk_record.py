@@ -1,4 +1,4 @@
-"""What was asked of the operator's desk, by whom and why: a line each beside the journal.
+"""What was asked of the operator's desk, by whom and why: a line each, next to the journal.
 
 The commands that came of it are in the journal, with the operator's number; what has no room in a
 record, the reason, is here.  Each line holds the hash of the one before it, so that none can be

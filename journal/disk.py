@@ -16,7 +16,7 @@ AT_FDCWD, STATX_INO, STATX_SIZE = -100, 0x100, 0x200
 IN_MEMORY = (0x01021994, 0x858458F6)
 """statfs(2): tmpfs and ramfs, whose page cache is all that there is."""
 FORGET_S = 1.0
-"""As long as pages that something holds are asked for again (measured beside full load: 3 of 1,000
+"""As long as pages that something holds are asked for again (measured at full load: 3 of 1,000
 drops leave one at first, the longest for 4 ms)."""
 
 
@@ -49,7 +49,7 @@ _HAS_STATX = hasattr(_libc, "statx")
 
 
 def file_status(path: bytes | Path) -> FileStatus:
-    """What stands under a name now; a symbolic link is followed.
+    """The file that has this name now; a symbolic link is followed.
 
     Times are not asked for: since Linux 6.13 (multigrain timestamps) the write behind a stat(2) has
     to take a new time to the disk.  Measured: 79 us more for a durable write of 145.
@@ -124,15 +124,15 @@ class Disk:
         os.fsync(fd)
 
     def status(self, path: bytes | Path) -> FileStatus:
-        """What stands under a name now; a symbolic link is followed."""
+        """The file that has this name now; a symbolic link is followed."""
         return file_status(path)
 
     def forget(self, fd: int) -> None:
         """Drop what the page cache holds of a file that was synced: it is read from the disk.
 
         The kernel leaves a page that anything refers to just then (a scan for idle pages, a
-        compaction) and does not say so: the drop is repeated until each has been seen to be gone.
-        Not beyond :data:`FORGET_S`: of what another process has mapped none ever goes.
+        compaction) and does not say so.  The drop is therefore repeated until each page is seen to
+        be gone, for at most :data:`FORGET_S`: a page that another process has mapped never goes.
         """
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         left = cached_pages(fd)

@@ -2,7 +2,7 @@
 
 A writer begins no block before the one before has come to as many directories as the policy asks.
 So a directory may be one block ahead of what was acknowledged, never two.  If the others are
-resumed without it, they go on with another block there.
+resumed without it, they continue with another block there.
 """
 
 import json
@@ -25,9 +25,10 @@ from openoutcry.wire.errors import JournalError, OutcryError
 
 
 class Divergence(NamedTuple):
-    """The first block that two directories do not share, as ``ours`` has it in segment ``number``;
-    ``only_block``: it is the only one there, but for what a segment begins with; ``resumed``: what
-    the other has there begins with a run that resumed the journal, and ours does not."""
+    """The first block that two directories do not share, as ``ours`` has it in segment ``number``.
+
+    ``only_block``: it is the only one there, but for what a segment begins with.  ``resumed``: the
+    other directory continues with a run that resumed the journal, and ours does not."""
 
     number: int
     ours: Block
@@ -36,12 +37,13 @@ class Divergence(NamedTuple):
 
 
 def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
-    """Cut off the one block that was in flight when the writer died and that the other directories
-    never had, if they were resumed without this one and go on in ``copy``; returns what was done,
-    empty if the two hold one history.  The blocks of ``copy`` can then be put in its place.
+    """Cut off the one block that was in flight when the writer died, if the others never had it.
+
+    The other directories were resumed without this one and continue in ``copy``, whose blocks can
+    then be put in its place.  Returns what was done, empty if the two hold one history.
 
     ``scan`` is at a sound end.  Raises :class:`JournalError` if the histories differ otherwise:
-    which is right no program can say.
+    no program can say which is right.
     """
     try:
         other = _to_end(copy, disk)
@@ -103,8 +105,8 @@ def _divergence(ours: Scan, theirs: Scan, disk: Disk) -> Divergence | None:
 
 
 def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
-    """The last segment whose first block both have: it stands for all before.  Raises
-    :class:`JournalError` if there is none."""
+    """The last segment whose first block both have: it proves all before it.  Raises
+    :class:`JournalError` if they share no segment."""
     first = max(retired_before(ours.directory), retired_before(theirs.directory))
     if first > min(ours.end_segment, theirs.end_segment):
         raise JournalError(
@@ -120,9 +122,10 @@ def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
 
 
 def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> bool:
-    """Whether what ``scan`` has from the parting on was never acknowledged: it is one block, a
-    resumed run wrote another one, and so many of the journal's own directories have that one that
-    the rest were too few for the policy."""
+    """Whether what ``scan`` has from the parting on was never acknowledged.
+
+    It must be one block, and a resumed run must have written another one.  The directories without
+    that other one must be too few to have met the policy."""
     if not (parting.only_block and parting.resumed):
         return False
     places = places_of(scan.directory, scan.document)
@@ -142,7 +145,7 @@ def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> 
 
 
 def _only_repeats(block: Block) -> bool:
-    """What a segment begins with, whoever writes it."""
+    """What a segment begins with, the same for every writer."""
     return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _evidence(block)
 
 

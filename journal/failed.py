@@ -1,5 +1,5 @@
-"""The note about directories that failed while the others went on: each counts again only when
-somebody has looked to its disk and asked for it (``repair`` with a copy).
+"""The note about directories that failed while the others continued.  Each counts again only when
+an operator has checked its disk and asked for it (``repair`` with a copy).
 
 After a failed sync the kernel may call pages clean that never reached the disk, and the next sync
 answers with success.  So a directory that failed is not resumed by itself.

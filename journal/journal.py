@@ -64,12 +64,12 @@ class Journal:
     ) -> JournalWriter:
         """Make a durable journal whose first block is ``config``; returns its writer.
 
-        Segments for ``expected_records`` (at most 1 GiB of them) are prewritten with zeros;
-        further ones are made while the one before fills.  ``segment_bytes`` is a multiple of
-        4,096 from 8,192 on.  ``copies`` are further directories to be written side by side; a
-        block counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any``
-        of the directories have it.  ``direct``: past the page cache, for a writer that waits for
-        each block; without it a block is handed to the kernel only.
+        Segments for ``expected_records`` (at most 1 GiB of them) are prewritten with zeros.
+        Further ones are made while the one before fills.  The size ``segment_bytes`` is a multiple
+        of 4,096 from 8,192 on.  Further directories, ``copies``, are written in parallel.  A block
+        counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any`` of the
+        directories have it.  With ``direct``, blocks go past the page cache, for a writer that
+        waits for each; without it a block is only handed to the kernel.
 
         Raises :class:`JournalError` if a directory already holds a journal or there is no space;
         then nothing is left behind.
@@ -81,7 +81,7 @@ class Journal:
                 f"{MIN_SEGMENT_BYTES} on"
             )
         if policy not in POLICIES:
-            raise JournalError(f"policy {policy!r} is none of {', '.join(POLICIES)}")
+            raise JournalError(f"policy {policy!r} is not one of {', '.join(POLICIES)}")
         require_distinct(places)
         document = {
             "config": config,
@@ -120,16 +120,16 @@ class Journal:
         direct: bool = True,
         disk: Disk = REAL,
     ) -> JournalWriter:
-        """Resume a journal whose writer was killed, behind its last whole block.
+        """Resume a journal whose writer was killed, after its last whole block.
 
         Checks every block of the last segment and that it follows the segment before (``tail.py``),
-        whatever the journal's age; zeroes a torn tail (so that none of its bytes can ever be taken
-        for a later block's) and makes the rest durable.  Of several copies the longest counts and
-        the others are brought up to it; ``copies`` says where they are if they were moved.  A copy
-        that cannot be read, or holds other blocks than the rest, is left as it is and named in
-        the writer's ``failures``.  The caller holds the directory's :class:`JournalLock` and has
-        seen the old writer die.  Raises :class:`JournalError` for damage, for what is no journal,
-        and if so few copies agree that an acknowledged block could be in none of them.
+        whatever the journal's age.  Zeroes a torn tail, so that none of its bytes can be taken for
+        a later block's, and makes the rest durable.  Of several copies the longest counts, and the
+        others are brought up to it; ``copies`` says where they are if they were moved.  A copy that
+        cannot be read, or holds other blocks than the rest, is left as it is and named in the
+        writer's ``failures``.  The caller holds the directory's :class:`JournalLock` and has seen
+        the old writer die.  Raises :class:`JournalError` for damage, for what is no journal, and if
+        so few copies agree that an acknowledged block could be in none of them.
         """
         first = _scanned(Path(directory), disk)
         document = first.document
@@ -173,7 +173,7 @@ class Journal:
     def reopen(
         before: JournalWriter, handover: Handover, *, direct: bool = True, disk: Disk = REAL
     ) -> JournalWriter:
-        """Go on where another process of the same pipeline has let go of the journal that
+        """Continue where another process of the same pipeline has let go of the journal that
         ``before`` wrote in this one; nothing is read.  The caller has seen that process end.
 
         Raises :class:`JournalError` if a directory cannot be opened.
@@ -224,8 +224,9 @@ class Journal:
 
 
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
-    """The scans of directories that no other one notes as failed; the rest goes into ``flaws``: it
-    was read anew and checked, so it counts for what there is, but is not written."""
+    """The scans of directories that no other one notes as failed; the rest goes into ``flaws``.
+
+    The rest was read again and checked, so its blocks count, but it is not written."""
     remaining = list(scans)
     for scan in scans:
         for place, why in read_failed(scan.directory, scan.journal_id).items():
@@ -343,9 +344,9 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
     """Copy what the best copy has and this one, its beginning, lacks, byte for byte to the same
     places.
 
-    Each segment is written beside and renamed: of blocks that went into the file itself the power
-    could take an earlier one and leave a later one, whose header says that the other was durable,
-    and that is damage.
+    Each segment is written under another name and renamed.  Of blocks written into the file itself,
+    a power cut could take an earlier one and leave a later one, whose header says that the other
+    was durable.  That would be damage.
     """
     for number in range(scan.end_segment, best.end_segment + 1):
         data = _content(best, number, disk)

@@ -29,8 +29,9 @@ _CRC_OFFSET = BLOCK_HEADER.offsets["crc32c"]
 
 
 def bad_byte(whole: Any) -> int | None:
-    """The one byte of a block, counted from its begin, whose change explains the wrong checksum;
-    None where none or several do, or the block is sound.  ``whole`` is as long as the block is."""
+    """The one byte of a block, counted from its begin, whose change explains the wrong checksum.
+
+    None where no byte or several do, or the block is sound.  ``whole`` is as long as the block."""
     wrong = checksum(whole) ^ unpack_header(whole[:HEADER_BYTES]).crc32c
     if not wrong:
         return None

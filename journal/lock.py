@@ -24,7 +24,7 @@ class JournalLock:
 
     Makes the directory (mode 0700) if it is missing, and takes from others what they could see of
     one that is there.  The lock belongs to the open directory, not
-    to a name in it that somebody may remove; ``DIRECTORY/lock`` only says who holds it.  Processes
+    to a name in it that a user may remove; ``DIRECTORY/lock`` only names the holder.  Processes
     made by ``os.fork`` share it: it is free when the last of them has released it or died, so an
     orphaned stage still keeps a second pipeline out.  Raises :class:`InUse` if another pipeline
     holds it, :class:`NotOurs` where another user owns it or may write to it, :class:`JournalError`
@@ -46,8 +46,8 @@ class JournalLock:
         except OSError as error:
             os.close(fd)
             raise NotOurs(
-                f"{self.directory}: {error.strerror}: a journal is in a directory of the user who "
-                "runs it, to which nobody else may write"
+                f"{self.directory}: {error.strerror}: a journal is in a directory of the user that "
+                "runs it, to which no other user may write"
             ) from None
         try:
             if os.fstat(fd).st_mode & 0o077:
@@ -96,8 +96,8 @@ def _holder(directory: Path) -> str:
 
 
 def held(directory: Path) -> bool:
-    """Whether any process holds the directory's lock; only looks, by /proc/locks, so that nobody
-    who wants the lock finds it taken by us."""
+    """Whether any process holds the directory's lock.  It only reads /proc/locks, so that no
+    process that wants the lock finds it taken by us."""
     try:
         inode = directory.stat().st_ino
         rows = [row.split() for row in LOCKS.read_text().splitlines()]
@@ -108,8 +108,9 @@ def held(directory: Path) -> bool:
 
 
 def lock_if_there(directory: Path) -> JournalLock | None:
-    """The lock of a directory that may be gone or take no writes (then None: nobody can write
-    there); raises :class:`InUse` if another pipeline holds it, :class:`NotOurs` as above."""
+    """The lock of a directory; None for one that is gone or takes no writes.
+
+    Raises :class:`InUse` if another pipeline holds it, :class:`NotOurs` as above."""
     if not directory.is_dir():
         return None
     try:

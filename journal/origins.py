@@ -1,7 +1,7 @@
 """Origins: which of each sender's sequence numbers have become commands, journaled with them.
 
-Beside its commands a journal block carries their *origins*: who sent each, by its own count.  The
-receive window of a sender is a function of these, so it is recovered as the book is, and a datagram
+A journal block carries its commands' *origins* as well: the sender of each, and its count.  The
+receive window of a sender is a function of these, so it is recovered as the book is.  A datagram
 that was executed before a crash is refused after it.
 
     origins   number of senders S | number of runs R        64 bits each, all in base64
@@ -35,7 +35,7 @@ Key = tuple[int, int, int, int]
 @dataclass
 class Window:
     """All numbers below ``next`` have come, but those of the ``missing`` ranges (first, last);
-    below ``floor`` nobody knows any more, and all are refused."""
+    below ``floor`` nothing is known any more, and all are refused."""
 
     next: int = 1
     floor: int = 1
@@ -77,7 +77,7 @@ class Senders:
     def _window(self, key: Key) -> Window:
         window = self.windows.get(key)
         if window is None:
-            # Packets of a session's epochs before are refused for ever: nothing is to be known.
+            # Packets of a session's earlier epochs are always refused: nothing need be known.
             for old in [known for known in self.windows if is_later_epoch(key, known)]:
                 del self.windows[old]
             window = self.windows[key] = Window()

@@ -16,7 +16,7 @@ PathName = str | os.PathLike[str]
 
 
 class Places(NamedTuple):
-    """``others`` beside the directory in hand; ``total`` that the journal was made with, which is
+    """``others`` next to the directory in hand; ``total`` that the journal was made with, which is
     what its policy counts; ``flaws`` of those that are not among ``others``."""
 
     others: list[Path]
@@ -38,7 +38,7 @@ def require_distinct(places: Sequence[Path]) -> None:
 def places_of(
     directory: Path, document: dict[str, Any], copies: Iterable[PathName] | None = None
 ) -> Places:
-    """The directories beside ``directory`` that hold the journal of this ``document``.
+    """The directories other than ``directory`` that hold the journal of this ``document``.
 
     ``copies`` says where they are if they were moved.  A directory that the document does not name
     was moved too: it takes the place of one that is missing.  Raises :class:`JournalError` if
@@ -82,8 +82,8 @@ def agreeing_scans(
     beginnings, and these.
 
     ``quorum`` is more than half of all there are, so what was acknowledged is in such a set if
-    there is one.  Raises :class:`JournalError` if there is none, or if two sets contradict each
-    other: which is right no program can say.
+    there is one.  Raises :class:`JournalError` without such a set, or if two sets contradict each
+    other: no program can say which is right.
     """
     groups: list[tuple[Scan, list[Scan]]] = []
     for tip in scans:
@@ -123,7 +123,7 @@ def begins(shorter: Scan, longer: Scan, disk: Disk = REAL) -> bool:
 
 
 def block_at(directory: Path, number: int, offset: int, disk: Disk = REAL) -> Block | str:
-    """The block at byte ``offset`` of segment ``number``, or in words why there is none."""
+    """The block at byte ``offset`` of segment ``number``, or in words why it is missing."""
     segment = SegmentFile.open(directory, number, disk)
     if segment is None:
         return f"{directory} has no segment {number}"

@@ -19,19 +19,20 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 
 class JournalReader:
-    """Reads a journal, finished or beside its running writer.
+    """Reads a journal, finished or while its writer runs.
 
     Opening reads the configuration: ``config`` is what was given to ``Journal.create``, and
-    ``first_seq`` where the journal begins (1, unless its beginning was retired).
-    :meth:`chunks` gives the orders; after it is exhausted ``blocks``, ``bytes``, ``segments``
-    and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
-    none), ``unwatermarked`` says why nothing tells up to where the journal was acknowledged (empty:
-    a watermark does); ``resumed`` has a document for each later run: ``seq`` behind which it went
-    on,
-    ``ts_ns`` when, and ``config``, what it had of its own.  Beside a running writer the end is
-    where the journal stood when the iteration began, and the block that it is just writing is not
-    called torn.  Raises :class:`JournalError` (or ``LayoutMismatch``) for anything that is no
-    journal of this layout, and for damage.
+    ``first_seq`` is where the journal begins (1, unless its beginning was retired).
+    The orders come from :meth:`chunks`.  After it is exhausted, ``blocks``, ``bytes``, ``segments``
+    and ``last_seq`` count what was read, and ``torn`` describes a torn tail, if any.
+
+    The text ``unwatermarked`` says why no watermark shows how far the journal was acknowledged (it
+    is empty with one).  In ``resumed`` is a document for each later run: ``seq``, after which it
+    continued, ``ts_ns``, and ``config``, its own settings.
+
+    While a writer runs, the end is where the journal ended when the iteration began, and the block
+    that is being written is not called torn.  Raises :class:`JournalError` (or ``LayoutMismatch``)
+    for anything that is no journal of this layout, and for damage.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, disk: Disk = REAL) -> None:
@@ -61,8 +62,8 @@ class JournalReader:
 
     @property
     def evidence(self) -> dict[str, Any] | None:
-        """The last evidence block's document, None if there is none or another run has gone on
-        behind it; reads to the end if need be."""
+        """The last evidence block's document; None without one, or if another run has continued
+        after it.  Reads to the end if need be."""
         if not self._read_to_end:
             for _ in self.all_blocks():
                 pass
@@ -71,9 +72,9 @@ class JournalReader:
     def all_blocks(self, from_seq: int = 0, until_block: int | None = None) -> Iterator[Block]:
         """Yield every block of every kind, checked, to the end.
 
-        With ``from_seq`` from the segment on that holds it: what lies before is not read, and the
-        chain is checked from there.  ``until_block``: only those before it, so that a second
-        reading beside a writer ends where a first one did (``blocks``).
+        With ``from_seq``, reading begins with the segment that holds it, and the chain is checked
+        from there.  With ``until_block``, only the blocks before it are read.  A second reading of
+        a journal that is being written can so end where a first one did (``blocks``).
         """
         scan = Scan(self.directory, self._disk)
         number = (
@@ -95,8 +96,8 @@ class JournalReader:
         """Yield whole blocks as :meth:`all_blocks` does, from the segment on that holds
         ``from_seq``; a further call yields only those that the writer has added since.
 
-        Costs what is new, however long the journal is: what stands behind the last whole block is
-        not judged.
+        Costs what is new, however long the journal is: bytes after the last whole block are not
+        judged.
         """
         if self._followed is None:
             self._followed = Scan(self.directory, self._disk)
@@ -132,7 +133,7 @@ class JournalReader:
 
 
 def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
-    """What the writer said beside the block that has command ``seq`` (``JournalWriter.append``).
+    """What the writer added to the block that has command ``seq`` (``JournalWriter.append``).
 
     Raises :class:`JournalError` if the journal does not hold it.
     """
@@ -157,7 +158,7 @@ def read_commands(
     """Yield the orders ``from_seq`` to ``until_seq``, both included, for a matcher's rebuild.
 
     Arrays of ``ORDER_DTYPE``, read-only, in sequence; nothing if ``until_seq`` is below
-    ``from_seq``.  Works beside the running writer for all it had written when this was called.
+    ``from_seq``.  While a writer runs, it gives all that was written when this was called.
     Raises :class:`JournalError` if the journal begins after ``from_seq`` or ends before
     ``until_seq``.
     """

@@ -38,14 +38,18 @@ BLOCK_WINDOW_BYTES = ALIGN
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
     """Mend a journal that no pipeline is writing; returns what was done, one line a change.
 
-    Four things are ever done: a block that is damaged or missing is put back from ``copy``,
-    another directory of the same journal, if it is the very block that the chain asks for there;
-    what is torn behind the last block and was never acknowledged, as far as the watermarks here and
-    in the journal's other directories say, is cut off; a damaged watermark is made anew where the
-    copies show that nothing acknowledged is missing; a block that was in flight when the writer
-    died, and that the others went on without, gives way to theirs (``diverged.py``).  Then, with
-    ``copy``, a directory that had failed counts again (``failed.py``).  Raises
-    :class:`JournalError`, having said in it what was mended before, where none is possible: nothing
+    Four things can be done:
+
+    - A block that is damaged or missing is put back from ``copy``, another directory of the same
+      journal, if it is the very block that the chain asks for there.
+    - A torn end after the last block is cut off, if it was never acknowledged as far as the
+      watermarks here and in the journal's other directories say.
+    - A damaged watermark is made again where the copies show that nothing acknowledged is missing.
+    - A block that was in flight when the writer died gives way to that of the directories that
+      continued without it (``diverged.py``).
+
+    Then, with ``copy``, a directory that had failed counts again (``failed.py``).  Raises
+    :class:`JournalError` where no repair is possible, with what was mended before: nothing
     acknowledged is thrown away.
     """
     path = Path(directory)
@@ -111,7 +115,7 @@ def _before(done: list[str]) -> str:
 
 
 def _readmit(path: Path, copy: Path, disk: Disk) -> list[str]:
-    """Take the note that ``path`` failed from all directories: it was read anew, and is sound."""
+    """Take the note that ``path`` failed from all directories: it was read again, and is sound."""
     scan, other = Scan(path, disk).to_end(), Scan(copy, disk)
     done = []
     for place in {path, copy, *_others(scan)}:
@@ -158,7 +162,7 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
 
 def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
     """Restore the block at ``place`` and those right behind it, until one of ours follows or the
-    copy has no more in that segment; the scan then stands behind them."""
+    copy has no more in that segment; the scan then continues after them."""
     number, block = place
     first, target = block, segment_path(scan.directory, number)
     _require_right(scan, number, block, copy, disk)
@@ -167,7 +171,7 @@ def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> s
         ours = stack.enter_context(_opened(scan.directory, number, disk))
         theirs = stack.enter_context(_opened(copy, number, disk))
         ours.window_bytes = BLOCK_WINDOW_BYTES
-        # Without a first block the pass has not begun: it begins anew.
+        # Without a first block the pass has not begun: it begins again.
         while scan.journal_id:
             scan.accept(number, block)
             following = _following(scan, ours, theirs, copy, disk)
@@ -188,8 +192,9 @@ def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> s
 def _following(
     scan: Scan, ours: SegmentFile, theirs: SegmentFile, copy: Path, disk: Disk
 ) -> Block | None:
-    """The copy's block behind the one just restored, if ours is missing or damaged there as well;
-    what is not as simple as that the next step judges, and says why."""
+    """The copy's block after the one just restored, if ours is missing or damaged there as well.
+
+    The next step judges what is not as simple as that, and says why."""
     ours.forget()
     own, block = examine(ours, scan.end_offset), examine(theirs, scan.end_offset)
     if isinstance(own, Block) and _follows(scan, own):
@@ -229,8 +234,9 @@ def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk
 
 
 def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
-    """What is left of our own block must be of this one, or no other directory have another one
-    there: the copy may have been left behind and know nothing of what was acknowledged later."""
+    """What is left of our own block must be of this one, or no other directory may have another.
+
+    The copy may have fallen behind and not have what was acknowledged later."""
     index = block.header.block_index
     words = f"hold different blocks {index}, and which of them is right no program can say"
     remains = _leftover_header(scan, number, block, disk)
@@ -270,8 +276,10 @@ def _others(scan: Scan) -> list[Path]:
 
 
 def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str:
-    """The block that the scan asks for, and its segment: where the scan stopped, at the begin of
-    the next segment, or where the one before ends too early; else what was found instead."""
+    """The block that the scan asks for, and its segment; else what was found instead.
+
+    It is where the scan stopped, at the begin of the next segment, or where the segment before ends
+    too early."""
     number, offset = scan.end_segment, scan.end_offset
     places = [(number, offset), (number + 1, 0)]
     before = segment_path(scan.directory, number - 1)
@@ -350,12 +358,14 @@ def _renew_watermark(scan: Scan, copy: Path | None, disk: Disk) -> str:
         write_whole(path, pack_watermark(watermark), disk)
     except OSError as error:
         raise JournalError(f"{path}: cannot write: {error.strerror}") from None
-    return f"{path}: made anew, up to block {watermark.block_index}, sequence {watermark.seq}"
+    return f"{path}: made again, up to block {watermark.block_index}, sequence {watermark.seq}"
 
 
 def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> None:
-    """Without this directory's watermark the others must show that nothing acknowledged is missing:
-    so many that one of them has every block that was, and none with more than is here."""
+    """Without this directory's watermark the others must show that nothing acknowledged is missing.
+
+    They must be enough that one of them has every acknowledged block, and no one may have more than
+    this directory."""
     total = places_of(scan.directory, scan.document).total
     quorum = total - needed(scan.document.get("policy", "all"), total) + 1
     places = [*_others(scan)]
@@ -370,7 +380,7 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
         known += other.journal_id == scan.journal_id and begins(other, scan, disk)
     if copy is None or known < quorum:
         raise JournalError(
-            f"{flaw}; {quorum} other directories could show that nothing is missing, {known} do: "
-            "give --copy DIR, bring the watermark back, or remove it and resume if the last blocks "
+            f"{flaw}; {quorum} other directories could show that nothing is missing, {known} do. "
+            "Give --copy DIR, bring the watermark back, or remove it and resume if the last blocks "
             "may be missing"
         )

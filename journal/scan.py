@@ -43,16 +43,16 @@ END_UNKNOWN = (MAX_SEGMENTS, 0)
 class Scan:
     """One pass over a journal with every check; the writer's resume and the reader both use it.
 
-    After :meth:`blocks` is exhausted, ``end_segment`` and ``end_offset`` are where the next
-    block belongs, ``torn`` says what was found there instead of a clean end (None: clean),
-    ``dirty_end`` is one past the last byte there that is not zero, and ``live`` is true if
-    another process wrote there while we looked: the pass ends where the journal stood when it
-    began, however fast that writer is.  Meanwhile ``next_seq``, ``next_index``,
-    ``previous_hash`` (of the last block), ``bytes`` (whole blocks), ``segments`` (that hold
-    blocks), ``document`` (of the configuration block), ``resumed`` (a document for each run that
-    went on) and ``evidence`` (of the last run's end, None so far) follow the blocks.
-    ``first_seq`` is where the journal begins: 1, unless segments before were retired (of a pass
-    that begins later, where that one does: ``begin_segment``).
+    After :meth:`blocks` is exhausted, ``end_segment`` and ``end_offset`` are where the next block
+    belongs.  What was found there instead of a clean end is in ``torn`` (None: clean), and
+    ``dirty_end`` is one past the last byte there that is not zero.  If another process wrote there
+    meanwhile, ``live`` is true: the pass ends where the journal ended when it began.
+
+    These follow the blocks: ``next_seq``, ``next_index`` and ``previous_hash`` (of the last block).
+    So do ``bytes`` (whole blocks) and ``segments`` (that hold blocks).  The configuration block's
+    document is ``document``; ``resumed`` has one for each later run.  That of the last run's end is
+    ``evidence`` (None so far).  The journal begins at ``first_seq``: 1, unless segments before were
+    retired.  A pass that begins later has its own beginning (``begin_segment``).
     """
 
     def __init__(self, directory: Path, disk: Disk = REAL) -> None:
@@ -158,7 +158,7 @@ class Scan:
         return self
 
     def new_blocks(self) -> Iterator[Block]:
-        """Yield the whole blocks from ``end_segment`` and ``end_offset`` on, beside the writer; a
+        """Yield the whole blocks from ``end_segment`` and ``end_offset`` on, while a writer runs; a
         further call resumes after them.
 
         What is there instead of the next block is not judged: the writer may be at it.  Without a
@@ -178,7 +178,7 @@ class Scan:
         self._require_no_gap(number)
 
     def accept(self, number: int, block: Block) -> None:
-        """Count a block that was put where the pass stopped, and stand behind it."""
+        """Count a block that was put where the pass stopped, and continue after it."""
         path = segment_path(self.directory, number)
         self._take(f"{path}: byte {block.offset}", block)
         self.end_segment, self.end_offset = number, block.end
@@ -388,8 +388,8 @@ def _current_end(directory: Path, disk: Disk) -> tuple[int, int]:
     """Segment and byte behind the last whole block at this moment: found by the headers of the last
     segment that holds data, for a writer fills one after the other.
 
-    Only a bound for a pass beside a writer: of the blocks that stand there now and are sound up to
-    their first bad byte none begins at or behind it.
+    Only a bound for a pass while a writer runs: no block that is there now, and is sound up to its
+    first bad byte, begins at or after it.
     """
     for number in reversed(segment_numbers(directory)):
         segment = SegmentFile.open(directory, number, disk)

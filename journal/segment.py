@@ -117,10 +117,11 @@ def make_segment(
 ) -> None:
     """Make a segment of ``head`` and zeros, durable under its final name.
 
-    Written under another name and renamed when whole, so that a segment is never seen half
-    made.  Zeros are written, not only allocated: a later sync then has no extents to convert and
-    costs only the data.  ``pace``, told up to where it is made, says when and up to where to go on;
-    what was written before is on the disk then.  Raises :class:`JournalError`, leaving no file.
+    Written under another name and renamed when whole, so that a segment is never seen half made.
+    Zeros are written, not only allocated: a later sync then has no extents to convert and costs
+    only the data.  The caller's ``pace`` is given how far the segment is, and says when and up to
+    where to continue; what was written before is on the disk then.  Raises :class:`JournalError`,
+    leaving no file.
     """
     path = segment_path(directory, number)
     new = path.with_name(path.name + NEW_SUFFIX)
@@ -173,8 +174,8 @@ class SegmentFile(Closing):
     """Reads one segment by pread(2) through a window.
 
     Not by mmap: a running writer truncates a segment when it has filled it, and a disk may fail
-    to give a page; either would end a mapping's reader by SIGBUS instead of an error.  It also
-    means that the bytes served are the very bytes that were checked.
+    to give a page.  Either would end a mapping's reader by SIGBUS instead of an error.  Reading
+    also means that the bytes served are the very bytes that were checked.
     """
 
     def __init__(
@@ -256,8 +257,9 @@ class SegmentFile(Closing):
 
 
 def read_anew(directory: Path, disk: Disk = REAL) -> None:
-    """Have the last segments that a writer may have left unsynced read from the disk, not from the
-    page cache: after a failed sync the cache may hold as clean what never reached the disk.
+    """Have the last segments that a writer may have left unsynced read from the disk.
+
+    After a failed sync the page cache may hold as clean what never reached the disk.
 
     Before a segment holds data, those before it are durable.  Raises :class:`JournalError` if a
     sync fails; what cannot be opened for it cannot be written either, and shows later.

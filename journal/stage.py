@@ -2,8 +2,8 @@
 
 Group commit by itself: while one durable write runs, the next block gathers in the ring.
 
-Beside each block stands the hash of the events it caused: they come after the block is written, so
-it is a later block's header that carries the hash, with the sequence it is of.
+Each block's events are hashed.  They come after the block is written, so a later block's header
+carries the hash, with its sequence number.
 """
 
 import sys
@@ -51,8 +51,9 @@ class JournalStage:
         key_of: Callable[[int, int], Key] | None = None,
         metadata_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
     ) -> None:
-        """``reached``: how many commands of each lane the journal holds, none by default;
-        ``key_of``: who the sender with an index and an epoch is, where commands come by a network;
+        """``reached``: how many commands of each lane the journal holds, 0 by default.
+
+        ``key_of``: the sender with an index and an epoch, where commands come by a network.
         ``metadata_of``: what sessions note of commands, by their lane words."""
         self.metadata_of = metadata_of
         self.key_of = key_of
@@ -142,7 +143,7 @@ class JournalStage:
         return {NAME: self.writer.hand_over().as_json()}
 
     def _note(self, first: int, count: int) -> dict[str, Any]:
-        """What is beside these commands: how far each lane has come with them, and who sent
+        """What these commands carry with them: how far each lane has come, and the senders of
         them, so that none of their datagrams is ever executed again."""
         note: dict[str, Any] = {}
         if self.lanes:
@@ -157,7 +158,7 @@ class JournalStage:
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
         second whether commands come or not, and after those that have come.  Durable with what
-        follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
+        follows.  A run that is ``resumed`` stamps by another clock: it says so in any case."""
         now = self._now_ns()
         offset = self.shared.control[control_words.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
@@ -221,8 +222,8 @@ class JournalStage:
 
 
 def make_stage(work: Work) -> JournalStage:
-    """The journal as a stage of this process: its first one goes on with the writer that the run
-    has made, any later one finds its place on the disk."""
+    """The journal as a stage of this process: its first one continues with the writer that the
+    run has made, any later one finds its place on the disk."""
     assert work.journal is not None
     writer, start = work.writer, work.start
     restarts = work.shared.control.stage(work.table.index[NAME], control_words.STAGE_RESTARTS)

@@ -1,5 +1,5 @@
-"""One directory's segments under a writer: blocks go where they are told to, past the page cache
-where the file system allows it."""
+"""One directory's segments under a writer: blocks go to a given place, past the page cache where
+the file system allows it."""
 
 import os
 import secrets
@@ -32,13 +32,13 @@ AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""
 PIECE_BYTES, MAX_PIECE_BYTES = 128 << 10, 8 << 20
 AHEAD_OF = 2.5
-"""Prewriting goes by what is written: for each byte of a segment's second half so many zeros of the
-next, in pieces.  A segment at once is a queue in the disk that the next commit waits behind
-(measured: 26 to 47 ms)."""
+"""Prewriting goes by what is written: each byte of a segment's second half brings its share of the
+next segment's zeros, in pieces.  A segment at once is a queue in the disk that the next commit
+waits behind (measured: 26 to 47 ms)."""
 
 FLUSH_BYTES = 8 << 20
-"""What lies in the page cache is brought to the disk in the background each so many bytes: the end
-of a segment waits for what is left of it (measured: 25 ms for 64 MiB, 1 ms so)."""
+"""After this many bytes in the page cache they are brought to the disk in the background.  The end
+of a segment waits for the rest (measured: 25 ms for 64 MiB without this, 1 ms with it)."""
 
 
 def identity_of(fd: int) -> tuple[int, int]:
@@ -51,9 +51,9 @@ class Stream:
     """Writes, in order, one copy of a journal, from segment ``number`` on, of which there are
     ``segment_count``.
 
-    Raises :class:`JournalError` naming file and byte for whatever the system refuses; after that
-    the stream refuses everything.  ``direct`` asks for blocks past the page cache, and afterwards
-    says whether that is so: right where each is waited for, wrong where none is.
+    Raises :class:`JournalError` naming file and byte for whatever the system refuses.  After that
+    the stream refuses everything.  The argument ``direct`` asks for blocks past the page cache, and
+    the attribute says whether that is so: right where each is waited for, wrong where none is.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Stream:
         self._watermark_fd = -1
         self._broken = ""
         self.warning = ""
-        """What will stop the stream before long, if nobody makes room."""
+        """What will stop the stream before long unless room is made."""
         self._ahead: threading.Thread | None = None
         self._end_offset = 0
         self._hurry = self._unwanted = False
@@ -140,8 +140,10 @@ class Stream:
         self._require_in_place()
 
     def _require_in_place(self) -> None:
-        """The file that is written is still the one under its name, and whole: if the directory was
-        removed or replaced, what is durable is in nobody's journal and must not be acknowledged."""
+        """The file that is written is still the one under its name, and whole.
+
+        If the directory was removed or replaced, what is durable is in no journal and must not be
+        acknowledged."""
         try:
             named = self.disk.status(self._name)
         except OSError as error:
@@ -161,7 +163,8 @@ class Stream:
             write_whole(self.directory / WATERMARK_NAME, self._watermark, self.disk)
 
     def claim(self, reached: Reached) -> None:
-        """Say that from here on this writer goes on: one that still lives acknowledges no more."""
+        """Say that this writer continues from here: another that still lives acknowledges no
+        more."""
         watermark = Watermark(self.journal_id, *reached, self._writer_id)
         self._watermark = pack_watermark(watermark)
         try:
@@ -207,7 +210,7 @@ class Stream:
             self._fail(f"{self.path}: cannot finish: {error.strerror}")
 
     def advance(self) -> None:
-        """Go to the next segment, making it if nobody has."""
+        """Go to the next segment, making it if it is missing."""
         number = self.number + 1
         if number >= MAX_SEGMENTS:
             self._fail(f"{self.directory}: the journal has {number:,} segments, the most there are")
@@ -307,7 +310,7 @@ class Stream:
 
     def _flush_behind(self, offset: int) -> None:
         """Bring what was written to the disk while more is: nothing counts as durable by it.  An
-        error breaks the stream: the next sync would not be told of it again."""
+        error breaks the stream: the next sync would not report it again."""
         if self._flush is not None and self._flush.is_alive():
             return
 

@@ -1,8 +1,8 @@
 """Where a pass over only a part of a journal may begin, however long the journal is.
 
 Each segment's first block holds the hash of the block before it.  So the last segment that begins
-with a whole block stands for all before it, if that block before is the one which ends the segment
-before: this much is read, and no more.
+with a whole block proves all before it, if the block that it names ends the segment before.  This
+much is read, and no more.
 """
 
 from pathlib import Path
@@ -32,8 +32,9 @@ _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
 def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
-    """The last segment whose first block is whole and follows the end of the segment before; None
-    if that is the journal's first one, or there is none.
+    """The last segment whose first block is whole and follows the end of the segment before.
+
+    None if that is the journal's first one, or no segment has a whole block.
 
     Raises :class:`JournalError` for a missing segment, and where two segments do not join.
     """
@@ -79,8 +80,7 @@ def segment_holding(directory: Path, seq: int, disk: Disk = REAL) -> int:
 
 
 def block_holding(directory: Path, seq: int, disk: Disk = REAL) -> Block | None:
-    """The whole block that holds command ``seq``, by the headers of its segment; None if there is
-    none."""
+    """The whole block that holds command ``seq``, by the headers of its segment, or None."""
     if not segment_numbers(directory):
         return None
     segment = SegmentFile.open(directory, segment_holding(directory, seq, disk), disk)

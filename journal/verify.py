@@ -47,10 +47,11 @@ class _Irregular(Exception):
 
 @dataclass
 class Verified:
-    """What :func:`verify` found.  ``flaw`` is empty if all is sound; ``bad_file`` and ``bad_byte``
-    are the first bad byte (the block's first where no single byte explains it); ``torn`` is a
-    torn tail, which is no flaw: it was never acknowledged as far as a watermark says
-    (``watermarked``)."""
+    """What :func:`verify` found.
+
+    If all is sound, ``flaw`` is empty.  The first bad byte is ``bad_byte`` of ``bad_file`` (the
+    block's first where no single byte explains it).  A torn tail, ``torn``, is no flaw: it was
+    never acknowledged as far as a watermark says (``watermarked``)."""
 
     path: str
     journal_id: int = 0
@@ -61,7 +62,7 @@ class Verified:
     last_seq: int = 0
     bytes: int = 0
     head: str = ""
-    """The hash of the last block: with it noted elsewhere, nobody can change the journal."""
+    """The hash of the last block: with it noted elsewhere, a change of the journal is noticed."""
     seconds: float = 0.0
     flaw: str = ""
     bad_file: str = ""

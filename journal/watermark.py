@@ -1,12 +1,12 @@
-"""The acknowledged watermark: up to which block a journal has been acknowledged, kept beside it.
+"""The acknowledged watermark: up to which block a journal has been acknowledged, kept next to it.
 
-It is written after the disk has said that the blocks are on it, and is never waited for: a power
+It is written after the disk has said that the blocks are on it, and is never waited for.  A power
 cut may leave an older one, never one that runs ahead.  So it is a lower bound, and enough to tell a
 torn, unacknowledged tail from damage to acknowledged blocks.
 
-It names its block by the chain (the hash of the block before) and by the block's own checksum, so
-the watermark of another history of the same journal is not believed.  And it names its writer: one
-that finds another's there has been superseded, and acknowledges nothing more.
+It names its block by the chain (the hash of the block before) and by the block's own checksum.  A
+watermark of another history of the same journal is therefore not believed.  And it names its
+writer: one that finds another's there has been superseded, and acknowledges nothing more.
 
 It is at the begin of its file, made whole under its name and then only overwritten: within one
 sector, which a disk writes whole or not at all.  So no power cut leaves half of one, and one that
@@ -30,7 +30,7 @@ _CRC = struct.Struct("<I")
 WATERMARK_BYTES = _WATERMARK.size + _CRC.size
 ATTEMPTS = 5
 RETRY_S = 0.001
-"""A reader beside the writer may see half of an overwrite."""
+"""A reader may see half of an overwrite while the writer runs."""
 
 
 class Reached(NamedTuple):
@@ -71,7 +71,7 @@ def pack_watermark(watermark: Watermark) -> bytes:
 
 
 def read_watermark(directory: Path) -> tuple[Watermark | None, str]:
-    """The watermark in ``directory`` and what is wrong with it: (None, "") if there is none."""
+    """The watermark in ``directory`` and what is wrong with it; (None, "") without one."""
     path = directory / WATERMARK_NAME
     flaw = ""
     for _ in range(ATTEMPTS):
@@ -94,7 +94,7 @@ def read_watermark(directory: Path) -> tuple[Watermark | None, str]:
 
 
 def unpack_watermark(data: bytes) -> Watermark | None:
-    """The watermark that these bytes are; None if they are none."""
+    """The watermark that these bytes are; None if they are not a watermark."""
     if len(data) != WATERMARK_BYTES or data[:8] != WATERMARK_MAGIC:
         return None
     if crc32c(data[: _WATERMARK.size]) != _CRC.unpack_from(data, _WATERMARK.size)[0]:

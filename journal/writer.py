@@ -48,7 +48,7 @@ NO_DIGEST = EventDigest()
 
 
 class Place(NamedTuple):
-    """Where a writer goes on."""
+    """Where a writer continues."""
 
     offset: int
     size_bytes: int
@@ -99,8 +99,8 @@ class JournalWriter(Closing):
     ``written_seq`` is the last sequence handed to the kernel, ``durable_seq`` the last that
     survives a power cut; ``blocks`` and ``bytes`` count the whole journal.  After any error the
     writer refuses every further append and sync: what the disk holds then is only known by
-    reading it again, which is what resuming does.  ``failures`` names copies that have stopped
-    while the others still do what the policy asks.
+    reading it again, which is what resuming does.  Copies that have stopped, while the others still
+    meet the policy, are in ``failures``.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class JournalWriter(Closing):
         ``parts`` are one or two C-contiguous buffers of whole ``ORDER_DTYPE`` records (a ring
         slice that wraps has two).  ``first_seq`` is ``written_seq + 1``.  With ``durable`` the
         block and all before are durable on return, else after the next :meth:`sync`.  The
-        ``event_digest`` goes into the header; ``note`` stands behind the records, in the same block
+        ``event_digest`` goes into the header; ``note`` follows the records, in the same block
         (``Block.note``).  Raises :class:`JournalError` naming file and byte if the write fails;
         ``written_seq`` then stays.
         """
@@ -220,14 +220,14 @@ class JournalWriter(Closing):
 
     @property
     def later_runs(self) -> list[dict[str, Any]]:
-        """What each run that went on with the journal said of itself, the oldest first."""
+        """What each run that resumed the journal said of itself, the oldest first."""
         return self._resumed
 
     def resumed(self, document: dict[str, Any]) -> None:
         """Append a block that says who resumes the journal, and make all durable.
 
         What an :meth:`evidence` block before it said is then no longer about the end.  No thread of
-        this process is left at work: a pipeline forks next, and its journal stage goes on.
+        this process is left at work: a pipeline forks next, and its journal stage continues.
         """
         now_ns = time.time_ns()
         self._write_block(
@@ -291,7 +291,7 @@ class JournalWriter(Closing):
         return handover
 
     def abandon(self) -> None:
-        """Close the files and leave everything on the disk as it is: another writer goes on.
+        """Close the files and leave everything on the disk as it is: another writer continues.
 
         For the process that made a journal and gave it to a child; harmless when repeated.
         """
@@ -369,8 +369,8 @@ class JournalWriter(Closing):
             self._fail(str(error))
 
     def _next_segment(self, size_bytes: int) -> None:
-        """Go to the next segment, if the block fits one; it begins with the configuration and who
-        has resumed the journal so far."""
+        """Go to the next segment, if the block fits one; it begins with the configuration and
+        the runs that have resumed the journal so far."""
         head = [text for text in (self._config_text, self._history_text) if text]
         room = self.segment_bytes - sum(padded(HEADER_BYTES + len(text)) for text in head)
         if size_bytes > room:
@@ -395,7 +395,7 @@ class JournalWriter(Closing):
 
 
 def first_block(journal_id: int, document: dict[str, Any]) -> bytes:
-    """Block 0: the configuration, and what a later writer must know to go on."""
+    """Block 0: the configuration, and what a later writer must know to continue."""
     text = pack_json(document)
     header = BlockHeader(
         journal_id=journal_id,

@@ -85,7 +85,7 @@ def test_create_refuses_bad_arguments(tmp_path):
             Journal.create(tmp_path / "j", {}, segment_bytes=size)
     with pytest.raises(JournalError, match="does not fit a segment"):
         Journal.create(tmp_path / "j", {"x": "y" * 8192}, segment_bytes=8192)
-    with pytest.raises(JournalError, match="policy 'some' is none of all, quorum, any"):
+    with pytest.raises(JournalError, match="policy 'some' is not one of all, quorum, any"):
         Journal.create(tmp_path / "j", {}, policy="some")
     with pytest.raises(JournalError, match="given twice"):
         Journal.create(tmp_path / "j", {}, copies=[tmp_path / "j"])

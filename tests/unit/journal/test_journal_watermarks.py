@@ -165,11 +165,11 @@ def test_a_damaged_watermark_is_made_anew_from_a_copy(tmp_path, orders, policy, 
         with pytest.raises(JournalError, match=r"2 other directories could show .*, 1 do"):
             repair(a, b)
         return
-    with pytest.raises(JournalError, match="give --copy"):
+    with pytest.raises(JournalError, match="Give --copy"):
         repair(a)
     restored, marked = repair(a, b)
     assert "restored" in restored
-    assert "acknowledged: made anew, up to block 2, sequence 10" in marked
+    assert "acknowledged: made again, up to block 2, sequence 10" in marked
     assert verify(a).sound
     Journal.resume(a).abandon()
 
