@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.flow.agent_market import AgentMarket
-from openoutcry.flow.lookalikes import honest
-from openoutcry.flow.manipulators import ACTS, as_rows, manipulators, settings_text
+from openoutcry.flow.lookalikes import honest, pegged
+from openoutcry.flow.manipulators import (
+    ACTS,
+    LIQUID,
+    THIN,
+    THIN_SPREAD,
+    as_rows,
+    manipulators,
+    settings_text,
+)
 from openoutcry.journal import Journal
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
@@ -19,13 +27,13 @@ BLOCK_STEPS = 400
 
 
 def chosen_manipulators(text: str) -> tuple[str, ...]:
-    """What a comma-separated list names; ``all``, or nothing for none.
+    """What a comma-separated list names; ``all`` for LIQUID, or nothing for none.
 
     Raises :class:`OutcryError` naming one that there is not.
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if names == ("all",):
-        return tuple(ACTS)
+        return LIQUID
     for name in names:
         if name not in ACTS:
             raise OutcryError(f"no manipulator {name!r}: there are {', '.join(ACTS)}")
@@ -41,9 +49,12 @@ def agent_market(
     styles: Mapping[str, Mapping[str, float]] | None = None,
     crowd: int = 60,
 ) -> AgentMarket:
-    """A market of the honest and these manipulators."""
-    scripts = [honest, manipulators(names, acts, styles)]
-    return AgentMarket(seed, minutes, scripts, sessions, crowd)
+    """A market of the honest and these manipulators; for one of THIN with pegged orders and wide
+    spreads."""
+    thin = any(name in THIN for name in names)
+    crowded = [honest, pegged] if thin else [honest]
+    scripts = [*crowded, manipulators(names, acts, styles)]
+    return AgentMarket(seed, minutes, scripts, sessions, crowd, THIN_SPREAD if thin else 1)
 
 
 def configuration(market: AgentMarket) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from openoutcry.bench.order_life import generated_life_ms
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
 from openoutcry.flow import GeneratedFlow
-from openoutcry.flow.manipulators import settings_text
+from openoutcry.flow.manipulators import THIN, settings_text
 from openoutcry.journal import Journal
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
@@ -164,6 +164,7 @@ def bench_surveillance(
         drawn = [secrets.randbelow(2**31) for _ in range(QUICK_MARKETS if quick else MARKETS)]
         seeds.extend(drawn)
         accuracy = measure(drawn)
+        accuracy.join(measure(drawn, THIN))
         for name in PATTERNS:
             shares = accuracy.shares(name)
             if shares["acts"]:

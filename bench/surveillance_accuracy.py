@@ -15,7 +15,7 @@ import numpy as np
 
 from openoutcry.bench.agent_days import agent_market, configuration
 from openoutcry.flow.agent_market import CROWD_FROM, SYMBOLS, AgentMarket, Label
-from openoutcry.flow.manipulators import ACTS, FIRST, settings_text
+from openoutcry.flow.manipulators import ACTS, FIRST, LIQUID, settings_text
 from openoutcry.matcher import Engine
 from openoutcry.surveillance.cases import Case, fold
 from openoutcry.surveillance.detect.settings import settings_of_text
@@ -167,7 +167,7 @@ def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
 
 def measure(
     seeds: Iterable[int],
-    names: tuple[str, ...] = tuple(ACTS),
+    names: tuple[str, ...] = LIQUID,
     styles: Mapping[str, Mapping[str, float]] | None = None,
     minutes: int = MINUTES,
     crowd: int = CROWD,

@@ -1,9 +1,9 @@
 """A seeded market of agents: honest traders who look like manipulators, and manipulators.
 
-Unlike the other flows it reacts: market makers lean on the book's imbalance and on trades,
-followers run after moves, so that pressure moves prices and what a manipulator gains by it can be
-measured.
-Whoever runs it brings the matcher (:class:`Matcher`): agents see its events, as participants do.
+Unlike the other flows it reacts: market makers lean on the book's imbalance and on trades, and
+followers run after moves.  Pressure therefore moves prices, and a manipulator's gain can be
+measured.  The caller brings the matcher (:class:`Matcher`): agents see its events, as participants
+do.
 
 Everything is drawn from one seed: the same seed and matcher give the same commands, byte for byte.
 """
@@ -38,7 +38,7 @@ Levels = list[tuple[int, int, int]]
 
 CROWD_BELOW, CROWD_FROM = 100, 1_000
 """The crowd's participants are 1 to CROWD_BELOW, and of a larger crowd CROWD_FROM on; between them
-are those who take part besides."""
+are all other participants."""
 
 
 def crowd_number(n: int) -> int:
@@ -99,8 +99,16 @@ class Agent:
         market.send(self, CommandKind.NEW, side, price, lots, market.last_id, kind, tif, show)
         return market.last_id
 
+    def peg(self, side: int, kind: int, limit: int, lots: int, offset: int = 0) -> int:
+        """Enter a pegged order of this type with a limit.  Its id."""
+        market = self.market
+        market.last_id += 1
+        day = TimeInForce.DAY
+        market.send(self, CommandKind.NEW, side, limit, lots, market.last_id, kind, day, offset)
+        return market.last_id
+
     def take(self, side: int, lots: int, through: int = 0) -> int:
-        """Trade at once, up to ``through`` ticks behind the best; 0: there is nobody."""
+        """Trade at once, up to ``through`` ticks behind the best; 0: the side is empty."""
         best = self.ask if side == BUY else self.bid
         if best is None:
             return 0
@@ -159,7 +167,7 @@ class Agent:
 
 @dataclass
 class View:
-    """What everybody sees of an instrument after a step."""
+    """What every participant sees of an instrument after a step."""
 
     bid: int | None = None
     ask: int | None = None
@@ -178,10 +186,10 @@ class View:
 class AgentMarket:
     """A market of ``sessions`` days of ``minutes`` each, in two linked instruments.
 
-    ``scripts``: who takes part besides the crowd, as functions of the market that give scripts
-    (:func:`openoutcry.flow.lookalikes.honest`, :mod:`openoutcry.flow.manipulators`).  ``labels``
-    and ``known_orders`` are whole when :meth:`run` has ended.  Raises :class:`FlowError` for a
-    market without time.
+    ``scripts`` are functions of the market that give scripts, for participants outside the crowd
+    (:func:`openoutcry.flow.lookalikes.honest`, :mod:`openoutcry.flow.manipulators`).  All quotes
+    are ``spread`` times as far from the middle.  After :meth:`run`, ``labels`` and ``known_orders``
+    are whole.  Raises :class:`FlowError` for a market without time.
     """
 
     def __init__(
@@ -191,12 +199,14 @@ class AgentMarket:
         scripts: Sequence[Callable[["AgentMarket"], list[Script]]],
         sessions: int = 1,
         crowd: int = 60,
+        spread: int = 1,
     ) -> None:
         if minutes < 2 or sessions < 1 or crowd < 1:
             raise FlowError("an agent market has sessions of two minutes or more, and a crowd")
         self.seed, self.random = seed, random.Random(seed)
         self.steps = minutes * 60 * SECOND_STEPS
         self.sessions, self.crowd, self.scripts = sessions, crowd, scripts
+        self.spread = spread
         rows = [
             {
                 "symbol": symbol,
@@ -369,7 +379,7 @@ class AgentMarket:
             agent.take(side, lots, rng.randrange(3))
             return
         side = BUY if rng.random() < 0.5 else SELL
-        away = 1 + int(rng.expovariate(0.25))
+        away = self.spread * (1 + int(rng.expovariate(0.25)))
         price = view.mid - away if side == BUY else view.mid + away
         order_id = agent.limit(side, price, lots)
         wait = self.step + 4 + int(rng.expovariate(1 / 48))

@@ -9,7 +9,7 @@ Prices become ticks of 0.01, volumes (satoshi) lots; both are read as decimal te
 | deleted | CANCEL |
 
 A recorded order that crosses the market trades in our book on arrival, as it did on the venue, and
-the recording then reports the same trade once more: as a changed or deleted event of each order.
+the recording then reports the same trade again: as a changed or deleted event of each order.
 So "changed" sets the open quantity to what the venue says is left instead of taking the difference
 off a second time: after the same trade it changes nothing; where the venue traded against an
 order from before the recording, it brings our book back to the venue's.  Commands about orders

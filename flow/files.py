@@ -34,7 +34,7 @@ FOREIGN = {
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF document",
 }
-"""First bytes of files that are none of ours, and what they are."""
+"""First bytes of other kinds of files, and what they are."""
 PROGRESS_ROWS = 1 << 13
 SHOWN_CHARACTERS = 40
 """A wrong cell is quoted up to here: in a binary file it may be megabytes long."""
@@ -101,7 +101,7 @@ def _check_inside(path: Path, packed: str, begin: bytes) -> None:
 
 
 class _Frames(io.RawIOBase):
-    """What is in frames (xz: streams), one behind the other, with ``padding`` between them.  The
+    """What is in frames (xz: streams), in turn, with ``padding`` between them.  The
     readers of both libraries take a file that is cut short, or damaged behind its first frame, for
     a whole one."""
 

@@ -1,15 +1,18 @@
 """Honest agents who look like manipulators at a glance.
 
-Market makers (two-sided, one of them with lopsided sizes), an iceberg, a cross agreed upon over
-the counter, a schedule that buys into the close, a refresher of quotes, a hedger, and a large
-trader who changes his mind; and some who run after moves, which is what manipulators live on.
+There are market makers (two-sided, one of them with lopsided sizes), an iceberg, a cross agreed
+upon over the counter and a schedule that buys into the close.  There are a refresher of quotes, a
+hedger and a large trader that changes its mind.  Followers run after moves: manipulators live on
+them.
 """
 
 from openoutcry.flow.agent_market import BUY, SECOND_STEPS, SELL, Agent, AgentMarket, Script
+from openoutcry.wire.enums import OrderType
 
 MAKERS = (101, 102, 103, 104)
 LOPSIDED, ICEBERG, CROSS_A, CROSS_B, TWAP, REFRESHER, HEDGER, LARGE = range(111, 119)
 FOLLOWERS = tuple(range(121, 127))
+PEGGED = tuple(range(131, 141))
 MAKER_LOTS, MAKER_LIMIT = 8, 160
 
 
@@ -24,9 +27,14 @@ def honest(market: AgentMarket) -> list[Script]:
     return scripts + [follower(Agent(market, who, i)) for who in FOLLOWERS for i in range(2)]
 
 
+def pegged(market: AgentMarket) -> list[Script]:
+    """Some with pegged orders in both instruments, whom others may move."""
+    return [peg_holder(Agent(market, who, i)) for who in PEGGED for i in range(2)]
+
+
 def market_maker(agent: Agent, lopsided: bool = False) -> Script:
     """Quotes three levels a side around a price that leans on imbalance, trades and its own lots;
-    after a fill it quotes anew, which withdraws the other side too."""
+    after a fill it quotes again, which withdraws the other side too."""
     rng = agent.market.random
     fills, at = -1, None
     while True:
@@ -38,12 +46,12 @@ def market_maker(agent: Agent, lopsided: bool = False) -> Script:
             agent.cancel_all()
             for level in range(3):
                 for side in (BUY, SELL):
-                    apart = 1 + 2 * level + rng.randrange(2)
+                    apart = agent.market.spread * (1 + 2 * level + rng.randrange(2))
                     lots = MAKER_LOTS + rng.randrange(5)
                     if lopsided and (side == SELL) == (agent.lots > 0):
                         lots *= 3
                     price = middle + (apart if side == SELL else -apart)
-                    # A maker does not take: what would cross stands beside the other side.
+                    # A maker does not take: what would cross is placed next to the other side.
                     if side == BUY and view.ask is not None:
                         price = min(price, view.ask - 1)
                     if side == SELL and view.bid is not None:
@@ -125,6 +133,22 @@ def large(agent: Agent) -> Script:
         agent.limit(side, price, rng.randrange(60, 200))
         yield rng.randrange(5, 60) * SECOND_STEPS
         agent.cancel_all()
+
+
+def peg_holder(agent: Agent) -> Script:
+    """Works an order at the middle, or one step from the best price of its side, and moves it to
+    the other side after a while."""
+    rng = agent.market.random
+    while True:
+        side, lots = rng.choice((BUY, SELL)), rng.randrange(60, 240)
+        limit = agent.mid + 40 if side == BUY else agent.mid - 40
+        if rng.random() < 0.6:
+            agent.peg(side, OrderType.PEG_MIDPOINT, limit, lots)
+        else:
+            agent.peg(side, OrderType.PEG_PRIMARY, limit, lots, -1 if side == BUY else 1)
+        yield rng.randrange(20, 90) * SECOND_STEPS
+        agent.cancel_all()
+        yield rng.randrange(1, 20)
 
 
 def follower(agent: Agent) -> Script:

@@ -31,6 +31,8 @@ STYLES: dict[str, dict[str, tuple[float, float]]] = {
     "marker": {"lots": (50, 100), "bursts": (5, 8), "through": (4, 8), "before_s": (20, 45)},
     "stuffer": {"orders": (130, 250), "seconds": (3, 6), "gone": (0.9, 1.0)},
     "front_runner": {"client_lots": (200, 400), "share": (0.2, 0.5), "ahead_s": (5, 60)},
+    "peg_mover": {"lots": (1, 3), "apart": (4, 6), "own": (15, 60), "cycles": (8, 14),
+                  "wait_s": (0, 0.4), "after_s": (0, 1), "pause_s": (2, 20)},
     "cross": {"lots": (30, 60), "bursts": (4, 6), "through": (5, 10), "times": (3, 6)},
 }  # fmt: skip
 """Of each manipulator, the range of what it draws."""
@@ -38,7 +40,7 @@ FIRST = 200
 IGNITED_TICKS = 2
 """A burst that gained less a lot has not paid for the spread."""
 RAMPED_HALF_TICKS = 10
-"""A ramp that moved the mid less is none: what a market's own noise moves it in a minute."""
+"""A ramp that moved the mid less does not count: a market's own noise moves it so in a minute."""
 
 
 class Manipulator:
@@ -164,6 +166,62 @@ def press(who: Manipulator, agent: Agent, show: Callable[[Agent, int, int | None
             who.gained = max(who.gained, gained)
 
 
+def move_pegs(who: Manipulator, agents: list[Agent]) -> Act:
+    """Again and again: where the spread is wide and a lot finds a hidden order at the middle, a
+    small order moves it and a large one trades with it.  Then the small order is taken away.
+
+    It gained what its trades were better than the mid before; where it moved too few of them to be
+    called a pattern, nothing."""
+    agent = agents[0]
+    who.gained = gained = traded = 0
+    for number in range(round(who.draw("cycles"))):
+        if number:
+            yield who.steps("pause_s")
+        side = yield from find_peg(agent, round(who.draw("apart")))
+        bid, ask, middle = agent.bid, agent.ask, agent.middle
+        if side == 0 or bid is None or ask is None:
+            continue
+        sells, held, cash = side == BUY, agent.lots, agent.cash
+        small, lots = round(who.draw("lots")), round(who.draw("own"))
+        inside = ask - 2 if sells else bid + 2
+        agent.limit(side, inside, small)
+        if wait := round(who.draw("wait_s") * SECOND_STEPS):
+            yield wait
+        # Its own small order is worse than the middle: only pegged orders trade there.
+        moved = inside + (ask if sells else bid)
+        agent.limit(SELL if sells else BUY, (moved + (not sells)) // 2, lots, ioc=True)
+        yield 1
+        gain = 2 * (agent.cash - cash) + (agent.lots - held) * middle
+        met = held - agent.lots if sells else agent.lots - held
+        if after := round(who.draw("after_s") * SECOND_STEPS):
+            yield after
+        agent.cancel_all()
+        if gain > 0 and met >= 2 * small:
+            gained, traded = gained + gain, traded + 1
+        who.gained = gained if traded >= 3 else 0
+
+
+def find_peg(agent: Agent, apart: int) -> Generator[int, None, int]:
+    """Look for a hidden order at the middle of a wide spread, a lot at a time.
+
+    Returns its side; 0 if no order was found within a minute."""
+    for _ in range(30):
+        for side in (BUY, SELL):
+            bid, ask = agent.bid, agent.ask
+            yield 1
+            if bid is None or ask is None or ask - bid < apart:
+                continue
+            fills, middle = agent.fills, agent.middle
+            sells = side == BUY
+            price = middle // 2 if sells else (middle + 1) // 2
+            agent.limit(SELL if sells else BUY, price, 1, ioc=True)
+            yield 1
+            if agent.fills > fills:
+                return side
+        yield 4
+    return 0
+
+
 def wash(who: Manipulator, agents: list[Agent]) -> Act:
     """Lots go round the agents and back, inside of the spread, in matched orders; how often they
     came round whole, if often enough to be called a pattern."""
@@ -187,7 +245,7 @@ def wash(who: Manipulator, agents: list[Agent]) -> Act:
             yield max(1, who.steps("back_s") // len(agents))
             more = 2 if seller is buyer else 1
             met = seller.fills == sold + more and buyer.fills == bought + more
-            # Not with whoever came between.
+            # Not with another that came between.
             passed = 0 if seller is buyer else lots
             met = met and (seller.lots, buyer.lots) == (held[0] - passed, held[1] + passed)
             whole = whole and met and order_id not in seller.open
@@ -316,8 +374,13 @@ ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {
     "igniter": (ignite, "momentum_ignition", 1), "ramper": (ramp, "ramping", 1),
     "marker": (mark, "marking_close", 1), "stuffer": (stuff, "quote_stuffing", 1),
     "front_runner": (front_run, "front_running", 2), "cross": (across, "cross_market", 2),
+    "peg_mover": (move_pegs, "moving_pegs", 1),
 }  # fmt: skip
 """By name: what it does, what that is called, and how many participants it takes."""
+THIN = ("peg_mover",)
+"""Those who act where spreads are wide, in a separate market with pegged orders."""
+THIN_SPREAD = 4
+LIQUID = tuple(name for name in ACTS if name not in THIN)
 RELATED = (
     FIRST + 10 * list(ACTS).index("wash_related"),
     FIRST + 10 * list(ACTS).index("wash_related") + 1,
@@ -350,7 +413,7 @@ def manipulators(
 
 
 def settings_text(market: AgentMarket) -> str:
-    """What surveillance has to be told of this market (TOML of docs/surveillance.md)."""
+    """What surveillance has to know of this market (TOML of docs/surveillance.md)."""
     from datetime import UTC, datetime
 
     lines = [

@@ -1,4 +1,4 @@
-"""What every source of order commands looks like to whoever runs it."""
+"""What every source of order commands looks like to its caller."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ Progress = Callable[[int, int], None]
 """Called now and then with (bytes done, bytes in all)."""
 
 CHUNK_ORDERS = 1 << 16
-"""Commands in one chunk at most (4 MiB), unless a source is told otherwise."""
+"""Commands in one chunk at most (4 MiB), unless a source is given another size."""
 
 
 class Source(Protocol):

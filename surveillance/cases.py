@@ -48,7 +48,7 @@ class Case:
     also: list[str] = field(default_factory=list)
     """Further detectors and symbols of the same case, as "order_to_trade OUTCRY"."""
     suppressed: str = ""
-    """Why nobody has to look at it: its participants are registered market makers."""
+    """Why the case needs no review: its participants are registered market makers."""
 
     @property
     def severity(self) -> str:

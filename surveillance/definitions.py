@@ -1,4 +1,4 @@
-"""What each pattern is, in a sentence for whoever reads a case, and where that is from."""
+"""What each pattern is, in a sentence for the reader of a case, and its source."""
 
 from typing import NamedTuple
 
@@ -132,5 +132,13 @@ DEFINITIONS = {
         "negative balance",
         "Money of a participant below zero: risk should not have let this happen.",
         "project requirement",
+    ),
+    "moving_pegs": Definition(
+        "moving others' pegged orders",
+        "A small order moves the price of other owners' pegged orders. Its owner trades far more "
+        "lots with pegged orders, at a better price than the mid before, and within seconds the "
+        "small order is gone; repeatedly.",
+        MAR,
+        "Lots traded with pegged orders",
     ),
 }

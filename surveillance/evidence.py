@@ -1,8 +1,8 @@
 """What the detectors found, on disk: each hit with a hash over it and all before it, append-only.
 
-The first hash is over the journal and the settings.  A hit is never changed or taken away: whoever
-goes on behind a kill makes the last ones again, and they must come to what stands there.
-"""
+The first hash is over the journal and the settings.  A hit is never changed or taken away.  A
+process that continues after a kill makes the last ones again, and they must equal those in the
+file."""
 
 import hashlib
 import os
@@ -62,7 +62,7 @@ class EvidenceFile:
         self.head, self.count = head, count
 
     def add(self, hits: Records) -> None:
-        """Append hits (HIT_DTYPE), or find that they stand there.
+        """Append hits (HIT_DTYPE), or find them in the file.
 
         Raises :class:`SurveillanceError` naming the first that differs.
         """

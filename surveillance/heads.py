@@ -1,9 +1,9 @@
 """Heads of the evidence in the record of the venue's desk, so that an end that was cut off is
 noticed: a chain alone holds as far as it goes.
 
-A line of the desk's record says how many hits and decisions there were and the hash of the last of
-each; the journal's id and the settings are in ``begin``.  Whoever cuts the evidence has to cut the
-desk's record as well, and all that was asked of the desk since.
+A line of the desk's record has the counts of hits and decisions and the hash of the last of each;
+``begin`` has the journal's id and the settings.  To cut the evidence unnoticed, one would have to
+cut the desk's record as well, and all that was asked of the desk since.
 """
 
 import time

@@ -104,8 +104,9 @@ def act(
     why: str,
     noted: Callable[[Entry, int], None] = lambda entry, count: None,
 ) -> CaseState:
-    """Write down that somebody did something with a case; what the case is then.  ``noted`` is
-    called with the entry and how many there are, once it is on the disk.
+    """Record an officer's action on a case; returns the case as it is then.
+
+    ``noted`` is called with the entry and the count of entries, once the entry is on the disk.
 
     Raises :class:`SurveillanceError` where that cannot be: without a reason, of a case that is
     closed, and where the same person would close it twice.
@@ -155,7 +156,7 @@ def _append(path: Path, data: bytes) -> None:
 
 
 class _lock:  # noqa: N801
-    """Nobody else writes an entry meanwhile."""
+    """No other process writes an entry meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self._file = open(folder / ".life.lock", "w")  # noqa: SIM115

@@ -1,5 +1,5 @@
 """A case as one HTML page that needs nothing else: words, tables and a picture in SVG; the picture
-also as a file of its own."""
+also as a separate file."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ text { font: 12px system-ui, sans-serif; fill: #5b6472; }
 .own { stroke: #8888; stroke-width: 0.8; } .own.buy { fill: #0b8f6a; } .own.sell { fill: #c8472f; }
 .trade { fill: #9aa4b2; }
 """
-"""Of a picture that is a file of its own; a page has colours of its own."""
+"""Of a picture that is a separate file; a page has its own colours."""
 
 
 def case_page(dossier: Dossier, status: str, life: list[dict[str, Any]]) -> str:
@@ -61,7 +61,7 @@ def picture_file(dossier: Dossier) -> str:
 
 
 def picture(dossier: Dossier) -> Markup:
-    """Price over time: best bid and ask, everybody's trades, the participants' own orders."""
+    """Price over time: best bid and ask, all trades, the participants' own orders."""
     return Markup(_picture(dossier, "Price, orders and trades").svg())
 
 
@@ -123,7 +123,7 @@ def _orders(dossier: Dossier, frame: Frame) -> None:
 
 
 def _trades(dossier: Dossier, frame: Frame) -> None:
-    """Everybody's as dots, the participants' own as triangles, up where they bought."""
+    """All trades as dots, the participants' own as triangles, up where they bought."""
     for ts_ns, price, lots, side in dossier.trades:
         if not frame.y_range[0] <= price <= frame.y_range[1]:
             continue
@@ -145,7 +145,7 @@ def _x(frame: Frame, ts_ns: int) -> float:
 def _steps(
     dossier: Dossier, prices: tuple[float, float], place: int
 ) -> list[list[tuple[float, float]]]:
-    """A quote as steps; a new stretch behind each gap where there is none."""
+    """A quote as steps; a new stretch after each gap without a quote."""
     stretches: list[list[tuple[float, float]]] = [[]]
     for row in dossier.quotes:
         price = row[place]

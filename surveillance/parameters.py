@@ -1,11 +1,11 @@
 """Every number that a detector goes by, in one table: what it is, its unit, and where it is from.
 
-Sources: MAR II = Commission Delegated Regulation (EU) 2016/522, Annex II (indicators of
-manipulative behaviour); CFTC 2013 = Antidisruptive Practices Authority, 78 FR 31890 (2013-12365);
-FINRA = Rule 5210.03; RTS 9 = Delegated Regulation (EU) 2017/566; F&C = Fabre and
-Challet, arXiv 2504.15908 (spoofing needs posting distance); open = the published open detector of
-the project's field notes; measured = chosen on seeded markets of flow/agent_market.py, on seeds
-other than those that precision and recall are measured with.
+MAR II is Commission Delegated Regulation (EU) 2016/522, Annex II (indicators of manipulation).
+CFTC 2013 is Antidisruptive Practices Authority, 78 FR 31890 (2013-12365).  FINRA is Rule 5210.03.
+RTS 9 is Delegated Regulation (EU) 2017/566.  F&C is Fabre and Challet, arXiv 2504.15908 (spoofing
+needs posting distance).  "Open" is the published open detector of the project's field notes.
+"Measured" is chosen on seeded markets of flow/agent_market.py, on other seeds than those of the
+figures for precision and recall.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Parameter(NamedTuple):
 
 
 RING = 8
-"""So many repetitions of a pattern are kept (``REPEAT_RING`` of the detectors' layout)."""
+"""How many repetitions of a pattern are kept (``REPEAT_RING`` of the detectors' layout)."""
 BUCKETS_NS = 350 * SECOND
 """So far back the sums in buckets of 10 s go (``BUCKETS``)."""
 
@@ -58,6 +58,13 @@ TABLE = (
     Parameter("spoof_depth_percent", 30, "% of the five best levels", "F&C: imbalance", 1, 100),
     Parameter("spoof_cancelled_percent", 80, "%", "measured; the rule as written has 90", 1, 100),
     Parameter("layer_prices", 3, "prices", "FINRA 5210.03: orders at various price levels"),
+    # Moving others' pegged orders.
+    Parameter("peg_age_ns", 10 * SECOND, "ns", "measured: from the move to the trade"),
+    Parameter("peg_withdrawn_ns", 10 * SECOND, "ns", "measured: from the trade to the order's end"),
+    Parameter("peg_repeats", 3, "cycles", "measured", 1, RING),
+    Parameter("peg_window_ns", 30 * MINUTE, "ns", "measured", 1, DAY),
+    Parameter("peg_times", 2, "times the lots of the order that moved", "measured: quotes move"),
+    Parameter("peg_cancelled_percent", 80, "% of that order", "measured: reduced", 1, 100),
     # Wash trades.
     Parameter(
         "wash_leg_age_ns", 10 * SECOND, "ns", "MAR II 1(e): matched orders, about the same time"

@@ -1,6 +1,6 @@
 """Surveillance along a journal: from its last checkpoint to the end, once or as it grows.
 
-Beside the journal, in the folder ``surveillance``: ``hits.bin`` (evidence.py), ``life.jsonl``
+Next to the journal, in the folder ``surveillance``: ``hits.bin`` (evidence.py), ``life.jsonl``
 (life.py), ``settings.json``, checkpoints, and ``status.json`` for the venue's metrics.
 """
 
@@ -76,7 +76,7 @@ class Watching:
             if _settings_of(path) != kept:
                 raise SurveillanceError(
                     f"{self.folder} was begun with other settings or of another journal: its cases "
-                    "stand as they are; move the folder away to begin anew"
+                    "are kept; move the folder away to begin again"
                 )
             return
         write_whole(path, (json.dumps(kept) + "\n").encode())
@@ -202,7 +202,7 @@ class Watching:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Beside and renamed; raises :class:`SurveillanceError` where that fails."""
+    """Write under another name and rename; raises :class:`SurveillanceError` where that fails."""
     try:
         with replacing(path) as part, part.open("wb") as file:
             file.write(content)
@@ -213,8 +213,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _settings_of(path: Path) -> dict[str, Any]:
-    """What a journal was begun to be looked at with.  Raises :class:`SurveillanceError` if it is
-    not what was written, ``FileNotFoundError`` if there is none."""
+    """The settings with which the examination of a journal began.  Raises
+    :class:`SurveillanceError` if the file is damaged, ``FileNotFoundError`` without one."""
     data = path.read_bytes()
     with suppress(ValueError, TypeError, KeyError):
         document = json.loads(data)
@@ -303,8 +303,8 @@ class CaseBook:
 
     @classmethod
     def of(cls, directory: Path) -> "CaseBook":
-        """Raises :class:`SurveillanceError` if nobody has looked at this journal, or a hash does
-        not hold."""
+        """Raises :class:`SurveillanceError` if this journal was never examined, or a hash does
+        not match."""
         reader, folder = JournalReader(directory), folder_of(Path(directory))
         try:
             told = _settings_of(folder / "settings.json")

@@ -1,7 +1,8 @@
-"""Make the audit trail of a journal, part by part; go on where it was left, whatever ended it.
+"""Make the audit trail of a journal, part by part; continue where the last run ended.
 
-A part is at most :data:`PART_COMMANDS` commands of one day.  Its files are written beside and
-renamed, then its line of the chain: what has no line is made again, byte for byte the same.
+A part is at most :data:`PART_COMMANDS` commands of one day.  Its files are written under
+other names and renamed, then its line of the chain is added.  A part without a line is made again,
+byte for byte the same.
 """
 
 import fcntl
@@ -81,7 +82,7 @@ def build(
     """Bring the trail of the journal up to its end as it stands now; ``close``: the last day is
     over, so its parts too will never change.
 
-    Works beside a running venue.  Returns ``parts``, ``rows``, ``seq`` and ``days`` (a row each:
+    Works while the venue runs.  Returns ``parts``, ``rows``, ``seq`` and ``days`` (a row each:
     :func:`chain.heads`).  Raises :class:`AuditError`, and ``JournalError`` as reading does.
     """
     arrow()
@@ -130,7 +131,7 @@ def _end(links: list[Link]) -> int:
 
 
 def plan_text(plan: Plan) -> str:
-    """The plan's one text, under a hash of its own."""
+    """The plan's one text, under its own hash."""
     document = asdict(plan)
     seal = blake3(canonical(document).encode()).hexdigest()
     return canonical(document | {"hash": seal}) + "\n"
@@ -249,7 +250,7 @@ class _Build:
             carry = beginning(self.reader)
             if known and seq < carry.seq:
                 raise AuditError(
-                    f"{self.folder} has no good state behind command {seq:,}, where it goes on; "
+                    f"{self.folder} has no good state after command {seq:,}, its next one; "
                     f"{self.reader.directory} can be replayed behind command {carry.seq:,} only, "
                     "since its begin is retired"
                 )

@@ -72,7 +72,7 @@ def save_state(folder: Path, journal_id: int, carry: Carry, keep: set[int]) -> N
 
 
 def load_state(folder: Path, reader: JournalReader, seq: int) -> Carry | None:
-    """The state after ``seq``; None: there is none that is good and this journal's."""
+    """The state after ``seq``; None: no good state of this journal exists."""
     path = checkpoint_path(folder / STATE, seq)
     try:
         checkpoint = read_checkpoint(path)

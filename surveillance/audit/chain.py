@@ -49,7 +49,7 @@ class Link:
         return document
 
     def sealed(self) -> "Link":
-        """With its own hash."""
+        """The line with its hash."""
         text = canonical(self.document()).encode()
         return Link(**{**self.document(), "hash": blake3(text).hexdigest()})
 
@@ -89,7 +89,7 @@ def write_chain(folder: Path, links: list[Link]) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Beside and renamed, and durable.  Raises :class:`AuditError` naming the file."""
+    """Write under another name and rename, durably.  Raises :class:`AuditError` naming the file."""
     try:
         with replacing(path) as part, part.open("wb") as file:
             file.write(data)

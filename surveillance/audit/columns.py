@@ -111,8 +111,9 @@ def words(codes: npt.NDArray[Any], names: list[str]) -> Any:
 
 
 def uuids(journal_id: int, entry_seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """UUIDs of version 8 (RFC 9562), (n, 16) bytes: the journal's id and the sequence by which an
-    order came, so that the one is read from the other and no two orders ever share one.
+    """UUIDs of version 8 (RFC 9562), (n, 16) bytes, of a journal's id and an order's sequence.
+
+    Both can be read from the UUID, and no two orders share one.
 
     60 bits are the upper ones of the journal's id, 62 the sequence.
     """

@@ -1,10 +1,11 @@
 """Fairness, from the journal alone: arrival against processing, lanes, latencies by participant.
 
-The latency test asks whether anybody's commands are systematically slower from ingress to the
-journal.  Latencies come in bursts and share a block's write, so they are ranked within a stretch of
-blocks, and a participant's mean rank in a stretch is one observation; labels are permuted within
-stretches (seeded), and the largest of all participants' statistics is what is compared, so that
-many participants are no many chances.  Its power is told: how slow somebody must be to be found.
+The latency test asks whether a participant's commands are systematically slower from ingress to the
+journal.  Latencies come in bursts and share a block's write.  They are therefore ranked within a
+stretch of blocks, and a participant's mean rank in a stretch is one observation.  Labels are
+permuted within stretches (seeded).  The test compares the largest of all participants' statistics,
+so that many participants do not give many chances.  It reports its power: how slow a participant
+must be to be found.
 """
 
 from dataclasses import dataclass, field
@@ -65,12 +66,14 @@ def arrivals_of(directory: Path) -> Arrivals:
 def order_of(arrivals: Arrivals, burst: int, lanes: int) -> dict[str, Any]:
     """Arrival against processing.
 
-    ``out_of_lane``: commands of the sessions' lane that were sequenced behind one of that lane that
-    came later: each is a fault, for a lane is first in, first out.  ``overtaken``: commands of any
-    lane sequenced behind one that came later, ``overtaken_ns_max`` by how much; a merge of lanes
-    overtakes by bursts.  ``passed_max``: of other lanes' commands that came later, how many went
-    before one; ``unfair``: commands for which that is more than turns of ``burst`` commands of each
-    of the other ``lanes`` explain, with what stood before it in its own.
+    Commands of the sessions' lane that were sequenced after a later one of that lane count as
+    ``out_of_lane``.  Each is a fault, because a lane is first in, first out.  Commands of any lane
+    sequenced after a later one count as ``overtaken``, by at most ``overtaken_ns_max``.  A merge of
+    lanes overtakes by bursts.
+
+    At most ``passed_max`` later commands of other lanes went before one.  Commands that were passed
+    more often than turns of ``burst`` commands of each of the other ``lanes`` explain, given what
+    waited in their own lane, are ``unfair``.
     """
     rx = arrivals.rx_ts_ns
     latest = np.maximum.accumulate(rx) if len(rx) else rx
@@ -139,12 +142,15 @@ def _passed(arrivals: Arrivals, burst: int, others: int) -> tuple[Array, Array]:
 
 @dataclass
 class LatencyTest:
-    """``slow``: (participant, z, p) of those whose commands are slower or faster than the others'
-    at :data:`LEVEL`, the most different first; ranks are of each other, so who is far off moves
-    the others a little the other way.  ``p``: of the first, over all participants.  ``detectable``:
-    the shift of the mean rank that would be found with :data:`POWER` probability, of the one in
-    the middle, where 0 is nothing and 0.5 is always the slowest; ``detectable_worst``: of him who
-    was there least."""
+    """What the test found.
+
+    In ``slow`` are (participant, z, p) of those whose commands are slower or faster than others' at
+    :data:`LEVEL`, the most different first.  Ranks are relative, so one that is far off moves the
+    others a little the other way.  The first one's p over all participants is ``p``.
+
+    A shift of the mean rank by ``detectable`` would be found with :data:`POWER` probability, for
+    the participant in the middle.  A shift of 0.5 means always the slowest.  The shift for the
+    participant that was present least is ``detectable_worst``."""
 
     participants: int = 0
     stretches: int = 0
@@ -155,8 +161,8 @@ class LatencyTest:
 
 
 def observations(arrivals: Arrivals) -> tuple[Array, Array]:
-    """(stretches, participants) mean ranks from 0 (fastest) to 1, NaN where somebody was not there,
-    and the participants' numbers."""
+    """(stretches, participants) mean ranks from 0 (fastest) to 1, NaN where a participant was not
+    there, and the participants' numbers."""
     count = len(arrivals.rx_ts_ns) // STRETCH_COMMANDS
     who = np.unique(arrivals.participant[arrivals.participant != 0])
     if not count or len(who) < 2:

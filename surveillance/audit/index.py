@@ -1,11 +1,11 @@
-"""The index beside a part: where in it a participant, an order, a symbol's actions are.
+"""The index of a part: where a participant, an order and a symbol's actions are in it.
 
     magic | length of JSON | JSON {name: [dtype, count]} | zeros to 64 bytes | arrays, each to 64
 
-``participants`` u2 with ``participant_rows`` u4 (where each begins, one more at the end);
-``order_ids`` i8, ascending, with ``order_rows`` and ``order_counts`` u4; ``action_keys`` u4
-(instrument << 8 | action), ascending, with ``action_starts`` u4 (one more at the end) into
-``action_rows`` u4, each key's rows in the sequence's order.
+Participants: ``participants`` u2 with ``participant_rows`` u4 (where each begins, one more at the
+end).  Orders: ``order_ids`` i8, ascending, with ``order_rows`` and ``order_counts`` u4.  Actions:
+``action_keys`` u4 (instrument << 8 | action), ascending, with ``action_starts`` u4 (one more at the
+end) into ``action_rows`` u4.
 """
 
 import json
@@ -96,7 +96,7 @@ class PartIndex:
         return ranges
 
     def participant(self, number: int) -> list[tuple[int, int]]:
-        """(first row, rows) of that participant; nothing if he has none."""
+        """(first row, rows) of that participant; nothing for a participant without rows."""
         at = int(np.searchsorted(self.arrays["participants"], number))
         if at == len(self.arrays["participants"]) or self.arrays["participants"][at] != number:
             return []

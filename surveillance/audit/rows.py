@@ -39,8 +39,9 @@ SESSION_METADATA_DTYPE = np.dtype(
         ("token", "S40"),
     ]
 )
-"""What a session noted of a command: index of the session, 0 none · of its source address · the
-message's type byte · why the session layer refused it · whether it is the layer's own · token."""
+"""What a session noted of a command: its index (0: no session), its source address' index and the
+message's type byte.  Then why the session layer refused it, whether it is the layer's own, and the
+token."""
 OPEN_DTYPE = np.dtype(
     [
         ("instrument", "<u2"),
@@ -100,8 +101,8 @@ class Sources:
         return table[sessions]
 
     def update(self, note: Any) -> None:
-        """An internal note: a connection that came; nobody is connected in the name of one that
-        was lost or logged out."""
+        """An internal note: a connection that came; a session that was lost or
+        logged out has no connection."""
         session, message = int(note["session"]), int(note["message"])
         if message == LOGGED_IN:
             self.current[session] = self._index(source_text(bytes(note["own"])))
@@ -140,8 +141,9 @@ class PartInput(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """Of each event: the cause and the own command, and of the order what is known, all as arrays
-    of the events' length; ``order`` sorts them by participant, order and time."""
+    """The cause, the order's command and what is known of the order, of each event.
+
+    All are arrays of the events' length; ``order`` sorts them by participant, order and time."""
 
     events: Array
     cause: Array
@@ -163,7 +165,7 @@ class Orders:
         self.waiting = np.zeros(0, WAITING_DTYPE)
 
     def join(self, part: PartInput) -> Joined:
-        """The rows of a part, from its first command on; what is carried goes along."""
+        """The rows of a part, from its first command on; followed by what is carried."""
         own_seq = commands_of(part.events)
         first = int(part.commands["seq"][0])
         known = np.concatenate([self.waiting["command"], part.commands])
@@ -219,7 +221,7 @@ class Orders:
         matched = np.zeros(len(sort), OPEN_DTYPE)
         matched[sort] = np.where(belongs, entries[sort[came]], np.zeros(1, OPEN_DTYPE))
         out: Array = matched[carried:]
-        # What was refused, and what waits, is an order of its own, whatever else has its number.
+        # What was refused, and what waits, is a separate order, whatever else has its number.
         alone = ((events["kind"] == REJECTED) | (events["kind"] == DELAYED)) & (own["kind"] == NEW)
         out[alone] = mine[alone]
         return out

@@ -76,6 +76,6 @@ class Survey:
         return sorted(mark for mark in marks if mark >= from_seq)
 
     def is_final(self, last_block: int, last_ts_ns: int) -> bool:
-        """Whether no clock record to come can speak of what stands in blocks up to this one."""
+        """Whether no later clock record can be about the blocks up to this one."""
         later_record = self.bounds.last_place > last_block
         return later_record or self.last_written_ns - last_ts_ns > SPEAKS_NS

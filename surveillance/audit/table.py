@@ -48,7 +48,7 @@ class Names:
     journal_id: int
     symbols: list[str]
     sessions: list[str]
-    """By their index; 0 is none."""
+    """By their index; 0: no reason."""
     sources: list[str]
     gateway: str
     has_risk: bool
@@ -148,7 +148,7 @@ def _what(joined: Joined, names: Names) -> dict[str, Any]:
 
 
 def _is_own(joined: Joined) -> Array:
-    """Whether the event's command is the order's own, and not somebody's who met it."""
+    """Whether the event's command is the order's own, and not that of its counterparty."""
     events, own = joined.events, joined.own
     same_order = events["order_id"] == own["order_id"]
     mine: Array = same_order & (events["participant"] == own["participant"])

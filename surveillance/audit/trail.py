@@ -39,7 +39,7 @@ class Trail:
         """Every row of an order, by its id or its UUID; of an id that several orders had (of other
         instruments, or one after the other) those of all.
 
-        Raises :class:`AuditError` if there is none, or if the UUID is another journal's.
+        Raises :class:`AuditError` if it is missing, or if the UUID is another journal's.
         """
         entry = None
         if isinstance(order, str) and not order.lstrip("-").isdigit():
@@ -98,7 +98,7 @@ class Trail:
         """Rows of a symbol with one of these actions, from ``from_ns`` on and before ``to_ns``.
         ``instruments``: the journal's symbols in their order.
 
-        Raises :class:`AuditError` for a name that is none.
+        Raises :class:`AuditError` for an unknown name.
         """
         known = list(instruments) or self.symbols
         if symbol not in known:
@@ -176,8 +176,8 @@ class Trail:
 
 
 def operators_cancels(table: Any) -> set[int]:
-    """Of a part's rows, the commands by which the operator cancelled everybody's orders: their end
-    is told to no participant."""
+    """Of a part's rows, the commands by which the operator cancelled all orders: no participant
+    receives a report of their end."""
     compute = arrow().compute
     mass_cancels = compute.equal(table["command"].cast("string"), "MASS_CANCEL")
     ended = compute.equal(table["action"].cast("string"), "COMPLETE")

@@ -104,10 +104,10 @@ def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 
     """Why the order with this id did not trade, or not whole.  Of several with it the last, or the
     one that came with command ``entry``.
 
-    ``cause``: TRADED; REJECTED; DELAYED (it waits at the speed bump); REST_CANCELLED (it must not
-    rest); SELF_TRADE; NOT_TRIGGERED; NO_PEG_PRICE; PHASE; NOT_WHOLE (all or none); QUEUE (others
-    were ahead of it); PRICE (nobody came to its price).  Raises :class:`AuditError` if the journal
-    has no such order.
+    ``cause`` is one of TRADED, REJECTED, DELAYED (it waits at the speed bump), REST_CANCELLED (it
+    must not rest), SELF_TRADE, NOT_TRIGGERED, NO_PEG_PRICE and PHASE.  Of an order that could have
+    traded it is NOT_WHOLE (all or none), QUEUE (others were ahead of it) or PRICE (no order came to
+    its price).  Raises :class:`AuditError` if the journal has no such order.
     """
     known = entries_of(directory, order_id, symbol)
     if entry and entry not in known:
@@ -119,7 +119,7 @@ def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 
 
 
 class _Question:
-    """One order, whose NEW command the stepper stands behind."""
+    """One order; the stepper is just after its NEW command."""
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper, self.command = stepper, stepper.command
@@ -181,7 +181,7 @@ class _Question:
                 self.result.say(f"The phase was {phase}.", phase=phase)
 
     def _entered(self, own: Array) -> bool:
-        """It waited at the speed bump: go on to where it entered; False if it still waits."""
+        """It waited at the speed bump: step to where it entered; False if it still waits."""
         event = own[own["kind"] == EventKind.DELAYED][0]
         until = int(event["contra_id"])
         self.result.say(f"It waited at the speed bump until {until} ns.", release_ns=until)
@@ -230,7 +230,7 @@ class _Question:
         return opposite_ticks > self.price if buys else opposite_ticks < self.price
 
     def _taken(self) -> None:
-        """It was accepted: what it met, who was ahead, what came, how it ended."""
+        """It was accepted: what it met, what was ahead of it, what came, how it ended."""
         self._opposite(self._before())
         on_arrival = self._count(self.stepper.events)
         if on_arrival:
@@ -250,7 +250,7 @@ class _Question:
         self.result.cause = self._cause(life)
 
     def _count(self, events: Array) -> int:
-        """Lots of its own fills among events; remembers its end."""
+        """Lots of the order's fills among events; remembers its end."""
         own = self._own(events)
         lots = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
         self.traded += lots
@@ -338,7 +338,7 @@ class _Life:
         self.was_active = not self.is_waiting
         self.phases = {phase_of(question.stepper.engine, question.symbol)}
         self.before_it = self.prints = 0
-        """Lots of its own side that traded at its price or better, and all lots."""
+        """Lots of the order's side that traded at its price or better, and all lots."""
         self.low: int | None = None
         self.high: int | None = None
         self.nearest: int | None = None
@@ -382,7 +382,7 @@ class _Life:
             self.low = low if self.low is None else min(low, self.low)
             self.high = high if self.high is None else max(high, self.high)
             self.prints += int(fills["qty_lots"].sum()) // 2
-            # Who takes at a better price was not in the queue: he paid more.
+            # A taker at a better price was not in the queue: it paid more.
             rested = fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION) != 0
             ours = fills[rested & (fills["side"] == q.side) & (fills["order_id"] != q.order_id)]
             at_or_better = (
@@ -450,6 +450,6 @@ class _Life:
         return "trailing" if self.q.kind in TRAILING else f"{aux:,}"
 
     def _was_met(self) -> bool:
-        """Whether somebody was within its price at all."""
+        """Whether any order was within its price at all."""
         within = self.q.result.facts.get("opposite_within_lots", 0) > 0
         return within or (self.nearest is not None and not self.q._is_worse(self.nearest))

@@ -1,7 +1,7 @@
-"""Trading ahead of a declared client order: by its broker, or by somebody who seems to know.
+"""Trading ahead of a declared client order: by its broker, or by a participant that seems to know.
 
-An owner's lots on the client's side between the moment the order was known and its entry are held
-against what it turned round within some minutes behind it, and at what price.
+An owner's lots on the client's side count from the moment the order was known to its entry.  They
+are compared with what the owner traded back within some minutes after it, and at what price.
 """
 
 import openoutcry.surveillance.detect.layout as lay

@@ -1,7 +1,7 @@
 """Behind a split or a dividend: prices and lots of before are not held against those behind it.
 
 What is kept: how often a pattern was seen, messages, legs of the hour, and what lots a participant
-has.  Open orders are gone: the operator cancels them first, which is nobody's withdrawal.
+has.  Open orders are gone: the operator cancels them first, which is not a withdrawal.
 """
 
 import openoutcry.surveillance.detect.layout as lay
@@ -29,7 +29,7 @@ def cleared(begin: int, words: int) -> None:
 
 @kernel_outlined
 def adjusted(state: DetectorState, book: DetectorBook, instrument: int) -> None:
-    """Everything in an instrument's prices or lots begins anew."""
+    """Everything in an instrument's prices or lots begins again."""
     not_inlined()
     cleared(book + lay.B_BUCKETS, lay.BUCKETS * lay.BUCKET_WORDS)
     cleared(book + lay.B_MINUTES, lay.MINUTES * 3)

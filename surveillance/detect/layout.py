@@ -41,6 +41,7 @@ class Detector(IntEnum):
     ORDER_TO_TRADE = 16
     SUSPICIOUS_VOLUME = 17
     NEGATIVE_BALANCE = 18
+    MOVING_PEGS = 19
 
 
 class DetectorState(Layout, size_bytes=512):
@@ -83,6 +84,7 @@ class DetectorState(Layout, size_bytes=512):
     level_book: int = i64("book whose levels have no room")
     entry_left: int = i64("events of a command from the speed bump that are still to come")
     by_operator: int = i64("1: the command at work is the operator's")
+    mover: int = i64("cell whose order the command at work entered or moved, 0: none")
 
 
 CASH = DetectorState.offset("cash")
@@ -112,7 +114,7 @@ HEADER_WORDS = 64
 DONE, MORE_ORDERS, MORE_CELLS, MORE_REPEATS, MORE_HITS, MORE_LEVELS, MORE_SIDES = range(7)
 
 
-class WatchedOrder(Layout, size_bytes=144):
+class WatchedOrder(Layout, size_bytes=152):
     """An open order."""
 
     id: int = i64("its order id")
@@ -133,6 +135,7 @@ class WatchedOrder(Layout, size_bytes=144):
     before: int = i64("row before it in its cell")
     cell: int = i64("its cell")
     filled: int = i64("lots filled")
+    pegged: int = i64("1: it is pegged, and has had another price")
 
 
 O_ID = WatchedOrder.offset("id")
@@ -140,7 +143,7 @@ O_INSTRUMENT = WatchedOrder.offset("instrument")
 O_NEXT_HASH = WatchedOrder.offset("next_hash")
 O_CELL = WatchedOrder.offset("cell")
 
-ORDER_WORDS = 18
+ORDER_WORDS = 19
 F_HIDDEN, F_WAITING = 1, 2
 
 # Buckets of 10 s, of cells and books alike.
@@ -323,7 +326,7 @@ C_LEGS_SOLD = DetectorCell.offset("legs_sold")
 C_LEGS_BOUGHT = DetectorCell.offset("legs_bought")
 
 C_LAST_HIT_AT = 24 * WORD
-"""When each kind (0 to 7) was told last."""
+"""When each kind (0 to 7) was reported last."""
 COOLDOWN_IGNITION, COOLDOWN_RAMP, COOLDOWN_CROSS = range(3)
 C_CANDIDATES = 32 * WORD
 
@@ -352,7 +355,8 @@ D_HIT = Candidate.offset("hit")
 
 CANDIDATE_BYTES = 12 * WORD
 C_VOLUME = 56 * WORD
-"""id of the window, its lots, whether it was told, how many before it; VOLUMES windows' lots."""
+"""id of the window, its lots, whether it was reported, how many before it; VOLUMES windows'
+lots."""
 VOLUMES = 12
 
 
@@ -369,8 +373,29 @@ class VolumeWindow(Layout):
 V_LOTS = VolumeWindow.offset("lots")
 V_RING = VolumeWindow.offset("ring")
 
-C_BUCKETS = 80 * WORD
-CELL_WORDS = 80 + BUCKETS * BUCKET_WORDS
+C_PEGS = 73 * WORD
+"""Of each side a move of pegged orders."""
+
+
+class PegMove(Layout):
+    """An order that moved pegged orders of others, and what its owner traded with them since."""
+
+    ns: int = i64("when it moved them last, ns")
+    seq: int = i64("command of that, 0: there is none")
+    first_seq: int = i64("command that moved them first")
+    first_ns: int = i64("its time, ns")
+    middle: int = i64("twice the mid before it")
+    open: int = i64("1: the order of the last move is open")
+    trade_ns: int = i64("last trade with a pegged order, ns")
+    trade_seq: int = i64("its command, 0: none yet")
+    lots: int = i64("lots traded with pegged orders")
+    gain: int = i64("what they gained over the mid before, half ticks times lots")
+
+
+PEG_BYTES = PegMove.size_bytes
+C_BUCKETS = 96 * WORD
+assert C_PEGS + 2 * PEG_BYTES <= C_BUCKETS
+CELL_WORDS = 96 + BUCKETS * BUCKET_WORDS
 CELL_BYTES = CELL_WORDS * WORD
 
 # A repeat.
@@ -453,10 +478,11 @@ HIT_DTYPE = np.dtype([
     ("gain_half_ticks", "<i8"), ("repeats", "<i8"), ("evidence", "<i8", (EVIDENCE,)),
     ("number", "<i8"),
 ])  # fmt: skip
-"""What a detector found: when and at which command it was seen (``ts_ns``, ``seq``) and began,
-whose it was (the first ``members`` of ``participants``), lots, how far prices moved and what it
-gained at the mid before (half ticks times lots), how often it was seen, and commands that show it
-(0: none); ``number`` from 1."""
+"""What a detector found: when and at which command it was seen (``ts_ns``, ``seq``) and began.
+
+The first ``members`` of ``participants`` did it.  Then lots, how far prices moved, the gain over
+the mid before (half ticks times lots), and how often it was seen.  Commands that show it are in
+``evidence`` (0: none), and ``number`` counts from 1."""
 HIT_BYTES = HIT_DTYPE.itemsize
 
 

@@ -1,7 +1,7 @@
 """Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
 
-What a taking command does to the mid is its owner's (the bounce between bid and ask is nobody's);
-moves, the lots of aggressors, everybody's lots and what they came to lie in buckets of 10 s.
+What a taking command does to the mid counts as its owner's; the bounce between bid and ask does not
+count.  Buckets of 10 s keep moves, the lots of aggressors, all lots and their value.
 """
 
 import openoutcry.surveillance.detect.layout as lay
@@ -62,7 +62,7 @@ def note_side(book: DetectorBook, bucket: int, side: int, price: int, lots: int)
 
 @kernel
 def note_move(bucket: int, move: int) -> None:
-    """What somebody's taking did to the mid, half ticks."""
+    """What an owner's taking did to the mid, half ticks."""
     tab.bump(bucket + lay.K_MOVE, move)
     if move > 0:
         tab.bump(bucket + lay.K_UP, move)
@@ -117,8 +117,9 @@ def bucket_of_market(book: DetectorBook, now: int) -> int:
 
 @kernel
 def market_moved(book: DetectorBook, now: int, span: int, up: bool) -> int:
-    """How far the mid has come that way, half ticks, since the begin of one of the buckets that the
-    last ``span`` reaches into, whoever moved it; 0 where a side is empty."""
+    """How far the mid has come that way since the begin of a bucket within the last ``span``.
+
+    In half ticks, by any participant's orders; 0 where a side is empty."""
     middle, number, ahead = tab.middle_of(book), now // lay.BUCKET_NS, 0
     if middle == lay.NONE:
         return 0
@@ -164,7 +165,7 @@ def one_way(state: DetectorState, base: int, now: int, span: int, side: int) -> 
 def traded(
     state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
 ) -> None:
-    """One party of a trade, after it was noted: does it turn round a move of its own?"""
+    """One party of a trade, after it was noted: does it trade against its own move?"""
     now = state.now
     base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
@@ -193,7 +194,7 @@ def ignited(
     market = tab.window_sum(book + lay.B_BUCKETS, now, span, word)
     if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
         return
-    # Who takes as much all the time has no burst.
+    # An owner that takes as much all the time has no burst.
     commonly = tab.window_sum(base, now, FIVE_MINUTES_NS, word)
     if took * 100 < tab.parameter(state, IGNITION_OWN) * commonly:
         return
@@ -224,7 +225,7 @@ def ignited(
 def ramped(
     state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
 ) -> None:
-    """A taker moved the mid once more: whose moves are these?"""
+    """A taker moved the mid again: whose moves are these?"""
     not_inlined()
     now, span = state.now, tab.parameter(state, RAMP_NS)
     base, market = cell + lay.C_BUCKETS, book + lay.B_BUCKETS
@@ -370,9 +371,10 @@ def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
 
 @kernel
 def closing_move(book: DetectorBook, end_ns: int, span: int, price: int, up: bool) -> int:
-    """How far the last price is, that way, from where the market was before: from the mid at the
-    begin of a bucket of the span, and from the average price of five minutes without the span, half
-    ticks."""
+    """How far the last price is, that way, from where the market was before, half ticks.
+
+    That is the mid at the begin of a bucket of the span, or the average price of five minutes
+    without the span: the farther of the two."""
     market, ahead = book + lay.B_BUCKETS, 0
     number = end_ns // lay.BUCKET_NS
     for back in range(span // lay.BUCKET_NS + 1):

@@ -112,7 +112,7 @@ def remember(
 
 @kernel
 def pressed_on(state: DetectorState, order: WatchedOrder, lots: int) -> None:
-    """Somebody traded with a resting order: if it pressed, so much of it was meant after all."""
+    """A resting order traded: if it pressed, these lots of it were meant after all."""
     cell = tab.cell_at(state, order.cell)
     candidate = candidate_at(cell, order.side)
     if order.born_seq < candidate.seq:

@@ -74,7 +74,7 @@ class MarketMaker:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the detectors are told; the same settings and journal give the same hits."""
+    """What the detectors know of participants; the same settings and journal give the same hits."""
 
     related: tuple[Related, ...] = ()
     linked: tuple[tuple[str, str], ...] = ()
@@ -122,7 +122,7 @@ class Settings:
         return links
 
     def client_rows(self, symbols: list[str]) -> npt.NDArray[np.int64]:
-        """The declared orders as the kernels read them; one row of zeros if there are none."""
+        """The declared orders as the kernels read them; one row of zeros without any."""
         rows = np.zeros((max(len(self.clients), 1), lay.CLIENT_BYTES // 8), np.int64)
         for row, order in zip(rows, self.clients, strict=False):
             instrument = _index(symbols, order.symbol, "client_order")
@@ -146,7 +146,7 @@ def _index(symbols: list[str], symbol: str, what: str) -> int:
 
 
 def read_settings(path: Path | None) -> Settings:
-    """Of a file; none: nobody is related to anybody.
+    """Of a file; without one no participants are related.
 
     Raises :class:`SurveillanceError` naming file, table and field.
     """

@@ -36,7 +36,7 @@ TABLES = (
 )
 """In the order of the header's words."""
 KEPT = ("books", "levels", "orders", "cells", "repeats", "clients", "sides", "cash")
-"""What a checkpoint has besides the header; heads are made again."""
+"""What a checkpoint has, with the header; heads are made again."""
 FIRST_ROOM = 1 << 10
 
 
@@ -233,7 +233,7 @@ class Detectors:
         return [self.header, *(getattr(self, name) for name in KEPT)]
 
     def restore(self, arrays: Sequence[Words]) -> None:
-        """Go on where these arrays were taken, of detectors with the same configuration."""
+        """Continue where these arrays were taken, of detectors with the same configuration."""
         self.header = np.array(arrays[0])
         for name, array in zip(KEPT, arrays[1:], strict=True):
             setattr(self, name, np.array(array))

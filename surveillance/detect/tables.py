@@ -98,7 +98,7 @@ def chained(
     second_at: int,
     second: int,
 ) -> int:
-    """Number of the row with these two words, from ``row`` along its chain; 0: there is none."""
+    """Number of the row with these two words, from ``row`` along its chain; 0: no such row."""
     while row != 0:
         at = table + (row - 1) * row_bytes
         if load_i64(at + first_at) == first and load_i64(at + second_at) == second:
@@ -198,7 +198,7 @@ def find_cell(state: DetectorState, owner: int, instrument: int) -> int:
 
 @kernel
 def cell_of(state: DetectorState, owner: int, instrument: int) -> int:
-    """As :func:`find_cell`; a new one where there was none (the kernel made sure of room)."""
+    """As :func:`find_cell`; a new one for a new owner (the kernel made sure of room)."""
     row = find_cell(state, owner, instrument)
     if row != 0:
         return row
@@ -371,13 +371,14 @@ def average_lots(state: DetectorState, book: int, now: int) -> int:
     return 0 if orders < parameter(state, AVERAGE_MIN) else max(lots // orders, 1)
 
 
-# What repeats, and what is told.
+# What repeats, and what is reported.
 
 
 @kernel
 def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> Repeat:
-    """Address of the row whose first word is ``key`` in an open table, a new one, counted, if there
-    was none (the kernel made sure of room)."""
+    """Address of the row whose first word is ``key`` in an open table.
+
+    A new key gets a new row, which is counted (the kernel made sure of room)."""
     at = (mix(key) >> 20) & mask
     while True:
         row = Repeat(table + at * row_bytes)
@@ -393,7 +394,7 @@ def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> 
 
 @kernel_outlined
 def repeat_row(state: DetectorState, key: int) -> Repeat:
-    """Address of the row of a key, a new one if there was none."""
+    """Address of the row of a key; a new key gets a new row."""
     not_inlined()
     return keyed_row(
         state.repeats,
@@ -406,7 +407,7 @@ def repeat_row(state: DetectorState, key: int) -> Repeat:
 
 @kernel_outlined
 def repeat(state: DetectorState, key: int, seq: int, gain: int, lots: int) -> Repeat:
-    """Note that it was seen once more; address of its row."""
+    """Note that it was seen again; address of its row."""
     not_inlined()
     row = repeat_row(state, key)
     count = row.count
@@ -488,7 +489,7 @@ def evidence(hit: int, place: int, seq: int) -> None:
 
 @kernel
 def in_cooldown(state: DetectorState, cell: int, kind: int, cooldown_ns: int) -> bool:
-    """Whether it was told within the cooldown; if not, now it is."""
+    """Whether it was reported within the cooldown; if not, note that it is now."""
     at, now = cell + lay.C_LAST_HIT_AT + 8 * kind, state.now
     if load_i64(at) != lay.NONE and load_i64(at) > now - cooldown_ns:
         return True

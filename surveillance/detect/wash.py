@@ -1,13 +1,13 @@
 """Wash trades: matched orders that bring the lots back to where they were.
 
-A leg is a trade of two orders of one size, for half of it or more, or of two sizes for most of the
-larger one, the resting one young.  If two owners entered them within a second, a small part is
-enough: others step in between.  A leg within one owner is a cycle by itself; else a new leg from
+A leg is a trade of two orders of one size for half of it or more, or of two sizes for most of the
+larger one.  The resting order is young.  If two owners entered them within a second, a small part
+is enough: others step in between.  A leg within one owner is a cycle by itself; else a new leg from
 seller to buyer closes one if the buyer's lots had come, over legs of that many lots at about that
 price, back to the seller within a minute.
 
-Those who trade much meet by chance: a leg counts only if the two have traded so with each other
-this hour more often than by their other trading they would have.
+Owners that trade much meet by chance.  A leg counts only if the two have met more often this hour
+than their other trading would explain.
 """
 
 import openoutcry.surveillance.detect.layout as lay
@@ -42,7 +42,7 @@ def leg_at(book: int, number: int) -> Leg:
 
 @kernel
 def matched_lots(state: DetectorState, maker: WatchedOrder, taker: WatchedOrder, lots: int) -> int:
-    """Of how many lots the leg is that a trade of so many lots makes; 0: it makes none."""
+    """Lots of the leg that a trade of ``lots`` makes; 0: it makes no leg."""
     size, least = max(maker.lots, taker.lots), min(maker.lots, taker.lots)
     near = least * 100 >= size * tab.parameter(state, UNEVEN)
     apart = state.now - maker.born
@@ -63,8 +63,7 @@ def matched(
     price: int,
     lots: int,
 ) -> None:
-    """A trade of two orders (rows as they were before it) that were made for each other, of so many
-    lots."""
+    """A trade of ``lots`` of two orders (rows as they were before it) made for each other."""
     not_inlined()
     now, cause = state.now, state.cause
     if now - maker.born > tab.parameter(state, AGE):
@@ -145,8 +144,8 @@ def close_cycle(
 ) -> None:
     """Follow the lots from the new leg's buyer, over earlier legs in their order, to its seller.
 
-    ``L_USED`` of a leg: -1 it is part of a cycle; else while one is looked for, 0 it was not
-    reached, or 1 + how many legs ago the one before it was, with LEGS standing for the beginning.
+    A leg's ``L_USED`` is -1 if it is part of a cycle.  While a cycle is looked for, 0 means that
+    the leg was not reached, and 1 + n that the leg before it was n legs ago (LEGS: the beginning).
     """
     leg = leg_at(book, number)
     seller, buyer = leg.seller, leg.buyer

@@ -1,7 +1,7 @@
 """The one pass: every event in order, into the tables and to the detectors it concerns."""
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect import clients, corporate, messages, moves, pressure, wash
+from openoutcry.surveillance.detect import clients, corporate, messages, moves, pegs, pressure, wash
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     CashRow,
@@ -29,6 +29,7 @@ REDUCED, REPLACED, REJECTED = (
     enum_numbers.EVENT_KIND_REPLACED,
     enum_numbers.EVENT_KIND_REJECTED,
 )
+REPEGGED = enum_numbers.EVENT_KIND_REPEGGED
 PHASE_CHANGED, COMPLETED = enum_numbers.EVENT_KIND_PHASE_CHANGED, enum_numbers.EVENT_KIND_COMPLETED
 CHANGES = sum(
     1 << kind
@@ -69,7 +70,7 @@ def watch(
     (ORDER, ``first_seq`` on) caused; hits go to the table of the header.
 
     ``state``: address of the header.  Returns how far it came, and DONE or which table has no room
-    for the next event: the caller makes it larger and goes on there.
+    for the next event: the caller makes it larger and continues there.
     """
     for index in range(begin, count):
         event = EventRecord(events + index * RECORD_BYTES)
@@ -85,6 +86,7 @@ def watch(
             state.now = max(state.now, stamp)
             everybodys = command.kind == MASS_CANCEL and command.aux == 1
             state.by_operator = 1 if everybodys else 0
+            state.mover = 0
         state.event_seq = event.seq
         if kind == REJECTED or instrument == NO_INSTRUMENT:
             if kind == COMPLETED:
@@ -190,6 +192,8 @@ def accepted(state: DetectorState, book: DetectorBook, instrument: int, event: E
     display = event.contra_id if flags & ICEBERG != 0 else 0
     order.display = display
     order.filled = 0
+    order.pegged = 0
+    state.mover = cell_row
     show(state, book, order)
     tab.note_size(book, now, lots)
     messages.order_entered(state, tab.cell_at(state, cell_row), who, 1)
@@ -219,6 +223,8 @@ def filled(state: DetectorState, book: DetectorBook, instrument: int, event: Eve
         return
     order = tab.order_at(state, row)
     order.leaves = tab.limited(event.leaves_lots)
+    if order.leaves == 0 and order.shown != 0:
+        pegs.gone(state, tab.cell_at(state, order.cell), order, order.lots)
     show(state, book, order)
     if order.leaves == 0:
         tab.erase_order(state, row)
@@ -265,6 +271,8 @@ def trade(
     matched = wash.matched_lots(state, maker, taker, lots)
     if matched != 0:
         wash.matched(state, book, instrument, maker, taker, price, matched)
+    pegs.traded(state, maker, taker, price, lots)
+    pegs.traded(state, taker, maker, price, lots)
     for turn in range(2):
         order = maker if turn == 0 else taker
         cell = tab.cell_at(state, order.cell)
@@ -295,20 +303,27 @@ def changed(
     if kind == CANCELLED:
         if (OWNERS >> reason) & 1 != 0 and state.by_operator == 0:
             pressure.withdrawn(state, cell, order, old_shown)
+            pegs.gone(state, cell, order, order.lots if old_shown != 0 else 0)
             messages.order_withdrawn(state, cell, born, who)
             messages.note_messages(state, cell, who, 1)
     elif kind == REDUCED and reason != SELF_TRADE:
         new_shown = shown_lots(order.flags, order.display, leaves)
         pressure.withdrawn(state, cell, order, old_shown - new_shown)
+        pegs.gone(state, cell, order, old_shown - new_shown)
         messages.note_messages(state, cell, who, 2)
     elif kind == REPLACED:
         away = price < old_price if order.side == BUY else price > old_price
         pressure.withdrawn(state, cell, order, old_shown if away else old_shown - leaves)
+        gone = order.lots if old_shown != 0 and away else old_shown - leaves
+        pegs.gone(state, cell, order, gone)
+    elif kind == REPEGGED:
+        pegs.repegged(state, book, order, price, flags & WAITING != 0)
     show_changed(state, book, order, price, leaves, flags, kind)
     if kind == REPLACED:
         messages.order_withdrawn(state, cell, born, who)
         messages.order_entered(state, cell, who, 2)
         if flags & KEPT_PLACE == 0:
+            state.mover = order.cell
             order.born = state.now
             order.born_seq = state.cause
             order.mid2 = tab.middle_of(book)

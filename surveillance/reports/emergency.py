@@ -1,8 +1,8 @@
 """Emergency notification: what stopped a market, since when, for whom, what became of its orders.
 
-For the venue's notice to its authority (Directive 2014/65/EU, Articles 31(2), 48(5) and 54(2):
-disorderly trading, suspensions, circuit breakers), from the journal alone: halts, kills, emergency
-closes and the core's own pauses, each with the command that ended it.
+For the venue's notice to its authority about disorderly trading, suspensions and circuit breakers
+(Directive 2014/65/EU, Articles 31(2), 48(5) and 54(2)).  The journal alone gives halts, kills,
+emergency closes and the core's own pauses, each with the command that ended it.
 """
 
 from collections.abc import Mapping
@@ -84,10 +84,11 @@ class _Stop:
 
 
 def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> list[Row]:
-    """What began from ``from_ns`` on and before ``to_ns`` (ingress, ns since the epoch), in order;
-    what is not over has no end.  ``orders_cancelled``: with the very command, and by the operator's
-    cancels while it lasted; ``orders_refused``: while it lasted, by risk or for a phase that takes
-    none.  Each of the instrument, participant or group that it is about."""
+    """What began from ``from_ns`` on and before ``to_ns`` (ingress, ns since the epoch), in order.
+
+    What is not over has no end.  Orders that the command itself or, while it lasted, the operator
+    cancelled are ``orders_cancelled``.  Those that risk or the phase rejected meanwhile are
+    ``orders_refused``.  Both are of the instrument, participant or group concerned."""
     reader = JournalReader(directory)
     bounds = StampBounds(reader)
     watch = _Watch(reader.config, bounds)
@@ -224,6 +225,6 @@ class _Watch:
         for_all = (commands["kind"] == CommandKind.MASS_CANCEL) & (commands["aux"] == 1)
         taken = np.isin(mine["cause_seq"], commands["seq"][for_all])
         if kind in ("participant", "group"):
-            # The orders of who is switched off go as those of a lost session do.
+            # The orders of a participant that is switched off end as those of a lost session do.
             taken |= mine["reason"] == Reason.DISCONNECTED
         stop.cancelled += int(np.count_nonzero(taken & (mine["kind"] == EventKind.CANCELLED)))

@@ -16,8 +16,8 @@ from openoutcry.wire.symbols import symbols_of
 
 
 def example_codes(journal: Path) -> str:
-    """The text: codes that are formally right and nobody's, to be replaced before anything is
-    sent."""
+    """The text: codes that are formally right and belong to no firm, to be replaced before anything
+    is sent."""
     reader = JournalReader(journal)
     seen: set[int] = set()
     for _, orders in reader.chunks():
@@ -42,13 +42,13 @@ def example_codes(journal: Path) -> str:
 
 
 def example_lei(number: int) -> str:
-    """A LEI with a right check: nobody's."""
+    """A LEI with a right check that belongs to no firm."""
     body = f"00EXAMPLE0{number:08d}"
     text = next(f"{body}{c:02d}" for c in range(2, 99) if lei_is_right(f"{body}{c:02d}"))
     return text
 
 
 def example_isin(number: int) -> str:
-    """An ISIN with a right check, of the letters kept for nobody's (XX)."""
+    """An ISIN with a right check, of the letters that no country has (XX)."""
     body = f"XX{number:09d}"
     return next(f"{body}{c}" for c in range(10) if isin_is_right(f"{body}{c}"))

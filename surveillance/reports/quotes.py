@@ -52,8 +52,8 @@ def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
 def with_quotes(codes: Codes, journal: Path) -> Codes:
     """The codes with each instrument's currency as the journal has it.
 
-    A currency of ``[venue]`` counts only where the journal says nothing; one that an instrument's
-    own table names must be that of the journal, if that is a currency's code at all.  Raises
+    A currency of ``[venue]`` counts only where the journal has no money.  A currency in an
+    instrument's table must be that of the journal, if that is a currency's code at all.  Raises
     :class:`AuditError` naming the instrument where it is not, and where the journal has two.
     """
     instruments = dict(codes.instruments)

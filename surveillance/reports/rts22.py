@@ -1,9 +1,8 @@
 """Transaction reports shaped as RTS 22: Delegated Regulation (EU) 2017/590, Annex I, Table 2.
 
-A row for each side of each trade, of the member as the executing entity; the venue submits for a
-member that is no investment firm (Article 26(5) of Regulation (EU) No 600/2014).  Persons (names,
-dates of birth) and derivatives' terms are empty: a member's own systems know them, the venue does
-not.
+A row for each side of each trade, with the member as the executing entity.  The venue submits for a
+member that is not an investment firm (Article 26(5) of Regulation (EU) No 600/2014).  Persons
+(names, dates of birth) and derivatives' terms are empty: only a member's own systems have them.
 """
 
 from collections.abc import Iterable, Iterator

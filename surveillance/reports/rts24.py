@@ -342,7 +342,7 @@ class _Records:
 
 
 def event_of(row: dict[str, Any], by_operator: bool = False) -> str:
-    """Field 21 of a row of the trail; ``by_operator``: what caused it cancelled everybody's."""
+    """Field 21 of a row of the trail; ``by_operator``: its cause cancelled all orders."""
     action = row["action"]
     if action == "TRADE":
         return "FILL" if row["leaves_lots"] == 0 else "PARF"

@@ -26,7 +26,7 @@ COUNTS: Counts = {
 }  # fmt: skip
 """Messages that count: when it is entered, each time it is changed, when it is cancelled.
 IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that follows, an iceberg's
-next slice, an expiry, a cancel that nobody asked for) counts nothing."""
+next slice, an expiry, a cancel without a request) counts nothing."""
 RATIO = r"-?\d{1,18}\.\d{4}"
 TABLE = Table(
     "RTS 9 ratios",
@@ -71,8 +71,8 @@ class _Sums:
 def ratios(trail: Trail, day: str, counts: Counts | None = None) -> list[Row]:
     """A row for each participant and instrument of the day; no ratio where nothing traded.
 
-    An order that was refused was not received into the book and does not count; who traded with
-    himself has one transaction.
+    An order that was refused was not received into the book and does not count; a participant
+    that traded with itself has one transaction.
     """
     counts = counts or COUNTS
     sums: dict[tuple[int, str], _Sums] = {}

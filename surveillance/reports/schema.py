@@ -1,7 +1,7 @@
 """What a field of a report may be, and a check of every row before it is written.
 
-The same is given as JSON Schema (draft 2020-12), so that a receiver can check what he gets with a
-program of his own.
+The same is given as JSON Schema (draft 2020-12), so that a receiver can check the file with
+another program.
 """
 
 import csv

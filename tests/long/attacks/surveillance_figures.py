@@ -31,7 +31,7 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.bitstamp import BitstampSource
 from openoutcry.flow.generate import FLOWS
 from openoutcry.flow.lobster import LobsterSource
-from openoutcry.flow.manipulators import ACTS, STYLES, manipulators
+from openoutcry.flow.manipulators import ACTS, LIQUID, STYLES, manipulators
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.cases import fold
@@ -115,7 +115,7 @@ def mixed(name: str, seed: int) -> dict[str, Any]:
         rows = rows[: int(minutes * 60e9 / apart_ns)]
         dealt(rows, rng, owners)
     rows = rows[rows["kind"] != int(CommandKind.PHASE)]
-    names = tuple(one for one in ACTS if one != "cross")
+    names = tuple(one for one in LIQUID if one != "cross")
     market = MixedMarket(seed, minutes, [manipulators(names)], rows, source.instruments)
     scores = Accuracy()
     cases = count(scores, seed, market)
@@ -126,7 +126,7 @@ def mixed(name: str, seed: int) -> dict[str, Any]:
         "false": dict(scores.wrong),
         "unlabelled": dict(scores.unlabelled),
         "gains": scores.profits,
-        "acts_without_label": sorted(set(PATTERNS) - {"cross_market"} - set(scores.profits)),
+        "acts_without_label": sorted({ACTS[one][1] for one in names} - set(scores.profits)),
         "cases": len(cases),
     }
 

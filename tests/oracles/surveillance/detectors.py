@@ -36,6 +36,8 @@ class Reference(Rules):
 
     def _event(self, e: dict[str, int], stamp: int) -> None:
         kind, instrument = e["kind"], e["instrument"]
+        if e["cause_seq"] != self.cause:
+            self.mover = None
         self.cause, self.now = e["cause_seq"], max(self.now, stamp)
         if kind == EventKind.REJECTED or instrument == NO_INSTRUMENT:
             if kind == EventKind.COMPLETED:
@@ -81,6 +83,7 @@ class Reference(Rules):
             bool(flags & EventFlag.WAITING),
             e["contra_id"] if flags & EventFlag.ICEBERG else 0,
         )
+        self.mover = owner, instrument
         self.entered[instrument].append((self.now, lots))
         self._message(owner, instrument, who, "entered", 1)
         for row in self.clients:
@@ -101,8 +104,9 @@ class Reference(Rules):
                 self._trade(e, maker, taker, auction)
         order = self.orders.get(key)
         if order:
-            order.leaves = limited(e["leaves_lots"])
+            shown, order.leaves = order.shown, limited(e["leaves_lots"])
             if not order.leaves:
+                self._peg_gone(order, order.lots if shown else 0)
                 del self.orders[key]
 
     def _trade(self, e: dict[str, int], maker: Order, taker: Order, auction: bool) -> None:
@@ -138,6 +142,8 @@ class Reference(Rules):
             leg = larger
         if lots * 100 >= self.p[share] * larger:
             self._matched(instrument, maker, taker, price, leg)
+        for pegged, other in ((maker, taker), (taker, maker)):
+            self._met(pegged, other, price, lots)
         for order in (maker, taker):
             if maker.owner != taker.owner:
                 self._pressure(order, price, lots)
@@ -158,15 +164,21 @@ class Reference(Rules):
         operators = self.cause in self.by_operator
         if kind == EventKind.CANCELLED and e["reason"] in BY_OWNER and not operators:
             self._withdrawn(order, shown)
+            self._peg_gone(order, order.lots if shown else 0)
             self._gone(*cell, born, order.who)
             self._message(*cell, order.who, "", 1)
         elif kind == EventKind.REDUCED and e["reason"] != Reason.SELF_TRADE:
             new_shown = min(order.display, leaves) if order.display else leaves
-            self._withdrawn(order, shown - (0 if order.hidden or order.waiting else new_shown))
+            gone = shown - (0 if order.hidden or order.waiting else new_shown)
+            self._withdrawn(order, gone)
+            self._peg_gone(order, gone)
             self._message(*cell, order.who, "", 2)
         elif kind == EventKind.REPLACED:
             away = price < order.price if order.side == Side.BUY else price > order.price
             self._withdrawn(order, shown if away else shown - leaves)
+            self._peg_gone(order, order.lots if shown and away else shown - leaves)
+        elif kind == EventKind.REPEGGED:
+            self._repegged(order, price, bool(e["flags"] & EventFlag.WAITING))
         if kind in MOVED:
             order.waiting = bool(e["flags"] & EventFlag.WAITING)
         order.price, order.leaves = price, leaves
@@ -174,6 +186,7 @@ class Reference(Rules):
             self._gone(*cell, born, order.who)
             self._message(*cell, order.who, "entered", 2)
             if not e["flags"] & EventFlag.KEPT_PLACE:
+                self.mover = order.owner, order.instrument
                 order.born_ns, order.born_seq = self.now, self.cause
                 order.middle = self._middle(order.instrument)
             order.lots = leaves
@@ -188,6 +201,7 @@ class Reference(Rules):
         self.candidates = {
             key: candidate for key, candidate in self.candidates.items() if key[1] != instrument
         }
+        self.pegs = {key: one for key, one in self.pegs.items() if key[1] != instrument}
         for known in (self.last, self.takers, self.opened_ns):
             known.pop(instrument, None)  # type: ignore[attr-defined]
         for key in [key for key in self.told_at if key[0] == "volume" and key[2] == instrument]:

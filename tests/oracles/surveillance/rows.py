@@ -30,6 +30,7 @@ class Order:
     hidden: bool
     waiting: bool
     display: int
+    pegged: bool = False
 
     @property
     def shown(self) -> int:
@@ -49,6 +50,22 @@ class Candidate:
     first_ns: int
     withdrawn: int = 0
     hit: int = 0
+
+
+@dataclass
+class PegMove:
+    """An order that moved pegged orders of others, and what its owner traded with them since."""
+
+    first_seq: int
+    first_ns: int
+    middle: int | None
+    ns: int = 0
+    seq: int = 0
+    open: bool = True
+    trade_ns: int = 0
+    trade_seq: int = 0
+    lots: int = 0
+    gain: int = 0
 
 
 @dataclass

@@ -15,6 +15,7 @@ from tests.oracles.surveillance.rows import (
     Candidate,
     Leg,
     Order,
+    PegMove,
     Trade,
     bps_of,
     limited,
@@ -70,6 +71,8 @@ class Rules:
         self.messages: dict[tuple[int, int], list[tuple[int, str, int]]] = defaultdict(list)
         self.cells: dict[int, list[int]] = defaultdict(list)
         self.candidates: dict[tuple[int, int, int], Candidate] = {}
+        self.pegs: dict[tuple[int, int, int], PegMove] = {}
+        self.mover: tuple[int, int] | None = None
         self.legs: dict[int, list[Leg]] = defaultdict(list)
         self.all_legs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self.repeats: dict[Any, list[tuple[int, int, int, int]]] = defaultdict(list)
@@ -251,6 +254,68 @@ class Rules:
         rows = self.repeats[key]
         rows.append((self.now, seq, gain, lots))
         return [row for row in rows[-8:] if row[0] >= self.now - window]
+
+    # Moving others' pegged orders.
+
+    def _repegged(self, order: Order, price: int, waits: bool) -> None:
+        better = price > order.price if order.side == Side.BUY else price < order.price
+        order.pegged = not waits
+        if not better or waits or order.waiting or self.mover is None:
+            return
+        owner, instrument = self.mover
+        if owner == order.owner or instrument != order.instrument:
+            return
+        key = owner, instrument, order.side
+        move = self.pegs.get(key)
+        if move is None or move.ns < self.now - self.p["peg_age_ns"]:
+            move = PegMove(self.cause, self.now, self._middle(instrument))
+            self.pegs[key] = move
+        move.ns, move.seq, move.open = self.now, self.cause, True
+
+    def _met(self, pegged: Order, other: Order, price: int, lots: int) -> None:
+        move = self.pegs.get((other.owner, other.instrument, pegged.side))
+        if not pegged.pegged or pegged.owner == other.owner or move is None or not move.open:
+            return
+        if move.ns < self.now - self.p["peg_age_ns"] or move.middle is None:
+            return
+        ahead = 2 * price - move.middle
+        ahead = limited(ahead if pegged.side == Side.BUY else -ahead)
+        move.trade_ns, move.trade_seq = self.now, self.cause
+        move.lots += lots
+        move.gain += ahead * min(lots, 1 << 20)
+
+    def _peg_gone(self, order: Order, lots: int) -> None:
+        key = order.owner, order.instrument, order.side
+        move = self.pegs.get(key)
+        if move is None or lots <= 0 or not move.first_seq <= order.born_seq <= move.seq:
+            return
+        if lots * 100 < self.p["peg_cancelled_percent"] * order.lots:
+            return
+        if order.born_seq == move.seq:
+            move.open = False
+        if not move.trade_seq or self.now - move.trade_ns > self.p["peg_withdrawn_ns"]:
+            return
+        if move.lots < self.p["peg_times"] * order.lots or move.gain <= 0:
+            return
+        del self.pegs[key]
+        detector, first = lay.Detector.MOVING_PEGS, move.first_seq
+        window = self.p["peg_window_ns"]
+        seen = self._again((detector, *key[:2]), window, first, move.gain, move.lots)
+        if len(seen) < self.p["peg_repeats"]:
+            return
+        self._tell(
+            detector,
+            order.instrument,
+            [order.who],
+            40 + 10 * len(seen),
+            move.first_ns,
+            first,
+            move.lots,
+            0,
+            sum(repeat[2] for repeat in seen),
+            len(seen),
+            [first, move.trade_seq, self.cause],
+        )
 
     # Wash trades.
 

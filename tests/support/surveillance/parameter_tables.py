@@ -57,6 +57,14 @@ SHOWN = {
         "marking_volume_percent",
         "marking_times",
     ),
+    "pegs": (
+        "peg_age_ns",
+        "peg_withdrawn_ns",
+        "peg_times",
+        "peg_cancelled_percent",
+        "peg_repeats",
+        "peg_window_ns",
+    ),
     "cross": ("cross_bps", "cross_size", "cross_share_percent", "cross_lots"),
     "front": (
         "front_ahead_ns",

@@ -20,6 +20,11 @@ LOW = {
     "spoof_depth_percent": 1,
     "spoof_cancelled_percent": 40,
     "layer_prices": 2,
+    "peg_age_ns": 300 * SECOND,
+    "peg_withdrawn_ns": 300 * SECOND,
+    "peg_times": 1,
+    "peg_repeats": 1,
+    "peg_cancelled_percent": 10,
     "wash_chance_times": 1,
     "wash_repeats": 1,
     "ring_repeats": 1,
@@ -118,7 +123,15 @@ def _special(rng: np.random.Generator, row: np.void, side: int) -> None:
     """An iceberg, a hidden order, a stop or a peg."""
     row["time_in_force"] = TimeInForce.DAY
     row["order_type"] = kind = int(
-        rng.choice([OrderType.ICEBERG, OrderType.HIDDEN, OrderType.STOP, OrderType.PEG_PRIMARY])
+        rng.choice(
+            [
+                OrderType.ICEBERG,
+                OrderType.HIDDEN,
+                OrderType.STOP,
+                OrderType.PEG_PRIMARY,
+                OrderType.PEG_MIDPOINT,
+            ]
+        )
     )
     if kind == OrderType.ICEBERG:
         row["qty_lots"], row["aux"] = 20, 5

@@ -6,7 +6,7 @@ import pytest
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.bench.agent_days import agent_market, chosen_manipulators
 from openoutcry.bench.surveillance_accuracy import wilson
-from openoutcry.flow.manipulators import ACTS
+from openoutcry.flow.manipulators import LIQUID
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
@@ -36,7 +36,7 @@ def test_what_cannot_be_a_market_is_refused() -> None:
         agent_market(1, 1, ())
     with pytest.raises(OutcryError, match="no manipulator 'thief'"):
         chosen_manipulators("spoofer,thief")
-    assert chosen_manipulators("all") == tuple(ACTS)
+    assert chosen_manipulators("all") == LIQUID
 
 
 def test_an_interval_holds_its_share() -> None:
