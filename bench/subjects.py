@@ -29,6 +29,9 @@ class Subject:
     """Options of its own, (name, help), handed to ``measure`` as keywords."""
     details: str = ""
     """Sentences for its help."""
+    within: tuple[tuple[str, str, str], ...] = ()
+    """Options with a folder, (name, "module:function", help): measured by that function, given the
+    folder and what --against says, and all that ``measure`` is given."""
     instead: tuple[tuple[str, str, str], ...] = ()
     """Options with a file, (name, "module:function", help): the function is given the file and that
     of --out, and what it returns is printed; nothing is measured."""
@@ -107,6 +110,14 @@ _ALL = (
                 "report_stream:report_stream",
                 "Run a workload file of Flash One's matching-engine benchmark instead; "
                 "print the SHA-256 of its reports and write them to --out.",
+            ),
+        ),
+        within=(
+            (
+                "harness",
+                "harness:bench_harness",
+                "Measure inside Flash One's harness, made in this folder, next to every "
+                "*_adapter.so there, of which --against chooses.",
             ),
         ),
         details="The peers are liquibook, limit_order_book and nautilus_book.",

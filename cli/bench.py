@@ -73,8 +73,9 @@ def subject_command(subject: Subject) -> click.Command:
         click.Option([f"--{name}"], is_flag=True, help=what) for name, what in subject.flags
     ]
     parameters += [
-        click.Option([f"--{name}"], type=PathArgument, metavar="FILE", help=what)
-        for name, _, what in subject.instead
+        click.Option([f"--{name}"], type=PathArgument, metavar=kind, help=what)
+        for kind, options in (("FILE", subject.instead), ("DIR", subject.within))
+        for name, _, what in options
     ]
     return click.Command(
         subject.name,
@@ -104,8 +105,14 @@ def _measure(
         if file is not None:
             click.echo(subject.function(function)(file, out))
             return
+    folders = {name: flags.pop(name.replace("-", "_")) for name, _, _ in subject.within}
     measure = partial(subject.function(subject.measure), **flags)
-    if subject.peers:
+    inside = next((entry for entry in subject.within if folders[entry[0]] is not None), None)
+    if inside is not None:
+        measure = partial(
+            subject.function(inside[1]), folder=folders[inside[0]], against=against, **flags
+        )
+    elif subject.peers:
         try:
             measure = partial(measure, peers=subject.function(subject.peers)(against))
         except ValueError as error:
@@ -113,6 +120,7 @@ def _measure(
     count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     command = f"outcry bench {subject.name} --rounds {count}" + (" --quick" if quick else "")
     command += f" --against {against}" if against is not None else ""
+    command += f" --{inside[0]} DIR" if inside is not None else ""
     command += "".join(f" --{name}" for name, is_set in flags.items() if is_set)
     with terminable():
         document = measure(count, quick, command, lambda text: click.echo(text, err=True))

@@ -70,3 +70,9 @@ def call_after(
 ) -> Any:
     """Call the kernel at ``address``: (int64, int64, int64, int64) -> int64."""
     return types.int64(*[types.int64] * 5), _call
+
+
+@intrinsic
+def call_path(typingctx: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
+    """Call the kernel at ``address``: five int64 -> int64."""
+    return types.int64(*[types.int64] * 6), _call

@@ -1,16 +1,18 @@
 """Emit the matcher as a plain shared library and a header, for C without Python.
 
 ``python -m openoutcry.matcher.c_library.object_code FOLDER [--native]`` writes
-``liboutcry_matcher.so``, ``outcry_matcher.h`` and the ``outcry_wire.h`` it includes.  The kernels
-named in ``c_api`` are compiled by numba to LLVM's language; each gets an entry under its C name,
-everything else becomes private to the library, LLVM translates that for the processor, and the
-system's C compiler links it.
+``liboutcry_matcher.so``, ``outcry_matcher.h`` and the ``outcry_wire.h`` it includes, and
+``outcry_matcher.o``, which the library is made of, for programs that link the matcher in.
+
+numba compiles the kernels named in ``c_api`` to LLVM's language.  Each gets an entry under its C
+name, and everything else becomes private to the library.  LLVM translates that for the processor,
+and the system's C compiler links it.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,13 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba.core import types
 
-from openoutcry.matcher.c_library.c_api import ENTRIES, Entry, header_text
+from openoutcry.matcher.c_library.c_api import BATCH_ARGUMENTS, ENTRIES, Entry, header_text
+from openoutcry.matcher.commands.dispatch import process_batch
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.kernel import compile_kernel
 
-BATCH_ARGUMENTS = 5
-BATCH_TYPES = ["i64"] * BATCH_ARGUMENTS
 LIBRARY = "liboutcry_matcher.so"
+OBJECT = "outcry_matcher.o"
 HEADER = "outcry_matcher.h"
 WIRE_HEADER = Path(__file__).resolve().parents[2] / "wire" / "outcry_wire.h"
 
@@ -38,13 +40,11 @@ def build(folder: Path, native: bool = False, compiler: str = "cc") -> list[Path
     if shutil.which(compiler) is None:
         raise MatcherError(f"no C compiler: {compiler!r} is no program here")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(suffix=".o") as object_file:
-        object_file.write(object_code(native))
-        object_file.flush()
-        _link(compiler, Path(object_file.name), folder / LIBRARY)
+    (folder / OBJECT).write_bytes(object_code(native))
+    _link(compiler, folder / OBJECT, folder / LIBRARY)
     (folder / HEADER).write_text(header_text())
     shutil.copyfile(WIRE_HEADER, folder / WIRE_HEADER.name)
-    return [folder / LIBRARY, folder / HEADER, folder / WIRE_HEADER.name]
+    return [folder / name for name in (LIBRARY, OBJECT, HEADER, WIRE_HEADER.name)]
 
 
 @cache
@@ -53,10 +53,9 @@ def object_code(native: bool = False) -> bytes:
     machine = _machine(native)
     module = llvm.parse_assembly("")
     module.triple = machine.triple
-    # What is linked in after somebody declared it is kept; before, it would be left out.
-    batches = {entry.batch for entry in ENTRIES if entry.batch is not None}
-    codes = [_compiled(batch, BATCH_ARGUMENTS)[0] for batch in batches]
-    for code in [*(_entry_code(entry) for entry in ENTRIES), *codes]:
+    batch = _compiled(process_batch, BATCH_ARGUMENTS)[0]
+    # Code is kept if it is linked in after it was declared; before, it would be left out.
+    for code in [*(_entry_code(entry, batch) for entry in ENTRIES), batch]:
         module.link_in(llvm.parse_assembly(code))
     public = {entry.name for entry in ENTRIES}
     for symbol in (*module.functions, *module.global_variables):
@@ -89,15 +88,16 @@ def _compiled(function: Any, argument_count: int) -> tuple[str, str]:
     return str(compiled.library._get_module_for_linking()), compiled.fndesc.llvm_func_name
 
 
-def _entry_code(entry: Entry) -> str:
-    """LLVM's text of one entry's kernel, and of what C calls: numba's own convention hands the
-    result out by address and returns a status, always 0 here."""
+def _entry_code(entry: Entry, batch: str) -> str:
+    """LLVM's text of one entry's kernel, and of what C calls.  numba's own convention hands the
+    result out by address and returns a status, always 0 here.  ``batch`` is the batch kernel's."""
     values = [f"i64 %a{index}" for index in range(entry.argument_count)]
     lines = [f"define i64 @{entry.name}({', '.join(values)}) {{"]
-    if entry.batch is not None:
-        _, batch = _compiled(entry.batch, BATCH_ARGUMENTS)
-        lines.insert(0, f'declare i32 @"{batch}"({", ".join(["ptr", "ptr", *BATCH_TYPES])})')
-        values.insert(0, f'i64 ptrtoint (ptr @"{batch}" to i64)')
+    for index, (kernel, argument_count) in enumerate(entry.addresses):
+        name = _symbol(kernel, batch)
+        types = ", ".join(["ptr", "ptr", *["i64"] * argument_count])
+        lines.insert(0, f'declare i32 @"{name}"({types})')
+        values.insert(index, f'i64 ptrtoint (ptr @"{name}" to i64)')
     code, name = _compiled(entry.kernel, len(values))
     lines += [
         "  %result = alloca i64",
@@ -109,6 +109,15 @@ def _entry_code(entry: Entry) -> str:
         "",
     ]
     return "\n".join([code, *lines])
+
+
+def _symbol(kernel: str, code: str) -> str:
+    """The name that the kernel has in LLVM's text; there it is defined once."""
+    named = rf'^define [^@]*@"?(_ZN10openoutcry\w*{len(kernel)}{kernel}B\w+)"?\('
+    names = re.findall(named, code, re.M)
+    if len(names) != 1:
+        raise MatcherError(f"{kernel}: defined {len(names)} times in the matcher's code, not once")
+    return str(names[0])
 
 
 def _link(compiler: str, object_file: Path, library: Path) -> None:

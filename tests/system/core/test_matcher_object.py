@@ -72,8 +72,12 @@ int main(int argc, char **argv)
         outcry_matcher_shard(arena, shards, atoll(argv[5 + instruments]));
     }
     FILE *file = fopen(argv[3], "wb");
+    int one_by_one = getenv("ONE_BY_ONE") != NULL;
     for (int64_t at = 0; at < count; at += done) {
-        int64_t n = outcry_matcher_process(arena, orders + at, count - at, events, capacity, &done);
+        int64_t n = one_by_one
+            ? outcry_matcher_process_one(arena, orders + at, events)
+            : outcry_matcher_process(arena, orders + at, count - at, events, capacity, &done);
+        if (one_by_one) done = 1;
         fwrite(events, sizeof *events, n, file);
         if (done == 0) return 4;
     }
@@ -187,10 +191,18 @@ def test_the_example_prints_the_engines_events(built, tmp_path):
         )
 
 
+@pytest.fixture(params=["in batches", "one by one"])
+def calls(request, monkeypatch):
+    """Which entry the driver calls."""
+    if request.param == "one by one":
+        monkeypatch.setenv("ONE_BY_ONE", "1")
+
+
 @pytest.mark.parametrize("seed", range(8))
-def test_c_and_the_engine_agree(built, tmp_path, seed):
+def test_c_and_the_engine_agree(built, tmp_path, calls, seed):
     """Commands of every kind give byte for byte the same events, the same book and the same digest,
-    numbered alike, however often the caller's buffer is full."""
+    numbered alike, however often the caller's buffer is full; so does each command in a call for
+    itself."""
     run = mixed(seed, 5000)
     engine = Engine(run.instruments, run.order_capacity)
     expected = engine.process(run.orders)
@@ -206,7 +218,7 @@ def test_c_and_the_engine_agree(built, tmp_path, seed):
         assert [[list(level) for level in depth[side]] for side in ("bids", "asks")] == [bids, asks]
 
 
-def test_c_can_keep_to_a_shard(built, tmp_path):
+def test_c_can_keep_to_a_shard(built, tmp_path, calls):
     """A shard in C skips what a shard in Python skips."""
     run = mixed(5, 3000)
     shards = [index % 2 for index in range(len(run.instruments))]
