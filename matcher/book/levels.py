@@ -314,6 +314,19 @@ def open_page(arena: ArenaHeader, book: int, number: int) -> int:
 
 
 @kernel_outlined
+def ready_page(arena: ArenaHeader, book: int, page: int, number: int) -> int:
+    """The page ``number`` of ``book``, open and marked as changed, which was found at ``page`` or
+    (0) not at all; 0 if no page is free."""
+    if page == 0:
+        if not has_free_page(arena):
+            return 0
+        page = open_page(arena, book, number)
+        store_u32(hint_addr(arena, book, number), page)
+    touch_page(arena, page)
+    return page
+
+
+@kernel_outlined
 def close_page(arena: ArenaHeader, side: BookSide, page: int) -> None:
     """Unhang an empty page and give it back."""
     detach_page(arena, side, page)

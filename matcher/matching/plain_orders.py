@@ -64,8 +64,6 @@ def plain_new(
     # One branch for all that is rare.
     if (
         crosses
-        | (page == 0)
-        | (not levels.is_touched(arena, page))
         | (qty < state.min_qty)
         | (qty > state.max_qty)
         | (price < state.min_price)
@@ -77,6 +75,11 @@ def plain_new(
         return EventRecord(0)
     if find_in_chain(arena, entry, order_id) != 0:
         return EventRecord(0)
+    # A hash that was taken, or in a market of few orders over many prices a page for each.
+    if (page == 0) | (not levels.is_touched(arena, page)):
+        page = levels.ready_page(arena, book, page, levels.page_number(key))
+        if page == 0:
+            return EventRecord(0)
     owner = word & 0xFFFF
     tag = event_tag(instrument, side, owner) | const.ACCEPTED | const.LAST
     cause = order.seq
