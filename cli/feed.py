@@ -214,7 +214,7 @@ def listen(
 
 
 def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
-    """What was received, and the book at the end.  Prices have four decimals."""
+    """What was received, and the book at the end.  Prices have ``price_decimals``."""
     lines, book = receiver.lines, receiver.book
     return {
         "session": lines.session.decode("latin-1"),
@@ -233,6 +233,7 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
         "instruments": [
             {
                 "symbol": one.symbol,
+                "price_decimals": one.price_decimals,
                 "state": one.state,
                 "reason": one.reason,
                 "stopped": one.stopped,
@@ -259,10 +260,16 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     if chosen is None:
         waiting = f"{symbol} is not in it" if instruments else "nothing yet"
         return f"session {lines.session.decode('latin-1') or '?'}: {waiting}; {state}"
+    decimals = chosen.price_decimals
     bids, asks = (book.levels(chosen.locate, side, levels) for side in "BS")
-    last = f"{chosen.last_shares:,} @ {price_text(chosen.last_price)}" if chosen.trades else "none"
+    last = (
+        f"{chosen.last_shares:,} @ {price_text(chosen.last_price, decimals)}"
+        if chosen.trades
+        else "none"
+    )
     if chosen.collar:
-        state = "collar {} to {} · {}".format(*map(price_text, chosen.collar[:0:-1]), state)
+        low, high = (price_text(one, decimals) for one in chosen.collar[:0:-1])
+        state = f"collar {low} to {high} · {state}"
     if book.breached:
         state = f"level {book.breached} of the breaker · {state}"
     stopped = ", stopped" if chosen.stopped else ""
@@ -272,6 +279,7 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
         asks,
         f"last {last} · volume {chosen.volume:,}",
         state,
+        decimals,
     )
 
 

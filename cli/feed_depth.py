@@ -53,7 +53,7 @@ def listen_to_depth(
 
 
 def account(book: "DepthBook") -> dict[str, object]:
-    """What is at the end.  Prices have four decimals."""
+    """What is at the end.  Prices have ``price_decimals``."""
     return {
         "ended": book.ended,
         "records": book.seq,
@@ -63,6 +63,7 @@ def account(book: "DepthBook") -> dict[str, object]:
             {
                 "symbol": name,
                 "state": book.states[locate],
+                "price_decimals": book.price_decimals[locate],
                 "last": book.last.get(locate),
                 "bids": book.levels(locate, "B"),
                 "asks": book.levels(locate, "S"),
@@ -79,7 +80,9 @@ def ladder(book: "DepthBook", symbol: str | None) -> Any:
     if not locates:
         return f"{symbol + ' is not in it' if symbol and book.symbols else 'nothing yet'}; {state}"
     locate = locates[0]
+    decimals = book.price_decimals[locate]
     price, shares, trades = book.last.get(locate, (0, 0, 0))
-    last = f"last {shares:,} @ {price_text(price)}" if trades else "last none"
+    last = f"last {shares:,} @ {price_text(price, decimals)}" if trades else "last none"
     title = f"{book.symbols[locate]} {book.states[locate]}"
-    return drawn(title, book.levels(locate, "B"), book.levels(locate, "S"), last, state)
+    bids, asks = book.levels(locate, "B"), book.levels(locate, "S")
+    return drawn(title, bids, asks, last, state, decimals)

@@ -235,7 +235,7 @@ class OuchClient(SoupBinClient):
         return Message(sequence, kind, layout.name, fields | _options(data[layout.size_bytes :]))
 
     def _code(self, symbol: str) -> str:
-        """What messages have of a symbol.  Raises ``ValueError`` for what is none."""
+        """What messages have of a symbol.  Raises ``ValueError`` unless it can be one."""
         if not symbol:
             return ""
         check_symbol(symbol)

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from openoutcry.market_data.book import Instrument
+from openoutcry.market_data.book import ITCH_DECIMALS, Instrument
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.stream import StreamReceiver
@@ -224,6 +224,7 @@ class Market:
         tape = self.tapes.of.get(instrument.locate, Tape())
         return {
             "symbol": symbol,
+            "price_decimals": instrument.price_decimals,
             "state": instrument.state,
             "reason": instrument.reason,
             "error": self._shown_error,
@@ -248,10 +249,15 @@ class Market:
         return next((row for row in instruments if row.symbol == symbol), None)
 
     def last(self) -> dict[str, int]:
-        """What each instrument traded at last, in ten-thousandths; no row for who has not."""
+        """What each instrument traded at last, in ten-thousandths; no row for one that has not, or
+        whose prices have other decimals."""
         with self._lock:
             instruments = self._receiver.book.instruments() if self._receiver else []
-            return {one.symbol: one.last_price for one in instruments if one.last_price}
+            return {
+                one.symbol: one.last_price
+                for one in instruments
+                if one.last_price and one.price_decimals == ITCH_DECIMALS
+            }
 
     def ahead(self, references: list[int]) -> list[tuple[int, int] | None]:
         """(orders, shares) displayed before each of these orders at its price; None of an order

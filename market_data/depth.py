@@ -134,6 +134,8 @@ class DepthLine:
             record["price"], record["shares"], record["orders"] = price, shares, orders
             record["symbol"], record["locate"] = view.code.encode(), view.locate
             record["side"], record["level"] = side, level
+            decimals = view.price_decimals
+            record["price_decimals"] = 0 if decimals == ITCH_DECIMALS else decimals
             record["state"] = ord(view.state or " ")
         records["flags"] = (AGAIN if again else 0) if rows else HEARTBEAT
         records["flags"][-1] |= LAST
@@ -174,6 +176,7 @@ class DepthBook:
     """The session has ended, and no other has begun."""
     symbols: dict[int, str] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    price_decimals: dict[int, int] = field(default_factory=dict)
     last: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Price, shares and how many trades, by locate."""
     _runs: set[int] = field(default_factory=set)
@@ -199,11 +202,18 @@ class DepthBook:
                 continue
             if self.ended:  # another session: nothing of the one before stands
                 self.ended = False
-                for known in (self.symbols, self.states, self.last, self._levels):
+                for known in (
+                    self.symbols,
+                    self.states,
+                    self.price_decimals,
+                    self.last,
+                    self._levels,
+                ):
                     known.clear()  # type: ignore[attr-defined]
             locate, side = int(record["locate"]), chr(record["side"])
             self.symbols[locate] = bytes(record["symbol"]).decode("latin-1")
             self.states[locate] = chr(record["state"])
+            self.price_decimals[locate] = int(record["price_decimals"]) or ITCH_DECIMALS
             row = tuple(int(record[name]) for name in ("price", "shares", "orders"))
             if record["level"] == 0:
                 self.last[locate] = row  # type: ignore[assignment]

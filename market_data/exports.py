@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.market_data.book import ITCH_DECIMALS
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 DAY_NS = 86_400_000_000_000
 DATASET = "OUTCRY.ITCH"
-DBN_PRICE = 100_000
+DBN_DECIMALS = 9
 """A unit of DBN's prices is 1e-9, one of ours 1e-4."""
 ADD, CANCEL, FILL, TRADE = "A", "C", "F", "T"
 
@@ -59,6 +60,8 @@ class Step(NamedTuple):
     event: int
     """The command that caused it; 0: nobody asked for it."""
     match: int = 0
+    price_decimals: int = ITCH_DECIMALS
+    """Of the price."""
     cross: bool = False
     """The trade is an auction's volume."""
 
@@ -89,8 +92,17 @@ def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, int, str, dict[
 
 
 def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
-    """Every step.  An execution is a trade of who came, a fill of who rested, and a cancel of what
-    no longer rests; a replacement a cancel and an addition; an auction's volume one trade."""
+    """Every step (:func:`_steps`), with the decimals that the directory announces."""
+    decimals: dict[int, int] = {}
+    for step in _steps(parts, decimals):
+        places = decimals.get(step.locate, ITCH_DECIMALS)
+        yield step if places == ITCH_DECIMALS else step._replace(price_decimals=places)
+
+
+def _steps(parts: Iterable[Part], decimals: dict[int, int]) -> Iterator[Step]:
+    """An execution is a trade of who came, a fill of who rested, and a cancel of what
+    no longer rests; a replacement a cancel and an addition; an auction's volume one trade.
+    ``decimals`` becomes those of instruments, by locate."""
     open_orders: dict[int, list[Any]] = {}  # number: side, price, shares, locate
     other = {"B": "S", "S": "B"}
     for ts_ns, sequence, event, kind, row in _messages(parts):
@@ -115,6 +127,8 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
                 # Another session: what is displayed still is said again.
                 yield Step(ts_ns, sequence, CANCEL, side, price, shares, number, where, 0, event)
             open_orders.clear()
+        elif kind == "o":
+            decimals[locate] = row["price_decimals"]
         elif kind in "AF":
             open_orders[row["reference"]] = [row["side"], row["price"], row["shares"], locate]
             yield step(
@@ -217,7 +231,7 @@ def write_dbn(
                     step.locate,
                     step.ts_ns,
                     step.order,
-                    step.price * DBN_PRICE,
+                    _dbn_price(step, symbols),
                     step.shares,
                     actions[step.action],
                     sides[step.side],
@@ -243,6 +257,16 @@ def write_dbn(
                 file.write(chunk)
     finally:
         body.unlink(missing_ok=True)
+
+
+def _dbn_price(step: Step, symbols: list[str]) -> int:
+    """Raises :class:`FeedError` where nine decimals are too few."""
+    if step.price_decimals > DBN_DECIMALS:
+        raise FeedError(
+            f"instrument {symbols[step.locate - 1]}: prices with {step.price_decimals} decimals; "
+            f"DBN has {DBN_DECIMALS}"
+        )
+    return step.price * 10 ** (DBN_DECIMALS - step.price_decimals)
 
 
 EXCH, LOCAL, BUY_SIDE, SELL_SIDE = 1 << 31, 1 << 30, 1 << 29, 1 << 28
@@ -280,7 +304,7 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival =
                 HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side,
                 step.ts_ns,
                 arrived_ns,
-                step.price / 10_000,
+                step.price / 10**step.price_decimals,
                 float(step.left if part else step.shares),
                 step.order,
                 0,
@@ -296,7 +320,16 @@ def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     from openoutcry.replay.tables import arrow
 
     pa = arrow()
-    names = ("ts_ns", "symbol", "price", "shares", "aggressor", "match", "itch_seq")
+    names = (
+        "ts_ns",
+        "symbol",
+        "price",
+        "shares",
+        "aggressor",
+        "match",
+        "itch_seq",
+        "price_decimals",
+    )
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for step in market_by_order(parts):
         if step.action == TRADE:
@@ -308,6 +341,7 @@ def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
                 step.side,
                 step.match,
                 step.sequence,
+                step.price_decimals,
             )
             for name, value in zip(names, row, strict=True):
                 columns[name].append(value)

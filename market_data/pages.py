@@ -226,6 +226,7 @@ class Pages:
             subscriber.known[locate] = view
             fields = {
                 "symbol": view.symbol,
+                "price_decimals": view.price_decimals,
                 "itch_seq": self.itch_seq,
                 "state": view.state,
                 "reason": view.reason,

@@ -6,7 +6,7 @@ answer to a login).  Addresses in a block are the same in every process of the r
 before it forks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ class SymbolRow(Layout, size_bytes=64):
     instrument: int = i64("instrument index")
     decimals: int = i64("decimals of a tick")
     scale: int = i64(
-        "10 ** (4 - decimals), a tick in ten-thousandths; 0: ticks are finer than those"
+        "10 ** (4 - decimals), a tick in ten-thousandths; 0: OUCH does not trade the instrument"
     )
     rules: int = i64(
         "address of the instrument's row in the table of instruments, 0: it has no rules"
@@ -272,9 +272,11 @@ class Symbols:
         instruments: npt.NDArray[Any],
         price_decimals: Mapping[str, int] | None = None,
         symbols: Sequence[str] = (),
+        not_by_ouch: Container[str] = (),
     ) -> None:
         """``price_decimals``: of one tick, by symbol; 4 where nothing is said.  ``symbols``:
-        outside, by instrument; none: as records have them."""
+        outside, by instrument; none: as records have them.  ``not_by_ouch``: those of instruments
+        that OUCH does not trade."""
         codes = instruments["symbol"].astype("S8")
         symbols = symbols or [bytes(code).decode() for code in codes]
         words = np.frombuffer(codes.tobytes(), np.int64)
@@ -287,7 +289,8 @@ class Symbols:
         rules, row_bytes = self.instruments.ctypes.data, self.instruments.itemsize
         for index, (symbol, word) in enumerate(zip(symbols, words.tolist(), strict=True)):
             decimals = (price_decimals or {}).get(symbol, 4)
-            scale = 10 ** (4 - decimals) if decimals <= 4 else 0
+            by_ouch = decimals <= 4 and symbol not in not_by_ouch
+            scale = 10 ** (4 - decimals) if by_ouch else 0
             name = np.frombuffer(symbol.encode("ascii").ljust(MAX_SYMBOL, b"\0"), np.int64)
             row = self.by_index[index]
             row[:] = word, index, decimals, scale, rules + row_bytes * index, *name

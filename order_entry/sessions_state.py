@@ -148,7 +148,9 @@ class State:
         self.block_count, self.last_block = 0, -1
         """Blocks of the journal whose commands were applied, and the last of them."""
         self._metadata, self._block = BlockMetadata(), -1
-        self.symbols = session.Symbols(instruments, spec.price_decimals, spec.symbols)
+        self.symbols = session.Symbols(
+            instruments, spec.price_decimals, spec.symbols, spec.not_by_ouch
+        )
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
         self.fields = fix_words.make_fields()

@@ -148,6 +148,8 @@ class SessionsSpec:
     """The instruments' symbols outside; none: as records have them."""
     price_decimals: dict[str, int] = field(default_factory=dict)
     """By symbol: decimals of one tick; 4 where nothing is said."""
+    not_by_ouch: frozenset[str] = frozenset()
+    """Symbols of instruments that OUCH does not trade."""
     day_start_ns: int = 0
     """Local midnight of the trading day, ns since the epoch; 0: UTC's of ``day``."""
     day_begin_ns: int = 0

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy.typing as npt
 
+from openoutcry.market_data.feed import MAX_DECIMALS
 from openoutcry.venue.calendar import (
     CALL_PHASES,
     UNCROSSING_PHASES,
@@ -32,6 +33,8 @@ STEP = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))? +([A-Z_]+)")
 PHASES = {phase.name: phase for phase in Phase if phase is not Phase.HALT}
 OPTIONS = {str(option.name): option for option in InstrumentOption}
 NAMED = ("allocation", "options", "initial_phase")
+OWN_KEYS = ("decimals", "ouch", "schedule", "extension_s")
+"""Keys of ``[[instrument]]`` that are not the matcher's."""
 
 
 def zone(value: Any) -> ZoneInfo:
@@ -110,7 +113,8 @@ def symbol(value: Any) -> str:
 
 INSTRUMENT: dict[str, Key] = {
     "symbol": Key(symbol),
-    "decimals": Key(toml_tables.integer(0, 9), 2),
+    "decimals": Key(toml_tables.integer(0, MAX_DECIMALS), 2),
+    "ouch": Key(toml_tables.boolean, True),
     "schedule": Key(toml_tables.text(32), ""),
     "extension_s": Key(toml_tables.integer(0, 86_400), 0),
     "allocation": Key(
@@ -234,7 +238,7 @@ def read_instruments(
     _check_codes(tables, rows)
     instruments = []
     for path, row in rows:
-        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS, *INSTRUMENT_MONEY_KEYS)
+        ours = (*OWN_KEYS, *INSTRUMENT_KEYS, *INSTRUMENT_MONEY_KEYS)
         fields = {k: value for k, value in row.items() if value is not None and k not in ours}
         fields["initial_phase"] = Phase.CLOSED
         if row["symbol"] is None:

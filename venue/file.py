@@ -35,6 +35,7 @@ from openoutcry.venue.durability_table import read_durability
 from openoutcry.venue.feed_table import read_feed
 from openoutcry.venue.limits import risk_rows
 from openoutcry.venue.operators import Operator
+from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.spot_tables import has_spot
 from openoutcry.wire import toml_tables
@@ -306,6 +307,13 @@ PORT = {
 }
 
 
+SAME = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
+    "retention_days", "order_capacity", "participant_capacity", "shards", "partitions",
+    "housekeeping_cores", "gateway", "canary", "speed_bump_us", "speed_bump_window_us",
+    "speed_bump_seed", "speed_bump_orders")  # fmt: skip
+"""Keys of ``[venue]`` that are attributes of :class:`VenueFile`, too."""
+
+
 def read_venue(path: Path) -> VenueFile:
     """The venue that a file describes.
 
@@ -360,6 +368,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
     )
     check_division(tables, venue)
+    not_by_ouch = check_ouch(tables, sessions)
     feed = read_feed(tables, instruments, decimals)
     nats = (replication.nats or "") if replication is not None else ""
     _check_mode(path, tables, [*packet_sessions, *sessions], nats, risk.operators)
@@ -368,10 +377,6 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert instruments is not None
     assert calendar is not None
     folder = path.absolute().parent
-    same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "participant_capacity", "shards", "partitions",
-            "housekeeping_cores", "gateway", "canary", "speed_bump_us", "speed_bump_window_us",
-            "speed_bump_seed", "speed_bump_orders")  # fmt: skip
     return VenueFile(
         path=path,
         instruments=instruments,
@@ -385,6 +390,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
             name=venue["name"],
             symbols=tuple(decimals),
             price_decimals=decimals,
+            not_by_ouch=not_by_ouch,
             failures_before_lock=venue["failures_before_lock"],
             lock_s=float(venue["lock_s"]),
             row_capacity=venue["order_capacity"],
@@ -396,7 +402,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         replication=replication,
         feed=feed,
         risk=risk,
-        **{name: venue[name] for name in same},
+        **{name: venue[name] for name in SAME},
     )
 
 

@@ -10,7 +10,7 @@ DEPTH = Record(
     RECORD_BYTES,
     "A level of the conflated feed; 23 of them at most make a datagram.",
     (
-        Field("price", "u64", "four decimals; of level 0 the last trade's"),
+        Field("price", "u64", "with its decimals; of level 0 the last trade's"),
         Field("shares", "u64", "displayed; 0: there is no such level; of level 0 the last trade's"),
         Field("itch_seq", "u64", "the last message of the full feed that is in it"),
         Field("ts_ns", "u64", "ns since midnight of that message"),
@@ -23,7 +23,7 @@ DEPTH = Record(
         Field(
             "flags", "u8", "1: said again; 2: the interval's last; 4: heartbeat; 8: session ended"
         ),
-        Field("reserved", "u16", "0"),
+        Field("price_decimals", "u16", "decimals of its prices; 0: four"),
         Field("run", "u32", "of the process that tells: with another one seq begins again"),
         Field("seq", "u64", "of the records, from 1 without a hole"),
     ),

@@ -52,7 +52,8 @@ export function span(ns) {
 }
 
 // Prices have four decimals on the feed; an instrument has as many as it has.
-export const price = (value, decimals = 4) => typeof value === "string" ? decimal(value, 4, decimals).replaceAll(",", "") : (value / 1e4).toFixed(decimals);
+// ``places``: what the feed announces for one with finer ticks.
+export const price = (value, decimals = 4, places = 4) => typeof value === "string" ? decimal(value, places, decimals).replaceAll(",", "") : (value / 10 ** places).toFixed(decimals);
 export const clock = (text) => (text || "").replace("T", " ").replace(/(\.\d{3})\d*/, "$1").replace(/\+00:00$|Z$/, "");
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 

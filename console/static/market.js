@@ -12,7 +12,9 @@ export function setUpMarket() {
 }
 
 const decimals = () => state.instruments.find((one) => one.symbol === $("symbol").value)?.decimals ?? 4;
-const shown = (value) => price(value, decimals());
+// The feed has four decimals, or as many as the instrument where it has more.
+const places = () => Math.max(decimals(), 4);
+const shown = (value) => price(value, decimals(), places());
 
 export function takeMarket(view) {
   if (view.symbol !== $("symbol").value) return;
@@ -95,14 +97,15 @@ async function showCandles() {
     await script("/static/vendor/lightweight-charts.standalone.production.js");
     const candles = await api(`candles?symbol=${encodeURIComponent($("symbol").value)}&every_s=${$("every").value}`);
     if (wanted !== key) { key = wanted; newChart(box); }
-    bars.setData(candles.map(([time, open, high, low, close]) => ({ time, open: open / 1e4, high: high / 1e4, low: low / 1e4, close: close / 1e4 })));
+    const unit = 10 ** places();
+    bars.setData(candles.map(([time, open, high, low, close]) => ({ time, open: open / unit, high: high / unit, low: low / unit, close: close / unit })));
     due = performance.now() + 1_000;
   } catch { due = performance.now() + 5_000; } finally { loading = false; }
 }
 
 function newChart(box) {
   chart?.remove();
-  const lines = { color: colour("line") }, places = decimals();
+  const lines = { color: colour("line") }, precision = decimals();
   chart = LightweightCharts.createChart(box, {
     width: box.clientWidth, height: 300,
     layout: { background: { color: colour("panel") }, textColor: colour("muted"), attributionLogo: false },
@@ -111,6 +114,6 @@ function newChart(box) {
   });
   bars = chart.addSeries(LightweightCharts.CandlestickSeries, {
     upColor: colour("bid"), downColor: colour("ask"), borderVisible: false, wickUpColor: colour("bid"), wickDownColor: colour("ask"),
-    priceFormat: { type: "price", precision: places, minMove: 10 ** -places },
+    priceFormat: { type: "price", precision, minMove: 10 ** -precision },
   });
 }

@@ -15,7 +15,8 @@ a = "239.193.0.1:26400"
 b = "239.193.0.2:26400"
 retransmission = "127.0.0.1:26401"
 """
-OLD = "max_price_ticks = 1_000_000_000\n"
+OLD = "max_price_ticks = 40_000_000\n"
+ABOVE = "max_price_ticks = 1_000_000_000\n"
 LIMITS = "max_price_ticks = 42_949_672\n"
 SILVER = 'symbol = "SILVER"\n'
 SILVERS = f"{SILVER}max_price_ticks = 4_000_000_000\nmax_qty_lots = 1_000_000\n"
@@ -56,7 +57,7 @@ def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
 
 
 def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
-    path, _ = written(tmp_path, more=FEED)
+    path, _ = written(tmp_path, OLD, ABOVE, more=FEED)
     mistake_texts = {(key, text) for _, key, text in mistakes(path)}
     assert ("instrument 1: max_price_ticks", "is 1000000000: the feed can say 0 to 42949672") in {
         (re.sub(r"instrument\W+(\d+)\W+(\w+)", r"instrument \1: \2", key), text)

@@ -135,6 +135,7 @@ CASES = [
     ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "already exists, in line"),
     ('symbol = "SILVER"', 'symbol = "SILVER-SILVER-SILVER-2026"', "instrument[2].symbol",
      "1 to 24 printable"),
+    ("decimals = 4", "decimals = 13", "instrument[2].decimals", "13 is not 0 to 12"),
     ('symbol = "SILVER"', 'symbol = "SILVER"\nschedule = "x"', "instrument[2].schedule",
      "there is no schedule 'x'"),
     ("price_step_ticks = 5", "price_step_ticks = 0", "instrument[1].price_step_ticks",

@@ -23,7 +23,12 @@ from tests.support.venue.served_venue import VENUE
 
 LONG = "ETH-BTC-PERPETUAL-2026"
 CODE = code_of(LONG)
+TINY = "SHIB-BTC"
 TEXT = (VENUE + f"""
+[[instrument]]
+symbol = "{TINY}"
+decimals = 12
+ouch = false
 [[participant]]
 number = 2
 name = "two"
@@ -45,6 +50,11 @@ protocol = "fix-drop-copy"
 address = "127.0.0.1:3"
 [[session]]
 name = "FIRM"
+protocol = "fix-4.4"
+participant = 1
+password = "{HASH}"
+[[session]]
+name = "MAKER"
 protocol = "fix-4.4"
 participant = 1
 password = "{HASH}"
@@ -93,10 +103,28 @@ def test_fix_has_the_symbol_and_ouch_its_code(floor: InlineFloor) -> None:
     assert firm.next(1.0)[39] == "4"
 
 
+def test_prices_of_twelve_decimals_trade_over_fix_and_not_over_ouch(floor: InlineFloor) -> None:
+    firm, two = floor.fix("MAKER", target="TEST"), floor.client("TWO")
+    firm.sell(TINY, 10, "0.000000000123", name="A")
+    assert firm.next(1.0)[44] == "0.000000000123"
+    firm.buy(TINY, 4, "1000.5", name="B")
+    fills = [firm.next(1.0) for _ in range(3)][1:]
+    assert {(fill[55], fill[31], fill[6]) for fill in fills} == {
+        (TINY, "0.000000000123", "0.000000000123")
+    }
+    firm.buy(TINY, 4, "0.0000000001231", name="C")
+    assert firm.next(1.0)[58] == "price has too many decimals or is out of range"
+    two.enter("T", side="S", symbol=TINY, price=10_000, shares=4)
+    kind, *_ = message = two.message()
+    while kind != "J":
+        kind, *_ = message = two.message()
+    assert "S" in str(message)
+
+
 def test_the_journal_the_desk_and_what_is_made_of_the_journal_say_the_symbol(
     floor: InlineFloor, tmp_path: Path
 ) -> None:
-    assert set(floor.status()["phases"]) == {"GOLD", LONG}
+    assert set(floor.status()["phases"]) == {"GOLD", LONG, TINY}
     assert f"{LONG} is halted" in floor.outcry("halt", LONG).output
     assert "there is no instrument" in floor.outcry("halt", "TIN").output
     assert floor.status()["risk"]["halted"] == [LONG]
@@ -104,7 +132,7 @@ def test_the_journal_the_desk_and_what_is_made_of_the_journal_say_the_symbol(
     config = JournalReader(floor.journal_path).config
     assert config["symbols"] == {CODE.decode(): LONG}
     stepper = Stepper(floor.journal_path)
-    assert stepper.symbols == ["GOLD", LONG]
+    assert stepper.symbols == ["GOLD", LONG, TINY]
     trade = next(row for row in floor.commands() if row["symbol"] == CODE and row["order_id"])
     assert f" {LONG} " in command_text(trade, stepper.symbols)
     out = tmp_path / "orders"
@@ -116,7 +144,7 @@ def test_the_journal_the_desk_and_what_is_made_of_the_journal_say_the_symbol(
     assert LONG in symbols
     assert CODE.decode() not in symbols
     books = at(floor.journal_path).books
-    assert books.symbols == ["GOLD", LONG]
+    assert books.symbols == ["GOLD", LONG, TINY]
 
 
 def test_check_prints_the_codes_and_refuses_two_symbols_of_one(tmp_path: Path) -> None:
@@ -125,7 +153,7 @@ def test_check_prints_the_codes_and_refuses_two_symbols_of_one(tmp_path: Path) -
     done = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert f"{LONG}: {CODE.decode()} in OUCH, ITCH and records\n" in done.output
     done = CliRunner().invoke(main, ["venue", "check", str(path), "--json"])
-    assert json.loads(done.output)["symbols"] == {"GOLD": "GOLD", LONG: CODE.decode()}
+    assert json.loads(done.output)["symbols"] == {"GOLD": "GOLD", LONG: CODE.decode(), TINY: TINY}
     same = "BTC-002069-X", "BTC-003359-X"
     text = VENUE.replace('"GOLD"', f'"{same[0]}"').replace('"TIN"', f'"{same[1]}"')
     path.write_text(text)
@@ -135,3 +163,30 @@ def test_check_prints_the_codes_and_refuses_two_symbols_of_one(tmp_path: Path) -
     assert mistake.key == "instrument[2].symbol"
     line = text[: text.index(same[0])].count("\n") + 1
     assert f"has the code BTC11MH0 in records, as '{same[0]}' in line {line} has" in mistake.text
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "words"),
+    [
+        (
+            "decimals = 5",
+            "decimals",
+            "is 5: prices of OUCH have 4; lower it, or say `ouch = false`",
+        ),
+        ("max_price_ticks = 42_949_673", "max_price_ticks", "is 42949673: OUCH can say 0 to"),
+        ("min_price_ticks = -5", "min_price_ticks", "is -5: OUCH can say 0 to 42949672"),
+        ("max_qty_lots = 4_294_967_296", "max_qty_lots", "is 4294967296: OUCH can say 1 to"),
+    ],
+)
+def test_what_ouch_cannot_say_is_refused_unless_it_does_not_trade_it(
+    keys: str, key: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "venue.toml"
+    path.write_text(TEXT.replace('symbol = "GOLD"\n', f'symbol = "GOLD"\n{keys}\n'))
+    with pytest.raises(VenueFileError) as error:
+        read_venue(path)
+    (mistake,) = error.value.mistakes
+    assert mistake.key == f"instrument[1].{key}"
+    assert words in mistake.text
+    path.write_text(TEXT.replace('symbol = "GOLD"\n', f'symbol = "GOLD"\n{keys}\nouch = false\n'))
+    assert read_venue(path).sessions.not_by_ouch == {"GOLD", TINY}

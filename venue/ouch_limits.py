@@ -1,0 +1,53 @@
+"""What OUCH can say of an instrument: a venue file with more is refused, by line and key.
+
+Prices of OUCH 4.2 are four bytes and those of OUCH 5.0 eight, both with four decimals and without a
+sign; quantities are four bytes.  An instrument whose prices or quantities need more names
+``ouch = false``: OUCH does not trade it then, and FIX and packets do.
+"""
+
+from typing import Any
+
+from openoutcry.order_entry.spec import Protocol, SessionSpec
+from openoutcry.wire.toml_tables import Tables
+
+PRICE_DECIMALS = 4
+MAX_U32 = 2**32 - 1
+HIGHEST = {Protocol.OUCH42: MAX_U32, Protocol.OUCH50: 2**64 - 1}
+"""Prices in ten-thousandths that a report can say."""
+
+
+def check_ouch(tables: Tables, sessions: list[SessionSpec]) -> frozenset[str]:
+    """Symbols of the instruments that OUCH does not trade.  Limits of the file that the protocols
+    of its sessions cannot say are noted as mistakes."""
+    spoken = [one for one in HIGHEST if any(row.protocol is one for row in sessions)]
+    untraded = set()
+    for path, row in tables.given_rows("instrument"):
+        if row.get("ouch") is False:
+            untraded.add(str(row.get("symbol", "")))
+        elif spoken:
+            _check(tables, path, row, spoken)
+    return frozenset(untraded)
+
+
+def _check(tables: Tables, path: Any, row: dict[str, Any], spoken: list[Protocol]) -> None:
+    decimals = row.get("decimals", 2)
+    if type(decimals) is not int:
+        return
+    if decimals > PRICE_DECIMALS:
+        tables.wrong(
+            (*path, "decimals"),
+            f"is {decimals}: prices of OUCH have {PRICE_DECIMALS}; lower it, or say `ouch = false`",
+        )
+        return
+    highest = min(HIGHEST[one] for one in spoken) // 10 ** (PRICE_DECIMALS - decimals)
+    for name, low, high in (
+        ("min_price_ticks", 0, highest),
+        ("max_price_ticks", 0, highest),
+        ("max_qty_lots", 1, MAX_U32),
+    ):
+        value = row.get(name, low)
+        if type(value) is int and not low <= value <= high:
+            tables.wrong(
+                (*path, name),
+                f"is {value}: OUCH can say {low} to {high}; change it, or say `ouch = false`",
+            )
