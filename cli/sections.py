@@ -25,6 +25,7 @@ COMMANDS: Sections = {
     "Participants": {
         "client": "Trade at a venue: a prompt, or a load of orders.",
         "screen": "Serve the web page on which participants trade.",
+        "portal": "Let people sign up and trade, by an API of Binance's shape.",
     },
     "Journal and books": {
         "journal": "Inspect, verify, repair and query a journal.",

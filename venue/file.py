@@ -352,7 +352,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
     share = (venue["order_capacity"] or 0) // (venue["partitions"] or 1) // SESSION_SHARE
-    sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "", share)
+    sessions, packet_sessions = _sessions(
+        tables, participants, venue["name"] or "", share, venue["participant_capacity"] or 0
+    )
     ports, packets = _ports(tables, path.parent)
     # Of packets without sessions everybody is the sender whom they name.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
@@ -434,7 +436,7 @@ def _participants(tables: Tables) -> list[Participant]:
 
 
 def _sessions(
-    tables: Tables, participants: list[Participant], venue: str, share: int
+    tables: Tables, participants: list[Participant], venue: str, share: int, capacity: int
 ) -> tuple[list[spec.SessionSpec], list[PacketSession]]:
     """The sessions of the session layer, and those that send packets.  ``share``: open orders of
     one that says nothing of them."""
@@ -446,7 +448,7 @@ def _sessions(
     if len(packets) > SESSIONS_MAX:
         tables.wrong(packets[SESSIONS_MAX][0], f"more than {SESSIONS_MAX:,} sessions of packets")
     for path, row in rows:
-        _check_session(tables, path, row, participants, venue)
+        _check_session(tables, path, row, participants, venue, capacity)
     return (
         [
             _session(row, participants, share)
@@ -486,7 +488,12 @@ def _session(row: dict[str, Any], participants: list[Participant], share: int) -
 
 
 def _check_session(
-    tables: Tables, path: Any, row: dict[str, Any], participants: list[Participant], venue: str
+    tables: Tables,
+    path: Any,
+    row: dict[str, Any],
+    participants: list[Participant],
+    venue: str,
+    capacity: int,
 ) -> None:
     name, protocol = row["name"], row["protocol"]
     if protocol in SOUPBIN and name is not None and not _fits(name, SOUPBIN_NAME):
@@ -507,7 +514,9 @@ def _check_session(
         tables.wrong((*path, "group"), "only a drop copy has one")
     if row["group"] and row["group"] not in {one.group for one in participants}:
         tables.wrong((*path, "group"), f"no participant is in group {row['group']!r}")
-    if row["participant"] and row["participant"] not in {one.number for one in participants}:
+    known = {one.number for one in participants}
+    # A number within the capacity is a participant's that is added while the venue trades.
+    if row["participant"] and row["participant"] not in known and row["participant"] > capacity:
         tables.wrong((*path, "participant"), f"there is no participant {row['participant']}")
     if bool(row["participant"]) == bool(row["group"]):
         which = "a participant and a group" if row["group"] else "no participant"

@@ -112,7 +112,7 @@ class Accounts:
         """Mail a code to the address.  Nothing else can be seen from outside."""
         mail = mail_address(mail)
         require_password(password, mail)
-        await self._count(caller, mail, lockout.CODE_MAIL, "mails")
+        await self._count_mail(caller, mail)
         password_hash = await self.passwords.hash(password)
         async with self.database.transaction() as connection:
             # The code goes with the password of the same registration, which verify() asks for
@@ -140,17 +140,17 @@ class Accounts:
     async def verify(self, mail: str, password: str, code: str, caller: Caller) -> None:
         """Complete a registration.  Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
-        await self._count(caller, mail, lockout.MAIL)
+        await self._count(caller, mail)
         user = await self._user(mail)
         right = await self.passwords.is_right(user["password_hash"] if user else None, password)
+        known = await self._use_code(user["id"] if user else None, REGISTER, code)
+        if user is None or not (right and known):
+            raise WrongCredentials(WRONG)
         async with self.database.transaction() as connection:
-            known = await self._use_code(connection, user["id"] if user else None, REGISTER, code)
-            if user is None or not (right and known):
-                raise WrongCredentials(WRONG)
             query = "update users set is_verified = true where id = %(id)s"
             await rows_of(connection, query, {"id": user["id"]})
             await self._audit(connection, user["id"], "address verified", caller)
-        await self.lockout.succeeded(f"mail {mail}")
+        await self._succeeded(caller, mail)
         self.verified(user["id"])
 
     # Logins
@@ -158,7 +158,7 @@ class Accounts:
     async def log_in(self, mail: str, password: str, code: str, caller: Caller) -> Tokens:
         """Begin a session.  Raises :class:`WrongCredentials` or :class:`CodeRequired`."""
         mail = mail_address(mail)
-        await self._count(caller, mail, lockout.MAIL)
+        await self._count(caller, mail)
         user = await self._user(mail)
         right = await self.passwords.is_right(user["password_hash"] if user else None, password)
         if user is None or not right or not user["is_verified"]:
@@ -169,7 +169,7 @@ class Accounts:
         if user["totp_is_confirmed"]:
             await self._require_totp(user, code)
         tokens = await self._begin(user["id"], caller)
-        await self.lockout.succeeded(f"mail {mail}")
+        await self._succeeded(caller, mail)
         return tokens
 
     async def _require_totp(self, user: dict[str, Any], code: str) -> None:
@@ -300,7 +300,7 @@ class Accounts:
     async def forget_password(self, mail: str, caller: Caller) -> None:
         """Mail a code, if the address has an account."""
         mail = mail_address(mail)
-        await self._count(caller, mail, lockout.CODE_MAIL, "mails")
+        await self._count_mail(caller, mail)
         user = await self._user(mail)
         if user is None or not user["is_verified"]:
             return
@@ -317,17 +317,16 @@ class Accounts:
         session.  Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
         require_password(password, mail)
-        await self._count(caller, mail, lockout.MAIL)
+        await self._count(caller, mail)
         user = await self._user(mail)
         password_hash = await self.passwords.hash(password)
-        async with self.database.transaction() as connection:
-            known = await self._use_code(connection, user["id"] if user else None, RESET, code)
+        known = await self._use_code(user["id"] if user else None, RESET, code)
         if user is None or not known:
             raise WrongCredentials(WRONG_CODE)
         if user["totp_is_confirmed"]:
             await self._require_totp(user, totp)
         await self._set_password(user["id"], password_hash, "password reset", caller)
-        await self.lockout.succeeded(f"mail {mail}")
+        await self._succeeded(caller, mail)
         self._mail(mail, f"{self.name}: your password was reset", "Every session has ended.")
 
     async def change_password(
@@ -355,12 +354,12 @@ class Accounts:
         """The row of a user that proves itself again, with every factor.  Raises
         :class:`WrongCredentials`."""
         user = await self.user(person)
-        await self._count(caller, user["mail"], lockout.MAIL)
+        await self._count(caller, user["mail"])
         if not await self.passwords.is_right(user["password_hash"], password):
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
             await self._require_totp(user, totp)
-        await self.lockout.succeeded(f"mail {user['mail']}")
+        await self._succeeded(caller, user["mail"])
         return user
 
     async def new_totp(self, person: Person, password: str, caller: Caller) -> dict[str, str]:
@@ -382,7 +381,7 @@ class Accounts:
 
     async def confirm_totp(self, person: Person, code: str, caller: Caller) -> None:
         user = await self.user(person)
-        await self._count(caller, user["mail"], lockout.MAIL)
+        await self._count(caller, user["mail"])
         if user["totp_secret"] is None or not await self._use_totp(user, code):
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
@@ -421,11 +420,18 @@ class Accounts:
 
     # Helpers
 
-    async def _count(
-        self, caller: Caller, mail: str, rule: lockout.Rule, what: str = "mail"
-    ) -> None:
-        subjects = (f"from {caller.address}", lockout.NETWORK), (f"{what} {mail}", rule)
-        await self.lockout.attempt(self.now(), *subjects)
+    async def _count(self, caller: Caller, mail: str) -> None:
+        """An attempt to prove something."""
+        network = f"from {caller.address}", lockout.NETWORK
+        await self.lockout.attempt(self.now(), network, (f"mail {mail}", lockout.MAIL))
+
+    async def _succeeded(self, caller: Caller, mail: str) -> None:
+        await self.lockout.succeeded(f"mail {mail}", f"from {caller.address}")
+
+    async def _count_mail(self, caller: Caller, mail: str) -> None:
+        """A mail that is asked for."""
+        network = f"mails from {caller.address}", lockout.CODE_NETWORK
+        await self.lockout.attempt(self.now(), network, (f"mails {mail}", lockout.CODE_MAIL))
 
     async def _user(self, mail: str) -> dict[str, Any] | None:
         return await self.database.row("select * from users where mail = %(mail)s", mail=mail)
@@ -447,11 +453,8 @@ class Accounts:
         await rows_of(connection, query, values)
         return code
 
-    async def _use_code(
-        self, connection: Any, user_id: int | None, purpose: str, code: str
-    ) -> bool:
-        """Whether it was mailed for this; from here on it is used.  A wrong one counts, also where
-        the transaction around this fails afterwards."""
+    async def _use_code(self, user_id: int | None, purpose: str, code: str) -> bool:
+        """Whether it was mailed for this; from here on it is used.  A wrong one counts."""
         values = {"user": user_id or 0, "purpose": purpose, "now": self.now()}
         query = """
             update mailed_codes set tries = tries + 1
@@ -463,9 +466,11 @@ class Accounts:
             return False
         if bytes(rows[0]["code_hash"]) != hashed(f"{user_id} {purpose} {code}"):
             return False
-        query = "delete from mailed_codes where user_id = %(user)s and purpose = %(purpose)s"
-        await rows_of(connection, query, values)
-        return True
+        query = """
+            delete from mailed_codes where user_id = %(user)s and purpose = %(purpose)s
+                and code_hash = %(hash)s returning user_id
+        """
+        return bool(await self.database.rows(query, hash=rows[0]["code_hash"], **values))
 
     async def _audit(
         self, connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""

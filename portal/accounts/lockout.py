@@ -25,8 +25,8 @@ class Rule:
 
 MAIL = Rule(5, timedelta(seconds=30))
 NETWORK = Rule(50, timedelta(seconds=30))
-CODE_MAIL = Rule(5, timedelta(seconds=60))
-"""Mails that an address is sent."""
+CODE_MAIL, CODE_NETWORK = Rule(5, timedelta(seconds=60)), Rule(100, timedelta(seconds=60))
+"""Mails that an address is sent, and that a network address asks for."""
 
 COUNT = """
     insert into failures (subject, count, locked_until, last_at)
@@ -63,6 +63,9 @@ class Lockout:
                     wait = min(rule.first_wait * 2 ** min(over, 10), LONGEST)
                     await connection.execute(LOCK, {"subject": subject, "until": now + wait})
 
-    async def succeeded(self, subject: str) -> None:
-        """Forget what failed before."""
-        await self.database.rows("delete from failures where subject = %(s)s", s=subject)
+    async def succeeded(self, mail: str, network: str) -> None:
+        """Forget what failed before at the mail address, and of the network address this attempt:
+        an office behind one address has many people who log in."""
+        await self.database.rows("delete from failures where subject = %(s)s", s=mail)
+        query = "update failures set count = count - 1 where subject = %(s)s and count > 0"
+        await self.database.rows(query, s=network)

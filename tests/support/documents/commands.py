@@ -52,6 +52,7 @@ PAGES: dict[str, str] = {
     "venue failover": "replication-protocol.md",
     "client": "order-entry.md",
     "screen": "screen.md",
+    "portal": "portal.md",
     "journal": "journal.md#the-commands",
     "replay": "audit.md#why-did-this-order-not-trade",
     "feed": "market-data.md",
@@ -72,7 +73,9 @@ PAGES: dict[str, str] = {
 
 def page_of(path: str) -> str:
     """The page of a command: its own, or that of the group that it is in."""
+    first = path
     while path not in PAGES:
+        assert path, f"PAGES has no page for {first}"
         path = path.rpartition(" ")[0]
     return PAGES[path]
 

@@ -630,3 +630,15 @@ def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> 
     assert "are not a certificate and key in PEM" in mistakes(path)[0][2]
     (tmp_path / "k.pem").unlink()
     assert [row[1] for row in mistakes(path)] == ["port[2].key"]
+
+
+def test_a_session_may_belong_to_a_participant_that_is_added_later(tmp_path: Path) -> None:
+    session = '\n[[session]]\nname = "LATER"\nprotocol = "fix-4.4"\npassword = "$argon2id$x"\n'
+    session += "participant = {number}\n"
+    for number, wrong in ((300, False), (301, True)):
+        capacity = "order_capacity = 131072\nparticipant_capacity = 300"
+        path, _ = written(
+            tmp_path, "order_capacity = 131072", capacity, session.format(number=number)
+        )
+        said = [message for _, _, message in mistakes(path)]
+        assert (f"there is no participant {number}" in said) == wrong, number

@@ -1,0 +1,50 @@
+"""The API's errors: codes and words as its clients know them."""
+
+from openoutcry.wire.errors import OutcryError
+
+UNKNOWN, DISCONNECTED, UNAUTHORIZED, TOO_MANY, TIMEOUT = -1000, -1001, -1002, -1003, -1007
+TOO_MANY_ORDERS, INVALID_TIMESTAMP, INVALID_SIGNATURE = -1015, -1021, -1022
+ILLEGAL_CHARS, TOO_MANY_PARAMETERS, MANDATORY, UNKNOWN_PARAM = -1100, -1101, -1102, -1103
+UNREAD, BAD_PRECISION, NOT_REQUIRED, INVALID_TIF = -1104, -1111, -1106, -1115
+INVALID_TYPE, INVALID_SIDE, INVALID_INTERVAL, BAD_SYMBOL = -1116, -1117, -1120, -1121
+INVALID_LISTEN_KEY, BAD_COMBINATION, FILTER = -1125, -1128, -1013
+NEW_ORDER_REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
+BAD_API_KEY, REJECTED_KEY, CANCEL_REPLACE_FAILED, CANCEL_REPLACE_PARTIAL = (
+    -2014,
+    -2015,
+    -2022,
+    -2021,
+)
+STATUS = {
+    TOO_MANY: 429,
+    TOO_MANY_ORDERS: 429,
+    UNAUTHORIZED: 401,
+    BAD_API_KEY: 401,
+    REJECTED_KEY: 401,
+    DISCONNECTED: 503,
+    TIMEOUT: 408,
+    UNKNOWN: 500,
+}
+
+
+class ApiError(OutcryError):
+    """A refusal; ``code`` and text are what clients act on."""
+
+    def __init__(self, code: int, text: str, status: int = 0, data: object = None) -> None:
+        super().__init__(text)
+        self.code, self.text, self.data, self.retry_after_s = code, text, data, 0
+        self.status = status or STATUS.get(code, 400)
+
+    @property
+    def body(self) -> dict[str, object]:
+        body: dict[str, object] = {"code": self.code, "msg": self.text}
+        return body if self.data is None else body | {"data": self.data}
+
+
+def missing(name: str) -> ApiError:
+    text = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    return ApiError(MANDATORY, text)
+
+
+def illegal(name: str) -> ApiError:
+    return ApiError(ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'.")

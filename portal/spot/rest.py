@@ -1,0 +1,411 @@
+"""``/api/v3`` and ``/sapi/v1``: each request by its row of a table, checked, weighed, answered."""
+
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.spot import errors, shapes
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.signing import READ, TRADE, Signing, now_ms
+from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.orders import REJECTED
+from openoutcry.portal.trading.public import INTERVALS
+
+SIGNATURE = re.compile(r"(?:^|&)signature=[^&]*")
+NO_ORDER = errors.NO_SUCH_ORDER, "Order does not exist."
+PUBLIC, KEYED = "", "key"
+DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
+log = logging.getLogger("outcry.portal")
+
+
+@dataclass
+class Request:
+    """One request, as far as it is known."""
+
+    params: Params
+    key: ApiKey | None = None
+
+    @property
+    def participant(self) -> int:
+        assert self.key is not None
+        return self.key.participant
+
+
+Handler = Callable[["Spot", Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Route:
+    handler: Handler
+    weight: int
+    security: str
+    """PUBLIC, KEYED, READ or TRADE."""
+    is_order: bool = False
+    is_change: bool = False
+
+
+class Spot:
+    """The API of one venue."""
+
+    def __init__(
+        self, mirror: Mirror, trading: Trading, signing: Signing, limits: Limits | None = None
+    ) -> None:
+        self.mirror, self.trading, self.signing = mirror, trading, signing
+        self.markets, self.limits = mirror.markets, limits or Limits()
+        self.listen_keys: Any = None
+
+    async def answer(
+        self, route: Route, params: Params, payload: str, api_key: str, address: str
+    ) -> tuple[Any, dict[str, str]]:
+        """Body and headers.  Raises :class:`ApiError`."""
+        weight = depth_weight(params) if route.handler is depth else route.weight
+        headers = self.limits.take(address, weight)
+        request = Request(params)
+        if route.security:
+            permission = TRADE if route.security == TRADE else READ
+            request.key = await self.signing.key(api_key, address, permission)
+            if route.security != KEYED:
+                self.signing.check(request.key, params, payload, route.is_change)
+        if route.is_order:
+            headers |= self.limits.take_order(request.participant)
+        return await route.handler(self, request), headers
+
+
+def depth_weight(params: Params) -> int:
+    limit = params.limit(100, 5000)
+    return next(weight for most, weight in DEPTH_WEIGHTS if limit <= most)
+
+
+# Public
+
+
+async def ping(spot: Spot, request: Request) -> Any:
+    return {}
+
+
+async def server_time(spot: Spot, request: Request) -> Any:
+    return {"serverTime": now_ms()}
+
+
+async def exchange_info(spot: Spot, request: Request) -> Any:
+    chosen, _ = request.params.some_markets()
+    return shapes.exchange_info(spot.mirror, chosen, spot.limits.shown, now_ms())
+
+
+async def depth(spot: Spot, request: Request) -> Any:
+    market, limit = request.params.market(), request.params.limit(100, 5000)
+    bids, asks = spot.mirror.depth(market.code, limit)
+    return {
+        "lastUpdateId": spot.mirror.seq,
+        "bids": shapes.levels(bids, market),
+        "asks": shapes.levels(asks, market),
+    }
+
+
+async def trades(spot: Spot, request: Request) -> Any:
+    market, limit = request.params.market(), request.params.limit(500, 1000)
+    rows = list(spot.mirror.tapes[market.index].trades)[-limit:]
+    return [shapes.public_trade(row, market) for row in rows]
+
+
+async def old_trades(spot: Spot, request: Request) -> Any:
+    """``fromId`` on; those that the portal still has."""
+    params = request.params
+    market, limit = params.market(), params.limit(500, 1000)
+    first = params.whole_or_none("fromId")
+    rows = list(spot.mirror.tapes[market.index].trades)
+    if first is None:
+        rows = rows[-limit:]
+    return [shapes.public_trade(row, market) for row in rows if row.number >= (first or 0)][:limit]
+
+
+async def aggregate_trades(spot: Spot, request: Request) -> Any:
+    params = request.params
+    market, limit = params.market(), params.limit(500, 1000)
+    first, start, end = (params.whole_or_none(name) for name in ("fromId", "startTime", "endTime"))
+    rows = [
+        row
+        for row in spot.mirror.tapes[market.index].aggregates
+        if row.number >= (first or 0)
+        and row.time_ms >= (start or 0)
+        and row.time_ms <= (end or 2**62)
+    ]
+    rows = rows[-limit:] if first is None and start is None else rows[:limit]
+    return [shapes.aggregate(row, market) for row in rows]
+
+
+async def klines(spot: Spot, request: Request) -> Any:
+    params = request.params
+    market, interval = params.market(), params.needed("interval")
+    if interval not in INTERVALS:
+        raise ApiError(errors.INVALID_INTERVAL, "Invalid interval.")
+    times = params.whole_or_none("startTime"), params.whole_or_none("endTime")
+    tape = spot.mirror.tapes[market.index]
+    rows = tape.candles_of(interval, *times, params.limit(500, 1000), now_ms())
+    return [shapes.candle(row, market) for row in rows]
+
+
+def _of_markets(shape: Callable[[Spot, Any], Any]) -> Handler:
+    """A row for a symbol, or a list of rows."""
+
+    async def handler(spot: Spot, request: Request) -> Any:
+        chosen, is_one = request.params.some_markets()
+        rows = [shape(spot, market) for market in chosen]
+        return rows[0] if is_one else rows
+
+    return handler
+
+
+day_ticker = _of_markets(lambda spot, market: shapes.ticker(spot.mirror, market, now_ms()))
+book_ticker = _of_markets(lambda spot, market: shapes.book_ticker(spot.mirror, market))
+price_ticker = _of_markets(
+    lambda spot, market: {
+        "symbol": market.name,
+        "price": market.price(last.price if (last := spot.mirror.tapes[market.index].last) else 0),
+    }
+)
+
+
+async def average_price(spot: Spot, request: Request) -> Any:
+    """Of the last five minutes; without a trade the last price."""
+    market = request.params.market()
+    tape, since = spot.mirror.tapes[market.index], now_ms() - 300_000
+    recent = [row for row in tape.trades if row.time_ms >= since]
+    if not recent and tape.last is not None:
+        recent = [tape.last]
+    lots = sum(row.lots for row in recent)
+    tick_lots = sum(row.price * row.lots for row in recent)
+    return {
+        "mins": 5,
+        "price": shapes.average(tick_lots, lots, market),
+        "closeTime": recent[-1].time_ms if recent else now_ms(),
+    }
+
+
+# Signed
+
+
+async def new_order(spot: Spot, request: Request) -> Any:
+    return await spot.trading.place(request.participant, request.params)
+
+
+async def test_order(spot: Spot, request: Request) -> Any:
+    market, _ = spot.trading.read(request.participant, request.params)
+    if request.params.text("computeCommissionRates") != "true":
+        return {}
+    full = shapes.commission(spot.mirror, request.participant, market)
+    return {
+        "standardCommissionForOrder": {
+            name: full["standardCommission"][name] for name in ("maker", "taker")
+        },
+        "specialCommissionForOrder": {"maker": "0.00000000", "taker": "0.00000000"},
+        "taxCommissionForOrder": {"maker": "0.00000000", "taker": "0.00000000"},
+        "discount": full["discount"],
+    }
+
+
+async def query_order(spot: Spot, request: Request) -> Any:
+    market, order = spot.trading.find(request.participant, request.params, *NO_ORDER)
+    return shapes.order_of(order, market)
+
+
+async def cancel_order(spot: Spot, request: Request) -> Any:
+    return await spot.trading.cancel(request.participant, request.params)
+
+
+async def cancel_all(spot: Spot, request: Request) -> Any:
+    return await spot.trading.cancel_all(request.participant, request.params)
+
+
+async def cancel_replace(spot: Spot, request: Request) -> Any:
+    return await spot.trading.cancel_replace(request.participant, request.params)
+
+
+async def open_orders(spot: Spot, request: Request) -> Any:
+    chosen = {market.index for market in request.params.some_markets()[0]}
+    own = spot.mirror.orders.participant(request.participant)
+    return [
+        shapes.order_of(order, spot.markets.by_index[order.instrument])
+        for order in own.open.values()
+        if order.instrument in chosen
+    ]
+
+
+async def all_orders(spot: Spot, request: Request) -> Any:
+    params = request.params
+    market, limit = params.market(), params.limit(500, 1000)
+    first, start, end = (params.whole_or_none(name) for name in ("orderId", "startTime", "endTime"))
+    rows = [
+        order
+        for order in spot.mirror.orders.participant(request.participant).all()
+        if order.instrument == market.index
+        and order.state != REJECTED
+        and order.number >= (first or 0)
+        and shapes.ms(order.created_ns) >= (start or 0)
+        and shapes.ms(order.created_ns) <= (end or 2**62)
+    ]
+    rows = rows[-limit:] if first is None and start is None else rows[:limit]
+    return [shapes.order_of(order, market) for order in rows]
+
+
+async def own_trades(spot: Spot, request: Request) -> Any:
+    params = request.params
+    market, limit = params.market(), params.limit(500, 1000)
+    names = "fromId", "startTime", "endTime", "orderId"
+    first, start, end, number = (params.whole_or_none(name) for name in names)
+    rows = [
+        shapes.own_trade(order, fill, market)
+        for order, fill in spot.mirror.orders.participant(request.participant).fills
+        if order.instrument == market.index
+        and number in (None, order.number)
+        and fill.number >= (first or 0)
+        and shapes.ms(fill.time_ns) >= (start or 0)
+        and shapes.ms(fill.time_ns) <= (end or 2**62)
+    ]
+    return rows[-limit:] if first is None and start is None else rows[:limit]
+
+
+async def account(spot: Spot, request: Request) -> Any:
+    shown = shapes.account(spot.mirror, request.participant, request.key)
+    if request.params.text("omitZeroBalances") == "true":
+        shown["balances"] = [
+            row for row in shown["balances"] if (row["free"] + row["locked"]).strip("0.")
+        ]
+    return shown
+
+
+async def account_commission(spot: Spot, request: Request) -> Any:
+    return shapes.commission(spot.mirror, request.participant, request.params.market())
+
+
+async def order_rates(spot: Spot, request: Request) -> Any:
+    headers = spot.limits.order_headers(request.participant)
+    counts = [int(one) for one in headers.values()]
+    rows = spot.limits.shown[1:]
+    return [row | {"count": count} for row, count in zip(rows, counts, strict=True)]
+
+
+async def system_status(spot: Spot, request: Request) -> Any:
+    status = 0 if spot.mirror.is_open else 1
+    return {"status": status, "msg": ("normal", "system_maintenance")[status]}
+
+
+async def trade_fee(spot: Spot, request: Request) -> Any:
+    rows = []
+    for market in request.params.some_markets()[0]:
+        maker, taker = spot.mirror.rates(request.participant, market.index)
+        rates = {
+            "makerCommission": shapes.rate_text(maker),
+            "takerCommission": shapes.rate_text(taker),
+        }
+        rows.append({"symbol": market.name} | rates)
+    return rows
+
+
+async def coins(spot: Spot, request: Request) -> Any:
+    return shapes.coins(spot.mirror, request.participant, spot.markets)
+
+
+async def new_listen_key(spot: Spot, request: Request) -> Any:
+    return {"listenKey": spot.listen_keys.create(request.participant)}
+
+
+async def keep_listen_key(spot: Spot, request: Request) -> Any:
+    spot.listen_keys.keep(request.participant, request.params.needed("listenKey"))
+    return {}
+
+
+async def end_listen_key(spot: Spot, request: Request) -> Any:
+    spot.listen_keys.end(request.participant, request.params.needed("listenKey"))
+    return {}
+
+
+STREAM = "/api/v3/userDataStream"
+ROUTES: dict[tuple[str, str], Route] = {
+    ("GET", "/api/v3/ping"): Route(ping, 1, PUBLIC),
+    ("GET", "/api/v3/time"): Route(server_time, 1, PUBLIC),
+    ("GET", "/api/v3/exchangeInfo"): Route(exchange_info, 20, PUBLIC),
+    ("GET", "/api/v3/depth"): Route(depth, 5, PUBLIC),
+    ("GET", "/api/v3/trades"): Route(trades, 25, PUBLIC),
+    ("GET", "/api/v3/historicalTrades"): Route(old_trades, 25, PUBLIC),
+    ("GET", "/api/v3/aggTrades"): Route(aggregate_trades, 4, PUBLIC),
+    ("GET", "/api/v3/klines"): Route(klines, 2, PUBLIC),
+    ("GET", "/api/v3/uiKlines"): Route(klines, 2, PUBLIC),
+    ("GET", "/api/v3/avgPrice"): Route(average_price, 2, PUBLIC),
+    ("GET", "/api/v3/ticker/24hr"): Route(day_ticker, 2, PUBLIC),
+    ("GET", "/api/v3/ticker/price"): Route(price_ticker, 2, PUBLIC),
+    ("GET", "/api/v3/ticker/bookTicker"): Route(book_ticker, 2, PUBLIC),
+    ("POST", "/api/v3/order"): Route(new_order, 1, TRADE, is_order=True, is_change=True),
+    ("POST", "/api/v3/order/test"): Route(test_order, 1, TRADE),
+    ("GET", "/api/v3/order"): Route(query_order, 4, READ),
+    ("DELETE", "/api/v3/order"): Route(cancel_order, 1, TRADE, is_change=True),
+    ("DELETE", "/api/v3/openOrders"): Route(cancel_all, 1, TRADE, is_change=True),
+    ("POST", "/api/v3/order/cancelReplace"): Route(
+        cancel_replace, 1, TRADE, is_order=True, is_change=True
+    ),
+    ("GET", "/api/v3/openOrders"): Route(open_orders, 6, READ),
+    ("GET", "/api/v3/allOrders"): Route(all_orders, 20, READ),
+    ("GET", "/api/v3/myTrades"): Route(own_trades, 20, READ),
+    ("GET", "/api/v3/account"): Route(account, 20, READ),
+    ("GET", "/api/v3/account/commission"): Route(account_commission, 20, READ),
+    ("GET", "/api/v3/rateLimit/order"): Route(order_rates, 40, READ),
+    ("POST", STREAM): Route(new_listen_key, 2, KEYED),
+    ("PUT", STREAM): Route(keep_listen_key, 2, KEYED),
+    ("DELETE", STREAM): Route(end_listen_key, 2, KEYED),
+    ("GET", "/sapi/v1/system/status"): Route(system_status, 1, PUBLIC),
+    ("GET", "/sapi/v1/asset/tradeFee"): Route(trade_fee, 1, READ),
+    ("GET", "/sapi/v1/capital/config/getall"): Route(coins, 10, READ),
+}
+
+
+def pairs_of(text: str) -> list[tuple[str, str]]:
+    """Raises :class:`ApiError` for what is not percent-encoded UTF-8."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=64)
+    except (ValueError, UnicodeDecodeError):
+        raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.") from None
+
+
+def add_rest(app: Any, spot: Spot) -> None:
+    """Add every route to the application, outside of its schema."""
+    from fastapi import Response
+
+    def answered(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Any:
+        text = json.dumps(body, separators=(",", ":"))
+        return Response(text, status, headers, "application/json;charset=UTF-8")
+
+    def endpoint(route: Route) -> Any:
+        async def handle(request: Any) -> Any:
+            try:
+                query = request.url.query
+                body = (await request.body()).decode("utf-8", "strict")
+                params = Params(pairs_of(query) + pairs_of(body), spot.markets)
+                payload = SIGNATURE.sub("", query) + SIGNATURE.sub("", body)
+                api_key = request.headers.get("x-mbx-apikey", "")
+                address = request.client.host if request.client else ""
+                shown, headers = await spot.answer(route, params, payload, api_key, address)
+                return answered(shown, 200, headers)
+            except ApiError as error:
+                retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
+                return answered(error.body, error.status, retry)
+            except UnicodeDecodeError:
+                wrong = ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
+                return answered(wrong.body, wrong.status)
+            except DatabaseError as fault:
+                log.error("%s", fault)
+                wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
+                return answered(wrong.body, wrong.status)
+
+        return handle
+
+    for (method, path), route in ROUTES.items():
+        app.router.add_route(path, endpoint(route), [method], include_in_schema=False)

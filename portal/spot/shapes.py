@@ -1,0 +1,411 @@
+"""Answers of the API, made from what the mirror holds."""
+
+from typing import Any
+
+from openoutcry.portal.trading.instruments import Market, Markets, text_of
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.orders import Fill, Order
+from openoutcry.portal.trading.public import AggregateTrade, Candle, Trade
+from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, OrderType, SelfTrade, Side
+
+ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
+TYPE_TEXT = {
+    OrderType.MARKET: "MARKET",
+    OrderType.MARKET_BUDGET: "MARKET",
+    OrderType.POST_ONLY: "LIMIT_MAKER",
+    OrderType.STOP: "STOP_LOSS",
+    OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
+    OrderType.POST_ONLY_STOP_LIMIT: "STOP_LOSS_LIMIT",
+}
+TIF_TEXT = {2: "IOC", 3: "FOK"}
+SELF_TRADE = {
+    "EXPIRE_TAKER": SelfTrade.CANCEL_NEWEST,
+    "EXPIRE_MAKER": SelfTrade.CANCEL_OLDEST,
+    "EXPIRE_BOTH": SelfTrade.CANCEL_BOTH,
+}
+SELF_TRADE_TEXT = {mode: text for text, mode in SELF_TRADE.items()} | {
+    SelfTrade.ALLOW: "NONE",
+    SelfTrade.DECREMENT: "DECREMENT",
+}
+PERMISSIONS = ["SPOT"]
+MAX_ORDERS = 200
+
+
+def ms(time_ns: int) -> int:
+    return time_ns // 1_000_000
+
+
+def side_text(side: int) -> str:
+    return "BUY" if side == Side.BUY else "SELL"
+
+
+def self_trade_text(order: Order) -> str:
+    mode = SelfTrade(order.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
+    return SELF_TRADE_TEXT[mode]
+
+
+def type_text(order: Order) -> str:
+    return TYPE_TEXT.get(OrderType(order.order_type), "LIMIT")
+
+
+def tif_text(order: Order) -> str:
+    return TIF_TEXT.get(order.time_in_force & 15, "GTC") if order.price_ticks else "GTC"
+
+
+def stop_ticks(order: Order) -> int:
+    """Trigger price of a stop."""
+    is_stop = type_text(order) in ("STOP_LOSS", "STOP_LOSS_LIMIT")
+    return order.aux if is_stop else 0
+
+
+def shown_price(order: Order) -> int:
+    return 0 if type_text(order) in ("MARKET", "STOP_LOSS") else order.price_ticks
+
+
+def order_of(order: Order, market: Market) -> dict[str, Any]:
+    """As GET order and openOrders have it."""
+    iceberg = order.aux if order.order_type == OrderType.ICEBERG else 0
+    budget = order.aux if order.is_budget else 0
+    shown = {
+        "symbol": market.name,
+        "orderId": order.number,
+        "orderListId": -1,
+        "clientOrderId": order.client_id,
+        "price": market.price(shown_price(order)),
+        "origQty": market.quantity(order.shown_lots),
+        "executedQty": market.quantity(order.executed_lots),
+        "cummulativeQuoteQty": market.amount(order.executed_tick_lots),
+        "status": order.state,
+        "timeInForce": tif_text(order),
+        "type": type_text(order),
+        "side": side_text(order.side),
+        "stopPrice": market.price(stop_ticks(order)),
+        "icebergQty": market.quantity(iceberg),
+        "time": ms(order.created_ns),
+        "updateTime": ms(order.updated_ns),
+        "isWorking": not order.is_waiting,
+        "workingTime": -1 if order.is_waiting else ms(order.created_ns),
+        "origQuoteOrderQty": market.amount(budget),
+        "selfTradePreventionMode": self_trade_text(order),
+    }
+    if order.prevented_lots:
+        shown["preventedQuantity"] = market.quantity(order.prevented_lots)
+    return shown
+
+
+def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
+    """The answer to a new order: ACK, RESULT or FULL."""
+    ack = {
+        "symbol": market.name,
+        "orderId": order.number,
+        "orderListId": -1,
+        "clientOrderId": order.client_id,
+        "transactTime": ms(order.updated_ns),
+    }
+    if kind == "ACK":
+        return ack
+    shown = order_of(order, market)
+    names = (
+        "price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "status",
+        "timeInForce", "type", "side", "workingTime", "selfTradePreventionMode",
+    )  # fmt: skip
+    result = ack | {name: shown[name] for name in names}
+    for name in ("stopPrice", "icebergQty"):
+        if shown[name].strip("0."):
+            result[name] = shown[name]
+    if kind == "FULL":
+        result["fills"] = [
+            {
+                "price": market.price(fill.price_ticks),
+                "qty": market.quantity(fill.lots),
+                "commission": fee_text(fill, market),
+                "commissionAsset": fill.fee_asset,
+                "tradeId": fill.number,
+            }
+            for fill in order.fills
+        ]
+    return result
+
+
+def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
+    shown = order_of(order, market)
+    for name in ("time", "updateTime", "isWorking", "workingTime", "stopPrice", "icebergQty"):
+        del shown[name]
+    shown["origClientOrderId"], shown["clientOrderId"] = order.client_id, request_id
+    return shown | {"transactTime": ms(order.updated_ns)}
+
+
+def fee_text(fill: Fill, market: Market) -> str:
+    is_base = fill.fee_asset == market.base
+    return text_of(fill.fee_units, market.base_decimals if is_base else market.quote_decimals)
+
+
+def own_trade(order: Order, fill: Fill, market: Market) -> dict[str, Any]:
+    return {
+        "symbol": market.name,
+        "id": fill.number,
+        "orderId": order.number,
+        "orderListId": -1,
+        "price": market.price(fill.price_ticks),
+        "qty": market.quantity(fill.lots),
+        "quoteQty": market.amount(fill.price_ticks * fill.lots),
+        "commission": fee_text(fill, market),
+        "commissionAsset": fill.fee_asset,
+        "time": ms(fill.time_ns),
+        "isBuyer": order.side == Side.BUY,
+        "isMaker": fill.is_maker,
+        "isBestMatch": True,
+    }
+
+
+def rate_text(millionths: int) -> str:
+    return text_of(millionths * 100, 8)
+
+
+def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
+    markets = mirror.markets
+    pairs = [mirror.rates(participant, market.index) for market in markets.all]
+    maker, taker = max(pairs, key=lambda pair: pair[1])
+    rates = {"maker": rate_text(maker), "taker": rate_text(taker)}
+    return {
+        "makerCommission": maker // 100,
+        "takerCommission": taker // 100,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": rates | {"buyer": rate_text(0), "seller": rate_text(0)},
+        "canTrade": key.can_trade,
+        "canWithdraw": key.can_withdraw,
+        "canDeposit": True,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": ms(mirror.time_ns),
+        "accountType": "SPOT",
+        "balances": balances(mirror, participant),
+        "permissions": PERMISSIONS,
+        "uid": participant,
+    }
+
+
+def balances(mirror: Mirror, participant: int) -> list[dict[str, str]]:
+    decimals = mirror.markets.assets
+    return [
+        {
+            "asset": name,
+            "free": text_of(available, decimals[name]),
+            "locked": text_of(reserved, decimals[name]),
+        }
+        for name, (available, reserved) in mirror.balances(participant).items()
+    ]
+
+
+def commission(mirror: Mirror, participant: int, market: Market) -> dict[str, Any]:
+    maker, taker = mirror.rates(participant, market.index)
+    zero = {name: rate_text(0) for name in ("maker", "taker", "buyer", "seller")}
+    return {
+        "symbol": market.name,
+        "standardCommission": zero | {"maker": rate_text(maker), "taker": rate_text(taker)},
+        "specialCommission": zero,
+        "taxCommission": zero,
+        "discount": {
+            "enabledForAccount": False,
+            "enabledForSymbol": False,
+            "discountAsset": market.quote,
+            "discount": rate_text(0),
+        },
+    }
+
+
+# The public market
+
+
+def levels(rows: list[tuple[int, int, int]], market: Market) -> list[list[str]]:
+    return [[market.price(price), market.quantity(lots)] for price, lots, _ in rows]
+
+
+def public_trade(trade: Trade, market: Market) -> dict[str, Any]:
+    return {
+        "id": trade.number,
+        "price": market.price(trade.price),
+        "qty": market.quantity(trade.lots),
+        "quoteQty": market.amount(trade.price * trade.lots),
+        "time": trade.time_ms,
+        "isBuyerMaker": trade.buyer_is_maker,
+        "isBestMatch": True,
+    }
+
+
+def aggregate(trade: AggregateTrade, market: Market) -> dict[str, Any]:
+    return {
+        "a": trade.number,
+        "p": market.price(trade.price),
+        "q": market.quantity(trade.lots),
+        "f": trade.first,
+        "l": trade.last,
+        "T": trade.time_ms,
+        "m": trade.buyer_is_maker,
+        "M": True,
+    }
+
+
+def candle(row: Candle, market: Market) -> list[Any]:
+    return [
+        row.begin_ms,
+        market.price(row.open),
+        market.price(row.high),
+        market.price(row.low),
+        market.price(row.close),
+        market.quantity(row.lots),
+        row.end_ms,
+        market.amount(row.tick_lots),
+        row.count,
+        market.quantity(row.taker_buy_lots),
+        market.amount(row.taker_buy_tick_lots),
+        "0",
+    ]
+
+
+def average(tick_lots: int, lots: int, market: Market) -> str:
+    """Weighted by quantity, cut off to the decimals of a price."""
+    return market.price(tick_lots // lots if lots else 0)
+
+
+def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
+    bid, bid_lots, ask, ask_lots = mirror.best(market.code)
+    return {
+        "symbol": market.name,
+        "bidPrice": market.price(bid or 0),
+        "bidQty": market.quantity(bid_lots),
+        "askPrice": market.price(ask or 0),
+        "askQty": market.quantity(ask_lots),
+    }
+
+
+def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> dict[str, Any]:
+    tape = mirror.tapes[market.index]
+    day = tape.day(now_ms)
+    change = day.close - day.open
+    percent = change * 100_000 // day.open if day.open else 0
+    row = {
+        "symbol": market.name,
+        "openPrice": market.price(day.open),
+        "highPrice": market.price(day.high),
+        "lowPrice": market.price(day.low),
+        "lastPrice": market.price(day.close),
+        "volume": market.quantity(day.lots),
+        "quoteVolume": market.amount(day.tick_lots),
+        "openTime": now_ms - 86_400_000,
+        "closeTime": now_ms,
+        "firstId": day.first or -1,
+        "lastId": day.last or -1,
+        "count": day.count,
+    }
+    if mini:
+        return row
+    best = book_ticker(mirror, market)
+    del best["symbol"]
+    more = {
+        "priceChange": market.price(change),
+        "priceChangePercent": text_of(percent, 3),
+        "weightedAvgPrice": average(day.tick_lots, day.lots, market),
+        "prevClosePrice": market.price(day.before or day.open),
+        "lastQty": market.quantity(day.last_lots),
+    }
+    return row | more | best
+
+
+def exchange_info(
+    mirror: Mirror, chosen: list[Market], limits: list[dict[str, Any]], now: int
+) -> Any:
+    return {
+        "timezone": "UTC",
+        "serverTime": now,
+        "rateLimits": limits,
+        "exchangeFilters": [],
+        "symbols": [symbol_info(mirror, market) for market in chosen],
+    }
+
+
+def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
+    base, quote = market.base_decimals, market.quote_decimals
+    return {
+        "symbol": market.name,
+        "status": "TRADING" if mirror.is_trading(market.index) else "BREAK",
+        "baseAsset": market.base,
+        "baseAssetPrecision": base,
+        "quoteAsset": market.quote,
+        "quotePrecision": quote,
+        "quoteAssetPrecision": quote,
+        "baseCommissionPrecision": base,
+        "quoteCommissionPrecision": quote,
+        "orderTypes": list(ORDER_TYPES),
+        "icebergAllowed": True,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": filters(market),
+        "permissions": [],
+        "permissionSets": [PERMISSIONS],
+        "defaultSelfTradePreventionMode": "EXPIRE_TAKER",
+        "allowedSelfTradePreventionModes": list(SELF_TRADE),
+    }
+
+
+def filters(market: Market) -> list[dict[str, Any]]:
+    low, high = int(market.row["min_price_ticks"]), int(market.row["max_price_ticks"])
+    lots = {
+        "minQty": market.quantity(market.min_lots),
+        "maxQty": market.quantity(market.max_lots),
+        "stepSize": market.quantity(market.qty_step),
+    }
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": market.price(max(low, market.price_step)),
+            "maxPrice": market.price(high),
+            "tickSize": market.price(market.price_step),
+        },
+        {"filterType": "LOT_SIZE"} | lots,
+        {"filterType": "MARKET_LOT_SIZE"} | lots,
+        {"filterType": "ICEBERG_PARTS", "limit": 256},
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": market.amount(max(low, 1) * market.min_lots),
+            "applyMinToMarket": False,
+            "maxNotional": text_of(2**62, market.quote_decimals),
+            "applyMaxToMarket": False,
+            "avgPriceMins": 0,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_ORDERS},
+    ]
+
+
+def coins(mirror: Mirror, participant: int, markets: Markets) -> list[dict[str, Any]]:
+    """capital/config/getall: what an account has of each asset; there are no networks yet."""
+    held = mirror.balances(participant)
+    return [
+        {
+            "coin": name,
+            "depositAllEnable": False,
+            "withdrawAllEnable": False,
+            "name": name,
+            "free": text_of(held[name][0], decimals),
+            "locked": text_of(held[name][1], decimals),
+            "freeze": "0",
+            "withdrawing": "0",
+            "ipoing": "0",
+            "ipoable": "0",
+            "storage": "0",
+            "isLegalMoney": False,
+            "trading": True,
+            "networkList": [],
+        }
+        for name, decimals in markets.assets.items()
+    ]

@@ -1,0 +1,280 @@
+"""WebSockets: ``/ws`` and ``/stream`` for streams, ``/ws-api/v3`` for requests and own events."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.spot import errors
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.feeds import Feeds, Subscriber
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.rest import ROUTES, Spot
+from openoutcry.portal.spot.signing import READ
+from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
+
+SEND_S = 30.0
+MAX_AT_ONCE = 50
+"""Requests of one connection that are under way."""
+METHODS = {
+    "ping": ("GET", "/api/v3/ping"),
+    "time": ("GET", "/api/v3/time"),
+    "exchangeInfo": ("GET", "/api/v3/exchangeInfo"),
+    "depth": ("GET", "/api/v3/depth"),
+    "trades.recent": ("GET", "/api/v3/trades"),
+    "trades.historical": ("GET", "/api/v3/historicalTrades"),
+    "trades.aggregate": ("GET", "/api/v3/aggTrades"),
+    "klines": ("GET", "/api/v3/klines"),
+    "uiKlines": ("GET", "/api/v3/uiKlines"),
+    "avgPrice": ("GET", "/api/v3/avgPrice"),
+    "ticker.24hr": ("GET", "/api/v3/ticker/24hr"),
+    "ticker.price": ("GET", "/api/v3/ticker/price"),
+    "ticker.book": ("GET", "/api/v3/ticker/bookTicker"),
+    "order.place": ("POST", "/api/v3/order"),
+    "order.test": ("POST", "/api/v3/order/test"),
+    "order.status": ("GET", "/api/v3/order"),
+    "order.cancel": ("DELETE", "/api/v3/order"),
+    "order.cancelReplace": ("POST", "/api/v3/order/cancelReplace"),
+    "openOrders.status": ("GET", "/api/v3/openOrders"),
+    "openOrders.cancelAll": ("DELETE", "/api/v3/openOrders"),
+    "allOrders": ("GET", "/api/v3/allOrders"),
+    "myTrades": ("GET", "/api/v3/myTrades"),
+    "account.status": ("GET", "/api/v3/account"),
+    "account.commission": ("GET", "/api/v3/account/commission"),
+    "account.rateLimits.orders": ("GET", "/api/v3/rateLimit/order"),
+    "userDataStream.start": ("POST", "/api/v3/userDataStream"),
+    "userDataStream.ping": ("PUT", "/api/v3/userDataStream"),
+    "userDataStream.stop": ("DELETE", "/api/v3/userDataStream"),
+}
+SUBSCRIBE, UNSUBSCRIBE = "userDataStream.subscribe.signature", "userDataStream.unsubscribe"
+
+
+class Streams:
+    """One connection to ``/ws`` or ``/stream``."""
+
+    def __init__(self, spot: Spot, feeds: Feeds, user_data: UserData, combined: bool) -> None:
+        self.spot, self.feeds, self.user_data = spot, feeds, user_data
+        self.subscriber = Subscriber(combined)
+        self._own: dict[str, tuple[int, Deliver]] = {}
+
+    def subscribe(self, name: str) -> bool:
+        if len(name) == KEY_LENGTH and name.isalnum():
+            return self._subscribe_own(name)
+        return self.feeds.subscribe(self.subscriber, name)
+
+    def _subscribe_own(self, listen_key: str) -> bool:
+        participant = self.spot.listen_keys.participant(listen_key)
+        if not participant or listen_key in self._own:
+            return bool(participant)
+
+        def deliver(event: dict[str, Any]) -> None:
+            if self.spot.listen_keys.participant(listen_key) == participant:
+                self.subscriber.put(listen_key, as_text(event))
+
+        self._own[listen_key] = participant, deliver
+        self.user_data.subscribe(participant, deliver)
+        return True
+
+    def unsubscribe(self, name: str) -> None:
+        own = self._own.pop(name, None)
+        if own is not None:
+            self.user_data.unsubscribe(*own)
+        self.feeds.unsubscribe(self.subscriber, name)
+
+    def close(self) -> None:
+        for name in list(self._own):
+            self.unsubscribe(name)
+        self.feeds.leave(self.subscriber)
+
+    async def asked(self, text: str) -> None:
+        """A request of the client, and its answer among the events."""
+        number: Any = None
+        try:
+            request = json.loads(text)
+            number = request.get("id")
+            answer = {"result": self._answer(request), "id": number}
+        except (ValueError, RecursionError, AttributeError, TypeError):
+            error = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
+            answer = {"error": error, "id": number if _is_id(number) else None}
+        self.subscriber.put_text(json.dumps(answer))
+
+    def _answer(self, request: dict[str, Any]) -> Any:
+        method, names = request["method"], request.get("params", [])
+        if method == "LIST_SUBSCRIPTIONS":
+            return sorted([*self.subscriber.streams, *self._own])
+        if type(names) is not list:
+            raise ValueError
+        if method == "SET_PROPERTY" and names[:1] == ["combined"]:
+            self.subscriber.combined = bool(names[1])
+        elif method == "GET_PROPERTY" and names == ["combined"]:
+            return self.subscriber.combined
+        elif method == "SUBSCRIBE":
+            for name in names:
+                self.subscribe(str(name))
+        elif method == "UNSUBSCRIBE":
+            for name in names:
+                self.unsubscribe(str(name))
+        else:
+            raise ValueError
+        return None
+
+
+class Requests:
+    """One connection to ``/ws-api/v3``."""
+
+    def __init__(self, spot: Spot, user_data: UserData, address: str) -> None:
+        self.spot, self.user_data, self.address = spot, user_data, address
+        self.subscriber = Subscriber(False)
+        self._own: dict[int, tuple[int, Deliver]] = {}
+        self._next = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for own in self._own.values():
+            self.user_data.unsubscribe(*own)
+        self._own = {}
+
+    async def asked(self, text: str) -> None:
+        """Each request is a task: a slow answer holds up no other."""
+        while len(self._tasks) >= MAX_AT_ONCE:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(self._ask(text))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, text: str) -> None:
+        number: Any = None
+        try:
+            request = json.loads(text)
+            number, method, given = request.get("id"), request["method"], request.get("params", {})
+            if not _is_id(number) or type(given) is not dict:
+                raise ValueError
+            result, headers = await self._result(str(method), given)
+            answer = {"id": number, "status": 200, "result": result}
+        except ApiError as error:
+            answer = {"id": number, "status": error.status, "error": error.body}
+            headers = {}
+        except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+            wrong = ApiError(errors.ILLEGAL_CHARS, "Invalid request.")
+            answer = {"id": None, "status": 400, "error": wrong.body}
+            headers = {}
+        except DatabaseError:
+            wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
+            answer = {"id": number, "status": wrong.status, "error": wrong.body}
+            headers = {}
+        if (used := headers.get("x-mbx-used-weight-1m")) is not None:
+            row = self.spot.limits.shown[0] | {"count": int(used)}
+            answer["rateLimits"] = [row]
+        self.subscriber.put_text(json.dumps(answer, separators=(",", ":")))
+
+    async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+        values = {name: _text(value) for name, value in given.items()}
+        api_key = values.pop("apiKey", "")
+        params = Params(values.items(), self.spot.markets)
+        signed = values | {"apiKey": api_key}
+        payload = "&".join(
+            f"{name}={signed[name]}" for name in sorted(signed) if name != "signature"
+        )
+        if method in (SUBSCRIBE, UNSUBSCRIBE):
+            headers = self.spot.limits.take(self.address, 2)
+            return await self._stream(method, params, payload, api_key), headers
+        if method not in METHODS:
+            raise ApiError(errors.ILLEGAL_CHARS, "Invalid method.")
+        route = ROUTES[METHODS[method]]
+        return await self.spot.answer(route, params, payload, api_key, self.address)
+
+    async def _stream(self, method: str, params: Params, payload: str, api_key: str) -> Any:
+        if method == UNSUBSCRIBE:
+            number = params.whole_or_none("subscriptionId")
+            for one in [number] if number is not None else list(self._own):
+                own = self._own.pop(one, None)
+                if own is not None:
+                    self.user_data.unsubscribe(*own)
+            return {}
+        key = await self.spot.signing.key(api_key, self.address, READ)
+        self.spot.signing.check(key, params, payload, False)
+        number = self._next
+        self._next += 1
+
+        def deliver(event: dict[str, Any]) -> None:
+            self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
+
+        self._own[number] = key.participant, deliver
+        self.user_data.subscribe(key.participant, deliver)
+        return {"subscriptionId": number}
+
+
+def _is_id(value: Any) -> bool:
+    return value is None or (isinstance(value, str | int) and len(str(value)) <= 36)
+
+
+def _text(value: Any) -> str:
+    """A value as it is signed."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError("a parameter is a text, a number or a list")
+
+
+def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None:
+    """Add the three kinds of WebSocket to the application."""
+    from starlette.websockets import WebSocket
+
+    async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
+        await socket.accept()
+        connection = Streams(spot, feeds, user_data, combined)
+        for name in names:
+            connection.subscribe(name)
+        await _serve(socket, connection.subscriber, connection.asked, connection.close)
+
+    async def raw(socket: WebSocket) -> None:
+        await streams(socket, False, socket.path_params.get("names", "").split("/"))
+
+    async def combined(socket: WebSocket) -> None:
+        await streams(socket, True, socket.query_params.get("streams", "").split("/"))
+
+    async def requests(socket: WebSocket) -> None:
+        await socket.accept()
+        address = socket.client.host if socket.client else ""
+        connection = Requests(spot, user_data, address)
+        await _serve(socket, connection.subscriber, connection.asked, connection.close)
+
+    add = app.router.add_websocket_route
+    add("/ws", raw)
+    add("/ws/{names:path}", raw)
+    add("/stream", combined)
+    add("/stream/{names:path}", combined)
+    add("/ws-api/v3", requests)
+
+
+async def _serve(
+    socket: Any,
+    subscriber: Subscriber,
+    asked: Callable[[str], Awaitable[None]],
+    close: Callable[[], None],
+) -> None:
+    """Send what is queued and read what is asked, until either side ends."""
+    from starlette.websockets import WebSocketDisconnect
+
+    async def read() -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):
+            while True:
+                await asked(await socket.receive_text())
+        subscriber.queue.put_nowait(None)
+
+    reading = asyncio.create_task(read())
+    try:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            while (text := await subscriber.queue.get()) is not None:
+                await asyncio.wait_for(socket.send_text(text), SEND_S)
+            await socket.close(1008 if subscriber.is_cut else 1000)
+    finally:
+        reading.cancel()
+        close()

@@ -1,0 +1,384 @@
+"""Orders of the API: checked, sent, and answered once the venue has released their outcome."""
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable
+from typing import Any
+
+from openoutcry.portal.spot import errors, shapes
+from openoutcry.portal.spot.errors import ApiError, missing
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder
+from openoutcry.portal.trading.instruments import AmountError, Market, units_of
+from openoutcry.portal.trading.mirror import Mirror, Moment
+from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject
+from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
+
+ANSWER_S = 5.0
+LETTERS = string.ascii_letters + string.digits
+TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
+TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
+SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+RESPONSES = ("ACK", "RESULT", "FULL")
+INSUFFICIENT = "Account has insufficient balance for requested action."
+WORDS = {
+    Reason.WOULD_CROSS: "Order would immediately match and take.",
+    Reason.WRONG_PHASE: "Market is closed.",
+    Reason.DUPLICATE_ID: "Duplicate order sent.",
+    Reason.BAD_AUX: "Stop price would trigger immediately.",
+    Reason.BOOK_FULL: "This order type is currently not possible.",
+    Reason.PRICE_LIMIT: "Filter failure: PRICE_FILTER",
+    Reason.OFF_STEP: "Filter failure: PRICE_FILTER",
+    Reason.QTY_LIMIT: "Filter failure: LOT_SIZE",
+    Reason.OFF_LOT: "Filter failure: LOT_SIZE",
+}
+NO_STATUS = (
+    "Timeout waiting for response from backend server. Send status unknown; execution status "
+    "unknown."
+)
+TRIGGERED = ("STOP_LOSS", "STOP_LOSS_LIMIT")
+PRICED = ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT")
+
+
+def new_id() -> str:
+    """A client order id of the portal's."""
+    return "".join(secrets.choice(LETTERS) for _ in range(22))
+
+
+class Waits:
+    """Futures of requests, by participant and the client's name of the request."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[int, str], list[asyncio.Future[str]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def add(self, participant: int, name: str) -> "asyncio.Future[str]":
+        """The result is why it was refused; nothing: it was not."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._of.setdefault((participant, name), []).append(future)
+        return future
+
+    def remove(self, participant: int, name: str, future: "asyncio.Future[str]") -> None:
+        waiting = self._of.get((participant, name), [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._of.pop((participant, name), None)
+
+    def resolve(self, participant: int, name: str, refusal: str = "") -> None:
+        for future in self._of.get((participant, name), ()):
+            if not future.done():
+                future.set_result(refusal)
+
+
+class Trading:
+    """Places and cancels orders of any participant; the caller has checked the key."""
+
+    def __init__(self, mirror: Mirror, broker: Broker, wake: Callable[[], None]) -> None:
+        """``wake``: called when an answer is waited for."""
+        self.mirror, self.broker, self.wake = mirror, broker, wake
+        self.waits = Waits()
+        mirror.listeners.append(self._moment)
+        broker.refused = lambda participant, name, text: self.waits.resolve(
+            participant, name, text or "refused"
+        )
+
+    def _moment(self, moment: Moment) -> None:
+        if not self.waits:
+            return
+        for report in moment.reports:
+            order = report.order
+            self.waits.resolve(order.participant, order.client_id)
+            if not order.is_open:
+                self.waits.resolve(order.participant, f"gone {order.number}")
+
+    # New orders
+
+    async def place(self, participant: int, params: Params, default: str = "FULL") -> Any:
+        """The body of the answer.  Raises :class:`ApiError`."""
+        market, order = self.read(participant, params)
+        kind = params.one_of("newOrderRespType", RESPONSES, default)
+        placed = await self._sent(participant, order)
+        return shapes.new_order(placed, market, kind)
+
+    def read(self, participant: int, params: Params) -> tuple[Market, NewOrder]:
+        """The order that the parameters ask for, checked.  Raises :class:`ApiError`."""
+        market = params.market()
+        side = params.needed("side")
+        if side not in SIDES:
+            raise ApiError(errors.INVALID_SIDE, "Invalid side.")
+        kind = params.needed("type")
+        if kind not in TYPES:
+            raise ApiError(errors.INVALID_TYPE, "Invalid orderType.")
+        if kind not in shapes.ORDER_TYPES:
+            raise ApiError(errors.FILTER, "This order type is not supported by this symbol.")
+        tif = params.text("timeInForce")
+        if tif and tif not in TIFS:
+            raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
+        if kind in ("LIMIT", "STOP_LOSS_LIMIT") and not tif:
+            raise missing("timeInForce")
+        if tif and kind in ("MARKET", "LIMIT_MAKER", "STOP_LOSS"):
+            text = "Parameter 'timeInForce' sent when not required."
+            raise ApiError(errors.NOT_REQUIRED, text)
+        for name in ("trailingDelta", "pegPriceType", "strategyType"):
+            if name != "strategyType" and params.text(name):
+                raise ApiError(errors.NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+        mode = params.one_of("selfTradePreventionMode", shapes.SELF_TRADE)
+        client_id = params.client_id("newClientOrderId") or new_id()
+        own = self.mirror.orders.participant(participant)
+        if client_id in own.by_client_id:
+            raise ApiError(errors.NEW_ORDER_REJECTED, "Duplicate order sent.")
+        if len(own.open) >= shapes.MAX_ORDERS:
+            raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
+        lots, budget = self._quantity(market, params, kind)
+        price = self._price(market, params, "price") if kind in PRICED else 0
+        if kind not in PRICED and params.text("price"):
+            raise ApiError(errors.NOT_REQUIRED, "Parameter 'price' sent when not required.")
+        trigger = self._price(market, params, "stopPrice") if kind in TRIGGERED else 0
+        shown = self._iceberg(market, params, kind, lots)
+        return market, NewOrder(
+            client_id,
+            market.symbol,
+            SIDES[side],
+            _core_type(kind, shown, budget),
+            TimeInForce.IOC if kind == "MARKET" else TIFS.get(tif, TimeInForce.GTC),
+            lots,
+            price,
+            trigger,
+            shown,
+            budget,
+            shapes.SELF_TRADE[mode] if mode else None,
+        )
+
+    def _quantity(self, market: Market, params: Params, kind: str) -> tuple[int, int]:
+        """Lots, and a budget in price ticks times lots."""
+        quantity, cost = params.decimal("quantity"), params.decimal("quoteOrderQty")
+        if kind != "MARKET" or (quantity and not cost):
+            return self._lots(market, params.needed("quantity")), 0
+        if quantity and cost:
+            text = "Combination of optional parameters invalid."
+            raise ApiError(errors.BAD_COMBINATION, text)
+        if not cost:
+            raise missing("quantity")
+        try:
+            budget = units_of(cost, market.quote_decimals) // market.tick_units
+        except AmountError:
+            text = "Parameter 'quoteOrderQty' has too much precision."
+            raise ApiError(errors.BAD_PRECISION, text) from None
+        if not 0 < budget < 2**62:
+            raise ApiError(errors.FILTER, "Filter failure: NOTIONAL")
+        return market.max_lots // market.qty_step * market.qty_step, budget
+
+    def _lots(self, market: Market, text: str) -> int:
+        if not text.isascii():
+            raise errors.illegal("quantity")
+        try:
+            lots = market.lots_of(text)
+        except AmountError:
+            raise ApiError(errors.FILTER, "Filter failure: LOT_SIZE") from None
+        if not market.min_lots <= lots <= market.max_lots or lots % market.qty_step:
+            raise ApiError(errors.FILTER, "Filter failure: LOT_SIZE")
+        return lots
+
+    def _price(self, market: Market, params: Params, name: str) -> int:
+        if not params.decimal(name):
+            raise missing(name)
+        try:
+            ticks = market.ticks_of(params.decimal(name))
+        except AmountError:
+            raise ApiError(errors.FILTER, "Filter failure: PRICE_FILTER") from None
+        low, high = int(market.row["min_price_ticks"]), int(market.row["max_price_ticks"])
+        if not max(low, 1) <= ticks <= high or ticks % market.price_step:
+            raise ApiError(errors.FILTER, "Filter failure: PRICE_FILTER")
+        return ticks
+
+    def _iceberg(self, market: Market, params: Params, kind: str, lots: int) -> int:
+        text = params.decimal("icebergQty")
+        if not text or not text.strip("0."):
+            return 0
+        if kind != "LIMIT" or params.text("timeInForce") != "GTC":
+            text = "Parameter 'icebergQty' sent when not required."
+            raise ApiError(errors.NOT_REQUIRED, text)
+        shown = self._lots(market, text)
+        if shown * 256 < lots:
+            raise ApiError(errors.FILTER, "Filter failure: ICEBERG_PARTS")
+        return 0 if shown >= lots else shown
+
+    async def _sent(self, participant: int, order: NewOrder) -> Order:
+        """The order as the venue has released it.  Raises :class:`ApiError`."""
+        refusal = await self._answered(
+            participant, order.client_id, self.broker.enter(participant, order)
+        )
+        placed = self.mirror.orders.participant(participant).by_client_id.get(order.client_id)
+        if placed is None:
+            duplicate = "duplicate" in refusal.lower()
+            text = "Duplicate order sent." if duplicate else f"Order was rejected: {refusal}"
+            raise ApiError(errors.NEW_ORDER_REJECTED, text)
+        if placed.state == REJECTED:
+            raise rejection(placed)
+        return placed
+
+    async def _answered(self, participant: int, name: str, sending: Any) -> str:
+        """Send, and wait until the request has an answer; why it was refused, if it was."""
+        future = self.waits.add(participant, name)
+        try:
+            try:
+                await sending
+            except BrokerError as error:
+                raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
+            self.wake()
+            return await asyncio.wait_for(future, ANSWER_S)
+        except TimeoutError:
+            raise ApiError(errors.TIMEOUT, NO_STATUS) from None
+        finally:
+            self.waits.remove(participant, name, future)
+
+    # Cancels
+
+    def find(self, participant: int, params: Params, code: int, text: str) -> tuple[Market, Order]:
+        """The participant's order by ``orderId`` or ``origClientOrderId``; never one of
+        another participant.  Raises :class:`ApiError` with ``code``."""
+        market = params.market()
+        own = self.mirror.orders.participant(participant)
+        number, name = params.whole_or_none("orderId"), params.client_id("origClientOrderId")
+        if number is None and not name:
+            text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+            raise ApiError(errors.MANDATORY, text)
+        order = own.by_number.get(number) if number is not None else own.by_client_id.get(name)
+        wrong = order is not None and number is not None and name and order.client_id != name
+        if order is None or wrong or order.instrument != market.index or order.state == REJECTED:
+            raise ApiError(code, text)
+        return market, order
+
+    async def cancel(self, participant: int, params: Params) -> Any:
+        """The body of the answer.  Raises :class:`ApiError`."""
+        unknown = errors.CANCEL_REJECTED, "Unknown order sent."
+        market, order = self.find(participant, params, *unknown)
+        restriction = params.one_of("cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"))
+        if not order.is_open:
+            raise ApiError(*unknown)
+        if restriction and order.state != restriction.removeprefix("ONLY_"):
+            raise ApiError(
+                errors.CANCEL_REJECTED, "Order was not canceled due to cancel restrictions."
+            )
+        request_id = params.client_id("newClientOrderId") or new_id()
+        await self.cancel_order(participant, market, order, request_id)
+        return shapes.cancelled(order, market, request_id)
+
+    async def cancel_order(
+        self, participant: int, market: Market, order: Order, request_id: str
+    ) -> None:
+        """Raises :class:`ApiError` if it was not cancelled."""
+        gone = self.waits.add(participant, f"gone {order.number}")
+        refused = self.waits.add(participant, request_id)
+        side = Side(order.side)
+        try:
+            await self.broker.cancel(participant, market.symbol, side, order.client_id, request_id)
+            self.wake()
+            first = {gone, refused}
+            await asyncio.wait(first, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done() and order.is_open:
+                # The order may be gone by a command that the mirror has not reached.
+                await asyncio.wait({gone}, timeout=0.5)
+        except BrokerError as error:
+            raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
+        finally:
+            self.waits.remove(participant, f"gone {order.number}", gone)
+            self.waits.remove(participant, request_id, refused)
+        if order.is_open and not refused.done():
+            raise ApiError(errors.TIMEOUT, NO_STATUS)
+        if order.state != "CANCELED":
+            raise ApiError(errors.CANCEL_REJECTED, "Unknown order sent.")
+
+    async def cancel_all(self, participant: int, params: Params) -> Any:
+        """Every open order of a market."""
+        market = params.market()
+        own = self.mirror.orders.participant(participant)
+        chosen = [one for one in own.open.values() if one.instrument == market.index]
+        if not chosen:
+            raise ApiError(errors.CANCEL_REJECTED, "Unknown order sent.")
+        ids = [new_id() for _ in chosen]
+        work = [
+            self.cancel_order(participant, market, order, request_id)
+            for order, request_id in zip(chosen, ids, strict=True)
+        ]
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ApiError):
+                raise outcome
+        return [
+            shapes.cancelled(order, market, request_id)
+            for order, request_id, outcome in zip(chosen, ids, outcomes, strict=True)
+            if outcome is None
+        ]
+
+    async def cancel_replace(self, participant: int, params: Params) -> Any:
+        """A cancel, then a new order: two commands, as the API says."""
+        mode = params.needed("cancelReplaceMode")
+        if mode not in ("STOP_ON_FAILURE", "ALLOW_FAILURE"):
+            raise errors.illegal("cancelReplaceMode")
+        kind = params.one_of("newOrderRespType", RESPONSES, "RESULT")
+        market, order = self.read(participant, params)
+        names = {"orderId": "cancelOrderId", "origClientOrderId": "cancelOrigClientOrderId"}
+        pairs = [("symbol", market.name)]
+        pairs += [(name, params.text(own)) for name, own in names.items() if params.text(own)]
+        pairs += [("newClientOrderId", params.text("cancelNewClientOrderId"))]
+        result: dict[str, Any] = {
+            "cancelResult": "SUCCESS",
+            "newOrderResult": "NOT_ATTEMPTED",
+            "cancelResponse": None,
+            "newOrderResponse": None,
+        }
+        try:
+            cancel = Params(pairs, params.markets)
+            result["cancelResponse"] = await self.cancel(participant, cancel)
+        except ApiError as error:
+            result |= {"cancelResult": "FAILURE", "cancelResponse": error.body}
+            if mode == "STOP_ON_FAILURE" or error.code == errors.TIMEOUT:
+                raise ApiError(
+                    errors.CANCEL_REPLACE_FAILED, "Order cancel-replace failed.", data=result
+                ) from None
+        try:
+            placed = await self._sent(participant, order)
+        except ApiError as error:
+            result |= {"newOrderResult": "FAILURE", "newOrderResponse": error.body}
+            both = result["cancelResult"] == "FAILURE"
+            code = errors.CANCEL_REPLACE_FAILED if both else errors.CANCEL_REPLACE_PARTIAL
+            text = "Order cancel-replace failed."
+            if not both:
+                text = "Order cancel-replace partially failed."
+            raise ApiError(code, text, 400 if both else 409, data=result) from None
+        result |= {
+            "newOrderResult": "SUCCESS",
+            "newOrderResponse": shapes.new_order(placed, market, kind),
+        }
+        if result["cancelResult"] == "FAILURE":
+            text = "Order cancel-replace partially failed."
+            raise ApiError(errors.CANCEL_REPLACE_PARTIAL, text, 409, data=result)
+        return result
+
+
+def rejection(order: Order) -> ApiError:
+    """What the core said, in the words that clients know."""
+    if is_balance_reject(order):
+        return ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT)
+    text = WORDS.get(Reason(order.reason), f"Order was rejected: {Reason(order.reason).name}")
+    code = errors.FILTER if text.startswith("Filter") else errors.NEW_ORDER_REJECTED
+    return ApiError(code, text)
+
+
+def _core_type(kind: str, shown: int, budget: int) -> OrderType:
+    if budget:
+        return OrderType.MARKET_BUDGET
+    if shown:
+        return OrderType.ICEBERG
+    return {
+        "LIMIT": OrderType.LIMIT,
+        "LIMIT_MAKER": OrderType.POST_ONLY,
+        "MARKET": OrderType.MARKET,
+        "STOP_LOSS": OrderType.STOP,
+        "STOP_LOSS_LIMIT": OrderType.STOP_LIMIT,
+    }[kind]

@@ -1,0 +1,62 @@
+"""What the portal asks of a venue in a participant's name, whatever session carries it.
+
+The answer to a request is what the mirror shows of it: an order counts once its command is
+released. A broker only reports what never became a command.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.errors import OutcryError
+
+
+class BrokerError(OutcryError):
+    """Nothing was sent: the venue is closed, or the participant has no session."""
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """An order in the venue's own units.  ``client_id`` is its name down to the core, which accepts
+    each name of a participant once a day."""
+
+    client_id: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    lots: int
+    price_ticks: int = 0
+    trigger_ticks: int = 0
+    shown_lots: int = 0
+    """Of an iceberg."""
+    budget_tick_lots: int = 0
+    """Of an order for a sum of the quote asset: price ticks times lots."""
+    self_trade: SelfTrade | None = None
+    """None: what the session has."""
+
+
+Refused = Callable[[int, str, str], None]
+"""Participant, client's name of the request, reason in words."""
+
+
+class Broker(Protocol):
+    """Sends in the name of any participant that the portal serves."""
+
+    refused: Refused
+    """Called with what the session refused before it became a command."""
+
+    def serves(self, participant: int) -> bool:
+        """Whether it has a session in which it may act for the participant."""
+
+    async def enter(self, participant: int, order: NewOrder) -> None:
+        """Send an order.  Raises :class:`BrokerError` if nothing was sent."""
+
+    async def cancel(
+        self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
+    ) -> None:
+        """Send a cancel of the order with that name.  Raises :class:`BrokerError`."""
+
+    async def close(self) -> None:
+        """Log out everywhere; orders stay."""

@@ -1,0 +1,238 @@
+"""A broker over FIX 4.4: one session of the venue file for each participant, opened on first use.
+
+FIX carries every order type that the API has, and client order ids of 36 characters, which the
+venue keeps in its journal.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from openoutcry.client import ClientError
+from openoutcry.client.fix import FixClient, FixMessage
+from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec
+from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refused
+from openoutcry.portal.trading.instruments import text_of
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.errors import OutcryError
+
+ANY_ADDRESS = ("0.0.0.0", "::", "")
+HEARTBEAT_S, LOOK_S = 10, 2.0
+KEPT_MESSAGES = 1_000
+"""Messages that the venue may ask for again."""
+TIF_TEXT = {TimeInForce.GTC: "1", TimeInForce.IOC: "3", TimeInForce.FOK: "4", TimeInForce.DAY: "0"}
+SELF_TRADE_TEXT = {
+    SelfTrade.CANCEL_NEWEST: "1",
+    SelfTrade.CANCEL_OLDEST: "2",
+    SelfTrade.CANCEL_BOTH: "3",
+}
+log = logging.getLogger("outcry.portal")
+
+
+def read_passwords(path: Path) -> dict[str, str]:
+    """The passwords of the portal's sessions, by name.  Raises :class:`OutcryError`."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise OutcryError(f"{path}: other users may read it; run chmod 600 {path}")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OutcryError(f"{path} is missing; `outcry portal init` writes it") from None
+    except ValueError as error:
+        raise OutcryError(f"{path}: {error}") from None
+    if type(document) is not dict or any(type(one) is not str for one in document.values()):
+        raise OutcryError(f"{path}: a JSON object of passwords by session is expected")
+    return document
+
+
+class _Connection:
+    """One participant's session, logged on."""
+
+    def __init__(self, client: FixClient, ended: asyncio.Event) -> None:
+        self.client, self.ended = client, ended
+
+
+class FixBroker:
+    """Sessions of a venue file whose passwords the portal has."""
+
+    def __init__(self, file: VenueFile, passwords: dict[str, str]) -> None:
+        ports = [port for port in file.sessions.ports if port.protocol is Protocol.FIX44]
+        if not ports:
+            raise OutcryError(f"{file.path}: the portal needs a [[port]] with fix-4.4")
+        self.file, self.port, self.passwords = file, ports[0], passwords
+        self.sessions: dict[int, SessionSpec] = {
+            one.participant: one
+            for one in file.sessions.sessions
+            if one.protocol is Protocol.FIX44 and one.name in passwords
+        }
+        self.refused: Refused = lambda participant, name, text: None
+        self._connections: dict[int, _Connection] = {}
+        self._turns: dict[int, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def serves(self, participant: int) -> bool:
+        return participant in self.sessions
+
+    async def enter(self, participant: int, order: NewOrder) -> None:
+        connection = await self._connection(participant)
+        decimals = self.file.sessions.price_decimals.get(order.symbol, 4)
+        tags: dict[str, Any] = _tags(order, decimals)
+        price = "market" if "t44" not in tags else Decimal(tags.pop("t44"))
+        self._send(
+            participant,
+            connection,
+            lambda client: client.enter(
+                "1" if order.side is Side.BUY else "2",
+                order.symbol,
+                order.lots,
+                price,
+                name=order.client_id,
+                **tags,
+            ),
+        )
+
+    async def cancel(
+        self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
+    ) -> None:
+        connection = await self._connection(participant)
+        text = "1" if side == Side.BUY else "2"
+        self._send(
+            participant,
+            connection,
+            lambda client: client.cancel(client_id, symbol, text, name=request_id),
+        )
+
+    async def close(self) -> None:
+        for participant, connection in list(self._connections.items()):
+            self._drop(participant, connection)
+            with contextlib.suppress(ClientError, OSError):
+                await asyncio.to_thread(connection.client.logout)
+        for task in self._tasks:
+            task.cancel()
+
+    # Connections
+
+    async def _connection(self, participant: int) -> _Connection:
+        """The participant's, logged on.  Raises :class:`BrokerError`."""
+        turn = self._turns.setdefault(participant, asyncio.Lock())
+        async with turn:
+            connection = self._connections.get(participant)
+            if connection is not None:
+                return connection
+            session = self.sessions.get(participant)
+            if session is None:
+                raise BrokerError("this account has no session at the venue")
+            try:
+                client = await asyncio.to_thread(self._logged_on, session)
+            except (ClientError, OSError) as error:
+                raise BrokerError(f"the venue takes no orders now: {error}") from None
+            connection = _Connection(client, asyncio.Event())
+            self._connections[participant] = connection
+            loop = asyncio.get_running_loop()
+            loop.add_reader(client.socket, self._readable, participant, connection)
+            task = loop.create_task(self._keep_alive(participant, connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._readable(participant, connection)  # what came with the logon
+            return connection
+
+    def _logged_on(self, session: SessionSpec) -> FixClient:
+        host = "127.0.0.1" if self.port.host in ANY_ADDRESS else self.port.host
+        return FixClient(
+            host,
+            self.port.port,
+            session.name,
+            self.passwords[session.name],
+            target=session.target or self.file.name,
+            heartbeat_s=HEARTBEAT_S,
+            tls=_trusting(self.port),
+            timeout_s=5.0,
+        )
+
+    def _send(
+        self, participant: int, connection: _Connection, send: Callable[[FixClient], Any]
+    ) -> None:
+        client = connection.client
+        try:
+            send(client)
+        except (ClientError, OSError) as error:
+            self._drop(participant, connection)
+            client.close()
+            raise BrokerError(f"the connection to the venue is lost: {error}") from None
+        sent = client.numbers.sent
+        while len(sent) > KEPT_MESSAGES:
+            del sent[next(iter(sent))]
+
+    def _readable(self, participant: int, connection: _Connection) -> None:
+        """Take what has come; reports of orders are the mirror's business."""
+        try:
+            while (message := connection.client.next(0)) is not None:
+                self._take(participant, message)
+        except (ClientError, OSError) as error:
+            log.warning("session of participant %d: %s", participant, error)
+            self._drop(participant, connection)
+            connection.client.close()
+
+    def _take(self, participant: int, message: FixMessage) -> None:
+        name, text = message.get(11), message.get(58)
+        if message.kind == "9" or (message.kind == "8" and message.get(150) == "8"):
+            self.refused(participant, name, text or f"reason {message.get(102, '-')}")
+        elif message.kind in ("3", "j"):
+            log.error("session of participant %d: the venue rejected %s", participant, message)
+
+    async def _keep_alive(self, participant: int, connection: _Connection) -> None:
+        while not connection.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.ended.wait(), LOOK_S)
+                return
+            try:
+                connection.client.keep_alive()
+            except (ClientError, OSError):
+                self._drop(participant, connection)
+                connection.client.close()
+
+    def _drop(self, participant: int, connection: _Connection) -> None:
+        if self._connections.get(participant) is connection:
+            del self._connections[participant]
+        if not connection.ended.is_set():
+            connection.ended.set()
+            asyncio.get_running_loop().remove_reader(connection.client.socket)
+
+
+def _trusting(port: PortSpec) -> ssl.SSLContext | None:
+    """The port's own certificate, and no other."""
+    if port.tls_cert is None:
+        return None
+    context = ssl.create_default_context(cafile=str(port.tls_cert))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _tags(order: NewOrder, decimals: int) -> dict[str, str]:
+    """OrdType, prices and terms as fields of a NewOrderSingle."""
+    kind = order.order_type
+    tags = {"t59": TIF_TEXT[order.time_in_force]}
+    if order.price_ticks:
+        tags["t44"] = text_of(order.price_ticks, decimals)
+    if order.trigger_ticks:
+        tags["t99"] = text_of(order.trigger_ticks, decimals)
+    if kind is OrderType.STOP:
+        tags["t40"] = "3"
+    elif kind in (OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT):
+        tags["t40"] = "4"
+    if kind in (OrderType.POST_ONLY, OrderType.POST_ONLY_STOP_LIMIT):
+        tags["t18"] = "6"
+    if kind is OrderType.ICEBERG:
+        tags["t111"] = str(order.shown_lots)
+    if kind in (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET):
+        tags["t152"] = text_of(order.budget_tick_lots, decimals)
+    if order.self_trade is not None:
+        tags["t2964"] = SELF_TRADE_TEXT[order.self_trade]
+    return tags

@@ -1,0 +1,133 @@
+"""Instruments and amounts in the words of the API: decimal text outside, whole numbers inside."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import OutcryError
+
+DECIMAL = re.compile(r"(\d{1,20})(?:\.(\d{0,20}))?")
+
+
+class AmountError(OutcryError):
+    """Text that is no amount, or has more decimals than are left."""
+
+
+def units_of(text: str, decimals: int) -> int:
+    """``1.5`` with 2 decimals is 150; exact.  Raises :class:`AmountError`."""
+    found = DECIMAL.fullmatch(text)
+    if found is None or not text.isascii():
+        raise AmountError("no decimal number")
+    whole, fraction = found[1], (found[2] or "").rstrip("0")
+    if len(fraction) > decimals:
+        raise AmountError(f"more than {decimals} decimals")
+    return int(whole + fraction.ljust(decimals, "0"))
+
+
+def text_of(units: int, decimals: int) -> str:
+    """150 with 2 decimals is ``1.50``."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
+    if decimals == 0:
+        return f"{sign}{units}"
+    whole, fraction = divmod(units, 10**decimals)
+    return f"{sign}{whole}.{fraction:0{decimals}}"
+
+
+@dataclass(frozen=True)
+class Market:
+    """A spot instrument: two assets, and what its ticks and lots are worth."""
+
+    index: int
+    symbol: str
+    """The venue's, as ``BTC-USD``."""
+    code: bytes
+    """The same in records."""
+    name: str
+    """The API's, as ``BTCUSD``."""
+    base: str
+    quote: str
+    base_decimals: int
+    quote_decimals: int
+    price_decimals: int
+    lot_units: int
+    tick_units: int
+    """Units of the quote asset a tick and lot."""
+    row: Any
+    """Of the instrument table."""
+
+    @property
+    def price_step(self) -> int:
+        """In ticks."""
+        return max(1, int(self.row["price_step_ticks"]))
+
+    @property
+    def qty_step(self) -> int:
+        """In lots."""
+        return max(1, int(self.row["qty_step_lots"]))
+
+    @property
+    def min_lots(self) -> int:
+        return max(self.qty_step, int(self.row["min_qty_lots"]))
+
+    @property
+    def max_lots(self) -> int:
+        return int(self.row["max_qty_lots"]) or 1 << 40
+
+    def price(self, ticks: int) -> str:
+        return text_of(ticks, self.price_decimals)
+
+    def quantity(self, lots: int) -> str:
+        return text_of(lots * self.lot_units, self.base_decimals)
+
+    def amount(self, tick_lots: int) -> str:
+        """Of the quote asset: price ticks times lots, summed."""
+        return text_of(tick_lots * self.tick_units, self.quote_decimals)
+
+    def ticks_of(self, text: str) -> int:
+        """Raises :class:`AmountError`."""
+        return units_of(text, self.price_decimals)
+
+    def lots_of(self, text: str) -> int:
+        """Raises :class:`AmountError` if it is no whole number of lots."""
+        lots, rest = divmod(units_of(text, self.base_decimals), self.lot_units)
+        if rest:
+            raise AmountError("no whole number of lots")
+        return lots
+
+
+class Markets:
+    """Every spot instrument of a venue; others are not traded through the portal."""
+
+    def __init__(self, file: VenueFile) -> None:
+        money = file.risk.money
+        self.assets = dict(money.assets)
+        """Decimals, by name."""
+        self.all: list[Market] = []
+        rows = zip(file.instruments, file.symbols, strict=True)
+        for index, (row, symbol) in enumerate(rows):
+            terms = money.spot.get(symbol)
+            if terms is None:
+                continue
+            self.all.append(
+                Market(
+                    index,
+                    symbol,
+                    bytes(row["symbol"]),
+                    re.sub(r"[^A-Z0-9]", "", symbol.upper()),
+                    terms.base,
+                    terms.quote,
+                    self.assets[terms.base],
+                    self.assets[terms.quote],
+                    file.sessions.price_decimals.get(symbol, 4),
+                    terms.lot_units,
+                    terms.tick_units,
+                    row,
+                )
+            )
+        self.by_name = {one.name: one for one in self.all}
+        self.by_index = {one.index: one for one in self.all}
+        if len(self.by_name) != len(self.all):
+            raise OutcryError("two instruments have the same name without their punctuation")
+        if not self.all:
+            raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")

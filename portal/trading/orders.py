@@ -1,0 +1,294 @@
+"""Orders and fills of the participants that the portal serves, made from released events."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from openoutcry.risk.bits import RISK_REASON
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Reason, Side, TimeInForce
+
+CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
+"""Of a participant; older ones are in the journal, and not in the portal."""
+NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
+    "NEW",
+    "PARTIALLY_FILLED",
+    "FILLED",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+    "EXPIRED_IN_MATCH",
+)
+OPEN_STATES = (NEW, PARTIALLY_FILLED)
+BUDGETS = (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET)
+MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
+BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
+# Plain numbers: the comparison of an enum with a number of numpy costs more than the rest.
+ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_REDUCED,
+    enum_numbers.EVENT_KIND_REPLACED,
+)
+REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND = (
+    enum_numbers.EVENT_KIND_REJECTED,
+    enum_numbers.EVENT_KIND_EXPIRED,
+    enum_numbers.EVENT_KIND_ELECTED,
+)
+NEW_COMMAND = enum_numbers.COMMAND_KIND_NEW
+
+
+@dataclass(slots=True)
+class Fill:
+    """One trade of one order."""
+
+    number: int
+    """The trade's match number: the number of the maker's fill event."""
+    price_ticks: int
+    lots: int
+    fee_units: int
+    fee_asset: str
+    time_ns: int
+    is_maker: bool
+
+
+@dataclass(slots=True)
+class Order:
+    """An order as released events show it."""
+
+    number: int
+    """The sequence number of the command that entered it: unique, and the same after a restart."""
+    participant: int
+    instrument: int
+    core_id: int
+    client_id: str
+    side: int
+    order_type: int
+    time_in_force: int
+    price_ticks: int
+    lots: int
+    aux: int
+    created_ns: int
+    updated_ns: int
+    state: str = NEW
+    executed_lots: int = 0
+    executed_tick_lots: int = 0
+    leaves_lots: int = 0
+    is_waiting: bool = False
+    """Not in the book: a stop before its election."""
+    prevented_lots: int = 0
+    reason: int = 0
+    contra: int = 0
+    """Of a rejection: its bits."""
+    limit: int = 0
+    needed: int = 0
+    fee_terms: int = 0
+    """The participant's when it was entered (``risk/spot.py``)."""
+    cancel_id: str = ""
+    """The client's name of the request that cancelled it."""
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    @property
+    def is_budget(self) -> bool:
+        return self.order_type in BUDGETS
+
+    @property
+    def shown_lots(self) -> int:
+        """The quantity that the client ordered; of an order for a budget what it has bought."""
+        return self.executed_lots if self.is_budget else self.lots
+
+
+@dataclass(slots=True)
+class Report:
+    """What one event did to an order."""
+
+    order: Order
+    execution: str
+    """NEW, TRADE, CANCELED, REJECTED, EXPIRED, TRADE_PREVENTION."""
+    time_ns: int
+    seq: int
+    event_seq: int
+    fill: Fill | None = None
+    # The order as it was after this event; later ones change it.
+    state: str = ""
+    executed_lots: int = 0
+    executed_tick_lots: int = 0
+
+
+class ParticipantOrders:
+    """One participant's."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Order] = {}
+        self.closed: deque[Order] = deque()
+        self.by_number: dict[int, Order] = {}
+        self.by_client_id: dict[str, Order] = {}
+        self.fills: deque[tuple[Order, Fill]] = deque(maxlen=FILLS_KEPT)
+
+    def add(self, order: Order) -> None:
+        self.open[order.number] = self.by_number[order.number] = order
+        if order.client_id:
+            self.by_client_id[order.client_id] = order
+
+    def close(self, order: Order) -> None:
+        if self.open.pop(order.number, None) is None:
+            return
+        self.closed.append(order)
+        if len(self.closed) > CLOSED_KEPT:
+            old = self.closed.popleft()
+            self.by_number.pop(old.number, None)
+            if self.by_client_id.get(old.client_id) is old:
+                del self.by_client_id[old.client_id]
+
+    def all(self) -> list[Order]:
+        """In the order in which they were entered."""
+        return sorted([*self.closed, *self.open.values()], key=lambda order: order.number)
+
+
+class Orders:
+    """Applies events, one after the other."""
+
+    def __init__(self, is_served: Any) -> None:
+        """``is_served``: whether a participant's orders are kept."""
+        self.is_served = is_served
+        self.of: dict[int, ParticipantOrders] = {}
+        self._by_core_id: dict[tuple[int, int], Order] = {}
+
+    def participant(self, number: int) -> ParticipantOrders:
+        found = self.of.get(number)
+        if found is None:
+            found = self.of[number] = ParticipantOrders()
+        return found
+
+    def entered(self, command: Any, instrument: int, client_id: str, leaves: int) -> Order:
+        """A NEW command whose first event is here."""
+        order = Order(
+            number=int(command["seq"]),
+            participant=int(command["participant"]),
+            instrument=instrument,
+            core_id=int(command["order_id"]),
+            client_id=client_id,
+            side=int(command["side"]),
+            order_type=int(command["order_type"]),
+            time_in_force=int(command["time_in_force"]),
+            price_ticks=int(command["price_ticks"]),
+            lots=int(command["qty_lots"]),
+            aux=int(command["aux"]),
+            created_ns=int(command["rx_ts_ns"]),
+            updated_ns=int(command["rx_ts_ns"]),
+            leaves_lots=leaves,
+        )
+        self.participant(order.participant).add(order)
+        self._by_core_id[instrument, order.core_id] = order
+        return order
+
+    def find(self, instrument: int, core_id: int) -> Order | None:
+        return self._by_core_id.get((instrument, core_id))
+
+    def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
+        """What the event says of an order; ``client_id``: the name that its command had."""
+        kind, leaves = int(event["kind"]), int(event["leaves_lots"])
+        execution, fill = "", None
+        order.updated_ns = time_ns
+        if kind == ACCEPTED_KIND:
+            order.leaves_lots, execution = leaves, "NEW"
+            order.is_waiting = bool(int(event["flags"]) & EventFlag.WAITING)
+        elif kind == FILLED_KIND:
+            fill = self._filled(event, order, time_ns)
+            execution = "TRADE"
+        elif kind == REJECTED_KIND:
+            if int(event["cause_seq"]) != order.number:
+                return None  # a cancel or a replace was rejected, and the order is as it was
+            order.state, order.reason = REJECTED, int(event["reason"])
+            order.contra, order.limit = int(event["contra_id"]), int(event["price_ticks"])
+            order.needed, execution = int(event["qty_lots"]), "REJECTED"
+        elif kind in (CANCELLED_KIND, EXPIRED_KIND):
+            execution = self._gone(event, order, kind, client_id)
+        elif kind == REDUCED_KIND:
+            order.leaves_lots = leaves
+            if int(event["reason"]) == Reason.SELF_TRADE:
+                order.prevented_lots += int(event["qty_lots"])
+                execution = "TRADE_PREVENTION"
+        elif kind == REPLACED_KIND:
+            order.price_ticks, order.leaves_lots = int(event["price_ticks"]), leaves
+            order.lots = order.executed_lots + leaves
+            if client_id:
+                self._rename(order, client_id)
+        elif kind == ELECTED_KIND:
+            order.is_waiting = False
+        if not order.is_open:
+            self.participant(order.participant).close(order)
+            self._by_core_id.pop((order.instrument, order.core_id), None)
+        if not execution:
+            return None
+        seq, event_seq = int(event["cause_seq"]), int(event["seq"])
+        executed = order.executed_lots, order.executed_tick_lots
+        return Report(order, execution, time_ns, seq, event_seq, fill, order.state, *executed)
+
+    def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
+        price, lots = int(event["price_ticks"]), int(event["qty_lots"])
+        flags = int(event["flags"])
+        order.executed_lots += lots
+        order.executed_tick_lots += price * lots
+        order.leaves_lots = int(event["leaves_lots"])
+        order.is_waiting = False
+        order.state = FILLED if order.leaves_lots == 0 else PARTIALLY_FILLED
+        # Of a trade's two events the maker's comes first, in an auction the buyer's.
+        is_first = order.side == Side.BUY if flags & AUCTION else bool(flags & MAKER)
+        number = int(event["seq"]) if is_first else int(event["seq"]) - 1
+        fill = Fill(number, price, lots, 0, "", time_ns, bool(flags & (MAKER | AUCTION)))
+        order.fills.append(fill)
+        self.participant(order.participant).fills.append((order, fill))
+        return fill
+
+    def _gone(self, event: Any, order: Order, kind: int, client_id: str) -> str:
+        order.reason, order.leaves_lots = int(event["reason"]), 0
+        if order.reason == Reason.SELF_TRADE:
+            order.state, order.prevented_lots = EXPIRED_IN_MATCH, int(event["qty_lots"])
+            return "TRADE_PREVENTION"
+        if kind == CANCELLED_KIND and order.reason in BY_USER:
+            order.state, order.cancel_id = CANCELED, client_id
+            return "CANCELED"
+        order.state = EXPIRED
+        spent = order.is_budget and order.executed_lots > 0
+        if spent and order.aux - order.executed_tick_lots < order.fills[-1].price_ticks:
+            order.state = FILLED  # what is left of the budget pays for no further lot
+        return "EXPIRED"
+
+    def _rename(self, order: Order, client_id: str) -> None:
+        own = self.participant(order.participant)
+        if own.by_client_id.get(order.client_id) is order:
+            del own.by_client_id[order.client_id]
+        order.client_id = client_id
+        own.by_client_id[client_id] = order
+
+
+def lasts_until_cancelled(time_in_force: int) -> bool:
+    return time_in_force & 15 not in (TimeInForce.IOC, TimeInForce.FOK)
+
+
+def is_balance_reject(order: Order) -> bool:
+    """Whether the core refused it for want of money or lots."""
+    from openoutcry.risk.bits import RiskBit
+
+    return order.reason == RISK_REASON and bool(order.contra >> RiskBit.BALANCE & 1)
+
+
+EVENTS_OF_ORDERS = frozenset(
+    int(kind)
+    for kind in (
+        EventKind.ACCEPTED,
+        EventKind.FILLED,
+        EventKind.CANCELLED,
+        EventKind.REDUCED,
+        EventKind.REPLACED,
+        EventKind.REJECTED,
+        EventKind.EXPIRED,
+        EventKind.ELECTED,
+    )
+)

@@ -1,0 +1,113 @@
+"""Give each verified user a participant of the venue, added while it trades.
+
+The number is reserved in the database first, and the venue is asked under a reference that only
+this user of this database has. So a repeated request adds nothing, and a number that the venue
+already knows from elsewhere is never given to a user.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from openoutcry.portal.database import Database, DatabaseError, rows_of
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.file import VenueFile
+
+RETRY_S = 2.0
+log = logging.getLogger("outcry.portal")
+
+
+class People:
+    """Assigns participants to users in the background."""
+
+    def __init__(
+        self,
+        file: VenueFile,
+        database: Database,
+        numbers: list[int],
+        ask_desk: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        """``numbers``: of participants that the portal may give away, in order."""
+        self.file, self.database, self.numbers = file, database, numbers
+        self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        import psycopg
+
+        while True:
+            self._wake.clear()
+            try:
+                again = await self.assign_all()
+            except (DatabaseError, psycopg.Error, OSError) as error:
+                log.error("participants of new users: %s", error)
+                again = True
+            try:
+                await asyncio.wait_for(self._wake.wait(), RETRY_S if again else None)
+            except TimeoutError:
+                continue
+
+    async def assign_all(self) -> bool:
+        """Serve each verified user that has no participant yet; true if some still have none."""
+        query = "select id from users where is_verified and not is_open order by id"
+        left = False
+        for row in await self.database.rows(query):
+            left = not await self._assign(row["id"]) or left
+        return left
+
+    async def _assign(self, user_id: int) -> bool:
+        number = await self._reserve(user_id)
+        if number == 0:
+            log.error("no participant is left for user %d: %d are taken", user_id, self._count)
+            return False
+        request = {
+            "do": "participant-add",
+            "participant": number,
+            "reference": await self._reference(user_id, number),
+        }
+        try:
+            await asyncio.to_thread(self.ask_desk, request)
+        except DeskError as error:
+            if "there is a participant" in str(error):
+                # The venue knows the number from elsewhere: this user is given another one.
+                query = "update users set participant = null where id = %(id)s and not is_open"
+                await self.database.rows(query, id=user_id)
+            log.warning("participant %d: %s", number, error)
+            return False
+        query = "update users set is_open = true where id = %(id)s"
+        await self.database.rows(query, id=user_id)
+        return True
+
+    @property
+    def _count(self) -> int:
+        return len(self.numbers)
+
+    async def _reserve(self, user_id: int) -> int:
+        """The user's number, or the next that no user has had; 0: there is no more."""
+        async with self.database.transaction() as connection:
+            query = "select participant from users where id = %(id)s for update"
+            row = (await rows_of(connection, query, {"id": user_id}))[0]
+            if row["participant"]:
+                return int(row["participant"])
+            drawn = await rows_of(connection, "select nextval('participants') as place", {})
+            place = int(drawn[0]["place"])
+            if place > self._count:
+                return 0
+            number = self.numbers[place - 1]
+            query = "update users set participant = %(number)s where id = %(id)s"
+            await rows_of(connection, query, {"number": number, "id": user_id})
+            return number
+
+    async def _reference(self, user_id: int, number: int) -> str:
+        """32 characters at most, of this user in this database alone."""
+        query = "select system_identifier::text as id, current_database() as name "
+        row = await self.database.row(query + "from pg_control_system()")
+        assert row is not None
+        text = f"{row['id']} {row['name']} {user_id}"
+        return f"portal {number} {hashlib.sha256(text.encode()).hexdigest()[:16]}"

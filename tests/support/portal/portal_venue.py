@@ -1,0 +1,251 @@
+"""A served venue with wallets and its portal, each a process of its own, and people who trade."""
+
+import hashlib
+import hmac
+import json
+import re
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from openoutcry.venue.desk import ask
+from tests.support.portal.people import PASSWORD
+from tests.support.processes import OUTCRY, free_port
+from tests.support.venue.served_venue import ServedVenue
+from tests.support.waiting import BOUND_S, wait_until
+
+NOW = "2026-11-26T12:00"
+FIRST = 1000
+VENUE = """
+[venue]
+name = "OUTCRY"
+journal = "journal"
+volatile_journal = true
+housekeeping_cores = 0
+order_capacity = 4096
+participant_capacity = 1100
+checkpoint_every = 0
+[calendar]
+time_zone = "Etc/UTC"
+time_every_s = 600
+[[schedule]]
+name = "main"
+day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:05 CLOSED"]
+[[asset]]
+name = "USD"
+decimals = 6
+[[asset]]
+name = "BTC"
+decimals = 8
+[[asset]]
+name = "ETH"
+decimals = 8
+"""
+INSTRUMENT = """
+[[instrument]]
+symbol = "{base}-{quote}"
+settlement = "spot"
+base = "{base}"
+quote = "{quote}"
+decimals = {decimals}
+lot_units = {lot_units}
+tick_units = {tick_units}
+min_price_ticks = 1
+max_price_ticks = 100_000_000
+max_qty_lots = 1_000_000
+reference_price_ticks = {reference}
+market_band_ticks = {reference}
+"""
+REST = """
+[[fee_schedule]]
+name = "standard"
+maker_bps = 5
+taker_bps = 10
+collect = "received"
+[[fees]]
+schedule = "standard"
+[[participant]]
+number = 1
+name = "Desk"
+"""
+INSTRUMENTS = (
+    ("BTC", "USD", 2, 10_000, 1, 5_000_000),
+    ("ETH", "USD", 2, 100_000, 10, 300_000),
+    ("ETH", "BTC", 5, 100_000, 1, 6_000),
+)
+NAMES = ("base", "quote", "decimals", "lot_units", "tick_units", "reference")
+
+
+def venue_text() -> str:
+    rows = [INSTRUMENT.format(**dict(zip(NAMES, row, strict=True))) for row in INSTRUMENTS]
+    return VENUE + "".join(rows) + REST
+
+
+@dataclass
+class Person:
+    """Somebody with an account, a participant and a key."""
+
+    mail: str
+    token: str
+    participant: int
+    api_key: str
+    secret: str
+
+
+class PortalVenue:
+    """Starts the venue and the portal in ``folder``; both end with the context."""
+
+    def __init__(self, folder: Path, users: int = 24, *options: str) -> None:
+        self.folder, self.options, self.count = folder, options, 0
+        self.port = free_port()
+        self.venue = ServedVenue(folder, NOW, "", venue_text())
+        command = [*OUTCRY, "portal", "init", "venue.toml", f"--users={users}"]
+        command += [f"--first={FIRST}", f"--fix=127.0.0.1:{free_port()}"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        self.portal: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "PortalVenue":
+        self.venue.start()
+        self.venue.wait_for_phase("CONTINUOUS")
+        self.start_portal()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_portal()
+        if self.venue.process is not None and self.venue.process.poll() is None:
+            self.venue.stop()
+
+    def start_portal(self) -> None:
+        command = [*OUTCRY, "portal", "serve", "venue.toml", f"--listen=127.0.0.1:{self.port}"]
+        out = (self.folder / "portal.log").open("a")
+        self.portal = subprocess.Popen(
+            [*command, *self.options], cwd=self.folder, stdout=out, stderr=out, text=True
+        )
+
+        def is_ready() -> bool:
+            assert self.portal is not None
+            assert self.portal.poll() is None, (self.folder / "portal.log").read_text()
+            try:
+                return httpx.get(f"{self.url}/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(is_ready, "the portal is ready")
+
+    def stop_portal(self, how: int = signal.SIGTERM) -> None:
+        if self.portal is not None and self.portal.poll() is None:
+            self.portal.send_signal(how)
+            self.portal.wait(BOUND_S)
+
+    # People
+
+    def code(self, mail: str) -> str:
+        path = self.folder / "journal-portal" / "mails.jsonl"
+        found: list[str] = []
+
+        def is_there() -> bool:
+            rows = (
+                [json.loads(row) for row in path.read_text().splitlines()] if path.exists() else []
+            )
+            texts = [row["text"] for row in rows if row["to"] == mail]
+            found[:] = re.findall(r"\b\d{8}\b", texts[-1]) if texts else []
+            return bool(found)
+
+        wait_until(is_there, f"a code for {mail}")
+        return found[-1]
+
+    def person(self, permissions: tuple[str, ...] = ("read", "trade"), **funds: int) -> Person:
+        """Somebody who signs up, gets a key, and the funds in units."""
+        self.count += 1
+        mail = f"person{self.count}@example.com"
+        body = {"mail": mail, "password": PASSWORD}
+        with httpx.Client(base_url=self.url, timeout=BOUND_S) as client:
+            assert client.post("/v1/register", json=body).status_code == 202
+            verified = client.post("/v1/verify", json=body | {"code": self.code(mail)})
+            assert verified.status_code == 200, verified.text
+            token = client.post("/v1/login", json=body).json()["access_token"]
+            client.headers["authorization"] = f"Bearer {token}"
+            wait_until(lambda: client.get("/v1/me").json()["is_open"], "a participant")
+            participant = client.get("/v1/me").json()["participant"]
+            key = self.key(client, permissions)
+        person = Person(mail, token, participant, key["api_key"], key.get("secret", ""))
+        self.fund(person, **funds)
+        return person
+
+    def key(self, client: httpx.Client, permissions: tuple[str, ...], **more: str) -> Any:
+        body = {"label": "bot", "password": PASSWORD, "permissions": permissions, **more}
+        answer = client.post("/v1/api-keys", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def fund(self, person: Person, **funds: int) -> None:
+        """Deposits, each seen by the portal before this returns."""
+        for asset, units in funds.items():
+            before = self.held(person, asset)
+            request = {
+                "do": "deposit",
+                "participant": person.participant,
+                "amount": units,
+                "asset": asset,
+            }
+            ask(self.venue.journal, request)
+            wait_until(lambda: self.held(person, asset) != before, "the deposit")  # noqa: B023
+
+    def held(self, person: Person, asset: str) -> str:
+        with self.client(person) as client:
+            rows = client.get("/api/v3/account").json()["balances"]
+        return next(row["free"] for row in rows if row["asset"] == asset)
+
+    def client(self, person: Person | None = None) -> "SignedClient":
+        return SignedClient(self.url, person)
+
+
+class SignedClient:
+    """Requests of one key, signed as the API wants it."""
+
+    def __init__(self, url: str, person: Person | None) -> None:
+        self.person = person
+        headers = {"x-mbx-apikey": person.api_key} if person else {}
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=BOUND_S)
+
+    def __enter__(self) -> "SignedClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def signed(self, **params: Any) -> str:
+        """The query with its signature."""
+        assert self.person is not None
+        params.setdefault("timestamp", time.time_ns() // 1_000_000)
+        query = urlencode(params)
+        digest = hmac.new(self.person.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        return f"{query}&signature={digest}"
+
+    def request(self, method: str, path: str, **params: Any) -> httpx.Response:
+        query = self.signed(**params) if self.person else urlencode(params)
+        return self.http.request(method, f"{path}?{query}")
+
+    def get(self, path: str, **params: Any) -> httpx.Response:
+        return self.request("GET", path, **params)
+
+    def order(self, side: str, quantity: str, price: str = "", **more: Any) -> httpx.Response:
+        """A limit order in BTCUSD, or whatever ``more`` makes of it."""
+        terms = {"symbol": "BTCUSD", "side": side, "type": "LIMIT", "timeInForce": "GTC"}
+        if quantity:
+            terms["quantity"] = quantity
+        if price:
+            terms["price"] = price
+        terms |= more
+        kept = {name: value for name, value in terms.items() if value != ""}
+        return self.request("POST", "/api/v3/order", **kept)

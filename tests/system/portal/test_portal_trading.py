@@ -1,0 +1,337 @@
+"""The API against a venue that trades: orders of each kind, exact wallets, refusals by their codes,
+and nothing in the name of somebody else."""
+
+import json
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from openoutcry.portal.spot.rest import ROUTES
+from tests.support.waiting import BOUND_S, wait_until
+
+USD, BTC, ETH = 10**6, 10**8, 10**8
+
+
+@pytest.fixture
+def maker(portal_venue):
+    return portal_venue.person(USD=10**6 * USD, BTC=100 * BTC, ETH=100 * ETH)
+
+
+@pytest.fixture
+def taker(portal_venue):
+    return portal_venue.person(USD=10**6 * USD, BTC=100 * BTC, ETH=100 * ETH)
+
+
+def balances(client):
+    rows = client.get("/api/v3/account").json()["balances"]
+    return {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in rows}
+
+
+@pytest.mark.promise(
+    "What trades through the portal moves wallets to the unit: amounts, fees and reservations of "
+    "the API equal those of the core",
+    group="portal",
+)
+def test_orders_of_each_kind_trade_and_wallets_are_exact(portal_venue, maker, taker):
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        before = balances(one), balances(two)
+        rest = one.order("SELL", "0.5", "50000", newClientOrderId="rest-1").json()
+        assert (rest["status"], rest["clientOrderId"]) == ("NEW", "rest-1")
+        account = one.get("/api/v3/account").json()["balances"]
+        assert next(row for row in account if row["asset"] == "BTC")["locked"] == "0.50000000"
+        taken = two.order("BUY", "0.2", "50010.50").json()
+        assert (taken["status"], taken["executedQty"]) == ("FILLED", "0.20000000")
+        assert taken["cummulativeQuoteQty"] == "10000.000000"
+        (fill,) = taken["fills"]
+        assert (fill["price"], fill["commission"], fill["commissionAsset"]) == (
+            "50000.00",
+            "0.00020000",
+            "BTC",
+        )
+        budget = two.order(
+            "BUY", "", "", type="MARKET", timeInForce="", quoteOrderQty="1000"
+        ).json()
+        assert (budget["status"], budget["cummulativeQuoteQty"]) == ("FILLED", "1000.000000")
+        assert (budget["origQty"], budget["type"]) == ("0.02000000", "MARKET")
+        market = two.order("BUY", "0.01", "", type="MARKET", timeInForce="").json()
+        assert market["status"] == "FILLED"
+        ioc = two.order("BUY", "0.01", "49000", timeInForce="IOC").json()
+        assert (ioc["status"], ioc["executedQty"]) == ("EXPIRED", "0.00000000")
+        fok = two.order("BUY", "5", "50000", timeInForce="FOK").json()
+        assert fok["status"] == "EXPIRED"
+        post = two.order("BUY", "0.01", "50000", type="LIMIT_MAKER", timeInForce="")
+        assert post.json() == {"code": -2010, "msg": "Order would immediately match and take."}
+        stop = two.order("SELL", "0.01", "48000", type="STOP_LOSS_LIMIT", stopPrice="48500").json()
+        assert (stop["status"], stop["stopPrice"]) == ("NEW", "48500.00")
+        shown = two.get("/api/v3/order", symbol="BTCUSD", orderId=stop["orderId"]).json()
+        assert (shown["isWorking"], shown["type"]) == (False, "STOP_LOSS_LIMIT")
+        ice = two.order("BUY", "1", "40000", icebergQty="0.1").json()
+        assert ice["icebergQty"] == "0.10000000"
+        book = two.get("/api/v3/depth", symbol="BTCUSD").json()
+        assert ["40000.00", "0.10000000"] in book["bids"]
+        open_now = {row["orderId"] for row in two.get("/api/v3/openOrders").json()}
+        assert open_now == {stop["orderId"], ice["orderId"]}
+        gone = two.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD").json()
+        assert {row["status"] for row in gone} == {"CANCELED"}
+        left = one.request(
+            "DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId="rest-1"
+        ).json()
+        assert (left["executedQty"], left["origClientOrderId"]) == ("0.23000000", "rest-1")
+        for client, start in ((one, before[0]), (two, before[1])):
+            rows = client.get("/api/v3/myTrades", symbol="BTCUSD").json()
+            moved = dict.fromkeys(start, Decimal(0))
+            for row in rows:
+                sign = 1 if row["isBuyer"] else -1
+                moved["BTC"] += sign * Decimal(row["qty"])
+                moved["USD"] -= sign * Decimal(row["quoteQty"])
+                moved[row["commissionAsset"]] -= Decimal(row["commission"])
+            after = balances(client)
+            assert {name: after[name] - start[name] for name in start} == moved
+            assert {row["isMaker"] for row in rows} == {client is one}
+
+
+def test_a_triangle_trades_through_one_wallet(portal_venue, maker, taker):
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        for symbol, quantity, price in (
+            ("ETHUSD", "1", "3000"),
+            ("ETHBTC", "1", "0.06"),
+        ):
+            side = "SELL" if symbol == "ETHUSD" else "BUY"
+            one.order(side, quantity, price, symbol=symbol)
+        bought = two.order("BUY", "1", "3000", symbol="ETHUSD").json()
+        sold = two.order("SELL", "0.999", "0.06", symbol="ETHBTC").json()
+        assert (bought["status"], sold["status"]) == ("FILLED", "FILLED")
+        after = balances(two)
+        assert after["ETH"] == Decimal("100") + Decimal("0.999") - Decimal("0.999")
+        assert after["BTC"] == Decimal("100") + Decimal("0.05994") * Decimal("0.999")
+        assert after["USD"] == Decimal("1000000") - 3000
+
+
+ILLEGAL = "Illegal characters found in parameter '{}'."
+REFUSALS = (
+    ({"price": "50000.001"}, -1013, "Filter failure: PRICE_FILTER"),
+    ({"price": "0"}, -1013, "Filter failure: PRICE_FILTER"),
+    ({"quantity": "0.00001"}, -1013, "Filter failure: LOT_SIZE"),
+    ({"quantity": "1000000"}, -1013, "Filter failure: LOT_SIZE"),
+    ({"quantity": "99"}, -2010, "Account has insufficient balance for requested action."),
+    ({"symbol": "NOPE"}, -1121, "Invalid symbol."),
+    ({"side": "HOLD"}, -1117, "Invalid side."),
+    ({"type": "HOLD"}, -1116, "Invalid orderType."),
+    ({"type": "TAKE_PROFIT"}, -1013, "This order type is not supported by this symbol."),
+    ({"timeInForce": "GTX"}, -1115, "Invalid timeInForce."),
+    ({"quantity": "1e5"}, -1100, ILLEGAL.format("quantity")),
+    ({"quantity": "-1"}, -1100, "Illegal characters found in parameter 'quantity'."),
+    (
+        {"newClientOrderId": "a b"},
+        -1100,
+        "Illegal characters found in parameter 'newClientOrderId'.",
+    ),
+)
+
+
+def test_what_cannot_be_is_refused_by_its_code(portal_venue, maker):
+    with portal_venue.client(maker) as client:
+        for change, code, text in REFUSALS:
+            terms = {"side": "BUY", "quantity": "0.1", "price": "50000", **change}
+            answer = client.order(**terms)
+            assert answer.json() == {"code": code, "msg": text}, change
+            assert answer.status_code == 400
+        nothing = client.request("POST", "/api/v3/order", symbol="BTCUSD", side="BUY")
+        assert nothing.json()["code"] == -1102
+        missing = client.request("DELETE", "/api/v3/order", symbol="BTCUSD", orderId=10**9)
+        assert missing.json() == {"code": -2011, "msg": "Unknown order sent."}
+        missing = client.get("/api/v3/order", symbol="BTCUSD", orderId=10**9)
+        assert missing.json() == {"code": -2013, "msg": "Order does not exist."}
+
+
+@pytest.mark.promise(
+    "A request needs the signature of a key that may do it, within its time, and counts once; a "
+    "revoked key ends at once",
+    group="portal",
+)
+def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):
+    path = "/api/v3/order"
+    terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    terms |= {"quantity": "0.1", "price": "100"}
+    with portal_venue.client(maker) as client:
+        query = client.signed(**terms)
+        first = client.http.post(f"{path}?{query}")
+        assert first.status_code == 200, first.text
+        again = client.http.post(f"{path}?{query}").json()
+        assert again["code"] == -1021
+        forged = client.signed(**terms).replace("price=100", "price=101")
+        assert client.http.post(f"{path}?{forged}").json()["code"] == -1022
+        now = time.time_ns() // 1_000_000
+        for at, more in (
+            (now - 70_000, {"recvWindow": 60_000}),
+            (now + 5_000, {}),
+            (now - 6_000, {}),
+        ):
+            late = client.http.post(f"{path}?{client.signed(timestamp=at, **terms, **more)}")
+            assert late.json()["code"] == -1021
+        window = client.get("/api/v3/account", recvWindow=60_001)
+        assert window.json()["code"] == -1100
+        twice = client.http.post(f"{path}?{client.signed(**terms)}&symbol=ETHUSD")
+        assert twice.json()["code"] == -1101
+        body = client.signed(**terms)
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        split = client.http.post(path, content=body, headers=form)
+        assert split.status_code == 200, "signed in the body"
+        client.http.headers["x-mbx-apikey"] = "x" * 64
+        assert client.get("/api/v3/account").json()["code"] == -2015
+    reader = portal_venue.person(permissions=("read",))
+    with portal_venue.client(reader) as client:
+        assert client.get("/api/v3/account").status_code == 200
+        assert client.order("BUY", "0.1", "100").json()["code"] == -2015
+        headers = {"authorization": f"Bearer {reader.token}"}
+        (row,) = client.http.get("/v1/api-keys", headers=headers).json()
+        gone = client.http.delete(f"/v1/api-keys/{row['id']}", headers=headers)
+        assert gone.status_code == 200
+        assert client.get("/api/v3/account").json()["code"] == -2015
+
+
+@pytest.mark.promise(
+    "V4.2.1 (API): no request of one participant reads or changes the orders of another, whatever "
+    "numbers and names it gives",
+    group="portal",
+)
+def test_no_request_reaches_the_orders_of_another(portal_venue, maker, taker):
+    """Generated from the table of routes: a new one is in the matrix by itself."""
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        order = one.order("BUY", "0.1", "100", newClientOrderId="mine-1").json()
+        one_key = one.http.post("/api/v3/userDataStream").json()["listenKey"]
+        names = {
+            "symbol": "BTCUSD",
+            "orderId": order["orderId"],
+            "origClientOrderId": "mine-1",
+            "cancelOrderId": order["orderId"],
+            "cancelReplaceMode": "STOP_ON_FAILURE",
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": "0.1",
+            "price": "100",
+            "listenKey": one_key,
+        }
+        with portal_venue.client() as stranger:
+            for (method, path), route in ROUTES.items():
+                if not route.security:
+                    continue
+                refused = stranger.request(method, path, **names)
+                assert refused.status_code == 401, (method, path)
+                answer = two.request(method, path, **names)
+                shown = answer.text
+                assert '"clientOrderId":"mine-1"' not in shown, (method, path)
+                assert one_key not in shown, (method, path)
+                if answer.status_code == 200 and isinstance(answer.json(), dict):
+                    assert answer.json().get("orderId") != order["orderId"], (method, path)
+        still = one.get("/api/v3/order", symbol="BTCUSD", orderId=order["orderId"]).json()
+        assert still["status"] == "NEW"
+        two.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+@pytest.mark.promise(
+    "No order is entered twice, also where the portal was killed with orders under way: a client "
+    "order id counts once, and what the venue has is shown again",
+    group="portal",
+)
+def test_a_killed_portal_loses_and_doubles_no_order(portal_venue, maker):
+    names = [f"kill-{n}" for n in range(40)]
+
+    def entered(name):
+        try:
+            with portal_venue.client(maker) as client:
+                return client.order("BUY", "0.001", "100", newClientOrderId=name).status_code
+        except httpx.TransportError:
+            return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(entered, name) for name in names]
+        wait_until(lambda: sum(one.done() for one in work) >= 5, "orders are under way")
+        portal_venue.stop_portal(signal.SIGKILL)
+        first = [one.result() for one in work]
+    assert 0 in first
+    portal_venue.start_portal()
+    with portal_venue.client(maker) as client:
+        rows = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+        there = [row["clientOrderId"] for row in rows if row["clientOrderId"] in names]
+        assert len(there) == len(set(there))
+        answered = {name for name, status in zip(names, first, strict=True) if status == 200}
+        assert answered <= set(there), "an order that was answered is there"
+        for name in names:
+            again = client.order("BUY", "0.001", "100", newClientOrderId=name)
+            expected = {"code": -2010, "msg": "Duplicate order sent."} if name in there else None
+            assert (again.json() if again.status_code != 200 else None) == expected, name
+        rows = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+        named = [row["clientOrderId"] for row in rows if row["clientOrderId"] in names]
+        assert sorted(named) == sorted(names)
+        client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_depth_events_never_skip_and_lead_to_the_snapshot(portal_venue, maker):
+    url = portal_venue.url.replace("http", "ws")
+    with (
+        portal_venue.client(maker) as client,
+        connect(f"{url}/stream?streams=btcusd@depth@100ms", open_timeout=BOUND_S) as socket,
+    ):
+        snapshot = client.get("/api/v3/depth", symbol="BTCUSD", limit=5000).json()
+        books = {side: dict(snapshot[side]) for side in ("bids", "asks")}
+        for n in range(12):
+            client.order("BUY", "0.01", str(200 + n % 5), newClientOrderId=f"depth-{n}")
+        client.request("DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId="depth-0")
+        seq, last = snapshot["lastUpdateId"], None
+        target = client.get("/api/v3/depth", symbol="BTCUSD", limit=5000).json()
+        while seq < target["lastUpdateId"]:
+            event = json.loads(socket.recv(BOUND_S))["data"]
+            if event["u"] <= seq:
+                last = event["u"]
+                continue
+            assert event["U"] == last + 1 if last else event["U"] <= seq + 1
+            for side, rows in (("bids", event["b"]), ("asks", event["a"])):
+                for price, quantity in rows:
+                    books[side][price] = quantity
+                    if not float(quantity):
+                        del books[side][price]
+            seq = last = event["u"]
+        now = client.get("/api/v3/depth", symbol="BTCUSD", limit=5000).json()
+        assert {side: dict(now[side]) for side in books} == books
+        client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_own_events_come_by_listen_key_in_order(portal_venue, maker, taker):
+    url = portal_venue.url.replace("http", "ws")
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        key = two.http.post("/api/v3/userDataStream").json()["listenKey"]
+        with connect(f"{url}/ws/{key}", open_timeout=BOUND_S) as socket:
+            one.order("SELL", "0.3", "51000")
+            placed = two.order("BUY", "0.3", "51000", newClientOrderId="own-1").json()
+            events = [json.loads(socket.recv(BOUND_S)) for _ in range(3)]
+            new, trade, wallets = events
+            assert [new["x"], trade["x"]] == ["NEW", "TRADE"]
+            assert [new["X"], trade["X"]] == ["NEW", "FILLED"]
+            assert (trade["c"], trade["i"]) == ("own-1", placed["orderId"])
+            assert (trade["z"], trade["Z"], trade["N"]) == ("0.30000000", "15300.000000", "BTC")
+            assert wallets["e"] == "outboundAccountPosition"
+            assert {row["a"] for row in wallets["B"]} == {"BTC", "USD"}
+            portal_venue.fund(taker, USD=5 * USD)
+            assert json.loads(socket.recv(BOUND_S))["e"] == "outboundAccountPosition"
+            moved = json.loads(socket.recv(BOUND_S))
+            assert (moved["e"], moved["a"], moved["d"]) == ("balanceUpdate", "USD", "5.000000")
+
+
+def test_weights_are_counted_and_too_many_orders_refused(portal_venue, maker):
+    with portal_venue.client(maker) as client:
+        one = client.get("/api/v3/ping").headers["x-mbx-used-weight-1m"]
+        two = client.get("/api/v3/exchangeInfo").headers["x-mbx-used-weight-1m"]
+        assert int(two) > 0
+        assert int(one) > 0
+        answer = client.order("BUY", "0.001", "100")
+        assert int(answer.headers["x-mbx-order-count-10s"]) >= 1
+        info = client.get("/api/v3/exchangeInfo").json()
+        assert {row["rateLimitType"] for row in info["rateLimits"]} == {"REQUEST_WEIGHT", "ORDERS"}
+        client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")

@@ -1,0 +1,216 @@
+"""Parts of the portal: amounts, parameters, limits, signatures, candles, keys of streams."""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
+from openoutcry.portal.accounts.passwords import totp_step
+from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
+from openoutcry.portal.spot.signing import Replays, is_signed
+from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
+from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
+from openoutcry.portal.trading.public import INTERVALS, Tape, Trade, bounds
+from openoutcry.wire.errors import OutcryError
+
+ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
+BTC_USD = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, ROW)
+
+
+def key(kind, secret, networks=()):
+    return ApiKey(1, 1, 1000, kind, secret, True, False, networks, None)
+
+
+@given(st.integers(0, 2**62), st.integers(0, 18))
+def test_amounts_and_their_texts_are_exact(units, decimals):
+    assert units_of(text_of(units, decimals), decimals) == units
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e5", "1.2.3", " 1", "١", "0x1", "nan", "1" * 30])
+def test_what_is_no_amount_is_refused(text):
+    with pytest.raises(AmountError):
+        units_of(text, 8)
+
+
+def test_lots_and_ticks_are_never_rounded():
+    assert BTC_USD.lots_of("0.0001") == 1
+    assert BTC_USD.ticks_of("50000.1") == 5_000_010
+    assert BTC_USD.amount(5_000_000 * 5_000) == "25000.000000"
+    for text in ("0.00001", "0.00015", "0.000000001"):
+        with pytest.raises(AmountError):
+            BTC_USD.lots_of(text)
+    with pytest.raises(AmountError):
+        BTC_USD.ticks_of("1.001")
+
+
+def test_parameters_are_read_strictly():
+    with pytest.raises(ApiError) as twice:
+        Params([("a", "1"), ("a", "1")], None)
+    assert twice.value.code == -1101
+    params = Params([("n", "12"), ("bad", "1_2"), ("big", "9" * 30), ("id", "a b")], None)
+    assert params.whole("n") == 12
+    for name in ("bad", "big"):
+        with pytest.raises(ApiError):
+            params.whole(name)
+    with pytest.raises(ApiError):
+        params.client_id("id")
+    with pytest.raises(ApiError) as missing:
+        params.needed("symbol")
+    assert missing.value.code == -1102
+    with pytest.raises(ApiError):
+        pairs_of("a=%ff%fe")
+
+
+@pytest.mark.parametrize(
+    "sent", ["a=1&b=2&signature=X", "signature=X&a=1&b=2", "a=1&signature=X&b=2", "a=1&b=2"]
+)
+def test_the_signature_is_taken_out_of_what_was_signed(sent):
+    assert SIGNATURE.sub("", sent).lstrip("&") == "a=1&b=2"
+
+
+@pytest.mark.promise(
+    "A signature of the API holds for exactly the bytes that were signed, HMAC-SHA256 and Ed25519",
+    group="portal",
+)
+def test_signatures_hold_for_what_was_signed():
+    secret = b"s" * 64
+    text = "symbol=BTCUSD&timestamp=1"
+    digest = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+    assert is_signed(key(HMAC, secret), text, digest)
+    assert not is_signed(key(HMAC, secret), text + "0", digest)
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    signature = base64.b64encode(private.sign(text.encode())).decode()
+    assert is_signed(key(ED25519, public), text, signature)
+    assert not is_signed(key(ED25519, public), text + "0", signature)
+    assert not is_signed(key(ED25519, public), text, "not base64!")
+
+
+def test_a_request_is_remembered_while_its_time_is_accepted():
+    replays, owner = Replays(), key(HMAC, b"")
+    replays.require_new(owner, "one", 2_000, 1_000)
+    with pytest.raises(ApiError):
+        replays.require_new(owner, "one", 2_000, 2_000)
+    replays.require_new(owner, "two", 3_000, 2_001)
+    assert len(replays._until) == 1
+
+
+def test_weights_and_orders_have_limits_and_a_flood_is_banned():
+    now = [1_000.0]
+    limits = Limits(10, 2, 100, lambda: now[0])
+    assert limits.take("a", 10)["x-mbx-used-weight-1m"] == "10"
+    with pytest.raises(ApiError) as over:
+        limits.take("a", 1)
+    assert (over.value.status, over.value.code) == (429, -1003)
+    assert over.value.retry_after_s > 0
+    limits.take("b", 10)
+    with pytest.raises(ApiError):
+        limits.take("a", BAN_AFTER)
+    with pytest.raises(ApiError) as banned:
+        limits.take("a", 1)
+    assert banned.value.status == 418
+    now[0] += BAN_S + 1
+    limits.take("a", 1)
+    limits.take_order(7)
+    limits.take_order(7)
+    with pytest.raises(ApiError) as orders:
+        limits.take_order(7)
+    assert orders.value.code == -1015
+    limits.take_order(8)
+
+
+def test_listen_keys_are_their_owners_and_expire():
+    now = [0.0]
+    keys = ListenKeys(lambda: now[0])
+    mine = keys.create(1)
+    assert keys.create(1) == mine
+    assert keys.participant(mine) == 1
+    for wrong in (lambda: keys.keep(2, mine), lambda: keys.end(2, mine), lambda: keys.keep(1, "x")):
+        with pytest.raises(ApiError):
+            wrong()
+    now[0] = LASTS_S - 1
+    keys.keep(1, mine)
+    now[0] += LASTS_S - 1
+    assert keys.participant(mine) == 1
+    now[0] += 2
+    assert keys.participant(mine) == 0
+    assert keys.create(1) != mine
+
+
+def ms(text):
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+@pytest.mark.parametrize(
+    ("interval", "begin", "end"),
+    [
+        ("1m", "2026-11-26T12:34", "2026-11-26T12:35"),
+        ("4h", "2026-11-26T12:00", "2026-11-26T16:00"),
+        ("1w", "2026-11-23T00:00", "2026-11-30T00:00"),
+        ("1M", "2026-11-01T00:00", "2026-12-01T00:00"),
+    ],
+)
+def test_candles_begin_where_the_calendar_says(interval, begin, end):
+    assert bounds(interval, ms("2026-11-26T12:34:56")) == (ms(begin), ms(end) - 1)
+    assert bounds("1M", ms("2026-12-31T23:59:59"))[1] == ms("2027-01-01T00:00:00") - 1
+
+
+def test_candles_of_every_interval_add_up():
+    tape, begin = Tape(), ms("2026-11-26T12:34:56")
+    prices = [100, 105, 95, 101]
+    for n, price in enumerate(prices):
+        tape.add(Trade(n + 1, price, 10, begin + 70_000 * n, n % 2 == 0, n))
+    for interval in INTERVALS:
+        rows = list(tape.candles[interval])
+        assert sum(row.lots for row in rows) == 40, interval
+        assert sum(row.count for row in rows) == 4
+        assert max(row.high for row in rows) == 105
+        assert [row.begin_ms for row in rows] == sorted({row.begin_ms for row in rows})
+    minutes = list(tape.candles["1m"])
+    assert all(a.end_ms + 1 == b.begin_ms for a, b in pairwise(minutes))
+    later = tape.candles_of("1m", None, None, 3, begin + 600_000)
+    assert [row.count for row in later] == [0, 0, 0]
+    assert later[-1].close == 101
+    day = tape.day(begin + 300_000)
+    assert (day.open, day.high, day.low, day.close, day.lots) == (100, 105, 95, 101, 40)
+
+
+def test_trades_of_one_command_at_one_price_are_one_aggregate():
+    tape = Tape()
+    for n, (price, seq) in enumerate([(100, 7), (100, 7), (101, 7), (100, 8)]):
+        tape.add(Trade(n + 1, price, 1, 0, False, seq))
+    assert [(row.first, row.last, row.lots) for row in tape.aggregates] == [
+        (1, 2, 2),
+        (3, 3, 1),
+        (4, 4, 1),
+    ]
+
+
+def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
+    one, other = SecretKey(tmp_path / "one"), SecretKey(tmp_path / "other")
+    sealed = one.seal(b"secret", "api key 1")
+    assert SecretKey(tmp_path / "one").open(sealed, "api key 1") == b"secret"
+    for opener, owner in ((one, "api key 2"), (other, "api key 1")):
+        with pytest.raises(OutcryError):
+            opener.open(sealed, owner)
+    (tmp_path / "one").chmod(0o640)
+    with pytest.raises(OutcryError, match="other users may read it"):
+        SecretKey(tmp_path / "one")
+
+
+def test_one_time_codes_are_those_of_rfc_6238():
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    assert totp_step(secret, "287082", 59) == 1
+    assert totp_step(secret, "287082", 59 + 30) == 1
+    assert totp_step(secret, "287082", 59 + 90) == 0
