@@ -9,6 +9,7 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
+from openoutcry.ledger.movements import Movements
 from openoutcry.ledger.post import post
 from openoutcry.replay.projections import (
     LEDGER_SETTINGS,
@@ -26,6 +27,7 @@ from openoutcry.wire.text import text_of
 Records = npt.NDArray[Any]
 RISK = enum_numbers.COMMAND_KIND_RISK
 FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
+MOVEMENT = int(Setting.MOVEMENT)
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
 """A tier from this volume on is none."""
@@ -70,6 +72,7 @@ class Books:
         self.wallets: list[tuple[str, int]] = given.get("assets", [])
         self.spot: dict[int, tuple[int, int, int]] = given.get("spot", {})
         """Of each spot instrument its base and quote asset (of ``wallets``) and units a lot."""
+        self.movements = Movements(int(given.get("movements", 0)))
         self.first_lots = lay.MONEY_SLOTS + len(self.wallets)
         if self.first_lots > lay.MAX_MONEYS:
             most = lay.MAX_MONEYS - lay.MONEY_SLOTS
@@ -195,13 +198,21 @@ class Books:
             kinds = commands["order_type"]
             named = commands["price_ticks"] > MAX_PURPOSES
             named = (kinds == DEPOSIT) & (named | (commands["symbol"] != b""))
-            ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named)
+            moving = kinds == MOVEMENT
+            ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named | moving)
             for index in np.flatnonzero(ours).tolist():
+                if moving[index]:
+                    self.header[lay.MOVEMENT // 8] = self.movements.word(commands[index])
                 end = int(np.searchsorted(events["cause_seq"], first + index, "right"))
                 yield events[at:end]
                 at = end
                 answer = events[end - 1] if end else None
-                if answer is not None and answer["kind"] == EventKind.COMPLETED:
+                if answer is None or answer["kind"] != EventKind.COMPLETED:
+                    continue
+                if moving[index]:
+                    names = [name for name, _ in self.wallets]
+                    self.movements.follow(commands[index], first + index, names)
+                else:
                     follow = remark_deposit if named[index] else apply_setting
                     follow(self, commands[index], int(answer["seq"]))
         yield events[at:]

@@ -18,7 +18,7 @@ from openoutcry.wire.record_blocks import EventRecord
 R = lay.AT
 R_MONEY, R_LOTS, R_LABEL = R["available"], R["lots_available"], R["participant"]
 R_INCOME = R["fee_income"]
-DEPOSIT, UNBALANCED = int(lay.Kind.DEPOSIT), int(lay.Error.UNBALANCED)
+UNBALANCED = int(lay.Error.UNBALANCED)
 FAILED = -1
 
 
@@ -80,7 +80,7 @@ def commit_money(
     books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, asset: int
 ) -> int:
     """As :func:`commit`, of a transaction that has to do with no instrument."""
-    row.label = participant | lay.NO_INSTRUMENT << 16 | asset << 32 | DEPOSIT << 40
+    row.label = participant | lay.NO_INSTRUMENT << 16 | asset << 32 | (row.label & 0xFF << 40)
     return add_money(books, event, row, participant, asset)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.books import Books
+from openoutcry.replay.projections import MovementStep
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.order_types import PEGS, UNPRICED
@@ -24,6 +25,20 @@ TIMES = {
     "duckdb": "make_timestamp(({}) // 1000)",
     "postgresql": "(timestamp '1970-01-01' + (({}) / 1000) * interval '1 microsecond')",
 }
+STATES = {
+    MovementStep.REQUEST: "REQUESTED",
+    MovementStep.APPROVE: "APPROVED",
+    MovementStep.SEND: "SENT",
+    MovementStep.FINISH: "DONE",
+    MovementStep.CANCEL: "CANCELLED",
+    MovementStep.FAIL: "FAILED",
+    MovementStep.SEE: "SEEN",
+    MovementStep.CREDIT: "CREDITED",
+    MovementStep.REVERSE: "REVERSED",
+}
+"""A movement's state by its last step."""
+COMPLETED = (MovementStep.FINISH, MovementStep.CREDIT)
+UNDONE = (MovementStep.CANCEL, MovementStep.FAIL, MovementStep.REVERSE)
 WITHOUT_LIMIT = (*UNPRICED, *PEGS, OrderType.POST_ONLY_SLIDE)
 """Types whose price is not the worst at which they trade, or that have none."""
 
@@ -153,6 +168,7 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
         **_trades(transactions, place, time),
         "orders": _orders(transactions, place, time),
         **_wallets(transactions, place, time),
+        **_transfers(transactions, place, time),
         "ledger_entries": _entries(place, time),
         "venue_entries": (
             f"select trade_id, quote as currency, {_amount('quote_fee', 'quote_unit')} as amount "
@@ -301,7 +317,6 @@ def _wallets(transactions: str, place: str, time: Any) -> dict[str, str]:
         f"from {transactions} t join {place}.assets a on a.currency = t.asset "
         "where t.kind = 'DEPOSIT'"
     )
-    done = "cast('COMPLETED' as varchar) as status, created_at, created_at as"
     return {
         "wallets": wallets,
         "balances": (
@@ -309,15 +324,50 @@ def _wallets(transactions: str, place: str, time: Any) -> dict[str, str]:
             f"from {place}.wallets"
         ),
         "transfers": moved,
+    }
+
+
+def _transfers(transactions: str, place: str, time: Any) -> dict[str, str]:
+    """Deposits and withdrawals, at once or in steps."""
+    steps = (
+        "select t.order_id as movement, t.event_seq, t.contra_id as step, t.qty_lots, t.ts_ns, "
+        "t.participant as user_id, a.currency, a.unit, t.outside "
+        f"from {transactions} t join {place}.assets a on a.currency = t.asset "
+        "where t.kind = 'MOVEMENT'"
+    )
+    names = " ".join(f"when {int(step)} then '{state.lower()}'" for step, state in STATES.items())
+    done = " ".join(f"when {int(step)} then 'COMPLETED'" for step in COMPLETED)
+    failed = " ".join(f"when {int(step)} then 'FAILED'" for step in UNDONE)
+    lives = (
+        "select movement, min(event_seq) as number, min(user_id) as user_id, "
+        f"min(currency) as currency, max({_amount('qty_lots', 'unit')}) as amount, "
+        "(array_agg(step order by event_seq desc))[1] as last_step, "
+        f"{time('min(ts_ns)')} as created_at, {time('max(ts_ns)')} as changed_at "
+        f"from {place}.movement_steps group by movement"
+    )
+    lives = (
+        f"select l.*, case last_step {names} end as state, "
+        f"case last_step {done} {failed} else 'PENDING' end as status from ({lives}) as l"
+    )
+    ended = "case when status <> 'PENDING' then changed_at end as"
+    at_once = "'COMPLETED' as status, created_at, created_at"
+    return {
+        "movement_steps": steps,
+        "movements": lives,
         "deposits": (
             "select number as deposit_id, user_id, currency, amount, cast(null as varchar) as "
-            f"tx_hash, {done} confirmed_at, cast('credited' as varchar) as state "
-            f"from {place}.transfers where outside < 0"
+            f"tx_hash, {at_once} as confirmed_at, 'credited' as state from {place}.transfers "
+            "where outside < 0 union all select number, user_id, currency, amount, null, status, "
+            f"created_at, {ended} confirmed_at, state from {place}.movements "
+            f"where last_step >= {int(MovementStep.SEE)}"
         ),
         "withdrawals": (
             "select number as withdrawal_id, user_id, currency, -amount as amount, "
-            f"cast(0 as decimal(20, {DECIMALS})) as fee, {done} processed_at, "
-            f"cast('done' as varchar) as state from {place}.transfers where outside > 0"
+            f"cast(0 as decimal(20, {DECIMALS})) as fee, {at_once} as processed_at, "
+            f"'done' as state from {place}.transfers where outside > 0 union all "
+            "select number, user_id, currency, amount, 0, status, created_at, "
+            f"{ended} processed_at, state from {place}.movements "
+            f"where last_step < {int(MovementStep.SEE)}"
         ),
     }
 
@@ -347,5 +397,17 @@ def _entries(place: str, time: Any) -> str:
         "select number * 8 + 4 as ledger_id, user_id, currency, amount, "
         f"{kinds} as reason, cast(number as varchar) as ref_id, created_at "
         f"from {place}.transfers where amount <> 0"
+    )
+    # A deposit that was taken back is neither a deposit nor what takes it back a withdrawal.
+    reasons = (
+        f"case when m.last_step = {int(MovementStep.REVERSE)} then 'Deposit_Reversed' "
+        "when s.outside < 0 then 'Deposit' else 'Withdraw' end"
+    )
+    parts.append(
+        f"select s.event_seq * 8 + 4 as ledger_id, s.user_id, s.currency, "
+        f"-{_amount('s.outside', 's.unit')} as amount, {reasons} as reason, "
+        f"cast(m.number as varchar) as ref_id, {time('s.ts_ns')} as created_at "
+        f"from {place}.movement_steps s join {place}.movements m on m.movement = s.movement "
+        "where s.outside <> 0"
     )
     return " union all ".join(parts)

@@ -43,6 +43,7 @@ class LedgerState(Layout, size_bytes=320):
     wallets: int = i64("assets that have wallets")
     first_lots: int = i64("the first asset that is an instrument")
     wallet_names_at: int = i64("address of the names of the assets that have wallets")
+    movement: int = i64("asset of the movement whose later step comes; 256 more: it was credited")
 
 
 PARTICIPANTS = LedgerState.offset("participants")
@@ -58,6 +59,7 @@ SCHEDULE_OF_ALL = LedgerState.offset("schedule_of_all")
 ERROR = LedgerState.offset("error")
 WALLETS, FIRST_LOTS = LedgerState.offset("wallets"), LedgerState.offset("first_lots")
 WALLET_NAMES_AT = LedgerState.offset("wallet_names_at")
+MOVEMENT = LedgerState.offset("movement")
 
 MONEY_NAMES, ENTRY, HEADER_WORDS = 24 * WORD, 32 * WORD, 40
 ADDRESSES = 6
@@ -207,6 +209,9 @@ class Kind(IntEnum):
     """Other lots for lots held, from outside, and money for the fraction of one."""
     DELIVERED = 11
     """The base asset of a spot fill; the quote asset of the same fill is POSTED."""
+    MOVEMENT = 12
+    """A step of a deposit or withdrawal: ``order_id`` is the movement's number, ``contra_id`` the
+    step, ``qty_lots`` its units.  A step that moves nothing is a row as well."""
 
 
 class Error(IntEnum):

@@ -160,6 +160,7 @@ def save(ledger_state: LedgerState, folder: Path | None = None) -> Path:
         "trades": point.trades,
         "monies": books.monies,
         "remarks": books.remarks,
+        "movements": books.movements.document(),
         "participants": len(books.participants),
         "now_ns": books.now_ns,
         "arrays": [[array.dtype.str, list(array.shape)] for array in (*arrays, snapshot)],
@@ -242,6 +243,8 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
         table[arrays[1 + 2 * number], : rows.shape[1]] = rows
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
     books.remarks = [Remark(*row) for row in facts["remarks"]]
+    if "movements" in facts:
+        books.movements.restore(facts["movements"])
     name_monies(books)
     engine = Core.of(reader.config).restored(arrays[-1].tobytes())
     point = Point(engine, facts["chain"], facts["trades"], facts["seq"])

@@ -66,7 +66,7 @@ BUY, RISK, REPLACE = (
 UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
-SET_FEE_VOLUME, SET_DIVIDEND, SET_SPLIT = 16, 55, 56
+SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = int(lay.Kind.PENDING), int(lay.Kind.POSTED), int(lay.Kind.VOIDED)
@@ -412,6 +412,8 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what == SET_FEE_VOLUME:
         row_of(books, who).spot_volume = value
         return 0
+    if what == SET_MOVEMENT:
+        return spot.move(books, order, event, row)
     if what == SET_DEPOSIT:
         return deposit(books, order, event, row, who, value)
     if what == SET_POSITION and instrument >= 0:

@@ -6,7 +6,7 @@ the venue collects them with the fill.
 """
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger.commit import FAILED, account, begin, commit_asset, fail
+from openoutcry.ledger.commit import FAILED, account, begin, commit_asset, commit_money, fail
 from openoutcry.ledger.layout import (
     FeeTier,
     LedgerCell,
@@ -19,13 +19,16 @@ from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64
-from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 BUY = enum_numbers.SIDE_BUY
 MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
 POSTED, DELIVERED = int(lay.Kind.POSTED), int(lay.Kind.DELIVERED)
-NOTIONAL = int(lay.Error.NOTIONAL)
+MOVEMENT = int(lay.Kind.MOVEMENT)
+NOTIONAL, NO_ASSET = int(lay.Error.NOTIONAL), int(lay.Error.ASSET)
+REQUEST, FINISH, CANCEL, FAIL, SEE, CREDIT, REVERSE = 1, 4, 5, 6, 7, 8, 9
+"""``MovementStep`` of risk/bits.py."""
 LARGEST_REBATES = 2**61
 """The venue's fee account is never below minus that: a rebate is cut there."""
 
@@ -163,6 +166,38 @@ def collected(books: LedgerState, asset: int, amount: int, rate: int) -> int:
         return fee
     income = load_i64(account(books, 0, asset))
     return -min(fee, income + LARGEST_REBATES)
+
+
+@kernel
+def move(books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow) -> int:
+    """A step of a deposit or a withdrawal: within a wallet, or between it and the outside."""
+    step, amount, known = order.time_in_force, order.aux, books.movement
+    asset, number = known & 0xFF, order.price_ticks
+    if step in (REQUEST, SEE):
+        asset, number = wallet_named(books, order.price_ticks), event.cause_seq
+    if asset < lay.MONEY_SLOTS:
+        return fail(books, NO_ASSET, event)
+    begin(books, event, row, MOVEMENT)
+    row.order_id = number
+    row.contra_id = step
+    row.price_ticks = 0
+    row.qty_lots = amount
+    if step == REQUEST:
+        row.available = -amount
+        row.reserved = amount
+    elif step in (CANCEL, FAIL):
+        row.available = amount
+        row.reserved = -amount
+    elif step == FINISH:
+        row.reserved = -amount
+        row.outside = amount
+    elif step == CREDIT:
+        row.available = amount
+        row.outside = -amount
+    elif step == REVERSE and known >> 8 != 0:
+        row.available = -amount
+        row.outside = amount
+    return commit_money(books, event, row, order.qty_lots, asset)
 
 
 @kernel

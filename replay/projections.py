@@ -26,6 +26,7 @@ from openoutcry.matcher import Engine as Engine
 from openoutcry.replay.risk_hooks import wallets_of as wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
+from openoutcry.risk.bits import MovementStep as MovementStep
 from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.joined import view_of

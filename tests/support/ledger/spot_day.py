@@ -10,16 +10,17 @@ from openoutcry.ledger.reconcile import differences
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire.enums import CommandKind, OrderType
+from tests.support.risk.movements import MovementOperator
 from tests.support.risk.risk_core import GROUPS, PARTICIPANTS, Pair
 from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.spot import ASSETS, MULTIPLIERS, SPOT, SpotOperator, funded
 
-ORDER_CAPACITY = 5_000
+ORDER_CAPACITY, REQUESTS = 5_000, 64
 DAY_NS = 86_400 * 10**9
 BEGIN_NS = 20_000 * DAY_NS
 
 
-def configuration(delayed=0, spot=SPOT):
+def configuration(delayed=0, movements=0):
     """A journal's: four assets, a triangle of them among the instruments, the others margined."""
     hooks = {
         "name": "risk",
@@ -29,12 +30,14 @@ def configuration(delayed=0, spot=SPOT):
         "multipliers": MULTIPLIERS,
         "leveraged": [4],
         "assets": [list(one) for one in ASSETS],
-        "spot": [[index, *terms] for index, terms in spot.items()],
+        "spot": [[index, *terms] for index, terms in SPOT.items()],
     }
     return {
         "instruments": instruments_to_json(instruments()),
         "order_capacity": ORDER_CAPACITY,
-        "hooks": hooks | ({"delayed": delayed} if delayed else {}),
+        "hooks": hooks
+        | ({"delayed": delayed} if delayed else {})
+        | ({"requests": REQUESTS, "movements": movements} if movements else {}),
     }
 
 
@@ -42,10 +45,11 @@ class SpotDay(Pair):
     """Kernels and plain reference as ever; what they process goes through a real core, too, whose
     events the ledger posts."""
 
-    def __init__(self, delayed=0):
+    def __init__(self, delayed=0, movements=0):
+        more = {"requests": REQUESTS, "movements": movements} if movements else {}
         given = {"multipliers": MULTIPLIERS, "leveraged": (4,), "assets": ASSETS, "spot": SPOT}
-        super().__init__(instruments(), ORDER_CAPACITY, delayed=delayed, **given)
-        self.configuration = configuration(delayed)
+        super().__init__(instruments(), ORDER_CAPACITY, delayed=delayed, **given, **more)
+        self.configuration = configuration(delayed, movements)
         self.engine = Core.of(self.configuration).fresh()
         self.books = Books(self.configuration)
         self.commands, self.rows = [], []
@@ -80,15 +84,20 @@ class SpotDay(Pair):
         assert text is None, text
 
 
-def traded(count, seed, delayed=0, share=0.6, look_every=25):
-    """A day of mixed commands in which money moves and fees change."""
-    day, rng = SpotDay(delayed), np.random.default_rng([seed, 50])
+def traded(count, seed, delayed=0, share=0.6, look_every=25, movements=0):
+    """A day of mixed commands in which money moves and fees change; ``movements``: that many
+    deposits and withdrawals of several steps are remembered."""
+    day, rng = SpotDay(delayed, movements), np.random.default_rng([seed, 50])
     funded(day, 10**7)
     symbols = instruments()["symbol"].tolist()
-    operator = SpotOperator(seed, day, symbols, share=share)
+    made = MovementOperator if movements else SpotOperator
+    operator = made(seed, day, symbols, share=share)
+    operator.moving = 0.9
     for number, command in enumerate(mixed_commands(count, seed)):
         while rng.random() < 0.25:
             day.process(operator.draw())
+            while getattr(operator, "waiting", ()):
+                day.process(operator.draw())
         command = command.copy()
         if command["kind"] == CommandKind.REPLACE and command["order_type"] != OrderType.MARKET:
             command["price_ticks"] += int(rng.integers(-200, 200))

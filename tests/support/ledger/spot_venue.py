@@ -88,6 +88,15 @@ def traded_day(folder, collect="received"):
     at("09:20:00", in_market("BTC-USD", 9016, sell, 25, 0, 2, **AT_MARKET))
     floor.ask("deposit", "5", "100000000", "--asset", "USD")
     floor.ask("withdraw", "2", "1000000", "--asset", "BTC")
+    # A withdrawal that is done, one that is not yet, a deposit that counts, one that was reversed.
+    floor.ask("withdraw", "request", "2", "500000", "BTC", "--reference", "wd 1")
+    for step in ("approve", "sent", "done"):
+        floor.ask("withdraw", step, "wd 1")
+    floor.ask("withdraw", "request", "3", "700000", "ETH", "--reference", "wd 2")
+    for name in ("tx 1", "tx 2"):
+        floor.ask("deposit", "seen", "3", "900000", "ETH", "--reference", name)
+        floor.ask("deposit", "credit", name)
+    floor.ask("deposit", "reverse", "tx 2")
     return floor
 
 

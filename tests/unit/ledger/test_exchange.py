@@ -88,9 +88,11 @@ def test_q2_who_is_in_debt_and_what_every_wallet_has(traded, books):
             units -= fee if (who, asset) == (wallet.user_id, wallet.currency) else 0
         given = OPENING.get(wallet.user_id, ("", 0))
         units += given[1] if given[0] == wallet.currency else 0
-        units += {(5, "USD"): 100_000_000, (2, "BTC"): -1_000_000}.get(
-            (wallet.user_id, wallet.currency), 0
-        )
+        units += {
+            (5, "USD"): 100_000_000,
+            (2, "BTC"): -1_000_000 - 500_000,
+            (3, "ETH"): 900_000,
+        }.get((wallet.user_id, wallet.currency), 0)
         assert wallet.balance_units == units * 10 ** (8 - DECIMALS[wallet.currency])
     debtors = answers(books, "q2")
     assert [(row[0], row[2]) for row in debtors] == [(5, "USD")]
@@ -224,7 +226,7 @@ def test_the_command_asks_the_store(traded, tmp_path):
     assert "--data" in bare.output
 
 
-HALF, MORE, LESS = (lambda v: v // 2), (lambda v: v + 10_000), (lambda v: v - 1)
+HALF, MORE, LESS = (lambda v: v // 2), (lambda v: v + 10_000), (lambda v: v - 10**6)
 PLANTED = [
     ("clearing", "POSTED", 9001, HALF, {"wrong_amount", "wallet_differs"}),
     ("drop", "DELIVERED", 9016, None, {"missing_entry"}),
@@ -260,14 +262,31 @@ def test_what_is_planted_in_the_store_is_found(
     assert {kind for kind, _, _ in found} == faults
 
 
-def test_amounts_that_eight_decimals_cannot_hold_are_refused_by_name(traded):
+def test_deposits_and_withdrawals_have_the_states_of_their_lives(traded):
+    floor, _ = traded
+    names = "user_id, currency, cast(amount as varchar) as amount, status, state"
+
+    def rows(table):
+        query = f"select {names} from exchange.{table} where created_at >= '2024-10-01 09:15:00'"
+        found = ask(floor.journal_path / "ledger", query).to_pylist()
+        return sorted(tuple(row.values()) for row in found)
+
+    assert rows("deposits") == [
+        (3, "ETH", "0.00900000", "COMPLETED", "credited"),
+        (3, "ETH", "0.00900000", "FAILED", "reversed"),
+        (5, "USD", "100.00000000", "COMPLETED", "credited"),
+    ]
+    assert rows("withdrawals") == [
+        (2, "BTC", "0.00500000", "COMPLETED", "done"),
+        (2, "BTC", "0.01000000", "COMPLETED", "done"),
+        (3, "ETH", "0.00700000", "PENDING", "requested"),
+    ]
+
+
+def test_amounts_that_eight_decimals_cannot_hold_are_refused_by_name():
     exchange = Exchange([("USD", 2), ("WEI", 18)], [])
     with pytest.raises(LedgerError, match="WEI has 18 decimals"):
         exchange.require_decimals()
     market = Market(1, "X", "A", "B", 7, 1)
     with pytest.raises(LedgerError, match="X: a tick is 1/7 B for 1 A"):
         Exchange([("A", 0), ("B", 0)], [market]).require_decimals()
-    floor, _ = traded
-    rows = ask(floor.journal_path / "ledger", "select state, count(*) as n from exchange.deposits "
-               "group by all").to_pylist()  # fmt: skip
-    assert rows == [{"state": "credited", "n": 5}]

@@ -21,7 +21,7 @@ from openoutcry.ledger.reconcile import Reconciliation, differences
 from openoutcry.ledger.tax import tax
 from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.replay.core import Core
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import MovementStep, Setting
 from openoutcry.risk.region import View
 from openoutcry.venue.fee_tables import asset, quote
 from openoutcry.wire.enums import Side
@@ -35,6 +35,21 @@ from tests.support.risk.spot import ASSETS, BTC, USD, in_asset
 def test_every_wallet_is_the_cores_and_the_references(seed):
     """Every second seed with a speed bump."""
     traded(200, seed, delayed=64 * (seed % 2))
+
+
+@pytest.mark.parametrize("seed", [3, 6])
+def test_every_step_of_a_deposit_or_withdrawal_is_posted(seed, tmp_path):
+    """With so little room that the core forgets movements; a checkpoint has what is under way."""
+    day = traded(250, seed, movements=8)
+    rows = np.concatenate(day.rows)
+    steps = rows["contra_id"][rows["kind"] == Kind.MOVEMENT]
+    assert {*steps.tolist()} == set(MovementStep)
+    home = write_journal(tmp_path / "day", day)
+    save(at(home, len(rows) // 4))
+    resumed = at(home)
+    assert list(resumed.books.nonzero_balances()) == list(day.books.nonzero_balances())
+    assert resumed.books.movements.document() == day.books.movements.document()
+    assert len(day.books.movements.assets) < 40
 
 
 @pytest.fixture(scope="module")
