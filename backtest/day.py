@@ -54,7 +54,7 @@ class Day:
     last_ns: int
     restores: bool
     participant: int
-    """Whose the strategy's orders are: nobody's in the recording."""
+    """Whose the strategy's orders are: no participant of the recording."""
     order_capacity: int
     digest: str
     """blake2b of the records."""
@@ -105,7 +105,7 @@ def open_recording(text: str) -> Recording:
         instrument = _instrument(source.instruments[0])
         return Recording(text, instrument, _timed(source.chunks()), False)
     raise BacktestError(
-        f"day {text!r} is none of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL "
+        f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL "
         "and generated:FLOW:ORDERS:SEED"
     )
 

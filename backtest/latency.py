@@ -99,7 +99,7 @@ def parse_latency(text: str) -> Latency:
             raise ValueError
     except (ValueError, TypeError):
         raise BacktestError(
-            f"latency {text!r} is none of constant:FEED_NS:ORDER_NS, drawn:P50_NS:P99_NS and "
+            f"latency {text!r} is not one of constant:FEED_NS:ORDER_NS, drawn:P50_NS:P99_NS and "
             "measured:FILE:NAME"
         ) from None
     return Latency(text, table, table)

@@ -15,7 +15,8 @@ from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import BacktestError
 
 RUNS_A_TASK = 16
-"""Runs over the same day that one task makes; fixed, so that a task is the same for everybody."""
+"""Runs over the same day that one task makes; fixed, so that a task is the same on every
+machine."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Plan:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a folder of results.  Raises :class:`BacktestError` if there is none."""
+    """The plan of a folder of results.  Raises :class:`BacktestError` without one."""
     try:
         fields = json.loads((folder / "plan.json").read_text())
     except (OSError, json.JSONDecodeError) as error:
@@ -140,7 +141,9 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
             row = range(int(first), int(last) + 1) if dots else map(int, values.split(","))
             parameters[name] = tuple(row)
         except ValueError:
-            raise BacktestError(f"parameter {text!r} is no NAME=VALUE,… of whole numbers") from None
+            raise BacktestError(
+                f"parameter {text!r} is not NAME=VALUE,… in whole numbers"
+            ) from None
         if not parameters[name]:
             raise BacktestError(f"parameter {text!r} has no value")
     return parameters

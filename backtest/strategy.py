@@ -97,7 +97,7 @@ class Strategy:
 def load_strategy(text: str) -> Strategy:
     """``FILE.py:NAME`` or ``MODULE:NAME``; without a module one of ``strategies.py``.
 
-    Raises :class:`BacktestError` if there is none.
+    Raises :class:`BacktestError` without one.
     """
     where, _, name = text.rpartition(":")
     try:

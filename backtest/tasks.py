@@ -7,8 +7,8 @@ A folder of results::
     tasks/day00000-part0000/  runs.parquet, fills.parquet, equity.parquet, done.json
     runs.parquet, report.html, summary.json    of all of it, written at the end
 
-A task's folder appears whole or not at all, and nothing else says that it is done.  So whoever is
-killed, a worker, the driver or the machine, what has been committed stays, and the rest is done
+A task's folder appears whole or not at all, and nothing else says that it is done.  If a
+worker, the driver or the machine is killed, what has been committed stays, and the rest is done
 again, with the same results.
 """
 
@@ -59,7 +59,7 @@ def prepare(plan: Plan, out: Path, day: int) -> None:
 
 
 def do_task(plan: Plan, out: Path, task: Task) -> None:
-    """Make the task's runs and commit them, unless somebody has."""
+    """Make the task's runs and commit them, unless another worker has."""
     if is_done(out, task):
         return
     day = load_day(day_folder(out, task.day))

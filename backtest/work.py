@@ -38,10 +38,10 @@ def run_plan(
 ) -> dict[str, Any]:
     """Do what of the plan is not done yet; returns (and writes) the summary.
 
-    ``workers``: processes of Ray on this machine; 0: no Ray, everything in this process.
-    ``address``: of a Ray cluster, whose nodes all see ``out``; ``workers`` is then how many tasks
-    it is given at a time.  Raises :class:`BacktestError` for a plan that cannot be run, or another
-    than the folder's.
+    The runs use ``workers`` processes of Ray on this machine; 0: no Ray, everything in this
+    process.  With the ``address`` of a Ray cluster, whose nodes all see ``out``, ``workers`` is how
+    many tasks it is given at a time.  Raises :class:`BacktestError` for a plan that cannot be run,
+    or another than the folder's.
     """
     plan.check()
     need("pyarrow", "a backtest needs pyarrow", "backtest", BacktestError)

@@ -1,8 +1,8 @@
-"""Which build this program is of, and that nobody replaces it while its processes begin.
+"""Which build this program is of, and that it is not replaced while its processes begin.
 
 A build is what decides about an order: the sources of the rooms that stages run, and what compiles
-and carries them out.  In 2012 one of eight servers of a broker ran the old program beside seven new
-ones; it cost 460 million dollars in 45 minutes (SEC release 34-70694).
+and carries them out.  In 2012 one of eight servers of a broker ran the old program while seven ran
+the new one.  It cost 460 million dollars in 45 minutes (SEC release 34-70694).
 """
 
 import os
@@ -103,7 +103,7 @@ def _around() -> list[str]:
 
 
 def read_build(package: Path = PACKAGE) -> Build:
-    """The build whose sources stand there now."""
+    """The build whose sources are there now."""
     stamp, digests = _stamp(package), _read(package)
     hashed = blake2b(digest_size=8)
     for line in _around():
@@ -125,8 +125,9 @@ _held: Build | None = None
 
 @contextmanager
 def holding() -> Iterator[Build]:
-    """While this lasts, no process that is forked runs if a source has been replaced: what it has
-    not imported yet, or finds in the cache of kernels, would be of another build."""
+    """While this lasts, no process that is forked runs if a source has been replaced.
+
+    What it has not imported yet, or finds in the cache of kernels, would be of another build."""
     global _held
     before, _held = _held, this_build()
     try:

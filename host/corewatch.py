@@ -1,8 +1,8 @@
-"""What every core did besides our work: switches, interrupts and page faults, to the nanosecond.
+"""What every core did other than our work: switches, interrupts and page faults, to the nanosecond.
 
 ``perf record`` on all cores, stamped with CLOCK_MONOTONIC as our own stamps are.  Needs perf and
 the right to trace the whole machine (root, or perf_event_paranoid at -1); where that is missing
-:func:`refusal` says so and the benchmark goes on without it.
+:func:`refusal` says so and the benchmark continues without it.
 """
 
 import os
@@ -30,7 +30,7 @@ PAIRED = {
 }
 """Tracepoints that come as ..._entry and ..._exit, and what people call them.
 
-Not irq_vectors:irq_work: perf itself works by such interrupts, so the kernel lets nobody sample
+Not irq_vectors:irq_work: perf itself works by such interrupts, so the kernel lets no program sample
 their exit (arch/x86/include/asm/trace/irq_vectors.h) and the whole recording would be refused.
 """
 SWITCHED = ("preempted", "moved to another core")
@@ -69,7 +69,8 @@ class Interval:
 
 @dataclass
 class Watched:
-    """The intervals of one watch; ``refused``: why there are none, ``unwatched``: why only some."""
+    """The intervals of one watch; ``refused``: why it has no intervals, ``unwatched``: why only
+    some."""
 
     refused: str | None = None
     unwatched: str | None = None
@@ -123,7 +124,7 @@ def core_watch() -> Iterator[Watched]:
                 return
             unwatched = [watched.unwatched] if watched.unwatched else []
             if why:
-                # What stands before the record that perf stumbled over is as true as ever.
+                # What precedes the record that perf stumbled over is still true.
                 unwatched.append(f"what came after {len(lines):,} events ({why})")
             if lost:
                 unwatched.append(f"events that perf dropped ({lost})")
@@ -132,8 +133,9 @@ def core_watch() -> Iterator[Watched]:
 
 @contextmanager
 def _recording(data: Path, watched: Watched) -> Iterator[None]:
-    """perf record with every event, or with the switches and faults alone, or not at all: what is
-    not watched is told in ``watched``."""
+    """perf record with every event, or with the switches and faults alone, or not at all.
+
+    What is not watched is named in ``watched``."""
     for events in (_all_events(), [SWITCH, FAULT]):
         recorder = _Recorder(data, events)
         try:
@@ -155,10 +157,10 @@ def _recording(data: Path, watched: Watched) -> Iterator[None]:
 
 
 class _Recorder:
-    """One perf record that begins when it is told to and says when it has begun.
+    """One perf record that begins on request and says when it has begun.
 
-    Without build ids (-B): to find them it would read the whole recording again at its end.
-    Without a word on BPF programs, which nothing here reads: perf 6.1 collects it while programs
+    Without build ids (-B): to find them it would read the whole recording again at its end.  Nor
+    does it record BPF programs, which nothing here reads.  perf 6.1 collects them while programs
     come and go, and its script then ends with status 242 at times (intel/gprofiler issue 512).
     """
 
@@ -226,8 +228,9 @@ def _one_line(text: str) -> str:
 
 
 def _script(data: Path) -> tuple[list[str], str | None, str | None]:
-    """The recording as lines, why perf could not read it to its end, and what it says of events
-    that the kernel had no room for in its buffer (None: nothing of the kind)."""
+    """The recording as lines, and why perf could not read it to its end.
+
+    Then what it says of events for which the kernel's buffer had no room (None: nothing)."""
     done = subprocess.run(
         ["perf", "script", "-i", str(data), "--ns", "-F", "comm,pid,tid,cpu,time,event,trace"],
         capture_output=True,

@@ -13,10 +13,10 @@ STATES = ("good", "costs", "unseen", "note", "unfit")
 class Finding:
     """One thing about the host.
 
-    ``state``: ``good`` as it is, ``costs`` latency, ``unseen`` (the host does not tell, with the
-    reason in ``what``), ``note`` (a fact), ``unfit`` for production (of a venue).  ``cost`` is what
-    it costs on this host, measured just now, or None.  ``change`` is the exact command that changes
-    it, or None where none would.
+    The ``state`` is ``good``, ``costs`` (latency), ``unseen`` (the host does not show it, with the
+    reason in ``what``), ``note`` (a fact) or ``unfit`` (for a venue's production).  ``cost`` is
+    what it costs on this host, measured just now, or None.  ``change`` is the exact command that
+    changes it, or None where none would.
     """
 
     topic: str

@@ -23,13 +23,14 @@ CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 def host_info(root: str | os.PathLike[str] = "/") -> dict[str, Any]:
     """The machine, in values that JSON can hold; what cannot be read is None.  Never raises.
 
-    ``root`` is where ``proc`` and ``sys`` are looked for.  ``cpu_mhz`` is the highest clock that
-    the kernel allows or, where it does not govern the clock (a virtual machine), the one that
-    /proc/cpuinfo names; ``l1d_cache_bytes`` and so on are the first core's caches.
-    ``cores_usable`` counts the cores this process may run on, ``cores_isolated`` is the kernel's
-    list of cores kept from the scheduler (an empty text when there are none), ``memory_bytes`` is
-    all of it, ``hypervisor`` says whether the processor reports one, ``virtualisation`` what it
-    calls itself.
+    The folders ``proc`` and ``sys`` are looked for in ``root``.  The highest clock that the kernel
+    allows is ``cpu_mhz``; where it does not govern the clock (a virtual machine), it is the one
+    that /proc/cpuinfo names.  The first core's caches are ``l1d_cache_bytes`` and so on.
+
+    This process may run on ``cores_usable`` cores.  The kernel's list of cores kept from the
+    scheduler is ``cores_isolated`` (an empty text without such cores).  All memory is
+    ``memory_bytes``.  Whether the processor reports a hypervisor is ``hypervisor``, and its own
+    name ``virtualisation``.
     """
     base = Path(root)
     facts: dict[str, Callable[[], Any]] = {

@@ -130,7 +130,7 @@ class Stepper:
         return self.engine.last_seq
 
     def goto(self, seq: int) -> None:
-        """Stand behind command ``seq``."""
+        """Continue after command ``seq``."""
         if not self.first_seq - 1 <= seq <= self.last_seq:
             raise JournalError(
                 f"{self.directory}: command {seq:,} is asked for; it has {self.first_seq:,} to "

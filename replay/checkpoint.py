@@ -1,7 +1,7 @@
 """Checkpoints of the matcher: made by following the journal, so that the matcher never waits.
 
-Whoever makes one replays the journal (from the checkpoint before) in a process of its own; a
-restart is the newest good one and the tail behind it.
+A separate process makes one by replaying the journal from the checkpoint before.  A restart needs
+the newest good one and the tail after it.
 """
 
 import os
@@ -106,8 +106,8 @@ class Follower:
         """Called once, at the journal's end for the first time."""
 
     def advance(self, follow: bool = False) -> list[Path]:
-        """Read to the journal's end; returns the checkpoints that came due.  ``follow``: beside the
-        writer, only the blocks that it has added since the last call."""
+        """Read to the journal's end; returns the checkpoints that came due.  ``follow``: while a
+        writer runs, only the blocks that it has added since the last call."""
         point, paths = self.point, []
         start, every = point.seq + 1, self.every or 0
         for batch in events_of(self.reader, point, from_seq=start, every=every, follow=follow):
@@ -133,8 +133,8 @@ def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
 
 
 def make_checkpoint_at(directory: Path, seq: int) -> list[Path]:
-    """Write the state after ``seq``, if none stands there: once all before it is retired, whatever
-    is behind it can still be computed.  Returns the new file."""
+    """Write the state after ``seq``, unless a checkpoint has it.  When all before it is retired,
+    all that follows can still be computed.  Returns the new file."""
     reader = JournalReader(directory)
     if starting_point(reader, seq).seq == seq:
         return []
@@ -142,8 +142,8 @@ def make_checkpoint_at(directory: Path, seq: int) -> list[Path]:
 
 
 def retire_before(directory: Path, seq: int) -> list[str]:
-    """Retire the segments that nobody who asks for commands behind ``seq`` needs, and keep the
-    state there, so that all of them can be computed.  Returns a line for each change."""
+    """Retire the segments that are not needed for commands after ``seq``, and keep the state there,
+    so that all of those can be computed.  Returns a line for each change."""
     try:
         done = [path.name for path in make_checkpoint_at(directory, seq)]
     except JournalError as error:
@@ -158,8 +158,8 @@ def retire_before(directory: Path, seq: int) -> list[str]:
 def following(
     directory: Path, every: int, make: Callable[[Path, int], Follower] = Follower
 ) -> Iterator[None]:
-    """While a pipeline runs, write a checkpoint each ``every`` commands in a process of its own,
-    at the lowest priority; ``every`` 0: none.  ``make`` is called in that process.
+    """While a pipeline runs, write a checkpoint each ``every`` commands in a separate process,
+    at the lowest priority; ``every`` 0: no checkpoints.  ``make`` is called in that process.
 
     It is killed at the end wherever it is: a checkpoint is whole or not there."""
     pid = fork(partial(_follow, directory, every, make), STOP_SIGNALS) if every else 0

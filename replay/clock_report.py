@@ -30,10 +30,11 @@ class Evidence:
 
 
 def clock_records(directory: Path, table: LeapTable) -> Evidence:
-    """Every clock record of a journal, each once.  Raises :class:`OutcryError` if there is none.
+    """Every clock record of a journal, each once.  Raises :class:`OutcryError` for a journal
+    without.
 
-    A record of a moment at which nothing was known carries no time: it is put where it belongs by
-    its place among the others and the time of its block (:func:`place`).
+    A record of a moment at which nothing was known carries no time.  Its place among the others and
+    the time of its block say where it belongs (:func:`place`).
     """
     parts, block_ns = [], []
     first_ns = last_ns = 0
@@ -76,8 +77,8 @@ def _said_once(records: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def place(records: npt.NDArray[Any], written_tai_ns: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The records by time; those without one stand no later than they were written, and the first
-    of them where the known one before it stands: from there on nobody vouches for anything."""
+    """The records by time.  Those without a time are placed no later than they were written, and
+    the first of them at the known one before it: from there on the time is not vouched for."""
     records = records.copy()
     tai_ns = records["tai_ts_ns"]
     known = np.flatnonzero(tai_ns > 0)
@@ -112,7 +113,7 @@ def summarise(
     silent = (missing > 0) | (records["event"] == ClockEvent.STOPPED)
     spans_ns = np.where(silent, 0, np.minimum(gaps_ns, GAP_NS))
     if since_tai_ns is not None:
-        # Nobody spoke yet: the time is added to the first record's, which cannot speak for it.
+        # No record yet: the time is added to the first record's, which cannot vouch for it.
         gaps_ns[0] += max(0, int(tai_ns[0]) - since_tai_ns)
     days = [_day(int(at), table, zone) for at in tai_ns]
     entries = []

@@ -1,7 +1,7 @@
 """The deterministic core that a journal's configuration names: matcher and what is around it.
 
-A run, its restarts, replay and checkpoints all make their core here, so that nobody can make
-another from the same journal.
+A run, its restarts, replay and checkpoints all make their core here, so that no other can be
+made from the same journal.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class Core:
         return int((self.hooks or {}).get("partitions", 1))
 
     def exchange_bytes(self, shards: int) -> int:
-        """Size of the memory that so many matchers' risk is_rebalance_point in."""
+        """Size of the memory that this many matchers' risk is_rebalance_point in."""
         if self.hooks is None or shards == 1:
             return 0
         hooks = self.hooks
@@ -76,7 +76,7 @@ class Core:
         return spread(self.instruments, self.partitions) % shards
 
     def shard(self, whole: Engine, number: int, shards: int, events: int) -> Engine:
-        """One matcher of several, in the state of its own instruments in ``whole``; ``events``:
+        """One matcher of several, in the state that ``whole`` has of its instruments; ``events``:
         how many it has written."""
         engine = whole.as_shard((self.shard_of(shards), number), events, self.id_key)
         if engine.hooks is not None:
@@ -90,7 +90,7 @@ class Core:
         )
 
     def restored(self, snapshot: bytes) -> Engine:
-        """A core that goes on where the snapshot was taken."""
+        """A core that continues where the snapshot was taken."""
         return Engine.restore(
             snapshot, self.order_capacity, id_key=self.id_key, hooks=self._hooks()
         )

@@ -88,8 +88,8 @@ def events_of(
     every: int = 0,
     follow: bool = False,
 ) -> Iterator[Batch]:
-    """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` goes
-    along.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
+    """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` follows
+    them.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
     which blocks are read (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to
     the reader (:meth:`JournalReader.follow`).
 
@@ -202,8 +202,10 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
 
 
 def oldest_point(reader: JournalReader) -> Point:
-    """Where whoever tells all that a journal holds begins: a fresh matcher, or, if the journal's
-    begin was retired, the oldest good checkpoint; standard error then says what cannot be told.
+    """Where a reader of all that a journal holds begins.
+
+    It is a fresh matcher or, if the journal's begin was retired, the oldest good checkpoint;
+    standard error then says what is missing.
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
     """

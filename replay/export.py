@@ -24,8 +24,9 @@ PCAP_NS_MAGIC, LINKTYPE_ETHERNET = 0xA1B23C4D, 1
 def export(directory: Path, form: str, out: Path, what: str) -> dict[str, Any]:
     """Write the journal's ``what`` (orders or events) to ``out``; returns ``rows`` and ``bytes``.
 
-    Whole or not at all: it is written beside and renamed.  ``pcap`` has the orders as the packets
-    of ``docs/packets.md``, with the ingress time to the ns.  Raises :class:`JournalError`.
+    Whole or not at all: it is written under another name and renamed.  ``pcap`` has the orders as
+    the packets of ``docs/packets.md``, with the ingress time to the ns.  Raises
+    :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
         raise JournalError(f"{out} is there and is not a regular file")

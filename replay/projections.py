@@ -37,8 +37,8 @@ from openoutcry.risk.words import refusal_text as refusal_text
 
 @dataclass(frozen=True)
 class CoreMoney:
-    """What the core's risk has of everybody, int64: ``balances`` and ``reserved`` by participant,
-    ``positions``, ``buy_lots`` and ``sell_lots`` by participant and instrument."""
+    """What the core's risk has of all participants, int64: ``balances`` and ``reserved`` by
+    participant, ``positions``, ``buy_lots`` and ``sell_lots`` by participant and instrument."""
 
     balances: npt.NDArray[np.int64]
     reserved: npt.NDArray[np.int64]

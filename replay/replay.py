@@ -34,7 +34,7 @@ def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
 
 
 class EventDigests:
-    """Compares the event hashes that stand beside the blocks with those of the replay."""
+    """Compares the event hashes in the journal with those of the replay."""
 
     def __init__(self, from_seq: int) -> None:
         self.checked = 0
@@ -69,7 +69,7 @@ def replay(
     before ``until_seq``) where the journal's begin was retired.
 
     Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
-    evidence the run left, or None), ``event_digests`` (event hashes beside blocks that were
+    evidence the run left, or None), ``event_digests`` (event hashes in the journal that were
     compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
     None) and ``equal``: True or False against the evidence and the digests, None where there is
     no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).

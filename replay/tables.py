@@ -75,9 +75,9 @@ class StampBounds:
                 bounds_ns.append(bound_ns)
         self.blocks = reader.blocks
         self.last_place = places[-1]
-        """The last block of clock records; -1: there is none."""
+        """The last block of clock records; -1: no such block."""
         self._places = np.array(places)
-        # One that nobody knows stands before the first, and one behind the last.
+        # An unknown one is placed before the first, and one after the last.
         self._written_ns = np.array([*written_ns, UNKNOWN_NS])
         self._bounds_ns = np.array([*bounds_ns, MAX_VALUE])
 
@@ -108,8 +108,9 @@ class Rows(NamedTuple):
 
 
 def gathered(batches: Iterable[Batch]) -> Iterator[Rows]:
-    """The batches' orders, at least :data:`ROWS` at a time (but for the last): a table costs the
-    same for one row as for thousands, and a block may hold but a few."""
+    """The batches' orders, at least :data:`ROWS` at a time (but for the last).
+
+    A table costs the same for one row as for thousands, and a block may hold but a few."""
     parts: list[Batch] = []
     count = 0
     for batch in batches:
@@ -135,7 +136,7 @@ def _together(parts: list[Batch]) -> Rows:
 
 @cache
 def _names_of(enum: type[IntEnum]) -> list[str]:
-    """Members' names; a number that is none's stays readable as a number."""
+    """Members' names; a number without a member stays readable as a number."""
     known = {member.value: member.name for member in enum}
     return [known.get(code, f"{code}") for code in range(256)]
 
@@ -153,7 +154,7 @@ def commands_of(events: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 class Tables:
     """Reads a journal as pairs of tables, many blocks at a time: orders and the events they caused.
 
-    Works beside a running pipeline for what it had written when the reading began.  Prices are
+    While a pipeline runs, it gives what was written when the reading began.  Prices are
     ticks, quantities lots; times are ns since the epoch, and the same as time stamps (UTC).
     """
 
@@ -168,7 +169,8 @@ class Tables:
         self.symbols, self._by_code = np.array(symbols), names_by_code(symbols)
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
-        """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
+        """Yield (orders, events) as arrow tables; events are left out (None) if they were not asked
+        for."""
         point = oldest_point(self.reader) if self.with_events else None
         bounds = StampBounds(self.reader)
         # Whose commands are behind which: known once the journal was read.

@@ -1,7 +1,7 @@
 """Round trips between cores as a heat map, the cores in the order of the groups that were measured.
 
-Groups are outlined; brackets above say what the kernel tells of the same cores, so that a topology
-that a hypervisor made up is seen to differ from the one that was measured.
+Groups are outlined, and brackets above show what the kernel says of the same cores.  A topology
+that a hypervisor made up is so seen to differ from the one that was measured.
 """
 
 import math
@@ -17,7 +17,7 @@ from openoutcry.report.text import ranges
 SHADES = 7
 """Steps of a heat map; a reader could not tell more apart."""
 NUMBERED = 16
-"""Of so many cores each cell has room for its figure."""
+"""Up to this many cores each cell has room for its figure."""
 CELL, SMALL_WIDTH = 36, 720
 LEFT, TOP, FOOT = 62, 56, 44
 NEAR = ("threads of one core", "one L1", "one L2", "one L3", "one L4", "one socket")

@@ -1,7 +1,7 @@
 """Standard output and error of a command: whatever is written to them speaks to no terminal.
 
 A message may hold what a participant, a peer or a file has chosen.  Within :func:`plain_output` all
-text that goes to either goes through ``wire.text.printable``; only rich, which makes the colours
+text that goes to either goes through ``wire.text.printable``.  Only rich, which makes the colours
 and moves the cursor itself, writes past it (``rich_proxied_file`` is the name by which it looks).
 """
 
@@ -50,6 +50,6 @@ def plain_output() -> Iterator[None]:
 
 
 def drawn_on(stream: TextIO) -> TextIO:
-    """What a console that redraws its lines writes to: rich puts a stream of its own before
-    ``sys.stdout`` then, and would find ours behind it."""
+    """What a console that redraws its lines writes to: rich then puts its own stream before
+    ``sys.stdout``, and would find ours behind it."""
     return getattr(stream, "rich_proxied_file", stream)  # type: ignore[no-any-return]

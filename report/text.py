@@ -12,8 +12,9 @@ NEW_LEVEL = "a price level touched for the first time"
 
 
 def beside(row: dict[str, Any], meanwhile: int | None = None) -> list[str]:
-    """What else is known of one of the slowest commands: when it was durable, what it touched,
-    what the kernel ran meanwhile (the longest so many, None: all that the document has)."""
+    """What else is known of one of the slowest commands: when it was durable and what it touched.
+
+    Then what the kernel ran meanwhile, the longest first (None: all that the document has)."""
     notes = []
     durable = row["after_intended_ns"].get("durable")
     if durable is not None:

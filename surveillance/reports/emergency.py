@@ -23,12 +23,12 @@ from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
 from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 
-SWITCHES = {
-    int(Setting.KILL): "PARTICIPANT_KILLED",
-    int(Setting.GROUP_KILL): "GROUP_KILLED",
-    int(Setting.HALT): "INSTRUMENT_HALTED",
-    int(Setting.MARKET_KILL): "MARKET_KILLED",
-    int(Setting.EMERGENCY): "EMERGENCY_CLOSE",
+SWITCHES: dict[int, str] = {
+    Setting.KILL: "PARTICIPANT_KILLED",
+    Setting.GROUP_KILL: "GROUP_KILLED",
+    Setting.HALT: "INSTRUMENT_HALTED",
+    Setting.MARKET_KILL: "MARKET_KILLED",
+    Setting.EMERGENCY: "EMERGENCY_CLOSE",
 }
 EMERGENCY = SWITCHES[Setting.EMERGENCY]
 PAUSED, HALT_PHASE = "PAUSED_BY_PROTECTION", "PHASE_HALT"

@@ -13,7 +13,7 @@ from openoutcry.wire.errors import AuditError
 from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 
 RISK = enum_numbers.COMMAND_KIND_RISK
-ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
+ASSET, QUOTE = Setting.LEDGER_ASSET, Setting.LEDGER_QUOTE
 MAX_PURPOSES = 255
 """A number above is the eight characters of a name."""
 

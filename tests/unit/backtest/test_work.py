@@ -35,7 +35,7 @@ def test_another_plan_does_not_mix_with_the_results(tmp_path):
 @pytest.mark.parametrize(
     ("days", "strategy", "parameters", "words"),
     [
-        (("tape:x",), "maker", {}, "is none of"),
+        (("tape:x",), "maker", {}, "is not one of"),
         (("generated:normal:x:1",), "maker", {}, "generated:FLOW"),
         (("generated:normal:100:1",), "nobody", {}, "has no strategy"),
         (("generated:normal:100:1",), "maker", {"size": (1,)}, "has no parameter"),
