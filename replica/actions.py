@@ -1,4 +1,4 @@
-"""What the protocol asks of whoever drives it, and the lease that it speaks of.
+"""What the protocol asks of its driver, and the lease that it speaks of.
 
 The machines (``primary.py``, ``standby.py``) know neither network nor clock: each call hands in the
 time and what came, and returns what to do, in order.  Every request may be lost, doubled, delayed
@@ -13,8 +13,8 @@ MS = 1_000_000
 
 
 class Timing(NamedTuple):
-    """How long things are waited for, in ns of one node's own clock.  That clock goes on while the
-    machine sleeps (CLOCK_BOOTTIME)."""
+    """How long things are waited for, in ns of one node's own clock.  That clock continues while
+    the machine sleeps (CLOCK_BOOTTIME)."""
 
     lease_ns: int = 3_000 * MS
     """A primary releases for so long after it *sent* the renewal that was granted last."""
@@ -84,8 +84,8 @@ class ReadLease(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Events caused by commands up to ``seq`` may leave until ``until_ns``, which whoever lets
-    them out compares with the clock himself, event by event.  Replaces the Release before."""
+    """Events caused by commands up to ``seq`` may leave until ``until_ns``.  The stage that
+    releases them compares that with the clock, event by event.  Replaces the Release before."""
 
     seq: int
     until_ns: int
@@ -98,14 +98,15 @@ class Apply(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Blocks of the local journal from ``next_block`` on are not in the chain, and go: another node
-    has led, and the chain is read as far as it went when this one began."""
+    """Blocks of the local journal from ``next_block`` on are not in the chain, and are removed.
+
+    Another node has led, and the chain is read as far as it went when this one began."""
 
     next_block: int
 
 
 class Promoted(NamedTuple):
-    """This standby leads: go on as a primary from its ``tip``, with this lease."""
+    """This standby leads: continue as a primary from its ``tip``, with this lease."""
 
     epoch: int
 

@@ -34,7 +34,7 @@ BATCH = 256
 
 @dataclass
 class Copied:
-    """How far a copy is; ``flaw`` says what stands behind, if anything does."""
+    """How far a copy is; ``flaw`` describes what follows its last whole message, if anything."""
 
     tip: Tip
     end_file: Path | None = None
@@ -93,7 +93,7 @@ def _records(path: Path) -> Iterator[tuple[int, int, bytes | None]]:
 
 
 class Copier:
-    """Goes on with the copy in ``folder`` of one venue's stream."""
+    """Continues the copy in ``folder`` of one venue's stream."""
 
     def __init__(self, access: Access, venue: str, folder: Path) -> None:
         self.access, self.venue = access, venue
@@ -106,8 +106,8 @@ class Copier:
         self._file: Any = None
 
     def _cut(self) -> None:
-        """What stands behind the last whole message goes: it was being written, or was damaged on
-        its way here, and is fetched again."""
+        """Remove the bytes after the last whole message: they were being written, or were damaged
+        on their way here, and are fetched again."""
         if not self.copied.flaw:
             return
         end = self.copied.end_file
@@ -142,7 +142,7 @@ class Copier:
         return last - first + 1
 
     def follow(self, stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-        """Copy, and go on with whatever comes, until ``stop``; a cluster that does not answer is
+        """Copy all that there is and that comes, until ``stop``; a cluster that does not answer is
         asked again."""
         silent = False
         while not stop():

@@ -1,4 +1,4 @@
-"""A certificate authority of its own for a cluster, and a certificate for each node (X.509)."""
+"""A certificate authority for one cluster alone, and a certificate for each node (X.509)."""
 
 import datetime
 import ipaddress
@@ -15,8 +15,8 @@ VALID_DAYS = 3650
 def make_certificates(folder: Path, hosts: dict[str, str]) -> None:
     """Write ``ca.pem`` and for each node ``NAME.pem`` and ``NAME.key`` (mode 0600) to ``folder``.
 
-    ``hosts``: each node's address by its name.  The authority's key is not kept: nobody can make a
-    further certificate of this cluster.
+    ``hosts``: each node's address by its name.  The authority's key is not kept: no further
+    certificate of this cluster can be made.
     """
     what = "a cluster's certificates need cryptography"
     need("cryptography", what, "replication", ReplicaError)

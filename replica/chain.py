@@ -1,12 +1,12 @@
-"""The chain: which messages of the stream count.  Everybody who reads the stream comes to the same.
+"""The chain: which messages of the stream count.  Every reader of the stream comes to the same.
 
-The stream fences a writer by number, not by name: of a pipelined window whose first message was
-lost, a later one can still be taken behind another's epoch message, for the number that it expects
-is right by then.  Such a message extends nothing and is dead; so is all that is of an older epoch,
+The stream fences a writer by number, not by name.  Of a pipelined window whose first message was
+lost, a later one can still be taken after another's epoch message, because the number that it
+expects is right by then.  Such a message extends nothing and is dead; so is all of an older epoch,
 or of an earlier attempt of the same one.  Dead messages keep their place and are passed over.
 
 A message that claims to extend the very place where the chain ends, and names another message
-there, is no leftover: the stream was rewritten, and nobody goes on.
+there, is no leftover: the stream was rewritten, and no node continues.
 """
 
 from enum import IntEnum

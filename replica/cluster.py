@@ -170,7 +170,7 @@ cluster {{
         return self.folder_of(node) / "store"
 
     def node(self, name: str) -> Node:
-        """Raises :class:`ReplicaError` if there is none of that name."""
+        """Raises :class:`ReplicaError` for an unknown name."""
         for node in self.nodes:
             if node.name == name:
                 return node
@@ -305,8 +305,8 @@ cluster {{
         return (wrong or lines or ["its log is empty"])[-1]
 
     def disk_trouble(self, node: Node) -> str:
-        """What the node's log last said of its own disk that it could not write, since it started;
-        empty if nothing.  A leader also logs why a follower gave up: that is another's disk."""
+        """What the node's log last said about a failed write to its disk, since it started; empty
+        if nothing.  A leader also logs why a follower gave up: that is another's disk."""
         try:
             text = (self.folder_of(node) / "log").read_text(errors="replace")
         except OSError:
@@ -328,7 +328,7 @@ cluster {{
 
 
 def server_binary() -> str:
-    """The path of nats-server.  Raises :class:`ReplicaError` if there is none."""
+    """The path of nats-server.  Raises :class:`ReplicaError` without one."""
     beside = Path(sys.executable).parent / "nats-server"
     binary = str(beside) if beside.exists() else shutil.which("nats-server")
     if binary is None:
@@ -339,7 +339,7 @@ def server_binary() -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, below those that the system gives to outgoing connections."""
+    """Ports that no program has now, below those that the system gives to outgoing connections."""
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     begin, span = 1024 + low // 4, low - 1024 - low // 4
     ports: list[int] = []

@@ -15,7 +15,7 @@ from openoutcry.wire.errors import ReplicaError, Unreachable
 def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
     """``named``: as of ``--nats``; ``here``: the cluster, if it is of this machine, whose disks are
     then read as well.  Raises :class:`ReplicaError` for what is no cluster; one that does not
-    answer is told in ``trouble``."""
+    answer is named in ``trouble``."""
     document: dict[str, Any] = {"nodes": [], "streams": [], "trouble": ""}
     if here is not None:
         for node, row in zip(here.nodes, status_of(here), strict=True):
@@ -35,7 +35,7 @@ def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
 
 def nodes_as_known(here: Cluster) -> list[dict[str, Any]]:
     """The nodes of a cluster of this machine without reading all that they hold: ``verified`` is
-    what the last look at their disks has found (None: there was none)."""
+    what the last look at their disks has found (None: they were not looked at)."""
     return [
         row | {"verified": last_look(here, node)}
         for node, row in zip(here.nodes, status_of(here), strict=True)
@@ -43,7 +43,7 @@ def nodes_as_known(here: Cluster) -> list[dict[str, Any]]:
 
 
 def stream_row(jetstream: JetStream) -> dict[str, Any]:
-    """One venue's stream.  Raises :class:`ReplicaError` where there is none, or nobody answers."""
+    """One venue's stream.  Raises :class:`ReplicaError` without one, or without an answer."""
     tail = jetstream.tail()
     entry = jetstream.get(LEASE_KEY)
     row: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Drives one machine of the protocol over a real stream, one turn at a time.
 
-The machines ask (``actions.py``) and are told what came; here are the connection, the clock
-(CLOCK_BOOTTIME: it goes on while the machine sleeps) and who an answer belongs to.  Nothing is
+The machines ask (``actions.py``) and receive what came; here are the connection, the clock
+(CLOCK_BOOTTIME: it continues while the machine sleeps) and who an answer belongs to.  Nothing is
 decided here: an answer that is late, lost or an error that may pass is no answer, and the machine
 asks again.
 """
@@ -82,15 +82,15 @@ class Driver:
 
     @property
     def behind(self) -> int:
-        """So many messages the stream has, as far as the subscription tells, that the machine has
-        not been told yet."""
+        """How many messages the stream has, by the subscription, that the machine has not received
+        yet."""
         subscription = self.subscription
         return (
             max(0, subscription.last - self.machine.tip.position) if subscription is not None else 0
         )
 
     def subscribe(self) -> None:
-        """Let the machine be told each message behind its tip as it comes (a standby)."""
+        """Give the machine each message after its tip as it comes (a standby)."""
         self._following = True
         if self._jetstream is not None:
             self.subscription = Subscription(self._jetstream, self.machine.tip.position + 1)
@@ -154,7 +154,7 @@ class Driver:
         self._next_try_s = now_s + AGAIN_S
         self._server = (self._server + 1) % len(self.access.servers)
         try:
-            # One at a time: the machine must tick, and whoever drives it is watched for stalls.
+            # One at a time: the machine must tick, and its driver is watched for stalls.
             link = Link(self.access, self.access.servers[self._server])
         except Unreachable as error:
             self.trouble = str(error)
@@ -224,7 +224,7 @@ class Driver:
             elif self.subscription is not None:
                 entry = self.subscription.take(message)
                 if entry is not None:
-                    # Whoever gives blocks is not silent, though nobody may lead the bucket now.
+                    # A server that gives blocks is not silent, even if the bucket has no leader.
                     self._answered_s = time.monotonic()
                     rest += self.act(self._delivered(*entry))
             if self._jetstream is not jetstream:

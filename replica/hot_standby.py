@@ -1,6 +1,6 @@
-"""A hot standby: the stream into a journal of its own and through the core, compared as it goes.
+"""A hot standby: the stream into its own journal and through its core, compared all the while.
 
-What it has of its own: the journal (``local_journal.py``), the core (``replay/``), the connection
+It owns the journal (``local_journal.py``), the core (``replay/``) and the connection
 (``driver.py``).  When it may lead, and what it must have read and fenced before, is the machine's
 (``standby.py``).
 """
@@ -46,7 +46,7 @@ STARTER_NONCE = 1_000_000
 STARTING_S = 60.0
 """A venue that has not begun by then lets its lease run out."""
 STATE_SHARE = 5
-"""Of the time at most a fifth goes into hashing states that nobody has asked for yet."""
+"""Of the time at most a fifth goes into hashing states that were not asked for yet."""
 
 
 class Lead(NamedTuple):
@@ -57,8 +57,10 @@ class Lead(NamedTuple):
 
 
 def keep_lease(access: Access, venue: str, lead: Lead) -> None:
-    """Renew the lease while the venue starts, in a process of its own; until the venue's publisher,
-    which goes on with the same lease, has written it, or another has it."""
+    """Renew the lease while the venue starts, in a separate process.
+
+    It ends when the venue's publisher, which continues with the same lease, has written it, or when
+    another node has it."""
     lease = lead.lease_holder.lease
     # Not to be taken for the publisher's own writes, whose answers it counts its time from.
     lease = lease._replace(nonce=lease.nonce + STARTER_NONCE)
@@ -115,7 +117,7 @@ class HotStandby:
         self._rebuild()
         self._follows = self._closed = False
         self.prepared = False
-        """A run waits for it to lead (it is whoever prepared it that says so)."""
+        """A run waits for it to lead; the run's preparation says so."""
         self.cuts = 0
         """How often the end of the journal was cut off: what was made of it before is void."""
         self._state_free_s = 0.0
@@ -137,7 +139,7 @@ class HotStandby:
         """Follow until this node leads (then what it leads with), or ``stop`` (None: it may be
         called again).  ``must_lead``: whether to lead without waiting for the lease's end.
 
-        Raises :class:`ReplicaError` when it must not go on: its core differs from the primary's,
+        Raises :class:`ReplicaError` when it must not continue: its core differs from the primary's,
         the stream is another journal's or was rewritten.
         """
         rest: list[Action] = []
@@ -186,8 +188,8 @@ class HotStandby:
         return last
 
     def close(self, checkpoint: bool = False, keep_lock: bool = False) -> None:
-        """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
-        core over it again; with ``keep_lock`` of all but the journal's lock."""
+        """Let go of everything; with ``keep_lock`` of all but the journal's lock.  With a
+        ``checkpoint`` a later run need not run the core over the journal again."""
         if self._closed:
             return
         self._closed = True
@@ -199,7 +201,7 @@ class HotStandby:
         self.write_status("leading" if self.machine.role == Role.LEADING else "stopped")
 
     def save_checkpoint(self) -> None:
-        """The core at the journal's end, beside it."""
+        """Write the core at the journal's end next to the journal."""
         point = self.point
         if point is not None and point.block is not None:
             save(self.local.directory, self.local.journal_id, point)
@@ -228,8 +230,10 @@ class HotStandby:
             self._rebuild()
 
     def _apply(self, messages: list[Message]) -> list[Action]:
-        """All that has come into the journal, durable by one sync, then through the core: one sync
-        each let a busy disk take longer over what was read at once than a server waits for us."""
+        """Write all that has come to the journal, durable by one sync, then run it through the
+        core.
+
+        With a sync each, a busy disk took longer over what was read at once than a server waits."""
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
         blocks = [split(message.blocks) for message in messages]
         local = self.local
@@ -313,7 +317,7 @@ class HotStandby:
             pass
 
     def _known_tip(self, journal: Path) -> Tip:
-        """Where the chain was when this journal was let go, if it still ends so or goes on."""
+        """Where the chain was when this journal was let go, if it still ends so or continues."""
         tip = read_place(journal, self.local.journal_id)
         block = tip.next_block - 1
         held = self.local.first_block <= block < self.local.next_block
@@ -355,7 +359,7 @@ class HotStandby:
         }
 
     def write_status(self, state: str, **more: Any) -> None:
-        """Say beside the journal how this node stands."""
+        """Write this node's state next to the journal."""
         document = self.status() | {"role": state, "pid": os.getpid()} | more
         path = self.local.directory / STATUS_FILE
         new = path.with_suffix(".new")

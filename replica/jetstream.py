@@ -2,7 +2,7 @@
 
 One stream a venue, ``OUTCRY-NAME``, with the one subject ``outcry.NAME.blocks``: its messages are
 numbered from 1, and every publication names the number that it must follow
-(``Nats-Expected-Last-Sequence``), so that of two writers one is refused.  Beside it a key-value
+(``Nats-Expected-Last-Sequence``), so that of two writers one is refused.  With it comes a key-value
 bucket of the same name, whose entries are replaced only by who knows their revision.
 """
 
@@ -114,7 +114,7 @@ class JetStream:
     # The stream
 
     def open(self, replicas: int = REPLICAS) -> Tail:
-        """Make stream and bucket where there are none yet, and see that the stream is ours.
+        """Make stream and bucket where they are missing, and see that the stream is ours.
 
         Raises :class:`ReplicaError` for a stream of another make: too few copies, in memory, with
         limits by which it would forget.
@@ -208,7 +208,7 @@ class JetStream:
         return (leader_time - datetime.now(UTC)).total_seconds()
 
     def message(self, number: int) -> bytes:
-        """One message of the stream.  Raises :class:`Refused` if there is none."""
+        """One message of the stream.  Raises :class:`Refused` for a missing one."""
         answer = self.call(f"STREAM.MSG.GET.{self.stream}", {"seq": number})
         return base64.b64decode(answer["message"].get("data", ""))
 
@@ -285,7 +285,7 @@ def checked(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def acknowledged(message: Message) -> int:
-    """The number that a published message got.  Raises :class:`Unreachable` if nobody listened (no
+    """The number that a published message got.  Raises :class:`Unreachable` without a listener (no
     leader now), :class:`Refused`."""
     if message.status:
         raise Unreachable("no leader takes the block now")
@@ -294,8 +294,8 @@ def acknowledged(message: Message) -> int:
 
 class Subscription:
     """The stream's messages from a number on, as they come: a consumer of our own, made again from
-    the next number whenever something is missing, or it is silent.  Whoever uses it reads the link
-    and hands in what comes."""
+    the next number whenever something is missing, or it is silent.  The caller reads the link and
+    hands in what comes."""
 
     def __init__(self, jetstream: JetStream, first: int) -> None:
         self.jetstream = jetstream

@@ -18,7 +18,7 @@ class LeaseHolder:
         self.until_ns = 0
         self.lost = ""
         self.superseded = False
-        """Another process of the same node, which goes on with this lease, has written it."""
+        """Another process of the same node, which continues with this lease, has written it."""
         self.given_up = False
         """The bucket says that this holder has let it go."""
         self._sent: dict[int, int] = {}

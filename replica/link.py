@@ -32,8 +32,8 @@ SEND_S = 2.0
 SILENT_S = 2.0
 """A server that has said nothing for so long is asked (PING)"""
 GONE_S = 4.0
-"""and given up if it has not answered by then, and was asked in time: who did not look himself, for
-want of a core, asks first."""
+"""and given up if it has not answered by then, and was asked in time: a process that did not look
+itself, for want of a core, asks first."""
 RECEIVE_BYTES = SEND_BYTES = 1 << 18
 MAX_OUT_BYTES = 32 << 20
 NO_RESPONDERS = "503"
@@ -41,7 +41,7 @@ NO_RESPONDERS = "503"
 
 @dataclass(frozen=True)
 class Message:
-    """What came: ``status`` is a code in the headers ("503": nobody listens there), else empty."""
+    """What came: ``status`` is a code in the headers ("503": without a listener), else empty."""
 
     subject: str
     sid: int
@@ -197,7 +197,7 @@ class Link:
         self._put(f"UNSUB {sid}\r\n".encode())
 
     def next_inbox(self) -> str:
-        """A subject of our own to which one answer may come: nobody else's late answer does."""
+        """A subject to which one answer may come: no late answer to another question does."""
         self._numbers += 1
         return f"{self.inbox}.{self._numbers}"
 
@@ -210,7 +210,7 @@ class Link:
     ) -> Message:
         """Send and wait for the answer; other messages that come meanwhile are kept.
 
-        Raises :class:`Unreachable` if nobody listens there or no answer comes in time.
+        Raises :class:`Unreachable` without a listener there, or without an answer in time.
         """
         reply = self.next_inbox()
         self._requests[reply] = None
@@ -227,13 +227,13 @@ class Link:
         finally:
             del self._requests[reply]
         if answer.status == NO_RESPONDERS:
-            raise Unreachable(f"{self.server.text}: {subject}: nobody answers there")
+            raise Unreachable(f"{self.server.text}: {subject}: no answer from there")
         return answer
 
     # Receiving
 
     def take(self) -> Message | None:
-        """The next message that came, None if there is none."""
+        """The next message that came, or None."""
         return self._came.popleft() if self._came else None
 
     def wait(self, timeout_s: float = 0.0) -> bool:

@@ -1,8 +1,8 @@
 """What a message means to a journal that already has blocks: which are new, and where it parted.
 
-A node that led may hold blocks that no quorum ever took.  Nobody was told of them; the chain has
-others in their place, and they are cut off before anything is appended; at the latest when another
-leads, for whoever asks it is told that there are none.
+A node that led may hold blocks that no quorum ever took.  No client heard of them, and the
+chain has others in their place.  They are cut off before anything is appended, at the latest when
+another leads.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """A standby's own journal: the primary's blocks, byte for byte at the same places.
 
-It is no writer of its own (``journal/writer.py`` is one, from the moment this node leads): blocks
-are taken as they come, and what the chain has others for is cut off.
+It is not a writer (``journal/writer.py`` is one, from the moment this node leads).  Blocks are
+taken as they come, and those for which the chain has others are cut off.
 """
 
 import json
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class LocalJournal:
-    """Holds and locks the journal in ``directory``, made there if there is none.
+    """Holds and locks the journal in ``directory``, made there if it is missing.
 
     ``config`` is what the journal was begun with, None before its first block; a torn end is cut
     off, and so is what follows a hole that a power cut left: blocks come faster than they are
@@ -113,7 +113,7 @@ class LocalJournal:
             self.last_commands = header, block
 
     def _note(self, header: BlockHeader, block: memoryview) -> None:
-        """What a writer that goes on must know."""
+        """What a writer that continues must know."""
         self._last = header
         if header.kind != BlockKind.EVIDENCE:
             return
@@ -122,7 +122,7 @@ class LocalJournal:
             self._runs.append((header.block_index, {**run, "ts_ns": header.written_ts_ns}))
 
     def hand_over(self) -> Handover | None:
-        """What the journal's writer needs to go on, behind :meth:`close`; None where it must be
+        """What the journal's writer needs to continue, after :meth:`close`; None where it must be
         read again first.  Each block was checked when it was appended, and what is behind the last
         was cut off."""
         last = self._last
@@ -151,7 +151,7 @@ class LocalJournal:
         if count < 1:
             raise ReplicaError(
                 f"{self.directory}: another journal than the stream's from its first block on: "
-                "move it away, and the standby begins anew"
+                "move it away, and the standby begins again"
             )
         gone, self.places = self.places[count:], self.places[:count]
         self._last = self.last_commands = None
@@ -170,7 +170,7 @@ class LocalJournal:
 
     def close(self, keep_lock: bool = False) -> None:
         """Leave a journal that a writer can resume, and let go of it; with ``keep_lock`` of all but
-        its lock, which whoever goes on with it here gives back."""
+        its lock, which the process that continues with it gives back."""
         if self._fd >= 0:
             if os.fstat(self._fd).st_size < self._segment_bytes:
                 os.ftruncate(self._fd, self._segment_bytes)  # zeros: where a next block would be

@@ -49,7 +49,7 @@ HASHED_BYTES = _HEAD.size
 MESSAGE_HEADER_BYTES = HASHED_BYTES + 32
 assert MESSAGE_HEADER_BYTES == 256
 MAX_MESSAGE_BYTES = 1 << 20
-"""What a message should not pass: NATS refuses more unless it is told otherwise."""
+"""What a message should not pass: NATS refuses more unless it is configured otherwise."""
 MAX_BLOCK_BYTES = 64 << 20
 """More than any message's blocks: what claims more is damaged, and is not made room for."""
 LEVEL = 1
@@ -188,7 +188,7 @@ def unpack(data: bytes | memoryview, position: int) -> Message:
     """
     view = memoryview(data)
     if len(view) < MESSAGE_HEADER_BYTES or bytes(view[:8]) != MAGIC:
-        raise ReplicaError(f"message {position} of the stream is none of a replicated journal")
+        raise ReplicaError(f"message {position} of the stream is not one of a replicated journal")
     (_, kind, version, count, epoch, attempt, own, previous_position, journal_id, first_block,
      next_block, last_seq, check_seq, events_hash, state_hash, text_bytes, block_bytes,
      previous, block_before, block_after) = _HEAD.unpack(view[:HASHED_BYTES])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where the chain was, noted beside a journal: a start need not read the whole stream."""
+"""Where the chain was, noted next to a journal: a start need not read the whole stream."""
 
 import json
 import os
@@ -8,11 +8,11 @@ from openoutcry.replica.chain import Tip
 
 PLACE_FILE = "replicated.json"
 HAND_OVER_FILE = "hand-over"
-"""Beside the journal of a venue that is stopped so that a standby takes over at once."""
+"""Next to the journal of a venue that is stopped so that a standby takes over at once."""
 
 
 def read_place(journal: Path, journal_id: int) -> Tip:
-    """The tip that was noted for this journal; the chain's begin where there is none."""
+    """The tip that was noted for this journal; else the chain's begin."""
     try:
         document = json.loads((journal / PLACE_FILE).read_text())
         if document.pop("journal_id") != journal_id:

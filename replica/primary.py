@@ -43,10 +43,10 @@ class Primary:
         self._sent_ns = 0
         self._letting_go = False
         self._careful = False
-        """Only the first one until it is acknowledged: a whole window sent anew could take its own
+        """Only the first one until it is acknowledged: a whole window sent again could take its own
         places again, and would fill a network that is slow already."""
         self._last = 0
-        """The stream has at least so many messages."""
+        """The stream has at least this many messages."""
         self._missing = False
         """Something before a message that was refused has not arrived."""
         self._fetched_ns = -1
@@ -63,7 +63,7 @@ class Primary:
 
     @property
     def offered(self) -> Blocks:
-        """Where the journal stands behind all that was offered: its next block goes out next."""
+        """Where the journal continues after all that was offered: its next block goes out next."""
         if self.in_flight:
             return self.in_flight[-1].blocks
         tip = self.tip
@@ -93,7 +93,7 @@ class Primary:
     def give_up(self, now_ns: int) -> list[Action]:
         """Let the lease go, with nothing in flight: nothing is released from here on; this machine
         stops when the bucket has it.  Behind a SEAL another takes over at once; without one the
-        venue is closed, and nobody does until he is told to."""
+        venue is closed, and no node does before an operator orders it."""
         if self.stopped or self.in_flight or self.lease_holder.lease.given_up:
             return []
         self._letting_go = True

@@ -1,7 +1,7 @@
 """Publishes a journal as it is written, and says up to where its commands are replicated.
 
 It begins as every node does, as a standby: reads the stream to its end, sees that this journal has
-all that is there, asks for the lease, and fences whoever led before with an epoch message; then it
+all that is there, asks for the lease, and fences the leader before with an epoch message; then it
 is the primary and offers block after block.  Only blocks that the journal's own directory has are
 published, so the stream never has what a primary that comes back has not.
 """
@@ -47,7 +47,7 @@ from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
 MESSAGE_BYTES = 128 << 10
 """A message holds whole blocks up to here; a larger block goes alone."""
 SMALL_BYTES, FEW_IN_FLIGHT = 64 << 10, 1
-"""With so many messages on their way, a smaller one waits for more blocks.  (Three nodes and the
+"""With this many messages on their way, a smaller one waits for more blocks.  (Three nodes and the
 stages on two cores, 100,000 commands/s, p50: 2.8 ms with one, 3.3 with two, 4.0 with three.)"""
 PENDING_BYTES = 8 << 20
 PLACE_S = 1.0
@@ -95,7 +95,7 @@ class Publisher:
         self._place_due_s = 0.0
         self._cut_off = False
         self._checked_seq = 0
-        """The last command after which the standbys were told the state's hash."""
+        """The last command after which the standbys received the state's hash."""
 
     # To the lead
 
@@ -115,7 +115,7 @@ class Publisher:
     def begin(self, wait_s: float = LEAD_S, alive: Callable[[], None] = lambda: None) -> None:
         """Become the primary.  ``wait_s``: for servers that are busy, and then for the lease.
 
-        Raises :class:`ReplicaError` if this cannot or must not be: nobody answers, another leads,
+        Raises :class:`ReplicaError` if this cannot or must not be: no answer, another leads,
         the stream is of another journal or has more than this one.  ``alive`` is called again and
         again meanwhile.
         """
@@ -173,8 +173,8 @@ class Publisher:
         return tail
 
     def _ask(self, ask: Callable[[JetStream], T], wait_s: float) -> T:
-        """What ``ask`` gets over a connection of its own.  One that is lost meanwhile, because its
-        server is busy or has gone, is made anew, for ``wait_s``: the others may answer."""
+        """What ``ask`` gets over a separate connection.  One that is lost meanwhile, because its
+        server is busy or has gone, is made again, for ``wait_s``: the others may answer."""
         deadline_s = time.monotonic() + wait_s
         first = 0
         while True:
@@ -204,7 +204,8 @@ class Publisher:
         return rest
 
     def _lease_is_free(self) -> bool:
-        """Nobody holds it, or an earlier process over this very journal, which is locked now."""
+        """No process holds it, or an earlier process over this very journal, which is locked
+        now."""
         entry = retry_until_leader(
             lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY), WAIT_S)
         )
@@ -228,7 +229,7 @@ class Publisher:
         )
 
     def _require_ours(self, tip: Tip) -> None:
-        """This journal has every block that the stream has; stand behind them."""
+        """This journal has every block that the stream has; continue after them."""
         index, own_hash = self._before
         while index < tip.next_block - 1:
             if not self.pending and not self.read(tip.last_seq):
@@ -337,7 +338,7 @@ class Publisher:
                 self.until_ns = 0
 
     def _watch(self) -> None:
-        """Say once when releases stop for want of the lease, and when they go on."""
+        """Say once when releases stop for want of the lease, and when they continue."""
         cut_off = not self.stopped and now_ns() >= self.until_ns
         if cut_off and not self._cut_off:
             why = self.driver.trouble or "the cluster does not answer"

@@ -118,7 +118,7 @@ class ReplicaStage:
             )
             self._all_said = True
             return
-        # Nobody waits for a quorum for ever: what is not replicated was not released.
+        # No stage waits for a quorum without end: what is not replicated was not released.
         self._leave_s = self._leave_s or now_s + LEAVE_S
         if publisher.driver.trouble or publisher.cut_off:
             if now_s > self._leave_s:

@@ -34,7 +34,7 @@ from openoutcry.replica.message import NO_CHECK, NO_STATE, Blocks, Check, Kind, 
 SEALED_LOOKS = 32
 """So much more often than else the lease is looked for behind a SEAL."""
 MAX_CHECKS = 4096
-"""Of its own, until the primary's come."""
+"""This node's, until the primary's come."""
 
 
 class Role(IntEnum):
@@ -81,16 +81,16 @@ class Standby:
         self.verified_seq = 0
         """Up to here both cores came to the same."""
         self.verified_checks = self.verified_states = 0
-        """So many comparisons, and so many of them of the whole state."""
+        """How many comparisons were made, and how many of them of the whole state."""
         self.times_ns: dict[str, int] = {}
         """When it asked for the lease that it has, had it, and led."""
         self.lease_holder: LeaseHolder | None = None
         self.flaw = ""
         """What could not be read the last time; the next whole message takes it away."""
         self._known = 0
-        """The stream has at least so many messages."""
+        """The stream has at least this many messages."""
         self._began_at = 0
-        """So many it had when this standby began."""
+        """How many it had when this standby began."""
         self.tail_checked = True
         """False: another node has led, and the journal may have blocks that are not in the chain.
         No tip is noted then: a start behind that epoch would not know of it."""
@@ -216,7 +216,7 @@ class Standby:
         return self._read_on(now_ns)
 
     def promote(self, now_ns: int) -> list[Action]:
-        """Told to lead, whoever holds the lease."""
+        """An operator orders it to lead, even if another holds the lease."""
         self.must_lead = True
         return self._claim(now_ns)
 
@@ -271,7 +271,7 @@ class Standby:
         if self.must_lead or (lease is None and not self.tip.epoch):
             return True
         if lease is not None and lease.given_up:
-            # Without a SEAL the venue was closed in order: nobody takes it over by himself.
+            # Without a SEAL the venue was closed in order: no node takes it over by itself.
             return self.tip.sealed and now_ns - self._seen_ns >= self.patience_ns
         waited_ns = now_ns - self._seen_ns
         return waited_ns >= self.timing.lease_ns + self.timing.margin_ns + self.patience_ns
@@ -321,7 +321,7 @@ class Standby:
         return [Publish(message)]
 
     def _newest(self) -> Check:
-        """What this core came to at its end: whoever follows compares from the first message on."""
+        """What this core came to at its end: a follower compares from the first message on."""
         return self._own.get(self.tip.last_seq, NO_CHECK)
 
     def _lead(self, now_ns: int) -> list[Action]:

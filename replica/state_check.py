@@ -12,7 +12,7 @@ from openoutcry.ring.kernels import release
 from openoutcry.wire.layout import SharedWord
 
 SHARE = 50
-"""Of the matcher's time at most one part in so many goes into hashing its state."""
+"""At most one part in this many of the matcher's time goes into hashing its state."""
 
 
 class StateTeller:

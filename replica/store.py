@@ -54,8 +54,8 @@ class Verified:
 def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
     """Every stream that the node has, read from its disk; also while it runs.
 
-    The furthest place that was ever proven is noted beside the store: one that ends before it has
-    been cut.
+    The furthest place that was ever proven is noted next to the store: one that ends before it
+    has been cut.
     """
     known = _known(cluster, node)
     rows = []
@@ -99,7 +99,7 @@ def damaged(cluster: Cluster) -> dict[str, str]:
 
 
 def forget(cluster: Cluster, node: Node) -> None:
-    """The node begins anew: it has never had anything."""
+    """The node begins again: it has never had anything."""
     for name in (VERIFIED_FILE, LOOK_FILE):
         (cluster.folder_of(node) / name).unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """Looks at the disks of a cluster's nodes while they run, and ends one that is damaged.
 
-A server does not read again what it wrote until somebody asks for it, and then serves a hole as
+A server does not read again what it wrote until it is asked for it, and then serves a hole as
 well as a message.  So each node's files are read past it, from the first message on, again and
 again.
 """
@@ -36,7 +36,7 @@ def watch(
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Look at all that run, each ``every_s``, until ``stop``.  A damaged one is ended at once: it
-    leaves, and the others go on without it."""
+    leaves, and the others continue without it."""
     while not stop():
         for node in cluster.nodes:
             if cluster.identity(node) is None:
