@@ -184,6 +184,7 @@ class ShmConnection:
                 if letter:
                     raise ShmRefused(letter)
                 self._map(*descriptors)
+            end.setblocking(False)
         except (OSError, ValueError) as error:
             end.close()
             raise ClientError(f"login: {error}") from None
@@ -205,7 +206,7 @@ class ShmConnection:
     def has_closed(self) -> bool:
         """The venue has closed its end of the socket: nothing more comes."""
         try:
-            return self.socket.recv(1, socket.MSG_DONTWAIT) == b""
+            return self.socket.recv(1) == b""
         except BlockingIOError:
             return False
         except OSError:
@@ -389,32 +390,21 @@ class ShmClient(LoggedIn):
     def poll_array(self) -> Any:
         """Replies that have come, as an array (REPLY_DTYPE) that is valid until the next call.
 
-        It never waits."""
-        connection = self.connection
-        count = int(
-            take_replies(
-                connection.requests,
-                connection.replies,
-                self.next_reply,
-                self._taken.ctypes.data,
-                BATCH,
-            )
-        )
-        self.next_reply += count
+        It never waits.  Raises :class:`SessionEnded` when nothing more can come."""
+        count = self._take()
+        if not count and self._has_closed():
+            # What was written before the end may have come since.
+            count = self._take()
+            if not count:
+                self.has_ended = True
+                raise SessionEnded(end_text(self.connection.header.end))
         self.keep_alive()
         return self._taken[:count]
 
     def poll(self) -> list[ShmMessage]:
-        """Replies that have come; never waits.
-
-        Raises :class:`SessionEnded` when nothing more can come."""
+        """Replies that have come; as :meth:`poll_array`."""
         kept, self._kept = self._kept, []
-        if kept:
-            return kept
-        replies = [read_reply(record) for record in self.poll_array()]
-        if not replies:
-            self._look_for_end()
-        return replies
+        return kept or [read_reply(record) for record in self.poll_array()]
 
     def next(self, timeout_s: float | None = None) -> ShmMessage | None:
         """The next reply; None after ``timeout_s`` without one (None: no limit)."""
@@ -450,41 +440,36 @@ class ShmClient(LoggedIn):
 
     def keep_alive(self) -> None:
         """Show the venue that we live, if it was not shown for a second."""
-        if time.monotonic() - self._sent_s >= HEARTBEAT_S and not self.has_ended and self.room > 0:
+        if time.monotonic() - self._sent_s < HEARTBEAT_S or self.room < 1:
+            return
+        if not self.has_ended and not self._is_over():
             self._put(Request.HEARTBEAT)
 
     # The end.
 
-    def _look_for_end(self) -> None:
-        connection = self.connection
-        header = connection.header
-        ended = self._is_over()
-        if not ended and (self._turn_of_socket() and connection.has_closed()):
-            ended = True
-        if ended:
-            # What was written before the end has not been taken yet.
-            self._kept = [read_reply(record) for record in self._rest()]
-            self.has_ended = True
-            if not self._kept:
-                raise SessionEnded(end_text(header.end))
+    def _has_closed(self) -> bool:
+        """The venue has ended the connection; the socket, which tells of its death, is asked each
+        64th time, because that takes a system call."""
+        self._asked += 1
+        return self._is_over() or (self._asked & 63 == 0 and self.connection.has_closed())
 
     def _is_over(self) -> bool:
         return bool(state_of(ShmReplies.of(self.connection.replies)) == State.ENDED)
 
-    def _turn_of_socket(self) -> bool:
-        """Ask the socket each 64th time: it takes a system call."""
-        self._asked += 1
-        return self._asked & 63 == 0
-
-    def _rest(self) -> Any:
-        connection, out = self.connection, self._taken
+    def _take(self) -> int:
+        """Copy replies that have come; how many."""
+        connection = self.connection
         count = int(
             take_replies(
-                connection.requests, connection.replies, self.next_reply, out.ctypes.data, BATCH
+                connection.requests,
+                connection.replies,
+                self.next_reply,
+                self._taken.ctypes.data,
+                BATCH,
             )
         )
         self.next_reply += count
-        return out[:count]
+        return count
 
     def _require_open(self) -> None:
         if self.has_ended or self._is_over():
@@ -505,7 +490,7 @@ class ShmClient(LoggedIn):
             self._put(Request.LOGOUT)
             until_s = time.monotonic() + 1.0
             while not self._is_over() and time.monotonic() < until_s:
-                self._rest()
+                self._take()
                 if self.connection.has_closed():
                     break
                 self._wait(MIN_NAP_S)

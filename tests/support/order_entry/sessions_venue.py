@@ -95,6 +95,8 @@ def serve(document):
     known = document["ports"]
     ports = [
         PortSpec(protocol, "127.0.0.1", known.get(protocol.name, 0), *tls)
+        if protocol != Protocol.SHM
+        else PortSpec(protocol, "", 0, path=Path(document["shm"]))
         for protocol in sorted({row.protocol for row in rows})
     ]
     sizes = SMALL | document.get("sizes", {})
@@ -143,7 +145,8 @@ def serve(document):
 
 
 class Venue:
-    """The process, from its first port to its end."""
+    """The process, from its first port to its end; ``shm``: path of the Unix socket, where a
+    session is over shared memory."""
 
     def __init__(self, sessions, journal=None, **more):
         self.document = {"sessions": sessions, "journal": journal and str(journal), **more}
@@ -169,6 +172,8 @@ class Venue:
             if address:
                 self.ports[address[1]] = int(address[2])
                 open_ports.add(address[1])
+            elif self.notes[-1].startswith("SHM at "):
+                open_ports.add("SHM")
             if len(open_ports) == len(wanted):
                 self.port = self.ports.get("OUCH42", 0)
                 return

@@ -8,7 +8,6 @@ were published, rings filled and never read.
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
 
@@ -54,8 +53,7 @@ class Attacker:
         return self.random.getrandbits(64) - (1 << 63)
 
     def slot(self, seq: int) -> ShmRequest:
-        at = HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
-        return ShmRequest(self.client.connection.requests + at)
+        return slot_of(self.client, seq)
 
     def request(self) -> None:
         """One that may be an order, of numbers that may be anything, properly published."""
@@ -123,5 +121,7 @@ class Attacker:
         self.client.poll_array()
 
 
-def is_over(client: Any) -> bool:
-    return bool(client.end)
+def slot_of(client: ShmClient, seq: int) -> ShmRequest:
+    """The slot of a request, in the participant's own memory."""
+    at = HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
+    return ShmRequest(client.connection.requests + at)

@@ -642,3 +642,82 @@ def test_a_session_may_belong_to_a_participant_that_is_added_later(tmp_path: Pat
         )
         said = [message for _, _, message in mistakes(path)]
         assert (f"there is no participant {number}" in said) == wrong, number
+
+
+SHM = """
+[[session]]
+name = "LOCAL"
+protocol = "shm"
+participant = 1
+key = "{key}"
+user = 4242
+user_group = 77
+[[session]]
+name = "PORTAL"
+protocol = "shm"
+participant = 2
+acts_for = "1000-1999, 2500"
+key = "{key}"
+[[port]]
+protocol = "shm"
+path = "{path}"
+"""
+
+
+def test_sessions_over_shared_memory_have_a_key_a_user_and_a_path(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, more=SHM.format(key="ab" * 32, path="my.socket"))
+    assert "other users may read it" in mistakes(path)[0][2]
+    path.chmod(0o600)
+    venue = read_venue(path)
+    local, portal = venue.sessions.sessions
+    assert (local.protocol, local.key, local.uid, local.gid) == (
+        Protocol.SHM,
+        bytes.fromhex("ab" * 32),
+        4242,
+        77,
+    )
+    assert (local.acts_for, local.may_act(1), local.may_act(1000)) == ((), True, False)
+    assert portal.acts_for == ((1000, 1999), (2500, 2500))
+    assert [portal.may_act(number) for number in (2, 999, 1000, 2500, 2501)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    (port,) = venue.sessions.ports
+    assert (port.protocol, port.path) == (Protocol.SHM, tmp_path / "my.socket")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "words"),
+    [
+        ('acts_for = "1000-1999, 2500"', 'acts_for = "20-10"', "acts_for", "not a range"),
+        ('acts_for = "1000-1999, 2500"', 'acts_for = "all"', "acts_for", "is not ranges"),
+        ('acts_for = "1000-1999, 2500"', 'acts_for = "0-9"', "acts_for", "from 1 to 65535"),
+        ("user = 4242", 'user = "no-such-user"', "user", "is no user of this system"),
+        ("user = 4242", 'networks = ["10.0.0.0/8"]', "networks", "is on this host"),
+        ("user = 4242", f'password = "{HASH}"', "password", "has a key"),
+        ('path = "s"', 'address = "127.0.0.1:9"', "address", "has a path"),
+        ('path = "s"', f'path = "{"long" * 40}"', "path", "more than 107 bytes"),
+        ('name = "LOCAL"', 'name = "a b"', "name", "letters, digits"),
+    ],
+)
+def test_mistakes_of_sessions_over_shared_memory(
+    tmp_path: Path, old: str, new: str, key: str, words: str
+) -> None:
+    more = SHM.format(key="ab" * 32, path="s")
+    assert old in more
+    path, _ = written(tmp_path, more=more.replace(old, new))
+    path.chmod(0o600)
+    found = [(where, what) for _, where, what in mistakes(path) if where.endswith(f".{key}")]
+    assert len(found) == 1, mistakes(path)
+    assert words in found[0][1]
+
+
+def test_only_a_session_over_shared_memory_acts_for_others(tmp_path: Path) -> None:
+    more = SESSION + 'acts_for = "5-9"\n' + PORT
+    path, _ = written(tmp_path, more=more)
+    assert [(where, what) for _, where, what in mistakes(path)] == [
+        ("session[1].acts_for", "only a session over shared memory has one")
+    ]

@@ -1,0 +1,210 @@
+"""Participants over shared memory as processes of their own: killed in mid-write, stopped, dead
+while a child of theirs lives; the venue's processes killed under them; and the client in C."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from openoutcry.client.shm import ShmClient
+from openoutcry.journal import JournalReader
+from openoutcry.order_entry.shm_layout import End, Reply
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.pipeline.deaths import Place
+from openoutcry.wire.enums import CommandKind, Reason, Side
+from tests import ROOT
+from tests.support.order_entry.sessions_venue import KEY, Venue
+from tests.support.waiting import BOUND_S, wait_until
+
+SHM = int(Protocol.SHM)
+C = ROOT / "client" / "c"
+COMPILERS = {
+    "c11": ["cc", "-std=c11"],
+    "c++17": ["c++", "-std=c++17", "-x", "c++"],
+}
+CHILD = """
+import os, sys, time
+from openoutcry.client.shm import ShmClient
+from openoutcry.wire.enums import Side
+client = ShmClient(sys.argv[1], "ONE", bytes.fromhex(sys.argv[2]), first_reply=1)
+client.enter(1, Side.BUY, "ACME", 1, 10_000)
+assert client.next(60).id == 1
+if not os.fork():
+    print(os.getppid(), os.getpid(), flush=True)
+    while True:
+        time.sleep(60)  # it holds the socket, and both segments
+while True:
+    client.next(60)
+"""
+
+
+def row(name, number, **more):
+    return {"name": name, "participant": number, "protocol": SHM, **more}
+
+
+def trader(venue, tmp_path, name, orders, deaths):
+    asked = {
+        "path": venue.document["shm"],
+        "name": name,
+        "key": KEY.hex(),
+        "orders": orders,
+        "deaths": deaths,
+        "told": str(tmp_path / f"{name}.told"),
+    }
+    command = [sys.executable, "-m", "tests.support.order_entry.shm_trader", json.dumps(asked)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def new_orders(journal, participant):
+    chunks = [orders for _, orders in JournalReader(journal).chunks()]
+    orders = np.concatenate(chunks)
+    return orders[(orders["kind"] == CommandKind.NEW) & (orders["participant"] == participant)]
+
+
+def check(process, venue, tmp_path, name, number, orders, deaths):
+    """Every order was accepted once, is in the journal once, and is said again from the first
+    reply on."""
+    said, _ = process.communicate(timeout=10 * BOUND_S)
+    assert process.returncode == 0
+    report = json.loads(said)
+    assert report["died"] == deaths
+    assert report["accepted"] == list(range(1, orders + 1))
+    assert len(new_orders(tmp_path / "journal", number)) == orders
+    with ShmClient(venue.document["shm"], name, KEY, first_reply=1) as client:
+        again = b""
+        told = (tmp_path / f"{name}.told").read_bytes()
+        while len(again) < len(told):
+            again += client.poll_array().tobytes()
+        assert again == told
+
+
+@pytest.mark.promise(
+    "After the death of either side a session over shared memory continues by number, "
+    "without losing or repeating a request or a reply",
+    group="venue",
+)
+def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(tmp_path):
+    rows = [row(f"S{n}", n, cancel_on_disconnect=0) for n in (1, 2)]
+    deaths = [("sessions", 301, Place.BEFORE_STEP), ("sessions", 702, Place.BEFORE_RETURN)]
+    with Venue(
+        rows,
+        tmp_path / "journal",
+        durability="durable",
+        housekeeping_cores=0,
+        deaths=deaths,
+        shm=str(tmp_path / "shm.socket"),
+    ) as venue:
+        one = trader(venue, tmp_path, "S1", 300, [7, 60, 61, 150, 222])
+        two = trader(venue, tmp_path, "S2", 300, [])
+        check(one, venue, tmp_path, "S1", 1, 300, 5)
+        check(two, venue, tmp_path, "S2", 2, 300, 0)
+        report = venue.stop()
+    assert len(report["restarts"]) == len(deaths)
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True
+
+
+def test_a_dead_participants_orders_go_although_a_child_of_its_lives(tmp_path):
+    path = str(tmp_path / "shm.socket")
+    with Venue([row("ONE", 1), row("TWO", 2)], durability="none", shm=path) as venue:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, path, KEY.hex()], stdout=subprocess.PIPE, text=True
+        )
+        participant, child = map(int, process.stdout.readline().split())
+        try:
+            other = ShmClient(path, "TWO", KEY)
+            os.kill(participant, signal.SIGKILL)
+            process.wait()
+            again = wait_until(lambda: logged_in(path, "ONE"), "the venue knows that it is dead")
+            told = [again.next(BOUND_S) for _ in range(2)]
+            assert [(m.kind, m.id) for m in told] == [(Reply.ACCEPTED, 1), (Reply.CANCELED, 1)]
+            assert told[1].reason == Reason.DISCONNECTED
+            other.enter(1, Side.SELL, "ACME", 1, 10_000)
+            assert other.next(BOUND_S).kind == Reply.ACCEPTED
+            other.logout()
+            again.logout()
+        finally:
+            os.kill(child, signal.SIGKILL)
+            process.stdout.close()
+        assert venue.stop()["result"]["lost"] == 0
+
+
+def logged_in(path, name):
+    from openoutcry.client import ClientError
+
+    try:
+        return ShmClient(path, name, KEY, first_reply=1)
+    except ClientError:
+        return None
+
+
+def test_a_stopped_participant_is_silent_and_delays_nobody(tmp_path):
+    path = str(tmp_path / "shm.socket")
+    rows = [row("ONE", 1, timeout_ms=500), row("TWO", 2)]
+    with Venue(rows, durability="none", shm=path) as venue:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, path, KEY.hex()], stdout=subprocess.PIPE, text=True
+        )
+        participant, child = map(int, process.stdout.readline().split())
+        try:
+            os.kill(participant, signal.SIGSTOP)
+            with ShmClient(path, "TWO", KEY) as other:
+                for number in range(1, 200):
+                    other.enter(number, Side.SELL, "ACME", 1, 20_000)
+                    assert other.next(BOUND_S).kind == Reply.ACCEPTED
+            with wait_until(lambda: logged_in(path, "ONE"), "the silent session has ended") as one:
+                told = [one.next(BOUND_S) for _ in range(2)]
+                assert [m.kind for m in told[:1]] == [Reply.ACCEPTED]
+        finally:
+            for pid in (participant, child):
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+        venue.stop()
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
+    compiler = COMPILERS[language]
+    if shutil.which(compiler[0]) is None:
+        pytest.skip(f"{compiler[0]} is not installed")
+    program = tmp_path / "example"
+    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
+    subprocess.run(
+        [*compiler, *warnings, str(C / "example.c"), "-o", str(program)], check=True, timeout=60
+    )
+    path = str(tmp_path / "shm.socket")
+    with Venue([row("ONE", 1)], durability="none", shm=path) as venue:
+        done = subprocess.run(
+            [str(program), path, "ONE", KEY.hex(), "ACME"],
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[1:] == [
+            "1 A id=1 request=1 leaves=100 reason=0",
+            "2 U id=2 request=2 leaves=60 reason=0",
+            "3 C id=2 request=3 leaves=0 reason=11",
+        ]
+        wrong = subprocess.run(
+            [str(program), path, "ONE", "00" * 32, "ACME"],
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+        )
+        assert (wrong.returncode, wrong.stderr) == (1, "login failed: -4\n")
+        with ShmClient(path, "ONE", KEY, first_reply=1) as client:
+            assert client.taken_before == 3, "the requests that became commands"
+            assert [client.next(BOUND_S).kind for _ in range(3)] == [
+                Reply.ACCEPTED,
+                Reply.REPLACED,
+                Reply.CANCELED,
+            ]
+            assert client.end == End.NONE
+        venue.stop()
