@@ -2,21 +2,28 @@
 
 Everything is drawn from a seed: whole requests with wrong fields, jumping and repeated sequences,
 cursors that run ahead or back, words of noise anywhere in the segment, slots changed after they
-were published, rings filled and never read.
+were published, rings filled and never read.  As a program it does so from a process:
+``python -m tests.support.order_entry.shm_attacker PATH NAME KEY WRITES SEED``.
 """
 
 from __future__ import annotations
 
+import json
 import random
+import sys
+import time
+from collections import Counter
 
 import numpy as np
 
+from openoutcry.client import ClientError
 from openoutcry.client.shm import ShmClient
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REQUEST_BYTES,
     REQUEST_SLOTS,
     REQUESTS_BYTES,
+    End,
     Request,
     ShmRequest,
     ShmRequests,
@@ -125,3 +132,31 @@ def slot_of(client: ShmClient, seq: int) -> ShmRequest:
     """The slot of a request, in the participant's own memory."""
     at = HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
     return ShmRequest(client.connection.requests + at)
+
+
+def attack(path: str, name: str, key: bytes, writes: int, seed: int) -> dict[str, int]:
+    """Write until so many writes are done, in as many connections as that takes; how often the
+    venue ended one, by its reason."""
+    done, connections, ends = 0, 0, Counter[str]()
+    while done < writes:
+        try:
+            client = ShmClient(path, name, key)
+        except ClientError:
+            time.sleep(0.001)  # the connection before has not ended yet
+            continue
+        connections += 1
+        attacker = Attacker(client, seed + connections)
+        while client.end == End.NONE and done < writes:
+            try:
+                attacker.write()
+            except ClientError:
+                break
+            done += 1
+        ends[client.end.name] += 1
+        client.close()
+    return dict(ends)
+
+
+if __name__ == "__main__":
+    PATH, NAME, KEY, WRITES, SEED = sys.argv[1:]
+    print(json.dumps(attack(PATH, NAME, bytes.fromhex(KEY), int(WRITES), int(SEED))))

@@ -1,24 +1,21 @@
 """Participants over shared memory as processes of their own: killed in mid-write, stopped, dead
 while a child of theirs lives; the venue's processes killed under them; and the client in C."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from openoutcry.client.shm import ShmClient
-from openoutcry.journal import JournalReader
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.pipeline.deaths import Place
-from openoutcry.wire.enums import CommandKind, Reason, Side
+from openoutcry.wire.enums import Reason, Side
 from tests import ROOT
 from tests.support.order_entry.sessions_venue import KEY, Venue
+from tests.support.order_entry.shm_storms import hostile, kills, row
 from tests.support.waiting import BOUND_S, wait_until
 
 SHM = int(Protocol.SHM)
@@ -43,70 +40,18 @@ while True:
 """
 
 
-def row(name, number, **more):
-    return {"name": name, "participant": number, "protocol": SHM, **more}
-
-
-def trader(venue, tmp_path, name, orders, deaths):
-    asked = {
-        "path": venue.document["shm"],
-        "name": name,
-        "key": KEY.hex(),
-        "orders": orders,
-        "deaths": deaths,
-        "told": str(tmp_path / f"{name}.told"),
-    }
-    command = [sys.executable, "-m", "tests.support.order_entry.shm_trader", json.dumps(asked)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def new_orders(journal, participant):
-    chunks = [orders for _, orders in JournalReader(journal).chunks()]
-    orders = np.concatenate(chunks)
-    return orders[(orders["kind"] == CommandKind.NEW) & (orders["participant"] == participant)]
-
-
-def check(process, venue, tmp_path, name, number, orders, deaths):
-    """Every order was accepted once, is in the journal once, and is said again from the first
-    reply on."""
-    said, _ = process.communicate(timeout=10 * BOUND_S)
-    assert process.returncode == 0
-    report = json.loads(said)
-    assert report["died"] == deaths
-    assert report["accepted"] == list(range(1, orders + 1))
-    assert len(new_orders(tmp_path / "journal", number)) == orders
-    with ShmClient(venue.document["shm"], name, KEY, first_reply=1) as client:
-        again = b""
-        told = (tmp_path / f"{name}.told").read_bytes()
-        while len(again) < len(told):
-            again += client.poll_array().tobytes()
-        assert again == told
-
-
 @pytest.mark.promise(
     "After the death of either side a session over shared memory continues by number, "
     "without losing or repeating a request or a reply",
     group="venue",
 )
 def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(tmp_path):
-    rows = [row(f"S{n}", n, cancel_on_disconnect=0) for n in (1, 2)]
-    deaths = [("sessions", 301, Place.BEFORE_STEP), ("sessions", 702, Place.BEFORE_RETURN)]
-    with Venue(
-        rows,
-        tmp_path / "journal",
-        durability="durable",
-        housekeeping_cores=0,
-        deaths=deaths,
-        shm=str(tmp_path / "shm.socket"),
-    ) as venue:
-        one = trader(venue, tmp_path, "S1", 300, [7, 60, 61, 150, 222])
-        two = trader(venue, tmp_path, "S2", 300, [])
-        check(one, venue, tmp_path, "S1", 1, 300, 5)
-        check(two, venue, tmp_path, "S2", 2, 300, 0)
-        report = venue.stop()
-    assert len(report["restarts"]) == len(deaths)
-    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
-    assert report["replay"]["equal"] is True
+    kills(tmp_path, participants=5, stages=2)
+
+
+def test_hostile_writes_of_a_process_leave_the_others_session_as_it_is(tmp_path):
+    report = hostile(tmp_path, writes=20_000, seed=5)
+    assert sum(report["ends"].values()) > 10
 
 
 def test_a_dead_participants_orders_go_although_a_child_of_its_lives(tmp_path):
