@@ -268,8 +268,13 @@ def find_page(arena: ArenaHeader, book: int, number: int) -> int:
         return page
     page = walk_to_page(arena, book_addr(arena, book).root, number)
     if page != 0:
-        store_u32(hint, page)
+        keep_hint(hint, page)
     return page
+
+
+@kernel
+def keep_hint(hint: int, page: int) -> None:
+    store_u32(hint, page)
 
 
 @kernel
@@ -321,7 +326,7 @@ def ready_page(arena: ArenaHeader, book: int, page: int, number: int) -> int:
         if not has_free_page(arena):
             return 0
         page = open_page(arena, book, number)
-        store_u32(hint_addr(arena, book, number), page)
+        keep_hint(hint_addr(arena, book, number), page)
     touch_page(arena, page)
     return page
 
