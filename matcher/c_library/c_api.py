@@ -7,11 +7,20 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, keep_id_key, lay_out
 from openoutcry.matcher.book.ids import id_addr
-from openoutcry.matcher.book.levels import instrument_addr
+from openoutcry.matcher.book.levels import (
+    book_addr,
+    instrument_addr,
+    key_flip,
+    level_addr,
+    page_addr,
+    page_number,
+    walk_to_page,
+)
 from openoutcry.matcher.book.shards import keep_shard
 from openoutcry.matcher.c_library.table_check import NO_FAULT, SYMBOL_FIELD, faulty_field
 from openoutcry.matcher.commands.dispatch import fast_path, find_instrument
@@ -141,6 +150,17 @@ def depth(arena: ArenaHeader, instrument: int, side: int, levels: int, out: int)
 
 
 @kernel
+def quantity_at(arena: ArenaHeader, instrument: int, side: int, price: int) -> int:
+    book = instrument << 4 | layout.DISPLAYED | (side - 1)
+    key = price ^ key_flip(book)
+    page = walk_to_page(arena, book_addr(arena, book).root, page_number(key))
+    is_open = (page_addr(arena, page).bitmap >> (key & 63)) & 1
+    if page == 0 or is_open == 0:
+        return 0
+    return level_addr(arena, page << 6 | (key & 63)).total
+
+
+@kernel
 def digest(arena: ArenaHeader, out: int) -> int:
     fold_changes(arena)
     total = arena + arena.digests_at
@@ -252,6 +272,12 @@ ENTRIES = (
         "Price, quantity shown and number of orders of up to so many levels of one side "
         "(OUTCRY_SIDE_BUY or OUTCRY_SIDE_SELL), best first.  Returns how many levels.",
         depth,
+    ),
+    Entry(
+        "quantity_at(const void *arena, int64_t instrument, int64_t side, int64_t price_ticks)",
+        "The quantity shown at one price of one side, 0 if there is none; costs no more where many "
+        "orders rest, as depth() does, which counts them.",
+        quantity_at,
     ),
     Entry(
         "digest(void *arena, uint64_t out[2])",

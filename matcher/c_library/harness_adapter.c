@@ -153,7 +153,7 @@ static struct {
     struct ring *ring; /* NULL: reports go to the queue */
     int (*push)(void *queue, const me_report_t *report);
     void *queue;
-    int64_t orders, event_room, refused;
+    int64_t event_room, refused;
     int looks_ahead;
     size_t arena_size, events_size;
 } engine;
@@ -317,7 +317,6 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     const char *room = getenv("OUTCRY_ORDERS");
     int64_t orders = room ? atoll(room) : ORDERS;
     int64_t arena_size = outcry_matcher_size(1, orders, orders);
-    engine.orders = orders;
     engine.event_room = outcry_matcher_event_capacity(orders) + 4 * RUN;
     engine.arena_size = rounded(arena_size);
     engine.events_size = rounded(engine.event_room * sizeof *engine.events);
@@ -367,13 +366,7 @@ int64_t engine_query_best_ask(void)
     return best[3] ? best[4] : INT64_MAX;
 }
 
-/* Levels are read into the events' room, which is free between messages. */
 uint64_t engine_query_depth_at(int64_t price_ticks, uint8_t side)
 {
-    int64_t(*levels)[3] = (int64_t(*)[3])engine.events;
-    int64_t count = outcry_matcher_depth(engine.arena, 0, OUTCRY_SIDE_BUY + side, engine.orders,
-                                         levels);
-    for (int64_t index = 0; index < count; index++)
-        if (levels[index][0] == price_ticks) return levels[index][1];
-    return 0;
+    return outcry_matcher_quantity_at(engine.arena, 0, OUTCRY_SIDE_BUY + side, price_ticks);
 }

@@ -96,6 +96,9 @@ int main(int argc, char **argv)
             int64_t n = outcry_matcher_depth(arena, i, side, 5, levels);
             printf(", [");
             for (int64_t k = 0; k < n; k++)
+                if (outcry_matcher_quantity_at(arena, i, side, levels[k][0]) != levels[k][1])
+                    return 5;
+            for (int64_t k = 0; k < n; k++)
                 printf("%s[%ld, %ld, %ld]", k ? ", " : "", levels[k][0], levels[k][1],
                        levels[k][2]);
             printf("]");
