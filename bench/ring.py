@@ -157,6 +157,9 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
     trips, messages = counts.round_trips, counts.messages
     # The back-off is a way to wait for a batch: it has nothing to say about one message.
     round_trip = against("round_trip", trips, "_backoff")
+    # Ways of ours for cores far from each other: docs/bench-ring.md.
+    round_trip["patient"] = partial(loops.round_trip, cores, trips, True)
+    ahead = {"ahead": partial(loops.publish, cores, messages, 64, True)}
     return [
         Metric("round_trip", "ns", "lower", partial(loops.round_trip, cores, trips), round_trip),
         *(
@@ -165,7 +168,8 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
                 "1/s",
                 "higher",
                 partial(loops.publish, cores, messages, batch),
-                against(f"publish_{batch}", messages, "bounce", "bounce_pause"),
+                against(f"publish_{batch}", messages, "bounce", "bounce_pause")
+                | (ahead if batch == 64 else {}),
             )
             for batch in (1, 64)
         ),

@@ -22,7 +22,14 @@ from openoutcry.ring.segment import segment_name
 from openoutcry.ring.tail import tail
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.layout import SharedWord, Words
-from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64
+from openoutcry.wire.memory import (
+    load_i64,
+    monotonic_ns,
+    pause,
+    prefetch,
+    prefetch_to_write,
+    store_i64,
+)
 from openoutcry.wire.record_blocks import Slot
 
 WORDS = 7
@@ -35,6 +42,10 @@ FEW = 64
 PAUSES = 128
 # Released at least this often, so that the producer's room never waits for a long batch.
 RELEASE_EVERY = 1024
+AHEAD, AHEAD_AFTER = 48, 16
+"""Of :func:`consume_ahead`: how far ahead it asks for a slot, and after how many messages found."""
+PATIENT_PAUSES = 8
+"""Of :func:`receive_patiently`: between two looks, about one transfer of a line on far cores."""
 PING_BLOCK = 64
 """Round trips a sample: a clock read would be a quarter of one."""
 
@@ -146,6 +157,43 @@ def consume(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
 
 
 @kernel
+def consume_ahead(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
+    """:func:`consume`, asking ahead for slots once a batch is long: for cores far from each other,
+    where the messages' loads keep too few lines on their way."""
+    bad = 0
+    end = first + count
+    seq = first
+    while seq < end:
+        begin = seq
+        stop = min(seq + RELEASE_EVERY, end)
+        while seq < stop and is_published(ring, mask, seq):
+            if seq - begin >= AHEAD_AFTER:
+                prefetch(slot_address(ring, mask, seq + AHEAD))
+            bad += wrong_message(slot_address(ring, mask, seq), seq)
+            seq += 1
+        if seq > begin:
+            release(SharedWord(cursor), seq - 1)
+        if seq - begin < FEW:
+            for _ in range(PAUSES):
+                pause()
+    return bad
+
+
+@kernel
+def receive_patiently(ring: int, mask: int, cursor: int, seq: int, own_next: int) -> int:
+    """:func:`receive_one`, looking once a line's transfer, so that a look does not take the slot
+    from the writer, and meanwhile owning the slot that the answer goes to."""
+    if not is_published(ring, mask, seq):
+        prefetch_to_write(own_next)
+        while not is_published(ring, mask, seq):
+            for _ in range(PATIENT_PAUSES):
+                pause()
+    bad = wrong_message(slot_address(ring, mask, seq), seq)
+    release(SharedWord(cursor), seq)
+    return bad
+
+
+@kernel
 def receive_one(ring: int, mask: int, cursor: int, seq: int) -> int:
     while not is_published(ring, mask, seq):
         pause()
@@ -155,7 +203,16 @@ def receive_one(ring: int, mask: int, cursor: int, seq: int) -> int:
 
 
 @kernel
-def ping(out: int, back: int, mask: int, cursor: int, first: int, blocks: int, took_ns: int) -> int:
+def ping(
+    out: int,
+    back: int,
+    mask: int,
+    cursor: int,
+    first: int,
+    blocks: int,
+    took_ns: int,
+    patient: int,
+) -> int:
     """``blocks`` times PING_BLOCK round trips; writes each block's time to ``took_ns``."""
     bad = 0
     seq = first
@@ -163,17 +220,25 @@ def ping(out: int, back: int, mask: int, cursor: int, first: int, blocks: int, t
         before = monotonic_ns()
         for _ in range(PING_BLOCK):
             write_message(slot_address(out, mask, seq), seq)
-            bad += receive_one(back, mask, cursor, seq)
+            if patient != 0:
+                bad += receive_patiently(back, mask, cursor, seq, slot_address(out, mask, seq + 1))
+            else:
+                bad += receive_one(back, mask, cursor, seq)
             seq += 1
         Words(took_ns)[block] = monotonic_ns() - before
     return bad
 
 
 @kernel
-def pong(there: int, back: int, mask: int, cursor: int, first: int, count: int) -> int:
+def pong(
+    there: int, back: int, mask: int, cursor: int, first: int, count: int, patient: int
+) -> int:
     bad = 0
     for seq in range(first, first + count):
-        bad += receive_one(there, mask, cursor, seq)
+        if patient != 0:
+            bad += receive_patiently(there, mask, cursor, seq, slot_address(back, mask, seq))
+        else:
+            bad += receive_one(there, mask, cursor, seq)
         write_message(slot_address(back, mask, seq), seq)
     return bad
 
@@ -185,8 +250,9 @@ def compile_loops() -> None:
         (produce_one_by_one, 4),
         (produce_claims, 6),
         (consume, 5),
-        (ping, 7),
-        (pong, 6),
+        (consume_ahead, 5),
+        (ping, 8),
+        (pong, 7),
     ):
         compile_kernel(function, arguments)
 
@@ -220,7 +286,7 @@ def check(what: str, bad: int) -> None:
 # Compiled loops
 
 
-def round_trip(cores: Cores, count: int) -> float:
+def round_trip(cores: Cores, count: int, patient: bool = False) -> float:
     """ns of one message there and back: the median over blocks of PING_BLOCK."""
     with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
         blocks = count // PING_BLOCK
@@ -235,13 +301,16 @@ def round_trip(cores: Cores, count: int) -> float:
                 1,
                 2 * blocks,
                 took_ns.ctypes.data,
+                int(patient),
             )
             # The first half warms up.
             return bad, float(np.median(took_ns[blocks:])) / PING_BLOCK
 
         def ponger() -> int:
             total = 2 * blocks * PING_BLOCK
-            return pong(there.address, back.address, there.mask, cursor_of(there), 1, total)
+            return pong(
+                there.address, back.address, there.mask, cursor_of(there), 1, total, int(patient)
+            )
 
         (bad, figure), bad_there = run_processes(
             "round_trip", [(cores[0], pinger), (cores[1], ponger)]
@@ -250,8 +319,9 @@ def round_trip(cores: Cores, count: int) -> float:
     return float(figure)
 
 
-def publish(cores: Cores, count: int, batch: int) -> float:
-    """Messages per second through a ring of one producer that claims ``batch`` at a time."""
+def publish(cores: Cores, count: int, batch: int, ahead: bool = False) -> float:
+    """Messages per second through a ring of one producer that claims ``batch`` at a time; its
+    consumer asks ``ahead`` for slots or does not."""
     with bench_ring_buffer("single") as ring:
 
         def send(first: int, number: int) -> None:
@@ -260,7 +330,7 @@ def publish(cores: Cores, count: int, batch: int) -> float:
             else:
                 produce(RingHeader.of(ring.address), ring.mask, first, number, batch)
 
-        return _throughput(f"publish_{batch}", ring, cores, count, send)
+        return _throughput(f"publish_{batch}", ring, cores, count, send, ahead=ahead)
 
 
 def claims(cores: Cores, count: int, batch: int) -> float:
@@ -294,11 +364,13 @@ def _throughput(
     count: int,
     send: Callable[[int, int], None],
     tail_reader: bool = False,
+    ahead: bool = False,
 ) -> float:
     """Warm up, with a tail reader until it has seen its first record; then time ``count``."""
     meeting, attached = Rendezvous(), Rendezvous()
     attached.word = not tail_reader
     warm = warm_count(count)
+    read = consume_ahead if ahead else consume
 
     def producer() -> int:
         first, rounds = 1, 0
@@ -315,10 +387,10 @@ def _throughput(
     def consumer() -> tuple[int, int]:
         cursor, first, rounds, bad = cursor_of(ring), 1, 0, 0
         while not meeting.word:
-            bad += consume(ring.address, ring.mask, cursor, first, warm)
+            bad += read(ring.address, ring.mask, cursor, first, warm)
             first, rounds = first + warm, rounds + 1
             meeting.meet(1, rounds)
-        bad += consume(ring.address, ring.mask, cursor, first, count)
+        bad += read(ring.address, ring.mask, cursor, first, count)
         ended_ns = time.monotonic_ns()
         ring.close()
         return bad, ended_ns

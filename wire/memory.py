@@ -196,18 +196,28 @@ count_leading_zeros = _bit_scan("ctlz")
 """63 minus the index of the highest set bit; the word must not be zero."""
 
 
-@intrinsic
-def prefetch(typingctx: Any, addr: Any) -> Any:
-    """Ask for the cache line at ``addr``; any address is harmless."""
-
+def _prefetch(is_write: int) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         ptr = builder.inttoptr(args[0], I8.as_pointer())
-        builder.call(function, [ptr, I32(0), I32(3), I32(1)])
+        builder.call(function, [ptr, I32(is_write), I32(3), I32(1)])
         return context.get_dummy_value()
 
-    return types.void(types.int64), codegen
+    return codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, addr: Any) -> Any:
+    """Ask for the cache line at ``addr``; any address is harmless."""
+    return types.void(types.int64), _prefetch(is_write=0)
+
+
+@intrinsic
+def prefetch_to_write(typingctx: Any, addr: Any) -> Any:
+    """Ask for the cache line at ``addr`` and take it from the other cores; any address is
+    harmless."""
+    return types.void(types.int64), _prefetch(is_write=1)
 
 
 def _libc(name: str, result_bits: int, *argument_bits: int) -> Any:

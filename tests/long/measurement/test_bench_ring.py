@@ -71,9 +71,9 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     assert document["command"].endswith("--against c,bounce")
     assert {row["name"]: (row["unit"], row["better"]) for row in document["results"]} == UNITS
     assert {row["name"]: set(row["against"]) for row in document["results"]} == {
-        "round_trip": {"bounce", "bounce_pause", "c"},
+        "round_trip": {"bounce", "bounce_pause", "c", "patient"},
         "publish_1": {"c"},
-        "publish_64": {"c"},
+        "publish_64": {"c", "ahead"},
         "multi_claim_16": {"single"},
         "python_round_trip": set(),
         "observed": {"unobserved"},

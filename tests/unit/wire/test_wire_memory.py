@@ -70,6 +70,7 @@ def bit_scans(word):
 @kernel
 def harmless(addr):
     memory.prefetch(addr)
+    memory.prefetch_to_write(addr)
     memory.pause()
     return memory.yield_cpu()
 
@@ -162,7 +163,7 @@ def test_release_and_acquire_hand_over_between_threads():
 
 
 def test_prefetch_pause_and_yield_harm_nothing():
-    """Even an address that nobody may touch can be prefetched."""
+    """Even an address that no program may touch can be prefetched, to read and to write."""
     buffer, addr = guarded(64)
     assert harmless(addr) == 0
     assert harmless(0) == 0
