@@ -166,6 +166,7 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
         "assets": _values(assets, "asset_id, currency, unit"),
         "instruments": _values(markets, columns),
         **_trades(transactions, place, time),
+        **_volumes(place, time),
         "orders": _orders(transactions, place, time),
         **_wallets(transactions, place, time),
         **_transfers(transactions, place, time),
@@ -247,6 +248,38 @@ def _trades(transactions: str, place: str, time: Any) -> dict[str, str]:
         f"from {place}.fills group by trade_id"
     )
     return {"fills": fills, "trades": trades}
+
+
+def _volumes(place: str, time: Any) -> dict[str, str]:
+    """Bars by minute, and by day what each participant has traded: sums of ``fills``, so that a
+    bar and a day's volume are there as soon as the trade is."""
+    lots = _amount("sum(qty_lots) * min(lot_units)", "min(base_unit)")
+    paid = _amount("sum(abs(quote_paid))", "min(quote_unit)")
+
+    def price(ticks: str) -> str:
+        return _amount(ticks, "min(price_unit)")
+
+    minute = "ts_ns - ts_ns % 60000000000"
+    bought = f"select f.*, {minute} as minute_ns from {place}.fills f where side = 'BUY'"
+    first, last = (
+        f"(array_agg(price_ticks order by trade_id {way}))[1]" for way in ("asc", "desc")
+    )
+    bars = (
+        f"select min(market_id) as market_id, {time('minute_ns')} as minute_bucket, "
+        f"{price(first)} as open, {price('max(price_ticks)')} as high, "
+        f"{price('min(price_ticks)')} as low, {price(last)} as close, {lots} as volume, "
+        f"{paid} as turnover, count(*) as trades from ({bought}) as bought "
+        "group by instrument, minute_ns"
+    )
+    days = f"select f.*, cast({time('ts_ns')} as date) as day from {place}.fills f"
+    volumes = (
+        "select participant as user_id, min(market_id) as market_id, day, "
+        "min(quote) as quote_currency, "
+        f"{lots} as quantity, {paid} as turnover, "
+        "sum(case when maker then qty_lots else 0 end) as maker_lots, "
+        f"sum(qty_lots) as lots from ({days}) as days group by participant, instrument, day"
+    )
+    return {"bars": bars, "daily_volumes": volumes}
 
 
 def _orders(transactions: str, place: str, time: Any) -> str:

@@ -25,6 +25,7 @@ from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import LedgerError
 from tests.support.ledger.spot_venue import (
     DECIMALS,
+    MAKERS,
     MARKETS,
     OPENING,
     ByHand,
@@ -185,6 +186,39 @@ def test_filled_quantities_statuses_and_fees(traded, books):
     assert {"FILLED", "PARTIALLY_FILLED", "OPEN", "CANCELLED"} == {
         order.status for order in books.orders.values()
     }
+
+
+def test_bars_by_minute_and_volumes_by_day(traded):
+    floor, by_hand = traded
+    bars, volumes = defaultdict(list), defaultdict(lambda: [0, 0, 0])
+    for symbol, *sides in by_hand.trades:
+        for side in sides:
+            lots, ticks = int(side["qty_lots"]), int(side["price_ticks"])
+            if side["side"] == Side.BUY:
+                bars[[*MARKETS].index(symbol) + 1, by_hand.minute(side)].append((lots, ticks))
+            of = volumes[int(side["participant"]), [*MARKETS].index(symbol) + 1]
+            of[0] += lots
+            of[1] += lots * ticks * MARKETS[symbol][3]
+            of[2] += lots if side["flags"] & MAKERS else 0
+    found = ask(floor.journal_path / "ledger", "select * from exchange.bars").to_pylist()
+    assert len(found) == len(bars) == 4
+    for row in found:
+        symbol = [*MARKETS][row["market_id"] - 1]
+        rows = bars[row["market_id"], row["minute_bucket"].isoformat(" ")]
+        ticks = [one for _, one in rows]
+        wanted = [price(symbol, t) for t in (ticks[0], max(ticks), min(ticks), ticks[-1])]
+        assert [row[name] for name in ("open", "high", "low", "close")] == wanted
+        base, quote, lot, tick = MARKETS[symbol]
+        assert row["volume"] == in_decimals(sum(lots for lots, _ in rows) * lot, base)
+        assert row["turnover"] == in_decimals(sum(n * t * tick for n, t in rows), quote)
+        assert row["trades"] == len(rows)
+    found = ask(floor.journal_path / "ledger", "select * from exchange.daily_volumes").to_pylist()
+    assert {(row["user_id"], row["market_id"]) for row in found} == {*volumes}
+    for row in found:
+        lots, paid, made = volumes[row["user_id"], row["market_id"]]
+        assert (row["lots"], row["maker_lots"]) == (lots, made)
+        assert row["turnover"] == in_decimals(paid, row["quote_currency"])
+        assert row["day"].isoformat() == "2024-10-01"
 
 
 def test_nothing_is_wrong_but_the_debt(books):
