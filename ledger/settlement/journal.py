@@ -26,6 +26,7 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
 
     Left out: a fill of a participant with itself, which moves nothing, and those of leveraged
     instruments, which are settled in money by the ledger's marks.
+    Spot trades are left out as well: wallets settle them at the fill.
     Raises ``SettlementError`` for one that is no exchange of lots for money (a negative price),
     ``LedgerError`` as ``ledger_state.at``.
     """

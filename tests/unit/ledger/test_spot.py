@@ -18,6 +18,7 @@ from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, MONEY_SLOTS, Ki
 from openoutcry.ledger.ledger_state import at, opened, save
 from openoutcry.ledger.parquet_store import ask
 from openoutcry.ledger.reconcile import Reconciliation, differences
+from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.tax import tax
 from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.replay.core import Core
@@ -261,3 +262,11 @@ def test_more_assets_than_a_transaction_can_name_are_refused():
     document["hooks"]["spot"] = [[0, 1, 0, 1]]
     with pytest.raises(LedgerError, match="249 assets: the ledger has room for 248"):
         Books(document)
+
+
+def test_settlement_has_no_spot_trade(day, home):
+    """Wallets have settled it; what is left are the margin instruments' that deliver lots."""
+    spot = {day.books.symbols[index] for index in day.books.spot}
+    delivered = {row[5] for row in trades_of(home, "XNYS")}
+    assert not delivered & spot
+    assert delivered
