@@ -183,11 +183,9 @@ def taken_over(floor, folder):
     """The machine is gone; another one goes on with a copy of the journal alone."""
     floor.drop()
     folder.mkdir()
-    shutil.copytree(
-        floor.journal_path,
-        folder / "journal",
-        ignore=shutil.ignore_patterns("desk.jsonl", "*.sock"),
-    )
+    ignored = shutil.ignore_patterns("desk.jsonl", "*.sock")
+    shutil.copytree(floor.journal_path, folder / "journal", ignore=ignored)
+    shutil.rmtree(floor.journal_path)
     return InlineFloor(folder, FLOOR)
 
 
