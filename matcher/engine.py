@@ -267,12 +267,15 @@ class Engine:
         Raises :class:`MatcherError` for damaged or foreign bytes or too small a capacity,
         ``LayoutMismatch`` for another layout.
         """
-        region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
-        state = decode(without_region(data, region) if hooks else data)
+        book, region = data, np.zeros(0, np.uint8)
+        if hooks:
+            book, region = without_region(data, len(hooks.region))
+        state = decode(book)
         engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks)
         load_state(engine.arena, state)
         engine.region[:] = region
-        if engine.snapshot() != data:
+        # The region is the snapshot's, byte by byte; the book was made from its rows.
+        if encode(engine.state()) != book:
             raise MatcherError("snapshot: its orders are not in canonical order")
         return engine
 

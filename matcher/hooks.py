@@ -71,7 +71,7 @@ entry then leads to, as ``process_batch`` does by itself in a batch of many."""
 
 
 def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(region.tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(region.data, digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -450,11 +450,11 @@ def seal_region(state_hash: str, digest: bytes) -> str:
 def with_region(snapshot: bytes, region: npt.NDArray[np.uint8]) -> bytes:
     """A matcher's snapshot, and the region behind it."""
     size = len(region).to_bytes(8, "little")
-    return snapshot + region.tobytes() + REGION_MAGIC + size + region_hash(region)
+    return b"".join((snapshot, region.data, REGION_MAGIC, size, region_hash(region)))
 
 
-def without_region(data: bytes, region: npt.NDArray[np.uint8]) -> bytes:
-    """The matcher's part of a snapshot; its region is copied to ``region``.
+def without_region(data: bytes, region_bytes: int) -> tuple[bytes, npt.NDArray[np.uint8]]:
+    """The matcher's part of a snapshot, and its region, which is not copied.
 
     Raises :class:`MatcherError` for bytes that end with no region of that size, or a damaged one.
     """
@@ -462,10 +462,10 @@ def without_region(data: bytes, region: npt.NDArray[np.uint8]) -> bytes:
     if len(data) < TRAILER_BYTES or trailer[:8] != REGION_MAGIC:
         raise MatcherError("snapshot: it has no region for the hooks")
     size = int.from_bytes(trailer[8:16], "little")
-    if size != len(region) or size > len(data) - TRAILER_BYTES:
-        raise MatcherError(f"snapshot: its region has {size} bytes, the hooks' has {len(region)}")
+    if size != region_bytes or size > len(data) - TRAILER_BYTES:
+        raise MatcherError(f"snapshot: its region has {size} bytes, the hooks' has {region_bytes}")
     at = len(data) - TRAILER_BYTES - size
-    region[:] = np.frombuffer(data, np.uint8, size, at)
+    region = np.frombuffer(data, np.uint8, size, at)
     if region_hash(region) != trailer[16:]:
         raise MatcherError("snapshot: damaged: the checksum of the region does not match")
-    return data[:at]
+    return data[:at], region
