@@ -6,7 +6,7 @@ Behind its records an authenticated packet has a trailer of 24 bytes:
     tag   16    keyed BLAKE3 over header, records and epoch, its first 16 bytes
 
 ``sender`` of the header names the session: the participant's number.  A participant has one
-session, whose key only he and the venue know, so whoever has the key *is* that participant: the
+session, whose key only it and the venue know, so the holder of the key *is* that participant: the
 number in the records counts for nothing and is overwritten.  Within an epoch each order is taken
 once (``c/senders.h``); an epoch older than the newest is refused, so nothing that was held back
 before a restart of the client is taken after it.  A session has one place among the senders, which

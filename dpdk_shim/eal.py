@@ -40,7 +40,7 @@ def start(shim: Any, spec: PortSpec) -> None:
 
 
 _keep: list[Any] = []
-"""The EAL goes on pointing at its arguments."""
+"""The EAL keeps pointers to its arguments."""
 
 
 def arguments_for(pci: bool, huge: bool) -> list[str]:
@@ -69,7 +69,7 @@ def arguments_for(pci: bool, huge: bool) -> list[str]:
 
 
 def device_name(spec: PortSpec) -> str:
-    """The device as the EAL takes it: a virtual one needs a number of its own behind its name."""
+    """The device as the EAL takes it: a virtual one needs a separate number after its name."""
     name, comma, rest = spec.device.partition(",")
     if not spec.is_pci and not name[-1].isdigit():
         name += f"{os.getpid() % 10_000}{next(_numbers):03}"

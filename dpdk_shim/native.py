@@ -1,7 +1,7 @@
 """Build the C shim once a source state, by cffi in API mode, and load it.
 
 ``python -m openoutcry.dpdk_shim.native`` builds what can be built here and says what cannot, and
-why: `make` does that when it installs; whoever installs by pip alone gets it at the first use
+why: `make` does that when it installs.  After an install by pip alone it is done at the first use
 (about three seconds).  There are two builds of one source, with and without DPDK, because linking
 to DPDK costs every start a tenth of a second and its libraries.
 """
@@ -129,7 +129,7 @@ def write_sources(work: Path, name: str) -> None:
 
 
 def declarations() -> str:
-    """The part of shim.h that Python is told."""
+    """The part of shim.h that Python reads."""
     text = (SOURCES / "shim.h").read_text()
     return text.partition("/* cdef begin */")[2].partition("/* cdef end */")[0]
 

@@ -277,7 +277,7 @@ def _open_packet(
 
 def _hold_udp_port(spec: PortSpec) -> socket.socket:
     """A socket on the UDP port that takes nothing in: the kernel sees every packet too, and would
-    tell the sender that nobody listens."""
+    report to the sender that the port is closed."""
     held = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0

@@ -12,7 +12,7 @@ from openoutcry.dpdk_shim.ports import Port, hardware_address_of
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, address_of, endpoint
 
 PORTS_OF_PROGRAMS = 49152
-"""First of the UDP ports that nobody registers (RFC 6335); the source where none is given."""
+"""First of the UDP ports that are never registered (RFC 6335); the source where none is given."""
 TIME_TO_LIVE = 64
 UDP_PROTOCOL = 17
 

@@ -8,7 +8,7 @@
 
 One shim is the one producer of its ring.  What must outlive the process (counters, senders'
 sequences, the way back to participants) stands in ``state``, shared memory made by
-:func:`make_state`; the ring itself says where a new shim goes on after a death.
+:func:`make_state`; the ring itself says where a new shim continues after a death.
 """
 
 import mmap
@@ -320,7 +320,7 @@ def total_counters(state: npt.NDArray[np.int64], ports: int = PORTS_MAX) -> dict
 
 
 def unaccounted(counters: dict[str, int]) -> int:
-    """Packets taken from a device of which nobody can say what became of them: always 0."""
+    """Packets taken from a device whose end is unknown: always 0."""
     known = counters["published"] + sum(counters[c.name.lower()] for c in LEFT_OUT)
     refused = sum(value for name, value in counters.items() if name.startswith("rejected_"))
     return counters["packets"] - known - refused

@@ -87,7 +87,7 @@ def parse_port(text: str) -> PortSpec:
 
 
 def _split(kind: str, rest: str) -> tuple[str, dict[str, str], list[str]]:
-    """Target, our options and what else stands behind commas; a file's name may have commas."""
+    """Target, our options and what else follows after commas; a file's name may have commas."""
     parts = rest.split(",")
     ours: dict[str, str] = {}
     others: list[str] = []

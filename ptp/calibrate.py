@@ -37,7 +37,7 @@ SAMPLES_MIN = 8
 MEMORY_NS = 300 * 10**9
 """Older samples go as soon as there are enough without them."""
 SUSPECTS = 4
-"""So many in a row that do not meet our interval are no outliers."""
+"""This many in a row that do not meet our interval are no outliers."""
 OUTLIER_DEVIATIONS = 6
 MAD_TO_SIGMA = 1.4826
 NOISE_FLOOR_NS = 50
@@ -72,7 +72,7 @@ class Sample:
     grandmaster: int = 0
     path_delay_ns: int = 0
     held: bool = True
-    """Whether anybody stands behind it who knows the time."""
+    """Whether a source that knows the time vouches for it."""
     traceable: bool = False
     utc_offset_s: int | None = None
     leap_insert: bool = False
@@ -182,7 +182,7 @@ class Calibration:
         self.doubt_ns = self.doubt_extent_ns = 0
 
     def follow(self) -> None:
-        """Somebody independent confirms the source: it is believed from its latest samples on."""
+        """An independent source confirms this one: it is believed from its latest samples on."""
         latest = self.suspects[-WINDOW:]
         self.forget()
         for sample in latest:

@@ -29,7 +29,7 @@ class ClockEvidence:
             if self.page is None:
                 self.page = ClockPage.open()
                 if self.page.name != self._name:
-                    # Another daemon counts its records anew.
+                    # Another daemon counts its records from the beginning.
                     self._name, self._seq = self.page.name, 0
             records = self.page.evidence(self._seq)
         except OutcryError:

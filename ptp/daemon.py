@@ -1,6 +1,6 @@
 """The clock daemon: reads every source, keeps the page, says what happened.  It steers nothing.
 
-Each source has a calibration of its own.  Of those with a line the page shows the one with the
+Each source has its own calibration.  Of those with a line the page shows the one with the
 narrowest interval; where another's interval does not meet it, the bound covers both.
 """
 
@@ -53,7 +53,7 @@ class Follower:
 
 @dataclass
 class Status:
-    """What the daemon last knew: of what it publishes, in words of its own."""
+    """What the daemon last knew: of what it publishes, in separate words."""
 
     state: ClockState = ClockState.UNKNOWN
     source: ClockSource = ClockSource.NONE
@@ -110,7 +110,7 @@ class ClockDaemon:
         self._quick_left = max(0, self._quick_left - 1)
         events = self._check_counter()
         if events:
-            # First of all nobody may go on with what the counter was.
+            # First of all no reader may continue with what the counter was.
             self._publish_unknown(self.host.ticks())
             self.writer.set_asleep(self._asleep_ns)
             for follower in self.followers:
@@ -185,7 +185,7 @@ class ClockDaemon:
             self.table = self.table.announced(sample.tai_ns, sample.leap_insert, sample.leap_delete)
 
     def _best(self, ticks: int) -> Follower | None:
-        """The narrowest interval among sources that somebody stands behind; else among the rest.
+        """The narrowest interval among sources that are vouched for; else among the rest.
 
         The kernel's word is anybody's, without a name: only where no other of them speaks.
         """

@@ -58,7 +58,7 @@ class KernelClock:
 
     @property
     def synchronised(self) -> bool:
-        """Whether somebody disciplines it, and ``maxerror`` is his estimate.
+        """Whether a program disciplines it, and ``maxerror`` is its estimate.
 
         linuxptp (ptp4l, phc2sys) has none: it sets ``maxerror`` to 0 to keep the kernel from
         calling the clock unsynchronised, and leaves ``esterror`` as it was, at 16 s since boot.
@@ -68,8 +68,8 @@ class KernelClock:
 
     @property
     def bound_ns(self) -> int:
-        """How wrong the clock may be: what is admitted, or where nobody estimates it all that the
-        kernel ever admits."""
+        """How wrong the clock may be: what is admitted, or without an estimate all that the kernel
+        ever admits."""
         return self.maxerror_ns if self.synchronised else max(self.maxerror_ns, MAXERROR_LIMIT_NS)
 
 
@@ -122,7 +122,8 @@ class Machine:
         return Bracket(*self._out.tolist())
 
     def raw(self) -> Bracket:
-        """CLOCK_MONOTONIC_RAW: nobody slews it, and it tells what the counter does by itself."""
+        """CLOCK_MONOTONIC_RAW: no program slews it, and it tells what the counter does by
+        itself."""
         bracket_raw(self._out.ctypes.data)
         return Bracket(*self._out.tolist())
 
@@ -153,7 +154,7 @@ class Machine:
             raise SourceSilent(str(error)) from error
 
     def interface_clock(self, interface: str) -> str | None:
-        """The PTP hardware clock of a network interface, None if it has none of its own."""
+        """The PTP hardware clock of a network interface, None for one without."""
         devices = sorted(Path("/sys/class/net", interface, "device", "ptp").glob("ptp[0-9]*"))
         return f"/dev/{devices[0].name}" if devices else None
 

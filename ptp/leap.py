@@ -1,9 +1,9 @@
 """TAI, UTC and the leap seconds between them.
 
 The list is IERS' ``leap-seconds.list`` (its SHA-1 is checked) of the system's tzdata, or the
-``leapseconds`` of the PyPI package tzdata, whichever knows further ahead.  UTC is counted as POSIX
-does: a day has 86,400 seconds, so the inserted second 23:59:60 has the numbers of 23:59:59 again;
-TAI has no such holes, which is why everything here is kept in TAI.
+``leapseconds`` of the PyPI package tzdata: the one that reaches further ahead.  UTC is counted as
+POSIX does: a day has 86,400 seconds, so the inserted second 23:59:60 has the numbers of 23:59:59
+again; TAI has no such holes, which is why everything here is kept in TAI.
 """
 
 import bisect
@@ -119,7 +119,7 @@ class LeapTable:
 
     def leap_near(self, tai_ns: int) -> int | None:
         """The leap (TAI ns of :attr:`leaps_tai_ns`) that servers may be smearing at that moment, or
-        may have until just before; None if there is none."""
+        may have until just before; None without one."""
         late_ns = 2 * SMEAR_POLL_S * SECOND_NS
         for leap, (start, length, _) in zip(reversed(self.leaps_tai_ns), self._smears, strict=True):
             if start <= tai_ns < start + length + late_ns:
@@ -238,4 +238,4 @@ def _number(word: str, where: str, line: int) -> int:
     try:
         return int(word)
     except ValueError:
-        raise LeapListError(f"{where}, line {line}: {word.strip()!r} is no number") from None
+        raise LeapListError(f"{where}, line {line}: {word.strip()!r} is not a number") from None

@@ -93,7 +93,7 @@ class TimeProperties:
 
 
 def message(identifier: int, sequence: int = 0, domain: int = 0) -> bytes:
-    """A GET of one data set, to everybody."""
+    """A GET of one data set, to all clocks."""
     length = HEADER.size + MANAGEMENT.size + TLV.size
     header = HEADER.pack(
         TYPE_MANAGEMENT,
@@ -114,7 +114,7 @@ def message(identifier: int, sequence: int = 0, domain: int = 0) -> bytes:
 
 
 def body(answer: bytes, identifier: int) -> bytes:
-    """What stands in an answer.  Raises :class:`ManagementError`."""
+    """What an answer contains.  Raises :class:`ManagementError`."""
     start = HEADER.size + MANAGEMENT.size
     if len(answer) < start + TLV.size or answer[0] & 0x0F != TYPE_MANAGEMENT:
         raise ManagementError(f"ptp4l answered with {len(answer)} bytes that are no management")
@@ -150,7 +150,7 @@ def ask(path: str, identifier: int, timeout_s: float = TIMEOUT_S) -> bytes:
 
 
 def _listening_port(line: socket.socket) -> bytes | None:
-    """The answer of the port that follows somebody, if it is among those still to come."""
+    """The answer of the port that follows another, if it is among those still to come."""
     line.settimeout(MORE_PORTS_S)
     try:
         while port_state(state := body(line.recv(2048), PORT_DATA_SET)) not in LISTENING:

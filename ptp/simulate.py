@@ -57,7 +57,7 @@ LEAP_WORDS = ("Normal", "Insert second", "Delete second")
 
 @dataclass
 class World:
-    """What is to be simulated.  ns, ppb, s; faults may be changed while it goes on."""
+    """What is to be simulated.  ns, ppb, s; faults may be changed while it runs."""
 
     seed: int = 1
     ticks_per_ns: float = 2.5
@@ -131,7 +131,7 @@ class SimulatedMachine:
         self._measured = (0, 0)
         self._next_sync_ns = self.true_tai_ns
 
-    # Time goes on
+    # Time passes
 
     @property
     def rate_ppb(self) -> float:
@@ -161,7 +161,7 @@ class SimulatedMachine:
         self.breaks += 1
 
     def migrate(self, ticks: float, ticks_per_ns: float | None = None) -> None:
-        """Go on with the counter of another machine."""
+        """Continue with the counter of another machine."""
         self._ticks += ticks
         self.breaks += 1
         if ticks_per_ns:
@@ -178,7 +178,7 @@ class SimulatedMachine:
         return int(self._ticks)
 
     def _system_ns(self) -> int:
-        """CLOCK_REALTIME: nobody disciplines it here, it runs by the same oscillator."""
+        """CLOCK_REALTIME: no program disciplines it here, it runs by the same oscillator."""
         counted = (self._ticks - self._start_ticks) / self.world.ticks_per_ns
         off = self.world.system_offset_ns + counted - (self.true_tai_ns - self._start_ns)
         return self._civil_ns() + round(off + self._slewed_ns)
@@ -337,7 +337,7 @@ class SimulatedMachine:
             raise SourceSilent("the simulated chronyd does not answer")
         error = world.chrony_ns * max(-3.0, min(3.0, float(self.random.standard_normal())))
         slow = self._civil_ns() - self._system_ns() + error + world.chrony_bias_ns
-        # chronyd has answered; until chronyc has printed it and ended the clock goes on.
+        # chronyd has answered; until chronyc has printed it and ended, time passes.
         self.advance(world.chronyc_ns)
         return (
             f"C0A80001,192.168.0.1,2,0,{slow / 1e9:.12f},0,0,0,0,0,0.0,"
@@ -347,7 +347,8 @@ class SimulatedMachine:
 
 class LiveMachine(SimulatedMachine):
     """This machine's counter and clocks with a made-up grandmaster, hardware clock and chrony, so
-    that everybody can read the page.  The truth is CLOCK_MONOTONIC_RAW, set once by CLOCK_REALTIME.
+    that every program can read the page.  The truth is CLOCK_MONOTONIC_RAW, set once by
+    CLOCK_REALTIME.
 
     The faults of :data:`FAULTS` come round every minute and a half.
     """
@@ -407,7 +408,7 @@ class Simulation:
 
     ``violations`` counts the readings whose interval, in TAI or in UTC, did not hold the true time;
     ``readings`` those that had an answer.  Both leave out what was read between a suspend or a
-    migration and the daemon's next look, when nobody can know of it yet: ``window_readings`` and
+    migration and the daemon's next look, when no reader can know of it yet: ``window_readings`` and
     ``window_violations``.  Use it as a context: the page is shared memory.
     """
 
@@ -447,8 +448,9 @@ class Simulation:
         return (self.machine.true_tai_ns - self.machine._start_ns) / SECOND_NS
 
     def run(self, seconds: float, faults: Mapping[float, Callable[[], None]] | None = None) -> None:
-        """Go on for that long; read the page right after each update, in between, and at its
-        oldest.  ``faults``: what happens at which second from now; one that breaks the counter
+        """Run for that long, and read the page after each update, in between, and at its oldest.
+
+        ``faults``: what happens at which second from now; one that breaks the counter
         comes half a second before the daemon's next look."""
         until = self.at_s + seconds
         due = sorted((self.at_s + at, fault) for at, fault in (faults or {}).items())
@@ -482,7 +484,7 @@ class Simulation:
         self.violations += held is False
 
     def _held(self) -> bool | None:
-        """Whether the page's answer of this moment holds the truth, None if there is none."""
+        """Whether the page's answer of this moment holds the truth, None without an answer."""
         before = self.machine.true_tai_ns
         ticks = self.machine.ticks()
         after = self.machine.true_tai_ns

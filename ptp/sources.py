@@ -31,20 +31,20 @@ RATE_ERROR_PPB = 1_000_000
 SAME_CLOCK_NS = 10 * SECOND_NS
 """ptp4l's last measurement lies no further from the clock it keeps; TAI and UTC are 37 s apart."""
 CHRONY_LOCAL = 0x7F7F0101
-"""chrony's reference to itself (127.127.1.1): ``local``, nobody behind it."""
+"""chrony's reference to itself (127.127.1.1): ``local``, without a source."""
 CHRONY_SLEW_PPB = 100_000_000
 """chronyd slews no faster: ``maxslewrate`` is 83,333 ppm unless configured otherwise, and a tenth
-is the most that Linux can be told (chrony.conf(5); the tick of adjtimex(2))."""
+is the most that Linux accepts (chrony.conf(5); the tick of adjtimex(2))."""
 KERNEL_GROWTH_NS = 500_000
 """What the kernel adds to ``maxerror`` every second: no more than that was 0 a second ago."""
 KERNEL_MEMORY = 64
-"""So many samples of the kernel are remembered."""
+"""How many samples of the kernel are remembered."""
 TRAIL = 8
 """Brackets of the system clock that are remembered."""
 
 
 class Source(Protocol):
-    """``nominal_ns``: what a tick is worth, set anew when the counter has become another."""
+    """``nominal_ns``: what a tick is worth, set again when the counter has become another."""
 
     kind: ClockSource
     nominal_ns: float
@@ -59,10 +59,10 @@ class Source(Protocol):
 class CivilTime:
     """What a reading of CLOCK_REALTIME is in TAI, for one who disciplines that clock.
 
-    The kernel says when an inserted second is going on.  Nobody says that the servers which the
-    clock follows smear it: NTP has no field for it, they only announce no leap.  Whoever knows says
-    so to us (``smeared``); a leap of our list that was not announced before it came may be smeared,
-    however, or forgotten, and as long as that may last the clock may be a second off.
+    The kernel says when an inserted second is going on.  It does not say that the servers which the
+    clock follows smear it: NTP has no field for it, they only announce no leap.  The caller says so
+    if it knows (``smeared``); a leap of our list that was not announced before it came may be
+    smeared, however, or forgotten, and as long as that may last the clock may be a second off.
     """
 
     smeared: bool = False
@@ -93,11 +93,11 @@ def _half_window_ns(bracket: Bracket, nominal_ns: float) -> int:
 
 @dataclass
 class KernelSource:
-    """CLOCK_REALTIME, as wrong as the kernel admits (``maxerror``; 16 s when nobody disciplines
-    it, or one who estimates nothing).
+    """CLOCK_REALTIME, as wrong as the kernel admits (``maxerror``; 16 s when no program
+    disciplines it, or one that estimates nothing).
 
-    Who sets ``maxerror`` to 0 again and again estimates nothing either, whatever ``esterror`` was
-    left behind by his predecessor: for so many samples more nobody is taken to stand behind it.
+    A program that sets ``maxerror`` to 0 again and again estimates nothing either, whatever
+    ``esterror`` the one before it left.  For a number of samples more it does not vouch for it.
     """
 
     nominal_ns: float
@@ -300,7 +300,7 @@ class LinuxptpSource:
 
     @nominal_ns.setter
     def nominal_ns(self, nominal_ns: float) -> None:
-        # What stands in a trail is of the counter that was.
+        # A trail is of the counter that was.
         self._trail = Trail(nominal_ns)
 
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
@@ -349,7 +349,7 @@ class PhcSource:
 
     ``socket`` is of the ptp4l that holds the clock on TAI: its offset corrects the reading, its
     path delay and the grandmaster's accuracy are granted.  Without one the clock is read as TAI and
-    is not traceable.  One that another clock's ptp4l would correct is silent; where nobody can tell
+    is not traceable.  One that another clock's ptp4l would correct is silent; where no one can tell
     whose it is, so is one that is not ``chosen``.  Untested on hardware.
     """
 
@@ -374,7 +374,7 @@ class PhcSource:
         )
 
     def _check_owner(self, host: Host, socket: str) -> None:
-        """Raises :class:`SourceSilent` unless that ptp4l holds this clock, as far as can be told:
+        """Raises :class:`SourceSilent` unless that ptp4l holds this clock, as far as can be seen:
         by the interface that it listens on."""
         try:
             owned = host.interface_clock(

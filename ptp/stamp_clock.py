@@ -60,7 +60,7 @@ def stamp_record(page: ClockPage | None, epoch_offset_ns: int) -> npt.NDArray[An
 
     Its ``seq`` is 0: it is not the daemon's but the run's own.  ``offset_ns`` is UTC minus stamp,
     ``bound_ns`` how far UTC may be from a stamp: that much and what the page grants, MAX_VALUE
-    where nobody knows.
+    where it is unknown.
     """
     record = np.zeros(1, CLOCK_DTYPE)
     record["bound_ns"], record["event"] = MAX_VALUE, ClockEvent.SAMPLE

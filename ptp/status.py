@@ -1,4 +1,4 @@
-"""The clock's status as plain data: what programs and people are told of it."""
+"""The clock's status as plain data: what programs and people learn of it."""
 
 import time
 from typing import Any
@@ -42,7 +42,7 @@ def clock_status() -> dict[str, Any]:
             "latest_utc_ns": now.latest_utc_ns,
         }
     except OutcryError as error:
-        # The page's last word was about a time that is no longer to be had.
+        # The page's last word was about a time that is no longer available.
         document["now"], document["error"] = None, str(error)
         document["rts25"] = {"holds": False, "since_utc": None}
     return document

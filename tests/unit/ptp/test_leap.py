@@ -142,7 +142,7 @@ def test_time_before_leap_seconds_is_refused(table):
     [
         ("3692217600", "3692217601", "its hash is"),
         ("#h", "#", "it says nothing"),
-        ("3692217600", "369221x600", r"line \d+: '369221x600' is no number"),
+        ("3692217600", "369221x600", r"line \d+: '369221x600' is not a number"),
         ("3692217600      37", "3692217600", r"line \d+: .* is not two numbers"),
     ],
 )
