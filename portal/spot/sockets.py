@@ -225,7 +225,7 @@ def _text(value: Any) -> str:
 
 def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None:
     """Add the three kinds of WebSocket to the application."""
-    from starlette.websockets import WebSocket
+    from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
         await socket.accept()
@@ -261,7 +261,7 @@ async def _serve(
     close: Callable[[], None],
 ) -> None:
     """Send what is queued and read what is asked, until either side ends."""
-    from starlette.websockets import WebSocketDisconnect
+    from fastapi import WebSocketDisconnect
 
     async def read() -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):

@@ -15,7 +15,8 @@ from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
-ANSWER_S = 5.0
+ANSWER_S, SHOWN_S = 5.0, 1.0
+"""For an answer, and from a rejection of the session to the order that the mirror shows."""
 LETTERS = string.ascii_letters + string.digits
 TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
@@ -230,9 +231,26 @@ class Trading:
             except BrokerError as error:
                 raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
             self.wake()
-            return await asyncio.wait_for(future, ANSWER_S)
+            refusal = await asyncio.wait_for(future, ANSWER_S)
         except TimeoutError:
             raise ApiError(errors.TIMEOUT, NO_STATUS) from None
+        finally:
+            self.waits.remove(participant, name, future)
+        if refusal and "duplicate" not in refusal.lower():
+            await self._until_shown(participant, name)
+        return refusal
+
+    async def _until_shown(self, participant: int, name: str) -> None:
+        """The session reported a rejection: if the core made it, the mirror is about to show the
+        order with the core's reason."""
+        own = self.mirror.orders.participant(participant)
+        future = self.waits.add(participant, name)
+        try:
+            self.wake()
+            if name not in own.by_client_id:
+                await asyncio.wait_for(future, SHOWN_S)
+        except TimeoutError:
+            return
         finally:
             self.waits.remove(participant, name, future)
 

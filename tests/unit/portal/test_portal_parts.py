@@ -1,10 +1,12 @@
 """Parts of the portal: amounts, parameters, limits, signatures, candles, keys of streams."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,9 +21,14 @@ from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
 from openoutcry.portal.spot.signing import Replays, is_signed
+from openoutcry.portal.spot.trade import INSUFFICIENT, Trading
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
+from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
+from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Tape, Trade, bounds
+from openoutcry.risk.bits import RISK_REASON, RiskBit
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 
 ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
@@ -214,3 +221,40 @@ def test_one_time_codes_are_those_of_rfc_6238():
     assert totp_step(secret, "287082", 59) == 1
     assert totp_step(secret, "287082", 59 + 30) == 1
     assert totp_step(secret, "287082", 59 + 90) == 0
+
+
+class RefusingBroker:
+    """A session that reports a rejection before the order is in the mirror."""
+
+    refused = None
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    async def enter(self, participant, order):
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self.refused, participant, order.client_id, "balance: limit 1, asked 2")
+        loop.call_later(0.01, self.shown, participant, order.client_id)
+
+
+def test_a_rejection_of_the_core_has_its_reason_even_if_the_session_reports_first():
+    own = ParticipantOrders()
+    mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
+
+    def shown(participant, name):
+        rejected = Order(1, participant, 0, 1, name, 1, 1, 4, 100, 1, 0, 0, 0, state=REJECTED)
+        rejected.reason, rejected.contra = RISK_REASON, 1 << RiskBit.BALANCE
+        own.by_client_id[name] = rejected
+        report = SimpleNamespace(order=rejected)
+        for listener in mirror.listeners:
+            listener(SimpleNamespace(reports=[report]))
+
+    async def run():
+        trading = Trading(mirror, RefusingBroker(shown), lambda: None)
+        order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
+        with pytest.raises(ApiError) as refused:
+            await trading._sent(1000, order)
+        assert refused.value.text == INSUFFICIENT
+        assert not trading.waits
+
+    asyncio.run(run())
