@@ -43,7 +43,7 @@ def collect_books(data: Path) -> None:
         result = check_book(place / "messages.csv", place / book, place / seed if seed else None)
         keys = ("rows", "equal", "executions", "maker_agrees", "repairs", "rejected", "levels")
         recordings.append({"name": name, "goal": goal, **{key: result[key] for key in keys}})
-    command = "outcry check-book --lobster … --orderbook … [--seed-book …]"
+    command = "outcry bench check-book --lobster … --orderbook … [--seed-book …]"
     write_evidence("books", {"recordings": recordings}, command)
 
 

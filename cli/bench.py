@@ -11,6 +11,7 @@ from openoutcry.bench.subjects import QUICK_ROUNDS, ROUNDS, SUBJECTS, Subject
 from openoutcry.cli.bench_all import bench_all
 from openoutcry.cli.bench_compare import compare
 from openoutcry.cli.bench_document import check_output_paths, give
+from openoutcry.cli.check_book import check_book
 from openoutcry.cli.options import PathArgument
 
 
@@ -127,5 +128,5 @@ def _measure(
     give(document, as_json, out, report, export)
 
 
-for _command in (bench_all, compare, *map(subject_command, SUBJECTS.values())):
+for _command in (bench_all, check_book, compare, *map(subject_command, SUBJECTS.values())):
     bench.add_command(_command)

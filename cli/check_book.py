@@ -1,4 +1,4 @@
-"""``outcry check-book``: our book against a recorded one."""
+"""``outcry bench check-book``: our book against a recorded one."""
 
 import json
 from pathlib import Path

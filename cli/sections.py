@@ -15,7 +15,6 @@ COMMANDS: Sections = {
         "rings": "List the rings on this machine and the attached processes.",
         "doctor": "Report what this host adds to latency and how to change it.",
         "clock": "Show the time, its error bound, and whether it meets RTS 25.",
-        "check-book": "Replay a recorded market; compare our book with its book.",
         "backtest": "Run strategies over recorded days, with queue positions.",
     },
     "A venue": {

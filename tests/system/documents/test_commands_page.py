@@ -57,7 +57,9 @@ RUNS = [
 RECORDED = [line for line in LINES if ".csv" in line]
 JOURNAL = [line for line in LINES if " day" in line]
 LOOKS = [
-    line for line in LINES if shlex.split(line)[1] in ("top", "rings", "doctor", "clock", "bench")
+    line
+    for line in LINES
+    if shlex.split(line)[1] in ("top", "rings", "doctor", "clock", "bench") and line not in RECORDED
 ]
 
 

@@ -28,7 +28,7 @@ GOOD_LOBSTER = "34200.1,1,11,100,5853300,1\n"
         (["run", "--udp", "localhost"], "not HOST:PORT"),
         (["run", "--udp", "localhost:99999"], "not HOST:PORT"),
         (["run", "--udp", "localhost:9000", "--rate", "5"], "--rate goes with"),
-        (["check-book", "--lobster", "x"], "--orderbook"),
+        (["bench", "check-book", "--lobster", "x"], "--orderbook"),
         (["send"], "--to"),
         (["replay"], "DIRECTORY"),
         (["dance"], "dance"),

@@ -19,7 +19,7 @@ from openoutcry.cli.venue import venue
 from tests import ROOT
 
 COLUMNS = 80
-MAX_COMMANDS = 26
+MAX_COMMANDS = 25
 LISTED = [(main, COMMANDS, name) for lines in COMMANDS.values() for name in lines] + [
     (venue, VENUE, name) for lines in VENUE.values() for name in lines
 ]
