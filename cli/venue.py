@@ -208,6 +208,7 @@ def session_cells(row: dict[str, Any]) -> str:
     parts = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]
     logins = [f"{count:,} {why}" for why, count in row["refused_logins"].items()]
     parts += [f"logins refused: {', '.join(logins)}"] if logins else []
+    parts += [f"last end: {row['ended']}"] if row.get("ended") else []
     who = row["name"] or "(no session)"
     return f"{who:<8} {row.get('protocol', ''):<13} {' '.join(words)}: {'; '.join(parts)}".rstrip(
         ": "

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.order_entry import session, session_region
+from openoutcry.order_entry import session, session_region, shm_layout
 from openoutcry.order_entry.acceptor import REASONS
 from openoutcry.order_entry.sessions import Sessions
+from openoutcry.order_entry.shm_layout import End
+from openoutcry.order_entry.spec import Protocol, SessionSpec
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE
 
@@ -99,7 +101,19 @@ class SessionSwitch:
             "locked": bool(block[session.LOCKED_UNTIL_NS // 8] > now_ns),
             **{name: int(block[word // 8]) for name, word in words.items()},
             "refused_logins": refused_logins(block),
+            **over_shared_memory(row, block),
         }
+
+
+def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:
+    """Why the last connection over shared memory ended, and for whom a broker acts."""
+    if row.protocol != Protocol.SHM:
+        return {}
+    ended = End(int(block[shm_layout.ENDED // 8]))
+    fields: dict[str, Any] = {"ended": ended.name.lower().replace("_", " ")} if ended else {}
+    if row.acts_for:
+        fields["acts_for"] = [list(ends) for ends in row.acts_for]
+    return fields
 
 
 def refused_logins(block: Any) -> dict[str, int]:

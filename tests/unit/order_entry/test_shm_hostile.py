@@ -3,10 +3,12 @@ reason, and no other session sees anything of it."""
 
 import pytest
 
+from openoutcry.cli.venue import session_cells
 from openoutcry.client import SessionEnded
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.shm_layout import REPLY_SLOTS, REQUEST_SLOTS, End, Request, ShmRequests
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
+from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import Side, TimeInForce
 from tests.support.order_entry.sessions_venue import session
 from tests.support.order_entry.shm_attacker import Attacker
@@ -159,3 +161,12 @@ def test_hostile_writes_by_seed_leave_the_others_orders_and_the_venue_whole(tmp_
         report = venue.stop()
     assert (report["lost"], report["duplicated"]) == (0, 0)
     assert report["replay"]["equal"] is True
+
+
+def test_the_operator_sees_why_a_session_ended(venue):
+    evil = venue.shm("EVIL")
+    jump(evil)
+    venue.step()
+    rows = SessionSwitch(venue.run.work.sessions, lambda seq: True, lambda note: None).status()
+    assert {row["name"]: row.get("ended") for row in rows} == {"EVIL": "sequence", "GOOD": None}
+    assert session_cells(rows[0]).endswith("1 faults; last end: sequence")
