@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -267,6 +267,17 @@ def serve(
                 shown = f"[{host}]" if ":" in host else host
                 scheme = "https" if tls else "http"
                 announce(f"{scheme}://{shown}:{listener.getsockname()[1]}/")
+
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                """uvicorn raises the signal again at the end, which would leave the database."""
+                numbers = signal.SIGINT, signal.SIGTERM
+                before = {one: signal.signal(one, self.handle_exit) for one in numbers}
+                try:
+                    yield
+                finally:
+                    for number, handler in before.items():
+                        signal.signal(number, handler)
 
         try:
             Server(config).run([listener])

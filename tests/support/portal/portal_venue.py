@@ -146,6 +146,13 @@ class PortalVenue:
         if self.portal is not None and self.portal.poll() is None:
             self.portal.send_signal(how)
             self.portal.wait(BOUND_S)
+            if how == signal.SIGTERM:
+                assert self.portal.returncode == 0
+                wait_until(lambda: not self.database_runs, "the portal's database has stopped")
+
+    @property
+    def database_runs(self) -> bool:
+        return (self.folder / "journal-portal" / "postgresql" / "postmaster.pid").exists()
 
     # People
 
