@@ -171,6 +171,13 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
         **_wallets(transactions, place, time),
         **_transfers(transactions, place, time),
         "ledger_entries": _entries(place, time),
+        **_plain(transactions, place, time),
+    }
+
+
+def _plain(transactions: str, place: str, time: Any) -> dict[str, str]:
+    """What the venue got, cancels, users, markets, and the flags, of which there are none."""
+    return {
         "venue_entries": (
             f"select trade_id, quote as currency, {_amount('quote_fee', 'quote_unit')} as amount "
             f"from {place}.fills where quote_fee <> 0 union all select trade_id, base, "

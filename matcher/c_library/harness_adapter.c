@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "matching_engine_api.h"
+#include <matching_engine_api.h>
 #include "outcry_matcher.h"
 
 enum {
