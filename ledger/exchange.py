@@ -176,7 +176,7 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
 
 
 def _plain(transactions: str, place: str, time: Any) -> dict[str, str]:
-    """What the venue got, cancels, users, markets, and the flags, of which there are none."""
+    """What the venue got, cancels, users and markets, and an empty table of flags."""
     return {
         "venue_entries": (
             f"select trade_id, quote as currency, {_amount('quote_fee', 'quote_unit')} as amount "
