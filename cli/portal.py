@@ -35,11 +35,13 @@ def portal() -> None:
 def init(file: Path, users: int, first: int, address: str) -> None:
     """Add the portal's sessions to the venue file FILE.
 
-    Run it before the venue's first start, or between two starts. The passwords go into a folder
-    next to the journal."""
-    from openoutcry.portal.init import prepare
+    Run it before the venue's first start, or between two starts. If FILE does not exist, an example
+    with three spot markets is written first. The passwords go into a folder next to the journal."""
+    from openoutcry.portal.init import prepare, write_example
     from openoutcry.venue.file import read_venue
 
+    if not file.exists():
+        click.echo(write_example(file))
     for line in prepare(read_venue(file), first, users, address):
         click.echo(line)
 

@@ -10,6 +10,7 @@ from openoutcry.portal.server import folder_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 
+EXAMPLE = Path(__file__).with_name("example.toml")
 SESSION = """
 [[session]]
 name = "{name}"
@@ -25,6 +26,17 @@ PORT = """
 protocol = "fix-4.4"
 address = "{address}"
 """
+
+
+def write_example(path: Path) -> str:
+    """Write an example of a venue file with wallets, readable by its owner alone; what was done, in
+    words.  Raises :class:`OutcryError` if the file cannot be written."""
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(EXAMPLE.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OutcryError(f"{path}: {error.strerror}") from None
+    return f"{path}: an example with wallets for USD, BTC and ETH"
 
 
 def prepare(file: VenueFile, first: int, users: int, address: str) -> list[str]:

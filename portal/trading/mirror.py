@@ -37,13 +37,13 @@ from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import FEE_UNIT, QUOTE_FEE_AT, RATE_BITS, TAKER_AT
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
-from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
+from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
+from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
+from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
 
-AUCTION = int(EventFlag.AUCTION)
 MARK = RiskCell.offset("mark") // 8
 """Of a cell of a spot instrument: the participant's fee terms."""
-PHASE_CHANGED = int(EventKind.PHASE_CHANGED)
 CONFIRMING = ("journal", "replica")
 """Stages whose word that a command is safe the gate waits for."""
 Levels = list[tuple[int, int, int]]

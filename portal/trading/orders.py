@@ -8,6 +8,7 @@ from openoutcry.risk.bits import RISK_REASON
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Reason, Side, TimeInForce
 
+MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
 """Of a participant; older ones are in the journal, and not in the portal."""
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
@@ -21,7 +22,6 @@ NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
 )
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 BUDGETS = (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET)
-MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
 # Plain numbers: the comparison of an enum with a number of numpy costs more than the rest.
 ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
