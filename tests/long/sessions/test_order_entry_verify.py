@@ -11,8 +11,9 @@ from tests.support.verified import (
 
 WRONG_CALLS = """
 import numpy as np
-from openoutcry.order_entry import apply, session_region, command_metadata, rows, session, stream,
-sums, tokens from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.order_entry import apply, command_metadata, rows, session, session_region
+from openoutcry.order_entry import stream, sums, tokens
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import EventKind
 
 fired = {}
@@ -59,9 +60,10 @@ block = shared.block(1)
 block[session.PARTICIPANT // 8] = 7
 symbols = np.zeros(session.SYMBOL_BYTES // 8, np.int64)
 block[session.SYMBOLS // 8] = symbols.ctypes.data
-metadata, order, event = (np.zeros(1, of) for of in (command_metadata.METADATA_DTYPE, ORDER_DTYPE,
-EVENT_DTYPE)) metadata["session"], metadata["row"], metadata["flags"] = 1, 1,
-command_metadata.FLAG_NEW_ROW order["kind"], order["qty_lots"] = apply.NEW, 5
+dtypes = command_metadata.METADATA_DTYPE, ORDER_DTYPE, EVENT_DTYPE
+metadata, order, event = (np.zeros(1, of) for of in dtypes)
+metadata["session"], metadata["row"], metadata["flags"] = 1, 1, command_metadata.FLAG_NEW_ROW
+order["kind"], order["qty_lots"] = apply.NEW, 5
 
 def command(participant=7, number=1):
     order["participant"], order["order_id"] = participant, rows.ORDER_BIT | number
@@ -123,13 +125,13 @@ def test_what_sessions_keep_and_tell_passes_under_verify() -> None:
 @pytest.mark.long
 def test_sessions_pass_under_verify() -> None:
     """Whole venues: both protocols, drop copies, lost connections, kills and checkpoints."""
-    names = [
-        "sessions_live",
-        "sessions_ouch50",
-        "sessions_checkpoint",
-        "sessions_kill",
-        "fix_live",
-        "fix_kill",
-        "fix_drop_copy",
-    ]
-    assert_passes_under_verify(*(f"tests/order_entry/test_{name}.py" for name in names))
+    system, unit = "tests/system/sessions", "tests/unit/order_entry"
+    assert_passes_under_verify(
+        f"{system}/test_sessions_live.py",
+        f"{unit}/test_sessions_ouch50.py",
+        f"{system}/test_sessions_checkpoint.py",
+        f"{system}/test_sessions_kill.py",
+        f"{system}/test_fix_live.py",
+        f"{system}/test_fix_kill.py",
+        f"{unit}/test_fix_drop_copy.py",
+    )
