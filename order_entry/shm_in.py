@@ -1,6 +1,7 @@
 """Requests of a session over shared memory: a copied request to an order record and its metadata.
 
 The request is the venue's own copy: nothing here reads the participant's memory.
+``tests/oracles/order_entry/shm.py`` says the same slowly.
 """
 
 from openoutcry.order_entry import command_metadata, rows

@@ -1,0 +1,155 @@
+"""Requests over shared memory: the kernel reads every one as the plain reference does, field by
+field, whatever its bytes are."""
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.order_entry import command_metadata, shm_in
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.shm_layout import (
+    RANGE_COUNT,
+    RANGES,
+    REQUEST_BYTES,
+    Request,
+    ShmRequest,
+)
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from tests.oracles.order_entry.shm import Who, meaning_of
+
+SYMBOLS = (b"ACME", b"BOLT")
+TABLE = session_block.Symbols(make_instruments([name.decode() for name in SYMBOLS]))
+RECEIVED_NS = 1_700_000_000_000_000_000
+WORD = st.integers(-(1 << 63), (1 << 63) - 1)
+NAME = st.one_of(st.sampled_from([0, 1]), WORD)
+
+
+def or_any_byte(numbers: object) -> st.SearchStrategy[int]:
+    return st.one_of(st.sampled_from(sorted({0, *map(int, numbers)})), st.integers(0, 255))
+
+
+KINDS = st.one_of(st.sampled_from([int(kind) for kind in Request]), st.integers(0, 255))
+TERMS = st.builds(
+    lambda tif, mode: tif | mode << 4,
+    st.one_of(st.sampled_from([0, *map(int, TimeInForce)]), st.integers(0, 15)),
+    st.one_of(st.sampled_from([0, *map(int, SelfTrade)]), st.integers(0, 15)),
+)
+REQUESTS = st.fixed_dictionaries(
+    {
+        "kind": KINDS,
+        "side": or_any_byte(Side),
+        "order_type": or_any_byte(OrderType),
+        "time_in_force": TERMS,
+        "participant": st.one_of(st.sampled_from([0, 7, 10, 19, 20]), st.integers(0, 65_535)),
+        "reserved": st.one_of(st.just(0), st.just(0), st.integers(0, 65_535)),
+        "id": NAME,
+        "id_high": NAME,
+        "orig_id": NAME,
+        "orig_id_high": NAME,
+        "price_ticks": WORD,
+        "qty_lots": WORD,
+        "symbol": st.sampled_from([b"", *SYMBOLS, b"ACM", b"ZINC"]),
+        "aux": WORD,
+        "seq": st.integers(1, 1 << 40),
+    }
+)
+PEOPLE = st.builds(
+    Who,
+    st.just(7),
+    st.just(SYMBOLS),
+    st.sampled_from([(), ((10, 19),), ((1, 3), (20, 20))]),
+    st.sampled_from([int(mode) for mode in SelfTrade]),
+)
+
+
+def block_of(who: Who) -> npt.NDArray[np.int64]:
+    block = np.zeros(session_block.SessionBlock.size_bytes // 8, np.int64)
+    for offset, value in TABLE.words().items():
+        block[offset // 8] = value
+    block[session_block.PARTICIPANT // 8] = who.participant
+    block[session_block.SELF_TRADE // 8] = who.self_trade
+    block[RANGE_COUNT // 8] = len(who.ranges)
+    for place, (first, last) in enumerate(who.ranges):
+        block[RANGES // 8 + 2 * place : RANGES // 8 + 2 * place + 2] = first, last
+    return block
+
+
+def bytes_of(request: dict[str, int | bytes]) -> npt.NDArray[np.uint8]:
+    """A slot of 64 bytes. Symbol and aux lie where the names of the order that is meant do."""
+    message = np.zeros(REQUEST_BYTES, np.uint8)
+    has_symbol = request["kind"] in (Request.ENTER, Request.MASS_CANCEL)
+    for name, value in request.items():
+        if name in (("orig_id", "orig_id_high") if has_symbol else ("symbol", "aux")):
+            continue
+        place = ShmRequest.fields[name]
+        size = {"u8": 1, "u16": 2}.get(place.ctype, 8)
+        if isinstance(value, bytes):
+            raw = value.ljust(8, b"\0")
+        else:
+            raw = (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+        message[place.offset : place.offset + size] = list(raw)
+    return message
+
+
+def decoded(message: npt.NDArray[np.uint8], who: Who) -> tuple[int, np.void, np.void]:
+    """The kernel's result, order and metadata."""
+    block = block_of(who)
+    order = np.zeros(1, ORDER_DTYPE)
+    metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
+    order["participant"], order["rx_ts_ns"] = (0 if who.ranges else who.participant), RECEIVED_NS
+    at = [array.ctypes.data for array in (message, block, order, metadata)]
+    result = shm_in.decode(at[0], REQUEST_BYTES, at[1], at[2], at[3])
+    return int(result), order[0], metadata[0]
+
+
+def name_of(metadata: np.void, which: str) -> tuple[int, int, int]:
+    low, high, participant = np.frombuffer(bytes(metadata[which])[:24], np.int64)
+    return int(low), int(high), int(participant)
+
+
+@given(REQUESTS, PEOPLE)
+def test_the_kernel_reads_a_request_as_the_reference_does(
+    request: dict[str, int | bytes], who: Who
+) -> None:
+    result, order, metadata = decoded(bytes_of(request), who)
+    meaning = meaning_of(request, who)
+    if meaning is None:
+        known = {Request.HEARTBEAT: Kind.HEARTBEAT, Request.LOGOUT: Kind.LOGOUT}
+        assert result == known.get(request["kind"], Fault.UNKNOWN_TYPE)
+        return
+    assert result == Kind.APPLICATION
+    assert int(metadata["message"]) == request["kind"]
+    assert int(metadata["client_seq"]) == request["seq"]
+    assert int(metadata["refused"]) == meaning.refused
+    owner = int(np.frombuffer(bytes(metadata["own"])[:2], np.uint16)[0])
+    assert owner == meaning.owner
+    for which, count, name in (
+        ("token", "token_bytes", meaning.name),
+        ("orig", "orig_bytes", meaning.orig),
+    ):
+        assert (int(metadata[count]) != 0) == (name is not None)
+        if name is not None:
+            assert name_of(metadata, which) == name
+    if meaning.refused:
+        assert int(order["kind"]) == 0, "a refused request is no command"
+        return
+    wanted = {"participant": who.participant, "rx_ts_ns": RECEIVED_NS} | meaning.order
+    for field in ORDER_DTYPE.names or ():
+        value = order[field]
+        value = bytes(value) if field == "symbol" else int(value)
+        assert value == wanted.get(field, b"" if field == "symbol" else 0), field
+
+
+@given(REQUESTS, st.integers(0, 200))
+def test_only_64_bytes_are_a_request(request: dict[str, int | bytes], length: int) -> None:
+    message, who = bytes_of(request), Who(7, SYMBOLS)
+    block = block_of(who)
+    order = np.zeros(1, ORDER_DTYPE)
+    metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
+    if length != REQUEST_BYTES:
+        at = [array.ctypes.data for array in (message, block, order, metadata)]
+        assert shm_in.decode(at[0], length, at[1], at[2], at[3]) == Fault.BAD_LENGTH
+        assert bytes(order.tobytes()) == bytes(64), "nothing was written"
