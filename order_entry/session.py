@@ -228,10 +228,10 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
     for step in range(mask + 1):
         row = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
         row_symbol = row.symbol
-        if row_symbol == symbol:
-            return row
         if row_symbol == 0:
             return SymbolRow(0)
+        if row_symbol == symbol:
+            return row
     return SymbolRow(0)
 
 
@@ -249,10 +249,10 @@ def find_name(session: SessionBlock, first: int, second: int, third: int) -> Sym
     place = name_place(first, second, third)
     for step in range(mask + 1):
         row = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
-        if row.first == first and row.second == second and row.third == third:
-            return row
         if row.first == 0:
             return SymbolRow(0)
+        if row.first == first and row.second == second and row.third == third:
+            return row
     return SymbolRow(0)
 
 

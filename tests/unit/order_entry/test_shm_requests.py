@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from openoutcry.order_entry import command_metadata, shm_in
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import (
     RANGE_COUNT,
     RANGES,
@@ -141,6 +142,14 @@ def test_the_kernel_reads_a_request_as_the_reference_does(
         value = order[field]
         value = bytes(value) if field == "symbol" else int(value)
         assert value == wanted.get(field, b"" if field == "symbol" else 0), field
+
+
+def test_no_instrument_has_an_empty_symbol() -> None:
+    """A free row of the table of symbols is no instrument, though its symbol is equal."""
+    request: dict[str, int | bytes] = {"kind": int(Request.ENTER), "symbol": b"", "id": 1, "seq": 1}
+    request |= {"side": 1, "order_type": 1, "time_in_force": 1, "qty_lots": 1}
+    _, order, metadata = decoded(bytes_of(request), Who(7, SYMBOLS))
+    assert (int(metadata["refused"]), int(order["kind"])) == (Refusal.UNKNOWN_SYMBOL, 0)
 
 
 @given(REQUESTS, st.integers(0, 200))
