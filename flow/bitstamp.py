@@ -8,13 +8,14 @@ Prices become ticks of 0.01, volumes (satoshi) lots; both are read as decimal te
 | changed | REPLACE by the recorded volume |
 | deleted | CANCEL |
 
-A recorded order that crosses the market trades in our book on arrival, as it did on the venue, and
-the recording then reports the same trade again: as a changed or deleted event of each order.
-So "changed" sets the open quantity to what the venue says is left instead of taking the difference
-off a second time: after the same trade it changes nothing; where the venue traded against an
-order from before the recording, it brings our book back to the venue's.  Commands about orders
-that our book has filled, and about orders from before the recording, are sent all the same and
-rejected as unknown.
+A recorded order that crosses the market trades in our book on arrival, as it did on the venue. The
+recording then reports the same trade again: as a changed or deleted event of each order. So
+"changed" sets the open quantity to what the venue says is left; it does not take the difference off
+a second time. After the same trade it changes nothing. Where the venue traded against an order from
+before the recording, it brings our book back to the venue's.
+
+Commands about orders that our book has filled, and about orders from before the recording, are sent
+all the same. The matcher rejects them as unknown.
 """
 
 from collections import Counter

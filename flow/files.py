@@ -41,8 +41,12 @@ SHOWN_CHARACTERS = 40
 
 
 def checked_file(path: str | Path, raw: bool = False) -> Path:
-    """``path`` if it is a readable file with something in it; :class:`FlowError` if not, and what
-    it is if its first bytes say that it is another kind of file (``raw``: they may be any)."""
+    """Return ``path`` if it is a readable file that is not empty; otherwise raise
+    :class:`FlowError`.
+
+    The error names another kind of file if the first bytes are those of one. With ``raw``, the
+    first bytes may be any.
+    """
     path = Path(path)
     if path.is_dir():
         raise FlowError(f"{path} is a directory, not a file")

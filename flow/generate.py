@@ -1,8 +1,8 @@
 """Generate a seeded market: five flows whose live book stays near 10,000 orders.
 
-The generator keeps an exact little book of its own, so it cancels and replaces orders that are
-really open, and knows what each aggressor takes.  When the mid moves, an aggressor sweeps the
-orders that it passes; between moves only aggressors trade.
+The generator keeps its own exact little book. So it cancels and replaces orders that are really
+open, and knows what each aggressor takes. When the mid moves, an aggressor sweeps the orders that
+it passes; between moves only aggressors trade.
 
 Integer arithmetic only: the same flow, number of orders and seed give the same bytes everywhere.
 """
@@ -69,7 +69,8 @@ C_LIMIT, C_POST_ONLY, C_IOC, C_MARKET, C_FOK, C_CANCEL, C_LATE_CANCEL, C_REDUCE,
 )
 
 SHUFFLE, ID_BITS = 0x1E3779B97F4A7C15, VENUE_ORDER_IDS - 1
-"""Odd, so that each number has one of its own, and within what packets may name."""
+"""The multiplier is odd, so that each number gives a different identifier; the mask keeps
+identifiers within what packets may name."""
 
 NEW = enum_numbers.COMMAND_KIND_NEW
 CANCEL = enum_numbers.COMMAND_KIND_CANCEL
@@ -86,11 +87,12 @@ FOK = enum_numbers.TIME_IN_FORCE_FOK
 class GeneratedFlow:
     """A seeded market in one instrument, ``OUTCRY``, that starts at a mid of 100,000 ticks.
 
-    ``flow`` is one of :data:`FLOWS`: ``static`` (the mid stays), ``normal`` (a gentle random
-    walk), ``swing-25`` and ``swing-40`` (one sine of that many percent over the run) or
-    ``flash-crash`` (the mid falls by 58 % within 8 % of the run and recovers).  ``orders`` is
-    the number of commands.  Raises :class:`FlowError` for an unknown flow, fewer than one order
-    or a seed outside 0 to 2**63 - 1.
+    ``flow`` is one of :data:`FLOWS`. In ``static`` the mid stays; in ``normal`` it is a gentle
+    random walk. In ``swing-25`` and ``swing-40`` it is one sine of that many percent over the run.
+    In ``flash-crash`` it falls by 58 % within 8 % of the run and recovers.
+
+    The number of commands is ``orders``. Raises :class:`FlowError` for an unknown flow, fewer than
+    one order or a seed outside 0 to 2**63 - 1.
     """
 
     def __init__(self, flow: str, orders: int, seed: int) -> None:
@@ -185,8 +187,8 @@ def _passive(state: int, record: OrderRecord, r: int) -> None:
 
 @kernel
 def _rest(state: int, record: OrderRecord, r: int) -> None:
-    """A new limit order away from the mid; one in 16 is post-only, and of these one in 16 is
-    priced to cross, which is what a post-only order is rejected for."""
+    """A new limit order away from the mid. One in 16 is post-only. Of these, one in 16 is priced to
+    cross, so that the matcher rejects it."""
     side = BUY + (r & 1)
     qty = draw_qty(r >> 1)
     price = _draw_price(state, side, r >> 12)
@@ -388,9 +390,12 @@ def draw_owner(r: int) -> int:
 
 @kernel
 def _pick(state: int, r: int) -> int:
-    """Address of an open order, ages by a power law: so many places back in the age log, uniform
-    below a power of two that is itself drawn uniformly; the next older one if that one is gone.
-    There must be an open order.  Uses 19 bits."""
+    """The address of an open order, drawn by a power law of its age.
+
+    The distance back in the age log is uniform below a power of two, which is itself drawn
+    uniformly. If that order has gone, the next older one is taken. There must be an open order.
+    Uses 19 bits.
+    """
     return book.aged_node(state, (r >> 4) & ((2 << (r & 15)) - 1))
 
 

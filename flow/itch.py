@@ -88,8 +88,8 @@ OUR_REASONS = {
     b"CLOS": Phase.PRE_OPEN,
     b"LAST": Phase.CONTINUOUS,
 }
-"""Reasons of H messages that no other venue has, and the phase that has the book do as it did: what
-rests is told, so it only matters if orders trade on arrival."""
+"""Reasons of H messages that no other venue has, and the phase in which our book does as theirs
+did. The feed reports what rests, so the phase only matters if orders trade on arrival."""
 ADD = struct.Struct(">11xQcI8sI")
 EXECUTED = struct.Struct(">11xQI")
 REFERENCE = struct.Struct(">11xQ")

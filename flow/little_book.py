@@ -33,8 +33,8 @@ NEXT, PREVIOUS, PRICE, QTY, ID, OWNER, SIDE, LOG_AT = range(NODE_WORDS)
 STRIDE = 2_654_435_761
 """A prime, and larger than any number of nodes."""
 LOG_PLACES = 4
-"""The age log has so many places a node: node number of each order that came to rest, oldest first,
-0 where it has gone."""
+"""The age log has this many places a node. A place holds the node number of an order that came to
+rest, oldest first, or 0 where the order has gone."""
 LEVEL_COUNT = 1 << 18
 """First and last node number of each price, bids before asks."""
 
@@ -66,7 +66,7 @@ def node_addr(state: int, number: int) -> int:
 @kernel
 def aged_node(state: int, back: int) -> int:
     """Address of the order ``back`` places back in the age log, or of the next older one that is
-    still open; counting goes on at the young end.  There must be an open order."""
+    still open. Counting continues at the young end. There must be an open order."""
     end = get_word(state, LOG_END)
     at = end - 1 - back % end
     while get_word(state, _log_at(state, at)) == 0:

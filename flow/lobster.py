@@ -1,7 +1,7 @@
 """LOBSTER: order-by-order messages of one NASDAQ stock, as sold by lobsterdata.com.
 
-Prices stay in the file's own unit, dollars times 10,000, as ticks with a step of 1: some stocks
-are quoted finer than a cent, and hidden orders trade between cents.
+Prices stay in the file's own unit, dollars times 10,000, as ticks with a step of 1. A coarser tick
+would not do: some stocks are quoted finer than a cent, and hidden orders trade between cents.
 
 | message | becomes |
 |---|---|
@@ -91,11 +91,14 @@ class Step(NamedTuple):
 class LobsterSource:
     """A LOBSTER message file, plain or packed with gzip, zstd or xz.
 
-    ``seed_book``: a file whose first row is the book after the first message: ask price, ask
-    size, bid price, bid size of each level, best first.  ``account`` counts messages by kind,
-    how many of them met the seed book, and what is well formed and suspicious: time that goes
-    backwards, the identifier of an open order given again, no shares (which become no command).
-    ``recorded``: as :func:`as_recorded` says.  Raises :class:`FlowError` naming row and column.
+    ``seed_book`` is a file whose first row is the book after the first message. Each level has ask
+    price, ask size, bid price and bid size, best level first.
+
+    ``account`` counts messages by kind, and how many of them met the seed book. It also counts
+    suspicious messages that are well formed. In these, time goes backwards, the identifier of an
+    open order is given again, or there are no shares (such a message becomes no command).
+
+    ``recorded`` is as :func:`as_recorded` says. Raises :class:`FlowError` naming row and column.
     """
 
     def __init__(
@@ -129,8 +132,8 @@ class LobsterSource:
     def steps(self) -> Iterator[Step]:
         """Yield each message with the commands it becomes, which may be none.
 
-        With a seed book, its synthetic orders come first; a first message of kind new is
-        contained in the book, so what it brought is left out of its level's synthetic order.
+        With a seed book, its synthetic orders come first. The book contains a first message of kind
+        new already, so what it brought is left out of its level's synthetic order.
         """
         counts: Counter[str] = Counter()
         self.account = counts

@@ -36,10 +36,12 @@ MAX_LIVE = 1 << 21
 class Shape:
     """Where orders rest, and how old those are that are cancelled, reduced or replaced.
 
-    ``touch_per_mille``: new orders at their side's best price or between it and the mid.
-    ``distance_ticks``: quantiles of how far behind the best price the others are, with the mid at
-    100,000 ticks.  ``age_orders``: quantiles of how many orders came after one that goes.
-    ``deep_per_mille``: of those that go, so many are any of the open orders, whatever its age.
+    ``touch_per_mille`` of the new orders are at their side's best price or between it and the mid.
+    Quantiles of how far the others are from the best price are in ``distance_ticks``, with the mid
+    at 100,000 ticks.
+
+    ``age_orders`` has quantiles of how many orders came after one that goes. Of those that go,
+    ``deep_per_mille`` are any of the open orders, whatever their age.
     """
 
     touch_per_mille: int
