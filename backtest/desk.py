@@ -82,7 +82,7 @@ def ask(desk: Words, kind: int, order_id: int, side: int, price: int, qty: int, 
 
 @kernel
 def working(desk: Words, side: int) -> int:
-    """Where the first own order of a side stands that no cancel is under way for: the index of its
+    """Find the first own order of a side for which no cancel is under way. Returns the index of its
     first word in the desk (``ROW_...`` count from there), or 0."""
     for at in range(DESK_AT, desk[ROWS_END], DESK_ROW_WORDS):
         if desk[at + 1] != FREE and desk[at + 2] == side and desk[at + ROW_CANCEL] == 0:

@@ -6,9 +6,9 @@
                 ▲                                                                        ▼
                 └── orders, at exchange time + feed + order latency ◄── on_event, on_book, on_timer
 
-There is one book.  A callback is called at the moment (exchange time) whose market it is shown, and
-is told the time at which it would know of it; what it sends arrives after both latencies.  That is
-the same as a second book that lags behind, at half the work.
+There is one book. The driver calls a callback at the exchange time of the market that the callback
+is shown. It also passes the time at which the strategy would know of that market. What the callback
+sends arrives after both latencies. That is the same as a second book that lags, at half the work.
 
 ``reference.py`` says the same in plain Python.
 """
@@ -59,8 +59,8 @@ def advance(
     samples: Words,
     latency: Words,
 ) -> int:
-    """Go on until the day is over (DONE), the log is full (LOG_FULL), or a callback is to be called
-    by Python (CALL_...); to be called again after each but the first."""
+    """Run until the day is over (DONE), the log is full (LOG_FULL), or Python is to call a callback
+    (CALL_...). The caller calls it again after each result but DONE."""
     while True:
         if words[lay.W_IN_CALL] != 0:
             words[lay.W_IN_CALL] = 0
@@ -125,7 +125,8 @@ def go_on(words: Words, desk: Words, flight: Words, log: Words, samples: Words) 
 
 @kernel
 def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int) -> None:
-    """The next recorded commands: as many as nobody looks between."""
+    """Process the next recorded commands: until ``limit_ns``, or until one that an own order may
+    meet. With an on_book callback, only those at ``first_ns``."""
     first = OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES)
     if words[lay.W_ON_BOOK] != 0:
         limit_ns = first_ns
@@ -156,8 +157,8 @@ def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int
 
 @kernel
 def may_touch(words: Words, order: OrderRecord) -> bool:
-    """Whether an own order could be in this command's way; always, unless the recording names who
-    was executed."""
+    """Whether an own order could be in this command's way. Always true, unless the recording names
+    the order that was executed."""
     if words[lay.W_RESTORES] == 0:
         return True
     word = order.word
@@ -173,9 +174,12 @@ def may_touch(words: Words, order: OrderRecord) -> bool:
 
 @kernel
 def restore(words: Words, desk: Words, log: Words, order: OrderRecord, taken_lots: int) -> None:
-    """Give the recorded book what the recording says it had, after an own order stood in a
-    recorded command's way: the order that was executed is executed (its queue has moved on), and
-    one that came to rest has its whole quantity."""
+    """Give the recorded book what the recording says it had, after an own order was in a recorded
+    command's way.
+
+    The order that the recording executed is executed here too, since its queue has moved on. An
+    order that came to rest there has its whole quantity.
+    """
     word, record = order.word, OrderRecord(words[lay.W_SCRATCH])
     for at in range(0, RECORD_BYTES, 8):
         store_i64(record + at, load_i64(order + at))
@@ -449,7 +453,8 @@ def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None
     for index in range(desk[lay.REQUEST_COUNT]):
         ask = lay.ASK_AT + index * lay.ASK_WORDS
         order_ns = latency[lay.LATENCIES + (random_bits(words[lay.W_RANDOM]) >> 51)]
-        # No earlier than 1 ns on: who answers himself at once would stop the time.
+        # No earlier than 1 ns on: a strategy that answers its own events at once would stop the
+        # time.
         arrival = max(words[lay.W_LOCAL_NS] + order_ns, words[lay.W_NOW_NS] + 1)
         arrival = max(words[lay.W_ARRIVAL_NS], arrival)
         words[lay.W_ARRIVAL_NS] = arrival

@@ -85,6 +85,6 @@ DONE, LOG_FULL, CALL_BOOK, CALL_EVENT, CALL_TIMER = range(5)
 """What the driver returns for."""
 
 OWN_ID = 3 << 60
-"""Identifiers of the strategy's orders are those from here on; nobody else's are."""
+"""Identifiers of the strategy's orders are those from here on; no other order has one of them."""
 LATENCIES = 4096
 """Quantiles of a latency: entry i is that of (i + 1/2) / 4096."""

@@ -47,7 +47,7 @@ maker = Strategy(
 
 @kernel
 def requoter_on_timer(view: Words, state: Words, desk: Words) -> int:
-    """Cancel what is open and quote both sides anew, whatever was filled."""
+    """Cancel what is open and quote both sides again, whatever was filled."""
     bid, ask = view[lay.BID_TICKS], view[lay.ASK_TICKS]
     for side in (BUY, SELL):
         row = working(desk, side)
