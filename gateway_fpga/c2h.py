@@ -2,8 +2,9 @@
 """Read the orders that a card sends to its host: XDMA's card-to-host stream, 64 bytes an order.
 
 The stream is a file whose reads give what the card has sent (``/dev/xdma0_c2h_0`` with Xilinx's
-driver); here it is a function of a byte count, so that the reader can be given anything.  **Never
-tried on a card**: the tests give it files that cut, pause, repeat and end as a driver may.
+driver). Here it is a function of a byte count, so that the reader can be given anything.
+
+**Never tried on a card**: the tests give it files that cut, pause, repeat and end as a driver may.
 
 Each order bears the card's sequence number, consecutive from ``first_seq``.  A number that is
 missing or comes twice is an error, not a gap to be passed over: an order would be lost or doubled.

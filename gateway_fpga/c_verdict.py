@@ -1,8 +1,8 @@
 """Write the verdict as one C header, from the same declarations as the golden model.
 
-``python -m openoutcry.gateway_fpga.c_verdict`` rewrites it; a test compares it byte for byte.  It
-reads the same rules block (``golden.make_rules``), so whoever has order records and that block in C
-can judge them without Python.
+``python -m openoutcry.gateway_fpga.c_verdict`` rewrites it; a test compares it byte for byte. It
+reads the same rules block (``golden.make_rules``), so a C program that has order records and that
+block can judge them without Python.
 """
 
 from pathlib import Path

@@ -90,7 +90,7 @@ class GoldenDevice:
         control = self._settings["control"]
         armed = bool(control >> CONTROL_ARMED & 1)
         chosen = Settings(
-            # Not armed: as if nobody's bit were on.
+            # Not armed: as if no participant's bit were on.
             check_participants=bool(control >> CONTROL_CHECK_PARTICIPANTS & 1) or not armed,
             rate_interval_ns=self._settings["rate_interval_ns"],
             rate_burst_ns=self._settings["rate_burst_ns"],

@@ -1,10 +1,10 @@
 """Every rule by which a door refuses a frame, a packet or a record, and where each door counts it.
 
 A packet of orders comes to the venue by the packet shim (dpdk_shim/shim.py) or by the parser in
-hardware (outcry_udp_parser).  Of a kernel socket the rules of frames are the operating system's.  A
-rule that the hardware door does not have says why; docs/fpga.md is filled from here, and a test
-(tests/system/gateway/test_door.py) breaks the rules of packets and records at the software door and
-at the hardware door.
+hardware (outcry_udp_parser). For a kernel socket, the operating system applies the rules of frames.
+A rule that the hardware door does not have says why. The page docs/fpga.md is filled from here. A
+test (tests/system/gateway/test_door.py) breaks the rules of packets and records at the software
+door and at the hardware door.
 """
 
 from dataclasses import dataclass

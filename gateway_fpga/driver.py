@@ -1,7 +1,7 @@
 """Speak the gateway's registers: to a simulator, the golden model or a memory-mapped device alike.
 
-The driver needs nothing of a device but to read and write 32-bit words (:class:`Bus`).  It keeps
-what stands in the symbol table, finds a place for each symbol and changes rows while orders flow.
+The driver needs nothing of a device but to read and write 32-bit words (:class:`Bus`). It keeps a
+copy of the symbol table, finds a place for each symbol and changes rows while orders flow.
 """
 
 import time
@@ -52,7 +52,7 @@ class BusError(OutcryError):
 
 
 class DeviceError(OutcryError):
-    """What answers is no gateway of this build, or it does not do what it was told."""
+    """The device that answers is no gateway of this build, or does not do what it was asked."""
 
 
 class GatewayDriver:
@@ -98,7 +98,7 @@ class GatewayDriver:
     def load(self, instruments: npt.NDArray[Any], settings: Settings | None = None) -> None:
         """Bring an instrument table and all settings into the device, and arm it.
 
-        Until all of them are there it is not armed: nobody may enter orders."""
+        Until all of them are there it is not armed: no participant may enter orders."""
         settings = settings or Settings()
         make_rows(instruments, settings)  # everything is refused before anything is written
         self.arm(False)
@@ -221,7 +221,7 @@ class GatewayDriver:
         self._write("control", self._read("control") & ~(1 << bit) | int(on) << bit)
 
     def set_participant(self, participant: int, on: bool) -> None:
-        """Switch a participant on or off (the kill switch); his bucket becomes full."""
+        """Switch a participant on or off (the kill switch); the bucket becomes full."""
         if not 0 <= participant < self.participants:
             raise DeviceError(f"participant {participant} is not 0 to {self.participants - 1}")
         self._write("participant_set", participant | int(on) << 31)

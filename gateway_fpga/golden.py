@@ -1,8 +1,8 @@
 """The gateway's golden model: the validator's rules as kernels (docs/gateway.md is their table).
 
 Every check is computed for every order, as in hardware, and the outcome is masked by the checks
-that apply to its kind: no branch depends on the order's kind, side or type, and all reasons are
-told, not only the first.
+that apply to its kind. So no branch depends on the order's kind, side or type. All reasons are
+reported, not only the first.
 
 The rules are one int64 block that a kernel reads by address and that may be copied to any place
 aligned to 64 bytes (shared memory among them):
@@ -12,8 +12,8 @@ aligned to 64 bytes (shared memory among them):
     limits   a line a slot: collar and notional, read only when there are any
     people   participants' bits and buckets, read only when they are asked for
 
-so that an order costs one line beside its own.  One gateway owns a block: with a rate limit it
-writes the buckets.
+so that an order costs one line in addition to the order itself. One gateway owns a block: with a
+rate limit it writes the buckets.
 """
 
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ ROW_BITS = (
 """Checks against the instrument's row: silent when the symbol is unknown."""
 
 UNPRICED_TYPES = UNPRICED
-"""New orders of these types have no limit price, so nobody looks at it."""
+"""New orders of these types have no limit price, so no check looks at it."""
 UNPRICED_WORD = sum(1 << t for t in UNPRICED_TYPES)
 
 ANY_KIND_MASK = BIT_SYMBOL | BIT_KIND
@@ -395,10 +395,10 @@ def beyond_limits(price: int, qty: int, new_side: int, limits_addr: RuleLimits) 
 
 @kernel
 def over_rate(word_addr: int, now_ns: int, rules_addr: GatewayRules) -> bool:
-    """Take a place in a participant's bucket; True if there is none.
+    """Take a place in a participant's bucket; True if the bucket has no place left.
 
-    The bucket is the time at which its next order would come at the very rate: an order may be
-    ahead of it by the burst, and moves it on by the interval.
+    The bucket is the time at which the participant's next order would come at the very rate. An
+    order may be ahead of that time by the burst, and moves it on by the interval.
     """
     word: int = load_i64(word_addr)
     bucket = word & MAX_VALUE

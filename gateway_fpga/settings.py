@@ -1,8 +1,8 @@
 """What the gateway checks beyond the instrument table, and the rows that the hardware has.
 
-Everything is off by default: no collar, no notional limit, nobody switched off, nothing halted, no
-rate limit.  The row's fields are computed here once, in exact integers, for the golden model, the
-driver and C alike.
+Everything is off by default: no collar, no notional limit, no participant switched off, nothing
+halted, no rate limit. The row's fields are computed here once, in exact integers, for the golden
+model, the driver and C alike.
 """
 
 import math
@@ -67,9 +67,10 @@ class Limits:
 class Settings:
     """The gateway's settings.
 
-    With ``check_participants`` only those in ``participants_on`` may enter orders.  With a
-    ``rate_interval_ns`` other than 0 each participant may enter one order in that time on average,
-    and run ahead of that by ``rate_burst_ns``: a token bucket of 1 + burst / interval orders.
+    With ``check_participants`` only those in ``participants_on`` may enter orders. With a
+    ``rate_interval_ns`` other than 0 each participant may enter one order in that time on average.
+    A participant may run ahead of that by ``rate_burst_ns``: a token bucket of 1 + burst / interval
+    orders.
     """
 
     limits: Mapping[bytes, Limits] = field(default_factory=lambda: MappingProxyType({}))
@@ -143,8 +144,8 @@ def symbol_word(symbol: bytes) -> int:
 
 def checked_price_step(instrument: np.void) -> int:
     """What every positive price of an instrument is a multiple of: the greatest common divisor of
-    the steps that such a price can have.  The step below a first band that begins at 0 is none of
-    them.
+    the steps that such a price can have. Where a first band begins at 0, the step below it is left
+    out.
 
     Which of its bands a price lies in, and the step there, is the matcher's to check.
     """

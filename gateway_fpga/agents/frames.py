@@ -11,10 +11,11 @@ class FrameSource:
     """The ports of ``outcry_top`` (packed: port ``n`` has the ``n``-th piece of every signal), or
     the one port of ``outcry_udp_parser``.
 
-    Frames are without their check sequence.  ``idle[port]`` is an iterator of bools, true a cycle
-    in which the port offers nothing new; a beat that is offered stays until it is taken.
-    ``stamps[port]`` has of each frame the time at which its first beat was offered.  ``time_ns`` is
-    driven where the module has such a port, and moves on by ``step_ns`` a cycle.
+    Frames are without their check sequence. In ``idle[port]`` is an iterator of bools, true for a
+    cycle in which the port offers nothing new. A beat that is offered stays until it is taken.
+
+    ``stamps[port]`` has the time at which the first beat of each frame was offered. Where the
+    module has such a port, ``time_ns`` is driven and advances by ``step_ns`` a cycle.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receive side of a 10G MAC: 64 bits a cycle, no ``tready``, a clock of its own each port.
+"""The receive side of a 10G MAC: 64 bits a cycle, no ``tready``, a separate clock for each port.
 
 The ports of ``outcry_card`` are packed: port ``n`` has the ``n``-th piece of every signal, and one
 :class:`Clocks` drives the vector of clocks for all of them.
@@ -14,7 +14,7 @@ LANES = {"tdata": 64, "tkeep": 8, "tlast": 1, "tuser": 1, "tvalid": 1}
 
 
 class Clocks:
-    """The bits of a vector of clocks, each with its own period, and what the ports share."""
+    """The bits of a vector of clocks, each with a separate period, and what the ports share."""
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
@@ -36,9 +36,9 @@ class Clocks:
 class Mac:
     """One port's receive side.
 
-    Frames are sent at once, or with pauses: ``idle`` is an iterator of bools, true a cycle without
-    a word.  ``time_ns`` is what its clock shows, which moves on by ``step_ns`` a cycle; ``stamps``
-    is what it showed as the first word of each frame was given.
+    Frames are sent at once, or with pauses: ``idle`` is an iterator of bools, true for a cycle
+    without a word. The time that its clock shows is ``time_ns``, which advances by ``step_ns`` a
+    cycle. As the first word of each frame is given, that time is added to ``stamps``.
     """
 
     def __init__(
@@ -58,8 +58,9 @@ class Mac:
         self.stopped = False
 
     def send(self, data: bytes, bad: bool = False, keep: int | None = None) -> None:
-        """Queue a frame without its check sequence.  ``bad``: the MAC says with its last word that
-        the check sequence was wrong.  ``keep`` is tkeep of the first word in place of all ones."""
+        """Queue a frame without its check sequence. With ``bad``, the MAC says with the last word
+        that the check sequence was wrong. If ``keep`` is given, it is tkeep of the first word in
+        place of all ones."""
         for at in range(0, len(data), WORD_BYTES):
             part = data[at : at + WORD_BYTES]
             last = at + WORD_BYTES >= len(data)

@@ -52,8 +52,8 @@ class VerdictSink:
     """Takes orders with their verdicts, one a beat.  ``hold`` is an iterator of bools: true is a
     cycle in which nothing is taken.
 
-    A stream with ``tkeep`` or ``tlast`` must give each order as a whole packet of its own; what
-    does not is an ``AssertionError``.
+    A stream with ``tkeep`` or ``tlast`` must give each order as one whole packet; anything else is
+    an ``AssertionError``.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ def ethernet_frame(payload: bytes, addresses: Addresses, *, checksum: bool = Tru
     ends = addresses.source_ip + addresses.destination_ip
     if checksum:
         pseudo = ends + struct.pack(">BBH", 0, PROTOCOL_UDP, udp_length)
-        # A sum of 0 is sent as all ones: 0 says that there is none.
+        # A sum of 0 is sent as all ones: 0 says that the packet has no checksum.
         udp = udp[:6] + struct.pack(">H", internet_checksum(pseudo + udp + payload) or 0xFFFF)
     ip = (
         struct.pack(">BBHHHBBH", 0x45, 0, IPV4_BYTES + udp_length, 0, 0x4000, 64, PROTOCOL_UDP, 0)

@@ -39,7 +39,7 @@ class RegisterBus:
             raise bus_error("write", address, int(answer.resp))
 
     async def with_driver(self, what: Callable[[GatewayDriver], T]) -> T:
-        """``what`` of the driver, the same one each time; :meth:`forget_driver` begins anew."""
+        """``what`` of the driver, which is the same one each time until :meth:`forget_driver`."""
         from cocotb.task import bridge
 
         def run() -> T:
@@ -51,7 +51,7 @@ class RegisterBus:
         return done
 
     def forget_driver(self) -> None:
-        """The next driver finds out by itself what stands in the device: after a reset."""
+        """Forget the driver after a reset; the next one reads by itself what the device holds."""
         self._driver = None
 
 

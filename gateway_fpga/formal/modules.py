@@ -9,8 +9,8 @@ class Module:
     """A module as it is proved: ``files`` lowest first, ``depth`` cycles of induction.
 
     ``script`` are Yosys commands that put free values in place of what the properties do not speak
-    of: what is proved of any value is proved of the real one.  ``apart`` proves each property by
-    itself, for which nothing but what it depends on is looked at.  With ``multiclock`` the module's
+    of: what is proved of any value is proved of the real one. With ``apart``, each property is
+    proved by itself, and only what it depends on is looked at. With ``multiclock`` the module's
     clocks have nothing to do with one another; ``depth`` then counts the edges of any.
     """
 

@@ -1,6 +1,6 @@
 """Every property of the RTL that is proved: its assertion's label, what it says, how to break it.
 
-The assertions stand in ``<module>_formal.vh`` beside this file.  Assertions whose label begins with
+The assertions are in ``<module>_formal.vh`` in this folder. Assertions whose label begins with
 ``f_`` are steps of an induction: they are proved too, but say nothing to a user.
 """
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Property:
-    """``broken`` is a text that stands once in the RTL (``file``, without it the module's own) and
-    what it is replaced by for the variant that must be caught within ``depth`` cycles, with
-    ``parameters`` that bring the fault about sooner."""
+    """A property of ``module``, what it says, and a fault that breaks it.
+
+    ``broken`` is a text that is found once in the RTL, and the text that replaces it to make a
+    faulty variant. The text is in ``file``; without that, in the module's own. The variant must be
+    caught within ``depth`` cycles, with ``parameters`` that bring the fault about sooner.
+    """
 
     name: str
     module: str

@@ -90,8 +90,8 @@ def _sources(module: Module, broken: Property | None) -> dict[str, str]:
 def _job(
     module: Module, mode: str, depth: int, texts: dict[str, str], only: str | None, more: str = ""
 ) -> str:
-    """A SymbiYosys job with its files inside it.  Bitwuzla's parser refuses to take back what an
-    earlier command pushed, so each question is put to a solver begun anew."""
+    """A SymbiYosys job with its files inside it. Bitwuzla's parser refuses to take back what an
+    earlier command pushed, so a new solver is started for each question."""
     defines = " ".join(f"-D{name}" for name in module.defines)
     read = "\n".join(f"read -formal {defines} {name}.v" for name in module.files)
     chosen = "".join(f" -chparam {name} {value}" for name, value in module.parameters.items())

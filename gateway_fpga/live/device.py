@@ -129,8 +129,8 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
 
 
 def _key(compilers: list[str]) -> str:
-    """A hash of every source that goes into the library, of the flags, of who compiles it, and of
-    whom it is made for: a cache folder may be another host's as well."""
+    """A hash of every source that goes into the library, the flags, the compilers and the host that
+    it is made for. The cache folder may be another host's as well."""
     digest = hashlib.blake2b(digest_size=10)
     digest.update(repr((VERILATOR_FLAGS, compilers, CXX_FLAGS, host())).encode())
     for path in [SOURCE, *sorted(RTL.glob("*.v*")), *sorted(WIRE.glob("*.vh"))]:

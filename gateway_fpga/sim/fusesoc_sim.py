@@ -31,6 +31,6 @@ def leave() -> None:
         os._exit(1)
 
 
-# In FuseSoC's folder the bench lies beside this file.  It comes last: if it cannot be imported, the
-# function above is known already.
+# In FuseSoC's folder the bench is in the same folder as this file. It comes last: if it cannot be
+# imported, the function above is known already.
 from bench_agents import *  # noqa: E402, F403

@@ -3,13 +3,19 @@
 
     python -m openoutcry.gateway_fpga.tools.crossings [FOLDER OF RTL]
 
-Yosys flattens ``outcry_card`` with one port, and ``outcry_time_over``.  Of each flip-flop the cone
-of logic before it is searched for flip-flops, memories and inputs of another clock.  Where there is
-one, the flip-flop must be the first of an ``outcry_sync``: fed by one flip-flop's output and no
-logic, with no enable and no reset, used by nothing but one second flip-flop of the same clock, both
-with the attribute ``ASYNC_REG``; several bits side by side must come from a register of a Gray
-code.  The one memory between two clocks is the queue's.  No simulation sees any of this: there a
-signal that crosses unprotected arrives whole.
+Yosys flattens ``outcry_card`` with one port, and ``outcry_time_over``. For each flip-flop, the cone
+of logic before it is searched for flip-flops, memories and inputs of another clock. Where there is
+one, the flip-flop must be the first of an ``outcry_sync``:
+
+- One flip-flop's output feeds it, through no logic; it has no enable and no reset.
+
+- Only one second flip-flop of the same clock uses it.
+
+- Both have the attribute ``ASYNC_REG``.
+
+Several bits side by side must come from a register of a Gray code. The one memory between two
+clocks is the queue's. No simulation sees any of this: there a signal that crosses unprotected
+arrives whole.
 """
 
 import json

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timing diagrams that a bench runs: what they show is driven and compared cycle by cycle.
 
-A signal is one character a cycle: ``0`` and ``1``, or a letter for a value of its own, of which a
-``.`` says nothing.  ``python -m openoutcry.gateway_fpga.tools.page`` draws them into
-docs/fpga-ports.md; tests/system/gateway/bench_diagrams.py is the bench.
+A signal is one character a cycle: ``0`` and ``1``, or a letter for another value. A ``.`` says
+nothing of the signal in that cycle. The command ``python -m openoutcry.gateway_fpga.tools.page``
+draws the diagrams into docs/fpga-ports.md; tests/system/gateway/bench_diagrams.py is the bench.
 """
 
 from collections.abc import Mapping

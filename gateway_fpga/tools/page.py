@@ -186,7 +186,7 @@ def coverage(figures: dict[str, Any]) -> str:
         (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
         for row in figures["rows"]
     ]
-    # Every operand of an expression is a point of its own: they are told by the line.
+    # Every operand of an expression is a separate point: the page lists points by the line.
     places = Counter[str]()
     for signal, count in figures["missed"].items():
         places[" ".join(signal.split()[:2])] += count

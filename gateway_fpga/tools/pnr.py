@@ -3,10 +3,11 @@
 
     python -m openoutcry.gateway_fpga.tools.pnr [--seeds N] [MODULE …]
 
-Each module stands alone between shift registers that feed its inputs and take its outputs, so that
-every path through it runs from register to register and none is lost in pins.  The device is an
-LFE5UM5G-85F in its fastest grade (-8); the figure that counts is the worst of the seeds.  The block
-RAMs and multipliers of the validator have fixed places (:data:`FLOORPLAN`), nothing else has.
+Each module is alone on the device, between shift registers that feed its inputs and take its
+outputs. So every path through it runs from register to register and none is lost in pins. The
+device is an LFE5UM5G-85F in its fastest grade (-8); the figure that counts is the worst of the
+seeds. The block RAMs and multipliers of the validator have fixed places (:data:`FLOORPLAN`),
+nothing else has.
 """
 
 import argparse
@@ -37,10 +38,10 @@ TARGET_MHZ = 200
 WIRE_PS = 1000
 SEEDS = 5
 # Rows of the device and which block RAMs have a place there: the site of the first, then all from
-# left to right.  A number is a block of the table, three block RAMs, one for each way.  Blocks are
-# numbered by the bits of the row that they hold; 0 to 4, 5 to 8, 9 to 13 and 14 to 17 each have an
-# address of their own.  Left alone, the placer spreads the table over 60 columns, and the hash
-# takes 2.9 ns to the farthest.
+# left to right. A number is a block of the table, three block RAMs, one for each way. Blocks are
+# numbered by the bits of the row that they hold. Each of the groups 0 to 4, 5 to 8, 9 to 13 and 14
+# to 17 has a separate address. Left alone, the placer spreads the table over 60 columns, and the
+# hash takes 2.9 ns to the farthest.
 FLOORPLAN: dict[int, tuple[int, tuple[int | str, ...]]] = {
     46: (1, (14, 15, 16, 17, 8, 7, *(f"buckets.0.{nth}" for nth in range(4)))),
     70: (2, ("lack_rom.0.0", "low_rom.0.0", 2, 1, 0, 3, 4, 5, "bits.0.0")),
@@ -52,8 +53,8 @@ RAM_COLUMNS = [13 + 9 * nine + column for nine in range(6) for column in (0, 2, 
 DSP_ROW = 58
 DSP_SITES = [(22 + 9 * nine + site, site) for nine in range(4) for site in (0, 1, 4, 5)]
 LIMB_BITS = 16
-# Timing weighs twice what it does by itself.  --tmg-ripup routes what misses the target again: one
-# pass gave 148.9 to 161 MHz, but it had not come to its end in 16 minutes.
+# Timing weighs twice what it does by itself. The option --tmg-ripup routes what misses the target
+# again. One pass gave 148.9 to 161 MHz, but it had not come to its end in 16 minutes.
 EFFORT = ("--placer-heap-timingweight", "20")
 RAM = re.compile(r"validator\.([a-z_]+\S+)$")
 TABLE = re.compile(r"g_table\[(\d)\]\.g_part\[(\d)\]\.rows\.0\.(\d+)$")

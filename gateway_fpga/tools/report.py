@@ -4,8 +4,8 @@
     python -m openoutcry.gateway_fpga.tools.report
 
 pyverilog's dataflow says how many registers lie between ``s_axis_tdata`` and each output, and that
-data decides nothing about ``valid`` and ``ready``; Yosys looks for latches, loops and nets without
-a driver or with two; Verilator for unused nets and for ``case`` statements that are not full.
+data decides nothing about ``valid`` and ``ready``. Yosys looks for latches, loops and nets without
+a driver or with two. Verilator looks for unused nets and for ``case`` statements that are not full.
 """
 
 import heapq

@@ -9,9 +9,9 @@ and the names of the tests that failed.  :func:`simulate` is the same for a test
 models are kept in the cache folder under a hash of everything that went into them; the run's files
 are in the folder that the caller names.
 
-``WAVES=1`` leaves a waveform of each run and prints its path at the end;
-``OUTCRY_FPGA_COVERAGE=FOLDER`` builds with Verilator's coverage and leaves a ``.dat`` file a run,
-``OUTCRY_FPGA_RESULTS=FOLDER`` the ``.xml`` file of each run that passed.
+With ``WAVES=1`` each run leaves a waveform, whose path is printed at the end. With
+``OUTCRY_FPGA_COVERAGE=FOLDER`` the model is built with Verilator's coverage and each run leaves a
+``.dat`` file. With ``OUTCRY_FPGA_RESULTS=FOLDER`` each run that passed leaves its ``.xml`` file.
 """
 
 import hashlib
@@ -80,10 +80,11 @@ def simulate(
     """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
 
     ``bench`` is a module, or several with commas, whose tests run in one simulation; the run's
-    files go to ``folder``.  ``sources`` come beside ``gateway_fpga/rtl``, where a module is looked
-    up by its file name; ``parameters`` are the toplevel's; ``tests`` are regular expressions of
-    those to run; ``environment`` reaches the bench.  Raises ``AssertionError`` with the names of
-    the cocotb tests that failed and the end of the log.
+    files go to ``folder``. The ``sources`` are compiled in place of the toplevel's file in
+    ``gateway_fpga/rtl``, where modules are looked up by file name. The toplevel's parameters are
+    ``parameters``; ``tests`` are regular expressions of those to run; ``environment`` reaches the
+    bench. Raises ``AssertionError`` with the names of the cocotb tests that failed and the end of
+    the log.
     """
     assert simulator in SIMULATORS, f"simulator {simulator!r} is none of {SIMULATORS}"
     files = [*sources] if sources else [RTL / f"{toplevel}.v"]
@@ -124,7 +125,7 @@ def simulate(
             "plusargs": arguments,
             "extra_env": _environment(environment or {}),
         }
-        # What went wrong is in the results, or in the log when there are none.
+        # What went wrong is in the results, or in the log if the run left no results.
         with suppress(SystemExit, RuntimeError):
             runner.test(**run)
         if waves:
@@ -233,7 +234,8 @@ def _verilator() -> Path:
 
 
 def _coverage_header() -> str:
-    """Verilator's own, put right; it stands beside the generated files, which look there first."""
+    """Verilator's own header, corrected. It is written next to the generated files, which look
+    there first."""
     text = (_verilator() / "include" / "verilated_cov.h").read_text()
     return text.replace(COUNTS_TOO_FAR, COUNTS_ITS_WORD)
 
@@ -256,7 +258,7 @@ def _icarus_version() -> bytes:
 
 
 def cache_dir() -> Path:
-    """Where built models are kept: beside the compiled kernels."""
+    """Where built models are kept: next to the compiled kernels."""
     from openoutcry.wire.kernel import CACHE_ROOT
     from openoutcry.wire.private_folder import private_folder
 

@@ -3,9 +3,9 @@
 
     python -m openoutcry.gateway_fpga.tools.synthesis [--keep] [MODULE …]
 
-Yosys maps each for an ECP5 as it is, all of its parameters at what a design begins with; nothing is
-placed, so there is no frequency.  (tools/pnr.py places and routes modules of one clock.)  Without a
-name, or with ``--keep``, the rows go into ``docs/evidence/fpga.json``.
+Yosys maps each for an ECP5 as it is, with all of its parameters at what a design begins with.
+Nothing is placed, so there is no frequency. (tools/pnr.py places and routes modules of one clock.)
+Without a name, or with ``--keep``, the rows go into ``docs/evidence/fpga.json``.
 """
 
 import argparse
