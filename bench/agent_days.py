@@ -69,7 +69,7 @@ def configuration(market: AgentMarket) -> dict[str, Any]:
 def write_agent_day(
     home: Path, seed: int, minutes: int, names: tuple[str, ...], sessions: int = 1
 ) -> AgentMarket:
-    """Write a journal, beside it ``labels.json`` and ``surveillance.toml`` in the same folder."""
+    """Write a journal, and ``labels.json`` and ``surveillance.toml`` in the same folder."""
     market = agent_market(seed, minutes, names, sessions)
     engine = Engine(market.instruments, ORDER_CAPACITY)
     with Journal.create(home, configuration(market), direct=False) as writer:

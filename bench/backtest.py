@@ -1,10 +1,11 @@
-"""The backtest's figures: a day with a strategy beside hftbacktest, in time and fill by fill, and
-two workers beside one.
+"""The backtest's figures: a day with a strategy, and two workers compared with one.
 
-hftbacktest is given the same day as its own feed (executions as FILL and then CANCEL or MODIFY),
-the same strategy in its own calls, the same latencies, its exact queue model for order-by-order
-data (l3_fifo_queue_model) and both of its depths.  Its time is its run alone; ours is all of a run:
-the matcher made anew, the driver, the hash of every own event.
+The day is compared with hftbacktest, in time and fill by fill.
+
+hftbacktest is given the same day as its own feed (executions as FILL and then CANCEL or MODIFY) and
+the same strategy in its own calls. It has the same latencies, its exact queue model for
+order-by-order data (l3_fifo_queue_model) and both of its depths. Its time is its run alone; ours is
+all of a run: a new matcher, the driver, the hash of every own event.
 """
 
 import json
@@ -59,7 +60,7 @@ ADD, CANCEL, MODIFY, FILL = 10, 11, 12, 13
 
 
 def setup_backtest() -> int:
-    """Install hftbacktest into an environment of its own; 0 when it is there."""
+    """Install hftbacktest into a separate environment; return 0 when it is there."""
     has_it = [str(PYTHON), "-c", f"import {NAME}"]
     if PYTHON.exists() and subprocess.run(has_it).returncode == 0:
         return 0
@@ -227,9 +228,11 @@ def compare(day: Day, ours: Run, theirs: list[list[int]]) -> dict[str, int]:
     """Fills of both, order by order.
 
     - ``equal``: the same order at the same time and price;
-    - ``through``: ours, at a moment at which the record has an execution at a worse price: the
-      market traded through an own order.  hftbacktest's queue does not know of that, and fills such
-      an order later (``later``) or never.
+
+    - ``through``: ours, at a moment at which the record has an execution at a worse price.
+
+    The market traded through an own order there. hftbacktest's queue does not know of that, and
+    fills such an order later (``later``) or never.
 
     Raises :class:`PeerError` for any other difference.
     """

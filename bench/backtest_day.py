@@ -32,8 +32,8 @@ ENDS = (enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED)
 
 
 def recorded_market(flow: str, orders: int, seed: int) -> Recording:
-    """The public record of a generated flow: what came to rest, was executed, reduced, cancelled;
-    as ITCH tells it, executions naming who was executed."""
+    """The public record of a generated flow: what came to rest, was executed, reduced, cancelled.
+    It is as ITCH reports it: executions name the executed order."""
     return Recording(
         f"recorded {flow} {orders} {seed}", {"symbol": SYMBOL}, _chunks(flow, orders, seed), True
     )

@@ -19,8 +19,9 @@ from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
 from openoutcry.wire.errors import FlowError
 
 UNSEEN_SHARE = 0.02
-"""Of all messages: so many about orders that were never seen, in a file that gives less than half
-of the rows, are no book's.  A full-depth hour of AAPL has 0.1 %, its first level's messages 10."""
+"""A file is no book's if this share of all messages is about orders that were never seen, and it
+gives less than half of the rows. A full-depth hour of AAPL has 0.1 %, its first level's messages
+10."""
 
 SIDES = {"ask": Side.SELL, "bid": Side.BUY}
 
@@ -37,20 +38,25 @@ def check_book(
 ) -> dict[str, Any]:
     """Feed LOBSTER ``messages`` to a matcher and compare it with ``orderbook``, row by row.
 
-    Row k of ``orderbook`` is the book after message k.  ``seed_book`` is a file whose first row
-    is the book after message 1; by default ``orderbook`` itself.  ``levels``: how many are
-    compared, by default all that the file has.  The result has
+    Row k of ``orderbook`` is the book after message k. The first row of the file ``seed_book`` is
+    the book after message 1; by default that file is ``orderbook`` itself. The comparison takes
+    ``levels`` levels, by default all that the file has. The result has:
 
-    - ``rows`` compared and how many are ``equal`` in every price and quantity;
-    - ``executions`` of visible orders, and in how many of them our book by itself filled the
-      order that the recording names, that order alone and with the whole quantity
-      (``maker_agrees``); where it did not, ``repairs`` counts the commands that set the book
-      right again, so that one disagreement is not counted in every row after it;
-    - ``first_difference``: None, or row, level, side, and [price, quantity] expected and found;
-    - ``levels`` compared, ``rejected`` commands, and ``messages``: how many of each kind.
+        ``rows``              compared rows
+        ``equal``             rows that are equal in every price and quantity
+        ``executions``        executions of visible orders
+        ``maker_agrees``      executions in which our book by itself filled the order that the
+                              recording names, that order alone and with the whole quantity
+        ``repairs``           commands that set the book right again where it did not agree
+        ``first_difference``  None, or row, level, side, and [price, quantity] expected and found
+        ``levels``            compared levels
+        ``rejected``          rejected commands
+        ``messages``          how many of each kind
 
-    Raises :class:`FlowError` for bad files, for two that differ in their number of rows, and for
-    messages from which no book can be rebuilt: :data:`UNSEEN_SHARE`.
+    Repairs keep one disagreement from being counted in every row after it.
+
+    Raises :class:`FlowError` for bad files and for two that differ in their number of rows. It also
+    does so for messages from which no book can be rebuilt: :data:`UNSEEN_SHARE`.
     """
     source = LobsterSource(messages, orderbook if seed_book is None else seed_book)
     compared = _levels_to_compare(orderbook, levels)

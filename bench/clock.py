@@ -1,4 +1,5 @@
-"""The clock's figures: what a reading costs beside clock_gettime, and how well it knows the time.
+"""The clock's figures: what a reading costs compared with clock_gettime, and how well it knows the
+time.
 
 Costs are taken in a kernel on this machine.  Bound, drift and violations are taken on a simulated
 machine with a hardware clock, chrony and a quartz that wanders (ptp/simulate.py): only there the
@@ -79,7 +80,7 @@ def bench_clock(
     calls = QUICK_CALLS if quick else CALLS
     seconds = QUICK_SECONDS if quick else SECONDS
     gathered = Rounds(rounds, progress)
-    # Not a daemon's name: nobody but the bench may take this page for the time.
+    # Not a daemon's name: no process but the bench may take this page for the time.
     writer = PageWriter(segment_name(ProcessIdentity.mine(), "bench-clock"))
 
     def one(number: int, add: Add) -> None:

@@ -1,10 +1,15 @@
 """``outcry bench compare A.json B.json``: faster, slower, or cannot tell.
 
-Both documents hold each round's figure.  A difference is called only when three things agree: the
-bootstrap interval of the ratio of medians leaves out 1, a permutation test of the rounds (held to
-5 % over all figures together, Holm) rejects chance, and the difference is at least the threshold.
-Beside every verdict stands the smallest difference that these rounds could have shown; where there
-are too few rounds for so many figures, that is said instead.
+Both documents hold each round's figure. A difference is called only when three things agree:
+
+- The bootstrap interval of the ratio of medians leaves out 1.
+
+- A permutation test of the rounds (held to 5 % over all figures together, Holm) rejects chance.
+
+- The difference is at least the threshold.
+
+Every verdict is printed with the smallest difference that these rounds could have shown. Where
+there are too few rounds for that number of figures, the verdict says that instead.
 """
 
 import math
@@ -27,11 +32,11 @@ from openoutcry.bench.results import (
 FLOOR_PERCENT = 1.0
 """Smaller differences are not called without a threshold: runs of one build differ by as much."""
 PERMUTATIONS = 5_000
-"""So many are drawn where there are more than EXACT."""
+"""This many are drawn where there are more than EXACT."""
 EXACT = 20_000
 ALPHA = 1 - CONFIDENCE_PERCENT / 100
 POWER_Z = 1.959964 + 0.841621
-"""A true difference of so many standard errors is found in 80 of 100 comparisons at 5 %."""
+"""A true difference of this many standard errors is found in 80 of 100 comparisons at 5 %."""
 HOST_KEYS = ("cpu_model", "cores_usable", "governor", "kernel", "memory_bytes", "virtualisation")
 PROCESSOR_KEYS = (
     "cpu_family",
@@ -167,28 +172,29 @@ def _judge(
 
 
 def least_chance(a: int, b: int) -> float:
-    """The smallest that :func:`permutation_chance` can be for so many rounds: the two orders in
-    which all of one side stand before all of the other, among all; or what is drawn allows."""
+    """The smallest that :func:`permutation_chance` can be for ``a`` and ``b`` rounds. Two orders of
+    all have every round of one side before every round of the other. Where permutations are drawn,
+    their number sets the limit."""
     ways = math.comb(a + b, a)
     return 2 / ways if ways <= EXACT else 1 / (PERMUTATIONS + 1)
 
 
 def rounds_needed(figures: int) -> int:
-    """How many rounds each side needs so that one of so many figures can be called."""
+    """How many rounds each side needs so that one of ``figures`` figures can be called."""
     return next(n for n in range(2, 1_000) if least_chance(n, n) * figures <= ALPHA)
 
 
 def bootstrap_ratios(a: Array, b: Array, seed: int = 1) -> Array:
-    """Ratios of medians, b / a, of rounds drawn anew with replacement: float64[RESAMPLES]."""
+    """Ratios of medians, b / a, of rounds drawn again with replacement: float64[RESAMPLES]."""
     random = np.random.default_rng(seed)
     drawn = [np.median(random.choice(x, (RESAMPLES, len(x))), axis=1) for x in (a, b)]
     return np.asarray(drawn[1] / drawn[0])
 
 
 def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
-    """How often rounds shuffled between a and b differ at least as much: two-sided, by the
-    difference of mean ranks (Mann and Whitney's statistic), over all ways to share them out if
-    there are at most EXACT, else over PERMUTATIONS seeded shuffles."""
+    """How often rounds shuffled between a and b differ at least as much. The test is two-sided, by
+    the difference of mean ranks (Mann and Whitney's statistic). It takes all ways to share the
+    rounds out if there are at most EXACT, else PERMUTATIONS seeded shuffles."""
     both = np.concatenate([a, b])
     ranks = _ranks(both)
     middle = ranks.mean()
@@ -204,7 +210,7 @@ def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
 
 @cache
 def _ways(count: int, chosen: int) -> npt.NDArray[np.int64]:
-    """Every way to choose so many of ``count``: int64[ways, chosen]."""
+    """Every way to choose ``chosen`` of ``count``: int64[ways, chosen]."""
     return np.array(list(combinations(range(count), chosen)), np.int64)
 
 
@@ -216,7 +222,7 @@ def _ranks(values: Array) -> Array:
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """Holm's adjustment: the chance that any of so many figures differs that much by chance."""
+    """Holm's adjustment: the chance that any of this many figures differs that much by chance."""
     order = np.argsort(chances)
     adjusted = [1.0] * len(chances)
     so_far = 0.0

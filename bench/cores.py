@@ -1,8 +1,8 @@
 """``outcry bench cores``: what a cache line costs on its way between every pair of cores.
 
 Two pinned processes hand one line to and fro; a figure is the median of many short stretches of
-round trips, so that an interruption costs one stretch.  The map of all pairs is grouped by what
-was measured, and put beside what the kernel says of the topology.
+round trips, so that an interruption costs one stretch. The map of all pairs is grouped by what was
+measured, and printed next to what the kernel says of the topology.
 """
 
 import mmap
@@ -32,9 +32,12 @@ def bench_cores(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``bounce_A_B`` is the round trip between cores A and B in ns.  ``details`` has the ``map``
-    (rows of medians by core, 0 on the diagonal), ``cores``, what the kernel says of each pair
-    (``relation``) and ``groups``, the cores that are near each other as measured.
+    ``bounce_A_B`` is the round trip between cores A and B in ns. In ``details`` are:
+
+        ``map``       rows of medians by core, 0 on the diagonal
+        ``cores``     the cores
+        ``relation``  what the kernel says of each pair
+        ``groups``    the cores that are near each other as measured
     """
     cores = sorted(os.sched_getaffinity(0))
     gathered = Rounds(rounds, progress)
@@ -125,7 +128,7 @@ def groups(cores: Sequence[int], table: Sequence[Sequence[float]]) -> list[list[
     ungrouped = set(cores)
     while ungrouped:
         core = min(ungrouped)
-        # Near to each other, both ways: a core far from all is in a group of its own.
+        # Near to each other, both ways: a core far from all is in a group by itself.
         mates = {other for other in near[core] & ungrouped if core in near[other]}
         neighbours.append(sorted({core} | mates))
         ungrouped -= {core} | mates

@@ -48,10 +48,13 @@ def bare_writes(path: Path, size: int, seconds: float) -> npt.NDArray[np.int64]:
 
 
 def group_commit_ns(writes: npt.NDArray[np.int64], every_ns: int) -> npt.NDArray[np.int64]:
-    """What orders would wait, of which one comes each ``every_ns``, if each of those ``writes``
-    took all that had come before it began: the least that group commit with one write at a time
-    can do on that disk.  It has what a list of writes has not: an order that comes while one takes
-    long waits for the rest of it, and more orders come the longer it takes."""
+    """What orders would wait, of which one comes each ``every_ns``.
+
+    Each of those ``writes`` takes all orders that had come before it began. That is the least that
+    group commit with one write at a time can do on that disk. A list of writes alone does not show
+    two things. An order that comes while a write takes long waits for the rest of it, and more
+    orders come the longer it takes.
+    """
     began, ended = writes.T
     comes = np.arange(began[0], began[-1], every_ns)
     waited: npt.NDArray[np.int64] = ended[np.searchsorted(began, comes)] - comes

@@ -1,10 +1,15 @@
 """Breaks a replicated venue on purpose, again and again, and proves that nothing was lost.
 
-The real commands run, a primary and its standby, each in a network namespace of its own, over a
-real cluster of three whose nodes live in theirs.  A client sends orders all the time and notes each
-answer.  In the end every answered order must be, once and in its place, in the journal that is
-restored from the stream alone; the replay of that journal and of each venue node's must come to the
-same state; every cluster node's disk must hold the same chain.
+The real commands run, a primary and its standby, each in a separate network namespace, over a real
+cluster of three whose nodes live in theirs. A client sends orders all the time and notes each
+answer. In the end:
+
+- Every answered order must be, once and in its place, in the journal that is restored from the
+  stream alone.
+
+- The replay of that journal and of each venue node's must come to the same state.
+
+- Every cluster node's disk must hold the same chain.
 """
 
 import json
@@ -53,7 +58,7 @@ class Fault:
     gap_s: float = 0.0
     """Without an answer, at most, until STEADY answers have come again."""
     gap_until_whole_s: float = 0.0
-    """The same until all nodes are back: their start, beside the venue, may delay answers, too."""
+    """The same until all nodes are back: their start, next to the venue, may delay answers, too."""
     note: str = ""
 
 
@@ -147,7 +152,7 @@ class Drill:
             return False
         try:
             jetstream = JetStream(link, STREAM)
-            # Each has a leader of its own: a lease without one cannot be renewed.
+            # Each has a separate leader: a lease without one cannot be renewed.
             return all(self._is_whole(jetstream.tail(bucket)) for bucket in (False, True))
         except ReplicaError:
             return False
@@ -161,7 +166,8 @@ class Drill:
         )
 
     def diagnosis(self) -> dict[str, Any]:
-        """Who was what, for whoever looks why it did not come back."""
+        """The part and state of each venue and the cluster, to find out why the venue did not come
+        back."""
         venues = {
             venue.name: {
                 "lives": venue.lives,
@@ -183,7 +189,7 @@ class Drill:
         )
         return {"venues": venues, "cluster": cluster, **answered}
 
-    # Who is who
+    # Roles
 
     def leader(self) -> Node:
         """The node that leads the stream."""
@@ -277,8 +283,9 @@ def last_of(journal: Path) -> int:
 
 
 def judged(client: DrillClient, restored: Path) -> dict[str, int]:
-    """Answered orders that the journal made of the stream alone has not (``lost``), has twice or
-    was told of twice (``doubled``), or has in another order than they were sent (``reordered``)."""
+    """Answered orders that the journal made of the stream alone lacks (``lost``) or has in another
+    order than they were sent (``reordered``). An order is ``doubled`` if that journal has it twice,
+    or if the client received two answers for it."""
     parts = [orders[["seq", "order_id"]].copy() for _, orders in JournalReader(restored).chunks()]
     rows = np.concatenate(parts)
     ids, counts = np.unique(rows["order_id"], return_counts=True)

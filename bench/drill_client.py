@@ -1,6 +1,6 @@
 """The client of a drill: sends orders over UDP at a steady rate, and notes every answer.
 
-A process of its own, so that nothing the drill does makes it wait; what it notes is in memory that
+A separate process, so that nothing the drill does makes it wait; what it notes is in memory that
 both have.
 """
 
@@ -106,7 +106,7 @@ class DrillClient:
         edges = [before[-1] if len(before) else from_s, *inside.tolist(), until_s]
         return float(np.diff(edges).max())
 
-    # In the process of its own
+    # In the separate process
 
     def _run(self) -> None:
         known: dict[int, int] = {}

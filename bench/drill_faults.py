@@ -19,7 +19,7 @@ DOWN_S = 1.0
 
 
 def kill_primary(drill: Drill, rng: random.Random) -> Outcome:
-    """The standby takes over; who was killed comes back as its standby."""
+    """The standby takes over; the killed primary comes back as its standby."""
     primary = drill.primary
     primary.kill()
     return primary.name, ""

@@ -1,4 +1,4 @@
-"""A network of its own for a drill: one bridge, a namespace for each host, links that can be cut.
+"""A separate network for a drill: one bridge, a namespace for each host, links that can be cut.
 
 The drill's process leaves the machine's network for a new, empty namespace; each host's namespace
 is held by a process that dies with the drill's.  So whatever kills the drill, nothing is left.
@@ -20,7 +20,7 @@ WAIT_S = 10.0
 
 
 class Network:
-    """Hosts by name, each at an address of its own; the drill's process is at ``.1``."""
+    """Hosts by name, each at a separate address; the drill's process is at ``.1``."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
         """Raises :class:`OutcryError` where that is not permitted."""

@@ -1,5 +1,8 @@
-"""One of a drill's two venue nodes: a folder with a venue file and a journal, and the real command
-over it, as a primary (`outcry serve`) or as a standby (`outcry venue standby`)."""
+"""One of a drill's two venue nodes: a folder with a venue file and a journal, and the real command.
+
+The command runs over that folder as a primary (`outcry serve`) or as a standby (`outcry venue
+standby`).
+"""
 
 import json
 import os
@@ -91,7 +94,7 @@ class VenueNode:
         return self.process is not None and self.process.poll() is None
 
     def document(self, name: str) -> dict[str, Any]:
-        """What its process says of itself beside the journal."""
+        """What its process says of itself in a file next to the journal."""
         try:
             document = dict(json.loads((self.journal / name).read_text()))
         except (OSError, ValueError):

@@ -1,9 +1,9 @@
 """Tail hunting: what happened on its core while each of the slowest commands waited.
 
-Each stage of a slow command is a window on the core of that stage's process.  What a window holds
-is shared out in this order: the journal's commit, what the kernel ran instead (corewatch.py), the
-process's own long steps (recording.py), the wait behind other commands (timeline.py).  Causes are
-summed over the tail by the time they took.
+Each stage of a slow command is a window on the core of that stage's process. A window is shared out
+in this order: the journal's commit, what the kernel ran instead (corewatch.py), the process's own
+long steps (recording.py), the wait for earlier commands (timeline.py). Causes are summed over the
+tail by the time they took.
 """
 
 import itertools
@@ -210,7 +210,8 @@ def _foreign(intervals: Iterable[Interval], pid: int) -> list[Slice]:
 
 
 def _steps(steps: Iterable[Step], process: str, rest: str) -> list[Slice]:
-    """A long wait of the loop is nobody's work: what the trace did not see either, ``rest``."""
+    """A long wait of the loop is no stage's work: the trace did not see it either, so it is
+    ``rest``."""
     return [
         Slice(s.start_ns, s.end_ns, rest if s.stage == "idle" else f"{s.stage}: a long step")
         for s in steps
@@ -221,11 +222,13 @@ def _steps(steps: Iterable[Step], process: str, rest: str) -> list[Slice]:
 def explain(done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> dict[str, Any]:
     """The slowest commands and the tail by cause.
 
-    ``slowest``: rows of :meth:`Tail.row`; ``incidents``: :meth:`Tail.incidents`.  ``causes``:
-    ``cause``, ``share`` of the tail's time beyond the usual, ``commands`` for which it is the
-    largest.  ``bands``: :meth:`Tail.bands`.  ``watched``: null, or why the kernel's side could not
-    be seen as a whole; then interruptions stand under the stages' long
-    steps, and the loop's long waits under "not watched".
+    The rows ``slowest`` are those of :meth:`Tail.row`, ``incidents`` is :meth:`Tail.incidents`, and
+    ``bands`` is :meth:`Tail.bands`. Each of the ``causes`` has ``cause``, ``share`` of the tail's
+    time beyond the usual, and ``commands`` for which it is the largest.
+
+    The kernel's side could not be seen as a whole if ``watched`` is not null; it says why. In that
+    case interruptions are listed under the stages' long steps, and the loop's long waits under "not
+    watched".
     """
     tail = Tail(done, watched, commands)
     rows = tail.rows().tolist()

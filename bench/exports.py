@@ -30,9 +30,9 @@ PARQUET, HDR = "Parquet files need pyarrow", "HdrHistogram files need hdrhistogr
 def write_exports(document: Document, folder: Path) -> list[Path]:
     """Write everything that the document holds into ``folder`` (made if it is not there).
 
-    Always ``results.parquet`` (a row a round) and ``metrics.prom``; of each recorded run, in a
+    Always ``results.parquet`` (a row a round) and ``metrics.prom``. Of each recorded run, in a
     folder named by its durability, also ``STAGE.hgrm``, ``run.hlog``, ``trace.json`` and
-    ``commands.parquet`` (the slowest commands and a sample, with every stamp).  Raises
+    ``commands.parquet``. The last has the slowest commands and a sample, with every stamp. Raises
     ``OutcryError`` where a package is missing or the folder cannot be written.
     """
     require_libraries()

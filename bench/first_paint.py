@@ -1,5 +1,7 @@
-"""How long the console's page takes to its first paint: in a real Chromium, nothing cached, with
-somebody logged in to the console of a venue that is open."""
+"""How long the console's page takes to its first paint in a real Chromium, with nothing cached.
+
+A user is logged in to the console of a venue that is open.
+"""
 
 import shutil
 import subprocess
@@ -62,8 +64,8 @@ class Page:
     browser: Any
 
     def first_paint_ns(self) -> float:
-        """From the begin of the navigation to the first paint of content, in a browser's context of
-        its own: nothing is cached."""
+        """From the start of the navigation to the first paint of content, in a separate browser
+        context: nothing is cached."""
         context = self.browser.new_context(viewport={"width": 1280, "height": 800})
         try:
             login = {"name": "anna", "password": WORD}

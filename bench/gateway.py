@@ -1,9 +1,9 @@
 """``outcry bench gateway``: from a client's socket through the whole pipeline and back, over UDP.
 
-Open loop: order i is meant to leave at t0 + i / rate and its latency counts from then.  Beside it
-stands a client that waits for each answer before it sends the next and counts from when it really
-sent: the coordinated omission (Gil Tene) that hides a stall.  Both meet the same pipeline, whose
-matcher is stopped for STALL_S every STALL_EVERY_S.
+Open loop: order i is meant to leave at t0 + i / rate and its latency counts from then. In the same
+runs, a second client waits for each answer before it sends the next and counts from when it really
+sent. Its figures have the coordinated omission (Gil Tene) that hides a stall. Both meet the same
+pipeline, whose matcher is stopped for STALL_S every STALL_EVERY_S.
 """
 
 import os
@@ -50,10 +50,10 @@ def bench_gateway(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``round_trip_PX_RATE`` is intended send to first reply at the rate, ``orders_per_s`` how many
-    go through with a window of unanswered ones, ``stalled_PX`` the round trip while the matcher is
-    stopped now and then: ``against`` the client with the coordinated omission, whose ratio says how
-    many times too small its figure is.
+    ``round_trip_PX_RATE`` is intended send to first reply at the rate. How many go through with a
+    window of unanswered ones is ``orders_per_s``. The round trip while the matcher is stopped now
+    and then is ``stalled_PX``. There, ``against`` is the client with the coordinated omission,
+    whose ratio says how many times too small its figure is.
     """
     gathered = Rounds(rounds, progress)
     seconds = QUICK_SECONDS if quick else SECONDS
@@ -138,8 +138,8 @@ def answered(
 
 @contextmanager
 def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tuple[str, int]]]:
-    """A pipeline in a process of its own that listens on a free port of this host; with a journal
-    it is durable.
+    """A pipeline in a separate process that listens on a free port of this host; with a journal it
+    is durable.
 
     Its kernels are compiled before: a SIGINT in the midst of that may be lost in the compiler.
     """

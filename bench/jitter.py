@@ -1,9 +1,8 @@
 """``outcry bench jitter``: what a core loses while a program only reads the clock, and to whom.
 
-A process on every core at once spins over the clock; a step of more than a µs is a gap.  Where
-perf may watch the machine each gap is given to what ran in it; the kernel's own counts of
-interrupts by name, switches, stolen time and SMIs over the spin (core_accounts.py) stand beside it
-in any case.
+A process on every core at once spins over the clock; a step of more than a µs is a gap. Where perf
+may watch the machine each gap is given to what ran in it. In any case the result has the kernel's
+own counts over the spin (core_accounts.py): interrupts by name, switches, stolen time and SMIs.
 """
 
 import os
@@ -60,12 +59,19 @@ def bench_jitter(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    For each core ``lost_ppb_coreN`` (share of the time in gaps above 1 µs),
-    ``gaps_over_SIZE_coreN`` (how many a second) and ``gap_p99_ns_coreN``,
-    ``gap_max_ns_coreN``; ``interrupts_coreN`` and ``switches_coreN`` (all tasks') a second,
-    ``own_switches_coreN`` and ``own_wait_ppb_coreN`` (of the spin, which waited for its core),
-    ``steal_ppb_coreN``, ``smi_coreN`` (a second): each of them where the host shows it.
-    ``details`` has the histogram of gaps by size, the time lost by cause and the interrupts a
+    For each core N, and of the counts those that the host shows:
+
+        ``lost_ppb_coreN``         share of the time in gaps above 1 µs
+        ``gaps_over_SIZE_coreN``   how many a second
+        ``gap_p99_ns_coreN``, ``gap_max_ns_coreN``
+        ``interrupts_coreN``       a second
+        ``switches_coreN``         all tasks', a second
+        ``own_switches_coreN``     of the spin, a second
+        ``own_wait_ppb_coreN``     share of the time in which the spin waited for its core
+        ``steal_ppb_coreN``
+        ``smi_coreN``              a second
+
+    In ``details`` are the histogram of gaps by size, the time lost by cause and the interrupts a
     second by name.
     """
     cores = sorted(os.sched_getaffinity(0))
@@ -125,7 +131,7 @@ def _figures(spin: Spin, add: Add) -> None:
 
 
 def spin_all(cores: Iterable[int], seconds: float) -> list[Spin]:
-    """Spin on each of the cores at the same time, each in a process of its own."""
+    """Spin on each of the cores at the same time, each in a separate process."""
     length_ns = int(seconds * 1e9)
     results = run_processes("jitter", [(core, partial(_spin, core, length_ns)) for core in cores])
     return [

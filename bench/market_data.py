@@ -1,15 +1,19 @@
 """The feed's figures: what a subscriber waits for, what a message costs, and what the orders pay.
 
 ``event_to_datagram_*`` is from the release of an event (the gate's cursor moves) to when its
-datagram is with the socket, one event at a time, of one line, on two cores that nobody else may
-use; beside it ``bare_sendto``, a loop in C that sends datagrams of the same size in the same
-rounds.  ``*_two_lines`` is to when it is with line B's too; ``turn_to_datagram_*`` has release and
-telling in one thread, as the bare loop has: it is what others' work disturbs least.  ``encode_ns``
-is an event's encoding, over a generated market, from the buffer that the pump takes events to (out
-of 72 MB of cold memory it took 3.5 ns more, which are the memory's);
-``messages_out`` what one core encodes, packs (full frames) and sends on one line.
-``order_path_throughput`` is a whole run with the feed on, beside the same without (``feed_off``).
-``receive_messages`` is a receiver's book over that market's file, beside itchcpp's.
+datagram is with the socket. It is taken one event at a time, of one line, on two cores that no
+other process may use. Its peer ``bare_sendto`` is a loop in C that sends datagrams of the same size
+in the same rounds.
+
+``*_two_lines`` is to when the datagram is with line B's socket too. In ``turn_to_datagram_*`` one
+thread releases and publishes, as the bare loop does. Others' work disturbs that figure least.
+
+``encode_ns`` is an event's encoding, over a generated market, from the buffer that the pump takes
+events to. Out of 72 MB of cold memory it took 3.5 ns more, which are the memory's.
+
+``messages_out`` is what one core encodes, packs (full frames) and sends on one line. Compared with
+the same without a feed (``feed_off``), ``order_path_throughput`` is a whole run with the feed on. A
+receiver's book over that market's file, compared with itchcpp's, is ``receive_messages``.
 """
 
 import time
@@ -40,7 +44,7 @@ COMMANDS, QUICK_COMMANDS = 1_000_000, 100_000
 EVENTS, QUICK_EVENTS, BLOCKS = 4_000, 400, 5
 """One by one: events of a block, and blocks; the first one is the warm-up."""
 PASSES = 5
-"""A figure of a round is the best of so many passes over the same events."""
+"""A figure of a round is the best of this many passes over the same events."""
 RUN_ORDERS, QUICK_RUN_ORDERS = 2_000_000, 200_000
 CAPACITY = 1 << 15
 BEGIN_NS = 1_700_000_000 * 10**9
@@ -66,7 +70,7 @@ class Market:
         return feed
 
     def encode(self, feed: Feed) -> Any:
-        """ns that each batch of events took, as the pump has them: in a buffer of its own."""
+        """ns that each batch of events took, as the pump has them: in a separate buffer."""
         count, context = len(self.events), np.zeros(pump.BATCH * (8 + RECORD_BYTES + 400), np.uint8)
         took = np.zeros(-(-count // pump.BATCH), np.int64)
         buffer = context.ctypes.data + -context.ctypes.data % 64
@@ -103,7 +107,7 @@ class Market:
 
 
 def one_by_one(count: int) -> tuple[Any, Any]:
-    """Instruments and events of so many new orders, each a message by itself."""
+    """Instruments and events of ``count`` new orders, each a message by itself."""
     table = make_instruments([{"symbol": "SYM", "min_price_ticks": 1, "max_price_ticks": 1 << 20}])
     orders = np.zeros(count, ORDER_DTYPE)
     orders["seq"] = orders["order_id"] = np.arange(1, count + 1)

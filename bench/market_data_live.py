@@ -36,7 +36,7 @@ from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 GROUPS = ("239.193.99.1", 26_499), ("239.193.99.2", 26_499)
-"""Nobody listens there: what is measured is the handing over."""
+"""No process listens there: what is measured is the handing over."""
 SESSION = "00000BENCH"
 SILENCE_NS = 30_000_000_000
 PAUSE_NS = 20_000
@@ -76,8 +76,8 @@ def encode_all(
 
 @kernel
 def release(gate: int, handed: int, mask: int, first: int, count: int, pause: int, out: int) -> int:
-    """Release so many events one by one, each a pause after the one before was with the sockets; ns
-    of each to ``out``.  Returns 0, or -1 if one never was."""
+    """Release ``count`` events one by one, each a pause after the one before was with the sockets;
+    ns of each to ``out``. Returns 0, or -1 if one never was."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < pause:
@@ -153,7 +153,7 @@ class Bench:
         self.pump.messages()
 
     def latencies(self, first: int, count: int) -> Array:
-        """ns from the release of so many events, one by one, to when each was with the sockets."""
+        """ns from the release of ``count`` events, one by one, until each was with the sockets."""
         out = np.zeros(count, np.int64)
         self.note_handed()
         self.handed[:] = 0
@@ -181,7 +181,7 @@ class Bench:
         return out
 
     def turn_ns(self, first: int, count: int) -> Array:
-        """ns of so many events one by one, released and told in one thread."""
+        """ns of ``count`` events one by one, released and published in one thread."""
         out = np.zeros(count, np.int64)
         self.turn(0)
         c = self.pump.context.ctypes.data

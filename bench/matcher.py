@@ -1,8 +1,8 @@
 """The matcher's figures: five streams (the worst first) and six flows, one command alone, replay,
 memory; and others.
 
-Each round takes every figure once from everybody, one right after the other.  What is measured, and
-what each peer is given, is in docs/matcher-performance.md.
+Each round takes every figure once from every peer and from us, one right after the other. What is
+measured, and what each peer is given, is in docs/matcher-performance.md.
 """
 
 import json
@@ -34,11 +34,11 @@ STRIPPED = "OUTCRY_STRIPPED"
 """Environment variable that compiles the rarer order types out of the kernels."""
 CHILD_TIMEOUT_S = 300
 PASSES = 3
-"""A figure of a round is the best of so many passes over the same commands, peers included: what
-else ran on the core meanwhile is not the matcher's.  Latencies are of one pass."""
+"""A figure of a round is the best of this many passes over the same commands, peers included: what
+else ran on the core meanwhile is not the matcher's. Latencies are of one pass."""
 
 ENERGY_PASSES = 10
-"""Over so many the energy is taken: the counters go on once a millisecond."""
+"""The energy is taken over this many passes: the counters advance once a millisecond."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Our side of the matcher bench: flows through the kernels, timed in batches, singly, and replayed.
 
-``python -m openoutcry.bench.matcher_loops stripped|memory …`` measures in a process of its own what
-cannot be measured beside the rest: the kernels with the rarer order types compiled out, and memory.
+``python -m openoutcry.bench.matcher_loops stripped|memory …`` measures in a separate process what
+cannot be measured in the same process as the rest: the kernels with the rarer order types compiled
+out, and memory.
 """
 
 import json
@@ -26,8 +27,8 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES, make_instruments
 
 BATCH = 1024
-"""Commands between two looks at the room for events; each batch writes its events over those of the
-one before, as a ring that is kept up with is written over in cache."""
+"""Commands between two looks at the room for events. Each batch writes its events over those of the
+one before. A ring whose reader keeps up is written over in cache in the same way."""
 ORDER_CAPACITY = 1 << 17
 LEVEL_PAGES = 1 << 14
 MEMORY_ORDERS = 1_000_000
@@ -61,10 +62,10 @@ def run_batches(
 def run_singly(
     arena: ArenaHeader, orders: int, count: int, out: EventRecord, ticks: int
 ) -> tuple[int, int]:
-    """Process ``count`` commands as they come when nobody knows the next one yet: each by itself.
-    Events begin again at ``out`` every 1,024 commands' worst case.  With ``ticks`` (the address of
+    """Process ``count`` commands as they come when the next one is not known yet: each by itself.
+    Events begin again at ``out`` every 1,024 commands' worst case. With ``ticks`` (the address of
     ``count`` int64) it is written there what each took, in ticks of the time stamp counter; without
-    (0) the counter is not read.  Returns the ns it took, and how many events."""
+    (0) the counter is not read. Returns the ns it took, and how many events."""
     before = monotonic_ns()
     at = out
     written = 0

@@ -1,4 +1,4 @@
-"""What netting costs: a million trades of 200 members in 50 assets to nets, beside DuckDB.
+"""What netting costs: a million trades of 200 members in 50 assets to nets, compared with DuckDB.
 
 DuckDB adds the same four legs of every trade up, in 128-bit integers, from columns in its memory;
 both must come to the same nets.
@@ -20,7 +20,7 @@ TRADES, QUICK_TRADES = 1_000_000, 100_000
 MEMBERS, ASSETS, CASH_ASSETS, DAYS = 200, 50, 5, 2
 SEED = 20
 PASSES = 3
-"""A figure of a round is the best of so many passes."""
+"""A figure of a round is the best of this many passes."""
 
 SUM = """
 SELECT day, member, asset, SUM(units) AS units FROM (

@@ -1,11 +1,13 @@
 """What being watched costs a venue, and how long the red button takes.
 
-``throughput_watched`` and ``p99_watched`` are a venue's orders a second over OUCH, as fast as it
-takes them, and the wire -> acknowledgement p99 at a paced rate, while 20 viewers have its page and
-its metrics are read, each once a second; beside it the same venue while these are stopped
-(``unwatched``; ``watched.py``).  ``button_to_last_cancel`` is from the kill's commands on the
-operator's lane to the release of the last of 100,000 cancels, each durable.  ``first_paint`` is
-the console's page in Chromium (``first_paint.py``), where there is one.
+The figures ``throughput_watched`` and ``p99_watched`` are of a venue with 20 viewers of its page
+and a reader of its metrics, each once a second. The first is its orders a second over OUCH, as fast
+as it takes them. The second is the wire -> acknowledgement p99 at a paced rate. Both are compared
+with the same venue while the viewers and the reader are stopped (``unwatched``; ``watched.py``).
+
+``button_to_last_cancel`` is from the kill's commands on the operator's lane to the release of the
+last of 100,000 cancels, each durable. The console's page in Chromium is ``first_paint``
+(``first_paint.py``), on a machine with Chromium.
 """
 
 from collections.abc import Callable

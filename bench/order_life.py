@@ -51,8 +51,9 @@ def order_life_ms(
     cold: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Of orders drawn from all over a trail: how long each took to be answered, in ms.  ``cold``:
-    none of the trail's pages is in memory when it is asked for.  ``clock``: in seconds."""
+    """How long each of some orders, drawn from all over a trail, took to be answered, in ms. With
+    ``cold``, none of the trail's pages is in memory when it is asked for. With ``clock``, times are
+    in seconds."""
     trail = Trail(folder)
     rng = np.random.default_rng(seed)
     ids: list[int] = []
@@ -119,7 +120,7 @@ def _forget(folder: Path) -> None:
 
 
 def measure(home: Path, commands: int, progress: Callable[[str], None] = print) -> dict[str, Any]:
-    """Write, build, verify and ask a trail of so many commands in ``home``; the figures."""
+    """Write, build, verify and ask a trail of ``commands`` commands in ``home``; the figures."""
     journal, folder = home / "journal", home / "audit"
     if not Journal.exists(journal):
         progress(f"a journal of {commands:,} commands")

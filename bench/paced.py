@@ -1,7 +1,7 @@
 """One open-loop run of the pipeline, every command's stamps kept, the warm-up told apart.
 
-Command i is due at first + i / rate whether or not the pipeline keeps up, and its latency counts
-from then: a pipeline that falls behind cannot hide it (no coordinated omission).
+Command i is due at first + i / rate whether or not the pipeline keeps up. Its latency counts from
+then: a pipeline that falls behind cannot hide it (no coordinated omission).
 """
 
 from dataclasses import dataclass

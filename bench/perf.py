@@ -1,8 +1,8 @@
 """``outcry bench pipeline --perf``: counters of each process, and where its time goes by function.
 
 ``perf stat`` counts what the machine can count: hardware events where it has them, software events
-otherwise, and the answer says which.  ``perf record`` samples the run; the kernels that numba has
-compiled are named by a map file in /tmp, as perf expects of a just-in-time compiler.  Off-CPU time
+otherwise, and the answer says which. The run is sampled by ``perf record``. A map file in /tmp
+names the kernels that numba has compiled, as perf expects of a just-in-time compiler. Off-CPU time
 comes from the switches (corewatch.py).
 """
 
@@ -174,7 +174,8 @@ def _c2c_report(data: Path) -> str:
 
 @contextmanager
 def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]]:
-    """Run the pipeline, and perf beside its processes from SETTLE_S after they are all there.
+    """Run the pipeline, and perf in parallel with its processes from SETTLE_S after they are all
+    there.
 
     Yields the pair (groups, perf's stderr), filled when the run is over.
     """
@@ -194,7 +195,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
 
 
 def _watch(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
-    """In a process of its own: wait for the run of ``parent``, run perf on its processes."""
+    """In a separate process: wait for the run of ``parent``, run perf on its processes."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for pipeline in running():
@@ -317,7 +318,7 @@ def write_map(pid: int) -> Path:
     lines = [f"{start:x} {size:x} {name}" for start, size, name in kernel_symbols()]
     path = map_path(pid)
     path.unlink(missing_ok=True)
-    # In a folder that all share: made by us, never through a link that somebody put there.
+    # In a folder that all share: made by us, never through a link that another user put there.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(path, flags, 0o600), "w") as file:
         file.write("\n".join(lines) + "\n")

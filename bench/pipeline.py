@@ -99,14 +99,19 @@ def bench_pipeline(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``throughput_*`` are commands/s from the first command's intended send time to the last reply
-    or journal write; ``release_*`` spans sequenced -> released at the rate in the name, ``whole_*``
-    intended send -> replied, of durable ones beside a loop of bare writes of a sector, each with an
-    fdatasync, on the same file system (``bare_fdatasync``) and what orders at that rate would wait
-    for such a loop (``bare_group_commit``); ``knee_*`` is the highest rate the ladder sustains;
-    ``alone_*`` is a stage by itself.  ``details`` has the ladders, the bottleneck, pictures of the
-    last 100,000/s run, and with ``explain`` the tail by cause.  A round in which two ways to run
-    disagree on the state hash fails the whole bench.
+        ``throughput_*``      commands/s from the first command's intended send time to the last
+                              reply or journal write
+        ``release_*``         sequenced -> released at the rate in the name
+        ``whole_*``           intended send -> replied; durable ones are compared with the next two
+        ``bare_fdatasync``    a loop of bare writes of a sector, each with an fdatasync, on the same
+                              file system
+        ``bare_group_commit`` what orders at that rate would wait for such a loop
+        ``knee_*``            the highest rate the ladder sustains
+        ``alone_*``           a stage by itself
+
+    In ``details`` are the ladders, the bottleneck, pictures of the last 100,000/s run, and with
+    ``explain`` the tail by cause. A round in which two ways to run disagree on the state hash fails
+    the whole bench.
     """
     session = Session(
         quick,
@@ -193,8 +198,9 @@ def _throughput(session: Session, add: Add) -> None:
 
 
 def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str = "normal") -> Any:
-    """The result of a run as fast as it goes, on every core; a journal that is waited for has one
-    of them: two cores' stages left it none, and a run came to 4 M/s or to 12 (decision 010)."""
+    """The result of a run as fast as it goes, on every core. A journal that is waited for has one
+    of the cores. When two cores' stages left it none, a run came to 4 M/s or to 12 (decision 010).
+    """
     options = Options(
         source=flow(name, orders),
         orders=orders,
@@ -225,8 +231,8 @@ def _paced(session: Session, add: Add) -> None:
 
 
 def _bare_disk(seconds: float, rate: int, name: str, add: Add) -> None:
-    """What the disk alone takes, beside the spans that wait for it: a write, and an order that
-    waits for such writes."""
+    """What the disk alone takes, to compare with the spans that wait for it: a write, and an order
+    that waits for such writes."""
     file = Path(tempfile.mkdtemp(prefix=".outcry-bench-", dir=".")) / "bare"
     try:
         writes = bare_writes(file, SECTOR, seconds)

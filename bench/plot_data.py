@@ -36,10 +36,18 @@ Some = TypeVar("Some", bound=Timed)
 
 
 def plots(done: Paced, intervals: Sequence[Interval] = ()) -> dict[str, Any]:
-    """``start_epoch_s`` and ``length_s`` (of what counts: first intended send to last reply),
-    ``stages`` (percentiles and histogram of each span, in the order of the data), ``heat``
-    (counts by time and latency), ``throughput`` (replies a second by time), ``trace`` (the slowest
-    commands, a sample, long steps, and what the kernel ran, for a trace viewer)."""
+    """The data of a run's pictures.
+
+    The keys are:
+
+        ``start_epoch_s``,
+        ``length_s``       of what counts: first intended send to last reply
+        ``stages``         percentiles and histogram of each span, in the order of the data
+        ``heat``           counts by time and latency
+        ``throughput``     replies a second by time
+        ``trace``          the slowest commands, a sample, long steps, and what the kernel ran, for
+                           a trace viewer
+    """
     spans = done.spans()
     names = [*STAGE_SPANS, "release", "whole"]
     return {

@@ -1,14 +1,16 @@
 """What it costs that any one machine may burn, and how long its clients wait when one does.
 
 ``replicated_commands`` is a whole run as fast as it goes, each event held until its command is on
-this disk and on two of three nodes; ``local`` is the same run with its own disk alone.
-``replicated_p50`` is sequenced -> released at a paced rate, the same two ways.  ``publish_bytes``
-is a journal of generated orders published by the protocol (compressed, with chain, epoch, lease),
-beside JetStream given the same blocks as they stand in the journal (``bare_jetstream``), and the
-very same messages (``bare_compressed``: what is left is our own work), as many on their way.  All
-count the journal's bytes.  The gaps are what a client of a drill
-(``drill.py``) sees: the longest time without an answer.  All nodes are on this machine and this
-disk.
+this disk and on two of three nodes. The same run with this disk alone is ``local``. At a paced
+rate, ``replicated_p50`` is sequenced -> released, the same two ways.
+
+``publish_bytes`` is a journal of generated orders published by the protocol (compressed, with
+chain, epoch, lease). One peer is JetStream given the same blocks as the journal stores them
+(``bare_jetstream``). Another is JetStream given the very same messages (``bare_compressed``: what
+is left is our own work). As many are on their way in each. All count the journal's bytes.
+
+The gaps are what a client of a drill (``drill.py``) sees: the longest time without an answer. All
+nodes are on this machine and this disk.
 """
 
 import json
@@ -99,7 +101,7 @@ def _cluster() -> Iterator[tuple[Cluster, Path]]:
 
 
 def _name(what: str) -> str:
-    """Of a stream of its own: each run's journal is another."""
+    """The name of a separate stream: each run's journal is another."""
     return f"{what}-{time.monotonic_ns()}"
 
 
@@ -131,8 +133,8 @@ def _run(cluster: Cluster, folder: Path, replicated: bool, count: int, rate: int
 
 
 def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[bytes], list[bytes]]:
-    """A journal into a stream: the seconds that it took, the messages that stand there then, and
-    of each its blocks as they stand in the journal."""
+    """A journal into a stream: the seconds that it took, the messages that the stream holds then,
+    and of each its blocks as the journal stores them."""
     journal, venue = folder / _name("journal"), _name("PUBLISH")
     flow = GeneratedFlow("normal", blocks * MAX_REPLICATED_RECORDS, 3)
     orders = np.concatenate(list(flow.chunks()))
@@ -183,7 +185,7 @@ def _bare(cluster: Cluster, payloads: list[bytes]) -> float:
 
 def _add_gaps(number: int, add: Add) -> None:
     """One fault of each kind, seen by a client."""
-    # A drill leaves the machine's network: in a process of its own.
+    # A drill leaves the machine's network, so it runs in a separate process.
     command = [
         sys.executable,
         "-m",

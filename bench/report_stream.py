@@ -1,9 +1,9 @@
 """The matcher in the formats of Flash One's matching-engine benchmark: its workload in, the report
 stream by which it judges an engine out.
 
-Formats: docs/METHODOLOGY.md of github.com/flash1-dev/matching-engine-benchmark.  A workload is what
-its ``generator`` writes: 16 bytes of header, then messages of 40.  The reports of all messages,
-ordered by (sequence number, type) and as they came within that, are a line each; the SHA-256 of the
+Formats: docs/METHODOLOGY.md of github.com/flash1-dev/matching-engine-benchmark. A workload is what
+its ``generator`` writes: 16 bytes of header, then messages of 40. The reports of all messages are a
+line each, ordered by (sequence number, type) and as they came within that. The SHA-256 of the
 lines, joined by newlines, is to be the one that is published for the workload.
 """
 

@@ -1,4 +1,4 @@
-"""How long nobody is answered when a stage dies: from its SIGKILL to the first new release."""
+"""How long no order is answered when a stage dies: from its SIGKILL to the first new release."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ RATE = 40_000
 
 
 def restart_s(journal: Path, quick: bool) -> float | None:
-    """Run a pipeline with a new journal, kill the stage's process half-way, and say how long it was
-    until the next event was released; None if the run was over by then."""
+    """Run a pipeline with a new journal and kill the stage's process half-way. Returns how long it
+    was until the next event was released; None if the run was over by then."""
     orders = QUICK_ORDERS if quick else ORDERS
     killed: list[int] = []
 

@@ -56,10 +56,10 @@ def summarise(
 ) -> Result:
     """Sum up one figure, taken once a round by us and by each peer in the same rounds.
 
-    ``ours[i]`` and ``peers[x][i]`` are round i's figures, in ``unit``.  ``ratio`` is the median
-    over the rounds of ours / peer's in that round, so that a host that changes pace between
-    rounds changes both; ``interval`` is its 95 % bootstrap interval (:func:`ratio_interval`).
-    Raises :class:`ResultError` naming figure, peer and round for what cannot be summed up.
+    ``ours[i]`` and ``peers[x][i]`` are round i's figures, in ``unit``. The ``ratio`` is the median
+    over the rounds of ours / peer's in that round. So a host that changes pace between rounds
+    changes both. Its 95 % bootstrap interval is ``interval`` (:func:`ratio_interval`). Raises
+    :class:`ResultError` naming figure, peer and round for what cannot be summed up.
     """
     figures = _figures(name, "ours", ours)
     against = {}
@@ -97,8 +97,8 @@ def summarise(
 def ratio_interval(ratios: Sequence[float] | np.ndarray[Any, Any], seed: int) -> list[float] | None:
     """The bootstrap 95 % interval of the median of ``ratios``, one a round.
 
-    Rounds are drawn anew 2,000 times with replacement from a generator seeded with ``seed``.
-    None for a single round: nothing can be said about what it would be the next time.
+    Rounds are drawn again 2,000 times with replacement from a generator seeded with ``seed``. None
+    for a single round: nothing can be said about what it would be the next time.
     """
     values = np.asarray(ratios, dtype=np.float64)
     if len(values) < 2:

@@ -1,8 +1,8 @@
-"""The ring's figures: ours beside boost, rte_ring, the Disruptor and iceoryx2.
+"""The ring's figures: ours compared with boost, rte_ring, the Disruptor and iceoryx2.
 
-Each round takes every figure once from everybody, one right after the other, and begins with
-another of them each time; the bare bounce of a cache line stands among them.  What each program
-does is in docs/bench-ring.md.
+Each round takes every figure once from every program, one right after the other, and begins with
+another of them each time. The bare bounce of a cache line is one of them. What each program does is
+in docs/bench-ring.md.
 """
 
 import os

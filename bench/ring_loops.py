@@ -36,8 +36,9 @@ WORDS = 7
 MESSAGE_DTYPE = np.dtype([(f"word{i}", "<i8") for i in range(WORDS)] + [("seq", "<i8")])
 CONSUMER = "consumer"
 
-# A consumer that finds fewer than FEW messages has caught up with the producer: looking again at
-# once takes away the lines that it is about to write.  docs/bench-ring.md has what was measured.
+# A consumer that finds fewer than FEW messages has caught up with the producer. If it looked again
+# at once, it would take away the lines that the producer is about to write. The page
+# docs/bench-ring.md has what was measured.
 FEW = 64
 PAUSES = 128
 # Released at least this often, so that the producer's room never waits for a long batch.
@@ -89,7 +90,7 @@ def wait_for_room(ring: RingHeader, mask: int, last: int) -> int:
 
 @kernel
 def produce(ring: RingHeader, mask: int, first: int, count: int, batch: int) -> None:
-    """One producer: claim ``batch``, write and stamp each slot, go on.  The gating cursor is read
+    """One producer: claim ``batch``, write and stamp each slot, continue. The gating cursor is read
     again only when the cached one leaves no room."""
     end = first + count
     gate = first - 2 - mask
@@ -423,7 +424,7 @@ def _follow(ring: RingBuffer, attached: Rendezvous) -> None:
 # Plain Python
 
 PAYLOAD_BYTES = 8 * WORDS
-# Made beforehand: what Python takes to pack seven integers would stand in everybody's figure.
+# Made beforehand: what Python takes to pack seven integers would be in every program's figure.
 PAYLOADS = [struct.pack(f"<{WORDS}q", *range(n, n + WORDS)) for n in range(1024)]
 
 

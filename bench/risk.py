@@ -1,10 +1,10 @@
 """What risk costs: ns a command in ``before`` and ``after`` together, every check set.
 
 Commands and the events that the real matcher answered them with lie in memory, so that its own time
-is not in the figure; a burst of them is read before its time is taken, as in the core the gateway
-and the matcher have just touched them.  Half of the commands are new orders, the others cancel;
-some trade.  A figure is that of the median burst.  The same checks and books in C go over the same
-records in the same rounds, and must come to the same verdicts and the same bytes.
+is not in the figure. A burst of them is read before its time is taken, as in the core the gateway
+and the matcher have just touched them. Half of the commands are new orders, the others cancel; some
+trade. A figure is that of the median burst. The same checks and books in C go over the same records
+in the same rounds. They must come to the same verdicts and the same bytes.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ SIZES = {"cached": (64, 64), "large": (1_024, 256)}
 SPOT_SIZES = {"spot_cached": (64, 64, 16), "spot_large": (10_000, 40, 50)}
 """Participants, spot instruments and assets."""
 PASSES = 3
-"""A figure of a round is the best of so many passes over the same commands."""
+"""A figure of a round is the best of this many passes over the same commands."""
 BURST, AHEAD = 128, 8
 """Commands whose time is taken together; how far ahead memory is asked for, as in the core."""
 PLENTY = 1 << 60
@@ -49,10 +49,12 @@ PLENTY = 1 << 60
 def run_commands(
     state: RiskState, orders: int, count: int, events: int, firsts: int, spent: int, verdicts: int
 ) -> tuple[int, int]:
-    """``before`` and ``after`` of ``count`` commands, whose events begin at the event numbers in
-    ``firsts`` (one more than commands), in bursts: a burst's records are read, and then its time is
-    taken (ns, to ``spent``); verdicts are kept unless their address is 0.  Returns how many were
-    refused, and a sum of what was read."""
+    """Run ``before`` and ``after`` of ``count`` commands in bursts.
+
+    The commands' events begin at the event numbers in ``firsts`` (one more than commands). A
+    burst's records are read, and then its time is taken (ns, to ``spent``). Verdicts are kept
+    unless their address is 0. Returns how many were refused, and a sum of what was read.
+    """
     refused = read = 0
     for begin in range(0, count, BURST):
         end = min(begin + BURST, count)
@@ -103,7 +105,7 @@ class Stream:
         replaces: bool = False,
         assets: int = 0,
     ) -> None:
-        """``assets``: each instrument is spot, in two of so many; 0: they are margined."""
+        """With ``assets``, each instrument is spot, in two of that many; with 0 it is margined."""
         self.participants, self.instruments = participants, instruments
         self.assets = [(f"A{number}", 0) for number in range(assets)]
         rows = [

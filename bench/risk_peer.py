@@ -56,7 +56,7 @@ def c_runner(burst: int, ahead: int) -> Any:
 
 class Pass:
     """One way through a stream of commands: the state it leaves, the verdicts, the events with what
-    was told, and the ns of each burst."""
+    risk reported, and the ns of each burst."""
 
     def __init__(
         self,

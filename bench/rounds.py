@@ -1,8 +1,8 @@
 """Interleaved rounds: every figure once a round, noisy rounds repeated, an interruption survived.
 
 A round that a hypervisor or other people's work disturbed beyond a bound is measured again, a
-bounded number of times, and what was seen is written into the document; nothing is hidden.
-Control-C ends the measuring, not the result: whole rounds are kept and the document is marked.
+bounded number of times. What was seen is written into the document; nothing is hidden. Control-C
+ends the measuring, not the result: whole rounds are kept and the document is marked.
 """
 
 import os
@@ -120,10 +120,10 @@ class Rounds:
     def run(self, one: Callable[[int, Add], None]) -> None:
         """Call ``one(number, add)`` for each round; ``add(name, unit, better, value, who="ours")``.
 
-        A noisy round is taken again, at most ``count // 2`` times in all.  KeyboardInterrupt, or a
+        A noisy round is taken again, at most ``count // 2`` times in all. KeyboardInterrupt, or a
         failure of the system or of a program that was started, drops that round and ends the
-        rounds; before the first whole one it is passed on.  What :class:`OutcryError` says (a
-        message lost, two ways that disagree) is always passed on: no figure stands beside it.
+        rounds; before the first whole one it is passed on. What :class:`OutcryError` says (a
+        message lost, two ways that disagree) is always passed on: no figure is reported with it.
         """
         watch = self.watch()
         done = 0
@@ -188,7 +188,8 @@ class Rounds:
         )
 
     def conditions(self) -> dict[str, Any]:
-        """What the document says beside the figures: ``noise`` always, ``partial`` if it is so."""
+        """What the document says in addition to the figures: ``noise`` always, ``partial`` if it is
+        so."""
         seen = {
             "steal": [noise.steal for noise in self.noises],
             "others": [noise.others for noise in self.noises],
@@ -231,7 +232,7 @@ def terminable() -> Iterator[list[int]]:
     """SIGTERM ends a measurement as Control-C does: by every clean-up there is.
 
     Yields the signals that came. The exception is lost where one comes inside a fork hook or a
-    finaliser (Python prints "Exception ignored in" and goes on); the list is not.
+    finaliser (Python prints "Exception ignored in" and continues); the list is not.
     """
     came: list[int] = []
 

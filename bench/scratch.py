@@ -28,7 +28,7 @@ def scratch_folder(subject: str) -> Iterator[Path]:
 
 
 def _is_alive(pid: str) -> bool:
-    """Whether a process has this number; a name that is none of ours is left alone."""
+    """Whether a process has this number; a name that is not one of ours is left alone."""
     try:
         os.kill(int(pid), 0)
     except ValueError:

@@ -1,14 +1,21 @@
 """The sessions' figures: what a participant sees, and what a message costs.
 
 ``ouch_ack_*`` is from an order's sending to the last byte of its acknowledgement, one session over
-loopback, in memory; beside it ``tcp_echo``, a bare echo in C of the same sizes in the same rounds.
-``ouch_ack_risk_*`` is the same with every limit of risk set, none of which rejects an order.
-``ouch_orders_*`` are orders a second (immediate or cancel: two messages back) of 64 sessions that
-each have many under way, through the whole venue.  ``fix_ack_p50`` is the same of a D and its 8,
-beside the echo and a QuickFIX acceptor that answers the same bytes.  ``journal_bytes`` is what a
-command of those sessions takes in the journal, beside one that came as a packet.  ``*_decode_ns``
-is from the bytes of a message to an order record and its metadata, ``*_encode_ns`` from an ACCEPTED
-event to the message: kernels over different orders in a ring, the least of PASSES stretches.
+loopback, in memory. Its peer ``tcp_echo`` is a bare echo in C of the same sizes in the same rounds.
+The same with every limit of risk set is ``ouch_ack_risk_*``; none of the limits rejects an order.
+
+``ouch_orders_*`` are orders a second (immediate or cancel: two messages back) through the whole
+venue, of 64 sessions that each have many under way.
+
+``fix_ack_p50`` is the acknowledgement of a D by its 8. Its peers are the echo and a QuickFIX
+acceptor that answers the same bytes.
+
+``journal_bytes`` is what a command of those sessions takes in the journal, compared with one that
+came as a packet.
+
+``*_decode_ns`` is from the bytes of a message to an order record and its metadata, ``*_encode_ns``
+from an ACCEPTED event to the message. Both are of kernels over different orders in a ring, the
+least of PASSES stretches.
 """
 
 import socket
@@ -47,7 +54,8 @@ from openoutcry.wire.records import RECORD_BYTES
 
 CALLS, QUICK_CALLS = 100_000, 20_000
 PASSES = 50
-"""Stretches of so many calls, of which the shortest counts: others' work makes them longer only."""
+"""This many stretches of calls, of which the shortest counts: others' work makes them longer only.
+"""
 ORDERS = 1024
 """Different orders, a power of two: tokens, sides, prices, quantities, instruments."""
 INSTRUMENTS = 64

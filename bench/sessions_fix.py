@@ -27,7 +27,7 @@ from openoutcry.wire.memory import load_u8, monotonic_ns
 VENUE, TRAILER_BYTES = "OUTCRY", 7
 SEQ_DIGITS, NAME_DIGITS = 7, 11
 HEARTBEAT_S = 3600
-"""So long that nobody says anything of himself."""
+"""So long that neither side sends a heartbeat."""
 TAIL = int.from_bytes(b"\x0110=", "little")
 
 SPILL, SPILL_EVERY = bytes.fromhex("48897df8"), 1 << 17
@@ -71,8 +71,8 @@ def now() -> str:
 
 
 def order_packets(first: int, count: int) -> Array:
-    """So many orders that rest, alike but for their numbers: (count, bytes).  MsgSeqNum ``first``
-    on, so that all have one size with zeros before it."""
+    """This many orders that rest, alike but for their numbers: (count, bytes). MsgSeqNum is
+    ``first`` on, so that all have one size with zeros before it."""
     time = now()
     one = write_message(
         [
@@ -143,7 +143,7 @@ def need_optimised_quickfix() -> None:
 def quickfix() -> Iterator[socket.socket]:
     """A connection, logged on, to a QuickFIX acceptor.
 
-    Raises :class:`PeerMissing` where there is none to compare with."""
+    Raises :class:`PeerMissing` without an acceptor to compare with."""
     need_optimised_quickfix()
     command = [sys.executable, "-m", "openoutcry.bench.peers.quickfix_acceptor", VENUE, "S1"]
     with subprocess.Popen(

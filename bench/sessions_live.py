@@ -1,4 +1,4 @@
-"""A venue with sessions in a process of its own, and clients that are kernels: what a participant
+"""A venue with sessions in a separate process, and clients that are kernels: what a participant
 sees of an order, and how many orders a venue takes."""
 
 import contextlib
@@ -117,7 +117,7 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) 
 
 
 def order_packets(first: int, count: int, time_in_force: int, price: int) -> Array:
-    """So many packets with orders that differ in token and instrument: (count, ORDER_BYTES)."""
+    """``count`` packets with orders that differ in token and instrument: (count, ORDER_BYTES)."""
     one = OUCH42.from_client("O").pack(
         token="0" * 14,
         side="B",
@@ -146,8 +146,8 @@ def order_packets(first: int, count: int, time_in_force: int, price: int) -> Arr
 
 
 def log_in(port: int, name: str, sequence: int = 1) -> socket.socket:
-    """A connection whose login is answered; what the session was told from ``sequence`` on comes
-    again (0: only what is new)."""
+    """A connection whose login is answered. The venue sends the session's messages from
+    ``sequence`` on again (0: only what is new)."""
     client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.sendall(soupbin.login_packet(soupbin.LoginRequest(name, PASSWORD, sequence=sequence)))
@@ -168,8 +168,9 @@ def venue(
     on_end: OnEnd = None,
     risk: bool = False,
 ) -> Iterator[int]:
-    """A venue of so many sessions, named S1, S2 …; gives its port.  ``on_end`` is called with its
-    journal's folder when the venue has ended.  ``risk`` sets every limit, none of which rejects."""
+    """A venue of ``sessions`` sessions, named S1, S2 …; gives its port. When the venue has ended,
+    ``on_end`` is called with its journal's folder. With ``risk`` every limit is set, none of which
+    rejects."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {
@@ -232,7 +233,7 @@ def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BY
 
 def orders_per_s(port: int, sessions: int, orders: int) -> float:
     """Orders a second, immediate or cancel, from the first one's sending to the last one's end,
-    over so many sessions at once."""
+    over ``sessions`` sessions at once."""
     answer = ACCEPTED_BYTES + CANCELED_BYTES
     packets = [order_packets(1, orders, 0, 10_000) for _ in range(sessions)]
     clients = np.zeros((sessions, CLIENT_BYTES // 8), np.int64)
@@ -250,7 +251,7 @@ def orders_per_s(port: int, sessions: int, orders: int) -> float:
 
 
 def journal_bytes(journal: Path) -> float:
-    """Bytes of a journal a command: records and what stands beside them, without the zeros that
+    """Bytes of a journal a command: records and what is stored with them, without the zeros that
     fill a block."""
     size = commands = 0
     for block in JournalReader(journal).all_blocks():

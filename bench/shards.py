@@ -1,15 +1,17 @@
-"""Several matchers: what each of N does with one stream of commands, what merging them costs, and a
-model from one and two of them that says what more cores would give.
+"""Several matchers: what each of N does with one stream of commands, and what merging costs.
 
-A shard reads every command: its own are matched, those of others skipped at a look at the
-instrument.  ``skip`` is measured of a shard that has no instrument, ``own`` comes from the fuller
-of two (it is more than a command costs the one matcher: what is next cannot be guessed), and
+A model from one and two of them says what more cores would give.
+
+A shard reads every command: it matches its own, and skips those of others at a look at the
+instrument. The cost ``skip`` is measured of a shard that has no instrument. The cost ``own`` comes
+from the fuller of two. It is more than a command costs the one matcher: what is next cannot be
+guessed. The model is
 
     time(N) = own x share(N) + skip x (1 - share(N))      a command, the fullest shard
     merge(N) = base + look x N                            a command
 
-(``share``: of the fullest shard).  The venue goes as fast as the slowest of its stages, each on a
-core of its own.  The measured four and eight are held against what two foretold.
+(``share``: of the fullest shard). The venue goes as fast as the slowest of its stages, each on a
+separate core. The measured four and eight are held against what two foretold.
 """
 
 import os
@@ -78,7 +80,7 @@ class ManyInstruments:
 
 
 def imbalance(shards: int) -> float:
-    """The fullest of so many shards beside their mean, of instruments equally busy."""
+    """The fullest of ``shards`` shards compared with their mean, of instruments equally busy."""
     source = ManyInstruments(1)
     counts = np.bincount(spread(source.instruments, shards), minlength=shards)
     return float(counts.max() * shards / counts.sum())
@@ -128,7 +130,7 @@ def alone(source: ManyInstruments, shards: int) -> tuple[float, float]:
 
 
 def together(source: ManyInstruments) -> float:
-    """Seconds of the slower of two shards that go at once, each on a core of its own."""
+    """Seconds of the slower of two shards that go at once, each on a separate core."""
     with _sequenced(source, 2) as work:
         place = Rendezvous()
 
@@ -238,13 +240,17 @@ def bench_shards(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``matcher_alone``, ``shard_of_N``, ``merge_of_N`` are ns a command of the stage by itself over
-    rings that hold the whole run, ``skip_alone`` of a shard without an instrument, ``two_at_once``
-    of the slower of two shards on two cores; ``foretold_N`` what the model says of N shards with a
-    core for each stage; ``pipeline`` the whole on this machine's cores, with one matcher and with
-    two (``shards_2``).
-    ``details["model"]`` has each number's times of the last round, those of four and eight beside
-    the measured ones.
+        ``matcher_alone``,
+        ``shard_of_N``,
+        ``merge_of_N``     ns a command of the stage by itself over rings that hold the whole run
+        ``skip_alone``     the same of a shard without an instrument
+        ``two_at_once``    the same of the slower of two shards on two cores
+        ``foretold_N``     what the model says of N shards with a core for each stage
+        ``pipeline``       the whole on this machine's cores, with one matcher and with two
+                           (``shards_2``)
+
+    In ``details["model"]`` are each number's times of the last round, those of four and eight next
+    to the measured ones.
     """
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     for shards in (1, 2):

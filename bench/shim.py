@@ -1,7 +1,7 @@
-"""The packet shim's figures: DPDK beside kernel sockets, AF_XDP beside a blocking recv.
+"""The packet shim's figures: DPDK compared with kernel sockets, AF_XDP with a blocking recv.
 
-Each round takes every figure once, ours and the peers' one after the other, each in a process of
-its own (DPDK can be started once a process).  What each does is in bench/shim_loops.py.
+Each round takes every figure once, ours and the peers' one after the other, each in a separate
+process (DPDK can be started once a process). What each does is in bench/shim_loops.py.
 """
 
 import json

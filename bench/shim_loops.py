@@ -1,8 +1,8 @@
 """The measured programs of ``outcry bench shim``: one figure a process, printed as JSON.
 
-``python -m openoutcry.bench.shim_loops NAME COUNT FOLDER``; each says what it measured, and of how
-many packets nobody knows what became of them.  DPDK can be started once a process, network
-namespaces and pinning end with it.
+``python -m openoutcry.bench.shim_loops NAME COUNT FOLDER``; each says what it measured, and how
+many packets are unaccounted for. DPDK can be started once a process, network namespaces and pinning
+end with it.
 """
 
 import ctypes
@@ -199,7 +199,7 @@ def one_way(count: int, receive: Callable[[Rendezvous], list[int]]) -> LoopFigur
             held = port.shim.ffi.from_buffer(data)
             for number in range(1, count + 1):
                 time.sleep(ONE_WAY_GAP_S)
-                # Nothing but the sending itself stands behind the time in the packet.
+                # Nothing but the sending itself comes after the time in the packet.
                 struct.pack_into("<qq", data, FIRST_SEQ_AT, number, time.time_ns())
                 lib.oc_transmit(port.pointer, sender.way, held, len(data))
                 lib.oc_flush(port.pointer)
@@ -276,7 +276,7 @@ def write_capture(path: Path) -> None:
     orders["participant"] = 1
     data = build_packets(orders, 1, 1, 0, 1)
     for number, packet in enumerate(data):
-        # No UDP checksum (RFC 768): who wants to see what it costs has net_ring.
+        # No UDP checksum (RFC 768): net_ring shows what it costs.
         udp = struct.pack(">HHHH", 7, 9000, len(packet) + 8, 0) + packet
         ip = struct.pack(">BBHHHBBH", 0x45, 0, len(udp) + 20, 0, 0x4000, 64, 17, 0)
         ip += socket.inet_aton("10.9.0.1") + socket.inet_aton("10.9.0.2")

@@ -1,7 +1,7 @@
 """Each stage by itself: how fast it goes when its input lies ready and its output has room.
 
-The stages run one after the other in one thread over rings that hold the whole run, so each has
-everything the one before has left, in memory rather than in a neighbour's cache.  The slowest
+The stages run one after the other in one thread over rings that hold the whole run. So each has
+everything the one before has left, in memory rather than in a neighbour's cache. The slowest
 process of a topology, by the sum of its stages, is the bottleneck.
 """
 

@@ -1,4 +1,4 @@
-"""The matcher where it is weakest: scattered prices, shuffled ids, large books, beside C++ books.
+"""The matcher where it is weakest: scattered prices, shuffled ids, large books, against C++ books.
 
 Part of ``outcry bench matcher``.  The headline is the slowest of the five streams of
 ``flow/streams.py``.

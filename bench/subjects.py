@@ -26,7 +26,7 @@ class Subject:
     peers: str = ""
     setup: str = ""
     flags: tuple[tuple[str, str], ...] = ()
-    """Options of its own, (name, help), handed to ``measure`` as keywords."""
+    """The subject's own options, (name, help), handed to ``measure`` as keywords."""
     details: str = ""
     """Sentences for its help."""
     within: tuple[tuple[str, str, str], ...] = ()

@@ -1,6 +1,6 @@
 """``outcry bench all``: every subject one after the other, one report, and what failed said.
 
-Each subject is a process of its own, so that none finds the other's threads, memory or environment
+Each subject is a separate process, so that none finds the other's threads, memory or environment
 abstraction layer; what it has written stays whatever happens to the next.
 """
 

@@ -1,10 +1,14 @@
 """What surveillance costs and how well it sees.
 
-``events`` is events a second on one core with all detectors, of a generated market and of a market
-of agents, each of which lies in memory with its events; ``alert_ms`` from a command's block being
-durable to the hit being told, of a process that follows the journal; ``order_life_ms`` of orders
-drawn from an audit trail; ``precision_NAME`` and ``recall_NAME`` (shares of 1) on markets of agents
-whose seeds are drawn as this runs.
+The figures are:
+
+    ``events``          events a second on one core with all detectors, of a generated market and
+                        of a market of agents, each of which lies in memory with its events
+    ``alert_ms``        from a command's block being durable to the hit being reported, of a
+                        process that follows the journal
+    ``order_life_ms``   of orders drawn from an audit trail
+    ``precision_NAME``,
+    ``recall_NAME``     shares of 1, on markets of agents whose seeds are drawn as this runs
 """
 
 import json
@@ -45,7 +49,7 @@ TIMEOUT_S = 120.0
 
 
 class Watched:
-    """Commands and events in batches, as the one iterator gives them, and what is told of them."""
+    """Commands and events in batches, as the one iterator gives them, and what is reported."""
 
     def __init__(self, batches: list[tuple[Any, Any]], config: dict[str, Any], settings: Settings):
         self.batches, self.config, self.settings = batches, config, settings
@@ -86,8 +90,8 @@ class Watched:
 
 
 def alert_ms(count: int = ALERTS) -> list[float]:
-    """Milliseconds from a durable block to the hit it brings, told by ``outcry surveillance
-    follow`` in a process of its own: a participant trades with itself, a block at a time."""
+    """Milliseconds from a durable block to the hit it brings, as a separate ``outcry surveillance
+    follow`` process reports it. A participant trades with itself, a block at a time."""
     with tempfile.TemporaryDirectory(prefix="outcry-alert-") as folder:
         home = Path(folder) / "day"
         table = instruments_to_json(make_instruments(["OUTCRY"]))

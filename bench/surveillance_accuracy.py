@@ -1,8 +1,9 @@
-"""How well surveillance sees: precision and recall on agents, the rules as written beside.
+"""How well surveillance sees: precision and recall on agents, next to those of the rules as
+written.
 
-A unit is an act: recall is the share of labelled acts with a case of their own pattern, precision
-the share of a pattern's cases whose participants did something labelled then.  What a manipulator
-did without a label (it gained nothing) counts neither way and is told.
+A unit is an act. Recall is the share of labelled acts that have a case of the act's pattern.
+Precision is the share of a pattern's cases whose participants did something labelled then. What a
+manipulator did without a label (it gained nothing) counts neither way and is reported.
 """
 
 from collections import Counter
@@ -159,7 +160,7 @@ def span(case: Case) -> tuple[tuple[int, ...], int, int]:
 
 
 def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
-    """Whether somebody of the label is named, at about its time."""
+    """Whether a participant of the label is named, at about its time."""
     return bool(set(who) & set(label.participants)) and (
         begin_ns <= label.end_ns + SLACK_NS and end_ns >= label.begin_ns
     )

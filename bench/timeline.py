@@ -1,5 +1,7 @@
-"""Who had a process's time: what ran instead of it and its own long steps, as running sums, so that
-a window over a hundred thousand of them costs no more than one over ten."""
+"""How a process's time was spent: what ran instead of it and its own long steps, as running sums.
+
+So a window over a hundred thousand of them costs no more than one over ten.
+"""
 
 from bisect import bisect_left
 from collections import Counter

@@ -1,5 +1,7 @@
-"""What being watched costs a venue: a real one with participants over OUCH, its console with so
-many viewers, its metrics scraped, and the same venue while all of these are stopped (SIGSTOP).
+"""What being watched costs a venue: a real one with participants over OUCH, watched and not.
+
+The venue's console has viewers, and its metrics are scraped. The same venue is measured while all
+of these are stopped (SIGSTOP).
 
 Both are measured in turns on one venue, so that what else the machine does meets both.
 """
@@ -76,8 +78,8 @@ def paced_round_trips(
     times: int,
 ) -> int:
     """Send ``count`` packets, each ``every_ns`` after the one before, or as soon as that is
-    answered; ns from when it was due to the last byte of its answer to ``times``.  Returns 0, or
-    -1 when the peer has gone or says nothing any more."""
+    answered. Writes the ns from when each was due to the last byte of its answer to ``times``.
+    Returns 0, or -1 when the peer has gone or says nothing any more."""
     first = monotonic_ns()
     for index in range(count):
         due = first + index * every_ns
@@ -124,13 +126,13 @@ class Watched:
     tokens: int = 1
 
     def watch(self, on: bool) -> None:
-        """Let the watchers go on, or stop them, and wait until that is felt."""
+        """Let the watchers continue, or stop them, and wait until that is felt."""
         for process in self.watchers:
             process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
         time.sleep(SETTLE_S)
 
     def p99_ns(self, seconds: float) -> float:
-        """Of orders at RATE, from when each was due to the end of what it is told."""
+        """Of orders at RATE, from when each was due to the end of its answer."""
         count = int(seconds * RATE)
         packets = live.order_packets(self.tokens, count, IMMEDIATE, PRICE)
         self.tokens += count
@@ -179,7 +181,7 @@ class Watched:
 @contextlib.contextmanager
 def watched_venue() -> Iterator[Watched]:
     """The venue, its console, its metrics, the viewers; ends them all, and raises
-    :class:`OutcryError` if nobody was told anything."""
+    :class:`OutcryError` if no viewer received anything."""
     outcry = [sys.executable, "-m", "openoutcry"]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder("operations"))

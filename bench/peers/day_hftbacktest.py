@@ -14,7 +14,7 @@ import numpy as np
 
 
 def strategy() -> Any:
-    """The requoter, compiled.  Imported here: hftbacktest is in an environment of its own."""
+    """The requoter, compiled. Imported here: hftbacktest is in a separate environment."""
     from hftbacktest import FILLED, GTX, LIMIT
     from numba import njit
 
@@ -22,7 +22,7 @@ def strategy() -> Any:
     def requoter(
         hbt: Any, offset: int, qty: float, interval: int, tick: float, fills: Any, feed_ns: int
     ) -> Any:
-        """Cancel what is open and quote both sides anew at every step; ``fills`` has room."""
+        """Cancel what is open and quote both sides again at every step; ``fills`` has room."""
         count, next_id, steps = 0, 1, 0
         ids = np.zeros(2, np.int64)
         # Its clock begins with the exchange's; ours with the first message's being known.

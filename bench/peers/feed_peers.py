@@ -1,5 +1,7 @@
-"""The feed's peers: a bare ``sendto`` in C, and the C++ book of itchcpp (PyPI), which is what
-``itchfeed`` uses where it is installed, in an environment of its own."""
+"""The feed's peers: a bare ``sendto`` in C, and the C++ book of itchcpp (PyPI).
+
+``itchfeed`` uses that book where it is installed. It is installed in a separate environment here.
+"""
 
 import json
 import subprocess
@@ -14,7 +16,7 @@ from openoutcry.wire.kernel import CACHE_ROOT
 
 SCRIPT = Path(__file__).resolve().parent / "book_itchcpp.py"
 PACKAGES = ("itchcpp", "hftbacktest")
-"""Each in an environment of its own; hftbacktest, which reads our events in a test, wants an older
+"""Each is in a separate environment; hftbacktest, which reads our events in a test, wants an older
 numpy than ours."""
 NAMES = ("bare_sendto", "itchcpp")
 TIMEOUT_S = 600
@@ -44,7 +46,7 @@ def setup_feed_peers() -> int:
 
 
 def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int) -> list[float]:
-    """ns of a bare sendto of so many bytes: median and 99th percentile."""
+    """ns of a bare sendto of ``size_bytes`` bytes: median and 99th percentile."""
     command = [str(binary("send_datagram")), *map(str, (*group, size_bytes, count, pause_ns))]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent

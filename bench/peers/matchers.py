@@ -144,7 +144,7 @@ def _book_after(commands: Array) -> dict[str, list[list[Any]]]:
         levels = sorted(half, reverse=side == Side.BUY)
         sides[name] = [[price, [list(item) for item in half[price].items()]] for price in levels]
         summed = [(p, sum(half[p].values()), len(half[p])) for p in levels]
-        # What it was told is what our engine has.
+        # What the book's program receives adds up to our engine's book.
         assert summed == depth[name], name
     return sides
 

@@ -128,7 +128,7 @@ def _compile_command(program: Program) -> list[str]:
         _need(shutil.which("pkg-config"), "no pkg-config", "pkg-config")
         flags = _output(["pkg-config", "--cflags", "libdpdk"])
         _need(flags, "pkg-config knows no libdpdk", "libdpdk-dev")
-        # Its -march is the oldest machine that the distribution runs on; everybody gets native.
+        # Its -march is the oldest machine that the distribution runs on; every program gets native.
         command += [flag for flag in flags.split() if not flag.startswith("-march")]
     return [*command, "-march=native", f"-I{SOURCES}"]
 

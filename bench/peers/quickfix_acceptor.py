@@ -1,5 +1,5 @@
-"""A QuickFIX acceptor (its C++ engine by its Python binding) that accepts every order: a process of
-its own, ``python -m openoutcry.bench.peers.quickfix_acceptor SENDER TARGET``.
+"""A QuickFIX acceptor (its C++ engine by its Python binding) that accepts every order, in a
+separate process: ``python -m openoutcry.bench.peers.quickfix_acceptor SENDER TARGET``.
 
 It keeps messages in memory, checks no dictionary and logs nothing; it says its port and ends when
 its standard input does.
@@ -68,7 +68,7 @@ def make_application(fix: Any) -> Any:
 
 
 def main() -> None:
-    # It has no types, and not everybody has it.
+    # It has no types, and not every machine has it.
     fix: Any = import_module("quickfix")
     sender, target = sys.argv[1:]
     with socket.create_server(("127.0.0.1", 0)) as probe:
