@@ -1,1 +1,1 @@
-"""Run strategies over recorded days: their orders stand in the recorded book of our own matcher."""
+"""Run strategies over recorded days: their orders rest in the recorded book of our own matcher."""

@@ -9,7 +9,7 @@
 
 Of LOBSTER and ITCH the record says which order was executed, so that the recorded book can be kept
 as it was recorded (``restores``).  The commands of a journal and of a generated flow are those of
-participants, and are matched as they stand.
+participants, and are matched as they are.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ NOTHING = -(2**63)
 """A time that never comes before the end, a price that is not there."""
 NEVER = 2**63 - 1
 LONGEST_NS = 2**60
-"""Of a latency or a timer, 36 years: so much twice, behind any time of a day, is int64 still."""
+"""Of a latency or a timer, 36 years: twice as much, added to any time of a day, is int64 still."""
 
 # view: what a strategy is shown.  Times are ns since the epoch of the day's own time stamps.
 NOW_NS = 0
@@ -28,7 +28,7 @@ VIEW_WORDS = 24
 
 # desk: the orders of a strategy, and what it asks for.
 REQUEST_COUNT, NEXT_ID, ROWS_END = 0, 1, 2
-"""``ROWS_END``: where the rows in use end; behind it none has ever been used."""
+"""``ROWS_END``: where the rows in use end; after it none has ever been used."""
 DESK_ROWS, DESK_ROW_WORDS, DESK_AT = 64, 8, 8
 """Orders in flight or open at a time, at most."""
 ROW_ID, ROW_STATE, ROW_SIDE, ROW_TICKS, ROW_LEAVES, ROW_AHEAD, ROW_SENT_NS, ROW_CANCEL = range(8)

@@ -23,7 +23,7 @@ from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES
 Words = npt.NDArray[np.int64]
 LOG_ROWS = 1 << 16
 RANDOM_AT = RECORD_BYTES
-"""In the scratch memory, behind the record of an own command: the state of the random numbers."""
+"""In the scratch memory, after the record of an own command: the state of the random numbers."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def quote(desk: Words, side: int, price: int, qty: int, wanted: bool) -> None:
 
 @kernel
 def maker_on_timer(view: Words, state: Words, desk: Words) -> int:
-    """Quote both sides ``offset_ticks`` behind the best, as long as the position allows it."""
+    """Quote both sides ``offset_ticks`` away from the best, as long as the position allows it."""
     bid, ask = view[lay.BID_TICKS], view[lay.ASK_TICKS]
     if bid == lay.NOTHING or ask == lay.NOTHING:
         return 0

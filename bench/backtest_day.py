@@ -56,7 +56,7 @@ def _chunks(flow: str, orders: int, seed: int) -> Iterator[Any]:
 
 
 class _Market:
-    """Who rests, as far as the record must know."""
+    """Which orders rest, as far as the record must know."""
 
     def __init__(self) -> None:
         self.resting: dict[int, tuple[Side, int, int]] = {}

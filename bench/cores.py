@@ -100,7 +100,7 @@ def round_trip_ns(first: int, second: int, stretches: int) -> float:
 
 
 def relation(host: Host, first: int, second: int) -> str:
-    """The nearest thing that the two share, as the kernel tells it."""
+    """The nearest thing that the two share, as the kernel reports it."""
     place = "sys/devices/system/cpu"
     if second in cores_of(host.text(f"{place}/cpu{first}/topology/thread_siblings_list")):
         return "threads of one core"

@@ -16,7 +16,7 @@ SLOTS = 16_384
 
 
 def has_disk(folder: Path) -> bool:
-    """False where the journal would stand in a memory file system."""
+    """False where the journal would be in a memory file system."""
     here = folder.resolve()
     best, kind = "", ""
     for line in Path("/proc/mounts").read_text().splitlines():
@@ -28,7 +28,7 @@ def has_disk(folder: Path) -> bool:
 
 
 def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.int64]:
-    """What the bare calls take, ns (count,): write ``size`` bytes behind the last into a prewritten
+    """What the bare calls take, ns (count,): write ``size`` bytes after the last into a prewritten
     file, fdatasync."""
     with closing(_writes(path, size, count)) as bare:
         writes = np.array(list(islice(bare, count)))

@@ -72,7 +72,7 @@ class Drill:
     say: Callable[[str], None] = print
     faults: list[Fault] = field(default_factory=list)
     answered_s: float = 0.0
-    """When answers had come again behind the last fault."""
+    """When answers had come again after the last fault."""
     woken: int = 0
     """Old primaries that were woken after another led,"""
     released_by_woken: int = 0

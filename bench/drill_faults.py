@@ -1,4 +1,4 @@
-"""What a drill does to a venue: each fault says whom it hit, and what was seen."""
+"""What a drill does to a venue: each fault says which node it hit, and what was seen."""
 
 import random
 import signal
@@ -26,7 +26,7 @@ def kill_primary(drill: Drill, rng: random.Random) -> Outcome:
 
 
 def hand_over(drill: Drill, rng: random.Random) -> Outcome:
-    """Planned: the primary gives its lease up behind all that it took."""
+    """Planned: the primary gives its lease up after all that it took."""
     primary = drill.primary
     (primary.journal / HAND_OVER_FILE).touch()
     primary.stop()

@@ -117,7 +117,7 @@ class Tail:
 
     def _window(self, row: int, stage: str, start: int, end: int) -> Counter[str]:
         """ns of a stage of a command: the journal's commit, then what the kernel ran instead, then
-        the process's own long steps, and the wait behind others for the rest."""
+        the process's own long steps, and the wait for others as the rest."""
         waited, lost = end - start, Counter[str]()
         durable = int(self.stamps[row, KINDS.index("durable")])
         if stage == "gate" and durable > start:

@@ -111,7 +111,7 @@ def hgrm(buckets: Sequence[Sequence[int]]) -> str:
 def hdr_log(seen: dict[str, Any]) -> str:
     """An interval log, format 1.2: one line a stage, each with its tag; values in ns.
 
-    The start stands in the head, by the wall clock; each line begins 0 s after it and is as long
+    The start is in the head, by the wall clock; each line begins 0 s after it and is as long
     as what counts of the run.
     """
     out = io.StringIO()

@@ -1,4 +1,4 @@
-"""``outcry bench jitter``: what a core loses while a program only reads the clock, and to whom.
+"""``outcry bench jitter``: what a core loses while a program only reads the clock, and to what.
 
 A process on every core at once spins over the clock; a step of more than a µs is a gap. Where perf
 may watch the machine each gap is given to what ran in it. In any case the result has the kernel's

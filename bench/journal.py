@@ -34,7 +34,7 @@ COMMIT_RECORDS = 62
 """With the header they fill one sector of 4 KiB: the size of the bare call to compare with."""
 RECOVERY_RECORDS, QUICK_RECOVERY_RECORDS = 100_000_000, 1_000_000
 TAIL_RECORDS = 1_000_000
-"""A restart has at most this much behind the newest checkpoint."""
+"""A restart has at most this much after the newest checkpoint."""
 SEED = 1
 ORDER_CAPACITY = 1 << 17
 

@@ -73,8 +73,8 @@ def bench_matcher(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``peers``: names as :func:`matchers_named` gives them (None: all).  A peer that cannot run here
-    stands in ``missing``, with the reason and what would give it.  Raises :class:`PeerError` if a
+    ``peers``: names as :func:`matchers_named` gives them (None: all). A peer that cannot run here
+    is listed in ``missing``, with the reason and what would give it. Raises :class:`PeerError` if a
     peer has another book than ours.
     """
     counts = QUICK if quick else Counts()

@@ -33,7 +33,7 @@ SELECT day, member, asset, SUM(units) AS units FROM (
 
 
 class Netting:
-    """The trades, by a seed, and who nets them."""
+    """The trades, by a seed, and what nets them."""
 
     def __init__(self, quick: bool) -> None:
         self.trades = seeded_trades(QUICK_TRADES if quick else TRADES)

@@ -75,6 +75,6 @@ def _in_turns(venue: Watched, number: int, quick: bool, add: Add) -> None:
 
 
 def _paint(page: Page) -> float:
-    """The median of some loads, behind one that starts the browser's processes."""
+    """The median of some loads, after one that starts the browser's processes."""
     page.first_paint_ns()
     return median(page.first_paint_ns() for _ in range(PAINTS))

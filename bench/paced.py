@@ -1,4 +1,4 @@
-"""One open-loop run of the pipeline, every command's stamps kept, the warm-up told apart.
+"""One open-loop run of the pipeline, every command's stamps kept, the warm-up kept apart.
 
 Command i is due at first + i / rate whether or not the pipeline keeps up. Its latency counts from
 then: a pipeline that falls behind cannot hide it (no coordinated omission).

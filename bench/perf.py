@@ -183,7 +183,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
     watcher = fork(partial(_watch, os.getpid(), arguments))
     try:
         orders = int(RATE * SECONDS)
-        # Not recorded: the probe's clock readings would stand in the profile.
+        # Not recorded: the probe's clock readings would be in the profile.
         options = Options(
             source=flow("normal", orders), orders=orders, rate=RATE, durability="none", verify=False
         )
@@ -416,7 +416,7 @@ def _frame(name: str, depth: int, x: float, width: float, share: float) -> str:
 
 
 def _off_cpu() -> tuple[dict[str, dict[str, int]], list[str]]:
-    """ns that each of our processes was away from its core in a run, by who ran instead."""
+    """ns that each of our processes was away from its core in a run, by what ran instead."""
     with core_watch() as watched:
         done = paced(RATE, SECONDS / 2, "none")
     if watched.refused:

@@ -330,7 +330,7 @@ def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> d
 def watched_run(
     rate: int, seconds: float, durability: str, **options: Any
 ) -> tuple[Paced, Watched, Noise, dict[str, Any]]:
-    """A paced run, what ran on the cores meanwhile, who disturbed it, and its tail explained."""
+    """A paced run, what ran on the cores meanwhile, what disturbed it, and its tail explained."""
     noise = NoiseWatch()
     with core_watch() as watched:
         done = paced(rate, seconds, durability, **options)

@@ -9,7 +9,7 @@ A document is plain JSON::
      "missing": [{"name": "...", "why": "..."}],
      "host": {...}, "commit": "...", "command": "...", "date": "..."}
 
-``rounds`` holds each round's figure, in order.  A figure that could not be taken stands in
+``rounds`` holds each round's figure, in order.  A figure that could not be taken is listed in
 ``missing`` with its reason, never as a zero.  A document may also hold ``noise`` (what disturbed
 the rounds), ``partial`` (why it holds fewer rounds than asked for) and ``details`` (a subject's
 own pictures: maps, curves, the slowest orders).

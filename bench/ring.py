@@ -39,7 +39,7 @@ VARIANTS = {
 }
 """What ``--against`` takes, and what each name brings along."""
 ALWAYS = ("bounce", "c")
-"""The controls stand in every run."""
+"""The controls are in every run."""
 
 Measure = Callable[[], float]
 Cores = tuple[int, int]
@@ -47,7 +47,7 @@ Cores = tuple[int, int]
 
 @dataclass
 class Metric:
-    """One figure: how we take it, who else takes it, and how."""
+    """One figure: how we take it, which peers take it, and how."""
 
     name: str
     unit: str
@@ -90,9 +90,9 @@ def bench_ring(
 ) -> dict[str, Any]:
     """Run the subject; returns the result document.
 
-    ``peers``: names as :func:`peers_named` gives them (None: all).  A peer that cannot run here
-    stands in ``missing`` once, with the reason and what would give it.  Raises :class:`PeerError`
-    if any message of any run was lost, doubled or torn.
+    ``peers``: names as :func:`peers_named` gives them (None: all). A peer that cannot run here is
+    listed in ``missing`` once, with the reason and what would give it. Raises :class:`PeerError` if
+    any message of any run was lost, doubled or torn.
     """
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:

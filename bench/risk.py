@@ -146,7 +146,7 @@ class Stream:
         return orders
 
     def _replaced(self, count: int) -> npt.NDArray[Any]:
-        """The same, each order replaced behind 64 others: a lot more, or another price."""
+        """The same, each order replaced after 64 others: a lot more, or another price."""
         drawn = self._draw(count // 3 * 2)
         new = drawn[0::2]
         replaces = new[np.maximum(np.arange(len(new)) - 64, 0)].copy()

@@ -37,7 +37,7 @@ Figures = dict[tuple[str, str, str], dict[str, float]]
 @dataclass
 class Noise:
     """What a stretch of time was disturbed by: shares of all cores' time, and our own moves from
-    core to core a second (None: not told)."""
+    core to core a second (None: not known)."""
 
     steal: float | None
     others: float | None

@@ -39,8 +39,8 @@ AT_ONCE = 128
 """Orders that it sends in one call, at most."""
 FD, BEGIN, SENT, SENT_END, GOT, GOT_END = range(0, 48, 8)
 CLIENT_BYTES = 64
-"""A client of :func:`pump`: its socket; addresses of its packets: the first, the next to send,
-behind the last; bytes of answers that came and that will come."""
+"""A client of :func:`pump`: its socket; addresses of its packets: the first, the next to send, the
+end of the last; bytes of answers received and expected."""
 
 Array = npt.NDArray[Any]
 OnEnd = Callable[[Path], None] | None
@@ -288,7 +288,7 @@ class Nobody:
 
 
 def serve(document: dict[str, Any]) -> None:
-    """Run until told to stop; says its port."""
+    """Run until asked to stop; says its port."""
     from argon2 import PasswordHasher
 
     from openoutcry.bench.risk_pipeline import hooks

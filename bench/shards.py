@@ -88,7 +88,7 @@ def imbalance(shards: int) -> float:
 
 @contextmanager
 def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
-    """Rings of their whole length with the commands behind the gateway."""
+    """Rings of their whole length with the commands that left the gateway."""
     table = sharded(TOPOLOGY.for_durability("none"), shards)
     events = EVENTS_A_COMMAND * source.orders
     names = [ring.name for ring in table.rings if ring.name.startswith("events-")]

@@ -58,7 +58,7 @@ def bench_shim(
     """Run the subject; returns the result document.
 
     ``lost`` is how many packets, of all runs, were handed over and neither came in nor were counted
-    by a reason.  A figure that cannot be taken here stands in ``missing`` with the reason.
+    by a reason.  A figure that cannot be taken here is listed in ``missing`` with the reason.
     """
     gathered = Rounds(rounds, progress)
     gone: dict[str, str] = {}

@@ -119,7 +119,7 @@ def live_hash() -> str:
 
 @dataclass
 class Watched:
-    """A venue that is open, and those who watch it, stopped or not."""
+    """A venue that is open, and its watchers, stopped or not."""
 
     port: int
     watchers: "list[subprocess.Popen[bytes]]"

@@ -28,7 +28,7 @@ SECOND_STEPS = 4
 START_TICKS = 2_000
 OPEN_STEPS = 8
 CLOSED_STEPS = 40
-"""Steps before the market opens, and behind its close."""
+"""Steps before the market opens, and after its close."""
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 MAX_OPEN = 64
 Script = Generator[int, None, None]
@@ -108,7 +108,7 @@ class Agent:
         return market.last_id
 
     def take(self, side: int, lots: int, through: int = 0) -> int:
-        """Trade at once, up to ``through`` ticks behind the best; 0: the side is empty."""
+        """Trade at once, up to ``through`` ticks beyond the best; 0: the side is empty."""
         best = self.ask if side == BUY else self.bid
         if best is None:
             return 0
@@ -356,7 +356,7 @@ class AgentMarket:
         if len(view.trend) > 40:
             del view.trend[0]
 
-    # The crowd: retail noise around a value that wanders, and some who follow moves.
+    # The crowd: retail noise around a value that wanders, and some agents that follow moves.
 
     def _noise(self) -> None:
         rng = self.random

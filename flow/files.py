@@ -106,7 +106,7 @@ def _check_inside(path: Path, packed: str, begin: bytes) -> None:
 
 class _Frames(io.RawIOBase):
     """What is in frames (xz: streams), in turn, with ``padding`` between them.  The
-    readers of both libraries take a file that is cut short, or damaged behind its first frame, for
+    readers of both libraries take a file that is cut short, or damaged after its first frame, for
     a whole one."""
 
     def __init__(self, raw: IO[bytes], new: Callable[[], Any], padding: bytes = b"") -> None:

@@ -169,7 +169,7 @@ class ItchSource:
     def _read(self, progress: Progress | None) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield (byte offset, type, message) of each message, framing checked and left out.
 
-        A length of zero with no message behind it is a mark of the end of a session."""
+        A length of zero with no message after it is a mark of the end of a session."""
         size_bytes = self.path.stat().st_size
         sizes = {kind[0]: (kind, entry.size_bytes) for kind, entry in MESSAGE_TYPES.items()}
         start = self._sessions = 0  # start: byte offset, unpacked, of data[0]

@@ -27,7 +27,7 @@ GENERATOR_WORDS = 14
 NODES = 128
 NODE_WORDS = 8
 DEFAULT_NODES = 16_384
-"""Node 0 stands for "none": one open order fewer than this fits."""
+"""Node 0 means "none": one open order fewer than this fits."""
 NEXT, PREVIOUS, PRICE, QTY, ID, OWNER, SIDE, LOG_AT = range(NODE_WORDS)
 
 STRIDE = 2_654_435_761

@@ -61,7 +61,7 @@ COLUMNS = (
 )
 
 NO_PRICE = 9_999_999_999
-"""Stands, with either sign, where a book has no such level."""
+"""Is written, with either sign, where a book has no such level."""
 
 
 class Message(NamedTuple):
@@ -237,8 +237,8 @@ class LobsterSource:
 
 
 def read_book(path: str | Path, progress: Progress | None = None) -> Iterator[list[int]]:
-    """Yield the rows of a LOBSTER order book file as they stand: ask price, ask size, bid price,
-    bid size of each level.  Raises :class:`FlowError` naming row and column."""
+    """Yield the rows of a LOBSTER order book file as they are written: ask price, ask size, bid
+    price, bid size of each level. Raises :class:`FlowError` naming row and column."""
     path = checked_file(path)
     what = "a LOBSTER order book file"
     with unpacked(path) as (file, _):

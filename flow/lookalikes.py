@@ -28,7 +28,7 @@ def honest(market: AgentMarket) -> list[Script]:
 
 
 def pegged(market: AgentMarket) -> list[Script]:
-    """Some with pegged orders in both instruments, whom others may move."""
+    """Some agents with pegged orders in both instruments, which others may move."""
     return [peg_holder(Agent(market, who, i)) for who in PEGGED for i in range(2)]
 
 
@@ -75,7 +75,8 @@ def iceberg(agent: Agent) -> Script:
 
 
 def over_the_counter(one: Agent, other: Agent) -> Script:
-    """Two who agreed on a large trade report it by matched orders, once in a quarter of an hour."""
+    """Two agents with an agreed large trade report it by matched orders, once in a quarter of an
+    hour."""
     rng = one.market.random
     while True:
         yield rng.randrange(400, 900) * SECOND_STEPS

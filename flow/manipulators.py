@@ -44,7 +44,7 @@ RAMPED_HALF_TICKS = 10
 
 
 class Manipulator:
-    """One who manipulates: its ``pattern``, and how, where ``style`` says so."""
+    """One manipulator: its ``pattern``, and how, where ``style`` says so."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Manipulator:
 
 
 def spoof(who: Manipulator, agents: list[Agent]) -> Act:
-    """Wants to sell dear: shows large bids, sells to who runs after them, takes the bids away."""
+    """Wants to sell dear: shows large bids, sells to agents that follow, takes the bids away."""
 
     def show(agent: Agent, side: int, best: int | None) -> bool:
         apart, lots = round(who.draw("apart")), round(who.draw("lots"))
@@ -322,7 +322,7 @@ def stuff(who: Manipulator, agents: list[Agent]) -> Act:
 
 
 def front_run(who: Manipulator, agents: list[Agent]) -> Act:
-    """A broker buys what it can before the client's order that it holds, and sells behind it."""
+    """A broker buys what it can before the client's order that it holds, and sells after it."""
     broker, client = agents
     market, side = who.market, who.market.random.choice((BUY, SELL))
     lots = round(who.draw("client_lots"))
@@ -378,7 +378,7 @@ ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {
 }  # fmt: skip
 """By name: what it does, what that is called, and how many participants it takes."""
 THIN = ("peg_mover",)
-"""Those who act where spreads are wide, in a separate market with pegged orders."""
+"""The manipulators that act where spreads are wide, in a separate market with pegged orders."""
 THIN_SPREAD = 4
 LIQUID = tuple(name for name in ACTS if name not in THIN)
 RELATED = (

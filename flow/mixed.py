@@ -325,7 +325,7 @@ def _maintain(state: int, record: OrderRecord, draw: int, r: int) -> None:
 
 @kernel
 def _new(state: int, record: OrderRecord, r: int) -> None:
-    """A new order: where, who and how much; its type adds the rest."""
+    """A new order: the instrument, the participant and the quantity; its type adds the rest."""
     instrument = _instrument(r)
     side = BUY + ((r >> 4) & 1)
     owner = _owner(r >> 5)

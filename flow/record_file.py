@@ -96,7 +96,7 @@ class RecordFile:
 def write_records(path: str | Path, chunks: Iterable[Array]) -> int:
     """Write ``ORDER_DTYPE`` arrays to ``path`` and return how many records there were.
 
-    The file appears under its name when it is whole; on an error nothing is left behind.
+    The file appears under its name when it is whole; on an error no file is left.
     """
     target = Path(path)
     partial = target.with_name(target.name + ".partial")

@@ -1,4 +1,4 @@
-"""Gateways behind the registers: the golden model, and a device mapped into memory."""
+"""Gateways as seen through the registers: the golden model, and a device mapped into memory."""
 
 import mmap
 import os
@@ -42,7 +42,7 @@ def bus_error(what: str, address: int, answer: int) -> BusError:
 
 
 class GoldenDevice:
-    """The golden model behind the hardware's registers: the same map, answers and counters.
+    """The golden model with the hardware's registers: the same map, answers and counters.
 
     Where two rows of one symbol contradict each other, which the driver never writes, hardware ORs
     their verdicts and this takes one of them.

@@ -144,7 +144,7 @@ class GatewayDriver:
         self._swap(index)
 
     def place_of(self, symbol: bytes) -> tuple[int, int]:
-        """Where a symbol's row stands, and its bits: for who writes it past the driver."""
+        """Where a symbol's row is, and its bits: for a program that writes it past the driver."""
         self._known(symbol)
         index = self._index_of[symbol_word(symbol)]
         return index, row_image(self._rows[index])

@@ -35,7 +35,7 @@ class Limits:
 
     A ``collar_bps`` of 0 is no collar; otherwise prices further than that many basis points from
     ``reference_price_ticks`` fail, but one tick always passes.  ``notional_limit`` is the highest
-    price times quantity.  Price bands stand in a collar's place: new sells fail below
+    price times quantity.  Price bands take a collar's place: new sells fail below
     ``lowest_sell_ticks``, new buys above ``highest_buy_ticks``.
     """
 
@@ -138,7 +138,7 @@ def row_values(instrument: np.void, limits: Limits) -> dict[str, int]:
 
 
 def symbol_word(symbol: bytes) -> int:
-    """The eight bytes of a symbol as the unsigned number that stands in the record."""
+    """The eight bytes of a symbol as the unsigned number that is in the record."""
     return int.from_bytes(symbol.ljust(8, b"\0"), "little")
 
 

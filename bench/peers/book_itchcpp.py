@@ -1,7 +1,8 @@
 """Run by the interpreter of itchcpp's own environment: see ``feed_peers.py``.
 
 ``book_itchcpp.py FILE SYMBOL...`` prints JSON: how long its C++ took to build every symbol's book
-of FILE (ITCH 5.0 behind lengths), the best of three, and each book's best prices.
+of FILE, the best of three, and each book's best prices. In FILE are ITCH 5.0 messages, each after
+its length.
 """
 
 import json

@@ -1,8 +1,8 @@
 """C++ books from PyPI, whose packages bring their headers: compiled here with ``book_cpp.cpp``.
 
-``liquibook`` matches and reports; ``limit_order_book`` matches and reports nothing.  Both do less
-than our matcher: no owners, no rules, no events for who acts.  A replace at a new price is
-liquibook's own; otherwise it is a cancel and a new order.
+``liquibook`` matches and reports; ``limit_order_book`` matches and reports nothing. Both do less
+than our matcher: no owners, no rules, no events for the acting participant. A replace at a new
+price is liquibook's own; otherwise it is a cancel and a new order.
 """
 
 import json

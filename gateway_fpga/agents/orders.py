@@ -32,7 +32,7 @@ class OrderSource:
         self.stream.set_pause_generator(idle)
 
     def send_nowait(self, orders: "NDArray[Any]") -> None:
-        """Queue orders (``ORDER_DTYPE``) behind those that wait."""
+        """Queue orders (``ORDER_DTYPE``) after those that wait."""
         from cocotbext.axi import AxiStreamFrame
 
         for order in orders:
@@ -72,7 +72,7 @@ class VerdictSink:
         self.stream.set_pause_generator(hold)
 
     def hold(self, held: bool) -> None:
-        """Take nothing until told otherwise."""
+        """Take nothing, until called with False."""
         self.stream.pause = held
 
     async def receive(self, count: int) -> "NDArray[Any]":

@@ -37,7 +37,7 @@ cutpoint w:b_sums w:h_ip_sum_0 w:h_ip_sum_1 w:h_ip_sum_2 %u %u %u %ci1 c:* %i
 opt_clean
 """
 
-# The flow of beats does not depend on what the verdict says, nor on where a symbol may stand.
+# The flow of beats does not depend on what the verdict says, nor on where a symbol may be.
 FREE_VERDICT = """
 cutpoint c:*_rom* c:buckets* c:bits* t:$mul
 cutpoint w:quarters w:verdict w:bucket w:sum4 w:carry4 w:read_mask w:row_price10000

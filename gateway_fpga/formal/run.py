@@ -179,7 +179,7 @@ def line(outcome: Outcome) -> str:
 
 
 def keep(outcome: Outcome) -> None:
-    """Into the evidence, in place of what stood there of this property."""
+    """Into the evidence, in place of what it had of this property."""
     old = read_evidence().get("proofs", {}).get("figures", {"properties": []})["properties"]
     rows = {row["name"]: row for row in [*old, asdict(outcome)]}
     order = [claim.name for claim in PROPERTIES]

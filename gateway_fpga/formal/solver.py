@@ -22,7 +22,7 @@ def main() -> None:
     if "--help" in sys.argv:
         print("--lang")
         return
-    # Only who proves needs it.
+    # Only a proof needs it.
     import bitwuzla
 
     options = bitwuzla.Options()
@@ -31,7 +31,7 @@ def main() -> None:
     command, depth = "", 0
     for line in sys.stdin:
         command += line
-        # A comment ends the line; between bars stands a name, which may have brackets.
+        # A comment ends the line; between bars is a name, which may have brackets.
         for text in line.split(";")[0].split("|")[::2]:
             depth += text.count("(") - text.count(")")
         if depth == 0:

@@ -180,7 +180,7 @@ class LiveGateway:
 
     @property
     def compiler(self) -> str:
-        """Who compiled the model: name and version."""
+        """The compiler of the model: name and version."""
         return str(self._library.outcry_live_compiler().decode())
 
     @property

@@ -31,7 +31,7 @@ def read_evidence() -> dict[str, Any]:
 
 
 def write_section(name: str, figures: dict[str, Any], command: str) -> None:
-    """Put one section in place of what stood under its name."""
+    """Put one section in place of what was under its name."""
     document = read_evidence()
     document[name] = {
         "figures": figures,

@@ -48,7 +48,7 @@ FLOORPLAN: dict[int, tuple[int, tuple[int | str, ...]]] = {
     82: (1, (13, 12, 11, 10, 9, 6)),
 }
 RAM_COLUMNS = [13 + 9 * nine + column for nine in range(6) for column in (0, 2, 4, 6)]
-# The 16 multipliers of the notional stand between, in a row of DSPs, by the weight of what they
+# The 16 multipliers of the notional are between, in a row of DSPs, by the weight of what they
 # give: what is summed comes from side to side.  Left alone, the placer put one 18 rows away.
 DSP_ROW = 58
 DSP_SITES = [(22 + 9 * nine + site, site) for nine in range(4) for site in (0, 1, 4, 5)]

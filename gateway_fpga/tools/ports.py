@@ -41,7 +41,7 @@ class Row:
 
 
 def rows_of(module: str, folder: Path = RTL) -> list[Row]:
-    """The header of a module, in its order, each with the comment before it or behind it.  Raises
+    """The header of a module, in its order, each with the comment before it or after it.  Raises
     ``ValueError`` for a line that is neither."""
     text = (folder / f"{module}.v").read_text()
     header = text[text.index(f"module {module} ") : text.index("\n);\n")]
