@@ -1,12 +1,12 @@
 """From a trading calendar to the exchange operator's commands, each with its moment.
 
-Pure: no clock is read here.  A trading day is a date of the calendar's time zone; its schedules say
-at which local times instruments enter which phases.  ``due`` gives what falls into a span of time,
-so a venue that was down asks for the span from the last TIME that it sequenced until now.
+Pure: this module reads no clock.  A trading day is a date of the calendar's time zone.  Its
+schedules say at which local times instruments enter which phases.  ``due`` gives the commands of a
+span of time.  A venue that was down asks for the span from its last sequenced TIME until now.
 
 Local times become moments by one rule: the first moment at which the local clock shows that time
-or a later one.  A time that daylight saving leaves out is when the clocks jump; of one that comes
-twice it is the first; order is kept on every day.
+or a later one.  A time that daylight saving leaves out becomes the moment at which the clocks jump.
+A time that comes twice becomes the first of the two.  So each day keeps its order.
 """
 
 from bisect import bisect_right
@@ -58,7 +58,7 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The phases of a whole day and of one that ends early (empty: there is none)."""
+    """The phases of a whole day and of one that ends early (empty: no day ends early)."""
 
     day: tuple[Step, ...]
     half_day: tuple[Step, ...] = ()

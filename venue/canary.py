@@ -1,8 +1,8 @@
 """The canary: a build that has not served a journal yet replays it before it may open the venue.
 
-Every event's hash that the run before left beside its blocks, the state's hash at the end of each
-finished day and what a clean stop recorded have to come out the same.  What has come out stands
-beside the journal, and is asked for by ``canary = true`` of the venue file.
+The replay has to produce the hashes that the run before recorded.  They are the events' (stored
+with their blocks), the state's at the end of each finished day, and those of a clean stop.  The
+result is stored in the journal's folder; ``canary = true`` in the venue file requires it.
 """
 
 import json
@@ -127,7 +127,7 @@ class _Suspect:
 
 
 def note_canary(journal: Path, report: dict[str, Any]) -> None:
-    """Keep what came out beside the journal."""
+    """Store the replay's result in the journal's folder."""
     _write(journal / NAME, report)
 
 
@@ -150,8 +150,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def require_canary(journal: Path) -> None:
-    """Raises :class:`PipelineError` unless this build may open the journal: it has none yet, this
-    build served it last, or its canary has replayed it to the end of its last finished day."""
+    """Raises :class:`PipelineError` unless this build may open the journal.
+
+    It may if the venue has no journal yet, if this build served it last, or if its canary has
+    replayed it to the end of its last finished day."""
     if not Journal.exists(journal) or is_unwritten(journal):
         return
     build = this_build().text

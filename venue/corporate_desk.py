@@ -1,9 +1,9 @@
 """What the exchange operator may ask for when an issuer acts: cash dividends, splits, and the
-reference price behind them.
+reference price after them.
 
-The instrument is halted before, by the operator.  Everybody's orders in it are cancelled, then one
-command adjusts every position (``risk/corporate.py``), then the matcher is told the price behind
-it.  Whether the core has done it is read in its own state.
+The operator halts the instrument first.  The desk cancels all orders in it, one command adjusts
+every position (``risk/corporate.py``), and then the matcher receives the new reference price.  The
+desk reads in the core's state whether the core has done it.
 """
 
 from collections.abc import Callable, Iterable
@@ -110,8 +110,8 @@ class CorporateDesk:
         )
 
     def _reference(self, symbol: str, price: int) -> Work:
-        """The phase that it is in once more, with another reference price; the last trade counts no
-        more."""
+        """The phase that the instrument is in, sent again with another reference price; the last
+        trade counts no more."""
         record = np.zeros(1, ORDER_DTYPE)
         record["kind"], record["symbol"] = CommandKind.PHASE, code_of(symbol)
         phases = list(self.halted(symbol, True))

@@ -1,4 +1,4 @@
-"""Files beside a venue's journal: its finished days and its current status."""
+"""Files in a venue's journal folder: its finished days and its current status."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def note_day(directory: Path, row: Mapping[str, Any]) -> None:
 
 
 def finished_days(directory: Path) -> list[dict[str, Any]]:
-    """The days that :func:`note_day` has noted; a line that a power cut tore at the end is none."""
+    """The days that :func:`note_day` has noted, without a last line that a power cut tore."""
     try:
         lines = (directory / DAYS_NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -52,7 +52,8 @@ def write_status(directory: Path, status: Mapping[str, Any]) -> None:
 
 
 def read_status(directory: Path) -> dict[str, Any] | None:
-    """The last status, ``state`` being ``dead`` if its writer is; None if there is none."""
+    """The last status, None if the venue has written none; ``state`` is ``dead`` if its writer
+    is."""
     try:
         status: dict[str, Any] = json.loads((directory / STATUS_NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:

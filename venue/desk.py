@@ -1,16 +1,16 @@
-"""The exchange operator's desk: a socket beside the journal by which orders to the market come in
+"""The exchange operator's desk: a socket in the journal's folder that takes the operators' requests
 while the venue is open.
 
-Whoever may write to the socket (it is its owner's alone) may stop things; opening the whole market
-again takes two of the file's operators, each with a password.  A request is one line of JSON, and
-so is the answer::
+A process that may write to the socket (it is its owner's alone) may stop things.  Opening the whole
+market again takes two of the file's operators, each with a password.  A request is one line of
+JSON, and so is the answer::
 
     {"do": "kill", "what": "participant", "name": "7"}
     {"done": ["participant 7 killed", "…"], "commands": 2, "durable": true}
 
-What is asked becomes commands on the operator's lane, sequenced and journaled; the answer comes
-when the core has had them (and, where the venue is durable, the disk), and says what the core
-says: that a limit is set, it has read in the core's own state.
+A request becomes commands on the operator's lane, sequenced and journaled.  The desk answers when
+the core has processed them and, where the venue is durable, the disk has them.  The answer says
+what the core says: the desk has read in the core's state that a limit is set.
 """
 
 import json
@@ -260,7 +260,7 @@ def _request(line: bytes) -> dict[str, Any]:
 def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Ask the desk of the venue whose journal this is.
 
-    Raises :class:`DeskError` where nobody serves the venue, or with what the desk says.
+    Raises :class:`DeskError` where no process serves the venue, or with what the desk says.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_S)
@@ -289,7 +289,7 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_own_server(connection: socket.socket, path: Path) -> None:
-    """A request may hold a password: nobody but the asking user or root gets to read it."""
+    """A request may hold a password: only the asking user or root may read it."""
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)

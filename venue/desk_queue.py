@@ -20,7 +20,7 @@ STOPS = ("kill", "halt")
 
 
 class DeskQueue:
-    """Requests in a file beside the journal, a line each."""
+    """Requests in a file of the journal's folder, a line each."""
 
     def __init__(self, file: VenueFile) -> None:
         self.file, self.path = file, file.journal / NAME
@@ -86,7 +86,7 @@ class DeskQueue:
             raise DeskError(f"there is no switch of {what!r}")
 
     def waiting(self) -> Iterator[dict[str, Any]]:
-        """What was kept, in order; a line that a crash broke off is none."""
+        """The requests that were kept, in order, without a line that a crash broke off."""
         if not self.path.exists():
             return
         for line in self.path.read_text(encoding="utf-8").splitlines():

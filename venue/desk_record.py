@@ -1,4 +1,4 @@
-"""The desk's record, which is kept beside the journal: see journal/desk_record.py."""
+"""The desk's record, which is kept in the journal's folder: see journal/desk_record.py."""
 
 from openoutcry.journal.desk_record import MAX_REASON as MAX_REASON
 from openoutcry.journal.desk_record import NAME as NAME

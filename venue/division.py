@@ -11,7 +11,7 @@ NEEDS_ONE_PARTITION = {
     "liquidation": "liquidation",
 }
 BY_PRICE = {"loss": "none", "drawdown": "none", "maintenance_bps": 0}
-"""Limits that a price takes somebody past, and what says that there is none."""
+"""Limits that a change of price can exceed, and the value that says that no limit is set."""
 
 
 def check_division(tables: Tables, venue: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ SESSION_NAMES = re.compile(r'^password = "{(\w+)}"$', re.M)
 
 def make_example() -> tuple[str, dict[str, str]]:
     """The text of a venue file, and the passwords of its sessions by name.  Without argon2-cffi
-    there are none."""
+    it has no passwords."""
     text = EXAMPLE.read_text(encoding="utf-8")
     try:
         hasher = password_hasher()

@@ -1,8 +1,8 @@
 """Fairness: whether any command was sequenced out of turn, from the journal alone.
 
-A speed bump is worked out once more in plain Python, from the commands and the operator's settings
-among them, and compared with what the core did, which its replay says: who waited until when, and
-that those entered whose turn it was, when it was.
+It works out the speed bump again in plain Python, from the commands and the operator's settings
+among them.  It compares that with what the core did in its replay: until when each command waited,
+and that each entered in its turn and at its time.
 """
 
 from heapq import heappop, heappush
@@ -129,7 +129,7 @@ class Audit:
         return release
 
     def _late(self, command: Any) -> None:
-        """Sequenced so late that its time had come before: somebody may have entered before it."""
+        """Sequenced so late that its time had passed: another command may have entered first."""
         due = int(command["rx_ts_ns"]) + self.bump.delay_ns
         if self.bump.delay_ns and (due, int(command["seq"])) < self._last:
             self.late += 1
@@ -154,13 +154,16 @@ def _last_of_each(causes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
 
 
 def fairness(journal: Path) -> dict[str, Any]:
-    """``commands``: of participants, how many waited (``delayed``) and how many were let in at once
-    (``at_once``: there was no speed bump, or their time had come when they were sequenced);
-    ``out_of_turn``: how many of all were not let in when, and in the turn in which, they should
-    have been; ``faults``: the first of these, each with its sequence and what is wrong;
-    ``waiting``: how many wait at the journal's end.
+    """How many commands entered in their turn, and which did not.
 
-    What was refused where it came (by the gateway, for want of room) was not let in.
+    In ``commands``, of participants: ``delayed`` counts those that waited, ``at_once`` those that
+    entered at once (without a speed bump, or sequenced after their time).
+
+    Of all commands, ``out_of_turn`` counts those that did not enter at their time and in their
+    turn.  The first of these are in ``faults``, each with its sequence and what is wrong.  At the
+    journal's end, ``waiting`` commands wait.
+
+    Commands that the gateway refused for want of room did not enter.
     """
     audit, reader = Audit(), JournalReader(journal)
     point = oldest_point(reader)

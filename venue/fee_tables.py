@@ -21,7 +21,7 @@ from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
 MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
 UNUSED_FROM = 2**63 - 1
-"""A tier that begins here is none."""
+"""A tier that begins here is unused."""
 NONE = "none"
 """Not a schedule's name: what is less special counts."""
 RECEIVED, QUOTE = "received", "quote"
@@ -51,7 +51,7 @@ class MoneySpec:
         return bool(self.assets or self.schedules)
 
     def number(self, schedule: str) -> int:
-        """A schedule's number, by its name in the file or a number of its own.
+        """A schedule's number, by its name in the file or by the number itself.
 
         Raises ValueError for one that is neither.
         """

@@ -1,7 +1,7 @@
 """The venue file: everything that a venue is, in one file that a person can read.
 
-Strict: unknown keys, wrong types, what is there twice, what overlaps and what refers to nothing are
-mistakes, and all of them are told at once, each with its line and key (docs/venue.md).
+Strict: unknown keys, wrong types, duplicates, overlaps and references to nothing are mistakes.  The
+reader reports all of them at once, each with its line and key (docs/venue.md).
 """
 
 import grp
@@ -146,7 +146,7 @@ class VenueFile:
 
     @property
     def delayed(self) -> int:
-        """Commands that may wait at the speed bump; 0: there is none."""
+        """Commands that may wait at the speed bump; 0: the venue has no speed bump."""
         bump = self.speed_bump_us or self.speed_bump_window_us
         return self.speed_bump_orders if bump else 0
 
@@ -356,7 +356,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         tables, participants, venue["name"] or "", share, venue["participant_capacity"] or 0
     )
     ports, packets = _ports(tables, path.parent)
-    # Of packets without sessions everybody is the sender whom they name.
+    # Packets without sessions name their sender, which may be any participant.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     risk = read_risk(
         tables,
@@ -658,7 +658,7 @@ def _check_spoken(tables: Tables, spoken: list[Any]) -> None:
 
 
 def _check_addresses(tables: Tables, rows: Any) -> None:
-    """Two TCP ports of one address, or one of all addresses beside them, cannot both be bound."""
+    """The same TCP port cannot be bound twice: at one address, or at all addresses and at one."""
     taken: list[tuple[str, int, Any]] = []
     for path, row in rows:
         host, port = row["address"] or ("", 0)

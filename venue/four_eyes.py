@@ -37,7 +37,7 @@ def widens(what: Setting, before: tuple[int, int], wanted: tuple[int, int]) -> b
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody has asked for."""
+    """What an operator has asked for."""
 
     operator: int
     until_s: float
@@ -56,8 +56,8 @@ class FourEyes:
     def confirmed(
         self, key: Any, operator: int, shown: str, asked: tuple[str, int] = ("", 0)
     ) -> Wish | None:
-        """The wish for the same (``key``) that another operator has; if there is none, this one is
-        kept.  ``asked``: reference and content of the request."""
+        """Another operator's wish for the same (``key``); without one, this wish is kept.
+        ``asked``: reference and content of the request."""
         wish = self.wishes.get(key)
         if wish and wish.until_s > self.clock() and wish.operator != operator:
             del self.wishes[key]

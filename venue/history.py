@@ -36,8 +36,8 @@ BY_THE_CORE = {
 
 
 class _Watch:
-    """Whom the core kills by itself: between two RISK commands everybody once at most for each
-    reason, since only a RISK command lets trade again."""
+    """Participants that the core kills by itself.  Between two RISK commands it kills each at most
+    once for each reason, since only a RISK command lets a participant trade again."""
 
     def __init__(self, point: Point) -> None:
         self.point = point
@@ -46,7 +46,7 @@ class _Watch:
         self.flags, self.called = self._words()
 
     def _words(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Everybody's flags, and who was called for margin when."""
+        """Each participant's flags, and the sequence of its last margin call."""
         if self.point.engine.hooks is None:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         rows = view_of([self.point.engine.region]).participants
@@ -120,7 +120,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     parts = _Parts(point)
     for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)
-        # Not what somebody's mass cancel says who enters behind a speed bump at its time.
+        # Not those of a participant's mass cancel that enters when its time at a speed bump comes.
         answers = (events["kind"] == EventKind.COMPLETED) & (events["participant"] == 0)
         done = set(events["cause_seq"][answers].tolist())
         batch_rows = []

@@ -1,7 +1,7 @@
 """What the emergency close leaves for those who have to find out what happened.
 
-What stood is written at once; everything else by a process of its own, for which nothing waits but
-the step that is named after it.
+The desk writes the state at the close at once.  A separate process writes everything else; only the
+step that is named after it waits for that process.
 """
 
 import os
@@ -30,7 +30,7 @@ SUFFIX = ".dump.json.gz"
 LONGEST_S = 30.0
 """So long the step waits for the dump."""
 NICE = 5
-"""Behind the stages, which have cores of their own, before whatever only looks."""
+"""Lower than the stages, which have separate cores; higher than processes that only observe."""
 
 
 def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Investigation:
         self._late = False
 
     def begin(self, name: str, stood: dict[str, Any], before_seq: int | None) -> Path:
-        """Begin one beside the journal; another that is under way goes first."""
+        """Begin a dump in the journal's folder, after ending another that is under way."""
         self._end()
         self.path = self.file.journal / f"{name}{SUFFIX}"
         work = partial(self._write, self.path, stood, before_seq)
@@ -104,8 +104,8 @@ class Investigation:
         return {}
 
     def is_done(self, note: Callable[[str], None]) -> bool:
-        """Whether nothing has to wait any more: it is written, or takes too long to be waited for
-        (and goes on).  Says what became of it."""
+        """Whether nothing has to wait any more: the dump is written, or takes too long to wait for
+        (and continues).  Notes what became of it."""
         if not self._pid:
             return True
         if self._has_ended(note):
@@ -118,7 +118,7 @@ class Investigation:
         return True
 
     def poll(self, note: Callable[[str], None]) -> None:
-        """Say what became of one that nobody waits for."""
+        """Note what became of a dump that nothing waits for any more."""
         if self._late:
             self._has_ended(note)
 

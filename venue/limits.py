@@ -1,8 +1,8 @@
 """The difference between a venue file's limits and the core's, as RISK commands.
 
 Nothing is set twice: the core remembers the digest of the file whose limits it has, so limits that
-were changed while trading outlive a restart.  A file that says something else than that one counts
-again as a whole, where it differs from what stands; what is no longer in it has no limit.
+were changed while trading outlive a restart.  A file with other limits than that one applies again
+as a whole, where it differs from the limits in force.  What it no longer names has no limit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ from openoutcry.wire.symbols import code_of
 MIN_ROWS = 256
 GROUPS = 64
 REQUESTS = 1 << 16
-"""Of operators: so many are remembered, the newest."""
+"""How many of the operators' requests are remembered: the newest."""
 MOVEMENTS = 1 << 16
 """Deposits and withdrawals with a life cycle that are open or remembered."""
 
@@ -52,7 +52,8 @@ def hook_settings(
     capacity: int = 0,
 ) -> dict[str, Any]:
     """What the configuration of a new journal says about risk: its structure, and no limit.
-    ``delayed``: commands that may wait at a speed bump; ``partitions`` of the instruments;
+
+    ``delayed``: commands that may wait at a speed bump.  ``partitions``: of the instruments.
     ``capacity``: the highest number of a participant that is added while trading."""
     optional: dict[str, Any] = {"protection": True} if spec.protection else {}
     optional |= {"delayed": delayed} if delayed else {}
@@ -234,7 +235,7 @@ class FileLimits:
         ]
 
     def _members(self) -> list[npt.NDArray[Any]]:
-        """Everybody's group, and what groups may hold."""
+        """Each participant's group, and what groups may hold."""
         records = []
         for number in self.numbers:
             row = self.groups.get(self.spec.group_of.get(number, ""), 0)

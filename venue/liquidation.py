@@ -1,11 +1,13 @@
-"""The liquidation engine: closes out who is under its maintenance margin, in parts.
+"""The liquidation engine: closes out participants under their maintenance margin, in parts.
 
-The core decides who that is, and kills it there and then (``risk/money.py``); its open orders are
-cancelled by the operator's lane as after any kill of the core.  From here come the prices at which
-everybody is judged (MARK), and the parts: each a LIQUIDATE command and the order that it lets in,
-both on the operator's lane, before the next one is thought of.  What is to be done is read from the
-core's state alone, each time anew, so a venue that was killed anywhere goes on where it stood, and
-closes out nothing twice: what a LIQUIDATE says is looked at again by the core when its turn comes.
+The core decides which participants those are, and kills them at once (``risk/money.py``).  The
+operator's lane cancels their open orders, as after any kill of the core.  This engine sends the
+prices at which all participants are valued (MARK), and the parts.  Each part is a LIQUIDATE command
+and the order that it lets in, both on the operator's lane; the next part waits for them.
+
+The engine reads what to do from the core's state alone, again each time.  So a venue that was
+killed at any point continues from there.  It closes out nothing twice, since the core checks a
+LIQUIDATE again when its turn comes.
 """
 
 import time
@@ -188,7 +190,8 @@ def next_part(
 
 
 def lots_of(held: int, rules: Rules, part_bps: int) -> int:
-    """Lots of the next part: a share of what is held, that an order may have; 0: there are none."""
+    """Lots of the next part: a share of the position, at most what an order may have; 0: no part
+    is left."""
     step = rules.qty_step
     least = -(-rules.min_qty // step) * step
     part_lots = max(held * part_bps // 10_000 // step * step, least, step)

@@ -1,8 +1,10 @@
-"""The venue's log: lines of JSON beside its journal.
+"""The venue's log: lines of JSON in a folder next to its journal's.
 
-One schema, Elastic Common Schema 8 (https://www.elastic.co/guide/en/ecs/current/), so that shippers
-for Elasticsearch or Loki take the file as it is.  ``event.sequence`` is the last command that was
-sequenced when the line was written: it places the line in the journal.
+Lines have one schema, Elastic Common Schema 8 (https://www.elastic.co/guide/en/ecs/current/).
+Shippers for Elasticsearch or Loki take the file as it is.
+
+The field ``event.sequence`` is the last command that was sequenced when the line was written: it
+places the line in the journal.
 """
 
 import json
@@ -18,7 +20,7 @@ from typing import Any, BinaryIO
 from openoutcry.wire.private_folder import require_ours
 
 MAX_BYTES, KEPT = 16 << 20, 8
-"""A file of the log, and how many finished ones are kept beside it."""
+"""The size of a file of the log, and how many finished files are kept."""
 ECS_VERSION = "8.11"
 FILE_NAME = "venue.jsonl"
 
@@ -90,8 +92,8 @@ def _age(path: Path) -> int:
 def follow_lines(
     journal: Path, last: int | None = None, name: str = FILE_NAME
 ) -> Iterator[dict[str, Any] | None]:
-    """The last lines that are kept (None: all), then each that is written, also behind a rotation;
-    None whenever there is none yet.  Raises ``FileNotFoundError`` if there is no log."""
+    """The last lines that are kept (None: all), then each new line, also after a rotation.  Gives
+    None while no new line is there.  Raises ``FileNotFoundError`` if there is no log."""
     path = log_folder(journal) / name
     held = path.open("rb")
     *whole, rest = held.read().split(b"\n")

@@ -92,11 +92,14 @@ class Operations:
         now: Callable[[], npt.NDArray[Any]] = lambda: np.zeros(0, ORDER_DTYPE),
         dumped: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it, as
-        ``call(symbol)`` does of an auction; ``dump(name)`` writes what stands and says where;
-        ``note`` tells whoever watches the venue; ``session(name, kill)`` switches a session;
-        ``now`` gives a TIME that changes nothing; ``dumped`` says whether what ``dump`` has
-        begun is done."""
+        """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
+        ``call(symbol)`` gives those of an auction.
+
+        To dump, ``dump(name)`` writes the current state and says where; ``dumped`` says whether
+        what it has begun is done.
+
+        The others: ``note`` reports to those who watch the venue, ``session(name, kill)`` switches
+        a session, ``now`` gives a TIME that changes nothing."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session, self.call, self.now, self.dumped = session, call, now, dumped
         self.view, self.spec = limits.view, limits.spec
@@ -142,8 +145,8 @@ class Operations:
         return self.requests.once(request, does[action])
 
     def _who(self, request: dict[str, Any]) -> tuple[int, bool]:
-        """The number of the operator who is named, from 1, 0 if none is, and whether a password
-        says so.  Stopping needs nobody's name, but who gives one proves it."""
+        """The number of the named operator, from 1 (0: no operator is named), and whether a
+        password proves it.  Stopping needs no name, but a name that is given must be proven."""
         if request.get("operator"):
             words = (request.get(key) for key in ("operator", "password", "code"))
             return self.operators.prove(*words), True
@@ -152,7 +155,7 @@ class Operations:
         )
 
     def name_of(self, request: dict[str, Any]) -> str:
-        """Who has asked what was just taken: '' if nobody was named."""
+        """The operator whose request was just taken; '' if the request names no operator."""
         if request.get("operator"):
             return str(request["operator"])
         return (
@@ -321,7 +324,7 @@ class Operations:
         return self.session(name, on)
 
     def _disconnect(self, request: dict[str, Any]) -> Work:
-        """A session off and on again: whoever is logged in goes, and may come back."""
+        """Switch a session off and on again: its client is logged out, and may log in again."""
         name = request.get("name")
         work = self.session(name, True)
         work.done = [f"session {name} is disconnected"]

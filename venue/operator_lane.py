@@ -1,8 +1,8 @@
 """The exchange operator's lane: publishes the calendar's commands on lane 0 when due.
 
-What has been sequenced already is read from the matcher's own state after the journal, so a venue
-that was killed anywhere goes on with exactly what is still due: the last TIME says up to where, and
-the phases say which instruments had their PHASE of that very moment.
+The lane reads in the matcher's state, after the journal, what has been sequenced already.  So a
+venue that was killed at any point continues with exactly what is still due.  The last TIME says up
+to where, and the phases say which instruments had their PHASE of that very moment.
 """
 
 import time
@@ -31,9 +31,9 @@ OPERATOR_RING = "operator_lane"
 WIRING = TOPOLOGY.extended(
     rings=(Ring(OPERATOR_RING, "order", inline=1024, memory=1024, durable=1024, lane=0),)
 )
-"""The table of a venue: the operator's lane beside the participants'."""
+"""The table of a venue: the operator's lane and the participants' lanes."""
 NAMED_SYMBOLS = 8
-"""Up to so many instruments are named in a note; more are counted."""
+"""How many instruments a note names; more are counted."""
 
 
 class Clock(Protocol):
@@ -94,7 +94,7 @@ def _corrections(
     now_ns: int,
 ) -> list[Command]:
     """PHASEs for instruments that end in another phase than the calendar's for now: its times have
-    been changed meanwhile.  An auction that was put off is none of these."""
+    been changed meanwhile.  An auction that was put off does not count as one."""
     symbols_due = {command.symbol for command in due if command.phase is not None}
     expected = calendar.expected(now_ns)
     wrong = [
@@ -106,7 +106,8 @@ def _corrections(
 
 
 class LaneDesk(Protocol):
-    """What asks for commands of its own on the operator's lane (``risk_desk.py``)."""
+    """A desk that puts commands on the operator's lane, next to the calendar's
+    (``risk_desk.py``)."""
 
     def begin(self, shared: Shared, engine: Engine | None, operator_lane: Any) -> None: ...
 

@@ -1,7 +1,7 @@
-"""Who an operator is and what he may do: passwords, one-time codes, roles, and tickets.
+"""Operators' identities and what they may do: passwords, one-time codes, roles, and tickets.
 
-A ticket stands for an operator who has proven who he is, for as long as the venue's run and
-TICKET_S: the console asks for one when somebody logs in, so that it keeps no password.
+A ticket represents an operator who has proven their identity.  It is valid during the venue's run,
+for TICKET_S at most.  The console asks for one when an operator logs in, so it keeps no password.
 """
 
 import hmac
@@ -24,20 +24,21 @@ from openoutcry.wire.errors import OutcryError
 
 VIEWER, OPERATOR, SUPERVISOR = "viewer", "operator", "supervisor"
 ROLES = (VIEWER, OPERATOR, SUPERVISOR)
-"""A viewer looks; an operator stops and lets go on; a supervisor, with another, opens the market
-and widens limits."""
+"""A viewer looks; an operator stops and resumes; a supervisor, with another, opens the market and
+widens limits."""
 TICKET_S = 12 * 3_600.0
 MAX_TICKETS = 32
 """Of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
-"""A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
+"""A one-time code's validity (RFC 6238), and the steps, counted from now's, whose codes are
+taken."""
 NO_TICKET = "this ticket is unknown or has expired; log in again"
 WRONG = "name, password or one-time code is wrong"
-"""The same whichever of the three is wrong, missing or used: a right password is not confirmed."""
+"""The same for each of the three, wrong, missing or used: a right password is not confirmed."""
 
 
 class OperatorError(OutcryError):
-    """Somebody is not who he says, or may not do what he asks."""
+    """An operator's identity is not proven, or the operator may not do what was asked."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Operator:
 
 
 def operator_name(operators: Sequence[Operator], number: int) -> str:
-    """'' for nobody, or for who is no longer in the file; numbers begin at 1."""
+    """The operator's name; '' for 0 or an operator no longer in the file.  Numbers begin at 1."""
     return operators[number - 1].name if 1 <= number <= len(operators) else ""
 
 
@@ -113,13 +114,13 @@ class Operators:
         return self.operators[number - 1]
 
     def name(self, number: int) -> str:
-        """'' for nobody, or for who is no longer in the file."""
+        """The operator's name; '' for 0 or an operator no longer in the file."""
         return operator_name(self.operators, number)
 
     def prove(self, name: Any, password: Any, code: Any = "") -> int:
         """The number of the operator with this name, password and code.
 
-        Raises :class:`OperatorError`, the same whichever of them is wrong."""
+        Raises :class:`OperatorError`, the same for each of them that is wrong."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
         named = [n for n, one in enumerate(self.operators, 1) if one.name == name]
@@ -166,7 +167,7 @@ class Operators:
             raise OperatorError(f"{self._kept}: {error.strerror}") from None
 
     def ticket(self, number: int) -> str:
-        """A ticket of this operator, whose oldest goes if he has MAX_TICKETS."""
+        """A ticket of this operator, whose oldest is dropped if there are MAX_TICKETS."""
         now = self.now_s()
         self._tickets = {k: v for k, v in self._tickets.items() if v[1] > now}
         own = [key for key, (holder, _) in self._tickets.items() if holder == number]

@@ -68,8 +68,10 @@ Value = tuple[int, int]
 
 
 def read_protection(tables: Tables, symbols: list[str]) -> tuple[dict[Place, Value], int] | None:
-    """The settings that are in the file (whose third word is the breaker's level or a symbol),
-    and when levels 1 and 2 end, s after midnight; None: the venue has no protection."""
+    """The settings that are in the file, and when levels 1 and 2 end, s after midnight.
+
+    The third word of a setting is the breaker's level or a symbol.  None: the venue has no
+    protection."""
     rows = tables.rows("protection", PROTECTION)
     breaker = tables.table("breaker", BREAKER)
     if not rows and "breaker" not in tables.document:
@@ -156,5 +158,5 @@ def _check_prices(tables: Tables, owner: dict[str, Any]) -> None:
 
 
 def unprotected(what: Setting, who: int) -> Value:
-    """What stands where the file says nothing."""
+    """The default, which applies where the file says nothing."""
     return BREAKER_DEFAULTS[who] if what is Setting.BREAKER else DEFAULTS[what]

@@ -1,8 +1,8 @@
 """Phases that the core's market protection requires, published on the operator's lane.
 
 The core stops entry by itself (``risk/protection.py``).  Halts, re-opening auctions and the close
-are the matcher's phases, and come from here: whatever is in the core decides what is asked for,
-so a venue that was killed anywhere goes on with what is still due.
+are the matcher's phases, and come from here.  The core's state alone decides what this timer asks
+for, so a venue that was killed at any point continues with what is still due.
 """
 
 from collections.abc import Callable, Collection
@@ -47,7 +47,7 @@ class ProtectionTimer:
     def __init__(self, file: VenueFile, symbols: list[str], note: Callable[[str], None]) -> None:
         self.file, self.symbols, self.note = file, symbols, note
         self.decisions_told = 0
-        """Decisions of the core's log that were told already."""
+        """Decisions of the core's log that were reported already."""
         self.called: dict[str, int] = {}
         """The pause behind which an instrument was called, by symbol."""
         self.opened: dict[str, tuple[int, int]] = {}

@@ -32,8 +32,9 @@ from openoutcry.venue.desk import DeskError, Work, nothing_follows
 from openoutcry.wire import ORDER_DTYPE
 
 BY, PROVEN, BEGUN, EFFECTIVE = "", " ", "  ", "   "
-"""Keys of a request that no request has: the operator's number; whether by password; that it was
-cut off; and that it was cut off after its effect, so that only what follows is to be done."""
+"""Keys that no request brings; the venue adds them.  They are the operator's number, whether by
+password, that it was cut off, and that it was cut off after its effect.  After its effect, only
+what follows is to be done."""
 NO_CONTENT = (*SECRET, "operator", "why", "reference", BY, PROVEN, BEGUN, EFFECTIVE)
 """Keys in which two requests with one reference may differ."""
 FRAMING = (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE)

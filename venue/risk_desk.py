@@ -40,13 +40,13 @@ from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 
 MAX_NOTED = 16
-"""Requests that were cut off are named up to so many, the newest."""
+"""How many requests that were cut off are named: the newest."""
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
 
 
 class RiskDesk:
-    """Beside the calendar on the operator's lane."""
+    """The commands of risk, next to the calendar's on the operator's lane."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class RiskDesk:
             self.note(f"request {reference!r} was cut off {how}: the same request finishes it")
 
     def _speed_bump(self) -> npt.NDArray[Any]:
-        """The delay, and what is drawn from; a seed that nobody knows, if the file has none."""
+        """The delay, and the seed to draw from: a secret random one, if the file has none."""
         file = self.file
         delay_us, window_us = file.speed_bump_us, file.speed_bump_window_us
         seed = file.speed_bump_seed or 1 + secrets.randbelow(1 << 62)
@@ -155,7 +155,7 @@ class RiskDesk:
 
     @property
     def listens(self) -> bool:
-        """Whether the operator can be heard, if he can be at all in this run."""
+        """Whether the desk takes requests; True in a run without limits, which has no desk."""
         return self.limits is None or self.desk is not None
 
     def poll(
@@ -311,7 +311,7 @@ class RiskDesk:
         }
 
     def _cancel(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
-        """Whoever the core has killed for its losses loses its open orders, too."""
+        """Cancel the open orders of each participant that the core has killed for its losses."""
         assert self.view is not None
         flags = self.view.participants[:, lay.FLAGS // 8]
         wanted = set(np.flatnonzero(flags & lay.CANCEL_WANTED).tolist())
@@ -356,13 +356,13 @@ class RiskDesk:
         return [phase_of(symbol, Phase.VOLATILITY_AUCTION)]
 
     def _same_time(self) -> npt.NDArray[Any]:
-        """The TIME that was sequenced last, once more."""
+        """The TIME that was sequenced last, again."""
         assert self.operator_lane is not None
         return command(CommandKind.TIME, aux=max(1, self.operator_lane.time_ns))
 
     def _dump(self, what: str) -> dict[str, str]:
-        """Write what stands to a file beside the journal, and begin the dump of everything; returns
-        the paths of both."""
+        """Write the current state to a file in the journal's folder, and begin the dump of
+        everything; returns the paths of both."""
         assert self.view is not None
         assert self.limits is not None
         assert self.shared is not None

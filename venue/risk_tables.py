@@ -1,8 +1,8 @@
 """The venue file's tables of risk: limits, what instruments count, who may open the market again.
 
-Limits come in rows of ``[[limits]]``: of everybody, of a group, of one participant, each for all
-instruments or for one.  What is more special counts: a participant's row before its group's, that
-before everybody's, and a row that names the instrument before one that does not.
+Limits come in rows of ``[[limits]]``: of all participants, of a group, of one participant, each for
+all instruments or for one.  The more specific row applies: a participant's before its group's, that
+before the row of all, and a row that names the instrument before one that does not.
 """
 
 from collections.abc import Callable, Iterable
@@ -55,13 +55,13 @@ class RiskSpec:
     cut_off_s: int = 0
     """Until when levels 1 and 2 of the breaker count, s after midnight."""
     liquidation: LiquidationSpec | None = None
-    """How who is under its maintenance margin is closed out; None: nobody is."""
+    """How a participant under its maintenance margin is closed out; None: no participant is."""
     money: MoneySpec = field(default_factory=MoneySpec)
     """Assets and fees: what the ledger goes by."""
     symbols: tuple[str, ...] = ()
     """The instruments, in their order."""
     time_every_s: int = 1
-    """From one TIME of the calendar to the next: between them the core's clock stands."""
+    """From one TIME of the calendar to the next: between them the core's clock does not move."""
 
     @property
     def digest(self) -> int:
@@ -351,7 +351,7 @@ def _check_asset_row(tables: Tables, path: Any, row: dict[str, Any]) -> None:
 def _check_maintenance(
     tables: Tables, rows: Any, wanted: dict[Place, Value], numbers: dict[int, str], closes_out: bool
 ) -> None:
-    """Who has a maintenance margin can be closed out, and its capital counts."""
+    """A participant with a maintenance margin can be closed out, and its capital counts."""
     for path, row in rows:
         if not row["maintenance_bps"]:
             continue

@@ -82,7 +82,7 @@ class Venue:
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
     lead: Any = None
-    """Of a standby that was promoted: its first day goes on with it (replica/hot_standby.py)."""
+    """Of a standby that was promoted: its first day continues with it (replica/hot_standby.py)."""
     warm_run: Any = None
     """Of a standby: its first day's run is prepared, and waits there (pipeline/warm_run.py)."""
     _status_due_s: float = 0.0
@@ -121,8 +121,8 @@ class Venue:
             log.close()
 
     def _own_log(self) -> VenueLog:
-        """The log, once it is seen that what stands beside it and in the journal's directory can
-        only be ours."""
+        """The log, after checking that what the journal's directory and the log's hold can only be
+        ours."""
         try:
             if self.file.journal.exists():
                 require_ours(self.file.journal)
@@ -291,9 +291,12 @@ class Venue:
         return hooks
 
     def _sessions(self, delayed: int) -> SessionsSpec | None:
-        """The sessions of the trading day: its name, its local midnight, and when the day before
-        ended by the clock that stamps commands, which is the real one.  ``delayed``: commands that
-        may wait at the journal's speed bump."""
+        """The sessions of the trading day.
+
+        They have the day's name, its local midnight, and the end of the day before.  That end is by
+        the real clock, which stamps commands.
+
+        ``delayed``: commands that may wait at the journal's speed bump."""
         if not self.file.sessions.sessions:
             return None
         calendar = self.file.calendar
@@ -332,7 +335,7 @@ class Venue:
         for line in report.get("done", []):
             self.watcher.note(line)
         if failed:
-            # A venue goes on without: the next day's end tries again.
+            # The venue continues without an archive: the next day's end tries again.
             self.watcher.note(f"the journal could not be archived: {failed}")
         self.watcher.note(
             f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
@@ -353,7 +356,7 @@ class Venue:
         return self._counts.get("commands", 0)
 
     def say_open(self) -> None:
-        """Whoever has been answered sees it in the status."""
+        """Write the status before an operator is answered, so that it shows the effect."""
         self._say("open", **self._counts)
 
     def _say(self, state: str, every_s: float = 0.0, **more: int) -> None:
@@ -397,8 +400,8 @@ def wiring_of(file: VenueFile) -> Topology:
 
 
 def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:
-    """Checkpoints at the journal's end, finished segments compressed, and those retired that no
-    kept day needs; in a process of its own."""
+    """Checkpoint at the journal's end, compress finished segments, and retire those that no kept
+    day needs; in a separate process."""
     os.nice(19)
     directory = file.journal
     done = [path.name for path in make_checkpoints(directory)]

@@ -1,9 +1,9 @@
 """Enable and disable sessions, and their status.
 
-A session that is switched off says goodbye, lets nobody in, and its orders go by its policy of lost
-connections, without grace.  What is asked is in the session's block, which the sessions' stage
-looks at; what it does is a record on the sessions' lane, so that it stays so over restarts, until
-the session is switched on again.
+A session that is switched off logs its client out and refuses logins.  Its orders follow its policy
+of lost connections, without grace.  The request is in the session's block, where the sessions'
+stage reads it.  The stage records what it does on the sessions' lane, so the session stays off over
+restarts, until it is switched on again.
 """
 
 from collections.abc import Callable

@@ -56,7 +56,7 @@ def spot_keys(name: Any) -> dict[str, Key]:
 
 
 def is_spot(row: Mapping[str, Any]) -> bool:
-    """Of an entry of ``[[instrument]]`` as it stands in the file."""
+    """Whether an entry of ``[[instrument]]``, as the file has it, is of a spot instrument."""
     return row.get("settlement") == SPOT
 
 
@@ -109,7 +109,7 @@ def _check_assets(
 
 
 def _check_prices(tables: Tables, path: Any, row: Mapping[str, Any]) -> None:
-    """A buy reserves its worst price, which must be known, and nobody is paid for buying."""
+    """A buy reserves its worst price, which must be known, and no buyer is paid for buying."""
     low, high = row.get("min_price_ticks"), row.get("max_price_ticks")
     if type(low) is not int or low < 1:
         tables.wrong((*path, "min_price_ticks"), "a spot instrument has one of 1 or more")

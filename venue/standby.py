@@ -1,7 +1,8 @@
 """A venue's standby: follows until it leads, and then is the venue.
 
-Once it is level with the primary it prepares the venue's run as far as that goes (``warm_run.py``):
-the stages are forked and wait, so a takeover tells them the journal's end and opens the ports.
+Once it is level with the primary it prepares as much of the venue's run as it can
+(``warm_run.py``): the stages are forked and wait.  A takeover then only gives them the journal's
+end and opens the ports.
 """
 
 import json
@@ -140,9 +141,11 @@ class StandbyVenue:
 
 
 def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> None:
-    """Stop the venue of ``file`` so that a standby takes over at once; says when the lease was let
-    go and who has it, and returns when the venue has ended and a standby leads, or none has within
-    TAKEN_S.  Raises :class:`PipelineError` if none is served there, or it does not end."""
+    """Stop the venue of ``file`` so that a standby takes over at once.
+
+    It reports when the lease was released and its new holder.  It returns when the venue has ended
+    and a standby leads, or no standby has taken the lease within TAKEN_S.  Raises
+    :class:`PipelineError` if no venue is served there, or it does not end."""
     journal, replication = file.journal, file.replication
     status = days.read_status(journal) if journal.is_dir() else None
     if status is None or status["state"] in ("stopped", "dead"):
