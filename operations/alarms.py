@@ -1,8 +1,10 @@
 """The alarms: one table, from which Prometheus's rule file and the embedded evaluator both come.
 
-Thresholds are the venue's requirements (matching below 500 ns, gateway below 10 us, fewer than 15 M
-orders a second, memory 80 and 90 %, processors 70 and 85 %, datagrams lost 0.01 and 0.1 %, clock 10
-and 100 us); docs/alarms.md has a runbook for each.
+Thresholds are the venue's requirements; docs/alarms.md has a runbook for each alarm:
+
+- matching below 500 ns, the gateway below 10 us, fewer than 15 M orders a second
+
+- memory 80 and 90 %, processors 70 and 85 %, datagrams lost 0.01 and 0.1 %, clock 10 and 100 us
 """
 
 import operator

@@ -1,6 +1,7 @@
-"""Who watches a venue stands aside: last in the queue for a processor, and off the stages' cores.
+"""A process that watches a venue gives way: last in the queue for a processor, and off the stages'
+cores.
 
-A stage that spins is stopped for milliseconds by whoever is put on its core.
+Any process that runs on a spinning stage's core stops that stage for milliseconds.
 """
 
 import os
@@ -8,16 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 NICE, FOLLOWS = 19, 10
-"""FOLLOWS: of who has work for every order.  Off the stages' cores he is in nobody's way but the
-journal's, and at the lowest priority he starves."""
+"""FOLLOWS: of a process that has work for every order.  Off the stages' cores it delays only the
+journal, and at the lowest priority it starves."""
 
 
 class Aside:
     """Of this process: its priority is a low one from now on.
 
-    Not SCHED_IDLE: an alarm and the red button must be heard where nobody has a core to spare.  So
-    what a watcher costs is to be little: beside one who spins on its core it gets a sixtieth of it,
-    some milliseconds at a time, and a 99th percentile bears a hundredth.
+    Not SCHED_IDLE: an alarm and the red button must work on a host without a spare core.  A watcher
+    must cost little: next to a process that spins on its core it gets a sixtieth of the core, some
+    milliseconds at a time.  A 99th percentile bears a hundredth.
     """
 
     def __init__(self, nice: int = NICE) -> None:

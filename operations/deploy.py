@@ -1,7 +1,7 @@
 """Whether every process of a venue is of one build, one layout and one configuration.
 
-It is read in the control segments of the runs, in what other processes say of themselves
-(``pipeline/announce.py``), and in the files that a process started now would be made of.
+It reads the runs' control segments, what other processes announce of themselves
+(``pipeline/announce.py``), and the files from which a process that starts now would run.
 """
 
 import json
@@ -87,7 +87,7 @@ def _runs(only: int) -> Iterable[Row]:
 
 
 def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
-    """By the words alone: a run of another layout cannot be attached to, and is told here."""
+    """By the words alone: a run of another layout cannot be attached to, but is reported here."""
     words = segment.words(0, segment.size_bytes // 8)
     if int(words[control.MAGIC // 8]) != CONTROL_MAGIC:
         return
@@ -137,8 +137,8 @@ def _stage_names(segment: Segment, words: Any) -> list[str]:
 
 
 def _mark(rows: list[Row], one_config: bool) -> None:
-    """What most say counts; of as many the first one's, which is a supervisor's.  Without a venue
-    each run has a configuration of its own."""
+    """The value of most processes counts; in a tie the first one's, which is a supervisor's.
+    Without a venue each run has a separate configuration."""
     for key in KEYS:
         groups: dict[int, list[Row]] = {}
         for row in rows:

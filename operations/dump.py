@@ -1,9 +1,9 @@
-"""Everything about a venue in one file, for whoever has to find out what happened: books, risk,
+"""Everything about a venue in one file, for those who have to find out what happened: books, risk,
 sessions, configuration, versions, the last commands with their events, logs, processes, metrics.
 
-It is taken from outside, like the metrics, and when the emergency close is pressed; it holds no
-password, key or secret.  The file is gzipped JSON, an object of sections; a section that could not
-be taken holds ``{"missing": why}``.
+It is taken from outside, like the metrics, and when an operator presses the emergency close.  It
+holds no password, key or secret.  The file is gzipped JSON, an object of sections; a section that
+could not be taken holds ``{"missing": why}``.
 """
 
 import gzip
@@ -58,9 +58,12 @@ SECTIONS = ("summary", "stood", "books_before", "books", "last_commands", "statu
 def take(
     venue: VenueFile, path: Path, stood: dict[str, Any] | None = None, before_seq: int | None = None
 ) -> Path:
-    """Write the dump to ``path``, for its owner alone.  ``stood``: what the venue says of itself;
-    ``before_seq``: the last command before what is to be investigated: the books of that moment are
-    told as well.  Raises ``OSError`` if it cannot be written."""
+    """Write the dump to ``path``, for its owner alone.  Raises ``OSError`` if it cannot be written.
+
+    ``stood``: what the venue says of itself.
+
+    ``before_seq``: the last command before what is to be investigated.  The dump holds the books of
+    that moment as well."""
     document = gather(venue, stood, before_seq)
     data = gzip.compress(json.dumps(document, default=str).encode(), 6)
     with replacing(path) as part:
@@ -73,7 +76,7 @@ def take(
 
 
 def read_dump(path: Path) -> dict[str, Any]:
-    """A dump's sections.  Raises :class:`OutcryError` for a file that is none."""
+    """A dump's sections.  Raises :class:`OutcryError` for a file that is not a dump."""
     try:
         document = json.loads(gzip.decompress(path.read_bytes()))
         if document["summary"]["what"] != "a dump of a venue":
@@ -260,7 +263,7 @@ def _row(row: Any, kinds: Any) -> dict[str, Any]:
     }
 
 
-# What stands beside it
+# Its configuration, logs and processes
 
 
 def configuration(path: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ class Series:
     times: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     reset_s: float = -math.inf
-    """When it was last below its point before: a counter began anew."""
+    """When it was last below its point before: a counter began again."""
 
     def add(self, at_s: float, value: float, keep_s: float) -> None:
         if self.values and value < self.values[-1]:
@@ -38,7 +38,7 @@ class Series:
             del self.times[:old], self.values[:old]
 
     def gain(self, begin: int) -> float:
-        """What a counter has gained since its point ``begin``; one that begins anew counts from
+        """What a counter has gained since its point ``begin``; one that begins again counts from
         0."""
         if self.reset_s <= self.times[begin]:
             return self.values[-1] - self.values[begin]
@@ -46,14 +46,14 @@ class Series:
 
 
 SLACK = 64
-"""Points that are too old are dropped so many together."""
+"""How many points that are too old are dropped together."""
 
 
 class History:
     """The scrapes of the last ``keep_s`` seconds: of samples with these names (None: all).
 
-    By series and not by scrape: measured, who went through all scrapes for each alarm spent two
-    thirds of a console's look on it, and more with each minute.
+    By series and not by scrape: going through all scrapes for each alarm took two thirds of a
+    console's look, as measured, and more with each minute.
     """
 
     def __init__(self, keep_s: float, names: frozenset[str] | None = None) -> None:
@@ -140,7 +140,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Rate:
-    """What a counter gains a second, over a window; a counter that begins anew counts from 0."""
+    """What a counter gains a second, over a window; a counter that begins again counts from 0."""
 
     name: str
     window_s: int

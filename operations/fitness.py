@@ -24,7 +24,7 @@ from openoutcry.wire import OutcryError
 
 GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"
 GUESSED = ("", "password", "passwort", "secret", "changeme", "admin", "test", "outcry", "bench")
-"""Passwords that are tried, beside the name itself and the venue's."""
+"""Passwords that are tried, together with the name itself and the venue's."""
 TRIED = 40
 """Hashes that are tried at most: one takes some hundredths of a second for each guess."""
 ARGON2_KIB, ARGON2_TIME = 19_456, 2
@@ -66,7 +66,7 @@ def _of(
     return Finding(topic, name, state, bad, why, change=change)
 
 
-# Who gets in
+# Access
 
 
 def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:

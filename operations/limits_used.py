@@ -15,7 +15,7 @@ AGAINST = {
     "exposure_sell": lay.SELL_EXPOSURE,
     "gross_position": lay.GROSS,
 }
-"""Limits whose use stands beside them, and where."""
+"""Limits whose use the risk state keeps, and in which field."""
 
 
 class LimitsUsed:

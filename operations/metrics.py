@@ -2,7 +2,7 @@
 
 Names follow Prometheus's conventions (https://prometheus.io/docs/practices/naming/): base units,
 seconds and bytes; counters end in ``_total``.  A scrape reads the shared memory of the run, the
-status beside its journal, and the kernel's accounts of its processes.
+status in its journal's folder, and the kernel's accounts of its processes.
 """
 
 import json
@@ -43,7 +43,7 @@ MAX_PARTICIPANTS = 1_000
 FILLING_S = 600.0
 """The time over which it is seen how fast the journal's disk fills."""
 RECONCILED = "ledger/reconciled.json"
-"""Beside the journal: what `outcry ledger reconcile` has found last."""
+"""In the journal's folder: what `outcry ledger reconcile` has found last."""
 SURVEILLED = "surveillance/status.json"
 """What `outcry surveillance` has found so far."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
@@ -63,8 +63,8 @@ EDGES_S = [(bucket_upper_ns(index)) * NS for index in EDGES]
 
 
 def classic_buckets(words: npt.NDArray[np.int64]) -> tuple[list[tuple[str, float]], float]:
-    """A run's histogram (int64[4096], ns) as cumulative buckets in seconds, and the sum of the
-    values, each taken for the upper edge of its bucket (at most 1.6 % too much)."""
+    """A run's histogram (int64[4096], ns) as cumulative buckets in seconds, and the values' sum.
+    The sum takes each value for its bucket's upper edge (at most 1.6 % too much)."""
     counts = words[:-1].copy()  # a running stage counts on
     reached = np.cumsum(counts)
     buckets = [
@@ -78,7 +78,7 @@ class Families:
     """Metric families by name, in the order in which they came."""
 
     def __init__(self, native_too: bool = False) -> None:
-        """``native_too``: histograms in their native form, too, in families of their own."""
+        """``native_too``: histograms in their native form, too, in separate families."""
         from prometheus_client import core
 
         self.native_too, self.kinds = native_too, core
@@ -118,7 +118,7 @@ class VenueMetrics:
         self.aside: Aside | None = None
         """Kept off the cores of what is looked at, by a process that does nothing else."""
         self._left: deque[tuple[float, int]] = deque()
-        """When so many bytes were left on the journal's disk."""
+        """Moments, and how many bytes were left on the journal's disk then."""
         self._limits: tuple[ProcessIdentity, LimitsUsed] | None = None
         self._attached: dict[ProcessIdentity, RunningPipeline] = {}
         self._lock = Lock()
@@ -162,7 +162,7 @@ class VenueMetrics:
         return iter(())
 
     def collect(self, native_too: bool = False) -> "Iterator[Metric]":
-        """Everything, read anew; ``native_too``: for Prometheus's protobuf."""
+        """Everything, read again; ``native_too``: for Prometheus's protobuf."""
         begin = time.perf_counter()
         out = Families(native_too)
         build = out.kinds.InfoMetricFamily("outcry_build", "The running build.")
@@ -574,7 +574,7 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
 
 
 def _surveillance(out: Families, journal: Path, venue: str) -> None:
-    """The cases of `outcry surveillance`; nothing where nobody looks."""
+    """The cases of `outcry surveillance`; nothing where it does not run."""
     try:
         document = json.loads((journal / SURVEILLED).read_bytes())
         counts = [(str(d), str(s), str(w), int(n)) for d, s, w, n in document["cases"]]

@@ -1,9 +1,11 @@
 """Native histograms of Prometheus, and the form in which it scrapes them.
 
 A native histogram has a bucket for each power of 2**(2**-SCHEMA), and only those that hold
-something are sent (https://prometheus.io/docs/specs/native_histograms/).  Prometheus takes them by
-protobuf, which the client library does not write: io.prometheus.client.MetricFamily
-(https://github.com/prometheus/client_model, metrics.proto), each behind its length.
+something are sent (https://prometheus.io/docs/specs/native_histograms/).
+
+Prometheus takes them by protobuf, which the client library does not write.  They are messages
+io.prometheus.client.MetricFamily (https://github.com/prometheus/client_model, metrics.proto), each
+after its length.
 """
 
 import struct

@@ -26,7 +26,7 @@ Notify = Callable[[Sequence[ActiveAlarm]], None]
 
 
 class NotifyError(OutcryError):
-    """Nobody could be told; the alarm stands."""
+    """The notification could not be sent; the alarm stays active."""
 
 
 def line(active: ActiveAlarm) -> str:
@@ -56,7 +56,7 @@ def _shown(url: str) -> str:
 
 
 class _Here(urllib.request.HTTPRedirectHandler):
-    """What is told goes where it was sent: a redirection leads nowhere."""
+    """A notification goes only to its configured address: redirections are not followed."""
 
     def redirect_request(self, *args: Any) -> None:
         return None
@@ -139,7 +139,7 @@ def webhook(url: str) -> Notify:
 
 SMTP_TLS = ("never", "starttls", "always")
 """How mail is sent: in the clear, with STARTTLS (RFC 3207) or over TLS from the first byte (RFC
-8314).  Who asks for either gets it, from a server whose certificate is good, or no mail is sent."""
+8314).  Where either is configured, mail is sent only so, to a server whose certificate is good."""
 
 
 @dataclass(frozen=True)

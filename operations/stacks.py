@@ -57,8 +57,8 @@ def _process(pid: int, name: str, answers: bool) -> dict[str, Any]:
 
 
 def _python_stack(pid: int, states: str) -> str:
-    """As the stage's fault handler writes it, asked by signal, into an anonymous file of its own;
-    it has its brothers' open as well: the one that grows is meant."""
+    """As the stage's fault handler writes it, asked by signal, into its own anonymous file.  The
+    stage has the other stages' files open as well: the file that grows is its own."""
     if states[0] in (STOPPED, TRACED):
         return "none: it is stopped"
     with ExitStack() as stack:

@@ -27,7 +27,7 @@ class Watch:
         alarms: tuple[Alarm, ...] = ALARMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``note`` is told what goes wrong; ``clock`` gives seconds that never go back."""
+        """``note`` receives what goes wrong; ``clock`` gives seconds that never go back."""
         self.collect, self.note, self.clock = collect, note, clock
         self.history, self.evaluator = History(KEEP_S, names_of(alarms)), Evaluator(alarms)
         self.missed: list[tuple[Notify, list[ActiveAlarm]]] = [(one, []) for one in receivers]
