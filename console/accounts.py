@@ -1,4 +1,4 @@
-"""Who is logged in: sessions with an expiry, logins that are slowed down, tokens against forgery.
+"""Logins: sessions with an expiry, attempts that are slowed down, tokens against forgery.
 
 A session's cookie and its CSRF token are random; only the cookie's hash is kept.  No password is.
 """
@@ -42,7 +42,7 @@ class Session:
     seen_s: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES))
     ticket: str = ""
-    """What the desk knows this operator by; '' while there is none."""
+    """What the desk knows this operator by; '' while the desk does not."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class _Failures:
 
 
 class Known(Protocol):
-    """Who has a name and a role."""
+    """An operator or a participant: a name and a role."""
 
     @property
     def name(self) -> str: ...
@@ -61,7 +61,7 @@ class Known(Protocol):
 
 
 class Knowing(Protocol):
-    """Says who somebody is: a venue's operators, or its participants."""
+    """Proves a user's identity: a venue's operators, or its participants."""
 
     def prove(self, name: str, password: str, code: str = "") -> int: ...
     def __getitem__(self, number: int) -> Known: ...
@@ -116,7 +116,8 @@ class Accounts:
         return ("name", name), ("address", owner_of(address))
 
     def failed(self, name: str, address: str) -> None:
-        """Count a wrong password; at every so many the name and the address wait."""
+        """Count a wrong password; after each ``failures_before_lock`` the name and the address
+        wait."""
         with self._lock:
             for key in self._keys(name, address):
                 failures = self._failures.pop(key, _Failures())
@@ -143,8 +144,8 @@ class Accounts:
         return cookie, session
 
     def find(self, cookie: str | None) -> Session | None:
-        """The session of a cookie.  A page reads by itself, so that alone is no word of its user:
-        see :meth:`heard`."""
+        """The session of a cookie.  A page reads by itself, so a read alone does not show that its
+        user is active: see :meth:`heard`."""
         with self._lock:
             session = self._sessions.get(_digest(cookie or ""))
         if session is None or not self._lives(session):

@@ -36,7 +36,7 @@ def add_actions(app: Any, console: Console) -> None:
 
     @app.post("/api/alarms/acknowledge", responses=REFUSALS)
     async def acknowledge(body: requests.Acknowledge, request: Request) -> dict[str, Any]:
-        """An alarm was seen by somebody."""
+        """An operator has seen an alarm."""
         session = request.scope["outcry"]["session"]
         return console.acknowledge(session, body.name, body.labels, body.why)
 
@@ -96,7 +96,7 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
 
     @app.post("/api/resume", responses=REFUSALS)
     async def resume(body: requests.OfInstrument, request: Request) -> dict[str, Any]:
-        """A halted instrument goes on, by an auction."""
+        """A halted instrument resumes, by an auction."""
         return dict(await ask(request, "resume", body))
 
     @app.post("/api/auction", responses=REFUSALS)

@@ -1,7 +1,7 @@
-"""The alarms that stand, and who has acknowledged them: that is kept over restarts.
+"""The active alarms, and the operators' acknowledgements, which are kept over restarts.
 
-An acknowledgement counts until its alarm is over.  Both stand in ``alarms.jsonl`` beside the log, a
-line each of the form of the desk's record.
+An acknowledgement counts until its alarm is over.  Both are stored in ``alarms.jsonl`` in the log's
+folder, a line each of the form of the desk's record.
 """
 
 import time
@@ -25,7 +25,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Alarms:
-    """Beside a :class:`Watch`, which evaluates them."""
+    """The alarms of a :class:`Watch`, which evaluates them."""
 
     def __init__(
         self, watch: Watch, folder: Path, clock: Callable[[], float] = time.monotonic
@@ -96,8 +96,8 @@ class Alarms:
         return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
 
     def acknowledge(self, name: str, labels: dict[str, str], by: str, why: str) -> None:
-        """Note who has seen an alarm, on the disk.  Raises :class:`OutcryError` if it does not
-        stand, or that cannot be written."""
+        """Note on the disk which operator has seen an alarm.  Raises :class:`OutcryError` if the
+        alarm is not active, or the note cannot be written."""
         key = name, tuple(sorted(labels.items()))
         with self._lock:
             for one in self.watch.evaluator.active.values():

@@ -1,6 +1,7 @@
-"""The cases of surveillance, as `outcry surveillance` keeps them beside the journal: read only.
+"""The cases of surveillance, as `outcry surveillance` keeps them in the journal's folder: read
+only.
 
-Who is suspected of what is for supervisors alone.
+Only supervisors may see the suspects and the suspicions.
 """
 
 import time

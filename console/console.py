@@ -1,4 +1,4 @@
-"""The console of one venue: what is observed, who is logged in, and how the desk is asked."""
+"""The console of one venue: what it observes, its logins, and how it asks the desk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ class RoleError(OutcryError):
 
 
 class AgainError(OutcryError):
-    """The desk does not know this session: its operator says the password once more."""
+    """The desk does not know this session: its operator has to enter the password again."""
 
 
 class Console:
@@ -77,7 +77,7 @@ class Console:
         try:
             number = self.accounts.prove(name, password, code, address)
         except OutcryError as error:
-            # A name that is nobody's may be a password in the wrong field.
+            # A name that no operator has may be a password in the wrong field.
             who = shown if shown in known else "an unknown name"
             self.log.write("error", f"console: login of {who} from {address} refused: {error}")
             raise
@@ -120,7 +120,7 @@ class Console:
     def act(
         self, session: Session, request: dict[str, Any], address: str, role: str = OPERATOR
     ) -> dict[str, Any]:
-        """Ask the desk, in this session's name; ``request`` may hold a password of its own.
+        """Ask the desk, in this session's name; ``request`` may hold a password.
 
         Raises :class:`RoleError`, :class:`AgainError`, and what the desk says."""
         self.check(session, role)

@@ -10,7 +10,7 @@ from openoutcry.venue.log import FILE_NAME, follow_lines
 
 KEPT = 20_000
 CONSOLE = "console.jsonl"
-"""The console's own log, beside the venue's."""
+"""The console's own log, in the folder of the venue's."""
 
 
 class Events:

@@ -1,4 +1,4 @@
-"""What stands before every request: hosts, sessions, tokens against forgery, headers, sizes."""
+"""What checks every request first: hosts, sessions, tokens against forgery, headers, sizes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -151,7 +151,7 @@ def cookie_of(header: str, cookie: str) -> str:
 
 
 def _split(text: str) -> SplitResult:
-    """The parts of an address; all empty if it is none."""
+    """The parts of an address; all empty if the text is not an address."""
     try:
         return urlsplit(text)
     except ValueError:

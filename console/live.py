@@ -1,8 +1,8 @@
-"""The page's WebSocket: what stands, at the interval that each viewer has chosen.
+"""The page's WebSocket: the venue's state, at the interval that each viewer has chosen.
 
 Client to server: ``{"every_ms": 1000, "symbol": "GOLD"}`` (20 to 60,000 ms).  Server to client:
 ``now`` (rings, stages) each time, ``market`` with a symbol, and, once a second, everything else.
-Who is slow is told less often, and always what stands when he can take it.
+A slow viewer receives messages less often, and always the state at the time of sending.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from openoutcry.wire.symbols import MAX_SYMBOL
 EVERY_MS = (20, 60_000)
 DEFAULT_MS = 1_000
 SEND_S = 30.0
-"""A viewer who takes nothing for so long is left."""
+"""After this time without reading, a viewer is disconnected."""
 SHARED_S = 1.0
 ENDED = 4401
 """The close code of a session that has ended."""
@@ -55,7 +55,7 @@ class Viewer:
 
 
 class Texts:
-    """What viewers are told, as JSON: made once for all who are told the same."""
+    """What viewers receive, as JSON: made once for all that receive the same."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -82,7 +82,7 @@ class Texts:
         return self._slow[1]
 
     def log(self, since: int) -> tuple[str, int]:
-        """The lines behind a number, and the last one's; an empty text if there is none."""
+        """The lines after a number, and the last one's number; an empty text without new lines."""
         events = self.console.observer.events
         if (since, events.count) != self._log[0]:
             key, lines = (since, events.count), events.since(since)
@@ -108,7 +108,7 @@ def as_json(document: Any) -> str:
 
 
 def message(texts: Texts, viewer: Viewer) -> str:
-    """What this viewer is told now."""
+    """What this viewer receives now."""
     observer = texts.console.observer
     if observer.fast().get("emergency_step") or viewer.every_s < 1:
         observer.events.poll()  # the steps, as they are said
@@ -129,7 +129,7 @@ Message = Callable[[Viewer, Session], str]
 
 
 def add_live(app: Any, accounts: Accounts, message_of: Message) -> None:
-    """Add the route; ``message_of`` makes what a viewer is told, as JSON."""
+    """Add the route; ``message_of`` makes what a viewer receives, as JSON."""
     from fastapi import WebSocket
 
     @app.websocket("/ws")
@@ -146,11 +146,11 @@ def add_live(app: Any, accounts: Accounts, message_of: Message) -> None:
 
 
 def next_due(due_s: float, every_s: float, now_s: float) -> float:
-    """When a viewer is told next.  From when it was due: what the telling takes is no part of the
-    interval.
+    """When a viewer receives its next message.  The interval counts from when the last one was due,
+    so it does not include the time of sending.
 
-    All who look once in so many seconds do so at the same moments, so that one look and one text
-    serve them: measured with 20, a seventh of the processor time.
+    Viewers with the same interval, a second or more, are served at the same moments.  So one look
+    and one text serve them all: measured with 20, a seventh of the processor time.
     """
     if every_s < SHARED_S:
         return max(due_s + every_s, now_s)

@@ -1,4 +1,4 @@
-"""What a venue is like right now, from its shared memory and the files beside its journal.
+"""What a venue is like right now, from its shared memory and the files of its journal's folder.
 
 ``fast`` is looked at as often as a page likes, ``slow`` once a second.  No stage is asked.
 """

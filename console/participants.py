@@ -1,4 +1,4 @@
-"""Participants' limits and what stands against them, from the risk state in shared memory."""
+"""Participants' limits and what is used of them, from the risk state in shared memory."""
 
 from functools import lru_cache
 from typing import Any

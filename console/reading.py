@@ -23,7 +23,7 @@ PARTS = (
 
 
 def health(slow: dict[str, Any]) -> str:
-    """good, warning or critical: the worst alarm that nobody has acknowledged, and whether the
+    """good, warning or critical: the worst alarm that no operator has acknowledged, and whether the
     venue can be what it should be."""
     if slow.get("state") in ("dead", "never opened", None):
         return "critical"

@@ -1,9 +1,8 @@
 """Where a venue's journal is replicated, as its page tells it: gate, lease, stream, nodes, standby.
 
-What this venue has published and had acknowledged is in its shared memory, and a standby says of
-itself in ``standby.json``.  What the cluster says is asked once a second by a thread of its own,
-over one connection and for all viewers: nodes that do not answer keep that thread waiting, and
-nobody else.
+What this venue has published and had acknowledged is in its shared memory.  A standby reports on
+itself in ``standby.json``.  A separate thread asks the cluster once a second, over one connection
+and for all viewers: nodes that do not answer keep only that thread waiting.
 """
 
 import json
@@ -191,7 +190,7 @@ class ReplicationView:
         }
 
     def _acknowledged(self) -> dict[str, Any] | None:
-        """The chain's end as the publisher has last noted it beside the journal, for its next
+        """The chain's end as the publisher has last noted it in the journal's folder, for its next
         start: at most once a second, and not while nothing moves."""
         try:
             place = json.loads((self.file.journal / PLACE_FILE).read_text())
@@ -207,8 +206,8 @@ class ReplicationView:
     def _lease(
         self, report: dict[str, Any], pipeline: RunningPipeline | None
     ) -> dict[str, Any] | None:
-        """Who has it.  Until when only its holder knows, by his own clock; others see when it was
-        renewed."""
+        """The lease and its holder.  Only the holder knows when it ends, by the holder's clock;
+        others see when it was renewed."""
         lease = (report["stream"] or {}).get("lease")
         left_ns = None
         if pipeline is not None and (at := pipeline.table.index.get(REPLICA.name)) is not None:

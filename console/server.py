@@ -165,10 +165,10 @@ def serve(
     announce: Callable[[str], None],
     hosts: tuple[str, ...] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``make`` makes the application, ``announce`` is told the
-    page's address when it can be asked.
+    """Serve until SIGTERM or SIGINT; ``make`` makes the application, ``announce`` receives the
+    page's address once the page answers.
 
-    ``hosts``: names beside the address that it may be asked by.  Raises :class:`OutcryError`."""
+    ``hosts``: further names by which a browser may ask for it.  Raises :class:`OutcryError`."""
     import socket
 
     import uvicorn

@@ -1,4 +1,4 @@
-"""Connections to a page: each owner has a share, so that nobody can keep operators out.
+"""Connections to a page: each owner has a share, so that no client can keep operators out.
 
 They are counted from the accept on, before any byte of TLS: a connection that never begins its
 handshake is one of them.  Without a login there are MAX_STRANGERS at most, and with one MAX_MEMBER
@@ -126,7 +126,7 @@ class Listener(socket.socket):
 
 
 def _open(connections: dict[Peer, socket.socket]) -> dict[Peer, socket.socket]:
-    """Those that nobody has closed: a handshake that failed, or a WebSocket, says no end."""
+    """Those that are still open: a handshake that failed, or a WebSocket, reports no end."""
     return {peer: one for peer, one in connections.items() if one.fileno() >= 0}
 
 

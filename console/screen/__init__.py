@@ -1,1 +1,1 @@
-"""Serve the page on which participants trade: each with the login of a session of his own."""
+"""Serve the page on which participants trade: each logs in with a separate session."""

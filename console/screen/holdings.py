@@ -1,5 +1,5 @@
 """What a participant holds, is worth, and may do: from the risk state in shared memory, and what
-his session traded today."""
+its session traded today."""
 
 from typing import Any
 

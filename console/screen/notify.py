@@ -14,9 +14,9 @@ TRIES, AGAIN_S = 5, 20.0
 MAX_WAITING = 200
 """Messages of one session that wait at most."""
 THREADS = 16
-"""So many messages are sent at once, of a session one."""
+"""How many messages are sent at once; of a session, one at a time."""
 EACH_MINUTE = 30
-"""Messages of one session beyond these are told on the page alone."""
+"""Messages of one session beyond these are shown on the page alone."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Notifier:
             thread.join(max(0.0, until_s - time.monotonic()))
 
     def notify(self, session: str, rule: Rule, text: str) -> None:
-        """By all that the rule names beside the page."""
+        """Send by every way that the rule names; the page shows the message anyway."""
         for to in ("mail", "webhook"):
             if getattr(rule, to) and self._may(session):
                 with self._wake:

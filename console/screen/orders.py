@@ -12,7 +12,7 @@ from openoutcry.client import Message
 from openoutcry.client.ouch import MARKET
 
 PROBE = "0PROBE"
-"""Tokens that begin so are the screen's own questions, and nobody's orders."""
+"""Tokens that begin so are the screen's own questions, and not a participant's orders."""
 CLOSED_KEPT, FILLS_KEPT = 1_000, 2_000
 
 SENT, OPEN, FILLED, CANCELLED, REJECTED, REPLACED, NEVER = (
@@ -146,8 +146,8 @@ class OwnOrders:
     """What was asked for, by token: of what this process has sent itself."""
 
     def has_terms(self, known: Order, order: Order) -> bool:
-        """Whether what is known by its token was asked for with these terms: all of them, or, of an
-        order that another process sent, as many as the venue's stream says."""
+        """Whether the order that is known by its token was entered with these terms.  It compares
+        all of them or, if another process sent the order, those that the venue's stream says."""
         if order.token in self._terms:
             return self._terms[order.token] == terms_of(order)
         if known.replaces != order.replaces:
@@ -282,8 +282,8 @@ class OwnOrders:
         return [one for one in self.orders.values() if one.state == SENT]
 
     def end_unanswered(self) -> tuple[list[str], list[str]]:
-        """The venue has said everything that it ever will of what was sent before: tokens of
-        orders that it has never taken, and of open orders whose cancel it has not."""
+        """Settle what is unanswered, once the venue has said all that it ever will of it.  Returns
+        the tokens of orders that it has never taken, and of open orders whose cancel it has not."""
         never = self.unanswered()
         for order in never:
             self._stays(order, "")

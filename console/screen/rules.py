@@ -1,7 +1,7 @@
-"""What a participant wants to be told of: his fills, a price, how much of a limit is used.
+"""What a participant wants notices of: its fills, a price, how much of a limit is used.
 
-A rule of a price or a limit tells when it begins to hold, once; that it holds is kept, so that a
-console that begins again does not tell it again.  Rules are kept in a file of mode 0600: the
+A rule of a price or a limit gives one notice when it begins to hold.  That it holds is kept, so a
+console that starts again does not repeat the notice.  Rules are kept in a file of mode 0600: the
 address of a webhook is often a secret.
 """
 
@@ -169,7 +169,7 @@ class Rules:
         self._of = of
 
     def of_fill(self, session: str, fill: Fill) -> list[tuple[Rule, str]]:
-        """Rules that a fill is told by, and the words."""
+        """Rules that report a fill, and the words."""
         with self._lock:
             kept = list(self._of.get(session, ()))
         text = fill_text(fill, self.decimals)

@@ -1,4 +1,4 @@
-"""The screen of one venue: its participants' connections, what they hold, what they are told."""
+"""The screen of one venue: its participants' connections, what they hold, what they receive."""
 
 import threading
 from collections import deque
@@ -69,7 +69,7 @@ class Screen:
         self._thread.start()
 
     def stop(self) -> None:
-        """Log everybody out at the venue, so that their orders stay."""
+        """Log every participant out at the venue, so that their orders stay."""
         self._over.set()
         self._thread.join(5)
         self.traders.stop()
@@ -98,7 +98,7 @@ class Screen:
                 self._tell(trader.name, rule, text)
         self.second += 1
 
-    # What is told
+    # Notices
 
     def _notify(self, trader: Trader, words: str, fill: Fill | None, bad: bool) -> None:
         """From a trader's thread."""
@@ -138,7 +138,7 @@ class Screen:
         try:
             number = self.accounts.prove(name, password, "", address)
         except OutcryError as error:
-            # A name that is nobody's may be a password in the wrong field.
+            # A name that no session has may be a password in the wrong field.
             who = name if name.casefold() in known else "an unknown name"
             self.log.write("error", f"screen: login of {who} from {address} refused: {error}")
             raise
@@ -191,7 +191,7 @@ class Screen:
         return rows
 
     def message(self, viewer: Viewer, session: Session) -> str:
-        """What a page is told now, as JSON."""
+        """What a page receives now, as JSON."""
         message: dict[str, Any] = {"type": "now", "state": self.holdings.state}
         trader = self.traders.trader(session.number)
         version = trader.own.version if trader is not None else -2

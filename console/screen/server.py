@@ -52,8 +52,9 @@ class Login:
 @dataclass
 class Enter:
     """``token``: 1 to 14 capital letters and digits that the day has not seen; sent again with the
-    same terms it is not entered again.  ``price``: text with up to four decimals; none: a market
-    order, immediate or cancel."""
+    same terms it is not entered again.
+
+    ``price``: text with up to four decimals; none: a market order, immediate or cancel."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     token: str
@@ -135,7 +136,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
 
     @app.get("/api/hello")
     async def hello(request: Request) -> dict[str, Any]:
-        """Which venue this is; and who is logged in, if somebody is."""
+        """Which venue this is, and the session that is logged in, if there is one."""
         session = request.scope["outcry"]["session"]
         return {"venue": screen.file.name, "me": who(session) if session else None}
 
@@ -179,7 +180,7 @@ def _add_reading(app: Any, screen: Screen) -> None:
     def read_notices(
         request: Request, since: Annotated[int, Query(ge=0, le=1 << 53)] = 0
     ) -> list[dict[str, Any]]:
-        """What was told on this session's pages."""
+        """The notices of this session's pages."""
         return screen.notices(request.scope["outcry"]["session"].name, since)
 
     @app.get("/api/market")
@@ -207,7 +208,7 @@ def _add_orders(app: Any, screen: Screen) -> None:
 
     @app.post("/api/orders", responses=REFUSALS)
     def enter(body: Enter, request: Request) -> dict[str, Any]:
-        """Enter an order; what becomes of it is told by /api/own and the WebSocket."""
+        """Enter an order; /api/own and the WebSocket report what becomes of it."""
         if body.symbol not in screen.holdings.symbols:
             raise TradeError("there is no such instrument")
         price = price_of(body.price) if body.price is not None else None
@@ -247,12 +248,12 @@ def _add_rules(app: Any, screen: Screen) -> None:
 
     @app.get("/api/rules")
     def read_rules(request: Request) -> list[dict[str, Any]]:
-        """What this session wants to be told of."""
+        """What this session wants notices of."""
         return screen.rules.of(name(request))
 
     @app.post("/api/rules", responses=REFUSALS)
     def add_rule(body: NewRule, request: Request) -> dict[str, Any]:
-        """Be told of fills, of a price, or of how much of a limit is used."""
+        """Ask for notices of fills, of a price, or of how much of a limit is used."""
         if (body.symbol or body.kind == PRICE) and body.symbol not in screen.holdings.symbols:
             raise RuleError("there is no such instrument")
         rule = Rule(body.kind, body.symbol, mail=body.mail, webhook=body.webhook)
@@ -273,6 +274,6 @@ def _add_rules(app: Any, screen: Screen) -> None:
 
     @app.post("/api/rules/remove", responses=REFUSALS)
     def remove_rule(body: OfRule, request: Request) -> dict[str, Any]:
-        """Be told no more."""
+        """End the notices of a rule."""
         screen.rules.remove(name(request), body.number)
         return {}

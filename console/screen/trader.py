@@ -42,7 +42,7 @@ FIRST_AGAIN_S, LAST_AGAIN_S = 0.1, 2.0
 WAKE_S = 0.5
 """The thread looks at its connection at least so often: heartbeats go out."""
 SHORT_S, MAX_SHORT = 10.0, 3
-"""A connection that was ready for less, so many times: somebody else takes the session over."""
+"""A connection that was ready for less, this many times: another client takes the session over."""
 MAX_UNANSWERED = 100
 ANY = ("0.0.0.0", "::", "")
 TOKEN = set(string.ascii_uppercase + string.digits)
@@ -118,7 +118,7 @@ class Trader:
         self.state, self.problem, self.day = RECOVERING, "", ""
         self.own = OwnOrders()
         self.reads = Condition()
-        """Held by whoever reads or changes orders; notified of whatever changes."""
+        """A thread holds it to read or change orders; it is notified of every change."""
         self._queue: deque[Callable[[OuchClient], None]] = deque()
         self._probe, self._caught_up = "", False
         self._ours, self._theirs = socket.socketpair()
@@ -212,7 +212,7 @@ class Trader:
         return client
 
     def _trade(self, client: OuchClient) -> None:
-        """Until the connection is lost, or somebody stops us."""
+        """Until the connection is lost, or another thread stops this one."""
         while not self._over:
             while (message := client.next(0)) is not None:
                 self._take(client, message)
@@ -267,7 +267,7 @@ class Trader:
         self._queue.append(send)
         self._wake()
 
-    # What is asked; each returns at once, and what becomes of it is told by the orders
+    # Requests: each returns at once, and the orders show what becomes of it
 
     def enter(self, order: Order, price: int | None) -> dict[str, Any]:
         """Enter an order; ``price`` in ten-thousandths, None: a market order.  A token that is
@@ -299,8 +299,7 @@ class Trader:
             return asdict(order)
 
     def replace(self, token: str, new_token: str, open_lots: int, price: int) -> dict[str, Any]:
-        """Give an open order a price and so many lots that are open.  Raises
-        :class:`TradeError`."""
+        """Give an open order a price and a number of open lots.  Raises :class:`TradeError`."""
         _check(new_token, open_lots)
         with self.reads:
             known = self.own.orders.get(new_token)

@@ -124,7 +124,7 @@ class Traders:
             entry[0].stop()
 
     def sweep(self) -> None:
-        """End those that nobody has logged in to for so long."""
+        """End those whose last login was more than SESSION_S ago."""
         now_s = self.clock()
         for number, (_, until_s) in list(self._traders.items()):
             if until_s < now_s:
