@@ -30,7 +30,7 @@ FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
 MOVEMENT = int(Setting.MOVEMENT)
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
-"""A tier from this volume on is none."""
+"""A tier from this volume on is unused."""
 MAX_PURPOSES = 255
 TABLES = ("balances", "instruments", "participants", "cells", "orders", "schedules")
 """In the order of the header's addresses."""
@@ -55,7 +55,7 @@ class Remark(NamedTuple):
 
 
 class Books:
-    """Everybody's accounts, from a journal's configuration on.
+    """The accounts of all participants, from a journal's configuration on.
 
     ``monies`` are the names and decimals of money of margin accounts, ``wallets`` those of the
     assets that have wallets, ``venue`` is the name that the journal has.
@@ -247,7 +247,7 @@ class Books:
         symbol = self.symbols[index] if index < self.count else "no instrument"
         return f"participant {int(event['participant'])}, {symbol}"
 
-    # What stands.
+    # The current state.
 
     @property
     def event_seq(self) -> int:
@@ -391,7 +391,7 @@ def asset_of(command: Any) -> str:
 
 
 def remark_deposit(books: Books, command: Any, event_seq: int) -> None:
-    """A deposit in money that was never declared stands in suspense, and that is told."""
+    """Note that a deposit in money that was never declared is kept in suspense."""
     name = asset_of(command)
     if books.wallets:
         return
@@ -434,7 +434,7 @@ def _fees(books: Books, c: Any) -> str:
     if who < 0 and index < 0:
         books.header[lay.SCHEDULE_OF_ALL // 8] = number
         if not number:
-            # Nobody pays by any: what a venue file begins with.
+            # No participant pays by a schedule: what a venue file begins with.
             margin = [at for at in range(books.count) if at not in books.spot]
             books.instruments[margin, lay.INSTRUMENT_SCHEDULE // 8] = 0
             books.participants[:, lay.PARTICIPANT_SCHEDULE // 8] = 0

@@ -31,7 +31,7 @@ NUMBERS = (
 COLUMNS = (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day")
 """``day``: the day of ``ts_ns``, UTC, days since the epoch as a date."""
 ROW_WORDS = lay.ROW_BYTES // 8
-"""The last has what is not a number of its own: participant, instrument, asset, kind, side,
+"""The last word holds what has no separate number: participant, instrument, asset, kind, side,
 flags."""
 
 

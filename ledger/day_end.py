@@ -1,4 +1,5 @@
-"""The end of a day: everybody's statement, and the balances that the next day begins with."""
+"""The end of a day: each participant's statement, and the balances that the next day begins
+with."""
 
 import csv
 import json
@@ -28,8 +29,9 @@ def end_day(
     form: str = "pdf",
     carried: Path | None = None,
 ) -> dict[str, Any]:
-    """Write a day's folder, whole or not at all: ``statements/participant-N.FORM`` of everybody who
-    had or moved anything, ``balances.csv``, ``trial-balance.csv``, ``fees.csv``, ``closing.json``.
+    """Write a day's folder, whole or not at all: ``statements/participant-N.FORM`` of each
+    participant who had or moved anything, ``balances.csv``, ``trial-balance.csv``, ``fees.csv``,
+    ``closing.json``.
 
     ``carried``: the folder of the day before, whose balances must be those at ``begin``.  Raises
     :class:`LedgerError` if they are not, and for a folder that is there already.

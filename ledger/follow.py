@@ -17,7 +17,7 @@ Store = ParquetStore | PostgresStore
 
 
 def store_of(directory: Path, url: str | None) -> Store:
-    """The files beside the journal; with ``postgresql://…`` that database.
+    """The files in the journal's folder; with ``postgresql://…`` that database.
 
     Raises :class:`LedgerError` for anything else.
     """
@@ -31,9 +31,9 @@ def store_of(directory: Path, url: str | None) -> Store:
 
 
 class Follower:
-    """A ledger that goes along behind a journal and writes a store.
+    """A ledger that follows a journal and writes a store.
 
-    ``note`` is told what it waits for.
+    ``note`` receives what it waits for.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ def _passes(error: LedgerError) -> bool:
 
 
 def _beginning(directory: Path, store: Store, every: int) -> LedgerState:
-    """Where to go on: the newest checkpoint that the store has everything before."""
+    """Where to continue: the newest checkpoint that the store has everything before."""
     if isinstance(store, PostgresStore):
         fresh = opened(directory, 0)
         return opened(directory, store.written_seq(fresh.reader.journal_id))

@@ -1,13 +1,15 @@
 """Where things lie in the books, and the columns of a transaction.
 
-header        addresses and counts, time, what was posted last, what went wrong
-balances      128-bit integers: owner, asset, kind
-instruments   a row each: what a lot costs, needs and is quoted in
-participants  a row each: fee schedule, trading volume by day
-cells         a participant's in an instrument: position, open lots, what they need
-orders        every open order by (instrument, order id): open addressing, 4 words an entry
-schedules     256 fee schedules of 8 tiers
-assets        names of the assets that have wallets; none of a venue without spot instruments
+The books are::
+
+    header        addresses and counts, time, what was posted last, what went wrong
+    balances      128-bit integers: owner, asset, kind
+    instruments   a row each: what a lot costs, needs and is quoted in
+    participants  a row each: fee schedule, trading volume by day
+    cells         a participant's in an instrument: position, open lots, what they need
+    orders        every open order by (instrument, order id): open addressing, 4 words an entry
+    schedules     256 fee schedules of 8 tiers
+    assets        names of the assets that have wallets; none of a venue without spot instruments
 """
 
 from enum import IntEnum
@@ -63,12 +65,12 @@ MOVEMENT = LedgerState.offset("movement")
 
 MONEY_NAMES, ENTRY, HEADER_WORDS = 24 * WORD, 32 * WORD, 40
 ADDRESSES = 6
-"""The first words, which another process has otherwise.  TRACKS 0: there is no risk in the core, so
+"""The first words, which differ in another process.  TRACKS 0: there is no risk in the core, so
 nothing is reserved.  EVENT_SEQ: the last event that was posted; PART: how many transactions of it.
 SCHEDULE_OF_ALL and each SCHEDULE: its number + 1; 0: none is named.  MONEY_NAMES: 8
-words, the characters of each money's name.  ENTRY: of a command that waited at the core's speed
-bump and enters what events say of it, as its record; ENTRY_LEFT: how many of its events are still
-to come."""
+words, the characters of each money's name.  ENTRY: the record of a command that waited at the
+core's speed bump and now enters, made of what events say of it.  ENTRY_LEFT: how many of its events
+are still to come."""
 
 BALANCE_BYTES = 16
 MONEY_SLOTS = 8
@@ -112,7 +114,7 @@ LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset(
 SPOT = 2
 INSTRUMENT_WORDS = 14
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
-price; NO_LAST: there is none."""
+price; NO_LAST: it has not traded yet."""
 NO_LAST = 2**63 - 1
 
 
@@ -204,7 +206,7 @@ class Kind(IntEnum):
     MARKED = 8
     """A leveraged position was brought to the last price."""
     DIVIDEND = 9
-    """Money for lots held, from outside; who is short pays it."""
+    """Money for lots held, from outside; a short participant pays it."""
     SPLIT = 10
     """Other lots for lots held, from outside, and money for the fraction of one."""
     DELIVERED = 11

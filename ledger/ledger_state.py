@@ -1,8 +1,9 @@
 """The ledger somewhere in its journal: the matcher and the books, from a checkpoint or the begin.
 
-A checkpoint is one file of the folder ``ledger`` beside the journal: the core's snapshot and the
-books as they stood after one command.  It is written beside and renamed, with a hash over all; its
-facts come first and as they are, so that the one before a moment is found without reading the rest.
+A checkpoint is one file of the folder ``ledger`` in the journal's folder: the core's snapshot and
+the books as they were after one command.  It is written under another name and renamed, with a hash
+over all.  Its facts come first, in plain form: a search for the checkpoint before a moment does not
+read the rest.
 """
 
 import hashlib
@@ -50,7 +51,7 @@ class LedgerState:
     def advance(
         self, until_seq: int = NO_LIMIT, every: int = 0, follow: bool = False
     ) -> Iterator[tuple[Records, Records]]:
-        """Go on to ``until_seq`` or the journal's end: transactions, a batch at a time, and the
+        """Continue to ``until_seq`` or the journal's end: transactions, a batch at a time, and the
         commands they are of."""
         for commands, events in gathered_events_of(
             self.reader, self.point, until_seq=until_seq, every=every, follow=follow
@@ -84,9 +85,9 @@ def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = No
 
 def oldest(directory: Path) -> LedgerState:
     """Before the first command; of a journal whose begin was retired, the oldest good checkpoint
-    from which it goes on.
+    from which it continues.
 
-    Raises :class:`LedgerError` if there is none.
+    Raises :class:`LedgerError` if it has no such checkpoint.
     """
     reader = JournalReader(directory)
     if reader.first_seq <= 1:

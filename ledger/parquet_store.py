@@ -239,7 +239,7 @@ def stored_files(folder: Path, journal_id: int) -> list[tuple[int, Path]]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """None: there is none yet.  Raises :class:`LedgerError` if it cannot be read."""
+    """None: no manifest is there yet.  Raises :class:`LedgerError` if it cannot be read."""
     try:
         document: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
@@ -290,7 +290,7 @@ ATTEMPTS = 20
 
 def ask(folder: Path, query: str) -> Any:
     """The answer of DuckDB to one query, as an arrow table; files that were replaced while it read
-    are read anew.
+    are read again.
 
     Raises :class:`LedgerError` for a query that cannot be, or files that cannot be read.
     """

@@ -1,7 +1,7 @@
 """Posting: every event that moves value becomes a balanced transaction, in the books and as a row.
 
-One side of a trade is posted against clearing, so an event needs no other: behind both sides
-clearing is where it was.  What open orders need is worked out here once more, from the commands and
+One side of a trade is posted against clearing, so an event needs no other: after both sides
+clearing is where it was.  The ledger works out again what open orders need, from the commands and
 events alone, by the rules of docs/risk.md.
 """
 
@@ -522,8 +522,8 @@ def opening(
 def everybody(
     books: LedgerState, event: EventRecord, row: int, instrument: int, at: int, value: int
 ) -> int:
-    """A lot fee or margin (``at`` of the instrument's row) is another, or (``at`` -1) everybody's
-    leveraged position is marked: a transaction for each participant of whom something moves."""
+    """A lot fee or margin (``at`` of the instrument's row) is another, or (``at`` -1) all leveraged
+    positions are marked: a transaction for each participant of whom something moves."""
     not_inlined()
     rules, written = rules_of(books, instrument), 0
     was = load_i64(rules + at) if at >= 0 else 0

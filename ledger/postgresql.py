@@ -1,6 +1,6 @@
 """The ledger in PostgreSQL: the same schema, partitioned by day, each batch in one transaction.
 
-What was written stands in ``progress`` beside the rows, in the same transaction: a batch that is
+The table ``progress`` says what was written, in the same transaction as the rows.  A batch that is
 sent again writes nothing twice, and one that broke off wrote nothing.
 """
 
@@ -199,7 +199,7 @@ class PostgresStore:
         return encoded(rows, books.symbols, books.money_names)
 
     def _transact(self, work: Any) -> Any:
-        """Run ``work(cursor)`` in a transaction, on a connection that is made if there is none."""
+        """Run ``work(cursor)`` in a transaction, on the connection, which is made if needed."""
         psycopg = driver()
         try:
             if self._connection is None or self._connection.closed:

@@ -16,8 +16,10 @@ def half_even(numerator: int, denominator: int) -> int:
 
 @dataclass
 class FirstInFirstOut:
-    """Lots are closed in the order in which they were opened; of lots whose cost a split has made
-    uneven the part is rounded half to even, and what that leaves stays with them."""
+    """Lots are closed in the order in which they were opened.
+
+    A split can make the cost of lots uneven.  Then the part closed is rounded half to even, and
+    the remainder stays with the lots that are left."""
 
     lots: deque[list[int]] = field(default_factory=deque)
     """[quantity, cost], long above 0, short below; all of one sign."""
@@ -38,8 +40,8 @@ class FirstInFirstOut:
             self.lots.append([qty, qty * price])
 
     def adjust(self, position: int, cash: int) -> None:
-        """A dividend or a split: so many are held behind it, and so much money came; what they cost
-        stays.  The money counts as earned."""
+        """A dividend or a split: the position after it, and the money that came.  The cost of the
+        lots stays.  The money counts as earned."""
         before, seen, assigned, cost = self.position, 0, 0, 0
         kept: deque[list[int]] = deque()
         for qty, paid in self.lots:

@@ -1,9 +1,9 @@
 """Reconciliation: journal, ledger, the core's risk and the store say the same, or from which
 sequence on they do not.
 
-At each stop everybody's balance, reserve, position and open lots in the ledger are those of the
-core's risk, every asset sums to 0, and the store holds the very transactions.  Where a stop shows a
-difference, the commands since the stop before are gone through one by one.
+At each stop all participants' balances, reserves, positions and open lots in the ledger are those
+of the core's risk.  Every asset sums to 0, and the store holds the same transactions.  Where a stop
+shows a difference, the commands since the stop before are examined one by one.
 """
 
 import json
@@ -136,8 +136,8 @@ def wallet_differences(books: Books, core: CoreWallets) -> str | None:
 
 
 class Reconciliation:
-    """Goes along a journal with books of its own, which begin as ``make`` has them, and compares at
-    each stop."""
+    """Follows a journal with separate books, which begin as ``make`` has them, and compares at each
+    stop."""
 
     def __init__(
         self,
@@ -162,8 +162,8 @@ class Reconciliation:
         return last
 
     def verdicts(self, follow: bool = False) -> Iterator[Verdict]:
-        """The same, with a verdict at each stop on the way: a venue that is fast may let nobody
-        come to its journal's end."""
+        """The same, with a verdict at each stop on the way: a reader of a fast venue may never
+        reach its journal's end."""
         gone: StoreGone | None = None
         for rows, _ in self.ledger_state.advance(every=self.every, follow=follow):
             self._rows.append(rows)
@@ -315,8 +315,10 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
 def stops(
     work: Reconciliation, pause: Callable[[], bool], say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Verdict]:
-    """A verdict for each look at the journal, while ``pause`` (which waits) says to go on; the
-    first difference ends it.  ``say`` is told of a database that is gone, which may come back."""
+    """A verdict for each look at the journal, while ``pause`` (which waits) returns True; the first
+    difference ends it.
+
+    ``say`` receives the error of a database that is gone, which may come back."""
     last_error = ""
     while True:
         try:
@@ -334,7 +336,7 @@ def stops(
 
 
 def note(directory: Path, verdict: Verdict) -> None:
-    """Leave a verdict beside the journal, for metrics, alarms and the next look."""
+    """Store a verdict in the ledger's folder, for metrics, alarms and the next look."""
     folder = folder_of(directory)
     folder.mkdir(exist_ok=True)
     text = json.dumps(asdict(verdict) | {"looked_s": time.time()})

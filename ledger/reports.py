@@ -102,8 +102,9 @@ def statement(
     books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
 ) -> Report:
     """Every transaction of a participant that changed what it owns, between what it had at the
-    beginning and at the end; with ``pending`` those that only reserve, too.  ``begin``: the books
-    behind which the rows come; None: from the very beginning.
+    beginning and at the end.  With ``pending`` those that only reserve, too.
+
+    ``begin``: the books after which the rows come; None: from the very beginning.
 
     ``amount`` is before fees: ``amount`` + ``fees`` is what ``balance`` moved by.  It names no
     other participant.  Raises :class:`LedgerError` if it does not come to what it has in ``books``.
@@ -346,8 +347,10 @@ def profits(
     begin: Books | None = None,
 ) -> Report:
     """By participant and instrument: the position, what it cost, what it is worth at the last
-    price, and what was and would be earned; before fees, and the fees.  ``begin``: the books behind
-    which the rows come; what was held then counts as bought at the last price of then.
+    price, and what was and would be earned; before fees, and the fees.
+
+    ``begin``: the books after which the rows come; what was held then counts as bought at the last
+    price of then.
 
     Of a spot instrument the position is what was traded in it.  What else moves its base asset (a
     deposit, another instrument, a fee) is no part of it.  Fees in the base asset are a row of that

@@ -32,7 +32,7 @@ def schedules(books: Books, names: list[str]) -> list[dict[str, Any]]:
 
 
 def payers(books: Books, names: list[str]) -> list[dict[str, Any]]:
-    """A row for each that is named, from the least special on; ``participant`` None: everybody,
+    """A row for each that is named, from the least special on; ``participant`` None: all,
     ``instrument`` empty: all."""
     assignments: list[tuple[int | None, str, int]] = []
     number = int(books.header[lay.SCHEDULE_OF_ALL // 8])
@@ -54,8 +54,8 @@ def payers(books: Books, names: list[str]) -> list[dict[str, Any]]:
 
 
 def money(books: Books) -> list[dict[str, Any]]:
-    """A row for each kind of money of margin accounts, with the instruments quoted in it, then one
-    for each asset that has wallets, with those that trade it or are paid in it."""
+    """A row for each kind of money of margin accounts, with the instruments quoted in it.  Then one
+    for each asset that has wallets, with the instruments that trade it or are paid in it."""
     quotes = books.instruments[:, lay.QUOTE // 8].tolist()
     bases = books.instruments[:, lay.BASE // 8].tolist()
     slots = [] if books.all_spot else list(range(len(books.monies)))

@@ -1,8 +1,7 @@
-"""Rows of the ledger's files by their events, for who goes along with them.
+"""Rows of the ledger's files by their events, for a process that follows them.
 
-Asking DuckDB for what is new opened every file of the ledger at every look, and measured that was
-half of a reconciliation's processor time.  What a file holds stands in its footer, which is read
-once.
+Asking DuckDB for what is new opened every file of the ledger at every look.  As measured, that was
+half of a reconciliation's processor time.  A file's footer says what it holds, and is read once.
 """
 
 import os
@@ -41,7 +40,7 @@ class Files:
             try:
                 return self._rows(after, until)
             except (OSError, pa.ArrowException) as error:
-                # A file of the tail that was replaced meanwhile is read anew.
+                # A file of the tail that was replaced meanwhile is read again.
                 if attempt == ATTEMPTS - 1:
                     raise LedgerError(f"{self.folder}: {' '.join(str(error).split())}") from None
                 time.sleep(0.05)

@@ -73,7 +73,7 @@ class TaxLots:
         return closings
 
     def adjust(self, position: int, cash: int, ts_ns: int, event_seq: int) -> list[Closing]:
-        """A dividend or a split: so many are held behind it, and so much money came."""
+        """A dividend or a split: the position after it, and the money that came."""
         before, seen, assigned, cost = sum(qty for qty, _, _ in self.lots), 0, 0, 0
         kept: deque[list[int]] = deque()
         for qty, paid, opened_ns in self.lots:
@@ -94,8 +94,9 @@ class TaxLots:
 
 def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     """A row for each lot that was closed, by participant, instrument and time; before fees, whose
-    sum is a note for each kind of money.  ``rows``: every transaction from the journal's begin on,
-    so that each lot's cost is known."""
+    sum is a note for each kind of money.
+
+    ``rows``: every transaction from the journal's begin on, so that each lot's cost is known."""
     held: dict[tuple[int, int], TaxLots] = {}
     closings: list[tuple[tuple[int, int], Closing]] = []
     paid: dict[int, int] = defaultdict(int)

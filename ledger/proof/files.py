@@ -18,8 +18,10 @@ STATEMENT = "statement.json"
 
 
 def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
-    """A CSV file with the columns member, asset, balance_units: the assets in the order of their
-    names, and the balances of each member in that order; a member without a row of an asset has 0.
+    """Read a CSV file with the columns member, asset, balance_units.
+
+    Returns the assets in the order of their names, and the balances of each member in that order.
+    A member without a row of an asset has 0.
 
     Raises ``ProofError`` naming row and field: another column, no whole number, a negative one, a
     member that has the same asset twice.
@@ -83,7 +85,7 @@ def read_key(path: Path) -> tuple[bytes, bytes]:
 
 
 def from_hex(text: Any, where: str, size_bytes: int) -> bytes:
-    """Raises ``ProofError`` for anything but so many bytes in hexadecimal."""
+    """Raises ``ProofError`` for anything but ``size_bytes`` bytes in hexadecimal."""
     try:
         value = bytes.fromhex(text)
     except (ValueError, TypeError):
@@ -145,7 +147,7 @@ def read_statement(path: Path) -> tuple[Statement, bytes, bytes, bytes]:
 
 
 def read_inclusion(path: Path) -> Inclusion:
-    """A member's proof, as it stands there: whether it holds is another question."""
+    """A member's proof, as the file has it: this does not check whether it holds."""
     fields = _Fields(path)
     siblings = []
     for at, sibling in enumerate(fields.of("siblings", list)):

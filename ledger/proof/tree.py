@@ -6,13 +6,13 @@
     padding H(empty, nothing), sums 0
     node    H(node,  left hash[32] | left sums | right hash[32] | right sums)
 
-H is BLAKE3 in a mode of its own for each kind (derive_key), so that no leaf is ever a node.
+H is BLAKE3 in a separate mode for each kind (derive_key), so that no leaf is ever a node.
 Balances and sums are one unsigned number of 16 bytes, little-endian, for each asset.  A balance is
 at least 0 and below 2^63, a sum below 2^127: what 2^40 members have cannot overflow.  Leaves are
 padded to a power of two.
 
-A node commits to both sums: with only the total committed (Maxwell's original) whoever proves may
-tell each half that the other has less than it has.
+A node commits to both sums: with only the total committed (Maxwell's original) a dishonest prover
+may claim to each half that the other has less than it has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ class SumTree:
 
     def __init__(self, key: bytes, as_of_seq: int, balances: Mapping[str, Sums]) -> None:
         """key: 32 secret bytes.  Salts and the order of the leaves follow from key, sequence and
-        name: equal input gives an equal tree, and without the key nobody can guess a balance.
+        name: equal input gives an equal tree, and a balance cannot be guessed without the key.
 
         Raises ``ProofError`` without a member, and as ``leaf`` and ``parent``.
         """
@@ -159,7 +159,7 @@ def salt_of(key: bytes, as_of_seq: int, member: str) -> bytes:
 def root_of(inclusion: Inclusion, leaf_count: int) -> Node:
     """The root that a proof leads to: to be compared with the one that was published.
 
-    Raises ``ProofError`` where the proof is no way through a tree of so many leaves.
+    Raises ``ProofError`` where the proof is no way through a tree of ``leaf_count`` leaves.
     """
     depth = depth_of(leaf_count)
     if not 0 <= inclusion.leaf_index < leaf_count:

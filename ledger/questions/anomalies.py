@@ -32,8 +32,10 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 class Finding(NamedTuple):
-    """One fault.  kind: a word for it; table and key: the row it is about (of a trade without fee
-    rows the trade, of a wallet that is not there the user); said: the fault in a sentence."""
+    """One fault.  kind: a word for it.  said: the fault in a sentence.
+
+    table and key: the row it is about.  For a trade without fee rows that is the trade; for a
+    missing wallet it is the user."""
 
     kind: str
     table: str
@@ -128,7 +130,7 @@ def _cancels(books: Books) -> Iterator[Finding]:
 
 
 def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
-    """The rows beside what the trades, deposits and withdrawals call for."""
+    """The rows compared with what the trades, deposits and withdrawals call for."""
     rows: dict[tuple[str, str | None], list[Entry]] = defaultdict(list)
     withdrawals = {str(transfer.transfer_id) for transfer in books.withdrawals}
     trades = {str(trade.trade_id) for trade in books.trades}
@@ -161,8 +163,8 @@ def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
 def _compared(
     table: str, key: str, legs: list[Leg], rows: list[Entry], half_known: bool
 ) -> Iterator[Finding]:
-    """Findings of one trade or transfer.  half_known: one side's user cannot be told, so that
-    rows of other users may be that side's."""
+    """Findings of one trade or transfer.  half_known: one side's user is unknown, so that rows of
+    other users may be that side's."""
     compared = compare(legs, rows)
     for leg, row in compared.wrong_amount:
         kind = "wrong_fee" if leg.reason == FEE else "wrong_amount"
@@ -185,7 +187,7 @@ def _compared(
 
 
 def _wallets(books: Books) -> Iterator[Finding]:
-    """Wallets beside the sum of their ledger rows, wallets in debt, and wallets that lack."""
+    """Wallets compared with the sum of their ledger rows, wallets in debt, and missing wallets."""
     sums: dict[tuple[int, str], int] = defaultdict(int)
     for entry in books.entries:
         sums[entry.user_id, entry.currency] += entry.amount_units
@@ -222,8 +224,8 @@ def _wallets(books: Books) -> Iterator[Finding]:
 
 
 def _reserves(books: Books) -> Iterator[Finding]:
-    """Wallets that reserve less than the open orders of their user need, without fees; of a market
-    order to buy nobody can say what it needs."""
+    """Wallets that reserve less than the open orders of their user need, without fees; what a
+    market order to buy needs is not known."""
     needs: dict[tuple[int, str], int] = defaultdict(int)
     orders: dict[tuple[int, str], list[int]] = defaultdict(list)
     for order in books.orders.values():
@@ -271,8 +273,8 @@ def _filled(books: Books) -> Iterator[Finding]:
                 f"says {decimal(order.filled_qty_units):f} filled, its trades {decimal(traded):f}"
             )
             yield Finding("filled_quantity", "Orders", str(order.order_id), text)
-        # A filled quantity that its trades contradict is one fault; its status is none then, if it
-        # is that of the trades.
+        # A filled quantity that its trades contradict is one fault; its status is then not another
+        # one, if it is that of the trades.
         if not any(_may_be(order, units) for units in (order.filled_qty_units, traded)):
             text = (
                 f"is {order.status} with {decimal(order.filled_qty_units):f} of "
@@ -304,7 +306,7 @@ def _flags(books: Books) -> Iterator[Finding]:
 
 
 def cancellations(books: Books, flag: Flag, seconds: int) -> int:
-    """How many of the flagged user's there are in so many seconds before the flag."""
+    """How many cancellations the flagged user made in the ``seconds`` before the flag."""
     begin = flag.flagged_at - timedelta(seconds=seconds)
     return sum(
         cancellation.user_id == flag.user_id

@@ -122,7 +122,7 @@ class Books:
     """By trade and currency, what the venue's account got; None: there is no such account."""
 
     def sides(self, trade: Trade) -> tuple[int | None, int | None]:
-        """Who bought and who sold: the orders say it, not who was the maker.
+        """The buyer and the seller: the orders say it, not which of them was the maker.
 
         Where one order is missing, its user is the maker or taker who does not own the other one;
         None where that is not known either.
@@ -146,7 +146,7 @@ class Books:
 
 
 def _the_other(parties: list[int | None], known: int) -> int | None:
-    """The party that is not ``known``; of a pair that does not name ``known`` nobody can say."""
+    """The party that is not ``known``; None if the pair does not name ``known``."""
     if known not in parties:
         return None
     rest = list(parties)

@@ -278,7 +278,7 @@ def _market(books: Books, symbol: str) -> Market:
 
 
 def filled(books: Books, parameters: Parameters) -> Answer:
-    """Each order's filled quantity beside its trades, to the last unit (the text: within 1e-8)."""
+    """Each order's filled quantity against its trades, to the last unit (the text: within 1e-8)."""
     traded: dict[int, int] = defaultdict(int)
     for trade in books.trades:
         for order_id in (trade.buy_order_id, trade.sell_order_id):

@@ -1,6 +1,6 @@
 """Three databases that answer the same questions: DuckDB within, PostgreSQL and MariaDB by address.
 
-Each holds the books in a place of its own (memory, a schema, a database) that is gone afterwards;
+Each holds the books in a separate place (memory, a schema, a database) that is gone afterwards;
 nothing that was there before is read or changed.
 """
 
@@ -95,7 +95,7 @@ class PostgreSQL:
     name = "postgresql"
 
     def __init__(self, tables: Path, address: str) -> None:
-        """Raises ``QuestionsError`` where nobody answers at the address, as ``DuckDB`` else."""
+        """Raises ``QuestionsError`` where no server answers at the address; else as ``DuckDB``."""
         psycopg = need("psycopg", "this needs psycopg[binary]", "ledger", QuestionsError)
         self._error: type[Exception] = psycopg.Error
         try:

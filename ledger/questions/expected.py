@@ -19,7 +19,7 @@ class Leg(NamedTuple):
 
 
 def legs_of_trade(books: Books, trade: Trade, fees_are_rates: bool) -> list[Leg]:
-    """The fills of whoever is known, and the fees of maker and taker, none of which is 0.
+    """The fills of the sides that are known, and the fees of maker and taker, none of which is 0.
 
     fees_are_rates: a fee is a part of the notional, half-even to 1e-8; else it is an amount.
     """

@@ -1,4 +1,4 @@
-"""What the given SQL answers, in one form whichever database was asked."""
+"""What the given SQL answers, in one form for every database."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,8 +24,10 @@ ORDERED_BY = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The names of the columns, and a tuple of as many values for each row: int, str, ``Decimal``
-    without trailing zeros, or None; a moment is a text like 2024-10-01 09:11:00."""
+    """The names of the columns, and a tuple of as many values for each row.
+
+    A value is an int, str, ``Decimal`` without trailing zeros, or None; a moment is a text like
+    2024-10-01 09:11:00."""
 
     names: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -40,10 +42,14 @@ def ask(
 ) -> dict[str, Answer]:
     """The answers to the files q1.sql, q3_sanity.sql … of a folder, by their names without .sql.
 
-    address: see ``engines.opened``.  as_of: what NOW() says (naive, UTC); None: the present, the
-    same for every question.
-    only: one question's name; None: all that are there.  store: a venue's own store, which is asked
-    instead of the folder's books.
+    address: see ``engines.opened``.
+
+    as_of: what NOW() says (naive, UTC); None: the present, the same for every question.
+
+    only: one question's name; None: all that are there.
+
+    store: a venue's own store, which is asked instead of the folder's books.
+
     Raises ``QuestionsError``.
     """
     paths = {path.stem: path for path in sorted(folder.glob("q*.sql"))}

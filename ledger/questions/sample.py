@@ -1,7 +1,7 @@
 """Books of our own in the same ten tables, with faults planted by a seed, and the questions.
 
 What the reference data set shows by a handful of rows is made here in any number, so that tests and
-readers need nobody else's files.
+readers need no other files.
 """
 
 import random

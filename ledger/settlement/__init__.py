@@ -1,7 +1,8 @@
-"""Settle trades: when each is due, what everybody owes net, and its exchange, both legs or neither.
+"""Settle trades: when each is due, what each member owes net, and its exchange, both legs or
+neither.
 
-``cycle`` says the day, ``trades`` reads them, ``netting`` nets them against the clearing account,
-``settle`` delivers against payment in two phases and carries what fails, ``corporate`` makes
-dividends and splits into transfers and sequenced commands.  All amounts are whole units of an
-asset.
+The module ``cycle`` says the day, ``trades`` reads them, ``netting`` nets them against the clearing
+account.  Then ``settle`` delivers against payment in two phases and carries what fails.  Dividends
+and splits become transfers and sequenced commands in ``corporate``.  All amounts are whole units of
+an asset.
 """

@@ -1,18 +1,18 @@
-"""Cash dividends and splits: transfers to who held the asset, and commands for its open orders.
+"""Cash dividends and splits: transfers to the asset's holders, and commands for its open orders.
 
 Rounding is stated and conserved.  A dividend of n/d units a unit pays each member half-even; what
 all together were paid comes from the issuer to the unit.  A split of n for d gives each member the
-whole units of its share; the fraction is the issuer's, who pays for it in cash at the new reference
-price, half-even.  Shorts pay what longs get.
+whole units of its share.  The fraction is the issuer's, which pays for it in cash at the new
+reference price, half-even.  Shorts pay what longs get.
 
-Open orders follow FINRA Rule 5330 where it speaks: on the ex-day of a dividend buy orders are
-lowered by it, sell orders stay; a split multiplies the quantity, rounded down to whole lots, and
-divides the price, of buys rounded down and of sales up; on a reverse split all open orders are
+Open orders follow FINRA Rule 5330 where it applies.  On the ex-day of a dividend buy orders are
+lowered by it; sell orders stay.  A split multiplies the quantity, rounded down to whole lots.  It
+divides the price, of buys rounded down and of sales up.  On a reverse split all open orders are
 cancelled.  Orders with a trigger, a peg or a part that is shown are cancelled too: their aux would
-need a rule of its own.
+need a separate rule.
 
 The commands are for a phase that does not match (CLOSED, PRE_OPEN), in the order of the open orders
-as given: those of one price keep their order if they were given in it.
+as given.  Orders of one price keep their order if they were given in it.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class OpenOrder(NamedTuple):
     price_ticks: int
     qty_lots: int
     self_trade: SelfTrade
-    """A REPLACE names the mode anew."""
+    """A REPLACE names the mode again."""
 
 
 class Movement(NamedTuple):
@@ -95,7 +95,7 @@ def cash_dividend(
 
     rate: units of cash for each unit held, as (numerator, denominator).  ticks: the same in price
     ticks.  reference_ticks: the last close.  phase: in which the instrument is, 1 byte.
-    Raises ``SettlementError`` for a rate that is none, and where no price would be left.
+    Raises ``SettlementError`` for an invalid rate, and where no price would be left.
     """
     numerator, denominator = _ratio(rate, "a dividend")
     if not 0 <= ticks < reference_ticks < INT64_END:
@@ -133,8 +133,8 @@ def split(
     """A split of n new units for d old ones; a reverse split where n < d.
 
     cash_per_tick: units of cash that one unit of the asset costs for each tick of its price.
-    Raises ``SettlementError`` for a ratio that is none, where the price would be 0, and for what
-    does not fit 64 bits.
+    Raises ``SettlementError`` for an invalid ratio, where the price would be 0, and for what does
+    not fit 64 bits.
     """
     new, old = _ratio(ratio, "a split")
     reference = _half_even(reference_ticks * old, new)

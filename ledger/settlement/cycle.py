@@ -20,7 +20,7 @@ MAX_DAYS = 30
 MAX_WORDS = 200
 """Of a calendar's own error, which may list a year's days."""
 MARGIN_DAYS = 60
-"""So many days behind a trade the calendar is asked for: more than T+30 and a week of holidays."""
+"""How many days after a trade the calendar is asked for: more than T+30 and a week of holidays."""
 
 _US = ("XNYS", "us_futures", "CMES", "XCBF", "IEPA")
 _EUROPE = (
@@ -87,7 +87,7 @@ def settlement_date(
     closed: Collection[date] = (),
     opened: Collection[date] = (),
 ) -> date:
-    """The day on which a trade is due: so many settlement days after the trade's.
+    """The day on which a trade is due: n settlement days after the trade's.
 
     days: n of T+n; None: by ``CYCLES``.  closed, opened: days that the settlement calendar has and
     on which nothing settles, and those that it lacks.  What is traded in a session on which nothing

@@ -1,6 +1,6 @@
 """Multilateral netting: one amount for each settlement day, member and asset.
 
-Sums are kept in two int64, of the low 32 bits of each amount and of the rest: neither can overflow
+Sums are kept in two int64, of the low 32 bits of each amount and of the rest.  Neither can overflow
 below 2^31 trades, and together they are exact whatever the total.
 """
 
@@ -16,7 +16,7 @@ LOW_BITS = 32
 LOW = (1 << LOW_BITS) - 1
 MAX_TRADES = 1 << 31
 DENSE_CELLS = 1 << 22
-"""A table of up to so many cells is kept whole; a larger one only where trades are."""
+"""A table of up to this number of cells is kept whole; a larger one only where trades are."""
 
 
 class Nets(NamedTuple):

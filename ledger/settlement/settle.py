@@ -1,12 +1,16 @@
 """Delivery against payment in two phases, and what fails.
 
-Of the trades that are due a large part is sought of which every member can deliver its net: first
-trades are taken out in rounds until nobody is short, then what can settle after all is put back
-(:func:`_taken_out`, :func:`_put_back`).  What is left settles as a whole: first every net delivery
-is reserved, from the member to the clearing account (a pending transfer), then all pending
-transfers are posted and the clearing account passes on what it has.  It ends with 0 of everything.
-Until all are reserved nothing has moved, and nothing needs to be moved back.  What was not put back
-fails: it is due again on the next day, and who was short pays a penalty to who was to receive.
+Of the trades that are due it seeks a large part of which every member can deliver its net.  It
+first takes trades out in rounds until no member is short, then puts back what can settle after all
+(:func:`_taken_out`, :func:`_put_back`).
+
+The trades that are left settle as a whole.  First every net delivery is reserved, from the member
+to the clearing account (a pending transfer).  Then all pending transfers are posted, and the
+clearing account passes on what it has.  It ends with 0 of everything.  Until all are reserved
+nothing has moved, and nothing needs to be moved back.
+
+The trades that were not put back fail.  They are due again on the next day, and the short member
+pays a penalty to the member that was to receive.
 """
 
 from collections import defaultdict
@@ -40,7 +44,7 @@ class Transfer(NamedTuple):
 
 
 class Fail(NamedTuple):
-    """A trade that did not settle: who was short of what, and what that costs."""
+    """A trade that did not settle: the short member, the asset, and the penalty."""
 
     at: int
     """Row of the trades given."""
@@ -128,19 +132,19 @@ def _penalty(cash_units: int, penalty_ppm: int) -> int:
 Key = tuple[str, str]
 """A member and an asset."""
 MAX_LINKED = 16
-"""So many failing trades are looked at together, of which each needs another one."""
+"""How many failing trades are looked at together, of which each needs another one."""
 
 
 def _taken_out(
     trades: Trades, due: list[int], balances: Mapping[tuple[str, str], int]
 ) -> dict[int, Key]:
-    """The rows that fail, each with who is short and of what.
+    """The rows that fail, each with the short member and the asset.
 
-    In rounds: members that are short of an asset when a round begins are looked at in the order of
-    their names and assets, and each has its latest trades that deliver this asset taken out until
-    it is short no more.  Whom that makes short is looked at in the next round.  Then what can
-    settle after all is put back.  The latest are those due last, of a day those given last.  Equal
-    input fails equally.
+    In rounds: each looks at the members that are short of an asset when it begins, in the order of
+    their names and assets.  It takes out each member's latest trades that deliver this asset until
+    the member is short no more.  The next round looks at members that this makes short.  Then what
+    can settle after all is put back.  The latest are those due last, of a day those given last.
+    Equal input fails equally.
     """
     due = sorted(due, key=lambda at: (trades.due[at], at))
     rows = {at: trades.row(at) for at in due}
@@ -180,8 +184,8 @@ def _put_back(
 
     Each is tried alone; after one is put back, those that deliver what it brings are tried again,
     in the same order.  When none can settle alone, each is tried together with those that bring
-    what is short then, the first of them for each, up to ``MAX_LINKED``: trades of a chain or of a
-    ring settle together or not at all.
+    what is short then, the first of them for each, up to ``MAX_LINKED``.  So trades of a chain or
+    of a ring settle together or not at all.
     """
     place = {at: number for number, at in enumerate(order)}
     needs: dict[Key, list[int]] = defaultdict(list)
@@ -233,7 +237,8 @@ def _linked(
     out: Mapping[int, Key],
     brings: Mapping[Key, list[int]],
 ) -> list[int]:
-    """The trade and those without which it cannot settle; none: there are none, or too many."""
+    """The trade and those without which it cannot settle; empty if others cannot help it, or if it
+    needs too many."""
     group = [at]
     change: dict[Key, int] = defaultdict(int)
     while True:

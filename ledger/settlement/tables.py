@@ -41,7 +41,7 @@ def _integer(text: str, bits: int) -> int:
 
 
 def balance(text: str) -> int:
-    """What somebody has, 0 or more: many amounts of 64 bits add up to 128."""
+    """What a member has, 0 or more: many amounts of 64 bits add up to 128."""
     value = _integer(text, 128)
     if value < 0:
         raise ValueError(f"{value} is negative")
@@ -141,7 +141,7 @@ def write_all(files: Sequence[tuple[Path, Sequence[str], Iterable[Sequence[Any]]
 
 
 def _written(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """The name of a whole file beside ``path``."""
+    """The name of a whole file in the folder of ``path``."""
     try:
         descriptor, part = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.absolute().parent)
     except OSError as error:

@@ -95,7 +95,7 @@ def read_trades(
 
     days: n of T+n for all of them; None: by market and date.  closed, opened: see
     ``settlement_date``.
-    Raises ``SettlementError`` naming row and field: also for a trade that is there twice, one with
+    Raises ``SettlementError`` naming row and field.  Also for a trade that is there twice, one with
     oneself, one of an asset against itself, and one in the name of the clearing account.
     """
     members, assets = _Numbered(), _Numbered()
