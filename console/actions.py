@@ -1,4 +1,4 @@
-"""The API's acting half: each route becomes a request to the desk, with who and why."""
+"""The API's acting half: each route becomes a request to the desk, with operator and reason."""
 
 import asyncio
 from dataclasses import asdict

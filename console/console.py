@@ -36,7 +36,7 @@ class AgainError(OutcryError):
 
 
 class Console:
-    """Everything behind the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
+    """All that serves the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
 
     def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         if not file.risk.operators:
@@ -153,7 +153,7 @@ class Console:
     def acknowledge(
         self, session: Session, name: str, labels: dict[str, str], why: str
     ) -> dict[str, Any]:
-        """Note that an alarm was seen.  Raises :class:`OutcryError` if it does not stand."""
+        """Note that an alarm was seen.  Raises :class:`OutcryError` if it is not active."""
         self.check(session, OPERATOR)
         why = why.strip()[:MAX_REASON]
         if not why.isprintable():

@@ -54,7 +54,7 @@ class Events:
         return lines
 
     def since(self, number: int, most: int = 200) -> list[dict[str, Any]]:
-        """The lines behind a number, the last ``most`` of them."""
+        """The lines after a number, the last ``most`` of them."""
         with self._lock:
             new = min(self.count - number, most, len(self.lines))
             return list(self.lines)[len(self.lines) - new :] if new > 0 else []

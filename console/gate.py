@@ -38,8 +38,8 @@ class Gate:
         hosts: tuple[str, ...] = LOOPBACK,
         cookie: str = COOKIE,
     ) -> None:
-        """``secure``: the console speaks TLS; ``hosts``: names by which it may be asked (what
-        another name resolves to us by is no business of ours: DNS rebinding); none: any."""
+        """``secure``: the console speaks TLS; ``hosts``: names by which it may be asked (it
+        refuses requests under another name, against DNS rebinding); none: any."""
         self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
         self.cookie = cookie
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, name: None

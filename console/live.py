@@ -91,7 +91,7 @@ class Texts:
         return self._log[1:]
 
     def market(self, symbol: str, since: int) -> tuple[str, int]:
-        """An instrument with its trades behind a number, and the last one's; FAST_S old at most."""
+        """An instrument with its trades after a number, and the last one's; FAST_S old at most."""
         now_s = time.monotonic()
         if now_s >= self._market_until_s:
             self._market, self._market_until_s = {}, now_s + FAST_S
@@ -158,7 +158,7 @@ def next_due(due_s: float, every_s: float, now_s: float) -> float:
 
 
 async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
-    """Until the page goes, or says what no page says."""
+    """Until the page disconnects, or sends what no page sends."""
     from fastapi import WebSocketDisconnect
 
     with contextlib.suppress(WebSocketDisconnect, ValueError, RecursionError, KeyError):
@@ -185,7 +185,7 @@ async def _tell(
             if session is None:
                 await socket.close(ENDED)
                 return
-            changed.clear()  # what is wished from here on is told at once
+            changed.clear()  # later wishes are answered at once
             await asyncio.wait_for(socket.send_text(message_of(viewer, session)), SEND_S)
             due_s = next_due(due_s, viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):

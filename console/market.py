@@ -55,7 +55,7 @@ class Tape:
     candles: deque[list[int]] = field(default_factory=lambda: deque(maxlen=CANDLES))
     count: int = 0
     day: int = 0
-    """Midnights that have passed since the first trade: ITCH tells the time of day alone."""
+    """Midnights that have passed since the first trade: ITCH gives only the time of day."""
 
     def add(self, time_ns: int, price: int, shares: int) -> None:
         self.count += 1
@@ -88,7 +88,7 @@ class Tapes:
         self.of, self._orders = {}, {}
 
     def take(self, messages: bytes) -> None:
-        """Messages, each behind its length."""
+        """Messages, each after its length."""
         at = 0
         while at < len(messages):
             size = int.from_bytes(messages[at : at + FRAME_BYTES], "big")
@@ -209,7 +209,7 @@ class Market:
         self.tapes.take(messages)
 
     def view(self, symbol: str, since: int = 0) -> dict[str, Any]:
-        """Book, statistics, and the trades behind number ``since`` of an instrument."""
+        """Book, statistics, and the trades after number ``since`` of an instrument."""
         with self._lock:
             return self._view(symbol, since)
 

@@ -33,7 +33,7 @@ def view_of(owner: ProcessIdentity) -> View | None:
 
 def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
     """A row for each participant: money, positions, limits (None: none) and what is used of them.
-    Read while the core writes: each number is one that stood."""
+    Read while the core writes: each number was true at some moment."""
     symbols = list(file.symbols)
     return [row_of(view, one, symbols) for one in file.participants[:SHOWN]]
 

@@ -109,7 +109,7 @@ def _add_market(app: Any, console: Console) -> None:
 
     @app.get("/api/alarms")
     def read_alarms() -> dict[str, Any]:
-        """Those that stand, and the last changes."""
+        """The active alarms, and the last changes."""
         return {
             "standing": observer.alarms.rows(),
             "changes": observer.slow["changes"],

@@ -1,4 +1,4 @@
-"""Where a venue's journal is replicated, as its page tells it: gate, lease, stream, nodes, standby.
+"""Where a venue's journal is replicated, as its page shows it: gate, lease, stream, nodes, standby.
 
 What this venue has published and had acknowledged is in its shared memory.  A standby reports on
 itself in ``standby.json``.  A separate thread asks the cluster once a second, over one connection
@@ -34,7 +34,7 @@ from openoutcry.wire import OutcryError
 ALARMS = ("ReplicaBehind", "QuorumLost")
 ASK_S, DISKS_S = 1.0, 5.0
 WRONG = (OutcryError, OSError, ValueError, KeyError, TypeError, AttributeError)
-"""What may be raised by a cluster that is gone, and by files that somebody else writes."""
+"""What may be raised by a cluster that is gone, and by files that other processes write."""
 STANDBY = ("venue", "holder", "role", "reason", "epoch", "last_block", "last_seq", "lag_blocks",
            "commands", "verified_seq", "verified_checks", "verified_states", "state_hash",
            "event_hash", "prepared", "takeover_ms", "trouble")  # fmt: skip

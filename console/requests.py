@@ -77,7 +77,7 @@ class SetLimit(ActionRequest):
 
 @dataclass
 class OfIssuer(ActionRequest):
-    """What an issuer does takes two supervisors, each with a password.  ``price``: ticks behind it;
+    """What an issuer does takes two supervisors, each with a password.  ``price``: ticks after it;
     0: worked out of the last one."""
 
     instrument: str

@@ -148,7 +148,7 @@ class PageErrors(logging.Handler):
 
 
 class Served(Protocol):
-    """What is behind a page."""
+    """What serves a page."""
 
     @property
     def log(self) -> Log: ...

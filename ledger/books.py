@@ -191,7 +191,7 @@ class Books:
 
     def _parts(self, commands: Records, events: Records, first: int) -> Iterator[Records]:
         """The events up to each command that changes what the ledger goes by, which is then done,
-        and those behind the last."""
+        and those after the last."""
         at = 0
         is_risk = commands["kind"] == RISK
         if is_risk.any():

@@ -19,7 +19,7 @@ def chain(
     until: LedgerState,
     begin: LedgerState | None = None,
 ) -> Report:
-    """Of the order, and of later ones that bore the same number; what happened behind ``begin``.
+    """Of the order, and of later ones that bore the same number; what happened after ``begin``.
 
     Raises :class:`LedgerError` for an instrument or order that is not in the journal.
     """

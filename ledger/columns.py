@@ -61,7 +61,7 @@ def gather(rows: int, count: int, columns: int, stride: int) -> None:
 
 
 def gathered(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
-    """Rows (TRANSACTION_DTYPE), one array behind the other, as int64[ROW_WORDS, rows]."""
+    """Rows (TRANSACTION_DTYPE), one array after the other, as int64[ROW_WORDS, rows]."""
     words = np.empty((ROW_WORDS, sum(map(len, parts))), np.int64)
     at = 0
     for rows in parts:
@@ -72,7 +72,7 @@ def gathered(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
 
 
 def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list[str]) -> Any:
-    """Rows (TRANSACTION_DTYPE), one array behind the other, as an arrow table with
+    """Rows (TRANSACTION_DTYPE), one array after the other, as an arrow table with
     :data:`COLUMNS`."""
     pa, words = arrow(), gathered(parts)
     columns: dict[str, Any] = {name: words[lay.AT[name] // 8] for name in NUMBERS}

@@ -122,7 +122,7 @@ def fail(books: LedgerState, error: int, event: EventRecord) -> int:
 
 @kernel
 def find_order(books: LedgerState, instrument: int, order_id: int) -> OpenOrder:
-    """Address of the open order's entry, or of the free one where it would stand."""
+    """Address of the open order's entry, or of the free one where it would be stored."""
     return OpenOrder(find_entry(books.orders_at, books.order_mask, instrument, order_id))
 
 

@@ -52,7 +52,7 @@ class Follower:
 
     def advance(self, follow: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
         """Post what the journal has by now; how many transactions that was.  ``stop`` is asked
-        behind each batch; when it says so, there is no going on with this follower."""
+        after each batch; when it says so, this follower cannot continue."""
         count = 0
         for rows, _ in self.ledger_state.advance(every=self.every, follow=follow):
             count += len(rows)

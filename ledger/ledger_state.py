@@ -64,7 +64,7 @@ def folder_of(directory: Path) -> Path:
 
 
 def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = None) -> LedgerState:
-    """The newest good checkpoint that is not behind ``until_seq`` or ``until_ns``, or the begin.
+    """The newest good checkpoint that is not after ``until_seq`` or ``until_ns``, or the begin.
 
     Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
     """
@@ -145,7 +145,7 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
 
 
 def save(ledger_state: LedgerState, folder: Path | None = None) -> Path:
-    """Write a checkpoint of the ledger as it stands."""
+    """Write a checkpoint of the ledger as it is now."""
     folder = folder or folder_of(ledger_state.reader.directory)
     books, point = ledger_state.books, ledger_state.point
     arrays: list[npt.NDArray[Any]] = [books.header]
@@ -179,7 +179,7 @@ def save(ledger_state: LedgerState, folder: Path | None = None) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path to write at; when the block ends, the file is whole, durable, and stands at ``path``.
+    """A path to write at; when the block ends, the file is whole, durable, and stored at ``path``.
 
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
     """

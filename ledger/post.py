@@ -457,7 +457,7 @@ def deposit(
         return to_wallet(books, order, event, row, name)
     asset = money_named(books, name)
     if asset < 0 and name != 0:
-        # The core has it in the one balance that it keeps: it stands against suspense.
+        # The core has it in the one balance that it keeps: it is posted against suspense.
         asset = 0
     elif purpose == FROM_OUTSIDE:
         at = R_OUTSIDE

@@ -56,7 +56,7 @@ class Verdict:
     has_risk: bool
     difference: Difference | None
     torn: str | None = None
-    """What the journal has behind the last command instead of an end."""
+    """What the journal has after the last command instead of an end."""
     unwatermarked: str = ""
     """Why nothing says up to where the journal was acknowledged."""
 
@@ -240,7 +240,7 @@ COLUMN_OF = {name: AT[name] // 8 for name in COMPARED}
 
 
 def later_than(parts: list[npt.NDArray[Any]], event_seq: int) -> list[npt.NDArray[Any]]:
-    """Of rows, an array behind the other, those of later events."""
+    """Of rows, an array after the other, those of later events."""
     kept = (
         rows[rows["event_seq"] > event_seq]
         for rows in parts

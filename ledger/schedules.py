@@ -1,4 +1,4 @@
-"""What the ledger goes by, for people: fee schedules, who pays by which, money and its quotes."""
+"""What the ledger goes by, for people: fee schedules, their payers, money and its quotes."""
 
 from decimal import Decimal
 from typing import Any

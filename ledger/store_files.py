@@ -30,7 +30,7 @@ class Files:
         """By a file's name, inode and time: first and last event of each of its row groups."""
 
     def rows(self, after: int, until: int) -> Columns:
-        """Of the events behind ``after`` up to ``until``, in order.
+        """Of the events after ``after`` up to ``until``, in order.
 
         Raises :class:`LedgerError` for files that cannot be read.
         """

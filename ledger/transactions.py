@@ -21,8 +21,8 @@ Rows = npt.NDArray[Any]
 def transactions(
     directory: Path, until: LedgerState, after_seq: int = 0, participant: int | None = None
 ) -> Iterator[Rows]:
-    """Every transaction (TRANSACTION_DTYPE) of the commands behind ``after_seq`` up to where
-    ``until`` stands, in order; from the begin on with those of the configuration first.
+    """Every transaction (TRANSACTION_DTYPE) of the commands after ``after_seq`` up to where
+    ``until`` is, in order; from the begin on with those of the configuration first.
 
     Of one ``participant`` only, if it is named.  Raises :class:`LedgerError` if the journal's begin
     was retired and no store has what was before.

@@ -187,7 +187,7 @@ def _market(journal: Path, before_seq: int | None, until: int | None) -> dict[st
 
 
 def _reader_that_has(journal: Path, until: int | None) -> JournalReader:
-    """A journal may be written a moment behind what is sequenced."""
+    """A journal may be written a moment after its commands are sequenced."""
     deadline = time.monotonic() + WAIT_S
     while True:
         reader = JournalReader(journal)
@@ -236,7 +236,7 @@ def _plain(row: Any, fields: list[str]) -> list[Any]:
 
 
 def _last(batches: "deque[Batch]", names: Mapping[bytes, str]) -> list[dict[str, Any]]:
-    """Each command with its events, in words where a number stands for one."""
+    """Each command with its events, in words where a number encodes one."""
     commands: dict[int, dict[str, Any]] = {}
     for batch in batches:
         for row in batch.commands:
@@ -354,7 +354,7 @@ def _journal(journal: Path) -> dict[str, Any]:
 
 
 def _known(document: Any) -> Any:
-    """What is no secret of a document, and URLs without their passwords."""
+    """What is not secret in a document, and URLs without their passwords."""
     if isinstance(document, dict):
         return {key: _known(value) for key, value in document.items() if key not in SECRET}
     if isinstance(document, list):

@@ -28,7 +28,7 @@ class ActiveAlarm:
 
 
 class Evaluator:
-    """The alarms that stand."""
+    """The active alarms."""
 
     def __init__(self, alarms: tuple[Alarm, ...] = ALARMS) -> None:
         self.alarms = alarms

@@ -25,8 +25,8 @@ class LimitsUsed:
         self.view = risk_state(owner)
 
     def shares(self, participants: list[int]) -> dict[str, list[float]]:
-        """By limit: what is used of it, 1 being all, of each participant who has it.  Read while
-        the core writes: each number is one that stood."""
+        """By limit: what is used of it, 1 being all, of each participant that has it.  Read while
+        the core writes: each number was true at some moment."""
         shares: dict[str, list[float]] = {name: [] for name in AGAINST}
         if self.view is None:
             return {}

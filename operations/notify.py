@@ -1,4 +1,4 @@
-"""Tells who should know of an alarm: a webhook, e-mail, a line on the terminal."""
+"""Sends an alarm to those who should know of it: a webhook, e-mail, a line on the terminal."""
 
 import contextlib
 import http.client

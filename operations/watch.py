@@ -1,4 +1,4 @@
-"""Looks at a venue once a second, evaluates the alarms, and tells of what has changed."""
+"""Looks at a venue once a second, evaluates the alarms, and reports what has changed."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

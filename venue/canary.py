@@ -72,7 +72,7 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
             "event_hash": hash_text(point.chain),
         }
         if replayed["event_hash"] != recorded["event_hash"]:
-            wrong_seq = wrong_seq or point.seq  # behind the last hash beside a block
+            wrong_seq = wrong_seq or point.seq  # after the last hash of a block
         compared += len(replayed)
         for key, value in replayed.items():
             parts += _same(f"{key.replace('_', ' ')} at the end", recorded[key], value)
@@ -99,7 +99,7 @@ def _same(what: str, recorded: Any, replayed: Any) -> list[str]:
 
 
 class _Suspect:
-    """The events behind the last hash that was the same."""
+    """The events after the last hash that was the same."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []

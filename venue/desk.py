@@ -52,7 +52,7 @@ class Work:
     refused: Callable[[], str] = lambda: ""
     """Called once the core has processed the commands: why they failed, or nothing."""
     follow: Callable[[], "Work | None"] = nothing_follows
-    """What comes behind that, if anything."""
+    """What comes after that, if anything."""
     more: dict[str, Any] = field(default_factory=dict)
     """Told as well."""
     ready: Callable[[], bool] = lambda: True
@@ -146,7 +146,7 @@ class Desk:
             except OSError:
                 break
             if len(self.clients) >= MAX_CLIENTS:
-                self._gone(silent[0])  # who has asked for nothing gives way to who may
+                self._gone(silent[0])  # a client that asked for nothing makes room for one that may
             connection.setblocking(False)
             self.clients.append(_Client(connection))
         logins: list[tuple[_Client, dict[str, Any]]] = []

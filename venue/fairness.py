@@ -77,7 +77,7 @@ class Audit:
         own = events[_last_of_each(causes)]
         for command, answer in zip(commands, own, strict=True):
             seq = int(command["seq"])
-            # In this order: who waits enters before the command at whose time it does.
+            # In this order: a waiting command enters before the command at whose time it does.
             self.bump.now_ns = max(self.bump.now_ns, int(command["rx_ts_ns"]))
             for who in entered.get(seq, ()):
                 self._enters(who)

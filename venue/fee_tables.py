@@ -1,4 +1,4 @@
-"""The venue file's tables of money: assets and their decimals, fee schedules, who pays by which.
+"""The venue file's tables of money: assets and their decimals, fee schedules, their payers.
 
 They become LEDGER_* commands, which the core lets through and the ledger follows (docs/ledger.md).
 """
@@ -321,8 +321,8 @@ def check_reach(
     numbers: Mapping[int, str],
     symbols: Iterable[str],
 ) -> None:
-    """Note what is wrong with whom and where a row is of: ``participant`` or ``group``, and
-    ``instrument``.  ``numbers``: each participant's group."""
+    """Note what is wrong with a row's keys ``participant`` or ``group``, and ``instrument``.
+    ``numbers``: each participant's group."""
     who, group, symbol = row["participant"], row["group"], row["instrument"]
     if who and group:
         tables.wrong((*path, "group"), "a row names a participant or a group, not both")

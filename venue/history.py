@@ -93,7 +93,7 @@ class _Parts:
 
 
 class _Pieces(Point):
-    """A point that is looked at behind each RISK command."""
+    """A point that is looked at after each RISK command."""
 
     watch: _Watch
 

@@ -24,7 +24,8 @@ from openoutcry.venue.movement_desk import movement_row
 from openoutcry.wire import OutcryError
 
 TakeDump = Callable[[VenueFile, Path, dict[str, Any], int | None], Path]
-"""Writes everything to a path: the venue, the path, what stood, the last command before it."""
+"""Writes everything to a path: the venue, the path, the state at the close, the last command before
+the close."""
 STATE_TEXT = "the state at the emergency close"
 SUFFIX = ".dump.json.gz"
 LONGEST_S = 30.0
@@ -94,7 +95,7 @@ class Investigation:
             require_same()
             self._pid, self._fd = fork_reporting(work, STOP_SIGNALS)
         except (OSError, OutcryError):
-            self._pid = 0  # without it the close goes on: `outcry venue dump take` tries again
+            self._pid = 0  # without it the close continues: `outcry venue dump take` tries again
         self._until_s = time.monotonic() + LONGEST_S
         return self.path
 

@@ -153,7 +153,7 @@ class FileLimits:
     def __init__(
         self, spec: RiskSpec, numbers: list[int], instruments: npt.NDArray[Any], view: View
     ) -> None:
-        """``view``: of the core as it stands, or of one that nothing has happened to."""
+        """``view``: of the core as it is now, or of one that nothing has happened to."""
         self.spec, self.numbers, self.view = spec, numbers, view
         self.symbols = list(spec.symbols)
         assert [code_of(symbol) for symbol in self.symbols] == instruments["symbol"].tolist()

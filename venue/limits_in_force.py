@@ -40,7 +40,7 @@ def limits_in_force(
 ) -> list[dict[str, Any]]:
     """Everything that is not as at the very beginning, a row each: ``of``, ``what``, ``value``.
 
-    Raises :class:`OutcryError` for a venue without journal or risk, and for who or what is not.
+    Raises :class:`OutcryError` for a venue without journal or risk, and for a name that it lacks.
     """
     if not Journal.exists(file.journal):
         raise OutcryError(f"{file.journal}: this venue was never opened")

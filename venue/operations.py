@@ -453,7 +453,7 @@ class Operations:
         )
 
     def _auction(self, request: dict[str, Any]) -> Work:
-        """A call phase for an instrument that trades continuously, and an auction behind it."""
+        """A call phase for an instrument that trades continuously, and an auction after it."""
         symbol = str(request.get("instrument") or "")
         index = self._instrument(symbol)
         if setting_in_force(self.view, Setting.HALT, 0, index)[0]:
@@ -525,7 +525,7 @@ class Operations:
             self.now(), [f"rehearsal: {text}"], follow=following, more=more, ready=self.dumped
         )
 
-    # Who and what
+    # Operators, participants and instruments
 
     def _participant(self, name: Any) -> int:
         try:

@@ -49,7 +49,7 @@ class ProtectionTimer:
         self.decisions_told = 0
         """Decisions of the core's log that were reported already."""
         self.called: dict[str, int] = {}
-        """The pause behind which an instrument was called, by symbol."""
+        """The pause after which an instrument was called, by symbol."""
         self.opened: dict[str, tuple[int, int]] = {}
         """The call whose end was asked for, by symbol: its pause and when it began.  One that is
         put off begins again."""
@@ -153,7 +153,7 @@ class ProtectionTimer:
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
-        """Whether the call of this instrument, which somebody else begins now, ends by ``look``."""
+        """Whether this instrument's call, which another source begins now, ends by ``look``."""
         assert view.protection is not None
         index = self.symbols.index(symbol)
         if view.protection.of(index, protection_layout.STATE) not in (

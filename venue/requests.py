@@ -149,7 +149,7 @@ class Requests:
         request: dict[str, Any],
         state: RequestState | None,
     ) -> Work:
-        """The work with the reference ahead of it, and behind it that it is done."""
+        """The work with the reference before it, and the note that it is done after it."""
         operator = int(request.get(BY, 0))
         work.more = {"reference": reference} | work.more
         if self.view.requests is None:

@@ -42,7 +42,7 @@ from openoutcry.wire.enums import CommandKind, Phase
 MAX_NOTED = 16
 """How many requests that were cut off are named: the newest."""
 REOPENING_S = 60
-"""How long the auction calls by which an instrument opens again behind a halt."""
+"""How long the auction calls by which an instrument opens again after a halt."""
 
 
 class RiskDesk:
@@ -76,7 +76,7 @@ class RiskDesk:
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
-        """When an instrument's call behind a halt ends, by its symbol."""
+        """When an instrument's call after a halt ends, by its symbol."""
         self.switch: SessionSwitch | None = None
         self.operations: Operations | None = None
         self.record: DeskRecord | None = None
@@ -205,7 +205,7 @@ class RiskDesk:
             put(phase_of(symbol, self._expected(symbol)))
 
     def _work_of(self, request: dict[str, Any]) -> Work:
-        """What a request comes to; it is written down with who and why."""
+        """What a request comes to; it is recorded with operator and reason."""
         assert self.operations is not None
         assert self.shared is not None
         assert self.view is not None
@@ -238,7 +238,7 @@ class RiskDesk:
 
         def answered(answer: dict[str, Any]) -> None:
             if self.desk is None:
-                return  # The run has ended: the next one goes on with it.
+                return  # The run has ended: the next one continues with it.
             self.queued -= 1
             if "error" in answer:
                 self.note(f"asked for while closed, and cannot be done: {answer['error']}")
@@ -324,7 +324,7 @@ class RiskDesk:
         return self.file.calendar.expected(self.clock.now_ns())[symbol]
 
     def _halt(self, symbol: str, on: bool) -> Iterable[npt.NDArray[Any]]:
-        """The PHASE of a halt, or of what comes behind it: an auction, if the instrument should
+        """The PHASE of a halt, or of what comes after it: an auction, if the instrument should
         trade continuously now."""
         assert self.operator_lane is not None
         self.reopenings.pop(symbol, None)

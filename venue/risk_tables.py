@@ -101,8 +101,8 @@ def _rate(value: Any) -> int:
 
 
 def usual_burst(rate_ns: int, time_every_s: int) -> int:
-    """How many orders come at this rate from one TIME to the next, between which the core's clock
-    stands: fewer at once would be a lower rate."""
+    """How many orders come at this rate from one TIME to the next.  Between them the core's clock
+    does not move: fewer at once would be a lower rate."""
     return min(max(1, time_every_s * SECOND_NS // rate_ns), MAX_BURST) if rate_ns else 1
 
 

@@ -1,7 +1,7 @@
 """Serve a venue: each trading day is a run of the pipeline on one journal.
 
 A day's run begins where the journal ends, brings the phases to what the calendar says, and ends
-behind the day's last command.  Between two days the journal is put away: a checkpoint, finished
+after the day's last command.  Between two days the journal is put away: a checkpoint, finished
 segments compressed, and those retired that no kept day needs.  After a crash, serving the venue
 again resumes it.
 """
@@ -76,7 +76,7 @@ class Venue:
     """The days finished so far."""
     last_run: dict[str, Any] = field(default_factory=dict)
     take_dump: TakeDump | None = None
-    """Writes the dump of everything at an emergency close; None: what stood alone is written."""
+    """Writes the dump of everything at an emergency close; None: only the state then is written."""
     lane: OperatorLane | None = None
     desk: RiskDesk | None = None
     sessions: SessionsSpec | None = None
@@ -311,7 +311,7 @@ class Venue:
         )
 
     def _finish_day(self, day: TradingDay | None) -> None:
-        """Put the journal away behind a finished day, in a process that leaves no memory behind."""
+        """Archive the journal after a finished day, in a process whose end frees its memory."""
         if day is None:
             return
         row = {

@@ -106,7 +106,7 @@ class SessionSwitch:
 
 
 def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:
-    """Why the last connection over shared memory ended, and for whom a broker acts."""
+    """Why the last connection over shared memory ended, and the ranges that a broker acts for."""
     if row.protocol != Protocol.SHM:
         return {}
     ended = End(int(block[shm_layout.ENDED // 8]))

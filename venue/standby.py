@@ -37,10 +37,10 @@ from openoutcry.venue.serve import Venue, wiring_of
 from openoutcry.wire.errors import Unreachable
 
 LEAD_SIGNAL = signal.SIGUSR1
-"""Tells a standby to lead without waiting for the lease's end."""
+"""Makes a standby lead without waiting for the lease's end."""
 LOOK_S = 0.005
 TAKEN_S = 30.0
-"""A standby may take so long, on a busy machine, to lead once the old primary has ended."""
+"""How long a standby may take, on a busy machine, to lead once the old primary has ended."""
 
 
 class StandbyVenue:
@@ -175,7 +175,7 @@ def _since(begun_s: float) -> float:
 
 
 class _Leases:
-    """Who holds a venue's lease, as anybody may look it up."""
+    """The holder of a venue's lease, as any client may look it up."""
 
     def __init__(self, replication: Replication) -> None:
         self._replication = replication
@@ -198,7 +198,7 @@ class _Leases:
             holder, epoch, given_up = self._read()
         except Refused:
             return ""  # the cluster chooses a leader
-        except Unreachable:  # who looks on is in nobody's way
+        except Unreachable:  # an observer delays no other process
             self._jetstream.link.close()
             with suppress(Unreachable):
                 self._connect()
@@ -213,7 +213,7 @@ class _Leases:
 
 
 def take_over(journal: Path, wait_s: float) -> dict[str, float]:
-    """Tell the standby over ``journal`` to lead now; returns how long each part of the takeover
+    """Make the standby over ``journal`` lead now; returns how long each part of the takeover
     took (ms; nothing if it had prepared none).  Raises :class:`PipelineError` if none follows
     there, or it does not lead in time."""
     try:

@@ -78,7 +78,7 @@ class Order:
     successor: str = ""
     """The token of the order that is to take its place."""
     reference: int = 0
-    """Its number in market data, as the venue has told it when it was entered or replaced."""
+    """Its number in market data, as the venue reported it when it was entered or replaced."""
     wanted: str = ""
     """``cancel`` or ``replace``, while the venue has not answered it."""
 

@@ -27,7 +27,7 @@ ORDERS_SHOWN, FILLS_SHOWN = 200, 200
 
 
 class Screen:
-    """Everything behind the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
+    """All that serves the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
 
     def __init__(
         self,

@@ -168,7 +168,7 @@ def _add_reading(app: Any, screen: Screen) -> None:
 
     @app.get("/api/own")
     def read_own(request: Request) -> dict[str, Any]:
-        """Orders, fills, positions, money and limits; how the connection to the venue stands."""
+        """Orders, fills, positions, money and limits; the state of the connection to the venue."""
         return screen.own(request.scope["outcry"]["session"])
 
     @app.get("/api/instruments")

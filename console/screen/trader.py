@@ -1,7 +1,7 @@
 """One session's connection to the venue: logged in as any client is, found again after a loss.
 
 A thread reads and writes.  After each login it asks a question that the venue must refuse, an order
-of no lots: its answer comes behind everything that was ever said of what went before.  Until then
+of no lots: its answer comes after everything that was ever said of what went before.  Until then
 nothing new is sent, and what was sent and not answered by then was never taken: so no order is
 entered twice, and none late.
 """

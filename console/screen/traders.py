@@ -24,7 +24,7 @@ Notify = Callable[[Trader, str, Fill | None, bool], None]
 
 @dataclass(frozen=True)
 class Participant:
-    """Who a session is for."""
+    """The participant that a session is for."""
 
     name: str
     participant: int

@@ -187,7 +187,7 @@ def store_of(address: str) -> Store | PostgreSQLStore:
 
 
 class MariaDB:
-    """A server of MariaDB or MySQL: a database for this once, asked in the SQL as it stands."""
+    """A server of MariaDB or MySQL: a database for this once, asked in the SQL as it is."""
 
     name = "mariadb"
 

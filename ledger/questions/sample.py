@@ -318,7 +318,7 @@ def _foreign_market(sample: Sample) -> None:
 
 
 def _foreign_cancel(sample: Sample) -> None:
-    """By another user; and one of an order that was filled, of a moment behind its trade."""
+    """By another user; and one of an order that was filled, of a moment after its trade."""
     at = DAY + timedelta(hours=11)
     sample.add(
         "Orders", 19_901, 2, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0, "CANCELLED", at, at

@@ -22,7 +22,7 @@ Schema = dict[str, dict[str, str]]
 def statements(path: Path) -> list[Tree]:
     """What a file of the MySQL dialect says.
 
-    Raises ``QuestionsError`` naming the file, where it is not there or is no SQL.
+    Raises ``QuestionsError`` naming the file, where it is missing or is not SQL.
     """
     import sqlglot
     from sqlglot import exp
@@ -161,7 +161,7 @@ def _rewritten(node: Tree, as_of: datetime | None) -> Tree:
 
 
 def _texts_where_texts_are_meant(tree: Tree) -> None:
-    """MySQL compares and unites texts and integers by itself, the others when told how."""
+    """MySQL compares and unites texts and integers by itself, the others only explicitly."""
     from sqlglot import exp
 
     for node in list(tree.find_all(exp.EQ, exp.NEQ)):

@@ -1,4 +1,4 @@
-"""The trades of a journal as settlement wants them: who bought, who sold, lots against money."""
+"""The trades of a journal as settlement wants them: buyer, seller, lots against money."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ QUARTER_S = 900
 
 
 def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[Row]:
-    """Every trade up to a command (None: the journal's end), by the event that told the second side
-    of it, which is its trade_id; members are participants' numbers.
+    """Every trade up to a command (None: the journal's end), by the event that reported its second
+    side, which is its trade_id; members are participants' numbers.
 
     Left out: a fill of a participant with itself, which moves nothing, and those of leveraged
     instruments, which are settled in money by the ledger's marks.
     Spot trades are left out as well: wallets settle them at the fill.
-    Raises ``SettlementError`` for one that is no exchange of lots for money (a negative price),
+    Raises ``SettlementError`` for one that is not an exchange of lots for money (a negative price),
     ``LedgerError`` as ``ledger_state.at``.
     """
     until = at(directory, seq)

@@ -55,7 +55,7 @@ class Fail(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """A penalty that who owes it could not pay yet."""
+    """A penalty that its debtor could not pay yet."""
 
     trade_id: int
     payer: str
@@ -265,7 +265,7 @@ Row = tuple[int, date, str, str, str, int, str, int]
 
 
 def _moves(row: Row) -> tuple[tuple[Key, int], ...]:
-    """What a trade does to whom."""
+    """What a trade changes, by member and asset."""
     _, _, buyer, seller, asset, units, cash_asset, cash = row
     return (
         ((buyer, asset), units),
@@ -292,7 +292,7 @@ def reserve(
 ) -> list[Transfer]:
     """Phase 1: a pending transfer for each net delivery.  Nothing has moved.
 
-    Raises ``SettlementError`` naming who cannot deliver: then there is nothing to post.
+    Raises ``SettlementError`` naming the member that cannot deliver: then there is nothing to post.
     """
     pending = []
     for (member, asset), units in sorted(nets.items()):

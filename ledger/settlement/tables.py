@@ -125,7 +125,7 @@ def write(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> No
 
 
 def write_all(files: Sequence[tuple[Path, Sequence[str], Iterable[Sequence[Any]]]]) -> None:
-    """Write files of (path, columns, rows): none stands before all are whole.  Raises as
+    """Write files of (path, columns, rows): none is in place before all are whole.  Raises as
     ``write``."""
     parts: list[str] = []
     try:

@@ -160,7 +160,7 @@ class _Numbered(dict[str, int]):
 
 
 def obligations(trades: Trades) -> Iterator[tuple[int, date, str, str, str, int]]:
-    """What each trade is after novation: (trade_id, day, who delivers, who receives, asset, units).
+    """What each trade is after novation: (trade_id, day, deliverer, receiver, asset, units).
 
     Four of each trade, every one with the clearing account on one side; of a price of 0 two.
     """
