@@ -5,16 +5,21 @@ Balances, orders and markets are never read from it.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
 
 CONNECTIONS = 4
+USERS = ".handle_pids.json"
+"""In the embedded server's folder: the processes that use it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = ("postgresql://", "postgres://")
 Row = dict[str, Any]
@@ -33,9 +38,18 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         server = server_of.get_server(folder, cleanup_mode="stop")
+        _forget_dead_users(folder, server)
         return str(server.get_uri()), server
     except (OSError, AssertionError, RuntimeError, ValueError) as error:
         raise DatabaseError(f"{folder}: PostgreSQL does not start: {error}") from None
+
+
+def _forget_dead_users(folder: Path, server: Any) -> None:
+    """The package stops the server with the last process that it lists.  A portal that was killed
+    never left the list."""
+    for pid in json.loads((folder / USERS).read_text(encoding="utf-8")):
+        if not psutil.pid_exists(pid):
+            server.global_process_id_list.get_and_remove(pid)
 
 
 def migrate(url: str) -> None:
