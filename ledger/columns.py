@@ -83,8 +83,12 @@ def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list
         return (labels >> shift) & ((1 << 8 * kind.itemsize) - 1)
 
     def named(codes: npt.NDArray[Any], names: list[str]) -> Any:
+        codes, different = np.minimum(codes, len(names) - 1), list(dict.fromkeys(names))
+        if len(different) < len(names):
+            # With a name twice, the writer of Parquet stores memory that was never written.
+            codes = np.array([different.index(name) for name in names])[codes]
         return pa.DictionaryArray.from_arrays(
-            pa.array(np.minimum(codes, len(names) - 1).astype(np.int16)), _dictionary(tuple(names))
+            pa.array(codes.astype(np.int16)), _dictionary(tuple(different))
         )
 
     columns["participant"] = label("participant").astype(np.int32)

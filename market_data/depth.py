@@ -40,7 +40,7 @@ class View:
     reason: str = ""
     """Of the state, as the last H says."""
     code: str = ""
-    """The symbol in eight characters."""
+    """The symbol in eight characters; empty: the symbol has no more."""
     price_decimals: int = ITCH_DECIMALS
 
     def cut(self, depth: int) -> "View":
@@ -132,7 +132,7 @@ class DepthLine:
         for record, (view, row) in zip(records, rows, strict=False):
             side, level, price, shares, orders = row
             record["price"], record["shares"], record["orders"] = price, shares, orders
-            record["symbol"], record["locate"] = view.code.encode(), view.locate
+            record["symbol"], record["locate"] = (view.code or view.symbol).encode(), view.locate
             record["side"], record["level"] = side, level
             decimals = view.price_decimals
             record["price_decimals"] = 0 if decimals == ITCH_DECIMALS else decimals

@@ -15,9 +15,9 @@ MAR = "Regulation (EU) 596/2014 art. 12 and Delegated Regulation (EU) 2016/522, 
 DEFINITIONS = {
     "spoofing": Definition(
         "spoofing",
-        "Large displayed orders near the market on one side, a trade of the same owner on the "
-        "other side at a better price than before, and within seconds the large orders are "
-        "withdrawn; repeatedly.",
+        "An owner enters large displayed orders near the market on one side and trades on the "
+        "other at a better price than before. Within seconds it withdraws the large orders; "
+        "repeatedly.",
         f"{MAR}; CFTC 2013-12365",
         "Largest pressure, lots",
     ),
