@@ -28,4 +28,4 @@ def price_text(price: int, decimals: int) -> str:
     """A price with its decimals."""
     sign, price = ("-", -price) if price < 0 else ("", price)
     whole, rest = divmod(price, 10**decimals)
-    return f"{sign}{whole:,}.{rest:0{decimals}d}"
+    return f"{sign}{whole:,}" + (f".{rest:0{decimals}d}" if decimals else "")

@@ -49,7 +49,11 @@ def test_the_ladder_has_the_book_the_spread_and_the_last_trade():
     document = account(receiver, 5)
     assert document["instruments"][0]["bids"] == [(990_000, 50, 1)]
     receiver.close()
-    assert price_text(-12_345) == "-1.2345"
+    assert [price_text(-12_345, places) for places in (4, 12, 0)] == [
+        "-1.2345",
+        "-0.000000012345",
+        "-12,345",
+    ]
 
 
 def test_listening_ends_by_itself_and_says_what_came():

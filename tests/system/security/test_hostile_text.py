@@ -88,7 +88,7 @@ def ladder(tmp_path, monkeypatch):
     """The book of a feed that somebody else sends."""
     for text in TEXTS[:1_000]:
         out = io.StringIO()
-        Console(file=out, width=1_000).print(drawn(text, [], [], text, text))
+        Console(file=out, width=1_000).print(drawn(text, [], [], text, text, 4))
         yield from controls(out.getvalue())
         if "".join(printable(text).split()) not in "".join(out.getvalue().split()):
             yield f"{text!r} is not shown as it is"
