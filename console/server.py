@@ -1,11 +1,10 @@
 """The page and its API: FastAPI's application, and uvicorn that serves it."""
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.console.strangers import Strangers, allow_files
 from openoutcry.console.turns import Turns
+from openoutcry.operations.web_server import listening, server_of, url_of
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -169,20 +169,10 @@ def serve(
     page's address once the page answers.
 
     ``hosts``: further names by which a browser may ask for it.  Raises :class:`OutcryError`."""
-    import socket
-
     import uvicorn
 
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named. Without it each
-    # answer of two segments waits 40 ms for the client's delayed acknowledgement.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise OutcryError(f"cannot serve the page on {host}:{port}: {error.strerror}") from None
+    host = address[0]
+    with listening(address, "the page ") as listener:
         secure = certificate is not None
         names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
         application = make(console, secure, (*names, *hosts) if names else ())
@@ -207,45 +197,9 @@ def serve(
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=2,
         )
-        shown = f"[{host}]" if ":" in host else host
-        at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"
+        at = url_of(listener, host, secure)
         console.start()
         try:
-            _server_of(config, lambda: announce(at)).run([strangers.listener(listener)])
+            server_of(config, lambda: announce(at)).run([strangers.listener(listener)])
         finally:
             console.stop()
-
-
-def _server_class() -> Any:
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        """Ends by SIGTERM as by SIGINT: cleanly, with status 0."""
-
-        def __init__(self, config: Any, started: Callable[[], None]) -> None:
-            super().__init__(config)
-            self.announce = started
-
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            self.announce()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            import signal
-
-            before = {
-                number: signal.signal(number, self.handle_exit)
-                for number in (signal.SIGINT, signal.SIGTERM)
-            }
-            try:
-                yield
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-
-    return Server
-
-
-def _server_of(config: Any, started: Callable[[], None]) -> Any:
-    return _server_class()(config, started)

@@ -5,12 +5,13 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from openoutcry.operations.notify import MailServer
+from openoutcry.operations.web_server import listening, server_of, url_of
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.mails import by_smtp, to_file
@@ -233,20 +234,9 @@ def serve(
     """Serve until SIGTERM or SIGINT; ``announce`` is given the address.
 
     Raises :class:`OutcryError`."""
-    import socket
-
     import uvicorn
 
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named. Without it each
-    # answer of two segments waits 40 ms for the client's delayed acknowledgement.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise OutcryError(f"cannot serve on {host}:{port}: {error.strerror}") from None
+    with listening(address, "") as listener:
         config = uvicorn.Config(
             make_app(portal),
             log_config=None,
@@ -263,25 +253,8 @@ def serve(
             timeout_graceful_shutdown=2,
         )
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: Any = None) -> None:
-                await super().startup(sockets)
-                shown = f"[{host}]" if ":" in host else host
-                scheme = "https" if tls else "http"
-                announce(f"{scheme}://{shown}:{listener.getsockname()[1]}/")
-
-            @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
-                """uvicorn raises the signal again at the end, which would leave the database."""
-                numbers = signal.SIGINT, signal.SIGTERM
-                before = {one: signal.signal(one, self.handle_exit) for one in numbers}
-                try:
-                    yield
-                finally:
-                    for number, handler in before.items():
-                        signal.signal(number, handler)
-
+        at = url_of(listener, address[0], tls is not None)
         try:
-            Server(config).run([listener])
+            server_of(config, lambda: announce(at)).run([listener])
         finally:
             portal.stop()

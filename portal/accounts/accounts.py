@@ -55,7 +55,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Person:
-    """A user who has proved it, and the session of the proof."""
+    """A user whose access token was checked, and that token's session."""
 
     user_id: int
     session_id: str

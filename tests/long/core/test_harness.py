@@ -77,7 +77,7 @@ def test_every_case_of_the_battery(engine: Path, peers: dict[str, Path]) -> None
 def test_a_hundred_seeds_give_the_peers_reports(
     engine: Path, peers: dict[str, Path], scenario: str
 ) -> None:
-    """One message a call and in batches; each seed is a workload of its own."""
+    """One message a call and in batches; each seed makes a different workload."""
     name, peer = next(iter(peers.items()))
     for seed in range(1, SEEDS + 1):
         harness = Harness(FOLDER.resolve(), (-1, -1), ORDERS, seed)

@@ -245,7 +245,7 @@ class PlainWallets:
         return True
 
     def nobody_below(self) -> bool:
-        """Nobody uses more of an asset than there is, with the credit in it, but for what the
+        """No participant uses more of an asset than it has, with its credit, but for what the
         reversal of a deposit took."""
         return all(
             self.shortfall(who, asset) <= self.movements.taken_short.get((who, asset), 0)

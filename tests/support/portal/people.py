@@ -114,7 +114,7 @@ class People:
             return dict(answer.json())
 
     async def person(self, mail: str) -> httpx.AsyncClient:
-        """A client of somebody who has just signed up and logged in."""
+        """A client of a person that has just signed up and logged in."""
         await self.sign_up(mail)
         return self.client(token=(await self.log_in(mail))["access_token"])
 

@@ -384,13 +384,15 @@ def test_no_module_of_ours_has_an_alias_of_one_or_two_letters(room):
                 assert not is_ours or len(alias.asname or alias.name) > 2, f"{path}: {alias.asname}"
 
 
-def test_listeners_of_web_servers_name_their_protocol():
-    """asyncio switches Nagle's algorithm off only for those: answers of two segments took 44 ms."""
+def test_web_servers_have_the_shared_listener():
+    """asyncio switches Nagle's algorithm off only where the protocol is named: answers of two
+    segments took 44 ms."""
     named = "socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener"
+    assert named in (ROOT / "operations" / "web_server.py").read_text()
     servers = [
         path for room in rooms() if room != "tests" for path in modules(room)
         if "uvicorn.Config(" in path.read_text()
     ]  # fmt: skip
     assert len(servers) >= 2
     for path in servers:
-        assert named in path.read_text(), path
+        assert "with listening(address, " in path.read_text(), path
