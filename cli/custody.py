@@ -1,0 +1,544 @@
+"""``outcry custody``: deposits and withdrawals on real chains, and the keys behind them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.desk import secret
+from openoutcry.cli.options import PathArgument, as_json_option
+
+
+@click.group()
+def custody() -> None:
+    """Keep a venue's assets on chains: deposits, withdrawals, keys.
+
+    \b
+    outcry custody demo
+    outcry custody sign signer1.toml --pin-fd 3 3< pin
+    outcry custody attest attestor.toml --pin-fd 3 3< pin
+    outcry custody serve custody.toml
+    outcry custody door custody.toml
+    """
+
+
+PIN_OPTION = click.option(
+    "--pin-fd",
+    type=click.IntRange(0),
+    required=True,
+    help="Read the token's PIN from this file descriptor.",
+)
+PERSON_OPTION = click.option(
+    "--person",
+    required=True,
+    help="A person of the file; the command prompts for the password, or reads it from a pipe.",
+)
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@PIN_OPTION
+def sign(file: Path, pin_fd: int) -> None:
+    """Run a signer: one key, and its own policy."""
+    from openoutcry.custody.hsm import Hsm, read_pin
+    from openoutcry.custody.signer import Signer, read_signer_file, readers_of
+    from openoutcry.custody.signer_policy import Policy
+    from openoutcry.custody.sockets import Server
+    from openoutcry.host.processes import until_stopped
+
+    made = read_signer_file(file)
+    terms = made.store, made.venue, made.attestor_key, made.limits, made.destination_wait_s
+    with (
+        Hsm(made.module, made.token, read_pin(pin_fd)) as hsm,
+        Policy(*terms) as policy,
+        Server(made.socket, Signer(hsm, policy, readers_of(made)).answer) as server,
+        until_stopped() as stopped,
+    ):
+        click.echo(f"signing at {made.socket}", err=True)
+        server.serve(lambda: bool(stopped))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@PIN_OPTION
+def attest(file: Path, pin_fd: int) -> None:
+    """Sign what the venue says about its withdrawals."""
+    from openoutcry.custody.attestor import Attestor, read_attestor_file
+    from openoutcry.custody.hsm import Hsm, read_pin
+    from openoutcry.custody.sockets import Server
+    from openoutcry.custody.venue import VenueDesk
+    from openoutcry.host.processes import until_stopped
+
+    made = read_attestor_file(file)
+    with (
+        Hsm(made.module, made.token, read_pin(pin_fd)) as hsm,
+        Server(made.socket, Attestor(made.venue, VenueDesk(made.journal), hsm).answer) as server,
+        until_stopped() as stopped,
+    ):
+        click.echo(f"attesting at {made.socket}", err=True)
+        server.serve(lambda: bool(stopped))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.option("--once", is_flag=True, help="Stop when nothing is left to do now.")
+def serve(file: Path, once: bool) -> None:
+    """Scan the chains, credit deposits and pay withdrawals."""
+    from openoutcry.custody.serve import serve as serve_custody
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.host.processes import until_stopped
+
+    with until_stopped() as stopped:
+        serve_custody(read_custody_file(file), once, lambda: bool(stopped), click.echo)
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+def door(file: Path) -> None:
+    """Answer the portal: addresses, withdrawals, deposits."""
+    from openoutcry.custody.door import HIDDEN, Door
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.sockets import Server
+    from openoutcry.host.processes import until_stopped
+
+    made = read_custody_file(file)
+    with (
+        Parts(made, sends=False) as parts,
+        Server(made.door, Door(parts).answer, HIDDEN) as server,
+        until_stopped() as stopped,
+    ):
+        click.echo(f"at the door {made.door}", err=True)
+        server.serve(lambda: bool(stopped))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@as_json_option
+def status(file: Path, as_json: bool) -> None:
+    """Show chains, what waits and why, and the breaker."""
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.status import shown, status_of
+
+    document = status_of(read_custody_file(file))
+    click.echo(json.dumps(document) if as_json else "\n".join(shown(document)))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("chain")
+@click.argument("participant", type=click.IntRange(0), required=False)
+@click.option("--own", is_flag=True, help="For the venue's own money, as a refill.")
+def address(file: Path, chain: str, participant: int | None, own: bool) -> None:
+    """Give a participant a new address to deposit to."""
+    from openoutcry.custody.chains import book_of
+    from openoutcry.custody.scanner import give_address
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+
+    if own == (participant is not None):
+        raise click.UsageError("name a participant, or say --own")
+    made = read_custody_file(file)
+    spec = made.chain(chain)
+    with Store(made.folder) as store:
+        click.echo(give_address(store, book_of(spec), spec, participant))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("chain")
+@click.argument("participant", type=click.IntRange(0))
+@click.argument("address")
+@click.option("--label", default="", help="A name for it.")
+def whitelist(file: Path, chain: str, participant: int, address: str, label: str) -> None:
+    """Add an address that a participant may withdraw to, after a wait."""
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.venue.calendar import utc_text
+
+    with Parts(read_custody_file(file)) as parts:
+        usable = parts.withdrawals.add_address(chain, participant, address, label)
+        parts.links.announce(chain, address)
+    click.echo(f"usable from {utc_text(usable)}")
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("participant", type=click.IntRange(0))
+@click.argument("asset")
+@click.argument("units", type=click.IntRange(1))
+@click.argument("address")
+@click.option("--salt", default="", help="Your name of it: the same again is the same withdrawal.")
+def withdraw(file: Path, participant: int, asset: str, units: int, address: str, salt: str) -> None:
+    """Ask for a withdrawal to an address of the whitelist."""
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.withdrawals import Asked
+
+    with Parts(read_custody_file(file)) as parts:
+        asked = Asked(participant, asset, address, units, salt)
+        click.echo(parts.withdrawals.ask(asked))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("reference")
+@PERSON_OPTION
+def approve(file: Path, reference: str, person: str) -> None:
+    """Approve a withdrawal that waits for two people."""
+    from openoutcry.custody.persons import Persons
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+
+    made = read_custody_file(file)
+    with Parts(made) as parts:
+        word = secret(f"password of {person}")
+        is_whole = parts.withdrawals.approve(Persons(made.persons), reference, person, word)
+    click.echo("approved" if is_whole else "another person must approve it, too")
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.option("--why", required=True, help="The reason.")
+def stop(file: Path, why: str) -> None:
+    """Stop all withdrawals at once."""
+    from openoutcry.custody.breaker import Breaker
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+
+    with Store(read_custody_file(file).folder) as store:
+        Breaker(store).trip(why)
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@PERSON_OPTION
+def lift(file: Path, person: str) -> None:
+    """Let withdrawals continue; it takes two supervisors."""
+    from openoutcry.custody.breaker import Breaker
+    from openoutcry.custody.persons import Persons
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+
+    made = read_custody_file(file)
+    with Store(made.folder) as store:
+        word = secret(f"password of {person}")
+        is_lifted = Breaker(store).lift(Persons(made.persons), person, word)
+    click.echo("withdrawals continue" if is_lifted else "another supervisor must lift it, too")
+
+
+@custody.command()
+@click.argument("folder", type=PathArgument)
+@click.option("--network", required=True, help="The chain's network, as ltc or ltc-regtest.")
+@click.option(
+    "--module",
+    type=PathArgument,
+    default=Path("/usr/lib/softhsm/libsofthsm2.so"),
+    show_default=True,
+    help="The PKCS#11 library of the tokens.",
+)
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    help="Put a signer's keys into this token; twice, for signers 1 and 2.",
+)
+@click.option("--pin-fd", type=click.IntRange(0), help="Read the tokens' PIN from this descriptor.")
+def ceremony(
+    folder: Path, network: str, module: Path, tokens: tuple[str, ...], pin_fd: int | None
+) -> None:
+    """Make the keys, offline: three shares, two tokens.
+
+    FOLDER gets a public file and a file for each share. Run it on a machine without a network, give
+    each share to another person, and write the printed fingerprint down with each."""
+    from openoutcry.custody.ceremony import fill_token, hold, write_ceremony
+    from openoutcry.custody.hsm import Hsm, read_pin
+
+    if len(tokens) not in (0, 2) or bool(tokens) != (pin_fd is not None):
+        raise click.UsageError("--token is given twice, with --pin-fd, or not at all")
+    keys, shares = hold(network)
+    pin = read_pin(pin_fd) if pin_fd is not None else ""
+    for number, token in enumerate(tokens, 1):
+        with Hsm(module, token, pin) as hsm:
+            fill_token(hsm, keys, number)
+        click.echo(f"token {token}: the keys of signer {number}")
+    for path in write_ceremony(folder, keys, shares):
+        click.echo(path)
+    click.echo(f"fingerprint {keys.fingerprint}")
+
+
+@custody.group()
+def cold() -> None:
+    """Pay from the cold wallet, or recover, by carried files."""
+
+
+NODE_OPTION = click.option(
+    "--node", "url", required=True, help="The node: http://USER:PASSWORD@HOST:PORT."
+)
+OUT_OPTION = click.option(
+    "--out", type=PathArgument, required=True, help="File to write; it must not exist."
+)
+
+
+@cold.command()
+@click.argument("public", type=PathArgument)
+@NODE_OPTION
+@click.option("--to", "address", required=True, help="Pay to this address.")
+@click.option("--units", type=click.IntRange(0), default=0, help="How much (default: everything).")
+@click.option(
+    "--wallet",
+    "wallets",
+    multiple=True,
+    type=click.Choice(["hot", "cold"]),
+    default=["cold"],
+    show_default=True,
+    help="From this wallet; give both to recover everything.",
+)
+@click.option("--rate", type=click.IntRange(1), default=10, show_default=True, help="Fee per byte.")
+@click.option(
+    "--last",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    help="Last index to look at.",
+)
+@OUT_OPTION
+def build(
+    public: Path,
+    url: str,
+    address: str,
+    units: int,
+    wallets: tuple[str, ...],
+    rate: int,
+    last: int,
+    out: Path,
+) -> None:
+    """Online: write what is to be signed."""
+    from openoutcry.custody.ceremony import read_public, write_private
+    from openoutcry.custody.cold import build as build_document
+    from openoutcry.custody.cold import outputs_of, shown
+    from openoutcry.custody.utxo.rpc import Rpc
+
+    document = read_public(public)
+    found = outputs_of(document, Rpc(url), wallets, last)
+    made = build_document(document, found, address, units, rate)
+    write_private(out, json.dumps(made))
+    click.echo("\n".join(shown(made)))
+
+
+@cold.command("sign")
+@click.argument("unsigned", type=PathArgument)
+@click.option("--share", "shares", multiple=True, type=PathArgument, help="A share; give two.")
+@click.option("--passphrase", default="", help="That of the ceremony, if it had one.")
+@OUT_OPTION
+def sign_cold(unsigned: Path, shares: tuple[Path, ...], passphrase: str, out: Path) -> None:
+    """Offline: sign with the secret of two shares."""
+    from openoutcry.custody.ceremony import recovered, write_private
+    from openoutcry.custody.cold import read_document
+
+    document = read_document(unsigned)
+    texts = [path.read_text(encoding="utf-8") for path in shares]
+    keys = recovered(texts, document["network"], document["fingerprint"], passphrase)
+    if document.get("kind") == "evm":
+        from openoutcry.custody.evm import cold as evm
+
+        click.echo("\n".join(evm.shown(document)))
+        made = evm.sign(document, keys)
+    else:
+        from openoutcry.custody import cold as utxo
+
+        click.echo("\n".join(utxo.shown(document)))
+        made = utxo.sign(document, keys)
+    write_private(out, json.dumps(made))
+
+
+@cold.command()
+@click.argument("signed", type=PathArgument)
+@NODE_OPTION
+def send(signed: Path, url: str) -> None:
+    """Online: send what was signed."""
+    from openoutcry.custody.cold import read_document
+
+    document = read_document(signed)
+    if document.get("kind") == "evm":
+        from openoutcry.custody.evm import cold as evm
+        from openoutcry.custody.evm.node import Node
+
+        click.echo(evm.send(document, Node(url)))
+    else:
+        from openoutcry.custody import cold as utxo
+        from openoutcry.custody.utxo.rpc import Rpc
+
+        click.echo(utxo.send(document, Rpc(url)))
+
+
+@cold.command("build-evm")
+@click.argument("public", type=PathArgument)
+@NODE_OPTION
+@click.option("--vault", required=True, help="The vault's address.")
+@click.option("--to", "address", default="", help="Pay to this address.")
+@click.option("--token", default="", help="The contract of a token (default: the chain's coin).")
+@click.option("--units", type=click.IntRange(0), default=0, help="How much (default: everything).")
+@click.option(
+    "--replace", "owners", type=(str, str), help="Instead of a payment: an owner, and the new one."
+)
+@click.option(
+    "--valid-s",
+    type=click.IntRange(60),
+    default=86_400,
+    show_default=True,
+    help="Seconds for which the signed document may be sent.",
+)
+@OUT_OPTION
+def build_evm(
+    public: Path,
+    url: str,
+    vault: str,
+    address: str,
+    token: str,
+    units: int,
+    owners: tuple[str, str] | None,
+    valid_s: int,
+    out: Path,
+) -> None:
+    """Online: write what the owners of an EVM vault are to sign."""
+    from openoutcry.custody.ceremony import read_public, write_private
+    from openoutcry.custody.evm import cold as evm
+    from openoutcry.custody.evm.contracts import COIN, Payment
+    from openoutcry.custody.evm.node import Node
+    from openoutcry.custody.evm.parts import address as parsed
+
+    if (owners is None) == (not address):
+        raise click.UsageError("give either --to or --replace")
+    document, node = read_public(public), Node(url)
+    if owners is not None:
+        old, new = (parsed(one, "--replace") for one in owners)
+        made = evm.build_change(document, node, vault, old, new, valid_s)
+    else:
+        what = parsed(token, "--token") if token else COIN
+        payment = Payment(what, parsed(address, "--to"), units)
+        made = evm.build(document, node, vault, [payment], valid_s)
+    write_private(out, json.dumps(made))
+    click.echo("\n".join(evm.shown(made)))
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+def reconcile(file: Path) -> None:
+    """Compare chain, custody, core and ledger; stop if they differ.
+
+    It reads the whole journal. `serve` compares chain, custody and core with each block."""
+    from openoutcry.custody.errors import CustodyError
+    from openoutcry.custody.reconcile import Reconciler
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.ledger.accounts import VENUE, VenueAccount
+    from openoutcry.ledger.ledger_state import at
+
+    made = read_custody_file(file)
+    with Parts(made) as parts:
+        reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
+        wrong = reconciler.core_differences()
+        for spec in made.chains:
+            for one in reconciler.balances(spec.name) or ():
+                click.echo(f"{one.asset}: {one.on_chain} on chain at block {one.height}")
+                if not one.is_whole:
+                    wrong.append(f"{one.asset}: {one}")
+        books = at(made.journal).books
+        brought_in = {
+            books.assets[place.asset]: -value
+            for place, value in books.nonzero_balances()
+            if place.owner == VENUE and place.kind == VenueAccount.OUTSIDE
+        }
+        wrong += reconciler.ledger_differences(brought_in)
+        if wrong:
+            parts.breaker.trip(f"reconciliation: {wrong[0]}")
+            raise CustodyError("\n".join(wrong))
+    click.echo("chain, custody, core and ledger agree to the unit")
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("chain")
+@click.option("--challenge", required=True, help="Text of the outsider, 1 to 100 characters.")
+@OUT_OPTION
+def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
+    """Prove what the hot wallet holds; its keys sign it."""
+    from openoutcry.custody.ceremony import write_private
+    from openoutcry.custody.reserves import prove
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.utxo.rpc import Rpc
+
+    made = read_custody_file(file)
+    spec = made.chain(chain)
+    asset = made.asset_of(chain, "")
+    with Parts(made) as parts:
+        name = asset.name if asset else chain
+        document = prove(spec, name, parts.store, parts.links, Rpc(spec.url), challenge)
+    write_private(out, json.dumps(document))
+    click.echo(f"{document['total']} of {name} at block {document['height']}")
+
+
+@custody.command()
+@click.argument("proof", type=PathArgument)
+@click.option("--challenge", required=True, help="The text that you gave.")
+@click.option("--liabilities", type=PathArgument, help="The venue's statement of what it owes.")
+@click.option("--public-key", help="The venue's key of that statement, in hexadecimal.")
+@click.option("--scale", type=click.IntRange(1), default=1, help="Chain units in a venue's unit.")
+@click.option("--node", "url", default="", help="Ask this node whether the outputs are unspent.")
+def verify(
+    proof: Path,
+    challenge: str,
+    liabilities: Path | None,
+    public_key: str | None,
+    scale: int,
+    url: str,
+) -> None:
+    """Check a proof of reserves, offline, against what is owed."""
+    from openoutcry.custody.cold import read_document
+    from openoutcry.custody.errors import CustodyError
+    from openoutcry.custody.reserves import check, spent
+    from openoutcry.custody.utxo.rpc import Rpc
+    from openoutcry.ledger.proof import files
+    from openoutcry.ledger.proof.statement import check_signature
+
+    document = read_document(proof)
+    total = check(document, challenge)
+    click.echo(f"the wallet held {total} of {document['asset']} at block {document['block']}")
+    if url and (gone := spent(document, Rpc(url))):
+        raise CustodyError(f"spent since: {', '.join(gone)}")
+    if liabilities is None:
+        return
+    if not public_key:
+        raise click.UsageError("--liabilities needs --public-key: never take it from the statement")
+    stated, _, signature, before = files.read_statement(liabilities)
+    key = files.from_hex(public_key, "--public-key", 32)
+    check_signature(stated, key, signature, before)
+    owed = dict(zip(stated.assets, stated.sums, strict=True)).get(document["asset"], 0) * scale
+    click.echo(f"the venue owed {owed} after command {stated.as_of_seq}")
+    if owed > total:
+        raise CustodyError(f"the wallet lacks {owed - total}")
+    click.echo("the reserves cover what is owed")
+
+
+@custody.command()
+@click.option(
+    "--folder",
+    type=PathArgument,
+    help="Keep everything in this new folder (default: a temporary one).",
+)
+def demo(folder: Path | None) -> None:
+    """Run a deposit, a trade and a withdrawal on a real node.
+
+    It needs Litecoin Core and SoftHSM on this machine, and takes about a minute."""
+    import tempfile
+
+    from openoutcry.custody.demo import run
+
+    if folder is not None:
+        folder.mkdir(parents=True)
+        run(folder, click.echo)
+        return
+    with tempfile.TemporaryDirectory(prefix="custody-") as made:
+        run(Path(made), click.echo)

@@ -1,0 +1,103 @@
+"""What the scanner needs of a chain.
+
+An implementation checks what a node says as far as the chain lets it: a block's content must belong
+to the hash that was asked for.  It keeps nothing between calls but connections.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Header:
+    height: int
+    hash: str
+    parent: str
+    time_s: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Something that a transaction pays to an address that is watched."""
+
+    txid: str
+    place: int
+    """Number of the output, or of the log."""
+    address: str
+    token: str
+    """The asset, as the chain names it: "" is the chain's own coin, else a contract's address."""
+    amount: int
+    """In the chain's smallest unit."""
+
+
+@dataclass(frozen=True)
+class Spend:
+    """An output that is watched is used up (chains with outputs only)."""
+
+    txid: str
+    place: int
+    by: str
+    """The transaction that spends it."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a block, or the pool of waiting transactions, has for this wallet."""
+
+    receipts: tuple[Receipt, ...] = ()
+    spends: tuple[Spend, ...] = ()
+    confirmed: frozenset[str] = field(default_factory=frozenset)
+    """Of the transactions that were asked about, those in it."""
+    transactions: int = 0
+
+
+class Watched(Protocol):
+    """What the scanner looks for."""
+
+    @property
+    def addresses(self) -> Mapping[str, object]:
+        """By address."""
+
+    @property
+    def outputs(self) -> Mapping[tuple[str, int], object]:
+        """Outputs that are ours and not known as spent, by transaction and place."""
+
+    @property
+    def sent(self) -> frozenset[str]:
+        """Transactions of ours that are not final."""
+
+
+class Chain(Protocol):
+    """One chain, by one node (and a referee, if there is one).  All calls raise ``NodeError``."""
+
+    name: str
+
+    def close(self) -> None:
+        """Close its connections."""
+
+    def tip(self) -> Header:
+        """The best block."""
+
+    def header(self, block: str) -> Header:
+        """By its hash."""
+
+    def hash_at(self, height: int) -> str | None:
+        """Of the best chain; None: it is shorter."""
+
+    def content(self, header: Header, watched: Watched) -> Content:
+        """Of a block."""
+
+    def pool(self, watched: Watched) -> Content:
+        """Of what waits for a block."""
+
+
+class Book(Protocol):
+    """The addresses of a hot wallet, without any secret."""
+
+    def address(self, branch: int, index: int) -> str:
+        """Branch 0: others pay to it; 1: change, on chains that have any."""
+
+    @property
+    def branches(self) -> tuple[int, ...]:
+        """Those that the chain uses."""

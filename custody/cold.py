@@ -1,0 +1,160 @@
+"""Payments of the cold wallet, and recoveries: built online, signed offline, carried as files.
+
+The same three commands move cold funds and recover everything from two shares::
+
+    outcry custody cold build public.json --node URL --to ADDRESS --out unsigned.json
+    outcry custody cold sign unsigned.json --share share1.txt --share share2.txt --out signed.json
+    outcry custody cold send signed.json --node URL
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from openoutcry.custody.ceremony import Keys
+from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.utxo.address import address_of, network_of, script_of
+from openoutcry.custody.utxo.rpc import Rpc
+from openoutcry.custody.utxo.wallet import Wallet
+from openoutcry.wire.extras import need
+
+COIN = 10**8
+INPUT_BYTES = {"hot": 105, "cold": 68}
+SEQUENCE = 0xFFFFFFFD
+FEE_SHARE = 20
+"""A fee above a twentieth of what is paid is refused."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An output of one of the wallets."""
+
+    txid: str
+    place: int
+    amount: int
+    wallet: str
+    branch: int
+    index: int
+
+
+def outputs_of(public: dict[str, Any], node: Rpc, wallets: Sequence[str], last: int) -> list[Found]:
+    """What a node finds for the wallets' descriptors, up to index ``last`` of each branch."""
+    network = network_of(public["network"])
+    places: dict[str, tuple[str, int, int]] = {}
+    rows = []
+    for name in wallets:
+        wallet = Wallet(public[name], network)
+        for branch in wallet.branches:
+            rows.append({"desc": wallet.branch_text(branch), "range": last})
+            for index in range(last + 1):
+                places[wallet.lock(branch, index).script.hex()] = (name, branch, index)
+    found = node.call("scantxoutset", "start", rows)
+    return [
+        Found(
+            row["txid"],
+            int(row["vout"]),
+            int(Decimal(row["amount"]) * COIN),
+            *places[row["scriptPubKey"]],
+        )
+        for row in found["unspents"]
+    ]
+
+
+def build(
+    public: dict[str, Any], found: Sequence[Found], address: str, amount: int, rate: int
+) -> dict[str, Any]:
+    """The document to sign.  ``amount`` 0: everything.  Change goes to the cold wallet's first
+    change address.  Raises :class:`Refused`."""
+    network = network_of(public["network"])
+    chosen: list[Found] = []
+    for one in sorted(found, key=lambda each: -each.amount):
+        if amount and sum(each.amount for each in chosen) >= amount + _fee(chosen, rate):
+            break
+        chosen.append(one)
+    total, fee = sum(one.amount for one in chosen), _fee(chosen, rate)
+    paid = amount or total - fee
+    if not chosen or paid <= 0 or total < paid + fee:
+        raise Refused("insufficient_cold", f"the wallets have {total}, and a fee is {fee}")
+    outputs: list[list[Any]] = [[address_of(script_of(address, network), network), paid]]
+    change = total - paid - fee
+    if change > 10_000:
+        outputs.append([Wallet(public["cold"], network).address(1, 0), change])
+    inputs = [
+        [one.txid, one.place, one.amount, one.wallet, one.branch, one.index] for one in chosen
+    ]
+    return {
+        "network": public["network"],
+        "fingerprint": public["fingerprint"],
+        "inputs": inputs,
+        "outputs": outputs,
+        "fee": total - sum(units for _, units in outputs),
+    }
+
+
+def _fee(chosen: Sequence[Found], rate: int) -> int:
+    return rate * (11 + 2 * 43 + sum(INPUT_BYTES[one.wallet] for one in chosen))
+
+
+def shown(document: dict[str, Any]) -> list[str]:
+    """What a person compares before signing."""
+    rows = [f"pays {units} to {address}" for address, units in document["outputs"]]
+    return [*rows, f"fee {document['fee']}, {len(document['inputs'])} inputs"]
+
+
+def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    """With keys of the secret.  Raises :class:`Refused` for what is not this secret's, or costs too
+    much: nothing in the document is believed."""
+    tx, script = need("embit.transaction", _WHY, "custody"), need("embit.script", _WHY, "custody")
+    network = network_of(document["network"])
+    if network != keys.network:
+        raise Refused("wrong_network", f"these keys are of {keys.network.name}")
+    wallets = {"hot": Wallet(keys.hot(), network), "cold": Wallet(keys.cold(), network)}
+    rows = document["inputs"]
+    inputs = [tx.TransactionInput(bytes.fromhex(row[0]), row[1], sequence=SEQUENCE) for row in rows]
+    outputs = [
+        tx.TransactionOutput(units, script.Script(script_of(address, network)))
+        for address, units in document["outputs"]
+    ]
+    total, paid = sum(row[2] for row in rows), sum(units for _, units in document["outputs"])
+    if not 0 < total - paid <= max(paid // FEE_SHARE, 100_000):
+        raise Refused("fee_too_high", f"a fee of {total - paid} for {paid}")
+    made = tx.Transaction(version=2, vin=inputs, vout=outputs, locktime=0)
+    for place, (_, _, amount, name, branch, index) in enumerate(rows):
+        lock = wallets[name].lock(branch, index)
+        private = _privates(keys, name, branch, index)
+        code = lock.witness_script or b"\x76\xa9\x14" + lock.script[2:] + b"\x88\xac"
+        digest = made.sighash_segwit(place, script.Script(code), amount)
+        signed = [
+            (one.get_public_key().sec(), one.sign(digest).serialize() + b"\x01") for one in private
+        ]
+        if lock.witness_script:
+            signed.sort(key=lambda pair: lock.witness_script.index(pair[0]))
+            witness = [b"", *(raw for _, raw in signed), lock.witness_script]
+        else:
+            witness = [signed[0][1], signed[0][0]]
+        made.vin[place].witness = script.Witness(witness)
+    raw = made.serialize()
+    return {"raw": raw.hex(), "txid": made.txid().hex(), "size": len(raw)}
+
+
+_WHY = "cold payments need embit"
+
+
+def _privates(keys: Keys, name: str, branch: int, index: int) -> list[Any]:
+    if name == "cold":
+        return [keys.cold_account().derive([branch, index]).key]
+    return [keys.signer(1), keys.signer(2)]
+
+
+def send(document: dict[str, Any], node: Rpc) -> str:
+    return str(node.call("sendrawtransaction", document["raw"]))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CustodyError(f"{path}: {error}") from None

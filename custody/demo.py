@@ -1,0 +1,458 @@
+"""A venue with custody on one machine, from the ceremony to an outsider's check.
+
+Everything is real but the chain, which is a regtest: a node, a venue, two signers with modules, the
+attestor and the payer are a process each.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from openoutcry.custody.attestor import LABEL
+from openoutcry.custody.ceremony import Keys, fill_token, hold, write_ceremony
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.evm.demo_chain import ETHER, VARIABLE, DemoChain, binary
+from openoutcry.custody.evm.encoding import address_text
+from openoutcry.custody.hsm import SOFTHSM, Hsm
+from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.store import Store
+from openoutcry.custody.utxo.node import RegtestNode, free_port
+from openoutcry.custody.venue import VenueDesk, VenueError
+from openoutcry.order_entry.passwords import make_password, password_hasher
+from openoutcry.venue.desk import DeskError, ask
+
+COIN, FINAL = 10**8, 6
+NETWORK, CHAIN, ASSET, ETH = "ltc-regtest", "LTC", "LTC", "ETH"
+SELLER, BUYER = 1, 2
+WAIT_S, LOOK_S = 1_800.0, 0.05
+"""A venue that is cold compiles its kernels first: minutes on a busy machine."""
+OUTCRY = [sys.executable, "-m", "openoutcry"]
+VENUE = """
+[venue]
+name = "DEMO"
+journal = "journal"
+order_capacity = 4_096
+housekeeping_cores = 0
+[calendar]
+time_zone = "Etc/UTC"
+weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+time_every_s = 60
+[[schedule]]
+name = "round the clock"
+day = ["00:00 PRE_OPEN", "00:01 CONTINUOUS", "23:59 CLOSED"]
+[[asset]]
+name = "USD"
+decimals = 6
+[[asset]]
+name = "LTC"
+decimals = 8
+[[instrument]]
+symbol = "LTC-USD"
+settlement = "spot"
+base = "LTC"
+quote = "USD"
+decimals = 2
+lot_units = 100_000
+tick_units = 10
+min_price_ticks = 1
+max_price_ticks = 40_000_000
+max_qty_lots = 1_000_000
+[[asset]]
+name = "ETH"
+decimals = 8
+[[instrument]]
+symbol = "ETH-USD"
+settlement = "spot"
+base = "ETH"
+quote = "USD"
+decimals = 2
+lot_units = 100_000
+tick_units = 10
+min_price_ticks = 1
+max_price_ticks = 40_000_000
+max_qty_lots = 1_000_000
+[[participant]]
+number = 1
+name = "Seller"
+[[participant]]
+number = 2
+name = "Buyer"
+[[session]]
+name = "SELLER"
+protocol = "ouch-4.2"
+participant = 1
+password = "{seller}"
+[[session]]
+name = "BUYER"
+protocol = "ouch-4.2"
+participant = 2
+password = "{buyer}"
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:{port}"
+"""
+CUSTODY = """
+[custody]
+journal = "journal"
+folder = "custody"
+whitelist_wait_s = 0
+[[chain]]
+name = "LTC"
+kind = "utxo"
+network = "ltc-regtest"
+url = "{url}"
+hot = "{hot}"
+cold = "{cold}"
+final = 6
+gap = 20
+[[asset]]
+name = "LTC"
+chain = "LTC"
+decimals = 8
+chain_decimals = 8
+dust = 10_000
+confirmations = [[100_000_000, 1], [0, 3]]
+automatic_up_to = 1_000_000_000
+[[signer]]
+socket = "signer1.sock"
+[[signer]]
+socket = "signer2.sock"
+[attestor]
+socket = "attest.sock"
+key = "{attestor}"
+"""
+EVM = """
+[[chain]]
+name = "ETH"
+kind = "evm"
+url = "{evm_url}"
+chain_id = 31337
+vault = "{vault}"
+factory = "{factory}"
+first_height = {first}
+final = 6
+gap = 20
+sweep_every_s = 1
+gas_module = "{module}"
+gas_token = "gas"
+gas_pin = "gas.pin"
+[[asset]]
+name = "ETH"
+chain = "ETH"
+decimals = 8
+chain_decimals = 18
+dust = 10_000
+confirmations = [[0, 3]]
+automatic_up_to = 1_000_000_000
+sweep_from = 10_000
+sweep_at_once = 10_000
+"""
+EVM_SIGNER = """
+[[wallet]]
+chain = "ETH"
+kind = "evm"
+asset = "ETH"
+label = "evm"
+chain_id = 31337
+vault = "{vault}"
+[[limit]]
+asset = "ETH"
+chain = "ETH"
+scale = 10_000_000_000
+a_payment = 1_000_000_000
+an_hour = 2_000_000_000
+a_day = 4_000_000_000
+fee = 0
+fees_a_day = 0
+"""
+SIGNER = """
+[signer]
+socket = "signer{number}.sock"
+store = "signer{number}.sqlite"
+module = "{module}"
+token = "signer{number}"
+venue = "DEMO"
+attestor = "{attestor}"
+destination_wait_s = 0
+[[wallet]]
+chain = "LTC"
+kind = "utxo"
+asset = "LTC"
+network = "ltc-regtest"
+hot = "{hot}"
+cold = "{cold}"
+[[limit]]
+asset = "LTC"
+chain = "LTC"
+a_payment = 1_000_000_000
+an_hour = 2_000_000_000
+a_day = 4_000_000_000
+fee = 1_000_000
+fees_a_day = 10_000_000
+"""
+ATTESTOR = """
+[attestor]
+socket = "attest.sock"
+journal = "journal"
+venue = "DEMO"
+module = "{module}"
+token = "attestor"
+"""
+
+
+class Demo:
+    """In ``folder``; ``say`` gets a line for each thing that happened."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self._say = folder.resolve(), say
+        self.began = time.monotonic()
+        self.pin = secrets.token_hex(8)
+        self.node = RegtestNode(self.folder / "node")
+        self.port = free_port()
+        self.passwords = {"SELLER": make_password(), "BUYER": make_password()}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.evm: DemoChain | None = None
+
+    def say(self, text: str) -> None:
+        self._say(f"{time.monotonic() - self.began:5.1f} s  {text}")
+
+    def run(self) -> None:
+        with ExitStack() as stack:
+            stack.callback(self._stop)
+            stack.callback(self.node.close)
+            self._start_venue()
+            keys = self._hold_ceremony()
+            self.node.start()
+            self.node.fund()
+            self.say(f"a chain on loopback, {self.node.rpc.call('getblockcount')} blocks")
+            if binary() is not None:
+                self.evm = stack.enter_context(DemoChain(self.folder, free_port()))
+            else:
+                self.say(f"no EVM chain: set {VARIABLE} to the path of anvil")
+            self._start_custody(keys)
+            self._deposit()
+            self._trade()
+            self._withdraw()
+            if self.evm is not None:
+                self._evm(self.evm)
+            self._prove()
+
+    def _stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(WAIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _spawn(self, name: str, *words: str) -> None:
+        """``PIN`` among the words is the descriptor of the PIN."""
+        reading, writing = os.pipe()
+        os.write(writing, self.pin.encode())
+        os.close(writing)
+        command = [*OUTCRY, *(word.replace("PIN", str(reading)) for word in words)]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, pass_fds=(reading,)
+            )
+        os.close(reading)
+
+    def _wait(self, what: str, true: Callable[[], Any]) -> Any:
+        until = time.monotonic() + WAIT_S
+        while not (value := true()):
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise CustodyError(f"{name} ended: {(self.folder / f'{name}.log').read_text()}")
+            if time.monotonic() > until:
+                raise CustodyError(f"after {WAIT_S:.0f} s still not true: {what}")
+            time.sleep(LOOK_S)
+        return value
+
+    def _outcry(self, *words: str) -> str:
+        done = subprocess.run(
+            [*OUTCRY, *words], cwd=self.folder, capture_output=True, text=True, timeout=WAIT_S
+        )
+        if done.returncode:
+            raise CustodyError(f"outcry {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    # The parts
+
+    def _start_venue(self) -> None:
+        hasher = password_hasher()
+        hashes = {name.lower(): hasher.hash(word) for name, word in self.passwords.items()}
+        path = self.folder / "venue.toml"
+        path.write_text(VENUE.format(port=self.port, **hashes), encoding="utf-8")
+        path.chmod(0o600)
+        self._spawn("venue", "serve", "venue.toml")
+
+    def _hold_ceremony(self) -> Keys:
+        tokens = self.folder / "tokens"
+        tokens.mkdir()
+        conf = self.folder / "softhsm2.conf"
+        conf.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
+        os.environ["SOFTHSM2_CONF"] = str(conf)
+        for name in ("signer1", "signer2", "attestor", "gas"):
+            command = ["softhsm2-util", "--init-token", "--free", "--label", name]
+            terms = ["--pin", self.pin, "--so-pin", secrets.token_hex(8)]
+            subprocess.run([*command, *terms], check=True, capture_output=True)
+        keys, shares = hold(NETWORK)
+        for number in (1, 2):
+            with Hsm(SOFTHSM, f"signer{number}", self.pin) as hsm:
+                fill_token(hsm, keys, number)
+        write_ceremony(self.folder / "ceremony", keys, shares)
+        self.say(f"ceremony: fingerprint {keys.fingerprint}, three shares, two tokens")
+        return keys
+
+    def _start_custody(self, keys: Keys) -> None:
+        with Hsm(SOFTHSM, "attestor", self.pin) as hsm:
+            attestor = hsm.make_key(LABEL).hex()
+        values = {"hot": keys.hot(), "cold": keys.cold(), "attestor": attestor}
+        values |= {"url": self.node.url, "module": str(SOFTHSM)}
+        custody, signer = CUSTODY, SIGNER
+        if self.evm is not None:
+            values |= self._deploy(self.evm, keys)
+            custody, signer = CUSTODY + EVM, SIGNER + EVM_SIGNER
+        self._write("custody.toml", custody.format(**values))
+        self._write("attestor.toml", ATTESTOR.format(**values))
+        for number in (1, 2):
+            self._write(f"signer{number}.toml", signer.format(number=number, **values))
+            words = ["custody", "sign", f"signer{number}.toml", "--pin-fd=PIN"]
+            self._spawn(f"signer{number}", *words)
+        self._spawn("attestor", "custody", "attest", "attestor.toml", "--pin-fd=PIN")
+        for name in ("signer1", "signer2", "attest"):
+            self._wait(f"{name} listens", (self.folder / f"{name}.sock").exists)
+        self._wait("the venue is open", self._is_open)
+        self._spawn("custody", "custody", "serve", "custody.toml")
+        self.say("a venue, two signers, the attestor and the payer run, each a process")
+
+    def _deploy(self, chain: DemoChain, keys: Keys) -> dict[str, Any]:
+        """The vault of the ceremony's owners; what the files say about it."""
+        owners = [keys.evm(number).get_public_key().sec() for number in (1, 2, 3)]
+        self._write("gas.pin", self.pin)
+        with Hsm(SOFTHSM, "gas", self.pin) as hsm:
+            made = chain.deploy(hsm, owners)
+        first = int(chain.node.call("eth_blockNumber"), 16)
+        vault, factory = address_text(made.wallet), address_text(made.factory)
+        self.say(f"an EVM chain on loopback, a vault of 2 of 3 owners at {vault}")
+        return {"evm_url": chain.url, "vault": vault, "factory": factory, "first": first}
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+
+    def _is_open(self) -> bool:
+        try:
+            status = json.loads((self.folder / "journal" / "status.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return status["state"] == "open" and set(status["phases"].values()) == {"CONTINUOUS"}
+
+    # What happens
+
+    def _deposit(self) -> None:
+        own = self._outcry("custody", "address", "custody.toml", CHAIN, "--own")
+        self.node.pay(own, COIN // 10)
+        self.say("0.1 LTC of the venue's own: the chain's fees are paid from it")
+        address = self._outcry("custody", "address", "custody.toml", CHAIN, str(SELLER))
+        txid = self.node.pay(address, 5 * COIN)
+        self.say(f"5 LTC to {address}, transaction {txid[:16]}…")
+        self.node.mine(FINAL + 1)
+        self._wait("the deposit", lambda: self._states("deposits", CHAIN) == {"final", "own"})
+        self.say("the deposit is credited at the venue, and final")
+        ask(
+            self.folder / "journal",
+            {"do": "deposit", "participant": BUYER, "amount": 500 * 10**6, "asset": "USD"},
+        )
+
+    def _states(self, table: str, chain: str) -> set[str]:
+        file = read_custody_file(self.folder / "custody.toml")
+        with Store(file.folder) as store:
+            query = f"select state from {table} where chain = ?"
+            return {row["state"] for row in store.rows(query, chain)}
+
+    def _trade(self) -> None:
+        from openoutcry.client import OuchClient
+
+        clients = {
+            name: OuchClient("127.0.0.1", self.port, name, word)
+            for name, word in self.passwords.items()
+        }
+        with clients["SELLER"] as seller, clients["BUYER"] as buyer:
+            seller.sell("LTC-USD", 2_000, "80.00")
+            buyer.buy("LTC-USD", 2_000, "80.00")
+            for message in buyer.messages(WAIT_S):
+                if message.name == "executed":
+                    break
+                if message.name == "rejected":
+                    raise CustodyError(f"the buyer's order: {message}")
+        self.say("traded: 2 LTC for 160 USD")
+
+    def _withdraw(self) -> None:
+        outside = str(self.node.rpc.call("getnewaddress", "", "bech32"))
+        self._outcry("custody", "whitelist", "custody.toml", CHAIN, str(BUYER), outside)
+        units = str(3 * COIN // 2)
+        words = ["custody", "withdraw", "custody.toml", str(BUYER), ASSET, units, outside]
+        reference = self._outcry(*words)
+        self.say(f"withdrawal {reference}: 1.5 LTC to {outside}")
+        paid = lambda: self.node.rpc.call("getreceivedbyaddress", outside, 0)  # noqa: E731
+        self._wait("the withdrawal is broadcast", paid)
+        self.node.mine(FINAL)
+        self._wait("the withdrawal is done", lambda: self._states("withdrawals", CHAIN) == {"done"})
+        row = VenueDesk(self.folder / "journal").movement("withdrawal", BUYER, reference)
+        state = None if row is None else row["state"]
+        self.say(f"the chain paid {paid()} LTC once; the venue's withdrawal is {state}")
+
+    def _evm(self, chain: DemoChain) -> None:
+        """The same on the other chain: two ETH in, one out."""
+        address = self._outcry("custody", "address", "custody.toml", ETH, str(SELLER))
+        chain.pay(address, 2 * ETHER)
+        chain.mine(FINAL + 1)
+        self._wait("the deposit of ETH", lambda: self._states("deposits", ETH) == {"final"})
+        self.say(f"2 ETH to {address}: credited, and final")
+        outside = address_text(b"\xbe" * 20)
+        self._outcry("custody", "whitelist", "custody.toml", ETH, str(SELLER), outside)
+        words = ["custody", "withdraw", "custody.toml", str(SELLER), ETH, str(COIN), outside]
+        reference = self._outcry(*words)
+
+        def is_paid() -> bool:
+            chain.mine()
+            return chain.balance(outside) > 0
+
+        self._wait("the withdrawal of ETH", is_paid)
+        chain.mine(FINAL + 1)
+        self._wait("its end", lambda: self._states("withdrawals", ETH) == {"done"})
+        paid = chain.balance(outside) // (ETHER // 100)
+        row = VenueDesk(self.folder / "journal").movement("withdrawal", SELLER, reference)
+        state = None if row is None else row["state"]
+        self.say(f"the chain paid {paid / 100} ETH once; the venue's withdrawal is {state}")
+
+    def _prove(self) -> None:
+        self.say(self._outcry("custody", "reconcile", "custody.toml").splitlines()[-1])
+        challenge = secrets.token_hex(16)
+        words = ["custody", "reserves", "custody.toml", CHAIN, f"--challenge={challenge}"]
+        self.say("reserves: " + self._outcry(*words, "--out=reserves.json"))
+        key = self._outcry("proof", "key", "venue.key")
+        self._outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
+        words = ["custody", "verify", "reserves.json", f"--challenge={challenge}"]
+        words += ["--liabilities=proofs/statement.json", f"--public-key={key}"]
+        for line in self._outcry(*words).splitlines():
+            self.say(f"outsider: {line}")
+
+
+def run(folder: Path, say: Callable[[str], None]) -> None:
+    """Raises :class:`CustodyError` where something did not happen."""
+    try:
+        Demo(folder, say).run()
+    except (DeskError, VenueError) as error:
+        raise CustodyError(str(error)) from None

@@ -1,0 +1,202 @@
+"""Deposits from the first sight of a transaction to its finality, and their movements at the venue.
+
+::
+
+    pending ──► seen ──► credited ──► final        waits for a block; in one; enough; for good
+       │  ▲      │           │
+       ▼  └──────┘           ▼                     its block was undone
+      gone               reversed
+
+``asked`` is written before the venue is asked, ``venue`` after its answer.  A process that dies
+between the two asks again, and the venue does it once.
+"""
+
+import hashlib
+import sqlite3
+
+from openoutcry.custody.chain import Header, Receipt
+from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.store import Store, now_ns
+from openoutcry.custody.venue import Venue, VenueError
+
+PENDING, SEEN, CREDITED, FINAL = "pending", "seen", "credited", "final"
+GONE, REVERSED = "gone", "reversed"
+DUST, UNKNOWN, UNSUPPORTED = "dust", "unknown", "unsupported"
+OWN, INTERNAL = "own", "internal"
+"""The venue's own money from outside; and change of custody's transactions."""
+LATEST = """
+    select * from deposits where chain = ? and txid = ? and place = ?
+    order by generation desc limit 1
+"""
+BEHIND = """
+    select * from deposits where chain = ? and (
+        (state in ('seen', 'credited', 'final') and venue = '')
+        or (state in ('credited', 'final') and venue = 'seen')
+        or (state in ('reversed', 'gone') and asked <> '' and venue <> 'reversed')
+    ) order by changed_ns, reference
+"""
+
+
+def reference_of(chain: str, txid: str, place: int, generation: int) -> str:
+    """The movement's name at the venue, 30 characters."""
+    text = f"{chain}:{txid}:{place}:{generation}".encode()
+    return f"dp{hashlib.sha256(text).hexdigest()[:28]}"
+
+
+class Deposits:
+    """Those of one chain."""
+
+    def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
+        self.spec, self.file, self.store = spec, file, store
+
+    def receive(
+        self, receipt: Receipt, header: Header | None, participant: int | None, kind: str = ""
+    ) -> None:
+        """``header``: of its block; None: it waits for one.  ``kind``: OWN, INTERNAL or nothing."""
+        row = self.store.row(LATEST, self.spec.name, receipt.txid, receipt.place)
+        has_ended = row is not None and (
+            row["state"] == REVERSED or (row["state"] == GONE and row["asked"])
+        )
+        if row is None or has_ended:
+            generation = 0 if row is None else int(row["generation"]) + 1
+            self._insert(receipt, header, participant, kind, generation)
+            return
+        if header is None and row["state"] != GONE:
+            return
+        state = row["state"]
+        if state in (PENDING, GONE):
+            state = PENDING if header is None else SEEN
+        self._set(row["reference"], state, header)
+
+    def _insert(
+        self,
+        receipt: Receipt,
+        header: Header | None,
+        participant: int | None,
+        kind: str,
+        generation: int,
+    ) -> None:
+        asset = self.file.asset_of(self.spec.name, receipt.token)
+        units = 0 if asset is None else receipt.amount // asset.scale
+        state = PENDING if header is None else SEEN
+        if kind == INTERNAL:
+            state = INTERNAL
+        elif asset is None:
+            state = UNSUPPORTED
+        elif participant is None:
+            state = kind or UNKNOWN
+        elif units < asset.dust:
+            state = DUST
+        self.store.insert(
+            "deposits",
+            reference=reference_of(self.spec.name, receipt.txid, receipt.place, generation),
+            chain=self.spec.name,
+            txid=receipt.txid,
+            place=receipt.place,
+            generation=generation,
+            token=receipt.token,
+            asset="" if asset is None else asset.name,
+            participant=participant,
+            address=receipt.address,
+            amount=str(receipt.amount),
+            # What is above 63 bits is no deposit of this venue: the core's amounts end at 2^61.
+            units=min(units, 2**62),
+            state=state,
+            height=None if header is None else header.height,
+            block=None if header is None else header.hash,
+            asked="",
+            venue="",
+            why="",
+            changed_ns=now_ns(),
+        )
+        if state in (UNKNOWN, UNSUPPORTED, DUST):
+            text = f"{receipt.amount} of {receipt.token or self.spec.name} to {receipt.address}"
+            self.store.note("deposit", receipt.txid, f"{state}: {text}; recorded, not credited")
+
+    def _set(self, reference: str, state: str, header: Header | None) -> None:
+        height, block = (None, None) if header is None else (header.height, header.hash)
+        query = (
+            "update deposits set state = ?, height = ?, block = ?, changed_ns = ? "
+            "where reference = ?"
+        )
+        self.store.run(query, state, height, block, now_ns(), reference)
+
+    def undo(self, block: str) -> None:
+        """The block is no part of the chain any more."""
+        query = "select * from deposits where chain = ? and block = ?"
+        for row in self.store.rows(query, self.spec.name, block):
+            state = {SEEN: PENDING, CREDITED: REVERSED, FINAL: REVERSED}.get(
+                row["state"], row["state"]
+            )
+            self._set(row["reference"], state, None)
+            if state == REVERSED:
+                text = f"{row['units']} {row['asset']}: block {block} was undone; it is reversed"
+                self.store.note("reversal", row["reference"], text)
+
+    def advance(self, top: int) -> None:
+        """Credit what has enough blocks on top of it, and close what is final."""
+        query = (
+            "select * from deposits where chain = ? and state in ('seen', 'credited') "
+            "and height is not null"
+        )
+        for row in self.store.rows(query, self.spec.name):
+            blocks = top - int(row["height"]) + 1
+            asset = self.file.asset(row["asset"])
+            state = row["state"]
+            if state == SEEN and asset is not None and blocks >= asset.needed(int(row["units"])):
+                state = CREDITED
+            if state == CREDITED and blocks >= self.spec.final:
+                state = FINAL
+            if state != row["state"]:
+                query_set = "update deposits set state = ?, changed_ns = ? where reference = ?"
+                self.store.run(query_set, state, now_ns(), row["reference"])
+
+    def drop_absent(self, present: set[tuple[str, int]]) -> None:
+        """What waited for a block and is not in the pool any more: replaced, or dropped."""
+        query = "select * from deposits where chain = ? and state = 'pending'"
+        for row in self.store.rows(query, self.spec.name):
+            if (row["txid"], row["place"]) not in present:
+                self._set(row["reference"], GONE, None)
+                text = f"{row['txid']} is neither in a block nor in the pool any more"
+                self.store.note("deposit", row["reference"], text)
+
+    # The venue
+
+    def post(self, venue: Venue) -> int:
+        """Bring the venue to what the chain says; how many steps it took."""
+        steps = 0
+        while rows := self.store.rows(BEHIND, self.spec.name):
+            done = sum(self._post_one(venue, row) for row in rows)
+            steps += done
+            if not done:
+                break
+        return steps
+
+    def _post_one(self, venue: Venue, row: sqlite3.Row) -> bool:
+        reference, wanted = row["reference"], self._next(row)
+        self.store.run("update deposits set asked = ? where reference = ?", wanted, reference)
+        try:
+            if wanted == SEEN:
+                asset = self.file.asset(row["asset"])
+                assert asset is not None
+                terms = row["participant"], row["asset"], row["units"], reference, asset.decimals
+                venue.seen(*terms)
+            elif wanted == CREDITED:
+                venue.step("deposit-credit", reference)
+            else:
+                venue.step("deposit-reverse", reference)
+        except VenueError as error:
+            query = "update deposits set why = ? where reference = ?"
+            self.store.run(query, str(error)[:500], reference)
+            self.store.note("waits", reference, f"the venue did not take it: {error}")
+            return False
+        query = "update deposits set venue = ?, why = '' where reference = ?"
+        self.store.run(query, wanted, reference)
+        return True
+
+    def _next(self, row: sqlite3.Row) -> str:
+        """The step that is due.  One that was asked for and has no answer is asked again first,
+        unless it would credit what is reversed now."""
+        if row["venue"] == "":
+            return SEEN
+        return REVERSED if row["state"] in (REVERSED, GONE) else CREDITED

@@ -1,0 +1,28 @@
+"""What custody refuses, each by a word."""
+
+from openoutcry.wire.errors import OutcryError
+
+
+class CustodyError(OutcryError):
+    """Something that custody cannot do now."""
+
+
+class StoreError(OutcryError):
+    """The disk does not take or give what custody knows.  Memory may be ahead of it: what
+    was loaded is loaded again."""
+
+
+class Refused(CustodyError):
+    """Something that custody will not do; ``code`` says why in one word."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class NodeError(CustodyError):
+    """A node is not there, has no such thing, or contradicts itself; ``code`` is the node's own."""
+
+    def __init__(self, text: str, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code

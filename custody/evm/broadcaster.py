@@ -1,0 +1,307 @@
+"""Brings transactions of one gas account to the chain, each exactly once.
+
+A transaction is signed and written down before it is sent.  After a kill the broadcaster looks for
+the same bytes on the chain, and sends them again if they are not there.  The chain takes them once,
+because they have a nonce.  No nonce is left out: one is taken only for a transaction whose fee is
+permitted now."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.custody.evm.encoding import to_hex
+from openoutcry.custody.evm.node import Node, RpcError, quantity
+from openoutcry.custody.evm.transactions import (
+    DigestSigner,
+    FeeError,
+    FeePolicy,
+    SignedTransaction,
+    Transaction,
+)
+
+SCHEMA = """
+create table if not exists evm_sends (
+    id integer primary key, reference text not null unique,
+    target blob not null, value text not null, data blob not null, gas integer not null,
+    nonce integer unique, state text not null default 'waiting', why text not null default '',
+    block integer, txid blob
+);
+create index if not exists evm_sends_state on evm_sends (state);
+create table if not exists evm_attempts (
+    nonce integer not null, attempt integer not null, tip integer not null, fee integer not null,
+    raw blob not null, txid blob not null unique, sent_at integer not null,
+    primary key (nonce, attempt)
+) without rowid;
+"""
+WAITING, OPEN, MINED, DONE, REVERTED = "waiting", "open", "mined", "done", "reverted"
+IN_FLIGHT = 16
+"""Transactions that may be unmined at a time."""
+KNOWN = ("already known", "already imported", "alreadyknown", "already exists")
+GAS_SPARE_PERCENT = 120
+
+
+class SendError(Exception):
+    """A reference that is used for two different transactions."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """A transaction, as far as it has come.  ``txid``: of the attempt that is in ``block``."""
+
+    id: int
+    reference: str
+    target: bytes
+    value: int
+    data: bytes
+    gas: int
+    nonce: int | None
+    state: str
+    why: str
+    block: int | None
+    txid: bytes | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    nonce: int
+    attempt: int
+    tip: int
+    fee: int
+    raw: bytes
+    txid: bytes
+    sent_at: int
+
+
+@dataclass(frozen=True)
+class BroadcastSettings:
+    """``stuck``: blocks after which an unmined transaction is replaced by a dearer one; ``final``:
+    blocks on top of one after which it is never undone."""
+
+    chain_id: int
+    stuck: int = 10
+    final: int = 64
+
+
+class Broadcaster:
+    """The only user of its key."""
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        node: Node,
+        key: DigestSigner,
+        fees: FeePolicy,
+        settings: BroadcastSettings,
+    ) -> None:
+        self.database, self.node, self.key = database, node, key
+        self.fees, self.settings = fees, settings
+        self.alarms: list[str] = []
+        """What a person must look at, since the last step."""
+        database.executescript("pragma journal_mode = wal; pragma synchronous = full;" + SCHEMA)
+
+    # What is asked
+
+    def submit(self, reference: str, target: bytes, data: bytes = b"", value: int = 0) -> Send:
+        """Send it once, however often it is asked for.  Raises :class:`SendError` if the
+        reference belongs to another transaction."""
+        with self.database:
+            self.database.execute(
+                "insert into evm_sends (reference, target, value, data, gas)"
+                " values (?, ?, ?, ?, 0) on conflict do nothing",
+                (reference, target, str(value), data),
+            )
+        known = self.find(reference)
+        assert known is not None
+        if (known.target, known.data, known.value) != (target, data, value):
+            raise SendError(f"reference {reference} belongs to another transaction")
+        return known
+
+    def find(self, reference: str) -> Send | None:
+        found = self._sends("reference = ?", reference)
+        return found[0] if found else None
+
+    def count(self, begun: str) -> int:
+        """References that begin so."""
+        query = "select count(*) from evm_sends where substr(reference, 1, ?) = ?"
+        return int(self.database.execute(query, (len(begun), begun)).fetchone()[0])
+
+    def open(self) -> list[Send]:
+        """Those that are not final, by nonce; and those that wait."""
+        return self._sends(
+            "state in ('open', 'mined', 'waiting') order by nonce is null, nonce, id"
+        )
+
+    def attempts(self, nonce: int) -> list[Attempt]:
+        rows = self.database.execute(
+            "select nonce, attempt, tip, fee, raw, txid, sent_at from evm_attempts"
+            " where nonce = ? order by attempt",
+            (nonce,),
+        )
+        return [Attempt(*row) for row in rows.fetchall()]
+
+    # Work
+
+    def step(self) -> list[Send]:
+        """Look, send again, replace, and send what waits.  Returns those whose state has changed.
+        Raises NodeError; what was done before stays."""
+        self.alarms = []
+        latest = self.node.call("eth_getBlockByNumber", "latest", False)
+        head, base_fee = quantity(latest["number"]), quantity(latest["baseFeePerGas"])
+        before = {send.id: (send.state, send.txid) for send in self.open()}
+        used = self._nonce_on_chain()
+        for send in self.open():
+            if send.nonce is not None:
+                self._look(send, head, used)
+        unmined = [send for send in self.open() if send.state == OPEN]
+        for place, send in enumerate(unmined):
+            self._deliver(send, head, base_fee, oldest=place == 0)
+        for send in self._sends("state = 'waiting' order by id"):
+            if len(unmined) >= IN_FLIGHT:
+                break
+            if self._begin(send, head, base_fee, used):
+                unmined.append(send)
+        after = [one for one in self._sends_of(before) if before[one.id] != (one.state, one.txid)]
+        return after
+
+    def _nonce_on_chain(self) -> int:
+        return quantity(
+            self.node.call("eth_getTransactionCount", to_hex(self.key.address), "latest")
+        )
+
+    def _look(self, send: Send, head: int, used: int) -> None:
+        """Find the attempt that is in a block."""
+        assert send.nonce is not None
+        attempts = self.attempts(send.nonce)
+        receipts = self.node.batch(
+            [("eth_getTransactionReceipt", [to_hex(one.txid)]) for one in attempts]
+        )
+        for attempt, receipt in zip(attempts, receipts, strict=True):
+            if receipt is None:
+                continue
+            block = quantity(receipt["blockNumber"])
+            state = MINED
+            if head - block >= self.settings.final:
+                state = DONE if quantity(receipt["status"]) == 1 else REVERTED
+            self._set(send, state, block=block, txid=attempt.txid)
+            return
+        if send.state == MINED:
+            self._set(send, OPEN)
+        if used > send.nonce:
+            self.alarms.append(
+                f"nonce {send.nonce} of the gas account is used by a transaction that is not ours: "
+                f"its key may be in other hands"
+            )
+
+    def _deliver(self, send: Send, head: int, base_fee: int, oldest: bool) -> None:
+        """Send what the node does not have; replace what has waited too long."""
+        assert send.nonce is not None
+        last = self.attempts(send.nonce)[-1]
+        if self.node.call("eth_getTransactionByHash", to_hex(last.txid)) is None:
+            self._send(last.raw)
+        if not oldest or head - last.sent_at < self.settings.stuck:
+            return
+        try:
+            tip, fee = self.fees.raised((last.tip, last.fee), base_fee, self._tip())
+        except FeeError as error:
+            why = f"unmined for {head - last.sent_at} blocks: {error}"
+            self._why(send, why)
+            self.alarms.append(f"{send.reference} is {why}")
+            return
+        self._attempt(send, send.nonce, last.attempt + 1, (tip, fee), send.gas, head)
+
+    def _begin(self, send: Send, head: int, base_fee: int, used: int) -> bool:
+        """Give it a nonce and send it.  False: it waits, and its row says why."""
+        try:
+            fees = self.fees.first(base_fee, self._tip())
+            gas = self._gas(send)
+        except FeeError as error:
+            self._why(send, str(error))
+            return False
+        except RpcError as error:
+            self._why(send, f"it would not succeed now: {error.message}")
+            return False
+        row = self.database.execute("select max(nonce) from evm_sends").fetchone()
+        nonce = max(used, 0 if row[0] is None else int(row[0]) + 1)
+        if row[0] is not None and used > int(row[0]) + 1:
+            self.alarms.append(
+                f"the gas account has used nonces up to {used - 1}, and this database knows "
+                f"{row[0]}: its key may be in other hands, or the database is from a backup"
+            )
+        self._attempt(send, nonce, 0, fees, gas, head)
+        return True
+
+    def _gas(self, send: Send) -> int:
+        call = {
+            "from": to_hex(self.key.address),
+            "to": to_hex(send.target),
+            "value": hex(send.value),
+            "data": to_hex(send.data),
+        }
+        estimated = quantity(self.node.call("eth_estimateGas", call, "pending"))
+        return estimated * GAS_SPARE_PERCENT // 100
+
+    def _tip(self) -> int | None:
+        try:
+            return quantity(self.node.call("eth_maxPriorityFeePerGas"))
+        except RpcError:
+            return None
+
+    def _attempt(
+        self, send: Send, nonce: int, attempt: int, fees: tuple[int, int], gas: int, head: int
+    ) -> None:
+        """Sign, write down, and only then send."""
+        tip, fee = fees
+        transaction = Transaction(
+            self.settings.chain_id, nonce, tip, fee, gas, send.target, send.value, send.data
+        )
+        signed: SignedTransaction = transaction.signed(self.key)
+        with self.database:
+            self.database.execute(
+                "update evm_sends set nonce = ?, gas = ?, state = 'open', why = '' where id = ?",
+                (nonce, gas, send.id),
+            )
+            self.database.execute(
+                "insert into evm_attempts values (?, ?, ?, ?, ?, ?, ?)",
+                (nonce, attempt, tip, fee, signed.raw, signed.hash, head),
+            )
+        self._send(signed.raw)
+
+    def _send(self, raw: bytes) -> None:
+        try:
+            self.node.call("eth_sendRawTransaction", to_hex(raw))
+        except RpcError as error:
+            text = error.message.lower()
+            if not any(known in text for known in KNOWN):
+                self.alarms.append(f"the node refuses a transaction: {error.message}")
+
+    # Rows
+
+    def _sends(self, where: str, *values: Any) -> list[Send]:
+        rows = self.database.execute(
+            "select id, reference, target, value, data, gas, nonce, state, why, block, txid"
+            f" from evm_sends where {where}",
+            values,
+        )
+        return [
+            Send(id, reference, target, int(value), *rest)
+            for id, reference, target, value, *rest in rows.fetchall()
+        ]
+
+    def _sends_of(self, ids: Sequence[int] | dict[int, Any]) -> list[Send]:
+        return [send for one in ids for send in self._sends("id = ?", one)]
+
+    def _set(
+        self, send: Send, state: str, block: int | None = None, txid: bytes | None = None
+    ) -> None:
+        if (send.state, send.block, send.txid) == (state, block, txid):
+            return
+        with self.database:
+            self.database.execute(
+                "update evm_sends set state = ?, block = ?, txid = ? where id = ?",
+                (state, block, txid, send.id),
+            )
+
+    def _why(self, send: Send, why: str) -> None:
+        with self.database:
+            self.database.execute("update evm_sends set why = ? where id = ?", (why, send.id))

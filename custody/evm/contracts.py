@@ -1,0 +1,291 @@
+"""The contracts: their code, what is signed for them, how they are called and what they log.
+
+The sources are in ``contracts/``; ``compiled.json`` is made from them by
+``python -m tests.support.custody.compile_contracts`` and holds the compiler's version."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from openoutcry.custody.evm.encoding import (
+    NO_ADDRESS,
+    address_at,
+    address_text,
+    create2_address,
+    from_hex,
+    keccak,
+    number_at,
+    selector,
+    topic,
+    word,
+    words,
+)
+from openoutcry.custody.evm.transactions import Signature, SignatureError, recover
+
+OWNERS = 3
+NEEDED = 2
+MAX_PAYMENTS = 200
+MAX_SWEPT = 100
+
+_PAYMENT = "Payment(address token,address to,uint256 amount)"
+DOMAIN_TYPE = keccak(
+    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+NAME, VERSION = keccak(b"Open Outcry custody"), keccak(b"1")
+PAYMENT_TYPE = keccak(_PAYMENT.encode())
+BATCH_TYPE = keccak(
+    b"Batch(uint256 number,uint256 deadline,Payment[] payments)" + _PAYMENT.encode()
+)
+REPLACE_TYPE = keccak(b"ReplaceOwner(uint256 number,uint256 deadline,address old,address new)")
+EXECUTE = selector(
+    "execute(uint256,uint256,(address,address,uint256)[],(uint8,uint256,uint256)[2])"
+)
+REPLACE = selector("replace_owner(uint256,uint256,address,address,(uint8,uint256,uint256)[2])")
+SWEEP = selector("sweep(address,uint256[])")
+NUMBER = selector("number()")
+OWNER_AT = selector("owners(uint256)")
+TRANSFER = selector("transfer(address,uint256)")
+BALANCE_OF = selector("balanceOf(address)")
+
+TRANSFERRED = topic("Transfer(address,address,uint256)")
+PAID = topic("Paid(uint256,address,address,uint256,uint256)")
+FAILED = topic("Failed(uint256,address,address,uint256,uint256)")
+EXECUTED = topic("Executed(uint256,bytes32,uint256)")
+RECEIVED = topic("Received(address,uint256)")
+
+
+@cache
+def compiled() -> dict[str, Any]:
+    """Of ``contracts/compiled.json``."""
+    text = (resources.files(__package__) / "contracts" / "compiled.json").read_text()
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def creation_code(name: str, *arguments: int | bytes) -> bytes:
+    """What makes a contract of a name, with its constructor's arguments (one word each)."""
+    return from_hex(compiled()["contracts"][name]["bytecode"]) + words(*arguments)
+
+
+def blueprint_code() -> bytes:
+    """What puts the deposit contract's creation code onto the chain as a blueprint (ERC-5202)."""
+    body = b"\xfe\x71\x00" + creation_code("deposit")
+    return b"\x61" + len(body).to_bytes(2, "big") + bytes.fromhex("3d81600a3d39f3") + body
+
+
+@cache
+def deposit_code_hash(wallet: bytes) -> bytes:
+    return keccak(creation_code("deposit", wallet))
+
+
+@dataclass(frozen=True)
+class DepositAddresses:
+    """Every deposit address of a wallet, by number.  They follow from factory and
+    wallet, and no key belongs to them: what arrives can go to the wallet only."""
+
+    factory: bytes
+    wallet: bytes
+
+    def address(self, index: int) -> bytes:
+        return create2_address(self.factory, word(index), deposit_code_hash(self.wallet))
+
+
+# What owners sign
+
+
+@dataclass(frozen=True)
+class Payment:
+    """``token``: the zero address for the chain's own coin."""
+
+    token: bytes
+    to: bytes
+    amount: int
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "token": address_text(self.token),
+            "to": address_text(self.to),
+            "amount": str(self.amount),
+        }
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One wallet on one chain: a signature for it is good nowhere else."""
+
+    chain_id: int
+    wallet: bytes
+
+    def digest(self, content: bytes) -> bytes:
+        separator = keccak(words(DOMAIN_TYPE, NAME, VERSION, self.chain_id, self.wallet))
+        return keccak(b"\x19\x01" + separator + content)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``number``: the wallet's next when it is made.  ``deadline``: the last second at which it may
+    be made, by the block's time."""
+
+    number: int
+    deadline: int
+    payments: tuple[Payment, ...]
+
+    def digest(self, domain: Domain) -> bytes:
+        """By EIP-712: any wallet that shows typed data shows this."""
+        hashes = b"".join(
+            keccak(words(PAYMENT_TYPE, one.token, one.to, one.amount)) for one in self.payments
+        )
+        content = words(BATCH_TYPE, self.number, self.deadline, keccak(hashes))
+        return domain.digest(keccak(content))
+
+    def typed_data(self, domain: Domain) -> dict[str, Any]:
+        """For another program that signs typed data."""
+        return {
+            "types": {
+                "EIP712Domain": _typed(
+                    name="string", version="string", chainId="uint256", verifyingContract="address"
+                ),
+                "Payment": _typed(token="address", to="address", amount="uint256"),
+                "Batch": _typed(number="uint256", deadline="uint256", payments="Payment[]"),
+            },
+            "primaryType": "Batch",
+            "domain": {
+                "name": "Open Outcry custody",
+                "version": "1",
+                "chainId": domain.chain_id,
+                "verifyingContract": address_text(domain.wallet),
+            },
+            "message": {
+                "number": self.number,
+                "deadline": self.deadline,
+                "payments": [
+                    {
+                        "token": address_text(one.token),
+                        "to": address_text(one.to),
+                        "amount": one.amount,
+                    }
+                    for one in self.payments
+                ],
+            },
+        }
+
+    def call(self, signatures: Sequence[Signature], digest: bytes) -> bytes:
+        """The call that makes it: the signatures in the order that the contract wants."""
+        listed = b"".join(words(one.token, one.to, one.amount) for one in self.payments)
+        head = words(self.number, self.deadline, 9 * 32) + _two(signatures, digest)
+        return EXECUTE + head + word(len(self.payments)) + listed
+
+
+def _typed(**fields: str) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in fields.items()]
+
+
+def _two(signatures: Sequence[Signature], digest: bytes) -> bytes:
+    by_signer = {recover(digest, one): one for one in signatures}
+    if len(by_signer) < NEEDED:
+        raise SignatureError(f"{len(by_signer)} owners have signed, and {NEEDED} are needed")
+    chosen = [by_signer[signer] for signer in sorted(by_signer)[:NEEDED]]
+    return b"".join(words(one.v, one.r, one.s) for one in chosen)
+
+
+@dataclass(frozen=True)
+class OwnerReplacement:
+    """Gives an owner's place to another key.  It has a number as a batch has."""
+
+    number: int
+    deadline: int
+    old: bytes
+    new: bytes
+
+    def digest(self, domain: Domain) -> bytes:
+        content = words(REPLACE_TYPE, self.number, self.deadline, self.old, self.new)
+        return domain.digest(keccak(content))
+
+    def call(self, signatures: Sequence[Signature], digest: bytes) -> bytes:
+        head = words(self.number, self.deadline, self.old, self.new)
+        return REPLACE + head + _two(signatures, digest)
+
+
+# Calls
+
+
+def sweep_call(token: bytes, indices: Sequence[int]) -> bytes:
+    assert len(indices) <= MAX_SWEPT, len(indices)
+    return SWEEP + words(token, 2 * 32, len(indices), *indices)
+
+
+def transfer_call(to: bytes, amount: int) -> bytes:
+    """A token's."""
+    return TRANSFER + words(to, amount)
+
+
+def balance_call(holder: bytes) -> bytes:
+    """A token's."""
+    return BALANCE_OF + word(holder)
+
+
+# Logs
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A token's transfer, as its log tells it.  ``place``: among its transaction's logs."""
+
+    token: bytes
+    sender: bytes
+    receiver: bytes
+    amount: int
+    place: int
+
+
+def transfers(logs: Iterable[dict[str, Any]]) -> list[Transfer]:
+    """The ERC-20 transfers in a transaction's logs.  A log with the same first topic and another
+    shape (an NFT's has the number as a topic) is left out."""
+    found = []
+    for place, log in enumerate(logs):
+        topics = log["topics"]
+        if len(topics) != 3 or from_hex(topics[0]) != TRANSFERRED or log.get("removed"):
+            continue
+        try:
+            sender, receiver = (address_at(from_hex(one), 0) for one in topics[1:])
+            amount = number_at(from_hex(log["data"]), 0)
+        except ValueError:
+            continue
+        found.append(Transfer(from_hex(log["address"]), sender, receiver, amount, place))
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch: ``paid`` and ``failed`` are indices of its payments."""
+
+    digest: bytes
+    paid: tuple[int, ...]
+    failed: tuple[int, ...]
+
+
+def outcome(wallet: bytes, number: int, logs: Iterable[dict[str, Any]]) -> Outcome | None:
+    """Of batch ``number``, from the logs of the transaction that made it; None: they have none.
+
+    Only logs of the wallet itself count: a payment's receiver can log whatever it likes."""
+    digest, paid, failed = None, [], []
+    for log in logs:
+        topics = [from_hex(one) for one in log["topics"]]
+        own = from_hex(log["address"]) == wallet and len(topics) >= 2
+        if not own or topics[1] != word(number):
+            continue
+        data = from_hex(log["data"])
+        if topics[0] == PAID:
+            paid.append(number_at(data, 0))
+        elif topics[0] == FAILED:
+            failed.append(number_at(data, 0))
+        elif topics[0] == EXECUTED:
+            digest = data[:32]
+    return None if digest is None else Outcome(digest, tuple(paid), tuple(failed))
+
+
+COIN = NO_ADDRESS
+"""The chain's own coin, where a token is named."""

@@ -1,0 +1,113 @@
+"""Asks an EVM node over JSON-RPC."""
+
+import http.client
+import json
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any
+
+from openoutcry.custody.errors import NodeError
+from openoutcry.wire.closing import Closing
+
+TIMEOUT_S = 30.0
+MAX_ANSWER_BYTES = 1 << 28
+
+Call = tuple[str, list[Any]]
+
+
+class RpcError(NodeError):
+    """The node refused.  Any other NodeError means that the node cannot be reached or its answer
+    cannot be read: what was asked may have happened."""
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        super().__init__(f"{method}: {message} ({code})", code)
+        self.message = message
+
+
+class Node(Closing):
+    """One node, by its URL (http only: a node is on this host or behind a tunnel)."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"{url!r}: a node's URL is http://HOST:PORT")
+        self.url, self.timeout_s = url, timeout_s
+        self._host, self._port, self._path = parts.hostname, parts.port or 80, parts.path or "/"
+        self._connection: http.client.HTTPConnection | None = None
+        self._next_id = 1
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def call(self, method: str, *parameters: Any) -> Any:
+        """The result.  Raises :class:`NodeError` or :class:`RpcError`."""
+        return self.batch([(method, list(parameters))])[0]
+
+    def batch(self, calls: Sequence[Call]) -> list[Any]:
+        """The results of several calls in one message, in the calls' order."""
+        if not calls:
+            return []
+        first = self._next_id
+        self._next_id += len(calls)
+        asked = [
+            {"jsonrpc": "2.0", "id": first + place, "method": method, "params": parameters}
+            for place, (method, parameters) in enumerate(calls)
+        ]
+        answers = self._exchange(asked if len(asked) > 1 else asked[0])
+        if isinstance(answers, dict):
+            answers = [answers]
+        if not isinstance(answers, list) or len(answers) != len(calls):
+            raise NodeError(f"{self.url}: {len(calls)} calls were not answered one by one")
+        by_id = {one.get("id"): one for one in answers if isinstance(one, dict)}
+        results = []
+        for place, (method, _) in enumerate(calls):
+            answer = by_id.get(first + place)
+            if answer is None:
+                raise NodeError(f"{self.url}: no answer to {method}")
+            error = answer.get("error")
+            if error is not None:
+                raise RpcError(method, int(error.get("code", 0)), str(error.get("message", "")))
+            results.append(answer.get("result"))
+        return results
+
+    def _exchange(self, message: Any) -> Any:
+        body = json.dumps(message).encode()
+        # A connection that was kept may have been closed meanwhile; everything that is asked here
+        # may be asked twice.
+        is_kept = self._connection is not None
+        try:
+            status, text = self._post(body)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if not is_kept:
+                raise NodeError(f"{self.url}: {error or type(error).__name__}") from None
+            return self._exchange(message)
+        if status != 200:
+            self.close()
+            raise NodeError(f"{self.url}: HTTP {status}")
+        try:
+            return json.loads(text)
+        except ValueError:
+            self.close()
+            raise NodeError(f"{self.url}: the answer is no JSON") from None
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(
+                self._host, self._port, timeout=self.timeout_s
+            )
+        headers = {"Content-Type": "application/json"}
+        self._connection.request("POST", self._path, body, headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read(MAX_ANSWER_BYTES)
+
+
+def quantity(answer: Any) -> int:
+    """The number that a node answered.  Raises NodeError for anything else: a node that is behind
+    has no contract yet, and answers nothing at all for it."""
+    try:
+        return int(answer, 16)
+    except (TypeError, ValueError):
+        raise NodeError(f"the node answered {answer!r}, not a number: is it behind?") from None

@@ -1,0 +1,128 @@
+"""Makes the parts of one EVM chain of ``custody.toml``."""
+
+import os
+import sqlite3
+import stat
+import time
+from pathlib import Path
+
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.evm.broadcaster import Broadcaster, BroadcastSettings
+from openoutcry.custody.evm.chain import EvmBook, EvmChain
+from openoutcry.custody.evm.contracts import COIN, Domain
+from openoutcry.custody.evm.deploy import Deployment
+from openoutcry.custody.evm.encoding import AddressError, address_from_text
+from openoutcry.custody.evm.node import Node
+from openoutcry.custody.evm.rail import EvmRail, EvmRailSettings
+from openoutcry.custody.evm.reader import EvmReader
+from openoutcry.custody.evm.sweep import Sweeper, SweepRule, SweepSettings
+from openoutcry.custody.evm.transactions import DigestSigner, FeePolicy, HsmSigner, Signature
+from openoutcry.custody.hsm import Hsm
+from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.signing import WalletSpec
+from openoutcry.custody.store import Store
+
+GWEI = 10**9
+GAS_LABEL = "gas"
+
+
+def address(text: str, what: str) -> bytes:
+    """Raises :class:`CustodyError` naming the setting."""
+    try:
+        return address_from_text(text)
+    except AddressError as error:
+        raise CustodyError(f"{what} = {text!r}: {error}") from None
+
+
+class NoKey:
+    """In a process that asks and sends nothing."""
+
+    address = bytes(20)
+
+    def sign(self, digest: bytes) -> Signature:
+        raise CustodyError("this process has no key for gas")
+
+
+def deployment(spec: ChainSpec) -> Deployment:
+    wallet = address(spec.vault, f"chain {spec.name}: vault")
+    return Deployment(spec.chain_id, wallet, address(spec.factory, f"chain {spec.name}: factory"))
+
+
+def chain_of(spec: ChainSpec) -> EvmChain:
+    referee = Node(spec.referee) if spec.referee else None
+    return EvmChain(spec.name, Node(spec.url), deployment(spec).wallet, referee, spec.trace)
+
+
+def book_of(spec: ChainSpec) -> EvmBook:
+    return EvmBook(deployment(spec).addresses)
+
+
+def tokens_of(spec: ChainSpec, file: CustodyFile) -> dict[str, bytes]:
+    """By asset."""
+    return {
+        one.name: address(one.token, f"asset {one.name}: token") if one.token else COIN
+        for one in file.assets
+        if one.chain == spec.name
+    }
+
+
+def rail_of(
+    spec: ChainSpec, file: CustodyFile, store: Store, gas_key: DigestSigner | None = None
+) -> EvmRail:
+    """``gas_key``: of the account that pays for gas; None: the HSM key that the file names."""
+    node, made = Node(spec.url), deployment(spec)
+    tokens = tokens_of(spec, file)
+    database = sqlite3.connect(file.folder / f"gas {spec.name}.sqlite", timeout=30.0)
+    broadcaster = Broadcaster(
+        database,
+        node,
+        gas_key or _gas_key(spec, file),
+        FeePolicy(max_fee_cap=spec.fee_rate_most * GWEI),
+        BroadcastSettings(spec.chain_id, stuck=spec.stuck_blocks, final=spec.final),
+    )
+    assets = [one for one in file.assets if one.chain == spec.name]
+    rules = tuple(
+        SweepRule(tokens[one.name], one.sweep_from * one.scale, one.sweep_at_once * one.scale)
+        for one in assets
+        if one.sweep_from
+    )
+
+    def now() -> int:
+        return int(time.time())
+
+    def deposit_addresses() -> list[bytes]:
+        query = "select distinct address from deposits where chain = ?"
+        found = (address_from_text(row["address"]) for row in store.rows(query, spec.name))
+        return [one for one in found if one != made.wallet]
+
+    sweeps = SweepSettings(spec.sweep_every_s, spec.sweep_fee_most * GWEI, rules)
+    sweeper = Sweeper(spec.name, store, node, broadcaster, made.addresses, sweeps, now)
+    least = {one.name: one.dust * one.scale for one in assets}
+    settings = EvmRailSettings(
+        tokens, least, valid_s=spec.valid_s, final=spec.final, first_block=spec.first_height
+    )
+    return EvmRail(spec.name, node, made, broadcaster, settings, now, deposit_addresses, sweeper)
+
+
+def reader_of(wallet: WalletSpec) -> EvmReader:
+    """A signer's: by its own file."""
+    domain = Domain(wallet.chain_id, address(wallet.vault, f"wallet {wallet.chain}: vault"))
+    tokens = {
+        name: address(text, f"wallet {wallet.chain}: tokens.{name}") for name, text in wallet.tokens
+    }
+    cold = [address(wallet.cold, f"wallet {wallet.chain}: cold")] if wallet.cold else []
+    return EvmReader(
+        wallet.chain, domain, {wallet.asset: COIN} | tokens, frozenset(cold), wallet.label
+    )
+
+
+def _gas_key(spec: ChainSpec, file: CustodyFile) -> HsmSigner:
+    """Its PIN is in a file that only its owner can read: it guards coins for gas, no customer's."""
+    pin_file = file.path.parent / spec.gas_pin
+    try:
+        if stat.S_IMODE(os.stat(pin_file).st_mode) & 0o077:
+            raise CustodyError(f"{pin_file}: others can read it; chmod 600")
+        pin = Path(pin_file).read_text().strip()
+    except OSError as error:
+        raise CustodyError(f"chain {spec.name}: gas_pin: {error}") from None
+    return HsmSigner(Hsm(Path(spec.gas_module), spec.gas_token, pin), GAS_LABEL)

@@ -1,0 +1,250 @@
+"""Pays from the wallet on an EVM chain.
+
+A draft is a batch with the wallet's next number.  What is sent is the signed call; the broadcaster
+brings it to the chain in transactions of the gas account, as often and as dear as it must.  So the
+identity of a payment is the batch's digest, in any transaction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.custody.errors import Refused
+from openoutcry.custody.evm.broadcaster import Broadcaster
+from openoutcry.custody.evm.contracts import (
+    EXECUTE,
+    EXECUTED,
+    MAX_PAYMENTS,
+    NEEDED,
+    NUMBER,
+    Batch,
+    Domain,
+    Payment,
+    outcome,
+)
+from openoutcry.custody.evm.deploy import Deployment
+from openoutcry.custody.evm.encoding import (
+    AddressError,
+    address_from_text,
+    address_text,
+    from_hex,
+    number_at,
+    to_hex,
+    word,
+)
+from openoutcry.custody.evm.node import Node, quantity
+from openoutcry.custody.evm.reader import batch_body, batch_of, conflict
+from openoutcry.custody.evm.sweep import Sweeper, total
+from openoutcry.custody.evm.transactions import Signature, SignatureError
+from openoutcry.custody.rail import Draft, Found, Signed
+from openoutcry.custody.rail import Payment as Wanted
+
+GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
+"""What a batch costs at most, without its receivers' own wishes; measured in tests."""
+
+
+@dataclass(frozen=True)
+class EvmRailSettings:
+    """``tokens``: by asset; the coin has the zero address.  ``least``: by asset, in the chain's
+    units.  ``valid_s``: a batch may be made for so long after it was built."""
+
+    tokens: Mapping[str, bytes]
+    least: Mapping[str, int]
+    valid_s: int = 3_600
+    final: int = 64
+    first_block: int = 0
+
+
+class EvmRail:
+    """The hot wallet of one EVM chain."""
+
+    signatures_needed = NEEDED
+
+    def __init__(
+        self,
+        chain: str,
+        node: Node,
+        made: Deployment,
+        broadcaster: Broadcaster,
+        settings: EvmRailSettings,
+        now: Callable[[], int],
+        deposit_addresses: Callable[[], Sequence[bytes]] = tuple,
+        sweeper: Sweeper | None = None,
+    ) -> None:
+        self.chain, self.node, self.made = chain, node, made
+        self.broadcaster, self.settings, self.now = broadcaster, settings, now
+        self.deposit_addresses, self.sweeper = deposit_addresses, sweeper
+
+    def look_after(self) -> list[str]:
+        """What needs no owner: sweeps, and the gas account's transactions.  Returns alarms."""
+        if self.sweeper is not None:
+            self.sweeper.step()
+        self.broadcaster.step()
+        return self.broadcaster.alarms
+
+    def close(self) -> None:
+        self.node.close()
+
+    @property
+    def domain(self) -> Domain:
+        return self.made.domain
+
+    def check_address(self, address: str, asset: str, amount: int) -> str:
+        if not address.startswith("0x"):
+            raise Refused("wrong_network", f"an address on {self.chain} begins with 0x")
+        try:
+            found = address_from_text(address)
+        except AddressError as error:
+            bad = "checksum" in str(error)
+            raise Refused("bad_checksum" if bad else "bad_address", str(error)) from None
+        own = {self.made.wallet, self.made.factory, *self.settings.tokens.values()}
+        if found in own or found in self.deposit_addresses():
+            raise Refused("own_address", "this address is the venue's own, or a token's contract")
+        if asset not in self.settings.tokens:
+            raise Refused("wrong_network", f"{asset} is not on {self.chain}")
+        if amount < self.settings.least.get(asset, 1):
+            raise Refused("below_dust", f"{amount} is less than is sent on {self.chain}")
+        return address_text(found)
+
+    def build(self, payments: Sequence[Wanted], taken: frozenset[str]) -> Draft:
+        assert 0 < len(payments) <= MAX_PAYMENTS, len(payments)
+        try:
+            paid = tuple(
+                Payment(self.settings.tokens[one.asset], address_from_text(one.address), one.amount)
+                for one in payments
+            )
+        except AddressError as error:
+            raise Refused("bad_address", str(error)) from None
+        number = self._next_number()
+        while conflict(self.domain, number) in taken:
+            number += 1
+        self._require_funds(paid)
+        return self._draft(Batch(number, self.now() + self.settings.valid_s, paid), payments)
+
+    def bump(self, draft: Draft) -> Draft:
+        """The broadcaster raises fees by itself.  A new draft is needed only when the old one can
+        never be made any more: a final block is later than its deadline."""
+        batch = batch_of(draft.body)
+        head = quantity(self.node.call("eth_blockNumber"))
+        final = self.node.call(
+            "eth_getBlockByNumber", hex(max(0, head - self.settings.final)), False
+        )
+        if quantity(final["timestamp"]) <= batch.deadline or self._next_number() > batch.number:
+            raise Refused("not_needed", "the batch may still be made; its fee is raised by itself")
+        again = Batch(batch.number, self.now() + self.settings.valid_s, batch.payments)
+        return self._draft(again, draft.payments, draft.identity)
+
+    def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
+        batch = batch_of(draft.body)
+        digest = batch.digest(self.domain)
+        try:
+            signatures = [Signature.from_bytes65(from_hex(one["signature"])) for one in answers]
+            call = batch.call(signatures, digest)
+        except (SignatureError, KeyError, ValueError) as error:
+            raise Refused("bad_signature", f"batch {batch.number}: {error}") from None
+        return Signed(to_hex(digest), call.hex())
+
+    def find(self, signed: Signed) -> Found | None:
+        """By the wallet's log, so that it does not matter who brought the batch to the chain."""
+        log = self._log(signed)
+        if log is not None:
+            return Found(signed.txid, quantity(log["blockNumber"]))
+        known = self.broadcaster.find(reference_of(signed))
+        return Found(signed.txid, 0) if known is not None and known.nonce is not None else None
+
+    def transaction(self, signed: Signed) -> str:
+        """The id of the transaction that brings the batch to the chain; nothing: not sent yet.
+        A dearer one may take its place until it is in a block."""
+        log = self._log(signed)
+        if log is not None:
+            return str(log["transactionHash"])
+        known = self.broadcaster.find(reference_of(signed))
+        if known is None or known.nonce is None:
+            return ""
+        attempts = self.broadcaster.attempts(known.nonce)
+        return to_hex(attempts[-1].txid) if attempts else ""
+
+    def send(self, signed: Signed) -> None:
+        self.broadcaster.submit(reference_of(signed), self.made.wallet, from_hex(signed.raw))
+        self.look_after()
+
+    def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str] | None:
+        """References of the payments of a batch that their receivers or tokens refused: their
+        amounts are in the wallet still.  None: the batch is in no block."""
+        log = self._log(signed)
+        if log is None:
+            return None
+        receipt = self.node.call("eth_getTransactionReceipt", log["transactionHash"])
+        if receipt is None:
+            return None
+        number = number_at(from_hex(signed.raw)[4:], 0)
+        found = outcome(self.made.wallet, number, receipt["logs"])
+        assert found is not None
+        return frozenset(draft.payments[place].reference for place in found.failed)
+
+    def holdings(self) -> dict[str, int]:
+        """The wallet and every deposit address, by the node."""
+        holders = [self.made.wallet, *self.deposit_addresses()]
+        return {
+            asset: total(self.node, token, holders) for asset, token in self.settings.tokens.items()
+        }
+
+    # Helpers
+
+    def _draft(self, batch: Batch, payments: Sequence[Wanted], replaces: str = "") -> Draft:
+        latest = self.node.call("eth_getBlockByNumber", "latest", False)
+        gas = GAS_A_BATCH + GAS_A_PAYMENT * len(batch.payments)
+        return Draft(
+            chain=self.chain,
+            identity=to_hex(batch.digest(self.domain)),
+            body=batch_body(batch),
+            fee=gas * quantity(latest["baseFeePerGas"]),
+            conflicts=(conflict(self.domain, batch.number),),
+            payments=tuple(payments),
+            replaces=replaces,
+            notes={"leaves": leaves(payments)},
+        )
+
+    def _next_number(self) -> int:
+        call = {"to": to_hex(self.made.wallet), "data": to_hex(NUMBER)}
+        return quantity(self.node.call("eth_call", call, "latest"))
+
+    def _require_funds(self, paid: Sequence[Payment]) -> None:
+        for token in {one.token for one in paid}:
+            wanted = sum(one.amount for one in paid if one.token == token)
+            held = total(self.node, token, [self.made.wallet])
+            if held < wanted:
+                raise Refused(
+                    "insufficient_hot", f"the hot wallet has {held} of {wanted}: refill it"
+                )
+
+    def _log(self, signed: Signed) -> dict[str, Any] | None:
+        """The wallet's log of the batch."""
+        raw = from_hex(signed.raw)
+        assert raw[:4] == EXECUTE
+        found = self.node.call(
+            "eth_getLogs",
+            {
+                "address": to_hex(self.made.wallet),
+                "topics": [to_hex(EXECUTED), to_hex(word(number_at(raw[4:], 0)))],
+                "fromBlock": hex(self.settings.first_block),
+                "toBlock": "latest",
+            },
+        )
+        for log in found:
+            if from_hex(log["data"])[:32] == from_hex(signed.txid):
+                return dict(log)
+        return None
+
+
+def leaves(payments: Sequence[Wanted]) -> dict[str, dict[str, int]]:
+    """By asset, what leaves the wallet.  Fees are the gas account's."""
+    found: dict[str, dict[str, int]] = {}
+    for one in payments:
+        asset = found.setdefault(one.asset, {"paid": 0})
+        asset["paid"] += one.amount
+    return found
+
+
+def reference_of(signed: Signed) -> str:
+    """At the broadcaster."""
+    return f"batch {signed.txid}"

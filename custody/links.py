@@ -1,0 +1,65 @@
+"""The payer's way to the signers and the attestor."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.sockets import ask
+from openoutcry.custody.statement import Statement
+
+
+class Links:
+    """By their sockets.  ``needed``: signatures of one transaction."""
+
+    def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = 2) -> None:
+        self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
+
+    def last_number(self) -> int:
+        """The highest that any signer has seen."""
+        return max(int(ask(one, {"do": "state"})["number"]) for one in self.signers)
+
+    def asked(self) -> dict[str, list[tuple[str, str]]]:
+        """What each signer was asked to sign lately: identities, and why one was refused.  A signer
+        that is away says nothing."""
+        found = {}
+        for one in self.signers:
+            with suppress(CustodyError):
+                rows = ask(one, {"do": "state"}).get("asked", [])
+                found[one.stem] = [(str(identity), str(code)) for identity, code in rows]
+        return found
+
+    def state(self, reference: str, participant: int) -> tuple[Statement, str]:
+        request = {"do": "state", "reference": reference, "participant": participant}
+        answer = ask(self.attestor, request)
+        return Statement(**answer["statement"]), str(answer["signature"])
+
+    def announce(self, chain: str, address: str) -> None:
+        """Every signer notes a destination; its wait begins."""
+        for one in self.signers:
+            ask(one, {"do": "announce", "chain": chain, "address": address})
+
+    def sign(
+        self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
+        answers: list[dict[str, Any]] = []
+        away: list[CustodyError] = []
+        for one in self.signers:
+            if len(answers) == self.needed:
+                break
+            try:
+                answers.append(ask(one, request))
+            except Refused:
+                raise
+            except CustodyError as error:
+                away.append(error)
+        if len(answers) < self.needed:
+            raise CustodyError(f"{len(answers)} of {self.needed} signatures: {away[0]}")
+        return answers
+
+    def reserves(self, chain: str, message: str) -> list[dict[str, Any]]:
+        """Each signer's signature of a message that is no transaction."""
+        request = {"do": "reserves", "chain": chain, "message": message}
+        return [ask(one, request) for one in self.signers]

@@ -1,0 +1,342 @@
+"""Pays what the venue has sent: batches, signatures, broadcasts, bumps, exactly once.
+
+::
+
+    drafted ──► signed ──► broadcast ──► confirmed ──► done
+                               │  ▲          │
+                               ▼  └──────────┘ its block was undone
+                            replaced           a bump; either of the two may still be confirmed
+
+A node that does not replace keeps the first one: a child that spends its change pays for both.
+
+Each state is on disk before what it allows happens.  A process that dies continues where it was:
+the same draft is signed again under its number, and a transaction is looked for before it is sent
+again.  Two drafts never have the same payment, unless one replaces the other.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.errors import CustodyError, NodeError, Refused
+from openoutcry.custody.rail import Draft, Payment, Rail, Signed
+from openoutcry.custody.settings import CustodyFile
+from openoutcry.custody.statement import Claim, Statement, claim_document
+from openoutcry.custody.store import Store, now_ns
+from openoutcry.custody.venue import Venue, VenueError
+
+DRAFTED, SIGNED, BROADCAST = "drafted", "signed", "broadcast"
+REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
+FAILED = "failed"
+"""Of a withdrawal: its receiver refused it, and the amount is its owner's again."""
+UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
+WITHDRAWALS, TO_COLD, CHILD = "withdrawals", "cold", "child"
+HOT_SLACK = 10
+"""The hot wallet may have a tenth more than ``hot_most`` before anything is moved."""
+
+
+class Signers(Protocol):
+    """The signers' processes, and the attestor's."""
+
+    def last_number(self) -> int: ...
+
+    def state(self, reference: str, participant: int) -> tuple[Statement, str]:
+        """The venue's signed statement."""
+
+    def sign(
+        self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Of as many as are needed.  Raises ``Refused`` with the first refusal."""
+
+
+class Payer:
+    """One chain's."""
+
+    def __init__(
+        self,
+        chain: str,
+        file: CustodyFile,
+        store: Store,
+        venue: Venue,
+        rail: Rail,
+        signers: Signers,
+        clock_ns: Callable[[], int] = now_ns,
+    ) -> None:
+        self.chain, self.file, self.store, self.venue = chain, file, store, venue
+        self.rail, self.signers, self.clock_ns = rail, signers, clock_ns
+        self.breaker, self.spec = Breaker(store), file.chain(chain)
+
+    def go_on(self) -> int:
+        """Everything that can be done now; how many steps.  What fails waits, with its reason."""
+        self._look_after()
+        steps = self._finish()
+        for work in (self._draft, self._to_cold, self._sign, self._broadcast, self._bump):
+            if self.breaker.why():
+                break
+            try:
+                steps += work()
+            except (Refused, NodeError, CustodyError) as error:
+                self.store.note("waits", f"{self.chain} {work.__name__.strip('_')}", str(error))
+        return steps
+
+    def _look_after(self) -> None:
+        """What the rail does by itself, and what a chain made of the payments of a batch."""
+        work = getattr(self.rail, "look_after", None)
+        if work is None:
+            return
+        try:
+            for alarm in work():
+                self.store.note("alarm", f"chain {self.chain}", alarm)
+            for row in self._rows(BROADCAST, CONFIRMED):
+                self._note_transaction(row)
+            for row in self._rows(CONFIRMED):
+                self._note_refused(row, draft_of(row))
+        except NodeError as error:
+            self.store.note("waits", f"chain {self.chain}", str(error))
+
+    def _note_transaction(self, row: Any) -> None:
+        """On some chains what brings a payment there has another id than what was signed."""
+        look = getattr(self.rail, "transaction", None)
+        found = "" if look is None else look(Signed(row["txid"], row["raw"]))
+        notes = json.loads(row["notes"])
+        if found and notes.get("transaction") != found:
+            query = "update drafts set notes = ? where id = ?"
+            self.store.run(query, json.dumps(notes | {"transaction": found}), row["id"])
+
+    def _note_refused(self, row: Any, draft: Draft) -> frozenset[str]:
+        """References of payments that their receivers refused: they are in the wallet still."""
+        look = getattr(self.rail, "refused_payments", None)
+        refused = None if look is None else look(draft, Signed(row["txid"], row["raw"]))
+        if not refused and not draft.notes.get("refused"):
+            return frozenset()
+        refused = refused or frozenset()
+        paid: dict[str, dict[str, int]] = {one.asset: {"paid": 0} for one in draft.payments}
+        for one in draft.payments:
+            paid[one.asset]["paid"] += 0 if one.reference in refused else one.amount
+        notes = draft.notes | {"leaves": paid, "refused": sorted(refused)}
+        self.store.run("update drafts set notes = ? where id = ?", json.dumps(notes), row["id"])
+        return refused
+
+    # From sent to a draft
+
+    def _draft(self) -> int:
+        query = (
+            "select * from withdrawals where chain = ? and state = 'sent' and draft is null "
+            "order by asked_ns, reference"
+        )
+        rows = self.store.rows(query, self.chain)
+        if not rows:
+            return 0
+        most = min(one.batch_most for one in self.file.assets if one.chain == self.chain)
+        payments = [
+            Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))
+            for row in rows[:most]
+        ]
+        with self.store.change():
+            draft = self.rail.build(payments, self.taken())
+            self.keep(draft, WITHDRAWALS)
+        return 1
+
+    def _to_cold(self) -> int:
+        """What the hot wallet has above ``hot_most`` goes to the cold one, when nothing else is
+        under way."""
+        build = getattr(self.rail, "build_to_cold", None)
+        asset = self.file.asset_of(self.chain, "")
+        if build is None or asset is None or not asset.hot_most or self._rows(*UNDER_WAY):
+            return 0
+        query = (
+            "select amount from outputs where chain = ? and height is not null "
+            "and spent_height is null"
+        )
+        held = sum(int(row["amount"]) for row in self.store.rows(query, self.chain))
+        most = asset.hot_most * asset.scale
+        if held <= most + most // HOT_SLACK:
+            return 0
+        with self.store.change():
+            self.keep(build(held - most, self.taken()), TO_COLD)
+        self.store.note("cold", self.chain, f"{held - most} above {most} goes to the cold wallet")
+        return 1
+
+    def taken(self) -> frozenset[str]:
+        """Conflict keys of drafts that are not final."""
+        marks = ", ".join("?" * len(UNDER_WAY))
+        query = f"select conflicts from drafts where chain = ? and state in ({marks})"
+        rows = self.store.rows(query, self.chain, *UNDER_WAY)
+        return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
+
+    def keep(self, draft: Draft, purpose: str, replaces: int | None = None) -> int:
+        """Within a change of the store."""
+        number = self.store.insert(
+            "drafts",
+            chain=self.chain,
+            purpose=purpose,
+            state=DRAFTED,
+            identity=draft.identity,
+            body=json.dumps(draft.body),
+            fee=str(draft.fee),
+            conflicts=json.dumps(draft.conflicts),
+            payments=json.dumps([asdict(one) for one in draft.payments]),
+            replaces=replaces,
+            notes=json.dumps(draft.notes),
+            why="",
+            made_ns=self.clock_ns(),
+        )
+        for one in draft.payments:
+            query = "update withdrawals set draft = ? where reference = ?"
+            self.store.run(query, number, one.reference)
+        return number
+
+    def _rows(self, *states: str) -> list[Any]:
+        marks = ", ".join("?" * len(states))
+        query = f"select * from drafts where chain = ? and state in ({marks}) order by id"
+        return self.store.rows(query, self.chain, *states)
+
+    # Signatures
+
+    def _sign(self) -> int:
+        return sum(self._sign_one(row) for row in self._rows(DRAFTED))
+
+    def _sign_one(self, row: Any) -> int:
+        draft = draft_of(row)
+        number = row["number"]
+        if number is None:
+            # A restored database may be behind the signers: they know the last number.
+            highest = self.store.row("select max(number) as n from drafts")
+            known = 0 if highest is None else int(highest["n"] or 0)
+            number = max(known, self.signers.last_number()) + 1
+            self.store.run("update drafts set number = ? where id = ?", number, row["id"])
+        claims = [claim_document(self._claim(one)) for one in draft.payments]
+        try:
+            answers = self.signers.sign(number, self.chain, claims, draft.body)
+            signed = self.rail.combine(draft, answers)
+        except Refused as error:
+            self._not_signed(row, draft, error)
+            return 0
+        query = "update drafts set state = ?, txid = ?, raw = ?, why = '' where id = ?"
+        self.store.run(query, SIGNED, signed.txid, signed.raw, row["id"])
+        return 1
+
+    def _not_signed(self, row: Any, draft: Draft, error: Refused) -> None:
+        text = f"{error.code}: {error}"
+        self.store.run("update drafts set why = ? where id = ?", text[:500], row["id"])
+        self.store.note("alarm", f"draft {row['id']}", f"a signer refused it: {text}")
+
+    def _claim(self, payment: Payment) -> Claim:
+        query = "select * from withdrawals where reference = ?"
+        row = self.store.row(query, payment.reference)
+        assert row is not None
+        statement, signature = self.signers.state(payment.reference, row["participant"])
+        terms = row["participant"], row["asset"], row["chain"], row["address"], row["units"]
+        return Claim(payment.reference, *terms, row["salt"], statement, signature)
+
+    # The chain
+
+    def _broadcast(self) -> int:
+        steps = 0
+        for row in self._rows(SIGNED, BROADCAST):
+            signed = Signed(row["txid"], row["raw"])
+            is_new = row["state"] == SIGNED
+            try:
+                if self.rail.find(signed) is None:
+                    self.rail.send(signed)
+            except NodeError as error:
+                self.store.run("update drafts set why = ? where id = ?", str(error), row["id"])
+                self.store.note("waits", f"draft {row['id']}", str(error))
+                continue
+            if not is_new:
+                continue
+            with self.store.change():
+                query = "update drafts set state = ?, sent_ns = ? where id = ? and state = ?"
+                self.store.run(query, BROADCAST, self.clock_ns(), row["id"], SIGNED)
+                if row["replaces"] is not None:
+                    query = "update drafts set state = ? where id = ? and state = ?"
+                    self.store.run(query, REPLACED, row["replaces"], BROADCAST)
+            steps += 1
+        return steps
+
+    def _bump(self) -> int:
+        """Pay more for what has waited too long."""
+        steps = 0
+        for row in self._rows(BROADCAST):
+            waited = self.clock_ns() - int(row["sent_ns"] or 0)
+            if waited < self.spec.bump_after_s * 10**9:
+                continue
+            if any(key.startswith(f"{row['txid']}:") for key in self.taken()):
+                continue  # another draft spends its change, and pays for both
+            query = "select * from drafts where replaces = ? and state <> 'dropped'"
+            known = self.store.row(query, row["id"])
+            if known is not None:
+                steps += self._child(row, known)
+                continue
+            draft = self.rail.bump(draft_of(row))
+            with self.store.change():
+                self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
+            text = f"waited {waited // 10**9} s: replaced for a fee of {draft.fee}"
+            self.store.note("bump", f"draft {row['id']}", text)
+            steps += 1
+        return steps
+
+    def _child(self, row: Any, replacement: Any) -> int:
+        """The node does not take what replaces it: its change pays for both."""
+        build = getattr(self.rail, "child", None)
+        if build is None or replacement["state"] != SIGNED or not replacement["why"]:
+            return 0
+        with self.store.change():
+            draft = build(draft_of(row), Signed(row["txid"], row["raw"]))
+            self.keep(draft, CHILD)
+        text = f"the node does not replace it: a child pays {draft.fee} for both"
+        self.store.note("bump", f"draft {row['id']}", text)
+        return 1
+
+    def _finish(self) -> int:
+        """What is confirmed deeply enough is done, at the venue too; also while the breaker is
+        tripped: the money has left."""
+        query = "select max(height) as top from blocks where chain = ?"
+        found = self.store.row(query, self.chain)
+        top = 0 if found is None or found["top"] is None else int(found["top"])
+        steps = 0
+        for row in self._rows(CONFIRMED):
+            if top - int(row["height"]) + 1 < self.spec.final:
+                continue
+            draft = draft_of(row)
+            try:
+                refused = self._note_refused(row, draft)
+                for one in draft.payments:
+                    what = "fail" if one.reference in refused else "done"
+                    self.venue.step(f"withdrawal-{what}", one.reference)
+            except (VenueError, NodeError) as error:
+                self.store.note("waits", f"draft {row['id']}", str(error))
+                continue
+            self._close(row, draft, refused)
+            steps += 1
+        return steps
+
+    def _close(self, row: Any, draft: Draft, refused: frozenset[str]) -> None:
+        with self.store.change():
+            for one in draft.payments:
+                state = FAILED if one.reference in refused else DONE
+                query = (
+                    "update withdrawals set state = ?, draft = ?, changed_ns = ? "
+                    "where reference = ?"
+                )
+                self.store.run(query, state, row["id"], now_ns(), one.reference)
+            self.store.run("update drafts set state = ? where id = ?", DONE, row["id"])
+            # Those that shared an output with it can never be confirmed now, nor can what spends
+            # theirs.
+            gone: set[str] = set()
+            for other in self._rows(DRAFTED, SIGNED, BROADCAST, REPLACED):
+                keys = set(json.loads(other["conflicts"]))
+                if keys & set(draft.conflicts) or {key.partition(":")[0] for key in keys} & gone:
+                    query = "update drafts set state = ? where id = ?"
+                    self.store.run(query, DROPPED, other["id"])
+                    gone |= {other["txid"]} - {None}
+
+
+def draft_of(row: Any) -> Draft:
+    """A draft as the store has it."""
+    payments = tuple(Payment(**one) for one in json.loads(row["payments"]))
+    terms = json.loads(row["body"]), int(row["fee"]), tuple(json.loads(row["conflicts"]))
+    notes = json.loads(row["notes"])
+    return Draft(row["chain"], row["identity"], *terms, payments, "", notes)

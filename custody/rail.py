@@ -1,0 +1,82 @@
+"""How a chain pays: what the payer needs of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Payment:
+    """One withdrawal, as it goes out."""
+
+    reference: str
+    asset: str
+    address: str
+    amount: int
+    """In the chain's smallest unit."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A transaction before it is signed.  The payer keeps it before any signer sees it."""
+
+    chain: str
+    identity: str
+    """What no other transaction has: the id without signatures."""
+    body: dict[str, Any]
+    """What the signers get, and :meth:`Rail.combine`; plain JSON."""
+    fee: int
+    conflicts: tuple[str, ...]
+    """Two transactions that share one of these exclude each other: outputs, or a nonce."""
+    payments: tuple[Payment, ...] = ()
+    replaces: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Signed:
+    txid: str
+    raw: str
+    """Hexadecimal, ready to send."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a transaction is.  ``height`` 0: it waits for a block."""
+
+    txid: str
+    height: int
+
+
+class Rail(Protocol):
+    """Pays from the hot wallet of one chain."""
+
+    chain: str
+    signatures_needed: int
+
+    def close(self) -> None:
+        """Close its connections."""
+
+    def check_address(self, address: str, asset: str, amount: int) -> str:
+        """The address in its normal form.  Raises ``Refused``: wrong_network, bad_checksum,
+        bad_address, own_address, below_dust …"""
+
+    def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
+        """``taken``: conflict keys of drafts that are under way, which this one must not use.
+        Raises ``Refused``: insufficient_hot, fee_too_high."""
+
+    def bump(self, draft: Draft) -> Draft:
+        """The same payments for a higher fee, in conflict with ``draft``."""
+
+    def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
+        """Of the signers' answers."""
+
+    def find(self, signed: Signed) -> Found | None:
+        """Whether the chain or its pool has it."""
+
+    def send(self, signed: Signed) -> None:
+        """Raises ``NodeError``.  Sending what the chain already has is no error."""
+
+    def holdings(self) -> dict[str, int]:
+        """By asset, confirmed, at the node's tip, without custody's own records: what the node
+        finds."""

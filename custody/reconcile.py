@@ -1,0 +1,187 @@
+"""What the chain has is what came in less what went out, by block; else everything stops.
+
+The node's own search for outputs is compared with custody's records, and these with the movements
+of the venue.  Only what three sources say alike is right.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.rail import Rail
+from openoutcry.custody.settings import AssetSpec, CustodyFile
+from openoutcry.custody.store import Store
+from openoutcry.custody.venue import Venue, VenueError
+
+IN_A_BLOCK = "height is not null and state not in ('gone', 'reversed', 'internal', 'unsupported')"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Of one asset at one block, in the chain's smallest unit."""
+
+    asset: str
+    chain: str
+    height: int
+    on_chain: int
+    """What the node finds."""
+    recorded: int
+    """What came in less what went out, by custody's records."""
+    owed: int
+    """What custody has had credited at the venue, less what the venue has had paid."""
+    not_owed: int
+    """Dust, the venue's own money, and what belongs to no participant."""
+    fees: int
+    to_cold: int
+    in_flight: int
+    """Deposits in a block that are not credited, less payments in a block that are not done."""
+
+    @property
+    def is_whole(self) -> bool:
+        return self.on_chain == self.recorded == self._mine
+
+    @property
+    def is_surplus(self) -> bool:
+        """Only more than was seen: no money is missing."""
+        return self.on_chain > self.recorded == self._mine
+
+    @property
+    def _mine(self) -> int:
+        return self.owed + self.not_owed + self.in_flight - self.fees - self.to_cold
+
+
+class Reconciler:
+    """``go_on`` looks at each new block once."""
+
+    def __init__(
+        self, file: CustodyFile, store: Store, venue: Venue, rails: dict[str, Rail]
+    ) -> None:
+        self.file, self.store, self.venue, self.rails = file, store, venue, rails
+        self.breaker = Breaker(store)
+        self._seen: dict[str, str] = {}
+
+    def go_on(self) -> int:
+        for spec in self.file.chains:
+            top = self.store.row(
+                "select height, hash from blocks where chain = ? order by height desc limit 1",
+                spec.name,
+            )
+            if top is None or self._seen.get(spec.name) == top["hash"]:
+                continue
+            try:
+                found = self.balances(spec.name)
+            except CustodyError as error:
+                self.store.note("waits", f"reconcile {spec.name}", str(error))
+                continue
+            if found is None:
+                continue
+            self._seen[spec.name] = top["hash"]
+            for one in found:
+                if spec.kind == "evm" and one.is_surplus:
+                    # A contract that ends itself leaves its coins to any address, without a log.
+                    text = f"{one.asset}: the chain has {one.on_chain - one.recorded} more than"
+                    self.store.note("alarm", f"surplus {one.asset}", f"{text} custody has seen")
+                elif not one.is_whole:
+                    self.breaker.trip(f"reconciliation of {one.asset}: {asdict(one)}")
+        return 0
+
+    def balances(self, chain: str) -> list[Balance] | None:
+        """None: a block came meanwhile."""
+        before = self._top(chain)
+        holdings = self.rails[chain].holdings()
+        if self._top(chain) != before or before is None:
+            return None
+        with self.store.change():
+            assets = [one for one in self.file.assets if one.chain == chain]
+            return [self._balance(one, before[0], holdings.get(one.name, 0)) for one in assets]
+
+    def _top(self, chain: str) -> tuple[int, str] | None:
+        query = "select height, hash from blocks where chain = ? order by height desc limit 1"
+        row = self.store.row(query, chain)
+        return None if row is None else (int(row["height"]), str(row["hash"]))
+
+    def _balance(self, asset: AssetSpec, height: int, on_chain: int) -> Balance:
+        query = f"select * from deposits where chain = ? and asset = ? and {IN_A_BLOCK}"
+        came = owed = not_owed = in_flight = 0
+        for row in self.store.rows(query, asset.chain, asset.name):
+            amount = int(row["amount"])
+            came += amount
+            if row["state"] in ("dust", "unknown", "own"):
+                not_owed += amount
+            elif row["venue"] == "credited":
+                owed += amount
+            else:
+                in_flight += amount
+        query = "select * from drafts where chain = ? and height is not null"
+        left = fees = to_cold = paid = 0
+        for row in self.store.rows(query, asset.chain):
+            leaves = json.loads(row["notes"]).get("leaves", {}).get(asset.name, {})
+            fees += int(leaves.get("fee", 0))
+            to_cold += int(leaves.get("cold", 0))
+            paid += int(leaves.get("paid", 0))
+            left += sum(int(one) for one in leaves.values())
+            if row["state"] == "done":
+                owed -= int(leaves.get("paid", 0))
+            else:
+                in_flight -= int(leaves.get("paid", 0))
+        return Balance(
+            asset.name,
+            asset.chain,
+            height,
+            on_chain,
+            came - left,
+            owed,
+            not_owed,
+            fees,
+            to_cold,
+            in_flight,
+        )
+
+    def ledger_differences(self, brought_in: dict[str, int]) -> list[str]:
+        """``brought_in``: by asset, what the ledger of the journal has as brought in from outside
+        and not taken out.  A movement that custody did not make is found here."""
+        found = []
+        for asset in self.file.assets:
+            query = (
+                "select coalesce(sum(units), 0) as n from deposits "
+                "where asset = ? and venue = 'credited' and state in ('credited', 'final')"
+            )
+            came = self.store.row(query, asset.name)
+            query = (
+                "select coalesce(sum(units), 0) as n from withdrawals "
+                "where asset = ? and state = 'done'"
+            )
+            went = self.store.row(query, asset.name)
+            assert came is not None
+            assert went is not None
+            mine, ledger = int(came["n"]) - int(went["n"]), brought_in.get(asset.name, 0)
+            if mine != ledger:
+                found.append(f"{asset.name}: {mine} by custody's movements, {ledger} in the ledger")
+        return found
+
+    def core_differences(self) -> list[str]:
+        """Movements whose state at the venue is another than custody's records say."""
+        found = []
+        for kind, query in (
+            ("deposit", "select reference, participant, venue as state from deposits "
+             "where venue <> '' and participant is not null"),
+            ("withdrawal", "select reference, participant, state from withdrawals "
+             "where state in ('sent', 'done')"),
+        ):  # fmt: skip
+            for row in self.store.rows(query):
+                difference = self._difference(kind, row)
+                if difference:
+                    found.append(difference)
+        return found
+
+    def _difference(self, kind: str, row: Any) -> str:
+        try:
+            at_venue = self.venue.movement(kind, row["participant"], row["reference"])
+        except VenueError as error:
+            return str(error)
+        state = "no movement" if at_venue is None else at_venue["state"]
+        if at_venue is None or state == row["state"]:
+            return ""  # the core keeps 65,536 movements that have ended
+        return f"{kind} {row['reference']}: {row['state']} here, {state} at the venue"

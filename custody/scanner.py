@@ -1,0 +1,277 @@
+"""Follows one chain by the parents of its blocks, and keeps what belongs to the hot wallet.
+
+A node is believed about the content of a block, which its hash proves, and about which chain is the
+best.  A shorter chain undoes nothing: the scanner waits for a node that is behind.  It undoes a
+block only where another one has taken its height.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from openoutcry.custody.chain import Book, Chain, Content, Header, Receipt
+from openoutcry.custody.deposits import INTERNAL, OWN, Deposits
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.store import Store, now_ns
+
+KEPT_BLOCKS = 2_000
+GIVEN, CHANGE_GIVEN = "deposit", "change"
+
+
+class DeepFork(CustodyError):
+    """The chain has another branch from below what was final."""
+
+
+@dataclass
+class Watch:
+    """What the scanner looks for, in memory."""
+
+    addresses: dict[str, int | None] = field(default_factory=dict)
+    """Participant of each; None: of no participant."""
+    outputs: dict[tuple[str, int], str] = field(default_factory=dict)
+    sent: frozenset[str] = frozenset()
+    own: set[str] = field(default_factory=set)
+    """Addresses for the venue's own money."""
+
+
+class Scanner:
+    """``trip``: stops all withdrawals; called with the reason."""
+
+    def __init__(
+        self,
+        spec: ChainSpec,
+        file: CustodyFile,
+        chain: Chain,
+        book: Book,
+        store: Store,
+        trip: Callable[[str], None] = lambda why: None,
+    ) -> None:
+        self.spec, self.file, self.chain, self.book, self.store = spec, file, chain, book, store
+        self.trip = trip
+        self.deposits = Deposits(spec, file, store)
+        self.watch = Watch()
+        self._given = -1
+        self._derived: dict[int, list[str]] = {branch: [] for branch in book.branches}
+        self._load_outputs()
+
+    # What is watched
+
+    def _load_outputs(self) -> None:
+        query = "select txid, place, address from outputs where chain = ? and spent_height is null"
+        rows = self.store.rows(query, self.spec.name)
+        self.watch.outputs = {(row["txid"], row["place"]): row["address"] for row in rows}
+
+    def _refresh(self) -> None:
+        """Addresses that were given out since, and ``gap`` more of each branch."""
+        query = "select count(*) as count from addresses where chain = ?"
+        row = self.store.row(query, self.spec.name)
+        assert row is not None
+        if row["count"] != self._given:
+            self._given = row["count"]
+            for branch in self.book.branches:
+                query = "select max(place) as last from addresses where chain = ? and branch = ?"
+                last = self.store.row(query, self.spec.name, branch)
+                assert last is not None
+                self._watch_gap(branch, -1 if last["last"] is None else int(last["last"]))
+            query = "select address, participant, purpose from addresses where chain = ?"
+            for one in self.store.rows(query, self.spec.name):
+                self.watch.addresses[one["address"]] = one["participant"]
+                if one["purpose"] == OWN:
+                    self.watch.own.add(one["address"])
+        query = (
+            "select txid from drafts where chain = ? and txid is not null "
+            "and state in ('signed', 'broadcast', 'replaced', 'confirmed')"
+        )
+        rows = self.store.rows(query, self.spec.name)
+        self.watch.sent = frozenset(one["txid"] for one in rows)
+
+    def _watch_gap(self, branch: int, last: int) -> None:
+        derived = self._derived[branch]
+        for index in range(len(derived), last + 1 + self.spec.gap):
+            address = self.book.address(branch, index)
+            derived.append(address)
+            self.watch.addresses.setdefault(address, None)
+
+    # Following
+
+    def top(self) -> Header | None:
+        """The last block that was taken."""
+        query = "select * from blocks where chain = ? order by height desc limit 1"
+        row = self.store.row(query, self.spec.name)
+        if row is None:
+            return None
+        return Header(row["height"], row["hash"], row["parent"], row["time_s"])
+
+    def catch_up(self, most: int = 1_000_000) -> int:
+        """Until the node has no more; how many blocks were taken or undone."""
+        count = 0
+        while count < most and self.step():
+            count += 1
+        return count
+
+    def step(self) -> bool:
+        """Take or undo one block; at the tip look at the pool.  Raises ``NodeError`` or
+        :class:`DeepFork`; whatever it raises, nothing is half done."""
+        self._refresh()
+        top, tip = self.top(), self.chain.tip()
+        if top is None:
+            first = self.chain.hash_at(min(self.spec.first_height, tip.height))
+            if first is None:
+                return False
+            self._take(self.chain.header(first))
+            return True
+        if tip.hash == top.hash:
+            self._look_at_pool(top)
+            return False
+        if tip.height < top.height and self._is_behind(tip):
+            text = f"the node is at block {tip.height}, custody at {top.height}: it waits"
+            self.store.note("waits", f"node {self.spec.name}", text)
+            return False
+        at_top = self.chain.hash_at(top.height)
+        if at_top != top.hash:
+            self._undo(top)
+            return True
+        following = self.chain.hash_at(top.height + 1)
+        if following is None:
+            return False
+        header = self.chain.header(following)
+        if header.parent != top.hash or header.height != top.height + 1:
+            return True  # the chain has changed between two questions: looked at again
+        self._take(header)
+        return True
+
+    def _is_behind(self, tip: Header) -> bool:
+        query = "select hash from blocks where chain = ? and height = ?"
+        row = self.store.row(query, self.spec.name, tip.height)
+        return row is not None and row["hash"] == tip.hash
+
+    def _take(self, header: Header) -> None:
+        content = self.chain.content(header, self.watch)
+        with self.store.change():
+            self.store.insert(
+                "blocks",
+                chain=self.spec.name,
+                height=header.height,
+                hash=header.hash,
+                parent=header.parent,
+                time_s=header.time_s,
+            )
+            for receipt in content.receipts:
+                self._receive(receipt, header)
+            self._spend(content, header)
+            for txid in content.confirmed:
+                query = (
+                    "update drafts set height = ?, state = 'confirmed' where chain = ? and txid = ?"
+                )
+                self.store.run(query, header.height, self.spec.name, txid)
+            self.deposits.advance(header.height)
+            oldest = header.height - max(KEPT_BLOCKS, 4 * self.spec.final)
+            query = "delete from blocks where chain = ? and height < ?"
+            self.store.run(query, self.spec.name, oldest)
+            highest = int(self.store.word(f"highest {self.spec.name}") or 0)
+            self.store.set_word(f"highest {self.spec.name}", str(max(highest, header.height)))
+
+    def _receive(self, receipt: Receipt, header: Header | None) -> None:
+        key = receipt.txid, receipt.place
+        kind = OWN if receipt.address in self.watch.own else ""
+        kind = INTERNAL if receipt.txid in self.watch.sent else kind
+        self.deposits.receive(receipt, header, self.watch.addresses[receipt.address], kind)
+        if receipt.token:
+            return
+        query = (
+            "insert into outputs (chain, txid, place, address, amount, height) "
+            "values (?, ?, ?, ?, ?, ?) on conflict do update set height = excluded.height"
+        )
+        height = None if header is None else header.height
+        if header is not None:
+            self.store.run(
+                query, self.spec.name, *key, receipt.address, str(receipt.amount), height
+            )
+            self.watch.outputs[key] = receipt.address
+
+    def _spend(self, content: Content, header: Header) -> None:
+        query = (
+            "update outputs set spent_by = ?, spent_height = ? "
+            "where chain = ? and txid = ? and place = ?"
+        )
+        for one in content.spends:
+            self.store.run(query, one.by, header.height, self.spec.name, one.txid, one.place)
+            self.watch.outputs.pop((one.txid, one.place), None)
+
+    def _undo(self, header: Header) -> None:
+        highest = int(self.store.word(f"highest {self.spec.name}") or 0)
+        if highest - header.height >= self.spec.final:
+            text = (
+                f"{self.spec.name}: another branch begins below block {header.height}, which has "
+                f"{highest - header.height} blocks on top of it: final is {self.spec.final}"
+            )
+            self.trip(text)
+            raise DeepFork(text)
+        name = self.spec.name
+        with self.store.change():
+            self.deposits.undo(header.hash)
+            self.store.run("delete from blocks where chain = ? and hash = ?", name, header.hash)
+            query = "update outputs set height = null where chain = ? and height = ?"
+            self.store.run(query, name, header.height)
+            query = (
+                "update outputs set spent_by = null, spent_height = null "
+                "where chain = ? and spent_height = ?"
+            )
+            self.store.run(query, name, header.height)
+            query = (
+                "update drafts set height = null, state = 'broadcast' "
+                "where chain = ? and height = ?"
+            )
+            self.store.run(query, name, header.height)
+        self._load_outputs()
+
+    def _look_at_pool(self, top: Header) -> None:
+        content = self.chain.pool(self.watch)
+        if self.chain.tip().hash != top.hash:
+            return  # a block came while we looked: what it took is not gone
+        with self.store.change():
+            for receipt in content.receipts:
+                if receipt.txid not in self.watch.sent:
+                    self._receive(receipt, None)
+            self.deposits.drop_absent({(one.txid, one.place) for one in content.receipts})
+
+
+def give_address(store: Store, book: Book, spec: ChainSpec, participant: int | None) -> str:
+    """A new address of a participant, which none had and nothing was paid to.  None: for the
+    venue's own money, as a refill from the cold wallet."""
+    return _give(store, book, spec, 0, participant, OWN if participant is None else GIVEN)
+
+
+def change_address(store: Store, book: Book, spec: ChainSpec) -> tuple[str, int]:
+    """A new one for change, and its index."""
+    address = _give(store, book, spec, 1, None, CHANGE_GIVEN)
+    query = "select place from addresses where chain = ? and address = ?"
+    row = store.row(query, spec.name, address)
+    assert row is not None
+    return address, int(row["place"])
+
+
+def _give(
+    store: Store, book: Book, spec: ChainSpec, branch: int, participant: int | None, purpose: str
+) -> str:
+    with store.change():
+        query = "select max(place) as last from addresses where chain = ? and branch = ?"
+        row = store.row(query, spec.name, branch)
+        index = 0 if row is None or row["last"] is None else int(row["last"]) + 1
+        while True:
+            address = book.address(branch, index)
+            query = "select 1 from deposits where chain = ? and address = ?"
+            if store.row(query, spec.name, address) is None:
+                break
+            index += 1
+        store.insert(
+            "addresses",
+            chain=spec.name,
+            branch=branch,
+            place=index,
+            address=address,
+            participant=participant,
+            purpose=purpose,
+            given_ns=now_ns(),
+        )
+    return address

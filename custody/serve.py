@@ -1,0 +1,144 @@
+"""Everything that runs without keys: a scanner and a payer for each chain, over one store."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.chains import book_of, chain_of, rail_of
+from openoutcry.custody.errors import CustodyError, StoreError
+from openoutcry.custody.links import Links
+from openoutcry.custody.payer import Payer
+from openoutcry.custody.rail import Rail
+from openoutcry.custody.reconcile import Reconciler
+from openoutcry.custody.risk_score import read_rules
+from openoutcry.custody.scanner import Scanner
+from openoutcry.custody.settings import CustodyFile
+from openoutcry.custody.store import Store, now_ns
+from openoutcry.custody.venue import Venue, VenueDesk
+from openoutcry.custody.watch import Watch
+from openoutcry.custody.withdrawals import Withdrawals
+from openoutcry.wire.closing import Closing
+
+LOOK_S, DISK_S = 0.25, 5.0
+"""Between two looks; and before the next one when the disk has failed."""
+CLOCK_BACK_S = 5
+"""A clock that went back further than this stops withdrawals."""
+
+
+class Parts(Closing):
+    """Of one file."""
+
+    def __init__(
+        self, file: CustodyFile, venue: Venue | None = None, *, sends: bool = True
+    ) -> None:
+        """``sends``: this process brings transactions to chains."""
+        self.file, self.store = file, Store(file.folder)
+        self.venue: Venue = venue or VenueDesk(file.journal)
+        self.links = Links(file.signers, file.attestor)
+        self.breaker = Breaker(self.store)
+        self.rails: dict[str, Rail] = {
+            spec.name: rail_of(spec, file, self.store, sends=sends) for spec in file.chains
+        }
+        rules = read_rules(file.rules)
+        self.withdrawals = Withdrawals(file, self.store, self.venue, self.rails, rules)
+
+    def close(self) -> None:
+        for one in self.rails.values():
+            one.close()
+        self.store.close()
+
+    def announce(self) -> int:
+        """Tell the signers of new addresses of whitelists, so that their own waits begin; how
+        many."""
+        query = "select distinct chain, address from whitelist where announced_ns is null"
+        rows = self.store.rows(query)
+        try:
+            for row in rows:
+                self.links.announce(row["chain"], row["address"])
+                query = "update whitelist set announced_ns = ? where chain = ? and address = ?"
+                self.store.run(query, now_ns(), row["chain"], row["address"])
+        except CustodyError as error:
+            self.store.note("waits", "whitelist", f"an address is not announced: {error}")
+            return 0
+        return len(rows)
+
+    def scanners(self) -> list[Scanner]:
+        return [
+            Scanner(
+                spec,
+                self.file,
+                chain_of(spec, self.file),
+                book_of(spec),
+                self.store,
+                self.breaker.trip,
+            )
+            for spec in self.file.chains
+        ]
+
+    def payers(self) -> list[Payer]:
+        return [
+            Payer(name, self.file, self.store, self.venue, rail, self.links)
+            for name, rail in self.rails.items()
+        ]
+
+
+def serve(
+    file: CustodyFile,
+    once: bool,
+    stop: Callable[[], bool],
+    say: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Until stopped.  A failure waits, and says why in the store's notes.  While the disk is full
+    or gone, everything waits: what is in memory is loaded again, and nothing is done by halves."""
+    while True:
+        try:
+            _serve(file, once, stop, say)
+            return
+        except (StoreError, sqlite3.Error) as error:
+            say(f"everything waits: {error}")
+        until_s = time.monotonic() + DISK_S
+        while time.monotonic() < until_s:
+            if stop():
+                return
+            time.sleep(LOOK_S)
+
+
+def _serve(
+    file: CustodyFile, once: bool, stop: Callable[[], bool], say: Callable[[str], None]
+) -> None:
+    with Parts(file) as parts:
+        scanners, payers = parts.scanners(), parts.payers()
+        reconciler = Reconciler(file, parts.store, parts.venue, parts.rails)
+        watch = Watch(parts.store, parts.links)
+        say(f"custody of {', '.join(spec.name for spec in file.chains)}")
+        while not stop():
+            _check_clock(parts.store, parts.breaker)
+            steps = sum(_scan(one, parts) for one in scanners)
+            steps += parts.announce()
+            steps += parts.withdrawals.go_on()
+            steps += sum(one.go_on() for one in payers)
+            steps += reconciler.go_on()
+            steps += watch.go_on()
+            if once and not steps:
+                return
+            if not steps:
+                time.sleep(LOOK_S)
+        for scanner in scanners:
+            scanner.chain.close()
+
+
+def _scan(scanner: Scanner, parts: Parts) -> int:
+    try:
+        steps = scanner.catch_up(most=1_000)
+    except CustodyError as error:
+        parts.store.note("waits", f"chain {scanner.spec.name}", str(error))
+        steps = 0
+    return steps + scanner.deposits.post(parts.venue)
+
+
+def _check_clock(store: Store, breaker: Breaker) -> None:
+    now, last = time.time_ns(), int(store.word("clock") or 0)
+    if last - now > CLOCK_BACK_S * 10**9:
+        breaker.trip(f"the clock went back by {(last - now) // 10**9} s")
+    store.set_word("clock", str(now))

@@ -1,0 +1,271 @@
+"""What a signer signs: its own rules, over its own records.
+
+It trusts neither the process that builds transactions nor the database of that process.  Everything
+that it needs is in its own file, in the transaction as it reads it, and in the venue's statements.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openoutcry.custody.errors import CustodyError, Refused, StoreError
+from openoutcry.custody.signing import Reading
+from openoutcry.custody.statement import Claim, check_claim
+from openoutcry.wire.closing import Closing
+
+HOUR_NS, DAY_NS = 3_600 * 10**9, 86_400 * 10**9
+SCHEMA = """
+create table if not exists requests (
+    number integer primary key, chain text not null, identity text not null, at_ns integer not null
+) without rowid;
+create table if not exists signed (
+    chain text not null, identity text not null, reference text not null, asset text not null,
+    units text not null, conflicts text not null, at_ns integer not null,
+    primary key (chain, identity, reference)
+) without rowid;
+create index if not exists signed_by_reference on signed (reference);
+create table if not exists moved (
+    chain text not null, identity text not null, asset text not null, amount text not null,
+    fee text not null, conflicts text not null, at_ns integer not null,
+    primary key (chain, identity)
+) without rowid;
+create table if not exists destinations (
+    chain text not null, address text not null, at_ns integer not null,
+    primary key (chain, address)
+) without rowid;
+create table if not exists refused (
+    identity text primary key, chain text not null, code text not null, at_ns integer not null
+) without rowid;
+"""
+LAST = 200
+"""Requests of each kind that a signer tells of."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Of one asset, in the venue's units; fees in the chain's."""
+
+    asset: str
+    chain: str
+    scale: int
+    """Smallest units of the chain in a unit of the venue."""
+    a_payment: int
+    an_hour: int
+    a_day: int
+    fee: int
+    """Of one transaction."""
+    fees_a_day: int
+    to_cold_a_day: int = 0
+    """0: any amount may go to the cold wallet."""
+
+
+class Policy(Closing):
+    """One signer's.  ``now_ns``: its own clock."""
+
+    def __init__(
+        self,
+        path: Path,
+        venue: str,
+        attestor: bytes,
+        limits: Sequence[Limit],
+        destination_wait_s: int,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.venue, self.attestor, self.now_ns = venue, attestor, now_ns
+        self.limits = {(one.chain, one.asset): one for one in limits}
+        self.wait_ns = destination_wait_s * 10**9
+        try:
+            self.connection = sqlite3.connect(path, isolation_level=None)
+            self.connection.executescript("pragma journal_mode = wal; pragma synchronous = full;")
+            self.connection.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise CustodyError(f"{path}: {error}") from None
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def last_number(self) -> int:
+        (number,) = self.connection.execute("select max(number) from requests").fetchone()
+        return int(number or 0)
+
+    def refuse(self, identity: str, chain: str, code: str) -> None:
+        """Record what was refused: custody hears of it, also of what others asked."""
+        with self._change():
+            self.connection.execute(
+                "insert or ignore into refused values (?, ?, ?, ?)",
+                (identity, chain, code, self.now_ns()),
+            )
+
+    def asked(self) -> list[tuple[str, str]]:
+        """The last requests, by the transaction's identity, and why each was refused (nothing: it
+        was signed)."""
+        signed = self.connection.execute(
+            "select identity, '' from requests order by number desc limit ?", (LAST,)
+        ).fetchall()
+        refused = self.connection.execute(
+            "select identity, code from refused order by at_ns desc limit ?", (LAST,)
+        ).fetchall()
+        return [(str(one), str(code)) for one, code in signed + refused]
+
+    def announce(self, chain: str, address: str) -> int:
+        """Note a destination; when payments to it may begin (ns).  Again: the first time counts."""
+        with self._change():
+            self.connection.execute(
+                "insert or ignore into destinations values (?, ?, ?)",
+                (chain, address, self.now_ns()),
+            )
+            return self._usable_ns(chain, address)
+
+    def allow(self, number: int, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
+        """Record that this is signed.  Raises :class:`Refused`, and then records nothing."""
+        with self._change():
+            self._check_number(number, chain, reading)
+            self._check_whole(chain, reading, claims)
+            for claim in claims:
+                check_claim(claim, self.venue, self.attestor)
+                self._check_once(chain, reading, claim)
+                self._check_destination(chain, claim)
+            self._check_fee(chain, reading)
+            self._check_amounts(chain, reading, claims)
+            self._record(number, chain, reading, claims)
+
+    def _check_number(self, number: int, chain: str, reading: Reading) -> None:
+        row = self.connection.execute(
+            "select chain, identity from requests where number = ?", (number,)
+        ).fetchone()
+        if row is not None and row != (chain, reading.identity):
+            raise Refused("used_number", f"request {number} was another transaction")
+        if row is None and number <= self.last_number():
+            raise Refused("old_number", f"request {number} comes after {self.last_number()}")
+
+    def _check_whole(self, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
+        """Each output that leaves is one claim, and each claim one output."""
+        if len({claim.reference for claim in claims}) != len(claims):
+            raise Refused("claimed_twice", "one withdrawal is claimed twice")
+        wanted = []
+        for claim in claims:
+            limit = self.limits.get((chain, claim.asset))
+            if claim.chain != chain or limit is None:
+                raise Refused("unknown_asset", f"{claim.asset} does not leave by {chain}")
+            if not 0 < claim.units <= limit.a_payment:
+                raise Refused("too_much", f"{claim.reference!r}: more than one payment may be")
+            wanted.append((claim.asset, claim.address, claim.units * limit.scale))
+        paid = [(one.asset, one.address, one.amount) for one in reading.pays]
+        if sorted(wanted) != sorted(paid):
+            raise Refused("unknown_output", "the transaction pays what no withdrawal is for")
+
+    def _check_once(self, chain: str, reading: Reading, claim: Claim) -> None:
+        """A withdrawal that was signed before is signed again only in place of that: each of the
+        earlier transactions and this one exclude each other."""
+        rows = self.connection.execute(
+            "select chain, identity, conflicts from signed where reference = ?", (claim.reference,)
+        ).fetchall()
+        for earlier_chain, identity, conflicts in rows:
+            if (earlier_chain, identity) == (chain, reading.identity):
+                continue
+            if earlier_chain != chain or not set(json.loads(conflicts)) & set(reading.conflicts):
+                raise Refused(
+                    "paid_twice", f"{claim.reference!r} was signed in {identity}, which could be "
+                    "confirmed as well as this"
+                )  # fmt: skip
+
+    def _check_destination(self, chain: str, claim: Claim) -> None:
+        if self.wait_ns and self._usable_ns(chain, claim.address) > self.now_ns():
+            raise Refused("new_destination", f"{claim.address} waits: it was announced too late")
+
+    def _usable_ns(self, chain: str, address: str) -> int:
+        row = self.connection.execute(
+            "select at_ns from destinations where chain = ? and address = ?", (chain, address)
+        ).fetchone()
+        return 2**63 - 1 if row is None else int(row[0]) + self.wait_ns
+
+    def _check_fee(self, chain: str, reading: Reading) -> None:
+        limit = self.limits.get((chain, reading.fee_asset))
+        if limit is None or not 0 <= reading.fee <= limit.fee:
+            raise Refused("fee_too_high", f"a fee of {reading.fee} is more than this signer signs")
+
+    def _check_amounts(self, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
+        """Sums of what left; a withdrawal counts once, however often it is replaced."""
+        now = self.now_ns()
+        for asset in {claim.asset for claim in claims}:
+            limit = self.limits[chain, asset]
+            mine = {one.reference: one.units for one in claims if one.asset == asset}
+            for since, most, name in (
+                (now - HOUR_NS, limit.an_hour, "hour"),
+                (now - DAY_NS, limit.a_day, "day"),
+            ):
+                rows = self.connection.execute(
+                    "select reference, max(units) from signed where chain = ? and asset = ? and "
+                    "at_ns > ? group by reference", (chain, asset, since),
+                ).fetchall()  # fmt: skip
+                spent = {reference: int(units) for reference, units in rows} | mine
+                if sum(spent.values()) > most:
+                    raise Refused("limit", f"more {asset} than may leave in one {name}")
+        self._check_moved(chain, reading, now)
+
+    def _check_moved(self, chain: str, reading: Reading, now: int) -> None:
+        """Fees, and what goes to the cold wallet; what replaces another transaction counts for
+        both."""
+        limit = self.limits[chain, reading.fee_asset]
+        rows = self.connection.execute(
+            "select conflicts, amount, fee from moved where chain = ? and at_ns > ? and "
+            "identity <> ?", (chain, now - DAY_NS, reading.identity),
+        ).fetchall()  # fmt: skip
+        used = set(reading.conflicts)
+        others = [row for row in rows if not set(json.loads(row[0])) & used]
+        if reading.fee + sum(int(row[2]) for row in others) > limit.fees_a_day:
+            raise Refused("limit", "more fees than may be paid in one day")
+        moved = reading.to_cold + sum(int(row[1]) for row in others)
+        if reading.to_cold and 0 < limit.to_cold_a_day * limit.scale < moved:
+            raise Refused("limit", "more to the cold wallet than may go there in one day")
+
+    def _record(self, number: int, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
+        now, conflicts = self.now_ns(), json.dumps(reading.conflicts)
+        insert = self.connection.execute
+        insert(
+            "insert or ignore into requests values (?, ?, ?, ?)",
+            (number, chain, reading.identity, now),
+        )
+        for one in claims:
+            insert(
+                "insert or ignore into signed values (?, ?, ?, ?, ?, ?, ?)",
+                (chain, reading.identity, one.reference, one.asset, str(one.units), conflicts, now),
+            )
+        moved = reading.fee_asset, str(reading.to_cold), str(reading.fee)
+        insert(
+            "insert or ignore into moved values (?, ?, ?, ?, ?, ?, ?)",
+            (chain, reading.identity, *moved, conflicts, now),
+        )
+
+    def _change(self) -> "_Change":
+        return _Change(self.connection)
+
+
+class _Change:
+    """A transaction of the signer's file: durable before the signature exists."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self._do("begin immediate")
+
+    def __exit__(self, kind: object, error: object, _: object) -> None:
+        if kind is None:
+            self._do("commit")
+            return
+        if self.connection.in_transaction:  # a full disk may have ended it
+            self.connection.execute("rollback")
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"a signer's records: {error}") from None
+
+    def _do(self, statement: str) -> None:
+        try:
+            self.connection.execute(statement)
+        except sqlite3.Error as error:
+            if self.connection.in_transaction:
+                self.connection.execute("rollback")
+            raise StoreError(f"a signer's records: {error}") from None

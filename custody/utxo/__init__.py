@@ -1,0 +1,1 @@
+"""Chains of the Bitcoin family: nodes that speak Bitcoin Core's RPC."""

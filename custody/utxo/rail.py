@@ -1,0 +1,323 @@
+"""Pays from a hot wallet of the Bitcoin family: chooses outputs, builds, combines, sends, bumps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from openoutcry.custody.errors import NodeError, Refused
+from openoutcry.custody.rail import Draft, Found, Payment, Signed
+from openoutcry.custody.scanner import change_address
+from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.store import Store
+from openoutcry.custody.utxo.address import address_of, network_of, script_of
+from openoutcry.custody.utxo.blocks import double_sha256
+from openoutcry.custody.utxo.reader import REPLACEABLE, digest_of
+from openoutcry.custody.utxo.rpc import ALREADY, UNKNOWN, Rpc
+from openoutcry.custody.utxo.wallet import CHANGE, Place, Wallet
+from openoutcry.wire.extras import need
+
+COIN = 10**8
+OVERHEAD_WEIGHT = 42
+"""Version, counts, marker and lock time."""
+INPUT_WEIGHT = 4 * 41 + 254
+"""Of 2 of 3: two signatures of 72 bytes and a script of 105."""
+RELAY_RATE = 1
+"""A replacement pays this for each of its virtual bytes on top of what it replaces (BIP 125)."""
+BLOCKS_TO_WAIT = 6
+KNOWN_ALREADY = ("txn-already-known", "txn-already-in-mempool", "already in")
+
+
+@dataclass(frozen=True)
+class Coin:
+    """An output of the hot wallet that may be spent."""
+
+    txid: str
+    place: int
+    amount: int
+    at: Place
+
+    @property
+    def key(self) -> str:
+        return f"{self.txid}:{self.place}"
+
+
+class UtxoRail:
+    """One chain's."""
+
+    signatures_needed = 2
+
+    def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
+        self.spec, self.chain, self.store = spec, spec.name, store
+        self.network, self.node = network_of(spec.network), Rpc(spec.url)
+        self.hot = Wallet(spec.hot, self.network)
+        self.cold = Wallet(spec.cold, self.network) if spec.cold else None
+        found = file.asset_of(spec.name, "")
+        self.asset = found.name if found is not None else ""
+
+    def close(self) -> None:
+        self.node.close()
+
+    # Before a transaction
+
+    def check_address(self, address: str, asset: str, amount: int) -> str:
+        script = script_of(address, self.network)
+        normal = address_of(script, self.network)
+        assert normal is not None
+        if asset != self.asset:
+            raise Refused("wrong_network", f"{asset} is not paid on {self.chain}")
+        query = "select 1 from addresses where chain = ? and address = ?"
+        if self.store.row(query, self.chain, normal) is not None:
+            raise Refused("own_address", "this address is the venue's own")
+        if amount < dust_of(script):
+            raise Refused("below_dust", f"less than {dust_of(script)} is not relayed by nodes")
+        return normal
+
+    def fee_rate(self) -> int:
+        """By the node's estimate, within what the file allows."""
+        try:
+            found = self.node.call("estimatesmartfee", BLOCKS_TO_WAIT).get("feerate")
+            pool = self.node.call("getmempoolinfo")
+            least = max(Decimal(pool["mempoolminfee"]), Decimal(pool["minrelaytxfee"]))
+        except (NodeError, KeyError):
+            return self.spec.fee_rate
+        rate = self.spec.fee_rate if found is None else _per_byte(Decimal(found))
+        return min(max(rate, _per_byte(least)), self.spec.fee_rate_most)
+
+    def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
+        return self._build(payments, self._coins(taken), self.fee_rate())
+
+    def build_to_cold(self, amount: int, taken: frozenset[str]) -> Draft:
+        """Move ``amount`` to the cold wallet's next address."""
+        if self.cold is None:
+            raise Refused("no_cold", f"{self.chain} has no cold wallet")
+        word = f"cold {self.chain}"
+        with self.store.change():
+            index = int(self.store.word(word) or 0)
+            self.store.set_word(word, str(index + 1))
+        return self._build((), self._coins(taken), self.fee_rate(), (amount, index))
+
+    def _coins(self, taken: frozenset[str]) -> list[Coin]:
+        """What no reorganisation below finality takes away: what is final, and change of a
+        transaction of ours that has never been replaced, and is no child of one that was.  The
+        payer does not replace it from then on: another version of it would leave what spends its
+        change without an input."""
+        query = (
+            "select o.txid, o.place, o.amount, a.branch, a.place as at from outputs o "
+            "join addresses a on a.chain = o.chain and a.address = o.address "
+            "where o.chain = ? and o.height is not null and o.spent_height is null and "
+            "(o.height <= (select max(height) from blocks where chain = o.chain) - ? + 1 or "
+            "o.txid in (select txid from drafts d where chain = o.chain and replaces is null "
+            "and purpose <> 'child' "
+            "and not exists (select 1 from drafts e where e.replaces = d.id)))"
+        )
+        rows = self.store.rows(query, self.chain, self.spec.final)
+        found = [
+            Coin(row["txid"], row["place"], int(row["amount"]), Place(row["branch"], row["at"]))
+            for row in rows
+        ]
+        free = [one for one in found if one.key not in taken]
+        return sorted(free, key=lambda one: (-one.amount, one.key))
+
+    def _build(
+        self,
+        payments: Sequence[Payment],
+        coins: Sequence[Coin],
+        rate: int,
+        to_cold: tuple[int, int] = (0, 0),
+        must_spend: Sequence[Coin] = (),
+        least_fee: int = 0,
+        change_at: int | None = None,
+    ) -> Draft:
+        scripts = [(one.amount, script_of(one.address, self.network)) for one in payments]
+        if to_cold[0]:
+            assert self.cold is not None
+            scripts.append((to_cold[0], self.cold.lock(0, to_cold[1]).script))
+        wanted = sum(amount for amount, _ in scripts)
+        weight = OVERHEAD_WEIGHT + 4 * sum(9 + len(script) for _, script in scripts)
+        change_weight = 4 * (9 + 34)
+        chosen, total = list(must_spend), sum(one.amount for one in must_spend)
+        rest = [one for one in coins if one not in chosen]
+
+        def fee(extra: int = 0) -> int:
+            size = -(-(weight + INPUT_WEIGHT * len(chosen) + extra) // 4)
+            return max(rate * size, least_fee + RELAY_RATE * size if least_fee else 0)
+
+        while not chosen or total < wanted + fee():
+            if not rest:
+                raise Refused(
+                    "insufficient_hot",
+                    f"the hot wallet of {self.chain} has {total} confirmed and free, and needs "
+                    f"{wanted} and a fee of {fee()}",
+                )
+            chosen.append(rest.pop(0))
+            total += chosen[-1].amount
+        paid, own = fee(), {}
+        change = total - wanted - fee(change_weight)
+        if change > dust_of(bytes(34)) + rate * 105:
+            if change_at is None:
+                _, change_at = change_address(self.store, self.hot, self.spec)
+            scripts.append((change, self.hot.lock(CHANGE, change_at).script))
+            own[str(len(scripts) - 1)] = ["hot", CHANGE, change_at]
+            paid = fee(change_weight)
+        else:
+            paid = total - wanted
+        if to_cold[0]:
+            own[str(len(payments))] = ["cold", 0, to_cold[1]]
+        return self._draft(payments, chosen, scripts, own, paid, rate)
+
+    def _draft(
+        self,
+        payments: Sequence[Payment],
+        chosen: Sequence[Coin],
+        scripts: Sequence[tuple[int, bytes]],
+        own: dict[str, list[Any]],
+        fee: int,
+        rate: int,
+    ) -> Draft:
+        tx, psbt_module = _embit("transaction"), _embit("psbt")
+        script = _embit("script")
+        inputs = [
+            tx.TransactionInput(bytes.fromhex(one.txid), one.place, sequence=REPLACEABLE)
+            for one in chosen
+        ]
+        outputs = [tx.TransactionOutput(amount, script.Script(lock)) for amount, lock in scripts]
+        unsigned = tx.Transaction(version=2, vin=inputs, vout=outputs, locktime=0)
+        psbt = psbt_module.PSBT(unsigned)
+        for one, scope in zip(chosen, psbt.inputs, strict=True):
+            lock = self.hot.lock(one.at.branch, one.at.index)
+            scope.witness_utxo = tx.TransactionOutput(one.amount, script.Script(lock.script))
+            scope.witness_script = script.Script(lock.witness_script)
+            for public, fingerprint, path in lock.origins:
+                key = _embit("ec").PublicKey.parse(public)
+                scope.bip32_derivations[key] = psbt_module.DerivationPath(fingerprint, list(path))
+        body = {
+            "psbt": psbt.to_base64(),
+            "inputs": [[one.at.branch, one.at.index] for one in chosen],
+            "own": own,
+        }
+        identity = double_sha256(unsigned.serialize())[::-1].hex()
+        amounts = [[one.txid, one.place, one.amount] for one in chosen]
+        paid = sum(one.amount for one in payments)
+        kept = sum(scripts[int(at)][0] for at, mark in own.items() if mark[0] == "hot")
+        cold = sum(one.amount for one in chosen) - fee - paid - kept
+        leaves = {self.asset: {"paid": paid, "fee": fee, "cold": cold}}
+        notes = {"rate": rate, "coins": amounts, "leaves": leaves}
+        keys = tuple(one.key for one in chosen)
+        return Draft(self.chain, identity, body, fee, keys, tuple(payments), "", notes)
+
+    def bump(self, draft: Draft) -> Draft:
+        """BIP 125: the same outputs spent, a fee that pays for the relay as well."""
+        places = draft.body["inputs"]
+        must = [
+            Coin(txid, place, amount, Place(*at))
+            for (txid, place, amount), at in zip(draft.notes["coins"], places, strict=True)
+        ]
+        old = int(draft.notes["rate"])
+        rate = max(self.fee_rate(), old + max(1, old // 4))
+        if rate > self.spec.fee_rate_most:
+            raise Refused("fee_too_high", f"{rate} per byte is above what the file allows")
+        marks = draft.body["own"]
+        change = next((mark[2] for mark in marks.values() if mark[0] == "hot"), None)
+        cold = [(int(at), mark[2]) for at, mark in marks.items() if mark[0] == "cold"]
+        to_cold = (0, 0)
+        if cold:
+            psbt = _embit("psbt").PSBT.from_base64(draft.body["psbt"])
+            to_cold = (psbt.tx.vout[cold[0][0]].value, cold[0][1])
+        others = [one for one in self._coins(frozenset()) if one.key not in draft.conflicts]
+        terms = draft.payments, others, rate, to_cold, must, draft.fee, change
+        made = self._build(*terms)
+        return replace(made, replaces=draft.identity)
+
+    def child(self, draft: Draft, signed: Signed) -> Draft:
+        """Spends the change of a transaction that waits, to the wallet itself, for a fee that pays
+        for both.  Raises :class:`Refused`: no_change, change_too_small, fee_too_high."""
+        psbt = _embit("psbt").PSBT.from_base64(draft.body["psbt"])
+        marks = draft.body["own"].items()
+        change = [(int(place), mark[2]) for place, mark in marks if mark[0] == "hot"]
+        if not change:
+            raise Refused("no_change", f"{signed.txid} has no change that a child could spend")
+        place, index = change[0]
+        old = int(draft.notes["rate"])
+        rate = max(self.fee_rate(), old + max(1, old // 4))
+        if rate > self.spec.fee_rate_most:
+            raise Refused("fee_too_high", f"{rate} per byte is above what the file allows")
+        bare = len(psbt.tx.serialize())
+        parent = -(-(3 * bare + len(signed.raw) // 2) // 4)
+        own = -(-(OVERHEAD_WEIGHT + INPUT_WEIGHT + 4 * (9 + 34)) // 4)
+        fee = max(0, rate * parent - draft.fee) + rate * own
+        amount = psbt.tx.vout[place].value
+        if amount - fee <= dust_of(bytes(34)) + rate * 105:
+            raise Refused("change_too_small", f"{amount} does not pay a fee of {fee}")
+        coin = Coin(signed.txid, place, amount, Place(CHANGE, index))
+        return self._build((), [], rate, must_spend=[coin], least_fee=fee - RELAY_RATE * own)
+
+    # After the signers
+
+    def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
+        psbt = _embit("psbt").PSBT.from_base64(draft.body["psbt"])
+        script, ec = _embit("script"), _embit("ec")
+        unsigned = psbt.tx
+        for place, at in enumerate(draft.body["inputs"]):
+            lock = self.hot.lock(*at)
+            digest = digest_of(
+                unsigned, place, lock.witness_script, psbt.inputs[place].witness_utxo.value
+            )
+            made: dict[int, bytes] = {}
+            for answer in answers:
+                key, raw = bytes.fromhex(answer["key"]), bytes.fromhex(answer["signatures"][place])
+                if not ec.PublicKey.parse(key).verify(ec.Signature.parse(raw), digest):
+                    raise Refused("bad_signature", f"a signature of {answer['key'][:16]}… is wrong")
+                made[lock.witness_script.index(key)] = raw + b"\x01"
+            if len(made) < self.signatures_needed:
+                raise Refused("too_few_signatures", f"input {place} has {len(made)} signatures")
+            chosen = [made[at_byte] for at_byte in sorted(made)][: self.signatures_needed]
+            unsigned.vin[place].witness = script.Witness([b"", *chosen, lock.witness_script])
+        return Signed(draft.identity, unsigned.serialize().hex())
+
+    def find(self, signed: Signed) -> Found | None:
+        try:
+            row = self.node.call("getrawtransaction", signed.txid, True)
+        except NodeError as error:
+            if error.code == UNKNOWN:
+                return None
+            raise
+        if "blockhash" not in row or int(row.get("confirmations", 0)) <= 0:
+            return Found(signed.txid, 0)
+        return Found(signed.txid, int(self.node.call("getblockheader", row["blockhash"])["height"]))
+
+    def send(self, signed: Signed) -> None:
+        try:
+            self.node.call("sendrawtransaction", signed.raw)
+        except NodeError as error:
+            if error.code != ALREADY and not any(one in str(error) for one in KNOWN_ALREADY):
+                raise
+
+    def holdings(self) -> dict[str, int]:
+        """By the node's own set of unspent outputs: custody's records have no part in it."""
+        query = "select max(place) as last from addresses where chain = ?"
+        row = self.store.row(query, self.chain)
+        last = 0 if row is None or row["last"] is None else int(row["last"])
+        rows = [
+            {"desc": self.hot.branch_text(branch), "range": last + self.spec.gap}
+            for branch in self.hot.branches
+        ]
+        found = self.node.call("scantxoutset", "start", rows)
+        if not found.get("success"):
+            raise NodeError(f"{self.chain}: the node did not finish its search for outputs")
+        return {self.asset: int(Decimal(found["total_amount"]) * COIN)}
+
+
+def _per_byte(coins_a_kilobyte: Decimal) -> int:
+    return max(1, -(-int(coins_a_kilobyte * COIN) // 1000))
+
+
+def dust_of(script: bytes) -> int:
+    """Below it nodes do not relay an output: at 3 for each byte to make and spend it, but 10 times
+    that on chains with Litecoin's default."""
+    spend = 67 if script[:1] in (b"\x00", b"\x51") and len(script) in (22, 34) else 148
+    return 30 * (8 + 1 + len(script) + spend)
+
+
+def _embit(name: str) -> Any:
+    return need(f"embit.{name}", "chains of the Bitcoin family need embit", "custody")

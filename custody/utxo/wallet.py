@@ -1,0 +1,88 @@
+"""A wallet by its descriptor: addresses and scripts from public keys alone.
+
+The hot wallet is ``wsh(sortedmulti(2,A,B,[…]xpub/<0;1>/*))``.  A and B are the fixed keys of two
+HSMs; the third key, whose secret is offline, makes each address another one.  Branch 0 is what
+others pay to, branch 1 is change.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.utxo.address import Network, address_of
+from openoutcry.wire.extras import need
+
+RECEIVE, CHANGE = 0, 1
+MAX_INDEX = 2**31
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an address is in its wallet."""
+
+    branch: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What locks an output of a wallet."""
+
+    place: Place
+    script: bytes
+    witness_script: bytes
+    """Empty for a wallet of one key."""
+    origins: tuple[tuple[bytes, bytes, tuple[int, ...]], ...]
+    """Public key, fingerprint and path of each key that is derived."""
+
+
+class Wallet:
+    """Derives what belongs to one descriptor."""
+
+    def __init__(self, descriptor: str, network: Network) -> None:
+        module = need("embit.descriptor", "chains of the Bitcoin family need embit", "custody")
+        self.text, self.network = descriptor, network
+        try:
+            self._descriptor: Any = module.Descriptor.from_string(descriptor)
+        except Exception as error:
+            raise CustodyError(f"descriptor {descriptor[:40]!r}…: {error}") from None
+        if self._descriptor.num_branches != 2 or not self._descriptor.is_wildcard:
+            raise CustodyError(f"descriptor {descriptor[:40]!r}… has no branches <0;1>/*")
+        self.lock = lru_cache(maxsize=65_536)(self._lock)
+
+    @property
+    def is_multi(self) -> bool:
+        return bool(self._descriptor.is_basic_multisig)
+
+    def _lock(self, branch: int, index: int) -> Lock:
+        if branch not in (RECEIVE, CHANGE) or not 0 <= index < MAX_INDEX:
+            raise CustodyError(f"{branch}/{index} is no place in a wallet")
+        one = self._descriptor.derive(index, branch_index=branch)
+        witness = one.witness_script()
+        origins = tuple(
+            (key.sec(), key.origin.fingerprint, tuple(key.origin.derivation))
+            for key in one.keys
+            if key.origin is not None
+        )
+        witness_bytes = bytes(witness.data) if witness is not None else b""
+        script = bytes(one.script_pubkey().data)
+        return Lock(Place(branch, index), script, witness_bytes, origins)
+
+    def address(self, branch: int, index: int) -> str:
+        address = address_of(self.lock(branch, index).script, self.network)
+        assert address is not None
+        return address
+
+    def branch_text(self, branch: int) -> str:
+        """The descriptor of one branch, as nodes read it."""
+        return str(self._descriptor.branch(branch))
+
+    @property
+    def branches(self) -> tuple[int, ...]:
+        return (RECEIVE, CHANGE)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The fixed public keys."""
+        return [bytes(key.sec()) for key in self._descriptor.keys if not key.is_extended]

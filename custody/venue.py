@@ -1,0 +1,82 @@
+"""Movements at the venue, each by its reference: what the scanner and the payer ask of its desk."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from openoutcry.custody.errors import CustodyError
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step
+
+PASSING = ("not running", "no answer", "has closed", "under way", "closed the connection")
+
+
+class VenueError(CustodyError):
+    """``is_passing``: the same may work later; else the venue has refused it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.is_passing = any(part in text for part in PASSING)
+
+
+class Venue(Protocol):
+    """The core, as custody sees it.  Each call is done once for its reference, however often it is
+    made.  All raise :class:`VenueError`."""
+
+    def seen(
+        self, participant: int, asset: str, units: int, reference: str, decimals: int
+    ) -> None: ...
+
+    def requested(
+        self, participant: int, asset: str, units: int, reference: str, decimals: int
+    ) -> None: ...
+
+    def step(self, do: str, reference: str) -> None:
+        """A later step, as ``deposit-credit``."""
+
+    def movement(self, kind: str, participant: int, reference: str) -> dict[str, Any] | None:
+        """As the desk lists it; None: it ended long ago, or never began."""
+
+
+class VenueDesk:
+    """The desk of a venue on this host, by its journal."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+
+    def seen(self, participant: int, asset: str, units: int, reference: str, decimals: int) -> None:
+        self._ask(deposit_seen(participant, asset, units, reference, decimals))
+
+    def requested(
+        self, participant: int, asset: str, units: int, reference: str, decimals: int
+    ) -> None:
+        self._ask(request_withdrawal(participant, asset, units, reference, decimals))
+
+    def step(self, do: str, reference: str) -> None:
+        self._ask(step(do, reference, step_reference(do, reference)))
+
+    def movement(self, kind: str, participant: int, reference: str) -> dict[str, Any] | None:
+        for state in STATES[kind]:
+            rows = self._ask(listing(kind, state, participant)).get("movements", [])
+            for row in rows:
+                if row["reference"] == reference:
+                    return dict(row)
+        return None
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return ask(self.journal, request)
+        except DeskError as error:
+            raise VenueError(str(error)) from None
+        except OSError as error:
+            raise VenueError(f"{self.journal}: the venue is not running ({error})") from None
+
+
+STATES = {
+    "withdrawal": ("requested", "approved", "sent", "done", "cancelled", "failed"),
+    "deposit": ("seen", "credited", "reversed"),
+}
+
+
+def step_reference(do: str, reference: str) -> str:
+    """One for each step of a movement: 32 characters at most."""
+    return f"{do[0]}{do.partition('-')[2][:2]}{reference[2:]}"[:32]

@@ -1,0 +1,319 @@
+"""Withdrawals up to their approval: addresses, whitelist, score, people.
+
+::
+
+    asked ──► requested ──► approved ──► sent ──► done        the venue's states, which it decides
+      │           │  held: two people                         sent: nothing cancels it any more
+      ▼           ▼
+    refused    cancelled
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.errors import Refused
+from openoutcry.custody.persons import Persons
+from openoutcry.custody.rail import Rail
+from openoutcry.custody.risk_score import Rules, score
+from openoutcry.custody.settings import AssetSpec, CustodyFile
+from openoutcry.custody.statement import reference_of
+from openoutcry.custody.store import Store, now_ns
+from openoutcry.custody.venue import Venue, VenueError
+
+ASKED, REQUESTED, HELD, APPROVED, SENT = "asked", "requested", "held", "approved", "sent"
+DONE, REFUSED, CANCELLED = "done", "refused", "cancelled"
+PEOPLE = 2
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A withdrawal as its owner asks for it.  ``salt``: the caller's name of it, used once."""
+
+    participant: int
+    asset: str
+    address: str
+    units: int
+    salt: str = ""
+    device: str = ""
+
+
+class Withdrawals:
+    """Of all chains."""
+
+    def __init__(
+        self,
+        file: CustodyFile,
+        store: Store,
+        venue: Venue,
+        rails: dict[str, Rail],
+        rules: Rules | None = None,
+    ) -> None:
+        self.file, self.store, self.venue, self.rails = file, store, venue, rails
+        self.rules, self.breaker = rules or Rules(), Breaker(store)
+        self.sanctioned = _lines(file)
+
+    # Whitelist
+
+    def add_address(self, chain: str, participant: int, address: str, label: str = "") -> int:
+        """Usable when the wait is over; that time (ns).  Again: the first time counts."""
+        normal = self.normal_address(chain, participant, address)
+        usable = now_ns() + self.file.whitelist_wait_s * 10**9
+        with self.store.change():
+            query = (
+                "insert or ignore into whitelist "
+                "(chain, participant, address, label, added_ns, usable_ns) "
+                "values (?, ?, ?, ?, ?, ?)"
+            )
+            self.store.run(query, chain, participant, normal, label, now_ns(), usable)
+            query = (
+                "select usable_ns from whitelist "
+                "where chain = ? and participant = ? and address = ?"
+            )
+            row = self.store.row(query, chain, participant, normal)
+        assert row is not None
+        return int(row["usable_ns"])
+
+    def normal_address(self, chain: str, participant: int, address: str) -> str:
+        """One that a participant may have in its whitelist.  Raises :class:`Refused`."""
+        normal = self._rail(chain).check_address(address, self._asset_on(chain), 2**62)
+        self._check_sanctions(normal, participant)
+        return normal
+
+    def remove_address(self, chain: str, participant: int, address: str) -> bool:
+        """Whether it was there.  Added again, it waits again."""
+        normal = self._rail(chain).check_address(address, self._asset_on(chain), 2**62)
+        query = "delete from whitelist where chain = ? and participant = ? and address = ?"
+        return self.store.run(query, chain, participant, normal) > 0
+
+    def listed(self, participant: int) -> list[dict[str, Any]]:
+        """A participant's whitelist."""
+        query = (
+            "select chain, address, label, added_ns, usable_ns from whitelist "
+            "where participant = ? order by added_ns, address"
+        )
+        return [dict(row) for row in self.store.rows(query, participant)]
+
+    def _asset_on(self, chain: str) -> str:
+        """One of the chain's assets: an address is the same for all of them."""
+        return next(one.name for one in self.file.assets if one.chain == chain)
+
+    def _check_whitelist(self, chain: str, participant: int, address: str) -> None:
+        query = (
+            "select usable_ns from whitelist where chain = ? and participant = ? and address = ?"
+        )
+        row = self.store.row(query, chain, participant, address)
+        if row is None:
+            raise Refused("not_whitelisted", "the address is not in this participant's whitelist")
+        if int(row["usable_ns"]) > now_ns():
+            raise Refused("address_locked", "the address was added too short a time ago")
+
+    def _check_sanctions(self, address: str, participant: int) -> None:
+        if address.lower() in self.sanctioned:
+            self.store.note("case", address, f"participant {participant}: a sanctioned address")
+            raise Refused("sanctioned", "no payment to this address is allowed")
+
+    # Asking
+
+    def ask(self, asked: Asked) -> str:
+        """Its reference.  The same again, with its salt, is the same withdrawal.  Raises
+        :class:`Refused`."""
+        asset, address = self._normal(asked)
+        salt = asked.salt or secrets.token_hex(8)
+        terms = asked.participant, asset.name, asset.chain, address, asked.units
+        reference = reference_of(*terms, salt)
+        if self.store.row("select 1 from withdrawals where reference = ?", reference):
+            return reference
+        self.check(asked)
+        with self.store.change():
+            query = "select 1 from withdrawals where reference = ?"
+            if self.store.row(query, reference) is None:
+                points, why = score(self.store, self.rules, terms, asked.device)
+                self._insert(asset, reference, terms, salt, points, why)
+        return reference
+
+    def check(self, asked: Asked) -> str:
+        """The address in its normal form, if a payment to it may be asked for now.  Raises
+        :class:`Refused`."""
+        asset, address = self._normal(asked)
+        self._check_sanctions(address, asked.participant)
+        self._check_whitelist(asset.chain, asked.participant, address)
+        return address
+
+    def _normal(self, asked: Asked) -> tuple[AssetSpec, str]:
+        asset = self.file.asset(asked.asset)
+        if asset is None:
+            raise Refused("unknown_asset", f"custody has no asset {asked.asset!r}")
+        if asked.units <= 0:
+            raise Refused("bad_amount", "an amount is above 0")
+        rail, amount = self._rail(asset.chain), asked.units * asset.scale
+        return asset, rail.check_address(asked.address, asset.name, amount)
+
+    def cancel(self, participant: int, reference: str) -> None:
+        """Until it is sent.  The venue decides, and this store follows it: what it has not heard of
+        yet is reserved there first, so that no later step can.  Raises :class:`Refused`."""
+        row = self.of(participant, reference)
+        if row["state"] not in (ASKED, REQUESTED, HELD, APPROVED):
+            raise Refused("not_cancellable", f"this withdrawal is {row['state']}")
+        asset = self.file.asset(row["asset"])
+        assert asset is not None
+        try:
+            if row["state"] == ASKED:
+                terms = row["participant"], row["asset"], row["units"], reference, asset.decimals
+                self.venue.requested(*terms)
+            self.venue.step("withdrawal-cancel", reference)
+        except VenueError as error:
+            raise Refused("not_cancellable", str(error)) from None
+
+    def of(self, participant: int, reference: str) -> Any:
+        """Its row; one of another participant is not there.  Raises :class:`Refused`."""
+        query = "select * from withdrawals where reference = ? and participant = ?"
+        row = self.store.row(query, reference, participant)
+        if row is None:
+            raise Refused("unknown_withdrawal", f"there is no withdrawal {reference!r}")
+        return row
+
+    def _insert(
+        self,
+        asset: AssetSpec,
+        reference: str,
+        terms: tuple[int, str, str, str, int],
+        salt: str,
+        points: int,
+        why: list[str],
+    ) -> None:
+        participant, name, chain, address, units = terms
+        self.store.insert(
+            "withdrawals",
+            reference=reference,
+            chain=chain,
+            asset=name,
+            participant=participant,
+            address=address,
+            amount=str(units * asset.scale),
+            units=units,
+            salt=salt,
+            state=ASKED,
+            score=points,
+            why=", ".join(why),
+            draft=None,
+            asked_ns=now_ns(),
+            changed_ns=now_ns(),
+        )
+        if 0 < self.file.travel_rule.get(name, 0) <= units:
+            text = f"{units} {name} of participant {participant} to {address}: travel rule"
+            self.store.note("travel rule", reference, text)
+
+    def _rail(self, chain: str) -> Rail:
+        if chain not in self.rails:
+            raise Refused("unknown_chain", f"custody does not pay on {chain!r}")
+        return self.rails[chain]
+
+    # People
+
+    def approve(self, persons: Persons, reference: str, name: str, password: str) -> bool:
+        """One person's word; True with the second one's.  Raises :class:`Refused`."""
+        persons.prove(name, password, OPERATOR)
+        with self.store.change():
+            row = self.store.row("select * from withdrawals where reference = ?", reference)
+            if row is None or row["state"] != HELD:
+                raise Refused("not_held", f"{reference!r} does not wait for people")
+            self.store.run(
+                "insert or ignore into approvals values (?, ?, ?)", reference, name, now_ns()
+            )
+            return self._approvals(reference) >= PEOPLE
+
+    def _approvals(self, reference: str) -> int:
+        query = "select count(*) as n from approvals where reference = ?"
+        row = self.store.row(query, reference)
+        return 0 if row is None else int(row["n"])
+
+    # Going on
+
+    def go_on(self) -> int:
+        """Take each as far as it goes before it is paid; how many steps that was."""
+        if self.breaker.why():
+            return 0
+        query = (
+            "select * from withdrawals where state in ('asked', 'requested', 'held', 'approved')"
+        )
+        return sum(self._one(row) for row in self.store.rows(f"{query} order by asked_ns"))
+
+    def _one(self, row: Any) -> bool:
+        reference, state = row["reference"], row["state"]
+        asset = self.file.asset(row["asset"])
+        assert asset is not None
+        try:
+            if state == ASKED:
+                terms = row["participant"], row["asset"], row["units"], reference, asset.decimals
+                self.venue.requested(*terms)
+                return self._to(reference, REQUESTED)
+            if state == REQUESTED and not self._is_automatic(asset, row):
+                return self._to(reference, HELD)
+            if state in (REQUESTED, HELD):
+                if state == HELD and self._approvals(reference) < PEOPLE:
+                    return self._follow(row)
+                self.venue.step("withdrawal-approve", reference)
+                return self._to(reference, APPROVED)
+            if self._drains(asset, int(row["units"])):
+                return False
+            self.venue.step("withdrawal-sent", reference)
+            return self._to(reference, SENT)
+        except VenueError as error:
+            return self._refused(row, error)
+
+    def _follow(self, row: Any) -> bool:
+        """While it waits for people its owner may cancel it at the venue."""
+        found = self.venue.movement("withdrawal", row["participant"], row["reference"])
+        if found is None or found["state"] == REQUESTED:
+            return False
+        return self._to(row["reference"], CANCELLED, f"it is {found['state']} at the venue")
+
+    def _refused(self, row: Any, error: VenueError) -> bool:
+        if error.is_passing:
+            self.store.note("waits", row["reference"], str(error))
+            return False
+        if row["state"] == ASKED:
+            return self._to(row["reference"], REFUSED, str(error))
+        found = self.venue.movement("withdrawal", row["participant"], row["reference"])
+        if found is not None and found["state"] == CANCELLED:
+            return self._to(row["reference"], CANCELLED, "its owner cancelled it")
+        self.store.note("waits", row["reference"], str(error))
+        return False
+
+    def _is_automatic(self, asset: AssetSpec, row: Any) -> bool:
+        return int(row["units"]) <= asset.automatic_up_to and int(row["score"]) < self.rules.hold_at
+
+    def _drains(self, asset: AssetSpec, units: int) -> bool:
+        """More than the file allows in an hour: everything stops."""
+        if not asset.drain_an_hour:
+            return False
+        query = (
+            "select coalesce(sum(units), 0) as n from withdrawals "
+            "where asset = ? and state in ('sent', 'done') and changed_ns > ?"
+        )
+        row = self.store.row(query, asset.name, now_ns() - 3_600 * 10**9)
+        assert row is not None
+        if int(row["n"]) + units <= asset.drain_an_hour:
+            return False
+        self.breaker.trip(f"more than {asset.drain_an_hour} {asset.name} would leave in an hour")
+        return True
+
+    def _to(self, reference: str, state: str, why: str = "") -> bool:
+        query = (
+            "update withdrawals set state = ?, changed_ns = ?, "
+            "why = case when ? = '' then why else ? end where reference = ?"
+        )
+        self.store.run(query, state, now_ns(), why, why[:500], reference)
+        return True
+
+
+def _lines(file: CustodyFile) -> frozenset[str]:
+    """Sanctioned addresses, one on each line; ``#`` begins a remark."""
+    if file.sanctions is None:
+        return frozenset()
+    rows = file.sanctions.read_text(encoding="utf-8").splitlines()
+    found = (row.partition("#")[0].strip().lower() for row in rows)
+    return frozenset(one for one in found if one)

@@ -1,0 +1,31 @@
+"""``outcry custody demo``: a deposit, a trade, a withdrawal and an outsider's check, end to end."""
+
+import subprocess
+
+import pytest
+
+from tests.support.custody.chains import need_hsm, need_node
+from tests.support.processes import OUTCRY
+
+
+@pytest.mark.promise(
+    "A deposit, a trade and a withdrawal go through a real node, venue, signers and modules, and "
+    "an outsider checks offline that the reserves cover what is owed",
+    group="custody",
+)
+def test_the_demo_runs_from_a_deposit_to_the_outsiders_check(tmp_path):
+    need_node()
+    need_hsm()
+    done = subprocess.run(
+        [*OUTCRY, "custody", "demo", f"--folder={tmp_path / 'demo'}"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for text in (
+        "the deposit is credited at the venue, and final",
+        "traded: 2 LTC for 160 USD",
+        "the chain paid 1.50000000 LTC once; the venue's withdrawal is done",
+        "chain, custody, core and ledger agree to the unit",
+        "outsider: the reserves cover what is owed",
+    ):
+        assert text in done.stdout

@@ -1,0 +1,57 @@
+"""``python -m tests.support.custody.compile_contracts``: write
+custody/evm/contracts/compiled.json."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import ROOT
+
+SOURCES = ROOT / "custody" / "evm" / "contracts"
+COMPILED = SOURCES / "compiled.json"
+NAMES = ("deposit", "deposits", "token", "wallet")
+FOR_TESTS = Path(__file__).parent / "contracts"
+
+
+def compile_source(source: str) -> dict[str, Any]:
+    """Bytecode and ABI."""
+    import vyper.compiler
+
+    made = vyper.compiler.compile_code(source, output_formats=["bytecode", "abi"])
+    return {"bytecode": made["bytecode"], "abi": made["abi"]}
+
+
+def compiled() -> dict[str, Any]:
+    """The content of the file."""
+    import vyper
+
+    contracts = {}
+    for name in NAMES:
+        source = (SOURCES / f"{name}.vy").read_text()
+        made = compile_source(source)
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        contracts[name] = {"source_sha256": digest, **made}
+    return {
+        "made_by": "python -m tests.support.custody.compile_contracts",
+        "compiler": f"vyper {vyper.__version__}",
+        "contracts": contracts,
+    }
+
+
+def helper_code(name: str) -> bytes:
+    """Creation code of a contract that only tests use.  Skips the test without the compiler."""
+    pytest.importorskip("vyper", reason="the contracts' compiler is not installed")
+    made = compile_source((FOR_TESTS / f"{name}.vy").read_text())
+    return bytes.fromhex(made["bytecode"].removeprefix("0x"))
+
+
+def text() -> str:
+    return json.dumps(compiled(), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    COMPILED.write_text(text())
+    print(COMPILED)

@@ -1,0 +1,126 @@
+"""The ceremony, and what two of its three shares bring back after all machines are gone."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from openoutcry.custody.ceremony import (
+    CeremonyError,
+    fill_token,
+    hold,
+    keys_of,
+    make_shares,
+    recovered,
+)
+from openoutcry.custody.hsm import SOFTHSM, Hsm, HsmError
+from openoutcry.custody.utxo.address import network_of
+from openoutcry.custody.utxo.wallet import Wallet
+from tests.support.custody.chains import need_hsm, need_node
+from tests.support.custody.party import PIN, softhsm
+from tests.support.processes import OUTCRY
+
+COIN = 10**8
+NETWORK = "ltc-regtest"
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    need_node()
+    need_hsm()
+    softhsm(tmp_path_factory.mktemp("tokens"), "cer1", "cer2", "strict")
+
+
+def outcry(folder, *words, pin="", fails=False):
+    reading, writing = os.pipe()
+    os.write(writing, pin.encode())
+    os.close(writing)
+    words = [word.replace("PIN", str(reading)) for word in words]
+    done = subprocess.run(
+        [*OUTCRY, "custody", *words],
+        cwd=folder,
+        pass_fds=(reading,),
+        capture_output=True,
+        text=True,
+    )
+    os.close(reading)
+    assert (done.returncode != 0) == fails, done.stderr
+    return done.stderr if fails else done.stdout
+
+
+@pytest.mark.promise(
+    "After the loss of every online key, two of the three shares recover hot and cold funds, by "
+    "three commands and files that are carried",
+    group="custody",
+)
+def test_two_shares_recover_everything_by_three_commands(tokens, tmp_path):
+    from openoutcry.custody.utxo.node import RegtestNode
+
+    words = ["ceremony", "made", f"--network={NETWORK}", "--token=cer1", "--token=cer2"]
+    said = outcry(tmp_path, *words, "--pin-fd=PIN", pin=PIN)
+    public = json.loads((tmp_path / "made" / "public.json").read_text())
+    assert public["fingerprint"] in said
+    hot = Wallet(public["hot"], network_of(NETWORK))
+    cold = Wallet(public["cold"], network_of(NETWORK))
+    with Hsm(SOFTHSM, "cer1", PIN) as hsm:
+        assert hsm.public_key("utxo") == hot.keys[0]
+        assert hsm.attributes("utxo")["extractable"] is False
+        assert hsm.attributes("utxo")["sensitive"] is True
+    with RegtestNode(tmp_path / "node") as node:
+        node.start()
+        node.fund()
+        for address in (
+            hot.address(0, 0),
+            hot.address(0, 7),
+            hot.address(1, 3),
+            cold.address(0, 2),
+        ):
+            node.pay(address, 3 * COIN)
+        node.mine()
+        safe = node.rpc.call("getnewaddress", "", "bech32")
+        at = f"--node={node.url}"
+        words = ["build", "made/public.json", at, f"--to={safe}", "--out=unsigned.json"]
+        outcry(tmp_path, "cold", *words, "--wallet=hot", "--wallet=cold")
+        for pair in (("1", "3"), ("2", "3")):
+            shares = [f"--share=made/share{number}.txt" for number in pair]
+            words = ["sign", "unsigned.json", *shares, f"--out=signed{pair[0]}.json"]
+            outcry(tmp_path, "cold", *words)
+        txid = outcry(tmp_path, "cold", "send", "signed1.json", at).strip()
+        node.mine()
+        row = node.rpc.call("gettransaction", txid)
+        assert 12 * COIN - 20_000 < int(row["amount"] * COIN) < 12 * COIN
+        left = node.rpc.call("scantxoutset", "start", [hot.branch_text(0), hot.branch_text(1)])
+        assert left["unspents"] == []
+
+
+def test_one_share_or_another_passphrase_is_refused(tmp_path):
+    keys, shares = hold(NETWORK, "horse")
+    for pair in ([shares[0]], [shares[1], shares[1]]):
+        with pytest.raises(CeremonyError, match="2 different shares"):
+            recovered(pair, NETWORK, keys.fingerprint, "horse")
+    with pytest.raises(CeremonyError, match="another passphrase"):
+        recovered(shares[:2], NETWORK, keys.fingerprint, "cow")
+    other = make_shares(b"x" * 32)
+    with pytest.raises(CeremonyError):
+        recovered([shares[0], other[1]], NETWORK, keys.fingerprint, "horse")
+    mistyped = " ".join([*shares[0].split()[:-1], "academic"])
+    with pytest.raises(CeremonyError, match="make no secret"):
+        recovered([mistyped, shares[1]], NETWORK, keys.fingerprint, "horse")
+    assert recovered(shares, NETWORK, keys.fingerprint, "horse") == keys
+
+
+def test_a_module_keeps_its_keys_and_refuses_a_wrong_pin(tokens):
+    with Hsm(SOFTHSM, "strict", PIN) as hsm:
+        fill_token(hsm, keys_of(b"s" * 32, NETWORK), 1)
+        with pytest.raises(HsmError, match="already"):
+            hsm.make_key("utxo")
+        made = hsm.make_key("own")
+        assert hsm.attributes("own") == {
+            "sensitive": True, "extractable": False, "never_extractable": True, "local": True,
+        }  # fmt: skip
+        assert len(made) == 33
+    with pytest.raises(HsmError, match="PIN is wrong"):
+        Hsm(SOFTHSM, "strict", "0000")
+    with pytest.raises(HsmError, match="no token"):
+        Hsm(SOFTHSM, "absent", PIN)

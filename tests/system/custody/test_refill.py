@@ -1,0 +1,78 @@
+"""Hot to cold by the payer, and cold to hot by carried files: in the records like all else."""
+
+from dataclasses import replace
+
+import pytest
+
+from openoutcry.custody.ceremony import hold, recovered
+from openoutcry.custody.cold import build, outputs_of, send, sign
+from openoutcry.custody.errors import Refused
+from openoutcry.custody.scanner import give_address
+from openoutcry.custody.utxo.address import network_of
+from openoutcry.custody.utxo.wallet import Wallet
+from tests.support.custody.chains import NAME, need_hsm, need_node
+from tests.support.custody.desk import Desk
+from tests.support.custody.party import COIN, NAMES, softhsm
+
+NETWORK = "ltc-regtest"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    need_node()
+    need_hsm()
+    folder = tmp_path_factory.mktemp("refill")
+    softhsm(folder, *NAMES)
+    made = Desk(folder)
+    made.fund(7, 40)
+    yield made
+    made.close()
+
+
+def held(desk):
+    return desk.parts.rails[NAME].holdings()["LTC"]
+
+
+def test_what_the_hot_wallet_has_too_much_goes_to_the_cold_one(desk):
+    (asset,) = desk.payer.file.assets
+    desk.payer.file = replace(desk.payer.file, assets=(replace(asset, hot_most=10 * COIN),))
+    desk.mine(7)
+    cold = Wallet(desk.bench.cold, network_of(NETWORK))
+    found = desk.bench.node.rpc.call("scantxoutset", "start", [cold.branch_text(0)])
+    assert int(found["total_amount"] * COIN) == 30 * COIN
+    assert 10 * COIN - 10_000 < held(desk) < 10 * COIN
+    assert all(one.is_whole for one in desk.balances())
+    before = held(desk)
+    desk.mine(7)
+    assert held(desk) == before
+    desk.payer.file = desk.bench.file
+
+
+@pytest.mark.promise(
+    "A refill is built online, signed offline with two shares, and recorded as the venue's own "
+    "money; other shares, another fee or another secret's inputs are refused",
+    group="custody",
+)
+def test_a_refill_comes_from_two_shares(desk):
+    keys, shares = hold(NETWORK)
+    public, node = keys.document(), desk.bench.node
+    cold = Wallet(public["cold"], network_of(NETWORK))
+    node.pay(cold.address(0, 3), 8 * COIN)
+    node.mine()
+    own = give_address(desk.parts.store, desk.bench.book, desk.bench.spec, None)
+    found = outputs_of(public, node.rpc, ["cold"], 20)
+    with pytest.raises(Refused) as refused:
+        build(public, found, own, 9 * COIN, 10)
+    assert refused.value.code == "insufficient_cold"
+    document = build(public, found, own, 5 * COIN, 10)
+    two = recovered(shares[1:], NETWORK, public["fingerprint"])
+    dear = document | {"outputs": [[own, COIN]]}
+    with pytest.raises(Refused) as refused:
+        sign(dear, two)
+    assert refused.value.code == "fee_too_high"
+    before = held(desk)
+    send(sign(document, two), node.rpc)
+    desk.mine(7)
+    assert held(desk) == before + 5 * COIN
+    assert [one["state"] for one in desk.bench.deposits() if one["address"] == own] == ["own"]
+    assert all(one.is_whole for one in desk.balances())

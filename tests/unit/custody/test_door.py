@@ -1,0 +1,188 @@
+"""The door: what the portal asks of custody, with the core's rules in memory and no node."""
+
+import sqlite3
+
+import pytest
+
+from openoutcry.custody.door import Door
+from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.serve import Parts
+from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.statement import reference_of
+from openoutcry.custody.store import Store
+from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
+from tests.support.custody.core import Core, Movement
+
+COIN = 10**8
+OUTSIDE = "rltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kfmv8vu"
+
+
+@pytest.fixture
+def parts(tmp_path):
+    for module in NEEDED:
+        pytest.importorskip(module)
+    _, _, hot, cold = hot_keys()
+    path = tmp_path / "custody.toml"
+    values = {"url": "http://u:p@127.0.0.1:1", "hot": hot, "cold": cold}
+    path.write_text(TEXT.format(final=6, wait=3_600, **values))
+    core = Core()
+    core.balance(7, "LTC")[0] = 40 * COIN
+    with Parts(read_custody_file(path), core, sends=False) as made:
+        yield made
+
+
+@pytest.fixture
+def door(parts):
+    return Door(parts)
+
+
+@pytest.fixture
+def outside(parts):
+    """An address of the network that is not the venue's."""
+    from openoutcry.custody.utxo.address import address_of
+
+    return address_of(bytes([0, 20]) + bytes(range(20)), parts.rails[NAME].network)
+
+
+def usable(parts):
+    parts.store.run("update whitelist set usable_ns = 1")
+
+
+def refusal(door, **request):
+    with pytest.raises(Refused) as refused:
+        door.answer(request)
+    return refused.value.code
+
+
+def asked(outside, **more):
+    terms = {"participant": 7, "asset": "LTC", "address": outside, "units": 2 * COIN}
+    return {"do": "withdraw", "salt": "rent", **terms, **more}
+
+
+def state_of(door, reference):
+    found = door.answer({"do": "withdrawals", "references": [reference, "wd0"]})["withdrawals"]
+    assert set(found) == {reference}
+    return found[reference]
+
+
+def test_an_address_is_usable_after_the_wait_and_for_its_owner_alone(door, parts, outside):
+    assert refusal(door, **asked(outside)) == "not_whitelisted"
+    listed = {"do": "whitelist", "chain": NAME, "participant": 7, "address": outside.upper()}
+    first = door.answer(listed | {"label": "mine"})["usable_ns"]
+    assert door.answer(listed)["usable_ns"] == first, "again: the first time counts"
+    assert refusal(door, **asked(outside)) == "address_locked"
+    (row,) = door.answer({"do": "listed", "participant": 7})["addresses"]
+    assert (row["address"], row["label"], row["usable_ns"]) == (outside, "mine", first)
+    usable(parts)
+    assert door.answer(asked(outside) | {"do": "check"}) == {"address": outside, "chain": NAME}
+    assert refusal(door, **asked(outside, participant=8)) == "not_whitelisted"
+    assert door.answer(listed | {"do": "unlist"}) == {"removed": True}
+    assert door.answer(listed | {"do": "unlist"}) == {"removed": False}
+    assert refusal(door, **asked(outside)) == "not_whitelisted"
+    door.answer(listed)
+    assert refusal(door, **asked(outside)) == "address_locked", "the wait begins again"
+
+
+def test_the_same_request_is_the_same_withdrawal_and_its_name_covers_the_destination(
+    door, parts, outside
+):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside))["reference"]
+    assert reference == reference_of(7, "LTC", NAME, outside, 2 * COIN, "rent")
+    door.answer({"do": "unlist", "chain": NAME, "participant": 7, "address": outside})
+    assert door.answer(asked(outside))["reference"] == reference, "also when the list has changed"
+    assert refusal(door, **asked(outside, salt="")) == "no_name"
+    assert state_of(door, reference)["state"] == "asked"
+    parts.withdrawals.go_on()
+    assert state_of(door, reference)["state"] == "requested"
+
+
+def test_what_is_not_sent_is_cancelled_and_never_paid(door, parts, outside):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    core = parts.venue
+    for steps in range(4):
+        reference = door.answer(asked(outside, salt=f"number {steps}"))["reference"]
+        for _ in range(steps):
+            parts.withdrawals.go_on()
+        request = {"do": "cancel", "participant": 7, "reference": reference}
+        assert refusal(door, **request | {"participant": 8}) == "unknown_withdrawal"
+        if core.movements.get(reference, Movement("", 0, "", 0, "")).state == "sent":
+            assert refusal(door, **request) == "not_cancellable"
+            continue
+        door.answer(request)
+        while parts.withdrawals.go_on():
+            pass
+        assert core.movements[reference].state == "cancelled"
+        assert state_of(door, reference)["state"] == "cancelled"
+    held = core.balance(7, "LTC")
+    sent = [one for one in core.movements.values() if one.state == "sent"]
+    assert held == [40 * COIN - len(sent) * 2 * COIN, len(sent) * 2 * COIN]
+
+
+def test_a_stopped_custody_and_one_that_needs_people_say_so(door, parts, outside):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    parts.breaker.trip("a drill")
+    reference = door.answer(asked(outside, units=11 * COIN))["reference"]
+    assert state_of(door, reference)["waits"] == "stopped"
+    assert door.answer({"do": "offers"})["stopped"] is True
+    parts.store.run("update breaker set lifted_ns = 1")
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    assert state_of(door, reference)["waits"] == "people"
+    assert "score" not in str(state_of(door, reference)), "why a rule held it is not shown"
+    other = door.answer(asked(outside, units=10_000 * COIN))["reference"]
+    parts.withdrawals.go_on()
+    assert state_of(door, other)["state"] == "refused"
+    assert "available" in state_of(door, other)["why"]
+
+
+def test_an_account_has_one_unused_address_at_a_time(door, parts):
+    request = {"do": "address", "chain": NAME, "participant": 7}
+    first = door.answer(request)["address"]
+    assert door.answer(request)["address"] == first
+    assert door.answer(request | {"participant": 8})["address"] != first
+    (scanner,) = parts.scanners()
+    from openoutcry.custody.chain import Receipt
+
+    scanner.deposits.receive(Receipt("aa" * 32, 0, first, "", 3 * COIN), None, 7)
+    assert door.answer(request)["address"] != first
+    (row,) = door.answer({"do": "deposits", "participant": 7})["deposits"]
+    assert (row["state"], row["units"], row["needed"]) == ("pending", 3 * COIN, 3)
+    assert door.answer({"do": "deposits", "participant": 8}) == {"deposits": []}
+    assert refusal(door, **request | {"chain": "DOGE"}) == "unknown_chain"
+    assert refusal(door, do="open") == "unknown_request"
+
+
+def test_signers_hear_of_each_new_address_once(parts, outside):
+    class Links:
+        def __init__(self):
+            self.heard, self.is_away = [], True
+
+        def announce(self, chain, address):
+            if self.is_away:
+                raise CustodyError("signer1.sock: no answer")
+            self.heard.append((chain, address))
+
+    parts.links = Links()
+    parts.withdrawals.add_address(NAME, 7, outside)
+    assert parts.announce() == 0
+    parts.links.is_away = False
+    assert (parts.announce(), parts.announce()) == (1, 0)
+    assert parts.links.heard == [(NAME, outside)]
+
+
+def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
+    with Store(tmp_path) as store:
+        store.run("insert into whitelist values ('A', 1, 'x', '', 1, 2, null)")
+        store.connection.execute("drop index deposits_by_owner")
+        store.connection.execute("drop index deposits_by_address")
+        store.connection.execute("alter table whitelist drop column announced_ns")
+        store.connection.execute("pragma user_version = 1")
+    with Store(tmp_path) as store:
+        assert store.row("select * from whitelist")["announced_ns"] is None
+    sqlite3.connect(tmp_path / "custody.sqlite").execute("pragma user_version = 99")
+    with pytest.raises(CustodyError, match="another build"):
+        Store(tmp_path)
