@@ -1,0 +1,162 @@
+"""What a pre-trade check of portfolio margin costs: 200 positions, 50 open orders.
+
+The bound is timed in bursts of checks that it accepts, the exact path in single ones that the bound
+refuses.  Portfolios lie in more memory than the second cache, and take turns, so a check does not
+find its portfolio in the first cache.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.derivatives.margin import (
+    CommodityRisk,
+    ContractRisk,
+    Leg,
+    Offset,
+    Parameters,
+    SpreadCharge,
+)
+from openoutcry.derivatives.margin_kernels import (
+    ACCEPTED,
+    check_order,
+    worst_margin,
+)
+from openoutcry.derivatives.margin_layout import (
+    MarginTable,
+    MarginWork,
+    rows_of,
+    table_of,
+    work_of,
+)
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import monotonic_ns
+
+POSITIONS, ORDERS = 200, 50
+COMMODITIES, CONTRACTS = 10, 400
+PORTFOLIOS = 64
+CHECKS, QUICK_CHECKS = 200_000, 20_000
+BURST = 32
+"""Checks by the bound whose time is taken together."""
+PLENTY = 1 << 60
+
+
+@kernel
+def run_checks(
+    table: MarginTable,
+    portfolios: Words,
+    orders: Words,
+    checks: int,
+    burst: int,
+    available: int,
+    spent: Words,
+) -> int:
+    """Check orders against portfolios in turn; return how many were accepted.
+
+    ``portfolios`` has the address of each one's work.  The time of each burst (ns) goes to
+    ``spent``.
+    """
+    accepted = 0
+    for begin in range(0, checks, burst):
+        start = monotonic_ns()
+        for index in range(begin, min(begin + burst, checks)):
+            work = MarginWork(portfolios[index % PORTFOLIOS])
+            contract, lots = orders[2 * index], orders[2 * index + 1]
+            accepted += check_order(table, work, contract, lots, available) == ACCEPTED
+        spent[begin // burst] = monotonic_ns() - start
+    return accepted
+
+
+def parameters() -> Parameters:
+    """Ten underlyings with futures in four tiers and options, spread charges and offsets."""
+    rng = Random(56)
+    thirds = (0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3, 2, -2)
+    contracts = []
+    for number in range(CONTRACTS):
+        scan, tier = rng.randint(1_000, 100_000), rng.randrange(4)
+        curve = rng.randint(0, scan // 9) if number % 4 else 0
+        losses = tuple(-one * scan // 3 - one * one * curve for one in thirds)
+        short = scan // 20 if number % 4 else 0
+        contracts.append(
+            ContractRisk(number % COMMODITIES, tier, losses, rng.randint(1, 1_000_000), short)
+        )
+    pairs = [(a, b) for a in range(4) for b in range(a + 1, 4)]
+    spreads = tuple(SpreadCharge(pair, rng.randint(10, 1_000)) for pair in pairs)
+    offsets = tuple(
+        Offset((Leg(one, 1, 1), Leg(one + 1, -1, 1)), 500_000) for one in range(COMMODITIES - 1)
+    )
+    risk = CommodityRisk(spreads, addon=100, initial=1_100_000)
+    return Parameters(tuple(contracts), (risk,) * COMMODITIES, offsets)
+
+
+class Portfolios:
+    """Portfolios with their work, as :func:`run_checks` takes them."""
+
+    def __init__(self) -> None:
+        rng, made = Random(1), parameters()
+        self.table = table_of(made)
+        self.works = [work_of(made) for _ in range(PORTFOLIOS)]
+        self.addresses = np.array([work.ctypes.data for work in self.works], np.int64)
+        for work in self.works:
+            held = rng.sample(range(CONTRACTS), POSITIONS)
+            positions = rows_of({one: rng.randint(-100, 100) for one in held})
+            orders = rows_of(
+                [(rng.randrange(CONTRACTS), rng.randint(-20, 20)) for _ in range(ORDERS)]
+            )
+            exact = worst_margin(
+                MarginTable.of(self.table.ctypes.data),
+                Words.of(positions.ctypes.data),
+                POSITIONS,
+                Words.of(orders.ctypes.data),
+                ORDERS,
+                MarginWork.of(work.ctypes.data),
+            )
+            bound = MarginWork(work.ctypes.data).bound
+            if not 0 < exact <= bound:
+                raise OutcryError(f"the margin is {exact}, and its bound {bound}")
+
+    def run(self, checks: int, burst: int, available: int) -> npt.NDArray[np.int64]:
+        """Nanoseconds a check, of each burst."""
+        rng = np.random.default_rng(3)
+        orders = np.column_stack(
+            [rng.integers(0, CONTRACTS, checks), rng.choice([-3, -1, 1, 2, 5], checks)]
+        ).astype(np.int64)
+        spent = np.zeros(-(-checks // burst), np.int64)
+        accepted = run_checks(
+            MarginTable.of(self.table.ctypes.data),
+            Words.of(self.addresses.ctypes.data),
+            Words.of(orders.ctypes.data),
+            checks,
+            burst,
+            available,
+            Words.of(spent.ctypes.data),
+        )
+        expected = checks if available == PLENTY else 0
+        if accepted != expected:
+            raise OutcryError(f"{accepted} checks were accepted, not {expected}")
+        return spent // burst
+
+
+def bench_margin(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure both paths; return the result document."""
+    portfolios = Portfolios()
+    checks = QUICK_CHECKS if quick else CHECKS
+    gathered = Rounds(rounds, progress)
+
+    def one(number: int, add: Add) -> None:
+        bound = portfolios.run(checks, BURST, PLENTY)
+        exact = portfolios.run(checks // 20, 1, 0)
+        for name, sample in (("bound", bound), ("exact", exact)):
+            for share in (50, 99):
+                add(f"{name}_p{share}", "ns", "lower", float(np.percentile(sample, share)))
+
+    gathered.run(one)
+    return gathered.document("margin", command, {"positions": POSITIONS, "orders": ORDERS})

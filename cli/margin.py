@@ -1,0 +1,236 @@
+"""``outcry margin``: where margin comes from, what shocks would do, whether margins cover."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.ledger_moment import ledger_state_at
+from openoutcry.cli.options import PathArgument, as_json_option, seed_option
+from openoutcry.wire.errors import OutcryError
+
+if TYPE_CHECKING:
+    from openoutcry.derivatives.book import Book
+
+book_argument = click.argument("file", type=PathArgument)
+journal_option = click.option(
+    "--journal",
+    type=PathArgument,
+    help="Take holdings and positions from this journal, instead of the file's participants.",
+)
+as_of_option = click.option(
+    "--as-of",
+    metavar="MOMENT",
+    help="With --journal: after a command (a number) or at a time (default: the end).",
+)
+
+
+@click.group()
+def margin() -> None:
+    """Explain, stress and backtest portfolio margin.
+
+    \b
+    outcry margin explain margin.toml 7 --order BTC-PERP:-5
+    outcry margin stress margin.toml --journal JOURNAL --fund 1000000
+    outcry margin coverage --years 10 --level 99
+    """
+
+
+@margin.command()
+@book_argument
+@click.argument("participant", type=int)
+@click.option("--order", metavar="SYMBOL:LOTS", help="Also with this order; sales are negative.")
+@journal_option
+@as_of_option
+@as_json_option
+def explain(
+    file: Path,
+    participant: int,
+    order: str | None,
+    journal: Path | None,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Show what a participant's margin is made of.
+
+    FILE has underlyings, contracts and haircuts (docs/margin.md)."""
+    from openoutcry.derivatives.explain import explain as explanation_of
+
+    book = _book(file, journal, as_of)
+    if participant not in book.participants:
+        raise OutcryError(f"{journal or file}: there is no participant {participant}")
+    hypothetical = None if order is None else _order(book, order)
+    document = explanation_of(book, book.participants[participant], hypothetical).document()
+    document["asset"] = book.asset
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    for line in _explained(document):
+        click.echo(line)
+
+
+@margin.command()
+@book_argument
+@click.option(
+    "--move",
+    "moves",
+    multiple=True,
+    metavar="NAME:PERCENT",
+    help="Move this underlying instead of the listed shocks; repeatable.",
+)
+@click.option("--fund", type=int, default=0, show_default=True, help="Units of the fund.")
+@journal_option
+@as_of_option
+@as_json_option
+def stress(
+    file: Path,
+    moves: tuple[str, ...],
+    fund: int,
+    journal: Path | None,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Report who would fail in shocks, and what the fund loses.
+
+    Without --move: three days of history, and falls and rises of 20 and 50 percent."""
+    from openoutcry.derivatives.stress import HISTORIC, INVENTED, Shock, shocked
+
+    book = _book(file, journal, as_of)
+    if moves:
+        only = dict(_move(book, text) for text in moves)
+        outcomes = [shocked(book, Shock(" ".join(moves), 0), fund, only)]
+    else:
+        outcomes = [shocked(book, shock, fund) for shock in (*HISTORIC, *INVENTED)]
+    if as_json:
+        click.echo(json.dumps([asdict(outcome) for outcome in outcomes]))
+        return
+    for outcome in outcomes:
+        click.echo(
+            f"{outcome.shock}: {len(outcome.failed)} of {len(book.participants)} fail, deficit "
+            f"{outcome.deficit} {book.asset}, fund {outcome.fund_left}, gains {outcome.gains}"
+        )
+        for number, equity in outcome.failed.items():
+            click.echo(f"  participant {number}: equity {equity}")
+
+
+@margin.command()
+@click.option(
+    "--years", type=click.IntRange(2, 1_000), default=10, show_default=True, help="Generated years."
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(50.0, 99.99),
+    default=99.0,
+    show_default=True,
+    help="Percent of days whose moves the scan range covers.",
+)
+@click.option(
+    "--buffer", type=click.IntRange(0, 1_000), default=0, show_default=True, help="Percent added."
+)
+@seed_option("Seed of the generated prices.")
+@as_json_option
+def coverage(years: int, level: float, buffer: int, seed: int, as_json: bool) -> None:
+    """Backtest a scan range over generated years, by Kupiec's test.
+
+    The range of a day is the historical value at risk of the year before."""
+    from openoutcry.derivatives.stress import covered, generated
+
+    prices = generated(seed, years, 1_000_000)
+    made = covered(prices, round(level * 10_000), buffer=buffer * 10_000)
+    if as_json:
+        click.echo(json.dumps(asdict(made)))
+        return
+    click.echo(f"{made.days} days: {made.exceptions} exceptions, {made.expected:.1f} expected")
+    verdict = "rejected" if made.p_value < 0.05 else "not rejected"
+    click.echo(
+        f"Kupiec: {made.statistic:.3f}, p {made.p_value:.4f}: {level:g} % is {verdict} at 5 %"
+    )
+
+
+def _book(file: Path, journal: Path | None, as_of: str | None) -> "Book":
+    """The margin file; with a journal, with its participants."""
+    from openoutcry.derivatives.book import read_book
+
+    book = read_book(file)
+    if journal is None:
+        if as_of is not None:
+            raise click.UsageError("--as-of goes with --journal")
+        return book
+    return replace(book, participants=_participants(book, journal, as_of))
+
+
+def _participants(book: "Book", journal: Path, as_of: str | None) -> dict[int, Any]:
+    """Each participant's money and lots; refuses an instrument that the margin file has not."""
+    from openoutcry.derivatives.book import Participant
+    from openoutcry.ledger import reports
+
+    books = ledger_state_at(journal, as_of).books
+    holdings: dict[int, dict[str, int]] = {}
+    positions: dict[int, dict[str, int]] = {}
+    for owner, asset, _, value in reports.balances(books).rows:
+        kind, _, number = owner.partition(" ")
+        if kind == "participant" and asset in book.prices:
+            own = holdings.setdefault(int(number), {})
+            own[asset] = own.get(asset, 0) + value
+    for number, symbol, lots, *_ in reports.positions(books).rows:
+        if symbol not in book.contracts:
+            raise OutcryError(f"{journal}: the margin file has no contract {symbol}")
+        positions.setdefault(number, {})[symbol] = lots
+    return {
+        number: Participant(holdings.get(number, {}), positions.get(number, {}))
+        for number in sorted({*holdings, *positions})
+    }
+
+
+def _order(book: "Book", text: str) -> tuple[str, int]:
+    symbol, _, lots = text.rpartition(":")
+    try:
+        number = int(lots)
+    except ValueError:
+        number = 0
+    if symbol not in book.contracts or not number:
+        raise click.UsageError(f"--order {text!r} is not SYMBOL:LOTS of a contract of the file")
+    return symbol, number
+
+
+def _move(book: "Book", text: str) -> tuple[str, int]:
+    name, _, percent = text.rpartition(":")
+    try:
+        share = round(float(percent) * 10_000)
+    except (ValueError, OverflowError):
+        share = -10_000_000
+    if name not in book.underlyings or not -1_000_000 <= share <= 10_000_000:
+        raise click.UsageError(f"--move {text!r} is not NAME:PERCENT of an underlying of the file")
+    return name, share
+
+
+def _explained(document: dict[str, Any]) -> list[str]:
+    """The document as text."""
+    asset = document["asset"]
+    lines = [
+        f"equity        {document['equity']} {asset}",
+        f"maintenance   {document['maintenance']} {asset}",
+        f"initial       {document['initial']} {asset}",
+        f"with orders   {document['with_orders']} {asset}",
+    ]
+    for name, part in document["commodities"].items():
+        lines.append(
+            f"{name}: scan {part['scan']} (scenario {part['active'] + 1}), months "
+            f"{part['intra']}, credit {part['credit']}, short minimum {part['short_minimum']}, "
+            f"add-on {part['addon']}: {part['maintenance']}"
+        )
+        for number, row in enumerate(part["scenarios"], 1):
+            lines.append(
+                f"  {number:2} price {row['move']:+} volatility {row['volatility']:+}: "
+                f"loss {row['loss']}"
+            )
+        greeks = document["greeks"][name]
+        lines.append("  " + ", ".join(f"{key} {value:.6g}" for key, value in greeks.items()))
+        ends = document["liquidation"][name]
+        lines += [f"  liquidated {side} {ends[side]}" for side in ends if ends[side] is not None]
+    if document["what_if"]:
+        for key, value in document["what_if"].items():
+            lines.append(f"{key.replace('_', ' ')}: {value}")
+    return lines

@@ -1,0 +1,338 @@
+"""Portfolio margin by the SPAN method: the plain reference, slow and obvious.
+
+A combined commodity is everything with one underlying.  Its risk is
+
+    max(scan risk + inter-month charge - inter-commodity credit, short-option minimum) + add-on
+
+and a portfolio's margin is the sum over commodities.  Every amount is whole units of the margin
+asset: charges are rounded up, credits down.  Deltas are millionths of a reference lot.  The kernels
+(``margin_kernels.py``) give the same numbers.  Both refuse a portfolio that could leave 64 bits.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from openoutcry.derivatives.scenarios import PART, SCENARIOS, UNCHANGED, paired
+
+LARGEST = 2**61
+"""No charge and no margin is more; what would be is this."""
+LARGEST_TERM = 2**51
+"""A contract's lots times its largest loss or delta: sums over MAX_CONTRACTS are at most 2^60."""
+MAX_CONTRACTS = 512
+"""Contracts of which one participant has positions or open orders."""
+MAX_TIERS, MAX_SPREADS, MAX_LEGS, MAX_COMMODITIES = 8, 28, 4, 256
+LARGEST_RATE = 2**42
+"""Of a charge for a whole delta, in units."""
+SHARE_BITS = 20
+"""A share of a delta is a binary fraction of this many bits, rounded down."""
+
+
+@dataclass(frozen=True)
+class ContractRisk:
+    """What margin knows of one contract."""
+
+    commodity: int
+    tier: int
+    """Which group of expiries it belongs to."""
+    losses: tuple[int, ...]
+    """Of a long lot, by scenario."""
+    delta: int
+    """Of a long lot, millionths."""
+    short_minimum: int = 0
+    """Units that a short lot of an option needs at least."""
+
+    def __post_init__(self) -> None:
+        if len(self.losses) != SCENARIOS:
+            raise ValueError(f"a risk array has {SCENARIOS} losses, not {len(self.losses)}")
+        if not 0 <= self.tier < MAX_TIERS or self.short_minimum < 0:
+            raise ValueError(f"a tier is below {MAX_TIERS}, a minimum 0 or more")
+
+    @property
+    def most_lots(self) -> int:
+        """Lots of this contract that a participant may have, open orders included."""
+        largest = max(1, abs(self.delta), self.short_minimum, *map(abs, self.losses))
+        return LARGEST_TERM // largest
+
+
+@dataclass(frozen=True)
+class SpreadCharge:
+    """The charge for delta that is long in one tier and short in another."""
+
+    tiers: tuple[int, int]
+    charge: int
+    """Units for a whole delta."""
+
+
+@dataclass(frozen=True)
+class CommodityRisk:
+    """A combined commodity's parameters."""
+
+    spreads: tuple[SpreadCharge, ...] = ()
+    """In the order in which they use up delta."""
+    addon: int = 0
+    """Units for a whole net delta: what a historical value at risk adds."""
+    initial: int = PART
+    """Initial margin as a share of maintenance, millionths; at least the whole."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One side of an inter-commodity spread."""
+
+    commodity: int
+    side: int
+    """1 or -1: legs of opposite sides offset each other."""
+    ratio: int
+    """Whole deltas of it a spread."""
+
+
+@dataclass(frozen=True)
+class Offset:
+    """An inter-commodity spread: what its legs' price risk is reduced by."""
+
+    legs: tuple[Leg, ...]
+    rate: int
+    """Millionths."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that margin depends on but positions; it changes by sequenced commands."""
+
+    contracts: tuple[ContractRisk, ...]
+    commodities: tuple[CommodityRisk, ...]
+    offsets: tuple[Offset, ...] = ()
+    """In the order in which they use up delta."""
+
+    def __post_init__(self) -> None:
+        count = len(self.commodities)
+        if not 1 <= count <= MAX_COMMODITIES:
+            raise ValueError(f"there are 1 to {MAX_COMMODITIES} commodities, not {count}")
+        if any(not 0 <= one.commodity < count for one in self.contracts):
+            raise ValueError("a contract is of a commodity that does not exist")
+        for commodity in self.commodities:
+            if not 0 <= commodity.addon <= LARGEST_RATE:
+                raise ValueError(f"an add-on is between 0 and {LARGEST_RATE}")
+            if not PART <= commodity.initial <= 100 * PART:
+                raise ValueError("initial margin is 1 to 100 times maintenance")
+            if len({spread.tiers for spread in commodity.spreads}) != len(commodity.spreads):
+                raise ValueError("two tiers have one spread charge")
+            for spread in commodity.spreads:
+                first, second = spread.tiers
+                if not 0 <= first < second < MAX_TIERS:
+                    raise ValueError("a spread charge is of two tiers in order")
+                if not 0 <= spread.charge <= LARGEST_RATE:
+                    raise ValueError(f"a spread charge is between 0 and {LARGEST_RATE}")
+        for offset in self.offsets:
+            named = [leg.commodity for leg in offset.legs]
+            if not 2 <= len(named) <= MAX_LEGS or len(set(named)) != len(named):
+                raise ValueError(f"an offset has 2 to {MAX_LEGS} legs of different commodities")
+            if any(not 0 <= one < count for one in named) or not 0 <= offset.rate <= PART:
+                raise ValueError("an offset's legs exist, and its rate is at most the whole")
+            if any(leg.side not in (1, -1) or not 1 <= leg.ratio <= PART for leg in offset.legs):
+                raise ValueError("a leg's side is 1 or -1, and its ratio 1 to a million")
+
+
+@dataclass
+class CommodityMargin:
+    """How a commodity's margin comes about."""
+
+    losses: list[int]
+    """By scenario."""
+    scan: int = 0
+    active: int = 0
+    """The scenario of the largest loss, of several the first."""
+    tiers: list[int] = field(default_factory=list)
+    """Net delta of each tier."""
+    net_delta: int = 0
+    intra: int = 0
+    price_risk: int = 0
+    credit: int = 0
+    short_minimum: int = 0
+    addon: int = 0
+    maintenance: int = 0
+    initial: int = 0
+
+
+@dataclass
+class Margin:
+    """A portfolio's margin, and that of each commodity."""
+
+    commodities: list[CommodityMargin]
+    maintenance: int = 0
+    initial: int = 0
+
+
+class Refused(ValueError):
+    """A portfolio that is larger than margin is computed for."""
+
+
+Orders = Sequence[tuple[int, int]]
+"""Open orders: contract and lots; sales are negative."""
+
+
+def margin(parameters: Parameters, positions: Mapping[int, int]) -> Margin:
+    """The margin of a portfolio: lots by contract, short ones negative."""
+    return worst_margin(parameters, positions, ())
+
+
+def worst_margin(parameters: Parameters, positions: Mapping[int, int], orders: Orders) -> Margin:
+    """A margin that no subset of the open orders can exceed when it is filled, in part or whole.
+
+    Scan risk is exactly the worst subset's: scenario by scenario, the orders that lose in it fill.
+    The charge for spreads, the short-option minimum and the add-on are each the worst of a subset.
+    A credit counts only if no open order can change it.  Without orders this is the margin itself.
+    """
+    refuse_large(parameters, positions, orders)
+    parts = [
+        _commodity(parameters, number, positions, orders)
+        for number in range(len(parameters.commodities))
+    ]
+    open_ones = {parameters.contracts[contract].commodity for contract, _ in orders}
+    _credit(parameters, parts, open_ones)
+    for part, commodity in zip(parts, parameters.commodities, strict=True):
+        risk = max(part.scan + part.intra - part.credit, part.short_minimum, 0)
+        part.maintenance = min(risk + part.addon, LARGEST)
+        part.initial = charge(part.maintenance, commodity.initial)
+    return Margin(
+        parts,
+        min(sum(part.maintenance for part in parts), LARGEST),
+        min(sum(part.initial for part in parts), LARGEST),
+    )
+
+
+def refuse_large(parameters: Parameters, positions: Mapping[int, int], orders: Orders) -> None:
+    """Raise :class:`Refused` for a portfolio that could leave 64 bits."""
+    lots = {contract: abs(held) for contract, held in positions.items() if held}
+    for contract, open_lots in orders:
+        lots[contract] = lots.get(contract, 0) + abs(open_lots)
+    if len(lots) > MAX_CONTRACTS:
+        raise Refused(f"more than {MAX_CONTRACTS} contracts")
+    for contract, most in lots.items():
+        if most > parameters.contracts[contract].most_lots:
+            raise Refused(f"contract {contract}: more than {most} lots")
+
+
+def charge(amount: int, rate: int) -> int:
+    """Millionths ``rate`` of an amount, rounded up."""
+    return min(-(-amount * rate // PART), LARGEST)
+
+
+def share_of(part: int, whole: int) -> int:
+    """Which share ``part`` is, as a binary fraction of SHARE_BITS, rounded down."""
+    return (part << SHARE_BITS) // whole
+
+
+def _commodity(
+    parameters: Parameters, number: int, positions: Mapping[int, int], orders: Orders
+) -> CommodityMargin:
+    """Everything of one commodity but credits."""
+    rows = parameters.contracts
+    held = [(rows[c], c, lots) for c, lots in positions.items() if rows[c].commodity == number]
+    open_ones = [(rows[c], c, lots) for c, lots in orders if rows[c].commodity == number]
+    sums = [sum(lots * row.losses[s] for row, _, lots in held) for s in range(SCENARIOS)]
+    worst = [
+        total + sum(max(0, lots * row.losses[s]) for row, _, lots in open_ones)
+        for s, total in enumerate(sums)
+    ]
+    part = CommodityMargin(worst)
+    part.scan = max(0, *worst)
+    part.active = worst.index(max(worst))
+    part.tiers = [
+        sum(lots * row.delta for row, _, lots in held if row.tier == tier)
+        for tier in range(MAX_TIERS)
+    ]
+    part.net_delta = sum(part.tiers)
+    up, down = [0] * MAX_TIERS, [0] * MAX_TIERS
+    for row, _, lots in open_ones:
+        up[row.tier] += max(0, lots * row.delta)
+        down[row.tier] += max(0, -lots * row.delta)
+    spreads = parameters.commodities[number].spreads
+    if open_ones:
+        part.intra = _worst_intra(spreads, part.tiers, up, down)
+    else:
+        part.intra = _intra(spreads, part.tiers)
+    part.price_risk = _price_risk(worst, part.active, part.scan)
+    sells: dict[int, int] = {}
+    for _, c, lots in open_ones:
+        sells[c] = sells.get(c, 0) + max(0, -lots)
+    for c in {c for _, c, _ in held + open_ones}:
+        shorts = max(0, sells.get(c, 0) - positions.get(c, 0))
+        part.short_minimum += shorts * rows[c].short_minimum
+    largest = max(abs(part.net_delta + sum(up)), abs(part.net_delta - sum(down)))
+    part.addon = charge(largest, parameters.commodities[number].addon)
+    return part
+
+
+def _intra(spreads: Iterable[SpreadCharge], tiers: Sequence[int]) -> int:
+    """The inter-month charge: each spread takes what is still long in one tier, short in the
+    other."""
+    left, total = list(tiers), 0
+    for spread in spreads:
+        first, second = spread.tiers
+        if (left[first] > 0) != (left[second] > 0):
+            taken = min(abs(left[first]), abs(left[second]))
+            left[first] -= taken if left[first] > 0 else -taken
+            left[second] -= taken if left[second] > 0 else -taken
+            total += charge(taken, spread.charge)
+    return min(total, LARGEST)
+
+
+def _worst_intra(
+    spreads: Sequence[SpreadCharge], tiers: Sequence[int], up: Sequence[int], down: Sequence[int]
+) -> int:
+    """At least the charge of any subset: the smaller of two bounds.
+
+    Each spread by itself takes all that could be opposite in its tiers.  Together they take no more
+    than all delta that could be opposite, at the dearest charge.
+    """
+    longs = [max(0, tier + more) for tier, more in zip(tiers, up, strict=True)]
+    shorts = [max(0, less - tier) for tier, less in zip(tiers, down, strict=True)]
+    apart = 0
+    for spread in spreads:
+        first, second = spread.tiers
+        taken = max(min(longs[first], shorts[second]), min(shorts[first], longs[second]))
+        apart += charge(taken, spread.charge)
+    dearest = max((spread.charge for spread in spreads), default=0)
+    # Each spread's charge is rounded up by itself.
+    together = charge(min(sum(longs), sum(shorts)), dearest) + len(spreads)
+    return min(apart, together, LARGEST)
+
+
+def _price_risk(losses: Sequence[int], active: int, scan: int) -> int:
+    """The part of the scan risk that is the price's, at most all of it.
+
+    It is the mean of the active scenario and its pair, less the mean of those without a move, which
+    is what time costs.
+    """
+    priced = losses[active] + losses[paired(active)]
+    timed = losses[UNCHANGED[0]] + losses[UNCHANGED[1]]
+    return min(max(0, (priced - timed) // 2), scan)
+
+
+def _credit(parameters: Parameters, parts: list[CommodityMargin], open_ones: set[int]) -> None:
+    """Give each commodity its credit, offset by offset.
+
+    An offset with a leg that open orders can change gives none, and what it might use up of its
+    other legs gives none afterwards.
+    """
+    changing = set(open_ones)
+    left = [part.net_delta for part in parts]
+    for offset in parameters.offsets:
+        if any(leg.commodity in changing for leg in offset.legs):
+            changing.update(leg.commodity for leg in offset.legs)
+            continue
+        sides = {leg.side * _sign(left[leg.commodity]) for leg in offset.legs}
+        if sides not in ({1}, {-1}):
+            continue
+        spreads = min(abs(left[leg.commodity]) // leg.ratio for leg in offset.legs)
+        for leg in offset.legs:
+            part = parts[leg.commodity]
+            used = spreads * leg.ratio
+            share = share_of(used, abs(part.net_delta))
+            part.credit += (part.price_risk * share >> SHARE_BITS) * offset.rate // PART
+            left[leg.commodity] -= used * _sign(left[leg.commodity])
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)

@@ -1,0 +1,379 @@
+"""Portfolio margin in integers: the same numbers as ``margin.py``.
+
+A participant's work holds sums that follow its fills and orders, a few additions for each scenario
+(:func:`add_position`, :func:`add_order`).  They are exact: :func:`worst_margin` makes the same ones
+from nothing.  :func:`check_order` accepts by :func:`bound_with`, which knows no credits and reads
+one commodity, if that is enough.  If not, it computes the margin with the order, so its answer is
+always the exact one.
+"""
+
+from openoutcry.derivatives.margin_layout import (
+    CommodityRow,
+    ContractRow,
+    ContractWork,
+    MarginTable,
+    MarginWork,
+    OffsetRow,
+    Totals,
+)
+from openoutcry.wire import wide
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
+
+SCENARIOS, TIERS = 16, 8
+PART = 1_000_000
+SHARE_BITS = 20
+SHARE_MASK = (1 << SHARE_BITS) - 1
+LARGEST = 1 << 61
+MAX_CONTRACTS = 512
+CONTRACT_BYTES, COMMODITY_BYTES, OFFSET_BYTES, TOTALS_BYTES, WORK_BYTES = (
+    ContractRow.size_bytes,
+    CommodityRow.size_bytes,
+    OffsetRow.size_bytes,
+    Totals.size_bytes,
+    ContractWork.size_bytes,
+)
+REFUSED = -1
+"""The portfolio is larger than margin is computed for."""
+ACCEPTED, TOO_LITTLE = 1, 0
+
+
+@kernel
+def worst_margin(
+    table: MarginTable, positions: Words, held: int, orders: Words, count: int, work: MarginWork
+) -> int:
+    """Make a portfolio's work from nothing; return its initial margin or REFUSED.
+
+    ``positions`` and ``orders`` have two words a row: contract and lots; no contract has two
+    positions.  ``work`` follows the portfolio afterwards, unless it is refused.
+    """
+    words = Words(work + work.totals_at)
+    for index in range((work.end_at - work.totals_at) // 8):
+        words[index] = 0
+    work.used = work.bound = 0
+    for index in range(held):
+        contract, lots = positions[2 * index], positions[2 * index + 1]
+        if _is_too_large(table, work, contract, lots):
+            return REFUSED
+        _add_position(table, work, contract, 0, lots)
+    for index in range(count):
+        contract, lots = orders[2 * index], orders[2 * index + 1]
+        if _is_too_large(table, work, contract, lots):
+            return REFUSED
+        _add_order(table, work, contract, lots, 1)
+    for number in range(work.commodities):
+        _keep_bound(table, work, number)
+    return margin_now(table, work)
+
+
+@kernel
+def margin_now(table: MarginTable, work: MarginWork) -> int:
+    """Compute the margin of the portfolio that ``work`` follows; return the initial margin."""
+    _credits(table, work)
+    maintenance = initial = 0
+    for number in range(work.commodities):
+        commodity = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
+        totals = _totals(work, number)
+        risk = max(totals.scan + totals.intra - totals.credit, totals.shorts)
+        totals.maintenance = min(risk + totals.addon, LARGEST)
+        totals.initial = charge(totals.maintenance, commodity.initial)
+        maintenance = min(maintenance + totals.maintenance, LARGEST)
+        initial = min(initial + totals.initial, LARGEST)
+    work.maintenance = maintenance
+    work.initial = initial
+    return initial
+
+
+@kernel
+def add_position(
+    table: MarginTable, work: MarginWork, contract: int, before: int, after: int
+) -> None:
+    """Follow a position from ``before`` lots to ``after``."""
+    _add_position(table, work, contract, before, after)
+    _keep_bound(table, work, _contract(table, contract).commodity)
+
+
+@kernel
+def add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, sign: int) -> None:
+    """Follow an open order: ``sign`` 1 adds one of ``lots``, -1 takes one away.  An order that
+    fills or is reduced is taken away, and added again with the lots that are left."""
+    _add_order(table, work, contract, lots, sign)
+    _keep_bound(table, work, _contract(table, contract).commodity)
+
+
+@kernel
+def bound_with(table: MarginTable, work: MarginWork, contract: int, lots: int) -> int:
+    """The most that the initial margin can be with one more order: without credits, and with the
+    dearest spread charge for all delta that could be opposite."""
+    row = _contract(table, contract)
+    totals = _totals(work, row.commodity)
+    commodity = CommodityRow(table + table.commodity_at + row.commodity * COMMODITY_BYTES)
+    losses, sums, worst = row.losses, totals.sums, totals.worst
+    scan = 0
+    for scenario in range(SCENARIOS):
+        loss = sums[scenario] + worst[scenario] + max(lots * losses[scenario], 0)
+        scan = max(scan, loss)
+    move = lots * row.delta
+    up, down = max(move, 0), max(-move, 0)
+    intra = 0
+    if commodity.spreads != 0:
+        opposite = min(totals.longs + up, totals.shorts_delta + down)
+        intra = charge(opposite, commodity.dearest) + commodity.spreads
+    addon = 0
+    if commodity.addon != 0:
+        addon = charge(_largest_delta(totals, up, down), commodity.addon)
+    shorts = totals.shorts + max(-lots, 0) * row.short_minimum
+    risk = min(max(scan + intra, shorts) + addon, LARGEST)
+    return min(work.bound - totals.bound + charge(risk, commodity.initial), LARGEST)
+
+
+@kernel
+def check_order(
+    table: MarginTable, work: MarginWork, contract: int, lots: int, available: int
+) -> int:
+    """Whether an order may enter: ACCEPTED, TOO_LITTLE or REFUSED.
+
+    It may if the initial margin of the worst subset of it and the open orders is at most
+    ``available``.  ``work`` follows the portfolio, and is afterwards as before.
+    """
+    if _is_too_large(table, work, contract, lots):
+        return REFUSED
+    if bound_with(table, work, contract, lots) <= available:
+        return ACCEPTED
+    return ACCEPTED if margin_with(table, work, contract, lots) <= available else TOO_LITTLE
+
+
+@kernel
+def margin_with(table: MarginTable, work: MarginWork, contract: int, lots: int) -> int:
+    """The initial margin with one more order, exactly."""
+    add_order(table, work, contract, lots, 1)
+    exact = margin_now(table, work)
+    add_order(table, work, contract, lots, -1)
+    return exact
+
+
+# Parts
+
+
+@kernel
+def charge(amount: int, rate: int) -> int:
+    """Millionths ``rate`` of an amount that is not negative, rounded up."""
+    whole = amount // PART
+    rest = amount - whole * PART
+    return min(wide.add(wide.mul(whole, rate), (rest * rate + PART - 1) // PART), LARGEST)
+
+
+@kernel
+def share_of(part: int, whole: int) -> int:
+    """A binary fraction, rounded down, by long division: a product would not fit."""
+    if part == whole:
+        return 1 << SHARE_BITS
+    share, rest = 0, part
+    for _ in range(SHARE_BITS):
+        rest = rest << 1
+        share = share << 1
+        if rest >= whole:
+            rest -= whole
+            share += 1
+    return share
+
+
+@kernel
+def _contract(table: MarginTable, contract: int) -> ContractRow:
+    return ContractRow(table + table.contract_at + contract * CONTRACT_BYTES)
+
+
+@kernel
+def _totals(work: MarginWork, commodity: int) -> Totals:
+    return Totals(work + work.totals_at + commodity * TOTALS_BYTES)
+
+
+@kernel
+def _own(work: MarginWork, contract: int) -> ContractWork:
+    return ContractWork(work + work.contract_at + contract * WORK_BYTES)
+
+
+@kernel
+def _is_too_large(table: MarginTable, work: MarginWork, contract: int, lots: int) -> bool:
+    """Whether a portfolio with more lots of a contract could leave 64 bits."""
+    own = _own(work, contract)
+    size = wide.add(abs(own.position) + own.open, abs(lots))
+    fresh = own.rows == 0 and lots != 0 and work.used >= MAX_CONTRACTS
+    return size > _contract(table, contract).most_lots or fresh
+
+
+@kernel
+def _add_position(
+    table: MarginTable, work: MarginWork, contract: int, before: int, after: int
+) -> None:
+    row, own = _contract(table, contract), _own(work, contract)
+    totals = _totals(work, row.commodity)
+    lots = after - before
+    losses, sums = row.losses, totals.sums
+    for scenario in range(SCENARIOS):
+        sums[scenario] += lots * losses[scenario]
+    move, tier, tiers = lots * row.delta, row.tier, totals.tiers
+    _opposite(totals, tier, -1)
+    tiers[tier] += move
+    _opposite(totals, tier, 1)
+    totals.net_delta += move
+    shorts = max(own.sells - own.position, 0)
+    own.position = after
+    totals.shorts += (max(own.sells - after, 0) - shorts) * row.short_minimum
+    _count(work, own, (after != 0) - (before != 0))
+
+
+@kernel
+def _add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, sign: int) -> None:
+    row, own = _contract(table, contract), _own(work, contract)
+    totals = _totals(work, row.commodity)
+    losses, worst = row.losses, totals.worst
+    for scenario in range(SCENARIOS):
+        worst[scenario] += sign * max(lots * losses[scenario], 0)
+    move, tier, up, down = lots * row.delta, row.tier, totals.up, totals.down
+    _opposite(totals, tier, -1)
+    up[tier] += sign * max(move, 0)
+    down[tier] += sign * max(-move, 0)
+    _opposite(totals, tier, 1)
+    totals.ups += sign * max(move, 0)
+    totals.downs += sign * max(-move, 0)
+    totals.orders += sign
+    shorts = max(own.sells - own.position, 0)
+    own.sells += sign * max(-lots, 0)
+    totals.shorts += (max(own.sells - own.position, 0) - shorts) * row.short_minimum
+    own.open += sign * abs(lots)
+    _count(work, own, sign)
+
+
+@kernel
+def _count(work: MarginWork, own: ContractWork, change: int) -> None:
+    """Count a contract as used while it has a position or an order."""
+    before = own.rows
+    own.rows = before + change
+    work.used += (before + change != 0) - (before != 0)
+
+
+@kernel
+def _opposite(totals: Totals, tier: int, sign: int) -> None:
+    """Add or take away what a tier can be long and short of."""
+    tiers, up, down = totals.tiers, totals.up, totals.down
+    totals.longs += sign * max(tiers[tier] + up[tier], 0)
+    totals.shorts_delta += sign * max(down[tier] - tiers[tier], 0)
+
+
+@kernel
+def _commodity(commodity: CommodityRow, totals: Totals) -> None:
+    """A commodity's charges but the credit."""
+    sums, worst = totals.sums, totals.worst
+    active, most = 0, sums[0] + worst[0]
+    for scenario in range(1, SCENARIOS):
+        loss = sums[scenario] + worst[scenario]
+        if loss > most:
+            active, most = scenario, loss
+    totals.active = active
+    totals.scan = max(most, 0)
+    pair = active ^ 1 if active < SCENARIOS - 2 else active
+    priced = most + sums[pair] + worst[pair]
+    timed = sums[0] + worst[0] + sums[1] + worst[1]
+    totals.price_risk = min(max((priced - timed) // 2, 0), totals.scan)
+    totals.intra = 0
+    if commodity.spreads != 0:
+        if totals.orders != 0:
+            totals.intra = _worst_intra(commodity, totals)
+        else:
+            totals.intra = _intra(commodity, totals)
+    totals.addon = 0
+    if commodity.addon != 0:
+        totals.addon = charge(_largest_delta(totals, 0, 0), commodity.addon)
+
+
+@kernel
+def _largest_delta(totals: Totals, up: int, down: int) -> int:
+    """The largest net delta, of either sign, that open orders and one more can make."""
+    most = abs(totals.net_delta + totals.ups + up)
+    return max(most, abs(totals.net_delta - totals.downs - down))
+
+
+@kernel
+def _intra(commodity: CommodityRow, totals: Totals) -> int:
+    """The inter-month charge without open orders: ``up`` holds what is left meanwhile."""
+    left, tiers, spread = totals.up, totals.tiers, commodity.spread
+    for tier in range(TIERS):
+        left[tier] = tiers[tier]
+    total = 0
+    for index in range(commodity.spreads):
+        first, second = spread[3 * index], spread[3 * index + 1]
+        one, other = left[first], left[second]
+        if (one > 0) != (other > 0):
+            taken = min(abs(one), abs(other))
+            left[first] = one - taken if one > 0 else one + taken
+            left[second] = other - taken if other > 0 else other + taken
+            total = min(total + charge(taken, spread[3 * index + 2]), LARGEST)
+    for tier in range(TIERS):
+        left[tier] = 0
+    return total
+
+
+@kernel
+def _worst_intra(commodity: CommodityRow, totals: Totals) -> int:
+    """At least the inter-month charge of any subset of the open orders."""
+    tiers, up, down, spread = totals.tiers, totals.up, totals.down, commodity.spread
+    apart = 0
+    for index in range(commodity.spreads):
+        one, other = spread[3 * index], spread[3 * index + 1]
+        forth = min(max(tiers[one] + up[one], 0), max(down[other] - tiers[other], 0))
+        back = min(max(down[one] - tiers[one], 0), max(tiers[other] + up[other], 0))
+        apart = min(apart + charge(max(forth, back), spread[3 * index + 2]), LARGEST)
+    together = charge(min(totals.longs, totals.shorts_delta), commodity.dearest) + commodity.spreads
+    return min(min(apart, together), LARGEST)
+
+
+@kernel
+def _credits(table: MarginTable, work: MarginWork) -> None:
+    """Give the commodities their credits, offset by offset."""
+    for number in range(work.commodities):
+        totals = _totals(work, number)
+        totals.credit = 0
+        totals.left = totals.net_delta
+        totals.changing = 1 if totals.orders != 0 else 0
+    for number in range(table.offsets):
+        offset = OffsetRow(table + table.offset_at + number * OFFSET_BYTES)
+        leg, legs = offset.leg, offset.legs
+        changing = 0
+        for index in range(legs):
+            changing |= _totals(work, leg[3 * index]).changing
+        if changing != 0:
+            for index in range(legs):
+                _totals(work, leg[3 * index]).changing = 1
+            continue
+        longs = shorts = 0
+        spreads = LARGEST
+        for index in range(legs):
+            left = _totals(work, leg[3 * index]).left
+            sided = left * leg[3 * index + 1]
+            longs += sided > 0
+            shorts += sided < 0
+            spreads = min(spreads, abs(left) // leg[3 * index + 2])
+        if longs != legs and shorts != legs:
+            continue
+        for index in range(legs):
+            totals = _totals(work, leg[3 * index])
+            used = spreads * leg[3 * index + 2]
+            share = share_of(used, abs(totals.net_delta))
+            risk = totals.price_risk
+            shared = (risk >> SHARE_BITS) * share + ((risk & SHARE_MASK) * share >> SHARE_BITS)
+            credit = shared // PART * offset.rate + shared % PART * offset.rate // PART
+            totals.credit += credit
+            totals.left += -used if totals.left > 0 else used
+
+
+@kernel
+def _keep_bound(table: MarginTable, work: MarginWork, number: int) -> None:
+    """Bring a commodity's part of the bound, and the bound, up to date."""
+    commodity = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
+    totals = _totals(work, number)
+    _commodity(commodity, totals)
+    risk = min(max(totals.scan + totals.intra, totals.shorts) + totals.addon, LARGEST)
+    bound = charge(risk, commodity.initial)
+    work.bound += bound - totals.bound
+    totals.bound = bound

@@ -1,0 +1,196 @@
+"""The memory that the margin kernels read and write: parameters, and one portfolio's work.
+
+table      header, contracts, commodities, offsets; written from :class:`margin.Parameters`
+work       header, a row for each commodity, then one for each contract
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.derivatives.margin import (
+    MAX_LEGS,
+    MAX_SPREADS,
+    MAX_TIERS,
+    CommodityMargin,
+    Margin,
+    Parameters,
+)
+from openoutcry.derivatives.scenarios import SCENARIOS
+from openoutcry.wire.layout import Layout, Words, area, i64
+
+SPREAD_BYTES = LEG_BYTES = 24
+"""Two tiers and a charge; commodity, side and ratio."""
+
+
+class MarginTable(Layout, size_bytes=64):
+    """The header of the parameters."""
+
+    contracts: int = i64("contracts, each with a row")
+    commodities: int = i64("combined commodities")
+    offsets: int = i64("inter-commodity spreads")
+    contract_at: int = i64("offset of the contracts' rows")
+    commodity_at: int = i64("offset of the commodities' rows")
+    offset_at: int = i64("offset of the inter-commodity spreads")
+
+
+class ContractRow(Layout, size_bytes=192):
+    """A contract."""
+
+    losses: Words = area(8 * SCENARIOS, "units that a long lot loses, by scenario", of=Words)
+    commodity: int = i64("number of its commodity")
+    tier: int = i64("number of its tier")
+    delta: int = i64("of a long lot, millionths")
+    short_minimum: int = i64("units that a short lot needs at least")
+    most_lots: int = i64("lots that a participant may have, open orders included")
+
+
+class CommodityRow(Layout, size_bytes=704):
+    """A combined commodity."""
+
+    spreads: int = i64("spread charges between its tiers")
+    dearest: int = i64("the largest of them")
+    addon: int = i64("units for a whole net delta")
+    initial: int = i64("initial margin, millionths of maintenance")
+    spread: Words = area(
+        SPREAD_BYTES * MAX_SPREADS, "of each spread two tiers and the charge", of=Words
+    )
+
+
+class OffsetRow(Layout, size_bytes=128):
+    """An inter-commodity spread."""
+
+    legs: int = i64("its legs")
+    rate: int = i64("the part of their price risk that is credited, millionths")
+    leg: Words = area(LEG_BYTES * MAX_LEGS, "of each leg commodity, side and ratio", of=Words)
+
+
+class MarginWork(Layout, size_bytes=64):
+    """The header of a portfolio's work, and its results."""
+
+    maintenance: int = i64("of the whole portfolio")
+    initial: int = i64("of the whole portfolio")
+    bound: int = i64("initial margin without credits")
+    used: int = i64("contracts with a position or an order")
+    totals_at: int = i64("offset of the commodities' totals")
+    contract_at: int = i64("offset of the contracts' rows")
+    end_at: int = i64("bytes of the work")
+    commodities: int = i64("commodities")
+
+
+class ContractWork(Layout, size_bytes=32):
+    """What a participant has of one contract."""
+
+    position: int = i64("lots; below 0: short")
+    sells: int = i64("lots of open sales")
+    open: int = i64("lots of all open orders")
+    rows: int = i64("open orders, and 1 more if there is a position")
+
+
+class Totals(Layout, size_bytes=640):
+    """Sums and results of one commodity."""
+
+    sums: Words = area(8 * SCENARIOS, "losses of the positions, by scenario", of=Words)
+    worst: Words = area(8 * SCENARIOS, "and what open orders may add to each", of=Words)
+    tiers: Words = area(8 * MAX_TIERS, "net delta of each tier", of=Words)
+    up: Words = area(8 * MAX_TIERS, "delta that open orders may add", of=Words)
+    down: Words = area(8 * MAX_TIERS, "delta that open orders may take away", of=Words)
+    orders: int = i64("open orders")
+    ups: int = i64("sum of ``up``")
+    downs: int = i64("sum of ``down``")
+    longs: int = i64("delta that all tiers can be long")
+    shorts_delta: int = i64("and short")
+    shorts: int = i64("short-option minimum with all sales filled")
+    net_delta: int = i64("of the positions")
+    scan: int = i64("the largest loss")
+    active: int = i64("its scenario")
+    intra: int = i64("the inter-month charge")
+    price_risk: int = i64("the price's part of the scan risk")
+    credit: int = i64("the inter-commodity credit")
+    addon: int = i64("what is added for the value at risk")
+    maintenance: int = i64("the commodity's margin")
+    initial: int = i64("and its initial margin")
+    bound: int = i64("its part of the portfolio's bound")
+    left: int = i64("net delta that no offset has used")
+    changing: int = i64("1: open orders can change its credits")
+
+
+def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
+    """The parameters as kernels read them."""
+    counts = len(parameters.contracts), len(parameters.commodities), len(parameters.offsets)
+    sizes = ContractRow.size_bytes, CommodityRow.size_bytes, OffsetRow.size_bytes
+    places, end = [], MarginTable.size_bytes
+    for count, size in zip(counts, sizes, strict=True):
+        places.append(end)
+        end += count * size
+    words = np.zeros(end // 8, np.int64)
+    base = words.ctypes.data
+    head = MarginTable(base)
+    head.contracts, head.commodities, head.offsets = counts
+    head.contract_at, head.commodity_at, head.offset_at = places
+    for number, one in enumerate(parameters.contracts):
+        row = ContractRow(base + places[0] + number * ContractRow.size_bytes)
+        for scenario, loss in enumerate(one.losses):
+            row.losses[scenario] = loss
+        row.commodity, row.tier, row.delta = one.commodity, one.tier, one.delta
+        row.short_minimum, row.most_lots = one.short_minimum, one.most_lots
+    for number, commodity in enumerate(parameters.commodities):
+        line = CommodityRow(base + places[1] + number * CommodityRow.size_bytes)
+        line.spreads, line.addon = len(commodity.spreads), commodity.addon
+        line.initial = commodity.initial
+        line.dearest = max((spread.charge for spread in commodity.spreads), default=0)
+        for index, spread in enumerate(commodity.spreads):
+            for place, word in enumerate((*spread.tiers, spread.charge)):
+                line.spread[3 * index + place] = word
+    for number, offset in enumerate(parameters.offsets):
+        entry = OffsetRow(base + places[2] + number * OffsetRow.size_bytes)
+        entry.legs, entry.rate = len(offset.legs), offset.rate
+        for index, leg in enumerate(offset.legs):
+            for place, word in enumerate((leg.commodity, leg.side, leg.ratio)):
+                entry.leg[3 * index + place] = word
+    return words
+
+
+def work_of(parameters: Parameters) -> npt.NDArray[np.int64]:
+    """Work for portfolios of these parameters, empty."""
+    commodities, contracts = len(parameters.commodities), len(parameters.contracts)
+    totals_at = MarginWork.size_bytes
+    contract_at = totals_at + commodities * Totals.size_bytes
+    end_at = contract_at + contracts * ContractWork.size_bytes
+    words = np.zeros(end_at // 8, np.int64)
+    head = MarginWork(words.ctypes.data)
+    head.totals_at, head.contract_at, head.end_at = totals_at, contract_at, end_at
+    head.commodities = commodities
+    return words
+
+
+def rows_of(rows: Sequence[tuple[int, int]] | Mapping[int, int]) -> npt.NDArray[np.int64]:
+    """Positions or open orders as kernels read them."""
+    pairs = list(rows.items()) if isinstance(rows, Mapping) else list(rows)
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def margin_in(work: npt.NDArray[np.int64]) -> Margin:
+    """The results in a portfolio's work, as the reference gives them."""
+    head = MarginWork(work.ctypes.data)
+    parts = []
+    for number in range(head.commodities):
+        row = Totals(work.ctypes.data + head.totals_at + number * Totals.size_bytes)
+        parts.append(
+            CommodityMargin(
+                losses=[row.sums[s] + row.worst[s] for s in range(SCENARIOS)],
+                scan=row.scan,
+                active=row.active,
+                tiers=[row.tiers[tier] for tier in range(MAX_TIERS)],
+                net_delta=row.net_delta,
+                intra=row.intra,
+                price_risk=row.price_risk,
+                credit=row.credit,
+                short_minimum=row.shorts,
+                addon=row.addon,
+                maintenance=row.maintenance,
+                initial=row.initial,
+            )
+        )
+    return Margin(parts, head.maintenance, head.initial)

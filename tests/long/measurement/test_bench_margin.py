@@ -1,0 +1,11 @@
+"""``outcry bench margin`` measures both paths of a check."""
+
+from openoutcry.bench.margin import bench_margin
+from openoutcry.bench.results import SHAPE
+
+
+def test_the_document_has_both_paths():
+    document = bench_margin(1, True, "outcry bench margin --quick", lambda line: None)
+    assert document["shape"] == SHAPE
+    names = {result["name"] for result in document["results"]}
+    assert names == {"bound_p50", "bound_p99", "exact_p50", "exact_p99"}
