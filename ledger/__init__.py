@@ -1,1 +1,1 @@
-"""Who owns what and who owes what: a double-entry projection of the journal, never edited."""
+"""What each participant owns and owes: a double-entry projection of the journal, never edited."""

@@ -56,6 +56,7 @@ class Place(NamedTuple):
 
     @property
     def participant(self) -> int | None:
+        """The owner's participant number, None for the venue."""
         return None if self.owner == VENUE else self.owner - 1
 
     def name(self, assets: list[str]) -> str:
@@ -85,15 +86,17 @@ def parsed(name: str, assets: list[str]) -> Place:
     is_venue = parts[0] == "venue"
     if len(parts) != (3 if is_venue else 4) or not (is_venue or parts[0] == "participant"):
         raise LedgerError(
-            f"{name!r} is no account: say venue:ASSET:KIND or participant:NUMBER:ASSET:KIND"
+            f"{name!r} is not an account: say venue:ASSET:KIND or participant:NUMBER:ASSET:KIND"
         )
     asset, kind = parts[-2:]
     if asset not in assets:
         raise LedgerError(f"{name}: there is no asset {asset!r}: known are {', '.join(assets)}")
     kinds: type[IntEnum] = VenueAccount if is_venue else Account
     if kind.upper() not in kinds.__members__:
-        raise LedgerError(f"{name}: {kind!r} is none of {', '.join(k.name.lower() for k in kinds)}")
+        raise LedgerError(
+            f"{name}: {kind!r} is not one of {', '.join(k.name.lower() for k in kinds)}"
+        )
     if not is_venue and not (parts[1].isascii() and parts[1].isdigit()):
-        raise LedgerError(f"{name}: {parts[1]!r} is no participant's number")
+        raise LedgerError(f"{name}: {parts[1]!r} is not a participant's number")
     owner = VENUE if is_venue else int(parts[1]) + 1
     return Place(owner, assets.index(asset), kinds[kind.upper()].value)

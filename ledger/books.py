@@ -14,11 +14,19 @@ from openoutcry.ledger.post import post
 from openoutcry.replay.projections import (
     LEDGER_SETTINGS,
     Setting,
+    contract_rows,
     has_risk,
     instrument_money,
     wallets_of,
 )
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, enum_numbers, make_instruments
+from openoutcry.wire.asset_names import (
+    DECIMALS_MASK,
+    asset_named,
+    asset_text,
+    asset_word,
+    names_by_word,
+)
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols_of
@@ -26,8 +34,6 @@ from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
 RISK = enum_numbers.COMMAND_KIND_RISK
-FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
-MOVEMENT = int(Setting.MOVEMENT)
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
 """A tier from this volume on is unused."""
@@ -37,7 +43,7 @@ TABLES = ("balances", "instruments", "participants", "cells", "orders", "schedul
 WHY = {
     lay.Error.NOTIONAL: "price times quantity passes 2^63: this fill cannot be posted",
     lay.Error.ORDER: "its order was never accepted, or was accepted twice",
-    lay.Error.GAP: "the event before it is missing: the ledger goes on from what it has posted",
+    lay.Error.GAP: "the event before it is missing: the ledger continues from what it has posted",
     lay.Error.UNBALANCED: "its postings do not sum to 0",
     lay.Error.ASSET: "the core moved an asset that has no wallets by the journal's configuration",
 }
@@ -69,16 +75,18 @@ class Books:
         self.tracks = has_risk(dict(config))
         hooks = dict(config.get("hooks") or {})
         given = wallets_of(hooks)
-        self.wallets: list[tuple[str, int]] = given.get("assets", [])
+        self.wallets: list[tuple[str, int]] = list(given.get("assets", []))
         self.spot: dict[int, tuple[int, int, int]] = given.get("spot", {})
         """Of each spot instrument its base and quote asset (of ``wallets``) and units a lot."""
         self.movements = Movements(int(given.get("movements", 0)))
-        self.first_lots = lay.MONEY_SLOTS + len(self.wallets)
+        self.asset_room = max(int(given.get("asset_capacity", 0)), len(self.wallets))
+        """Assets that may have wallets: more are declared while trading."""
+        self.first_lots = lay.MONEY_SLOTS + self.asset_room
         if self.first_lots > lay.MAX_MONEYS:
             most = lay.MAX_MONEYS - lay.MONEY_SLOTS
-            raise LedgerError(f"{len(self.wallets)} assets: the ledger has room for {most}")
-        self._wallet_names = np.zeros(max(len(self.wallets), 1), "S8")
-        self._wallet_names[: len(self.wallets)] = [name.encode() for name, _ in self.wallets]
+            raise LedgerError(f"{self.asset_room} assets: the ledger has room for {most}")
+        self.wallet_names = np.zeros(max(self.asset_room, 1), np.int64)
+        """Their codes, for the kernel."""
         capacity = 1 << (2 * int(config["order_capacity"]) + 8).bit_length()
         self.header = np.zeros(lay.HEADER_WORDS, np.int64)
         self.balances = np.zeros((0, 2), np.int64)
@@ -127,6 +135,10 @@ class Books:
             rows[index, lay.LOT_UNITS // 8] = lot_units
             # As in the core: neither margin nor money is reserved in a margin account.
             rows[index, lay.LEVERAGED // 8] = lay.SPOT
+        for index, (contract, margin) in contract_rows(config, self.table).items():
+            first = lay.CONTRACT_KIND // 8
+            rows[index, first : first + len(contract)] = contract
+            rows[index, lay.MARGIN // 8] = margin
         return rows
 
     def _open(self, hooks: Mapping[str, Any]) -> Records:
@@ -156,7 +168,7 @@ class Books:
         if participants > most:
             raise LedgerError(
                 f"participant {participants - 1}: with {self.count:,} instruments and "
-                f"{len(self.wallets):,} wallets each, the ledger has room for {most:,} participants"
+                f"{self.asset_room:,} wallets each, the ledger has room for {most:,} participants"
             )
         capacity = min(max(participants, 2 * now), most, 1 << 16)
         self.balances = _longer(self.balances, (capacity + 1) * assets * KINDS)
@@ -171,7 +183,7 @@ class Books:
         self.header[lay.ASSETS // 8] = self.asset_count
         self.header[lay.WALLETS // 8] = len(self.wallets)
         self.header[lay.FIRST_LOTS // 8] = self.first_lots
-        self.header[lay.WALLET_NAMES_AT // 8] = self._wallet_names.ctypes.data
+        self.header[lay.WALLET_NAMES_AT // 8] = self.wallet_names.ctypes.data
         return self.header.ctypes.data
 
     def post(self, commands: Records, events: Records, first_seq: int | None = None) -> Records:
@@ -197,9 +209,9 @@ class Books:
         if is_risk.any():
             kinds = commands["order_type"]
             named = commands["price_ticks"] > MAX_PURPOSES
-            named = (kinds == DEPOSIT) & (named | (commands["symbol"] != b""))
-            moving = kinds == MOVEMENT
-            ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named | moving)
+            named = (kinds == Setting.DEPOSIT) & (named | (commands["symbol"] != b""))
+            moving = kinds == Setting.MOVEMENT
+            ours = is_risk & (np.isin(kinds, LEDGER_SETTINGS) | named | moving)
             for index in np.flatnonzero(ours).tolist():
                 if moving[index]:
                     self.header[lay.MOVEMENT // 8] = self.movements.word(commands[index])
@@ -210,8 +222,8 @@ class Books:
                 if answer is None or answer["kind"] != EventKind.COMPLETED:
                     continue
                 if moving[index]:
-                    names = [name for name, _ in self.wallets]
-                    self.movements.follow(commands[index], first + index, names)
+                    codes = self.wallet_names[: len(self.wallets)].tolist()
+                    self.movements.follow(commands[index], first + index, codes)
                 else:
                     follow = remark_deposit if named[index] else apply_setting
                     follow(self, commands[index], int(answer["seq"]))
@@ -222,7 +234,8 @@ class Books:
             return self._rows[:0].copy()
         self.grow(int(events["participant"].max()) + 1)
         wide = int(np.count_nonzero(commands["kind"] == RISK))
-        room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 1
+        # A mark moves gain and margin of a participant in one row; a takeover has two rows.
+        room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2
         # Measured: a copy out of one buffer cost as much as the posting.
         rows = np.empty(room, lay.TRANSACTION_DTYPE)
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
@@ -261,6 +274,7 @@ class Books:
 
     @property
     def now_ns(self) -> int:
+        """Sequenced time of the last transaction, ns since the epoch."""
         return int(self.header[lay.NOW_NS // 8])
 
     @property
@@ -273,7 +287,8 @@ class Books:
         used has none."""
         wallets = [name for name, _ in self.wallets]
         names = [f"{name}{MARGIN}" if name in wallets else name for name, _ in self.monies]
-        return [*names, *[""] * (lay.MONEY_SLOTS - len(names)), *wallets]
+        free = [""] * (self.asset_room - len(wallets))
+        return [*names, *[""] * (lay.MONEY_SLOTS - len(names)), *wallets, *free]
 
     @property
     def assets(self) -> list[str]:
@@ -296,7 +311,8 @@ class Books:
         """Of an asset's amounts: lots are whole."""
         if asset < lay.MONEY_SLOTS:
             return self.monies[asset][1] if asset < len(self.monies) else 0
-        return self.wallets[asset - lay.MONEY_SLOTS][1] if asset < self.first_lots else 0
+        of_wallets = asset - lay.MONEY_SLOTS
+        return self.wallets[of_wallets][1] if of_wallets < len(self.wallets) else 0
 
     def balance(self, owner: int, asset: int, kind: int) -> int:
         """Of one account, however large."""
@@ -326,7 +342,7 @@ class Books:
     def in_wallets(self, kind: int) -> npt.NDArray[np.int64]:
         """By participant and asset, as :meth:`lots` of what wallets hold in the accounts of a
         kind: the core lets no wallet pass 2^62."""
-        return self._by_place[1:, lay.MONEY_SLOTS : self.first_lots, kind, 0]
+        return self._by_place[1:, lay.MONEY_SLOTS :, kind, 0][:, : len(self.wallets)]
 
     @property
     def _by_place(self) -> npt.NDArray[np.int64]:
@@ -361,11 +377,12 @@ def _value(low: int, high: int) -> int:
 
 
 def name_monies(books: Books) -> None:
-    """Into the header, for the kernel."""
-    names = np.zeros(lay.MONEY_SLOTS, "S8")
-    names[: len(books.monies)] = [name.encode() for name, _ in books.monies]
+    """For the kernel, the codes of money into the header, and of what has wallets."""
+    names = [asset_word(name) for name, _ in books.monies]
     first = lay.MONEY_NAMES // 8
-    books.header[first : first + lay.MONEY_SLOTS] = names.view(np.int64)
+    books.header[first : first + lay.MONEY_SLOTS] = 0
+    books.header[first : first + len(names)] = names
+    books.wallet_names[: len(books.wallets)] = [asset_word(name) for name, _ in books.wallets]
 
 
 def apply_setting(books: Books, command: Any, event_seq: int) -> None:
@@ -383,23 +400,24 @@ def apply_setting(books: Books, command: Any, event_seq: int) -> None:
         books.remarks.append(Remark(event_seq, f"{what.name}: {refusal}"))
 
 
-def asset_of(command: Any) -> str:
+def asset_of(books: Books, command: Any) -> str:
     """Which money a command names; nothing: none."""
     word = int(command["price_ticks"])
-    name = np.array([word], np.int64).view("S8")[0] if word > MAX_PURPOSES else command["symbol"]
-    return text_of(name, "ascii")
+    if word > MAX_PURPOSES:
+        return asset_named(word, names_by_word(dict(books.monies) | dict(books.wallets)))
+    return text_of(command["symbol"], "ascii")
 
 
 def remark_deposit(books: Books, command: Any, event_seq: int) -> None:
     """Note that a deposit in money that was never declared is kept in suspense."""
-    name = asset_of(command)
+    name = asset_of(books, command)
     if books.wallets:
         return
     names = [known for known, _ in books.monies]
     if name and name not in names:
         amount, who = int(command["aux"]), int(command["qty_lots"])
         text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}: known are "
-        text += f"{', '.join(names)}; it stands in {names[0]} against suspense"
+        text += f"{', '.join(names)}; it is booked in {names[0]} against suspense"
         books.remarks.append(Remark(event_seq, text, who))
 
 
@@ -424,8 +442,7 @@ def _collect(books: Books, c: Any) -> str:
 
 
 def _fees(books: Books, c: Any) -> str:
-    """Setting no schedule for all clears what margin instruments have; the core keeps what is set
-    in spot instruments."""
+    """Setting no schedule for all participants and instruments ends every other assignment, too."""
     who, number = int(c["qty_lots"]), int(c["aux"]) + 1
     symbol = books.symbol_of(c)
     if who >= 0:
@@ -435,11 +452,10 @@ def _fees(books: Books, c: Any) -> str:
         books.header[lay.SCHEDULE_OF_ALL // 8] = number
         if not number:
             # No participant pays by a schedule: what a venue file begins with.
-            margin = [at for at in range(books.count) if at not in books.spot]
-            books.instruments[margin, lay.INSTRUMENT_SCHEDULE // 8] = 0
+            books.instruments[:, lay.INSTRUMENT_SCHEDULE // 8] = 0
             books.participants[:, lay.PARTICIPANT_SCHEDULE // 8] = 0
-            by_instrument = books.cells.reshape(-1, books.count, lay.CELL_WORDS)
-            by_instrument[:, margin, lay.CELL_SCHEDULE // 8] = 0
+            books.participants[:, lay.SPOT_SCHEDULE // 8] = 0
+            books.cells[:, lay.CELL_SCHEDULE // 8] = 0
     elif who < 0:
         books.instruments[index, lay.INSTRUMENT_SCHEDULE // 8] = number
     elif index < 0:
@@ -452,10 +468,18 @@ def _fees(books: Books, c: Any) -> str:
 
 def _asset(books: Books, c: Any) -> str:
     """Money that the ledger does not know yet; the first takes the place of the nameless CASH."""
-    name, decimals = asset_of(c), int(c["aux"])
+    word, decimals = int(c["price_ticks"]), int(c["aux"]) & DECIMALS_MASK
+    if word > MAX_PURPOSES:
+        name = asset_text(word, int(c["aux"]), int(c["qty_lots"]))
+    else:
+        name = text_of(c["symbol"], "ascii")
     known = dict(books.monies) | dict(books.wallets)
     if known.get(name, decimals) != decimals:
         return f"scale mismatch: {name} has {known[name]} decimals, not {decimals}"
+    if books.spot and name not in dict(books.wallets) and len(books.wallets) < books.asset_room:
+        # As the core: it has wallets from here on.
+        books.wallets.append((name, decimals))
+        name_monies(books)
     if name in dict(books.monies) or books.all_spot:
         return ""
     untouched = not books.balances.reshape(-1, books.asset_count, 4, 2)[:, 0].any()
@@ -474,7 +498,7 @@ def _asset(books: Books, c: Any) -> str:
 
 def _quote(books: Books, c: Any) -> str:
     symbol = books.symbol_of(c)
-    name = asset_of(c)
+    name = asset_of(books, c)
     if books.symbols.index(symbol) in books.spot:
         return f"{symbol} is a spot instrument: its quote asset is the journal's"
     wallets = dict(books.wallets)

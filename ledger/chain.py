@@ -26,7 +26,7 @@ def chain(
     ledger_state = begin or oldest(directory)
     books = ledger_state.books
     if symbol not in books.symbols:
-        raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
+        raise LedgerError(f"{symbol} is not one of {', '.join(books.symbols)}")
     index, rows, filled = books.symbols.index(symbol), [], 0
     for batch in events_of(ledger_state.reader, ledger_state.point, until_seq=until.seq):
         posted: dict[int, list[Any]] = defaultdict(list)

@@ -30,9 +30,18 @@ NUMBERS = (
 )
 COLUMNS = (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day")
 """``day``: the day of ``ts_ns``, UTC, days since the epoch as a date."""
+TYPES = {
+    "participant": "integer",
+    "instrument": "text",
+    "asset": "text",
+    "kind": "text",
+    "side": "text",
+    "maker": "boolean",
+    "day": "date",
+}
+"""In PostgreSQL, of the columns that are no numbers of 64 bits."""
 ROW_WORDS = lay.ROW_BYTES // 8
-"""The last word holds what has no separate number: participant, instrument, asset, kind, side,
-flags."""
+"""The last word holds the small fields: participant, instrument, asset, kind, side, flags."""
 
 
 @cache
@@ -107,17 +116,35 @@ def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
+def whole_numbers(table: Any, name: str) -> npt.NDArray[np.int64]:
+    """A column of whole numbers.  Raises KeyError or ValueError for one that holds anything else,
+    such as numbers of more than 64 bits: they would become other numbers without a word."""
+    types, column = arrow().types, table[name]
+    kind = column.type
+    fits = types.is_signed_integer(kind) or (types.is_unsigned_integer(kind) and kind != "uint64")
+    if not fits or column.null_count:
+        raise ValueError(f"column {name} is of {kind} with {column.null_count} empty values")
+    numbers: npt.NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    return numbers
+
+
 def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[Any]:
     """The rows (TRANSACTION_DTYPE) of such a table; of ``flags`` only whether it was the maker.
 
     Raises KeyError or ValueError for a table of something else.
     """
     rows = np.zeros(table.num_rows, lay.TRANSACTION_DTYPE)
-    for name in (*NUMBERS, "participant"):
-        rows[name] = table[name].to_numpy()
+    for name in NUMBERS:
+        rows[name] = whole_numbers(table, name)
+    participants = whole_numbers(table, "participant")
+    if len(participants) and not 0 <= participants.min() <= participants.max() < 1 << 16:
+        raise ValueError("column participant has numbers that are no participant's")
+    rows["participant"] = participants
 
     def codes(name: str, known: dict[str, int]) -> npt.NDArray[np.int64]:
         texts = table[name].combine_chunks()
+        if texts.null_count:
+            raise ValueError(f"column {name} has {texts.null_count} empty values")
         if not hasattr(texts, "indices"):
             texts = texts.dictionary_encode()
         of = np.array([known[text] for text in texts.dictionary.to_pylist()] or [0], np.int64)

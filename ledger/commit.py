@@ -1,6 +1,7 @@
 """A transaction: begun, checked to be balanced, added to the balances."""
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger import constants
 from openoutcry.ledger.layout import (
     LedgerCell,
     LedgerInstrument,
@@ -18,7 +19,7 @@ from openoutcry.wire.record_blocks import EventRecord
 R = lay.AT
 R_MONEY, R_LOTS, R_LABEL = R["available"], R["lots_available"], R["participant"]
 R_INCOME = R["fee_income"]
-UNBALANCED = int(lay.Error.UNBALANCED)
+UNBALANCED = constants.ERROR_UNBALANCED
 FAILED = -1
 
 
@@ -109,12 +110,14 @@ def account(books: LedgerState, owner: int, asset: int) -> int:
 
 @kernel
 def add(place: int, amount: int) -> None:
+    """Add an amount to a total of two words."""
     if amount != 0:
         wide.add_to_wide(place, amount)
 
 
 @kernel
 def fail(books: LedgerState, error: int, event: EventRecord) -> int:
+    """Note an error and the event that has it; returns FAILED."""
     books.error = error
     books.error_seq = event.seq
     return FAILED
@@ -128,22 +131,26 @@ def find_order(books: LedgerState, instrument: int, order_id: int) -> OpenOrder:
 
 @kernel
 def erase_order(books: LedgerState, entry: int) -> None:
+    """Forget an order that is no longer open."""
     erase_entry(books.orders_at, books.order_mask, entry)
     books.orders_open -= 1
 
 
 @kernel
 def rules_of(books: LedgerState, instrument: int) -> LedgerInstrument:
+    """Return what the ledger knows of an instrument."""
     return LedgerInstrument(books.instruments_at + instrument * lay.INSTRUMENT_WORDS * 8)
 
 
 @kernel
 def row_of(books: LedgerState, participant: int) -> LedgerParticipant:
+    """Return a participant's totals."""
     return LedgerParticipant(books.participants_at + participant * lay.PARTICIPANT_WORDS * 8)
 
 
 @kernel
 def cell_of(books: LedgerState, participant: int, instrument: int) -> LedgerCell:
+    """Return the position of a participant in an instrument."""
     index = participant * books.instruments + instrument
     return LedgerCell(books.cells_at + index * lay.CELL_WORDS * 8)
 

@@ -20,13 +20,11 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 EPOCH_DAYS = 10_957
 """From 1970-01-01 to 2000-01-01, which is day 0 there."""
-NAME_BYTES = 24
-"""A name's row: how many characters, and up to 15."""
+NAME_BYTES = 32
+"""A name's row: how many characters, and up to 31."""
 FIELDS, WORDS = len(COLUMNS), len(NUMBERS)
 MAX_BYTES = 2 + 12 * WORDS + 8 + 4 * (4 + NAME_BYTES) + 5 + 8
 A = lay.AT
-PARTICIPANT, INSTRUMENT, ASSET = A["participant"], A["instrument"], A["asset"]
-KIND, SIDE, FLAGS, TIME = A["kind"], A["side"], A["flags"], A["ts_ns"]
 MAKER = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 NUMBER_BYTES = 8
 assert (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day") == COLUMNS

@@ -6,6 +6,7 @@ there.
 """
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger import constants
 from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, margined, rules_of
 from openoutcry.ledger.layout import LedgerState, TransactionRow
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -13,7 +14,7 @@ from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord
 
 R = lay.AT
-DIVIDEND, SPLIT = int(lay.Kind.DIVIDEND), int(lay.Kind.SPLIT)
+DIVIDEND, SPLIT = constants.KIND_DIVIDEND, constants.KIND_SPLIT
 
 
 @kernel_outlined

@@ -46,7 +46,6 @@ def end_day(
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
-        part.chmod(0o755)
     except OSError as error:
         raise LedgerError(f"{out}: {error.strerror}: nothing of it was written") from None
     try:
@@ -105,12 +104,12 @@ def _check_carried(carried: Path, begin: LedgerState | None, journal_id: str) ->
             theirs = list(csv.reader(file))[1:]
         seq, whose = int(closing["seq"]), str(closing["journal_id"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LedgerError(f"{carried} is no closed day: {error}") from None
+        raise LedgerError(f"{carried} is not a closed day: {error}") from None
     if whose != journal_id:
         raise LedgerError(f"{carried} is a day of journal {whose}, not of {journal_id}")
     if seq != (begin.seq if begin else 0):
         raise LedgerError(
-            f"{carried} ends at command {seq:,}, this day begins behind command "
+            f"{carried} ends at command {seq:,}, this day begins after command "
             f"{begin.seq if begin else 0:,}"
         )
     rows = reports.balances(begin.books).rows if begin else []

@@ -2,8 +2,8 @@
 entries, deposits, withdrawals and cancellations, in decimals.
 
 They are views over ``transactions``, in one SQL for DuckDB and PostgreSQL.  Amounts are
-DECIMAL(20,8), as in the data set whose questions are asked of them (docs/reference-questions.md);
-what has more decimals is refused by name.
+DECIMAL(20,8), as in the reference data set (docs/reference-questions.md).  A venue with more
+decimals is refused, by the name of its asset.
 """
 
 from collections.abc import Sequence
@@ -85,6 +85,7 @@ class Exchange:
         return cls(assets, [Market(**row) for row in document["markets"]])
 
     def document(self) -> dict[str, Any]:
+        """Return the assets and markets as JSON can hold them."""
         return {"assets": self.assets, "markets": [asdict(market) for market in self.markets]}
 
     def price_of_a_tick(self, market: Market) -> Fraction:
@@ -399,7 +400,7 @@ def _transfers(transactions: str, place: str, time: Any) -> dict[str, str]:
             f"tx_hash, {at_once} as confirmed_at, 'credited' as state from {place}.transfers "
             "where outside < 0 union all select number, user_id, currency, amount, null, status, "
             f"created_at, {ended} confirmed_at, state from {place}.movements "
-            f"where last_step >= {int(MovementStep.SEE)}"
+            f"where last_step >= {MovementStep.SEE:d}"
         ),
         "withdrawals": (
             "select number as withdrawal_id, user_id, currency, -amount as amount, "
@@ -407,7 +408,7 @@ def _transfers(transactions: str, place: str, time: Any) -> dict[str, str]:
             f"'done' as state from {place}.transfers where outside > 0 union all "
             "select number, user_id, currency, amount, 0, status, created_at, "
             f"{ended} processed_at, state from {place}.movements "
-            f"where last_step < {int(MovementStep.SEE)}"
+            f"where last_step < {MovementStep.SEE:d}"
         ),
     }
 
@@ -440,7 +441,7 @@ def _entries(place: str, time: Any) -> str:
     )
     # A deposit that was taken back is neither a deposit nor what takes it back a withdrawal.
     reasons = (
-        f"case when m.last_step = {int(MovementStep.REVERSE)} then 'Deposit_Reversed' "
+        f"case when m.last_step = {MovementStep.REVERSE:d} then 'Deposit_Reversed' "
         "when s.outside < 0 then 'Deposit' else 'Withdraw' end"
     )
     parts.append(

@@ -47,6 +47,7 @@ def bring_to_day(row: LedgerParticipant, day: int) -> None:
 
 @kernel
 def add_volume(row: int, day: int, amount: int) -> None:
+    """Add to a day's volume in the ring of days; it stops at the largest int64."""
     at = row + lay.VOLUMES + 8 * (day % lay.RING_DAYS)
     now = load_i64(at)
     store_i64(at, MOST if amount > MOST - now else now + amount)

@@ -25,7 +25,7 @@ def store_of(directory: Path, url: str | None) -> Store:
         return ParquetStore(folder_of(directory))
     if not url.startswith(("postgresql://", "postgres://")):
         raise LedgerError(
-            f"{without_password(url)!r} is no store: say postgresql://USER@HOST/DATABASE"
+            f"{without_password(url)!r} is not a store: say postgresql://USER@HOST/DATABASE"
         )
     return PostgresStore(url)
 
@@ -81,6 +81,7 @@ class Follower:
         save(self.ledger_state)
 
     def flush(self) -> None:
+        """Write what was gathered to the store, as often as it takes."""
         self._insist(self.store.flush)
         self._flushed_s = time.monotonic()
 

@@ -80,7 +80,7 @@ MAX_MONEYS = 256
 """Money and assets with wallets: a transaction has eight bits for which."""
 
 
-class LedgerInstrument(Layout, size_bytes=112):
+class LedgerInstrument(Layout, size_bytes=176):
     """An instrument's row, as the core's risk has it."""
 
     worst_buy: int = i64("highest price at which a market order may buy, ticks")
@@ -91,11 +91,20 @@ class LedgerInstrument(Layout, size_bytes=112):
     leveraged: int = i64("1: positions are margined; SPOT: wallets pay")
     quote: int = i64("money that it is quoted in")
     schedule: int = i64("its fee schedule + 1; 0: none")
-    last: int = i64("last price, NO_LAST: there is none")
+    last: int = i64("last price, or NO_LAST")
     touched: int = i64("1: something was posted in it")
     symbol: int = i64("its symbol, eight characters")
     lot_units: int = i64("units of the base asset a lot; 0: the instrument is not spot")
     base: int = i64("of a spot instrument, which asset a lot is made of")
+    kind: int = i64("of a contract: FUTURE, PERPETUAL, CALL, PUT; 0: it is no contract")
+    inverse: int = i64("1: the contract is paid in the asset that the price is of")
+    units: int = i64("of a contract: units a tick and lot; inverse: units times ticks a lot")
+    mark: int = i64("price that all positions in the contract are valued at")
+    strike: int = i64("of an option, ticks of the underlying")
+    strike_units: int = i64("of an option: units a tick of the underlying and lot")
+    margin_bps: int = i64("initial margin of a lot of the contract, basis points of its value")
+    carry: int = i64("what the contract's funding left over, billionths of a unit")
+    fund: int = i64("participant whose balance is the contracts' insurance fund")
 
 
 WORST_BUY = LedgerInstrument.offset("worst_buy")
@@ -109,10 +118,11 @@ INSTRUMENT_SCHEDULE = LedgerInstrument.offset("schedule")
 LAST = LedgerInstrument.offset("last")
 TOUCHED = LedgerInstrument.offset("touched")
 SYMBOL = LedgerInstrument.offset("symbol")
+CONTRACT_KIND, CONTRACT_FUND = LedgerInstrument.offset("kind"), LedgerInstrument.offset("fund")
 LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
 SPOT = 2
-INSTRUMENT_WORDS = 14
+INSTRUMENT_WORDS = 22
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: it has not traded yet."""
 NO_LAST = 2**63 - 1
@@ -131,7 +141,6 @@ class LedgerParticipant(Layout, size_bytes=320):
 PARTICIPANT_SCHEDULE = LedgerParticipant.offset("schedule")
 DAY = LedgerParticipant.offset("day")
 SPOT_SCHEDULE = LedgerParticipant.offset("spot_schedule")
-SPOT_VOLUME = LedgerParticipant.offset("spot_volume")
 
 VOLUMES = 8 * WORD
 RING_DAYS = 31
@@ -214,6 +223,16 @@ class Kind(IntEnum):
     MOVEMENT = 12
     """A step of a deposit or withdrawal: ``order_id`` is the movement's number, ``contra_id`` the
     step, ``qty_lots`` its units.  A step that moves nothing is a row as well."""
+    FUNDING = 13
+    """One period's funding of a perpetual; ``price_ticks`` is the mark, ``qty_lots`` the lots."""
+    SETTLED = 14
+    """A contract has ended: ``price_ticks`` is its final price, ``qty_lots`` the lots that are
+    gone."""
+    COVERED = 15
+    """The insurance fund has paid a deficit: a row of the fund's and one of the participant's."""
+    TAKEN_OVER = 16
+    """Lots of a bankrupt participant's contract, from it to another one, at the mark
+    ``price_ticks``; the other one pays ``available`` for what was missing."""
 
 
 class Error(IntEnum):

@@ -31,8 +31,8 @@ from openoutcry.wire.extras import need
 FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
-MAGIC, MAGICS = b"OUTCRYL3", (b"OUTCRYL2", b"OUTCRYL3")
-"""Of a checkpoint; the one before has rows with fewer words."""
+MAGIC, MAGICS = b"OUTCRYL4", (b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4")
+"""Of a checkpoint; those before have rows with fewer words."""
 HASH_BYTES = 32
 
 
@@ -46,6 +46,7 @@ class LedgerState:
 
     @property
     def seq(self) -> int:
+        """The last command that is in the books."""
         return self.point.seq
 
     def advance(
@@ -60,16 +61,25 @@ class LedgerState:
 
 
 def folder_of(directory: Path) -> Path:
+    """Return where the ledger of a journal is kept."""
     return Path(directory) / FOLDER
 
 
-def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = None) -> LedgerState:
+def opened(
+    directory: Path,
+    until_seq: int = NO_LIMIT,
+    until_ns: int | None = None,
+    more: Path | None = None,
+) -> LedgerState:
     """The newest good checkpoint that is not after ``until_seq`` or ``until_ns``, or the begin.
 
-    Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
+    ``more``: a folder that has further checkpoints of this journal.  Raises :class:`LedgerError` if
+    the journal's begin was retired and no checkpoint is left.
     """
     reader = JournalReader(directory)
     candidates = checkpoints(directory)
+    if more is not None:
+        candidates = sorted(candidates + checkpoints_in(more))
     end = bisect_right([seq for seq, _ in candidates], until_seq)
     if until_ns is not None:
         # Time never goes back along a journal; what cannot be read is passed over below.
@@ -83,16 +93,16 @@ def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = No
     return LedgerState(reader, starting_point(reader), Books(reader.config))
 
 
-def oldest(directory: Path) -> LedgerState:
+def oldest(directory: Path, more: Path | None = None) -> LedgerState:
     """Before the first command; of a journal whose begin was retired, the oldest good checkpoint
-    from which it continues.
+    from which it continues.  ``more``: as of :func:`opened`.
 
     Raises :class:`LedgerError` if it has no such checkpoint.
     """
     reader = JournalReader(directory)
     if reader.first_seq <= 1:
         return LedgerState(reader, starting_point(reader), Books(reader.config))
-    for seq, path in checkpoints(directory):
+    for seq, path in sorted(checkpoints(directory) + (checkpoints_in(more) if more else [])):
         ledger_state = _load(reader, path) if seq >= reader.first_seq - 1 else None
         if ledger_state is not None:
             return ledger_state
@@ -102,18 +112,25 @@ def oldest(directory: Path) -> LedgerState:
 def _retired(reader: JournalReader) -> LedgerError:
     return LedgerError(
         f"{reader.directory} begins at sequence {reader.first_seq}, and no checkpoint of the "
-        "ledger stands for what was before"
+        "ledger covers what was before"
     )
 
 
-def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> LedgerState:
+def at(
+    directory: Path,
+    seq: int | None = None,
+    time_ns: int | None = None,
+    more: Path | None = None,
+) -> LedgerState:
     """The ledger after command ``seq``, or after the last that had come by ``time_ns`` (ns since
-    the epoch, of the commands' ``rx_ts_ns``); of neither: at the journal's end.
+    the epoch, of the commands' ``rx_ts_ns``).  Without either: at the journal's end.
+
+    ``more``: as of :func:`opened`.
 
     Raises :class:`LedgerError` if the journal ends before ``seq``.
     """
     limit = NO_LIMIT if seq is None else seq
-    ledger_state = opened(directory, limit, time_ns)
+    ledger_state = opened(directory, limit, time_ns, more)
     if time_ns is not None:
         limit = _last_by(ledger_state, time_ns)
     if ledger_state.seq < limit:
@@ -140,7 +157,12 @@ def _last_by(ledger_state: LedgerState, time_ns: int) -> int:
 
 def checkpoints(directory: Path) -> list[tuple[int, Path]]:
     """(sequence, file) of what there is, in order."""
-    paths = folder_of(directory).glob("checkpoint-*.olc")
+    return checkpoints_in(folder_of(directory))
+
+
+def checkpoints_in(folder: Path) -> list[tuple[int, Path]]:
+    """The same of a folder that has them."""
+    paths = folder.glob("checkpoint-*.olc")
     return sorted((int(path.stem.split("-")[1]), path) for path in paths)
 
 
@@ -160,6 +182,7 @@ def save(ledger_state: LedgerState, folder: Path | None = None) -> Path:
         "chain": point.chain,
         "trades": point.trades,
         "monies": books.monies,
+        "wallets": books.wallets,
         "remarks": books.remarks,
         "movements": books.movements.document(),
         "participants": len(books.participants),
@@ -243,6 +266,8 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
         rows = arrays[2 + 2 * number]
         table[arrays[1 + 2 * number], : rows.shape[1]] = rows
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
+    if "wallets" in facts:
+        books.wallets = [(name, decimals) for name, decimals in facts["wallets"]]
     books.remarks = [Remark(*row) for row in facts["remarks"]]
     if "movements" in facts:
         books.movements.restore(facts["movements"])

@@ -33,12 +33,11 @@ class Movements:
             return 0
         return self.assets[number] | (CREDITED if number in self.credited else 0)
 
-    def follow(self, command: Any, seq: int, names: list[str]) -> None:
-        """A step that the core has applied; ``names``: of the assets that have wallets."""
+    def follow(self, command: Any, seq: int, codes: list[int]) -> None:
+        """A step that the core has applied; ``codes``: of the assets that have wallets."""
         step, number = MovementStep(int(command["time_in_force"])), int(command["price_ticks"])
         if step in FIRST:
-            name = number.to_bytes(8, "little", signed=True).rstrip(b"\0").decode()
-            self.assets[seq] = lay.MONEY_SLOTS + names.index(name)
+            self.assets[seq] = lay.MONEY_SLOTS + codes.index(number)
             self.begun += 1
             self._forget()
         elif step == MovementStep.CREDIT:
@@ -60,6 +59,7 @@ class Movements:
         return [self.begun, [*self.assets.items()], [*self.credited.items()]]
 
     def restore(self, document: list[Any]) -> None:
+        """Continue from what a checkpoint has."""
         self.begun = int(document[0])
         self.assets = {int(number): int(asset) for number, asset in document[1]}
         self.credited = {int(number): int(begun) for number, begun in document[2]}

@@ -10,6 +10,7 @@ that was followed live.
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -72,6 +73,7 @@ class ParquetStore:
         return ledger_state.seq
 
     def add(self, rows: npt.NDArray[Any]) -> None:
+        """Gather rows, to be written by the next flush."""
         if len(rows):
             self._gathered.append(rows)
 
@@ -204,8 +206,8 @@ UNFINISHED, STALE_S = ".outcry-*", 60.0
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what a writer that was killed has left of files; of a checkpoint, which a follower
-    into a database may be writing now, only what is a minute old."""
+    """Remove the unfinished files of a killed writer.  Unfinished checkpoints are removed only if
+    they are a minute old, as a follower into a database may be writing one now."""
     for path in (*folder.glob(f"*/{UNFINISHED}"), *folder.glob(UNFINISHED)):
         with suppress(FileNotFoundError):
             ours = path.parent != folder or (path / MANIFEST).exists()
@@ -222,6 +224,11 @@ def by_day(parts: list[npt.NDArray[Any]]) -> list[tuple[int, list[npt.NDArray[An
         for begin, end in pairwise(edges):
             groups.setdefault(int(days[begin]), []).append(rows[begin:end])
     return list(groups.items())
+
+
+FILE_NAME = re.compile(
+    r"(?:day=\d{4}-\d\d-\d\d|tail)/part-\d{15,19}(?:-\d{6,19})?\.parquet", re.ASCII
+)
 
 
 def _begin_of(name: str) -> int:
@@ -244,9 +251,23 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         document: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(f"{folder / MANIFEST}: {error}") from None
+    if not _is_manifest(document):
+        raise LedgerError(f"{folder / MANIFEST}: it is no list of a ledger's files")
     return document
+
+
+def _is_manifest(document: Any) -> bool:
+    """Whether it names files in its folder, and nothing outside of it."""
+    if type(document) is not dict or type(document.get("journal_id")) is not int:
+        return False
+    lists = document.get("final"), document.get("tail")
+    return all(
+        type(names) is list
+        and all(type(name) is str and FILE_NAME.fullmatch(name) for name in names)
+        for names in lists
+    )
 
 
 def connect(folder: Path) -> Any:

@@ -6,7 +6,7 @@ events alone, by the rules of docs/risk.md.
 """
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger import spot
+from openoutcry.ledger import constants, spot
 from openoutcry.ledger.commit import (
     FAILED,
     begin,
@@ -20,6 +20,7 @@ from openoutcry.ledger.commit import (
     row_of,
     rules_of,
 )
+from openoutcry.ledger.contracts import contract_setting, gain_of_trade, lot_value
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.layout import (
@@ -67,13 +68,14 @@ UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
+SET_CONTRACT_MARK, SET_DELEVERAGE = 91, 97
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
-PENDING, POSTED, VOIDED = int(lay.Kind.PENDING), int(lay.Kind.POSTED), int(lay.Kind.VOIDED)
-CHANGED, DEPOSIT, OPENING = int(lay.Kind.CHANGED), int(lay.Kind.DEPOSIT), int(lay.Kind.POSITION)
-REPRICED, MARKED = int(lay.Kind.REPRICED), int(lay.Kind.MARKED)
-NOTIONAL, NO_ORDER = int(lay.Error.NOTIONAL), int(lay.Error.ORDER)
-GAP, NO_ASSET = int(lay.Error.GAP), int(lay.Error.ASSET)
+PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
+CHANGED, DEPOSIT, OPENING = constants.KIND_CHANGED, constants.KIND_DEPOSIT, constants.KIND_POSITION
+REPRICED, MARKED = constants.KIND_REPRICED, constants.KIND_MARKED
+NOTIONAL, NO_ORDER = constants.ERROR_NOTIONAL, constants.ERROR_ORDER
+GAP, NO_ASSET = constants.ERROR_GAP, constants.ERROR_ASSET
 NO_LIMIT = 2**63 - 1
 
 
@@ -168,7 +170,13 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
         return fail(books, NOTIONAL, event)
     begin(books, event, row, POSTED)
     paid = -notional if side == BUY else notional
-    if rules.leveraged != 0:
+    if rules.kind != 0:
+        paid, overflow = gain_of_trade(rules, qty if side == BUY else -qty, price)
+        # Fees by schedule are of what the lots are worth.
+        notional, beyond = wide.product(lot_value(rules, price), qty, 1)
+        if overflow | beyond != 0:
+            return fail(books, NOTIONAL, event)
+    elif rules.leveraged != 0:
         paid, overflow = gain_at(rules, cell, price)
         if overflow != 0:
             return fail(books, NOTIONAL, event)
@@ -268,7 +276,7 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: Trans
     rules, cell = rules_of(books, instrument), cell_of(books, participant, instrument)
     flags, price = lay.PRICED_FLAG, event.price_ticks
     if (BUDGET_TYPES >> order_type) & 1 != 0:
-        price = 0  # what it pays is looked at before it enters; it never rests
+        price = 0  # what it pays is checked before it enters; it never rests
     elif (UNPRICED_TYPES >> order_type) & 1 != 0:
         flags, price = 0, 0
     elif (PEG_TYPES >> order_type) & 1 != 0:
@@ -421,6 +429,8 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
+    if what >= SET_CONTRACT_MARK and what <= SET_DELEVERAGE:
+        return contract_setting(books, order, event, row, instrument)
     if what == SET_MARK and instrument >= 0:
         return everybody(books, event, row, instrument, -1, 0)
     if what == SET_FEE and instrument >= 0:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ledger import exchange as exchange_views
-from openoutcry.ledger.columns import COLUMNS, NUMBERS, days_of
+from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES, days_of
 from openoutcry.ledger.copy_rows import encoded
 from openoutcry.ledger.exchange import Exchange
 from openoutcry.ledger.ledger_state import LedgerState
@@ -22,15 +22,6 @@ from openoutcry.wire.extras import need
 SCHEMA, EXCHANGE_SCHEMA = "outcry_ledger", "outcry_exchange"
 LOCK = 0x4F555443
 FLUSH_ROWS = 200_000
-TYPES = {
-    "participant": "integer",
-    "instrument": "text",
-    "asset": "text",
-    "kind": "text",
-    "side": "text",
-    "maker": "boolean",
-    "day": "date",
-}
 
 
 DAY_INDEXES = {
@@ -51,6 +42,8 @@ class PostgresStore:
         self.url = url
         self._connection: Any = None
         self._gathered: list[npt.NDArray[Any]] = []
+        self._assets = 0
+        """How many the tables of an exchange have; 0: there is no such table."""
 
     def begin(self, ledger_state: LedgerState) -> int:
         """Take up the database; the event up to which it has everything.
@@ -80,7 +73,7 @@ class PostgresStore:
         cursor.execute("select to_regclass(%s) is not null", (f"{SCHEMA}.progress",))
         if exists and not cursor.fetchone()[0]:
             raise LedgerError(
-                f"the database has a schema {SCHEMA} that is no ledger's: nothing done"
+                f"the database has a schema {SCHEMA} of another program; nothing was done"
             )
         if not exists:
             self._create(cursor)
@@ -100,6 +93,7 @@ class PostgresStore:
         exchange = Exchange.of(self.ledger_state.books)
         if exchange is None:
             return
+        self._assets = len(exchange.assets)
         try:
             texts = exchange_views.views(
                 exchange, "postgresql", f"{SCHEMA}.transactions", EXCHANGE_SCHEMA
@@ -132,6 +126,7 @@ class PostgresStore:
             cursor.execute(f"create view {name} as {text}")
 
     def add(self, rows: npt.NDArray[Any]) -> None:
+        """Gather the rows that the database does not have yet."""
         fresh = rows[rows["event_seq"] > self._done]
         if len(fresh):
             self._gathered.append(fresh)
@@ -180,6 +175,9 @@ class PostgresStore:
             "update progress set event_seq = %s, cause_seq = %s",
             (int(rows["event_seq"][-1]), int(rows["cause_seq"][-1])),
         )
+        if self._assets and len(self.ledger_state.books.wallets) > self._assets:
+            # One was declared meanwhile.
+            self._create_exchange(cursor)
         return len(rows)
 
     def _index_days_before(self, cursor: Any, newest: str) -> None:

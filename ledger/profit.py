@@ -1,4 +1,4 @@
-"""What a position cost and what it earned: first in, first out, or at average cost.
+"""What a position cost and what it earned: first in, first out; last in, first out; average cost.
 
 Integers throughout: whatever the method, realised + unrealised is what was received less what was
 paid, plus what the position is worth, to the unit.
@@ -6,6 +6,7 @@ paid, plus what the position is worth, to the unit.
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 def half_even(numerator: int, denominator: int) -> int:
@@ -24,18 +25,21 @@ class FirstInFirstOut:
     lots: deque[list[int]] = field(default_factory=deque)
     """[quantity, cost], long above 0, short below; all of one sign."""
     realised: int = 0
+    CLOSED_NEXT: ClassVar[int] = 0
+    """Which of the lots is closed next."""
 
     def trade(self, qty: int, price: int) -> None:
         """``qty`` above 0 bought, below 0 sold; the price in money a lot."""
-        while qty and self.lots and (self.lots[0][0] > 0) != (qty > 0):
-            open_qty, cost = self.lots[0]
+        at = self.CLOSED_NEXT
+        while qty and self.lots and (self.lots[at][0] > 0) != (qty > 0):
+            open_qty, cost = self.lots[at]
             closed = min(abs(qty), abs(open_qty)) * (1 if open_qty > 0 else -1)
             part = half_even(cost * abs(closed), abs(open_qty))
             self.realised += closed * price - part
             qty += closed
-            self.lots[0] = [open_qty - closed, cost - part]
+            self.lots[at] = [open_qty - closed, cost - part]
             if open_qty == closed:
-                self.lots.popleft()
+                del self.lots[at]
         if qty:
             self.lots.append([qty, qty * price])
 
@@ -60,12 +64,20 @@ class FirstInFirstOut:
 
     @property
     def position(self) -> int:
+        """Open lots, below 0 if sold."""
         return sum(qty for qty, _ in self.lots)
 
     @property
     def cost(self) -> int:
         """Paid for what is held; negative: received for what is short."""
         return sum(cost for _, cost in self.lots)
+
+
+@dataclass
+class LastInFirstOut(FirstInFirstOut):
+    """The lots that were opened last are closed first."""
+
+    CLOSED_NEXT: ClassVar[int] = -1
 
 
 @dataclass
@@ -78,6 +90,8 @@ class AverageCost:
     realised: int = 0
 
     def trade(self, qty: int, price: int) -> None:
+        """Follow a trade of signed lots at a price; what it closes is realised at the average
+        cost."""
         if self.position and (self.position > 0) != (qty > 0):
             closed = min(abs(qty), abs(self.position)) * (1 if self.position > 0 else -1)
             part = half_even(self.cost * abs(closed), abs(self.position))
@@ -96,4 +110,4 @@ class AverageCost:
             self.realised, self.cost = self.realised - self.cost, 0
 
 
-METHODS = {"fifo": FirstInFirstOut, "average": AverageCost}
+METHODS = {"fifo": FirstInFirstOut, "lifo": LastInFirstOut, "average": AverageCost}

@@ -216,7 +216,7 @@ class Reconciliation:
         return Difference(self.ledger_state.seq, self.ledger_state.books.event_seq, text)
 
     def _of_store(self) -> Difference | None:
-        """Whether the store has the transactions that were posted since it was looked at."""
+        """Whether the store has the transactions that were posted since it was checked."""
         if self.store is None or self.store_seq is None:
             self._rows = []
             return None

@@ -31,6 +31,7 @@ class Report:
 
     @property
     def numbers(self) -> list[str]:
+        """The columns that have numbers."""
         return [
             name
             for at, name in enumerate(self.columns)
@@ -52,6 +53,7 @@ class Report:
         return [tuple(text(row, name) for name in self.columns) for row in self.rows]
 
     def as_csv(self) -> str:
+        """Return the rows as CSV, safe to open in a spreadsheet."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(map(cell, self.columns))
@@ -59,6 +61,7 @@ class Report:
         return out.getvalue()
 
     def as_json(self) -> str:
+        """Return one JSON document with title, rows and notes."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         heading = {"heading": self.heading} if self.heading else {}
         return json.dumps({"report": self.title, **heading, "rows": rows, "notes": self.notes})

@@ -11,18 +11,18 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, PLACES, VENUE, Account
 from openoutcry.ledger.books import Books
+from openoutcry.ledger.contract_reports import ENDS, cash, lot_value, price_of, traded
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import Report
-from openoutcry.wire.enums import EventFlag, Side
+from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.errors import LedgerError
 
 Rows = Iterable[npt.NDArray[Any]]
 DIFFERS = "journal and store part: `outcry ledger reconcile` says where"
 CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
 FILLS = (lay.Kind.POSTED, lay.Kind.DELIVERED)
-MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE)
+MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE, *ENDS)
 """Kinds of transactions that change what is held or earned."""
-MONEY, LOTS = {"balance": "asset", "amount": "asset"}, "lots"
 
 
 def _scales(books: Books) -> dict[str, int]:
@@ -101,8 +101,8 @@ STATEMENT = ("event", "time (UTC)", "what", "instrument", "lots", "position_lots
 def statement(
     books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
 ) -> Report:
-    """Every transaction of a participant that changed what it owns, between what it had at the
-    beginning and at the end.  With ``pending`` those that only reserve, too.
+    """Every transaction of a participant that changed what it owns, between the opening and closing
+    balances.  With ``pending`` also those that only reserve.
 
     ``begin``: the books after which the rows come; None: from the very beginning.
 
@@ -339,6 +339,69 @@ PROFITS = (
 )
 
 
+class Profits:
+    """Positions and what they have earned, brought along the transactions a part at a time."""
+
+    def __init__(
+        self, method: str, participant: int | None = None, begin: Books | None = None
+    ) -> None:
+        """As :func:`profits` has them."""
+        self.method, self.participant = method, participant
+        self._holdings = _holdings_at(begin, method, participant)
+        self._paid: dict[tuple[int, int], int] = defaultdict(int)
+        self._of_base: dict[tuple[int, int], int] = defaultdict(int)
+
+    def add(self, books: Books, part: npt.NDArray[Any]) -> None:
+        """Transactions that follow those that were added before."""
+        add_base_fees(self._of_base, part, self.participant)
+        for row in part[np.isin(part["kind"], (*MOVES, lay.Kind.FUNDING))]:
+            key = int(row["participant"]), int(row["instrument"])
+            if self.participant is not None and key[0] != self.participant:
+                continue
+            holding = self._holdings.setdefault(key, METHODS[self.method]())
+            if row["kind"] in CORPORATE:
+                holding.adjust(holding.position + int(row["qty_lots"]), -int(row["outside"]))
+                continue
+            holding.realised += cash(row)
+            if row["kind"] == lay.Kind.FUNDING:
+                continue
+            holding.trade(*traded(books, row))
+            self._paid[key] += int(row["fee_income"])
+
+    def report(self, books: Books) -> Report:
+        """At the last prices of these books."""
+        table: list[tuple[Any, ...]] = []
+        for (who, index), holding in sorted(self._holdings.items()):
+            rules, last = books.instruments[index], price_of(books, index)
+            worth = None if last is None else holding.position * lot_value(books, index, last)
+            table.append(
+                (
+                    who,
+                    books.symbols[index],
+                    holding.position,
+                    books.assets[int(rules[lay.QUOTE // 8])],
+                    holding.cost,
+                    last,
+                    worth,
+                    holding.realised,
+                    None if worth is None else worth - holding.cost,
+                    self._paid[who, index],
+                )
+            )
+            if fee := self._of_base[who, index]:
+                base = base_name(books, index)
+                table.append((who, books.symbols[index], 0, base, 0, None, 0, 0, 0, fee))
+        money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
+        return Report(
+            f"profit and loss ({self.method})",
+            PROFITS,
+            table,
+            money,
+            _scales(books),
+            _notes(books, self.participant),
+        )
+
+
 def profits(
     books: Books,
     rows: Rows,
@@ -353,64 +416,12 @@ def profits(
     price of then.
 
     Of a spot instrument the position is what was traded in it.  What else moves its base asset (a
-    deposit, another instrument, a fee) is no part of it.  Fees in the base asset are a row of that
+    deposit, another instrument, a fee) is not part of it.  Fees in the base asset are a row of that
     asset."""
-    holdings = _holdings_at(begin, method, participant)
-    paid: dict[tuple[int, int], int] = defaultdict(int)
-    of_base: dict[tuple[int, int], int] = defaultdict(int)
+    made = Profits(method, participant, begin)
     for part in rows:
-        add_base_fees(of_base, part, participant)
-        moves = part[np.isin(part["kind"], MOVES)]
-        for row in moves:
-            key = int(row["participant"]), int(row["instrument"])
-            if participant is not None and key[0] != participant:
-                continue
-            multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
-            qty = int(row["qty_lots"])
-            if row["kind"] in CORPORATE:
-                holding = holdings.setdefault(key, METHODS[method]())
-                holding.adjust(holding.position + qty, -int(row["outside"]))
-                continue
-            if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
-                qty = -qty
-            holdings.setdefault(key, METHODS[method]()).trade(
-                qty, int(row["price_ticks"]) * multiplier
-            )
-            paid[key] += int(row["fee_income"])
-    table = []
-    for (who, index), holding in sorted(holdings.items()):
-        rules = books.instruments[index]
-        last, multiplier = int(rules[lay.LAST // 8]), int(rules[lay.MULTIPLIER // 8])
-        known = last != lay.NO_LAST
-        worth = holding.position * last * multiplier if known else None
-        table.append(
-            (
-                who,
-                books.symbols[index],
-                holding.position,
-                books.assets[int(rules[lay.QUOTE // 8])],
-                holding.cost,
-                last if known else None,
-                worth,
-                holding.realised,
-                None if worth is None else worth - holding.cost,
-                paid[who, index],
-            )
-        )
-        if of_base[who, index]:
-            fee = of_base[who, index]
-            table.append(
-                (who, books.symbols[index], 0, base_name(books, index), 0, None, 0, 0, 0, fee)
-            )
-    money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
-    return Report(
-        f"profit and loss ({method})",
-        PROFITS,
-        table,
-        money,
-        _scales(books),
-        _notes(books, participant),
-    )
+        made.add(books, part)
+    return made.report(books)
 
 
 def _holdings_at(
@@ -421,11 +432,10 @@ def _holdings_at(
     for who, symbol, held, *_ in positions(begin, participant).rows if begin is not None else ():
         assert begin is not None
         index = begin.symbols.index(symbol)
-        rules, cell = begin.instruments[index], begin.cells[who * begin.count + index]
-        last = int(rules[lay.LAST // 8])
-        price = int(cell[lay.MARK // 8]) if last == lay.NO_LAST else last
+        cell, last = begin.cells[who * begin.count + index], price_of(begin, index)
+        price = int(cell[lay.MARK // 8]) if last is None else last
         holding = holdings.setdefault((who, index), METHODS[method]())
-        holding.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
+        holding.trade(held, lot_value(begin, index, price))
     return holdings
 
 

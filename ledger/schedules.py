@@ -59,7 +59,7 @@ def money(books: Books) -> list[dict[str, Any]]:
     quotes = books.instruments[:, lay.QUOTE // 8].tolist()
     bases = books.instruments[:, lay.BASE // 8].tolist()
     slots = [] if books.all_spot else list(range(len(books.monies)))
-    slots += range(lay.MONEY_SLOTS, books.first_lots)
+    slots += range(lay.MONEY_SLOTS, lay.MONEY_SLOTS + len(books.wallets))
     names = books.money_names
     return [
         {

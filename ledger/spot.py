@@ -6,6 +6,7 @@ the venue collects them with the fill.
 """
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger import constants
 from openoutcry.ledger.commit import FAILED, account, begin, commit_asset, commit_money, fail
 from openoutcry.ledger.layout import (
     FeeTier,
@@ -24,11 +25,13 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 BUY = enum_numbers.SIDE_BUY
 MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
-POSTED, DELIVERED = int(lay.Kind.POSTED), int(lay.Kind.DELIVERED)
-MOVEMENT = int(lay.Kind.MOVEMENT)
-NOTIONAL, NO_ASSET = int(lay.Error.NOTIONAL), int(lay.Error.ASSET)
+POSTED, DELIVERED = constants.KIND_POSTED, constants.KIND_DELIVERED
+MOVEMENT = constants.KIND_MOVEMENT
+NOTIONAL, NO_ASSET = constants.ERROR_NOTIONAL, constants.ERROR_ASSET
 REQUEST, FINISH, CANCEL, FAIL, SEE, CREDIT, REVERSE = 1, 4, 5, 6, 7, 8, 9
 """``MovementStep`` of risk/bits.py."""
+TOTAL_BITS = 61
+"""No asset has more than 2**61 units."""
 LARGEST_REBATES = 2**61
 """The venue's fee account is never below minus that: a rebate is cut there."""
 
@@ -41,11 +44,27 @@ def share_of(amount: int, rate: int) -> int:
 
 
 @kernel
+def part_of(units: int, amount: int, whole: int) -> int:
+    """``units`` times ``amount`` / ``whole``, cut off, all of ``units`` at most: exact, bit by bit.
+    None is above 2**61."""
+    if amount >= whole:
+        return units
+    part = rest = 0
+    for bit in range(TOTAL_BITS, -1, -1):
+        rest = 2 * rest + amount * ((units >> bit) & 1)
+        more = rest // whole
+        part = 2 * part + more
+        rest -= more * whole
+    return part
+
+
+@kernel
 def terms_of(
     books: LedgerState, rules: LedgerInstrument, owner: LedgerParticipant, cell: LedgerCell
-) -> tuple[int, int, int]:
-    """Maker's and taker's rate, millionths, and 1 if buyers pay in the quote asset.  The most
-    special schedule that is named applies, and its tier of the volume that the operator has set."""
+) -> tuple[int, int, int, int]:
+    """Maker's and taker's rate, millionths, 1 if buyers pay in the quote asset, and the minimum in
+    that asset.  The most special schedule that is named applies, and its tier of the volume that
+    the operator has set."""
     number = cell.schedule
     if number == 0:
         number = owner.spot_schedule
@@ -54,14 +73,15 @@ def terms_of(
     if number == 0:
         number = books.schedule_of_all
     if number == 0:
-        return 0, 0, 0
+        return 0, 0, 0, 0
     schedule = books.schedules_at + (number - 1) * lay.SCHEDULE_WORDS * 8
     best, maker, taker = lay.UNUSED_TIER, 0, 0
     for index in range(lay.TIER_COUNT):
         tier = FeeTier(schedule + lay.TIERS + index * lay.TIER_WORDS * 8)
         if best < tier.from_ <= owner.spot_volume:
             best, maker, taker = tier.from_, tier.maker, tier.taker
-    return maker, taker, load_i64(schedule + lay.COLLECTS_QUOTE)
+    minimum = load_i64(schedule + lay.MINIMUM)
+    return maker, taker, load_i64(schedule + lay.COLLECTS_QUOTE), minimum
 
 
 @kernel
@@ -74,7 +94,7 @@ def new_flags(
 ) -> int:
     """What a new order's flags have of its fee: a buy that pays in the quote asset never pays a
     higher rate than the higher of those it entered with."""
-    maker, taker, in_quote = terms_of(books, rules, owner, cell)
+    maker, taker, in_quote, _ = terms_of(books, rules, owner, cell)
     if side != BUY or in_quote == 0:
         return 0
     return lay.QUOTE_FEE_FLAG | max(maker, taker, 0) << lay.PINNED_SHIFT
@@ -130,13 +150,16 @@ def settle(
     units, beyond = wide.product(qty, rules.lot_units, 1)
     if overflow | beyond != 0 or paid < 0:
         return fail(books, NOTIONAL, event)
-    maker, taker, _ = terms_of(books, rules, owner, cell)
+    maker, taker, _, minimum = terms_of(books, rules, owner, cell)
     rate = maker if event.flags & MAKERS != 0 else taker
     in_base = buys and flags & lay.QUOTE_FEE_FLAG == 0
     if buys and not in_base:
-        rate = min(rate, flags >> lay.PINNED_SHIFT)
+        # Its minimum would have to be reserved: the core has none of it.
+        rate, minimum = min(rate, flags >> lay.PINNED_SHIFT), 0
     asset = rules.base if in_base else rules.quote
-    fee = collected(books, asset, units if in_base else paid, rate)
+    brought = units if in_base else paid
+    least = part_of(brought, minimum, paid) if minimum != 0 else 0
+    fee = collected(books, asset, brought, rate, least)
     base_fee = fee if in_base else 0
     quote_fee = fee - base_fee
     begin(books, event, row, POSTED)
@@ -159,11 +182,14 @@ def settle(
 
 
 @kernel
-def collected(books: LedgerState, asset: int, amount: int, rate: int) -> int:
-    """The fee of an amount; below 0: a rebate, which the venue's fee account may cut."""
+def collected(books: LedgerState, asset: int, amount: int, rate: int, least: int) -> int:
+    """The fee of an amount; below 0: a rebate, which the venue's fee account may cut.  ``least``:
+    of a rate above 0, as far as the amount goes."""
     fee = share_of(amount, max(rate, -rate))
-    if rate >= 0:
-        return fee
+    if rate == 0:
+        return 0
+    if rate > 0:
+        return max(fee, min(least, amount))
     income = load_i64(account(books, 0, asset))
     return -min(fee, income + LARGEST_REBATES)
 

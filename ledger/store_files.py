@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.ledger.columns import whole_numbers
 from openoutcry.ledger.parquet_store import ATTEMPTS, read_manifest
 from openoutcry.ledger.report import arrow
 from openoutcry.wire.errors import LedgerError
@@ -44,6 +45,9 @@ class Files:
                 if attempt == ATTEMPTS - 1:
                     raise LedgerError(f"{self.folder}: {' '.join(str(error).split())}") from None
                 time.sleep(0.05)
+            except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+                # Of another make than ours, which another look does not change.
+                raise LedgerError(f"{self.folder}: {' '.join(str(error).split())}") from None
         raise AssertionError("unreachable")
 
     def _rows(self, after: int, until: int) -> Columns:
@@ -80,7 +84,7 @@ def _spans(file: Any) -> npt.NDArray[np.int64]:
 def _between(parts: list[Any], names: list[str], after: int, until: int) -> Columns:
     columns = {
         name: np.concatenate(
-            [np.zeros(0, np.int64), *[table[name].to_numpy().astype(np.int64) for table in parts]]
+            [np.zeros(0, np.int64), *[whole_numbers(table, name) for table in parts]]
         )
         for name in names
     }

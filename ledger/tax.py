@@ -13,10 +13,10 @@ import numpy as np
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.books import Books
+from openoutcry.ledger.contract_reports import traded
 from openoutcry.ledger.profit import half_even
 from openoutcry.ledger.report import Report, amount_text
 from openoutcry.ledger.reports import CORPORATE, MOVES, Rows
-from openoutcry.wire.enums import Side
 
 COLUMNS = (
     "participant",
@@ -92,9 +92,15 @@ class TaxLots:
         return [Closing(0, ts_ns, ts_ns, cost, cash, event_seq)]
 
 
-def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
-    """A row for each lot that was closed, by participant, instrument and time; before fees, whose
-    sum is a note for each kind of money.
+def tax(
+    books: Books,
+    rows: Rows,
+    participant: int | None = None,
+    begin_ns: int = 0,
+    end_ns: int = 2**63 - 1,
+) -> Report:
+    """A row for each lot that was closed from ``begin_ns`` until before ``end_ns``, by participant,
+    instrument and time.  Gains are before fees, whose sum is a note for each kind of money.
 
     ``rows``: every transaction from the journal's begin on, so that each lot's cost is known."""
     held: dict[tuple[int, int], TaxLots] = {}
@@ -102,24 +108,23 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     paid: dict[int, int] = defaultdict(int)
     for part in rows:
         for row in part[(part["kind"] == lay.Kind.DELIVERED) & (part["fee_income"] != 0)]:
-            if participant is None or participant == row["participant"]:
+            is_in = begin_ns <= row["ts_ns"] < end_ns
+            if is_in and (participant is None or participant == row["participant"]):
                 paid[int(row["asset"])] += int(row["fee_income"])
         for row in part[np.isin(part["kind"], MOVES)]:
             key = int(row["participant"]), int(row["instrument"])
             if participant is not None and key[0] != participant:
                 continue
             lots = held.setdefault(key, TaxLots())
-            multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
-            qty, when = int(row["qty_lots"]), (int(row["ts_ns"]), int(row["event_seq"]))
+            when = int(row["ts_ns"]), int(row["event_seq"])
             if row["kind"] in CORPORATE:
-                now = sum(size for size, _, _ in lots.lots) + qty
+                now = sum(size for size, _, _ in lots.lots) + int(row["qty_lots"])
                 closed = lots.adjust(now, -int(row["outside"]), *when)
             else:
-                if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
-                    qty = -qty
-                closed = lots.trade(qty, int(row["price_ticks"]) * multiplier, *when)
-                paid[int(row["asset"])] += int(row["fee_income"])
-            closings += [(key, closing) for closing in closed]
+                closed = lots.trade(*traded(books, row), *when)
+                if begin_ns <= row["ts_ns"] < end_ns:
+                    paid[int(row["asset"])] += int(row["fee_income"])
+            closings += [(key, one) for one in closed if begin_ns <= one.closed_ns < end_ns]
     closings.sort(key=lambda pair: (pair[0], pair[1].event_seq))
     table = [_row(books, key, closing) for key, closing in closings]
     money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")

@@ -40,7 +40,7 @@ def transactions(
         ledger_state = oldest(directory)
         if ledger_state.seq:
             raise LedgerError(
-                f"{directory} begins behind sequence {ledger_state.seq}, "
+                f"{directory} begins after sequence {ledger_state.seq}, "
                 "and no store has what was before"
             )
         yield _of(ledger_state.books.opening, participant)
@@ -58,8 +58,7 @@ def _stored(
     import pyarrow.dataset
     from pyarrow import compute, parquet
 
-    arrow()
-    books = until.books
+    pa, books = arrow(), until.books
     try:
         if participant is None:
             table = parquet.read_table(path, partitioning=None)
@@ -67,7 +66,7 @@ def _stored(
             condition = compute.field("participant") == participant
             table = pyarrow.dataset.dataset(path, format="parquet").to_table(filter=condition)
         rows = as_rows(table, books.symbols, books.money_names)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
         raise LedgerError(f"{path}: {' '.join(str(error).split())}") from None
     cause = rows["cause_seq"]
     return rows[(cause > after_seq) & (cause <= until_seq)]

@@ -7,6 +7,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
+from openoutcry.risk.contracts import contracts_of, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import CALLS, watch
@@ -75,6 +76,8 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
         watch(state, events, count)
     if VERIFY:
         assert conserved(state) == 1, "no unit of an asset is lost or made"
+        if state.contracts_at != 0:
+            assert contracts_of(state).clearing == 0, "what one side is paid the other one pays"
     return 0
 
 
@@ -102,7 +105,7 @@ def ask_for_order(state: RiskState, event: EventRecord) -> None:
 
 @kernel
 def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
-    """What ``before`` refused gets its figures; what it applied is no reject."""
+    """What ``before`` refused gets its figures; what it applied is not a reject."""
     reason = (word >> REASON_SHIFT) & 0xFF
     if reason == RISK_REASON:
         event.price_ticks = state.refused_limit
@@ -119,7 +122,7 @@ def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, wor
 @kernel
 def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """The command's own order is open: at the price of its event, of what moves by itself (pegs,
-    sliding orders) at the one that was asked for.  What ``before`` reserved stands already."""
+    sliding orders) at the one that was asked for.  What ``before`` reserved is already counted."""
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
     side, order_type = (word >> SIDE_SHIFT) & 0xFF, order.order_type
     asked_price, asked_qty = order.price_ticks, order.qty_lots
@@ -133,7 +136,7 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
     if (command.UNPRICED_TYPES | command.BUDGET_TYPES) >> order_type & 1 != 0:
         flags, price, asked_price = 0, 0, 0
         if (command.BUDGET_TYPES >> order_type) & 1 != 0:
-            # What it may pay was looked at by ``before``; it never rests.
+            # What it may pay was checked by ``before``; it never rests.
             flags = lay.PRICED_FLAG
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
@@ -192,6 +195,7 @@ def close(state: RiskState, event: EventRecord, word: int) -> None:
 
 @kernel
 def gone(state: RiskState, entry: OpenOrder, word: int) -> None:
+    """Stop counting an order that has left the book, and forget it."""
     row = totals.participant_row(state, word & 0xFFFF)
     if VERIFY:
         meta = entry.meta
@@ -256,6 +260,7 @@ def bring_rarely(
     leaves: int,
     price: int,
 ) -> None:
+    """Follow an event that changes price or quantity of an open order otherwise than by a fill."""
     not_inlined()
     move_totals(state, event, word, old_leaves, old_price, flags, leaves, price, flags, 0)
 
@@ -322,7 +327,7 @@ def move_totals(
         held_cost, reserved = cell.cost, row.reserved
         assert min(buys, sells) >= 0, "no less is open than nothing"
         assert buys + sells > 0 or held_cost == 0, "without open orders nothing can be paid"
-        assert held_cost >= 0, "nobody is paid for an open order"
+        assert held_cost >= 0, "an open order never pays its owner"
         assert reserved >= 0, "what open orders need is never below nothing"
         assert load_i64(exposed) >= 0, "nor what they count"
         assert 0 <= gross <= of_all, "a group's gross position has its members' in it"
@@ -342,11 +347,17 @@ def move_totals(
             asset_at = spot.quote_at if side == BUY else spot.base_at
             pay_shortfall(SpotAsset(state + asset_at), wallet)
     elif traded != 0:
-        trade(rules, row, cell, side, traded, event, ((position + traded) ^ sign) - sign)
+        held = ((position + traded) ^ sign) - sign
+        if rules.contract_at != 0:
+            trade_contract(state, rules, row, cell, side, traded, event, held)
+        else:
+            trade(rules, row, cell, side, traded, event, held)
 
 
 @kernel
 def lot_price(unpriced_at: int, flags: int, price: int) -> int:
+    """Return the price at which an order's lots count: its own, or that at ``unpriced_at`` if it
+    has none."""
     return price if flags & lay.PRICED_FLAG != 0 else load_i64(unpriced_at)
 
 

@@ -1,14 +1,16 @@
 """before: whether a command may go to the matcher, by every limit at once.
 
-A total refuses an order only if it grows past its limit: who stands beyond a limit that was lowered
-may still reduce.  What the matcher refuses by itself (a malformed record, an order that is not
-open, somebody else's) is left to it.
+A total refuses an order only if it grows past its limit: a participant beyond a lowered limit may
+still reduce.  The matcher itself refuses a malformed record, an order that is not open, and an
+order of another participant.
 """
 
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.contract_layout import EXPIRED_HALT
+from openoutcry.risk.contracts import tick_contracts
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
@@ -50,7 +52,7 @@ UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
 BUDGET_TYPES = type_bits(BUDGETS)
 """What pays and is paid no more than ``aux``, and never rests."""
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
-"""What moves by itself counts at the price that was asked for, wherever it stands: a sale that
+"""What moves by itself counts at the price that was asked for, wherever it rests: a sale that
 slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED = 1 << REASON_BITS
@@ -135,6 +137,8 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         state.now_ns = max(state.now_ns, order.aux)
         if state.protection_at != 0:
             tick(state)
+        if state.contracts_at != 0:
+            tick_contracts(state)
         return 0
     instrument = totals.find_symbol(state, order.symbol)
     if kind == PHASE and instrument >= 0 and order.qty_lots in (1, 2):
@@ -159,7 +163,7 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
 def refuse(
     state: RiskState, order: OrderRecord, failed: int, limit: int, value: int, requested: int
 ) -> int:
-    """Keep what is told of a refusal; the answer of ``before``."""
+    """Store the figures that will be reported with a refusal; returns the result of ``before``."""
     if VERIFY:
         assert failed != 0, "a refusal has a check that failed"
         assert order.seq >= state.refused_seq, "in sequence"
@@ -179,8 +183,8 @@ def refuse(
 
 @kernel
 def may_rest(order: OrderRecord, rules: RiskInstrument, order_type: int) -> bool:
-    """Whether the new order may be open behind its command.  What never is counts as none: whoever
-    holds as many orders as it may can still close out."""
+    """Whether the new order may still be open after its command.  An order that may not does not
+    count as open, so a participant with as many orders as it may hold can still close out."""
     tif = order.time_in_force & TIF_MASK
     if tif in (IOC, FOK):
         return False
@@ -215,7 +219,7 @@ def reserve(
     participant = order.participant
     if participant >= state.participants or qty >> EASY_BITS != 0:
         return 0
-    # The order's side has its words ``at`` behind the buys'; ``sign`` turns what is signed into the
+    # The order's side has its words ``at`` after the buys'; ``sign`` turns what is signed into the
     # order's direction: 0, or all ones for a sale.
     at, sign = 8 * (side - BUY), BUY - side
     row = totals.participant_row(state, participant)
@@ -366,7 +370,7 @@ def reserve(
     group.gross = group_gross
     state.passed = 1
     if VERIFY:
-        assert count >= 0, "nobody has fewer than no open orders"
+        assert count >= 0, "a count of open orders is not negative"
         assert gross <= group_gross, "a group's gross position has its members' in it"
         assert lots >= qty, "the side's open lots have the order's in them"
     return 1
@@ -397,6 +401,8 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         old_flags = flags
     if qty >= LARGEST:
         return refuse(state, order, ARITHMETIC, LARGEST - 1, 0, qty)
+    if totals.instrument_row(state, instrument).halt & EXPIRED_HALT != 0:
+        return refuse(state, order, 1 << constants.EXPIRED, 0, 0, 1)
     row = totals.participant_row(state, participant)
     if row.flags & lay.BARRED_FLAGS != 0:
         barred = SUSPENDED if row.flags & lay.SUSPENDED_FLAG != 0 else CLOSED
@@ -407,7 +413,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     rules = totals.instrument_row(state, instrument)
     cell = totals.cell_of(state, participant, instrument)
 
-    # What stands now, and what would with this order.
+    # The present totals, and those with this order.
     position = cell.position
     buys, sells = cell.buy_lots, cell.sell_lots
     cost = cell.cost

@@ -8,15 +8,16 @@ RISK_KIND = enum_numbers.COMMAND_KIND_RISK
 """``kind`` of the exchange operator's RISK command: an order record whose fields mean
 
     order_type   what is set, a :class:`Setting`
-    qty_lots     whose: the participant's or group's number, where the setting has one
-    symbol       of which instrument, where the setting has one
+    qty_lots     the participant's or group's number, where the setting applies to one
+    symbol       the instrument, where the setting applies to one
     aux          the new value
     price_ticks  a second value: RATE's burst, BANDS' lower band
-    order_id     the operator who sends it; told back in the event
+    order_id     the operator that sends the command; the event repeats it
 """
 RISK_REASON = enum_numbers.REASON_RISK
-"""``reason`` of a REJECTED event by which the core refuses; ``contra_id``: the bits.  Of the lowest
-``price_ticks`` is the limit, ``leaves_lots`` what stands, ``qty_lots`` what was asked."""
+"""``reason`` of a REJECTED event by which the core refuses; ``contra_id`` has the bits.  For the
+lowest bit, ``price_ticks`` is the limit, ``leaves_lots`` the present use and ``qty_lots`` the
+requested value."""
 
 NO_LIMIT = 2**63 - 1
 LARGEST = 2**62
@@ -64,12 +65,15 @@ class RiskBit(IntEnum):
     """It waited at the speed bump when its participant's orders, or its instrument's, were
     cancelled by the operator, or with the participant's last session."""
     BALANCE = 29
-    """The participant's wallet has less of an asset available than a spot order needs: the limit is
-    what is available, what stands is the asset's number, what is asked is what is needed."""
+    """The participant's wallet has less of an asset available than a spot order needs.  The limit
+    is the amount available, the present use is the asset's number, and the requested value is the
+    amount needed."""
     SUSPENDED = 30
-    """The operator has suspended the participant: nothing else is looked at."""
+    """The operator has suspended the participant: nothing else is checked."""
     CLOSED = 31
-    """The participant is closed for good: nothing else is looked at."""
+    """The participant is closed for good: nothing else is checked."""
+    EXPIRED = 32
+    """The instrument is a contract whose expiry has come: nothing else is checked."""
 
 
 class ParticipantStatus(IntEnum):
@@ -163,13 +167,14 @@ class Setting(IntEnum):
     """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
 
     DEPOSIT = 1
-    """P: added to the balance; negative: withdrawn.  For the ledger ``price_ticks`` is where it
-    comes from: 0 the outside world, 1 fees that are collected, 2 clearing, up to 255 suspense; or
-    the 8 characters of which money, and ``time_in_force`` says where from.  (Of commands that no
-    gateway saw ``symbol`` may be which money; none: the first.)  Where there are wallets, one that
-    names money moves the wallet in it, and where from is 0 or 1."""
+    """P: added to the balance; negative: withdrawn.  For the ledger ``price_ticks`` is the source:
+    0 the outside world, 1 collected fees, 2 clearing, up to 255 suspense.  Or ``price_ticks`` has
+    the 8 characters of the money's name, and ``time_in_force`` is the source.  (In commands that no
+    gateway saw ``symbol`` may name the money; without a name it is the first.) Where there are
+    wallets, a deposit that names money moves the wallet in it, and the source is 0 or 1."""
     CREDIT = 2
-    """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
+    """P: money in addition to the balance that orders may need; NO_LIMIT: capital is not checked.
+    """
     EXPOSURE_BUY = 3
     EXPOSURE_SELL = 4
     GROSS_POSITION = 5
@@ -187,8 +192,8 @@ class Setting(IntEnum):
     KILL = 13
     """P: 1 kills, 0 enables again."""
     MAINTENANCE = 14
-    """P: 1/10,000 of the initial margin of what it holds that its equity and its credit may not be
-    under; 0: nobody looks.  Who is under it is killed and liquidated."""
+    """P: the least that equity and credit may be, in 1/10,000 of the initial margin of what it
+    holds; 0: not checked.  A participant below it is killed and liquidated."""
     ASSET_CREDIT = 15
     """P: how far below 0 its orders may take its wallet in the asset whose 8 characters
     ``price_ticks`` has.  Refused if more than that is used, or the asset has none."""
@@ -215,10 +220,10 @@ class Setting(IntEnum):
     """P and I: what it holds at the beginning, marked at ``price_ticks``; refused if it holds any,
     or has open orders."""
     LIQUIDATE = 27
-    """P and I: of who is under its maintenance margin and has no open orders, the next order with
-    these lots (``aux``; negative: sold) at this price (``price_ticks``), immediate or cancel, is
-    let in: it makes the position smaller.  Its order id is ``layout.PART_IDS`` and the count of
-    parts, this one included."""
+    """P and I: lets in an order of a participant that is below its maintenance margin and has no
+    open orders.  It is the next order with these lots (``aux``; negative: sold) at this price
+    (``price_ticks``), immediate or cancel, and makes the position smaller.  Its order id is
+    ``layout.PART_IDS`` plus the count of parts, this one included."""
     FEE = 30
     """I: money a lot, of either side of a trade."""
     MARGIN = 31
@@ -242,7 +247,7 @@ class Setting(IntEnum):
     """G"""
     GROUP_KILL = 41
     GROUP_NAME = 42
-    """G: a number that stands for the group's name in the venue file, so that it keeps its row."""
+    """G: a number for the group's name in the venue file, so that it keeps its row."""
     MARKET_KILL = 50
     """1 kills at once; 0 enables again when two operators have sent it."""
     FILE = 51
@@ -256,14 +261,14 @@ class Setting(IntEnum):
     RELEASE = 54
     """Nothing is set: it is the time of this command, and what was delayed until then enters."""
     DIVIDEND = 55
-    """I: who holds it gets ``aux`` >> 32 (1 to 2**31 - 1) units of money for each ``aux`` & (2**32
-    - 1) (1 to 1,000,000) lots, half to even, who is short of it pays; ``price_ticks``: its price
-    behind that, above 0.  Refused unless it is halted by the operator, not leveraged, and nobody
-    has open orders in it."""
+    """I: a holder receives ``aux`` >> 32 (1 to 2**31 - 1) units of money for each ``aux`` & (2**32
+    - 1) (1 to 1,000,000) lots, rounded half to even; a short seller pays it.  The price after the
+    dividend, above 0, is in ``price_ticks``.  Refused unless the operator has halted the
+    instrument, it is not leveraged, and it has no open orders."""
     SPLIT = 56
-    """I: ``aux`` >> 32 new lots for ``aux`` & (2**32 - 1) old ones, each 1 to 1,000,000; of a
-    position the whole lots, and the fraction in money at its price behind that, half to even.
-    Otherwise as DIVIDEND."""
+    """I: ``aux`` >> 32 new lots for ``aux`` & (2**32 - 1) old ones, each 1 to 1,000,000.  A
+    position keeps its whole lots; the fraction is paid in money at the price after the split,
+    rounded half to even.  Otherwise as DIVIDEND."""
     REQUEST = 57
     """Where the journal began with requests (``requests.py``): the first 24 characters of an
     operator's reference, 8 each in ``price_ticks``, ``qty_lots`` and ``aux``."""
@@ -275,9 +280,9 @@ class Setting(IntEnum):
     """The open request is done."""
 
     LULD = 60
-    """I, as those up to RENEWAL, where the journal began with protection and prices are limited to
-    2**30: dynamic bands, 1/10,000 of the mean of five minutes; ``price_ticks``: ticks of 1.00, for
-    the Plan's tiers below 3.00, 0: no tiers.  0: none."""
+    """I, as all settings up to RENEWAL; the journal must have begun with protection and with prices
+    limited to 2**30.  The dynamic bands, in 1/10,000 of the five-minute mean; 0: no bands.  The
+    ticks of 1.00, for the Plan's tiers below 3.00, are in ``price_ticks``; 0: no tiers."""
     STATIC_BAND = 61
     """1/10,000 of the last auction's price; 0: none."""
     VOLATILITY = 62
@@ -297,32 +302,67 @@ class Setting(IntEnum):
     RENEWAL = 69
     """ns that a reference is in effect at least."""
     TRADING_DAY = 70
-    """A new one, by a number larger than the last; ``price_ticks``: up to when, ns of sequenced
-    time, levels 1 and 2 of the breaker count.  Its COMPLETED, and that of BREAKER and INDEX_WEIGHT,
-    has the index at which each level is: ``price_ticks`` 1, ``qty_lots`` 2, ``order_id`` 3; 0: it
-    is off, or an instrument of the index has no previous close."""
+    """A new trading day, with a number above the last.  Levels 1 and 2 of the breaker count until
+    ``price_ticks``, in ns of sequenced time.  The COMPLETED event of this setting, of BREAKER and
+    of INDEX_WEIGHT has the index at each level: 1 in ``price_ticks``, 2 in ``qty_lots``, 3 in
+    ``order_id``.  A value of 0 means that the level is off, or that an instrument of the index has
+    no previous close."""
     BREAKER = 71
     """1/10,000 of ``qty_lots``' level (1 to 3), 0: off; ``price_ticks``: ns of its halt."""
 
     LEDGER_TIER = 80
-    """What the ledger goes by (docs/ledger.md), as those up to LEDGER_QUOTE: the core sees that the
-    values can be, and where there are wallets collects fees by them.
-    ``qty_lots``: fee schedule (0 to 255) x 16 + tier (0 to 7); ``price_ticks``: the 30-day volume
-    from which it counts; ``aux``: maker's (low i32) and taker's (high i32) fee, 1/1,000,000 of the
-    amount, up to all of it; negative: paid to the participant."""
+    """The ledger's settings (docs/ledger.md), as all up to LEDGER_QUOTE.  The core checks that the
+    values are possible, and collects fees by them where there are wallets.
+
+    The fee schedule (0 to 255) x 16 + tier (0 to 7) is in ``qty_lots``, the 30-day volume from
+    which it counts in ``price_ticks``.  The maker's (low i32) and taker's (high i32) fee are in
+    ``aux``, in 1/1,000,000 of the amount, up to all of it.  A negative fee is paid to the
+    participant."""
     LEDGER_MINIMUM = 81
     """Least fee of a fill, money; ``qty_lots``: fee schedule."""
     LEDGER_FEES = 82
-    """P (or -1: everybody) and I (or none: all): the fee schedule; -1: what is less special."""
+    """P (or -1: every participant) and I (or none: all): the fee schedule.  With -1 the next less
+    specific schedule applies."""
     LEDGER_ASSET = 83
     """Declares money with ``aux`` (0 to 18) decimals, whose 8 characters ``price_ticks`` has (or,
-    of a command that no gateway saw, ``symbol``)."""
+    of a command that no gateway saw, ``symbol``).  A longer name has a code there, and the rest of
+    its characters above the decimals' byte and in ``qty_lots`` (``wire/asset_names.py``).  Where
+    there are wallets and room for one more asset, it has wallets from here on."""
     LEDGER_QUOTE = 84
     """I: quoted in the money whose 8 characters ``price_ticks`` has; ``aux``: decimals of ticks
     times lots times multiplier, which must be the money's."""
     LEDGER_COLLECT = 85
     """What buyers in spot instruments pay by the fee schedule ``qty_lots``: 1 the quote asset, 0
     what they receive.  Sellers are paid the quote asset and pay in it."""
+
+    SESSION = 90
+    """A piece of the document of a session that is added or changed while the venue trades
+    (``order_entry/documents.py``).  16 bytes are in ``price_ticks`` and ``aux``.  ``qty_lots`` has
+    the session's index (16 bits), how many pieces there are (8) and which of them this is (8).
+    The core sees that these numbers can be; the sessions follow what the document says."""
+
+    CONTRACT_MARK = 91
+    """I, as all CONTRACT settings; it must be a contract that was not settled at its end.  Every
+    position is valued at this price.  ``price_ticks``: its index, 0: not known."""
+    CONTRACT_SETTLE = 92
+    """The settlement price of the day ``price_ticks`` (YYYYMMDD), which must be after the last: a
+    mark, from which the next day's gains count."""
+    CONTRACT_FUNDING = 93
+    """Of a perpetual: longs pay this rate, in billionths of a lot's value at the mark, to shorts.
+    Below 0 shorts pay.  ``price_ticks``: the period's number, which must be above the last."""
+    CONTRACT_EXPIRE = 94
+    """Final settlement at this price, of an option's underlying or of the contract itself: every
+    position is paid and gone.  Refused before the expiry and while orders are open in it."""
+    CONTRACT_PAUSE = 95
+    """1: its index has too few sources, so nothing is entered; 0: it has enough again."""
+    COVER = 96
+    """The fund pays ``aux`` of the deficit of the participant ``qty_lots``, which was liquidated
+    and holds nothing any more: all of it, or what the fund has."""
+    DELEVERAGE = 97
+    """A participant (``qty_lots`` >> 16) takes over ``aux`` lots of the instrument from a bankrupt
+    one (``qty_lots`` & 0xFFFF), whose deficit the fund cannot pay.  With them it pays
+    ``price_ticks`` units of money.  Refused unless it is first by rank and these are the right
+    figures (``waterfall.py``)."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
@@ -333,4 +373,6 @@ PROTECTION_SETTINGS = tuple(s for s in Setting if 60 <= s < 80)
 CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
 MAX_TERM = 1_000_000
 """Of a ratio."""
-LEDGER_SETTINGS = tuple(s for s in Setting if s >= 80)
+LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
+CONTRACT_SETTINGS = tuple(s for s in Setting if 91 <= s < 98)
+"""Of contracts and of what comes after a liquidation."""

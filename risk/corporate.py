@@ -1,8 +1,8 @@
 """Cash dividends and splits: every position of an instrument adjusted by one command.
 
-Only while the operator halts it and nobody has open orders in it, so nothing but positions, what
-they need and what they are worth has to follow.  The rule is docs/risk.md's; it is posted by the
-ledger once more, from the command alone (``ledger/corporate.py``).
+Allowed only while the operator halts the instrument and it has no open orders.  So only positions,
+what they need and what they are worth have to change.  The rule is in docs/risk.md; the ledger
+applies it separately, from the command alone (``ledger/corporate.py``).
 """
 
 import openoutcry.risk.protection_layout as protection_layout
@@ -21,7 +21,7 @@ from openoutcry.wire.memory import not_inlined
 def adjust(
     state: RiskState, instrument: int, is_split: bool, value: int, price: int, seq_at: int
 ) -> bool:
-    """Apply SPLIT or DIVIDEND (``bits.Setting``), ``price`` being what comes behind it; False, and
+    """Apply SPLIT or DIVIDEND (``bits.Setting``), ``price`` being what comes after it; False, and
     nothing changed, if it makes no sense or a total would pass 2**62."""
     not_inlined()
     rules = totals.instrument_row(state, instrument)
@@ -31,7 +31,7 @@ def adjust(
     low, high = 1, LARGEST
     if rules.price_limited != 0:
         low, high = max(low, rules.worst_sell), rules.worst_buy
-    if price < low or price > high or rules.leveraged != 0:
+    if price < low or price > high or rules.leveraged | rules.contract_at != 0:
         return False
     if rules.halt & OPERATORS_HALT == 0:
         return False
@@ -46,7 +46,7 @@ def adjust(
         row = row_of(protection, instrument)
         close = row.close
         if close != protection_layout.NEVER:
-            # Where the index stands does not move by it.
+            # It does not move the index.
             fits = max(last, close, price) <= protection_layout.PRICE_LIMIT and min(last, close) > 0
             moved = max(half_even(close * price, last), 1) if fits else price
             row.close = moved
@@ -75,7 +75,8 @@ def adjust_all(
     seq_at: int,
     stores: bool,
 ) -> bool:
-    """Everybody's position and totals behind it; whether they fit.  With ``stores`` they are kept.
+    """The position and totals of every participant after it; returns whether they fit.  With
+    ``stores`` they are stored.
 
     A group's gross position is at most its members', so with 2**62 for all of them it fits, too.
     """

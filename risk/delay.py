@@ -31,8 +31,8 @@ KEPT_PARTS = 4
 
 @kernel
 def hold(state: RiskState, order: OrderRecord) -> int:
-    """0: the command goes on at once.  WAITS: its place and release are in the figures.  Else it is
-    refused, as ``before`` says it."""
+    """0: the command continues at once.  WAITS: its place and release are in the figures.  Any
+    other result is a refusal, as from ``before``."""
     bump = SpeedBump(state + state.bump_at)
     kind, participant = order.kind, order.participant
     if kind == DISCONNECT:
@@ -74,8 +74,8 @@ def is_part(state: RiskState, order: OrderRecord, participant: int) -> bool:
 
 @kernel
 def due(state: RiskState, order: OrderRecord) -> int:
-    """Address of the record of the next command that enters before ``order``, whose time it is, as
-    the figures say; 0 if there is none."""
+    """Address of the record of the next due command, which enters before ``order``, as the figures
+    say; 0 if no command is due."""
     bump = SpeedBump(state + state.bump_at)
     left = speed_bump.leave_bump(bump, order)
     if left == 0:

@@ -1,12 +1,12 @@
 """What several cores that share a risk state in partitions have together, as one :class:`View`.
 
-Each core has a whole state of its own and is right about its own partitions (``partitions.py``);
-the row of an instrument, its cells and a partition's totals are read from the core that has them.
-Nothing is kept here: what is read is what stands, and limits are those that were set, not the parts
-that were allocated.
+Each core has a separate copy of the whole state and is right about its partitions
+(``partitions.py``).  The row of an instrument, its cells and a partition's totals are read from the
+core that has them.  Nothing is kept here: values are the present ones, and limits are those that
+were set, not the parts that were allocated.
 
-Money is the whole's as of the last rebalance point and, of each partition, what it has earned or
-spent since; while cores are at a rebalance point it is read again.
+Money is the whole's as of the last rebalance point, plus what each partition has earned or spent
+since.  While cores are at a rebalance point it is read again.
 """
 
 import time
@@ -30,7 +30,7 @@ TRIES, PAUSE_S = 20, 50e-6
 def view_of(regions: Sequence[Region]) -> View:
     """The risk state of cores with these regions, in the order of their numbers.
 
-    Raises :class:`RiskError` if one of them is no risk state (its core has not begun).
+    Raises :class:`RiskError` if one of them is not a risk state (its core has not begun).
     """
     first = View(regions[0])
     return JoinedView(regions) if first.partitions else first
@@ -61,16 +61,18 @@ class JoinedView(View):
             setattr(self, name, table)
 
     def open_orders(self) -> list[tuple[int, ...]]:
+        """Return the rows of all parts' open orders, sorted."""
         return sorted(order for part in self.parts for order in part.open_orders())
 
     def digest(self) -> str:
-        """Hash of the whole state, as ``partitioned.digest`` has it; of cores that stand still."""
+        """Hash of the whole state, as ``partitioned.digest`` has it; of cores that have stopped."""
         hashes = [pieces(core.region) for core in self.cores]
         owners = [self.cores.index(core) for core in self.owners]
         own = [hashes[core][1 + number] for number, core in enumerate(owners)]
         return joined([hashes[0][0], *own]).hex()
 
     def word(self, offset: int) -> int:
+        """Return a word of the header; the count of open orders is the parts' sum."""
         if offset == lay.ORDERS_OPEN and hasattr(self, "parts"):
             return sum(part.word(offset) for part in self.parts)
         return super().word(offset)
@@ -86,7 +88,7 @@ class JoinedView(View):
                 if self._rebalances() == before:
                     return amount
             time.sleep(PAUSE_S)
-        # One of them was killed at a rebalance point: what was known behind the one before.
+        # One of them was killed at a rebalance point: what was known after the one before.
         return whole[who, word].copy()
 
     def _rebalances(self) -> int | None:
@@ -136,7 +138,7 @@ class _Rows:
 
 
 def _summed(amounts: Sequence[Any]) -> Any:
-    """Each is within 2**62, and so is what is told of all."""
+    """Each is within 2**62, and so is the reported sum."""
     total = np.int64(0)
     for one in amounts:
         total = np.clip(total + one, -LARGEST, LARGEST)

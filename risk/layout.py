@@ -6,6 +6,7 @@
     rows     a participant each, a group each, an instrument each
     cells    a participant's in an instrument: position, open orders' totals, limits
     wallets  of a venue with spot instruments: assets, fees, balances (``spot_layout.py``)
+    contracts  of a venue with futures, perpetuals or options (``contract_layout.py``)
     orders   every open order by (instrument, order id): open addressing, 4 words an entry
 
 Totals are kept: what a command needs to know lies in one participant's row, one group's, one
@@ -16,7 +17,6 @@ from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.open_orders import OpenOrder
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 
-WORD = 8
 MAGIC = int.from_bytes(b"OUTCRYRK", "little")
 
 
@@ -39,7 +39,7 @@ class RiskState(Layout, size_bytes=384):
     order_at: int = i64("offset of the table of open orders")
     now_ns: int = i64("sequenced time, ns since the epoch")
     market_kill: int = i64("1: the operator has killed the whole market")
-    first_operator: int = i64("operator who asked first for the market to reopen, 0: none has")
+    first_operator: int = i64("operator who first requested the market's reopening, or 0")
     refused_seq: int = i64("of the last order refused: its command,")
     refused_bits: int = i64("the checks that failed, a bit each,")
     refused_bit: int = i64("the first of them,")
@@ -49,7 +49,7 @@ class RiskState(Layout, size_bytes=384):
     refusals: int = i64("orders refused so far")
     file_digest: int = i64("digest of the settings file that the state was made from")
     emergency: int = i64("1: an emergency close is under way")
-    protection_at: int = i64("offset of the block of ``protection_layout``, 0: there is none")
+    protection_at: int = i64("offset of the block of ``protection_layout``, or 0")
     publication: int = i64("counts what the gateway must know (``publish``)")
     passed: int = i64("1 within a command: the totals hold what a NEW will be once it is open")
     parts: int = i64("parts of liquidations so far; a part's order id is PART_IDS + ``parts``")
@@ -57,14 +57,15 @@ class RiskState(Layout, size_bytes=384):
     part_instrument: int = i64("of that part: the instrument,")
     part_qty: int = i64("the lots (negative: sold)")
     part_price: int = i64("and the price in ticks")
-    bump_at: int = i64("offset of the block of ``speed_bump``, 0: there is none")
+    bump_at: int = i64("offset of the block of ``speed_bump``, or 0")
     partitions: int = i64("partitions of the state, 0: it has none")
     stride: int = i64("bytes from a partition's table to the same table of the next one")
     rebalance_due: int = i64("1: the next command is a rebalance point of the partitions")
     rebalances: int = i64("rebalance points so far; negative while cores allocate at the next one")
     owned: int = i64("in a partition's own header: 1: this core decides about the partition")
-    requests_at: int = i64("offset of the block of ``requests``, 0: there is none")
-    wallets_at: int = i64("offset of the block of ``spot_layout``, 0: there is none")
+    requests_at: int = i64("offset of the block of ``requests``, or 0")
+    wallets_at: int = i64("offset of the block of ``spot_layout``, or 0")
+    contracts_at: int = i64("offset of the block of ``contract_layout``, or 0")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -104,6 +105,7 @@ REBALANCES = RiskState.offset("rebalances")
 OWNED = RiskState.offset("owned")
 REQUESTS_AT = RiskState.offset("requests_at")
 WALLETS_AT = RiskState.offset("wallets_at")
+CONTRACTS_AT = RiskState.offset("contracts_at")
 
 PART_IDS = VENUE_ORDER_IDS
 
@@ -173,8 +175,6 @@ MAINTENANCE_BPS = RiskParticipant.offset("maintenance_bps")
 KILLS = RiskParticipant.offset("kills")
 KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
-FEE_SCHEDULE = RiskParticipant.offset("fee_schedule")
-FEE_VOLUME = RiskParticipant.offset("fee_volume")
 STATUS = RiskParticipant.offset("status")
 NAME = RiskParticipant.offset("name")
 
@@ -226,7 +226,7 @@ class RiskInstrument(Layout, size_bytes=192):
     reference: int = i64("reference price before the first trade")
     last: int = i64("last price, NO_PRICE: none")
     volume: int = i64("lots traded today")
-    halt: int = i64("OPERATORS_HALT, PROTECTIONS_HALT")
+    halt: int = i64("OPERATORS_HALT, PROTECTIONS_HALT, EXPIRED_HALT, PAUSED_HALT")
     band_low: int = i64("lowest price that may be asked for")
     band_high: int = i64("highest price that may be asked for")
     banded: int = i64("1: there are price bands")
@@ -236,6 +236,7 @@ class RiskInstrument(Layout, size_bytes=192):
         "RESTS_BY_OPTION, RESTS_IN_CALL: a DAY market order may stay open; 0: it never does"
     )
     spot_at: int = i64("offset of its ``SpotRules``, 0: it is not spot")
+    contract_at: int = i64("offset of its ``ContractRow``, 0: it is not a contract")
 
 
 INSTRUMENT_BYTES = RiskInstrument.size_bytes
@@ -260,6 +261,7 @@ PARTITION = RiskInstrument.offset("partition")
 MARKET_RESTS = RiskInstrument.offset("market_rests")
 
 SPOT_AT = RiskInstrument.offset("spot_at")
+CONTRACT_AT = RiskInstrument.offset("contract_at")
 
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
 SPOT = 2
@@ -275,7 +277,8 @@ class RiskCell(Layout, size_bytes=128):
     sell_lots: int = i64("lots of open sell orders")
     cost: int = i64("what its open orders could pay at their worst prices")
     mark: int = i64(
-        "price that ``profit`` values the position at; of a spot instrument its fee terms"
+        "price that ``profit`` values the position at; of a spot instrument its fee terms; of a "
+        "contract what the position cost"
     )
     flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG")
     last_buy_price: int = i64("of the last buy order accepted, for duplicates: price,")
@@ -294,6 +297,7 @@ CELL_BYTES = RiskCell.size_bytes
 POSITION = RiskCell.offset("position")
 BUY_LOTS = RiskCell.offset("buy_lots")
 SELL_LOTS = RiskCell.offset("sell_lots")
+MARK = RiskCell.offset("mark")
 CELL_FLAGS = RiskCell.offset("flags")
 LAST_BUY_PRICE = RiskCell.offset("last_buy_price")
 LAST_SELL_PRICE = RiskCell.offset("last_sell_price")

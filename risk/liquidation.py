@@ -1,5 +1,5 @@
-"""Liquidation, the core's side of it: which order may make smaller what a participant holds who is
-under its maintenance margin.
+"""Liquidation, in the core: which order may reduce the position of a participant that is below its
+maintenance margin.
 
 ``money.judge_margin`` kills such a participant: from there on it enters nothing.  The operator's
 lane cancels its orders, and closes out what it holds in parts, each a LIQUIDATE command and the
@@ -13,6 +13,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import is_under
+from openoutcry.risk.waterfall import loss_is_covered
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import not_inlined
@@ -45,6 +46,9 @@ def set_part(state: RiskState, who: int, instrument: int, lots: int, price: int)
     position = totals.cell_of(state, who, instrument).position
     smaller = -position <= lots < 0 if position > 0 else 0 < lots <= -position
     if not smaller:
+        return False
+    rules = totals.instrument_row(state, instrument)
+    if rules.contract_at != 0 and not loss_is_covered(state, who, rules, lots, price):
         return False
     state.parts += 1
     state.part_who = who

@@ -1,6 +1,6 @@
 """Balances and profits: added to in one place, which also sees that they are enough.
 
-``seq_at`` is where the sequence of the command stands that all this happens in.
+The sequence number of the command at hand is at ``seq_at``.
 """
 
 import openoutcry.risk.layout as lay
@@ -16,7 +16,7 @@ def add_money(row: RiskParticipant, at: int, amount: int, seq_at: int) -> None:
     """Add to a balance or profit.  Neither the amount nor the sum passes 2**62: what would is cut
     off there, and the participant is killed, because the figure is no longer right."""
     if VERIFY:
-        assert -LARGEST <= load_i64(row + at) <= LARGEST, "what stands was cut off there"
+        assert -LARGEST <= load_i64(row + at) <= LARGEST, "the stored amount was cut off there"
     amount_in = min(max(amount, -LARGEST), LARGEST)
     total = wide.add(load_i64(row + at), amount_in)
     total_in = min(max(total, -LARGEST), LARGEST)
@@ -27,6 +27,8 @@ def add_money(row: RiskParticipant, at: int, amount: int, seq_at: int) -> None:
 
 @kernel
 def kill(row: RiskParticipant, why: int, seq_at: int) -> None:
+    """Block a participant for one more cause (a KILLED flag), and have its orders cancelled;
+    ``seq_at`` is the address of the command's number."""
     flags = row.flags
     if flags & why == 0:
         row.flags = flags | why | lay.CANCEL_WANTED
@@ -36,7 +38,7 @@ def kill(row: RiskParticipant, why: int, seq_at: int) -> None:
             row.called_seq = load_i64(seq_at)
     if VERIFY:
         assert why & lay.KILLED_FLAGS == why, "a reason for a kill"
-        assert row.flags & lay.KILLED_FLAGS != 0, "who is killed is killed"
+        assert row.flags & lay.KILLED_FLAGS != 0, "a killed participant has a kill flag"
         assert row.kills > 0, "a kill is counted"
 
 
@@ -71,15 +73,17 @@ def judge_profit(row: RiskParticipant, seq_at: int) -> None:
 
 @kernel
 def judge_margin(row: RiskParticipant, seq_at: int) -> None:
-    """Kill who is under its maintenance margin; it is liquidated (``liquidation.py``)."""
+    """Kill a participant that is below its maintenance margin; it is then liquidated
+    (``liquidation.py``)."""
     if is_under(row):
         kill(row, lay.KILLED_BY_MARGIN, seq_at)
 
 
 @kernel
 def is_under(row: RiskParticipant) -> bool:
-    """Whether equity and credit are less than the maintenance margin of what is held: its share of
-    the initial margin.  Nobody is who has none, or whose capital is not checked."""
+    """Whether equity and credit are less than the maintenance margin of what is held, its share of
+    the initial margin.  False without such a margin, or if the participant's capital is not
+    checked."""
     share, credit = row.maintenance_bps, row.credit
     if share == 0 or credit == NO_LIMIT:
         return False

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
-from openoutcry.risk import spot_layout, totals
+from openoutcry.risk import constants, spot_layout, totals
 from openoutcry.risk.bits import MovementRefusal, MovementState, MovementStep
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.requests import (
@@ -52,7 +52,7 @@ MAX_MOVEMENTS = 1 << 22
 (REQUEST, APPROVE, SEND, FINISH, CANCEL, FAIL, SEE, CREDIT, REVERSE) = (
     int(step) for step in MovementStep
 )
-CREDITED = int(MovementState.CREDITED)
+CREDITED = constants.STATE_CREDITED
 (
     NO_REFERENCE, UNKNOWN_STEP, UNKNOWN_ASSET, AMOUNT, UNKNOWN_PARTICIPANT, IS_CLOSED, IS_SUSPENDED,
     SHORTFALL, NOT_AVAILABLE, KNOWN_REFERENCE, FULL, UNKNOWN_MOVEMENT, WRONG_STATE, TOO_MUCH,
@@ -107,7 +107,7 @@ class Movement(Layout, size_bytes=128):
     changed_seq: int = i64("command with its last step")
     began_ns: int = i64("sequenced time of its first step, ns since the epoch")
     changed_ns: int = i64("sequenced time of its last step, ns since the epoch")
-    operator: int = i64("who asked for the first step, 0: no operator was named")
+    operator: int = i64("operator that requested the first step, or 0")
     short: int = i64("shortfall that its reversal made")
 
 
@@ -133,11 +133,13 @@ def enter_block(words: npt.NDArray[np.int64], at: int, capacity: int) -> None:
 
 @kernel
 def rows_at(table: MovementTable) -> int:
+    """Return the address of the movements' rows, after both indices."""
     return table + HEADER_BYTES + 16 * (table.index_mask + 1)
 
 
 @kernel
 def movement_row(table: MovementTable, number: int) -> Movement:
+    """Return a movement's row, by its number."""
     return Movement(rows_at(table) + ROW_BYTES * number)
 
 
@@ -158,6 +160,7 @@ def number_entry(table: MovementTable, number_at: int) -> int:
 
 @kernel
 def forget_row(table: MovementTable, row: Movement) -> None:
+    """Take a movement out of both indices, by reference and by number."""
     mask, rows = table.index_mask, rows_at(table)
     index = table + HEADER_BYTES
     forget_entry(index, mask, rows, ROW_BYTES, row, TEXT_WORDS)
@@ -328,7 +331,7 @@ def take_back(asset: SpotAsset, wallet: Wallet, row: Movement) -> bool:
 
 @kernel
 def has_open_movement(state: RiskState, block: SpotBlock, who: int) -> bool:
-    """Slow: all movements are looked at."""
+    """Slow: all movements are checked."""
     if block.movements_at == 0:
         return False
     table = MovementTable(state + block.movements_at)
@@ -361,10 +364,12 @@ class OneMovement:
 
     @property
     def is_deposit(self) -> bool:
+        """Whether it brings money in; the others are withdrawals."""
         return MovementStep.SEE in self.steps
 
     @property
     def is_open(self) -> bool:
+        """Whether a later step can still change it."""
         return self.state in OPEN_STATES
 
 
@@ -385,10 +390,12 @@ class MovementsView:
         return min(self.word("count"), len(self.rows))
 
     def word(self, name: str) -> int:
+        """Return a field of the table's header, by its name."""
         return int(self.header[MovementTable.offset(name) // 8])
 
     @property
     def used(self) -> npt.NDArray[np.int64]:
+        """The rows that are in use: int64 of (movements, words of a row)."""
         return self.rows[: len(self)]
 
     def find(self, reference: str) -> OneMovement | None:

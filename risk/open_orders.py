@@ -1,16 +1,17 @@
-"""A bound on the open orders of each participant, for a core that has no other limits: so that
-nobody fills the book for everybody.
+"""A bound on the open orders of each participant, for a core that has no other limits, so that no
+participant can fill the book.
 
-``before`` refuses a NEW that may rest of a participant who holds as many as one may, with the bit
-OPEN_ORDERS, as the limit of that name does (``before.py``); one that never rests, IOC or FOK,
-counts as none.  ``after`` counts from the events: each says what is open of its order.  The state
-is the bound, then a count for each participant.
+If a participant has as many orders as one may, ``before`` refuses its next NEW that may rest.  The
+bit is OPEN_ORDERS, as for the limit of that name (``before.py``).  An order that never rests, IOC
+or FOK, does not count.  The count comes from the events, each of which says what is open of its
+order; ``after`` keeps it.  The state is the bound, then a count for each participant.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.risk.bits import RISK_REASON, RiskBit
+from openoutcry.risk import constants
+from openoutcry.risk.bits import RISK_REASON
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import SELF_TRADE_SHIFT
 from openoutcry.wire.kernel import VERIFY, kernel
@@ -21,7 +22,7 @@ from openoutcry.wire.records import RECORD_BYTES
 
 PARTICIPANTS = 1 << 16
 COUNTS = 8
-REFUSED = 1 << int(RiskBit.OPEN_ORDERS) << 8 | RISK_REASON
+REFUSED = 1 << constants.OPEN_ORDERS << 8 | RISK_REASON
 """The answer of ``before``: the bits, and the reason behind them."""
 
 TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
@@ -39,7 +40,7 @@ FILLED, GONE, EXPIRED = (
 
 
 def make_state(limit: int) -> npt.NDArray[np.uint8]:
-    """A state in which nobody holds anything.  Raises ``ValueError`` for a bound below one."""
+    """A state without open orders.  Raises ``ValueError`` for a bound below one."""
     if not 1 <= limit < 1 << 62:
         raise ValueError(f"{limit} open orders of a participant are not 1 or more")
     words = np.zeros(1 + PARTICIPANTS, np.int64)
@@ -75,7 +76,7 @@ def after(state: int, order: int, events: int, count: int) -> int:
         if kind == ACCEPTED:
             store_i64(at, load_i64(at) + 1)
             if VERIFY:
-                # One that never rests may come on top, and is gone behind its command.
+                # One that never rests may come on top, and is gone after its command.
                 assert load_i64(at) <= load_i64(state) + 1, "before let no more in than may be held"
         elif kind in (GONE, EXPIRED) or (kind == FILLED and event.leaves_lots == 0):
             store_i64(at, load_i64(at) - 1)

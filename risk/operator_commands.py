@@ -4,6 +4,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
+from openoutcry.risk.contracts import apply_contract
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
@@ -22,6 +23,7 @@ from openoutcry.risk.spot import (
     set_volume,
     wallet_in,
 )
+from openoutcry.risk.waterfall import cover, deleverage, may_leave_fund
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -36,6 +38,7 @@ SEQ = ORDER.offsets["seq"]
 
 @kernel
 def is_amount(value: int) -> bool:
+    """Whether a value is 0 to LARGEST, the most that sums of amounts allow."""
     return 0 <= value <= LARGEST
 
 
@@ -49,6 +52,10 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return set_market(state, order.order_id, value)
     if constants.SET_REQUEST <= setting <= constants.SET_REQUEST_DONE:
         return apply_request(state, order, setting)
+    if setting == constants.SET_SESSION:
+        return is_piece(who)
+    if setting >= constants.SET_CONTRACT_MARK:
+        return apply_contracts(state, instrument, setting, who, value, second, order + SEQ)
     if setting >= constants.SET_LEDGER_TIER:
         if not is_for_ledger(order, instrument, setting, who, value, second):
             return False
@@ -106,6 +113,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return apply_movement(state, order, who, value)
     if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
+        if setting == constants.SET_DEPOSIT and not may_leave_fund(state, who, value):
+            return False
         if not set_participant(state, row, setting, value, second, order + SEQ):
             return False
         judge_margin(row, order + SEQ)
@@ -114,9 +123,38 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
 
 
 @kernel
+def apply_contracts(
+    state: RiskState,
+    instrument: int,
+    setting: int,
+    who: int,
+    value: int,
+    second: int,
+    seq_at: int,
+) -> bool:
+    """Apply a setting of contracts, or of what comes after a liquidation."""
+    if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
+        other, who = who >> 16, who & 0xFFFF
+        if max(who, other) >= state.participants or other < 0:
+            return False
+        if setting == constants.SET_COVER:
+            return other == 0 and cover(state, who, value)
+        return deleverage(state, who, other, instrument, value, second, seq_at)
+    if setting > constants.SET_DELEVERAGE:
+        return False
+    return apply_contract(state, instrument, setting, value, second, seq_at)
+
+
+@kernel
 def is_spot(state: RiskState, instrument: int) -> bool:
     """It has no lot fee, no margin and no positions."""
     return totals.instrument_row(state, instrument).spot_at != 0
+
+
+@kernel
+def is_piece(place: int) -> bool:
+    """Whether a SESSION's ``qty_lots`` can be: a session's index, pieces, and which one."""
+    return 0 < place >> 16 < 1 << 16 and place & 0xFF < place >> 8 & 0xFF
 
 
 @kernel
@@ -135,7 +173,7 @@ def is_for_ledger(
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
     if setting == constants.SET_LEDGER_ASSET:
         # A gateway knows the symbols of instruments alone: a venue's asset comes as a number.
-        return named != (second != 0) and not has_instrument and 0 <= value <= 18
+        return named != (second != 0) and not has_instrument and value >= 0 and value & 0xFF <= 18
     if setting == constants.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
     if setting == constants.SET_LEDGER_COLLECT:
@@ -166,6 +204,8 @@ def set_market(state: RiskState, operator: int, value: int) -> bool:
 
 @kernel
 def set_emergency(state: RiskState, step: int) -> bool:
+    """Enter the next step of an emergency close; False if it is not the next, or the market is not
+    killed."""
     is_next = step == state.emergency + 1 and step <= EMERGENCY_STEPS
     if not is_next or state.market_kill == 0:
         return False
@@ -175,6 +215,7 @@ def set_emergency(state: RiskState, step: int) -> bool:
 
 @kernel
 def set_group(group: RiskGroup, setting: int, value: int) -> bool:
+    """Apply a setting of a group; False if its value is not valid."""
     if setting == constants.SET_GROUP_KILL:
         if value != 0 and value != 1:
             return False
@@ -191,6 +232,7 @@ def set_group(group: RiskGroup, setting: int, value: int) -> bool:
 
 @kernel
 def set_cell(cell: RiskCell, setting: int, value: int) -> bool:
+    """Apply a setting of one participant in one instrument; False if its value is not valid."""
     if setting >= constants.SET_RESTRICTED:
         if value != 0 and value != 1:
             return False
@@ -213,7 +255,7 @@ def set_position(
     cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
     row = totals.participant_row(state, who)
     open_lots = cell.buy_lots | cell.sell_lots
-    if cell.position != 0 or open_lots != 0 or rules.spot_at != 0:
+    if cell.position != 0 or open_lots != 0 or rules.spot_at | rules.contract_at != 0:
         return False
     if not is_amount(max(value, -value)) or not is_amount(max(price, -price)):
         return False
@@ -245,6 +287,8 @@ def set_position(
 def set_participant(
     state: RiskState, row: RiskParticipant, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
+    """Apply a setting of a participant; False if its value is not valid or a sum would pass
+    LARGEST."""
     if setting == constants.SET_DEPOSIT:
         if row.flags & lay.CLOSED_FLAG != 0:
             return False
@@ -340,6 +384,8 @@ def has_something(state: RiskState, row: RiskParticipant, who: int) -> bool:
 
 @kernel
 def move_group(state: RiskState, row: RiskParticipant, number: int) -> bool:
+    """Move a participant with its positions to another group; False if there is no such group or
+    its sum would pass LARGEST."""
     if number < 0 or number >= state.groups:
         return False
     gross = row.gross
@@ -359,6 +405,8 @@ def move_group(state: RiskState, row: RiskParticipant, number: int) -> bool:
 def set_instrument(
     state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
+    """Apply a setting of an instrument; False if its value is not valid. ``second`` is the lower
+    band."""
     rules = totals.instrument_row(state, instrument)
     if setting <= constants.SET_WEIGHT:
         at = lay.FEE
@@ -379,6 +427,8 @@ def set_instrument(
         rules.halt = rules.halt & ~OPERATORS_HALT | value
         return True
     if setting == constants.SET_MARK:
+        if rules.contract_at != 0:
+            return False
         mark_all(state, instrument, seq_at)
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == constants.SET_ADV):
@@ -392,8 +442,8 @@ def set_instrument(
 
 @kernel
 def reprice(state: RiskState, instrument: int, at: int, value: int, seq_at: int) -> bool:
-    """A new fee, margin or weight: what everybody's orders need, or count, is taken anew.  Refused
-    if somebody's total would pass 2**62."""
+    """Recompute, after a new fee, margin or weight, what every participant's orders need or count.
+    Refused if a participant's total would pass 2**62."""
     rules = totals.instrument_row(state, instrument)
     was = load_i64(rules + at)
     if not recompute_sums(state, instrument, rules, at, was, value, False):
@@ -409,7 +459,8 @@ def reprice(state: RiskState, instrument: int, at: int, value: int, seq_at: int)
 def recompute_margin(
     state: RiskState, instrument: int, rules: RiskInstrument, more: int, seq_at: int
 ) -> None:
-    """Everybody's initial margin, now that a lot of this instrument needs that much more."""
+    """Recompute every participant's initial margin, as a lot of this instrument needs that much
+    more."""
     for participant in range(state.participants):
         row = totals.participant_row(state, participant)
         cell = totals.cell_of(state, participant, instrument)
@@ -429,7 +480,7 @@ def recompute_sums(
     stores: bool,
 ) -> bool:
     """Every participant's totals with another value; whether they fit.  With ``stores`` they are
-    kept.  The rule stands as it was afterwards.
+    kept.  The rule is unchanged afterwards.
 
     A group's gross position is at most its members', so with 2**62 for all of them it fits, too.
     """
@@ -466,6 +517,8 @@ def recompute_sums(
 
 @kernel
 def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
+    """Value every participant's position in an instrument at the last price, and apply the loss
+    limits."""
     rules = totals.instrument_row(state, instrument)
     price = rules.last
     if price != NO_LIMIT and rules.spot_at == 0:

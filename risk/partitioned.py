@@ -1,7 +1,7 @@
 """A risk state in partitions (``partitions.py``), as a block of bytes: made, cut, hashed.
 
 headers     the whole's, then one of each partition
-shared      symbols, instruments and cells: an instrument is in one partition alone
+shared      symbols, instruments and cells; an instrument is in one partition alone
 the whole   participants and groups: the limits that were set, money and totals as of the last
             rebalance point
 each one    participants, groups, open orders
@@ -60,7 +60,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     ends, at = {}, lay.HEADER_BYTES * (1 + partitions)
     for table in (*SHARED, lay.PARTICIPANT_AT, lay.GROUP_AT):
         ends[table], at = at, at + _lines(sizes[table])
-    # The whole has no orders of its own: one entry, that is always free.
+    # The whole has no orders: it has one entry, which is always free.
     whole, at = dict(ends) | {lay.ORDER_AT: at}, at + 64
     stride = sum(_lines(sizes[table]) for table in OWN)
     end = at + partitions * stride
@@ -119,8 +119,8 @@ def open_orders(region: Region) -> int:
 
 
 def pieces(region: Region) -> list[str]:
-    """What the hash is made of: of the whole, then of each partition, 32 hexadecimal digits each;
-    a core has the right ones of the whole and of its own partitions."""
+    """The parts of the hash, 32 hexadecimal digits each: the whole's, then one of each partition.
+    A core has the right ones for the whole and for its partitions."""
     view = View(region)
     requests = [] if view.requests is None else [view.requests.header, view.requests.used]
     hashes = [_hash([view.header, view.participants, view.groups, *requests])]
@@ -144,4 +144,5 @@ def joined(hashes: Sequence[str]) -> bytes:
 
 
 def digest(region: Region) -> bytes:
+    """Return the digest of a region of several partitions: that of one that has all instruments."""
     return joined(pieces(region))

@@ -1,11 +1,15 @@
-"""Risk in partitions: each has some of the instruments and a part of every limit that is summed
-over instruments, so that cores which share the partitions come to the verdicts of one.
+"""Risk in partitions, so that cores that share them reach the verdicts of one core.  Each partition
+has some of the instruments, and a part of every limit that is summed over instruments.
 
-Each partition is a risk state as any other, with tables of participants, groups and orders of its
-own; the whole's header stands before them and has the limits that were set.  A verdict reads one
-partition.  Parts are allocated again at *rebalance points*, commands before which all cores have
-come equally far: then everybody's use is known to all of them, and what is free of a limit is
-shared out evenly.
+Each partition is a complete risk state, with separate tables of participants, groups and orders.
+The whole's header precedes them and has the limits that were set.  A verdict reads one partition.
+Parts are allocated again at *rebalance points*, commands before which all cores have come equally
+far.  All cores then know the use of every participant, and share out evenly what is free of a
+limit.
+
+ sum over partitions of max(part, use) <= limit or, while more is used, no use may grow
+
+Money that is earned or spent belongs to a partition until a rebalance point.  A participant's RATE
 
     sum over partitions of max(part, use) <= limit    or, while more is used, nobody's use may grow
 
@@ -74,19 +78,21 @@ def of_participant(setting: int) -> bool:
 
 @kernel
 def of_group(setting: int) -> bool:
+    """Whether a Setting is about a group."""
     return constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME
 
 
 @kernel
 def of_instrument(setting: int) -> bool:
+    """Whether a Setting is about an instrument."""
     listed = constants.SET_POSITION_LONG <= setting <= constants.SET_MARK
     return listed or setting == constants.SET_DIVIDEND or setting == constants.SET_SPLIT
 
 
 @kernel
 def is_rebalance_point(region: RiskState, order: OrderRecord) -> int:
-    """1 if the command is a rebalance point: TIME, what is set of a participant or group, and
-    whatever comes behind a command that moved somebody's totals without an order."""
+    """1 if the command is a rebalance point: TIME, a setting of a participant or group, or the next
+    command after one that changed a participant's totals without an order."""
     if order.error_code != 0:
         return 0
     if region.rebalance_due != 0:
@@ -119,6 +125,7 @@ def end_of(region: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def is_about_all(region: RiskState, order: OrderRecord) -> bool:
+    """Whether all partitions must have come as far as a command before it is checked."""
     return region.rebalance_due != 0 or order.kind == TIME
 
 
@@ -129,7 +136,7 @@ def is_about_all(region: RiskState, order: OrderRecord) -> bool:
 def rebalance(region: RiskState, order: OrderRecord) -> None:
     """The whole's totals from the partitions', and the limits allocated again by what is used."""
     not_inlined()
-    # Whoever looks meanwhile sees that the whole's money and the partitions' are not one sum.
+    # Meanwhile a reader can see that the money of the whole and of the partitions is not one sum.
     number = region.rebalances + 1
     region.rebalances = -number
     full_fence()
@@ -169,6 +176,7 @@ def fold(region: RiskState, who: int, seq_at: int) -> None:
 
 @kernel
 def summed(first: int, stride: int, count: int) -> int:
+    """Return the sum, bounded to int64, of ``count`` words that are ``stride`` bytes apart."""
     total = 0
     for index in range(count):
         total = wide.add(total, load_i64(first + index * stride))
@@ -195,6 +203,7 @@ def allocate_participant(region: RiskState, who: int) -> None:
 
 @kernel
 def allocate_group(region: RiskState, group: int) -> None:
+    """Share what is left of a group's limit between the partitions, and copy its switch to them."""
     whole, stride = totals.group_row(region, group), region.stride
     first = totals.group_row(header_of(region, 1), group)
     count = region.partitions
@@ -209,9 +218,9 @@ def allocate_group(region: RiskState, group: int) -> None:
 def allocate(
     first: int, stride: int, count: int, use_at: int, limit_at: int, limit: int, least: int
 ) -> None:
-    """A part is what the partition uses and an even share of what is free.  If more is used than
-    the limit, all parts are ``least``, below which nothing can grow: not even behind what shrinks,
-    because nobody knows what the others still use."""
+    """Allocate to each partition what it uses plus an even share of what is free.  If more is used
+    than the limit, all parts are ``least``, below which nothing can grow.  That holds even after a
+    use shrinks, because a partition does not know what the others still use."""
     free = wide.sub(limit, summed(first + use_at, stride, count))
     share = free // count
     for index in range(count):
@@ -274,6 +283,7 @@ def after(region: RiskState, order: OrderRecord, events: int, count: int) -> int
 
 @kernel
 def state_of(region: RiskState, event: EventRecord) -> RiskState:
+    """Return the partition of an event's instrument, the whole region if it names none."""
     word = event.word
     instrument = (word >> events_of.INSTRUMENT_SHIFT) & 0xFFFF
     return region if instrument == NO_INSTRUMENT else partition_of(region, instrument)
@@ -281,7 +291,7 @@ def state_of(region: RiskState, event: EventRecord) -> RiskState:
 
 @kernel
 def is_too_fast(region: RiskState, order: OrderRecord, kind: int) -> bool:
-    """Whether a participant's order comes too soon behind its others.  All that it sends counts,
+    """Whether a participant's order comes too soon after its others.  All that it sends counts,
     also what another limit then refuses: that, all cores see."""
     side, order_type = order.side, order.order_type
     known = 1 <= side <= command.SELL and 1 <= order_type <= command.TYPE_COUNT
@@ -302,6 +312,8 @@ def is_too_fast(region: RiskState, order: OrderRecord, kind: int) -> bool:
 
 @kernel_outlined
 def refuse_rate(region: RiskState, state: RiskState, order: OrderRecord) -> int:
+    """Return the verdict that refuses an order above its participant's rate, with when there is
+    room again."""
     not_inlined()
     row = totals.participant_row(region, order.participant)
     rate_ns, now = row.rate_ns, region.now_ns
@@ -314,6 +326,7 @@ def refuse_rate(region: RiskState, state: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def disconnected(region: RiskState, who: int) -> None:
+    """A DISCONNECT has cancelled a participant's orders: no partition wants that any longer."""
     command.wanted(region, who)
     if who < region.participants:
         for index in range(1, region.partitions + 1):
@@ -351,8 +364,8 @@ def operator_command(region: RiskState, order: OrderRecord, kind: int) -> int:
 
 @kernel
 def follows_prices(order: OrderRecord, setting: int) -> bool:
-    """Whether it is a limit that a price takes somebody past: what another partition has lost is
-    not known here.  None of them is as good as not set."""
+    """Whether the setting is a limit that a price change alone can break.  The losses of another
+    partition are not known here.  A value that switches such a limit off is allowed."""
     value = order.aux
     stops = setting == constants.SET_LOSS or setting == constants.SET_DRAWDOWN
     return (stops and value != NO_LIMIT) or (setting == constants.SET_MAINTENANCE and value != 0)
@@ -362,7 +375,8 @@ def follows_prices(order: OrderRecord, setting: int) -> bool:
 def operator_command_of_instrument(
     region: RiskState, order: OrderRecord, kind: int, instrument: int
 ) -> int:
-    """By the partition that has the instrument; a halt and bands by all, for whoever looks."""
+    """Applied by the partition that has the instrument.  All partitions apply a halt and bands,
+    since each may be read."""
     if instrument < 0:
         return 0
     state, setting = partition_of(region, instrument), order.order_type

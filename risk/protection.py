@@ -1,13 +1,13 @@
 """Protection of a market inside the core: price bands, volatility, velocity, and the breaker over
 an index of instruments.
 
-Decided where trades happen, on sequenced time: the command behind the one that trips a breaker is
-refused already.  What takes the matcher's phases (halt, re-opening auction, close) comes from the
-operator's lane, which reads what stands here (``venue/protection_timer.py``).
+Decided where trades happen, on sequenced time: the next command after the one that trips a breaker
+is already refused.  Changes of the matcher's phases (halt, re-opening auction, close) come from the
+operator's lane, which reads this state (``venue/protection_timer.py``).
 
-Limit up, limit down as in the LULD Plan of the US markets (I, V, VI, VII); the market-wide breaker
-as in NYSE Rule 7.12; velocity as in CME's velocity logic.  Percentages are cross-multiplied, never
-divided.
+Limit up, limit down as in the LULD Plan of the US markets (I, V, VI, VII).  The market-wide breaker
+is as in NYSE Rule 7.12, velocity as in CME's velocity logic.  Percentages are cross-multiplied,
+never divided.
 """
 
 import openoutcry.risk.constants as constants
@@ -54,12 +54,13 @@ def protection_of(state: RiskState) -> ProtectionHeader:
 
 @kernel
 def row_of(protection: ProtectionHeader, instrument: int) -> ProtectionRow:
+    """Return an instrument's row of market protection."""
     return ProtectionRow(protection + protection.rows_at + instrument * protection_layout.ROW_BYTES)
 
 
 @kernel
 def log(protection: ProtectionHeader, kind: int, instrument: int, now: int, value: int) -> None:
-    """The last decisions, for whoever tells them; the oldest is written over."""
+    """Add to the last decisions, for the processes that report them; overwrites the oldest."""
     count = protection.logged
     at = (
         protection
@@ -78,7 +79,7 @@ def log(protection: ProtectionHeader, kind: int, instrument: int, now: int, valu
 
 @kernel
 def set_bands(state: RiskState, protection: ProtectionHeader, instrument: int) -> None:
-    """The bands that stand, of the dynamic and the static reference: what both allow; where they
+    """The bands in force, of the dynamic and the static reference: what both allow; where they
     do not meet, the static one's nearest end."""
     row = row_of(protection, instrument)
     low, high = -NEVER, NEVER
@@ -110,6 +111,7 @@ def set_bands(state: RiskState, protection: ProtectionHeader, instrument: int) -
 
 @kernel
 def is_banded(row: ProtectionRow) -> bool:
+    """Whether an instrument has dynamic or static price bands."""
     return row.band_bps != 0 or row.static_bps != 0
 
 
@@ -117,6 +119,7 @@ def is_banded(row: ProtectionRow) -> bool:
 def refer(
     state: RiskState, protection: ProtectionHeader, instrument: int, price: int, now: int
 ) -> None:
+    """Set the price that bands are drawn around, at a time in ns, and draw them."""
     row = row_of(protection, instrument)
     row.reference = price
     row.reference_at_ns = now
@@ -182,7 +185,7 @@ def pause_one(
             row.why = why
         return
     if VERIFY:
-        assert until >= now, "a pause ends behind its begin"
+        assert until >= now, "a pause ends after its begin"
         assert now >= row.since_ns, "sequenced time goes on"
         assert protection_layout.BY_BANDS <= why <= protection_layout.BY_GROUP, (
             "a pause has a reason"
@@ -199,6 +202,7 @@ def pause_one(
 
 @kernel
 def switch_halt(state: RiskState, instrument: int, on: bool) -> None:
+    """Halt an instrument for market protection, or end that; other halts remain."""
     rules = totals.instrument_row(state, instrument)
     halt = rules.halt & ~protection_layout.PROTECTIONS_HALT
     rules.halt = halt | (protection_layout.PROTECTIONS_HALT if on else 0)
@@ -263,6 +267,7 @@ def roll(row: ProtectionRow, second: int) -> None:
 
 @kernel
 def count_trade(row: ProtectionRow, price: int, second: int) -> None:
+    """Note a trade's price in the window of its second (sequenced time)."""
     if VERIFY:
         assert second >= row.second, "sequenced time goes on"
     roll(row, second)
@@ -293,6 +298,7 @@ def count_trade(row: ProtectionRow, price: int, second: int) -> None:
 
 @kernel
 def share_above(away: int, of: int, bps: int) -> bool:
+    """Whether ``away`` is more than ``bps`` basis points of ``of``, whatever the sign of ``of``."""
     return away * 10_000 > max(of, -of) * bps
 
 
@@ -460,7 +466,7 @@ def forget(state: RiskState, protection: ProtectionHeader, instrument: int) -> N
         set_bands(state, protection, instrument)
 
 
-# What is told: words of events that the matcher leaves free, for whoever reads events alone
+# Words of events that the matcher leaves free, for readers of events alone.
 
 
 @kernel_outlined
@@ -492,7 +498,7 @@ def say_levels(state: RiskState, protection: ProtectionHeader, event: EventRecor
 
 @kernel_outlined
 def watch(state: RiskState, events: int, count: int) -> int:
-    """All events of a command, behind the rest of ``after``; the quotes are those behind it."""
+    """All events of a command, after the rest of ``after``; the quotes are those after it."""
     not_inlined()
     protection, now = protection_of(state), state.now_ns
     phase, changed, auction, indexed, judged = 0, -1, NEVER, 0, -1

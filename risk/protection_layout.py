@@ -1,12 +1,12 @@
-"""The market protection's part of the risk state: one block behind its tables, all int64 words.
+"""The market protection's part of the risk state: one block after its tables, all int64 words.
 
 header   the trading day, the breaker's levels, what fired, the log's count
 log      the last decisions: kind, instrument, sequenced time, a value
 quotes   of each instrument six words, as the matcher's ``fill_best`` writes them
-rows     of each instrument its rules, what stands, and its window of trades by the second
+rows     of each instrument its rules, their present state, and its trades of each second
 """
 
-from openoutcry.risk.bits import PauseCause
+from openoutcry.risk import constants
 from openoutcry.wire.layout import Layout, area, i64
 
 SLOTS = 300
@@ -75,7 +75,7 @@ class ProtectionRow(Layout, size_bytes=12320):
     volatility_s: int = i64("seconds of the volatility window")
     velocity_ticks: int = i64("how far prices may move within ``velocity_s``")
     velocity_s: int = i64("seconds of the velocity window")
-    limit_state_ns: int = i64("a limit state that lasts so long becomes a pause")
+    limit_state_ns: int = i64("a limit state that lasts this long becomes a pause")
     pause_ns: int = i64("how long a pause lasts")
     call_ns: int = i64("how long the re-opening auction's call lasts")
     renewal_ns: int = i64("how old a reference may be before it is renewed")
@@ -143,7 +143,12 @@ SLOTS_AT = ProtectionRow.offset("slots_at")
 
 NORMAL, LIMIT_STATE, PAUSED, DUE, CALLING = range(5)
 """DUE: the pause is over, and a call phase is waited for; CALLING: the re-opening auction."""
-BY_BANDS, BY_VOLATILITY, BY_VELOCITY, BY_MARKET, BY_GROUP = (int(cause) for cause in PauseCause)
+BY_BANDS, BY_VOLATILITY, BY_VELOCITY = (
+    constants.PAUSE_BY_BANDS,
+    constants.PAUSE_BY_VOLATILITY,
+    constants.PAUSE_BY_VELOCITY,
+)
+BY_MARKET, BY_GROUP = constants.PAUSE_BY_MARKET, constants.PAUSE_BY_GROUP
 NEW_BANDS, LIMIT, PAUSE, REOPEN, CALL, OPENED, MARKET_HALT, NEW_DAY = range(1, 9)
 """The log's kinds; their values: the reference, 0, why, 0, 0, the reference, the level, the day."""
 OPERATORS_HALT, PROTECTIONS_HALT = 1, 2
@@ -151,4 +156,5 @@ OPERATORS_HALT, PROTECTIONS_HALT = 1, 2
 
 
 def block_bytes(instruments: int) -> int:
+    """Return the bytes of the protection block for this many instruments."""
     return HEADER_BYTES + instruments * (QUOTE_BYTES + ROW_BYTES)

@@ -1,4 +1,4 @@
-"""The protection's block: made, set by RISK commands, looked at."""
+"""The protection's block: made, set by RISK commands, read."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ ROW_WORDS = {
     Setting.CANCEL_RESTING: (protection_layout.CANCEL_RESTING, -1),
     Setting.RENEWAL: (protection_layout.RENEWAL_NS, -1),
 }
-"""Where value and second value of an instrument's protection stand in its row."""
+"""The places of value and second value of an instrument's protection in its row."""
 DEFAULTS = {
     Setting.LULD: (0, 0),
     Setting.STATIC_BAND: (0, 0),
@@ -69,13 +69,15 @@ class ProtectionView:
         self.rows = words[rows // 8 : end // 8].reshape(instruments, -1)
 
     def word(self, offset: int) -> int:
+        """Return a word of the block's header, by its offset."""
         return int(self.header[offset // 8])
 
     def of(self, instrument: int, offset: int) -> int:
+        """Return a word of an instrument's row, by its offset."""
         return int(self.rows[instrument, offset // 8])
 
     def logged(self, after: int = 0) -> list[tuple[int, int, int, int]]:
-        """(kind, instrument, sequenced time, value) of the decisions behind the first ``after``, as
+        """(kind, instrument, sequenced time, value) of the decisions after the first ``after``, as
         far as they are kept."""
         count = self.word(protection_layout.LOGGED)
         first = max(after, count - protection_layout.LOG_ENTRIES)
@@ -170,6 +172,7 @@ def set_row(
     value: int,
     second: int,
 ) -> bool:
+    """Apply a setting of an instrument's protection; False if its values are not valid."""
     row, at, beside = row_of(protection, instrument), protection_layout.RENEWAL_NS, 0
     if setting in (constants.SET_LULD, constants.SET_STATIC_BAND):
         if value > 10_000 or second > protection_layout.PRICE_LIMIT:
@@ -236,6 +239,8 @@ def begin_day(
 def set_level(
     protection: protection_layout.ProtectionHeader, level: int, bps: int, halt_ns: int
 ) -> bool:
+    """Set a level (1 to 3) of the market-wide breaker: a decline in basis points and the halt's ns;
+    False if not valid."""
     if bps < 0 or bps > 10_000 or halt_ns > LARGEST:
         return False
     if level == 1:

@@ -1,17 +1,17 @@
 """Rebalance points of cores that share the partitions of one risk state (``partitions.py``).
 
-Before a command that is a rebalance point each core lays what its partitions have of the
-participants and groups it is about in memory that all of them see, says that it has come this far,
-and goes on once all have: then it takes over what the others laid there, and every core allocates
-the same parts.
+Before a rebalance point each core writes, to memory that all cores see, what its partitions have of
+the participants and groups concerned.  It reports that it has come this far, and waits for all
+others.  Then it takes over what the others wrote, and every core allocates the same parts.
 
     exchange    a line for each core: the number of its last rebalance point
                 two places, for rebalance points of even and odd numbers: by partition, rows of
                 participants and of groups
 
-A core that died begins again behind its last command whose events are out, which is behind every
-rebalance point but the one it may have been at: no core is further than one rebalance point ahead
-of another, so what it needs still lies there, and what it lays there once more is the same.
+A core that died restarts after its last command whose events are out.  That is after every
+rebalance point but the one it may have been at, since no core is further than one rebalance point
+ahead of another.  So what it needs is still in that memory, and what it writes there again is the
+same.
 """
 
 import openoutcry.risk.layout as lay
@@ -31,6 +31,7 @@ core's number and how many there are; int64 each."""
 
 
 def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) -> int:
+    """Return the bytes of the block through which several cores exchange their rows."""
     rows = participants * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
     return cores * CORE_BYTES + 2 * partitions * rows
 
@@ -78,6 +79,7 @@ def exchange_rows(args: int, order: OrderRecord, number: int, gives: bool) -> No
 
 @kernel
 def copy(here: int, there: int, size: int, gives: bool) -> None:
+    """Copy ``size`` bytes, a multiple of 8: from here to there if ``gives``, else back."""
     source, target = (here, there) if gives else (there, here)
     for at in range(0, size, 8):
         store_i64(target + at, load_i64(source + at))

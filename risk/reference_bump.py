@@ -1,4 +1,4 @@
-"""The speed bump in plain Python: a list that is sorted whenever somebody asks."""
+"""The speed bump in plain Python: a list that is sorted for every query."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def drawn(seed: int, seq: int, window: int) -> int:
 
 
 class PlainBump:
-    """Who waits, until when, and who may enter."""
+    """The waiting commands, until when, and which may enter."""
 
     def __init__(self) -> None:
         self.delay_ns = self.window_ns = self.seed = self.now_ns = 0
@@ -26,6 +26,8 @@ class PlainBump:
         """When each participant's last command is released."""
 
     def set(self, delay_ns: int, window_ns: int, seed: int, now_ns: int) -> None:
+        """Set delay, window (ns) and seed of the bump. If time went back, what waits moves with
+        it."""
         back = self.now_ns - now_ns
         if back > SET_BACK_NS:
             self.now_ns = now_ns

@@ -1,4 +1,4 @@
-"""The risk state as a block of bytes: made, set up, looked at, hashed."""
+"""The risk state as a block of bytes: made, set up, read, hashed."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.risk import contract_layout, speed_bump, spot_layout
 from openoutcry.risk import movements as money_movements
 from openoutcry.risk import requests as operator_requests
-from openoutcry.risk import speed_bump, spot_layout
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
 from openoutcry.wire import enum_numbers
+from openoutcry.wire.asset_names import DECIMALS_MASK, asset_text, asset_word, asset_words
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 
 PRICE_LIMIT = 1 << 50
-"""Price limits within this are limits; beyond it nobody has set them."""
+"""Price limits within this are limits; a value beyond it means that no limit is set."""
 MARKET_STAYS = (
     enum_numbers.INSTRUMENT_OPTION_MARKET_REST_STAYS | enum_numbers.INSTRUMENT_OPTION_MARKET_WAITS
 )
@@ -50,19 +51,30 @@ def make_region(
     assets: Sequence[tuple[str, int]] = (),
     spot: Mapping[int, Sequence[int]] | None = None,
     movements: int = 0,
+    asset_capacity: int = 0,
+    contracts: Mapping[int, Sequence[int]] | None = None,
+    fund: int = 0,
 ) -> Region:
-    """A state in which nobody has limits, for participants 0 to ``participants - 1``.
+    """A state without limits, for participants 0 to ``participants - 1``.
 
-    ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
-    of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
-    ``protection``: with room for the market's (``protection_layout.py``).  ``delayed``: with a
-    speed bump at which so many commands may wait.  ``requests``: how many of operators are
-    remembered.  ``spot``: of each instrument (by index) that is paid from wallets the numbers of
-    its base and its quote asset in ``assets`` (name, decimals), and the units of the base asset a
-    lot; its multiplier is the units of the quote asset a tick and lot.  ``movements``: how many
-    deposits and withdrawals with a life cycle are remembered; they need ``spot`` and ``requests``.
+    The money a tick and lot is given by instrument in ``multipliers`` (default 1).  Instruments
+    whose margin is paid and not their price are listed, by index, in ``leveraged``.  Without
+    ``tracking`` nothing is ever checked.  With ``protection`` there is room for the market's
+    protection (``protection_layout.py``), with ``delayed`` for a speed bump at which that many
+    commands may wait.  As many requests of operators are remembered as ``requests`` says.
+
+    An instrument (by index) in ``spot`` is paid from wallets.  Its entry has the numbers of its
+    base and its quote asset in ``assets`` (name, decimals), and the units of the base asset a lot.
+    Its multiplier is the units of the quote asset a tick and lot.  As many deposits and withdrawals
+    with a life cycle are remembered as ``movements`` says; they need ``spot`` and ``requests``.
+    There is room for ``asset_capacity`` assets, and for those of ``assets`` at least: more are
+    declared by LEDGER_ASSET.
+
+    An instrument (by index) in ``contracts`` is a future, a perpetual or an option.  Its entry has
+    the columns of :data:`CONTRACT_TERMS`.  A future or perpetual must be in ``leveraged``.  The
+    balance of participant ``fund`` is then the insurance fund.
     """
-    count, spot, wallet_bytes = len(instruments), spot or {}, 0
+    count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
         raise RiskError("movements of money need spot instruments and requests")
     given = [1] * count if multipliers is None else list(multipliers)
@@ -79,9 +91,10 @@ def make_region(
         lay.CELL_AT: participants * count * lay.CELL_BYTES,
     }
     if spot:
-        _check_spot(participants, count, assets, spot)
-        wallet_bytes = spot_layout.block_bytes(participants, count, len(assets))
+        room = _check_spot(participants, count, assets, spot, room)
+        wallet_bytes = spot_layout.block_bytes(participants, count, room)
         sizes[lay.WALLETS_AT] = wallet_bytes + _movement_bytes(movements)
+    sizes |= _contract_sizes(contracts)
     sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
@@ -116,12 +129,20 @@ def make_region(
         if index in spot and int(row["min_price_ticks"]) < 1:
             raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
     if spot:
-        _enter_wallets(view, participants, assets, spot)
+        _enter_wallets(view, assets, spot, room)
+    _enter_contracts(view, instruments, contracts or {}, fund)
     if movements:
-        at = offsets[lay.WALLETS_AT] + wallet_bytes
-        words[(offsets[lay.WALLETS_AT] + spot_layout.SpotBlock.offset("movements_at")) // 8] = at
-        money_movements.enter_block(words, at, movements)
+        _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
+
+
+def _enter_movements(
+    words: npt.NDArray[np.int64], wallets_at: int, wallet_bytes: int, movements: int
+) -> None:
+    """The block of movements after the wallets, and what leads there."""
+    at = wallets_at + wallet_bytes
+    words[(wallets_at + spot_layout.SpotBlock.offset("movements_at")) // 8] = at
+    money_movements.enter_block(words, at, movements)
 
 
 def _no_limits(view: "View") -> None:
@@ -146,40 +167,44 @@ def _check_spot(
     instruments: int,
     assets: Sequence[tuple[str, int]],
     spot: Mapping[int, Sequence[int]],
-) -> None:
-    if not 1 <= len(assets) <= spot_layout.MAX_ASSETS:
-        raise RiskError(f"{len(assets)} assets: there may be 1 to {spot_layout.MAX_ASSETS}")
-    if participants * len(assets) > MAX_CELLS:
-        raise RiskError(f"{participants} participants x {len(assets)} assets are too many wallets")
-    if len({name for name, _ in assets}) < len(assets):
-        raise RiskError("two assets have one name")
+    room: int,
+) -> int:
+    """For how many assets there is room; ``room``: the least."""
+    room = max(room, len(assets))
+    if not assets or not 1 <= room <= spot_layout.MAX_ASSETS:
+        raise RiskError(f"{room} assets: there may be 1 to {spot_layout.MAX_ASSETS}")
+    if participants * room > MAX_CELLS:
+        raise RiskError(f"{participants} participants x {room} assets are too many wallets")
+    if len({asset_word(name) for name, _ in assets}) < len(assets):
+        raise RiskError("two assets have one name, or one code")
     for index, (base, quote, lot_units) in spot.items():
         known = 0 <= index < instruments and base != quote
         if not known or not (0 <= base < len(assets) and 0 <= quote < len(assets)):
             raise RiskError(f"instrument {index} is paid from two of the {len(assets)} assets")
         if not 1 <= lot_units <= LARGEST:
             raise RiskError(f"instrument {index}: a lot of {lot_units} units is not 1 to 2**62")
+    return room
 
 
 def _enter_wallets(
     view: "View",
-    participants: int,
     assets: Sequence[tuple[str, int]],
     spot: Mapping[int, Sequence[int]],
+    room: int,
 ) -> None:
-    """The wallets' block at byte ``at``, all wallets empty, and what leads there."""
+    """The wallets' block at byte ``at`` with room for ``room`` assets, all wallets empty, and what
+    leads there."""
     words: npt.NDArray[np.int64] = view.region.view(np.int64)
     count, at = len(view.instruments), view.word(lay.WALLETS_AT)
     asset_at = at + spot_layout.BLOCK_BYTES
-    rules_at = asset_at + len(assets) * spot_layout.ASSET_BYTES
+    rules_at = asset_at + room * spot_layout.ASSET_BYTES
     schedule_at = rules_at + count * spot_layout.RULES_BYTES
     wallet_at = schedule_at + spot_layout.SCHEDULES * spot_layout.SCHEDULE_BYTES
-    step = spot_layout.wallet_step(len(assets))
+    step = spot_layout.wallet_step(room)
     words[at // 8 :][:6] = len(assets), asset_at, rules_at, schedule_at, wallet_at, step
     for number, (name, decimals) in enumerate(assets):
-        key = int(np.array([name.encode()], "S8").view(np.int64)[0])
-        first = (asset_at + number * spot_layout.ASSET_BYTES) // 8
-        words[first : first + 2] = key, decimals
+        row = words[(asset_at + number * spot_layout.ASSET_BYTES) // 8 :]
+        row[0], row[1], row[spot_layout.SpotAsset.offset("rest") // 8] = asset_words(name, decimals)
     schedules = words[schedule_at // 8 : wallet_at // 8].reshape(spot_layout.SCHEDULES, -1)
     first = spot_layout.TIERS_AT // 8
     schedules[:, first : first + 3 * spot_layout.TIERS : 3] = spot_layout.UNUSED_TIER
@@ -204,6 +229,105 @@ def _enter_wallets(
             asset_at + quote * spot_layout.ASSET_BYTES,
             asset_at + base * spot_layout.ASSET_BYTES,
         )
+
+
+CONTRACT_TERMS = (
+    "kind",
+    "inverse",
+    "multiplier",
+    "expiry_ns",
+    "strike",
+    "strike_multiplier",
+    "margin_bps",
+)
+"""Of each contract, in this order (``contract_layout.ContractRow``)."""
+
+
+def _contract_sizes(contracts: Mapping[int, Sequence[int]] | None) -> dict[int, int]:
+    return {lay.CONTRACTS_AT: contract_layout.block_bytes(len(contracts))} if contracts else {}
+
+
+def _enter_contracts(
+    view: "View",
+    instruments: npt.NDArray[Any],
+    contracts: Mapping[int, Sequence[int]],
+    fund: int,
+) -> None:
+    """The contracts' block, and what leads there; the first mark is the reference price."""
+    if not contracts:
+        return
+    if not 0 <= fund < len(view.participants):
+        raise RiskError(f"the insurance fund is participant {fund}, and there is no such row")
+    words: npt.NDArray[np.int64] = view.region.view(np.int64)
+    block, of_row = contract_layout.ContractBlock, contract_layout.ContractRow
+    at = view.word(lay.CONTRACTS_AT)
+    rows_at = at + contract_layout.BLOCK_BYTES
+    words[(at + block.offset("contracts")) // 8] = len(contracts)
+    words[(at + block.offset("rows_at")) // 8] = rows_at
+    words[(at + block.offset("fund")) // 8] = fund
+    for number, (index, given) in enumerate(sorted(contracts.items())):
+        if not 0 <= index < len(instruments):
+            raise RiskError(f"contract {number}: there is no instrument {index}")
+        symbol, row = bytes(instruments[index]["symbol"]).decode(), view.instruments[index]
+        terms = dict(zip(CONTRACT_TERMS, map(int, given), strict=True))
+        reference = int(instruments[index]["reference_price_ticks"])
+        _check_contract(symbol, terms, row, instruments[index], reference)
+        terms |= {"instrument": index, "mark": reference}
+        row_at = rows_at + number * contract_layout.ROW_BYTES
+        for name, value in terms.items():
+            words[(row_at + of_row.offset(name)) // 8] = value
+        row[lay.CONTRACT_AT // 8] = row_at
+        if terms["margin_bps"]:
+            value = abs(contract_value(terms, reference))
+            row[lay.MARGIN // 8] = -(-value * terms["margin_bps"] // 10_000)
+
+
+def contract_value(terms: Mapping[str, int], price: int) -> int:
+    """As ``contracts.lot_value``."""
+    if terms["inverse"] and terms["kind"] in (contract_layout.FUTURE, contract_layout.PERPETUAL):
+        return -(terms["multiplier"] // price)
+    return terms["multiplier"] * price
+
+
+def _check_contract(
+    symbol: str, terms: Mapping[str, int], row: npt.NDArray[np.int64], given: Any, reference: int
+) -> None:
+    kind, largest = terms["kind"], contract_layout.MAX_MULTIPLIER
+    option = kind in (contract_layout.CALL, contract_layout.PUT)
+    inverse = bool(terms["inverse"]) and not option
+    wrong = ""
+    if kind not in (contract_layout.FUTURE, contract_layout.PERPETUAL) and not option:
+        wrong = f"a contract of kind {kind} is unknown"
+    elif row[lay.SPOT_AT // 8] or bool(row[lay.LEVERAGED // 8]) is option:
+        wrong = "futures and perpetuals are leveraged, options and spot are not"
+    elif not 1 <= terms["multiplier"] <= largest:
+        wrong = f"the multiplier of a contract is 1 to {largest}"
+    elif (kind == contract_layout.PERPETUAL) != (terms["expiry_ns"] <= 0):
+        wrong = "a perpetual has no expiry, and every other contract has one"
+    elif option != (1 <= terms["strike"] <= contract_layout.MAX_PRICE) or option != (
+        1 <= terms["strike_multiplier"] <= largest
+    ):
+        wrong = "an option has a strike and a strike_multiplier, and no other contract has"
+    elif not 0 <= terms["margin_bps"] <= 10_000 or (option and terms["margin_bps"]):
+        wrong = "margin_bps is 0 to 10,000, and 0 of an option"
+    elif abs(reference) > contract_layout.MAX_PRICE or not row[lay.PRICE_LIMITED // 8]:
+        wrong = "a contract has price limits and a reference price, which is its first mark"
+    elif max(abs(int(given[f"{end}_price_ticks"])) for end in ("min", "max")) > (
+        contract_layout.MAX_PRICE
+    ):
+        wrong = f"prices of a contract are {contract_layout.MAX_PRICE} ticks at most"
+    elif inverse and int(given["min_price_ticks"]) < 1:
+        wrong = "prices of an inverse contract are 1 or more"
+    elif inverse and row[lay.MULTIPLIER // 8] != 1:
+        wrong = "limits of an inverse contract count lots times ticks"
+    elif not inverse and row[lay.MULTIPLIER // 8] != terms["multiplier"]:
+        wrong = "the multiplier of a contract is that of its instrument"
+    elif option and int(given["min_price_ticks"]) < 0:
+        wrong = "a premium is 0 or more"
+    elif abs(contract_value(terms, reference)) > LARGEST:
+        wrong = "a lot is worth more than 2**62"
+    if wrong:
+        raise RiskError(f"{symbol}: {wrong}")
 
 
 def _laid_out(sizes: dict[int, int]) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
@@ -289,24 +413,62 @@ class Wallets:
     """The wallets' block of a risk state, as arrays over its bytes."""
 
     def __init__(self, words: npt.NDArray[np.int64], at: int, rows: int, columns: int) -> None:
-        count = int(words[at // 8])
-        self.words = words[at // 8 :][: spot_layout.block_bytes(rows, columns, count) // 8]
+        self.at = at
+        block = spot_layout.SpotBlock
+        first, end = (
+            int(words[(at + block.offset(name)) // 8]) for name in ("asset_at", "rules_at")
+        )
+        self.capacity = (end - first) // spot_layout.ASSET_BYTES
+        """Assets that there is room for."""
+        room = self.capacity
+        self.words = words[at // 8 :][: spot_layout.block_bytes(rows, columns, room) // 8]
 
         def table(first: int, length: int, size: int) -> npt.NDArray[np.int64]:
             start = (int(self.words[first // 8]) - at) // 8
             return self.words[start : start + length * size // 8].reshape(length, size // 8)
 
-        block = spot_layout.SpotBlock
-        self.assets = table(block.offset("asset_at"), count, spot_layout.ASSET_BYTES)
+        self._assets = table(block.offset("asset_at"), room, spot_layout.ASSET_BYTES)
         self.rules = table(block.offset("rules_at"), columns, spot_layout.RULES_BYTES)
-        wallets = table(block.offset("wallet_at"), rows * count, spot_layout.WALLET_BYTES)
-        self.rows = wallets.reshape(rows, count, spot_layout.WALLET_BYTES // 8)
-        """By participant and asset: available, reserved, credit, shortfall."""
-        keys = self.assets[:, 0].copy().view("S8").tolist()
-        self.names = [key.decode("ascii", "replace") for key in keys]
+        wallets = table(block.offset("wallet_at"), rows * room, spot_layout.WALLET_BYTES)
+        self.all_rows = wallets.reshape(rows, room, spot_layout.WALLET_BYTES // 8)
+        """By participant and asset: available, reserved, credit, shortfall; with the room for
+        assets that are declared later."""
+        self._names: list[str] = []
         at = int(self.words[block.offset("movements_at") // 8])
-        self.movements = money_movements.MovementsView(words, at, self.names) if at else None
+        self._movements = money_movements.MovementsView(words, at, self._names) if at else None
+
+    @property
+    def count(self) -> int:
+        """Assets that there are now."""
+        return int(self.words[0])
+
+    @property
+    def assets(self) -> npt.NDArray[np.int64]:
+        """A row for each asset."""
+        return self._assets[: self.count]
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """As ``all_rows``, of the assets that there are now."""
+        return self.all_rows[:, : self.count]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the assets."""
+        rest = spot_layout.SpotAsset.offset("rest") // 8
+        for row in self.assets[len(self._names) :].tolist():
+            self._names.append(asset_text(row[0], row[1], row[rest]))
+        return self._names
+
+    def decimals(self, asset: str) -> int:
+        """Of an asset's amounts."""
+        return int(self.assets[self.names.index(asset), 1]) & DECIMALS_MASK
+
+    @property
+    def movements(self) -> "money_movements.MovementsView | None":
         """Deposits and withdrawals with a life cycle; None: the journal began without."""
+        assert len(self.names) == self.count
+        return self._movements
 
     def balance(self, participant: int, asset: str) -> tuple[int, int, int]:
         """Available, reserved and credit."""
@@ -333,12 +495,49 @@ class Wallets:
         at = spot_layout.SpotAsset.offset("fees") // 8
         return int(self.assets[self.names.index(asset), at])
 
+    def schedule(self, number: int) -> tuple[bool, int]:
+        """Of a fee schedule whether buyers pay in the quote asset, and its minimum."""
+        at = int(self.words[spot_layout.SpotBlock.offset("schedule_at") // 8]) - self.at
+        row = self.words[(at + number * spot_layout.SCHEDULE_BYTES) // 8 :]
+        words = spot_layout.SpotSchedule
+        in_quote, minimum = (
+            int(row[words.offset(name) // 8]) for name in ("collects_quote", "minimum")
+        )
+        return bool(in_quote), minimum
+
     def total(self, asset: str) -> tuple[int, int]:
         """What all wallets and the venue's fees come to, and what came in and did not go out."""
         number = self.names.index(asset)
         wallets = sum(self.rows[:, number, 0].tolist()) + sum(self.rows[:, number, 1].tolist())
         net = int(self.assets[number, spot_layout.SpotAsset.offset("net") // 8])
         return wallets + self.fees(asset), net
+
+
+class ContractsView:
+    """The contracts' block of a risk state, as arrays over its bytes."""
+
+    def __init__(self, words: npt.NDArray[np.int64], at: int) -> None:
+        self.header = words[at // 8 :][: contract_layout.BLOCK_BYTES // 8]
+        count, first = self.word("contracts"), self.word("rows_at") // 8
+        end = first + count * contract_layout.ROW_BYTES // 8
+        self.rows = words[first:end].reshape(count, contract_layout.ROW_BYTES // 8)
+        instrument = contract_layout.ContractRow.offset("instrument") // 8
+        self.number = {int(row[instrument]): n for n, row in enumerate(self.rows)}
+        """Of each contract's row, by the index of its instrument."""
+
+    def word(self, name: str) -> int:
+        """Return a field of the block's header, by its name."""
+        return int(self.header[contract_layout.ContractBlock.offset(name) // 8])
+
+    def of(self, instrument: int, name: str) -> int:
+        """Return a field of an instrument's contract, by its name."""
+        row = self.rows[self.number[instrument]]
+        return int(row[contract_layout.ContractRow.offset(name) // 8])
+
+    def value(self, instrument: int, price: int) -> int:
+        """As ``contracts.lot_value``."""
+        names = ("kind", "inverse", "multiplier")
+        return contract_value({name: self.of(instrument, name) for name in names}, price)
 
 
 class View:
@@ -348,7 +547,7 @@ class View:
         self.region = region
         words: npt.NDArray[np.int64] = region.view(np.int64)
         if words[0] != lay.MAGIC:
-            raise RiskError("these bytes are no risk state")
+            raise RiskError("these bytes are not a risk state")
         self.header = words[: lay.HEADER_BYTES // 8]
 
         def table(at: int, count: int, size: int) -> npt.NDArray[np.int64]:
@@ -380,14 +579,33 @@ class View:
         words = self.region.view(np.int64)
         return Wallets(words, at, rows, len(self.instruments)) if at else None
 
+    @cached_property
+    def contracts(self) -> ContractsView | None:
+        """Of a state with futures, perpetuals or options."""
+        at = self.word(lay.CONTRACTS_AT)
+        return ContractsView(self.region.view(np.int64), at) if at else None
+
     def word(self, offset: int) -> int:
+        """Return a word of the header, by its offset."""
         return int(self.header[offset // 8])
+
+    def means(self, participant: int) -> int | None:
+        """As ``waterfall.means``: equity and credit; None: its credit has no limit."""
+        return None if self.of(participant, lay.CREDIT) == NO_LIMIT else self.equity(participant)
+
+    def deficits(self) -> dict[int, int]:
+        """By participant, how far those that are bankrupt are below nothing."""
+        rows = self.participants
+        own = [rows[:, at // 8].astype(object) for at in (lay.FUNDED, lay.PROFIT, lay.CREDIT)]
+        totals = sum(own[1:], own[0])
+        return {who: -int(total) for who, total in enumerate(totals) if total < 0}
 
     def of(self, participant: int, offset: int) -> int:
         """A word of a participant's row."""
         return int(self.participants[participant, offset // 8])
 
     def cell(self, participant: int, instrument: int, offset: int) -> int:
+        """Return a word of a participant's cell in an instrument, by its offset."""
         return int(self.cells[participant, instrument, offset // 8])
 
     def margin_of(self, participant: int, instrument: int) -> int:
@@ -405,7 +623,8 @@ class View:
         return -(-self.of(participant, lay.MARGINED) * share // 10_000)
 
     def equity(self, participant: int) -> int:
-        """What stands against it: what was paid in, what was earned, and the credit, if it ends."""
+        """The money that counts against it: payments in, profit, and the credit, if that is
+        limited."""
         credit = self.of(participant, lay.CREDIT)
         own = self.of(participant, lay.FUNDED) + self.of(participant, lay.PROFIT)
         return own + (0 if credit == NO_LIMIT else credit)
@@ -418,7 +637,7 @@ class View:
 
     @property
     def refusal(self) -> tuple[int, int, int, int, int]:
-        """Of the last order refused: bits, first bit, limit, what stands, what was asked."""
+        """Of the last order refused: bits, first bit, limit, present use, requested value."""
         first = lay.REFUSED_BITS // 8
         bits, bit, limit, stands, requested = self.header[first : first + 5].tolist()
         return bits, bit, limit, stands, requested
@@ -454,6 +673,9 @@ class View:
             if self.wallets.movements is not None:
                 digest.update(self.wallets.movements.header.tobytes())
                 digest.update(self.wallets.movements.used.tobytes())
+        if self.contracts is not None:
+            digest.update(self.contracts.header.tobytes())
+            digest.update(self.contracts.rows.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
         if self.requests is not None:

@@ -81,7 +81,7 @@ SEQ_WORD = Request.offset("seq") // 8
 
 
 def block_bytes(capacity: int) -> int:
-    """Of a block that remembers so many requests: header, index, rows."""
+    """Size of a block that remembers ``capacity`` requests: header, index, rows."""
     return HEADER_BYTES + 8 * index_entries(capacity) + ROW_BYTES * capacity
 
 
@@ -96,11 +96,13 @@ def enter_block(words: npt.NDArray[np.int64], at: int, capacity: int) -> None:
 
 @kernel
 def row_of(table: RequestTable, number: int) -> Request:
+    """Return a request's row, by its number."""
     return Request(rows_at(table) + ROW_BYTES * number)
 
 
 @kernel
 def rows_at(table: RequestTable) -> int:
+    """Return the address of the requests' rows, after the index."""
     return table + HEADER_BYTES + 8 * (table.index_mask + 1)
 
 
@@ -241,6 +243,7 @@ class RequestsView:
 
     @property
     def used(self) -> npt.NDArray[np.int64]:
+        """The rows that are in use: int64 of (requests, words of a row)."""
         return self.rows[: len(self)]
 
     def find(self, reference: str) -> npt.NDArray[np.int64] | None:

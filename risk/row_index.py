@@ -25,6 +25,7 @@ def home_of(mask: int, key: int, words: int) -> int:
 
 @kernel
 def is_same(key: int, other: int, words: int) -> bool:
+    """Whether two keys of this many words are equal."""
     differs = 0
     for at in range(0, 8 * words, 8):
         differs |= load_i64(key + at) ^ load_i64(other + at)

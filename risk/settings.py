@@ -1,4 +1,4 @@
-"""What stands in the risk state of each setting, and the RISK command that makes it another."""
+"""The value in the risk state of each setting, and the RISK command that changes it."""
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout

@@ -1,9 +1,9 @@
 """The speed bump's queue: what enters waits, and is let in by (release time, sequence).
 
-A block of the risk state: figures of the command at hand, a heap, the commands that wait, and of
-each participant when its last one is released.  With a window a part of the delay is drawn from a
-seed: who comes first is then not who was a nanosecond faster.  A participant's own commands never
-overtake each other.  ``reference_bump.py`` says the same slowly.
+A block of the risk state: figures of the current command, a heap, the commands that wait, and when
+each participant's last command is released.  With a window, a part of the delay is drawn from a
+seed, so a lead of a nanosecond does not decide which command comes first.  A participant's commands
+never overtake each other.  A slow reference is in ``reference_bump.py``.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from openoutcry.wire.record_blocks import OrderRecord
 class SpeedBump(Layout, size_bytes=256):
     """The header of the speed bump's block."""
 
-    figure_verdict: int = i64("what a call says beside its answer: the verdict,")
+    figure_verdict: int = i64("what a call reports in addition to its result: the verdict,")
     figure_seq: int = i64("the command's sequence,")
     figure_place: int = i64("its place")
     figure_release: int = i64("and when it is released")
@@ -120,6 +120,8 @@ def drawn(seed: int, seq: int, window: int) -> int:
 
 @kernel
 def is_before(heap: int, a: int, b: int) -> bool:
+    """Whether entry ``a`` of the heap is released before entry ``b``; at the same time, by sequence
+    number."""
     one, other = HeapEntry(heap + a * ENTRY_BYTES), HeapEntry(heap + b * ENTRY_BYTES)
     first, second = one.release, other.release
     return first < second or (first == second and one.seq < other.seq)
@@ -127,6 +129,7 @@ def is_before(heap: int, a: int, b: int) -> bool:
 
 @kernel
 def swap(heap: int, a: int, b: int) -> None:
+    """Exchange two entries of the heap."""
     one, other = heap + a * ENTRY_BYTES, heap + b * ENTRY_BYTES
     for word in range(0, ENTRY_BYTES, 8):
         kept = load_i64(one + word)
@@ -172,8 +175,8 @@ def enter_bump(bump: SpeedBump, order: OrderRecord, release: int) -> None:
 
 @kernel
 def leave_bump(bump: SpeedBump, order: OrderRecord) -> int:
-    """The next command whose time has come, at the time of the one that came, leaves, with that
-    one's sequence: 1 if it goes on, 2 if it was withdrawn, 0 if there is none."""
+    """Release the next due command, at the time and with the sequence of ``order``.  Returns 1 if
+    it continues, 2 if it was withdrawn, and 0 if no command is due."""
     now = max(bump.now_ns, order.rx_ts_ns)
     bump.now_ns = now
     if bump.next_ns > now:

@@ -1,13 +1,14 @@
 """Spot: orders reserve in their participant's wallets, fills move both assets and collect the fee.
 
-An instrument that is paid from wallets has no position, no margin and no lot fee: what its orders
-need is a plain function of each order alone, so that what one gives back is exactly what it held.
+An instrument that is paid from wallets has no position, no margin and no lot fee.  What its orders
+need is a function of each order alone, so an order always returns exactly what it held.
 
     buy    lots x price x multiplier of the quote asset, and the fee of that at the pinned rate
     sale   lots x lot_units of the base asset
 
 The price is the worst that the order may pay, as for other instruments (``totals.lot_cost``).
 Fees are cut off to whole units: however many fills an order has, they cost no more than one.
+A minimum fee is taken from what the fill brings, all of it at most, so no order reserves for it.
 """
 
 import openoutcry.risk.constants as constants
@@ -31,6 +32,7 @@ from openoutcry.risk.spot_layout import (
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined
+from openoutcry.wire.notes import fee_note
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 BUY = enum_numbers.SIDE_BUY
@@ -38,27 +40,32 @@ MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
 MAX_PURPOSES = 255
 FROM_OUTSIDE, FROM_FEES = 0, 1
+TOTAL_BITS = 61
+"""Of LARGEST_TOTAL."""
 
 
 @kernel
 def block_of(state: RiskState) -> SpotBlock:
-    """The wallets' block; address 0: there is none."""
+    """The wallets' block; address 0: without wallets."""
     at = state.wallets_at
     return SpotBlock(state + at) if at != 0 else SpotBlock(0)
 
 
 @kernel
 def rules_of(state: RiskState, rules: RiskInstrument) -> SpotRules:
+    """Return the spot rules of an instrument; it must have some."""
     return SpotRules(state + rules.spot_at)
 
 
 @kernel
 def quote_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+    """Return a participant's wallet in the asset in which the instrument is quoted."""
     return Wallet(state + spot.quote_wallet_at + who * spot.wallet_step)
 
 
 @kernel
 def base_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+    """Return a participant's wallet in the asset that the instrument trades."""
     return Wallet(state + spot.base_wallet_at + who * spot.wallet_step)
 
 
@@ -82,11 +89,13 @@ def asset_number(state: RiskState, rules: RiskInstrument, side: int) -> int:
 
 @kernel
 def maker_rate(terms: int) -> int:
+    """Return the maker's fee rate, signed, from a word of terms."""
     return (terms << 43) >> 43
 
 
 @kernel
 def taker_rate(terms: int) -> int:
+    """Return the taker's fee rate, signed, from a word of terms."""
     return (terms << 22) >> 43
 
 
@@ -111,7 +120,7 @@ def fee_of(amount: int, rate: int) -> int:
 def needed(
     rules: RiskInstrument, spot: SpotRules, side: int, flags: int, price: int, lots: int
 ) -> int:
-    """What so many lots of an order that was let in reserve."""
+    """What ``lots`` lots of an order that was let in reserve."""
     if side != BUY:
         return lots * spot.lot_units
     if flags & lay.PRICED_FLAG == 0:
@@ -145,13 +154,49 @@ def asked_for(
 
 
 @kernel
-def collect(asset: SpotAsset, amount: int, rate: int) -> int:
-    """The fee of an amount, to the venue's account; below 0: a rebate, from it."""
+def collect(asset: SpotAsset, amount: int, rate: int, least: int) -> int:
+    """The fee of an amount, to the venue's account; below 0: a rebate, from it.  ``least``: of a
+    rate above 0, as far as the amount goes."""
     fee = fee_of(amount, max(rate, -rate))
     if rate < 0:
         fee = -min(fee, asset.fees + LARGEST_TOTAL)
+    elif rate > 0:
+        fee = max(fee, min(least, amount))
     asset.fees += fee
     return fee
+
+
+@kernel
+def part_of(units: int, amount: int, whole: int) -> int:
+    """``units`` times ``amount`` / ``whole``, cut off, all of ``units`` at most: exact, bit by bit.
+    None is above 2**61."""
+    if amount >= whole:
+        return units
+    part = rest = 0
+    for bit in range(TOTAL_BITS, -1, -1):
+        rest = 2 * rest + amount * ((units >> bit) & 1)
+        more = rest // whole
+        part = 2 * part + more
+        rest -= more * whole
+    return part
+
+
+@kernel_outlined
+def least_fee(
+    state: RiskState, spot: SpotRules, who: int, terms: int, units: int, paid: int
+) -> int:
+    """The minimum of the schedule that counts, as a part of the ``units`` that a fill brings, which
+    are worth ``paid``."""
+    not_inlined()
+    block = SpotBlock(state + state.wallets_at)
+    number = (terms >> spot_layout.OWN_SCHEDULE_AT) & spot_layout.OWN_SCHEDULE_MASK
+    if number == 0:
+        number = totals.participant_row(state, who).fee_schedule
+    if number == 0:
+        number = spot.schedule
+    if number == 0:
+        number = block.schedule_of_all
+    return part_of(units, schedule_row(state, block, number - 1).minimum, paid)
 
 
 @kernel
@@ -167,26 +212,37 @@ def settle(
     qty: int,
 ) -> None:
     """One side of a trade: base asset one way, quote asset the other, and the fee, all in this
-    event.  What the lots had reserved is available already."""
+    event.  What the lots had reserved is available already.  The fee is left in the event, for the
+    reports (``wire/notes.py``)."""
     paid = event.price_ticks * rules.multiplier * qty
     lots = spot.lot_units * qty
     rate = maker_rate(terms) if event.flags & MAKERS != 0 else taker_rate(terms)
     quote, base = quote_wallet(state, spot, who), base_wallet(state, spot, who)
     quote_row, base_row = SpotAsset(state + spot.quote_at), SpotAsset(state + spot.base_at)
     if VERIFY:
-        assert event.price_ticks >= 0, "nobody is paid for buying"
+        assert event.price_ticks >= 0, "buying never pays the buyer"
         assert 0 <= paid <= LARGEST, "before let in what fits"
         assert 0 <= lots <= LARGEST, "before let in what fits"
+    least = 0
+    if terms >> spot_layout.MINIMUM_AT != 0:
+        least = least_fee(state, spot, who, terms, lots if side == BUY else paid, paid)
     if side == BUY:
         if flags & QUOTE_FEE_FLAG != 0:
-            quote.available -= paid + collect(quote_row, paid, min(rate, flags >> PINNED_SHIFT))
+            pinned = min(rate, flags >> PINNED_SHIFT)
+            fee = collect(quote_row, paid, pinned, 0)
+            quote.available -= paid + fee
             base.available += lots
+            event.seq = fee_note(fee, of_base=False)
         else:
             quote.available -= paid
-            base.available += lots - collect(base_row, lots, rate)
+            fee = collect(base_row, lots, rate, least)
+            base.available += lots - fee
+            event.seq = fee_note(fee, of_base=True)
     else:
         base.available -= lots
-        quote.available += paid - collect(quote_row, paid, rate)
+        fee = collect(quote_row, paid, rate, least)
+        quote.available += paid - fee
+        event.seq = fee_note(fee, of_base=False)
     if quote.shortfall | base.shortfall != 0:
         pay_shortfall(quote_row, quote)
         pay_shortfall(base_row, base)
@@ -253,13 +309,14 @@ def conserved(state: RiskState) -> int:
 
 @kernel
 def wallet_in(state: RiskState, block: SpotBlock, asset: int, who: int) -> Wallet:
+    """Return a participant's wallet in an asset."""
     at = block.wallet_at + who * block.wallet_step + asset * spot_layout.WALLET_BYTES
     return Wallet(state + at)
 
 
 @kernel
 def find_asset(state: RiskState, block: SpotBlock, name: int) -> int:
-    """Number of the asset with this name, -1: there is none."""
+    """Number of the asset with this name, or -1."""
     for index in range(block.assets):
         if SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES).name == name:
             return index
@@ -334,6 +391,7 @@ def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bo
 
 @kernel
 def schedule_row(state: RiskState, block: SpotBlock, number: int) -> SpotSchedule:
+    """Return a fee schedule, by its number."""
     return SpotSchedule(state + block.schedule_at + number * spot_layout.SCHEDULE_BYTES)
 
 
@@ -341,14 +399,22 @@ def schedule_row(state: RiskState, block: SpotBlock, number: int) -> SpotSchedul
 def follow_fees(
     state: RiskState, order: OrderRecord, instrument: int, setting: int, who: int, value: int
 ) -> bool:
-    """A LEDGER_* command whose values can be, of a state with wallets: the terms of everybody to
-    whom it applies.  False, and nothing changed: a minimum fee, which spot has none of."""
+    """Apply a LEDGER_* command whose values are possible to a state with wallets: new terms for all
+    participants concerned.  Returns False, without a change, for a minimum fee where buyers pay in
+    the quote asset: their orders would have to reserve one for each lot."""
     not_inlined()
     block = block_of(state)
     if setting == constants.SET_LEDGER_MINIMUM:
-        return value == 0
-    if setting == constants.SET_LEDGER_COLLECT:
-        schedule_row(state, block, who).collects_quote = value
+        schedule = schedule_row(state, block, who)
+        if value > LARGEST_TOTAL or (value != 0 and schedule.collects_quote != 0):
+            return False
+        schedule.minimum = value
+        renew(state, -1, -1)
+    elif setting == constants.SET_LEDGER_COLLECT:
+        schedule = schedule_row(state, block, who)
+        if value != 0 and schedule.minimum != 0:
+            return False
+        schedule.collects_quote = value
         renew(state, -1, -1)
     elif setting == constants.SET_LEDGER_TIER:
         at = schedule_row(state, block, who >> 4) + spot_layout.TIERS_AT
@@ -359,18 +425,39 @@ def follow_fees(
         renew(state, -1, -1)
     elif setting == constants.SET_LEDGER_FEES:
         return assign(state, block, instrument, who, value + 1)
+    elif setting == constants.SET_LEDGER_ASSET:
+        declare(state, block, names_asset(order), value, who)
     return True
 
 
 @kernel
+def declare(state: RiskState, block: SpotBlock, name: int, decimals: int, rest: int) -> None:
+    """An asset that is new has wallets from here on, if there is room for one more.  Of one that is
+    known nothing changes: the ledger notes it if the decimals differ."""
+    number = block.assets
+    row = SpotAsset(state + block.asset_at + number * spot_layout.ASSET_BYTES)
+    is_full = row >= state + block.rules_at
+    if is_full or name == 0 or find_asset(state, block, name) >= 0:
+        return
+    row.name = name
+    row.decimals = decimals
+    row.rest = rest if decimals >> 8 != 0 else 0
+    # Others look at the state meanwhile.
+    block.assets = number + 1
+
+
+@kernel
 def assign(state: RiskState, block: SpotBlock, instrument: int, who: int, number: int) -> bool:
-    """LEDGER_FEES: the schedule of a participant (-1: of everybody) in an instrument (-1: in all);
-    ``number``: its number + 1, 0: none."""
+    """LEDGER_FEES: the schedule of a participant (-1: of all) in an instrument (-1: in all).  The
+    schedule's number + 1 is ``number``; 0: no schedule, which for all in all ends every other
+    assignment, too."""
     if who >= state.participants:
         # The ledger may know more of them.
         return True
     if who < 0 and instrument < 0:
         block.schedule_of_all = number
+        if number == 0:
+            clear_assigned(state)
     elif who < 0:
         rules = totals.instrument_row(state, instrument)
         if rules.spot_at != 0:
@@ -386,7 +473,25 @@ def assign(state: RiskState, block: SpotBlock, instrument: int, who: int, number
 
 
 @kernel
+def clear_assigned(state: RiskState) -> None:
+    """No participant and no spot instrument has a fee schedule."""
+    own = spot_layout.OWN_SCHEDULE_MASK << spot_layout.OWN_SCHEDULE_AT
+    for participant in range(state.participants):
+        totals.participant_row(state, participant).fee_schedule = 0
+    for number in range(state.instruments):
+        rules = totals.instrument_row(state, number)
+        if rules.spot_at == 0:
+            continue
+        rules_of(state, rules).schedule = 0
+        for participant in range(state.participants):
+            cell = totals.cell_of(state, participant, number)
+            cell.mark &= ~own
+
+
+@kernel
 def set_volume(state: RiskState, who: int, value: int) -> bool:
+    """Set the volume that decides a participant's fee tier; False without spot or if the value is
+    not valid."""
     if block_of(state) == 0 or value < 0 or value > LARGEST:
         return False
     totals.participant_row(state, who).fee_volume = value
@@ -396,8 +501,8 @@ def set_volume(state: RiskState, who: int, value: int) -> bool:
 
 @kernel
 def renew(state: RiskState, who: int, instrument: int) -> None:
-    """Work out the fee terms again of a participant (-1: of everybody) in an instrument (-1: in
-    all that are spot)."""
+    """Recompute the fee terms of a participant (-1: of all) in an instrument (-1: in all spot
+    instruments)."""
     block = block_of(state)
     first, end = (who, who + 1) if who >= 0 else (0, state.participants)
     for number in range(state.instruments):
@@ -413,6 +518,8 @@ def renew(state: RiskState, who: int, instrument: int) -> None:
 def renew_one(
     state: RiskState, block: SpotBlock, participant: int, instrument: int, of_instrument: int
 ) -> None:
+    """Find a participant's fee terms in an instrument again: by its own schedule there, its own,
+    the instrument's, or that of all."""
     row = totals.participant_row(state, participant)
     cell = totals.cell_of(state, participant, instrument)
     own = (cell.mark >> spot_layout.OWN_SCHEDULE_AT) & spot_layout.OWN_SCHEDULE_MASK
@@ -434,6 +541,7 @@ def renew_one(
         mask = (1 << spot_layout.RATE_BITS) - 1
         terms |= maker & mask | (taker & mask) << spot_layout.TAKER_AT
         terms |= schedule.collects_quote << spot_layout.QUOTE_FEE_AT
+        terms |= int(schedule.minimum != 0) << spot_layout.MINIMUM_AT
     if VERIFY:
         assert load_i64(cell) == 0, "a spot instrument has no position"
     cell.mark = terms

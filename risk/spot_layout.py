@@ -17,18 +17,18 @@ MAX_ASSETS = 256
 SCHEDULES = 256
 TIERS = 8
 UNUSED_TIER = 2**63 - 1
-"""A tier that begins here is none."""
+"""The beginning of an unused tier."""
 FEE_UNIT = 1_000_000
 """Rates are millionths: 100 are a basis point."""
 LARGEST_TOTAL = 2**61
-"""What came in of an asset, with all credit and shortfalls in it, is never more.  The venue's fee
+"""Units of an asset: deposits, credit and shortfalls together are never more, and the venue's fee
 account is never below minus that.  So no wallet passes 2**62."""
 
 
 class SpotBlock(Layout, size_bytes=64):
     """The header of the wallets' block."""
 
-    assets: int = i64("assets")
+    assets: int = i64("assets; of the room for more each is declared while trading")
     asset_at: int = i64("offset of the assets' rows")
     rules_at: int = i64("offset of the instruments' rules")
     schedule_at: int = i64("offset of the fee schedules")
@@ -42,12 +42,16 @@ class SpotAsset(Layout, size_bytes=64):
     """An asset's row; amounts in its whole units."""
 
     name: int = i64("its name, eight characters")
-    decimals: int = i64("decimals of an amount as people write it")
+    decimals: int = i64(
+        "decimals of an amount as people write it, lowest byte; above it characters of a name "
+        "longer than eight (``wire/asset_names.py``)"
+    )
     fees: int = i64("the venue's fee account; below 0 where rebates were more than fees")
     net: int = i64("what came in from outside and did not go out again")
     granted: int = i64("credit of all participants in it")
     clearing: int = i64("counterparty of the trades of the command under way; 0 between commands")
     short: int = i64("shortfalls of all participants in it")
+    rest: int = i64("more characters of a name longer than eight")
 
 
 class SpotRules(Layout, size_bytes=64):
@@ -63,15 +67,16 @@ class SpotRules(Layout, size_bytes=64):
 
 
 class SpotSchedule(Layout, size_bytes=256):
-    """A fee schedule; its tiers follow the first words."""
+    """A fee schedule; its tiers follow the first word."""
 
     collects_quote: int = i64("1: buyers pay in the quote asset; 0: in what they receive")
+    minimum: int = i64("least fee of a fill, units of the quote asset", at=200)
 
 
 class SpotTier(Layout, size_bytes=24):
     """A tier of a fee schedule."""
 
-    begin: int = i64("volume from which on it counts, UNUSED_TIER: it is none")
+    begin: int = i64("volume from which it counts, or UNUSED_TIER")
     maker: int = i64("rate of makers, millionths; negative: paid to the participant")
     taker: int = i64("rate of takers, millionths; negative: paid to the participant")
 
@@ -98,10 +103,11 @@ SCHEDULE_BYTES, TIER_BYTES, WALLET_BYTES = (
 )
 
 # A cell's ``mark`` in a spot instrument, where there is no position to mark: its fee terms.
-RATE_BITS, TAKER_AT, QUOTE_FEE_AT, OWN_SCHEDULE_AT = 21, 21, 42, 43
+RATE_BITS, TAKER_AT, QUOTE_FEE_AT, OWN_SCHEDULE_AT, MINIMUM_AT = 21, 21, 42, 43, 52
 OWN_SCHEDULE_MASK = 0x1FF
-"""Maker's and taker's rate, each 21 bits with sign; whether the buyer pays in the quote asset; the
-fee schedule that this participant has in this instrument, its number + 1, 0: none."""
+"""Maker's and taker's rate, each 21 bits with sign, and whether the buyer pays in the quote asset.
+Then this participant's fee schedule in this instrument, as its number + 1 (0: no schedule), and
+whether the schedule that counts has a minimum."""
 
 # An open order's flags, above PRICED_FLAG and PEG_FLAG.
 QUOTE_FEE_FLAG, PINNED_SHIFT = 4, 3
@@ -109,6 +115,7 @@ QUOTE_FEE_FLAG, PINNED_SHIFT = 4, 3
 
 
 def block_bytes(participants: int, instruments: int, assets: int) -> int:
+    """Return the bytes of the spot block with its wallets."""
     return (
         BLOCK_BYTES
         + assets * ASSET_BYTES
@@ -119,4 +126,5 @@ def block_bytes(participants: int, instruments: int, assets: int) -> int:
 
 
 def wallet_step(assets: int) -> int:
+    """Return the bytes of one participant's wallets."""
     return assets * WALLET_BYTES

@@ -24,28 +24,32 @@ BUY = enum_numbers.SIDE_BUY
 
 @kernel
 def participant_row(state: RiskState, participant: int) -> RiskParticipant:
+    """Return a participant's row, by its number; the caller has checked the range."""
     return RiskParticipant(state + state.participant_at + participant * lay.PARTICIPANT_BYTES)
 
 
 @kernel
 def group_row(state: RiskState, group: int) -> RiskGroup:
+    """Return a group's row, by its number."""
     return RiskGroup(state + state.group_at + group * lay.GROUP_BYTES)
 
 
 @kernel
 def instrument_row(state: RiskState, instrument: int) -> RiskInstrument:
+    """Return an instrument's row, by its index."""
     return RiskInstrument(state + state.instrument_at + instrument * lay.INSTRUMENT_BYTES)
 
 
 @kernel
 def cell_of(state: RiskState, participant: int, instrument: int) -> RiskCell:
+    """Return the cell of a participant in an instrument."""
     index = participant * state.instruments + instrument
     return RiskCell(state + state.cell_at + index * lay.CELL_BYTES)
 
 
 @kernel
 def publish(state: RiskState) -> None:
-    """Who is killed, what is halted, or a band is another than before: the gateway looks anew."""
+    """Let the gateway read again which participants are killed, what is halted, and the bands."""
     state.shared_publication = state.publication + 1
 
 
@@ -64,19 +68,20 @@ def find_symbol(state: RiskState, symbol: int) -> int:
 
 @kernel
 def order_home(state: RiskState, instrument: int, order_id: int) -> int:
+    """Return the entry of the table of open orders at which the search for an order begins."""
     return home_of(state.order_mask, instrument, order_id)
 
 
 @kernel
 def find_order(state: RiskState, instrument: int, order_id: int) -> OpenOrder:
-    """Address of the open order's entry, or of the free one where it would stand."""
+    """The open order's entry, or the free one where it belongs."""
     table = state + state.order_at
     return find_entry(table, state.order_mask, instrument, order_id)
 
 
 @kernel
 def erase_order(state: RiskState, entry: OpenOrder) -> None:
-    """Free an entry; those behind it that could stand here move up."""
+    """Free an entry; later entries of its chain move up into the gap."""
     if VERIFY:
         gone = entry.order_id
         instrument = entry.meta & 0xFFFF

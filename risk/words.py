@@ -14,6 +14,7 @@ FIGURELESS = frozenset(
         RiskBit.WITHDRAWN,
         RiskBit.SUSPENDED,
         RiskBit.CLOSED,
+        RiskBit.EXPIRED,
     }
 )
 """Switches: they have no limit in figures."""
@@ -24,14 +25,14 @@ def failed(bits: int) -> list[RiskBit]:
     return [bit for bit in RiskBit if bits >> bit & 1]
 
 
-def refusal_text(bits: int, limit: int, stands: int, requested: int) -> str:
+def refusal_text(bits: int, limit: int, current: int, requested: int) -> str:
     """One line about a reject by a limit, from its event's ``contra_id``, ``price_ticks``,
     ``leaves_lots`` and ``qty_lots``: the first check that failed with its figures, then the
     others'."""
     first, *others = failed(bits)
     text = first.name
     if first is RiskBit.BALANCE:
-        text += f": asset {stands} has {limit} available, {requested} needed"
+        text += f": asset {current} has {limit} available, {requested} needed"
     elif first not in FIGURELESS:
-        text += f": limit {limit}, stands {stands}, asked {requested}"
+        text += f": limit {limit}, now {current}, asked {requested}"
     return text + "".join(f"; {bit.name}" for bit in others)

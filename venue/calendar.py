@@ -104,11 +104,13 @@ class Calendar:
     _days: dict[date, "TradingDay | None"] = field(default_factory=dict, compare=False, repr=False)
 
     def is_half_day(self, day: date) -> bool:
+        """Whether the venue closes early on a day, by its file or its exchange's calendar."""
         if day in self.half_days:
             return True
         return bool(self.exchange) and day in exchange_days(self.exchange, day.year)[1]
 
     def is_traded(self, day: date) -> bool:
+        """Whether the venue opens on a day."""
         if day in self.holidays:
             return False
         if self.exchange:
@@ -153,6 +155,7 @@ class Calendar:
             before = step.phase
 
     def local_date(self, ts_ns: int) -> date:
+        """Return the day that it is at the venue at a time in ns since the epoch."""
         return datetime.fromtimestamp(ts_ns // SECOND_NS, self.zone).date()
 
     def current_or_next(self, now_ns: int) -> TradingDay:
@@ -264,4 +267,5 @@ def exchange_days(mic: str, year: int) -> tuple[frozenset[date], frozenset[date]
 
 
 def utc_text(ts_ns: int) -> str:
+    """Return a time in ns since the epoch as ``2026-11-27T09:30:00Z``."""
     return datetime.fromtimestamp(ts_ns / SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -38,6 +38,7 @@ OWN_KEYS = ("decimals", "ouch", "schedule", "extension_s")
 
 
 def zone(value: Any) -> ZoneInfo:
+    """Read a time zone of a venue file. Raises ``ValueError`` for an unknown name."""
     try:
         return ZoneInfo(toml_tables.text()(value))
     except (OSError, LookupError, ValueError):
@@ -82,6 +83,8 @@ def steps(value: Any) -> tuple[Step, ...]:
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
+    """Read the pairs of (from price, step) of a tick table. Raises ``ValueError`` if they are too
+    many or no pairs."""
     rows = toml_tables.list_of(toml_tables.list_of(toml_tables.integer(-(2**62), 2**63 - 1)))(value)
     if len(rows) > TICK_BANDS or any(len(row) != 2 for row in rows):
         raise ValueError(f"must have at most {TICK_BANDS} pairs of [from price, step]")
@@ -89,6 +92,7 @@ def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
 
 
 def options(value: Any) -> int:
+    """Read a list of InstrumentOption names; returns the sum of their bits."""
     return sum(set(toml_tables.list_of(toml_tables.one_of(OPTIONS))(value)))
 
 

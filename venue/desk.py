@@ -34,8 +34,18 @@ ANSWER_S = 60.0
 """As long as a client waits for the core."""
 
 
+PARTICIPANT_KNOWN, UNAVAILABLE = "participant_known", "unavailable"
+"""Codes of refusals that programs act on: the number of a participant is taken; and the venue has
+not decided yet, so the same request is to be asked again."""
+
+
 class DeskError(OutcryError):
-    """A request to the exchange operator's desk that cannot be carried out."""
+    """A request to the exchange operator's desk that cannot be carried out; ``code``: of what
+    another program acts on, "" of all others."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def nothing_follows() -> "Work | None":
@@ -114,8 +124,9 @@ class Desk:
         self.listener.listen(MAX_CLIENTS)
 
     def close(self) -> None:
+        """Answer the requests that wait with an error, and close the socket."""
         for client in self.clients:
-            self._answer(client, {"error": "the venue has closed"})
+            self._answer(client, {"error": "the venue has closed", "code": UNAVAILABLE})
         self.clients = []
         self.listener.close()
         with suppress(FileNotFoundError):
@@ -187,7 +198,7 @@ class Desk:
         try:
             return _request(line)
         except OutcryError as error:
-            self._answer(client, {"error": str(error)})
+            self._answer(client, _refusal(error))
             return None
 
     def _begin(
@@ -199,7 +210,7 @@ class Desk:
         try:
             self._publish(client, self.work_of(request), publish)
         except OutcryError as error:
-            self._answer(client, {"error": str(error)})
+            self._answer(client, _refusal(error))
 
     def _publish(
         self, client: _Client, work: Work, publish: Callable[[npt.NDArray[Any]], int]
@@ -224,7 +235,7 @@ class Desk:
             following = client.work.follow()
         except OutcryError as error:
             self.answering()
-            self._answer(client, {"error": str(error), "done": client.done})
+            self._answer(client, _refusal(error) | {"done": client.done})
             return
         if following is not None:
             self._publish(client, following, publish)
@@ -245,6 +256,11 @@ class Desk:
             client.connection.close()
         if client in self.clients:
             self.clients.remove(client)
+
+
+def _refusal(error: OutcryError) -> dict[str, Any]:
+    code = getattr(error, "code", "")
+    return {"error": str(error)} | ({"code": code} if code else {})
 
 
 def _request(line: bytes) -> dict[str, Any]:
@@ -268,7 +284,8 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
             with _address(directory) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise DeskError(f"{directory}: the venue is not running, or is closed") from None
+            text = f"{directory}: the venue is not running, or is closed"
+            raise DeskError(text, UNAVAILABLE) from None
         except PermissionError:
             raise DeskError(
                 f"{directory / NAME}: permission denied; connect as the venue's user"
@@ -280,11 +297,12 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         except TimeoutError:
             raise DeskError(
                 f"no answer within {ANSWER_S:.0f} s: see what is in force with "
-                "`outcry venue limits show`"
+                "`outcry venue limits show`",
+                UNAVAILABLE,
             ) from None
     if "error" in answer:
         before = f" (before that: {', '.join(answer['done'])})" if answer.get("done") else ""
-        raise DeskError(answer["error"] + before)
+        raise DeskError(answer["error"] + before, str(answer.get("code", "")))
     return answer
 
 

@@ -83,7 +83,7 @@ class DeskQueue:
         if what in known and str(name) not in known[what]:
             raise DeskError(f"there is no {what} {name}")
         if what not in known and what != "market":
-            raise DeskError(f"there is no switch of {what!r}")
+            raise DeskError(f"{what!r} cannot be killed or enabled")
 
     def waiting(self) -> Iterator[dict[str, Any]]:
         """The requests that were kept, in order, without a line that a crash broke off."""
@@ -96,6 +96,7 @@ class DeskQueue:
                 continue
 
     def done(self) -> None:
+        """Remove the requests that were kept: all have been applied."""
         self.path.unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ NEEDS_ONE_PARTITION = {
     "protection": "market protection",
     "breaker": "the breaker",
     "liquidation": "liquidation",
+    "contract": "a contract",
 }
 BY_PRICE = {"loss": "none", "drawdown": "none", "maintenance_bps": 0}
 """Limits that a change of price can exceed, and the value that says that no limit is set."""

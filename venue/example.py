@@ -8,8 +8,8 @@ from openoutcry.wire.errors import OutcryError
 
 EXAMPLE = Path(__file__).with_name("example.toml")
 SESSIONS = """
-# OUCH 4.2 over SoupBinTCP, a session for each participant.  Here stand the hashes of the passwords
-# that `outcry venue init` made and showed; `outcry venue password` makes others.
+# OUCH 4.2 over SoupBinTCP, a session for each participant.  These are the hashes of the passwords
+# that `outcry venue init` made and printed; `outcry venue password` makes others.
 [[session]]
 name = "ALPHA"
 protocol = "ouch-4.2"

@@ -1,4 +1,5 @@
-"""Fairness: whether any command was sequenced out of turn, from the journal alone.
+"""Fairness: whether any command was sequenced out of turn, from the journal alone; and when the
+events of a venue that runs become visible, by door.
 
 It works out the speed bump again in plain Python, from the commands and the operator's settings
 among them.  It compares that with what the core did in its replay: until when each command waited,
@@ -14,12 +15,16 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine
+from openoutcry.pipeline.contract.histogram import summary
+from openoutcry.pipeline.contract.table import as_row
+from openoutcry.pipeline.top import attached, running_owners
 from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.layout import PART_IDS
 from openoutcry.risk.reference_bump import PlainBump
+from openoutcry.venue.days import read_status
 from openoutcry.wire.enums import CommandKind, EventKind
 
 MAX_FAULTS_SHOWN = 20
@@ -61,6 +66,7 @@ class Audit:
 
     @property
     def waiting(self) -> int:
+        """Commands that wait for their release at the moment."""
         return len(self._heap)
 
     def _fault(self, seq: int, what: str) -> None:
@@ -146,6 +152,29 @@ class Audit:
         if self.bump.waiting is not self._heap:
             # The clock was set back.
             self._heap, self._last = sorted(self.bump.waiting), (0, 0)
+
+
+def doors(journal: Path) -> list[dict[str, Any]]:
+    """Of a venue that is open, by door: how long events took from their release until they were
+    with its sockets or segments.  Rows ``… answer`` are from a message's receipt until its answers
+    were.  Rows as in the latency table of a run; empty if the venue is not open.
+
+    Packets are answered by the stage ``replies``.  ``feed`` and ``feed shm`` are the public's.
+    """
+    status = read_status(journal) if journal.is_dir() else None
+    if status is None or status["state"] != "open":
+        return []
+    pid = int(status["pid"])
+    pipeline = next((one for owner in running_owners(pid) if (one := attached(owner))), None)
+    if pipeline is None:
+        return []
+    shown = {row.name for row in pipeline.table.doors} | {"replies"}
+    rows = [
+        as_row(interval, summary(words))
+        for interval, words in pipeline.histograms()
+        if interval.name in shown
+    ]
+    return [row for row in rows if row["count"]]
 
 
 def _last_of_each(causes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

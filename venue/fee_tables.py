@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
+from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.risk.spot_layout import MAX_ASSETS as MAX_SPOT_ASSETS
 from openoutcry.venue.spot_tables import SpotTerms, has_spot, is_spot, read_spot, spot_keys
 from openoutcry.wire import toml_tables
-from openoutcry.wire.symbols import code_of
+from openoutcry.wire.asset_names import asset_word, asset_words
+from openoutcry.wire.symbols import MAX_ASSET_NAME, code_of
 from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
 MAX_ASSETS, MAX_DECIMALS, MAX_SCHEDULES, MAX_TIERS = 8, 18, 256, 8
@@ -26,6 +27,10 @@ NONE = "none"
 """Not a schedule's name: what is less special counts."""
 RECEIVED, QUOTE = "received", "quote"
 """What a buyer in a spot instrument pays its fee in: what it receives, or the quote asset."""
+NO_MINIMUM = (
+    "there is no minimum where buyers pay in the quote asset: their orders would have to reserve "
+    "it for each lot"
+)
 Tier = tuple[int, int, int]
 """From which 30-day volume, maker's and taker's millionths."""
 
@@ -77,12 +82,16 @@ class MoneySpec:
         for number, (minimum, tiers) in enumerate(self.schedules.values()):
             unused = [(UNUSED_FROM, 0, 0)] * (MAX_TIERS - len(tiers))
             records += [tier(number, index, terms) for index, terms in enumerate((*tiers, *unused))]
-            records.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
+            records.append(
+                setting(Setting.LEDGER_MINIMUM, 0 if self.collected else minimum, number)
+            )
         names = list(self.schedules)
-        records += [
-            setting(Setting.LEDGER_COLLECT, int(what == QUOTE), names.index(name))
-            for name, what in self.collected.items()
-        ]
+        for name, what in self.collected.items():
+            # A schedule never has a minimum while buyers pay in the quote asset.
+            number, minimum = names.index(name), self.schedules[name][0]
+            records.append(setting(Setting.LEDGER_COLLECT, int(what == QUOTE), number))
+            if minimum:
+                records.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
         records += [
             setting(Setting.LEDGER_FEES, self.number(name), who, code_of(symbol))
             for (who, symbol), name in self.payers.items()
@@ -97,24 +106,22 @@ def tier(schedule: int, index: int, terms: Tier, operator: int = 0) -> npt.NDArr
     return setting(Setting.LEDGER_TIER, rates, schedule * 16 + index, b"", begin, operator)
 
 
-def word(name: str) -> int:
-    """An asset's 8 characters as a number: a gateway knows the symbols of instruments alone."""
-    return int(np.array([name.encode()], "S8").view(np.int64)[0])
-
-
 def asset(name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
     """The command that declares money."""
-    return setting(Setting.LEDGER_ASSET, decimals, 0, b"", word(name), operator)
+    code, with_decimals, rest = asset_words(name, decimals)
+    return setting(Setting.LEDGER_ASSET, with_decimals, rest, b"", code, operator)
 
 
 def quote(symbol: str, name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
     """The command that says in which money an instrument is quoted."""
-    return setting(Setting.LEDGER_QUOTE, decimals, 0, code_of(symbol), word(name), operator)
+    return setting(Setting.LEDGER_QUOTE, decimals, 0, code_of(symbol), asset_word(name), operator)
 
 
 def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> npt.NDArray[Any]:
     """The command that moves money; without a name the first."""
-    record = setting(Setting.DEPOSIT, amount, who, b"", word(name) if name else purpose, operator)
+    record = setting(
+        Setting.DEPOSIT, amount, who, b"", asset_word(name) if name else purpose, operator
+    )
     record["time_in_force"] = purpose if name else 0
     return record
 
@@ -139,14 +146,17 @@ MAX_PURPOSES = 255
 
 
 def asset_name(value: Any) -> str:
-    """2 to 8 printable ASCII characters without a space."""
-    name = toml_tables.text(8)(value)
+    """2 to 16 printable ASCII characters without a space."""
+    name = toml_tables.text(MAX_ASSET_NAME)(value)
     if not name.isascii() or " " in name or ":" in name or len(name) < 2:
-        raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
+        raise ValueError(
+            f"{value!r} is not 2 to {MAX_ASSET_NAME} ASCII characters without space and colon"
+        )
     return name
 
 
 def schedule_name(value: Any) -> str:
+    """Read the name of a fee schedule. Raises ``ValueError`` for a number or "none"."""
     name = toml_tables.text(32)(value)
     if name == NONE or name.isdigit():
         raise ValueError(f"{value!r} is not a valid name of a schedule")
@@ -185,7 +195,12 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
     most = MAX_SPOT_ASSETS if has_spot(tables) else MAX_ASSETS
     if len(rows) > most:
         tables.wrong(("asset",), f"there may be {most}, not {len(rows)}")
+    codes = dict[int, str]()
     for path, name in names:
+        if name is not None:
+            first = codes.setdefault(asset_word(name), name)
+            if first != name:
+                tables.wrong(path, f"{name!r} has the same code as {first!r}: choose another name")
         if name in symbols:
             tables.wrong(path, f"{name!r} is also an instrument's symbol")
     assets: dict[str, int] = {}
@@ -205,16 +220,18 @@ def _collected(tables: Tables) -> dict[str, str]:
         name, what = row.get("name"), row.get("collect")
         if what is not None and not spot:
             tables.wrong((*table, "collect"), "the venue has no spot instrument")
-        if spot and row.get("minimum"):
-            tables.wrong(
-                (*table, "minimum"), "a venue with spot instruments collects no minimum fee"
-            )
+        minimum = row.get("minimum")
+        if spot and type(minimum) is int and minimum > LARGEST_TOTAL:
+            tables.wrong((*table, "minimum"), f"is at most {LARGEST_TOTAL} with spot instruments")
         if not spot or not isinstance(name, str):
             continue
         if what is not None and collected.get(name, what) != what and name in collected:
             tables.wrong((*table, "collect"), f"only one is possible: {name!r} has two")
         if what in (RECEIVED, QUOTE):
             collected[name] = what
+    for table, row in tables.given_rows("fee_schedule"):
+        if row.get("minimum") and collected.get(str(row.get("name"))) == QUOTE:
+            tables.wrong((*table, "minimum"), NO_MINIMUM)
     names = [row.get("name") for _, row in tables.given_rows("fee_schedule")] if spot else []
     return {name: collected.get(name, RECEIVED) for name in names if isinstance(name, str)}
 

@@ -46,6 +46,7 @@ MARKET_DATA = {
     "depth": Key(group, None),
     "pages": Key(udp_endpoint, None),
     "interval_ms": Key(toml_tables.integer(10, 60_000), 100),
+    "shm": Key(toml_tables.boolean, False),
     "ttl": Key(toml_tables.integer(0, 255), 1),
     "mtu": Key(toml_tables.integer(256, 9_216), MTU),
     "heartbeat_ms": Key(toml_tables.integer(10, 60_000), 1_000),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -32,48 +31,43 @@ from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.calendar_tables import read_calendar, read_instruments
 from openoutcry.venue.division import check_division
 from openoutcry.venue.durability_table import read_durability
+from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.feed_table import read_feed
 from openoutcry.venue.limits import risk_rows
 from openoutcry.venue.operators import Operator
 from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
+from openoutcry.venue.session_keys import (
+    IN_FILE_ONLY,
+    MAX_SLOTS,
+    PROTOCOLS,
+    TERMS,
+    password_hash,
+)
 from openoutcry.venue.spot_tables import has_spot
 from openoutcry.wire import toml_tables
-from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import Key, Mistake, Tables, read_tables
 from openoutcry.wire.urls import password_of
 
+MAX_WALLET_ASSETS = 248
+"""As many as the ledger has room for."""
 UNAUTHENTICATED = "packets-unauthenticated"
 PACKETS = ("packets", UNAUTHENTICATED)
-PROTOCOLS = {
-    "ouch-4.2": spec.Protocol.OUCH42,
-    "ouch-5.0": spec.Protocol.OUCH50,
-    "fix-4.4": spec.Protocol.FIX44,
-    "fix-4.2": spec.Protocol.FIX42,
-    "packets": spec.Protocol.PACKETS,
-    "drop-copy": spec.Protocol.DROP_COPY,
-    "fix-drop-copy": spec.Protocol.FIX_DROP_COPY,
-    "shm": spec.Protocol.SHM,
-}
 KEYED = (spec.Protocol.PACKETS, spec.Protocol.SHM)
 """Protocols whose sessions have a key in place of a password."""
 SHM_PATH = "shm.socket"
 UNIX_PATH_MAX = 107
 RANGES = re.compile(r"[0-9]+(-[0-9]+)?(, ?[0-9]+(-[0-9]+)?)*")
 SOUPBIN = (spec.Protocol.OUCH42, spec.Protocol.OUCH50, spec.Protocol.DROP_COPY)
-ARGON2 = re.compile(
-    r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
-)
 SOUPBIN_NAME = 6
-MAX_COUNT = 2**62
 SESSION_SHARE = 4
 """A session may hold this part of the book (of a partition's, if it is divided), where its row says
 nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees", "durability",
+    "fees", "durability", "session_slots", "contract",
 )  # fmt: skip
 
 
@@ -120,6 +114,7 @@ class VenueFile:
     retention_days: int
     order_capacity: int
     participant_capacity: int
+    asset_capacity: int
     """Numbers of participants that may be added while trading are up to this."""
     shards: int
     """Matchers that share the instruments,"""
@@ -129,7 +124,7 @@ class VenueFile:
     gateway: str
     """Which gateway validates: the golden model or the RTL."""
     speed_bump_us: int
-    """What participants send waits so long at the core,"""
+    """What participants send waits this long at the core,"""
     speed_bump_window_us: int
     """and so much more at most, which is drawn,"""
     speed_bump_seed: int
@@ -174,20 +169,9 @@ def packet_device(value: Any) -> PortSpec:
     return device
 
 
-def network(value: Any) -> spec.Network:
-    try:
-        return ip_network(toml_tables.text()(value))
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not an address or network: {error}") from None
-
-
-def password_hash(value: Any) -> str:
-    if type(value) is not str or not ARGON2.fullmatch(value):
-        raise ValueError("is not an argon2 hash; make one with `outcry venue password`")
-    return value
-
-
 def session_key(value: Any) -> bytes:
+    """Read the key of a session, 32 bytes as hexadecimal digits. Raises ``ValueError`` for anything
+    else."""
     if type(value) is not str or not re.fullmatch(r"[0-9a-f]{64}", value):
         raise ValueError("is not 64 hexadecimal digits; make a key with `outcry venue key`")
     return bytes.fromhex(value)
@@ -223,10 +207,11 @@ def _system_id(value: Any, what: str, number_of: Callable[[str], int]) -> int:
     try:
         return number_of(toml_tables.text()(value))
     except KeyError:
-        raise ValueError(f"{value!r} is no {what} of this system") from None
+        raise ValueError(f"{value!r} is not a {what} of this system") from None
 
 
 def power_of_two(value: Any) -> int:
+    """Read a number from 2 to 2^26. Raises ``ValueError`` if it is no power of two."""
     number = toml_tables.integer(2, 1 << 26)(value)
     if number & (number - 1):
         raise ValueError(f"{number} is not a power of two")
@@ -246,6 +231,7 @@ VENUE = {
     "retention_days": Key(toml_tables.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
     "participant_capacity": Key(toml_tables.integer(0, (1 << 16) - 1), 0),
+    "asset_capacity": Key(toml_tables.integer(0, MAX_WALLET_ASSETS), 0),
     "shards": Key(toml_tables.integer(1, MAX_SHARDS), 1),
     "partitions": Key(toml_tables.integer(1, MAX_PARTITIONS), 1),
     "housekeeping_cores": Key(toml_tables.integer(0, 1024), 1),
@@ -263,8 +249,6 @@ PARTICIPANT = {
     "name": Key(toml_tables.text(32)),
     "group": Key(toml_tables.text(32), ""),
 }
-_NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
-_SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
 SESSION = {
     "name": Key(toml_tables.text(32)),
     "protocol": Key(toml_tables.one_of(PROTOCOLS)),
@@ -272,30 +256,27 @@ SESSION = {
     "group": Key(toml_tables.text(32), ""),
     "password": Key(password_hash, ""),
     "key": Key(session_key, b""),
-    "networks": Key(toml_tables.list_of(network), ()),
-    "cancel_on_disconnect": Key(toml_tables.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
-    "grace_ms": Key(toml_tables.integer(0, 3_600_000), 0),
-    "messages_per_s": Key(toml_tables.integer(0, 10**9), 0),
-    "burst": Key(toml_tables.integer(1, 10**9), 1),
-    "over_limit": Key(
-        toml_tables.one_of(
-            {"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}
-        ),
-        spec.ThrottlePolicy.REJECT,
-    ),
-    "max_open_orders": Key(toml_tables.integer(0, MAX_COUNT), None),
-    "self_trade": Key(toml_tables.one_of(_SELF_TRADE), SelfTrade.ALLOW),
-    "heartbeat_ms": Key(toml_tables.integer(100, 3_600_000), 1_000),
-    "timeout_ms": Key(toml_tables.integer(200, 3_600_000), 15_000),
-    "second_login": Key(
-        toml_tables.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
-        spec.Takeover.REFUSE,
-    ),
-    "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 30), 1 << 20),
+    **TERMS,
     "target": Key(toml_tables.text(32), ""),
     "user": Key(user_id, -1),
     "user_group": Key(group_id, -1),
     "acts_for": Key(ranges, ()),
+}
+
+
+def slot_protocol(value: Any) -> spec.Protocol:
+    """Of sessions that may be added while the venue trades."""
+    protocol = toml_tables.one_of(PROTOCOLS)(value)
+    if protocol in IN_FILE_ONLY:
+        raise ValueError(
+            f"{value!r}: such a session is in the file alone: {IN_FILE_ONLY[protocol]}"
+        )
+    return spec.Protocol(protocol)
+
+
+SESSION_SLOTS = {
+    "protocol": Key(slot_protocol),
+    "count": Key(toml_tables.integer(1, MAX_SLOTS)),
 }
 PORT = {
     "protocol": Key(toml_tables.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
@@ -308,7 +289,8 @@ PORT = {
 
 
 SAME = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-    "retention_days", "order_capacity", "participant_capacity", "shards", "partitions",
+    "retention_days", "order_capacity", "participant_capacity", "asset_capacity", "shards",
+    "partitions",
     "housekeeping_cores", "gateway", "canary", "speed_bump_us", "speed_bump_window_us",
     "speed_bump_seed", "speed_bump_orders")  # fmt: skip
 """Keys of ``[venue]`` that are attributes of :class:`VenueFile`, too."""
@@ -332,10 +314,11 @@ def _check_mode(
     path: Path,
     tables: Tables,
     sessions: Sequence[PacketSession | spec.SessionSpec],
-    nats: str,
+    replication: Replication | None,
     operators: Sequence[Operator],
 ) -> None:
     """A file with a secret may be read by its owner alone."""
+    nats = (replication.nats or "") if replication is not None else ""
     for what, is_there in (
         ("session keys", any(one.key for one in sessions)),
         ("NATS' password", any(map(password_of, nats.split(",")))),
@@ -365,15 +348,14 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         password_hash,
         calendar.time_every_s if calendar else 1,
     )
-    _check_cells(tables, participants, venue["participant_capacity"] or 0, len(traded))
+    _check_cells(tables, participants, venue, len(traded))
     replication = read_durability(
         tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
     )
     check_division(tables, venue)
     not_by_ouch = check_ouch(tables, sessions)
     feed = read_feed(tables, instruments, decimals)
-    nats = (replication.nats or "") if replication is not None else ""
-    _check_mode(path, tables, [*packet_sessions, *sessions], nats, risk.operators)
+    _check_mode(path, tables, [*packet_sessions, *sessions], replication, risk.operators)
     if tables.mistakes:
         return None
     assert instruments is not None
@@ -393,6 +375,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
             symbols=tuple(decimals),
             price_decimals=decimals,
             not_by_ouch=not_by_ouch,
+            paid_in=_paid_in(risk.money),
             failures_before_lock=venue["failures_before_lock"],
             lock_s=float(venue["lock_s"]),
             row_capacity=venue["order_capacity"],
@@ -408,10 +391,23 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     )
 
 
+def _paid_in(money: MoneySpec) -> dict[str, spec.PaidIn]:
+    """The assets of spot instruments, for the sessions' reports."""
+
+    def one(name: str) -> spec.AssetName:
+        return spec.AssetName(name, money.assets[name])
+
+    return {
+        symbol: spec.PaidIn(one(terms.base), one(terms.quote))
+        for symbol, terms in money.spot.items()
+    }
+
+
 def _check_cells(
-    tables: Tables, participants: list[Participant], capacity: int, instruments: int
+    tables: Tables, participants: list[Participant], venue: dict[str, Any], instruments: int
 ) -> None:
     """The risk state has a cell for each participant's number in each instrument."""
+    capacity, asset_capacity = venue["participant_capacity"] or 0, venue["asset_capacity"] or 0
     rows = max(risk_rows(one.number or 0 for one in participants), capacity + 1)
     if rows * instruments > MAX_CELLS:
         tables.wrong(
@@ -419,7 +415,9 @@ def _check_cells(
             f"numbers up to {rows:,} with {instruments} instruments are more than {MAX_CELLS:,} "
             "positions: number participants from 1 on",
         )
-    assets = len(tables.given_rows("asset")) if has_spot(tables) else 0
+    assets = max(len(tables.given_rows("asset")), asset_capacity) if has_spot(tables) else 0
+    if asset_capacity and not has_spot(tables):
+        tables.wrong(("venue", "asset_capacity"), "the venue has no spot instrument")
     if rows * assets > MAX_CELLS:
         tables.wrong(
             ("participant",),
@@ -449,14 +447,33 @@ def _sessions(
         tables.wrong(packets[SESSIONS_MAX][0], f"more than {SESSIONS_MAX:,} sessions of packets")
     for path, row in rows:
         _check_session(tables, path, row, participants, venue, capacity)
+    sessions = [
+        (tables.line_of(path), _session(row, participants, share))
+        for path, row in rows
+        if row["protocol"] != spec.Protocol.PACKETS
+    ]
     return (
-        [
-            _session(row, participants, share)
-            for _, row in rows
-            if row["protocol"] != spec.Protocol.PACKETS
-        ],
+        [one for _, one in sorted([*sessions, *_slots(tables, share)], key=lambda row: row[0])],
         [PacketSession(row["participant"], row["key"], row["networks"]) for _, row in packets],
     )
+
+
+def _slots(tables: Tables, share: int) -> list[tuple[int, spec.SessionSpec]]:
+    """Room for sessions that are added while the venue trades, each with its line.  A slot has its
+    place among the sessions by its line, and a name that no session can have."""
+    found: list[tuple[int, spec.SessionSpec]] = []
+    for path, row in tables.rows("session_slots", SESSION_SLOTS):
+        protocol, count = row["protocol"], row["count"]
+        if protocol is None or count is None:
+            continue
+        if len(found) + count > MAX_SLOTS:
+            tables.wrong((*path, "count"), f"more than {MAX_SLOTS:,} slots")
+            break
+        for _ in range(count):
+            name = f"+{len(found) + 1}"
+            slot = spec.SessionSpec(name, 0, protocol, "", max_open_orders=share, slot=True)
+            found.append((tables.line_of(path), slot))
+    return found
 
 
 def _session(row: dict[str, Any], participants: list[Participant], share: int) -> spec.SessionSpec:
@@ -650,7 +667,8 @@ def _check_tls(tables: Tables, path: Any, certificate: Path, key: Path) -> None:
 def _check_spoken(tables: Tables, spoken: list[Any]) -> None:
     """Every session has a port, and a port of packets its sessions."""
     sessions = [(path, row.get("protocol")) for path, row in tables.given_rows("session")]
-    for path, protocol in sessions:
+    slots = [(path, row.get("protocol")) for path, row in tables.given_rows("session_slots")]
+    for path, protocol in [*sessions, *slots]:
         if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
             tables.wrong((*path, "protocol"), "no port uses this protocol")
     if "packets" in spoken and all(protocol != "packets" for _, protocol in sessions):

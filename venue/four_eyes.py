@@ -66,6 +66,8 @@ class FourEyes:
         return None
 
     def waiting(self) -> list[Wish]:
+        """Return the requests that wait for a second operator; those that are too old are
+        forgotten."""
         now = self.clock()
         self.wishes = {key: wish for key, wish in self.wishes.items() if wish.until_s > now}
         return list(self.wishes.values())

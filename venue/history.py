@@ -11,7 +11,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.replay.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.risk.bits import CONTRACT_SETTINGS, RISK_KIND, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.venue.calendar import utc_text
@@ -93,7 +93,7 @@ class _Parts:
 
 
 class _Pieces(Point):
-    """A point that is looked at after each RISK command."""
+    """A point that is checked after each RISK command."""
 
     watch: _Watch
 
@@ -108,9 +108,10 @@ class _Pieces(Point):
 
 
 def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
-    """A row each: ``seq``, ``at``, ``what`` (participant 7, group alpha, GOLD, the market), ``did``
-    and ``operator`` (nothing, if none was named).  What the core refused is not among them; what it
-    did by itself is, and each part of a liquidation."""
+    """Each row has ``seq``, ``at``, ``what`` (participant 7, group alpha, GOLD, the market),
+    ``did`` and ``operator`` (empty, if no operator was named).  Refused commands are left out.
+    Actions of the core itself are included, and so is each part of a liquidation and each command
+    about a contract."""
     rows: list[dict[str, Any]] = []
     numbers = {name_number(name): name for name in spec.groups}
     groups: dict[int, str] = {}
@@ -137,6 +138,8 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
+            if what in CONTRACT_SETTINGS:
+                batch_rows.append(_of_contract(command, what, symbols, spec))
         first = int(commands["seq"][0]) if len(commands) else 0
         for seq, who, why in point.watch.kills:
             batch_rows.append(_entry(commands[seq - first], f"participant {who}", BY_THE_CORE[why]))
@@ -160,6 +163,29 @@ def _part(order: Any, events: npt.NDArray[Any], names: Mapping[bytes, str]) -> d
     did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
     refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
     return _entry(order, f"participant {int(order['participant'])}", f"{did}: {refused}")
+
+
+def _of_contract(
+    command: Any, what: Setting, names: Mapping[bytes, str], spec: RiskSpec
+) -> dict[str, Any]:
+    """A command about a contract, or about what comes after a liquidation."""
+    who, value, second = (int(command[name]) for name in ("qty_lots", "aux", "price_ticks"))
+    symbol = symbol_text(command["symbol"], names)
+    operator = operator_name(spec.operators, int(command["order_id"]))
+    if what is Setting.COVER:
+        return _entry(command, f"participant {who}", f"the insurance fund pays {value}", operator)
+    if what is Setting.DELEVERAGE:
+        other, who = divmod(who, 1 << 16)
+        did = f"participant {other} takes over {value} {symbol} and pays {second}"
+        return _entry(command, f"participant {who}", did, operator)
+    did = {
+        Setting.CONTRACT_MARK: f"marked at {value}",
+        Setting.CONTRACT_SETTLE: f"settlement price of {second}: {value}",
+        Setting.CONTRACT_FUNDING: f"period {second} funded at {value} billionths",
+        Setting.CONTRACT_EXPIRE: f"settled finally at {value}",
+        Setting.CONTRACT_PAUSE: "paused: its index has too few sources" if value else "resumed",
+    }[what]
+    return _entry(command, symbol, did, operator)
 
 
 def _row(

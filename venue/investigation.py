@@ -1,4 +1,4 @@
-"""What the emergency close leaves for those who have to find out what happened.
+"""What the emergency close stores for an investigation.
 
 The desk writes the state at the close at once.  A separate process writes everything else; only the
 step that is named after it waits for that process.
@@ -29,7 +29,7 @@ the close."""
 STATE_TEXT = "the state at the emergency close"
 SUFFIX = ".dump.json.gz"
 LONGEST_S = 30.0
-"""So long the step waits for the dump."""
+"""This long the step waits for the dump."""
 NICE = 5
 """Lower than the stages, which have separate cores; higher than processes that only observe."""
 

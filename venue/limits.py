@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.risk_hooks import wallets_of
+from openoutcry.replay.risk_hooks import contracts_of, wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, Wallets, make_region, setting
 from openoutcry.risk.settings import setting_in_force
-from openoutcry.venue.fee_tables import deposit, word
+from openoutcry.venue.fee_tables import deposit
 from openoutcry.venue.protection_tables import unprotected
 from openoutcry.venue.risk_tables import (
     OF_CELLS,
@@ -28,6 +28,7 @@ from openoutcry.venue.risk_tables import (
     name_number,
 )
 from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.asset_names import asset_word
 from openoutcry.wire.symbols import code_of
 
 MIN_ROWS = 256
@@ -50,15 +51,19 @@ def hook_settings(
     delayed: int = 0,
     partitions: int = 1,
     capacity: int = 0,
+    asset_capacity: int = 0,
 ) -> dict[str, Any]:
     """What the configuration of a new journal says about risk: its structure, and no limit.
 
     ``delayed``: commands that may wait at a speed bump.  ``partitions``: of the instruments.
-    ``capacity``: the highest number of a participant that is added while trading."""
+    The highest number of a participant that is added while trading is ``capacity``.  Wallets may be
+    in ``asset_capacity`` assets, those that are declared while trading included."""
     optional: dict[str, Any] = {"protection": True} if spec.protection else {}
     optional |= {"delayed": delayed} if delayed else {}
     optional |= {"partitions": partitions} if partitions > 1 else {}
-    optional |= spot_settings(spec)
+    optional |= spot_settings(spec) | contract_settings(spec)
+    if asset_capacity > len(optional.get("assets", ())) and spec.money.spot:
+        optional["asset_capacity"] = asset_capacity
     return {
         "name": "risk",
         "participants": min(max(risk_rows(numbers), capacity + 1), 1 << 16),
@@ -87,6 +92,18 @@ def spot_settings(spec: RiskSpec) -> dict[str, Any]:
         "spot": spot,
         "movements": MOVEMENTS,
     }
+
+
+def contract_settings(spec: RiskSpec) -> dict[str, Any]:
+    """Contracts, as ``risk_hooks.contracts_of`` reads them; nothing without."""
+    if not spec.contracts:
+        return {}
+    rows = [
+        [index, *spec.contracts[symbol].terms()]
+        for index, symbol in enumerate(spec.symbols)
+        if symbol in spec.contracts
+    ]
+    return {"contracts": rows, "fund": spec.fund}
 
 
 def check_structure(
@@ -128,10 +145,23 @@ def check_structure(
             "the journal began without market protection; start a new journal to add "
             "[[protection]] and [breaker]"
         )
-    if _spot_of(hooks) != _spot_of(spot_settings(spec)):
+    begun, filed = _spot_of(hooks), _spot_of(spot_settings(spec))
+    first = len(begun.get("assets", ()))
+    more = filed.get("assets", [])[first:]
+    if begun != filed | ({"assets": filed["assets"][:first]} if "assets" in filed else {}):
         raise LimitsError(
             "assets and spot instruments (base, quote, lot_units) are the journal's: others need a "
             "new journal"
+        )
+    room = max(int(hooks.get("asset_capacity", 0)), first)
+    if first + len(more) > room:
+        raise LimitsError(
+            f"asset {more[0][0]}: the journal has room for {room} assets; more need a new journal"
+        )
+    if contracts_of(hooks) != contracts_of(contract_settings(spec)):
+        raise LimitsError(
+            "contracts and the insurance fund's participant are the journal's: others need a new "
+            "journal"
         )
     for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
@@ -144,7 +174,7 @@ def check_structure(
 
 def _spot_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a file must have as its journal has it; the room for movements is the journal's."""
-    return wallets_of(settings) | {"movements": 0}
+    return wallets_of(settings) | {"movements": 0, "asset_capacity": 0}
 
 
 class FileLimits:
@@ -214,12 +244,18 @@ class FileLimits:
             record
             for symbol in self.symbols
             for limit in OF_INSTRUMENTS.values()
+            if not (limit.setting is Setting.MARGIN and self.has_margin_by_value(symbol))
             for record in self._unless_it_stands(
                 limit.setting,
                 self.spec.wanted.get((limit.setting, 0, symbol), (limit.default, 0)),
                 symbol=symbol,
             )
         ]
+
+    def has_margin_by_value(self, symbol: str) -> bool:
+        """Whether the core works out a lot's margin at each mark."""
+        terms = self.spec.contracts.get(symbol)
+        return terms is not None and terms.margin_bps != 0
 
     def _protection(self) -> list[npt.NDArray[Any]]:
         if self.view.protection is None:
@@ -278,7 +314,7 @@ class FileLimits:
         place = Setting.ASSET_CREDIT, number
         wanted = {name: self.spec.wanted.get((*place, name), (0, 0))[0] for name in wallets.names}
         return [
-            setting(Setting.ASSET_CREDIT, credit, number, second=word(name))
+            setting(Setting.ASSET_CREDIT, credit, number, second=asset_word(name))
             for name, credit in wanted.items()
             if wallets.balance(number, name)[2] != credit
         ]
@@ -298,5 +334,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             delayed=int(hooks.get("delayed", 0)),
             requests=int(hooks.get("requests", 0)),
             **wallets_of(hooks),
+            **contracts_of(hooks),
         )
     )

@@ -24,12 +24,13 @@ from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operations import command
+from openoutcry.venue.waterfall import covered_price, step_due
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 
 MS_NS = 1_000_000
 MARKS_A_LOOK = 4
-"""More instruments are not marked at once: a MARK looks at every participant."""
+"""More instruments are not marked at once: a MARK checks every participant."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,14 @@ class Liquidator:
             return
         for who in called:
             cancels = view.of(who, lay.FLAGS) & lay.CANCEL_WANTED or view.of(who, lay.OPEN)
-            if cancels or not self._is_due(view, who) or self.next_at_ns.get(who, 0) > now_ns:
+            if cancels:
+                continue
+            step = step_due(view, who, self.symbols)
+            if step is not None:
+                self.note(step[1])
+                self.under_way = put(step[0])
+                return
+            if not self._is_due(view, who) or self.next_at_ns.get(who, 0) > now_ns:
                 continue
             part = next_part(view, who, self.tradable(view, phases), self.rules, self.spec)
             if part is not None:
@@ -110,6 +118,8 @@ class Liquidator:
         for _ in range(MARKS_A_LOOK):
             index, self.next_mark = self.next_mark, (self.next_mark + 1) % len(self.symbols)
             last = int(view.instruments[index, lay.LAST // 8])
+            if int(view.instruments[index, lay.CONTRACT_AT // 8]):
+                last = NO_LIMIT  # what marks it is its index
             if last not in (NO_LIMIT, self.marked.get(index)):
                 put(setting(Setting.MARK, 0, symbol=code_of(self.symbols[index])))
                 self.marked[index] = last
@@ -171,7 +181,9 @@ def next_part(
     for index in sorted(held, key=weight, reverse=True):
         position, row = view.cell(who, index, lay.POSITION), view.instruments[index]
         lots = lots_of(abs(position), rules[index], spec.part_bps)
-        last = int(row[lay.LAST // 8])
+        contracts, last = view.contracts, int(row[lay.LAST // 8])
+        if contracts is not None and index in contracts.number:
+            last = contracts.of(index, "mark")
         if not lots or last == NO_LIMIT:
             continue
         away = 0
@@ -184,6 +196,11 @@ def next_part(
         else:
             highest = min(last + away, rules[index].max_price, int(row[lay.BAND_HIGH // 8]))
             price = rules[index].steps.floor(highest)
+        if contracts is not None and index in contracts.number and lots:
+            signed = -lots if position > 0 else lots
+            covered = covered_price(view, who, index, signed, price)
+            steps = rules[index].steps
+            price = steps.ceil(covered) if position > 0 else steps.floor(covered)
         if rules[index].in_limits(price):
             return Part(who, index, -lots if position > 0 else lots, price)
     return None

@@ -13,4 +13,6 @@ class LiquidationSpec:
     part_bps: int
     """Of what it holds of the instrument, 1/10,000."""
     band_bps: int
-    """How far from the last price a part may trade, 1/10,000."""
+    """How far from the last price (of a contract: its mark) a part may trade, 1/10,000."""
+    fund: int = 0
+    """The participant whose balance is the insurance fund; 0: the exchange's own."""

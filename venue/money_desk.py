@@ -10,10 +10,12 @@ from typing import Any
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
+from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.fee_tables import (
     MAX_DECIMALS,
     MAX_TIERS,
+    NO_MINIMUM,
     MoneySpec,
     asset,
     asset_name,
@@ -23,6 +25,7 @@ from openoutcry.venue.fee_tables import (
     tier,
 )
 from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
+from openoutcry.wire.asset_names import asset_word, names_by_word
 from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import integer
 
@@ -38,11 +41,19 @@ class MoneyDesk:
 
     def __init__(self, spec: MoneySpec, symbols: list[str], view: View) -> None:
         self.spec, self.symbols, self.view = spec, symbols, view
-        self.assets = dict(spec.assets)
-        """With those that were declared since the venue opened."""
+        self._declared: dict[str, int] = {}
         self.of_wallets = WalletDesk(spec, view)
         self.leaving: dict[object, tuple[int, int]] = {}
         """Participant and amount of what goes out and is on its way to the core."""
+
+    @property
+    def assets(self) -> dict[str, int]:
+        """Decimals by name, of those of the file, those declared since the venue opened, and all
+        that have wallets."""
+        wallets = self.view.wallets
+        names = wallets.names if wallets is not None else []
+        of_wallets = {name: wallets.decimals(name) for name in names} if wallets else {}
+        return self.spec.assets | self._declared | of_wallets
 
     def work_of(self, request: Request, who: int, operator: int) -> Work:
         """``who``: the participant named, -1: none is.
@@ -73,11 +84,21 @@ class MoneyDesk:
 
     def _minimum(self, request: Request, who: int, operator: int) -> Work:
         name = str(request.get("schedule"))
-        least = _named("minimum", integer(0, LARGEST), request.get("minimum"))
-        if least and self.view.wallets is not None:
-            raise DeskError("a venue with spot instruments collects no minimum fee")
-        record = setting(Setting.LEDGER_MINIMUM, least, self._schedule(name), operator=operator)
-        return Work(record, [f"fee schedule {name}: the minimum fee of a fill is {least}"])
+        most = LARGEST if self.view.wallets is None else LARGEST_TOTAL
+        least = _named("minimum", integer(0, most), request.get("minimum"))
+        number = self._schedule(name)
+        record = setting(Setting.LEDGER_MINIMUM, least, number, operator=operator)
+        done = f"fee schedule {name}: the minimum fee of a fill is {least}"
+        wallets = self.view.wallets
+        if wallets is None:
+            return Work(record, [done])
+        if least and wallets.schedule(number)[0]:
+            raise DeskError(f"fee schedule {name}: {NO_MINIMUM}")
+
+        def refused() -> str:
+            return "" if wallets.schedule(number)[1] == least else f"{done}: the core rejected it"
+
+        return Work(record, [done], refused)
 
     def _payer(self, request: Request, who: int, operator: int) -> Work:
         name, symbol = str(request.get("schedule")), str(request.get("instrument") or "")
@@ -99,11 +120,29 @@ class MoneyDesk:
             raise DeskError(
                 f"scale mismatch: {name} has {self.assets[name]} decimals, not {decimals}"
             )
-        if self.view.wallets is not None and name not in self.assets:
-            raise DeskError("the assets of a venue with spot instruments are the journal's")
-        record = asset(name, decimals, operator)
-        self.assets[name] = decimals
-        return Work(record, [f"{name} is an asset with {decimals} decimals"])
+        others = names_by_word(self.assets)
+        if others.get(asset_word(name), name) != name:
+            other = others[asset_word(name)]
+            raise DeskError(f"{name} has the same code as {other}: choose another name")
+        record, done = (
+            asset(name, decimals, operator),
+            f"{name} is an asset with {decimals} decimals",
+        )
+        wallets = self.view.wallets
+        if wallets is None:
+            self._declared[name] = decimals
+            return Work(record, [done])
+        if name not in wallets.names and wallets.count == wallets.capacity:
+            raise DeskError(
+                f"this journal has room for {wallets.capacity} assets, and there are as many: "
+                "[venue] asset_capacity of a new journal makes more"
+            )
+
+        def refused() -> str:
+            is_there = name in wallets.names and wallets.decimals(name) == decimals
+            return "" if is_there else f"{done}: the core rejected it"
+
+        return Work(record, [done], refused)
 
     def _quote(self, request: Request, who: int, operator: int) -> Work:
         symbol = str(request.get("instrument") or "")

@@ -22,28 +22,27 @@ from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.requests import FRAMING, References
 from openoutcry.venue.risk_tables import RiskSpec
+from openoutcry.wire.asset_names import DECIMALS_MASK, asset_named, asset_text, names_by_word
 from openoutcry.wire.symbols import names_by_code, symbol_text
-from openoutcry.wire.text import text_of
 
-FIRST = int(min(LEDGER_SETTINGS))
 OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEMENT)
 
 
 def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     """A row each: ``seq``, ``at``, ``what``, ``operator`` (nothing, if none was named)."""
     rows, references, movements = [], References(), dict[int, tuple[str, str]]()
-    symbols = names_by_code(spec.symbols)
+    symbols, assets = names_by_code(spec.symbols), names_by_word(spec.money.assets)
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
-        named = np.isin(types, (*OURS, *CORPORATE_SETTINGS, *FRAMING)) | (types >= FIRST)
+        named = np.isin(types, (*OURS, *CORPORATE_SETTINGS, *FRAMING, *LEDGER_SETTINGS))
         ours = (orders["kind"] == RISK_KIND) & named
         for command, reference in references.each(orders[ours]):
             if command["order_type"] in FRAMING:
                 continue
             if command["order_type"] == Setting.MOVEMENT:
-                what = _movement(command, reference, movements)
+                what = _movement(command, reference, movements, assets)
             else:
-                what = _text(command, list(spec.money.schedules), symbols)
+                what = _text(command, list(spec.money.schedules), symbols, assets)
             if what:
                 rows.append(
                     {
@@ -56,12 +55,14 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     return rows
 
 
-def _movement(command: Any, reference: str, movements: dict[int, tuple[str, str]]) -> str:
+def _movement(
+    command: Any, reference: str, movements: dict[int, tuple[str, str]], assets: dict[int, str]
+) -> str:
     """A step of a deposit or a withdrawal; ``movements``: reference and asset of those that have
     begun, by number."""
     step, number = int(command["time_in_force"]), int(command["price_ticks"])
     if step in (MovementStep.REQUEST, MovementStep.SEE):
-        asset = text_of(np.array([number], np.int64).view("S8")[0], "ascii")
+        asset = asset_named(number, assets)
         number = int(command["seq"])
         movements[number] = reference, asset
     known, asset = movements.get(number, (str(number), ""))
@@ -71,7 +72,9 @@ def _movement(command: Any, reference: str, movements: dict[int, tuple[str, str]
     return f"{kind} {known!r}: {amount} {asset} of participant {who} is {state}"
 
 
-def _text(command: Any, names: list[str], symbols: Mapping[bytes, str]) -> str:
+def _text(
+    command: Any, names: list[str], symbols: Mapping[bytes, str], assets: dict[int, str]
+) -> str:
     what, who, value = (
         Setting(int(command["order_type"])),
         int(command["qty_lots"]),
@@ -87,7 +90,7 @@ def _text(command: Any, names: list[str], symbols: Mapping[bytes, str]) -> str:
         terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
         return f"{symbol} {what.name.lower()}: {terms}, the new price is {second} ticks"
     if second > MAX_PURPOSES and what is not Setting.LEDGER_TIER:
-        name = text_of(np.array([second], np.int64).view("S8")[0], "ascii")
+        name = asset_named(second, assets)
     else:
         name = symbol
     if what is Setting.DEPOSIT:
@@ -117,7 +120,11 @@ def _text(command: Any, names: list[str], symbols: Mapping[bytes, str]) -> str:
     if what is Setting.LEDGER_FEES:
         whose = f"participant {who}" if who >= 0 else "everybody"
         by = f"pays by fee schedule {schedule(value)}" if value >= 0 else "has no fee schedule"
+        if who < 0 and not symbol and value < 0:
+            return "no participant and no instrument has a fee schedule"
         return f"{whose} in {symbol or 'all instruments'} {by}"
     if what is Setting.LEDGER_ASSET:
-        return f"{name} is an asset with {value} decimals"
+        if second > MAX_PURPOSES:
+            name = assets[second] = asset_text(second, value, who)
+        return f"{name} is an asset with {value & DECIMALS_MASK} decimals"
     return f"{symbol} is quoted in {name}"

@@ -19,10 +19,11 @@ from openoutcry.risk.region import View, Wallets, setting
 from openoutcry.risk.requests import reference_bytes
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.calendar import utc_text
-from openoutcry.venue.desk import DeskError, Work
-from openoutcry.venue.fee_tables import MoneySpec, word
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, Work
+from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.requests import BY, NOTHING
 from openoutcry.venue.wallet_desk import require_nothing_owed
+from openoutcry.wire.asset_names import asset_word
 from openoutcry.wire.toml_tables import integer
 
 Request = dict[str, Any]
@@ -98,12 +99,15 @@ class MovementDesk:
 
     @property
     def wallets(self) -> Wallets:
+        """The wallets of the running venue. Raises ``DeskError`` if it has none."""
         if self.view.wallets is None:
             raise DeskError("the venue has no spot instrument, and so no wallets")
         return self.view.wallets
 
     @property
     def movements(self) -> MovementsView:
+        """The deposits and withdrawals. Raises ``DeskError`` if the journal began without their
+        life cycles."""
         if self.wallets.movements is None:
             raise DeskError(
                 "this journal began without life cycles of deposits and withdrawals; start a new "
@@ -155,7 +159,9 @@ class MovementDesk:
             self._check_free(who, name, amount)
         reserved = "requested: reserved" if kind == WITHDRAWAL else "seen: not available yet"
         shown = f"{kind} {reference!r}: {amount} {name} of participant {who}"
-        record = setting(Setting.MOVEMENT, amount, who, second=word(name), operator=request[BY])
+        record = setting(
+            Setting.MOVEMENT, amount, who, second=asset_word(name), operator=request[BY]
+        )
         record["time_in_force"] = int(what)
 
         def refused() -> str:
@@ -207,7 +213,8 @@ class MovementDesk:
     def _on_its_way(self, work: Work, reference: str) -> Work:
         """One step of a movement after the other."""
         if reference in self.moving:
-            raise DeskError(f"{reference!r}: another step is under way: ask again")
+            text = f"{reference!r}: another step is under way: ask again"
+            raise DeskError(text, UNAVAILABLE)
         work.begun = lambda: self.moving.add(reference)
         work.ended = lambda: self.moving.discard(reference)
         return work
@@ -235,11 +242,9 @@ class MovementDesk:
         if name not in self.wallets.names:
             known = ", ".join(self.wallets.names)
             raise DeskError(f"there is no asset {name!r} with wallets; there are: {known}")
-        decimals = request.get("decimals")
-        if decimals is not None and decimals != self.spec.assets.get(str(name), decimals):
-            raise DeskError(
-                f"scale mismatch: {name} has {self.spec.assets[str(name)]} decimals, not {decimals}"
-            )
+        decimals, known_decimals = request.get("decimals"), self.wallets.decimals(str(name))
+        if decimals is not None and decimals != known_decimals:
+            raise DeskError(f"scale mismatch: {name} has {known_decimals} decimals, not {decimals}")
         return str(name)
 
     def _check_participant(self, who: int, kind: str) -> None:
@@ -249,7 +254,7 @@ class MovementDesk:
 
     def _check_may_withdraw(self, who: int) -> None:
         if ParticipantStatus(self.view.of(who, lay.STATUS)) is ParticipantStatus.SUSPENDED:
-            raise DeskError(f"participant {who} is suspended: it withdraws nothing")
+            raise DeskError(f"participant {who} is suspended and cannot withdraw")
         require_nothing_owed(self.wallets, who)
 
     def _check_free(self, who: int, name: str, amount: int) -> None:

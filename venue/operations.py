@@ -15,6 +15,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.contract_desk import CONTRACT_REQUESTS, ContractDesk
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.desk_record import MAX_REASON
@@ -35,6 +36,9 @@ from openoutcry.venue.risk_tables import (
     shown,
     usual_burst,
 )
+from openoutcry.venue.rolled import values_of
+from openoutcry.venue.session_switch import SessionSwitch
+from openoutcry.venue.sessions_desk import SESSION_REQUESTS, SessionsDesk
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.symbols import code_of
@@ -62,6 +66,7 @@ REHEARSED = (
 
 
 def command(kind: CommandKind, **fields: Any) -> npt.NDArray[Any]:
+    """Return a command of a kind, ORDER_DTYPE of (1,), with some fields."""
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"] = kind
     for name, value in fields.items():
@@ -75,6 +80,7 @@ def disconnect(participant: int) -> npt.NDArray[Any]:
 
 
 def no_session(name: Any, on: bool) -> Work:
+    """Refuse a request about a session, in a venue without any."""
     raise DeskError("this venue has no sessions")
 
 
@@ -91,21 +97,26 @@ class Operations:
         call: Callable[[str], Iterable[npt.NDArray[Any]]] = lambda symbol: (),
         now: Callable[[], npt.NDArray[Any]] = lambda: np.zeros(0, ORDER_DTYPE),
         dumped: Callable[[], bool] = lambda: True,
+        switch: SessionSwitch | None = None,
+        today: Callable[[], int] = lambda: 0,
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
-        ``call(symbol)`` gives those of an auction.
+        ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
 
         To dump, ``dump(name)`` writes the current state and says where; ``dumped`` says whether
         what it has begun is done.
 
         The others: ``note`` reports to those who watch the venue, ``session(name, kill)`` switches
-        a session, ``now`` gives a TIME that changes nothing."""
+        a session, ``switch`` has the sessions that are added and changed, ``now`` gives a TIME that
+        changes nothing."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session, self.call, self.now, self.dumped = session, call, now, dumped
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
+        self.contracts = ContractDesk(limits.symbols, limits.view, today)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
+        self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
         self.requests = Requests(limits.view)
@@ -114,6 +125,7 @@ class Operations:
         """Raises :class:`DeskError` naming what cannot be."""
         does: dict[Any, Callable[[dict[str, Any]], Work]] = {
             "set": self._set,
+            "adv-roll": self._roll_adv,
             "kill": partial(self._switch, on=True),
             "enable": partial(self._switch, on=False),
             "halt": self._halt,
@@ -124,7 +136,9 @@ class Operations:
             **dict.fromkeys(MONEY_REQUESTS, self._of_money),
             **dict.fromkeys(MOVEMENT_REQUESTS, self._of_movement),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
+            **dict.fromkeys(CONTRACT_REQUESTS, self._of_contract),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
+            **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             "rehearse": self._rehearse,
             LISTING: self._listing,
             "log-in": self._log_in,
@@ -211,6 +225,13 @@ class Operations:
             self.note(f"operator: {work.done[-1]}")
         return work
 
+    def _of_contract(self, request: dict[str, Any]) -> Work:
+        if request[BY]:
+            self.operators.check(request[BY], SUPERVISOR)
+        work = self.contracts.work_of(request, request[BY])
+        self.note(f"operator: {work.done[-1]}")
+        return work
+
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))
         last = who if request.get("last") is None else self._participant(request["last"])
@@ -219,6 +240,13 @@ class Operations:
             self.operators.check(request[BY], SUPERVISOR)
         work = self.people.work_of(request, who, last, self._group(group) if group else 0)
         self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _of_sessions(self, request: dict[str, Any]) -> Work:
+        if request[BY]:
+            self.operators.check(request[BY], SUPERVISOR)
+        work = self.doors.work_of(request)
+        self.note(f"operator: {request['do'].replace('-', ' ')} {request.get('name')}")
         return work
 
     def _by_two(self, request: dict[str, Any], keys: Iterable[str], work: Work) -> Work:
@@ -262,6 +290,8 @@ class Operations:
             names = ", ".join([*known, "group_gross_position", "deposit"])
             raise DeskError(f"there is no limit {name!r}; there are {names}")
         index = self._instrument(symbol) if symbol else -1
+        if what is Setting.MARGIN and self.limits.has_margin_by_value(symbol):
+            raise DeskError(f"{symbol} has margin_bps: each mark says what a lot needs")
         try:
             value = parse(request.get("value"))
             second = _burst(request.get("burst") or 0, what)
@@ -296,6 +326,32 @@ class Operations:
         record = setting(what, value, who, code_of(symbol), second, by)
         return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
 
+    def _roll_adv(self, request: dict[str, Any]) -> Work:
+        """The average daily volume of each instrument that is named."""
+        by = request[BY]
+        if by:
+            self.operators.check(by, SUPERVISOR)
+        wanted = values_of(request.get("volumes"))
+        records = []
+        for symbol, lots in wanted.items():
+            index = self._instrument(symbol)
+            if lots > LARGEST:
+                raise DeskError(f"{symbol}: {lots} lots are more than {LARGEST}")
+            if setting_in_force(self.view, Setting.ADV, 0, index)[0] != lots:
+                records.append(setting(Setting.ADV, lots, 0, code_of(symbol), 0, by))
+
+        def refused() -> str:
+            others = [
+                symbol
+                for symbol, lots in wanted.items()
+                if setting_in_force(self.view, Setting.ADV, 0, self._instrument(symbol))[0] != lots
+            ]
+            return f"{', '.join(others)}: another operator set it meanwhile" if others else ""
+
+        shown = ", ".join(f"{symbol} {lots}" for symbol, lots in wanted.items())
+        done = f"adv_lots by the days {request.get('days')}: {shown or 'of no instrument'}"
+        return Work(np.concatenate([NOTHING, *records]), [done], refused)
+
     def _judged(self, who: int) -> None:
         if self.spec.liquidation is None:
             raise DeskError("maintenance_bps needs a table [liquidation] in the venue file")
@@ -317,7 +373,7 @@ class Operations:
             "market": self._market,
         }
         if what not in kinds:
-            raise DeskError(f"there is no switch of {what!r}; there are {', '.join(kinds)}")
+            raise DeskError(f"{what!r} cannot be killed or enabled; choose from {', '.join(kinds)}")
         return kinds[what](request, name, on)
 
     def _session(self, request: dict[str, Any], name: Any, on: bool) -> Work:
@@ -444,7 +500,7 @@ class Operations:
         self.note(f"operator: {symbol} trades again")
         return Work(
             np.concatenate([*records, *phases]),
-            [f"{symbol} goes on{' with ' + names[0] if names else ''}"],
+            [f"{symbol} continues{' with ' + names[0] if names else ''}"],
             lambda: (
                 f"{symbol}: the core rejected it"
                 if setting_in_force(self.view, Setting.HALT, 0, index)[0]

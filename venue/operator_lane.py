@@ -44,6 +44,7 @@ class Clock(Protocol):
 
 class SystemClock:
     def now_ns(self) -> int:
+        """The time, ns since the epoch."""
         return time.time_ns()
 
 
@@ -56,6 +57,7 @@ class AcceleratedClock:
     made_ns: int = field(default_factory=time.monotonic_ns)
 
     def now_ns(self) -> int:
+        """The time in ns since the epoch, which passes ``speed`` times as fast."""
         return self.start_ns + int((time.monotonic_ns() - self.made_ns) * self.speed)
 
 
@@ -197,11 +199,6 @@ class OperatorLane:
             self._producer = None
             shared.rings[OPERATOR_RING].close()
             control[control_words.STOP] = 1
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether all of the operator's own commands are on the lane."""
-        return not self._records
 
     @property
     def sequenced(self) -> bool:

@@ -32,13 +32,20 @@ MAX_TICKETS = 32
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps, counted from now's, whose codes are
 taken."""
+TICKET_UNKNOWN, WRONG_CREDENTIALS = "ticket_unknown", "wrong_credentials"
+"""Codes of the refusals with these two texts."""
 NO_TICKET = "this ticket is unknown or has expired; log in again"
 WRONG = "name, password or one-time code is wrong"
 """The same for each of the three, wrong, missing or used: a right password is not confirmed."""
 
 
 class OperatorError(OutcryError):
-    """An operator's identity is not proven, or the operator may not do what was asked."""
+    """An operator's identity is not proven, or the operator may not do what was asked; ``code``:
+    of what another program acts on, "" of all others."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -128,9 +135,9 @@ class Operators:
         try:
             password_hasher().verify(hashed, str(password or ""))
         except (VerificationError, InvalidHashError):
-            raise OperatorError(WRONG) from None
+            raise OperatorError(WRONG, WRONG_CREDENTIALS) from None
         if not named:
-            raise OperatorError(WRONG)
+            raise OperatorError(WRONG, WRONG_CREDENTIALS)
         if self[named[0]].totp:
             self._take_code(named[0], str(code or ""))
         return named[0]
@@ -148,7 +155,7 @@ class Operators:
                 self._used[self[number].name] = step
                 self._write_steps()
                 return
-        raise OperatorError(WRONG)
+        raise OperatorError(WRONG, WRONG_CREDENTIALS)
 
     def _write_steps(self) -> None:
         """On the disk before the code counts; an operator whose code cannot be kept is refused."""
@@ -181,7 +188,7 @@ class Operators:
         """Whose a ticket is.  Raises :class:`OperatorError`."""
         number, until_s = self._tickets.get(_digest(str(ticket)), (0, 0.0))
         if until_s <= self.now_s():
-            raise OperatorError(NO_TICKET)
+            raise OperatorError(NO_TICKET, TICKET_UNKNOWN)
         return number
 
     def leave(self, ticket: Any) -> None:

@@ -15,7 +15,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus, Setting
 from openoutcry.risk.movements import OPEN_STATES
 from openoutcry.risk.region import View, setting
-from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.desk import PARTICIPANT_KNOWN, DeskError, Work
 from openoutcry.venue.requests import BEGUN, BY, NOTHING
 
 PARTICIPANT_REQUESTS = (
@@ -67,9 +67,9 @@ class ParticipantsDesk:
     def _add(self, request: Request, first: int, last: int, group: int) -> Work:
         name = _name(request.get("name"))
         if last < first:
-            raise DeskError(f"participants {first} to {last} are none")
+            raise DeskError(f"participants {first} to {last}: the first number is above the last")
         if name and first != last:
-            raise DeskError("one name is one participant's")
+            raise DeskError("a name belongs to one participant; add a single number")
         column = self.view.participants[:, lay.STATUS // 8][first : last + 1]
         taken = np.flatnonzero(column != ParticipantStatus.FILED) + first
         there = sorted({*taken.tolist(), *(n for n in self.filed if first <= n <= last)})
@@ -77,7 +77,10 @@ class ParticipantsDesk:
             # It was cut off: those that it has added are there.
             there = [n for n in there if self._status(n) is not ParticipantStatus.ACTIVE]
         if there:
-            raise DeskError(f"there is a participant {there[0]} already, or there was one")
+            raise DeskError(
+                f"there is a participant {there[0]} already, or there was one; none is reused",
+                PARTICIPANT_KNOWN,
+            )
         new = np.flatnonzero(column == ParticipantStatus.FILED) + first
         word = int.from_bytes(name.encode().ljust(NAME_MAX, b"\0"), "little", signed=True)
         one = setting(Setting.STATUS, ParticipantStatus.ACTIVE, 0, second=word)
@@ -126,7 +129,7 @@ class ParticipantsDesk:
                 left["deposits and withdrawals"] = len(under_way)
         has = [f"{what} ({count:,})" for what, count in left.items() if count]
         if has:
-            raise DeskError(f"participant {who} has {', '.join(has)}: nothing may be left open")
+            raise DeskError(f"participant {who} still has {', '.join(has)}")
         return self._set(request, who, ParticipantStatus.CLOSED, "is closed")
 
     def _set(self, request: Request, who: int, status: ParticipantStatus, done: str) -> Work:

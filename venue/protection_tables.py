@@ -32,6 +32,8 @@ def weights(value: Any) -> dict[str, int]:
 
 
 def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int, ...]]:
+    """Return a reader of a list of exactly ``count`` values."""
+
     def read(value: Any) -> tuple[int, ...]:
         entries = toml_tables.list_of(parse)(value)
         if len(entries) != count:

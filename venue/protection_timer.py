@@ -38,6 +38,7 @@ STATES = ("normal", "limit state", "paused", "paused", "re-opening auction")
 
 
 def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
+    """Return the command that sets an instrument's phase."""
     return command(CommandKind.PHASE, symbol=code_of(symbol), aux=phase)
 
 

@@ -28,7 +28,7 @@ from openoutcry.risk.requests import (
     reference_bytes,
     reference_text,
 )
-from openoutcry.venue.desk import DeskError, Work, nothing_follows
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, Work, nothing_follows
 from openoutcry.wire import ORDER_DTYPE
 
 BY, PROVEN, BEGUN, EFFECTIVE = "", " ", "  ", "   "
@@ -129,7 +129,8 @@ class Requests:
         def follow() -> Work:
             if self._state(reference, content) is RequestState.DONE:
                 return self._repeated(reference)
-            raise DeskError(f"reference {reference!r}: the same request has failed: ask again")
+            text = f"reference {reference!r}: the same request has failed: ask again"
+            raise DeskError(text, UNAVAILABLE)
 
         ended = lambda: reference not in self.under_way  # noqa: E731
         return Work(NOTHING, [], follow=follow, ready=ended, more={"repeated": True})

@@ -21,6 +21,7 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import RequestState
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
+from openoutcry.venue.contract_timer import ContractTimer, contract_status
 from openoutcry.venue.desk import Desk, Work
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
@@ -69,9 +70,10 @@ class RiskDesk:
         self.limits: FileLimits | None = None
         self.protection: ProtectionTimer | None = None
         self.day_begins = False
-        """The core is still at what a new trading day begins with: what it says of the market's
-        protection is of the day before."""
+        """The core still processes the beginning of a trading day: its report of the market's
+        protection is the previous day's."""
         self.liquidator: Liquidator | None = None
+        self.contracts: ContractTimer | None = None
         self.queued = 0
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
@@ -103,6 +105,7 @@ class RiskDesk:
                 file.delayed,
                 file.partitions,
                 file.participant_capacity,
+                file.asset_capacity,
             )
             view = fresh_view(hooks, file.instruments)
         self.limits = FileLimits(file.risk, numbers, file.instruments, view)
@@ -125,6 +128,8 @@ class RiskDesk:
         if spec is not None:
             table, symbols = self.file.instruments, self.limits.symbols
             self.liquidator = Liquidator(spec, table, symbols, self.note)
+        if view.contracts is not None:
+            self.contracts = ContractTimer(self.file.calendar, self.limits.symbols, self.note)
         if view.protection is not None:
             self.protection = ProtectionTimer(self.file, self.limits.symbols, self.note)
             begins = self.protection.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
@@ -181,6 +186,8 @@ class RiskDesk:
                 self._call,
                 self._same_time,
                 self._dumped,
+                self.switch,
+                self._today,
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
@@ -199,10 +206,17 @@ class RiskDesk:
         if self.liquidator is not None:
             assert self.operator_lane is not None
             self.liquidator.poll(self.view, self.operator_lane.phases, put, is_processed)
+        if self.contracts is not None:
+            self.contracts.poll(self.view, self.clock.now_ns(), put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
             put(phase_of(symbol, self._expected(symbol)))
+
+    def _today(self) -> int:
+        """Number of the trading day, YYYYMMDD."""
+        day = self.file.calendar.current_or_next(self.clock.now_ns())
+        return int(day.day.strftime("%Y%m%d"))
 
     def _work_of(self, request: dict[str, Any]) -> Work:
         """What a request comes to; it is recorded with operator and reason."""
@@ -253,6 +267,7 @@ class RiskDesk:
             self.desk.take(request, put, answered)
 
     def close(self) -> None:
+        """End an investigation under way, and close the desk."""
         if self.investigation is not None:
             self.investigation.close(self.note)
         desk, self.desk = self.desk, None
@@ -296,6 +311,7 @@ class RiskDesk:
             "market_killed": bool(view.word(lay.MARKET_KILL)),
             "emergency_step": view.word(lay.EMERGENCY),
             **self._waiting(view),
+            **contract_status(view, self.limits.symbols),
         } | (self.protection.status(view) if self.protection else {})
 
     def _waiting(self, view: View) -> dict[str, Any]:

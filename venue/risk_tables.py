@@ -12,6 +12,7 @@ from typing import Any
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
+from openoutcry.venue.contract_tables import CONTRACT_KEYS, ContractTerms, read_terms
 from openoutcry.venue.fee_tables import MoneySpec, asset_name, check_reach, read_money
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
@@ -60,6 +61,10 @@ class RiskSpec:
     """Assets and fees: what the ledger goes by."""
     symbols: tuple[str, ...] = ()
     """The instruments, in their order."""
+    contracts: dict[str, ContractTerms] = field(default_factory=dict)
+    """Futures, perpetuals and options, by symbol: the journal's."""
+    fund: int = 0
+    """The participant whose balance is the insurance fund; 0: the exchange's own."""
     time_every_s: int = 1
     """From one TIME of the calendar to the next: between them the core's clock does not move."""
 
@@ -85,6 +90,8 @@ def name_number(name: str) -> int:
 
 
 def limit(value: Any) -> int:
+    """Read a limit: a whole number, or "none" for NO_LIMIT. Raises ``ValueError`` for anything
+    else."""
     if value == "none":
         return NO_LIMIT
     if type(value) is str:
@@ -176,12 +183,15 @@ STRUCTURE = {
     "leveraged": Key(toml_tables.boolean, False),
 }
 """Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
-INSTRUMENT_KEYS = STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()}
+INSTRUMENT_KEYS = (
+    STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()} | CONTRACT_KEYS
+)
 LIQUIDATION = {
     "mark_every_ms": Key(toml_tables.integer(1, 3_600_000), 1_000),
     "every_ms": Key(toml_tables.integer(0, 3_600_000), 1_000),
     "part_bps": Key(toml_tables.integer(1, 10_000), 2_500),
     "band_bps": Key(toml_tables.integer(0, 10_000), 500),
+    "fund": Key(toml_tables.integer(0, 65_535), 0),
 }
 PLACES = ("participant", "group", "instrument", "asset")
 OF_ASSETS = ("credit", "opening_balance")
@@ -238,10 +248,14 @@ def read_risk(
     liquidation = None
     if "liquidation" in tables.document:
         liquidation = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
+        if liquidation.fund and liquidation.fund not in numbers:
+            tables.wrong(("liquidation", "fund"), f"there is no participant {liquidation.fund}")
     _check_maintenance(tables, rows, wanted, numbers, liquidation is not None)
     protection = read_protection(tables, symbols)
     if protection is not None:
         wanted |= protection[0]
+    money = read_money(tables, numbers, symbols)
+    contracts = read_terms(tables, money.assets, symbols)
     return RiskSpec(
         wanted,
         opening,
@@ -252,18 +266,30 @@ def read_risk(
             for _, row in rows
             if row["group"] and row["group_gross_position"] is not None
         },
-        tuple(
-            _whole(row.get("tick_units" if is_spot(row) else "multiplier", 1)) for row in documents
-        ),
-        tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
+        tuple(_multiplier(row, contracts) for row in documents),
+        tuple(index for index, row in enumerate(documents) if _is_leveraged(row, contracts)),
         operators,
         protection=protection is not None,
         cut_off_s=protection[1] if protection else 0,
         liquidation=liquidation,
-        money=read_money(tables, numbers, symbols),
+        money=money,
         symbols=tuple(symbols),
+        contracts=contracts,
+        fund=liquidation.fund if liquidation else 0,
         time_every_s=time_every_s,
     )
+
+
+def _multiplier(row: dict[str, Any], contracts: dict[str, ContractTerms]) -> int:
+    terms = contracts.get(str(row.get("symbol")))
+    if terms is not None:
+        return terms.multiplier
+    return _whole(row.get("tick_units" if is_spot(row) else "multiplier", 1))
+
+
+def _is_leveraged(row: dict[str, Any], contracts: dict[str, ContractTerms]) -> bool:
+    terms = contracts.get(str(row.get("symbol")))
+    return row.get("leveraged") is True if terms is None else terms.is_leveraged
 
 
 def _operators(tables: Tables, password_hash: Callable[[Any], str]) -> tuple[Operator, ...]:

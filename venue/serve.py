@@ -284,6 +284,7 @@ class Venue:
                 file.delayed,
                 file.partitions,
                 file.participant_capacity,
+                file.asset_capacity,
             )
         check_structure(
             hooks, file.risk, numbers, file.delayed, file.partitions, file.participant_capacity
@@ -369,6 +370,7 @@ class Venue:
             days.write_status(self.file.journal, self.status(state) | more)
 
     def status(self, state: str) -> dict[str, Any]:
+        """Return what ``outcry venue status`` shows: state, phases, what comes next."""
         now_ns = self.clock.now_ns()
         lane, desk = self.lane, self.desk
         coming = self.file.calendar.current_or_next(now_ns)

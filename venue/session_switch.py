@@ -7,7 +7,7 @@ restarts, until it is switched on again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,24 +29,30 @@ class SessionSwitch:
     sessions: Sessions | None
     is_processed: Callable[[int], bool]
     note: Callable[[str], None]
-    names: dict[str, int] = field(init=False)
 
-    def __post_init__(self) -> None:
-        rows = self.sessions.spec.sessions if self.sessions is not None else ()
-        self.names = {row.name: index for index, row in enumerate(rows, 1)}
+    @property
+    def names(self) -> dict[str, int]:
+        """Index of each session that there is now."""
+        rows = self.sessions.documents.rows() if self.sessions is not None else []
+        return {row.name: index for index, row in enumerate(rows, 1) if row.is_there}
 
     def work(self, name: Any, on: bool) -> Work:
         """Switch a session off (``on``: the kill is on), or on again.
 
         Raises :class:`DeskError` if there is no such session."""
-        if self.sessions is None or name not in self.names:
-            known = ", ".join(self.names) or "none"
+        names = self.names
+        if self.sessions is None or name not in names:
+            known = ", ".join(names) or "none"
             raise DeskError(
                 f"there is no session {name!r} of OUCH, FIX or drop copies; there "
                 f"are: {known} (of packets: kill the participant)"
             )
-        region = self.sessions.region
-        block = region.block(self.names[name])
+        return self.switch(self.sessions, names[name], name, on)
+
+    def switch(self, sessions: Sessions, index: int, name: Any, on: bool) -> Work:
+        """As :meth:`work`, of the session with this index."""
+        region = sessions.region
+        block = region.block(index)
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")
         block[session.SWITCH // 8] = session.SWITCH_OFF if on else session.SWITCH_ON
         lane_seq: list[int] = []
@@ -81,7 +87,7 @@ class SessionSwitch:
 
     def _row(self, index: int, now_ns: int) -> dict[str, Any]:
         assert self.sessions is not None
-        row, block = self.sessions.spec.sessions[index - 1], self.sessions.region.block(index)
+        row, block = self.sessions.documents.row(index), self.sessions.region.block(index)
         words = {
             "connections": session.GENERATION,
             "messages": session.MESSAGES,

@@ -61,6 +61,7 @@ def is_spot(row: Mapping[str, Any]) -> bool:
 
 
 def has_spot(tables: Tables) -> bool:
+    """Whether any instrument of a venue file settles in wallets."""
     return any(is_spot(row) for _, row in tables.given_rows("instrument"))
 
 

@@ -4,17 +4,27 @@ and by which volume and in what a participant pays its fees."""
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.layout import RiskParticipant
 from openoutcry.risk.region import View, Wallets, setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.desk import DeskError, Work
-from openoutcry.venue.fee_tables import QUOTE, RECEIVED, MoneySpec, deposit, word
+from openoutcry.venue.fee_tables import NO_MINIMUM, QUOTE, RECEIVED, MoneySpec, deposit
+from openoutcry.venue.rolled import values_of
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.asset_names import asset_word
 from openoutcry.wire.toml_tables import integer
 
+FEE_VOLUME = RiskParticipant.offset("fee_volume") // 8
+"""The column of participants' rows."""
+
 Request = dict[str, Any]
+NOTHING = np.zeros(0, ORDER_DTYPE)
 OUTSIDE, FEES = "outside", "fees"
 PURPOSES = {OUTSIDE: 0, FEES: 1}
-WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect")
+WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect", "fee-roll")
 
 
 def require_nothing_owed(wallets: Wallets, who: int) -> None:
@@ -38,6 +48,7 @@ class WalletDesk:
 
     @property
     def wallets(self) -> Wallets:
+        """The wallets of the running venue. Raises ``DeskError`` if it has none."""
         if self.view.wallets is None:
             raise DeskError("the venue has no spot instrument, and so no wallets")
         return self.view.wallets
@@ -47,6 +58,8 @@ class WalletDesk:
         what = request["do"]
         if what == "fee-collect":
             return self._collect(request, operator)
+        if what == "fee-roll":
+            return self._roll(request, operator)
         if who < 0:
             raise DeskError(f"{what} needs a participant")
         try:
@@ -69,7 +82,7 @@ class WalletDesk:
         if purpose not in PURPOSES:
             raise DeskError(f"a wallet's purposes are {' and '.join(PURPOSES)}, not {purpose!r}")
         if abs(amount) > LARGEST_TOTAL:
-            raise DeskError(f"of an asset are {LARGEST_TOTAL} the most, not {abs(amount)}")
+            raise DeskError(f"an amount is at most {LARGEST_TOTAL}, not {abs(amount)}")
         available, reserved, _ = self.wallets.balance(who, name)
         leaving = sum(out for whose, of, out in self.leaving.values() if (whose, of) == (who, name))
         free = max(available - leaving, 0)
@@ -107,7 +120,9 @@ class WalletDesk:
         used = max(-self.wallets.balance(who, name)[0], 0)
         if credit < used:
             raise DeskError(f"participant {who} uses {used} {name} of its credit, not {credit}")
-        record = setting(Setting.ASSET_CREDIT, credit, who, second=word(name), operator=operator)
+        record = setting(
+            Setting.ASSET_CREDIT, credit, who, second=asset_word(name), operator=operator
+        )
         done = f"participant {who} may owe {credit} {name}"
 
         def refused() -> str:
@@ -121,6 +136,35 @@ class WalletDesk:
         record = setting(Setting.FEE_VOLUME, volume, who, operator=operator)
         return Work(record, [f"participant {who} pays by a volume of {volume}"])
 
+    def _roll(self, request: Request, operator: int) -> Work:
+        """The volumes of all participants from ``first`` to ``last``: whose is not said has 0."""
+        self.named(self.wallets.names[0])
+        most = len(self.view.participants) - 1
+        first, last = (
+            integer(1, most)(request.get(key, usual))
+            for key, usual in (("first", 1), ("last", most))
+        )
+        wanted = np.zeros(most + 1, np.int64)
+        for who, volume in values_of(request.get("volumes")).items():
+            if not who.isdigit() or not first <= int(who) <= last or volume > LARGEST:
+                raise DeskError(f"{who}={volume}: participants are {first} to {last}")
+            wanted[int(who)] = volume
+        column = self.view.participants[:, FEE_VOLUME]
+        others = first + np.flatnonzero(column[first : last + 1] != wanted[first : last + 1])
+        records = [
+            setting(Setting.FEE_VOLUME, int(wanted[who]), who, operator=operator)
+            for who in others.tolist()
+        ]
+        done = f"participants {first} to {last} pay by the volumes of {request.get('days')}"
+        done += f": {len(others)} of them by another one than before"
+
+        def refused() -> str:
+            now = self.view.participants[first : last + 1, FEE_VOLUME]
+            left = int(np.count_nonzero(now != wanted[first : last + 1]))
+            return f"{left} volumes are other ones: another operator set them" if left else ""
+
+        return Work(np.concatenate([NOTHING, *records]), [done], refused)
+
     def _collect(self, request: Request, operator: int) -> Work:
         self.named(self.wallets.names[0])
         what, name = request.get("collect"), str(request.get("schedule"))
@@ -132,6 +176,15 @@ class WalletDesk:
             raise DeskError(str(error)) from None
         if number < 0:
             raise DeskError("name the fee schedule")
+        wallets = self.wallets
+        if what == QUOTE and wallets.schedule(number)[1]:
+            raise DeskError(f"fee schedule {name}: {NO_MINIMUM}")
         record = setting(Setting.LEDGER_COLLECT, int(what == QUOTE), number, operator=operator)
         asset = "the quote asset" if what == QUOTE else "what they receive"
-        return Work(record, [f"fee schedule {name}: buyers pay in {asset}"])
+        done = f"fee schedule {name}: buyers pay in {asset}"
+
+        def refused() -> str:
+            is_so = wallets.schedule(number)[0] == (what == QUOTE)
+            return "" if is_so else f"{done}: the core rejected it"
+
+        return Work(record, [done], refused)

@@ -62,7 +62,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
 def _units(text: str, where: str) -> int:
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 39:
-        raise ProofError(f"{where}: {text!r} is no whole number")
+        raise ProofError(f"{where}: {text!r} is not a whole number")
     units = int(text)
     if units < 0:
         raise ProofError(f"{where}: {units} is negative; what is owed to others is not less for it")
@@ -180,7 +180,7 @@ class _Fields:
     def of(self, name: str, kind: type) -> Any:
         value = self._document.get(name)
         if not isinstance(value, kind):
-            raise ProofError(f"{self._path}: {name} is missing or is no {kind.__name__}")
+            raise ProofError(f"{self._path}: {name} is missing or is not a {kind.__name__}")
         return value
 
     def number(self, name: str) -> int:
@@ -196,5 +196,5 @@ def _number(value: Any, where: str) -> int:
     text = value if isinstance(value, str) else ""
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 60:
-        raise ProofError(f"{where}: {value!r} is no whole number in a text")
+        raise ProofError(f"{where}: {value!r} is not a whole number in a text")
     return int(text)

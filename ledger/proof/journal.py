@@ -27,7 +27,9 @@ def balances_of(
     names = ledger_state.books.assets
     members = {participant for participant, _ in sums}
     if not used:
-        raise ProofError(f"{directory}: nobody is owed anything after command {ledger_state.seq}")
+        raise ProofError(
+            f"{directory}: no participant is owed anything after command {ledger_state.seq}"
+        )
     balances = {
         str(member): tuple(max(sums.get((member, asset), 0), 0) for asset in used)
         for member in sorted(members)

@@ -35,7 +35,6 @@ def make_proofs(
         for member in tree.members:
             path = part / "members" / f"{quote(member, safe='')}.json"
             path.write_text(json.dumps(files.inclusion_document(tree.inclusion(member))) + "\n")
-        part.chmod(0o755)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

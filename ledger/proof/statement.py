@@ -63,6 +63,7 @@ class Statement:
 
 
 def statement_of(tree: SumTree, as_of_seq: int, assets: tuple[str, ...]) -> Statement:
+    """Return what the venue signs about a tree."""
     root = tree.root
     return Statement(as_of_seq, assets, len(tree.members), root.hash, root.sums)
 
@@ -122,7 +123,7 @@ def check_signature(
         key = _ed25519().Ed25519PublicKey.from_public_bytes(public_key)
         key.verify(signature, statement.content(challenge))
     except ValueError as error:
-        raise ProofError(f"the public key is none: {error}") from None
+        raise ProofError(f"not a public key: {error}") from None
     except InvalidSignature:
         content = "this challenge" if challenge else "this statement"
         raise ProofError(f"the venue's key did not sign {content}") from None

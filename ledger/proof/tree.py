@@ -60,6 +60,7 @@ def digest(kind: str, content: bytes) -> bytes:
 
 
 def packed(sums: Sequence[int]) -> bytes:
+    """Return sums as a hash takes them: 16 bytes each, little-endian."""
     return b"".join(value.to_bytes(SUM_BYTES, "little") for value in sums)
 
 
@@ -96,7 +97,9 @@ def parent(left: Node, right: Node) -> Node:
             if not 0 <= value < SUM_END:
                 raise ProofError(f"a sum of {value} is not in [0, 2^127)")
     if len(left.sums) != len(right.sums):
-        raise ProofError(f"sums of {len(left.sums)} assets beside {len(right.sums)}")
+        raise ProofError(
+            f"one node has sums of {len(left.sums)} assets, the other of {len(right.sums)}"
+        )
     sums = tuple(one + other for one, other in zip(left.sums, right.sums, strict=True))
     if any(value >= SUM_END for value in sums):
         raise ProofError("a sum is 2^127 or more")
@@ -136,6 +139,7 @@ class SumTree:
 
     @property
     def root(self) -> Node:
+        """The root: hash and sums of all members."""
         return self.levels[-1][0]
 
     def inclusion(self, member: str) -> Inclusion:
@@ -159,11 +163,11 @@ def salt_of(key: bytes, as_of_seq: int, member: str) -> bytes:
 def root_of(inclusion: Inclusion, leaf_count: int) -> Node:
     """The root that a proof leads to: to be compared with the one that was published.
 
-    Raises ``ProofError`` where the proof is no way through a tree of ``leaf_count`` leaves.
+    Raises ``ProofError`` where the proof does not lead through a tree of ``leaf_count`` leaves.
     """
     depth = depth_of(leaf_count)
     if not 0 <= inclusion.leaf_index < leaf_count:
-        raise ProofError(f"leaf {inclusion.leaf_index} is none of {leaf_count}")
+        raise ProofError(f"leaf {inclusion.leaf_index} is not in a tree of {leaf_count} leaves")
     if len(inclusion.siblings) != depth:
         raise ProofError(f"{len(inclusion.siblings)} siblings where the tree has {depth} levels")
     node = leaf(inclusion.member, inclusion.salt, inclusion.balances)

@@ -156,7 +156,7 @@ def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
             yield from _compared(table, key, legs, rows.pop((table, key), []), False)
     for (table, ref), strangers in rows.items():
         for entry in strangers:
-            text = f"refers to {ref or 'nothing'}, which is none of {table}"
+            text = f"refers to {ref or 'nothing'}, which is not in {table}"
             yield Finding("unknown_reference", "Ledger_Entries", str(entry.ledger_id), text)
 
 

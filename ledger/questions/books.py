@@ -48,6 +48,7 @@ class Order(NamedTuple):
 
     @property
     def is_open(self) -> bool:
+        """Whether lots of it may still trade."""
         return self.status in ("OPEN", "PARTIALLY_FILLED")
 
 
@@ -137,6 +138,7 @@ class Books:
         return buyer, seller
 
     def owner(self, order_id: int | None) -> int | None:
+        """Return the user of an order, None if there is no such order."""
         order = self.orders.get(order_id) if order_id is not None else None
         return order.user_id if order else None
 

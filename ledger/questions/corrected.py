@@ -323,22 +323,22 @@ WHY = {
         "Minutes in which a market did not trade have a volume of 0; the SQL leaves them out.",
     ),
     "q2": (
-        "What is available is the balance less what is reserved; the SQL adds both, so that a "
-        "user in debt looks the richer the more is reserved.",
+        "The available amount is the balance less the reserved amount; the SQL adds both, so a "
+        "user in debt looks richer the more is reserved.",
     ),
     "q3": (
-        "The counterparty is who stands on the other side; the SQL takes the taker for it of a "
-        "buy order, the maker of a sell order, and so names the order's own user where a buyer "
-        "was the taker or a seller the maker.",
-        "What is left is told after each trade; the SQL tells the end beside every row.",
+        "The counterparty is the user on the other side. The SQL names the taker for a buy order "
+        "and the maker for a sell order, and so the order's own user if the buyer was the taker "
+        "or the seller the maker.",
+        "The remainder is given after each trade; the SQL gives the final one in every row.",
     ),
     "q4": (
-        "The last 24 hours end at a given moment; the SQL's end now, so that books of 2024 have "
-        "no answer, and what comes later is not left out.",
-        "A trade with oneself is no round trip with itself, and a pair of one second is one pair.",
-        "Round trips are found by who bought and who sold; the SQL misses those in which the same "
-        "user was the maker twice.",
-        "Whose orders traded says who traded with himself, also where maker or taker is missing.",
+        "The last 24 hours end at a given time; the SQL's end now, so books of 2024 have no "
+        "answer, and later trades are not left out.",
+        "A self-trade is not a round trip with itself, and a pair within one second is one pair.",
+        "Round trips are found by buyer and seller; the SQL misses those in which the same user "
+        "was the maker twice.",
+        "Self-trades are found by the users of both orders, even if maker or taker is missing.",
     ),
     "q5": (
         "Each user's rows are compared; the SQL compares sums over all users, which are 0 "

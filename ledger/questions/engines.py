@@ -72,6 +72,7 @@ class DuckDB:
             self._run(tables, translate.translated(statement, "duckdb", None))
 
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
+        """Answer a question (a file of SQL) as of a moment: columns and rows."""
         return self._run(path, translate.translated_question(path, "duckdb", as_of, self._schema))
 
     def rows(self, text: str) -> Rows:
@@ -90,7 +91,7 @@ class DuckDB:
 
 
 class PostgreSQL:
-    """A server of PostgreSQL: a schema for this once, and no other is looked at."""
+    """A server of PostgreSQL: a schema for this once, and no other is checked."""
 
     name = "postgresql"
 
@@ -117,6 +118,7 @@ class PostgreSQL:
             raise
 
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
+        """Answer a question (a file of SQL) as of a moment: columns and rows."""
         return self._run(path, translate.translated_question(path, "postgres", as_of, self._schema))
 
     def rows(self, text: str) -> Rows:
@@ -218,6 +220,7 @@ class MariaDB:
             raise
 
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
+        """Answer a question (a file of SQL) as of a moment: columns and rows."""
         translate.question(path)
         self._run(path, f"SET timestamp = {as_of.replace(tzinfo=UTC).timestamp():.6f}")
         return self._run(path, path.read_text(encoding="utf-8"))

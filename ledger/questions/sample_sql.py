@@ -89,7 +89,7 @@ WHERE w.balance + w.reserved < 0
 ORDER BY net_balance;
 """,
     "q3": """
--- The trades of order 9001 (by mistake the counterparty is told by role, not by side).
+-- The trades of order 9001 (by mistake the counterparty is named by role, not by side).
 SELECT t.trade_id, t.executed_at, t.quantity,
        CASE WHEN t.buy_order_id = 9001 THEN t.taker_user_id ELSE t.maker_user_id END
            AS counterparty_user_id,

@@ -74,7 +74,7 @@ def _columns_of(path: Path, parsed: list[Tree]) -> Schema:
             }
         elif not isinstance(tree, exp.Insert):
             raise QuestionsError(
-                f"{path}: only CREATE TABLE and INSERT may stand here, not {tree.sql('mysql')[:60]}"
+                f"{path}: only CREATE TABLE and INSERT are allowed, not {tree.sql('mysql')[:60]}"
             )
     return schema
 

@@ -40,7 +40,7 @@ def read_positions(path: Path) -> list[Position]:
     positions: dict[str, Position] = {}
     for number, (member, units) in enumerate(tables.read(path, POSITIONS), 2):
         if member in positions or member == ISSUER:
-            why = "is there twice" if member in positions else "is no member"
+            why = "is there twice" if member in positions else "is not a member"
             raise SettlementError(f"{path}: row {number}, member: {member} {why}")
         positions[member] = Position(member, units)
     return list(positions.values())

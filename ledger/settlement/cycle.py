@@ -145,6 +145,6 @@ def _calendar(market: str, begin: date, end: date) -> Any:
     try:
         return exchange_calendars.get_calendar(market, start=str(begin), end=str(end))
     except exchange_calendars.errors.InvalidCalendarName:
-        raise SettlementError(f"{market!r} is no market that exchange-calendars knows") from None
+        raise SettlementError(f"{market!r} is not a market of exchange-calendars") from None
     except (ValueError, NotImplementedError) as error:
         raise SettlementError(f"{market} in {begin.year}: {str(error)[:MAX_WORDS]}") from None

@@ -57,7 +57,7 @@ def read_balances(path: Path) -> Balances:
         if (member, asset) in balances:
             raise SettlementError(f"{path}: row {number}: {member} has {asset} twice")
         if member == CLEARING:
-            raise SettlementError(f"{path}: row {number}, member: {CLEARING} is no member")
+            raise SettlementError(f"{path}: row {number}, member: {CLEARING} is not a member")
         balances[member, asset] = units
     return balances
 
@@ -128,6 +128,7 @@ def with_carried(trades: Trades, folder: Path) -> Trades:
 
 
 def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]:
+    """Yield (settlement day, member, asset, units) for each net."""
     for day, member, asset, units in zip(
         nets.day.tolist(), nets.member.tolist(), nets.asset.tolist(), nets.units, strict=True
     ):
@@ -135,8 +136,8 @@ def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]
 
 
 def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
-    """transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (what is not due yet) and
-    owed.csv in a new folder, all or none."""
+    """Write transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (not due yet) and
+    owed.csv to a new folder, all or none."""
     if folder.exists():
         raise SettlementError(f"{folder} is there already; a settlement is never written over")
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
@@ -149,7 +150,6 @@ def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
         waiting = map(trades.row, result.waiting(len(trades)))
         tables.write(part / "waiting.csv", list(WAITING), waiting)
         tables.write(part / "owed.csv", Owed._fields, result.owed)
-        part.chmod(0o755)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -93,13 +93,15 @@ def settle(
 
     balances: what each member has of each asset, at least 0.  penalty_ppm: of a failing trade's
     cash, in millionths, for this day, half-even to a whole unit. Raises ``SettlementError`` for a
-    negative balance, and a penalty that is no part of a whole.
+    negative balance, and a penalty that is not part of a whole.
     """
     if not 0 <= penalty_ppm <= PARTS:
-        raise SettlementError(f"a penalty of {penalty_ppm} millionths is none of 0 to {PARTS}")
+        raise SettlementError(f"a penalty of {penalty_ppm} millionths is not between 0 and {PARTS}")
     for (member, asset), units in balances.items():
         if units < 0:
-            raise SettlementError(f"{member} has {units} {asset}: nobody settles from a debt")
+            raise SettlementError(
+                f"{member} has {units} {asset}; a balance to settle from must not be negative"
+            )
     due = [at for at in range(len(trades)) if trades.days[trades.due[at]] <= day]
     short = _taken_out(trades, due, balances)
     kept = [at for at in due if at not in short]
@@ -132,7 +134,7 @@ def _penalty(cash_units: int, penalty_ppm: int) -> int:
 Key = tuple[str, str]
 """A member and an asset."""
 MAX_LINKED = 16
-"""How many failing trades are looked at together, of which each needs another one."""
+"""How many failing trades are checked together, of which each needs another one."""
 
 
 def _taken_out(
@@ -140,9 +142,9 @@ def _taken_out(
 ) -> dict[int, Key]:
     """The rows that fail, each with the short member and the asset.
 
-    In rounds: each looks at the members that are short of an asset when it begins, in the order of
+    In rounds: each checks the members that are short of an asset when it begins, in the order of
     their names and assets.  It takes out each member's latest trades that deliver this asset until
-    the member is short no more.  The next round looks at members that this makes short.  Then what
+    the member is short no more.  The next round checks members that this makes short.  Then what
     can settle after all is put back.  The latest are those due last, of a day those given last.
     Equal input fails equally.
     """

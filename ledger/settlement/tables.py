@@ -18,8 +18,10 @@ Columns = dict[str, Callable[[str], Any]]
 
 
 def name(text: str) -> str:
+    """Return the name of a member or asset. Raises ``ValueError`` for one that is too long or
+    unsafe in a spreadsheet."""
     if not 0 < len(text) <= NAME_LENGTH or not text.isprintable() or text != text.strip():
-        raise ValueError(f"{text!r} is no name of 1 to {NAME_LENGTH} characters")
+        raise ValueError(f"{text!r} is not a name of 1 to {NAME_LENGTH} printable characters")
     if cell(text) != text:  # these files are opened in spreadsheets, ours with the same names
         raise ValueError(f"{text!r} begins like a formula of a spreadsheet")
     return text
@@ -37,7 +39,7 @@ def _integer(text: str, bits: int) -> int:
         value = int(text)
         if -end <= value < end:
             return value
-    raise ValueError(f"{text!r} is no whole number of {bits} bits")
+    raise ValueError(f"{text!r} is not a whole number of {bits} bits")
 
 
 def balance(text: str) -> int:
@@ -49,6 +51,7 @@ def balance(text: str) -> int:
 
 
 def positive(text: str) -> int:
+    """Return an int64 above 0. Raises ``ValueError`` for anything else."""
     value = whole(text)
     if value <= 0:
         raise ValueError(f"{value} is not positive")
@@ -56,6 +59,7 @@ def positive(text: str) -> int:
 
 
 def natural(text: str) -> int:
+    """Return an int64 that is not below 0. Raises ``ValueError`` for anything else."""
     value = whole(text)
     if value < 0:
         raise ValueError(f"{value} is negative")
@@ -63,16 +67,19 @@ def natural(text: str) -> int:
 
 
 def day(text: str) -> date:
+    """Return a day of the form 2026-11-23. Raises ``ValueError`` for anything else."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no day like 2026-11-23") from None
+        raise ValueError(f"{text!r} is not a day like 2026-11-23") from None
 
 
 def one_of(*names: str) -> Callable[[str], str]:
+    """Return a reader of exactly these words."""
+
     def chosen(text: str) -> str:
         if text not in names:
-            raise ValueError(f"{text!r} is none of {', '.join(names)}")
+            raise ValueError(f"{text!r} is not one of {', '.join(names)}")
         return text
 
     return chosen

@@ -145,7 +145,7 @@ def _fault(
     if buyer == seller:
         return f"seller: {seller} trades with itself"
     if CLEARING in (buyer, seller):
-        return f"{'buyer' if buyer == CLEARING else 'seller'}: {CLEARING} is no member"
+        return f"{'buyer' if buyer == CLEARING else 'seller'}: {CLEARING} is not a member"
     if asset == cash_asset:
         return f"cash_asset: {asset} is paid with itself"
     return ""

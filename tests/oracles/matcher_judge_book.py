@@ -27,7 +27,6 @@ from openoutcry.wire.records import NO_PRICE, TICK_BANDS
 Array = npt.NDArray[Any]
 
 TRAILING_BPS = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT, *TRAILING_BPS)
 ELECTED_AS = {
     OrderType.STOP: OrderType.MARKET,
     OrderType.TRAILING_STOP: OrderType.MARKET,

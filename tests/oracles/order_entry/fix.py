@@ -512,5 +512,7 @@ def translate42(body: bytes) -> bytes:
             value = b"0"
         elif tag == b"102" and int(value) > live42.LAST_CANCEL_REASON:
             value = b"2"
+        elif tag == b"479":
+            tag, value = b"58", b"commission in " + value
         out.append((tag, value))
     return b"".join(b"%s=%s\x01" % pair for pair in out)

@@ -73,10 +73,12 @@ def _terms(request: dict[str, int | bytes], who: Who, meaning: Meaning) -> list[
         order["kind"] = CommandKind.CANCEL
         return []
     if kind == Request.REPLACE:
-        if tif or side or order_type or not has_mode:
+        if tif not in (0, 1) or side or order_type or not has_mode:
             return [Refusal.UNSUPPORTED]
-        order |= {"kind": CommandKind.REPLACE, "time_in_force": mode << 4}
+        order |= {"kind": CommandKind.REPLACE, "time_in_force": mode << 4 | tif}
         order |= {name: request[name] for name in ("price_ticks", "qty_lots")}
+        if tif:
+            order["aux"], order["qty_lots"] = divmod(int(request["qty_lots"]), 1 << 32)
         return []
     if kind == Request.MASS_CANCEL:
         if side not in (0, *Side) or order_type or tif or mode:

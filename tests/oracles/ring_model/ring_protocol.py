@@ -94,7 +94,7 @@ def gating(cursors: tuple[str, ...], flaws: Flaws) -> Code:
 def gate(cursors: tuple[str, ...], detached: bool, flaws: Flaws) -> Code:
     """:func:`gating` for a claim; ``detached``: on a ring where a reader has been detached."""
     lowest, slowest = yield from gating(cursors, flaws)
-    if "fence only when nobody gates" in flaws:
+    if "fence only when no reader gates" in flaws:
         detached = lowest == NOBODY
     if detached and "no fence in the gate" not in flaws:
         yield fence()
@@ -382,7 +382,7 @@ def claim(
 def not_settled(last: int, count: int, flaws: Flaws) -> Code:
     """``may_claim`` when no consumer gates: 0, or a sequence of the lap before that is neither
     published nor buried."""
-    if "nobody gates" in flaws:
+    if "no reader gates" in flaws:
         return 0
     for seq in range(max(1, last - CAPACITY + 1), last - CAPACITY + count + 1):
         value = yield acquire(stamp(seq))

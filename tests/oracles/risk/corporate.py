@@ -19,6 +19,8 @@ def adjust(risk: "Reference", index: int, is_split: bool, value: int, price: int
         return False
     if rules.price_limited and not rules.worst[Side.SELL] <= price <= rules.worst[Side.BUY]:
         return False
+    if risk.contracts and index in risk.contracts.rows:
+        return False
     everybody = range(len(risk.participants))
     if any(risk.open_of(who, index) for who in everybody):
         return False
@@ -53,12 +55,12 @@ def _keep(
     was = {who: risk.cells[who][index].position for who in behind}
     for who, (position, _, _) in behind.items():
         risk.cells[who][index].position = position
-    risk.summed.clear()
+    risk.all_changed()
     reserved = max(risk.reserved(who) for who in everybody)
     if max(reserved, sum(risk.gross(who) for who in everybody)) > LARGEST:
         for who, position in was.items():
             risk.cells[who][index].position = position
-        risk.summed.clear()
+        risk.all_changed()
         return False
     for who, (_, cash, gain) in behind.items():
         risk.cells[who][index].mark = price

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import (
     CELL_SETTINGS,
+    CONTRACT_SETTINGS,
     CORPORATE_SETTINGS,
     GROUP_SETTINGS,
     INSTRUMENT_SETTINGS,
@@ -88,6 +89,11 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what in CORPORATE_SETTINGS:
         is_split, price = what is Setting.SPLIT, int(c["price_ticks"])
         return instrument is not None and adjust(risk, instrument, is_split, value, price)
+    if what is Setting.SESSION:
+        index, pieces, which = who >> 16, who >> 8 & 0xFF, who & 0xFF
+        return 0 < index < 65_536 and which < pieces
+    if what in CONTRACT_SETTINGS:
+        return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
     if what in LEDGER_SETTINGS:
         if not _for_ledger(c, what, instrument is not None, who, value):
             return False
@@ -160,7 +166,7 @@ def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> boo
     if what is Setting.LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (known or not named)
     if what is Setting.LEDGER_ASSET:
-        return named != (second != 0) and not known and 0 <= value <= 18
+        return named != (second != 0) and not known and value >= 0 and value % 256 <= 18
     if what is Setting.LEDGER_COLLECT:
         return 0 <= who < 256 and value in (0, 1)
     return known and second != 0 and 0 <= value <= 18
@@ -201,6 +207,8 @@ def _part(risk: "Reference", who: int, index: int, lots: int, price: int) -> boo
         return False
     if lots * position >= 0 or abs(lots) > abs(position):
         return False
+    if risk.contracts and not risk.contracts.part_is_covered(who, index, lots, price):
+        return False
     risk.parts += 1
     risk.part = (who, index, lots, price)
     return True
@@ -233,18 +241,20 @@ def _position(risk: "Reference", who: int, index: int, value: int, price: int) -
     cell, owner = risk.cells[who][index], risk.participants[who]
     if cell.position or risk.open_of(who, index):
         return False
+    if risk.contracts and index in risk.contracts.rows:
+        return False
     if max(abs(value), abs(price)) > LARGEST:
         return False
     was, traded = (cell.position, cell.mark), index in risk.traded_by[who]
     cell.position, cell.mark = value, price
     risk.traded_by[who].add(index)
-    risk.summed.clear()
+    risk.all_changed()
     rules = risk.instruments[index]
     funded = owner.funded + (0 if rules.leveraged else value * rules.multiplier * price)
     totals = risk.gross(who), risk.reserved(who), risk.group_gross(owner.group), abs(funded)
     if max(totals) > LARGEST:
         cell.position, cell.mark = was
-        risk.summed.clear()
+        risk.all_changed()
         if not traded:
             risk.traded_by[who].discard(index)
         return False
@@ -280,6 +290,8 @@ def _participant(risk: "Reference", who: int, what: Setting, value: int, second:
         owner.exposure_limit[Side.BUY if what == Setting.EXPOSURE_BUY else Side.SELL] = value
     elif what == Setting.DEPOSIT:
         if owner.status == ParticipantStatus.CLOSED:
+            return False
+        if risk.contracts and not risk.contracts.may_leave_fund(who, value):
             return False
         if max(abs(owner.balance + value), abs(owner.funded + value)) > LARGEST:
             return False
@@ -332,6 +344,8 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
         rules.band_low, rules.band_high = second, value
     elif what == Setting.HALT:
         rules.halted = bool(value)
+    elif what == Setting.MARK and risk.contracts and index in risk.contracts.rows:
+        return False
     elif what == Setting.MARK:
         if rules.last is not None and not rules.spot:
             for who in range(len(risk.participants)):
@@ -347,12 +361,12 @@ def _reprice(risk: "Reference", index: int, name: str, value: int) -> bool:
     rules = risk.instruments[index]
     was = getattr(rules, name)
     setattr(rules, name, value)
-    risk.summed.clear()
+    risk.all_changed()
     everybody = range(len(risk.participants))
     reserved = max(risk.reserved(who) for who in everybody)
     if max(reserved, sum(risk.gross(who) for who in everybody)) > LARGEST:
         setattr(rules, name, was)
-        risk.summed.clear()
+        risk.all_changed()
         return False
     if name == "margin":
         for who in everybody:

@@ -13,6 +13,9 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.risk.bits import (
+    CONTRACT_SETTINGS,
+    CORPORATE_SETTINGS,
+    INSTRUMENT_SETTINGS,
     LARGEST,
     NO_LIMIT,
     RISK_KIND,
@@ -37,6 +40,7 @@ from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from tests.oracles.risk.bump import PlainQueue
+from tests.oracles.risk.contracts import PlainContracts
 from tests.oracles.risk.operator_commands import apply_setting
 from tests.oracles.risk.protection import Best, PlainProtection
 from tests.oracles.risk.requests import PlainRequests
@@ -49,6 +53,7 @@ from tests.oracles.risk.state import (
     Order,
     Participant,
     Sums,
+    Totals,
     cut,
 )
 from tests.oracles.risk.wallets import PlainWallets
@@ -105,6 +110,9 @@ class Reference:
         spot: Mapping[int, Sequence[int]] | None = None,
         requests: int = 0,
         movements: int = 0,
+        asset_capacity: int = 0,
+        contracts: Mapping[int, Sequence[int]] | None = None,
+        fund: int = 0,
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -135,6 +143,8 @@ class Reference:
         self.of_cell: dict[tuple[int, int], dict[int, Order]] = {}
         self.summed: dict[tuple[int, int], Sums] = {}
         """Of each cell in ``of_cell``, until something of it changes."""
+        self.totals: dict[int, Totals] = {}
+        """Of each participant, until something of one of its cells changes."""
         self.traded_by: list[set[int]] = [set() for _ in range(participants)]
         self.now = self.seq = 0
         self.parts = 0
@@ -149,9 +159,10 @@ class Reference:
         self.protection = PlainProtection(self, phases) if protection else None
         self.bump = PlainQueue(delayed, participants, self.index) if delayed else None
         self.requests = PlainRequests(requests) if requests else None
-        self.wallets = PlainWallets(self, assets, spot, movements) if spot else None
+        self.wallets = PlainWallets(self, assets, spot, movements, asset_capacity) if spot else None
         for index in spot or ():
             self.instruments[index].spot = True
+        self.contracts = PlainContracts(self, contracts, fund) if contracts else None
 
     # What the open orders come to
 
@@ -200,26 +211,53 @@ class Reference:
                 self.worst_lots(position, orders) * self.instruments[instrument].weight,
                 sum(self.exposure(o) for o in orders if o.side == BUY),
                 sum(self.exposure(o) for o in orders if o.side == SELL),
+                self._from_wallet(instrument, orders),
             )
         return sums
 
-    def held(self, participant: int) -> list[Sums]:
-        """Of each instrument of which the participant ever had an order."""
-        return [self.sums(participant, instrument) for instrument in self.traded_by[participant]]
+    def _from_wallet(self, instrument: int, orders: list[Order]) -> dict[int, int]:
+        if self.wallets is None or not self.instruments[instrument].spot:
+            return {BUY: 0, SELL: 0}
+        need = self.wallets.need
+        return {side: sum(need(o) for o in orders if o.side == side) for side in (BUY, SELL)}
+
+    def total(self, participant: int) -> Totals:
+        """Over each instrument of which the participant ever had an order."""
+        known = self.totals.get(participant)
+        if known is None:
+            held = [self.sums(participant, number) for number in self.traded_by[participant]]
+            known = self.totals[participant] = Totals(
+                sum([sums.count for sums in held]),
+                sum([sums.need for sums in held]),
+                sum([sums.worst for sums in held]),
+                sum([sums.buy_exposure for sums in held]),
+                sum([sums.sell_exposure for sums in held]),
+                {} if self.wallets is None else self.wallets.of_orders(participant),
+            )
+        return known
+
+    def changed(self, participant: int, instrument: int) -> None:
+        """What the participant's open orders in it come to is another figure."""
+        self.summed.pop((participant, instrument), None)
+        self.totals.pop(participant, None)
+
+    def all_changed(self) -> None:
+        """A rule changed, or positions."""
+        self.summed.clear()
+        self.totals.clear()
 
     def reserved(self, participant: int) -> int:
-        return sum([sums.need for sums in self.held(participant)])
+        return self.total(participant).need
 
     def gross(self, participant: int) -> int:
-        return sum([sums.worst for sums in self.held(participant)])
+        return self.total(participant).worst
 
     def side_exposure(self, participant: int, side: int) -> int:
-        if side == BUY:
-            return sum([sums.buy_exposure for sums in self.held(participant)])
-        return sum([sums.sell_exposure for sums in self.held(participant)])
+        of_all = self.total(participant)
+        return of_all.buy_exposure if side == BUY else of_all.sell_exposure
 
     def open_count(self, participant: int) -> int:
-        return sum([sums.count for sums in self.held(participant)])
+        return self.total(participant).count
 
     def group_gross(self, group: int) -> int:
         members = (n for n, p in enumerate(self.participants) if p.group == group)
@@ -259,6 +297,8 @@ class Reference:
             self.now = max(self.now, int(c["aux"]))
             if self.protection is not None:
                 self.protection.tick()
+            if self.contracts is not None:
+                self.contracts.tick()
         if kind == PHASE and is_operator:
             rules = self._instrument(c)
             price = int(c["price_ticks"])
@@ -267,7 +307,8 @@ class Reference:
                 if not low <= price <= high:
                     return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})
         if kind == RISK_KIND and is_operator:
-            self.summed.clear()
+            if int(c["order_type"]) in CHANGES_SUMS:
+                self.all_changed()
             return APPLIED if self._set(c) else 0
         return 0
 
@@ -329,6 +370,8 @@ class Reference:
             return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: figures})
         if order.leaves >= LARGEST:
             return self._refuse(c, {RiskBit.ARITHMETIC: (LARGEST - 1, 0, order.leaves)})
+        if self.instruments[order.instrument].expired:
+            return self._refuse(c, {RiskBit.EXPIRED: (0, 0, 1)})
         barred = self._barred(order)
         if barred and (old is not None or self.part[0] != order.participant):
             return self._refuse(c, barred)
@@ -567,14 +610,14 @@ class Reference:
         self.orders[key] = order
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])
-        self.summed.pop((who, key[0]), None)
+        self.changed(who, key[0])
         last_order = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
         self.cells[who][key[0]].last_order[side] = last_order
 
     def _leaves(self, key: tuple[int, int], leaves: int) -> None:
         order = self.orders[key]
         order.leaves = leaves
-        self.summed.pop((order.participant, key[0]), None)
+        self.changed(order.participant, key[0])
         if leaves == 0:
             del self.orders[key], self.of_cell[order.participant, order.instrument][key[1]]
 
@@ -590,6 +633,9 @@ class Reference:
             rules.volume = cut(rules.volume + qty)
         if rules.spot and self.wallets:
             self.wallets.filled(order, event)
+            return
+        if self.contracts and order.instrument in self.contracts.rows:
+            self.contracts.filled(order, qty, price)
             return
         sign = 1 if order.side == BUY else -1
         self.mark(order.participant, order.instrument, price)
@@ -611,6 +657,10 @@ class Reference:
         cell.mark = price
 
 
+CHANGES_SUMS = {
+    int(what) for what in (*INSTRUMENT_SETTINGS, *CORPORATE_SETTINGS, *CONTRACT_SETTINGS)
+}
+"""Settings of what an instrument's open orders cost, and of positions."""
 REFUSED_ALWAYS = (
     RiskBit.ARITHMETIC,
     RiskBit.MARKET_KILLED,

@@ -35,6 +35,9 @@ class Instrument:
     halted: bool = False
     """By the operator; ``paused``: by the protection."""
     paused: bool = False
+    expired: bool = False
+    """A contract whose expiry has come; ``indexless``: its index has too few sources."""
+    indexless: bool = False
     phase: int = 0
     market_stays: bool = False
     """A DAY market order's rest may stay, or wait."""
@@ -47,7 +50,7 @@ class Instrument:
 
     @property
     def is_halted(self) -> bool:
-        return self.halted or self.paused
+        return self.halted or self.paused or self.expired or self.indexless
 
     @property
     def banded(self) -> bool:
@@ -164,3 +167,18 @@ class Sums:
     worst: int
     buy_exposure: int
     sell_exposure: int
+    from_wallet: dict[int, int]
+    """Of a spot instrument, by side: what they reserve in the wallet that pays."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a participant's open orders in all instruments come to."""
+
+    count: int
+    need: int
+    worst: int
+    buy_exposure: int
+    sell_exposure: int
+    from_wallets: dict[int, int]
+    """By asset: what those of spot instruments reserve."""

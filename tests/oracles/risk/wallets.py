@@ -4,7 +4,6 @@ is summed over them each time, and fees are fractions that are cut off."""
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import (
@@ -16,7 +15,8 @@ from openoutcry.risk.bits import (
     Setting,
 )
 from openoutcry.wire.enums import EventFlag
-from tests.oracles.risk.state import BUY, Order, cut
+from openoutcry.wire.symbols import code_of
+from tests.oracles.risk.state import BUY, SELL, Order, cut
 
 if TYPE_CHECKING:
     from tests.oracles.risk.reference import Reference
@@ -29,7 +29,7 @@ FEES = "fees"
 
 
 def word(name: str) -> int:
-    return int.from_bytes(name.encode().ljust(8, b"\0"), "little", signed=True)
+    return int.from_bytes(code_of(name).ljust(8, b"\0"), "little", signed=True)
 
 
 class PlainWallets:
@@ -41,10 +41,14 @@ class PlainWallets:
         assets: Sequence[tuple[str, int]],
         spot: Mapping[int, Sequence[int]],
         movements: int = 0,
+        capacity: int = 0,
     ) -> None:
         self.risk, self.spot = risk, dict(spot)
         self.movements = PlainMovements(self, movements)
         self.names = [word(name) for name, _ in assets]
+        self.declared = [(decimals, 0) for _, decimals in assets]
+        """By asset: what its declaration said in its two other words."""
+        self.capacity = max(capacity, len(assets))
         count = range(len(assets))
         self.total = {(who, a): 0 for who in range(len(risk.participants)) for a in count}
         """What is available and what is reserved."""
@@ -54,9 +58,12 @@ class PlainWallets:
         self.tiers: dict[int, dict[int, tuple[int, int, int]]] = {}
         """By schedule and tier: begin, maker's and taker's rate."""
         self.collects_quote: set[int] = set()
+        self.minimums: dict[int, int] = {}
         self.pays: dict[tuple[int, int], int] = {}
         """The schedule of (participant or -1, instrument or -1)."""
         self.volume = [0 for _ in risk.participants]
+        self.told: list[tuple[int, bool]] = []
+        """Of each fill of the last command: its fee, and whether it is in the base asset."""
 
     # What orders need
 
@@ -72,16 +79,24 @@ class PlainWallets:
         if order.budget is not None:
             ticks = min(ticks, order.budget)
         paid = ticks * self.risk.instruments[order.instrument].multiplier
-        return paid + int(Fraction(paid * order.pinned, 10**6))
+        return paid + paid * order.pinned // 10**6
 
     def asset_of(self, order: Order) -> int:
         base, quote, _ = self.spot[order.instrument]
         return quote if order.side == BUY else base
 
+    def of_orders(self, who: int) -> dict[int, int]:
+        """By asset: what its open orders reserve."""
+        reserved: dict[int, int] = {}
+        for index in self.risk.traded_by[who] & self.spot.keys():
+            base, quote, _ = self.spot[index]
+            needed = self.risk.sums(who, index).from_wallet
+            for asset, side in ((quote, BUY), (base, SELL)):
+                reserved[asset] = reserved.get(asset, 0) + needed[side]
+        return reserved
+
     def reserved(self, who: int, asset: int) -> int:
-        places = [index for index in self.risk.traded_by[who] if index in self.spot]
-        open_orders = [order for index in places for order in self.risk.open_of(who, index)]
-        of_orders = sum(self.need(o) for o in open_orders if self.asset_of(o) == asset)
+        of_orders = self.risk.total(who).from_wallets.get(asset, 0)
         return of_orders + self.movements.reserved(who, asset)
 
     def available(self, who: int, asset: int) -> int:
@@ -116,16 +131,23 @@ class PlainWallets:
 
     # Fees
 
+    def schedule(self, who: int, instrument: int) -> int | None:
+        places = ((who, instrument), (who, -1), (-1, instrument), (-1, -1))
+        return next((self.pays[place] for place in places if place in self.pays), None)
+
+    def minimum(self, who: int, instrument: int) -> int:
+        """In units of the quote asset."""
+        return self.minimums.get(self.schedule(who, instrument), 0)
+
     def terms(self, who: int, instrument: int) -> tuple[int, int, bool]:
         """Maker's and taker's rate, and whether a buyer pays in the quote asset."""
-        places = ((who, instrument), (who, -1), (-1, instrument), (-1, -1))
-        named = [self.pays[place] for place in places if place in self.pays]
-        if not named:
+        named = self.schedule(who, instrument)
+        if named is None:
             return 0, 0, False
-        tiers = [tier for _, tier in sorted(self.tiers.get(named[0], {}).items())]
+        tiers = [tier for _, tier in sorted(self.tiers.get(named, {}).items())]
         open_to = [t for t in tiers if t[0] != UNUSED_TIER and t[0] <= self.volume[who]]
         _, maker, taker = max(open_to, key=lambda tier: tier[0], default=(0, 0, 0))
-        return maker, taker, named[0] in self.collects_quote
+        return maker, taker, named in self.collects_quote
 
     def pin(self, order: Order) -> None:
         """What a new buy knows of its fee for as long as it is open."""
@@ -145,23 +167,33 @@ class PlainWallets:
         if buys and order.quote_fee:
             rate = min(rate, order.pinned)
         asset = base if in_base else quote
-        fee = int(Fraction((lots if in_base else paid) * abs(rate), 10**6))
+        fee = (lots if in_base else paid) * abs(rate) // 10**6
         if rate < 0:
             fee = -min(fee, self.fees[asset] + LARGEST_TOTAL)
+        minimum = self.minimum(who, order.instrument)
+        if rate > 0 and minimum and not (buys and order.quote_fee):
+            brought = lots if in_base else paid
+            fee = max(fee, brought if minimum >= paid else brought * minimum // paid)
         sign = 1 if buys else -1
         self.total[who, base] += sign * lots
         self.total[who, quote] -= sign * paid
         self.total[who, asset] -= fee
         self.fees[asset] += fee
+        self.told.append((fee, in_base))
 
     # RISK commands
 
     def named(self, c: Any) -> int | None:
         """Number of the asset that a command names, None: none that there is."""
+        name = self.name_in(c)
+        return self.names.index(name) if name in self.names else None
+
+    def name_in(self, c: Any) -> int:
+        """The name that a command says."""
         name = int(c["price_ticks"])
         if 0 <= name <= 255:
             name = int.from_bytes(bytes(c["symbol"]).ljust(8, b"\0"), "little", signed=True)
-        return self.names.index(name) if name in self.names else None
+        return name
 
     def names_one(self, c: Any) -> bool:
         return not 0 <= int(c["price_ticks"]) <= 255 or bytes(c["symbol"]) != b""
@@ -200,8 +232,12 @@ class PlainWallets:
     def follow_fees(self, c: Any, what: Setting, instrument: int | None) -> bool:
         who, value = int(c["qty_lots"]), int(c["aux"])
         if what is Setting.LEDGER_MINIMUM:
-            return value == 0
-        if what is Setting.LEDGER_COLLECT:
+            if value > LARGEST_TOTAL or (value and who in self.collects_quote):
+                return False
+            self.minimums[who] = value
+        elif what is Setting.LEDGER_COLLECT:
+            if value and self.minimums.get(who):
+                return False
             (self.collects_quote.add if value else self.collects_quote.discard)(who)
         elif what is Setting.LEDGER_TIER:
             maker = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
@@ -210,11 +246,28 @@ class PlainWallets:
         elif what is Setting.LEDGER_FEES:
             place = who, -1 if instrument is None else instrument
             known = instrument is None or instrument in self.spot
+            if place == (-1, -1) and value < 0:
+                self.pays.clear()
             if who < len(self.volume) and known:
                 self.pays.pop(place, None)
                 if value >= 0:
                     self.pays[place] = value
+        elif what is Setting.LEDGER_ASSET:
+            self.declare(c, who, value)
         return True
+
+    def declare(self, c: Any, rest: int, value: int) -> None:
+        """A new asset, where there is room for one."""
+        name = self.name_in(c)
+        if name == 0 or name in self.names or len(self.names) == self.capacity:
+            return
+        number = len(self.names)
+        self.names.append(name)
+        self.declared.append((value, rest if value > 255 else 0))
+        for who in range(len(self.risk.participants)):
+            self.total[who, number] = self.credit[who, number] = 0
+        self.fees.append(0)
+        self.net.append(0)
 
     def set_volume(self, who: int, value: int) -> bool:
         if 0 <= value <= LARGEST:
@@ -225,16 +278,17 @@ class PlainWallets:
     # What the kernels keep
 
     def wallet(self, who: int, asset: int) -> list[int]:
-        reserved = self.reserved(who, asset)
+        reserved, credit = self.reserved(who, asset), self.credit[who, asset]
         available = self.total[who, asset] - reserved
-        return [available, reserved, self.credit[who, asset], self.shortfall(who, asset)]
+        return [available, reserved, credit, max(-available - credit, 0)]
 
     def packed(self, who: int, instrument: int) -> int:
         """The terms as a cell of the kernels has them."""
         maker, taker, in_quote = self.terms(who, instrument)
         mask = (1 << 21) - 1
         own = self.pays.get((who, instrument), -1) + 1
-        return maker & mask | (taker & mask) << 21 | in_quote << 42 | own << 43
+        least = int(self.minimum(who, instrument) > 0)
+        return maker & mask | (taker & mask) << 21 | in_quote << 42 | own << 43 | least << 52
 
     def sums_up(self) -> bool:
         """Of each asset all accounts are what came in and did not go out."""
@@ -292,10 +346,18 @@ class PlainMovements:
         """How many ended in which state."""
         self.taken_short: dict[tuple[int, int], int] = {}
         """What reversals took of a wallet that was not there, so far."""
+        self.summed: dict[tuple[int, int], int] = {}
+        """What withdrawals reserve in each wallet that was asked for, until a step is done."""
 
     def reserved(self, who: int, asset: int) -> int:
-        ours = [one for one in self.places if (one.who, one.asset) == (who, asset)]
-        return sum(one.amount for one in ours if one.state in RESERVING)
+        total = self.summed.get((who, asset))
+        if total is None:
+            total = self.summed[who, asset] = sum(
+                one.amount
+                for one in self.places
+                if one.who == who and one.asset == asset and one.state in RESERVING
+            )
+        return total
 
     def open(self) -> list[PlainMovement]:
         return [one for one in self.places if one.state in WAITING]
@@ -312,6 +374,7 @@ class PlainMovements:
             why = MovementRefusal.UNKNOWN_STEP
         if why is not None:
             self.refused = (int(c["seq"]), int(why))
+        self.summed.clear()
         return why is None
 
     def _begin(self, c: Any, who: int, amount: int, step: MovementStep) -> MovementRefusal | None:

@@ -204,8 +204,8 @@ class Reference(Rules):
         self.pegs = {key: one for key, one in self.pegs.items() if key[1] != instrument}
         for known in (self.last, self.takers, self.opened_ns):
             known.pop(instrument, None)  # type: ignore[attr-defined]
-        for key in [key for key in self.told_at if key[0] == "volume" and key[2] == instrument]:
-            del self.told_at[key]
+        for key in [key for key in self.reported_at if key[0] == "volume" and key[2] == instrument]:
+            del self.reported_at[key]
         for key in list(self.around):
             if self.clients[key[0]]["instrument"] == instrument:
                 del self.around[key]

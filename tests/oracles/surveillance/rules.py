@@ -76,7 +76,7 @@ class Rules:
         self.legs: dict[int, list[Leg]] = defaultdict(list)
         self.all_legs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self.repeats: dict[Any, list[tuple[int, int, int, int]]] = defaultdict(list)
-        self.told_at: dict[Any, int] = {}
+        self.reported_at: dict[Any, int] = {}
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
         self.by_operator: set[int] = set()
@@ -408,9 +408,9 @@ class Rules:
 
     def _cool(self, kind: str, owner: int, instrument: int) -> bool:
         key = kind, owner, instrument
-        if key in self.told_at and self.told_at[key] > self.now - self.p["cooldown_ns"]:
+        if key in self.reported_at and self.reported_at[key] > self.now - self.p["cooldown_ns"]:
             return True
-        self.told_at[key] = self.now
+        self.reported_at[key] = self.now
         return False
 
     def _market_moved(self, instrument: int, span: int, up: bool) -> int:
@@ -682,11 +682,11 @@ class Rules:
         cell, age = (owner, instrument), self.now - born
         self.messages[cell].append((self.now, "gone", age))
         if age <= SECOND:
-            self._stuffed(cell, who)
+            self._quote_stuffing(cell, who)
         if age <= self.p["fleeting_ns"]:
             self._fleeting(cell, who)
 
-    def _stuffed(self, cell: tuple[int, int], who: int) -> None:
+    def _quote_stuffing(self, cell: tuple[int, int], who: int) -> None:
         second = self.now // SECOND * SECOND
         entered = len(self._since(cell, "entered", second))
         gone = sum(age <= SECOND for age in self._since(cell, "gone", second))
@@ -695,9 +695,9 @@ class Rules:
             return
         if len(self._since(cell, "traded", second)) * 100 > entered:
             return
-        if self.told_at.get(("stuffing", *cell)) == second:
+        if self.reported_at.get(("stuffing", *cell)) == second:
             return
-        self.told_at["stuffing", *cell] = second
+        self.reported_at["stuffing", *cell] = second
         seen = self._again(
             ("stuffing", *cell), self.p["stuffing_window_ns"], self.cause, 0, entered
         )
@@ -724,8 +724,8 @@ class Rules:
             return
         if len(self._since(cell, "traded", begin)) * 100 > entered:
             return
-        if self.told_at.get(("fleeting", *cell)) != begin:
-            self.told_at["fleeting", *cell] = begin
+        if self.reported_at.get(("fleeting", *cell)) != begin:
+            self.reported_at["fleeting", *cell] = begin
             score = 100 * gone // max(entered, 1)
             self._tell(
                 lay.Detector.EXCESSIVE_CANCELS,
@@ -757,7 +757,7 @@ class Rules:
         own, before = self._windows(instrument, order.owner)
         key = "volume", order.owner, instrument
         window = self.now // (5 * MINUTE)
-        if len(before) < self.p["volume_history"] or self.told_at.get(key) == window:
+        if len(before) < self.p["volume_history"] or self.reported_at.get(key) == window:
             return
         total, count = sum(before[-lay.VOLUMES :]), min(len(before), lay.VOLUMES)
         if not total or own * count < self.p["volume_times"] * total:
@@ -772,7 +772,7 @@ class Rules:
         )
         if own * 100 < self.p["volume_share_percent"] * market:
             return
-        self.told_at[key] = window
+        self.reported_at[key] = window
         self._tell(
             lay.Detector.SUSPICIOUS_VOLUME,
             instrument,

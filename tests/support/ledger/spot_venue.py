@@ -13,7 +13,6 @@ from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import order
 
-UNITS = 10**8
 DECIMALS = {"USD": 6, "BTC": 8, "ETH": 8}
 MARKETS = {
     "BTC-USD": ("BTC", "USD", 10_000, 1),

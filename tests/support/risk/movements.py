@@ -113,12 +113,13 @@ class MovementOperator(SpotOperator):
         plain = self.pair.reference.wallets
         free = plain.available(one.who, one.asset)
         if free >= one.amount and self.rng.random() < 0.7:
-            return in_asset(Setting.DEPOSIT, -free, one.who, one.asset)
+            name = self.pair.view.wallets.names[one.asset]
+            return in_asset(Setting.DEPOSIT, -free, one.who, name)
         return step_record(MovementStep.REVERSE, one.who, one.amount, one.number)
 
     def first_step(self):
         rng, plain = self.rng, self.pair.reference.wallets
-        who, asset = int(rng.integers(PARTICIPANTS)), int(rng.integers(len(ASSETS)))
+        who, asset = int(rng.integers(PARTICIPANTS)), int(rng.integers(len(plain.names)))
         step = FIRST[int(rng.integers(2))]
         amount = int(rng.choice([10**3, 10**6, 10**8])) * int(rng.integers(1, 20))
         free = plain.available(who, asset)
@@ -126,7 +127,7 @@ class MovementOperator(SpotOperator):
             amount = max(free // int(rng.integers(1, 4)), 0) + int(rng.integers(-1, 2))
         if rng.random() < 0.05:
             amount = int(rng.choice([0, -1, 2**61, 2**61 + 1, 2**63 - 1, -(2**63)]))
-        name = "EUR" if rng.random() < 0.02 else ASSETS[asset][0]
+        name = "EUR" if rng.random() < 0.02 else self.pair.view.wallets.names[asset]
         record = step_record(step, who, amount, name, int(rng.integers(3)))
         if rng.random() < 0.02:
             record["side"] = int(rng.integers(4))

@@ -21,10 +21,14 @@ from openoutcry.risk.protection_rules import ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.records import NO_PRICE
 from tests.oracles.risk.reference import CALL_PHASES, Reference
+from tests.oracles.risk.wallets import word as asset_code
 
 PARTICIPANTS, GROUPS = 9, 3
+# An enumeration's members take Python a while to look up.
+FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
 
 
 def fields(orders):
@@ -75,6 +79,7 @@ class Kernels:
         """Verdict and events of one command (an array of one); ``verdict``: it has one already."""
         verdict = verdict or before(self.region.ctypes.data, orders.ctypes.data)
         events = rejected(orders[0], verdict) if verdict else self.engine.process(orders)
+        events["seq"] = 0  # as they are before they are numbered
         if self.quotes and not verdict:
             note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, len(events))
@@ -133,8 +138,14 @@ class Pair:
         if verdict:
             expected = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in expected} == expected
+        plain = self.reference.wallets
+        if plain is not None:
+            plain.told.clear()
         self.reference.after(command, events, self.best)
-        for event in events[events["kind"] == EventKind.PHASE_CHANGED]:
+        if plain is not None:
+            notes = self.notes_of_fills(events)
+            assert [(fee_units(note), fee_is_of_base(note)) for note in notes] == plain.told
+        for event in events[events["kind"] == PHASE_CHANGED]:
             protection = self.reference.protection
             cause = int(event["order_id"]), int(event["leaves_lots"])
             assert cause == (protection.cause if protection is not None else (0, 0))
@@ -147,6 +158,17 @@ class Pair:
             if who < len(self.reference.participants):
                 self.conserved(who)
         return verdict, events
+
+    def notes_of_fills(self, events):
+        """Those of the fills of spot instruments; no other event has a note."""
+        spot, notes = self.reference.wallets.spot, []
+        columns = (events[name].tolist() for name in ("kind", "instrument", "seq"))
+        for kind, instrument, note in zip(*columns, strict=True):
+            if kind == FILLED and instrument in spot:
+                notes.append(note)
+            else:
+                assert note == 0
+        return notes
 
     def best(self, index):
         bid, _, ask, _ = self.kernels.engine.best(self.reference.instruments[index].symbol)
@@ -175,6 +197,8 @@ class Pair:
             same_protection(self.reference.protection, view.protection)
         if view.wallets is not None:
             same_wallets(self.reference.wallets, view.wallets)
+        if view.contracts is not None:
+            same_contracts(self.reference.contracts, view.contracts)
         if view.bump is not None:
             same_bump(self.reference.bump, view)
 
@@ -208,7 +232,7 @@ def words_of(plain, view):
             for n, one in enumerate(plain.groups)
         ],
         "instruments": [
-            instrument_words(one, row[lay.SPOT_AT // 8])
+            instrument_words(one, row[lay.SPOT_AT // 8], row[lay.CONTRACT_AT // 8])
             for one, row in zip(plain.instruments, view.instruments, strict=True)
         ],
         "cells": [
@@ -292,12 +316,13 @@ def same_wallets(plain, wallets):
         for number in range(len(plain.names))
     ]
     assert wallets.assets[:, 0].tolist() == plain.names
+    assert [(row[1], row[7]) for row in wallets.assets.tolist()] == plain.declared
+    assert not wallets.all_rows[:, len(plain.names) :].any()
     assert wallets.assets[:, 2].tolist() == plain.fees
     assert wallets.assets[:, 3].tolist() == plain.net
     assert wallets.assets[:, 4].tolist() == granted
     assert not wallets.assets[:, 5].any()
     assert wallets.assets[:, 6].tolist() == [plain.short(a) for a in range(len(plain.names))]
-    assert not wallets.assets[:, 7:].any()
     for index in plain.spot:
         at = spot_layout.SpotRules.offset("schedule") // 8
         assert wallets.rules[index, at] == plain.pays.get((-1, index), -1) + 1
@@ -306,10 +331,45 @@ def same_wallets(plain, wallets):
         same_movements(plain.movements, wallets.movements)
 
 
+def same_contracts(plain, contracts):
+    """Every contract's row, and what the fund and deleveraging came to."""
+    for row, one in zip(contracts.rows.tolist(), plain.rows.values(), strict=True):
+        assert row[: len(contract_words(one))] == contract_words(one), one
+    names = ("fund", "covered", "covers", "takeovers", "taken_over", "losses")
+    assert {name: contracts.word(name) for name in names} == {n: getattr(plain, n) for n in names}
+    assert contracts.word("clearing") == 0
+
+
+def contract_words(one):
+    """In the order of ``ContractRow``."""
+    return [
+        one.index,
+        one.kind,
+        one.inverse,
+        one.multiplier,
+        one.expiry,
+        one.strike,
+        one.strike_multiplier,
+        one.margin_bps,
+        one.mark,
+        one.at_index,
+        one.marked,
+        one.marks,
+        one.day,
+        one.settlement,
+        one.rate,
+        one.period,
+        int(one.carry * 10**9),
+        one.funded,
+        int(one.settled),
+        one.final,
+        one.final_units,
+    ]
+
+
 def same_movements(plain, movements):
     """Every row, and the header's counts."""
-    names = [name.encode().ljust(8, b"\0") for name in movements.names]
-    assert [word.to_bytes(8, "little", signed=True) for word in plain.wallets.names] == names
+    assert [asset_code(name) for name in movements.names] == plain.wallets.names
     for row, one in zip(movements.used.tolist(), plain.places, strict=True):
         text = b"".join(word.to_bytes(8, "little", signed=True) for word in row[:4])
         steps = sum(1 << step for step in one.steps)
@@ -374,7 +434,7 @@ def participant_words(plain, who):
     ]
 
 
-def instrument_words(one, spot_at=0):
+def instrument_words(one, spot_at=0, contract_at=0):
     worst = one.worst
     limited = 0 if not one.price_limited else 2 if one.band else 1
     return [
@@ -392,7 +452,7 @@ def instrument_words(one, spot_at=0):
         NO_PRICE if one.reference is None else one.reference,
         NO_LIMIT if one.last is None else one.last,
         one.volume,
-        one.halted + 2 * one.paused,
+        one.halted + 2 * one.paused + 4 * one.expired + 8 * one.indexless,
         one.band_low,
         one.band_high,
         one.banded,
@@ -400,7 +460,7 @@ def instrument_words(one, spot_at=0):
         0,
         one.market_stays + 2 * (one.phase in CALL_PHASES),
         spot_at,
-        0,
+        contract_at,
         0,
     ]
 

@@ -13,7 +13,6 @@ from openoutcry.risk import partitions as kernels
 from openoutcry.risk.bits import NO_LIMIT, RISK_KIND
 from openoutcry.risk.partitioned import divide, partition_numbers
 from openoutcry.risk.region import View, make_region
-from openoutcry.wire.enums import CommandKind
 from tests.oracles.risk.partitions import PartitionedReference
 from tests.support.risk.risk_core import (
     GROUPS,
@@ -24,7 +23,6 @@ from tests.support.risk.risk_core import (
     words_of,
 )
 
-ORDERS = (CommandKind.NEW, CommandKind.REPLACE)
 ALLOCATED = (*kernels.ALLOCATED, (lay.RESERVED, lay.CREDIT))
 
 

@@ -4,12 +4,16 @@ import numpy as np
 
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.wire.asset_names import asset_words
 from tests.oracles.risk.wallets import UNUSED_TIER, word
 from tests.support.risk.risk_core import PARTICIPANTS, Operator, Pair
 from tests.support.risk.risk_flow import instruments
 
 ASSETS = (("USD", 2), ("BTC", 8), ("ETH", 9), ("DOGE", 0))
 USD, BTC, ETH, DOGE = range(4)
+LATER = (("EUR", 2), ("USD-STABLE-NOTE", 6), ("TOKENISED-GOLD-1", 18))
+"""Declared while trading; there is room for two of them."""
+ROOM = len(ASSETS) + 2
 SPOT = {
     0: (BTC, USD, 1_000),
     1: (ETH, USD, 7),
@@ -24,6 +28,7 @@ RATES = (-300, 0, 1, 250, 2_500, 50_000, 1_000_000)
 
 def spot_pair(**more):
     given = {"multipliers": MULTIPLIERS, "leveraged": (4,), "assets": ASSETS, "spot": SPOT}
+    given["asset_capacity"] = ROOM
     return Pair(instruments(), **given | more)
 
 
@@ -33,6 +38,12 @@ def in_asset(what, value, who, asset, purpose=0):
     record = setting(what, value, who, second=word(name))
     record["time_in_force"] = purpose
     return record
+
+
+def declaration(name, decimals):
+    """The command that declares an asset."""
+    code, with_decimals, rest = asset_words(name, decimals)
+    return setting(Setting.LEDGER_ASSET, with_decimals, rest, second=code)
 
 
 class SpotOperator(Operator):
@@ -48,7 +59,7 @@ class SpotOperator(Operator):
 
     def of_wallets(self):
         rng, plain = self.rng, self.pair.reference.wallets
-        who, asset = int(rng.integers(PARTICIPANTS)), int(rng.integers(len(ASSETS)))
+        who, asset = int(rng.integers(PARTICIPANTS)), int(rng.integers(len(plain.names)))
         drawn = rng.random()
         if drawn < 0.45:
             free = plain.available(who, asset)
@@ -60,13 +71,14 @@ class SpotOperator(Operator):
                 amount = plain.fees[asset] // int(rng.integers(1, 4)) + int(rng.integers(-2, 3))
             if rng.random() < 0.03:
                 amount = int(rng.choice([2**61, 2**61 + 1, -(2**63), 2**63 - 1]))
-            name = "EUR" if rng.random() < 0.02 else asset
+            name = "EUR" if rng.random() < 0.02 else self.pair.view.wallets.names[asset]
             return in_asset(Setting.DEPOSIT, amount, who, name, purpose)
         if drawn < 0.55:
             value = max(-plain.available(who, asset), 0) + int(rng.integers(-2, 10**7))
             if rng.random() < 0.05:
                 value = int(rng.choice([-1, 2**61, 2**62]))
-            return in_asset(Setting.ASSET_CREDIT, value, who, asset)
+            name = self.pair.view.wallets.names[asset]
+            return in_asset(Setting.ASSET_CREDIT, value, who, name)
         if drawn < 0.65:
             return setting(Setting.FEE_VOLUME, int(rng.integers(-1, 4)) * 1_000, who)
         return self.of_fees(drawn)
@@ -83,8 +95,12 @@ class SpotOperator(Operator):
             )
         if drawn < 0.85:
             return setting(Setting.LEDGER_COLLECT, int(rng.integers(2)), schedule)
+        if drawn < 0.86:
+            name, decimals = LATER[int(rng.integers(len(LATER)))]
+            return declaration(name, int(rng.choice([decimals, decimals, 19])))
         if drawn < 0.87:
-            return setting(Setting.LEDGER_MINIMUM, int(rng.integers(2)), schedule)
+            least = int(rng.choice([0, 0, 1, 10, 10**4, 10**6, 2**61, 2**61 + 1]))
+            return setting(Setting.LEDGER_MINIMUM, least, schedule)
         who = int(rng.integers(-1, PARTICIPANTS))
         symbol = rng.choice([b"", *self.symbols])
         return setting(Setting.LEDGER_FEES, int(rng.integers(-1, 4)), who, symbol)
@@ -109,7 +125,7 @@ def run_spot(both, commands, operator, share, seed, look_every=1):
         if number % look_every == 0:
             assert plain.sums_up()
             assert plain.nobody_below()
-            for name, _ in ASSETS:
+            for name in both.view.wallets.names:
                 held, net = both.view.wallets.total(name)
                 assert held == net
     both.same()

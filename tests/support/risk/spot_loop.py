@@ -56,8 +56,11 @@ def of_the_operator(rng, symbols):
             begin = int(rng.choice([0, 1_000, 2_000, spot_layout.UNUSED_TIER]))
             rates = maker & 0xFFFFFFFF | taker << 32
             rows.append(setting(Setting.LEDGER_TIER, rates, place, second=begin))
-        elif drawn < 0.95:
+        elif drawn < 0.93:
             rows.append(setting(Setting.LEDGER_COLLECT, int(rng.integers(2)), int(rng.integers(4))))
+        elif drawn < 0.95:
+            least = int(rng.choice([0, 0, 1, 100, 10**6, 2**61]))
+            rows.append(setting(Setting.LEDGER_MINIMUM, least, int(rng.integers(4))))
         else:
             symbol, of = rng.choice([b"", *symbols]), int(rng.integers(-1, PARTICIPANTS))
             rows.append(setting(Setting.LEDGER_FEES, int(rng.integers(-1, 4)), of, symbol))

@@ -270,7 +270,7 @@ def test_capacities_and_memory_are_checked(library):
         assert code == BAD_CAPACITY
 
 
-def test_a_symbol_that_is_there_twice_is_told_at_the_second(library):
+def test_a_symbol_that_is_there_twice_is_reported_at_the_second(library):
     """Row and field of the second."""
     table = make_instruments(["A", "B", "C"])
     table["symbol"][2] = b"A"
@@ -309,7 +309,7 @@ def test_c_refuses_the_tables_that_python_refuses(library, changes, symbol):
 
 def test_what_cannot_be_built_says_why(tmp_path):
     """No compiler, or one that fails."""
-    with pytest.raises(MatcherError, match="no C compiler: '/no/such/cc' is no program here"):
+    with pytest.raises(MatcherError, match="no C compiler: '/no/such/cc' is not a program here"):
         build(tmp_path, compiler="/no/such/cc")
     with pytest.raises(MatcherError, match="failed"):
         build(tmp_path, compiler="false")

@@ -134,11 +134,11 @@ def test_a_folder_of_another_journal_is_refused(rebuilt, tmp_path):
     shutil.copytree(folder_of(rebuilt), folder_of(other))
     with pytest.raises(LedgerError, match="is the ledger of journal"):
         once(other)
-    with pytest.raises(LedgerError, match="is no store"):
+    with pytest.raises(LedgerError, match="is not a store"):
         once(other, "mysql://x")
 
 
-def test_a_follower_waits_for_a_full_disk_and_goes_on_by_itself(
+def test_a_follower_waits_for_a_full_disk_and_continues_by_itself(
     day, rebuilt, tmp_path, monkeypatch
 ):
     """What is then there is what one has that never met a full disk."""
@@ -257,11 +257,11 @@ def test_somebody_else_s_database_is_not_touched(rebuilt, database, tmp_path):
     with psycopg.connect(database) as connection:
         connection.execute("drop schema outcry_ledger cascade")
         connection.execute("create schema outcry_ledger")
-    with pytest.raises(LedgerError, match="that is no ledger's"):
+    with pytest.raises(LedgerError, match="of another program"):
         once(rebuilt, database)
 
 
-def test_a_database_that_is_not_there_is_told(outcry, rebuilt):
+def test_a_database_that_is_not_there_is_reported(outcry, rebuilt):
     done = outcry("ledger", "follow", rebuilt, "--once", "--ledger", "postgresql://x@127.0.0.1:1/x")
     assert done.returncode == 1
     assert "the database is gone" in done.stderr

@@ -92,7 +92,7 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
     assert verdict.difference.what.startswith("balance of participant 7: the ledger has")
 
 
-def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry, outcry_json):
+def test_a_look_is_noted_and_the_next_begins_after_it(stored, tmp_path, outcry, outcry_json):
     """What was compared already is not gone through again, what comes later is."""
     home = shutil.copytree(stored, tmp_path / "day")
     (folder_of(home) / RECONCILED).unlink(missing_ok=True)

@@ -105,7 +105,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     assert done.returncode == 0, done.stderr
     done = closed("tuesday", "--from", "9000", "--carried", tmp_path / "monday")
     assert done.returncode == 0, done.stderr
-    assert "behind command 9,000 up to 20,000" in done.stdout
+    assert "after command 9,000 up to 20,000" in done.stdout
     closing = json.loads((tmp_path / "tuesday" / "closing.json").read_text())
     names = sorted(path.name for path in (tmp_path / "tuesday" / "statements").iterdir())
     assert len(names) == closing["statements"] > 50
@@ -116,7 +116,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     again = closed("tuesday", "--from", "9000")
     assert "is there already" in again.stderr
     done = closed("other", "--from", "8999", "--carried", tmp_path / "monday")
-    assert "ends at command 9,000, this day begins behind command 8,999" in done.stderr
+    assert "ends at command 9,000, this day begins after command 8,999" in done.stderr
     # Another journal's day, with the same figures; and a folder that is none of ours.
     path = tmp_path / "monday" / "closing.json"
     closing = json.loads(path.read_text())
@@ -137,7 +137,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     assert "not as the ledger has it" in done.stderr
     assert not (tmp_path / "other").exists()
     done = closed("other", "--day", "2026-11-23")
-    assert "is no day that has ended" in done.stderr
+    assert "is not a finished day" in done.stderr
 
 
 def test_a_query_says_nothing_but_its_answer(stored):
@@ -155,7 +155,7 @@ def test_a_participant_that_can_be_none_is_refused(stored, outcry):
             assert f"{number} is not in the range 0<=x<=65535" in done.stderr
 
 
-def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, outcry):
+def test_a_store_that_lost_a_row_is_not_reported_as_a_statement(stored, tmp_path, outcry):
     home = shutil.copytree(stored, tmp_path / "day")
     for path in sorted(home.rglob("part-*.parquet")):
         table = pyarrow.parquet.read_table(path, partitioning=None)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.oracles import settlement_verifier
 from tests.support.user_commands import commands, run
 
 LINES = commands("settlement.md")
@@ -51,6 +52,16 @@ def test_what_fails_on_the_first_day_settles_on_the_second(folder):
         ("cat", "COIN"): 5,
         ("cat", "USD"): 1010,
     }
+
+
+def test_an_independent_verifier_finds_the_files_of_the_page(folder):
+    """Written from the page alone, and none of our code."""
+    trades, names = folder / "trades.csv", ("obligations.csv", "nets.csv")
+    settlement_verifier.check_obligations(trades, *(folder / name for name in names))
+    day1, day2 = folder / "day1", folder / "day2"
+    settlement_verifier.check_settlement(day1, trades, folder / "balances.csv", "2026-11-24")
+    later, before = folder / "later.csv", folder / "balances2.csv"
+    settlement_verifier.check_settlement(day2, later, before, "2026-11-25", day1)
 
 
 def test_corporate_actions_write_movements_and_commands(folder):

@@ -23,11 +23,11 @@ def test_every_row_is_one_account_and_every_name_leads_back():
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("venue:USD", "is no account"),
+        ("venue:USD", "is not an account"),
         ("venue:EUR:clearing", "no asset 'EUR'"),
-        ("venue:USD:available", "'available' is none of"),
-        ("participant:x:USD:available", "'x' is no participant"),
-        ("nobody:7:USD:available", "is no account"),
+        ("venue:USD:available", "'available' is not one of"),
+        ("participant:x:USD:available", "'x' is not a participant's number"),
+        ("nobody:7:USD:available", "is not an account"),
     ],
 )
 def test_a_name_of_no_account_is_refused(name, word):

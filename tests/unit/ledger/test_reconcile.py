@@ -65,7 +65,7 @@ def test_a_database_that_goes_in_the_middle_costs_nothing_of_the_journal(day):
     assert work.difference is None
 
 
-def test_a_follower_of_a_fast_venue_tells_on_the_way(day):
+def test_a_follower_of_a_fast_venue_reports_on_the_way(day):
     work = Reconciliation(day, None, every=5_000)
     seqs = [verdict.seq for verdict in work.verdicts(follow=True)]
     assert seqs == [5_000, 10_000, 15_000, 20_000, 20_000]

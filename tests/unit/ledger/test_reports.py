@@ -227,16 +227,19 @@ def test_an_order_s_chain_adds_up(day, outcry):
     ("words", "message"),
     [
         (["balances", "nowhere"], "nowhere"),
-        (["balances", "{day}", "--as-of", "soon"], "no moment"),
+        (["balances", "{day}", "--as-of", "soon"], "is not a time"),
         (["balances", "{day}", "--as-of", "99999999"], "ends at sequence 20000"),
-        (["order", "{day}", "GOLD", "1"], "GOLD is none of"),
+        (["order", "{day}", "GOLD", "1"], "GOLD is not one of"),
         (["order", "{day}", "PLAIN", "999999999"], "has no order 999999999"),
-        (["fees", "{day}", "--from", "500", "--as-of", "400"], "--from is command 500, --as-of"),
+        (
+            ["fees", "{day}", "--from", "500", "--as-of", "400"],
+            "--from (command 500) is after --as-of",
+        ),
         (["balances", "{day}", "--format", "pdf"], "--out"),
         (["balances", "{day}", "--format", "csv", "--out", "/proc/none/x"], "/proc/none/x"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(day, outcry, words, message):
+def test_what_cannot_be_is_reported_in_a_line(day, outcry, words, message):
     done = outcry("ledger", *[word.replace("{day}", str(day)) for word in words])
     assert done.returncode != 0
     assert message in done.stderr

@@ -81,7 +81,7 @@ def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
     assert books.balance(4, 1, 0) == 500
 
 
-def test_a_deposit_in_money_that_is_none_stands_in_suspense():
+def test_a_deposit_in_money_that_is_invalid_is_in_suspense():
     usd = setting(Setting.LEDGER_ASSET, 2, 0, b"USD")
     lost = setting(Setting.DEPOSIT, 500, 3, b"CHF")
     books, rows = booked(flow.config(), [usd, lost])
@@ -89,7 +89,7 @@ def test_a_deposit_in_money_that_is_none_stands_in_suspense():
         (
             2,
             "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
-            "are USD; it stands in USD against suspense",
+            "are USD; it is booked in USD against suspense",
             3,
         )
     ]
@@ -103,8 +103,8 @@ def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
     books, rows = booked(flow.config(), [*spec.records(False), *moves])
     assert books.monies == [("USD", 2), ("EUR", 2)]
     assert [remark.text for remark in books.remarks] == [
-        "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it stands in "
-        "USD against suspense"
+        "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it is "
+        "booked in USD against suspense"
     ]
     assert rows["asset"].tolist() == [1, 0, 0]
     columns = ("clearing", "fees_due", "suspense")
@@ -115,7 +115,7 @@ def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
     ]
 
 
-def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is_none():
+def test_fees_of_all_without_a_schedule_apply_to_no_one_and_a_tier_without_begin_is_unused():
     """What a venue file begins with: nothing that was said of fees before counts."""
     never = 2**63 - 1
     commands = [

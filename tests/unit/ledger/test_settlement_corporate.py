@@ -193,8 +193,12 @@ ORDERS = "order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_
     ("read", "text", "word"),
     [
         (read_positions, "member,units\nann,1\nann,2\n", "row 3, member: ann is there twice"),
-        (read_positions, "member,units\nissuer,1\n", "row 2, member: issuer is no member"),
-        (read_orders, ORDERS + "1,7,ACME,BID,LIMIT,1,1,ALLOW\n", "row 2, side: 'BID' is none of"),
+        (read_positions, "member,units\nissuer,1\n", "row 2, member: issuer is not a member"),
+        (
+            read_orders,
+            ORDERS + "1,7,ACME,BID,LIMIT,1,1,ALLOW\n",
+            "row 2, side: 'BID' is not one of",
+        ),
         (read_orders, ORDERS + "1,70000,ACME,BUY,LIMIT,1,1,ALLOW\n", "participant: 70000 is above"),
         (
             read_orders,

@@ -55,7 +55,7 @@ def test_a_day_begins_at_its_markets_midnight(tmp_path):
 
 
 def test_a_market_that_is_not_known_is_said(day):
-    with pytest.raises(SettlementError, match="'MOON' is no market"):
+    with pytest.raises(SettlementError, match="'MOON' is not a market"):
         next(trades_of(day, "MOON"))
 
 

@@ -209,7 +209,7 @@ def test_a_trade_of_a_day_off_before_a_change_is_due_as_those_of_the_session_aft
         ("XNYS", date(2023, 11, 9), date(2023, 11, 13)),
     ],
 )
-def test_settlement_has_a_calendar_of_its_own(market, trade_date, due):
+def test_settlement_has_a_separate_calendar(market, trade_date, due):
     assert settlement_date(market, trade_date) == due
 
 
@@ -305,15 +305,15 @@ GOOD = "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"
         ("trade_id\n", "row 1 must be trade_id,"),
         (HEADER + "7,2026-11-25\n", "row 2: 2 fields where 9 are wanted"),
         (HEADER + GOOD + GOOD, "row 3, trade_id: 7 is there twice"),
-        (HEADER + GOOD.replace("7,", "x,", 1), "row 2, trade_id: 'x' is no whole number"),
-        (HEADER + GOOD.replace("11-25", "11-31"), "row 2, trade_date: '2026-11-31' is no day"),
-        (HEADER + GOOD.replace("XNYS", "MOON"), "row 2, market: 'MOON' is no market"),
-        (HEADER + GOOD.replace("ann", ""), "row 2, buyer: '' is no name"),
+        (HEADER + GOOD.replace("7,", "x,", 1), "row 2, trade_id: 'x' is not a whole number"),
+        (HEADER + GOOD.replace("11-25", "11-31"), "row 2, trade_date: '2026-11-31' is not a day"),
+        (HEADER + GOOD.replace("XNYS", "MOON"), "row 2, market: 'MOON' is not a market"),
+        (HEADER + GOOD.replace("ann", ""), "row 2, buyer: '' is not a name"),
         (HEADER + GOOD.replace("ann", "bob"), "row 2, seller: bob trades with itself"),
-        (HEADER + GOOD.replace("ann", CLEARING), "row 2, buyer: clearing is no member"),
+        (HEADER + GOOD.replace("ann", CLEARING), "row 2, buyer: clearing is not a member"),
         (HEADER + GOOD.replace("USD", "ACME"), "row 2, cash_asset: ACME is paid with itself"),
         (HEADER + GOOD.replace(",10,", ",0,"), "row 2, quantity_units: 0 is not positive"),
-        (HEADER + GOOD.replace(",10,", ",1.5,"), "row 2, quantity_units: '1.5' is no whole"),
+        (HEADER + GOOD.replace(",10,", ",1.5,"), "row 2, quantity_units: '1.5' is not a whole"),
         (HEADER + GOOD.replace(",500", ",-1"), "row 2, cash_units: -1 is negative"),
         (HEADER + GOOD.replace(",500", ",9223372036854775808"), "row 2, cash_units"),
         (HEADER + '7,"2026\n', "row 2: "),

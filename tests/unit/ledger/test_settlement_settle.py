@@ -79,7 +79,7 @@ def test_a_fail_pulls_down_what_hangs_on_it_and_nothing_else(tmp_path):
     assert [(one.at, one.short) for one in done.fails] == [(0, "ann"), (1, "bob")]
 
 
-def test_a_small_trade_settles_behind_a_large_one_that_fails(tmp_path):
+def test_a_small_trade_settles_after_a_large_one_that_fails(tmp_path):
     """Bob owes 9 and 2 of which he has 3: the latest was taken out first, and fits again."""
     rows = [("ann", "bob", "ACME", 9, 9), ("cat", "bob", "ACME", 2, 2)]
     start = {("bob", "ACME"): 3, ("ann", "USD"): 9, ("cat", "USD"): 2}
@@ -246,7 +246,7 @@ def test_balances_past_64_bits_are_read_again(tmp_path):
         ("member,asset\n", "row 1 must be member,asset,balance_units"),
         ("member,asset,balance_units\nann,USD,-1\n", "row 2, balance_units: -1 is negative"),
         ("member,asset,balance_units\nann,USD,1\nann,USD,1\n", "row 3: ann has USD twice"),
-        ("member,asset,balance_units\nclearing,USD,1\n", "row 2, member: clearing is no member"),
+        ("member,asset,balance_units\nclearing,USD,1\n", "row 2, member: clearing is not a member"),
     ],
 )
 def test_balances_that_are_not_right_are_named(text, word, tmp_path):

@@ -103,7 +103,7 @@ def test_posted_in_one_batch_or_many_is_the_same(day, rows):
     assert np.array_equal(books.post(commands, events), rows)
 
 
-def test_a_checkpoint_goes_on_with_the_same_wallets(day, home, tmp_path):
+def test_a_checkpoint_continues_with_the_same_wallets(day, home, tmp_path):
     home = shutil.copytree(home, tmp_path / "day", ignore=shutil.ignore_patterns("ledger"))
     middle = at(home, 500)
     save(middle)

@@ -84,7 +84,7 @@ def test_the_margin_is_judged_to_the_unit(balance, is_called):
 
 
 @pytest.mark.parametrize(("price", "is_called"), [(109, False), (110, False), (111, True)])
-def test_a_mark_judges_everybody(price, is_called):
+def test_a_mark_judges_every_participant(price, is_called):
     desk = indebted(balance=300)
     marked(desk, price)
     assert called(desk) is is_called
@@ -121,7 +121,7 @@ def test_a_withdrawal_a_smaller_credit_and_a_larger_margin_judge_it():
         assert called(desk), what
 
 
-def test_nobody_is_judged_without_a_maintenance_margin_or_with_unlimited_credit():
+def test_no_participant_is_judged_without_a_maintenance_margin_or_with_unlimited_credit():
     desk = indebted(balance=200, maintenance=0)
     assert desk.set(Setting.DEPOSIT, -5_000)
     assert not called(desk)

@@ -154,7 +154,7 @@ def test_what_cannot_be_divided_is_refused(partitions, more, says):
 
 
 @pytest.mark.parametrize("what", [Setting.LOSS, Setting.DRAWDOWN, Setting.MAINTENANCE])
-def test_limits_that_prices_take_somebody_past_make_no_sense_in_partitions(what):
+def test_limits_that_a_price_change_can_break_make_no_sense_in_partitions(what):
     """What another partition has lost is not known in time; as good as none is taken."""
     region = divide(make_region(instruments(), 9), instruments(), 2)
     record = setting(what, 100, 1)

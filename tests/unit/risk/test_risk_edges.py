@@ -291,7 +291,7 @@ def test_short_sales_may_be_forbidden():
     assert desk.view.refusal[2:] == (0, 0, 1)
 
 
-def test_every_check_that_fails_is_told():
+def test_every_check_that_fails_is_reported():
     desk = Desk()
     desk.new(BUY, 5, 90)
     for what, value in {

@@ -53,8 +53,8 @@ def part_line(desk, line):
 def answer(desk, verdict):
     if not verdict:
         return "passes"
-    limit, stands, requested = desk.view.refusal[2:]
-    return " ".join([*bits(verdict), f"limit={limit} stands={stands} asked={requested}"])
+    limit, current, requested = desk.view.refusal[2:]
+    return " ".join([*bits(verdict), f"limit={limit} now={current} asked={requested}"])
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -135,6 +135,7 @@ def test_an_example_of_protection(example):
 
 
 def test_every_check_has_an_example_and_a_row():
+    """Of BALANCE and EXPIRED on the pages of wallets and of contracts."""
     shown = set(re.findall(r"[A-Z_]{4,}", " ".join(re.findall(r"-> .*", "".join(EXAMPLES)))))
     names = {bit.name for bit in RiskBit}
     assert names - shown == {
@@ -146,6 +147,7 @@ def test_every_check_has_an_example_and_a_row():
         "SPEED_BUMP_FULL",
         "WITHDRAWN",
         "BALANCE",
+        "EXPIRED",
     }
     rows = "".join(re.findall(r"^\|.*$", PAGE, re.MULTILINE))
     assert all(f"`{name}`" in rows for name in names)

@@ -23,7 +23,7 @@ def test_swarms_with_extremes(seed):
     run(both, commands, Operator(seed, both, symbols), 0.1 * (seed % 2), seed, 50)
 
 
-def test_the_state_goes_on_from_a_copy():
+def test_the_state_continues_from_a_copy():
     """Snapshot in the middle: bytes copied, engine restored; the second half gives the same."""
     both, again = pair(), pair()
     commands = [one.copy() for one in mixed_commands(3_000, 9)]

@@ -30,7 +30,7 @@ def test_a_core_by_hand_reserves_what_its_open_orders_need() -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"set": "NO_SUCH", "value": 1}, "limits row 0: 'NO_SUCH' is no setting"),
+        ({"set": "NO_SUCH", "value": 1}, "limits row 0: 'NO_SUCH' is not a setting"),
         ({"set": "MAX_QTY", "value": -1, "symbol": "PLAIN"}, "limits row 0: .* makes no sense"),
         ({"set": "MAX_QTY", "value": 1, "symbol": "NONE"}, "limits row 0: .* makes no sense"),
         ({"set": "MAX_QTY", "value": 2**63, "symbol": "PLAIN"}, "limits row 0: .* makes no sense"),

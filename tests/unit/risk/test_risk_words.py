@@ -6,7 +6,7 @@ from openoutcry.risk.words import failed, refusal_text
 
 def test_the_first_check_has_its_figures_the_others_their_names():
     bits = 1 << RiskBit.MAX_QTY | 1 << RiskBit.CAPITAL
-    assert refusal_text(bits, 10, 0, 11) == "MAX_QTY: limit 10, stands 0, asked 11; CAPITAL"
+    assert refusal_text(bits, 10, 0, 11) == "MAX_QTY: limit 10, now 0, asked 11; CAPITAL"
     assert failed(bits) == [RiskBit.MAX_QTY, RiskBit.CAPITAL]
 
 

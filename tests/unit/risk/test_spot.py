@@ -41,7 +41,7 @@ def test_kernels_and_reference_hold_the_same_in_every_wallet(seed):
     assert len(refused) > 10
 
 
-def test_a_snapshot_goes_on_with_the_same_wallets():
+def test_a_snapshot_continues_with_the_same_wallets():
     """Restored from bytes, the core gives the same events and wallets; its hash has the wallets."""
     table = instruments()
     settings = {

@@ -137,6 +137,68 @@ def test_the_tier_follows_the_volume_that_is_set(in_quote):
         change(in_quote, CommandKind.CANCEL, order, 1)
 
 
+def done(events):
+    return events[-1]["kind"] == EventKind.COMPLETED
+
+
+def test_a_minimum_is_taken_of_what_a_fill_brings(market):
+    """In units of the quote asset; a buyer pays as many of the base asset as these are worth."""
+    assert done(market.send(setting(Setting.LEDGER_MINIMUM, 50, 0)))
+    market.new(SELL, 10, 1_000, S, 2)
+    market.new(BUY, 10, 1_000, S, 1)
+    # The maker's rate is 0, which has no minimum; the taker's fee would be 100 of 100,000 units.
+    assert usd(market, 2) == (MONEY + 10_000, 0)
+    assert btc(market, 1) == (COINS + 100_000 - 100_000 * 50 // 10_000, 0)
+    market.new(BUY, 10, 1_000, S, 1)
+    market.new(SELL, 10, 1_000, S, 2)
+    assert usd(market, 2) == (MONEY + 20_000 - 50, 0)
+    # Of a fill that brings less, all of it and no more.
+    market.new(BUY, 1, 3, S, 1)
+    market.new(SELL, 1, 3, S, 3)
+    assert usd(market, 3) == (MONEY, 0)
+    # Above the minimum the rate counts.
+    market.new(BUY, 100, 1_000, S, 1)
+    market.new(SELL, 100, 1_000, S, 3)
+    assert usd(market, 3) == (MONEY + 100_000 - 100, 0)
+    assert market.wallets.fees("USD") == 50 + 3 + 100
+    assert market.balanced()
+
+
+def test_no_minimum_where_a_buy_would_have_to_reserve_it(market, in_quote):
+    assert not done(in_quote.send(setting(Setting.LEDGER_MINIMUM, 1, 0)))
+    assert done(in_quote.send(setting(Setting.LEDGER_MINIMUM, 0, 0)))
+    order = number(in_quote.new(BUY, 10, 1_000, S, 1))
+    assert done(in_quote.send(setting(Setting.LEDGER_COLLECT, 0, 0)))
+    assert done(in_quote.send(setting(Setting.LEDGER_MINIMUM, 500, 0)))
+    assert not done(in_quote.send(setting(Setting.LEDGER_COLLECT, 1, 0)))
+    # It entered before, and pays what it has reserved.
+    in_quote.new(SELL, 10, 1_000, S, 2)
+    assert usd(in_quote, 1)[1] == 0
+    assert btc(in_quote, 1) == (COINS + 100_000, 0)
+    assert usd(in_quote, 2) == (MONEY + 10_000 - 500, 0)
+    assert in_quote.balanced()
+    assert order
+    assert not done(market.send(setting(Setting.LEDGER_MINIMUM, 2**61 + 1, 0)))
+    assert done(market.send(setting(Setting.LEDGER_MINIMUM, 2**61, 0)))
+
+
+def test_fees_of_all_without_a_schedule_end_special_ones(market):
+    """What a venue file begins with: rows that have left it count no longer."""
+    market.send(tier(1, 0, (0, 10_000, 10_000)))
+    market.send(tier(2, 0, (0, 20_000, 20_000)))
+    special = ((1, -1, b""), (1, 1, b""), (2, -1, S), (2, 1, S))
+    for number, who, symbol in special:
+        assert done(market.send(setting(Setting.LEDGER_FEES, number, who, symbol)))
+        assert done(market.send(setting(Setting.LEDGER_FEES, -1, -1)))
+        market.new(SELL, 10, 1_000, S, 1)
+        market.new(BUY, 10, 1_000, S, 2)
+        assert [market.wallets.fees(name) for name in ("USD", "BTC")] == [0, 0]
+    assert done(market.send(setting(Setting.LEDGER_FEES, 1, -1)))
+    market.new(SELL, 10, 1_000, S, 1)
+    market.new(BUY, 10, 1_000, S, 2)
+    assert market.wallets.fees("USD") == 100
+
+
 @pytest.mark.parametrize(
     ("order_type", "fields", "reserved"),
     [

@@ -12,25 +12,12 @@ from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventKind, InstrumentOption, OrderType, Phase, TimeInForce
 from openoutcry.wire.order_types import TIMES_IN_FORCE, UNPRICED
-from tests.support.matcher.matcher_script import parse_command
+from tests.support.matcher.matcher_script import AUX, parse_command
 from tests.support.risk.held import HeldCore
 
 OPTIONS = (0, InstrumentOption.MARKET_WAITS, InstrumentOption.MARKET_REST_STAYS)
 PHASES = (Phase.CONTINUOUS, Phase.OPENING_AUCTION, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST)
 KINDS = [(kind, tif) for kind in OrderType for tif in TIMES_IN_FORCE[kind]]
-AUX = {
-    OrderType.STOP: 105,
-    OrderType.STOP_LIMIT: 105,
-    OrderType.POST_ONLY_STOP_LIMIT: 105,
-    OrderType.MIN_QTY: 1,
-    OrderType.ICEBERG: 1,
-    OrderType.MARKET_BUDGET: 300,
-    OrderType.LIMIT_BUDGET: 300,
-    OrderType.TRAILING_STOP: 5,
-    OrderType.TRAILING_STOP_BPS: 500,
-    OrderType.TRAILING_STOP_LIMIT: 5,
-    OrderType.TRAILING_STOP_LIMIT_BPS: 500,
-}
 FULL = 1 << RiskBit.OPEN_ORDERS
 
 

@@ -129,7 +129,7 @@ def test_a_suspended_participant_withdraws_nothing_and_a_closed_one_gets_nothing
     floor.ask("withdraw", "request", "20", "100", "BTC", "--reference", "wd 20")
     floor.ask("participant", "suspend", "20")
     for words in (("request", "20", "5", "BTC"), ("approve", "wd 20")):
-        assert "participant 20 is suspended: it withdraws nothing" in refusal(
+        assert "participant 20 is suspended and cannot withdraw" in refusal(
             floor, "withdraw", *words
         )
     floor.ask("withdraw", "cancel", "wd 20")

@@ -140,7 +140,7 @@ def test_a_calendar_that_was_changed_meanwhile_is_followed() -> None:
 
 
 @pytest.mark.parametrize("tif", [TimeInForce.DAY, TimeInForce.GTC])
-def test_a_venue_that_was_down_over_the_close_ends_the_day_behind_it(tif: TimeInForce) -> None:
+def test_a_venue_that_was_down_over_the_close_ends_the_day_after_it(tif: TimeInForce) -> None:
     engine = Engine(TABLE, 64)
     feed(engine, CALENDAR.due(ns("2026-11-23T00:00"), ns("2026-11-23T12:00")))
     order(engine, 1, Side.BUY, 100, b"A", tif)

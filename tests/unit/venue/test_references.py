@@ -148,7 +148,7 @@ def test_the_second_supervisor_ends_the_request_of_the_first(floor):
     assert floor.status()["risk"]["waiting"] == []
 
 
-def test_a_reference_proves_nobody(floor):
+def test_a_reference_proves_no_identity(floor):
     """Who repeats a request is checked as who asks for it first."""
     words = ("deposit", "2", "500", "--reference", "wire 4711", "--operator", "anna")
     answer = floor.ask(*words, password="wrong", status=1)

@@ -80,7 +80,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
         ("[market_data]", '[market_data]\ninterface = "eth0"', "'eth0' is not an IPv4 address"),
     ],
 )
-def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_each_mistake_is_reported(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert old in FEED
     path = limited(tmp_path, FEED.replace(old, new, 1))
     assert any(words in text for _, _, text in mistakes(path)), mistakes(path)

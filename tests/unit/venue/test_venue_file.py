@@ -152,7 +152,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("old", "new", "key", "words"), CASES)
-def test_each_mistake_is_told_with_its_line_and_key(
+def test_each_mistake_is_reported_with_its_line_and_key(
     old: str, new: str, key: str, words: str, tmp_path: Path
 ) -> None:
     path, text = written(tmp_path, old, new)
@@ -334,7 +334,7 @@ def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     assert "0.0.0.0:9001" in text.splitlines()[line - 1]
 
 
-def test_all_mistakes_are_told_at_once_by_the_command(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_by_the_command(tmp_path: Path) -> None:
     path, text = written(tmp_path, "number = 2", "number = 1\nnmae = 3")
     path.write_text(text.replace("time_every_s = 1", "time_every_s = 0"))
     done = outcry("venue", "check", path)
@@ -695,7 +695,7 @@ def test_sessions_over_shared_memory_have_a_key_a_user_and_a_path(tmp_path: Path
         ('acts_for = "1000-1999, 2500"', 'acts_for = "20-10"', "acts_for", "not a range"),
         ('acts_for = "1000-1999, 2500"', 'acts_for = "all"', "acts_for", "is not ranges"),
         ('acts_for = "1000-1999, 2500"', 'acts_for = "0-9"', "acts_for", "from 1 to 65535"),
-        ("user = 4242", 'user = "no-such-user"', "user", "is no user of this system"),
+        ("user = 4242", 'user = "no-such-user"', "user", "is not a user of this system"),
         ("user = 4242", 'networks = ["10.0.0.0/8"]', "networks", "is on this host"),
         ("user = 4242", f'password = "{HASH}"', "password", "has a key"),
         ('path = "s"', 'address = "127.0.0.1:9"', "address", "has a path"),

@@ -165,11 +165,11 @@ def test_the_history_has_the_call_and_each_part(floor: InlineFloor) -> None:
         (("maintenance_bps", "10001", "--participant", "4"), "10001 is not 0 to 10000"),
     ],
 )
-def test_what_cannot_be_is_told(floor: InlineFloor, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], says: str) -> None:
     assert says in floor.ask("limits", "set", *words, status=1)["error"]
 
 
-def test_a_file_that_cannot_close_out_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_close_out_is_reported(tmp_path: Path) -> None:
     text = TEXT.replace(
         "[liquidation]\nmark_every_ms = 5\nevery_ms = 20\npart_bps = 3_000\nband_bps = 1_000\n", ""
     ).replace("credit = 0\nmaint", "maint")

@@ -16,7 +16,7 @@ def messages(lines):
     return [line["message"] for line in lines]
 
 
-def test_every_line_is_followed_behind_rotations(tmp_path, monkeypatch):
+def test_every_line_is_followed_after_rotations(tmp_path, monkeypatch):
     """Files of some lines each: nothing is missing, nothing comes twice, only the oldest go."""
     monkeypatch.setattr(venue_log, "MAX_BYTES", 1_000)
     journal = tmp_path / "journal"

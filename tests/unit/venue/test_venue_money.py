@@ -220,7 +220,7 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
         (["corporate", "split", "TIN", "2", "1"], "TIN is not halted"),
     ],
 )
-def test_what_cannot_be_is_told_and_sends_nothing(floor, words, message):
+def test_what_cannot_be_is_reported_and_sends_nothing(floor, words, message):
     before = len(floor.settings())
     done = floor.outcry(*words)
     assert done.exit_code != 0
@@ -258,7 +258,7 @@ def test_basis_points_are_exact():
         ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, but USD has 2"),
     ],
 )
-def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, message):
+def test_a_mistake_of_the_file_is_reported_with_its_line(tmp_path, line, message):
     text = VENUE + MORE + MONEY + PORT.format(port=1)
     path = Path(tmp_path / "venue.toml")
     path.write_text(text)

@@ -199,7 +199,7 @@ def test_a_deposit_asked_for_as_a_limit_passes_what_every_deposit_passes(rich):
         ("loss", 7, "7"),
     ],
 )
-def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, value_text):
+def test_a_limit_that_was_set_is_reported_in_its_own_unit(operations, limit, value, value_text):
     request = {"do": "set", "limit": limit, "value": value, "participant": 1}
     assert operations.work_of(request).done == [f"{limit} of participant 1 is {value_text}"]
 

@@ -62,11 +62,11 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_resta
 def test_sql_and_the_commands_name_the_limit_that_refused(floor) -> None:
     sql = "select verdict from audit where order_id = 3"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.journal_path), sql, "--csv"])
-    assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
+    assert "REJECTED MAX_QTY: limit 50, now 0, asked 51" in shown.stdout
     page = ROOT / "docs" / "venue.md"
     (sql,) = re.findall(r'outcry journal sql journal "(.+?)"', page.read_text())
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.journal_path), sql, "--csv"])
-    assert "REJECTED CAPITAL: limit 1000000, stands 1000, asked 1001000" in shown.stdout
+    assert "REJECTED CAPITAL: limit 1000000, now 1000, asked 1001000" in shown.stdout
     sql = "select distinct order_type from orders where action = 'RISK' and aux = 50"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.journal_path), sql, "--csv"])
     assert "MAX_QTY" in shown.stdout
@@ -140,7 +140,7 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     assert gateway_refusal(refused) == {"HALTED"}
     assert kinds(cancelled) == [EventKind.CANCELLED]
     done = floor.ask("resume", "instrument", "GOLD")
-    assert done["done"] == ["GOLD goes on with VOLATILITY_AUCTION"]
+    assert done["done"] == ["GOLD continues with VOLATILITY_AUCTION"]
     floor.at("2026-11-23T10:02")
     floor.wait_for_phase("CONTINUOUS")
     floor.send(cancel)  # what is before it is on disk then
@@ -252,5 +252,5 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_told(floor, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_is_reported(floor, words: tuple[str, ...], says: str) -> None:
     assert says in floor.ask(*words, status=1)["error"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.venue.served_venue import PORT, VENUE
 
 
-def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None:
+def test_what_cannot_be_served_is_reported_in_a_line(outcry, tmp_path: Path) -> None:
     (tmp_path / "venue.toml").write_text(VENUE + PORT.format(port=0))
     done = outcry("serve", "venue.toml", "--resume")
     assert (done.returncode, done.stderr) == (

@@ -15,6 +15,7 @@ from openoutcry.ledger.schedules import money
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
+from openoutcry.venue.desk import DeskError
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.limits import LimitsError, check_structure, hook_settings
 from openoutcry.venue.spot_tables import tick_units
@@ -27,6 +28,9 @@ from tests.support.venue.venue_floor import MORE, order
 
 FILE = HEAD + PEOPLE + TABLES
 BTC_USD = TABLES.index('symbol = "BTC-USD"')
+
+
+LEAST = "taker_bps = 10\nminimum = 3"
 
 
 def with_key(key, symbol="BTC-USD"):
@@ -71,7 +75,10 @@ def read(tmp_path, text):
         (instead('settlement = "spot"\n', ""), "base", "only"),
         (without("tick_units = 1                # 0.01 x 0.0001 USD, in units of USD"),
          "tick_units", "is missing: a spot instrument has one"),
-        (instead("taker_bps = 10", "taker_bps = 10\nminimum = 3"), "minimum", "no minimum fee"),
+        (instead('"received" ', '"quote" ').replace("taker_bps = 10", LEAST, 1), "minimum",
+         "no minimum where buyers pay in the quote asset"),
+        (instead("taker_bps = 10", "taker_bps = 10\nminimum = 2305843009213693953"), "minimum",
+         "is at most 2305843009213693952"),
         (instead('"received" ', '"both" '), "collect", "both"),
         (instead("[calendar]", "partitions = 2\n[calendar]"), "settlement", "one partition, not 2"),
         (FILE + "[[limits]]\nno_short_sale = true\n", "no_short_sale", "has no positions"),
@@ -151,8 +158,7 @@ def test_wallets_by_the_desk_over_a_restart_and_in_a_replay(floor):
         (("deposit", "1", "1", "--asset", "EUR"), "there is no asset 'EUR'"),
         (("deposit", "1", "1", "--asset", "USD", "--purpose", "clearing"), "purposes are outside"),
         (("deposit", "1", "2001", "--asset", "USD", "--purpose", "fees"), "fees are 2000 USD"),
-        (("fees", "minimum", "standard", "3"), "no minimum fee"),
-        (("assets", "declare", "DOT", "2"), "are the journal's"),
+        (("assets", "declare", "DOT", "2"), "room for 3 assets"),
         (("assets", "quote", "BTC-USD", "USD", "6"), "its quote asset is the journal's"),
     ):
         done = floor.outcry(*words)
@@ -196,3 +202,37 @@ def test_the_ledger_has_every_wallet_of_the_core(floor):
     assert rows["USD-MARGIN"] == ["GOLD", "TIN"]
     fees = CliRunner().invoke(main, ["venue", "fees", "show", "--venue", str(floor.file)])
     assert "standard" in fees.output
+
+
+@pytest.mark.parametrize(
+    ("volumes", "why"),
+    [
+        ("7", "'7' is not NAME=VOLUME"),
+        ("1=5 1=6", "its name was there before"),
+        ("1=-5", "is not NAME=VOLUME"),
+        ("9999=5", "participants are 1 to"),
+        ("x=5", "participants are 1 to"),
+        (f"1={2**63}", "participants are 1 to"),
+    ],
+)
+def test_volumes_that_cannot_be_have_their_own_word(floor, volumes, why):
+    with pytest.raises(DeskError, match=re.escape(why)):
+        floor._desk._work_of({"do": "fee-roll", "volumes": volumes})
+
+
+def test_average_volumes_that_cannot_be_have_their_own_word(floor):
+    for volumes, why in (("LEAD=5", "no instrument 'LEAD'"), (f"GOLD={2**63}", "more than")):
+        with pytest.raises(DeskError, match=why):
+            floor._desk._work_of({"do": "adv-roll", "volumes": volumes})
+
+
+def test_a_minimum_by_the_desk(floor):
+    """While buyers pay in the quote asset there is none."""
+    floor.ask("fees", "collect", "standard", "received")
+    floor.ask("fees", "minimum", "standard", "3")
+    shown = floor.outcry("fees", "collect", "standard", "quote")
+    assert "no minimum where buyers pay in the quote asset" in shown.output
+    floor.ask("fees", "minimum", "standard", "0")
+    floor.ask("fees", "collect", "standard", "quote")
+    shown = floor.outcry("fees", "minimum", "standard", "3")
+    assert "no minimum where buyers pay in the quote asset" in shown.output

@@ -1,0 +1,105 @@
+"""``outcry venue contract``: marks, settlement, funding and the end of a venue's contracts."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.desk import asks, send_to_desk
+
+
+@click.group()
+def contract() -> None:
+    """Mark, settle, fund or end a future, perpetual or option.
+
+    Prices are in ticks. Every command is sequenced and journaled.
+
+    \b
+    outcry venue contract mark BTC-PERP 5000000 --index 4998000
+    outcry venue contract fund BTC-PERP
+    outcry venue contract settle BTC-26Z
+    outcry venue contract expire BTC-26Z 5012000
+    """
+
+
+def _ask(file: Path, do: str, operator: str | None, as_json: bool, **given: Any) -> None:
+    send_to_desk(file, {"do": f"contract-{do}", **given}, operator, as_json)
+
+
+@contract.command()
+@click.argument("instrument")
+@click.argument("price", type=int)
+@click.option("--index", type=int, help="Price of the index that the mark is from, in ticks.")
+@asks
+def mark(
+    instrument: str,
+    price: int,
+    index: int | None,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
+    """Value every position in INSTRUMENT at PRICE.
+
+    Futures and perpetuals are paid what they gained since the last mark."""
+    _ask(file, "mark", operator, as_json, instrument=instrument, price=price, index=index)
+
+
+@contract.command()
+@click.argument("instrument")
+@click.option("--price", type=int, help="Settlement price in ticks [the mark].")
+@asks
+def settle(
+    instrument: str, price: int | None, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Set the day's settlement price of INSTRUMENT.
+
+    The venue does it by itself when the trading day ends, at the last mark."""
+    _ask(file, "settle", operator, as_json, instrument=instrument, price=price)
+
+
+@contract.command()
+@click.argument("instrument")
+@click.option(
+    "--rate", type=int, help="In billionths; below 0, shorts pay  [how far mark is above index]."
+)
+@asks
+def fund(
+    instrument: str, rate: int | None, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Pay one period's funding of a perpetual: longs pay shorts.
+
+    Without --rate it is how far the mark is above the index, 0.75 % at most."""
+    _ask(file, "fund", operator, as_json, instrument=instrument, rate=rate)
+
+
+@contract.command()
+@click.argument("instrument")
+@click.argument("price", type=int)
+@asks
+def expire(instrument: str, price: int, file: Path, operator: str | None, as_json: bool) -> None:
+    """Settle an expired INSTRUMENT finally at PRICE.
+
+    PRICE is the underlying's for an option, which is paid if it is in the money. All open orders
+    are cancelled, every position is paid and gone."""
+    _ask(file, "expire", operator, as_json, instrument=instrument, price=price)
+
+
+@contract.command()
+@click.argument("instrument")
+@asks
+def pause(instrument: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Stop entry in INSTRUMENT: its index has too few sources.
+
+    Cancels are still accepted."""
+    _ask(file, "pause", operator, as_json, instrument=instrument)
+
+
+@contract.command()
+@click.argument("instrument")
+@asks
+def resume(instrument: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Permit entry in INSTRUMENT after a pause.
+
+    The index has enough sources again."""
+    _ask(file, "resume", operator, as_json, instrument=instrument)

@@ -1,0 +1,50 @@
+"""What transactions in contracts mean for reports of profits: at which value lots changed hands."""
+
+from typing import Any
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger.books import Books
+from openoutcry.wire.enums import Side
+
+ENDS = (lay.Kind.SETTLED, lay.Kind.TAKEN_OVER)
+"""Kinds by which lots of a contract change hands without a fill."""
+CALL = 3
+
+
+def lot_value(books: Books, index: int, price: int) -> int:
+    """Money that a lot of an instrument is worth at a price; of an inverse contract only
+    differences have a meaning."""
+    rules = books.instruments[index]
+    if not rules[lay.CONTRACT_KIND // 8]:
+        return price * int(rules[lay.MULTIPLIER // 8])
+    kind, inverse, units = (int(word) for word in rules[lay.CONTRACT_KIND // 8 :][:3])
+    return -(units // max(price, 1)) if inverse and kind < CALL else units * price
+
+
+def price_of(books: Books, index: int) -> int | None:
+    """By which what is held is valued: a contract's mark, or the last price; None: no price yet."""
+    rules = books.instruments[index]
+    if rules[lay.CONTRACT_KIND // 8]:
+        return int(rules[lay.CONTRACT_KIND // 8 + 3])
+    last = int(rules[lay.LAST // 8])
+    return None if last == lay.NO_LAST else last
+
+
+def traded(books: Books, row: Any) -> tuple[int, int]:
+    """Lots that a participant got by a transaction (negative: gave), and their value each."""
+    index, qty, kind = int(row["instrument"]), int(row["qty_lots"]), int(row["kind"])
+    if kind == lay.Kind.SETTLED:
+        is_option = books.instruments[index, lay.CONTRACT_KIND // 8] >= CALL
+        if is_option:
+            # What the payoff came to, a lot.
+            return -qty, -int(row["clearing"]) // qty if qty else 0
+        return -qty, lot_value(books, index, int(row["price_ticks"]))
+    if kind == lay.Kind.POSTED and row["side"] == Side.SELL:
+        qty = -qty
+    return qty, lot_value(books, index, int(row["price_ticks"]))
+
+
+def cash(row: Any) -> int:
+    """Money that is earned or paid next to the lots: funding, and what a takeover costs."""
+    aside = (lay.Kind.FUNDING, lay.Kind.TAKEN_OVER)
+    return -int(row["clearing"]) if int(row["kind"]) in aside else 0

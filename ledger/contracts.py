@@ -1,0 +1,234 @@
+"""Contracts in the ledger: trades at their marks, variation, funding, the end, and what comes after
+a liquidation.
+
+The rules are those of docs/derivatives.md.  The ledger applies them separately, from the commands
+alone.  Clearing is 0 after each command: what one side is paid the other one pays.
+"""
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger import constants
+from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, fail, margined, rules_of
+from openoutcry.ledger.layout import (
+    LedgerCell,
+    LedgerInstrument,
+    LedgerState,
+    TransactionRow,
+)
+from openoutcry.wire import wide
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+
+CALL, PUT = 3, 4
+RATE_UNIT = 1_000_000_000
+SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
+"""``Setting`` of risk/bits.py."""
+MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
+COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
+NOTIONAL = constants.ERROR_NOTIONAL
+
+
+@kernel
+def lot_value(rules: LedgerInstrument, price: int) -> int:
+    """Units that a long lot is worth at a price."""
+    if rules.inverse != 0 and rules.kind < CALL:
+        return -(rules.units // max(price, 1))
+    return wide.mul(rules.units, price)
+
+
+@kernel
+def payoff(rules: LedgerInstrument, price: int) -> int:
+    """Units that a long lot of an option is paid, by its underlying's final price."""
+    inside = price - rules.strike if rules.kind == CALL else rules.strike - price
+    if inside <= 0:
+        return 0
+    if rules.inverse == 0:
+        return rules.strike_units * inside
+    least = max(price, 1)
+    if inside >= least:
+        return rules.strike_units
+    # ``strike_units`` x ``inside`` / ``price``, bit by bit: no product leaves int64.
+    part = rest = 0
+    for bit in range(61, -1, -1):
+        rest = 2 * rest + inside * ((rules.strike_units >> bit) & 1)
+        more = rest // least
+        part = 2 * part + more
+        rest -= more * least
+    return part
+
+
+@kernel
+def gain_of_trade(rules: LedgerInstrument, moved: int, price: int) -> tuple[int, int]:
+    """What ``moved`` lots (negative: sold) at a price are paid: the difference to the mark, of an
+    option the premium; and 1 if that leaves int64."""
+    value = lot_value(rules, price)
+    if rules.leveraged != 0:
+        gain, over = wide.sum_of(lot_value(rules, rules.mark), -value, 0, 0)
+        paid, beyond = wide.product(gain, moved, 1)
+        return paid, over | beyond
+    paid, over = wide.product(value, -moved, 1)
+    return paid, over
+
+
+@kernel
+def margin_at(rules: LedgerInstrument, price: int) -> int:
+    """Initial margin of a lot at a mark."""
+    if rules.margin_bps == 0:
+        return rules.margin
+    value = lot_value(rules, price)
+    size = max(value, -value)
+    whole, rest = size // 10_000, size % 10_000
+    return whole * rules.margin_bps + (rest * rules.margin_bps + 9_999) // 10_000
+
+
+@kernel_outlined
+def contract_setting(
+    books: LedgerState, order: OrderRecord, event: EventRecord, row: int, instrument: int
+) -> int:
+    """A command about contracts that the core has applied: how many transactions it became."""
+    not_inlined()
+    what, who, value = order.order_type, order.qty_lots, order.aux
+    if what == SET_COVER:
+        return pay_out(books, event, row, who, value)
+    if instrument < 0:
+        return 0
+    rules = rules_of(books, instrument)
+    if rules.kind == 0:
+        return 0
+    if what == SET_DELEVERAGE:
+        giver, taker = who & 0xFFFF, who >> 16
+        return take_over(books, event, row, instrument, giver, taker, value, order.price_ticks)
+    if what in (SET_MARK, SET_SETTLE):
+        gain = lot_value(rules, value) - lot_value(rules, rules.mark)
+        paid = gain if rules.leveraged != 0 else 0
+        margin = margin_at(rules, value)
+        written = for_all(books, event, row, instrument, MARKED, value, paid, margin)
+        rules.mark = value
+        rules.margin = margin
+        return written
+    if what == SET_FUNDING:
+        worth = lot_value(rules, rules.mark)
+        size = max(worth, -worth)
+        over = size % RATE_UNIT * value + rules.carry
+        due = size // RATE_UNIT * value + over // RATE_UNIT
+        rules.carry = over % RATE_UNIT
+        return for_all(books, event, row, instrument, FUNDING, rules.mark, -due, rules.margin)
+    if what == SET_EXPIRE:
+        paid = payoff(rules, value)
+        if rules.kind < CALL:
+            paid = lot_value(rules, value) - lot_value(rules, rules.mark)
+        return for_all(books, event, row, instrument, SETTLED, value, paid, rules.margin)
+    return 0
+
+
+@kernel
+def for_all(
+    books: LedgerState,
+    event: EventRecord,
+    rows: int,
+    instrument: int,
+    kind: int,
+    price: int,
+    paid: int,
+    margin: int,
+) -> int:
+    """Pay ``paid`` for each lot held, and bring what lots need to another margin; with SETTLED the
+    positions are gone.  A transaction for each participant of whom something moves."""
+    rules, written = rules_of(books, instrument), 0
+    for who in range(books.participants):
+        cell = cell_of(books, who, instrument)
+        position, buys, sells = cell.position, cell.buy_lots, cell.sell_lots
+        lots = margined(rules, position, buys, sells)
+        money, overflow = wide.product(position, paid, 1)
+        more, beyond = wide.product(lots, margin - rules.margin, 1)
+        if overflow | beyond != 0:
+            return fail(books, NOTIONAL, event)
+        if kind == SETTLED:
+            more = -lots * rules.margin
+        if money == 0 and more == 0 and not (kind == SETTLED and position != 0):
+            continue
+        place = TransactionRow(rows + written * lay.ROW_BYTES)
+        begin(books, event, place, kind)
+        place.price_ticks = price
+        place.qty_lots = position
+        place.available = money - more
+        place.margin = more
+        place.clearing = -money
+        if kind == SETTLED:
+            cell.position = 0
+            place.lots_available = -position
+            place.lots_clearing = position
+        if commit(books, event, place, who, instrument) < 0:
+            return FAILED
+        written += 1
+    return written
+
+
+@kernel
+def first_contract(books: LedgerState) -> int:
+    """Index of the first contract: its money is that of all."""
+    for instrument in range(books.instruments):
+        if rules_of(books, instrument).kind != 0:
+            return instrument
+    return -1
+
+
+@kernel
+def pay_out(books: LedgerState, event: EventRecord, rows: int, who: int, paid: int) -> int:
+    """A deficit that the insurance fund pays: out of its balance, into the participant's."""
+    instrument = first_contract(books)
+    if instrument < 0:
+        return 0
+    fund = rules_of(books, instrument).fund
+    for number in range(2):
+        place = TransactionRow(rows + number * lay.ROW_BYTES)
+        begin(books, event, place, COVERED)
+        amount = paid if number == 0 else -paid
+        place.available = amount
+        place.clearing = -amount
+        place.price_ticks, place.qty_lots = 0, 0
+        if commit(books, event, place, who if number == 0 else fund, instrument) < 0:
+            return FAILED
+    return 2
+
+
+@kernel
+def take_over(
+    books: LedgerState,
+    event: EventRecord,
+    rows: int,
+    instrument: int,
+    giver: int,
+    taker: int,
+    lots: int,
+    paid: int,
+) -> int:
+    """Lots from a bankrupt participant to another one, which pays for what was missing."""
+    rules = rules_of(books, instrument)
+    moved = lots if cell_of(books, giver, instrument).position > 0 else -lots
+    for number in range(2):
+        who = giver if number == 0 else taker
+        change = -moved if number == 0 else moved
+        money = paid if number == 0 else -paid
+        more = move_position(rules, cell_of(books, who, instrument), change)
+        place = TransactionRow(rows + number * lay.ROW_BYTES)
+        begin(books, event, place, TAKEN_OVER)
+        place.price_ticks = rules.mark
+        place.qty_lots = change
+        place.available = money - more
+        place.margin = more
+        place.clearing = -money
+        place.lots_available = change
+        place.lots_clearing = -change
+        if commit(books, event, place, who, instrument) < 0:
+            return FAILED
+    return 2
+
+
+@kernel
+def move_position(rules: LedgerInstrument, cell: LedgerCell, lots: int) -> int:
+    """Other lots held; returns how much more margin that needs."""
+    was = margined(rules, cell.position, cell.buy_lots, cell.sell_lots)
+    cell.position += lots
+    more = margined(rules, cell.position, cell.buy_lots, cell.sell_lots) - was
+    return more * rules.margin

@@ -1,0 +1,125 @@
+"""What was traded in a part of a journal: each participant's volume in money, by which fee tiers
+go, and each instrument's lots, by which a limit goes.
+
+Money of other assets is converted at the venue's own prices: the last trade, before the fill, of
+the spot instrument between the two assets.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger.ledger_state import at
+from openoutcry.ledger.transactions import transactions
+from openoutcry.wire.errors import LedgerError
+
+
+@dataclass
+class Volumes:
+    """Of one part of a journal."""
+
+    paid: Counter[int] = field(default_factory=Counter)
+    """By participant: units of the asset that its spot fills were worth."""
+    unconverted: Counter[str] = field(default_factory=Counter)
+    """By asset: units of fills that had no price in the asset, which count nothing."""
+
+
+class _Converter:
+    """An asset's worth in another, as trades between the two pass."""
+
+    def __init__(
+        self, instrument: int, numerator: int, denominator: int, by_price: bool, last: int
+    ) -> None:
+        """A unit is worth ``numerator`` / ``denominator`` times the price (``by_price``), or
+        divided by it; ``last``: the price so far, 0: there was no trade yet."""
+        self.instrument, self.by_price = instrument, by_price
+        self.numerator, self.denominator, self.last = numerator, denominator, last
+
+    def prices(self, fills: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Before each fill, 0: there was no trade yet."""
+        if not len(fills):
+            return np.zeros(0, np.int64)
+        places = np.where(fills["instrument"] == self.instrument, np.arange(len(fills)), -1)
+        before = np.concatenate([[-1], np.maximum.accumulate(places)[:-1]])
+        prices = np.where(before >= 0, fills["price_ticks"][before], self.last)
+        if places.max(initial=-1) >= 0:
+            self.last = int(fills["price_ticks"][places.max()])
+        return np.asarray(prices)
+
+    def worth(self, units: int, price: int) -> int:
+        if self.by_price:
+            return units * self.numerator * price // self.denominator
+        return units * self.numerator // (self.denominator * price)
+
+
+def spot_volumes(directory: Path, after_seq: int, until_seq: int, asset: str) -> Volumes:
+    """Of the commands after ``after_seq`` up to ``until_seq``: both sides of every spot fill, in
+    units of ``asset``, rounded down.
+
+    Raises :class:`LedgerError` if no spot instrument is paid in the asset."""
+    until, found = at(directory, until_seq), Volumes()
+    spot, names = until.books.spot, [name for name, _ in until.books.wallets]
+    if asset not in [names[quote] for _, quote, _ in spot.values()]:
+        raise LedgerError(f"no spot instrument is paid in {asset!r}")
+    wanted = names.index(asset)
+    multipliers = until.books.instruments[:, lay.MULTIPLIER // lay.WORD]
+    last = _last_prices(directory, after_seq, until.books.count)
+    converters: dict[int, _Converter] = {}
+    for index, (base, quote, lot_units) in sorted(spot.items()):
+        tick_units = int(multipliers[index])
+        if quote == wanted:
+            one = _Converter(index, tick_units, lot_units, True, last[index])
+            converters.setdefault(base, one)
+        elif base == wanted:
+            one = _Converter(index, lot_units, tick_units, False, last[index])
+            converters.setdefault(quote, one)
+    quotes = np.full(until.books.count, -1)
+    quotes[list(spot)] = [quote for _, quote, _ in spot.values()]
+    for rows in transactions(directory, until, after_seq):
+        posted = rows[rows["kind"] == lay.Kind.POSTED]
+        fills = posted[quotes[posted["instrument"]] >= 0]
+        _add(found, fills, quotes[fills["instrument"]], wanted, converters, names)
+    return found
+
+
+def _last_prices(directory: Path, seq: int, count: int) -> list[int]:
+    """Of each instrument after a command; 0: it has not traded."""
+    if not seq:
+        return [0] * count
+    last = at(directory, seq).books.instruments[:, lay.LAST // lay.WORD].tolist()
+    return [0 if price == lay.NO_LAST else price for price in last]
+
+
+def _add(
+    found: Volumes,
+    fills: npt.NDArray[Any],
+    quotes: npt.NDArray[Any],
+    wanted: int,
+    converters: dict[int, _Converter],
+    names: list[str],
+) -> None:
+    prices = {quote: one.prices(fills) for quote, one in converters.items()}
+    who, units = fills["participant"].tolist(), np.abs(fills["clearing"]).tolist()
+    for place, quote in enumerate(quotes.tolist()):
+        if quote == wanted:
+            found.paid[who[place]] += units[place]
+        elif quote in converters and prices[quote][place] > 0:
+            price = int(prices[quote][place])
+            found.paid[who[place]] += converters[quote].worth(units[place], price)
+        else:
+            found.unconverted[names[quote]] += units[place]
+
+
+def traded_lots(directory: Path, after_seq: int, until_seq: int) -> dict[str, int]:
+    """Of the commands after ``after_seq`` up to ``until_seq``: lots that each instrument traded."""
+    until = at(directory, until_seq)
+    lots = np.zeros(until.books.count, np.int64)
+    for rows in transactions(directory, until, after_seq):
+        fills = rows[rows["kind"] == lay.Kind.POSTED]
+        np.add.at(lots, fills["instrument"], fills["qty_lots"])
+    return dict(zip(until.books.symbols, (lots // 2).tolist(), strict=True))

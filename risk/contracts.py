@@ -1,0 +1,413 @@
+"""Contracts in the core: trades at their marks, marks, daily settlement, funding and expiry.
+
+Every position in a contract is valued at one price, its mark, which comes as a command.  A trade
+pays the difference between its price and the mark at once, so no trade moves the value of what
+others hold.  A cell's ``mark`` is what its position cost instead: the values of its lots when they
+were bought or sold.  It moves no money: ranks and displays go by it.
+
+What one side is paid the other one pays, in the same command.  ``derivatives/contracts.py`` has the
+same amounts in plain Python.
+"""
+
+import openoutcry.risk.constants as constants
+import openoutcry.risk.layout as lay
+from openoutcry.risk import contract_layout, totals
+from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.contract_layout import (
+    CALL,
+    EXPIRED_HALT,
+    LIVE,
+    MAX_PRICE,
+    PAUSED_HALT,
+    PERPETUAL,
+    PUT,
+    RATE_UNIT,
+    SETTLED,
+    ContractBlock,
+    ContractRow,
+)
+from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
+from openoutcry.risk.money import add_money, judge_profit, margined_lots
+from openoutcry.risk.spot import part_of
+from openoutcry.wire import enum_numbers, wide
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import EVENT
+
+BUY = enum_numbers.SIDE_BUY
+CAUSE = EVENT.offsets["cause_seq"]
+MAX_DAY = 99_991_231
+
+
+@kernel
+def contracts_of(state: RiskState) -> ContractBlock:
+    """The contracts' block; address 0: without contracts."""
+    at = state.contracts_at
+    return ContractBlock(state + at) if at != 0 else ContractBlock(0)
+
+
+@kernel
+def contract_of(state: RiskState, rules: RiskInstrument) -> ContractRow:
+    """Return the contract of an instrument; it must be one."""
+    return ContractRow(state + rules.contract_at)
+
+
+@kernel
+def is_option(contract: ContractRow) -> bool:
+    """Whether its premium is paid when it trades, and its payoff at its expiry."""
+    return contract.kind == CALL or contract.kind == PUT
+
+
+@kernel
+def lot_value(contract: ContractRow, price: int) -> int:
+    """Units that a long lot is worth at a price, or the end of int64.  Of an inverse contract only
+    differences have a meaning; its prices are 1 or more."""
+    if contract.inverse != 0 and not is_option(contract):
+        return -(contract.multiplier // max(price, 1))
+    return wide.mul(contract.multiplier, price)
+
+
+@kernel
+def payoff(contract: ContractRow, price: int) -> int:
+    """Units that a long lot of an option is paid, by its underlying's final price."""
+    inside = price - contract.strike if contract.kind == CALL else contract.strike - price
+    if inside <= 0:
+        return 0
+    if contract.inverse != 0:
+        return part_of(contract.strike_multiplier, inside, max(price, 1))
+    return wide.mul(contract.strike_multiplier, inside)
+
+
+@kernel
+def share_of(amount: int, part: int, whole: int) -> int:
+    """``amount`` x ``part`` / ``whole`` (1 or more, ``part`` at most that), cut off towards 0."""
+    while whole >= LARGEST >> 2:
+        part, whole = part >> 1, whole >> 1
+    size = part_of(min(max(amount, -amount), LARGEST >> 1), part, whole)
+    return size if amount >= 0 else -size
+
+
+@kernel
+def cost_after(cost: int, held: int, moved: int, value: int) -> int:
+    """What a position cost after ``moved`` lots (negative: sold) at ``value`` a lot."""
+    if held == 0 or (held > 0) == (moved > 0):
+        return wide.add(cost, wide.mul(moved, value))
+    closed, size = max(moved, -moved), max(held, -held)
+    if closed > size:
+        return wide.mul(held + moved, value)
+    return cost - share_of(cost, closed, size)
+
+
+@kernel_outlined
+def trade_contract(
+    state: RiskState,
+    rules: RiskInstrument,
+    row: RiskParticipant,
+    cell: RiskCell,
+    side: int,
+    qty: int,
+    event: EventRecord,
+    position: int,
+) -> None:
+    """One side of a trade: the difference from its price to the mark (of an option the premium),
+    and the fee."""
+    not_inlined()
+    contract, seq_at = contract_of(state, rules), event + CAUSE
+    moved = qty if side == BUY else -qty
+    value, at_mark = lot_value(contract, event.price_ticks), lot_value(contract, contract.mark)
+    gain = wide.mul(moved, wide.sub(at_mark, value))
+    more = margined_lots(rules, position) - margined_lots(rules, cell.position)
+    row.margined += more * rules.margin
+    cell.mark = cost_after(cell.mark, cell.position, moved, value)
+    cell.position = position
+    paid = gain if rules.leveraged != 0 else wide.sub(0, wide.mul(moved, value))
+    add_money(row, lay.BALANCE, paid, seq_at)
+    add_money(row, lay.PROFIT, gain, seq_at)
+    fee = wide.sub(0, wide.mul(rules.fee, qty))
+    add_money(row, lay.BALANCE, fee, seq_at)
+    add_money(row, lay.PROFIT, fee, seq_at)
+    judge_profit(row, seq_at)
+    if VERIFY:
+        contracts_of(state).clearing += paid
+
+
+@kernel
+def tick_contracts(state: RiskState) -> None:
+    """Sequenced time has advanced: whose expiry has come takes no order from here on."""
+    block = contracts_of(state)
+    for number in range(block.contracts):
+        contract = row_of(state, block, number)
+        if contract.expiry_ns != 0 and contract.expiry_ns <= state.now_ns:
+            rules = totals.instrument_row(state, contract.instrument)
+            if rules.halt & EXPIRED_HALT == 0:
+                rules.halt |= EXPIRED_HALT
+                totals.publish(state)
+
+
+@kernel
+def row_of(state: RiskState, block: ContractBlock, number: int) -> ContractRow:
+    """Return a contract's row, by its number."""
+    return ContractRow(state + block.rows_at + number * contract_layout.ROW_BYTES)
+
+
+@kernel_outlined
+def apply_contract(
+    state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
+) -> bool:
+    """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE or _PAUSE; False, and nothing changed, if it makes
+    no sense or a total would pass 2**62."""
+    not_inlined()
+    if instrument < 0:
+        return False
+    rules = totals.instrument_row(state, instrument)
+    if rules.contract_at == 0:
+        return False
+    contract = contract_of(state, rules)
+    if contract.state != LIVE:
+        return False
+    if setting == constants.SET_CONTRACT_MARK:
+        return (
+            second <= MAX_PRICE
+            and second >= -MAX_PRICE
+            and set_mark(state, rules, contract, value, second, seq_at)
+        )
+    if setting == constants.SET_CONTRACT_SETTLE:
+        return settle_day(state, rules, contract, value, second, seq_at)
+    if setting == constants.SET_CONTRACT_FUNDING:
+        return fund_period(state, rules, contract, value, second, seq_at)
+    if setting == constants.SET_CONTRACT_PAUSE:
+        if value != 0 and value != 1:
+            return False
+        rules.halt = rules.halt & ~PAUSED_HALT | PAUSED_HALT * value
+        totals.publish(state)
+        return True
+    return expire(state, rules, contract, value, seq_at)
+
+
+@kernel
+def can_be(contract: ContractRow, price: int) -> bool:
+    """Whether a mark can be this price."""
+    least = 1 if contract.inverse != 0 and not is_option(contract) else -MAX_PRICE
+    if is_option(contract):
+        least = 0
+    return least <= price <= MAX_PRICE
+
+
+@kernel
+def set_mark(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    price: int,
+    index: int,
+    seq_at: int,
+) -> bool:
+    """Every position is valued at another price: what futures and perpetuals gain is paid, and with
+    ``margin_bps`` a lot needs another margin."""
+    if not can_be(contract, price):
+        return False
+    value = lot_value(contract, price)
+    gain = wide.sub(value, lot_value(contract, contract.mark))
+    margin = margin_of(contract, value)
+    if margin < 0:
+        margin = rules.margin
+    instrument = contract.instrument
+    if not new_margin(state, instrument, rules, margin, False):
+        return False
+    paid = gain if rules.leveraged != 0 else 0
+    if not pay_all(state, instrument, paid, gain, seq_at, False):
+        return False
+    pay_all(state, instrument, paid, gain, seq_at, True)
+    new_margin(state, instrument, rules, margin, True)
+    contract.mark = price
+    contract.index = index
+    contract.marked_ns = state.now_ns
+    contract.marks += 1
+    judge_all(state, seq_at)
+    return True
+
+
+@kernel
+def margin_of(contract: ContractRow, value: int) -> int:
+    """Initial margin of a lot of that value, upwards; -1: the operator sets it."""
+    if contract.margin_bps == 0:
+        return -1
+    size = max(value, -value)
+    whole, rest = size // 10_000, size % 10_000
+    return whole * contract.margin_bps + (rest * contract.margin_bps + 9_999) // 10_000
+
+
+@kernel
+def new_margin(
+    state: RiskState, instrument: int, rules: RiskInstrument, margin: int, stores: bool
+) -> bool:
+    """A lot needs another margin: whether all totals fit; with ``stores`` they are kept."""
+    was = rules.margin
+    if margin == was:
+        return True
+    if margin > LARGEST:
+        return False
+    for who in range(state.participants):
+        row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+        if cell.position | cell.buy_lots | cell.sell_lots == 0:
+            continue
+        position, cost = cell.position, cell.cost
+        buys, sells = cell.buy_lots, cell.sell_lots
+        need = totals.needed(rules, position, buys, sells, cost)
+        rules.margin = margin
+        new_need = totals.needed(rules, position, buys, sells, cost)
+        rules.margin = was
+        reserved = wide.add(row.reserved - need, new_need)
+        lots = margined_lots(rules, position)
+        margined = wide.add(row.margined, wide.mul(margin, lots) - was * lots)
+        if not stores and max(reserved, margined) > LARGEST:
+            return False
+        if stores:
+            row.reserved = reserved
+            row.margined = margined
+    if stores:
+        rules.margin = margin
+    return True
+
+
+@kernel
+def pay_all(
+    state: RiskState, instrument: int, paid: int, gain: int, seq_at: int, stores: bool
+) -> bool:
+    """Pay ``paid`` for each lot held to its holder's balance, and ``gain`` to its profit; whether
+    all of it fits.  With ``stores`` it is done."""
+    moved = 0
+    for who in range(state.participants):
+        cell = totals.cell_of(state, who, instrument)
+        position = cell.position
+        if position == 0:
+            continue
+        row = totals.participant_row(state, who)
+        money, profit = wide.mul(position, paid), wide.mul(position, gain)
+        if not stores:
+            balance, total = wide.add(row.balance, money), wide.add(row.profit, profit)
+            if max(balance, total, money, profit) > LARGEST:
+                return False
+            if min(balance, total, money, profit) < -LARGEST:
+                return False
+        else:
+            add_money(row, lay.BALANCE, money, seq_at)
+            add_money(row, lay.PROFIT, profit, seq_at)
+            moved += money
+    if VERIFY and stores:
+        contracts_of(state).clearing += moved
+    return True
+
+
+@kernel
+def judge_all(state: RiskState, seq_at: int) -> None:
+    """Every participant's losses and margin."""
+    for who in range(state.participants):
+        judge_profit(totals.participant_row(state, who), seq_at)
+
+
+@kernel
+def settle_day(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    price: int,
+    day: int,
+    seq_at: int,
+) -> bool:
+    """The day's settlement price: the mark, from which the next day's gains count."""
+    if day <= contract.day or day > MAX_DAY:
+        return False
+    if not set_mark(state, rules, contract, price, contract.index, seq_at):
+        return False
+    contract.day = day
+    contract.settlement = price
+    return True
+
+
+@kernel
+def fund_period(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    rate: int,
+    period: int,
+    seq_at: int,
+) -> bool:
+    """One period's funding of a perpetual: longs pay the rate of a lot's value to shorts."""
+    if contract.kind != PERPETUAL or period <= contract.period:
+        return False
+    if rate < -RATE_UNIT or rate > RATE_UNIT:
+        return False
+    value = lot_value(contract, contract.mark)
+    size = max(value, wide.sub(0, value))
+    whole, rest = size // RATE_UNIT, size % RATE_UNIT
+    over = rest * rate + contract.carry
+    due = wide.add(wide.mul(whole, rate), over // RATE_UNIT)
+    instrument, gain = contract.instrument, wide.sub(0, due)
+    if not pay_all(state, instrument, gain, gain, seq_at, False):
+        return False
+    pay_all(state, instrument, gain, gain, seq_at, True)
+    contract.rate = rate
+    contract.period = period
+    contract.carry = over % RATE_UNIT
+    contract.funded += due
+    judge_all(state, seq_at)
+    return True
+
+
+@kernel
+def expire(
+    state: RiskState, rules: RiskInstrument, contract: ContractRow, price: int, seq_at: int
+) -> bool:
+    """Final settlement: every position is paid and gone.  Options in the money are exercised, and
+    every short lot is assigned, because all are paid in cash.  Only past the expiry, and without
+    open orders."""
+    if rules.halt & EXPIRED_HALT == 0:
+        return False
+    instrument = contract.instrument
+    for who in range(state.participants):
+        cell = totals.cell_of(state, who, instrument)
+        if cell.buy_lots | cell.sell_lots != 0:
+            return False
+    at_mark = lot_value(contract, contract.mark)
+    if is_option(contract):
+        if price < 0 or price > MAX_PRICE:
+            return False
+        paid = payoff(contract, price)
+        gain = wide.sub(paid, at_mark)
+    else:
+        if not can_be(contract, price):
+            return False
+        paid = gain = wide.sub(lot_value(contract, price), at_mark)
+    if not pay_all(state, instrument, paid, gain, seq_at, False):
+        return False
+    pay_all(state, instrument, paid, gain, seq_at, True)
+    for who in range(state.participants):
+        if totals.cell_of(state, who, instrument).position != 0:
+            set_lots(state, who, instrument, rules, 0, 0)
+    contract.state = SETTLED
+    contract.final = price
+    contract.final_units = paid
+    judge_all(state, seq_at)
+    return True
+
+
+@kernel
+def set_lots(
+    state: RiskState, who: int, instrument: int, rules: RiskInstrument, lots: int, cost: int
+) -> None:
+    """A participant holds ``lots``, which cost ``cost``, without a trade: its totals follow."""
+    row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+    group, held = totals.group_row(state, row.group), cell.position
+    buys, sells = cell.buy_lots, cell.sell_lots
+    need = totals.needed(rules, lots, buys, sells, cell.cost)
+    need -= totals.needed(rules, held, buys, sells, cell.cost)
+    worst = totals.worst_lots(lots, buys, sells) - totals.worst_lots(held, buys, sells)
+    row.reserved += need
+    row.gross += worst * rules.weight
+    group.gross += worst * rules.weight
+    row.margined += rules.margin * (margined_lots(rules, lots) - margined_lots(rules, held))
+    cell.position = lots
+    cell.mark = cost

@@ -1,0 +1,224 @@
+"""What comes after liquidation: the insurance fund, then deleveraging.
+
+A participant is bankrupt if its equity and credit are below 0; that far is its deficit.  Nothing
+here acts for a participant that is solvent, and no deficit is dropped.
+
+    LIQUIDATE     a part may not make a deficit that the fund cannot pay (``loss_is_covered``)
+    COVER         pays the deficit of a participant that holds nothing, out of the fund
+    DELEVERAGE    if the fund cannot pay a deficit, a participant of the other side takes over
+                  contracts of the bankrupt one at their mark, and pays for what is missing
+
+Those of the other side take turns by their rank.  Solvent participants come before others.  Then
+the highest profit of the position over equity comes first, and among equals the lowest number.
+Each pays for the lots that it takes over.  So the price is the one at which the bankrupt
+participant has nothing left but what the fund can pay, to the unit.
+
+Commands say all their figures, and the core checks each: a reader of the journal needs no rank.
+"""
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk import totals
+from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.contract_layout import ContractBlock, ContractRow
+from openoutcry.risk.contracts import (
+    contract_of,
+    contracts_of,
+    lot_value,
+    set_lots,
+    share_of,
+)
+from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
+from openoutcry.risk.money import add_money, is_under, judge_profit
+from openoutcry.wire import wide
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import not_inlined
+
+
+@kernel
+def means(row: RiskParticipant) -> int:
+    """Equity and credit; of a participant without a limit of credit the largest amount, since it
+    is never under."""
+    if row.credit == NO_LIMIT:
+        return LARGEST
+    return wide.add(wide.add(row.funded, row.profit), row.credit)
+
+
+@kernel
+def deficit(row: RiskParticipant) -> int:
+    """How far it is below nothing."""
+    return max(wide.sub(0, means(row)), 0)
+
+
+@kernel
+def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
+    """What the insurance fund has for one participant: what the deficits of others leave of it."""
+    fund = totals.participant_row(state, block.fund)
+    left = wide.sub(fund.balance, fund.reserved)
+    for other in range(state.participants):
+        if other != who:
+            left = wide.sub(left, deficit(totals.participant_row(state, other)))
+    return max(left, 0)
+
+
+@kernel
+def loss_is_covered(
+    state: RiskState, who: int, rules: RiskInstrument, lots: int, price: int
+) -> bool:
+    """Whether a part of a liquidation at this price leaves no deficit that the fund cannot pay.  At
+    the mark or better it always does."""
+    contract, block = contract_of(state, rules), contracts_of(state)
+    gain = wide.sub(lot_value(contract, contract.mark), lot_value(contract, price))
+    if gain == 0 or (gain > 0) == (lots > 0):
+        return True
+    change = wide.sub(wide.mul(lots, gain), wide.mul(rules.fee, max(lots, -lots)))
+    row = totals.participant_row(state, who)
+    return wide.add(wide.add(means(row), change), fund_for(state, block, who)) >= 0
+
+
+@kernel
+def may_leave_fund(state: RiskState, who: int, amount: int) -> bool:
+    """Whether a deposit may be: out of the fund goes only what no deficit needs."""
+    block = contracts_of(state)
+    if block == 0 or amount >= 0 or who != block.fund:
+        return True
+    return amount >= -fund_for(state, block, -1)
+
+
+@kernel
+def is_closed_out(state: RiskState, who: int) -> bool:
+    """Whether a participant is called, and its orders are gone."""
+    row = totals.participant_row(state, who)
+    called = row.flags & lay.KILLED_BY_MARGIN != 0 and row.flags & lay.CANCEL_WANTED == 0
+    return called and row.open == 0
+
+
+@kernel_outlined
+def cover(state: RiskState, who: int, amount: int) -> bool:
+    """COVER: the fund pays what it has of the deficit of a participant that holds nothing."""
+    not_inlined()
+    block, row = contracts_of(state), totals.participant_row(state, who)
+    if block == 0 or who == block.fund or not is_closed_out(state, who):
+        return False
+    for instrument in range(state.instruments):
+        if totals.cell_of(state, who, instrument).position != 0:
+            return False
+    paid = min(deficit(row), fund_for(state, block, who))
+    if paid == 0 or amount != paid:
+        return False
+    fund = totals.participant_row(state, block.fund)
+    fund.balance -= paid
+    fund.funded -= paid
+    row.balance += paid
+    row.funded += paid
+    block.covered += paid
+    block.covers += 1
+    if VERIFY:
+        assert fund.balance >= fund.reserved, "the fund pays what it has"
+    return True
+
+
+@kernel_outlined
+def deleverage(
+    state: RiskState, who: int, other: int, instrument: int, lots: int, paid: int, seq_at: int
+) -> bool:
+    """DELEVERAGE: ``other`` takes over lots of a bankrupt participant's contract at its mark, and
+    pays for them.  False, and nothing changed, unless it is first by rank, and both figures are
+    those of :func:`due_from`."""
+    not_inlined()
+    block = contracts_of(state)
+    if block == 0 or instrument < 0 or who == block.fund or who == other:
+        return False
+    rules, row = totals.instrument_row(state, instrument), totals.participant_row(state, who)
+    if rules.contract_at == 0 or not is_closed_out(state, who) or not is_under(row):
+        return False
+    contract, position = (
+        contract_of(state, rules),
+        totals.cell_of(state, who, instrument).position,
+    )
+    missing = deficit(row) - fund_for(state, block, who)
+    if missing <= 0 or position == 0:
+        return False
+    if other != next_of_rank(state, who, contract, instrument, position):
+        return False
+    cell, taker = (
+        totals.cell_of(state, other, instrument),
+        totals.participant_row(state, other),
+    )
+    held, size = max(cell.position, -cell.position), max(position, -position)
+    if lots != min(held, size) or paid != due_from(state, who, contract, position, missing, lots):
+        return False
+    moved = lots if position > 0 else -lots
+    cost = cell.mark - share_of(cell.mark, lots, held)
+    of_who = totals.cell_of(state, who, instrument)
+    left = of_who.mark - share_of(of_who.mark, lots, size)
+    set_lots(state, other, instrument, rules, cell.position + moved, cost)
+    set_lots(state, who, instrument, rules, position - moved, left)
+    add_money(taker, lay.BALANCE, -paid, seq_at)
+    add_money(taker, lay.PROFIT, -paid, seq_at)
+    add_money(row, lay.BALANCE, paid, seq_at)
+    add_money(row, lay.PROFIT, paid, seq_at)
+    if cell.buy_lots | cell.sell_lots != 0:
+        # Its orders were to close or to add to another position.
+        taker.flags |= lay.CANCEL_WANTED
+    block.takeovers += 1
+    block.taken_over += lots
+    block.losses += paid
+    judge_profit(taker, seq_at)
+    judge_profit(row, seq_at)
+    return True
+
+
+@kernel
+def due_from(
+    state: RiskState, who: int, contract: ContractRow, position: int, missing: int, lots: int
+) -> int:
+    """What is paid with ``lots`` lots of a position, for the part that it has in what is missing.
+    It is the same for each lot, cut off, and the rest with the last lots."""
+    weight = 0
+    for index in range(state.instruments):
+        held = totals.cell_of(state, who, index).position
+        if held != 0:
+            rules, more = totals.instrument_row(state, index), 1
+            if rules.contract_at != 0:
+                more = weight_of(contract_of(state, rules), held)
+            weight = min(wide.add(weight, more), LARGEST >> 1)
+    own = min(weight_of(contract, position), weight)
+    return share_of(share_of(missing, own, weight), lots, max(position, -position))
+
+
+@kernel
+def weight_of(contract: ContractRow, position: int) -> int:
+    """What a position counts when a loss is divided among contracts: its value at the mark, and 1
+    at least."""
+    value = wide.mul(position, lot_value(contract, contract.mark))
+    return min(max(value, wide.sub(0, value), 1), LARGEST >> 2)
+
+
+@kernel
+def next_of_rank(
+    state: RiskState, who: int, contract: ContractRow, instrument: int, position: int
+) -> int:
+    """The participant that is first of those that hold the other side; -1: none does."""
+    best, best_profit, best_means, best_solvent = -1, 0, 1, False
+    for other in range(state.participants):
+        cell = totals.cell_of(state, other, instrument)
+        if other == who or cell.position == 0 or (cell.position > 0) == (position > 0):
+            continue
+        row = totals.participant_row(state, other)
+        has = means(row)
+        solvent, profit = has > 0, profit_of(contract, cell)
+        has = max(has, 1)
+        if best >= 0:
+            if best_solvent and not solvent:
+                continue
+            same = best_solvent == solvent
+            if same and wide.product_above(profit, best_means, best_profit, has) == 0:
+                continue
+        best, best_profit, best_means, best_solvent = other, profit, has, solvent
+    return best
+
+
+@kernel
+def profit_of(contract: ContractRow, cell: RiskCell) -> int:
+    """What a position has gained since it was taken."""
+    return wide.sub(wide.mul(cell.position, lot_value(contract, contract.mark)), cell.mark)

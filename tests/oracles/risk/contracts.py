@@ -1,0 +1,327 @@
+"""Contracts, the insurance fund and deleveraging in plain Python."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.wire.enums import Side
+
+if TYPE_CHECKING:
+    from tests.oracles.risk.reference import Reference
+
+FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
+BILLION = 10**9
+MAX_PRICE = 2**40
+
+
+@dataclass
+class PlainContract:
+    index: int
+    kind: int
+    inverse: bool
+    multiplier: int
+    expiry: int
+    strike: int
+    strike_multiplier: int
+    margin_bps: int
+    mark: int
+    at_index: int = 0
+    marked: int = 0
+    marks: int = 0
+    day: int = 0
+    settlement: int = 0
+    rate: int = 0
+    period: int = 0
+    carry: Fraction = Fraction(0)
+    funded: int = 0
+    settled: bool = False
+    final: int = 0
+    final_units: int = 0
+
+    @property
+    def option(self) -> bool:
+        return self.kind in (CALL, PUT)
+
+    def value(self, price: int) -> int:
+        """Of a long lot."""
+        if self.inverse and not self.option:
+            return -int(Fraction(self.multiplier, price))
+        return self.multiplier * price
+
+    def payoff(self, price: int) -> int:
+        """Of a long option lot, by its underlying's final price."""
+        inside = max(0, price - self.strike if self.kind == CALL else self.strike - price)
+        if not self.inverse or not inside:
+            return self.strike_multiplier * inside
+        return int(min(Fraction(inside, max(price, 1)), 1) * self.strike_multiplier)
+
+    def can_be(self, price: int) -> bool:
+        least = 0 if self.option else 1 if self.inverse else -MAX_PRICE
+        return least <= price <= MAX_PRICE
+
+
+class PlainContracts:
+    def __init__(
+        self, risk: "Reference", contracts: Mapping[int, Sequence[int]], fund: int
+    ) -> None:
+        self.risk, self.fund = risk, fund
+        self.rows: dict[int, PlainContract] = {}
+        for index in sorted(contracts):
+            kind, inverse, *terms = contracts[index]
+            mark = risk.instruments[index].reference
+            assert mark is not None
+            one = PlainContract(index, kind, bool(inverse), *terms, mark=mark)
+            self.rows[index] = one
+            if one.margin_bps:
+                risk.instruments[index].margin = self.margin(one, mark)
+        self.covered = self.covers = 0
+        self.takeovers = self.taken_over = self.losses = 0
+
+    @staticmethod
+    def margin(one: PlainContract, price: int) -> int:
+        return -(-abs(one.value(price)) * one.margin_bps // 10_000)
+
+    def tick(self) -> None:
+        for index, one in self.rows.items():
+            if one.expiry and self.risk.now >= one.expiry:
+                self.risk.instruments[index].expired = True
+
+    # Trades
+
+    def filled(self, order: Any, qty: int, price: int) -> None:
+        risk, one = self.risk, self.rows[order.instrument]
+        rules = risk.instruments[order.instrument]
+        owner = risk.participants[order.participant]
+        cell = risk.cells[order.participant][order.instrument]
+        moved = qty if order.side == Side.BUY else -qty
+        gain = moved * (one.value(one.mark) - one.value(price))
+        cell.mark = cost_after(cell.mark, cell.position, moved, one.value(price))
+        cell.position += moved
+        paid = gain if rules.leveraged else -moved * one.value(price)
+        owner.add("balance", paid, risk.seq)
+        owner.add("profit", gain, risk.seq)
+        for account in ("balance", "profit"):
+            owner.add(account, -rules.fee * qty, risk.seq)
+        risk.judge(order.participant)
+
+    # Commands
+
+    def apply(self, c: Any, what: Setting, instrument: int | None, who: int, value: int) -> bool:
+        if what in (Setting.COVER, Setting.DELEVERAGE):
+            other, who = divmod(who, 1 << 16)
+            if not 0 <= other < len(self.risk.participants) > who:
+                return False
+            if what is Setting.COVER:
+                return other == 0 and self.cover(who, value)
+            paid = int(c["price_ticks"])
+            return instrument is not None and self.deleverage(who, other, instrument, value, paid)
+        one = None if instrument is None else self.rows.get(instrument)
+        if one is None or one.settled:
+            return False
+        second = int(c["price_ticks"])
+        if what is Setting.CONTRACT_MARK:
+            return abs(second) <= MAX_PRICE and self.mark(one, value, second)
+        if what is Setting.CONTRACT_SETTLE:
+            if not one.day < second <= 99_991_231 or not self.mark(one, value, one.at_index):
+                return False
+            one.day, one.settlement = second, value
+            return True
+        if what is Setting.CONTRACT_FUNDING:
+            return self.funding(one, value, second)
+        if what is Setting.CONTRACT_PAUSE:
+            if value not in (0, 1):
+                return False
+            self.risk.instruments[one.index].indexless = bool(value)
+            return True
+        return self.expire(one, value)
+
+    def mark(self, one: PlainContract, price: int, at_index: int) -> bool:
+        if not one.can_be(price):
+            return False
+        risk, rules = self.risk, self.risk.instruments[one.index]
+        was = rules.margin
+        if one.margin_bps:
+            rules.margin = self.margin(one, price)
+            risk.all_changed()
+            everybody = range(len(risk.participants))
+            totals = [max(risk.reserved(who), risk.margined(who)) for who in everybody]
+        gain = one.value(price) - one.value(one.mark)
+        if (one.margin_bps and max(totals) > LARGEST) or not self.pay(
+            one, gain if rules.leveraged else 0, gain
+        ):
+            rules.margin = was
+            risk.all_changed()
+            return False
+        one.mark, one.at_index, one.marked = price, at_index, risk.now
+        one.marks += 1
+        self.judge()
+        return True
+
+    def funding(self, one: PlainContract, rate: int, period: int) -> bool:
+        if one.kind != PERPETUAL or period <= one.period or abs(rate) > BILLION:
+            return False
+        exact = Fraction(abs(one.value(one.mark)) * rate, BILLION) + one.carry
+        due = exact.numerator // exact.denominator
+        if not self.pay(one, -due, -due):
+            return False
+        one.rate, one.period, one.carry = rate, period, exact - due
+        one.funded += due
+        self.judge()
+        return True
+
+    def expire(self, one: PlainContract, price: int) -> bool:
+        risk, rules = self.risk, self.risk.instruments[one.index]
+        everybody = range(len(risk.participants))
+        if not rules.expired or any(risk.open_of(who, one.index) for who in everybody):
+            return False
+        at_mark = one.value(one.mark)
+        if one.option:
+            if not 0 <= price <= MAX_PRICE:
+                return False
+            paid = one.payoff(price)
+        elif one.can_be(price):
+            paid = one.value(price) - at_mark
+        else:
+            return False
+        if not self.pay(one, paid, paid if rules.leveraged else paid - at_mark):
+            return False
+        for who in everybody:
+            cell = risk.cells[who][one.index]
+            if cell.position:
+                cell.position = cell.mark = 0
+        risk.all_changed()
+        one.settled, one.final, one.final_units = True, price, paid
+        self.judge()
+        return True
+
+    def pay(self, one: PlainContract, paid: int, gain: int) -> bool:
+        """For each lot, to balances and to profits; False, and nothing is, if it does not fit."""
+        risk = self.risk
+        after = []
+        for who, owner in enumerate(risk.participants):
+            lots = risk.cells[who][one.index].position
+            totals = owner.balance + lots * paid, owner.profit + lots * gain
+            if lots and max(map(abs, (*totals, lots * paid, lots * gain))) > LARGEST:
+                return False
+            after.append(totals)
+        for owner, (balance, profit) in zip(risk.participants, after, strict=True):
+            owner.balance, owner.profit = balance, profit
+        return True
+
+    def judge(self) -> None:
+        for who in range(len(self.risk.participants)):
+            self.risk.judge(who)
+
+    # What comes after a liquidation
+
+    def means(self, who: int) -> int:
+        owner = self.risk.participants[who]
+        return LARGEST if owner.credit == NO_LIMIT else owner.funded + owner.profit + owner.credit
+
+    def deficit(self, who: int) -> int:
+        return max(-self.means(who), 0)
+
+    def fund_for(self, who: int) -> int:
+        others = [n for n in range(len(self.risk.participants)) if n != who]
+        has = self.risk.participants[self.fund].balance - self.risk.reserved(self.fund)
+        return max(has - sum(map(self.deficit, others)), 0)
+
+    def part_is_covered(self, who: int, index: int, lots: int, price: int) -> bool:
+        if index not in self.rows:
+            return True
+        one, fee = self.rows[index], self.risk.instruments[index].fee
+        gain = lots * (one.value(one.mark) - one.value(price))
+        change = gain - fee * abs(lots)
+        return gain >= 0 or self.means(who) + change + self.fund_for(who) >= 0
+
+    def may_leave_fund(self, who: int, amount: int) -> bool:
+        return amount >= 0 or who != self.fund or -amount <= self.fund_for(-1)
+
+    def is_closed_out(self, who: int) -> bool:
+        owner = self.risk.participants[who]
+        called = "margin" in owner.killed and not owner.cancel_wanted
+        return called and not self.risk.open_count(who)
+
+    def cover(self, who: int, amount: int) -> bool:
+        holds = any(cell.position for cell in self.risk.cells[who])
+        paid = min(self.deficit(who), self.fund_for(who))
+        if who == self.fund or not self.is_closed_out(who) or holds or not paid or amount != paid:
+            return False
+        owner, fund = self.risk.participants[who], self.risk.participants[self.fund]
+        fund.balance -= paid
+        fund.funded -= paid
+        owner.balance += paid
+        owner.funded += paid
+        self.covered += paid
+        self.covers += 1
+        return True
+
+    def next_takeover(self, who: int, index: int) -> tuple[int, int, int] | None:
+        """Who takes over how many lots, and pays how much; None: no participant may."""
+        risk, one = self.risk, self.rows.get(index)
+        lots = risk.cells[who][index].position
+        missing = self.deficit(who) - self.fund_for(who)
+        if one is None or who == self.fund or not lots or missing <= 0:
+            return None
+        if not self.is_closed_out(who) or not risk.is_under(who):
+            return None
+        others = [
+            n for n in range(len(risk.participants)) if risk.cells[n][index].position * lots < 0
+        ]
+        if not others:
+            return None
+        other = max(others, key=lambda n: (*self.rank(n, one), -n))
+        taken = min(abs(lots), abs(risk.cells[other][index].position))
+        share = missing * self.weight(index, lots) // self.weights(who)
+        return other, taken, share * taken // abs(lots)
+
+    def weight(self, index: int, lots: int) -> int:
+        one = self.rows.get(index)
+        return 1 if one is None else max(abs(lots * one.value(one.mark)), 1)
+
+    def weights(self, who: int) -> int:
+        cells = enumerate(self.risk.cells[who])
+        return sum(self.weight(i, cell.position) for i, cell in cells if cell.position)
+
+    def deleverage(self, who: int, other: int, index: int, lots: int, paid: int) -> bool:
+        risk, takeover = self.risk, self.next_takeover(who, index)
+        if who == other or takeover != (other, lots, paid):
+            return False
+        giver, taker = risk.cells[who][index], risk.cells[other][index]
+        for cell in (giver, taker):
+            cell.mark -= int(Fraction(cell.mark * lots, abs(cell.position)))
+        moved = lots if giver.position > 0 else -lots
+        giver.position -= moved
+        taker.position += moved
+        risk.all_changed()
+        for whose, amount in ((other, -paid), (who, paid)):
+            for account in ("balance", "profit"):
+                risk.participants[whose].add(account, amount, risk.seq)
+        if risk.open_of(other, index):
+            risk.participants[other].cancel_wanted = True
+        self.takeovers += 1
+        self.taken_over += lots
+        self.losses += paid
+        risk.judge(other)
+        risk.judge(who)
+        return True
+
+    def rank(self, who: int, one: PlainContract) -> tuple[bool, Fraction]:
+        cell, means = self.risk.cells[who][one.index], self.means(who)
+        profit = cell.position * one.value(one.mark) - cell.mark
+        return means > 0, Fraction(profit, max(means, 1))
+
+    def money(self) -> int:
+        """Of all participants: what was paid in, less fees."""
+        return sum(owner.balance for owner in self.risk.participants)
+
+
+def cost_after(cost: int, held: int, moved: int, value: int) -> int:
+    """Of a position, after ``moved`` lots at ``value``."""
+    if held * moved >= 0:
+        return cost + moved * value
+    if abs(moved) > abs(held):
+        return (held + moved) * value
+    return cost - int(Fraction(cost * abs(moved), abs(held)))

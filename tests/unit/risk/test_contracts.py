@@ -1,0 +1,192 @@
+"""Contracts in the core: the kernels are the plain reference in every word, no unit is made or lost
+by any command, no solvent participant is liquidated, and no deficit is dropped."""
+
+import numpy as np
+import pytest
+
+from openoutcry.derivatives import contracts as plain
+from openoutcry.matcher import Engine
+from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_UNIT
+from openoutcry.risk.region import RiskError, View, make_region, setting
+from openoutcry.risk.words import refusal_text
+from openoutcry.wire.enums import CommandKind, Side
+from tests.support.risk.contract_page import EXAMPLES, ContractMarket
+from tests.support.risk.contracts import (
+    CONTRACTS,
+    EXPIRY_NS,
+    LEVERAGED,
+    MULTIPLIERS,
+    ConservedPair,
+    contract_instruments,
+    contract_pair,
+    funded,
+    operator_record,
+    run_contracts,
+)
+from tests.support.risk.risk_core import PARTICIPANTS, bits
+from tests.support.risk.risk_flow import instruments, mixed_commands
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kernels_and_reference_are_the_same_after_every_command(seed):
+    """Every word of the state, with other instruments next to contracts."""
+    both = funded(contract_pair())
+    run_contracts(both, seed, 250)
+    plain_rows = both.reference.contracts.rows.values()
+    assert {one.settled for one in plain_rows if one.expiry} == {True}
+    assert {int(v >> 8 == 1 << RiskBit.EXPIRED) for v in both.verdicts} <= {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(10, 13))
+def test_no_unit_is_made_or_lost_by_any_command(seed):
+    both = funded(ConservedPair(), 3 * 10**7)
+    run_contracts(both, seed, 250)
+    assert both.paid_in > 0
+    both.check()
+
+
+def test_a_snapshot_continues_with_the_same_contracts():
+    """Restored from bytes, the core gives the same events and state; its hash has the contracts."""
+    table = contract_instruments()
+    settings = {
+        "participants": PARTICIPANTS,
+        "order_capacity": 5_000,
+        "multipliers": MULTIPLIERS,
+        "leveraged": LEVERAGED,
+        "contracts": [[index, *terms] for index, terms in CONTRACTS.items()],
+    }
+    hooks = risk_hooks(settings, table)
+    one = Engine(table, 5_000, hooks=hooks)
+    symbol = bytes(table["symbol"][0])
+    commands = [row.copy() for row in mixed_commands(600, 5)]
+    for number in range(100, 600, 50):
+        commands.insert(number, setting(Setting.CONTRACT_MARK, 100_000 + number, 0, symbol))
+        commands.insert(number, setting(Setting.CONTRACT_FUNDING, number, 0, symbol, number))
+    orders = np.concatenate(commands)
+    orders["seq"] = np.arange(1, len(orders) + 1)
+    one.process(orders[:300])
+    other = Engine.restore(one.snapshot(), 5_000, hooks=hooks)
+    assert np.array_equal(one.process(orders[300:]), other.process(orders[300:]))
+    assert one.state_hash() == other.state_hash()
+    before, contracts = one.state_hash(), View(one.region).contracts
+    assert contracts.of(0, "marks") == 10
+    assert contracts.of(0, "period") == 550
+    contracts.rows[0, -1] += 1
+    assert one.state_hash() != before
+
+
+def test_a_state_without_contracts_is_what_it_was():
+    table = instruments()
+    given = {"multipliers": [1] * 8, "leveraged": (4,)}
+    region = make_region(table, 9, **given)
+    assert np.array_equal(region, make_region(table, 9, contracts={}, **given))
+    assert View(region).contracts is None
+    assert not View(region).instruments[:, lay.CONTRACT_AT // 8].any()
+
+
+def test_amounts_are_those_of_the_plain_contracts():
+    """Of each kind of contract: marks, funding and final payments, by derivatives/contracts.py."""
+    rng = np.random.default_rng(56)
+    kinds = {FUTURE: "future", PERPETUAL: "perpetual", CALL: "call", PUT: "put"}
+    for index, (kind, inverse, multiplier, expiry, strike, units, _) in CONTRACTS.items():
+        assert kinds[kind] in plain.KINDS
+        contract = plain.Contract(
+            "X", "I", kind, "USD", multiplier, bool(inverse), expiry, strike, units
+        )
+        both = contract_pair()
+        symbol, at = both.reference.instruments[index].symbol, 100_000
+        both.kernels.view.cells[1, index, 0] = 7
+        both.kernels.view.cells[2, index, 0] = -7
+        carry, balance = 0, 0
+        for period in range(1, 30):
+            price = int(rng.integers(1, 200_000))
+            assert send(both, Setting.CONTRACT_MARK, price, symbol)
+            balance += 0 if contract.is_option else plain.variation(contract, 7, at, price)
+            at = price
+            if kind == PERPETUAL:
+                rate = int(rng.integers(-RATE_UNIT // 100, RATE_UNIT // 100))
+                assert send(both, Setting.CONTRACT_FUNDING, rate, symbol, period)
+                due, carry = plain.funding(contract, at, rate, carry)
+                balance -= 7 * due
+            assert both.view.of(1, lay.BALANCE) == balance == -both.view.of(2, lay.BALANCE)
+        if expiry:
+            time = operator_record(CommandKind.TIME, aux=expiry)
+            both.kernels.process(time)
+            price = int(rng.integers(1, 200_000))
+            assert send(both, Setting.CONTRACT_EXPIRE, price, symbol)
+            balance += 7 * plain.settlement(contract, at, price)
+            assert both.view.of(1, lay.BALANCE) == balance == -both.view.of(2, lay.BALANCE)
+            assert both.view.cell(1, index, lay.POSITION) == 0
+
+
+def send(both, what, value, symbol, second=0, who=0):
+    """Whether the kernels did it, without the reference."""
+    return both.kernels.process(setting(what, value, who, symbol, second))[0] == 1 << 8
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_page(example, tmp_path):
+    ContractMarket(tmp_path).run(example)
+
+
+def test_the_page_has_an_example_of_each_command():
+    text = "".join(EXAMPLES)
+    for word in ("MARK", "SETTLE", "FUNDING", "EXPIRE", "PAUSE", "PART", "NEXT"):
+        assert f"{word} " in text, word
+
+
+def test_past_the_expiry_orders_are_refused_by_a_word_of_their_own():
+    both = contract_pair()
+    symbol = both.reference.instruments[3].symbol
+    both.process(operator_record(CommandKind.TIME, aux=EXPIRY_NS - 1))
+    order = operator_record(
+        CommandKind.NEW,
+        participant=1,
+        symbol=symbol,
+        side=Side.BUY,
+        qty_lots=100,
+        price_ticks=100_000,
+        order_id=1,
+        order_type=1,
+        time_in_force=1,
+    )
+    assert both.process(order.copy())[0] == 0
+    both.process(operator_record(CommandKind.TIME, aux=EXPIRY_NS))
+    replace = order.copy()
+    replace["kind"] = CommandKind.REPLACE
+    for late in (order, replace):
+        verdict, events = both.process(late.copy())
+        assert bits(verdict) == ["EXPIRED"]
+        row = events[0]
+        figures = [int(row[name]) for name in ("price_ticks", "leaves_lots", "qty_lots")]
+        assert refusal_text(int(row["contra_id"]), *figures) == "EXPIRED"
+    assert both.process(setting(Setting.CONTRACT_EXPIRE, 100_000, 0, symbol))[0] == 0
+    assert both.process(
+        operator_record(CommandKind.CANCEL, participant=1, symbol=symbol, order_id=1)
+    )
+    assert both.process(setting(Setting.CONTRACT_EXPIRE, 100_000, 0, symbol))[0] == 1 << 8
+    assert both.process(setting(Setting.CONTRACT_MARK, 100_000, 0, symbol))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("terms", "more", "says"),
+    [
+        ((9, 0, 5, 1, 0, 0, 0), {}, "kind 9"),
+        ((FUTURE, 0, 5, 0, 0, 0, 0), {}, "has no expiry"),
+        ((PERPETUAL, 0, 5, 1, 0, 0, 0), {}, "has no expiry"),
+        ((PERPETUAL, 0, 4, 0, 0, 0, 0), {}, "that of its instrument"),
+        ((PERPETUAL, 1, 5, 0, 0, 0, 0), {}, "count lots times ticks"),
+        ((PERPETUAL, 0, 5, 0, 0, 0, 10_001), {}, "margin_bps"),
+        ((PERPETUAL, 0, 5, 0, 7, 1, 0), {}, "an option has a strike"),
+        ((CALL, 0, 5, 1, 7, 1, 0), {}, "options and spot are not"),
+        ((PERPETUAL, 0, 5, 0, 0, 0, 0), {"leveraged": ()}, "are leveraged"),
+        ((PERPETUAL, 0, 5, 0, 0, 0, 0), {"fund": 9}, "the insurance fund"),
+    ],
+)
+def test_a_contract_that_cannot_be_is_refused_by_name(terms, more, says):
+    given = {"multipliers": MULTIPLIERS, "leveraged": LEVERAGED, "contracts": {0: terms}}
+    with pytest.raises(RiskError, match=says):
+        make_region(contract_instruments(), 9, **given | more)

@@ -1,0 +1,278 @@
+"""Contracts in a venue in one thread: marks, funding, liquidation, the fund, takeovers and expiry,
+asked for and by themselves, over kills; and what a venue file may not say."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import View
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.limits import check_structure, hook_settings
+from openoutcry.venue.risk_tables import LimitsError
+from openoutcry.venue.waterfall import next_of_rank
+from openoutcry.wire.enums import EventKind, Side
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.served_venue import VENUE
+from tests.support.venue.venue_floor import kinds, order, risk_refusal
+
+OF_GOLD = """
+min_price_ticks = 1
+max_price_ticks = 100_000
+reference_price_ticks = 5_000
+margin_bps = 1_000
+"""
+OF_TIN = """
+min_price_ticks = 1
+max_price_ticks = 1_000_000
+reference_price_ticks = 200_000
+margin = 10_000
+"""
+CONTRACTS = """
+[[asset]]
+name = "USD"
+decimals = 2
+[[contract]]
+symbol = "GOLD"
+kind = "future"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10
+expiry = 2026-11-23T16:00:00Z
+[[contract]]
+symbol = "TIN"
+kind = "perpetual"
+underlying = "SN"
+asset = "USD"
+multiplier = 1
+"""
+PEOPLE = "".join(f'[[participant]]\nnumber = {n}\nname = "p{n}"\n' for n in (2, 3, 9))
+RULES = """
+[liquidation]
+mark_every_ms = 5
+every_ms = 20
+part_bps = 10_000
+band_bps = 2_000
+fund = 9
+[[limits]]
+credit = 0
+maintenance_bps = 5_000
+[[limits]]
+participant = 1
+opening_balance = 60_000
+[[limits]]
+participant = 2
+opening_balance = 200_000
+[[limits]]
+participant = 3
+opening_balance = 100_000
+[[limits]]
+participant = 9
+opening_balance = 2_000
+"""
+TEXT = VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + OF_GOLD)
+TEXT = TEXT.replace('symbol = "TIN"', 'symbol = "TIN"' + OF_TIN) + CONTRACTS + PEOPLE + RULES
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory: pytest.TempPathFactory):
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), TEXT)
+    yield trading_floor
+    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
+    trading_floor.close()
+
+
+def view(floor: InlineFloor) -> View:
+    return View(floor.shared.regions[0])
+
+
+def balance(floor: InlineFloor, who: int) -> int:
+    return view(floor).of(who, lay.BALANCE)
+
+
+def test_marks_and_funding_are_done_once_by_their_reference(floor: InlineFloor) -> None:
+    floor.send(order(1, Side.BUY, 10, 5_000, who=1), order(2, Side.SELL, 10, 5_000, who=2))
+    tin = {"symbol": b"TIN"}
+    floor.send(
+        order(3, Side.BUY, 1, 200_000, who=3, **tin), order(4, Side.SELL, 1, 200_000, who=2, **tin)
+    )
+    words = ("contract", "mark", "GOLD", "4900", "--index", "4890", "--reference", "mark 1")
+    assert "valued at 4900 ticks (index 4890)" in floor.ask(*words)["done"][0]
+    assert floor.ask(*words)["repeated"]
+    assert [balance(floor, who) for who in (1, 2)] == [50_000, 210_000]
+    row = floor.status()["risk"]["contracts"]["GOLD"]
+    assert (row["mark"], row["index"], row["expired"], row["final"]) == (4_900, 4_890, False, None)
+    assert "no index yet" in floor.ask("contract", "fund", "TIN", status=1)["error"]
+    floor.ask("contract", "mark", "TIN", "200200", "--index", "200000")
+    floor.ask("contract", "fund", "TIN")
+    # 0.1 % above the index, of 200,200 units: 200, and a fifth is carried.
+    assert [balance(floor, who) for who in (2, 3)] == [210_000, 100_000]
+    assert floor.status()["risk"]["contracts"]["TIN"]["period"] == 1
+    assert floor.settings().count(Setting.CONTRACT_MARK) == 2
+
+
+def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
+    floor: InlineFloor,
+) -> None:
+    """As on docs/derivatives.md, by the venue itself, with a kill after each step."""
+    floor.ask("contract", "mark", "GOLD", "4600")
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [1])
+    (refused,) = floor.send(order(5, Side.BUY, 1, 4_000, who=1))
+    assert "KILLED" in risk_refusal(refused)[0]
+    floor.again()
+    floor.send(order(6, Side.BUY, 4, 4_500, who=3))
+    floor.wait_for(lambda s: view(floor).cell(1, 0, lay.POSITION) == 6)
+    assert balance(floor, 1) == 16_000
+    floor.ask("contract", "mark", "GOLD", "4300")
+    assert floor.status()["risk"]["deficits"] == {"1": 2_000}
+    floor.again()
+    assert view(floor).contracts.word("takeovers") == 0
+    assert next_of_rank(view(floor), 1, 0) == 2
+    floor.ask("contract", "mark", "GOLD", "4200")
+    status = floor.wait_for(lambda s: s["risk"]["insurance_fund"]["covers"] == 1)
+    assert status["risk"]["deficits"] == {}
+    assert status["risk"]["insurance_fund"] == {
+        "participant": 9,
+        "balance": 0,
+        "covers": 1,
+        "covered": 2_000,
+        "takeovers": 1,
+        "taken_over": 6,
+        "losses": 6_000,
+    }
+    floor.again()
+    assert [balance(floor, who) for who in (1, 9)] == [0, 0]
+    assert view(floor).cell(2, 0, lay.POSITION) == -4
+    total = sum(balance(floor, who) for who in range(10))
+    assert total == 60_000 + 200_000 + 100_000 + 2_000
+    takeover = "participant 2 takes over 6 GOLD"
+    assert any(takeover in note for note in floor.notes)
+    words = ["venue", "limits", "history", "--venue", str(floor.file)]
+    history = CliRunner().invoke(main, words).stdout
+    for text in (f"participant 1: {takeover} and pays 6000", "the insurance fund pays 2000"):
+        assert text in history
+    assert "GOLD: marked at 4200" in history
+
+
+def test_past_its_expiry_orders_are_cancelled_and_all_is_settled(floor: InlineFloor) -> None:
+    floor.send(order(7, Side.BUY, 1, 4_000, who=3))
+    early = floor.ask("contract", "expire", "GOLD", "4250", status=1)["error"]
+    assert "GOLD has not expired yet" in early
+    floor.at("2026-11-23T16:00")
+    status = floor.wait_for(lambda s: s["risk"]["contracts"]["GOLD"]["expired"])
+    assert status["risk"]["contracts"]["GOLD"]["final"] is None
+    floor.wait_for(lambda s: view(floor).of(3, lay.OPEN) == 0)
+    (refused,) = floor.send(order(8, Side.BUY, 1, 4_000, who=3))
+    assert risk_refusal(refused)[0] == {"EXPIRED"}
+    _, events = floor.journal()
+    assert EventKind.CANCELLED in kinds(events[events["order_id"] == 7])
+    floor.again()
+    before = balance(floor, 3)
+    assert (
+        "4 lots are settled at 4250 ticks"
+        in floor.ask("contract", "expire", "GOLD", "4250")["done"][0]
+    )
+    assert balance(floor, 3) == before + 4 * 10 * 50
+    assert not view(floor).cells[:, 0, lay.POSITION // 8].any()
+    assert floor.status()["risk"]["contracts"]["GOLD"]["final"] == 4_250
+    again = floor.ask("contract", "mark", "GOLD", "4300", status=1)["error"]
+    assert "was settled at 4250 ticks" in again
+
+
+def test_a_pause_stops_entry(floor: InlineFloor) -> None:
+    floor.ask("contract", "pause", "TIN")
+    assert floor.status()["risk"]["contracts"]["TIN"]["paused"]
+    (refused,) = floor.send(order(9, Side.BUY, 1, 200_000, who=3, symbol=b"TIN"))
+    assert EventKind.REJECTED in kinds(refused)
+    floor.ask("contract", "resume", "TIN")
+    (passed,) = floor.send(order(10, Side.BUY, 1, 100_000, who=3, symbol=b"TIN"))
+    assert kinds(passed) == [EventKind.ACCEPTED]
+
+
+def test_the_day_has_a_settlement_price(floor: InlineFloor) -> None:
+    """By itself, once trading in the contract has ended: here as the next day begins."""
+    assert floor.status()["risk"]["contracts"]["TIN"]["day"] == 0
+    floor.stop()
+    floor.at("2026-11-24T08:30")
+    floor.open()
+    row = floor.wait_for(lambda s: s["risk"]["contracts"]["TIN"]["day"])["risk"]["contracts"]["TIN"]
+    assert (row["day"], row["settlement"]) == (20261123, 200_200)
+    floor.again()
+    done = floor.ask("contract", "settle", "TIN", "--price", "200300")["done"][0]
+    assert done == "TIN: the settlement price of 20261124 is 200300 ticks"
+    twice = floor.ask("contract", "settle", "TIN", status=1)["error"]
+    assert "has the settlement price of day 20261124 already" in twice
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("mark", "LEAD", "5"), "there is no instrument 'LEAD'"),
+        (("fund", "TIN", "--rate", "1000000001"), "is not -1000000000 to 1000000000"),
+        (("mark", "TIN", str(2**41)), "ticks"),
+    ],
+)
+def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], says: str) -> None:
+    assert says in floor.ask("contract", *words, status=1)["error"]
+    margin = floor.ask("limits", "set", "margin", "5", "--instrument", "GOLD", status=1)
+    assert "GOLD has margin_bps" in margin["error"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('symbol = "GOLD"\nkind', 'symbol = "LEAD"\nkind', "there is no [[instrument]] 'LEAD'"),
+        ("margin_bps = 1_000", "margin_bps = 1_000\nmargin = 5", "margin: margin_bps says it"),
+        ("margin_bps = 1_000", "margin_bps = 1_000\nleveraged = true", "how it is paid"),
+        ("margin_bps = 1_000", "margin_bps = 1_000\nmultiplier = 3", "what a tick is worth"),
+        ("reference_price_ticks = 5_000\n", "", "reference_price_ticks: is missing"),
+        ("fund = 9", "fund = 8", "liquidation.fund: there is no participant 8"),
+        (
+            "multiplier = 10\n",
+            'multiplier = 10\ndelivered_asset = "XAU"\ndelivered_units = 1\n',
+            "delivered_asset",
+        ),
+        (
+            "[[limits]]\nparticipant = 3",
+            '[[limits]]\nparticipant = 3\ninstrument = "GOLD"\nopening_position = 5\n'
+            "opening_price = 5\n[[limits]]\nparticipant = 3",
+            "a contract begins with no position",
+        ),
+        (
+            "housekeeping_cores = 0",
+            "housekeeping_cores = 0\npartitions = 2",
+            "a contract needs one",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    path = tmp_path / "venue.toml"
+    path.write_text(TEXT)
+    assert CliRunner().invoke(main, ["venue", "check", str(path)]).exit_code == 0
+    assert old in TEXT
+    path.write_text(TEXT.replace(old, new, 1))
+    done = CliRunner().invoke(main, ["venue", "check", str(path)])
+    assert done.exit_code == 1, done.output
+    assert says in done.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("multiplier = 10", "multiplier = 20"), ("fund = 9", "fund = 3"), ("T16:", "T17:")],
+)
+def test_contracts_are_the_journals(tmp_path: Path, old: str, new: str) -> None:
+    """Another multiplier, fund or expiry needs another journal."""
+    path = tmp_path / "venue.toml"
+    path.write_text(TEXT)
+    file = read_venue(path)
+    hooks = hook_settings([1, 2, 3, 9], file.order_capacity, file.risk)
+    check_structure(hooks, file.risk, [1, 2, 3, 9])
+    path.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(LimitsError, match="are the journal's"):
+        check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])

@@ -1,0 +1,162 @@
+"""What the exchange operator may ask for about contracts: marks, the day's settlement, funding, the
+end, and a pause while an index has too few sources.
+
+Each request is one command, and the desk reads in the core's state that it was done.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.contract_layout import (
+    EXPIRED_HALT,
+    MAX_PRICE,
+    PAUSED_HALT,
+    PERPETUAL,
+    RATE_UNIT,
+)
+from openoutcry.risk.region import ContractsView, View, setting
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.requests import EFFECTIVE, NOTHING
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.symbols import code_of
+
+CONTRACT_REQUESTS = (
+    "contract-mark",
+    "contract-settle",
+    "contract-fund",
+    "contract-expire",
+    "contract-pause",
+    "contract-resume",
+)
+MOST_PREMIUM = 7_500_000
+"""A rate that is worked out from mark and index is at most 0.75 %, either way."""
+Request = dict[str, Any]
+
+
+class ContractDesk:
+    """Turns requests about contracts into work."""
+
+    def __init__(self, symbols: list[str], view: View, today: Callable[[], int]) -> None:
+        """``today``: number of the trading day, YYYYMMDD."""
+        self.symbols, self.view, self.today = symbols, view, today
+
+    def work_of(self, request: Request, operator: int) -> Work:
+        """Raises :class:`DeskError` naming what cannot be."""
+        symbol = str(request.get("instrument") or "")
+        if symbol not in self.symbols:
+            raise DeskError(f"there is no instrument {symbol!r}")
+        index, contracts = self.symbols.index(symbol), self.view.contracts
+        if contracts is None or index not in contracts.number:
+            raise DeskError(f"{symbol} is no contract: the venue file has no [[contract]] of it")
+        if request.get(EFFECTIVE):
+            return Work(NOTHING, [f"{symbol}: done"])
+        if contracts.of(index, "state"):
+            raise DeskError(f"{symbol} was settled at {contracts.of(index, 'final')} ticks")
+        does: dict[str, Callable[[Request, str, int, ContractsView], tuple[Any, str]]] = {
+            "contract-mark": self._mark,
+            "contract-settle": self._settle,
+            "contract-fund": self._fund,
+            "contract-expire": self._expire,
+            "contract-pause": self._pause,
+            "contract-resume": self._resume,
+        }
+        record, done = does[request["do"]](request, symbol, index, contracts)
+        record["order_id"][-1] = operator
+        before = self._counts(contracts, index)
+
+        def refused() -> str:
+            moved = self._counts(contracts, index) != before
+            return "" if moved else f"{done}: the core rejected it"
+
+        return Work(record, [done], refused)
+
+    def _counts(self, contracts: ContractsView, index: int) -> tuple[int, ...]:
+        """What changes with each command about a contract."""
+        names = ("marks", "day", "period", "state")
+        halt = int(self.view.instruments[index, lay.HALT // 8])
+        return *(contracts.of(index, name) for name in names), halt & PAUSED_HALT
+
+    def _mark(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        price = _price(request, "price")
+        of_index = _price(request, "index") if request.get("index") is not None else 0
+        shown = f" (index {of_index})" if of_index else ""
+        done = f"{symbol}: every position is valued at {price} ticks{shown}"
+        return setting(Setting.CONTRACT_MARK, price, 0, code_of(symbol), of_index), done
+
+    def _settle(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        given = request.get("price")
+        price = contracts.of(index, "mark") if given is None else _price(request, "price")
+        day = self.today()
+        if day <= contracts.of(index, "day"):
+            raise DeskError(f"{symbol} has the settlement price of day {day} already")
+        done = f"{symbol}: the settlement price of {day} is {price} ticks"
+        return setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day), done
+
+    def _fund(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        if contracts.of(index, "kind") != PERPETUAL:
+            raise DeskError(f"{symbol} is no perpetual: it has no funding")
+        rate, period = request.get("rate"), contracts.of(index, "period") + 1
+        if rate is None:
+            rate = premium_rate(contracts.of(index, "mark"), contracts.of(index, "index"))
+            if rate is None:
+                raise DeskError(f"{symbol} has no index yet: give the rate with --rate")
+        if type(rate) is not int or abs(rate) > RATE_UNIT:
+            raise DeskError(f"a rate of {rate} billionths is not -{RATE_UNIT} to {RATE_UNIT}")
+        done = f"{symbol}: period {period} is funded at {rate} billionths"
+        return setting(Setting.CONTRACT_FUNDING, rate, 0, code_of(symbol), period), done
+
+    def _expire(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        price = _price(request, "price")
+        if not int(self.view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT:
+            raise DeskError(f"{symbol} has not expired yet")
+        held = int(np.abs(self.view.cells[:, index, lay.POSITION // 8]).sum()) // 2
+        done = f"{symbol}: {held} lots are settled at {price} ticks"
+        records = [cancel_all(symbol), setting(Setting.CONTRACT_EXPIRE, price, 0, code_of(symbol))]
+        return np.concatenate(records), done
+
+    def _pause(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        record = setting(Setting.CONTRACT_PAUSE, 1, 0, code_of(symbol))
+        return record, f"{symbol}: its index has too few sources; nothing is entered"
+
+    def _resume(
+        self, request: Request, symbol: str, index: int, contracts: ContractsView
+    ) -> tuple[Any, str]:
+        record = setting(Setting.CONTRACT_PAUSE, 0, 0, code_of(symbol))
+        return record, f"{symbol}: its index has enough sources again"
+
+
+def cancel_all(symbol: str) -> Any:
+    """The command that cancels every order in an instrument."""
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"], record["symbol"], record["aux"] = CommandKind.MASS_CANCEL, code_of(symbol), 1
+    return record
+
+
+def premium_rate(mark: int, index: int) -> int | None:
+    """How far the mark is above the index, in billionths of the index, MOST_PREMIUM at most; None:
+    there is no index."""
+    if index < 1:
+        return None
+    return max(-MOST_PREMIUM, min(MOST_PREMIUM, (mark - index) * RATE_UNIT // index))
+
+
+def _price(request: Request, name: str) -> int:
+    value = request.get(name)
+    if type(value) is not int or abs(value) > MAX_PRICE:
+        raise DeskError(f"{name}: {value!r} is not -{MAX_PRICE} to {MAX_PRICE} ticks")
+    return value

@@ -1,0 +1,140 @@
+"""The venue file's contracts as the core trades them: each ``[[contract]]`` is an instrument
+that is paid from margin accounts.
+
+``derivatives/tables.py`` reads the rows themselves.  Here each one is fitted to its instrument, and
+what the core does not have is refused by name: physical settlement, and several kinds of money.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.derivatives.contracts import Contract, lot_value
+from openoutcry.derivatives.tables import read_contracts
+from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.contract_layout import MAX_PRICE
+from openoutcry.venue.spot_tables import is_spot
+from openoutcry.wire import toml_tables
+from openoutcry.wire.toml_tables import Key, KeyPath, Tables
+
+CONTRACT_SAYS = {
+    "multiplier": "its [[contract]] says what a tick is worth",
+    "leveraged": "its [[contract]] says how it is paid",
+}
+"""Keys of ``[[instrument]]`` that a contract's has not, and why."""
+CONTRACT_KEYS = {"margin_bps": Key(toml_tables.integer(1, 10_000), None)}
+"""Keys of ``[[instrument]]`` that only a contract's has."""
+
+
+@dataclass(frozen=True)
+class ContractTerms:
+    """A contract, and its initial margin in 1/10,000 of a lot's value (0: ``margin`` says it)."""
+
+    contract: Contract
+    margin_bps: int = 0
+
+    @property
+    def is_leveraged(self) -> bool:
+        """Whether its gains are paid and not its price."""
+        return not self.contract.is_option
+
+    @property
+    def multiplier(self) -> int:
+        """By which limits count: of an inverse contract they count lots times ticks."""
+        inverse = self.contract.inverse and not self.contract.is_option
+        return 1 if inverse else self.contract.multiplier
+
+    def terms(self) -> list[int]:
+        """As ``risk.region.CONTRACT_TERMS`` has them."""
+        one = self.contract
+        numbers = one.kind, int(one.inverse), one.multiplier, one.expiry_ns
+        return [*numbers, one.strike_ticks, one.strike_multiplier, self.margin_bps]
+
+
+def read_terms(
+    tables: Tables, assets: Mapping[str, int], symbols: Sequence[str]
+) -> dict[str, ContractTerms]:
+    """The contracts by symbol; mistakes are noted."""
+    rows = {row.get("symbol"): (path, row) for path, row in tables.given_rows("instrument")}
+    given = {row.get("symbol"): path for path, row in tables.given_rows("contract")}
+    found = {}
+    for contract in read_contracts(tables, assets):
+        path = given[contract.symbol]
+        if contract.symbol not in symbols or contract.symbol not in rows:
+            tables.wrong((*path, "symbol"), f"there is no [[instrument]] {contract.symbol!r}")
+            continue
+        before = len(tables.mistakes)
+        place, row = rows[contract.symbol]
+        terms = ContractTerms(contract, _whole(row.get("margin_bps")))
+        _check(tables, path, place, row, terms, assets)
+        if len(tables.mistakes) == before:
+            found[contract.symbol] = terms
+    _check_others(tables, rows, given)
+    monies = {terms.contract.asset for terms in found.values()}
+    if len(monies) > 1:
+        names = " and ".join(sorted(monies))
+        tables.wrong(
+            ("contract",), f"one margin account covers all contracts, but they are paid in {names}"
+        )
+    return found
+
+
+def _check_others(
+    tables: Tables, rows: Mapping[Any, tuple[KeyPath, Mapping[str, Any]]], given: Mapping[Any, Any]
+) -> None:
+    for symbol, (path, row) in rows.items():
+        if "margin_bps" in row and symbol not in given:
+            tables.wrong((*path, "margin_bps"), "only a contract has one: there is no [[contract]]")
+    for path, row in tables.given_rows("limits"):
+        if "opening_position" in row and row.get("instrument") in given:
+            tables.wrong(
+                (*path, "opening_position"),
+                "a contract begins with no position: as much is held long as short",
+            )
+
+
+def _check(
+    tables: Tables,
+    path: KeyPath,
+    place: KeyPath,
+    row: Mapping[str, Any],
+    terms: ContractTerms,
+    assets: Mapping[str, int],
+) -> None:
+    """A contract against its row of ``[[instrument]]``."""
+    contract = terms.contract
+    if is_spot(row):
+        tables.wrong((*place, "settlement"), "a contract is paid from margin accounts")
+    for name, why in CONTRACT_SAYS.items():
+        if name in row:
+            tables.wrong((*place, name), f"a contract has none: {why}")
+    if contract.physical:
+        tables.wrong((*path, "delivered_asset"), "the venue settles contracts in cash alone")
+    money = row.get("asset", next(iter(assets), ""))
+    if money != contract.asset:
+        tables.wrong((*path, "asset"), f"{contract.symbol} is quoted in {money}")
+    if terms.margin_bps and "margin" in row:
+        tables.wrong((*place, "margin"), "margin_bps says it")
+    if terms.margin_bps and contract.is_option:
+        tables.wrong((*place, "margin_bps"), "an option has a margin in money")
+    _check_prices(tables, place, row, contract)
+
+
+def _check_prices(
+    tables: Tables, place: KeyPath, row: Mapping[str, Any], contract: Contract
+) -> None:
+    """The core keeps every mark and every trade within its integers."""
+    inverse = contract.inverse and not contract.is_option
+    least = 1 if inverse else 0 if contract.is_option else -MAX_PRICE
+    for name in ("min_price_ticks", "max_price_ticks", "reference_price_ticks"):
+        value = row.get(name)
+        if type(value) is not int:
+            tables.wrong((*place, name), "is missing: a contract has one")
+        elif not least <= value <= MAX_PRICE:
+            tables.wrong((*place, name), f"of this contract is {least} to {MAX_PRICE}")
+        elif abs(lot_value(contract, value)) > LARGEST:
+            tables.wrong((*place, name), "makes a lot worth more than 2^62")
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0

@@ -1,0 +1,98 @@
+"""What contracts need without anybody asking: an expired contract's orders are cancelled, and each
+day has a settlement price.
+
+The core's state alone decides, so a venue that was killed at any point continues with what is due.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.calendar import Calendar
+from openoutcry.venue.contract_desk import cancel_all
+from openoutcry.wire.enums import Phase
+from openoutcry.wire.symbols import code_of
+
+Put = Callable[[npt.NDArray[Any]], int]
+
+
+class ContractTimer:
+    """For one run of a venue with contracts."""
+
+    def __init__(self, calendar: Calendar, symbols: list[str], note: Callable[[str], None]) -> None:
+        self.calendar, self.symbols, self.note = calendar, symbols, note
+        self.under_way = 0
+        """The operator's lane, up to here, is what was sent last."""
+        self.told: set[str] = set()
+
+    def poll(self, view: View, now_ns: int, put: Put, is_processed: Callable[[int], bool]) -> None:
+        """Send what is due, one instrument's at a time."""
+        if self.under_way and not is_processed(self.under_way):
+            return
+        self.under_way = 0
+        contracts = view.contracts
+        assert contracts is not None
+        for index in contracts.number:
+            if contracts.of(index, "state") != LIVE:
+                continue
+            symbol = self.symbols[index]
+            if int(view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT:
+                if symbol not in self.told:
+                    self.told.add(symbol)
+                    self.note(f"{symbol} has expired: `outcry venue contract expire` settles it")
+                orders = view.cells[:, index, [lay.BUY_LOTS // 8, lay.SELL_LOTS // 8]]
+                if orders.any():
+                    self.under_way = put(cancel_all(symbol))
+                    return
+                continue
+            day, ended_ns = self.day_due(symbol, now_ns)
+            had, marks = contracts.of(index, "day"), contracts.of(index, "marks")
+            # The first mark of all does not settle the day before it.
+            began = had or 0 < contracts.of(index, "marked_ns") <= ended_ns
+            if marks and began and had < day:
+                price = contracts.of(index, "mark")
+                self.note(f"{symbol}: the settlement price of {day} is its mark, {price} ticks")
+                record = setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day)
+                self.under_way = put(record)
+                return
+
+    def day_due(self, symbol: str, now_ns: int) -> tuple[int, int]:
+        """Number and end of the last trading day whose trading in an instrument has ended; 0: none
+        has."""
+        today = self.calendar.current_or_next(now_ns)
+        closes = [
+            one.ts_ns for one in today.phases if one.symbol == symbol and one.phase is Phase.CLOSED
+        ]
+        if today.begin_ns <= now_ns and closes and max(closes) <= now_ns:
+            return int(today.day.strftime("%Y%m%d")), max(closes)
+        ended = self.calendar.last_ended(now_ns)
+        return (0, 0) if ended is None else (int(ended.day.strftime("%Y%m%d")), ended.end_ns)
+
+
+def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
+    """Marks, what has ended, the insurance fund, and which deficits are not paid."""
+    contracts = view.contracts
+    if contracts is None:
+        return {}
+    names = ("mark", "index", "day", "settlement", "rate", "period")
+    rows = {}
+    for index in contracts.number:
+        row: dict[str, Any] = {name: contracts.of(index, name) for name in names}
+        row["paused"] = bool(int(view.instruments[index, lay.HALT // 8]) & PAUSED_HALT)
+        row["expired"] = bool(int(view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT)
+        final = contracts.of(index, "final")
+        row["final"] = final if contracts.of(index, "state") != LIVE else None
+        rows[symbols[index]] = row
+    totals = ("covers", "covered", "takeovers", "taken_over", "losses")
+    fund = contracts.word("fund")
+    return {
+        "contracts": rows,
+        "insurance_fund": {"participant": fund, "balance": view.of(fund, lay.BALANCE)}
+        | {name: contracts.word(name) for name in totals},
+        "deficits": {str(who): far for who, far in view.deficits().items()},
+    }

@@ -1,0 +1,89 @@
+"""Keys of a session as the venue file and requests of operators have them."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+from openoutcry.order_entry import spec
+from openoutcry.wire import toml_tables
+from openoutcry.wire.enums import SelfTrade
+from openoutcry.wire.toml_tables import Key
+
+ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
+)
+PROTOCOLS = {
+    "ouch-4.2": spec.Protocol.OUCH42,
+    "ouch-5.0": spec.Protocol.OUCH50,
+    "fix-4.4": spec.Protocol.FIX44,
+    "fix-4.2": spec.Protocol.FIX42,
+    "packets": spec.Protocol.PACKETS,
+    "drop-copy": spec.Protocol.DROP_COPY,
+    "fix-drop-copy": spec.Protocol.FIX_DROP_COPY,
+    "shm": spec.Protocol.SHM,
+}
+MAX_COUNT = 2**62
+MAX_SLOTS = 1_000
+IN_FILE_ONLY = {
+    spec.Protocol.SHM: "its key is a secret, which the journal must not have",
+    spec.Protocol.PACKETS: "its key is a secret, which the journal must not have",
+    spec.Protocol.DROP_COPY: "whose orders a drop copy reports is set when the venue opens",
+    spec.Protocol.FIX_DROP_COPY: "whose orders a drop copy reports is set when the venue opens",
+}
+"""Why sessions of a protocol are neither added nor changed while the venue trades."""
+
+
+def network(value: Any) -> spec.Network:
+    """Read an address or network. Raises ``ValueError`` for anything else."""
+    try:
+        return ip_network(toml_tables.text()(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an address or network: {error}") from None
+
+
+def password_hash(value: Any) -> str:
+    """Read an argon2 hash. Raises ``ValueError`` for anything else, a password among it."""
+    if type(value) is not str or not ARGON2.fullmatch(value):
+        raise ValueError("is not an argon2 hash; make one with `outcry venue password`")
+    return value
+
+
+_NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
+_SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
+TERMS = {
+    "networks": Key(toml_tables.list_of(network), ()),
+    "cancel_on_disconnect": Key(toml_tables.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
+    "grace_ms": Key(toml_tables.integer(0, 3_600_000), 0),
+    "messages_per_s": Key(toml_tables.integer(0, 10**9), 0),
+    "burst": Key(toml_tables.integer(1, 10**9), 1),
+    "over_limit": Key(
+        toml_tables.one_of(
+            {"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}
+        ),
+        spec.ThrottlePolicy.REJECT,
+    ),
+    "max_open_orders": Key(toml_tables.integer(0, MAX_COUNT), None),
+    "self_trade": Key(toml_tables.one_of(_SELF_TRADE), SelfTrade.ALLOW),
+    "heartbeat_ms": Key(toml_tables.integer(100, 3_600_000), 1_000),
+    "timeout_ms": Key(toml_tables.integer(200, 3_600_000), 15_000),
+    "second_login": Key(
+        toml_tables.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
+        spec.Takeover.REFUSE,
+    ),
+    "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 30), 1 << 20),
+}
+"""Keys of ``[[session]]`` that may change while the venue trades."""
+
+
+def parsed(key: str, value: Any) -> Any:
+    """The value of a key as a request has it: networks as a list between commas ("none": from
+    anywhere).  Raises ``ValueError`` naming the key."""
+    if key == "networks":
+        given = str(value)
+        value = [] if given == "none" else [one.strip() for one in given.split(",")]
+    parse: Callable[[Any], Any] = TERMS[key].parse
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
