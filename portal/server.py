@@ -5,42 +5,85 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openoutcry.operations.notify import MailServer
-from openoutcry.operations.web_server import listening, server_of, url_of
+from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
+from openoutcry.operations.web_server import PageErrors, server_of
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
+from openoutcry.portal.accounts.challenges import Challenges
+from openoutcry.portal.accounts.identities import LARGEST_PAPER, Identities, Sanctions
 from openoutcry.portal.accounts.mails import by_smtp, to_file
+from openoutcry.portal.accounts.more_routes import LARGE_BODY, More, add_more
+from openoutcry.portal.accounts.operators import Operators
+from openoutcry.portal.accounts.passkeys import Passkeys
+from openoutcry.portal.accounts.provider import Provider, ProviderSettings
 from openoutcry.portal.accounts.routes import add_accounts, problem
 from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.accounts.sub_accounts import SubAccounts
+from openoutcry.portal.child import Child
 from openoutcry.portal.database import Database, DatabaseError, migrate, start_embedded
+from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.history.pages import Pages
+from openoutcry.portal.money.transfers import Transfers
+from openoutcry.portal.money.withdrawals import Withdrawals
+from openoutcry.portal.native.callers import Callers
+from openoutcry.portal.native.documents import add_documents
+from openoutcry.portal.native.history_routes import NativeHistory, add_history
+from openoutcry.portal.native.idempotency import Once, route_class
+from openoutcry.portal.native.markets import NativeMarkets
+from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
+from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
+from openoutcry.portal.native.orders import NativeOrders
+from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
+from openoutcry.portal.native.problems import add_problems
+from openoutcry.portal.native.routes import Native, add_native
+from openoutcry.portal.native.stream import NativeFeeds, add_stream
+from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
+from openoutcry.portal.notices.notices import Notices
+from openoutcry.portal.observed import Metrics, Observed, tracer_of
+from openoutcry.portal.page.routes import add_page
+from openoutcry.portal.portfolio.desk import Desk
+from openoutcry.portal.settings import PortalFile, read_portal_file
+from openoutcry.portal.shared_table import Table
+from openoutcry.portal.spot.capital import Capital
+from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds
-from openoutcry.portal.spot.limits import Limits
-from openoutcry.portal.spot.rest import Spot, add_rest
-from openoutcry.portal.spot.signing import Signing
+from openoutcry.portal.spot.limits import SUBJECTS, Limits
+from openoutcry.portal.spot.rest import ROUTES, Spot, add_rest
+from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
 from openoutcry.portal.spot.sockets import add_sockets
+from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import Trading
-from openoutcry.portal.spot.user_data import ListenKeys, UserData
+from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
+from openoutcry.portal.trading.broker import Broker
 from openoutcry.portal.trading.fix_broker import FixBroker, read_passwords
 from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.peers import HERE, owner_of
 
+Announce = Callable[[str], Any]
 BODY_BYTES = 1 << 14
+MAX_OF_AN_ADDRESS = 300
+"""Connections of one address on which something was asked."""
+BODY_S = 20.0
+COUNTED = frozenset({*ROUTES, ("GET", "/healthz")})
+"""Requests that are counted by what they cost, and the one that costs nothing."""
 FAST_S, IDLE_S, LOOK_S = 0.0005, 0.003, 0.5
 """Between two looks at the journal while an answer is waited for, and otherwise; and between two
 looks for the venue's process."""
+SPIN_S = 0.002
+"""After a request the portal looks in each turn of its loop: a pause, however short, lasts a
+millisecond there."""
 log = logging.getLogger("outcry.portal")
-
-
-def folder_of(file: VenueFile) -> Path:
-    """The portal's files, next to the venue's journal."""
-    return file.journal.parent / f"{file.journal.name}-portal"
 
 
 @dataclass(frozen=True)
@@ -51,25 +94,61 @@ class Settings:
     """A URL; nothing: a PostgreSQL that the portal starts."""
     smtp: MailServer | None = None
     sender: str = "openoutcry@localhost"
-    limits: Limits = field(default_factory=Limits)
+    file: Path | None = None
+    """``portal.toml``: networks, levels, limits, addresses."""
+
+
+class Shared:
+    """What the processes of a portal have in common, made before they are."""
+
+    def __init__(self) -> None:
+        self.counts, self.replays = Table(SUBJECTS), Table(REMEMBERED)
+        self.listen_keys = Table(MAX_KEYS)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of a process in its portal: which one of how many it is, and what they share."""
+
+    url: str
+    """Of the database, which is running and has its schema."""
+    shared: Shared
+    index: int = 0
+    count: int = 1
+
+
+@contextlib.contextmanager
+def opened(file: VenueFile, settings: Settings) -> Iterator[Place]:
+    """The portal's folder and database, for as long as this lasts.  Raises
+    :class:`OutcryError`."""
+    folder, server, url = folder_of(file), None, settings.database
+    make_folder(folder)
+    if not url:
+        url, server = start_embedded(folder / "postgresql")
+    try:
+        migrate(url)
+        yield Place(url, Shared())
+    finally:
+        if server is not None:
+            server.cleanup()
 
 
 class Portal:
     """Accounts, the mirror of the venue, and the API in front of both."""
 
-    def __init__(self, file: VenueFile, settings: Settings) -> None:
-        """Starts the database.  Raises :class:`OutcryError`."""
-        self.file, self.folder = file, folder_of(file)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._server: Any = None
-        url = settings.database
-        if not url:
-            url, self._server = start_embedded(self.folder / "postgresql")
-        migrate(url)
-        self.database = Database(url)
-        self.broker = FixBroker(file, read_passwords(self.folder / "sessions.json"))
-        if not self.broker.sessions:
+    def __init__(self, file: VenueFile, settings: Settings, place: Place) -> None:
+        """Raises :class:`OutcryError`."""
+        self.file, self.folder, self.place = file, folder_of(file), place
+        self.database, shared = Database(place.url), place.shared
+        self.history = Child(file, place.url, "history")
+        self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
+        self.books = Desk(file, place.url), Desk(file, place.url)
+        own = FixBroker(file, read_passwords(self.folder / "sessions.json"))
+        if not own.sessions:
             raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
+        self.broker: Broker = own
+        if place.count > 1:
+            self.broker = PeerBroker(own, place.index, place.count, self.folder)
         self.mirror = Mirror(file, self.broker.serves)
         self.trading = Trading(self.mirror, self.broker, self._wake_up)
         key = SecretKey(self.folder / "portal.key")
@@ -78,15 +157,87 @@ class Portal:
             send = by_smtp(settings.smtp, settings.sender)
         self.accounts = Accounts(self.database, key, send, file.name)
         self.keys = ApiKeys(self.accounts)
-        self.people = People(file, self.database, sorted(self.broker.sessions))
+        self.people = People(file, self.database, sorted(own.sessions))
         self.accounts.verified = lambda user_id: self.people.wake()
-        self.spot = Spot(self.mirror, self.trading, Signing(self.keys), settings.limits)
-        self.spot.listen_keys = ListenKeys()
+        assets = self.mirror.markets.assets
+        self.choices = PortalFile()
+        if settings.file is not None:
+            self.choices = read_portal_file(settings.file, assets)
+        self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
+        limits = limits_of(self.choices, shared.counts)
+        self.spot = Spot(self.mirror, self.trading, self.signing, limits)
+        self.pages = Pages(self.database)
+        self.spot.past.history = self.pages
+        self.spot.listen_keys = ListenKeys(
+            self.keys.is_in_force, table=shared.listen_keys, seal=key.derived("listen keys")
+        )
+        self.withdrawals = Withdrawals(self.accounts, self.mirror, self.choices)
+        self.spot.capital = Capital(self.withdrawals)
+        self.subs = SubAccounts(self.accounts)
+        self.transfers = Transfers(self.accounts, self.mirror)
+        self.spot.subs = SubAccountsApi(self.subs, self.transfers)
+        self.metrics = Metrics()
+        self.native = self._native()
+        self.more = self._more()
+        callers, orders = self.native.callers, self.native.orders
+        notices = Notices(self.accounts, self.mirror, file, self.choices)
+        self.native_history = NativeHistory(callers, orders, self.pages)
+        self.portfolio = NativePortfolio(callers, orders, *self.books)
+        self.notices = NativeNotices(callers, orders, notices)
+        self.operators = NativeOperators(
+            Operators(self.accounts), self.mirror, self.pages, self.keys
+        )
+        self.native_feeds = NativeFeeds(self.mirror, orders, self.native.markets, notices)
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
         self._wake = asyncio.Event()
+        self._spin_until_s = 0.0
+
+    def _native(self) -> Native:
+        callers = Callers(self.accounts, self.signing, self.choices)
+        if self.place.count > 1:
+            self.spot.see = callers.see = self._see
+        orders = NativeOrders(self.trading)
+        markets = NativeMarkets(orders, self.spot.past)
+        return Native(callers, orders, markets, self.withdrawals, self.spot.limits)
+
+    def _more(self) -> More:
+        choices = self.choices
+        provider = None
+        if choices.provider:
+            secret = self.file.path.parent / choices.provider["secret_file"]
+            names = choices.provider["issuer"], choices.provider["client_id"]
+            provider = ProviderSettings(*names, secret, choices.provider["redirect"])
+        return More(
+            self.accounts,
+            Passkeys(self.accounts, choices.passkey_domain, list(choices.passkey_origins)),
+            Provider(self.accounts, provider),
+            Identities(self.accounts, self.folder / "papers", Sanctions(choices.sanctions)),
+            Challenges(self.accounts, choices.challenge_cost),
+        )
+
+    def offers(self) -> dict[str, Any]:
+        """What the page needs to know before its first request."""
+        choices = self.choices
+        return {
+            "name": self.file.name,
+            "passkeys": bool(choices.passkey_domain),
+            "provider": bool(choices.provider),
+            "levels": [{"number": one.number, "name": one.name} for one in choices.levels],
+            "networks": [
+                {"asset": one.asset, "name": one.name, "listed": bool(one.chain)}
+                for one in choices.networks
+                if one.withdraws
+            ],
+        }
 
     def _wake_up(self) -> None:
         self._wake.set()
+        self._spin_until_s = asyncio.get_running_loop().time() + SPIN_S
+
+    def _see(self) -> None:
+        """Take what another process may have shown its client already."""
+        with contextlib.suppress(OutcryError):  # follow() reports it
+            self.mirror.poll()
 
     async def follow(self) -> None:
         """Bring the mirror to what is released, again and again; until cancelled."""
@@ -105,7 +256,8 @@ class Portal:
                     log.error("the venue's journal: %s", error)
                 await asyncio.sleep(LOOK_S)
             if self.trading.waits:
-                await asyncio.sleep(FAST_S)
+                spins = loop.time() < self._spin_until_s
+                await asyncio.sleep(0 if spins else FAST_S)
                 continue
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -116,7 +268,21 @@ class Portal:
         """The application's life: the mirror has caught up before the first request."""
         self.mirror.look()
         await asyncio.to_thread(self._catch_up)
-        work = (self.follow(), self.feeds.run(), self.people.run())
+        await self.notices.notices.begin()
+        work = [
+            self.follow(),
+            self.feeds.run(),
+            self.people.run(),
+            self.withdrawals.run(),
+            self.transfers.run(),
+            self.native_feeds.run(),
+            self.keys.follow(),
+            self.native_feeds.follow_notices(),
+        ]
+        if self.place.index == 0:
+            work += [self.history.run(), self.notifier.run()]
+        if isinstance(self.broker, PeerBroker):
+            await self.broker.listen()
         tasks = [asyncio.create_task(one) for one in work]
         for task in tasks:
             task.add_done_callback(_report_end)
@@ -128,16 +294,26 @@ class Portal:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.broker.close()
             await self.accounts.drain()
+            for desk in self.books:
+                await desk.close()
             await self.database.close()
 
     def _catch_up(self) -> None:
         while self.mirror.poll():
             pass
 
-    def stop(self) -> None:
-        """Stop the database that the portal has started."""
-        if self._server is not None:
-            self._server.cleanup()
+
+def _notifier_options(settings: Settings) -> list[str]:
+    """The command line of the notifier, which sends mail as the portal does."""
+    options = [f"--mail-from={settings.sender}"]
+    server = settings.smtp
+    if server is not None:
+        options += [f"--smtp={server.host}:{server.port}", f"--smtp-tls={server.tls}"]
+        if server.authorities is not None:
+            options.append(f"--smtp-ca={server.authorities}")
+    if settings.file is not None:
+        options.append(f"--settings={settings.file}")
+    return options
 
 
 def _report_end(task: "asyncio.Task[None]") -> None:
@@ -157,21 +333,51 @@ def make_app(portal: Portal) -> Any:
         lifespan=portal.running,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
-    add_accounts(app, portal.accounts, portal.keys)
+    once = Once(portal.database, portal.accounts.key, portal.native.callers)
+    app.router.route_class = route_class(once, portal.spot.limits)
+    add_problems(app)
+    add_native(app, portal.native)
+    add_history(app, portal.native_history)
+    add_portfolio(app, portal.portfolio)
+    add_notices(app, portal.notices)
+    add_operators(app, portal.operators)
+    made_of = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
+    add_sub_accounts(app, Subs(*made_of))
+    add_stream(app, portal.native_feeds, portal.native.callers)
+    add_documents(app)
+    add_accounts(app, portal.accounts, portal.keys, portal.more.challenges.require)
+    add_more(app, portal.more)
     add_rest(app, portal.spot)
     add_sockets(app, portal.spot, portal.feeds, portal.user_data)
+    add_page(app, portal.accounts, portal.offers())
     _add_health(app, portal)
-    return Gate(app)
+    tracer = tracer_of(portal.choices.traces, portal.file.name)
+    inner = Observed(app, portal.metrics, tracer)
+    return Gate(inner, portal.spot.limits, portal.choices.serves)
 
 
 def _add_health(app: Any, portal: Portal) -> None:
-    from fastapi import Response
+    from fastapi import Request, Response
+
+    @app.exception_handler(Exception)
+    async def failed(request: Any, error: Exception) -> Any:
+        """The gate logs it."""
+        return problem(500, "internal", "the request could not be processed")
 
     @app.exception_handler(DatabaseError)
     async def no_database(request: Any, error: DatabaseError) -> Any:
         log.error("%s", error)
         return problem(503, "unavailable", "the portal's database cannot be reached")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Any:
+        address = request.client.host if request.client else ""
+        if not portal.choices.may_scrape(address):
+            return problem(403, "forbidden", "the metrics are not shown to your address")
+        return Response(portal.metrics.shown(), 200, None, "text/plain; version=0.0.4")
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -182,11 +388,17 @@ def _add_health(app: Any, portal: Portal) -> None:
         await portal.database.rows("select 1")
         is_ready = portal.mirror.is_open
         response.status_code = 200 if is_ready else 503
-        return {"venue": portal.mirror.state, "seq": portal.mirror.seq}
+        where = {"process": portal.place.index, "processes": portal.place.count}
+        return {"venue": portal.mirror.state, "seq": portal.mirror.seq} | where
+
+
+class ClientGone(Exception):
+    """The rest of a body is not read."""
 
 
 class Gate:
-    """An ASGI middleware: bounds a body, and sets the headers of every answer."""
+    """An ASGI middleware: counts what no table of the API counts, bounds a body, and sets headers
+    of every answer.  What fails is one line a minute in the log."""
 
     HEADERS = (
         (b"x-content-type-options", b"nosniff"),
@@ -195,66 +407,176 @@ class Gate:
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(
+        self,
+        app: Any,
+        limits: Limits,
+        serves: Callable[[str], bool] = lambda address: True,
+    ) -> None:
+        """``serves``: whether requests from an address are answered."""
+        self.app, self.limits, self.serves = app, limits, serves
+        self.known: Callable[[tuple[str, int], str], None] = lambda peer, owner: None
+        """Called with the address and port of a connection on which a request came, and whose."""
+        self.left: Callable[[tuple[str, int]], None] = lambda peer: None
+        """Called at the end of a WebSocket."""
+        self.errors = PageErrors(lambda level, text: log.error("%s", text))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        peer = tuple(scope.get("client") or ("", 0))
+        if not self.serves(peer[0]):
+            await _refuse(scope, receive, send)
+            return
+        # A proxy on this host speaks for all its clients.
+        self.known(peer, owner_of(peer[0]) if peer[0] not in HERE else f"{peer}")
+        try:
+            await self._guarded(scope, receive, send, peer[0])
+        except Exception as error:  # whatever a request brings about ends that request alone
+            record = log.makeRecord(
+                log.name, logging.ERROR, "", 0, "%s failed", (scope["type"],), sys.exc_info()
+            )
+            if not isinstance(error, ClientGone):
+                self.errors.handle(record)
+        finally:
+            if scope["type"] == "websocket":
+                self.left(peer)
+
+    async def _guarded(self, scope: Any, receive: Any, send: Any, address: str) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        size, is_over = 0, False
+        size, is_whole, is_begun = 0, False, False
+        refusal: Any = None
+        most = LARGEST_PAPER if scope["path"] == LARGE_BODY else BODY_BYTES
 
         async def bounded() -> Any:
-            nonlocal size, is_over
-            message = await receive()
+            nonlocal size, is_whole, refusal
+            if is_whole:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), BODY_S)
+            except TimeoutError:
+                refusal = problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
+                raise ClientGone from None
             size += len(message.get("body", b""))
-            if size > BODY_BYTES:
-                is_over = True
-                return {"type": "http.request", "body": b"", "more_body": False}
+            is_whole = not message.get("more_body", False)
+            if size > most:
+                refusal = too_large
+                raise ClientGone
             return message
 
         async def with_headers(message: Any) -> None:
+            nonlocal is_begun
+            if refusal is not None and not is_begun:
+                return  # what the application makes of a body that was cut off
             if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), *self.HEADERS]
-                status = 413 if is_over else message["status"]
-                message = message | {"headers": headers, "status": status}
-            await send(message)
+                is_begun = True
+                given = message.get("headers", ())
+                known = {name.lower() for name, _ in given}
+                headers = [*given, *(one for one in self.HEADERS if one[0] not in known)]
+                message = message | {"headers": headers}
+            try:
+                await send(message)
+            except Exception as error:
+                # The server has answered bytes that are no HTTP by itself, and closes.
+                if "state=" in str(error) and type(error).__name__ == "LocalProtocolError":
+                    raise ClientGone from None
+                raise
 
+        too_large = problem(413, "too_large", f"a body has {most} bytes at most")
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > BODY_BYTES:
-            answer = problem(413, "too_large", f"a body has {BODY_BYTES} bytes at most")
-            await answer(scope, receive, with_headers)
+        if declared.isdigit() and int(declared) > most:
+            await too_large(scope, receive, with_headers)
             return
-        await self.app(scope, bounded, with_headers)
+        if address not in HERE and (scope["method"], scope["path"]) not in COUNTED:
+            try:
+                self.limits.take(address, 1)
+            except ApiError as error:
+                headers = {"retry-after": str(error.retry_after_s)}
+                answer = problem(error.status, "too_many_requests", error.text, headers)
+                await answer(scope, receive, with_headers)
+                return
+        with contextlib.suppress(ClientGone):
+            await self.app(scope, bounded, with_headers)
+        if refusal is not None and not is_begun:
+            answer, refusal = refusal, None
+            await answer(scope, receive, with_headers)
+
+
+async def _refuse(scope: Any, receive: Any, send: Any) -> None:
+    """A request, or a WebSocket, from an address that is not served."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    answer = problem(403, "address_not_served", "this portal does not serve your address")
+    await answer(scope, receive, send)
+
+
+def limits_of(choices: PortalFile, counts: Table) -> Limits:
+    limits = choices.limits
+    return Limits(
+        limits.weight_a_minute,
+        limits.orders_in_10_s,
+        limits.orders_a_day,
+        weights=limits.weights,
+        key_weight_a_minute=limits.key_weight_a_minute,
+        table=counts,
+    )
+
+
+def text_pings() -> Any:
+    """uvicorn's protocol of WebSockets, with pings that are text: nautilus-trader answers no
+    others, and would be cut after 20 seconds."""
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    class TextPings(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
+        _ping: bytes | None = None
+
+        @property
+        def pending_ping_payload(self) -> bytes | None:
+            return self._ping
+
+        @pending_ping_payload.setter
+        def pending_ping_payload(self, payload: bytes | None) -> None:
+            self._ping = payload if payload is None else payload.hex().encode()
+
+    return TextPings
 
 
 def serve(
-    portal: Portal, address: tuple[str, int], announce: Any, tls: tuple[Path, Path] | None
+    portal: Portal, listener: Any, at: str, announce: Announce, tls: tuple[Path, Path] | None
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``announce`` is given the address.
+    """Serve at a socket until SIGTERM or SIGINT; ``announce`` is given ``at``, its URL, once the
+    portal answers.
 
     Raises :class:`OutcryError`."""
     import uvicorn
 
-    with listening(address, "") as listener:
-        config = uvicorn.Config(
-            make_app(portal),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ssl_certfile=tls[0] if tls else None,
-            ssl_keyfile=tls[1] if tls else None,
-            loop="asyncio",
-            timeout_keep_alive=30,
-            limit_concurrency=6_000,
-            ws_max_size=1 << 14,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=2,
-        )
-
-        at = url_of(listener, address[0], tls is not None)
-        try:
-            server_of(config, lambda: announce(at)).run([listener])
-        finally:
-            portal.stop()
+    application = make_app(portal)
+    files = allow_files()
+    strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)
+    application.known, application.left = strangers.known, strangers.left
+    errors = logging.getLogger("uvicorn.error")
+    errors.propagate, errors.handlers = False, [application.errors]
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        http=strangers.protocol(),
+        ws=text_pings(),
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+        loop="asyncio",
+        timeout_keep_alive=30,
+        # Shares are the bound; this one is of what all owners have together.
+        limit_concurrency=max(2_048, files // 2),
+        ws_max_size=1 << 14,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+    )
+    server_of(config, lambda: announce(at)).run([strangers.listener(listener)])

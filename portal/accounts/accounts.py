@@ -6,6 +6,7 @@ or not.
 
 import asyncio
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Callable
@@ -32,15 +33,22 @@ from openoutcry.portal.accounts.passwords import (
 )
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, rows_of
+from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.wire.extras import need
+from openoutcry.wire.peers import owner_of
 from openoutcry.wire.text import printable
 
 MAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}")
+SUB_ACCOUNTS = "sub.invalid"
+"""Domain of the addresses that name sub-accounts: no mail is ever sent there (RFC 2606)."""
+SESSION_ID = re.compile(r"[0-9a-f-]{36}")
 ACCESS, REFRESH = timedelta(minutes=5), timedelta(days=30)
+SUPPORT = timedelta(minutes=15)
 CODE_LASTS, CODE_TRIES = timedelta(minutes=15), 5
 REGISTER, RESET = "register", "reset password"
 WRONG = "the address, the password or the code is wrong"
 WRONG_CODE = "the code is wrong or has expired"
+NEW_MAIL = "new mail "
 MAX_SESSIONS = 50
 AUDIT_ROWS = 200
 
@@ -78,10 +86,13 @@ def hashed(token: str) -> bytes:
 
 
 def mail_address(text: str) -> str:
-    """In the form in which it is kept.  Raises :class:`InvalidRequest`."""
+    """In the form in which it is kept.
+
+    Raises :class:`InvalidRequest`, also for the name of a sub-account, which only its parent's
+    request makes: a stranger who registered it would keep the parent from making it."""
     mail = text.strip().lower()
-    if not MAIL.fullmatch(mail) or len(mail) > 254:
-        raise InvalidRequest("mail: this is no address")
+    if not MAIL.fullmatch(mail) or len(mail) > 254 or mail.endswith(f"@{SUB_ACCOUNTS}"):
+        raise InvalidRequest("mail: this is not an address")
     return mail
 
 
@@ -113,7 +124,7 @@ class Accounts:
         mail = mail_address(mail)
         require_password(password, mail)
         await self._count_mail(caller, mail)
-        password_hash = await self.passwords.hash(password)
+        password_hash = await self.passwords.hash(password, caller.address)
         async with self.database.transaction() as connection:
             # The code goes with the password of the same registration, which verify() asks for
             # again: a stranger's registration of the address is worth nothing.
@@ -128,29 +139,35 @@ class Accounts:
             user = rows[0]
             if user["is_verified"]:
                 text = (
-                    f"Somebody registered at {self.name} with this address, which has an account "
-                    "already. If it was you, log in, or reset your password."
+                    f"A registration at {self.name} used this address, which already has an "
+                    "account. If it was yours, log in, or reset your password."
                 )
             else:
-                code = await self._new_code(connection, user["id"], REGISTER)
+                code = await self.new_code(connection, user["id"], REGISTER)
                 text = f"Your code for {self.name} is {code}. It is valid for 15 minutes."
             await self._audit(connection, user["id"], "register", caller)
-        self._mail(mail, f"{self.name}: your registration", text)
+        self.mail(mail, f"{self.name}: your registration", text)
 
     async def verify(self, mail: str, password: str, code: str, caller: Caller) -> None:
         """Complete a registration.  Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
-        await self._count(caller, mail)
+        await self.count(caller, mail)
         user = await self._user(mail)
-        right = await self.passwords.is_right(user["password_hash"] if user else None, password)
-        known = await self._use_code(user["id"] if user else None, REGISTER, code)
+        right = await self._is_right(user, password, caller)
+        known = await self.use_code(user["id"] if user else None, REGISTER, code)
         if user is None or not (right and known):
             raise WrongCredentials(WRONG)
         async with self.database.transaction() as connection:
-            query = "update users set is_verified = true where id = %(id)s"
-            await rows_of(connection, query, {"id": user["id"]})
+            # A registration of the address that came meanwhile has another password.
+            query = """
+                update users set is_verified = true
+                where id = %(id)s and password_hash = %(hash)s returning id
+            """
+            values = {"id": user["id"], "hash": user["password_hash"]}
+            if not await rows_of(connection, query, values):
+                raise WrongCredentials(WRONG)
             await self._audit(connection, user["id"], "address verified", caller)
-        await self._succeeded(caller, mail)
+        await self.succeeded(caller, mail)
         self.verified(user["id"])
 
     # Logins
@@ -158,21 +175,21 @@ class Accounts:
     async def log_in(self, mail: str, password: str, code: str, caller: Caller) -> Tokens:
         """Begin a session.  Raises :class:`WrongCredentials` or :class:`CodeRequired`."""
         mail = mail_address(mail)
-        await self._count(caller, mail)
+        await self.count(caller, mail)
         user = await self._user(mail)
-        right = await self.passwords.is_right(user["password_hash"] if user else None, password)
+        right = await self._is_right(user, password, caller)
         if user is None or not right or not user["is_verified"]:
             async with self.database.transaction() as connection:
                 user_id = user["id"] if user else None
                 await self._audit(connection, user_id, "login refused", caller)
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
-            await self._require_totp(user, code)
-        tokens = await self._begin(user["id"], caller)
-        await self._succeeded(caller, mail)
+            await self.require_totp(user, code)
+        tokens = await self.begin(user["id"], caller, user)
+        await self.succeeded(caller, mail)
         return tokens
 
-    async def _require_totp(self, user: dict[str, Any], code: str) -> None:
+    async def require_totp(self, user: dict[str, Any], code: str) -> None:
         if not code:
             raise CodeRequired("this account needs the code of its authenticator")
         if not await self._use_totp(user, code):
@@ -188,9 +205,15 @@ class Accounts:
         """
         return bool(step and await self.database.rows(query, step=step, id=user["id"]))
 
-    async def _begin(self, user_id: int, caller: Caller) -> Tokens:
+    async def begin(
+        self, user_id: int, caller: Caller, proved: dict[str, Any] | None = None
+    ) -> Tokens:
+        """``proved``: the row whose password or authenticator was checked.  Raises
+        :class:`WrongCredentials` if either was changed since."""
         refresh, now = secrets.token_urlsafe(32), self.now()
         async with self.database.transaction() as connection:
+            if proved is not None:
+                await self.require_unchanged(connection, proved)
             query = """
                 insert into sessions
                     (user_id, refresh_hash, address, agent, created_at, used_at, expires_at)
@@ -214,6 +237,20 @@ class Accounts:
             await rows_of(connection, query, {"user": user_id, "now": now, "most": MAX_SESSIONS})
             await self._audit(connection, user_id, "login", caller)
         return self._tokens(user_id, session, refresh)
+
+    async def require_unchanged(self, connection: Any, user: dict[str, Any]) -> None:
+        """What was proved counts still: a check takes a while, and password or authenticator may
+        have been changed during it.  Raises :class:`WrongCredentials`."""
+        query = """
+            select id from users where id = %(id)s and password_hash = %(password_hash)s
+                and totp_is_confirmed = %(totp_is_confirmed)s for update
+        """
+        if not await rows_of(connection, query, user):
+            raise WrongCredentials(WRONG)
+
+    async def _is_right(self, user: dict[str, Any] | None, password: str, caller: Caller) -> bool:
+        stored = user["password_hash"] if user else None
+        return await self.passwords.is_right(stored, password, caller.address)
 
     def _tokens(self, user_id: int, session: str, refresh: str) -> Tokens:
         claims = {"sub": str(user_id), "sid": session, "exp": self.now() + ACCESS}
@@ -248,12 +285,8 @@ class Accounts:
     async def person(self, access_token: str) -> Person:
         """Of a token that is valid and whose session was not ended.  Raises
         :class:`NotLoggedIn`."""
-        try:
-            options = {"require": ["exp", "sub", "sid"], "verify_exp": False}
-            claims = self._jwt.decode(access_token, self._jwt_key, ["HS256"], options=options)
-            until = datetime.fromtimestamp(claims["exp"], UTC)
-        except (self._jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
-            raise NotLoggedIn("log in") from None
+        claims = self._claims(access_token, "sid")
+        until = datetime.fromtimestamp(claims["exp"], UTC)
         query = """
             select user_id from sessions
             where id = %(session)s::uuid and user_id = %(user)s and revoked_at is null
@@ -262,6 +295,45 @@ class Accounts:
         if until <= self.now() or await self.database.row(query, **values) is None:
             raise NotLoggedIn("log in")
         return Person(int(claims["sub"]), claims["sid"])
+
+    def _claims(self, token: str, wanted: str) -> dict[str, Any]:
+        """Of a token that this portal has signed.  Raises :class:`NotLoggedIn`."""
+        try:
+            options = {"require": ["exp", "sub", wanted], "verify_exp": False}
+            claims = self._jwt.decode(token, self._jwt_key, ["HS256"], options=options)
+            datetime.fromtimestamp(claims["exp"], UTC)
+        except (self._jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            raise NotLoggedIn("log in") from None
+        return dict(claims)
+
+    def support_token(self, user_id: int, operator: str) -> str:
+        """With which an operator reads a user's pages, and changes nothing."""
+        claims = {"sub": str(user_id), "support": operator, "exp": self.now() + SUPPORT}
+        return str(self._jwt.encode(claims, self._jwt_key, "HS256"))
+
+    def supported(self, token: str) -> int:
+        """The user whose pages an operator's token shows.  Raises :class:`NotLoggedIn`."""
+        claims = self._claims(token, "support")
+        if datetime.fromtimestamp(claims["exp"], UTC) <= self.now():
+            raise NotLoggedIn("ask for the support view again")
+        return int(claims["sub"])
+
+    def is_support(self, token: str) -> bool:
+        """Whether it is an operator's token, in force or not."""
+        try:
+            self._claims(token, "support")
+        except NotLoggedIn:
+            return False
+        return True
+
+    async def require_session(self, person: Person) -> None:
+        """Raises :class:`NotLoggedIn` once the session was ended."""
+        query = """
+            select 1 from sessions
+            where id = %(id)s::uuid and revoked_at is null and expires_at > %(now)s
+        """
+        if await self.database.row(query, id=person.session_id, now=self.now()) is None:
+            raise NotLoggedIn("log in again")
 
     async def sessions(self, person: Person) -> list[dict[str, Any]]:
         query = """
@@ -274,6 +346,8 @@ class Accounts:
 
     async def end_session(self, person: Person, session_id: str, caller: Caller) -> None:
         """Raises :class:`NotFound` also for a session of another user."""
+        if not SESSION_ID.fullmatch(session_id):
+            raise NotFound("there is no such session")
         query = """
             update sessions set revoked_at = %(now)s
             where id::text = %(id)s and user_id = %(user)s and revoked_at is null returning id
@@ -305,10 +379,10 @@ class Accounts:
         if user is None or not user["is_verified"]:
             return
         async with self.database.transaction() as connection:
-            code = await self._new_code(connection, user["id"], RESET)
+            code = await self.new_code(connection, user["id"], RESET)
             await self._audit(connection, user["id"], "password reset requested", caller)
         text = f"Your code to reset the password is {code}. It is valid for 15 minutes."
-        self._mail(mail, f"{self.name}: reset your password", text)
+        self.mail(mail, f"{self.name}: reset your password", text)
 
     async def reset_password(
         self, mail: str, code: str, password: str, totp: str, caller: Caller
@@ -317,17 +391,17 @@ class Accounts:
         session.  Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
         require_password(password, mail)
-        await self._count(caller, mail)
+        await self.count(caller, mail)
+        password_hash = await self.passwords.hash(password, caller.address)
         user = await self._user(mail)
-        password_hash = await self.passwords.hash(password)
-        known = await self._use_code(user["id"] if user else None, RESET, code)
+        known = await self.use_code(user["id"] if user else None, RESET, code)
         if user is None or not known:
             raise WrongCredentials(WRONG_CODE)
         if user["totp_is_confirmed"]:
-            await self._require_totp(user, totp)
-        await self._set_password(user["id"], password_hash, "password reset", caller)
-        await self._succeeded(caller, mail)
-        self._mail(mail, f"{self.name}: your password was reset", "Every session has ended.")
+            await self.require_totp(user, totp)
+        await self._set_password(user, password_hash, "password reset", caller)
+        await self.succeeded(caller, mail)
+        self.mail(mail, f"{self.name}: your password was reset", "Every session has ended.")
 
     async def change_password(
         self, person: Person, old: str, new: str, totp: str, caller: Caller
@@ -335,14 +409,16 @@ class Accounts:
         """Ends every session, this one included.  Raises :class:`WrongCredentials`."""
         user = await self.proved(person, old, totp, caller)
         require_password(new, user["mail"])
-        password_hash = await self.passwords.hash(new)
-        await self._set_password(user["id"], password_hash, "password changed", caller)
-        self._mail(user["mail"], f"{self.name}: your password was changed", "Log in again.")
+        password_hash = await self.passwords.hash(new, caller.address)
+        await self._set_password(user, password_hash, "password changed", caller)
+        self.mail(user["mail"], f"{self.name}: your password was changed", "Log in again.")
 
     async def _set_password(
-        self, user_id: int, password_hash: str, action: str, caller: Caller
+        self, user: dict[str, Any], password_hash: str, action: str, caller: Caller
     ) -> None:
+        user_id = user["id"]
         async with self.database.transaction() as connection:
+            await self.require_unchanged(connection, user)
             query = "update users set password_hash = %(hash)s where id = %(id)s"
             await rows_of(connection, query, {"hash": password_hash, "id": user_id})
             await self._end_all(connection, user_id)
@@ -354,13 +430,51 @@ class Accounts:
         """The row of a user that proves itself again, with every factor.  Raises
         :class:`WrongCredentials`."""
         user = await self.user(person)
-        await self._count(caller, user["mail"])
-        if not await self.passwords.is_right(user["password_hash"], password):
+        await self.count(caller, user["mail"])
+        if not await self._is_right(user, password, caller):
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
-            await self._require_totp(user, totp)
-        await self._succeeded(caller, user["mail"])
+            await self.require_totp(user, totp)
+        await self.succeeded(caller, user["mail"])
         return user
+
+    async def change_mail(
+        self, person: Person, mail: str, password: str, totp: str, caller: Caller
+    ) -> None:
+        """Mail a code to the new address, if it has no account; nothing shows which is so."""
+        mail = mail_address(mail)
+        user = await self.proved(person, password, totp, caller)
+        await self._count_mail(caller, mail)
+        if await self._user(mail) is not None:
+            return
+        async with self.database.transaction() as connection:
+            code = await self.new_code(connection, user["id"], f"{NEW_MAIL}{mail}")
+            await self._audit(connection, user["id"], "change of mail address asked for", caller)
+        text = (
+            f"Your code to use this address at {self.name} is {code}. It is valid for 15 minutes."
+        )
+        self.mail(mail, f"{self.name}: your new address", text)
+
+    async def confirm_mail(self, person: Person, mail: str, code: str, caller: Caller) -> None:
+        """With the code that the new address was mailed; the old address is sent word of it.
+
+        Raises :class:`WrongCredentials`."""
+        mail = mail_address(mail)
+        user = await self.user(person)
+        await self.count(caller, user["mail"])
+        if not await self.use_code(user["id"], f"{NEW_MAIL}{mail}", code):
+            raise WrongCredentials(WRONG_CODE)
+        async with self.database.transaction() as connection:
+            query = """
+                update users set mail = %(mail)s where id = %(id)s
+                    and not exists (select 1 from users where mail = %(mail)s) returning id
+            """
+            if not await rows_of(connection, query, {"mail": mail, "id": user["id"]}):
+                raise WrongCredentials(WRONG_CODE)
+            await self._audit(connection, user["id"], "mail address changed", caller)
+        await self.succeeded(caller, user["mail"])
+        text = f"Your account uses {mail} now. If it was not you, tell the operator."
+        self.mail(user["mail"], f"{self.name}: your address was changed", text)
 
     async def new_totp(self, person: Person, password: str, caller: Caller) -> dict[str, str]:
         """The secret of an authenticator; it counts once a code of it has come back."""
@@ -381,23 +495,28 @@ class Accounts:
 
     async def confirm_totp(self, person: Person, code: str, caller: Caller) -> None:
         user = await self.user(person)
-        await self._count(caller, user["mail"])
+        await self.count(caller, user["mail"])
         if user["totp_secret"] is None or not await self._use_totp(user, code):
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
-            query = "update users set totp_is_confirmed = true where id = %(id)s"
-            await rows_of(connection, query, {"id": user["id"]})
+            query = """
+                update users set totp_is_confirmed = true
+                where id = %(id)s and totp_secret = %(totp_secret)s returning id
+            """
+            if not await rows_of(connection, query, user):
+                raise WrongCredentials(WRONG_CODE)
             await self._audit(connection, user["id"], "authenticator added", caller)
 
     async def remove_totp(self, person: Person, password: str, code: str, caller: Caller) -> None:
         user = await self.proved(person, password, code, caller)
         async with self.database.transaction() as connection:
+            await self.require_unchanged(connection, user)
             query = """
                 update users set totp_secret = null, totp_is_confirmed = false where id = %(id)s
             """
             await rows_of(connection, query, {"id": user["id"]})
             await self._audit(connection, user["id"], "authenticator removed", caller)
-        self._mail(user["mail"], f"{self.name}: your authenticator was removed", "By your request.")
+        self.mail(user["mail"], f"{self.name}: your authenticator was removed", "By your request.")
 
     # What is shown
 
@@ -420,23 +539,46 @@ class Accounts:
 
     # Helpers
 
-    async def _count(self, caller: Caller, mail: str) -> None:
+    async def count(self, caller: Caller, mail: str) -> None:
         """An attempt to prove something."""
-        network = f"from {caller.address}", lockout.NETWORK
-        await self.lockout.attempt(self.now(), network, (f"mail {mail}", lockout.MAIL))
+        owner = owner_of(caller.address)
+        await self.lockout.attempt(
+            self.now(),
+            (f"from {owner}", lockout.NETWORK),
+            (f"mail {mail} from {owner}", lockout.MAIL),
+            (f"mail {mail}", lockout.MAIL_ANYWHERE),
+        )
 
-    async def _succeeded(self, caller: Caller, mail: str) -> None:
-        await self.lockout.succeeded(f"mail {mail}", f"from {caller.address}")
+    async def count_network(self, caller: Caller) -> None:
+        """An attempt to prove something without naming an account."""
+        network = f"from {owner_of(caller.address)}", lockout.NETWORK
+        await self.lockout.attempt(self.now(), network)
+
+    async def forgive_network(self, caller: Caller) -> None:
+        """The attempt has succeeded."""
+        await self.lockout.succeeded((), f"from {owner_of(caller.address)}")
+
+    async def succeeded(self, caller: Caller, mail: str) -> None:
+        owner = owner_of(caller.address)
+        mails = f"mail {mail}", f"mail {mail} from {owner}"
+        await self.lockout.succeeded(mails, f"from {owner}")
 
     async def _count_mail(self, caller: Caller, mail: str) -> None:
         """A mail that is asked for."""
-        network = f"mails from {caller.address}", lockout.CODE_NETWORK
-        await self.lockout.attempt(self.now(), network, (f"mails {mail}", lockout.CODE_MAIL))
+        owner = owner_of(caller.address)
+        await self.lockout.attempt(
+            self.now(),
+            (f"mails from {owner}", lockout.CODE_NETWORK),
+            (f"mails {mail} from {owner}", lockout.CODE_MAIL),
+            (f"mails {mail}", lockout.CODE_ANYWHERE),
+        )
 
     async def _user(self, mail: str) -> dict[str, Any] | None:
-        return await self.database.row("select * from users where mail = %(mail)s", mail=mail)
+        # A sub-account has no login, whatever its address.
+        query = "select * from users where mail = %(mail)s and parent_id is null"
+        return await self.database.row(query, mail=mail)
 
-    async def _new_code(self, connection: Any, user_id: int, purpose: str) -> str:
+    async def new_code(self, connection: Any, user_id: int, purpose: str) -> str:
         code = mailed_code()
         query = """
             insert into mailed_codes (user_id, purpose, code_hash, expires_at)
@@ -453,7 +595,7 @@ class Accounts:
         await rows_of(connection, query, values)
         return code
 
-    async def _use_code(self, user_id: int | None, purpose: str, code: str) -> bool:
+    async def use_code(self, user_id: int | None, purpose: str, code: str) -> bool:
         """Whether it was mailed for this; from here on it is used.  A wrong one counts."""
         values = {"user": user_id or 0, "purpose": purpose, "now": self.now()}
         query = """
@@ -472,12 +614,26 @@ class Accounts:
         """
         return bool(await self.database.rows(query, hash=rows[0]["code_hash"], **values))
 
+    async def require_factors(
+        self, user_id: int, purpose: str, code: str, totp: str, caller: Caller
+    ) -> None:
+        """The mailed code and, if the account has one, its authenticator's.  Raises
+        :class:`WrongCredentials`."""
+        user = await self.database.row("select * from users where id = %(id)s", id=user_id)
+        assert user is not None
+        await self.count(caller, user["mail"])
+        if user["totp_is_confirmed"]:
+            await self.require_totp(user, totp)
+        if not await self.use_code(user_id, purpose, code):
+            raise WrongCredentials(WRONG_CODE)
+        await self.succeeded(caller, user["mail"])
+
     async def _audit(
         self, connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""
     ) -> None:
         await audit(connection, user_id, action, caller, detail)
 
-    def _mail(self, recipient: str, subject: str, text: str) -> None:
+    def mail(self, recipient: str, subject: str, text: str) -> None:
         """After the answer: how long a mail takes shows nothing."""
 
         async def deliver() -> None:
@@ -500,15 +656,32 @@ class Accounts:
 async def audit(
     connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""
 ) -> None:
-    """A row of the audit record, in the transaction of what it is about."""
+    """A row of the audit record, and the user's notice of it if it is news, in the transaction of
+    what it is about."""
     query = """
         insert into audit (user_id, action, address, detail)
-        values (%(user)s, %(action)s, %(address)s, %(detail)s)
+        values (%(user)s, %(action)s, %(address)s, %(detail)s) returning id
+    """
+    shown = printable(detail)[:500]
+    values = {"user": user_id, "action": action, "address": caller.address, "detail": shown}
+    number = (await rows_of(connection, query, values))[0]["id"]
+    notice = of_audit(number, action, caller.address, shown)
+    if notice is not None and user_id is not None:
+        await add_notice(connection, user_id, notice)
+
+
+async def add_notice(connection: Any, user_id: int, notice: Notice) -> None:
+    """In the transaction of the connection; a notice that is there is not added."""
+    query = """
+        select add_notice(%(user)s, %(key)s, %(event)s, %(urgent)s, %(title)s, %(body)s, %(data)s)
     """
     values = {
         "user": user_id,
-        "action": action,
-        "address": caller.address,
-        "detail": printable(detail)[:500],
+        "key": notice.key,
+        "event": notice.event,
+        "urgent": notice.is_urgent,
+        "title": notice.title,
+        "body": notice.body,
+        "data": json.dumps(notice.data),
     }
     await rows_of(connection, query, values)

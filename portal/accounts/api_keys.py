@@ -1,5 +1,7 @@
 """API keys: made by their users, shown once, and looked up for every signed request."""
 
+import asyncio
+import re
 import secrets
 import string
 import time
@@ -13,7 +15,7 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
-from openoutcry.portal.database import rows_of
+from openoutcry.portal.database import DatabaseError, rows_of
 from openoutcry.wire.text import printable
 
 HMAC, ED25519 = "HMAC", "ED25519"
@@ -22,6 +24,8 @@ LETTERS = string.ascii_letters + string.digits
 KEY_LENGTH, MAX_KEYS, MAX_NETWORKS = 64, 30, 30
 CACHED_S, MAX_CACHED = 1.0, 10_000
 """Another portal's revocation counts after so long."""
+LAST_YEAR = 9_000
+KEY = re.compile(rf"[A-Za-z0-9]{{{KEY_LENGTH}}}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class ApiKey:
     can_withdraw: bool
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: datetime | None
+    level: int = 0
+    """Of its owner."""
+    is_frozen: bool = False
+    """The operator has frozen its owner's account."""
+    is_sub: bool = False
+    """Whether its owner is a sub-account."""
 
     def may_come_from(self, address: str) -> bool:
         """Whether the list of networks has the address; without a list any may."""
@@ -56,6 +66,8 @@ class ApiKeys:
     def __init__(self, accounts: Accounts) -> None:
         self.accounts, self.database = accounts, accounts.database
         self._cache: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+        self._revoked: set[int] = set()
+        """Numbers of keys that were revoked while this process runs."""
 
     async def create(
         self,
@@ -68,9 +80,11 @@ class ApiKeys:
         totp: str,
         password: str,
         caller: Caller,
+        owner_id: int = 0,
     ) -> dict[str, Any]:
-        """The key, and of HMAC its secret, which is shown here and never again."""
-        await self.accounts.proved(person, password, totp, caller)
+        """The key, and of HMAC its secret, which is shown here and never again; ``owner_id``: of a
+        sub-account of the person's, 0: the person's own."""
+        user = await self.accounts.proved(person, password, totp, caller)
         unknown = set(permissions) - set(PERMISSIONS)
         if unknown:
             raise InvalidRequest(f"permissions: there is no {min(unknown)!r}")
@@ -80,9 +94,11 @@ class ApiKeys:
         secret, kind = public_key_of(public_key) if public_key else new_secret(), HMAC
         if public_key:
             kind = ED25519
+        if expires_at is not None and not 2000 <= expires_at.year <= LAST_YEAR:
+            raise InvalidRequest(f"expires_at: a time until the year {LAST_YEAR}")
         api_key = "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH))
         values = {
-            "user": person.user_id,
+            "user": owner_id or person.user_id,
             "key": api_key,
             "kind": kind,
             "secret": self.accounts.key.seal(secret, f"api key {api_key}"),
@@ -95,6 +111,7 @@ class ApiKeys:
         async with self.database.transaction() as connection:
             lock = "select id from users where id = %(user)s for update"
             await rows_of(connection, lock, values)
+            await self.accounts.require_unchanged(connection, user)
             counted = """
                 select count(*) from api_keys where user_id = %(user)s and revoked_at is null
             """
@@ -112,31 +129,53 @@ class ApiKeys:
         shown = {"id": number, "api_key": api_key, "kind": kind}
         return shown | ({"secret": secret.decode()} if kind == HMAC else {})
 
-    async def list(self, person: Person) -> list[dict[str, Any]]:
+    async def list(self, user_id: int) -> list[dict[str, Any]]:
         """Those in force, without secrets."""
         query = """
             select id, api_key, kind, label, can_trade, can_withdraw, networks, expires_at,
                 created_at
             from api_keys where user_id = %(user)s and revoked_at is null order by id
         """
-        return await self.database.rows(query, user=person.user_id)
+        return await self.database.rows(query, user=user_id)
 
-    async def revoke(self, person: Person, number: int, caller: Caller) -> None:
+    async def revoke(self, person: Person, number: int, caller: Caller, owner_id: int = 0) -> None:
         """Raises :class:`NotFound` also for a key of another user."""
         query = """
             update api_keys set revoked_at = now()
             where id = %(id)s and user_id = %(user)s and revoked_at is null returning api_key
         """
         async with self.database.transaction() as connection:
-            rows = await rows_of(connection, query, {"id": number, "user": person.user_id})
+            values = {"id": number, "user": owner_id or person.user_id}
+            rows = await rows_of(connection, query, values)
             if not rows:
                 raise NotFound("there is no such key")
             await audit(connection, person.user_id, "API key revoked", caller, f"key {number}")
+        self._revoked.add(number)
         self._cache.pop(rows[0]["api_key"], None)
+
+    def is_in_force(self, key: ApiKey) -> bool:
+        """Whether a key that was found before is so still: what it has begun ends with it."""
+        ended = key.expires_at is not None and key.expires_at <= self.accounts.now()
+        return not ended and key.number not in self._revoked
+
+    async def follow(self) -> None:
+        """Learn what other portals revoke; until cancelled."""
+        query = "select id from api_keys where revoked_at > now() - interval '1 minute'"
+        while True:
+            try:
+                self._revoked.update(row["id"] for row in await self.database.rows(query))
+            except DatabaseError:
+                await asyncio.sleep(CACHED_S)
+            await asyncio.sleep(CACHED_S)
+
+    def forget(self) -> None:
+        """Read every key again: an owner's account has changed.  Other processes of the portal do
+        so within CACHED_S."""
+        self._cache.clear()
 
     async def find(self, api_key: str) -> ApiKey | None:
         """The key, if it is in force."""
-        if len(api_key) != KEY_LENGTH or not api_key.isascii():
+        if not KEY.fullmatch(api_key):
             return None
         now_s = time.monotonic()
         cached = self._cache.get(api_key)
@@ -147,14 +186,16 @@ class ApiKeys:
             if len(self._cache) > MAX_CACHED:
                 self._cache.popitem(last=False)
         found = cached[1]
-        if found and found.expires_at is not None and found.expires_at <= self.accounts.now():
-            return None
-        return found
+        # It may have been revoked while it was read.
+        return found if found is not None and self.is_in_force(found) else None
 
     async def _load(self, api_key: str) -> ApiKey | None:
         query = """
-            select api_keys.*, users.participant, users.is_open from api_keys
-            join users on users.id = user_id
+            select api_keys.*, users.participant, users.is_open, users.level,
+                coalesce(users.frozen_at, parents.frozen_at) as frozen_at,
+                users.parent_id is not null as is_sub
+            from api_keys join users on users.id = user_id
+            left join users as parents on parents.id = users.parent_id
             where api_key = %(key)s and revoked_at is null and users.is_verified
         """
         row = await self.database.row(query, key=api_key)
@@ -170,6 +211,9 @@ class ApiKeys:
             row["can_withdraw"],
             networks_of(row["networks"]),
             row["expires_at"],
+            row["level"],
+            row["frozen_at"] is not None,
+            row["is_sub"],
         )
 
 
@@ -189,6 +233,7 @@ def networks_of(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def public_key_of(text: str) -> bytes:
     """The 32 bytes of an Ed25519 key in PEM or base64.  Raises :class:`InvalidRequest`."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -197,7 +242,7 @@ def public_key_of(text: str) -> bytes:
             key: Any = load_pem_public_key(text.encode())
         else:
             key = Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise InvalidRequest("public_key: no public key of Ed25519, in PEM or base64")

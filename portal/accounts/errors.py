@@ -13,6 +13,14 @@ class AccountError(OutcryError):
         self.retry_after_s = retry_after_s
 
 
+class Declined(AccountError):
+    """A request that is well formed and refused all the same; ``code`` says why."""
+
+    def __init__(self, code: str, text: str, status: int = 422) -> None:
+        super().__init__(text)
+        self.code, self.status = code, status
+
+
 class InvalidRequest(AccountError):
     """A field is missing or malformed."""
 

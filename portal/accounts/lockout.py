@@ -1,9 +1,12 @@
 """Attempts that failed, by mail address and by network address: after some, each costs a wait.
 
 An attempt counts before its password is looked at, so that attempts in parallel count, too.  An
-address that has no account locks as any other, so that strangers do not learn which have one.
+address that has no account locks as any other, so that strangers do not learn which have one.  A
+stranger locks an account for the stranger's own network first: for all networks it takes many more
+attempts, from several of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,9 +27,16 @@ class Rule:
 
 
 MAIL = Rule(5, timedelta(seconds=30))
+"""Of a mail address, from one network."""
+MAIL_ANYWHERE = Rule(100, timedelta(seconds=30))
+"""From all networks together (NIST SP 800-63B, 5.2.2: no more than 100)."""
 NETWORK = Rule(50, timedelta(seconds=30))
 CODE_MAIL, CODE_NETWORK = Rule(5, timedelta(seconds=60)), Rule(100, timedelta(seconds=60))
-"""Mails that an address is sent, and that a network address asks for."""
+CODE_ANYWHERE = Rule(20, timedelta(seconds=60))
+"""Mails that an address is sent for one network, that a network asks for, and that an address is
+sent for all networks."""
+FORGET_EVERY = 1_000
+"""Attempts between two looks for rows that are old: strangers choose their subjects."""
 
 COUNT = """
     insert into failures (subject, count, locked_until, last_at)
@@ -46,10 +56,14 @@ class Lockout:
     """Counts attempts in the database, so that every portal sees them."""
 
     def __init__(self, database: Database) -> None:
-        self.database = database
+        self.database, self._attempts = database, 0
 
     async def attempt(self, now: Any, *subjects: tuple[str, Rule]) -> None:
         """Count an attempt of each subject.  Raises :class:`Locked`."""
+        self._attempts += 1
+        if self._attempts % FORGET_EVERY == 0:
+            query = "delete from failures where last_at < %(forget)s and locked_until < %(now)s"
+            await self.database.rows(query, forget=now - FORGET, now=now)
         for subject, rule in subjects:
             async with self.database.transaction() as connection:
                 values = {"subject": subject, "now": now, "forget": now - FORGET}
@@ -63,9 +77,9 @@ class Lockout:
                     wait = min(rule.first_wait * 2 ** min(over, 10), LONGEST)
                     await connection.execute(LOCK, {"subject": subject, "until": now + wait})
 
-    async def succeeded(self, mail: str, network: str) -> None:
+    async def succeeded(self, mails: Sequence[str], network: str) -> None:
         """Forget what failed before at the mail address, and of the network address this attempt:
         an office behind one address has many people who log in."""
-        await self.database.rows("delete from failures where subject = %(s)s", s=mail)
+        await self.database.rows("delete from failures where subject = any(%(s)s)", s=list(mails))
         query = "update failures set count = count - 1 where subject = %(s)s and count > 0"
         await self.database.rows(query, s=network)

@@ -1,17 +1,23 @@
 """Passwords and one-time codes of people."""
 
 import asyncio
+import contextlib
 import hmac
+import math
 import secrets
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
+from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
-from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.accounts.errors import InvalidRequest, Locked
 from openoutcry.wire.extras import need
 
 SHORTEST, LONGEST = 12, 256
 STEP_S = 30
+AT_ONCE = 2
+"""Passwords that are checked at once; of one address one less."""
 COMMON = frozenset(
     ("password", "123456", "qwerty", "letmein", "welcome", "admin", "iloveyou", "abc123")
 )
@@ -34,18 +40,27 @@ class Passwords:
     def __init__(self, hasher: Any = None) -> None:
         self._hasher = hasher or password_hasher()
         self._dummy = dummy_hash(self._hasher)
-        self._turns = asyncio.Semaphore(2)
+        self._turns = Turns(AT_ONCE, AT_ONCE - 1)
         """Each takes 64 MiB: no more at once, however many strangers ask."""
 
-    async def hash(self, password: str) -> str:
-        async with self._turns:
+    async def hash(self, password: str, address: str) -> str:
+        """``address``: whose turn it is.  Raises :class:`Locked` if too many of it wait."""
+        async with self._turn(address):
             return str(await asyncio.to_thread(self._hasher.hash, password))
 
-    async def is_right(self, password_hash: str | None, password: str) -> bool:
-        """False, after the same work, where there is no account."""
-        async with self._turns:
+    async def is_right(self, password_hash: str | None, password: str, address: str) -> bool:
+        """False, after the same work, where there is no account.  Raises :class:`Locked`."""
+        async with self._turn(address):
             right = await asyncio.to_thread(self._verify, password_hash or self._dummy, password)
         return right and password_hash is not None
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, address: str) -> AsyncIterator[None]:
+        try:
+            async with self._turns.turn(address):
+                yield
+        except TurnsError as error:
+            raise Locked(str(error), retry_after_s=math.ceil(error.wait_s)) from None
 
     def _verify(self, password_hash: str, password: str) -> bool:
         from argon2.exceptions import InvalidHashError, VerificationError

@@ -1,13 +1,17 @@
 """The account API under ``/v1``: JSON in, JSON out, problems as ``application/problem+json``."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
+from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.wire.text import printable
 
+ACCOUNT: list[Any] = ["account"]
 STRICT: dict[str, str] = {"extra": "forbid"}
 ACCEPTED = {"status": "accepted"}
 """The answer to a request whose outcome a stranger must not see."""
@@ -19,6 +23,13 @@ class Credentials:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     password: str
+
+
+@dataclass
+class Registration(Credentials):
+    """``solution``: of a challenge of ``GET /v1/challenge``, where the portal asks for one."""
+
+    solution: str = ""
 
 
 @dataclass
@@ -41,6 +52,7 @@ class Refresh:
 class Address:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
+    solution: str = ""
 
 
 @dataclass
@@ -93,7 +105,7 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 
     body = {"type": f"urn:outcry:{code}", "title": code.replace("_", " "), "status": status}
     return JSONResponse(
-        body | {"code": code, "detail": detail},
+        body | {"code": code, "detail": printable(detail)},
         status,
         headers=headers,
         media_type="application/problem+json",
@@ -105,11 +117,19 @@ def caller_of(request: Any) -> Caller:
     return Caller(address, request.headers.get("user-agent", ""))
 
 
-def add_accounts(app: Any, accounts: Accounts, keys: ApiKeys) -> None:
-    """Add every route of the account API to an application of FastAPI."""
+Work = Callable[[str], Awaitable[None]]
+
+
+async def no_work(solution: str) -> None:
+    """A portal that asks for no proof of work."""
+
+
+def add_accounts(app: Any, accounts: Accounts, keys: ApiKeys, work: Work = no_work) -> None:
+    """Add every route of the account API to an application of FastAPI.  ``work``: checks the
+    solution of a challenge."""
     _add_problems(app)
-    _add_strangers(app, accounts)
-    logged = _logged_in(accounts)
+    _add_strangers(app, accounts, work)
+    logged = logged_in(accounts)
     _add_sessions(app, accounts, logged)
     _add_factors(app, accounts, logged)
     _add_keys(app, keys, logged)
@@ -123,6 +143,11 @@ def _add_problems(app: Any) -> None:
         headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
         return problem(error.status, error.code, str(error), headers)
 
+    @app.exception_handler(UnicodeEncodeError)
+    async def no_text(request: Any, error: UnicodeEncodeError) -> Any:
+        """JSON can name halves of surrogate pairs, which no text has."""
+        return problem(422, "invalid_request", "a text has characters that there are not")
+
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Any, error: RequestValidationError) -> Any:
         first = error.errors()[0]
@@ -130,83 +155,99 @@ def _add_problems(app: Any) -> None:
         return problem(422, "invalid_request", f"{where}: {first['msg']}".lstrip(": "))
 
 
-def _add_strangers(app: Any, accounts: Accounts) -> None:
+def _add_strangers(app: Any, accounts: Accounts, work: Work) -> None:
     """What needs no login."""
     from fastapi import Request
 
-    @app.post("/v1/register", status_code=202)
-    async def register(body: Credentials, request: Request) -> dict[str, str]:
+    @app.post("/v1/register", status_code=202, response_model=models.Status, tags=ACCOUNT)
+    async def register(body: Registration, request: Request) -> dict[str, str]:
+        await work(body.solution)
         await accounts.register(body.mail, body.password, caller_of(request))
         return ACCEPTED
 
-    @app.post("/v1/verify")
+    @app.post("/v1/verify", response_model=models.Status, tags=ACCOUNT)
     async def verify(body: Verification, request: Request) -> dict[str, str]:
         await accounts.verify(body.mail, body.password, body.code, caller_of(request))
         return DONE
 
-    @app.post("/v1/login")
+    @app.post("/v1/login", response_model=models.TokenPair, tags=ACCOUNT)
     async def log_in(body: Login, request: Request) -> dict[str, Any]:
         caller = caller_of(request)
         return asdict(await accounts.log_in(body.mail, body.password, body.totp, caller))
 
-    @app.post("/v1/refresh")
+    @app.post("/v1/refresh", response_model=models.TokenPair, tags=ACCOUNT)
     async def refresh(body: Refresh, request: Request) -> dict[str, Any]:
         return asdict(await accounts.refresh(body.refresh_token, caller_of(request)))
 
-    @app.post("/v1/password/forget", status_code=202)
+    @app.post("/v1/password/forget", status_code=202, response_model=models.Status, tags=ACCOUNT)
     async def forget(body: Address, request: Request) -> dict[str, str]:
+        await work(body.solution)
         await accounts.forget_password(body.mail, caller_of(request))
         return ACCEPTED
 
-    @app.post("/v1/password/reset")
+    @app.post("/v1/password/reset", response_model=models.Status, tags=ACCOUNT)
     async def reset(body: PasswordReset, request: Request) -> dict[str, str]:
         caller = caller_of(request)
         await accounts.reset_password(body.mail, body.code, body.password, body.totp, caller)
         return DONE
 
 
-def _logged_in(accounts: Accounts) -> Any:
+async def person_of(accounts: Accounts, request: Any) -> Person:
+    """The person of the request's access token.  Raises :class:`NotLoggedIn`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotLoggedIn("log in")
+    return await accounts.person(token)
+
+
+def logged_in(accounts: Accounts) -> Any:
     """The type of a parameter that is the person of the request's access token."""
     from fastapi import Depends, Request
 
-    async def logged_in(request: Request) -> Person:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise NotLoggedIn("log in")
-        return await accounts.person(token)
+    async def person(request: Request) -> Person:
+        return await person_of(accounts, request)
 
-    return Annotated[Person, Depends(logged_in)]
+    return Annotated[Person, Depends(person)]
 
 
 def _add_sessions(app: Any, accounts: Accounts, logged: Any) -> None:
-    from fastapi import Request
+    from fastapi import Depends, Request
 
-    @app.get("/v1/me")
-    async def me(person: logged) -> dict[str, Any]:
+    async def viewer(request: Request) -> Person:
+        """Also an operator who looks at the user's pages."""
+        _, _, token = request.headers.get("authorization", "").partition(" ")
+        if accounts.is_support(token):
+            return Person(accounts.supported(token), "")
+        return await accounts.person(token)
+
+    viewed = Annotated[Person, Depends(viewer)]
+
+    @app.get("/v1/me", response_model=models.Me, tags=ACCOUNT)
+    async def me(person: viewed) -> dict[str, Any]:
         user = await accounts.user(person)
-        shown = ("id", "mail", "participant", "is_open", "totp_is_confirmed", "created_at")
+        shown = ("id", "mail", "participant", "is_open", "totp_is_confirmed", "created_at", "level")
         return {name: user[name] for name in shown}
 
-    @app.post("/v1/logout")
+    @app.post("/v1/logout", response_model=models.Status, tags=ACCOUNT)
     async def log_out(person: logged, request: Request) -> dict[str, str]:
         await accounts.end_session(person, person.session_id, caller_of(request))
         return DONE
 
-    @app.post("/v1/logout-everywhere")
+    @app.post("/v1/logout-everywhere", response_model=models.Status, tags=ACCOUNT)
     async def log_out_everywhere(person: logged, request: Request) -> dict[str, str]:
         await accounts.end_all_sessions(person, caller_of(request))
         return DONE
 
-    @app.get("/v1/sessions")
+    @app.get("/v1/sessions", response_model=list[models.SessionRow], tags=ACCOUNT)
     async def sessions(person: logged) -> list[dict[str, Any]]:
         return await accounts.sessions(person)
 
-    @app.delete("/v1/sessions/{session_id}")
+    @app.delete("/v1/sessions/{session_id}", response_model=models.Status, tags=ACCOUNT)
     async def end_session(person: logged, session_id: str, request: Request) -> dict[str, str]:
         await accounts.end_session(person, session_id, caller_of(request))
         return DONE
 
-    @app.get("/v1/audit")
+    @app.get("/v1/audit", response_model=list[models.AuditRow], tags=ACCOUNT)
     async def audit(person: logged, before: int = 0) -> list[dict[str, Any]]:
         return await accounts.audit(person, before)
 
@@ -215,22 +256,22 @@ def _add_factors(app: Any, accounts: Accounts, logged: Any) -> None:
     """Passwords and authenticators."""
     from fastapi import Request
 
-    @app.post("/v1/password")
+    @app.post("/v1/password", response_model=models.Status, tags=ACCOUNT)
     async def change(person: logged, body: PasswordChange, request: Request) -> dict[str, str]:
         caller = caller_of(request)
         await accounts.change_password(person, body.old, body.new, body.totp, caller)
         return DONE
 
-    @app.post("/v1/totp")
+    @app.post("/v1/totp", response_model=models.TotpSecret, tags=ACCOUNT)
     async def new_totp(person: logged, body: Proof, request: Request) -> dict[str, str]:
         return await accounts.new_totp(person, body.password, caller_of(request))
 
-    @app.post("/v1/totp/confirm")
+    @app.post("/v1/totp/confirm", response_model=models.Status, tags=ACCOUNT)
     async def confirm_totp(person: logged, body: Code, request: Request) -> dict[str, str]:
         await accounts.confirm_totp(person, body.code, caller_of(request))
         return DONE
 
-    @app.post("/v1/totp/remove")
+    @app.post("/v1/totp/remove", response_model=models.Status, tags=ACCOUNT)
     async def remove_totp(person: logged, body: Proof, request: Request) -> dict[str, str]:
         await accounts.remove_totp(person, body.password, body.totp, caller_of(request))
         return DONE
@@ -239,11 +280,17 @@ def _add_factors(app: Any, accounts: Accounts, logged: Any) -> None:
 def _add_keys(app: Any, keys: ApiKeys, logged: Any) -> None:
     from fastapi import Request
 
-    @app.get("/v1/api-keys")
+    @app.get("/v1/api-keys", response_model=list[models.ApiKeyRow], tags=ACCOUNT)
     async def list_keys(person: logged) -> list[dict[str, Any]]:
-        return await keys.list(person)
+        return await keys.list(person.user_id)
 
-    @app.post("/v1/api-keys", status_code=201)
+    @app.post(
+        "/v1/api-keys",
+        status_code=201,
+        response_model=models.CreatedKey,
+        response_model_exclude_none=True,
+        tags=ACCOUNT,
+    )
     async def new_key(person: logged, body: NewKey, request: Request) -> dict[str, Any]:
         return await keys.create(
             person,
@@ -257,7 +304,7 @@ def _add_keys(app: Any, keys: ApiKeys, logged: Any) -> None:
             caller_of(request),
         )
 
-    @app.delete("/v1/api-keys/{number}")
+    @app.delete("/v1/api-keys/{number}", response_model=models.Status, tags=ACCOUNT)
     async def revoke_key(person: logged, number: int, request: Request) -> dict[str, str]:
         await keys.revoke(person, number, caller_of(request))
         return DONE

@@ -1,43 +1,39 @@
 """Rate limits: request weight by network address, orders by account, as the API's headers say."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from openoutcry.portal.shared_table import LARGEST, Table
 from openoutcry.portal.spot.errors import TOO_MANY, TOO_MANY_ORDERS, ApiError
+from openoutcry.wire.peers import owner_of
 
 MINUTE_S, TEN_S, DAY_S = 60, 10, 86_400
 BAN_AFTER, BAN_S = 300, 120
 """Requests over the limit until an address is banned, and for how long."""
-MAX_SUBJECTS = 200_000
+SUBJECTS = 1 << 17
+"""Slots of the table of counts."""
 
 
-@dataclass
 class Window:
-    """A count of a subject within the present interval."""
+    """Counts of subjects within the present interval."""
 
-    length_s: int
-    counts: dict[Any, int] = field(default_factory=dict)
-    number: int = 0
+    def __init__(self, table: Table, name: str, length_s: int) -> None:
+        self.table, self.name, self.length_s = table, name, length_s
 
     def add(self, subject: Any, weight: int, now_s: float) -> int:
-        number = int(now_s) // self.length_s
-        if number != self.number or len(self.counts) > MAX_SUBJECTS:
-            self.number, self.counts = number, {}
-        count = self.counts.get(subject, 0) + weight
-        self.counts[subject] = count
-        return count
+        until_s = (int(now_s) // self.length_s + 1) * self.length_s
+        return self.table.add(f"{self.name} {subject}", weight, until_s, now_s)
 
     def count(self, subject: Any, now_s: float) -> int:
-        return self.counts.get(subject, 0) if int(now_s) // self.length_s == self.number else 0
+        return self.table.number(f"{self.name} {subject}", now_s)
 
     def left_s(self, now_s: float) -> int:
         return self.length_s - int(now_s) % self.length_s
 
 
 class Limits:
-    """Counts in this process."""
+    """Counts of all processes of a portal."""
 
     def __init__(
         self,
@@ -45,25 +41,32 @@ class Limits:
         orders_in_10_s: int = 100,
         orders_a_day: int = 200_000,
         clock: Callable[[], float] = time.time,
+        weights: Mapping[str, int] | None = None,
+        key_weight_a_minute: int = 12_000,
+        table: Table | None = None,
     ) -> None:
+        """``weights``: of single requests, as ``GET /api/v3/depth``; ``table``: the portal's."""
         self.weight_a_minute, self.clock = weight_a_minute, clock
+        self.key_weight_a_minute, self.weights = key_weight_a_minute, dict(weights or {})
         self.orders_in_10_s, self.orders_a_day = orders_in_10_s, orders_a_day
-        self._weight = Window(MINUTE_S)
-        self._orders, self._orders_day = Window(TEN_S), Window(DAY_S)
-        self._banned: dict[str, float] = {}
+        self._table = table or Table(SUBJECTS)
+        self._weight = Window(self._table, "weight", MINUTE_S)
+        self._key_weight = Window(self._table, "key", MINUTE_S)
+        self._orders = Window(self._table, "orders", TEN_S)
+        self._orders_day = Window(self._table, "orders a day", DAY_S)
 
     def take(self, address: str, weight: int) -> dict[str, str]:
         """Count a request; headers of the answer.  Raises :class:`ApiError`."""
-        now_s = self.clock()
-        until_s = self._banned.get(address, 0)
+        now_s, address = self.clock(), owner_of(address)
+        ban = f"banned {address}"
+        until_s = self._table.entry(ban, now_s)[1]
         if until_s > now_s:
             text = f"Way too much request weight used; IP banned until {int(until_s * 1000)}."
             raise self._error(TOO_MANY, text, 418, int(until_s - now_s) + 1)
-        self._banned.pop(address, None)
         used = self._weight.add(address, weight, now_s)
         if used > self.weight_a_minute:
             if used > self.weight_a_minute + BAN_AFTER:
-                self._banned[address] = now_s + BAN_S
+                self._table.add(ban, LARGEST, now_s + BAN_S, now_s)
             text = (
                 f"Too much request weight used; current limit is {self.weight_a_minute} request "
                 "weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid "
@@ -71,6 +74,20 @@ class Limits:
             )
             raise self._error(TOO_MANY, text, 429, self._weight.left_s(now_s))
         return {"x-mbx-used-weight": str(used), "x-mbx-used-weight-1m": str(used)}
+
+    def weight_of(self, method: str, path: str, weight: int) -> int:
+        """What the operator says, or else ``weight``."""
+        return self.weights.get(f"{method} {path}", weight)
+
+    def take_key(self, number: int, weight: int) -> None:
+        """Count a request of an API key, wherever it comes from.  Raises :class:`ApiError`."""
+        now_s = self.clock()
+        if self._key_weight.add(number, weight, now_s) > self.key_weight_a_minute:
+            text = (
+                f"Too much request weight used; current limit of a key is "
+                f"{self.key_weight_a_minute} request weight per 1 MINUTE."
+            )
+            raise self._error(TOO_MANY, text, 429, self._key_weight.left_s(now_s))
 
     def take_order(self, participant: int) -> dict[str, str]:
         """Count a new order.  Raises :class:`ApiError`."""
@@ -82,14 +99,12 @@ class Limits:
             text = "Too many new orders; current limit is "
             text += f"{self.orders_in_10_s} orders per 10 SECOND."
             raise self._error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
-        return self.order_headers(participant)
+        return _order_headers(ten, day)
 
     def order_headers(self, participant: int) -> dict[str, str]:
         now_s = self.clock()
-        return {
-            "x-mbx-order-count-10s": str(self._orders.count(participant, now_s)),
-            "x-mbx-order-count-1d": str(self._orders_day.count(participant, now_s)),
-        }
+        ten, day = (one.count(participant, now_s) for one in (self._orders, self._orders_day))
+        return _order_headers(ten, day)
 
     def _error(self, code: int, text: str, status: int, retry_s: int) -> ApiError:
         error = ApiError(code, text, status)
@@ -113,3 +128,7 @@ class Limits:
             row("ORDERS", "SECOND", 10, self.orders_in_10_s),
             row("ORDERS", "DAY", 1, self.orders_a_day),
         ]
+
+
+def _order_headers(ten: int, day: int) -> dict[str, str]:
+    return {"x-mbx-order-count-10s": str(ten), "x-mbx-order-count-1d": str(day)}

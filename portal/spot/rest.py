@@ -4,25 +4,28 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors, shapes
+from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.signing import READ, TRADE, Signing, now_ms
+from openoutcry.portal.spot.past import Past
+from openoutcry.portal.spot.signing import READ, TRADE, WITHDRAW, Signing, now_ms
+from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import REJECTED
 from openoutcry.portal.trading.public import INTERVALS
 
 SIGNATURE = re.compile(r"(?:^|&)signature=[^&]*")
 NO_ORDER = errors.NO_SUCH_ORDER, "Order does not exist."
 PUBLIC, KEYED = "", "key"
+UNIVERSAL = "/sapi/v1/sub-account/universalTransfer"
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 log = logging.getLogger("outcry.portal")
 
@@ -33,6 +36,8 @@ class Request:
 
     params: Params
     key: ApiKey | None = None
+    address: str = ""
+    """Where it comes from."""
 
     @property
     def participant(self) -> int:
@@ -48,9 +53,11 @@ class Route:
     handler: Handler
     weight: int
     security: str
-    """PUBLIC, KEYED, READ or TRADE."""
+    """PUBLIC, KEYED, READ, TRADE or WITHDRAW."""
     is_order: bool = False
     is_change: bool = False
+    name: str = ""
+    """Method and path."""
 
 
 class Spot:
@@ -61,20 +68,31 @@ class Spot:
     ) -> None:
         self.mirror, self.trading, self.signing = mirror, trading, signing
         self.markets, self.limits = mirror.markets, limits or Limits()
+        self.past = Past(mirror, trading)
         self.listen_keys: Any = None
+        self.capital: Capital | None = None
+        """Deposits and withdrawals; None: this portal has none."""
+        self.subs: SubAccountsApi | None = None
+        """Sub-accounts and transfers."""
+        self.see: Callable[[], None] = lambda: None
+        """Called before an answer about a participant: brings the mirror to what is released."""
 
     async def answer(
         self, route: Route, params: Params, payload: str, api_key: str, address: str
     ) -> tuple[Any, dict[str, str]]:
         """Body and headers.  Raises :class:`ApiError`."""
         weight = depth_weight(params) if route.handler is depth else route.weight
+        weight = self.limits.weights.get(route.name, weight)
         headers = self.limits.take(address, weight)
-        request = Request(params)
+        request = Request(params, None, address)
         if route.security:
-            permission = TRADE if route.security == TRADE else READ
+            permission = READ if route.security == KEYED else route.security
             request.key = await self.signing.key(api_key, address, permission)
             if route.security != KEYED:
                 self.signing.check(request.key, params, payload, route.is_change)
+                # Not before: who knows a key without its secret must not use up its owner's weight.
+                self.limits.take_key(request.key.number, weight)
+            self.see()
         if route.is_order:
             headers |= self.limits.take_order(request.participant)
         return await route.handler(self, request), headers
@@ -118,14 +136,12 @@ async def trades(spot: Spot, request: Request) -> Any:
 
 
 async def old_trades(spot: Spot, request: Request) -> Any:
-    """``fromId`` on; those that the portal still has."""
+    """``fromId`` on, or the newest."""
     params = request.params
     market, limit = params.market(), params.limit(500, 1000)
     first = params.whole_or_none("fromId")
-    rows = list(spot.mirror.tapes[market.index].trades)
-    if first is None:
-        rows = rows[-limit:]
-    return [shapes.public_trade(row, market) for row in rows if row.number >= (first or 0)][:limit]
+    rows = await spot.past.trades(market, limit, first)
+    return [shapes.public_trade(row, market) for row in rows]
 
 
 async def aggregate_trades(spot: Spot, request: Request) -> Any:
@@ -149,8 +165,7 @@ async def klines(spot: Spot, request: Request) -> Any:
     if interval not in INTERVALS:
         raise ApiError(errors.INVALID_INTERVAL, "Invalid interval.")
     times = params.whole_or_none("startTime"), params.whole_or_none("endTime")
-    tape = spot.mirror.tapes[market.index]
-    rows = tape.candles_of(interval, *times, params.limit(500, 1000), now_ms())
+    rows = await spot.past.candles(market, interval, *times, params.limit(500, 1000), now_ms())
     return [shapes.candle(row, market) for row in rows]
 
 
@@ -214,7 +229,7 @@ async def test_order(spot: Spot, request: Request) -> Any:
 
 
 async def query_order(spot: Spot, request: Request) -> Any:
-    market, order = spot.trading.find(request.participant, request.params, *NO_ORDER)
+    market, order = await spot.past.order(request.participant, request.params, *NO_ORDER)
     return shapes.order_of(order, market)
 
 
@@ -244,16 +259,7 @@ async def all_orders(spot: Spot, request: Request) -> Any:
     params = request.params
     market, limit = params.market(), params.limit(500, 1000)
     first, start, end = (params.whole_or_none(name) for name in ("orderId", "startTime", "endTime"))
-    rows = [
-        order
-        for order in spot.mirror.orders.participant(request.participant).all()
-        if order.instrument == market.index
-        and order.state != REJECTED
-        and order.number >= (first or 0)
-        and shapes.ms(order.created_ns) >= (start or 0)
-        and shapes.ms(order.created_ns) <= (end or 2**62)
-    ]
-    rows = rows[-limit:] if first is None and start is None else rows[:limit]
+    rows = await spot.past.orders(request.participant, market, limit, first, start, end)
     return [shapes.order_of(order, market) for order in rows]
 
 
@@ -262,16 +268,9 @@ async def own_trades(spot: Spot, request: Request) -> Any:
     market, limit = params.market(), params.limit(500, 1000)
     names = "fromId", "startTime", "endTime", "orderId"
     first, start, end, number = (params.whole_or_none(name) for name in names)
-    rows = [
-        shapes.own_trade(order, fill, market)
-        for order, fill in spot.mirror.orders.participant(request.participant).fills
-        if order.instrument == market.index
-        and number in (None, order.number)
-        and fill.number >= (first or 0)
-        and shapes.ms(fill.time_ns) >= (start or 0)
-        and shapes.ms(fill.time_ns) <= (end or 2**62)
-    ]
-    return rows[-limit:] if first is None and start is None else rows[:limit]
+    who = request.participant
+    rows = await spot.past.fills(who, market, limit, first, start, end, number)
+    return [shapes.own_trade(order, fill, market) for order, fill in rows]
 
 
 async def account(spot: Spot, request: Request) -> Any:
@@ -312,11 +311,61 @@ async def trade_fee(spot: Spot, request: Request) -> Any:
 
 
 async def coins(spot: Spot, request: Request) -> Any:
-    return shapes.coins(spot.mirror, request.participant, spot.markets)
+    rows = shapes.coins(spot.mirror, request.participant, spot.markets)
+    for row in rows if spot.capital is not None else ():
+        networks = capital_of(spot).networks(row["coin"])
+        row["networkList"] = networks
+        row["depositAllEnable"] = any(one["depositEnable"] for one in networks)
+        row["withdrawAllEnable"] = any(one["withdrawEnable"] for one in networks)
+    return rows
+
+
+def capital_of(spot: Spot) -> Capital:
+    if spot.capital is None:
+        raise ApiError(-4019, "The current currency is not open for withdrawal")
+    return spot.capital
+
+
+def _of_subs(name: str, asks: bool = False) -> Handler:
+    """A request about sub-accounts and transfers; ``asks``: it changes something."""
+
+    async def handler(spot: Spot, request: Request) -> Any:
+        if spot.subs is None:
+            raise ApiError(errors.UNKNOWN, "This portal has no sub-accounts.")
+        more = (request.address,) if asks else ()
+        return await getattr(spot.subs, name)(request.key, request.params, *more)
+
+    return handler
+
+
+async def withdraw(spot: Spot, request: Request) -> Any:
+    assert request.key is not None
+    who = request.key.user_id, request.participant
+    device = f"API key {request.key.number}"
+    return await capital_of(spot).apply(*who, request.params, request.address, device)
+
+
+async def withdrawals(spot: Spot, request: Request) -> Any:
+    assert request.key is not None
+    return await capital_of(spot).history(request.key.user_id, request.params)
+
+
+async def deposits(spot: Spot, request: Request) -> Any:
+    return await capital_of(spot).deposits(request.participant, request.params)
+
+
+async def deposit_address(spot: Spot, request: Request) -> Any:
+    return await capital_of(spot).address(request.participant, request.params)
+
+
+async def withdrawal_addresses(spot: Spot, request: Request) -> Any:
+    assert request.key is not None
+    return await capital_of(spot).address_list(request.key.user_id)
 
 
 async def new_listen_key(spot: Spot, request: Request) -> Any:
-    return {"listenKey": spot.listen_keys.create(request.participant)}
+    assert request.key is not None
+    return {"listenKey": spot.listen_keys.create(request.key)}
 
 
 async def keep_listen_key(spot: Spot, request: Request) -> Any:
@@ -364,11 +413,37 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sapi/v1/system/status"): Route(system_status, 1, PUBLIC),
     ("GET", "/sapi/v1/asset/tradeFee"): Route(trade_fee, 1, READ),
     ("GET", "/sapi/v1/capital/config/getall"): Route(coins, 10, READ),
+    ("GET", "/sapi/v1/capital/deposit/address"): Route(deposit_address, 10, READ),
+    ("GET", "/sapi/v1/capital/deposit/hisrec"): Route(deposits, 1, READ),
+    ("POST", "/sapi/v1/capital/withdraw/apply"): Route(withdraw, 600, WITHDRAW, is_change=True),
+    ("GET", "/sapi/v1/capital/withdraw/history"): Route(withdrawals, 10, READ),
+    ("GET", "/sapi/v1/capital/withdraw/address/list"): Route(withdrawal_addresses, 10, READ),
+    ("POST", "/sapi/v1/asset/transfer"): Route(
+        _of_subs("between_wallets", True), 900, TRADE, is_change=True
+    ),
+    ("GET", "/sapi/v1/asset/transfer"): Route(_of_subs("wallets_history"), 1, READ),
+    ("POST", "/sapi/v1/sub-account/virtualSubAccount"): Route(
+        _of_subs("create", True), 1, TRADE, is_change=True
+    ),
+    ("GET", "/sapi/v1/sub-account/list"): Route(_of_subs("listed"), 1, READ),
+    ("GET", "/sapi/v3/sub-account/assets"): Route(_of_subs("assets"), 60, READ),
+    ("GET", "/sapi/v4/sub-account/assets"): Route(_of_subs("assets"), 60, READ),
+    ("POST", UNIVERSAL): Route(_of_subs("universal", True), 360, TRADE, is_change=True),
+    ("GET", UNIVERSAL): Route(_of_subs("universal_history"), 1, READ),
+    ("POST", "/sapi/v1/sub-account/transfer/subToMaster"): Route(
+        _of_subs("to_main", True), 1, TRADE, is_change=True
+    ),
 }
 
 
+ROUTES = {at: replace(route, name=f"{at[0]} {at[1]}") for at, route in ROUTES.items()}
+
+
 def pairs_of(text: str) -> list[tuple[str, str]]:
-    """Raises :class:`ApiError` for what is not percent-encoded UTF-8."""
+    """Raises :class:`ApiError` for what is not percent-encoded UTF-8, or no ``name=value``.  A
+    signature covers query and body as one text: a value cut in two between them would hold."""
+    if any("=" not in part for part in text.split("&") if part):
+        raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
     try:
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=64)
     except (ValueError, UnicodeDecodeError):
@@ -405,6 +480,7 @@ def add_rest(app: Any, spot: Spot) -> None:
                 wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
                 return answered(wrong.body, wrong.status)
 
+        handle.route_path = route.name.partition(" ")[2]  # type: ignore[attr-defined]
         return handle
 
     for (method, path), route in ROUTES.items():

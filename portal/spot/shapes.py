@@ -16,7 +16,12 @@ TYPE_TEXT = {
     OrderType.STOP: "STOP_LOSS",
     OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
     OrderType.POST_ONLY_STOP_LIMIT: "STOP_LOSS_LIMIT",
+    OrderType.TRAILING_STOP_BPS: "STOP_LOSS",
+    OrderType.TRAILING_STOP_LIMIT_BPS: "STOP_LOSS_LIMIT",
 }
+TRAILING = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
+TRAILING_BPS = 1, 2_000
+"""The least and the largest distance of a trailing stop."""
 TIF_TEXT = {2: "IOC", 3: "FOK"}
 SELF_TRADE = {
     "EXPIRE_TAKER": SelfTrade.CANCEL_NEWEST,
@@ -53,9 +58,14 @@ def tif_text(order: Order) -> str:
 
 
 def stop_ticks(order: Order) -> int:
-    """Trigger price of a stop."""
+    """Trigger price of a stop; 0 of a trailing one, whose trigger moves."""
     is_stop = type_text(order) in ("STOP_LOSS", "STOP_LOSS_LIMIT")
-    return order.aux if is_stop else 0
+    return order.aux if is_stop and order.order_type not in TRAILING else 0
+
+
+def trailing_bps(order: Order) -> int:
+    """0: it is no trailing stop."""
+    return order.aux & 0xFFFFFFFF if order.order_type in TRAILING else 0
 
 
 def shown_price(order: Order) -> int:
@@ -88,6 +98,9 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
         "origQuoteOrderQty": market.amount(budget),
         "selfTradePreventionMode": self_trade_text(order),
     }
+    if trailing_bps(order):
+        shown["trailingDelta"] = trailing_bps(order)
+        shown["trailingTime"] = ms(order.created_ns)
     if order.prevented_lots:
         shown["preventedQuantity"] = market.quantity(order.prevented_lots)
     return shown
@@ -112,6 +125,9 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
     result = ack | {name: shown[name] for name in names}
     for name in ("stopPrice", "icebergQty"):
         if shown[name].strip("0."):
+            result[name] = shown[name]
+    for name in ("trailingDelta", "trailingTime"):
+        if name in shown:
             result[name] = shown[name]
     if kind == "FULL":
         result["fills"] = [
@@ -344,7 +360,7 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
         "otoAllowed": False,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": True,
         "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
@@ -382,6 +398,13 @@ def filters(market: Market) -> list[dict[str, Any]]:
             "maxNotional": text_of(2**62, market.quote_decimals),
             "applyMaxToMarket": False,
             "avgPriceMins": 0,
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": TRAILING_BPS[0],
+            "maxTrailingAboveDelta": TRAILING_BPS[1],
+            "minTrailingBelowDelta": TRAILING_BPS[0],
+            "maxTrailingBelowDelta": TRAILING_BPS[1],
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_ORDERS},
     ]

@@ -1,15 +1,18 @@
 """The sender of a request: the API key, the signature over exactly what was sent, and its time.
 
-A request counts once: its signature is remembered for as long as its timestamp is accepted.
+A request counts once: what was signed is remembered for as long as its timestamp is accepted. A
+signature can be written in several ways (its letters' case, unused bits of base64), so it is not
+what is remembered.
 """
 
 import hashlib
 import hmac
 import time
 from base64 import b64decode
-from collections import OrderedDict
 
 from openoutcry.portal.accounts.api_keys import HMAC, ApiKey, ApiKeys
+from openoutcry.portal.settings import PortalFile
+from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.errors import (
     BAD_API_KEY,
     INVALID_SIGNATURE,
@@ -19,10 +22,15 @@ from openoutcry.portal.spot.errors import (
     illegal,
     missing,
 )
+from openoutcry.portal.spot.limits import SUBJECTS
 from openoutcry.portal.spot.params import Params
 
 DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS, AHEAD_MS = 5_000, 60_000, 1_000
-MAX_REMEMBERED = 1_000_000
+WINDOW_MS = 30_000
+"""Of the native API, to either side."""
+REMEMBERED, SHARE_OF_A_KEY = 1 << 20, 20_000
+"""Places for requests, and those that one key may have on average over a minute."""
+MINUTE_MS = 60_000
 REJECTED = "Invalid API-key, IP, or permissions for action."
 READ, TRADE, WITHDRAW = "read", "trade", "withdraw"
 
@@ -32,28 +40,41 @@ def now_ms() -> int:
 
 
 class Replays:
-    """Signatures that were accepted, until their requests are too old."""
+    """Requests that any process of the portal has accepted, until they are too old; of each key a
+    share of the places."""
 
-    def __init__(self) -> None:
-        self._until: OrderedDict[bytes, int] = OrderedDict()
+    def __init__(self, table: Table | None = None, counts: Table | None = None) -> None:
+        self.table, self.counts = table or Table(REMEMBERED), counts or Table(SUBJECTS)
 
-    def require_new(self, key: ApiKey, signature: str, until_ms: int, at_ms: int) -> None:
+    def require_new(self, key: ApiKey, signed: str, until_ms: int, at_ms: int) -> None:
         """Raises :class:`ApiError` for one that was there before."""
-        while self._until and next(iter(self._until.values())) < at_ms:
-            self._until.popitem(last=False)
-        mark = hashlib.blake2b(f"{key.number} {signature}".encode(), digest_size=16).digest()
-        if self._until.get(mark, 0) >= at_ms:
-            raise ApiError(INVALID_TIMESTAMP, "This request has been received before.")
-        if len(self._until) >= MAX_REMEMBERED:
+        # An entry costs as many parts of the share as it stays seconds.
+        cost = max(1, (until_ms - at_ms + 999) // 1_000)
+        minute_ends = (at_ms // MINUTE_MS + 1) * MINUTE_MS
+        used = self.counts.add(f"share {key.number}", cost, minute_ends, at_ms)
+        is_new = None
+        if used <= SHARE_OF_A_KEY * 60:
+            # The last millisecond in which its time is accepted counts, too.
+            is_new = self.table.take(f"signed {key.number} {signed}", until_ms + 1, at_ms)
+        if is_new is None:
             raise ApiError(INVALID_TIMESTAMP, "Too many requests within recvWindow.", 429)
-        self._until[mark] = until_ms
+        if not is_new:
+            raise ApiError(INVALID_TIMESTAMP, "This request has been received before.")
 
 
 class Signing:
     """Checks keys and signatures."""
 
-    def __init__(self, keys: ApiKeys) -> None:
-        self.keys, self.replays = keys, Replays()
+    def __init__(
+        self, keys: ApiKeys, file: PortalFile | None = None, replays: Replays | None = None
+    ) -> None:
+        self.keys, self.file = keys, file or PortalFile()
+        self.replays = replays or Replays()
+
+    def may_trade(self, key: ApiKey) -> bool:
+        """Whether the owner's level trades."""
+        level = self.file.level(key.level)
+        return level is None or level.trades
 
     async def key(self, api_key: str, address: str, permission: str) -> ApiKey:
         """The key, which may do this from there.  Raises :class:`ApiError`."""
@@ -62,7 +83,9 @@ class Signing:
         found = await self.keys.find(api_key)
         if found is None or not found.may_come_from(address) or not found.participant:
             raise ApiError(REJECTED_KEY, REJECTED)
-        allowed = {READ: True, TRADE: found.can_trade, WITHDRAW: found.can_withdraw}
+        trades = found.can_trade and self.may_trade(found) and not found.is_frozen
+        withdraws = found.can_withdraw and not found.is_frozen
+        allowed = {READ: True, TRADE: trades, WITHDRAW: withdraws}
         if not allowed[permission]:
             raise ApiError(REJECTED_KEY, REJECTED)
         return found
@@ -89,7 +112,7 @@ class Signing:
             text = "Timestamp for this request is outside of the recvWindow."
             raise ApiError(INVALID_TIMESTAMP, text)
         if once:
-            self.replays.require_new(key, signature, timestamp + window_ms + AHEAD_MS, at_ms)
+            self.replays.require_new(key, payload, timestamp + window_ms + AHEAD_MS, at_ms)
 
 
 def is_signed(key: ApiKey, payload: str, signature: str) -> bool:

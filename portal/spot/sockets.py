@@ -16,8 +16,10 @@ from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
 SEND_S = 30.0
-MAX_AT_ONCE = 50
-"""Requests of one connection that are under way."""
+MAX_AT_ONCE, MAX_OWN = 50, 10
+"""Requests of one connection that are under way, and its subscriptions to own events."""
+CONNECT_WEIGHT, STREAM_WEIGHT, DEPTH_WEIGHT = 2, 1, 10
+"""Of a connection, of each stream that a message names, and of a book of all levels."""
 METHODS = {
     "ping": ("GET", "/api/v3/ping"),
     "time": ("GET", "/api/v3/time"),
@@ -54,10 +56,17 @@ SUBSCRIBE, UNSUBSCRIBE = "userDataStream.subscribe.signature", "userDataStream.u
 class Streams:
     """One connection to ``/ws`` or ``/stream``."""
 
-    def __init__(self, spot: Spot, feeds: Feeds, user_data: UserData, combined: bool) -> None:
-        self.spot, self.feeds, self.user_data = spot, feeds, user_data
+    def __init__(
+        self, spot: Spot, feeds: Feeds, user_data: UserData, combined: bool, address: str
+    ) -> None:
+        self.spot, self.feeds, self.user_data, self.address = spot, feeds, user_data, address
         self.subscriber = Subscriber(combined)
         self._own: dict[str, tuple[int, Deliver]] = {}
+
+    def take(self, names: list[Any]) -> None:
+        """Count what a message costs.  Raises :class:`ApiError`."""
+        weight = 1 + sum(DEPTH_WEIGHT if "@depth" in str(one) else STREAM_WEIGHT for one in names)
+        self.spot.limits.take(self.address, weight)
 
     def subscribe(self, name: str) -> bool:
         if len(name) == KEY_LENGTH and name.isalnum():
@@ -95,13 +104,18 @@ class Streams:
             request = json.loads(text)
             number = request.get("id")
             answer = {"result": self._answer(request), "id": number}
-        except (ValueError, RecursionError, AttributeError, TypeError):
-            error = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
-            answer = {"error": error, "id": number if _is_id(number) else None}
+        except ApiError as error:
+            answer = {"error": error.body, "id": number if _is_id(number) else None}
+        except (ValueError, RecursionError, AttributeError, TypeError, LookupError):
+            wrong = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
+            answer = {"error": wrong, "id": number if _is_id(number) else None}
         self.subscriber.put_text(json.dumps(answer))
 
     def _answer(self, request: dict[str, Any]) -> Any:
         method, names = request["method"], request.get("params", [])
+        self.take(names if type(names) is list else [])
+        if not _is_id(request.get("id")):
+            raise ValueError
         if method == "LIST_SUBSCRIPTIONS":
             return sorted([*self.subscriber.streams, *self._own])
         if type(names) is not list:
@@ -159,9 +173,7 @@ class Requests:
             answer = {"id": number, "status": error.status, "error": error.body}
             headers = {}
         except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
-            wrong = ApiError(errors.ILLEGAL_CHARS, "Invalid request.")
-            answer = {"id": None, "status": 400, "error": wrong.body}
-            headers = {}
+            answer, headers = self._malformed(), {}
         except DatabaseError:
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
             answer = {"id": number, "status": wrong.status, "error": wrong.body}
@@ -171,8 +183,20 @@ class Requests:
             answer["rateLimits"] = [row]
         self.subscriber.put_text(json.dumps(answer, separators=(",", ":")))
 
+    def _malformed(self) -> dict[str, Any]:
+        """The answer to what is no request; it is counted as one."""
+        wrong = ApiError(errors.ILLEGAL_CHARS, "Invalid request.")
+        try:
+            self.spot.limits.take(self.address, 1)
+        except ApiError as over:
+            wrong = over
+        return {"id": None, "status": wrong.status, "error": wrong.body}
+
     async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         values = {name: _text(value) for name, value in given.items()}
+        # What is signed is one text: no name or value may read as more than one parameter.
+        if any(set(name) & {"&", "="} for name in values) or "&" in "".join(values.values()):
+            raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
         api_key = values.pop("apiKey", "")
         params = Params(values.items(), self.spot.markets)
         signed = values | {"apiKey": api_key}
@@ -183,6 +207,7 @@ class Requests:
             headers = self.spot.limits.take(self.address, 2)
             return await self._stream(method, params, payload, api_key), headers
         if method not in METHODS:
+            self.spot.limits.take(self.address, 1)
             raise ApiError(errors.ILLEGAL_CHARS, "Invalid method.")
         route = ROUTES[METHODS[method]]
         return await self.spot.answer(route, params, payload, api_key, self.address)
@@ -197,11 +222,14 @@ class Requests:
             return {}
         key = await self.spot.signing.key(api_key, self.address, READ)
         self.spot.signing.check(key, params, payload, False)
+        if len(self._own) >= MAX_OWN:
+            raise ApiError(errors.TOO_MANY, "Too many subscriptions of this connection.")
         number = self._next
         self._next += 1
 
         def deliver(event: dict[str, Any]) -> None:
-            self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
+            if self.spot.signing.keys.is_in_force(key):
+                self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
 
         self._own[number] = key.participant, deliver
         self.user_data.subscribe(key.participant, deliver)
@@ -228,8 +256,13 @@ def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None
     from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
+        connection = Streams(spot, feeds, user_data, combined, address_of(socket))
+        try:
+            connection.take(["", *filter(None, names)])
+        except ApiError:
+            await socket.close(1008)
+            return
         await socket.accept()
-        connection = Streams(spot, feeds, user_data, combined)
         for name in names:
             connection.subscribe(name)
         await _serve(socket, connection.subscriber, connection.asked, connection.close)
@@ -241,10 +274,18 @@ def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None
         await streams(socket, True, socket.query_params.get("streams", "").split("/"))
 
     async def requests(socket: WebSocket) -> None:
+        address = address_of(socket)
+        try:
+            spot.limits.take(address, CONNECT_WEIGHT)
+        except ApiError:
+            await socket.close(1008)
+            return
         await socket.accept()
-        address = socket.client.host if socket.client else ""
         connection = Requests(spot, user_data, address)
         await _serve(socket, connection.subscriber, connection.asked, connection.close)
+
+    def address_of(socket: WebSocket) -> str:
+        return socket.client.host if socket.client else ""
 
     add = app.router.add_websocket_route
     add("/ws", raw)
@@ -264,10 +305,12 @@ async def _serve(
     from fastapi import WebSocketDisconnect
 
     async def read() -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):
-            while True:
-                await asked(await socket.receive_text())
-        subscriber.queue.put_nowait(None)
+        try:
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):
+                while True:
+                    await asked(await socket.receive_text())
+        finally:
+            subscriber.queue.put_nowait(None)
 
     reading = asyncio.create_task(read())
     try:

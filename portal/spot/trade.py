@@ -1,6 +1,7 @@
 """Orders of the API: checked, sent, and answered once the venue has released their outcome."""
 
 import asyncio
+import hashlib
 import secrets
 import string
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError, missing
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder
+from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, units_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject
@@ -22,11 +23,12 @@ TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 RESPONSES = ("ACK", "RESULT", "FULL")
+DUPLICATE = "Duplicate order sent."
 INSUFFICIENT = "Account has insufficient balance for requested action."
 WORDS = {
     Reason.WOULD_CROSS: "Order would immediately match and take.",
     Reason.WRONG_PHASE: "Market is closed.",
-    Reason.DUPLICATE_ID: "Duplicate order sent.",
+    Reason.DUPLICATE_ID: DUPLICATE,
     Reason.BAD_AUX: "Stop price would trigger immediately.",
     Reason.BOOK_FULL: "This order type is currently not possible.",
     Reason.PRICE_LIMIT: "Filter failure: PRICE_FILTER",
@@ -47,29 +49,40 @@ def new_id() -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(22))
 
 
+def order_id_of(participant: int, params: Params) -> str:
+    """The client order id of a signed request that names none.  The same request gives the same, so
+    that the venue refuses it a second time: also after a restart of the portal, and from another.
+    """
+    signed = sorted(row for row in params.values.items() if row[0] != "signature")
+    if not params.text("timestamp"):
+        return new_id()
+    digest = hashlib.blake2b(f"{participant} {signed}".encode(), digest_size=22).digest()
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest)
+
+
 class Waits:
     """Futures of requests, by participant and the client's name of the request."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[int, str], list[asyncio.Future[str]]] = {}
+        self._of: dict[tuple[int, str], list[asyncio.Future[Refusal | None]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._of)
 
-    def add(self, participant: int, name: str) -> "asyncio.Future[str]":
-        """The result is why it was refused; nothing: it was not."""
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def add(self, participant: int, name: str) -> "asyncio.Future[Refusal | None]":
+        """The result is why it was refused; None: it was not."""
+        future: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
         self._of.setdefault((participant, name), []).append(future)
         return future
 
-    def remove(self, participant: int, name: str, future: "asyncio.Future[str]") -> None:
+    def remove(self, participant: int, name: str, future: "asyncio.Future[Refusal | None]") -> None:
         waiting = self._of.get((participant, name), [])
         if future in waiting:
             waiting.remove(future)
         if not waiting:
             self._of.pop((participant, name), None)
 
-    def resolve(self, participant: int, name: str, refusal: str = "") -> None:
+    def resolve(self, participant: int, name: str, refusal: Refusal | None = None) -> None:
         for future in self._of.get((participant, name), ()):
             if not future.done():
                 future.set_result(refusal)
@@ -82,10 +95,10 @@ class Trading:
         """``wake``: called when an answer is waited for."""
         self.mirror, self.broker, self.wake = mirror, broker, wake
         self.waits = Waits()
+        self._entering: set[tuple[int, str]] = set()
+        """Participants and names of orders whose answers are under way."""
         mirror.listeners.append(self._moment)
-        broker.refused = lambda participant, name, text: self.waits.resolve(
-            participant, name, text or "refused"
-        )
+        broker.refused = self.waits.resolve
 
     def _moment(self, moment: Moment) -> None:
         if not self.waits:
@@ -102,11 +115,14 @@ class Trading:
         """The body of the answer.  Raises :class:`ApiError`."""
         market, order = self.read(participant, params)
         kind = params.one_of("newOrderRespType", RESPONSES, default)
-        placed = await self._sent(participant, order)
+        placed = await self.sent(participant, order)
         return shapes.new_order(placed, market, kind)
 
-    def read(self, participant: int, params: Params) -> tuple[Market, NewOrder]:
-        """The order that the parameters ask for, checked.  Raises :class:`ApiError`."""
+    def read(
+        self, participant: int, params: Params, known: bool = False
+    ) -> tuple[Market, NewOrder]:
+        """The order that the parameters ask for, checked.  ``known``: its name may be one that
+        there is.  Raises :class:`ApiError`."""
         market = params.market()
         side = params.needed("side")
         if side not in SIDES:
@@ -124,27 +140,29 @@ class Trading:
         if tif and kind in ("MARKET", "LIMIT_MAKER", "STOP_LOSS"):
             text = "Parameter 'timeInForce' sent when not required."
             raise ApiError(errors.NOT_REQUIRED, text)
-        for name in ("trailingDelta", "pegPriceType", "strategyType"):
-            if name != "strategyType" and params.text(name):
-                raise ApiError(errors.NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+        if params.text("pegPriceType"):
+            raise ApiError(errors.NOT_REQUIRED, "Parameter 'pegPriceType' sent when not required.")
+        trailing = self._trailing(params, kind)
         mode = params.one_of("selfTradePreventionMode", shapes.SELF_TRADE)
-        client_id = params.client_id("newClientOrderId") or new_id()
+        client_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
         own = self.mirror.orders.participant(participant)
-        if client_id in own.by_client_id:
-            raise ApiError(errors.NEW_ORDER_REJECTED, "Duplicate order sent.")
-        if len(own.open) >= shapes.MAX_ORDERS:
+        is_known = client_id in own.by_client_id
+        if is_known and not known:
+            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
+        if len(own.open) >= shapes.MAX_ORDERS and not is_known:
             raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
         lots, budget = self._quantity(market, params, kind)
         price = self._price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
             raise ApiError(errors.NOT_REQUIRED, "Parameter 'price' sent when not required.")
-        trigger = self._price(market, params, "stopPrice") if kind in TRIGGERED else 0
+        has_trigger = kind in TRIGGERED and not trailing
+        trigger = self._price(market, params, "stopPrice") if has_trigger else 0
         shown = self._iceberg(market, params, kind, lots)
         return market, NewOrder(
             client_id,
             market.symbol,
             SIDES[side],
-            _core_type(kind, shown, budget),
+            _core_type(kind, shown, budget, trailing),
             TimeInForce.IOC if kind == "MARKET" else TIFS.get(tif, TimeInForce.GTC),
             lots,
             price,
@@ -152,7 +170,25 @@ class Trading:
             shown,
             budget,
             shapes.SELF_TRADE[mode] if mode else None,
+            trailing,
         )
+
+    def _trailing(self, params: Params, kind: str) -> int:
+        """The distance of a trailing stop; 0: another order."""
+        if not params.text("trailingDelta"):
+            return 0
+        least, most = shapes.TRAILING_BPS
+        if kind not in TRIGGERED:
+            text = "Parameter 'trailingDelta' sent when not required."
+            raise ApiError(errors.NOT_REQUIRED, text)
+        if params.text("stopPrice"):
+            # A trailing stop that begins to trail at a price: the core has none.
+            text = "Combination of optional parameters invalid."
+            raise ApiError(errors.BAD_COMBINATION, text)
+        bps = params.whole("trailingDelta")
+        if not least <= bps <= most:
+            raise ApiError(errors.FILTER, "Filter failure: TRAILING_DELTA")
+        return bps
 
     def _quantity(self, market: Market, params: Params, kind: str) -> tuple[int, int]:
         """Lots, and a budget in price ticks times lots."""
@@ -208,21 +244,28 @@ class Trading:
             raise ApiError(errors.FILTER, "Filter failure: ICEBERG_PARTS")
         return 0 if shown >= lots else shown
 
-    async def _sent(self, participant: int, order: NewOrder) -> Order:
-        """The order as the venue has released it.  Raises :class:`ApiError`."""
-        refusal = await self._answered(
-            participant, order.client_id, self.broker.enter(participant, order)
-        )
+    async def sent(self, participant: int, order: NewOrder) -> Order:
+        """The order as the venue has released it.  Of several at once with one name the first is
+        sent: the venue's refusal of another one would name both.  Raises :class:`ApiError`."""
+        name = participant, order.client_id
+        if name in self._entering:
+            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
+        self._entering.add(name)
+        try:
+            refusal = await self._answered(*name, self.broker.enter(participant, order))
+        finally:
+            self._entering.discard(name)
         placed = self.mirror.orders.participant(participant).by_client_id.get(order.client_id)
+        if refusal is not None and refusal.is_duplicate:
+            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
         if placed is None:
-            duplicate = "duplicate" in refusal.lower()
-            text = "Duplicate order sent." if duplicate else f"Order was rejected: {refusal}"
-            raise ApiError(errors.NEW_ORDER_REJECTED, text)
+            why = refusal.text if refusal is not None else "refused"
+            raise ApiError(errors.NEW_ORDER_REJECTED, f"Order was rejected: {why}")
         if placed.state == REJECTED:
             raise rejection(placed)
         return placed
 
-    async def _answered(self, participant: int, name: str, sending: Any) -> str:
+    async def _answered(self, participant: int, name: str, sending: Any) -> Refusal | None:
         """Send, and wait until the request has an answer; why it was refused, if it was."""
         future = self.waits.add(participant, name)
         try:
@@ -236,11 +279,11 @@ class Trading:
             raise ApiError(errors.TIMEOUT, NO_STATUS) from None
         finally:
             self.waits.remove(participant, name, future)
-        if refusal and "duplicate" not in refusal.lower():
-            await self._until_shown(participant, name)
+        if refusal is not None and not refusal.is_duplicate:
+            await self.until_shown(participant, name)
         return refusal
 
-    async def _until_shown(self, participant: int, name: str) -> None:
+    async def until_shown(self, participant: int, name: str) -> None:
         """The session reported a rejection: if the core made it, the mirror is about to show the
         order with the core's reason."""
         own = self.mirror.orders.participant(participant)
@@ -360,7 +403,7 @@ class Trading:
                     errors.CANCEL_REPLACE_FAILED, "Order cancel-replace failed.", data=result
                 ) from None
         try:
-            placed = await self._sent(participant, order)
+            placed = await self.sent(participant, order)
         except ApiError as error:
             result |= {"newOrderResult": "FAILURE", "newOrderResponse": error.body}
             both = result["cancelResult"] == "FAILURE"
@@ -388,7 +431,11 @@ def rejection(order: Order) -> ApiError:
     return ApiError(code, text)
 
 
-def _core_type(kind: str, shown: int, budget: int) -> OrderType:
+def _core_type(kind: str, shown: int, budget: int, trailing: int) -> OrderType:
+    if trailing:
+        is_limit = kind == "STOP_LOSS_LIMIT"
+        trails = OrderType.TRAILING_STOP_LIMIT_BPS, OrderType.TRAILING_STOP_BPS
+        return trails[0] if is_limit else trails[1]
     if budget:
         return OrderType.MARKET_BUDGET
     if shown:

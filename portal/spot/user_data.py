@@ -1,12 +1,19 @@
 """A participant's own events: what became of its orders, and what its wallets hold."""
 
+import hashlib
+import hmac
 import json
 import secrets
 import string
+import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.trading.instruments import text_of
@@ -15,7 +22,10 @@ from openoutcry.portal.trading.orders import Report
 from openoutcry.wire.enums import OrderType
 
 LETTERS = string.ascii_letters + string.digits
-KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 100_000
+PLACES = {letter: place for place, letter in enumerate(LETTERS)}
+KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 1 << 17
+LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
+"""What a listen key says: API key, participant, when the API key ends, and its own number."""
 Deliver = Callable[[dict[str, Any]], None]
 
 
@@ -126,52 +136,107 @@ class UserData:
             "W": shapes.ms(order.created_ns),
             "V": shapes.self_trade_text(order),
         }
+        if shapes.trailing_bps(order):
+            event["d"] = shapes.trailing_bps(order)
         if order.prevented_lots:
             event["A"] = market.quantity(order.prevented_lots)
         return event
 
 
-class ListenKeys:
-    """Names of user streams: random, an hour long unless they are kept, their owner's alone.
+@dataclass(frozen=True)
+class Owner:
+    """The API key of a listen key, as far as the listen key says it."""
 
-    They live in this process: after a restart of the portal a client asks for another one.
+    number: int
+    participant: int
+    expires_at: datetime | None
+
+
+class ListenKeys:
+    """Names of user streams: random, an hour long unless they are kept, and of one API key, with
+    which they end.
+
+    A listen key says whose it is, under the portal's seal, so every process of the portal knows it.
+    What lasts only an hour is in the table that they share: after a restart of the portal a client
+    asks for another one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self._keys: dict[str, tuple[int, float]] = {}
+    def __init__(
+        self,
+        is_in_force: Callable[[Any], bool] = lambda key: True,
+        clock: Callable[[], float] = time.monotonic,
+        table: Table | None = None,
+        seal: bytes = b"",
+    ) -> None:
+        """``seal``: a secret of the portal's."""
+        self.is_in_force, self.clock = is_in_force, clock
+        self.table, self._seal = table or Table(MAX_KEYS), seal or secrets.token_bytes(32)
+        self._read: dict[str, tuple[Owner, int]] = {}
+        """What was read from keys."""
 
-    def create(self, participant: int) -> str:
-        """The present key of the participant, or another."""
-        now_s = self.clock()
-        for key, (owner, until_s) in list(self._keys.items()):
-            if until_s < now_s:
-                del self._keys[key]
-            elif owner == participant:
-                self.keep(participant, key)
-                return key
-        if len(self._keys) >= MAX_KEYS:
+    def create(self, owner: ApiKey) -> str:
+        """The present key of the API key, or another."""
+        now_s, subject = self.clock(), f"{owner.number}"
+        nonce = self.table.number(subject, now_s) or secrets.randbits(62) + 1
+        if not self.table.set(subject, nonce, now_s + LASTS_S, now_s):
             raise ApiError(errors.TOO_MANY, "Too many listen keys.")
-        key = "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH))
-        self._keys[key] = participant, now_s + LASTS_S
-        return key
+        return self._written(owner, nonce)
 
     def participant(self, key: str) -> int:
-        """0: the key is unknown or has expired."""
-        owner, until_s = self._keys.get(key, (0, 0.0))
-        return owner if until_s >= self.clock() else 0
+        """0: the key is unknown or has expired, or its API key has ended."""
+        owner, nonce = self._owner(key)
+        if owner is None or self.table.number(f"{owner.number}", self.clock()) != nonce:
+            return 0
+        return owner.participant if self.is_in_force(owner) else 0
 
     def keep(self, participant: int, key: str) -> None:
-        self._require(participant, key)
-        self._keys[key] = participant, self.clock() + LASTS_S
+        self._lasts(participant, key, LASTS_S)
 
     def end(self, participant: int, key: str) -> None:
-        self._require(participant, key)
-        del self._keys[key]
+        self._lasts(participant, key, -1.0)
 
-    def _require(self, participant: int, key: str) -> None:
-        if not participant or self.participant(key) != participant:
+    def _lasts(self, participant: int, key: str, more_s: float) -> None:
+        owner, nonce = self._owner(key)
+        if owner is None or not participant or self.participant(key) != participant:
             raise ApiError(errors.INVALID_LISTEN_KEY, "This listenKey does not exist.")
+        now_s = self.clock()
+        self.table.set(f"{owner.number}", nonce, now_s + more_s, now_s)
+
+    def _written(self, owner: ApiKey, nonce: int) -> str:
+        ends = int(owner.expires_at.timestamp()) + 1 if owner.expires_at is not None else 0
+        said = LISTEN.pack(owner.number, owner.participant, ends, nonce)
+        number = int.from_bytes(said + self._mac(said), "big")
+        letters = []
+        while number:
+            number, place = divmod(number, len(LETTERS))
+            letters.append(LETTERS[place])
+        return "".join(letters).ljust(KEY_LENGTH, LETTERS[0])
+
+    def _mac(self, said: bytes) -> bytes:
+        return hashlib.blake2b(said, digest_size=MAC_BYTES, key=self._seal).digest()
+
+    def _owner(self, key: str) -> tuple[Owner | None, int]:
+        """What a listen key says of its owner; nothing if this portal has not made it."""
+        known = self._read.get(key)
+        if known is not None:
+            return known
+        number = 0
+        for letter in reversed(key if len(key) == KEY_LENGTH and key.isascii() else ""):
+            place = PLACES.get(letter)
+            if place is None:
+                return None, 0
+            number = number * len(LETTERS) + place
+        raw = number.to_bytes(KEY_LENGTH, "big")
+        said, mac = raw[-LISTEN.size - MAC_BYTES : -MAC_BYTES], raw[-MAC_BYTES:]
+        is_longer = any(raw[: -LISTEN.size - MAC_BYTES])
+        if is_longer or not hmac.compare_digest(mac, self._mac(said)):
+            return None, 0
+        row, participant, ends, nonce = LISTEN.unpack(said)
+        until = datetime.fromtimestamp(ends, UTC) if ends else None
+        if len(self._read) >= MAX_KEYS:
+            self._read.clear()
+        self._read[key] = Owner(row, participant, until), nonce
+        return self._read[key]
 
 
 def as_text(event: dict[str, Any]) -> str:

@@ -35,10 +35,21 @@ class NewOrder:
     """Of an order for a sum of the quote asset: price ticks times lots."""
     self_trade: SelfTrade | None = None
     """None: what the session has."""
+    trailing_bps: int = 0
+    """Of a trailing stop: its distance in basis points of the last trade."""
 
 
-Refused = Callable[[int, str, str], None]
-"""Participant, client's name of the request, reason in words."""
+@dataclass(frozen=True)
+class Refusal:
+    """What the session said of a request that became no order."""
+
+    text: str
+    is_duplicate: bool = False
+    """The participant has used the client's name of the request today."""
+
+
+Refused = Callable[[int, str, Refusal], None]
+"""Participant, client's name of the request, why."""
 
 
 class Broker(Protocol):

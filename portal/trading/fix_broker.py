@@ -17,7 +17,7 @@ from typing import Any
 from openoutcry.client import ClientError
 from openoutcry.client.fix import FixClient, FixMessage
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec
-from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refused
+from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
@@ -33,6 +33,8 @@ SELF_TRADE_TEXT = {
     SelfTrade.CANCEL_OLDEST: "2",
     SelfTrade.CANCEL_BOTH: "3",
 }
+DUPLICATE_ORDER = "6"
+"""OrdRejReason (103) of a ClOrdID that was used before."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -71,7 +73,7 @@ class FixBroker:
             for one in file.sessions.sessions
             if one.protocol is Protocol.FIX44 and one.name in passwords
         }
-        self.refused: Refused = lambda participant, name, text: None
+        self.refused: Refused = lambda participant, name, refusal: None
         self._connections: dict[int, _Connection] = {}
         self._turns: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,8 +183,11 @@ class FixBroker:
 
     def _take(self, participant: int, message: FixMessage) -> None:
         name, text = message.get(11), message.get(58)
-        if message.kind == "9" or (message.kind == "8" and message.get(150) == "8"):
-            self.refused(participant, name, text or f"reason {message.get(102, '-')}")
+        is_order = message.kind == "8" and message.get(150) == "8"
+        if message.kind == "9" or is_order:
+            is_duplicate = is_order and message.get(103) == DUPLICATE_ORDER
+            refusal = Refusal(text or f"reason {message.get(102, '-')}", is_duplicate)
+            self.refused(participant, name, refusal)
         elif message.kind in ("3", "j"):
             log.error("session of participant %d: the venue rejected %s", participant, message)
 
@@ -229,6 +234,8 @@ def _tags(order: NewOrder, decimals: int) -> dict[str, str]:
         tags["t40"] = "4"
     if kind in (OrderType.POST_ONLY, OrderType.POST_ONLY_STOP_LIMIT):
         tags["t18"] = "6"
+    if kind in (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS):
+        tags |= {"t40": "P", "t18": "a", "t211": str(order.trailing_bps), "t836": "1"}
     if kind is OrderType.ICEBERG:
         tags["t111"] = str(order.shown_lots)
     if kind in (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET):

@@ -89,7 +89,7 @@ class Market:
         return units_of(text, self.price_decimals)
 
     def lots_of(self, text: str) -> int:
-        """Raises :class:`AmountError` if it is no whole number of lots."""
+        """Raises :class:`AmountError` if it is not a whole number of lots."""
         lots, rest = divmod(units_of(text, self.base_decimals), self.lot_units)
         if rest:
             raise AmountError("no whole number of lots")

@@ -5,8 +5,8 @@ every other machine that the venue waits for: a crash takes nothing back that wa
 is then the venue's state after that command, to the unit.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import namedtuple
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,7 @@ from openoutcry.portal.trading.orders import (
     FILLED_KIND,
     MAKER,
     NEW_COMMAND,
-    Fill,
-    Order,
+    SHOWN,
     Orders,
     Report,
 )
@@ -34,19 +33,30 @@ from openoutcry.replay.events import STEP, Point, commands_of, starting_point
 from openoutcry.risk.bits import RISK_KIND
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
-from openoutcry.risk.spot_layout import FEE_UNIT, QUOTE_FEE_AT, RATE_BITS, TAKER_AT
+from openoutcry.risk.spot_layout import RATE_BITS, TAKER_AT
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
 from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.notes import fee_is_of_base, fee_units
 
 MARK = RiskCell.offset("mark") // 8
 """Of a cell of a spot instrument: the participant's fee terms."""
 CONFIRMING = ("journal", "replica")
 """Stages whose word that a command is safe the gate waits for."""
+COMMANDS_A_POLL = 32_768
+"""About, at most: what else the portal does waits for a poll."""
+DAY_NS = 86_400 * 10**9
+NO_LIMIT = 2**62
+_made: Callable[..., Any] = namedtuple
+"""Its fields are known at run time: they are the layout's."""
+EventRow = _made("EventRow", EVENT_DTYPE.names)
+CommandRow = _made("CommandRow", ORDER_DTYPE.names)
 Levels = list[tuple[int, int, int]]
+Records = npt.NDArray[Any]
 
 
 @dataclass
@@ -55,6 +65,9 @@ class Moment:
 
     seq: int = 0
     reports: list[Report] = field(default_factory=list)
+    """What participants receive."""
+    changes: list[Report] = field(default_factory=list)
+    """Everything that changed an order: the reports, and what the API has no report for."""
     trades: list[tuple[int, Trade]] = field(default_factory=list)
     candles: dict[tuple[int, str], Candle] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
@@ -66,22 +79,33 @@ class Moment:
 class Mirror:
     """Follows one venue.  :meth:`poll` brings it to what is released; one thread."""
 
-    def __init__(self, file: VenueFile, is_served: Callable[[int], bool]) -> None:
-        """``is_served``: whether a participant's orders are kept."""
+    def __init__(
+        self, file: VenueFile, is_served: Callable[[int], bool], keeps_tapes: bool = True
+    ) -> None:
+        """``is_served``: whether a participant's orders are kept; ``keeps_tapes``: whether the
+        trades and candles of the markets are."""
         self.file, self.markets = file, Markets(file)
         self.orders = Orders(is_served)
         self.is_served = is_served
-        self.tapes = {market.index: Tape() for market in self.markets.all}
+        self.tapes = {market.index: Tape() for market in self.markets.all if keeps_tapes}
         self.phases: dict[int, int] = {}
         self.listeners: list[Callable[[Moment], None]] = []
+        self.day_ends: list[Callable[[int, Moment], None]] = []
+        """Called with a day (UTC, since 1970) that has ended and what the poll has brought so far,
+        before the next day's first command."""
+        self.steps: list[Callable[[Records, Records], None]] = []
+        """Called with each step's commands and all events that they caused."""
+        self.day = 0
         self.state = "never opened"
-        self.seq = 0
+        self.seq = self.began_seq = 0
+        """The last command that was taken, and the one before the first."""
         self.time_ns = 0
         self._sessions = max(1, len(file.sessions.sessions))
         self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._view: View | None = None
-        self._ahead: deque[Block] = deque()
+        self._blocks: Iterator[Block] | None = None
+        self._next: Block | None = None
         self._pipeline: RunningPipeline | None = None
         self._releasing: list[int] = []
 
@@ -119,41 +143,77 @@ class Mirror:
 
     # Following
 
-    def poll(self) -> int:
-        """Take what was released since; how many commands that was."""
-        if self._reader is None and not self._begin():
+    def poll(self, until_seq: int = NO_LIMIT) -> int:
+        """Take what was released since, of whole blocks up to ``until_seq``; how many commands that
+        was.  Much takes several polls: 0 is the end."""
+        if not self.begin():
             return 0
-        assert self._reader is not None
-        self._ahead.extend(self._reader.follow(self.seq + 1))
-        if not self._ahead:
-            return 0
-        released, moment, count = self.released_seq(), Moment(), 0
-        while self._ahead:
-            block = self._ahead[0]
+        released, moment, count = min(self.released_seq(), until_seq), Moment(), 0
+        if released <= self.seq:
+            return 0  # known without a look at the disk
+        while count < COMMANDS_A_POLL and (block := self._block()) is not None:
             commands = commands_of(block)
             if len(commands) and int(commands["seq"][-1]) > released:
                 break
-            self._ahead.popleft()
+            self._next = None
             count += self._take(block, commands, moment)
         moment.seq = self.seq
+        wallets = self.wallets
+        if wallets is not None and wallets.count > len(self.markets.assets):
+            # One was declared while the venue traded.
+            self.markets.assets |= {name: wallets.decimals(name) for name in wallets.names}
         if count:
             for listener in self.listeners:
                 listener(moment)
         return count
 
-    def _begin(self) -> bool:
+    def _block(self) -> Block | None:
+        """The next of the journal, which stays the next until it is taken."""
+        assert self._reader is not None
+        if self._next is None:
+            if self._blocks is None:
+                self._blocks = self._reader.follow(self.seq + 1)
+            self._next = next(self._blocks, None)
+            if self._next is None:
+                self._blocks = None
+        return self._next
+
+    def begin(self) -> bool:
+        """Open the journal; False: there is no journal yet.  Raises :class:`OutcryError`."""
+        if self._reader is not None:
+            return True
         journal = self.file.journal
         if not journal.is_dir() or not Journal.exists(journal):
             return False
-        self._reader = JournalReader(journal)
-        self._point = starting_point(self._reader)
-        self._view = View(self._point.engine.region)
-        if self._view.wallets is None:
-            raise OutcryError(f"{journal}: this journal has no wallets; the portal needs spot")
-        self.seq = self._point.seq
-        phases = self._point.engine.state().states["phase"]
-        self.phases = dict(enumerate(phases.tolist()))
+        reader = JournalReader(journal)
+        self.begin_at(reader, starting_point(reader))
         return True
+
+    def begin_at(self, reader: JournalReader, point: Point) -> None:
+        """Follow the journal from a point of it on.  Raises :class:`OutcryError`."""
+        view = View(point.engine.region)
+        if view.wallets is None:
+            text = "this journal has no wallets; the portal needs spot"
+            raise OutcryError(f"{reader.directory}: {text}")
+        self._reader, self._point, self._view = reader, point, view
+        self.seq = self.began_seq = point.seq
+        phases = point.engine.state().states["phase"]
+        self.phases = dict(enumerate(phases.tolist()))
+
+    @property
+    def point(self) -> Point:
+        """The core where this mirror is."""
+        assert self._point is not None
+        return self._point
+
+    @property
+    def reader(self) -> JournalReader:
+        assert self._reader is not None
+        return self._reader
+
+    @property
+    def journal_id(self) -> int:
+        return self._reader.journal_id if self._reader is not None else 0
 
     def _take(self, block: Block, commands: npt.NDArray[Any], moment: Moment) -> int:
         assert self._point is not None
@@ -165,18 +225,29 @@ class Mirror:
         skip = max(0, self.seq + 1 - first)
         if skip >= len(commands):
             return 0
-        # Fees follow from settings that a RISK command changes: each is the end of a step.
-        settings = (np.flatnonzero(commands["kind"] == RISK_KIND) + 1).tolist()
-        cuts = sorted({skip, *(one for one in settings if one > skip), len(commands)})
+        # A day is the end of a step.
+        days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
+        ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
+        cuts = sorted({skip, *(one for one in ends if one > skip), len(commands)})
         at = skip
         for cut in cuts[1:]:
+            self._enter_day(int(days[at]), moment)
             while at < cut:
                 end = min(cut, at + STEP)
                 part = commands[at:end]
                 events = self._point.feed(part, block, self._reader.last_block)
-                self._apply(part, events, names, at, moment)
+                for listener in self.steps:
+                    listener(part, events)
+                self._apply(part, events, self._point.engine.notes, names, at, moment)
                 at = end
         return len(commands) - skip
+
+    def _enter_day(self, day: int, moment: Moment) -> None:
+        if day > self.day:
+            if self.day:
+                for listener in self.day_ends:
+                    listener(self.day, moment)
+            self.day = day
 
     def _names(self, block: Block, count: int) -> dict[int, str]:
         """The client's name of each command of a block that has one, by its place."""
@@ -196,92 +267,82 @@ class Mirror:
         self,
         commands: npt.NDArray[Any],
         events: npt.NDArray[Any],
+        notes: npt.NDArray[np.int64],
         names: dict[int, str],
         at: int,
         moment: Moment,
     ) -> None:
         first = int(commands["seq"][0])
         self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
-        for event in events:
-            kind = int(event["kind"])
-            place = int(event["cause_seq"]) - first
-            command = commands[place]
-            instrument, time_ns = int(event["instrument"]), int(command["rx_ts_ns"])
+        # Tuples with names: a field of a record of numpy costs ten times as much.
+        rows = commands.tolist()
+        for row, note in zip(events.tolist(), notes.tolist(), strict=True):
+            event = EventRow._make(row)
+            kind = event.kind
+            place = event.cause_seq - first
+            command = CommandRow._make(rows[place])
+            instrument, time_ns = event.instrument, command.rx_ts_ns
             moment.touched.add(instrument)
             if kind == PHASE_CHANGED:
-                self.phases[instrument] = int(event["qty_lots"])
+                self.phases[instrument] = event.qty_lots
             if kind not in EVENTS_OF_ORDERS:
                 continue
             if kind == FILLED_KIND:
                 self._trade(event, instrument, time_ns, moment)
-            participant = int(event["participant"])
+            participant = event.participant
             if self.is_served(participant):
                 moment.wallets.add(participant)
                 name = names.get(at + place, "")
-                self._of_order(event, command, instrument, name, time_ns, moment)
+                self._of_order(event, note, command, instrument, name, time_ns, moment)
         settings = commands["kind"] == RISK_KIND
         if settings.any():
             moment.wallets.update(int(one) for one in commands["qty_lots"][settings])
 
     def _trade(self, event: Any, instrument: int, time_ns: int, moment: Moment) -> None:
-        flags, tape = int(event["flags"]), self.tapes.get(instrument)
-        is_buy = int(event["side"]) == Side.BUY
+        flags = event.flags
+        is_buy = event.side == Side.BUY
         counts = is_buy if flags & AUCTION else bool(flags & MAKER)
-        if tape is None or not counts:
+        if instrument not in self.markets.by_index or not counts:
             return
         trade = Trade(
-            int(event["seq"]),
-            int(event["price_ticks"]),
-            int(event["qty_lots"]),
+            event.seq,
+            event.price_ticks,
+            event.qty_lots,
             time_ns // 1_000_000,
             is_buy and not flags & AUCTION,
-            int(event["cause_seq"]),
+            event.cause_seq,
         )
         moment.trades.append((instrument, trade))
-        for interval, candle in tape.add(trade):
-            moment.candles[instrument, interval] = candle
+        if instrument in self.tapes:
+            for interval, candle in self.tapes[instrument].add(trade):
+                moment.candles[instrument, interval] = candle
 
     def _of_order(
         self,
         event: Any,
+        note: int,
         command: Any,
         instrument: int,
         name: str,
         time_ns: int,
         moment: Moment,
     ) -> None:
-        core_id = int(event["order_id"])
+        core_id = event.order_id
         order = self.orders.find(instrument, core_id)
-        is_own = core_id == int(command["order_id"]) and int(command["kind"]) == NEW_COMMAND
+        is_own = core_id == command.order_id and command.kind == NEW_COMMAND
         if order is None:
             if not is_own or instrument not in self.markets.by_index:
                 return  # of before the checkpoint that the mirror began with
-            order = self.orders.entered(command, instrument, name, int(event["leaves_lots"]))
-            order.fee_terms = self._fee_terms(order)
+            order = self.orders.entered(command, instrument, name, event.leaves_lots)
         report = self.orders.apply(event, order, time_ns, "" if is_own else name)
         if report is not None:
             if report.fill is not None:
-                self._fee(order, report.fill)
-            moment.reports.append(report)
-
-    def _fee(self, order: Order, fill: Fill) -> None:
-        """What the core has collected (``risk/spot.py``), in which asset."""
-        market, terms = self.markets.by_index[order.instrument], self._fee_terms(order)
-        rate = _signed(terms if fill.is_maker else terms >> TAKER_AT)
-        paid = fill.price_ticks * fill.lots * market.tick_units
-        fill.fee_asset, amount = market.quote, paid
-        if order.side == Side.BUY and order.fee_terms >> QUOTE_FEE_AT & 1:
-            # A buy that pays in the quote asset has reserved the fee, and never pays more.
-            reserved = order.fee_terms
-            rate = min(rate, max(_signed(reserved), _signed(reserved >> TAKER_AT), 0))
-        elif order.side == Side.BUY:
-            fill.fee_asset, amount = market.base, fill.lots * market.lot_units
-        size = amount * abs(rate) // FEE_UNIT
-        fill.fee_units = size if rate >= 0 else -size
-
-    def _fee_terms(self, order: Order) -> int:
-        assert self._view is not None
-        return int(self._view.cells[order.participant, order.instrument, MARK])
+                market = self.markets.by_index[instrument]
+                report.fill.fee_units = fee_units(note)
+                report.fill.fee_asset = market.base if fee_is_of_base(note) else market.quote
+            moment.changes.append(report)
+            if report.execution in SHOWN:
+                moment.reports.append(report)
 
     # What is shown
 

@@ -21,6 +21,8 @@ NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
     "EXPIRED_IN_MATCH",
 )
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
+SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
+"""Executions that a participant's report has."""
 BUDGETS = (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET)
 BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
 # Plain numbers: the comparison of an enum with a number of numpy costs more than the rest.
@@ -51,6 +53,8 @@ class Fill:
     fee_asset: str
     time_ns: int
     is_maker: bool
+    seq: int = 0
+    """Of the command that caused it."""
 
 
 @dataclass(slots=True)
@@ -83,11 +87,11 @@ class Order:
     """Of a rejection: its bits."""
     limit: int = 0
     needed: int = 0
-    fee_terms: int = 0
-    """The participant's when it was entered (``risk/spot.py``)."""
     cancel_id: str = ""
     """The client's name of the request that cancelled it."""
     fills: list[Fill] = field(default_factory=list)
+    seq: int = 0
+    """Of the command that last changed it."""
 
     @property
     def is_open(self) -> bool:
@@ -109,7 +113,7 @@ class Report:
 
     order: Order
     execution: str
-    """NEW, TRADE, CANCELED, REJECTED, EXPIRED, TRADE_PREVENTION."""
+    """One of SHOWN, or REDUCED, REPLACED, ELECTED."""
     time_ns: int
     seq: int
     event_seq: int
@@ -118,6 +122,9 @@ class Report:
     state: str = ""
     executed_lots: int = 0
     executed_tick_lots: int = 0
+    price_ticks: int = 0
+    lots: int = 0
+    client_id: str = ""
 
 
 class ParticipantOrders:
@@ -129,6 +136,8 @@ class ParticipantOrders:
         self.by_number: dict[int, Order] = {}
         self.by_client_id: dict[str, Order] = {}
         self.fills: deque[tuple[Order, Fill]] = deque(maxlen=FILLS_KEPT)
+        self.forgotten_seq = 0
+        """The last command that changed an order which is no longer here."""
 
     def add(self, order: Order) -> None:
         self.open[order.number] = self.by_number[order.number] = order
@@ -142,6 +151,7 @@ class ParticipantOrders:
         if len(self.closed) > CLOSED_KEPT:
             old = self.closed.popleft()
             self.by_number.pop(old.number, None)
+            self.forgotten_seq = max(self.forgotten_seq, old.seq)
             if self.by_client_id.get(old.client_id) is old:
                 del self.by_client_id[old.client_id]
 
@@ -168,88 +178,95 @@ class Orders:
     def entered(self, command: Any, instrument: int, client_id: str, leaves: int) -> Order:
         """A NEW command whose first event is here."""
         order = Order(
-            number=int(command["seq"]),
-            participant=int(command["participant"]),
+            number=command.seq,
+            participant=command.participant,
             instrument=instrument,
-            core_id=int(command["order_id"]),
+            core_id=command.order_id,
             client_id=client_id,
-            side=int(command["side"]),
-            order_type=int(command["order_type"]),
-            time_in_force=int(command["time_in_force"]),
-            price_ticks=int(command["price_ticks"]),
-            lots=int(command["qty_lots"]),
-            aux=int(command["aux"]),
-            created_ns=int(command["rx_ts_ns"]),
-            updated_ns=int(command["rx_ts_ns"]),
+            side=command.side,
+            order_type=command.order_type,
+            time_in_force=command.time_in_force,
+            price_ticks=command.price_ticks,
+            lots=command.qty_lots,
+            aux=command.aux,
+            created_ns=command.rx_ts_ns,
+            updated_ns=command.rx_ts_ns,
             leaves_lots=leaves,
         )
         self.participant(order.participant).add(order)
         self._by_core_id[instrument, order.core_id] = order
         return order
 
+    def restore(self, order: Order) -> None:
+        """An open order that was entered before the first event that is here."""
+        self.participant(order.participant).add(order)
+        self._by_core_id[order.instrument, order.core_id] = order
+
     def find(self, instrument: int, core_id: int) -> Order | None:
         return self._by_core_id.get((instrument, core_id))
 
     def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
         """What the event says of an order; ``client_id``: the name that its command had."""
-        kind, leaves = int(event["kind"]), int(event["leaves_lots"])
+        kind, leaves = event.kind, event.leaves_lots
         execution, fill = "", None
-        order.updated_ns = time_ns
+        if kind == REJECTED_KIND and event.cause_seq != order.number:
+            return None  # a cancel or a replace was rejected, and the order is as it was
+        order.updated_ns, order.seq = time_ns, event.cause_seq
         if kind == ACCEPTED_KIND:
             order.leaves_lots, execution = leaves, "NEW"
-            order.is_waiting = bool(int(event["flags"]) & EventFlag.WAITING)
+            order.is_waiting = bool(event.flags & EventFlag.WAITING)
         elif kind == FILLED_KIND:
             fill = self._filled(event, order, time_ns)
             execution = "TRADE"
         elif kind == REJECTED_KIND:
-            if int(event["cause_seq"]) != order.number:
-                return None  # a cancel or a replace was rejected, and the order is as it was
-            order.state, order.reason = REJECTED, int(event["reason"])
-            order.contra, order.limit = int(event["contra_id"]), int(event["price_ticks"])
-            order.needed, execution = int(event["qty_lots"]), "REJECTED"
+            order.state, order.reason = REJECTED, event.reason
+            order.contra, order.limit = event.contra_id, event.price_ticks
+            order.needed, execution = event.qty_lots, "REJECTED"
         elif kind in (CANCELLED_KIND, EXPIRED_KIND):
             execution = self._gone(event, order, kind, client_id)
         elif kind == REDUCED_KIND:
-            order.leaves_lots = leaves
-            if int(event["reason"]) == Reason.SELF_TRADE:
-                order.prevented_lots += int(event["qty_lots"])
+            order.leaves_lots, execution = leaves, "REDUCED"
+            if event.reason == Reason.SELF_TRADE:
+                order.prevented_lots += event.qty_lots
                 execution = "TRADE_PREVENTION"
         elif kind == REPLACED_KIND:
-            order.price_ticks, order.leaves_lots = int(event["price_ticks"]), leaves
-            order.lots = order.executed_lots + leaves
+            order.price_ticks, order.leaves_lots = event.price_ticks, leaves
+            order.lots, execution = order.executed_lots + leaves, "REPLACED"
             if client_id:
                 self._rename(order, client_id)
         elif kind == ELECTED_KIND:
-            order.is_waiting = False
+            order.is_waiting, execution = False, "ELECTED"
         if not order.is_open:
             self.participant(order.participant).close(order)
             self._by_core_id.pop((order.instrument, order.core_id), None)
         if not execution:
             return None
-        seq, event_seq = int(event["cause_seq"]), int(event["seq"])
-        executed = order.executed_lots, order.executed_tick_lots
-        return Report(order, execution, time_ns, seq, event_seq, fill, order.state, *executed)
+        seq, event_seq = event.cause_seq, event.seq
+        as_it_is = order.state, order.executed_lots, order.executed_tick_lots
+        terms = order.price_ticks, order.lots, order.client_id
+        return Report(order, execution, time_ns, seq, event_seq, fill, *as_it_is, *terms)
 
     def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
-        price, lots = int(event["price_ticks"]), int(event["qty_lots"])
-        flags = int(event["flags"])
+        price, lots = event.price_ticks, event.qty_lots
+        flags = event.flags
         order.executed_lots += lots
         order.executed_tick_lots += price * lots
-        order.leaves_lots = int(event["leaves_lots"])
+        order.leaves_lots = event.leaves_lots
         order.is_waiting = False
         order.state = FILLED if order.leaves_lots == 0 else PARTIALLY_FILLED
         # Of a trade's two events the maker's comes first, in an auction the buyer's.
         is_first = order.side == Side.BUY if flags & AUCTION else bool(flags & MAKER)
-        number = int(event["seq"]) if is_first else int(event["seq"]) - 1
-        fill = Fill(number, price, lots, 0, "", time_ns, bool(flags & (MAKER | AUCTION)))
+        number = event.seq if is_first else event.seq - 1
+        is_maker, seq = bool(flags & (MAKER | AUCTION)), event.cause_seq
+        fill = Fill(number, price, lots, 0, "", time_ns, is_maker, seq)
         order.fills.append(fill)
         self.participant(order.participant).fills.append((order, fill))
         return fill
 
     def _gone(self, event: Any, order: Order, kind: int, client_id: str) -> str:
-        order.reason, order.leaves_lots = int(event["reason"]), 0
+        order.reason, order.leaves_lots = event.reason, 0
         if order.reason == Reason.SELF_TRADE:
-            order.state, order.prevented_lots = EXPIRED_IN_MATCH, int(event["qty_lots"])
+            order.state, order.prevented_lots = EXPIRED_IN_MATCH, event.qty_lots
             return "TRADE_PREVENTION"
         if kind == CANCELLED_KIND and order.reason in BY_USER:
             order.state, order.cancel_id = CANCELED, client_id

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.portal.database import Database, DatabaseError, rows_of
-from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.desk import PARTICIPANT_KNOWN, DeskError, ask
 from openoutcry.venue.file import VenueFile
 
 RETRY_S = 2.0
@@ -74,7 +74,7 @@ class People:
         try:
             await asyncio.to_thread(self.ask_desk, request)
         except DeskError as error:
-            if "there is a participant" in str(error):
+            if error.code == PARTICIPANT_KNOWN:
                 # The venue knows the number from elsewhere: this user is given another one.
                 query = "update users set participant = null where id = %(id)s and not is_open"
                 await self.database.rows(query, id=user_id)

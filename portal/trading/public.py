@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 INTERVALS = {
@@ -83,6 +84,16 @@ class Candle:
             self.taker_buy_lots += trade.lots
             self.taker_buy_tick_lots += trade.price * trade.lots
 
+    def join(self, later: "Candle") -> None:
+        """Add what a candle that follows within this one has."""
+        self.high, self.low = max(self.high, later.high), min(self.low, later.low)
+        self.close, self.last_trade = later.close, later.last_trade
+        self.lots += later.lots
+        self.tick_lots += later.tick_lots
+        self.count += later.count
+        self.taker_buy_lots += later.taker_buy_lots
+        self.taker_buy_tick_lots += later.taker_buy_tick_lots
+
 
 def bounds(interval: str, time_ms: int) -> tuple[int, int]:
     """First and last millisecond of the candle that holds a moment (UTC)."""
@@ -95,6 +106,26 @@ def bounds(interval: str, time_ms: int) -> tuple[int, int]:
     offset = WEEK_BEGIN_MS if interval == "1w" else 0
     begin_ms = (time_ms - offset) // length * length + offset
     return begin_ms, begin_ms + length - 1
+
+
+def with_gaps(candles: list[Candle], interval: str, most: int, are_last: bool) -> list[Candle]:
+    """The first or last ``most`` of these, which are in order of time, and of those between them in
+    which nothing was traded."""
+    length, rows = INTERVALS[interval], candles[:1]
+    # What lies further back than the last ``most`` is not made at all.
+    earliest_ms = candles[-1].begin_ms - most * length if candles and are_last else 0
+    for before, candle in pairwise(candles):
+        begin_ms, end_ms, price = before.end_ms + 1, candle.begin_ms, before.close
+        if are_last:
+            begin_ms = max(begin_ms, earliest_ms)
+        else:
+            end_ms = min(end_ms, begin_ms + (most - len(rows)) * length)
+        for at in range(begin_ms, end_ms, length) if length else ():
+            rows.append(Candle(at, at + length - 1, price, price, price, price))
+        rows.append(candle)
+        if len(rows) >= most and not are_last:
+            break
+    return rows[-most:] if are_last else rows[:most]
 
 
 @dataclass

@@ -3,9 +3,10 @@ are real."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,8 +20,13 @@ from fastapi import FastAPI
 from openoutcry.operations.notify import MailServer
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
+from openoutcry.portal.accounts.challenges import Challenges
+from openoutcry.portal.accounts.identities import Identities, Sanctions
 from openoutcry.portal.accounts.mails import by_smtp
+from openoutcry.portal.accounts.more_routes import More, add_more
+from openoutcry.portal.accounts.passkeys import Passkeys
 from openoutcry.portal.accounts.passwords import Passwords
+from openoutcry.portal.accounts.provider import Provider
 from openoutcry.portal.accounts.routes import add_accounts
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, migrate
@@ -28,6 +34,7 @@ from tests.support.processes import free_port
 
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "seven crooked ladders"
+DOMAIN, ORIGIN = "portal.example", "https://portal.example"
 BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
@@ -37,6 +44,8 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Any] = []
         self.refuses = False
+        self.at_mail: Callable[[Callable[[], None]], None] = lambda keep: keep()
+        """Called with each mail, and with what keeps it."""
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
@@ -49,8 +58,11 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        self.at_mail(lambda: self.keep(envelope.content))
         return "250 OK"
+
+    def keep(self, content: bytes) -> None:
+        self.mails.append(message_from_bytes(content, policy=policy.default))
 
     def __enter__(self) -> "Mailbox":
         self._controller.start()
@@ -61,9 +73,13 @@ class Mailbox:
 
     def code(self, mail: str) -> str:
         """The last that was mailed to the address."""
-        texts = [one.get_content() for one in self.mails if one["to"] == mail]
-        found = re.findall(r"\b\d{8}\b", texts[-1]) if texts else []
-        return str(found[-1]) if found else ""
+        return last_code([one.get_content() for one in self.mails if one["to"] == mail])
+
+
+def last_code(texts: Iterable[str]) -> str:
+    """The code of the last mail that has one; notifications come in between."""
+    found = re.findall(r"Your code .*? is (\d{8})\b", "\n".join(texts), re.DOTALL)
+    return str(found[-1]) if found else ""
 
 
 class Clock:
@@ -89,8 +105,19 @@ class People:
         self.accounts = Accounts(self.database, key, send, "TEST", Passwords(CHEAP), self.clock)
         self.accounts.verified = self.verified.append
         self.keys = ApiKeys(self.accounts)
-        self.app = FastAPI()
-        add_accounts(self.app, self.accounts, self.keys)
+        self.app, self.folder = FastAPI(), folder
+        self.provider = Provider(self.accounts, None)
+        self.challenges = Challenges(self.accounts, 0)
+        sanctions = folder / "sanctions.txt"
+        sanctions.write_text("Boris Badenov  # a comment\n; 13 Evil Street\n", encoding="utf-8")
+        self.identities = Identities(self.accounts, folder / "papers", Sanctions(sanctions))
+        passkeys = Passkeys(self.accounts, DOMAIN, [ORIGIN])
+        add_accounts(self.app, self.accounts, self.keys, self.work)
+        more = More(self.accounts, passkeys, self.provider, self.identities, self.challenges)
+        add_more(self.app, more)
+
+    async def work(self, solution: str) -> None:
+        await self.challenges.require(solution)
 
     def client(self, address: str = "192.0.2.7", token: str = "") -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -119,14 +146,27 @@ class People:
         return self.client(token=(await self.log_in(mail))["access_token"])
 
 
+def named(url: str, name: str) -> str:
+    """The URL of another database in the same server."""
+    return url.replace("/postgres?", f"/{name}?")
+
+
+@cache
+def migrated(url: str) -> str:
+    """The name of a database that has the portal's schema and nothing else: others are copies."""
+    name = f"template_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    migrate(named(url, name))
+    return name
+
+
 def fresh_database(url: str) -> str:
     """The URL of a database with the portal's schema, in the same server."""
     name = f"portal_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    new = url.replace("/postgres?", f"/{name}?")
-    migrate(new)
-    return new
+        connection.execute(f"create database {name} template {migrated(url)}")
+    return named(url, name)
 
 
 def with_people(url: str, folder: Path, test: Callable[[People], Awaitable[None]]) -> None:

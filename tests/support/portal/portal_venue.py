@@ -3,11 +3,15 @@
 import hashlib
 import hmac
 import json
-import re
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,13 +19,15 @@ from urllib.parse import urlencode
 import httpx
 
 from openoutcry.venue.desk import ask
-from tests.support.portal.people import PASSWORD
+from openoutcry.wire.errors import OutcryError
+from tests.support.portal.people import PASSWORD, last_code
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S, wait_until
 
 NOW = "2026-11-26T12:00"
 FIRST = 1000
+UNKNOWN_ORDER = -2011
 VENUE = """
 [venue]
 name = "OUTCRY"
@@ -74,6 +80,34 @@ schedule = "standard"
 number = 1
 name = "Desk"
 """
+CHOICES = """
+[[network]]
+name = "WIRE"
+asset = "USD"
+deposit_address = "DE02120300000000202051"
+address_pattern = "[A-Z]{2}[0-9A-Z]{13,32}"
+min_withdrawal = "10"
+[[network]]
+name = "BTC"
+asset = "BTC"
+min_withdrawal = "0.001"
+[[level]]
+number = 0
+name = "new"
+withdraws_a_day = { USD = "5000", BTC = "1" }
+"""
+"""The portal's own file."""
+GENEROUS = """
+[[level]]
+number = 2
+name = "identity known"
+withdraws_a_day = { USD = "250000", BTC = "5" }
+[limits]
+weight_a_minute = 1000000
+key_weight_a_minute = 1000000
+orders_in_10_s = 1000000
+"""
+"""For tests, which all come from one address, and many of them in a minute."""
 INSTRUMENTS = (
     ("BTC", "USD", 2, 10_000, 1, 5_000_000),
     ("ETH", "USD", 2, 100_000, 10, 300_000),
@@ -96,6 +130,8 @@ class Person:
     participant: int
     api_key: str
     secret: str
+    registration: str = ""
+    """The code of the registration."""
 
 
 class PortalVenue:
@@ -103,11 +139,13 @@ class PortalVenue:
 
     def __init__(self, folder: Path, users: int = 24, *options: str) -> None:
         self.folder, self.options, self.count = folder, options, 0
+        self.people: list[Person] = []
         self.port = free_port()
         self.venue = ServedVenue(folder, NOW, "", venue_text())
         command = [*OUTCRY, "portal", "init", "venue.toml", f"--users={users}"]
         command += [f"--first={FIRST}", f"--fix=127.0.0.1:{free_port()}"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
     @property
@@ -127,6 +165,7 @@ class PortalVenue:
 
     def start_portal(self) -> None:
         command = [*OUTCRY, "portal", "serve", "venue.toml", f"--listen=127.0.0.1:{self.port}"]
+        command += ["--settings=portal.toml"]
         out = (self.folder / "portal.log").open("a")
         self.portal = subprocess.Popen(
             [*command, *self.options], cwd=self.folder, stdout=out, stderr=out, text=True
@@ -156,20 +195,20 @@ class PortalVenue:
 
     # People
 
-    def code(self, mail: str) -> str:
+    def code(self, mail: str, other_than: str = "") -> str:
+        """The last code that was mailed there; wait for another than one that is known."""
         path = self.folder / "journal-portal" / "mails.jsonl"
-        found: list[str] = []
+        found = ""
 
         def is_there() -> bool:
-            rows = (
-                [json.loads(row) for row in path.read_text().splitlines()] if path.exists() else []
-            )
-            texts = [row["text"] for row in rows if row["to"] == mail]
-            found[:] = re.findall(r"\b\d{8}\b", texts[-1]) if texts else []
-            return bool(found)
+            nonlocal found
+            lines = path.read_text().split("\n")[:-1] if path.exists() else []
+            rows = [json.loads(line) for line in lines]
+            found = last_code(row["text"] for row in rows if row["to"] == mail)
+            return found not in ("", other_than)
 
         wait_until(is_there, f"a code for {mail}")
-        return found[-1]
+        return found
 
     def person(self, permissions: tuple[str, ...] = ("read", "trade"), **funds: int) -> Person:
         """Somebody who signs up, gets a key, and the funds in units."""
@@ -178,18 +217,22 @@ class PortalVenue:
         body = {"mail": mail, "password": PASSWORD}
         with httpx.Client(base_url=self.url, timeout=BOUND_S) as client:
             assert client.post("/v1/register", json=body).status_code == 202
-            verified = client.post("/v1/verify", json=body | {"code": self.code(mail)})
+            code = self.code(mail)
+            verified = client.post("/v1/verify", json=body | {"code": code})
             assert verified.status_code == 200, verified.text
             token = client.post("/v1/login", json=body).json()["access_token"]
             client.headers["authorization"] = f"Bearer {token}"
             wait_until(lambda: client.get("/v1/me").json()["is_open"], "a participant")
             participant = client.get("/v1/me").json()["participant"]
-            key = self.key(client, permissions)
-        person = Person(mail, token, participant, key["api_key"], key.get("secret", ""))
+            networks = ["127.0.0.0/8"] if "withdraw" in permissions else []
+            key = self.key(client, permissions, networks=networks)
+        keys = key["api_key"], key.get("secret", "")
+        person = Person(mail, token, participant, *keys, code)
+        self.people.append(person)
         self.fund(person, **funds)
         return person
 
-    def key(self, client: httpx.Client, permissions: tuple[str, ...], **more: str) -> Any:
+    def key(self, client: httpx.Client, permissions: tuple[str, ...], **more: Any) -> Any:
         body = {"label": "bot", "password": PASSWORD, "permissions": permissions, **more}
         answer = client.post("/v1/api-keys", json=body)
         assert answer.status_code == 201, answer.text
@@ -213,8 +256,71 @@ class PortalVenue:
             rows = client.get("/api/v3/account").json()["balances"]
         return next(row["free"] for row in rows if row["asset"] == asset)
 
+    @contextmanager
+    def tidied(self) -> Iterator[None]:
+        """People who sign up in the body leave no orders: the next test finds the books as they are
+        now."""
+        known = len(self.people)
+        yield
+        if self.portal is None or self.portal.poll() is not None:
+            return
+        for person in self.people[known:]:
+            self.cancel_all(person)
+        del self.people[known:]
+
+    def cancel_all(self, person: Person) -> None:
+        """By the person's key, or by the operator where the key has ended."""
+        with self.client(person) as client:
+            for base, quote, *_ in INSTRUMENTS:
+                terms = {"symbol": base + quote}
+                answer = client.request("DELETE", "/api/v3/openOrders", **terms)
+                none = answer.status_code == 400 and answer.json()["code"] == UNKNOWN_ORDER
+                if answer.status_code != 200 and not none:
+                    request = {"do": "kill", "what": "participant", "name": str(person.participant)}
+                    ask(self.venue.journal, request)
+                    return
+
     def client(self, person: Person | None = None) -> "SignedClient":
         return SignedClient(self.url, person)
+
+
+def page_venue(folder: Path, users: int = 96) -> PortalVenue:
+    """A venue whose portal refuses no user for being quick, and offers passkeys to browsers on this
+    machine."""
+    venue = PortalVenue(folder, users, "--settings=page.toml")
+    origin = f"http://localhost:{venue.port}"
+    passkeys = f'[passkeys]\ndomain = "localhost"\norigins = ["{origin}"]\n'
+    (folder / "page.toml").write_text(CHOICES + GENEROUS + passkeys)
+    return venue
+
+
+def until_killed(
+    venue: PortalVenue, act: Callable[[int], Any], threads: int, after: int
+) -> dict[int, Any]:
+    """Several threads act by number, each until the portal is gone; it is killed once ``after``
+    have been answered.  Answers by number; None: the portal was gone, and it may have been done."""
+    answers: dict[int, Any] = {}
+    numbers, killed = count(), threading.Event()
+
+    def acts() -> None:
+        answer: Any = True
+        while answer is not None:
+            number, answer = next(numbers), None
+            try:
+                answer = act(number)
+            except (httpx.TransportError, OutcryError):
+                if not killed.is_set():
+                    raise
+            answers[number] = answer
+
+    with ThreadPoolExecutor(threads) as pool:
+        work = [pool.submit(acts) for _ in range(threads)]
+        wait_until(lambda: len(answers) >= after or any(one.done() for one in work), "answers")
+        killed.set()
+        venue.stop_portal(signal.SIGKILL)
+        for one in work:
+            one.result()
+    return answers
 
 
 class SignedClient:

@@ -4,7 +4,7 @@ import pytest
 
 from openoutcry.portal.database import start_embedded
 from tests.support.portal.people import with_people
-from tests.support.portal.portal_venue import PortalVenue
+from tests.support.portal.portal_venue import PortalVenue, page_venue
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +24,16 @@ def people(postgresql, tmp_path):
 @pytest.fixture(scope="session")
 def portal_venue(tmp_path_factory):
     """A venue that trades, with its portal."""
-    with PortalVenue(tmp_path_factory.mktemp("portal-venue")) as venue:
+    with page_venue(tmp_path_factory.mktemp("portal-venue")) as venue:
         yield venue
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request):
+    """The books are as before: an order that stays would trade with another test's."""
+    if "portal_venue" not in request.fixturenames:
+        yield
+        return
+    venue: PortalVenue = request.getfixturevalue("portal_venue")
+    with venue.tidied():
+        yield

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from openoutcry.portal.accounts.lockout import MAIL
+from openoutcry.portal.native.documents import STRANGERS
 from tests.support.portal.people import PASSWORD
 
 ANNA, BERT = "anna@example.com", "bert@example.com"
@@ -21,7 +22,7 @@ async def posted(client, path, **body):
 
 
 @pytest.mark.promise(
-    "V2.1, V2.2 (accounts): a registration needs the mailed code and its own password; a code is "
+    "V2.1, V2.2 (accounts): a registration needs the mailed code and its password; a code is "
     "used once, and ends after five tries or 15 minutes",
     group="portal",
 )
@@ -283,26 +284,23 @@ def test_no_endpoint_gives_one_user_the_objects_of_another(people):
             key = (await posted(anna, "api-keys", label="bot", password=PASSWORD)).json()
             session = (await anna.get("/v1/sessions")).json()[0]["id"]
             objects = {"number": str(key["id"]), "session_id": session}
-            open_to_strangers = {
-                "/v1/register", "/v1/verify", "/v1/login", "/v1/refresh",
-                "/v1/password/forget", "/v1/password/reset",
-            }  # fmt: skip
             schema = people.app.openapi()
             tried = 0
             for path, methods in schema["paths"].items():
                 names = re.findall(r"\{(\w+)\}", path)
                 url = re.sub(r"\{(\w+)\}", lambda found: objects[found[1]], path)
                 for method in methods:
-                    if path not in open_to_strangers:
+                    if path not in STRANGERS:
                         answer = await stranger.request(method, url, json={})
                         assert answer.status_code in (401, 422), (method, path)
                         if method == "get" or names:
                             assert answer.status_code == 401, (method, path)
                     if names:
-                        answer = await bert.request(method, url)
+                        proof = {"password": PASSWORD} if method == "post" else None
+                        answer = await bert.request(method, url, json=proof)
                         assert answer.status_code == 404, (method, path)
                         tried += 1
-            assert tried == 2
+            assert tried == 3
             assert (await anna.get("/v1/api-keys")).json()[0]["id"] == key["id"]
             assert (await anna.get("/v1/me")).status_code == 200
             for path in ("/v1/api-keys", "/v1/sessions", "/v1/audit", "/v1/me"):
@@ -352,5 +350,204 @@ def test_easily_guessed_passwords_are_refused(people):
             for password in ("short", "a" * 30, "password123456", "abcabcabcabcabc", "x" * 300):
                 answer = await posted(client, "register", mail=ANNA, password=password)
                 assert answer.status_code == 422, password
+
+    people(test)
+
+
+# What is checked before a wait is checked again after it.
+
+
+@pytest.mark.promise(
+    "V2.2 (accounts): what was proved counts only while it is so: a registration, password or "
+    "authenticator that changed during the check refuses it",
+    group="portal",
+)
+def test_a_strangers_registration_during_the_owners_verification_gains_nothing(people):
+    async def test(people):
+        accounts, stranger = people.accounts, "a stranger's password"
+        use_code = accounts.use_code
+
+        async def used(*values):
+            """The stranger's registration comes right after the owner's code was taken."""
+            known = await use_code(*values)
+            async with people.client("198.51.100.9") as other:
+                await posted(other, "register", mail=ANNA, password=stranger)
+            return known
+
+        async with people.client() as client:
+            await posted(client, "register", mail=ANNA, password=PASSWORD)
+            await accounts.drain()
+            code = people.mailbox.code(ANNA)
+            accounts.use_code = used
+            verified = await posted(client, "verify", mail=ANNA, password=PASSWORD, code=code)
+            accounts.use_code = use_code
+            assert verified.status_code == 401
+            theirs = await posted(client, "login", mail=ANNA, password=stranger)
+            assert theirs.status_code == 401
+            assert people.verified == []
+
+    people(test)
+
+
+@pytest.mark.parametrize("what", ["login", "password", "api-keys", "totp/remove"])
+def test_an_old_password_gains_nothing_while_its_owner_resets_it(people, what):
+    """A thief's request waits in the check of the password, and the reset overtakes it."""
+
+    async def test(people):
+        await people.sign_up(ANNA)
+        token = (await people.log_in(ANNA))["access_token"]
+        accounts, new = people.accounts, "another long passphrase"
+        is_right = accounts.passwords.is_right
+
+        async def slow(*values):
+            right = await is_right(*values)
+            accounts.passwords.is_right = is_right
+            async with people.client("198.51.100.9") as owner:
+                await posted(owner, "password/forget", mail=ANNA)
+                await accounts.drain()
+                body = {"mail": ANNA, "code": people.mailbox.code(ANNA), "password": new}
+                assert (await posted(owner, "password/reset", **body)).status_code == 200
+            return right
+
+        thief = people.client("203.0.113.5", token)
+        accounts.passwords.is_right = slow
+        asked = {
+            "login": {"mail": ANNA, "password": PASSWORD},
+            "password": {"old": PASSWORD, "new": "the thief's passphrase"},
+            "api-keys": {"label": "x", "password": PASSWORD},
+            "totp/remove": {"password": PASSWORD},
+        }[what]
+        assert (await posted(thief, what, **asked)).status_code == 401
+        async with people.client() as owner:
+            body = await posted(owner, "login", mail=ANNA, password=new)
+            assert body.status_code == 200
+            owner.headers["authorization"] = f"Bearer {body.json()['access_token']}"
+            assert (await owner.get("/v1/api-keys")).json() == []
+            assert len((await owner.get("/v1/sessions")).json()) == 1
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "A stranger's wrong passwords lock an account for the stranger's network alone, up to a "
+    "hundred of them",
+    group="portal",
+)
+def test_a_stranger_locks_nobody_out_but_itself(people):
+    async def test(people):
+        await people.sign_up(ANNA)
+        people.clock.advance(hours=25)
+        async with people.client("2001:db8:1:2::1") as stranger:
+            for n in range(MAIL.free + 2):
+                wrong = await posted(stranger, "login", mail=ANNA, password="not the password")
+                assert wrong.status_code == (401 if n < MAIL.free else 429)
+                forget = await posted(stranger, "password/forget", mail=ANNA)
+            assert forget.status_code == 429
+        async with people.client("2001:db8:1:2:ffff::9") as neighbour:
+            same = await posted(neighbour, "login", mail=ANNA, password=PASSWORD)
+            assert same.status_code == 429, "one customer's network is one owner"
+        async with people.client("198.51.100.7") as owner:
+            assert (await posted(owner, "login", mail=ANNA, password=PASSWORD)).status_code == 200
+            assert (await posted(owner, "password/forget", mail=ANNA)).status_code == 202
+
+    people(test)
+
+
+def test_one_address_holds_its_own_turns_of_hashing(people):
+    """Forty logins of one address wait for their checks; another address is let in meanwhile."""
+
+    async def test(people):
+        await people.sign_up(ANNA)
+        hold, verify = asyncio.Event(), people.accounts.passwords._verify
+        loop, refused = asyncio.get_running_loop(), 30 - 1 - 16
+
+        def slow(stored, password):
+            if password.startswith("not"):
+                asyncio.run_coroutine_threadsafe(hold.wait(), loop).result()
+            return verify(stored, password)
+
+        people.accounts.passwords._verify = slow
+        async with people.client("203.0.113.5") as flood, people.client("198.51.100.7") as owner:
+            wrong = [
+                asyncio.create_task(
+                    posted(flood, "login", mail=f"{n}@example.com", password="not right at all")
+                )
+                for n in range(30)
+            ]
+            await asyncio.wait(
+                wrong, return_when=asyncio.FIRST_COMPLETED
+            )  # the first to be refused
+            right = await posted(owner, "login", mail=ANNA, password=PASSWORD)
+            assert right.status_code == 200
+            # Every other one has its place or its refusal before a place becomes free.
+            while sum(task.done() for task in wrong) < refused:
+                waiting = [task for task in wrong if not task.done()]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            hold.set()
+            statuses = [one.status_code for one in await asyncio.gather(*wrong)]
+        assert statuses.count(429) == refused
+
+    people(test)
+
+
+# Whatever is asked.
+
+STRANGE = (
+    "", "\0", "\0" * 64, "x" * 300, "%00", "-1", "0", "1e999", "NaN", "9" * 40, "9" * 5_000,
+    "null", "\ud800 half a pair of surrogates", "\u202e", "../..",
+    "00000000-0000-0000-0000-000000000000", "'", "\\",
+)  # fmt: skip
+JSON = {"content-type": "application/json"}
+WANTED = {
+    "login": ("mail", "password", "totp"),
+    "register": ("mail", "password"),
+    "verify": ("mail", "password", "code"),
+    "refresh": ("refresh_token",),
+    "password/reset": ("mail", "code", "password", "totp"),
+    "totp": ("password", "totp"),
+}
+TIMES = (
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2030-01-01T00:00:00", "1e18", -1,
+    1e999, "infinity", "9000-12-31T23:59:59Z",
+)  # fmt: skip
+
+
+@pytest.mark.promise(
+    "Whatever the account API is asked, with or without a login, is answered by a status below 500",
+    group="doors",
+)
+def test_no_request_makes_the_account_api_fail(people):
+    async def test(people):
+        client = await people.person(ANNA)
+        async with client:
+            for text in STRANGE:
+                data = text.encode("utf-8", "surrogatepass")
+                quoted = "".join(f"%{byte:02x}" for byte in data)[:9_000]
+                for method, path in (
+                    ("DELETE", f"/v1/sessions/{quoted}"),
+                    ("DELETE", f"/v1/api-keys/{quoted}"),
+                    ("GET", f"/v1/audit?before={quoted}"),
+                ):
+                    answer = await client.request(method, path)
+                    assert answer.status_code < 500, (path, answer.text)
+                for path, fields in WANTED.items():
+                    raw = json.dumps(dict.fromkeys(fields, text))
+                    answer = await client.post(f"/v1/{path}", content=raw, headers=JSON)
+                    assert answer.status_code < 500, (path, answer.text)
+                key = {"label": text, "password": PASSWORD, "networks": [text]}
+                for more in ({}, {"networks": [], "public_key": text}, {"permissions": [text]}):
+                    people.clock.advance(hours=25)
+                    again = await people.log_in(ANNA)
+                    client.headers["authorization"] = f"Bearer {again['access_token']}"
+                    raw = json.dumps(key | more)
+                    answer = await client.post("/v1/api-keys", content=raw, headers=JSON)
+                    assert answer.status_code < 500, (text, answer.text)
+            for at in TIMES:
+                body = {"label": "t", "password": PASSWORD, "expires_at": at}
+                raw = json.dumps(body)
+                answer = await client.post("/v1/api-keys", content=raw, headers=JSON)
+                assert answer.status_code < 500, (at, answer.text)
+            rows = await client.get("/v1/api-keys")
+            assert rows.status_code == 200, rows.text
 
     people(test)

@@ -1,5 +1,5 @@
-"""Programs that people have: ccxt, ccxt.pro and python-binance, with nothing changed but the
-address."""
+"""Programs that people have: ccxt, ccxt.pro, python-binance and Binance's SDK, with nothing changed
+but the address."""
 
 import asyncio
 import re
@@ -198,3 +198,40 @@ def test_python_binance_trades(portal_venue, two, monkeypatch):
     assert one.get_system_status()["msg"] == "normal"
     with pytest.raises(binance.exceptions.BinanceAPIException, match="insufficient balance"):
         one.order_limit_buy(symbol="BTCUSD", quantity="100", price="61000")
+
+
+def test_the_sdk_of_binance_trades(portal_venue, two):
+    pytest.importorskip("binance_sdk_spot")
+    from binance_common.configuration import ConfigurationRestAPI
+    from binance_sdk_spot.rest_api.models import enums
+    from binance_sdk_spot.spot import Spot
+
+    one, other = (
+        Spot(
+            config_rest_api=ConfigurationRestAPI(
+                api_key=person.api_key, api_secret=person.secret, base_path=portal_venue.url
+            )
+        ).rest_api
+        for person in two
+    )
+    sides, kinds, tifs = (
+        enums.NewOrderSideEnum,
+        enums.NewOrderTypeEnum,
+        enums.NewOrderTimeInForceEnum,
+    )
+    assert one.exchange_info(symbol="ETHBTC").data().symbols[0].status == "TRADING"
+    terms = {"symbol": "ETHBTC", "quantity": 1.0, "price": 0.06, "time_in_force": tifs["GTC"].value}
+    rest = one.new_order(side=sides["SELL"].value, type=kinds["LIMIT"].value, **terms).data()
+    assert rest.status == "NEW"
+    taken = other.new_order(
+        symbol="ETHBTC", side=sides["BUY"].value, type=kinds["MARKET"].value, quote_order_qty=0.024
+    ).data()
+    assert (taken.status, taken.executed_qty) == ("FILLED", "0.40000000")
+    shown = one.get_order(symbol="ETHBTC", order_id=rest.order_id).data()
+    assert shown.executed_qty == "0.40000000"
+    assert one.depth(symbol="ETHBTC").data().asks[0] == ["0.06000", "0.60000000"]
+    assert other.my_trades(symbol="ETHBTC").data()[-1].price == "0.06000"
+    held = {row.asset: row.free for row in other.get_account().data().balances}
+    assert held["ETH"] == "100.39960000"
+    gone = one.delete_order(symbol="ETHBTC", order_id=rest.order_id).data()
+    assert gone.status == "CANCELED"

@@ -2,17 +2,17 @@
 and nothing in the name of somebody else."""
 
 import json
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-import httpx
 import pytest
 from websockets.sync.client import connect
 
 from openoutcry.portal.spot.rest import ROUTES
-from tests.support.waiting import BOUND_S, wait_until
+from openoutcry.venue.desk import PARTICIPANT_KNOWN, UNAVAILABLE, DeskError, ask
+from tests.support.portal.portal_venue import until_killed
+from tests.support.waiting import BOUND_S
 
 USD, BTC, ETH = 10**6, 10**8, 10**8
 
@@ -241,27 +241,21 @@ def test_no_request_reaches_the_orders_of_another(portal_venue, maker, taker):
     group="portal",
 )
 def test_a_killed_portal_loses_and_doubles_no_order(portal_venue, maker):
-    names = [f"kill-{n}" for n in range(40)]
+    def entered(number):
+        with portal_venue.client(maker) as client:
+            return client.order("BUY", "0.001", "100", newClientOrderId=f"kill-{number}")
 
-    def entered(name):
-        try:
-            with portal_venue.client(maker) as client:
-                return client.order("BUY", "0.001", "100", newClientOrderId=name).status_code
-        except httpx.TransportError:
-            return 0
-
-    with ThreadPoolExecutor(4) as pool:
-        work = [pool.submit(entered, name) for name in names]
-        wait_until(lambda: sum(one.done() for one in work) >= 5, "orders are under way")
-        portal_venue.stop_portal(signal.SIGKILL)
-        first = [one.result() for one in work]
-    assert 0 in first
+    first = until_killed(portal_venue, entered, threads=4, after=5)
+    names = {f"kill-{number}": answer for number, answer in first.items()}
+    assert None in names.values()
     portal_venue.start_portal()
     with portal_venue.client(maker) as client:
         rows = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
         there = [row["clientOrderId"] for row in rows if row["clientOrderId"] in names]
         assert len(there) == len(set(there))
-        answered = {name for name, status in zip(names, first, strict=True) if status == 200}
+        answered = {
+            name for name, one in names.items() if one is not None and one.status_code == 200
+        }
         assert answered <= set(there), "an order that was answered is there"
         for name in names:
             again = client.order("BUY", "0.001", "100", newClientOrderId=name)
@@ -271,6 +265,36 @@ def test_a_killed_portal_loses_and_doubles_no_order(portal_venue, maker):
         named = [row["clientOrderId"] for row in rows if row["clientOrderId"] in names]
         assert sorted(named) == sorted(names)
         client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_of_orders_with_one_id_at_once_one_is_taken(portal_venue, maker):
+    def entered(number):
+        # Two requests of one millisecond would be one request, received twice.
+        more = {"newClientOrderId": "at-once", "recvWindow": str(5_000 + number)}
+        with portal_venue.client(maker) as client:
+            return client.order("BUY", "0.001", "100", **more).json()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(entered, range(6)))
+    taken = [one for one in answers if "orderId" in one]
+    assert len(taken) == 1
+    assert [one for one in answers if one not in taken] == 5 * [
+        {"code": -2010, "msg": "Duplicate order sent."}
+    ]
+    with portal_venue.client(maker) as client:
+        (row,) = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+        assert row["orderId"] == taken[0]["orderId"]
+        client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_the_desk_names_what_a_program_acts_on_by_a_code(portal_venue):
+    request = {"do": "participant-add", "participant": 1, "reference": "known"}
+    with pytest.raises(DeskError) as refused:
+        ask(portal_venue.venue.journal, request)
+    assert refused.value.code == PARTICIPANT_KNOWN
+    with pytest.raises(DeskError) as closed:
+        ask(portal_venue.folder, request)
+    assert closed.value.code == UNAVAILABLE
 
 
 def test_depth_events_never_skip_and_lead_to_the_snapshot(portal_venue, maker):

@@ -23,10 +23,10 @@ from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
 from openoutcry.portal.spot.signing import Replays, is_signed
 from openoutcry.portal.spot.trade import INSUFFICIENT, Trading
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
-from openoutcry.portal.trading.broker import NewOrder
+from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
-from openoutcry.portal.trading.public import INTERVALS, Tape, Trade, bounds
+from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
@@ -109,8 +109,7 @@ def test_a_request_is_remembered_while_its_time_is_accepted():
     replays.require_new(owner, "one", 2_000, 1_000)
     with pytest.raises(ApiError):
         replays.require_new(owner, "one", 2_000, 2_000)
-    replays.require_new(owner, "two", 3_000, 2_001)
-    assert len(replays._until) == 1
+    replays.require_new(owner, "one", 3_000, 2_001)
 
 
 def test_weights_and_orders_have_limits_and_a_flood_is_banned():
@@ -139,20 +138,24 @@ def test_weights_and_orders_have_limits_and_a_flood_is_banned():
 
 def test_listen_keys_are_their_owners_and_expire():
     now = [0.0]
-    keys = ListenKeys(lambda: now[0])
-    mine = keys.create(1)
-    assert keys.create(1) == mine
-    assert keys.participant(mine) == 1
-    for wrong in (lambda: keys.keep(2, mine), lambda: keys.end(2, mine), lambda: keys.keep(1, "x")):
+    keys = ListenKeys(clock=lambda: now[0])
+    mine = keys.create(key(HMAC, b""))
+    assert keys.create(key(HMAC, b"")) == mine
+    assert keys.participant(mine) == 1000
+    for wrong in (
+        lambda: keys.keep(1001, mine),
+        lambda: keys.end(1001, mine),
+        lambda: keys.keep(1000, "x"),
+    ):
         with pytest.raises(ApiError):
             wrong()
     now[0] = LASTS_S - 1
-    keys.keep(1, mine)
+    keys.keep(1000, mine)
     now[0] += LASTS_S - 1
-    assert keys.participant(mine) == 1
+    assert keys.participant(mine) == 1000
     now[0] += 2
     assert keys.participant(mine) == 0
-    assert keys.create(1) != mine
+    assert keys.create(key(HMAC, b"")) != mine
 
 
 def ms(text):
@@ -233,7 +236,8 @@ class RefusingBroker:
 
     async def enter(self, participant, order):
         loop = asyncio.get_running_loop()
-        loop.call_soon(self.refused, participant, order.client_id, "balance: limit 1, asked 2")
+        refusal = Refusal("balance: limit 1, asked 2")
+        loop.call_soon(self.refused, participant, order.client_id, refusal)
         loop.call_later(0.01, self.shown, participant, order.client_id)
 
 
@@ -253,8 +257,32 @@ def test_a_rejection_of_the_core_has_its_reason_even_if_the_session_reports_firs
         trading = Trading(mirror, RefusingBroker(shown), lambda: None)
         order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
         with pytest.raises(ApiError) as refused:
-            await trading._sent(1000, order)
+            await trading.sent(1000, order)
         assert refused.value.text == INSUFFICIENT
         assert not trading.waits
 
     asyncio.run(run())
+
+
+@given(
+    st.lists(st.integers(0, 400), min_size=1, max_size=12, unique=True),
+    st.integers(1, 60),
+    st.booleans(),
+    st.sampled_from(["1m", "1h", "1w", "1M"]),
+)
+def test_gaps_between_candles_are_filled_up_to_a_number(places, most, are_last, interval):
+    """As cutting the whole row would: each gap has the price before it, and no volume."""
+    width_ms = INTERVALS[interval] or 28 * 24 * 3_600_000
+    begins = sorted({bounds(interval, place * width_ms)[0] for place in places})
+    made = [
+        Candle(*bounds(interval, begin), *(4 * [n + 1]), count=n + 1)
+        for n, begin in enumerate(begins)
+    ]
+    whole = made[:1]
+    for candle in made[1:]:
+        while INTERVALS[interval] and whole[-1].end_ms + 1 < candle.begin_ms:
+            gap = bounds(interval, whole[-1].end_ms + 1)
+            whole.append(Candle(*gap, *(4 * [whole[-1].close])))
+        whole.append(candle)
+    wanted = whole[-most:] if are_last else whole[:most]
+    assert with_gaps(made, interval, most, are_last) == wanted

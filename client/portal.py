@@ -1,0 +1,1009 @@
+"""The portal's native API (``/v1``) from Python, typed: a method for each endpoint.
+
+>>> portal = PortalClient("http://127.0.0.1:9480")
+>>> portal.log_in("anna@example.com", "seven crooked ladders")
+>>> order = portal.place("BTC-USD", "buy", "limit", quantity="0.5", price="50000")
+>>> portal.cancel(order.id).state
+'cancelled'
+
+A program signs with an API key instead: ``PortalClient(url, api_key=…, secret=…)``.  Each request
+that changes something has an ``Idempotency-Key``; give the same one again after an answer was lost.
+"""
+
+import dataclasses
+import hashlib
+import hmac
+import http.client
+import json
+import ssl
+import time
+import types
+import typing
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
+
+from openoutcry.client import portal_models as models
+from openoutcry.client.waiting import ClientError
+from openoutcry.wire.closing import Closing
+
+Made = TypeVar("Made")
+ENDPOINTS: dict[str, tuple[str, str]] = {}
+"""Method and path of each method of the client, by its name."""
+
+
+class PortalError(ClientError):
+    """A refusal of the portal: ``code`` is stable."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+
+
+def endpoint(method: str, path: str) -> Callable[[Any], Any]:
+    """Names what a method asks, for the comparison with the portal's OpenAPI document."""
+
+    def keep(function: Any) -> Any:
+        ENDPOINTS[function.__name__] = method, path
+        return function
+
+    return keep
+
+
+def made(kind: Any, value: Any) -> Any:
+    """A value of JSON as the type says."""
+    origin = typing.get_origin(kind)
+    if origin is list:
+        return [made(typing.get_args(kind)[0], one) for one in value]
+    if origin is types.UnionType:
+        inner = [one for one in typing.get_args(kind) if one is not type(None)]
+        return None if value is None else made(inner[0], value)
+    if kind in (date, datetime):
+        return kind.fromisoformat(value)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        known = {name: made(hint, value[name]) for name, hint in hints.items() if name in value}
+        return typing.cast(Any, kind)(**known)
+    return value
+
+
+class PortalClient(Closing):
+    """One account's requests, over one connection; not for several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str = "",
+        secret: str = "",
+        timeout_s: float = 30.0,
+        operator: str = "",
+    ) -> None:
+        """``operator``: a token of ``outcry portal operator``."""
+        parts = urlsplit(url)
+        if parts.hostname is None:
+            raise ValueError(f"{url!r} is no address of a portal")
+        self.url, self.api_key, self.secret = url.rstrip("/"), api_key, secret
+        self.operator = operator
+        self.tokens: models.TokenPair | None = None
+        address = parts.hostname, parts.port
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                *address, timeout=timeout_s, context=context
+            )
+        else:
+            self._connection = http.client.HTTPConnection(*address, timeout=timeout_s)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # Requests
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[Made],
+        query: dict[str, Any] | None = None,
+        body: dict[str, Any] | bytes | None = None,
+        key: str | None = None,
+    ) -> Made:
+        """One request.  Raises :class:`PortalError`, or :class:`ClientError` without an answer."""
+        chosen = {name: value for name, value in (query or {}).items() if value not in ("", 0)}
+        target = path + (f"?{urlencode(chosen)}" if chosen else "")
+        content = body if isinstance(body, bytes) else b""
+        headers = {"accept": "application/json"}
+        if isinstance(body, dict):
+            given = {name: value for name, value in body.items() if value is not None}
+            content = json.dumps(given).encode()
+            headers["content-type"] = "application/json"
+        if method != "GET":
+            headers["idempotency-key"] = key = key or str(uuid4())
+        headers |= self.proof(method, target, content, key or "")
+        status, received = self._answered(method, target, content, headers)
+        if kind is bytes and status < 400:
+            return typing.cast(Made, received)
+        try:
+            value = json.loads(received)
+        except ValueError:
+            raise ClientError(f"{method} {path}: status {status} without JSON") from None
+        if status >= 400:
+            raise PortalError(status, str(value.get("code")), str(value.get("detail")))
+        return made(kind, value)
+
+    def _answered(
+        self, method: str, target: str, content: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        """Status and body.  A connection that was kept open may have ended since: the request goes
+        over another one then, with the same key.  Raises :class:`ClientError`."""
+        was_open = self._connection.sock is not None
+        try:
+            self._connection.request(method, target, content or None, headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            if was_open and not isinstance(error, TimeoutError):
+                return self._answered(method, target, content, headers)
+            path = target.partition("?")[0]
+            raise ClientError(f"{method} {path}: no answer: {error!r}") from None
+
+    def proof(
+        self, method: str, target: str, content: bytes = b"", key: str = ""
+    ) -> dict[str, str]:
+        """The headers that name the caller: the token, or the API key and its signature, which
+        covers the request's ``Idempotency-Key``, too."""
+        if self.operator:
+            return {"authorization": f"Bearer {self.operator}"}
+        if self.api_key:
+            at = str(time.time_ns() // 1_000_000)
+            signed = f"{at}\n{method}\n{target}\n{key}\n".encode() + content
+            digest = hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
+            return {"x-api-key": self.api_key, "x-timestamp": at, "x-signature": digest}
+        if self.tokens is not None:
+            return {"authorization": f"Bearer {self.tokens.access_token}"}
+        return {}
+
+    def pages(self, ask: Callable[..., Any], **chosen: Any) -> Iterator[Any]:
+        """Every row of a list that has pages: ``client.pages(client.fills, symbol="BTC-USD")``."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = ask(cursor=cursor, **chosen)
+            yield from page.items
+            cursor = page.next
+
+    # Endpoints
+    @endpoint("POST", "/v1/register")
+    def register(
+        self, mail: str, password: str, *, solution: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "password": password, "solution": solution}
+        return self.ask("POST", "/v1/register", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/verify")
+    def verify(
+        self, mail: str, password: str, code: str, *, key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "password": password, "code": code}
+        return self.ask("POST", "/v1/verify", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/login")
+    def log_in(
+        self, mail: str, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.TokenPair:
+        """Begin a session; later requests carry its token."""
+        body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
+        self.tokens = tokens = self.ask("POST", "/v1/login", models.TokenPair, None, body, key=key)
+        return tokens
+
+    @endpoint("POST", "/v1/refresh")
+    def refresh(self, refresh_token: str, *, key: str | None = None) -> models.TokenPair:
+        """Another pair of tokens, which later requests carry."""
+        body: dict[str, Any] = {"refresh_token": refresh_token}
+        self.tokens = tokens = self.ask(
+            "POST", "/v1/refresh", models.TokenPair, None, body, key=key
+        )
+        return tokens
+
+    @endpoint("POST", "/v1/password/forget")
+    def forget(self, mail: str, *, solution: str = "", key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "solution": solution}
+        return self.ask("POST", "/v1/password/forget", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/password/reset")
+    def reset(
+        self, mail: str, code: str, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "code": code, "password": password, "totp": totp}
+        return self.ask("POST", "/v1/password/reset", models.Status, None, body, key=key)
+
+    @endpoint("GET", "/v1/me")
+    def me(self) -> models.Me:
+        return self.ask("GET", "/v1/me", models.Me)
+
+    @endpoint("POST", "/v1/logout")
+    def log_out(self, *, key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {}
+        return self.ask("POST", "/v1/logout", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/logout-everywhere")
+    def log_out_everywhere(self, *, key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {}
+        return self.ask("POST", "/v1/logout-everywhere", models.Status, None, body, key=key)
+
+    @endpoint("GET", "/v1/sessions")
+    def sessions(self) -> list[models.SessionRow]:
+        return self.ask("GET", "/v1/sessions", list[models.SessionRow])
+
+    @endpoint("DELETE", "/v1/sessions/{session_id}")
+    def end_session(self, session_id: str, *, key: str | None = None) -> models.Status:
+        return self.ask(
+            "DELETE", f"/v1/sessions/{quote(str(session_id), safe='')}", models.Status, key=key
+        )
+
+    @endpoint("GET", "/v1/audit")
+    def audit(self, *, before: int = 0) -> list[models.AuditRow]:
+        query = {"before": before}
+        return self.ask("GET", "/v1/audit", list[models.AuditRow], query)
+
+    @endpoint("POST", "/v1/password")
+    def change(
+        self, old: str, new: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"old": old, "new": new, "totp": totp}
+        return self.ask("POST", "/v1/password", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/totp")
+    def new_totp(
+        self, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.TotpSecret:
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        return self.ask("POST", "/v1/totp", models.TotpSecret, None, body, key=key)
+
+    @endpoint("POST", "/v1/totp/confirm")
+    def confirm_totp(self, code: str, *, key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {"code": code}
+        return self.ask("POST", "/v1/totp/confirm", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/totp/remove")
+    def remove_totp(
+        self, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        return self.ask("POST", "/v1/totp/remove", models.Status, None, body, key=key)
+
+    @endpoint("GET", "/v1/api-keys")
+    def list_keys(self) -> list[models.ApiKeyRow]:
+        return self.ask("GET", "/v1/api-keys", list[models.ApiKeyRow])
+
+    @endpoint("POST", "/v1/api-keys")
+    def new_key(
+        self,
+        label: str,
+        password: str,
+        *,
+        permissions: list[str] | None = None,
+        networks: list[str] | None = None,
+        expires_at: str | None = None,
+        public_key: str = "",
+        totp: str = "",
+        key: str | None = None,
+    ) -> models.CreatedKey:
+        body: dict[str, Any] = {
+            "label": label,
+            "password": password,
+            "permissions": permissions,
+            "networks": networks,
+            "expires_at": expires_at,
+            "public_key": public_key,
+            "totp": totp,
+        }
+        return self.ask("POST", "/v1/api-keys", models.CreatedKey, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/api-keys/{number}")
+    def revoke_key(self, number: int, *, key: str | None = None) -> models.Status:
+        return self.ask(
+            "DELETE", f"/v1/api-keys/{quote(str(number), safe='')}", models.Status, key=key
+        )
+
+    @endpoint("GET", "/v1/time")
+    def now(self) -> models.Now:
+        return self.ask("GET", "/v1/time", models.Now)
+
+    @endpoint("GET", "/v1/instruments")
+    def instruments(self) -> list[models.Instrument]:
+        return self.ask("GET", "/v1/instruments", list[models.Instrument])
+
+    @endpoint("GET", "/v1/instruments/{symbol}")
+    def instrument(self, symbol: str) -> models.Instrument:
+        return self.ask("GET", f"/v1/instruments/{quote(str(symbol), safe='')}", models.Instrument)
+
+    @endpoint("GET", "/v1/instruments/{symbol}/book")
+    def book(self, symbol: str, *, depth: int = 100) -> models.Book:
+        query = {"depth": depth}
+        return self.ask(
+            "GET", f"/v1/instruments/{quote(str(symbol), safe='')}/book", models.Book, query
+        )
+
+    @endpoint("GET", "/v1/instruments/{symbol}/ticker")
+    def ticker(self, symbol: str) -> models.Ticker:
+        return self.ask(
+            "GET", f"/v1/instruments/{quote(str(symbol), safe='')}/ticker", models.Ticker
+        )
+
+    @endpoint("GET", "/v1/instruments/{symbol}/trades")
+    def trades(self, symbol: str, *, limit: int = 100) -> list[models.PublicTrade]:
+        query = {"limit": limit}
+        return self.ask(
+            "GET",
+            f"/v1/instruments/{quote(str(symbol), safe='')}/trades",
+            list[models.PublicTrade],
+            query,
+        )
+
+    @endpoint("GET", "/v1/instruments/{symbol}/candles")
+    def candles(
+        self,
+        symbol: str,
+        *,
+        interval: str = "1m",
+        limit: int = 100,
+        from_ms: int = 0,
+        until_ms: int = 0,
+    ) -> list[models.CandleRow]:
+        """From ``from_ms`` on, or the last up to ``until_ms``."""
+        query = {"interval": interval, "limit": limit, "from_ms": from_ms, "until_ms": until_ms}
+        return self.ask(
+            "GET",
+            f"/v1/instruments/{quote(str(symbol), safe='')}/candles",
+            list[models.CandleRow],
+            query,
+        )
+
+    @endpoint("POST", "/v1/orders")
+    def place(
+        self,
+        symbol: str,
+        side: str,
+        type: str,
+        *,
+        quantity: str = "",
+        price: str = "",
+        stop_price: str = "",
+        amount: str = "",
+        shown_quantity: str = "",
+        trailing_bps: int = 0,
+        time_in_force: str = "",
+        self_trade: str = "",
+        key: str | None = None,
+    ) -> models.OrderRow:
+        """Enter an order; amounts and prices are decimal text."""
+        body: dict[str, Any] = {
+            "symbol": symbol,
+            "side": side,
+            "type": type,
+            "quantity": quantity,
+            "price": price,
+            "stop_price": stop_price,
+            "amount": amount,
+            "shown_quantity": shown_quantity,
+            "trailing_bps": trailing_bps,
+            "time_in_force": time_in_force,
+            "self_trade": self_trade,
+        }
+        return self.ask("POST", "/v1/orders", models.OrderRow, None, body, key=key)
+
+    @endpoint("GET", "/v1/orders")
+    def list_orders(
+        self, *, symbol: str = "", state: str = "all", cursor: str = "", limit: int = 100
+    ) -> models.OrderPage:
+        query = {"symbol": symbol, "state": state, "cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/orders", models.OrderPage, query)
+
+    @endpoint("GET", "/v1/orders/{number}")
+    def order(self, number: int) -> models.OrderRow:
+        return self.ask("GET", f"/v1/orders/{quote(str(number), safe='')}", models.OrderRow)
+
+    @endpoint("DELETE", "/v1/orders/{number}")
+    def cancel(self, number: int, *, key: str | None = None) -> models.OrderRow:
+        return self.ask(
+            "DELETE", f"/v1/orders/{quote(str(number), safe='')}", models.OrderRow, key=key
+        )
+
+    @endpoint("DELETE", "/v1/orders")
+    def cancel_all(self, *, symbol: str = "", key: str | None = None) -> list[models.OrderRow]:
+        query = {"symbol": symbol}
+        return self.ask("DELETE", "/v1/orders", list[models.OrderRow], query, key=key)
+
+    @endpoint("GET", "/v1/fills")
+    def fills(
+        self, *, symbol: str = "", order: int = 0, cursor: str = "", limit: int = 100
+    ) -> models.FillPage:
+        query = {"symbol": symbol, "order": order, "cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/fills", models.FillPage, query)
+
+    @endpoint("GET", "/v1/balances")
+    def balances(self) -> list[models.Balance]:
+        return self.ask("GET", "/v1/balances", list[models.Balance])
+
+    @endpoint("GET", "/v1/deposit-addresses")
+    def deposit_addresses(self, *, asset: str = "") -> list[models.DepositAddress]:
+        query = {"asset": asset}
+        return self.ask("GET", "/v1/deposit-addresses", list[models.DepositAddress], query)
+
+    @endpoint("GET", "/v1/deposits")
+    def deposits(self, *, cursor: str = "", limit: int = 100) -> models.DepositPage:
+        query = {"cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/deposits", models.DepositPage, query)
+
+    @endpoint("GET", "/v1/chain-deposits")
+    def chain_deposits(self) -> list[models.ChainDeposit]:
+        return self.ask("GET", "/v1/chain-deposits", list[models.ChainDeposit])
+
+    @endpoint("GET", "/v1/withdrawal-addresses")
+    def withdrawal_addresses(self) -> list[models.WithdrawalAddress]:
+        return self.ask("GET", "/v1/withdrawal-addresses", list[models.WithdrawalAddress])
+
+    @endpoint("POST", "/v1/withdrawal-addresses")
+    def add_withdrawal_address(
+        self,
+        asset: str,
+        address: str,
+        *,
+        network: str = "",
+        label: str = "",
+        key: str | None = None,
+    ) -> models.WithdrawalAddress:
+        body: dict[str, Any] = {
+            "asset": asset,
+            "address": address,
+            "network": network,
+            "label": label,
+        }
+        path, model = "/v1/withdrawal-addresses", models.WithdrawalAddress
+        return self.ask("POST", path, model, None, body, key=key)
+
+    @endpoint("POST", "/v1/withdrawal-addresses/{number}/confirm")
+    def confirm_withdrawal_address(
+        self, number: int, code: str, *, totp: str = "", key: str | None = None
+    ) -> models.WithdrawalAddress:
+        path = f"/v1/withdrawal-addresses/{quote(str(number), safe='')}/confirm"
+        body: dict[str, Any] = {"code": code, "totp": totp}
+        return self.ask("POST", path, models.WithdrawalAddress, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/withdrawal-addresses/{number}")
+    def remove_withdrawal_address(
+        self, number: int, *, key: str | None = None
+    ) -> models.WithdrawalAddress:
+        path = f"/v1/withdrawal-addresses/{quote(str(number), safe='')}"
+        return self.ask("DELETE", path, models.WithdrawalAddress, key=key)
+
+    @endpoint("POST", "/v1/withdrawals")
+    def withdraw(
+        self,
+        asset: str,
+        amount: str,
+        address: str,
+        *,
+        network: str = "",
+        tag: str = "",
+        key: str | None = None,
+    ) -> models.WithdrawalRow:
+        body: dict[str, Any] = {
+            "asset": asset,
+            "amount": amount,
+            "address": address,
+            "network": network,
+            "tag": tag,
+        }
+        return self.ask("POST", "/v1/withdrawals", models.WithdrawalRow, None, body, key=key)
+
+    @endpoint("GET", "/v1/withdrawals")
+    def list_withdrawals(self, *, cursor: str = "", limit: int = 100) -> models.WithdrawalPage:
+        query = {"cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/withdrawals", models.WithdrawalPage, query)
+
+    @endpoint("GET", "/v1/withdrawals/{number}")
+    def withdrawal(self, number: int) -> models.WithdrawalRow:
+        return self.ask(
+            "GET", f"/v1/withdrawals/{quote(str(number), safe='')}", models.WithdrawalRow
+        )
+
+    @endpoint("POST", "/v1/withdrawals/{number}/confirm")
+    def confirm_withdrawal(
+        self, number: int, code: str, *, totp: str = "", key: str | None = None
+    ) -> models.WithdrawalRow:
+        body: dict[str, Any] = {"code": code, "totp": totp}
+        return self.ask(
+            "POST",
+            f"/v1/withdrawals/{quote(str(number), safe='')}/confirm",
+            models.WithdrawalRow,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("DELETE", "/v1/withdrawals/{number}")
+    def cancel_withdrawal(self, number: int, *, key: str | None = None) -> models.WithdrawalRow:
+        return self.ask(
+            "DELETE",
+            f"/v1/withdrawals/{quote(str(number), safe='')}",
+            models.WithdrawalRow,
+            key=key,
+        )
+
+    @endpoint("GET", "/v1/sub-accounts")
+    def list_sub_accounts(self) -> list[models.SubAccountRow]:
+        return self.ask("GET", "/v1/sub-accounts", list[models.SubAccountRow])
+
+    @endpoint("POST", "/v1/sub-accounts")
+    def new_sub_account(self, label: str, *, key: str | None = None) -> models.SubAccountRow:
+        body: dict[str, Any] = {"label": label}
+        return self.ask("POST", "/v1/sub-accounts", models.SubAccountRow, None, body, key=key)
+
+    @endpoint("GET", "/v1/sub-accounts/{number}/balances")
+    def sub_account_balances(self, number: int) -> list[models.Balance]:
+        path = f"/v1/sub-accounts/{quote(str(number), safe='')}/balances"
+        return self.ask("GET", path, list[models.Balance])
+
+    @endpoint("GET", "/v1/sub-accounts/{number}/api-keys")
+    def list_sub_account_keys(self, number: int) -> list[models.ApiKeyRow]:
+        path = f"/v1/sub-accounts/{quote(str(number), safe='')}/api-keys"
+        return self.ask("GET", path, list[models.ApiKeyRow])
+
+    @endpoint("POST", "/v1/sub-accounts/{number}/api-keys")
+    def new_sub_account_key(
+        self,
+        number: int,
+        label: str,
+        password: str,
+        *,
+        permissions: list[str] | None = None,
+        networks: list[str] | None = None,
+        expires_at: str | None = None,
+        public_key: str = "",
+        totp: str = "",
+        key: str | None = None,
+    ) -> models.CreatedKey:
+        path = f"/v1/sub-accounts/{quote(str(number), safe='')}/api-keys"
+        body: dict[str, Any] = {
+            "label": label,
+            "password": password,
+            "permissions": permissions,
+            "networks": networks,
+            "expires_at": expires_at,
+            "public_key": public_key,
+            "totp": totp,
+        }
+        return self.ask("POST", path, models.CreatedKey, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/sub-accounts/{number}/api-keys/{key_number}")
+    def revoke_sub_account_key(
+        self, number: int, key_number: int, *, key: str | None = None
+    ) -> models.Status:
+        ends = (quote(str(one), safe="") for one in (number, key_number))
+        path = "/v1/sub-accounts/{}/api-keys/{}".format(*ends)
+        return self.ask("DELETE", path, models.Status, key=key)
+
+    @endpoint("POST", "/v1/transfers")
+    def transfer(
+        self, source: int, target: int, asset: str, amount: str, *, key: str | None = None
+    ) -> models.TransferRow:
+        body: dict[str, Any] = {
+            "source": source,
+            "target": target,
+            "asset": asset,
+            "amount": amount,
+        }
+        return self.ask("POST", "/v1/transfers", models.TransferRow, None, body, key=key)
+
+    @endpoint("GET", "/v1/transfers")
+    def list_transfers(self, *, cursor: str = "", limit: int = 100) -> models.TransferPage:
+        query = {"cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/transfers", models.TransferPage, query)
+
+    @endpoint("GET", "/v1/transfers/{number}")
+    def one_transfer(self, number: int) -> models.TransferRow:
+        path = f"/v1/transfers/{quote(str(number), safe='')}"
+        return self.ask("GET", path, models.TransferRow)
+
+    @endpoint("GET", "/v1/challenge")
+    def challenge(self) -> models.Challenge:
+        return self.ask("GET", "/v1/challenge", models.Challenge)
+
+    @endpoint("POST", "/v1/mail")
+    def change_mail(
+        self, mail: str, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
+        return self.ask("POST", "/v1/mail", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/mail/confirm")
+    def confirm_mail(self, mail: str, code: str, *, key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {"mail": mail, "code": code}
+        return self.ask("POST", "/v1/mail/confirm", models.Status, None, body, key=key)
+
+    @endpoint("GET", "/v1/passkeys")
+    def list_passkeys(self) -> list[models.PasskeyRow]:
+        return self.ask("GET", "/v1/passkeys", list[models.PasskeyRow])
+
+    @endpoint("POST", "/v1/passkeys/begin")
+    def begin_passkey(
+        self, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.PasskeyRequest:
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        return self.ask("POST", "/v1/passkeys/begin", models.PasskeyRequest, None, body, key=key)
+
+    @endpoint("POST", "/v1/passkeys")
+    def add_passkey(
+        self, ticket: str, label: str, credential: dict[str, Any], *, key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"ticket": ticket, "label": label, "credential": credential}
+        return self.ask("POST", "/v1/passkeys", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/passkeys/{number}/remove")
+    def remove_passkey(
+        self, number: int, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        return self.ask(
+            "POST",
+            f"/v1/passkeys/{quote(str(number), safe='')}/remove",
+            models.Status,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("POST", "/v1/login/passkey/begin")
+    def begin_passkey_login(self, *, key: str | None = None) -> models.PasskeyRequest:
+        body: dict[str, Any] = {}
+        return self.ask(
+            "POST", "/v1/login/passkey/begin", models.PasskeyRequest, None, body, key=key
+        )
+
+    @endpoint("POST", "/v1/login/passkey")
+    def log_in_by_passkey(
+        self, ticket: str, credential: dict[str, Any], *, key: str | None = None
+    ) -> models.TokenPair:
+        body: dict[str, Any] = {"ticket": ticket, "credential": credential}
+        self.tokens = tokens = self.ask(
+            "POST", "/v1/login/passkey", models.TokenPair, None, body, key=key
+        )
+        return tokens
+
+    @endpoint("POST", "/v1/login/provider/begin")
+    def begin_provider_login(self, *, key: str | None = None) -> models.ProviderRequest:
+        body: dict[str, Any] = {}
+        return self.ask(
+            "POST", "/v1/login/provider/begin", models.ProviderRequest, None, body, key=key
+        )
+
+    @endpoint("POST", "/v1/login/provider")
+    def log_in_by_provider(
+        self, state: str, code: str, *, totp: str = "", key: str | None = None
+    ) -> models.TokenPair:
+        body: dict[str, Any] = {"state": state, "code": code, "totp": totp}
+        self.tokens = tokens = self.ask(
+            "POST", "/v1/login/provider", models.TokenPair, None, body, key=key
+        )
+        return tokens
+
+    @endpoint("POST", "/v1/provider/link")
+    def link_provider(
+        self, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.ProviderRequest:
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        return self.ask("POST", "/v1/provider/link", models.ProviderRequest, None, body, key=key)
+
+    @endpoint("GET", "/v1/identity")
+    def identity(self) -> models.IdentityShown:
+        return self.ask("GET", "/v1/identity", models.IdentityShown)
+
+    @endpoint("POST", "/v1/identity")
+    def submit_identity(
+        self,
+        level: int,
+        name: str,
+        born: str,
+        country: str,
+        address: str,
+        *,
+        key: str | None = None,
+    ) -> models.Status:
+        body: dict[str, Any] = {
+            "level": level,
+            "name": name,
+            "born": born,
+            "country": country,
+            "address": address,
+        }
+        return self.ask("POST", "/v1/identity", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/identity/papers")
+    def upload_paper(self, kind: str, content: bytes, *, key: str | None = None) -> models.Status:
+        """A paper of the identity: PDF, JPEG or PNG."""
+        path = "/v1/identity/papers"
+        return self.ask("POST", path, models.Status, {"kind": kind}, content, key=key)
+
+    @endpoint("GET", "/v1/history")
+    def history_state(self) -> models.HistoryState:
+        return self.ask("GET", "/v1/history", models.HistoryState)
+
+    @endpoint("GET", "/v1/history/orders")
+    def past_orders(
+        self,
+        *,
+        symbol: str = "",
+        state: str = "all",
+        search: str = "",
+        from_ms: int = 0,
+        until_ms: int = 0,
+        cursor: str = "",
+        limit: int = 100,
+    ) -> models.OrderPage:
+        query = {
+            "symbol": symbol,
+            "state": state,
+            "search": search,
+            "from_ms": from_ms,
+            "until_ms": until_ms,
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return self.ask("GET", "/v1/history/orders", models.OrderPage, query)
+
+    @endpoint("GET", "/v1/history/orders/{number}")
+    def order_changes(self, number: int) -> list[models.OrderChange]:
+        return self.ask(
+            "GET", f"/v1/history/orders/{quote(str(number), safe='')}", list[models.OrderChange]
+        )
+
+    @endpoint("GET", "/v1/history/fills")
+    def past_fills(
+        self,
+        *,
+        symbol: str = "",
+        order: int = 0,
+        from_ms: int = 0,
+        until_ms: int = 0,
+        cursor: str = "",
+        limit: int = 100,
+    ) -> models.FillPage:
+        query = {
+            "symbol": symbol,
+            "order": order,
+            "from_ms": from_ms,
+            "until_ms": until_ms,
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return self.ask("GET", "/v1/history/fills", models.FillPage, query)
+
+    @endpoint("GET", "/v1/history/movements")
+    def movements(
+        self, *, asset: str = "", kind: str = "", cursor: str = "", limit: int = 100
+    ) -> models.MovementPage:
+        query = {"asset": asset, "kind": kind, "cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/history/movements", models.MovementPage, query)
+
+    @endpoint("GET", "/v1/history/balances")
+    def day_balances(self, *, from_: str = "", until: str = "") -> list[models.DayBalance]:
+        query = {"from": from_, "until": until}
+        return self.ask("GET", "/v1/history/balances", list[models.DayBalance], query)
+
+    @endpoint("GET", "/v1/history/fees")
+    def day_fees(self, *, from_: str = "", until: str = "") -> list[models.DayFee]:
+        query = {"from": from_, "until": until}
+        return self.ask("GET", "/v1/history/fees", list[models.DayFee], query)
+
+    @endpoint("GET", "/v1/portfolio")
+    def portfolio(self, *, currency: str = "", method: str = "fifo") -> models.Portfolio:
+        query = {"currency": currency, "method": method}
+        return self.ask("GET", "/v1/portfolio", models.Portfolio, query)
+
+    @endpoint("GET", "/v1/portfolio/performance")
+    def performance(
+        self, *, currency: str = "", from_: str = "", until: str = ""
+    ) -> models.Performance:
+        query = {"currency": currency, "from": from_, "until": until}
+        return self.ask("GET", "/v1/portfolio/performance", models.Performance, query)
+
+    @endpoint("POST", "/v1/portfolio/rebalance")
+    def rebalance(
+        self,
+        currency: str,
+        *,
+        weights: dict[str, str] | None = None,
+        tolerance_bps: int = 50,
+        key: str | None = None,
+    ) -> models.Rebalance:
+        body: dict[str, Any] = {
+            "currency": currency,
+            "weights": weights,
+            "tolerance_bps": tolerance_bps,
+        }
+        return self.ask("POST", "/v1/portfolio/rebalance", models.Rebalance, None, body, key=key)
+
+    @endpoint("GET", "/v1/statements")
+    def statement(self, *, from_: str = "", until: str = "", format: str = "pdf") -> bytes:
+        query = {"from": from_, "until": until, "format": format}
+        return self.ask("GET", "/v1/statements", bytes, query)
+
+    @endpoint("GET", "/v1/tax-report")
+    def tax_report(self, *, from_: str = "", until: str = "", format: str = "pdf") -> bytes:
+        query = {"from": from_, "until": until, "format": format}
+        return self.ask("GET", "/v1/tax-report", bytes, query)
+
+    @endpoint("GET", "/v1/notifications")
+    def notifications(
+        self, *, unread: bool = False, cursor: str = "", limit: int = 100
+    ) -> models.NotificationPage:
+        query = {"unread": unread, "cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/notifications", models.NotificationPage, query)
+
+    @endpoint("POST", "/v1/notifications/read")
+    def read_notifications(self, until: int, *, key: str | None = None) -> models.Status:
+        body: dict[str, Any] = {"until": until}
+        return self.ask("POST", "/v1/notifications/read", models.Status, None, body, key=key)
+
+    @endpoint("GET", "/v1/notification-settings")
+    def notification_settings(self) -> models.NotificationSettings:
+        return self.ask("GET", "/v1/notification-settings", models.NotificationSettings)
+
+    @endpoint("PUT", "/v1/notification-settings")
+    def choose_notifications(
+        self,
+        events: dict[str, list[str]],
+        quiet_from: str,
+        quiet_until: str,
+        time_zone: str,
+        summary: str,
+        summary_at: str,
+        currency: str,
+        *,
+        key: str | None = None,
+    ) -> models.NotificationSettings:
+        body: dict[str, Any] = {
+            "events": events,
+            "quiet_from": quiet_from,
+            "quiet_until": quiet_until,
+            "time_zone": time_zone,
+            "summary": summary,
+            "summary_at": summary_at,
+            "currency": currency,
+        }
+        return self.ask(
+            "PUT", "/v1/notification-settings", models.NotificationSettings, None, body, key=key
+        )
+
+    @endpoint("GET", "/v1/price-alerts")
+    def price_alerts(self) -> list[models.PriceAlert]:
+        return self.ask("GET", "/v1/price-alerts", list[models.PriceAlert])
+
+    @endpoint("POST", "/v1/price-alerts")
+    def new_price_alert(
+        self, symbol: str, direction: str, price: str, *, key: str | None = None
+    ) -> models.PriceAlert:
+        body: dict[str, Any] = {"symbol": symbol, "direction": direction, "price": price}
+        return self.ask("POST", "/v1/price-alerts", models.PriceAlert, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/price-alerts/{number}")
+    def delete_price_alert(self, number: int, *, key: str | None = None) -> models.Status:
+        return self.ask(
+            "DELETE", f"/v1/price-alerts/{quote(str(number), safe='')}", models.Status, key=key
+        )
+
+    @endpoint("GET", "/v1/webhook")
+    def webhook(self) -> models.Webhook:
+        return self.ask("GET", "/v1/webhook", models.Webhook)
+
+    @endpoint("PUT", "/v1/webhook")
+    def set_webhook(self, url: str, *, key: str | None = None) -> models.Webhook:
+        body: dict[str, Any] = {"url": url}
+        return self.ask("PUT", "/v1/webhook", models.Webhook, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/webhook")
+    def delete_webhook(self, *, key: str | None = None) -> models.Status:
+        return self.ask("DELETE", "/v1/webhook", models.Status, key=key)
+
+    @endpoint("POST", "/v1/webhook/test")
+    def test_webhook(self, *, key: str | None = None) -> models.Status:
+        return self.ask("POST", "/v1/webhook/test", models.Status, key=key)
+
+    @endpoint("GET", "/v1/push/key")
+    def push_key(self) -> models.PushKey:
+        return self.ask("GET", "/v1/push/key", models.PushKey)
+
+    @endpoint("GET", "/v1/push/subscriptions")
+    def push_subscriptions(self) -> list[models.PushSubscription]:
+        return self.ask("GET", "/v1/push/subscriptions", list[models.PushSubscription])
+
+    @endpoint("POST", "/v1/push/subscriptions")
+    def subscribe_push(
+        self, endpoint: str, p256dh: str, auth: str, *, label: str = "", key: str | None = None
+    ) -> models.PushSubscription:
+        body: dict[str, Any] = {
+            "endpoint": endpoint,
+            "p256dh": p256dh,
+            "auth": auth,
+            "label": label,
+        }
+        return self.ask(
+            "POST", "/v1/push/subscriptions", models.PushSubscription, None, body, key=key
+        )
+
+    @endpoint("DELETE", "/v1/push/subscriptions/{number}")
+    def unsubscribe_push(self, number: int, *, key: str | None = None) -> models.Status:
+        return self.ask(
+            "DELETE",
+            f"/v1/push/subscriptions/{quote(str(number), safe='')}",
+            models.Status,
+            key=key,
+        )
+
+    @endpoint("GET", "/v1/operator/users")
+    def users(self, *, search: str = "", cursor: str = "", limit: int = 100) -> models.UserPage:
+        query = {"search": search, "cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/operator/users", models.UserPage, query)
+
+    @endpoint("GET", "/v1/operator/users/{user_id}")
+    def user_detail(self, user_id: int) -> models.UserDetail:
+        return self.ask(
+            "GET", f"/v1/operator/users/{quote(str(user_id), safe='')}", models.UserDetail
+        )
+
+    @endpoint("POST", "/v1/operator/users/{user_id}/freeze")
+    def freeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
+        body: dict[str, Any] = {"reason": reason}
+        return self.ask(
+            "POST",
+            f"/v1/operator/users/{quote(str(user_id), safe='')}/freeze",
+            models.UserRow,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("POST", "/v1/operator/users/{user_id}/unfreeze")
+    def unfreeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
+        body: dict[str, Any] = {"reason": reason}
+        return self.ask(
+            "POST",
+            f"/v1/operator/users/{quote(str(user_id), safe='')}/unfreeze",
+            models.UserRow,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("POST", "/v1/operator/users/{user_id}/view")
+    def support_view(
+        self, user_id: int, reason: str, *, key: str | None = None
+    ) -> models.SupportView:
+        body: dict[str, Any] = {"reason": reason}
+        return self.ask(
+            "POST",
+            f"/v1/operator/users/{quote(str(user_id), safe='')}/view",
+            models.SupportView,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("GET", "/v1/operator/log")
+    def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:
+        query = {"cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/operator/log", models.OperatorPage, query)
+
+    @endpoint("GET", "/v1/operator/analytics/{view}")
+    def analytics(self, view: str, *, from_: str = "", until: str = "") -> models.AnalyticsPage:
+        query = {"from": from_, "until": until}
+        return self.ask(
+            "GET",
+            f"/v1/operator/analytics/{quote(str(view), safe='')}",
+            models.AnalyticsPage,
+            query,
+        )

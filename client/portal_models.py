@@ -1,0 +1,720 @@
+"""What the portal's native API (``/v1``) answers, field by field: the portal makes it from these
+classes, and the client of it gives them back.
+
+Amounts and prices are decimal text, times are milliseconds since 1970 in UTC or dates of ISO 8601.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass(frozen=True)
+class Status:
+    status: str
+
+
+# Accounts
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    """Seconds that the access token lasts."""
+
+
+@dataclass(frozen=True)
+class Me:
+    id: int
+    mail: str
+    participant: int | None
+    is_open: bool
+    """Whether the venue has added the participant."""
+    totp_is_confirmed: bool
+    created_at: datetime
+    level: int = 0
+    """How far the identity is known: it decides what is withdrawn in a day, and who trades."""
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    id: str
+    address: str
+    agent: str
+    created_at: datetime
+    used_at: datetime
+    is_this: bool
+
+
+@dataclass(frozen=True)
+class SubAccountRow:
+    id: int
+    label: str
+    mail: str
+    """Names it to programs; no mail is sent there."""
+    participant: int | None
+    is_open: bool
+    """Whether the venue has added the participant."""
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ApiKeyRow:
+    id: int
+    api_key: str
+    kind: str
+    label: str
+    can_trade: bool
+    can_withdraw: bool
+    networks: list[str]
+    expires_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class CreatedKey:
+    id: int
+    api_key: str
+    kind: str
+    secret: str | None = None
+    """Of HMAC-SHA256; it is shown here and never again."""
+
+
+@dataclass(frozen=True)
+class TotpSecret:
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    id: int
+    at: datetime
+    action: str
+    address: str
+    detail: str
+
+
+# Markets
+
+
+@dataclass(frozen=True)
+class Instrument:
+    symbol: str
+    base: str
+    quote: str
+    state: str
+    """``trading`` or ``closed``."""
+    price_step: str
+    quantity_step: str
+    min_price: str
+    max_price: str
+    min_quantity: str
+    max_quantity: str
+    order_types: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Book:
+    symbol: str
+    seq: int
+    """The last command that this book contains."""
+    bids: list[list[str]]
+    """Price and quantity, best first."""
+    asks: list[list[str]]
+
+
+@dataclass(frozen=True)
+class PublicTrade:
+    id: int
+    price: str
+    quantity: str
+    time_ms: int
+    taker_side: str
+
+
+@dataclass(frozen=True)
+class CandleRow:
+    begin_ms: int
+    end_ms: int
+    open: str
+    high: str
+    low: str
+    close: str
+    quantity: str
+    amount: str
+    trades: int
+
+
+@dataclass(frozen=True)
+class Ticker:
+    symbol: str
+    last: str
+    open: str
+    high: str
+    low: str
+    quantity: str
+    amount: str
+    trades: int
+    bid: str
+    bid_quantity: str
+    ask: str
+    ask_quantity: str
+
+
+@dataclass(frozen=True)
+class Now:
+    time_ms: int
+    seq: int
+    """The last command that the venue has released to this portal."""
+
+
+# Trading
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    id: int
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    price: str
+    stop_price: str
+    trailing_bps: int
+    quantity: str
+    shown_quantity: str
+    amount: str
+    """What an order for a sum of the quote asset may spend."""
+    filled_quantity: str
+    filled_amount: str
+    state: str
+    is_working: bool
+    self_trade: str
+    created_ms: int
+    changed_ms: int
+    seq: int
+    """The command that last changed it."""
+
+
+@dataclass(frozen=True)
+class OrderPage:
+    items: list[OrderRow]
+    next: str | None
+    """The cursor of the next page; none: this is the last."""
+
+
+@dataclass(frozen=True)
+class FillRow:
+    id: int
+    order_id: int
+    client_order_id: str
+    symbol: str
+    side: str
+    price: str
+    quantity: str
+    amount: str
+    fee: str
+    fee_asset: str
+    is_maker: bool
+    time_ms: int
+    seq: int
+
+
+@dataclass(frozen=True)
+class FillPage:
+    items: list[FillRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Balance:
+    asset: str
+    available: str
+    reserved: str
+
+
+# Money in and out
+
+
+@dataclass(frozen=True)
+class DepositAddress:
+    asset: str
+    network: str
+    address: str
+    tag: str
+    """Nothing: the address is the account's own."""
+    confirmations: int
+    """Blocks after which any deposit is credited; 0: the operator credits it."""
+
+
+@dataclass(frozen=True)
+class DepositRow:
+    id: int
+    reference: str
+    asset: str
+    amount: str
+    state: str
+    """``seen``, ``credited`` or ``reversed``."""
+    created_ms: int
+    changed_ms: int
+    network: str = ""
+    """On a chain: which one, and the transaction."""
+    txid: str = ""
+
+
+@dataclass(frozen=True)
+class DepositPage:
+    items: list[DepositRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class ChainDeposit:
+    """What has arrived on a chain and is not credited."""
+
+    reference: str
+    asset: str
+    """Nothing: a token that the venue does not have."""
+    network: str
+    amount: str
+    state: str
+    """``pending``: in no block yet; ``seen``: in one; ``dust`` and ``unsupported``: recorded and
+    not credited; ``gone``, ``reversed``: replaced, or undone with its block."""
+    txid: str
+    address: str
+    confirmations: int
+    needed: int
+    """Confirmations after which it is credited."""
+    changed_ms: int
+
+
+@dataclass(frozen=True)
+class WithdrawalAddress:
+    id: int
+    asset: str
+    network: str
+    address: str
+    label: str
+    state: str
+    """``unconfirmed``, ``confirmed``, ``listed``, ``removed``, ``refused`` or ``expired``."""
+    why: str
+    """Of a refused one."""
+    usable_at: datetime | None
+    """Of a listed one: withdrawals may go there from then on."""
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class WithdrawalRow:
+    id: int
+    client_id: str
+    reference: str
+    """At the venue."""
+    asset: str
+    network: str
+    address: str
+    tag: str
+    amount: str
+    state: str
+    """``unconfirmed``, ``confirmed``, ``requested``, ``approved``, ``sent``, ``done``, or at an end
+    without money gone ``cancelled``, ``failed``, ``refused``, ``expired``."""
+    created_at: datetime
+    changed_at: datetime
+    txid: str = ""
+    """On a chain: the transaction that pays it."""
+    confirmations: int = 0
+    waits: str = ""
+    """What it waits for: ``stopped`` (all withdrawals are), ``people``, ``payment``, ``block``,
+    ``blocks``; nothing: its owner, or the operator."""
+    why: str = ""
+    """It was refused, or has failed."""
+
+
+@dataclass(frozen=True)
+class WithdrawalPage:
+    items: list[WithdrawalRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class TransferRow:
+    id: int
+    client_id: str
+    source: int
+    """A sub-account; 0: the main account."""
+    target: int
+    asset: str
+    amount: str
+    state: str
+    """``under way``, ``done`` or ``refused``."""
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class TransferPage:
+    items: list[TransferRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A refusal (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    """Stable; programs act on it."""
+    detail: str
+
+
+# Identities and other ways to log in
+
+
+@dataclass(frozen=True)
+class Challenge:
+    algorithm: str
+    """``ALTCHA``: the open scheme of proofs of work."""
+    challenge: dict[str, object]
+
+
+@dataclass(frozen=True)
+class PasskeyRow:
+    id: int
+    label: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PasskeyRequest:
+    ticket: str
+    options: dict[str, object]
+    """For the browser (WebAuthn)."""
+
+
+@dataclass(frozen=True)
+class ProviderRequest:
+    url: str
+    """Where the browser goes."""
+    state: str
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    id: int
+    kind: str
+    size: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class IdentityShown:
+    state: str
+    """``none``, ``submitted``, ``accepted`` or ``refused``."""
+    level: int
+    papers: list[PaperRow] = field(default_factory=list)
+    wanted: int | None = None
+    name: str | None = None
+    born: date | None = None
+    country: str | None = None
+    address: str | None = None
+    reason: str | None = None
+
+
+# History
+
+
+@dataclass(frozen=True)
+class HistoryState:
+    seq: int
+    """The last command that is in the history; 0: it was not begun yet."""
+    time_ms: int
+    venue_seq: int
+    """The last command that the venue has released."""
+    behind: int
+    """Commands that the history lacks."""
+    behind_ms: int
+
+
+@dataclass(frozen=True)
+class OrderChange:
+    event: int
+    execution: str
+    state: str
+    price: str
+    quantity: str
+    filled_quantity: str
+    client_order_id: str
+    time_ms: int
+    seq: int
+
+
+@dataclass(frozen=True)
+class Movement:
+    id: str
+    number: int
+    """Of the deposit or withdrawal that this is a step of."""
+    kind: str
+    """``deposit``, ``withdrawal``, or ``transfer``: one of the operator's in one step."""
+    step: str
+    asset: str
+    amount: str
+    available: str
+    """What the step changed in the wallet."""
+    reserved: str
+    time_ms: int
+    seq: int
+
+
+@dataclass(frozen=True)
+class MovementPage:
+    items: list[Movement]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class DayBalance:
+    day: date
+    asset: str
+    available: str
+    reserved: str
+
+
+@dataclass(frozen=True)
+class DayFee:
+    day: date
+    symbol: str
+    asset: str
+    fee: str
+
+
+# Portfolio
+
+
+@dataclass(frozen=True)
+class Holding:
+    asset: str
+    available: str
+    reserved: str
+    total: str
+    price: str | None
+    """Of 1 in the currency; none: no traded market leads to it."""
+    value: str | None
+    share_bps: int | None
+
+
+@dataclass(frozen=True)
+class InstrumentProfit:
+    symbol: str
+    position: str
+    """What was traded in this instrument, in its base asset."""
+    asset: str
+    """Of the amounts."""
+    cost: str
+    last: str | None
+    value: str | None
+    realised: str
+    unrealised: str | None
+    fees: str
+    base_asset: str
+    base_fees: str
+    """Fees that were paid in the base asset."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    currency: str
+    method: str
+    seq: int
+    """The command that this is of."""
+    time_ms: int
+    value: str
+    invested: str
+    """Deposits less withdrawals, each at the prices of its day."""
+    gain: str
+    holdings: list[Holding]
+    instruments: list[InstrumentProfit]
+    unvalued: list[str]
+
+
+@dataclass(frozen=True)
+class PerformanceDay:
+    day: date
+    value: str
+    invested: str
+    gain: str
+
+
+@dataclass(frozen=True)
+class Performance:
+    currency: str
+    seq: int
+    days: list[PerformanceDay]
+
+
+@dataclass(frozen=True)
+class ProposedOrder:
+    symbol: str
+    side: str
+    type: str
+    quantity: str
+    price: str
+    time_in_force: str
+    value: str
+
+
+@dataclass(frozen=True)
+class RebalanceRow:
+    asset: str
+    share_bps: int
+    target_bps: int
+    value: str
+    target_value: str
+
+
+@dataclass(frozen=True)
+class Rebalance:
+    currency: str
+    value: str
+    seq: int
+    rows: list[RebalanceRow]
+    orders: list[ProposedOrder]
+    """Nothing of it was sent."""
+
+
+# Notifications
+
+
+@dataclass(frozen=True)
+class Notification:
+    id: str
+    """The same in every channel and in every attempt."""
+    number: int
+    event: str
+    title: str
+    text: str
+    data: dict[str, object]
+    created_at: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NotificationPage:
+    items: list[Notification]
+    next: str | None
+    unread: int
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    events: dict[str, list[str]]
+    """By event the channels that it goes to."""
+    quiet_from: str
+    """A time of day, as ``22:00``; nothing: no quiet hours."""
+    quiet_until: str
+    time_zone: str
+    summary: str
+    """Nothing, ``daily`` or ``weekly`` (on Mondays)."""
+    summary_at: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class PriceAlert:
+    id: int
+    symbol: str
+    direction: str
+    """``above`` or ``below``."""
+    price: str
+    created_at: datetime
+    fired_at: datetime | None
+    fired_price: str | None
+
+
+@dataclass(frozen=True)
+class Webhook:
+    url: str
+    state: str
+    """``none``, ``on`` or ``failing``."""
+    error: str
+    secret: str | None
+    """It is shown once, when the webhook is set."""
+
+
+@dataclass(frozen=True)
+class PushKey:
+    public_key: str
+    """Of the portal (VAPID), in base64url."""
+
+
+@dataclass(frozen=True)
+class PushSubscription:
+    id: int
+    endpoint_host: str
+    label: str
+    created_at: datetime
+
+
+# Operators
+
+
+@dataclass(frozen=True)
+class UserRow:
+    id: int
+    mail: str
+    participant: int | None
+    level: int
+    is_open: bool
+    is_verified: bool
+    frozen_at: datetime | None
+    frozen_reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class UserPage:
+    items: list[UserRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class UserDetail:
+    user: UserRow
+    sessions: int
+    api_keys: int
+    balances: list[Balance]
+    audit: list[AuditRow]
+
+
+@dataclass(frozen=True)
+class SupportView:
+    token: str
+    expires_in: int
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    id: int
+    at: datetime
+    operator: str
+    action: str
+    user_id: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class OperatorPage:
+    items: list[OperatorRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class AnalyticsPage:
+    view: str
+    rows: list[dict[str, object]]

@@ -1,0 +1,202 @@
+"""The rest of the account API under ``/v1``: passkeys, another provider, the mail address,
+identities, challenges."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, ClassVar
+
+from openoutcry.client import portal_models as models
+from openoutcry.portal.accounts.accounts import Accounts
+from openoutcry.portal.accounts.challenges import Challenges
+from openoutcry.portal.accounts.identities import Identities, Said
+from openoutcry.portal.accounts.passkeys import Passkeys
+from openoutcry.portal.accounts.provider import Provider
+from openoutcry.portal.accounts.routes import (
+    ACCOUNT,
+    DONE,
+    STRICT,
+    Proof,
+    caller_of,
+    logged_in,
+    person_of,
+)
+
+LARGE_BODY = "/v1/identity/papers"
+"""The one path whose body may be large."""
+PAPER_SHOWN: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@dataclass
+class NewPasskey:
+    """``credential``: as the browser gives it (``toJSON()``)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    ticket: str
+    label: str
+    credential: dict[str, Any]
+
+
+@dataclass
+class PasskeyLogin:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    ticket: str
+    credential: dict[str, Any]
+
+
+@dataclass
+class ProviderLogin:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    state: str
+    code: str
+    totp: str = ""
+
+
+@dataclass
+class NewMail:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    mail: str
+    password: str
+    totp: str = ""
+
+
+@dataclass
+class ConfirmedMail:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    mail: str
+    code: str
+
+
+@dataclass
+class Identity:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    level: int
+    name: str
+    born: date
+    country: str
+    address: str
+
+
+@dataclass
+class More:
+    """What these routes are made of."""
+
+    accounts: Accounts
+    passkeys: Passkeys
+    provider: Provider
+    identities: Identities
+    challenges: Challenges
+
+
+def add_more(app: Any, more: More) -> None:
+    """Add every route to an application of FastAPI."""
+    logged = logged_in(more.accounts)
+    _add_challenges(app, more.challenges)
+    _add_mail(app, more.accounts, logged)
+    _add_passkeys(app, more.passkeys, logged)
+    _add_provider(app, more.provider, logged)
+    _add_identity(app, more.identities, logged)
+
+
+def _add_challenges(app: Any, challenges: Challenges) -> None:
+    @app.get("/v1/challenge", response_model=models.Challenge, tags=ACCOUNT)
+    async def challenge() -> Any:
+        return {"algorithm": "ALTCHA", "challenge": challenges.new()}
+
+
+def _add_mail(app: Any, accounts: Accounts, logged: Any) -> None:
+    from fastapi import Request
+
+    @app.post("/v1/mail", status_code=202, response_model=models.Status, tags=ACCOUNT)
+    async def change_mail(person: logged, body: NewMail, request: Request) -> Any:
+        factors = body.password, body.totp
+        await accounts.change_mail(person, body.mail, *factors, caller_of(request))
+        return {"status": "accepted"}
+
+    @app.post("/v1/mail/confirm", response_model=models.Status, tags=ACCOUNT)
+    async def confirm_mail(person: logged, body: ConfirmedMail, request: Request) -> Any:
+        await accounts.confirm_mail(person, body.mail, body.code, caller_of(request))
+        return DONE
+
+
+def _add_passkeys(app: Any, passkeys: Passkeys, logged: Any) -> None:
+    from fastapi import Request
+
+    @app.get("/v1/passkeys", response_model=list[models.PasskeyRow], tags=ACCOUNT)
+    async def list_passkeys(person: logged) -> Any:
+        return await passkeys.list(person)
+
+    @app.post("/v1/passkeys/begin", response_model=models.PasskeyRequest, tags=ACCOUNT)
+    async def begin_passkey(person: logged, body: Proof, request: Request) -> Any:
+        return await passkeys.begin(person, body.password, body.totp, caller_of(request))
+
+    @app.post("/v1/passkeys", status_code=201, response_model=models.Status, tags=ACCOUNT)
+    async def add_passkey(person: logged, body: NewPasskey, request: Request) -> Any:
+        terms = body.ticket, body.label, body.credential
+        await passkeys.add(person, *terms, caller_of(request))
+        return DONE
+
+    @app.post("/v1/passkeys/{number}/remove", response_model=models.Status, tags=ACCOUNT)
+    async def remove_passkey(person: logged, number: int, body: Proof, request: Request) -> Any:
+        factors = body.password, body.totp
+        await passkeys.remove(person, number, *factors, caller_of(request))
+        return DONE
+
+    @app.post("/v1/login/passkey/begin", response_model=models.PasskeyRequest, tags=ACCOUNT)
+    async def begin_passkey_login() -> Any:
+        return await passkeys.begin_login()
+
+    @app.post("/v1/login/passkey", response_model=models.TokenPair, tags=ACCOUNT)
+    async def log_in_by_passkey(body: PasskeyLogin, request: Request) -> Any:
+        return asdict(await passkeys.log_in(body.ticket, body.credential, caller_of(request)))
+
+
+def _add_provider(app: Any, provider: Provider, logged: Any) -> None:
+    from fastapi import Request
+
+    @app.post("/v1/login/provider/begin", response_model=models.ProviderRequest, tags=ACCOUNT)
+    async def begin_provider_login() -> Any:
+        return await provider.begin()
+
+    @app.post("/v1/login/provider", response_model=models.TokenPair, tags=ACCOUNT)
+    async def log_in_by_provider(body: ProviderLogin, request: Request) -> Any:
+        terms = body.state, body.code, body.totp
+        person = None
+        if "authorization" in request.headers:
+            person = await person_of(provider.accounts, request)
+        return asdict(await provider.finish(*terms, caller_of(request), person))
+
+    @app.post("/v1/provider/link", response_model=models.ProviderRequest, tags=ACCOUNT)
+    async def link_provider(person: logged, body: Proof, request: Request) -> Any:
+        caller = caller_of(request)
+        await provider.accounts.proved(person, body.password, body.totp, caller)
+        return await provider.begin(person)
+
+
+def _add_identity(app: Any, identities: Identities, logged: Any) -> None:
+    from fastapi import Request
+
+    @app.get("/v1/identity", response_model=models.IdentityShown, tags=ACCOUNT)
+    async def identity(person: logged) -> Any:
+        return await identities.shown(person)
+
+    @app.post("/v1/identity", status_code=202, response_model=models.Status, tags=ACCOUNT)
+    async def submit_identity(person: logged, body: Identity, request: Request) -> Any:
+        said = Said(body.level, body.name, body.born, body.country, body.address)
+        await identities.submit(person, said, caller_of(request))
+        return {"status": "accepted"}
+
+    @app.post(
+        LARGE_BODY,
+        status_code=201,
+        response_model=models.Status,
+        tags=ACCOUNT,
+        openapi_extra=PAPER_SHOWN,
+    )
+    async def upload_paper(person: logged, kind: str, request: Request) -> Any:
+        await identities.add_paper(person, kind, await request.body(), caller_of(request))
+        return DONE

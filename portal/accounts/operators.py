@@ -1,0 +1,158 @@
+"""What an operator does with users: a list, freezes, and a look at a user's pages.
+
+An operator has a token, which ``outcry portal operator`` makes and shows once.  Everything that an
+operator does is a row of the operators' log and, if it concerns a user, of the user's own record.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.portal.accounts.accounts import (
+    AUDIT_ROWS,
+    SUPPORT,
+    Accounts,
+    Caller,
+    audit,
+    hashed,
+)
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, NotLoggedIn
+from openoutcry.portal.database import Row, rows_of
+from openoutcry.wire.text import printable
+
+PREFIX = "op_"
+MOST_REASON = 300
+SHOWN = """
+    id, mail, participant, level, is_open, is_verified, frozen_at, frozen_reason, created_at
+"""
+LIKE = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+
+
+@dataclass(frozen=True)
+class Operator:
+    name: str
+
+
+class Operators:
+    """Of one portal."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts, self.database = accounts, accounts.database
+
+    async def make(self, name: str) -> str:
+        """Another token for an operator; the one before ends."""
+        token = PREFIX + secrets.token_urlsafe(32)
+        query = """
+            insert into operators (name, token_hash) values (%(name)s, %(hash)s)
+            on conflict (name) do update set token_hash = excluded.token_hash, created_at = now()
+        """
+        await self.database.rows(query, name=name, hash=hashed(token))
+        return token
+
+    async def remove(self, name: str) -> None:
+        """Raises :class:`NotFound`."""
+        query = "delete from operators where name = %(name)s returning name"
+        if not await self.database.rows(query, name=name):
+            raise NotFound(f"there is no operator {name!r}")
+
+    async def of_token(self, token: str, caller: Caller) -> Operator:
+        """Raises :class:`NotLoggedIn`; wrong tokens of an address are counted as wrong passwords
+        are."""
+        await self.accounts.count_network(caller)
+        row = None
+        if token.startswith(PREFIX):
+            query = "select name from operators where token_hash = %(hash)s"
+            row = await self.database.row(query, hash=hashed(token))
+        if row is None:
+            raise NotLoggedIn("this needs an operator's token")
+        await self.accounts.forgive_network(caller)
+        return Operator(row["name"])
+
+    # Users
+
+    async def users(self, search: str, before: int, most: int) -> list[Row]:
+        """The newest first; ``search``: a part of an address, or the number of a participant."""
+        query = f"""
+            select {SHOWN} from users
+            where (%(before)s = 0 or id < %(before)s)
+              and (%(search)s = '' or mail like %(like)s or participant::text = %(search)s)
+            order by id desc limit %(most)s
+        """
+        like = f"%{search.lower().translate(LIKE)}%"
+        return await self.database.rows(query, before=before, search=search, like=like, most=most)
+
+    async def user(self, user_id: int) -> Row:
+        """With ``sessions``, ``api_keys`` and ``audit``.  Raises :class:`NotFound`."""
+        query = f"""
+            select {SHOWN}, (select count(*) from sessions where user_id = users.id
+                and revoked_at is null and expires_at > %(now)s) as sessions,
+                (select count(*) from api_keys where user_id = users.id
+                and revoked_at is null) as api_keys
+            from users where id = %(id)s
+        """
+        row = await self.database.row(query, id=user_id, now=self.accounts.now())
+        if row is None:
+            raise NotFound("there is no such user")
+        query = """
+            select id, at, action, address, detail from audit where user_id = %(id)s
+            order by id desc limit %(most)s
+        """
+        return row | {"audit": await self.database.rows(query, id=user_id, most=AUDIT_ROWS)}
+
+    async def freeze(
+        self, operator: Operator, user_id: int, reason: str, is_frozen: bool, caller: Caller
+    ) -> None:
+        """Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
+        reason, action = self._reason(reason), "frozen" if is_frozen else "unfrozen"
+        query = """
+            update users set frozen_at = %(at)s, frozen_reason = %(reason)s
+            where id = %(id)s returning id
+        """
+        values = {
+            "at": self.accounts.now() if is_frozen else None,
+            "reason": reason if is_frozen else "",
+            "id": user_id,
+        }
+        async with self.database.transaction() as connection:
+            if not await rows_of(connection, query, values):
+                raise NotFound("there is no such user")
+            await self._log(connection, operator, action, user_id, reason)
+            await audit(connection, user_id, action, Caller("operator"), reason)
+
+    async def view(self, operator: Operator, user_id: int, reason: str) -> tuple[str, int]:
+        """A token that reads a user's pages, and how many seconds it lasts; the user sees that it
+        was given, and why."""
+        reason = self._reason(reason)
+        async with self.database.transaction() as connection:
+            query = "select id from users where id = %(id)s"
+            if not await rows_of(connection, query, {"id": user_id}):
+                raise NotFound("there is no such user")
+            await self._log(connection, operator, "support view", user_id, reason)
+            detail = f"{operator.name}: {reason}"
+            await audit(connection, user_id, "support view", Caller("operator"), detail)
+        token = self.accounts.support_token(user_id, operator.name)
+        return token, int(SUPPORT.total_seconds())
+
+    def _reason(self, reason: str) -> str:
+        shown = printable(reason).strip()
+        if not shown or len(shown) > MOST_REASON:
+            raise InvalidRequest(f"reason: 1 to {MOST_REASON} characters")
+        return shown
+
+    async def _log(
+        self, connection: Any, operator: Operator, action: str, user_id: int, reason: str
+    ) -> None:
+        query = """
+            insert into operator_log (operator, action, user_id, reason)
+            values (%(operator)s, %(action)s, %(user)s, %(reason)s)
+        """
+        values = {"operator": operator.name, "action": action, "user": user_id, "reason": reason}
+        await rows_of(connection, query, values)
+
+    async def log(self, before: int, most: int) -> list[Row]:
+        """The newest first."""
+        query = """
+            select * from operator_log where %(before)s = 0 or id < %(before)s
+            order by id desc limit %(most)s
+        """
+        return await self.database.rows(query, before=before, most=most)

@@ -1,0 +1,446 @@
+"""Follow the journal and write the history, each command once.
+
+A transaction holds whole commands and moves the position past them, so a projector that is killed
+continues where its last transaction ended.  One projector writes at a time: the others wait.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal import Journal, JournalReader
+from openoutcry.ledger import ledger_state
+from openoutcry.ledger.columns import COLUMNS
+from openoutcry.ledger.copy_rows import encoded
+from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
+from openoutcry.ledger.ledger_state import EVERY, LedgerState
+from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.history import schema
+from openoutcry.portal.history.rows import Rows, movement_rows
+from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment
+from openoutcry.portal.trading.orders import OPEN_STATES, Fill, Order
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.urls import without_password
+
+LOCK = 7412
+ROWS_A_TRANSACTION = 20_000
+"""About, at most."""
+IDLE_S, LOOK_S, RETRY_S = 0.02, 0.5, 1.0
+log = logging.getLogger("outcry.portal")
+
+
+class HistoryError(OutcryError):
+    """The history cannot be written or read."""
+
+
+def checkpoint_folder(file: VenueFile) -> Path:
+    """Where the projector keeps checkpoints of the ledger: one at each day's end, and one each
+    EVERY commands."""
+    return folder_of(file) / "books"
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Any]:
+    """A connection in which each statement is a transaction, unless ``transaction()`` says else.
+
+    Raises :class:`DatabaseError`."""
+    import psycopg
+
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseError(f"{without_password(url)}: {error}") from None
+
+
+class Projector:
+    """Writes the history of one venue over one connection."""
+
+    def __init__(self, file: VenueFile, connection: Any) -> None:
+        """Raises :class:`HistoryError` for a history that this journal does not continue."""
+        self.file, self.connection = file, connection
+        self.rows = Rows()
+        self.mirror = Mirror(file, lambda participant: True, keeps_tapes=False)
+        self.mirror.look()
+        self.seq = 0
+        """The last command whose rows are in the database."""
+        self._known: Any = None
+        """Available and reserved by participant and asset, as last written."""
+        self._ledger: LedgerState | None = None
+        self._saved_seq = 0
+        """The command of the last checkpoint."""
+
+    @property
+    def books(self) -> Any:
+        """The ledger's, as they are after the mirror's last command."""
+        assert self._ledger is not None
+        return self._ledger.books
+
+    # Beginning
+
+    def begin(self, rebuild: bool = False) -> bool:
+        """Bring the mirror to where the history ends; False: there is no journal yet."""
+        if not Journal.exists(self.file.journal):
+            return False
+        reader = JournalReader(self.file.journal)
+        journal = f"{reader.journal_id & 2**64 - 1:016x}"
+        position = self._position()
+        if rebuild or position is None or position["version"] != schema.VERSION:
+            self._begin_books(self._first_state())
+            self._create(position, journal)
+            position = self._position()
+            assert position is not None
+        else:
+            self._require_journal(position, journal)
+            self._begin_books(self._state_before(int(position["seq"])))
+        self.seq = int(position["seq"])
+        if self.mirror.began_seq > self.seq:
+            raise HistoryError(
+                f"{self.file.journal}: the history ends at command {self.seq:,}, and the journal "
+                f"begins after {self.mirror.began_seq:,}; make the history again with --rebuild"
+            )
+        while self.mirror.seq < self.seq and self.mirror.poll(self.seq):
+            pass
+        if self.mirror.seq < self.seq:
+            raise HistoryError(
+                f"{self.file.journal}: the history ends at command {self.seq:,}, and the journal "
+                f"at {self.mirror.seq:,}"
+            )
+        self.rows.postings.clear()
+        if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
+            self.rows.postings.append(self.books.opening)
+        self._restore(int(position["day"]))
+        self.mirror.listeners.append(self._take)
+        self.mirror.day_ends.append(self._end_day)
+        return True
+
+    def _require_journal(self, position: dict[str, Any], journal: str) -> None:
+        if position["journal_id"] != journal:
+            raise HistoryError(
+                f"{self.file.journal}: the history in the database is of another journal; "
+                "make it again with --rebuild"
+            )
+
+    def _first_state(self) -> LedgerState:
+        """Before the journal's first command, or of one whose begin was retired where the ledger
+        can continue."""
+        return ledger_state.oldest(self.file.journal, checkpoint_folder(self.file))
+
+    def _state_before(self, seq: int) -> LedgerState:
+        return ledger_state.opened(self.file.journal, seq, more=checkpoint_folder(self.file))
+
+    def _begin_books(self, state: LedgerState) -> None:
+        self._ledger, self._saved_seq = state, state.seq
+        self.mirror.begin_at(state.reader, state.point)
+        self.mirror.steps.append(self._post)
+
+    def _create(self, position: dict[str, Any] | None, journal: str) -> None:
+        """Empty tables.  Raises :class:`HistoryError` if that would lose what the journal no longer
+        has."""
+        began = self.mirror.began_seq
+        if position is not None and began > int(position["began_seq"]):
+            raise HistoryError(
+                f"{self.file.journal}: the journal begins after command {began:,}; a history "
+                f"that is made again would lose what it has from {position['began_seq']:,} on"
+            )
+        with self.connection.transaction():
+            schema.create(self.connection, journal, began)
+            for market in self.mirror.markets.all:
+                row = (
+                    market.index,
+                    market.symbol,
+                    market.base,
+                    market.quote,
+                    market.base_decimals,
+                    market.quote_decimals,
+                    market.lot_units,
+                    market.tick_units,
+                )
+                places = ", ".join(["%s"] * len(row))
+                self.connection.execute(f"insert into history.markets values ({places})", row)
+
+    def _position(self) -> dict[str, Any] | None:
+        import psycopg
+
+        try:
+            cursor = self.connection.execute("select * from history.position")
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
+        row = cursor.fetchone()
+        return (
+            None
+            if row is None
+            else dict(zip([one.name for one in cursor.description], row, strict=True))
+        )
+
+    def _restore(self, day: int) -> None:
+        """What the mirror cannot know of the time before its first command."""
+        self.mirror.day = day
+        for order in open_orders(self.connection):
+            if self.mirror.orders.find(order.instrument, order.core_id) is None:
+                self.mirror.orders.restore(order)
+        wallets = self.mirror.wallets
+        assert wallets is not None
+        self._known = np.zeros_like(wallets.all_rows[:, :, :2])
+        names = {name: place for place, name in enumerate(wallets.names) if name}
+        query = """
+            select distinct on (participant, asset) participant, asset, available, reserved
+            from history.balances order by participant, asset, day desc
+        """
+        for participant, asset, available, reserved in self.connection.execute(query):
+            if asset in names:
+                self._known[participant, names[asset]] = int(available), int(reserved)
+
+    # Following
+
+    def step(self) -> int:
+        """Take and write what was released since; how many commands that was."""
+        before = self.mirror.seq
+        while len(self.rows) < ROWS_A_TRANSACTION and self.mirror.poll():
+            pass
+        if self.mirror.seq > self.seq:
+            self._write()
+            if self.seq - self._saved_seq >= EVERY:
+                self._save()
+        return self.mirror.seq - before
+
+    def _take(self, moment: Moment) -> None:
+        self.rows.add(moment)
+
+    def _post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
+        posted = self.books.post(commands, events)
+        if len(posted):
+            self.rows.postings.append(posted)
+
+    def _end_day(self, day: int, moment: Moment) -> None:
+        """The wallets that are not as they were at the last day's end; and a checkpoint, from which
+        statements of the days after begin."""
+        wallets = self.mirror.wallets
+        assert wallets is not None
+        now = wallets.all_rows[:, :, :2]
+        for participant, place in np.argwhere((now != self._known).any(axis=2)).tolist():
+            available, reserved = now[participant, place].tolist()
+            row = participant, wallets.names[place], day, available, reserved
+            self.rows.balances.append(row)
+        self._known = now.copy()
+        self._save()
+
+    def _save(self) -> None:
+        """A checkpoint of the ledger where the mirror is.  Without it a start takes longer."""
+        assert self._ledger is not None
+        self._saved_seq = self.mirror.seq
+        try:
+            make_folder(folder_of(self.file))
+            ledger_state.save(self._ledger, checkpoint_folder(self.file))
+        except OutcryError as error:
+            log.warning("the ledger's checkpoint: %s", error)
+
+    def _write(self) -> None:
+        """One transaction: all rows, and the position after them."""
+        rows, connection = self.rows, self.connection
+        with connection.transaction():
+            if rows.postings:
+                self._write_postings(rows.posted())
+            for day in sorted(rows.days):
+                schema.add_day(connection, day)
+            self._copy("history.order_changes", rows.changes)
+            self._copy("history.fills", rows.fills)
+            self._copy("history.trades", rows.trades)
+            self._copy("history.movements", rows.movements)
+            self._copy("history.balances", rows.balances)
+            if rows.orders:
+                self._merge("orders", rows.order_rows(), ORDERS_MERGE)
+            if rows.seconds:
+                for table, length_s in schema.CANDLES.items():
+                    self._merge(table, rows.candle_rows(length_s), CANDLES_MERGE.format(table))
+            done = connection.execute(
+                "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
+                (self.mirror.seq, self.mirror.time_ns, self.mirror.day, self.seq),
+            )
+            if done.rowcount != 1:
+                raise HistoryError("another projector has written to this history")
+        self.seq, self.rows = self.mirror.seq, Rows()
+
+    def _write_postings(self, posted: npt.NDArray[Any]) -> None:
+        """The ledger's transactions, and the steps of deposits and withdrawals among them."""
+        for day in np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist():
+            schema.add_transactions_day(self.connection, day)
+        self.rows.movements = list(movement_rows(posted, self.books.money_names))
+        for day in sorted({row[0] for row in self.rows.movements}):
+            schema.add_day(self.connection, day, ("movements",))
+        names = ", ".join(COLUMNS)
+        statement = f"copy history.transactions ({names}) from stdin (format binary)"
+        with self.connection.cursor().copy(statement) as copy:
+            copy.write(encoded(posted, self.books.symbols, self.books.money_names))
+
+    def _copy(self, table: str, rows: Any) -> None:
+        if not rows:
+            return
+        with self.connection.cursor().copy(f"copy {table} from stdin") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def _merge(self, table: str, rows: Any, statement: str) -> None:
+        self.connection.execute(
+            f"create temp table if not exists new_{table} "
+            f"(like history.{table}) on commit delete rows"
+        )
+        self._copy(f"new_{table}", rows)
+        self.connection.execute(statement)
+
+
+CHANGING = (
+    "client_id",
+    "price_ticks",
+    "lots",
+    "updated_ns",
+    "state",
+    "executed_lots",
+    "executed_tick_lots",
+    "leaves_lots",
+    "is_waiting",
+    "prevented_lots",
+    "reason",
+    "cancel_id",
+    "seq",
+)
+"""Columns of an order that its events change."""
+ORDERS_MERGE = (
+    "insert into history.orders select * from new_orders on conflict (number) do update set "
+    + ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
+)
+CANDLES_MERGE = """
+    insert into history.{0} as old select * from new_{0}
+    on conflict (day, instrument, begin_s) do update set
+        high_ticks = greatest(old.high_ticks, excluded.high_ticks),
+        low_ticks = least(old.low_ticks, excluded.low_ticks),
+        close_ticks = excluded.close_ticks,
+        last_trade = excluded.last_trade,
+        lots = old.lots + excluded.lots,
+        tick_lots = old.tick_lots + excluded.tick_lots,
+        count = old.count + excluded.count,
+        taker_buy_lots = old.taker_buy_lots + excluded.taker_buy_lots,
+        taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
+"""
+
+
+def order_of(row: dict[str, Any]) -> Order:
+    """An order from its row."""
+    values: dict[str, Any] = {name: row[name] for name in schema.ORDER_COLUMNS}
+    values["executed_tick_lots"] = int(values["executed_tick_lots"])
+    return Order(**values)
+
+
+def open_orders(connection: Any) -> Iterator[Order]:
+    """Orders that are open where the history ends, with their fills."""
+    columns = ", ".join(schema.ORDER_COLUMNS)
+    query = f"select {columns} from history.orders where state = any(%s) order by number"
+    for row in connection.execute(query, (list(OPEN_STATES),)).fetchall():
+        order = order_of(dict(zip(schema.ORDER_COLUMNS, row, strict=True)))
+        if order.executed_lots:
+            fills = """
+                select trade, price_ticks, lots, fee_units, fee_asset, at_ns, is_maker, seq
+                from history.fills where number = %s order by trade
+            """
+            for fill in connection.execute(fills, (order.number,)):
+                trade, price, lots, fee, asset, at_ns, is_maker, seq = fill
+                order.fills.append(Fill(trade, price, lots, int(fee), asset, at_ns, is_maker, seq))
+        yield order
+
+
+def follow(
+    file: VenueFile,
+    url: str,
+    *,
+    rebuild: bool = False,
+    once: bool = False,
+    keep_days: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
+    """Write the history until ``stop`` says so, or, ``once``, up to what is released now; the
+    last command written.  ``keep_days``: older days are dropped (0: none).
+
+    Raises :class:`OutcryError`."""
+    with connected(url) as connection:
+        if not only_writer(connection, stop, LOCK):
+            return 0
+        projector = Projector(file, connection)
+        while not projector.begin(rebuild):
+            if once:
+                raise HistoryError(f"{file.journal}: there is no journal yet")
+            if wait(RETRY_S, stop):
+                return 0
+        dropped, look_s = 0, 0.0
+        while not stop():
+            if time.monotonic() >= look_s:
+                projector.mirror.look()
+                look_s = time.monotonic() + LOOK_S
+            count = projector.step()
+            day = projector.mirror.time_ns // DAY_NS
+            if keep_days and day > dropped:
+                with connection.transaction():
+                    schema.drop_days_before(connection, day - keep_days)
+                dropped = day
+            if count == 0:
+                if once:
+                    break
+                time.sleep(IDLE_S)
+        return projector.seq
+
+
+def only_writer(connection: Any, stop: Callable[[], bool], lock: int) -> bool:
+    """Wait until no other process has the lock; False if told to stop before."""
+    query = "select pg_try_advisory_lock(%s) as is_mine"
+    while True:
+        row = connection.execute(query, (lock,)).fetchone()
+        if row["is_mine"] if isinstance(row, dict) else row[0]:
+            return True
+        if wait(RETRY_S, stop):
+            return False
+
+
+def wait(seconds: float, stop: Callable[[], bool]) -> bool:
+    """Whether ``stop`` has said so meanwhile."""
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        if stop():
+            return True
+        time.sleep(IDLE_S)
+    return stop()
+
+
+def digest(connection: Any) -> str:
+    """SHA-256 over every row: equal for two histories of one journal up to one command."""
+    total = hashlib.sha256()
+    orders = {
+        "orders": "number",
+        "order_changes": "event_seq",
+        "fills": "trade, number",
+        "trades": "instrument, trade",
+        **dict.fromkeys(schema.CANDLES, "instrument, begin_s"),
+        "balances": "participant, asset, day",
+        "movements": "event_seq, part",
+        "transactions": "event_seq, part",
+        "markets": "instrument",
+    }
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read")
+        for table, columns in orders.items():
+            total.update(f"{table}\n".encode())
+            with connection.cursor(name=f"rows_of_{table}") as cursor:
+                cursor.itersize = 10_000
+                cursor.execute(f"select t::text from history.{table} as t order by {columns}")
+                for (text,) in cursor:
+                    total.update(f"{text}\n".encode())
+        (seq,) = connection.execute("select seq from history.position").fetchone()
+        total.update(str(seq).encode())
+    return total.hexdigest()

@@ -1,0 +1,231 @@
+"""Pages of the history, in the form in which the mirror keeps what is recent."""
+
+from typing import Any
+
+from openoutcry.portal.database import Database
+from openoutcry.portal.history.projector import order_of
+from openoutcry.portal.history.schema import ORDER_COLUMNS
+from openoutcry.portal.trading.orders import REJECTED, Fill, Order
+from openoutcry.portal.trading.public import (
+    DAY_MS,
+    INTERVALS,
+    MINUTE_MS,
+    WEEK_BEGIN_MS,
+    Candle,
+    Trade,
+    bounds,
+)
+
+MS, LAST_MS = 1_000_000, 2**43
+"""A client may name a moment that no calendar has: later ones are this one, in the year 2248."""
+COLUMNS = ", ".join(ORDER_COLUMNS)
+FILLS = """
+    select o.*, f.trade, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_units,
+           f.fee_asset, f.at_ns, f.is_maker, f.seq as fill_seq
+    from history.fills as f join history.orders as o using (number)
+"""
+SUMS = """
+    (array_agg(open_ticks order by begin_s))[1] as open, max(high_ticks) as high,
+    min(low_ticks) as low, (array_agg(close_ticks order by begin_s desc))[1] as close,
+    min(first_trade) as first_trade, max(last_trade) as last_trade, sum(lots) as lots,
+    sum(tick_lots) as tick_lots, sum(count) as count, sum(taker_buy_lots) as taker_buy_lots,
+    sum(taker_buy_tick_lots) as taker_buy_tick_lots
+"""
+
+
+HOUR_MS = 60 * MINUTE_MS
+
+
+def table_of(interval: str) -> str:
+    """The table whose candles those of an interval are made of."""
+    length = INTERVALS[interval] or DAY_MS
+    tables = {1_000: "seconds", MINUTE_MS: "minutes", HOUR_MS: "hours", DAY_MS: "dates"}
+    return next(tables[one] for one in sorted(tables, reverse=True) if length % one == 0)
+
+
+class History:
+    """Reads what the projector has written; nothing while there is no history."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        import psycopg
+
+        try:
+            return await self.database.rows(query, **values)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return []
+
+    async def seq(self) -> int:
+        """The last command that is in the history."""
+        rows = await self._rows("select seq from history.position")
+        return int(rows[0]["seq"]) if rows else 0
+
+    async def orders(
+        self,
+        participant: int,
+        instrument: int,
+        most: int,
+        *,
+        first: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Order]:
+        """Orders of a participant that were not refused, in the order in which they were entered:
+        from ``first`` or ``start_ms`` on, otherwise the last ``most``."""
+        forwards = first is not None or start_ms is not None
+        query = f"""
+            select {COLUMNS} from history.orders
+            where participant = %(participant)s and instrument = %(instrument)s
+              and state <> %(rejected)s and number >= %(first)s
+              and created_ns >= %(start)s and created_ns < %(end)s
+            order by number {"asc" if forwards else "desc"} limit %(most)s
+        """
+        rows = await self._rows(
+            query,
+            participant=participant,
+            instrument=instrument,
+            rejected=REJECTED,
+            most=most,
+            first=first or 0,
+            start=(start_ms or 0) * MS,
+            end=2**63 - 1 if end_ms is None else (end_ms + 1) * MS,
+        )
+        return sorted(map(order_of, rows), key=lambda order: order.number)
+
+    async def order(
+        self, participant: int, instrument: int, number: int | None, client_id: str
+    ) -> Order | None:
+        """One order of a participant, by its number or by the client's name of it: of several with
+        one name the last."""
+        query = f"""
+            select {COLUMNS} from history.orders
+            where participant = %(participant)s and instrument = %(instrument)s
+              and state <> %(rejected)s and (%(number)s::bigint is null or number = %(number)s)
+              and (%(client_id)s = '' or client_id = %(client_id)s)
+            order by number desc limit 1
+        """
+        rows = await self._rows(
+            query,
+            participant=participant,
+            instrument=instrument,
+            rejected=REJECTED,
+            number=number,
+            client_id=client_id,
+        )
+        return order_of(rows[0]) if rows else None
+
+    async def fills(
+        self,
+        participant: int,
+        instrument: int,
+        most: int,
+        *,
+        first: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        number: int | None = None,
+    ) -> list[tuple[Order, Fill]]:
+        """Fills of a participant in the order of their trades, each with its order: from ``first``
+        or ``start_ms`` on, otherwise the last ``most``; ``number``: of one order."""
+        forwards = first is not None or start_ms is not None
+        query = f"""
+            {FILLS}
+            where f.participant = %(participant)s and f.instrument = %(instrument)s
+              and f.trade >= %(first)s and f.day between %(first_day)s and %(last_day)s
+              and f.at_ns >= %(start)s and f.at_ns < %(end)s
+              and (%(number)s::bigint is null or f.number = %(number)s)
+            order by f.trade {"asc" if forwards else "desc"} limit %(most)s
+        """
+        end_ms = LAST_MS if end_ms is None else min(end_ms, LAST_MS)
+        rows = await self._rows(
+            query,
+            participant=participant,
+            instrument=instrument,
+            most=most,
+            first=first or 0,
+            start=(start_ms or 0) * MS,
+            end=(end_ms + 1) * MS,
+            first_day=(start_ms or 0) // DAY_MS,
+            last_day=end_ms // DAY_MS,
+            number=number,
+        )
+        rows.sort(key=lambda row: (row["trade"], row["number"]))
+        return [(order_of(row), fill_of(row)) for row in rows]
+
+    async def trades(self, instrument: int, first: int | None, most: int) -> list[Trade]:
+        """Trades of a market from number ``first`` on, or the last ``most``."""
+        query = f"""
+            select trade, price_ticks, lots, at_ms, buyer_is_maker, seq from history.trades
+            where instrument = %(instrument)s and trade >= %(first)s
+            order by trade {"desc" if first is None else "asc"} limit %(most)s
+        """
+        rows = await self._rows(query, instrument=instrument, first=first or 0, most=most)
+        return sorted((Trade(*row.values()) for row in rows), key=lambda trade: trade.number)
+
+    async def candles(
+        self, instrument: int, interval: str, start_ms: int | None, end_ms: int, most: int
+    ) -> list[Candle]:
+        """Candles in which something was traded and that begin in a time: the first ``most`` from
+        ``start_ms`` on, otherwise the last ``most``."""
+        length = INTERVALS[interval]
+        begin = "(begin_s * 1000 - %(offset)s) / %(length)s * %(length)s + %(offset)s"
+        if interval == "1M":
+            begin = (
+                "(extract(epoch from date_trunc('month', to_timestamp(begin_s) "
+                "at time zone 'UTC')) * 1000)::bigint"
+            )
+        query = f"""
+            select {begin} as begin_ms, {SUMS} from history.{table_of(interval)}
+            where instrument = %(instrument)s
+              and begin_s >= %(first)s and begin_s <= %(last)s
+              and day >= %(first)s / 86400 and day <= %(last)s / 86400
+            group by 1 order by 1 {"desc" if start_ms is None else "asc"} limit %(most)s
+        """
+        _, last_ms = bounds(interval, min(end_ms, LAST_MS))
+        first_ms = 0
+        if start_ms is not None:
+            # A candle that began before ``start_ms`` is not one of these.
+            start_ms = min(start_ms, LAST_MS)
+            begin_ms, own_end_ms = bounds(interval, start_ms)
+            first_ms = start_ms if begin_ms == start_ms else own_end_ms + 1
+        rows = await self._rows(
+            query,
+            instrument=instrument,
+            first=first_ms // 1_000,
+            last=last_ms // 1_000,
+            length=length or 1,
+            offset=WEEK_BEGIN_MS if interval == "1w" else 0,
+            most=most,
+        )
+        return sorted((_candle(row, interval) for row in rows), key=lambda row: row.begin_ms)
+
+
+def fill_of(row: dict[str, Any]) -> Fill:
+    return Fill(
+        row["trade"],
+        row["fill_price_ticks"],
+        row["fill_lots"],
+        int(row["fee_units"]),
+        row["fee_asset"],
+        row["at_ns"],
+        row["is_maker"],
+        row["fill_seq"],
+    )
+
+
+def _candle(row: dict[str, Any], interval: str) -> Candle:
+    begin_ms, end_ms = bounds(interval, int(row["begin_ms"]))
+    sums = "lots", "tick_lots", "count", "taker_buy_lots", "taker_buy_tick_lots"
+    return Candle(
+        begin_ms,
+        end_ms,
+        row["open"],
+        row["high"],
+        row["low"],
+        row["close"],
+        row["first_trade"],
+        row["last_trade"],
+        *(int(row[name]) for name in sums),
+    )

@@ -1,0 +1,279 @@
+"""The tables of the history.  They hold nothing that the journal does not: :func:`create` makes
+them empty, and the projector fills them from the journal's first command.
+
+What grows without bound is partitioned by day (UTC, counted from 1970), so that old days can be
+dropped.  Prices are in ticks, quantities in lots, amounts in units of their asset.  The table of
+transactions is the ledger's: its days stay, because what a holding has cost may be from any.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
+from openoutcry.portal.history.analytics import VIEWS
+
+VERSION = 3
+"""Of these tables.  Tables of another version are dropped, and filled again."""
+BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
+CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
+"""Tables of candles, each with its length in seconds; those of hours and dates keep every day."""
+CANDLE_COLUMNS = """
+        day integer not null,
+        instrument integer not null,
+        begin_s bigint not null,
+        open_ticks bigint not null,
+        high_ticks bigint not null,
+        low_ticks bigint not null,
+        close_ticks bigint not null,
+        first_trade bigint not null,
+        last_trade bigint not null,
+        lots numeric not null,
+        tick_lots numeric not null,
+        count bigint not null,
+        taker_buy_lots numeric not null,
+        taker_buy_tick_lots numeric not null,
+        primary key (day, instrument, begin_s)
+"""
+TRANSACTION_COLUMNS = ", ".join(
+    f"{name} {'bigint' if name in NUMBERS else TYPES[name]} not null" for name in COLUMNS
+)
+ORDER_COLUMNS = (
+    "number",
+    "participant",
+    "instrument",
+    "core_id",
+    "client_id",
+    "side",
+    "order_type",
+    "time_in_force",
+    "price_ticks",
+    "lots",
+    "aux",
+    "created_ns",
+    "updated_ns",
+    "state",
+    "executed_lots",
+    "executed_tick_lots",
+    "leaves_lots",
+    "is_waiting",
+    "prevented_lots",
+    "reason",
+    "cancel_id",
+    "seq",
+)
+"""As :class:`openoutcry.portal.trading.orders.Order` has them."""
+STATEMENTS = (
+    "create schema history",
+    """
+    create table history.position (
+        version integer not null,
+        journal_id text not null,
+        began_seq bigint not null,
+        seq bigint not null,
+        at_ns bigint not null,
+        day integer not null
+    )
+    """,
+    """
+    create table history.orders (
+        number bigint primary key,
+        participant integer not null,
+        instrument integer not null,
+        core_id bigint not null,
+        client_id text not null,
+        side smallint not null,
+        order_type smallint not null,
+        time_in_force smallint not null,
+        price_ticks bigint not null,
+        lots bigint not null,
+        aux bigint not null,
+        created_ns bigint not null,
+        updated_ns bigint not null,
+        state text not null,
+        executed_lots bigint not null,
+        executed_tick_lots numeric not null,
+        leaves_lots bigint not null,
+        is_waiting boolean not null,
+        prevented_lots bigint not null,
+        reason smallint not null,
+        cancel_id text not null,
+        seq bigint not null
+    )
+    """,
+    "create index orders_of on history.orders (participant, number desc)",
+    "create index orders_named on history.orders (participant, client_id)",
+    "create index orders_open on history.orders (number) "
+    "where state in ('NEW', 'PARTIALLY_FILLED')",
+    """
+    create table history.order_changes (
+        day integer not null,
+        event_seq bigint not null,
+        number bigint not null,
+        execution text not null,
+        state text not null,
+        price_ticks bigint not null,
+        lots bigint not null,
+        executed_lots bigint not null,
+        client_id text not null,
+        at_ns bigint not null,
+        seq bigint not null,
+        primary key (day, event_seq)
+    ) partition by range (day)
+    """,
+    "create index changes_of on history.order_changes (number, event_seq)",
+    """
+    create table history.fills (
+        day integer not null,
+        trade bigint not null,
+        number bigint not null,
+        participant integer not null,
+        instrument integer not null,
+        price_ticks bigint not null,
+        lots bigint not null,
+        fee_units numeric not null,
+        fee_asset text not null,
+        is_maker boolean not null,
+        at_ns bigint not null,
+        seq bigint not null,
+        primary key (day, trade, number)
+    ) partition by range (day)
+    """,
+    "create index fills_of on history.fills (participant, trade desc)",
+    "create index fills_of_order on history.fills (number, trade)",
+    """
+    create table history.trades (
+        day integer not null,
+        instrument integer not null,
+        trade bigint not null,
+        price_ticks bigint not null,
+        lots bigint not null,
+        at_ms bigint not null,
+        buyer_is_maker boolean not null,
+        seq bigint not null,
+        primary key (day, instrument, trade)
+    ) partition by range (day)
+    """,
+    "create index trades_of on history.trades (instrument, trade desc)",
+    f"create table history.seconds ({CANDLE_COLUMNS}) partition by range (day)",
+    f"create table history.minutes ({CANDLE_COLUMNS}) partition by range (day)",
+    f"create table history.hours ({CANDLE_COLUMNS})",
+    f"create table history.dates ({CANDLE_COLUMNS})",
+    "create index hours_of on history.hours (instrument, begin_s)",
+    "create index dates_of on history.dates (instrument, begin_s)",
+    """
+    create table history.movements (
+        day integer not null,
+        event_seq bigint not null,
+        part bigint not null,
+        participant integer not null,
+        number bigint not null,
+        kind text not null,
+        step text not null,
+        asset text not null,
+        amount numeric not null,
+        available numeric not null,
+        reserved numeric not null,
+        at_ns bigint not null,
+        seq bigint not null,
+        primary key (day, event_seq, part)
+    ) partition by range (day)
+    """,
+    "create index movements_of on history.movements (participant, event_seq desc, part desc)",
+    f"""
+    create table history.transactions (
+        {TRANSACTION_COLUMNS},
+        primary key (event_seq, part, day)
+    ) partition by range (day)
+    """,
+    "create index transactions_of on history.transactions (participant, event_seq, part)",
+    """
+    create view history.fees as
+    select participant, day, instrument, asset, sum(fee_income) as fee_units
+    from history.transactions
+    where kind in ('POSTED', 'DELIVERED') and fee_income <> 0
+    group by participant, day, instrument, asset
+    """,
+    """
+    create table history.markets (
+        instrument integer primary key,
+        symbol text not null,
+        base text not null,
+        quote text not null,
+        base_decimals integer not null,
+        quote_decimals integer not null,
+        lot_units bigint not null,
+        tick_units bigint not null
+    )
+    """,
+    """
+    create table history.balances (
+        participant integer not null,
+        asset text not null,
+        day integer not null,
+        available numeric not null,
+        reserved numeric not null,
+        primary key (participant, asset, day)
+    )
+    """,
+    *VIEWS.values(),
+)
+
+
+def create(connection: Any, journal_id: str, began_seq: int) -> None:
+    """The tables, empty, in place of those that are there."""
+    connection.execute("drop schema if exists history cascade")
+    for statement in STATEMENTS:
+        connection.execute(statement)
+    connection.execute(
+        "insert into history.position values (%s, %s, %s, %s, 0, 0)",
+        (VERSION, journal_id, began_seq, began_seq),
+    )
+
+
+def add_day(connection: Any, day: int, tables: Sequence[str] = BY_DAY) -> None:
+    """The partitions of a day, where they are missing."""
+    for table in tables:
+        connection.execute(
+            f"create table if not exists history.{table}_{day} "
+            f"partition of history.{table} for values from ({day}) to ({day + 1})"
+        )
+
+
+def add_transactions_day(connection: Any, day: int) -> None:
+    """The partition of the transactions of a day, if it is missing."""
+    begin, end = date_of(day), date_of(day + 1)
+    connection.execute(
+        f"create table if not exists history.transactions_{day} "
+        f"partition of history.transactions for values from ('{begin}') to ('{end}')"
+    )
+
+
+def date_of(day: int) -> date:
+    return datetime.fromtimestamp(day * 86_400, UTC).date()
+
+
+def days(connection: Any, table: str = "trades") -> list[int]:
+    """That have partitions, in order."""
+    query = """
+        select child.relname as name from pg_inherits
+        join pg_class as child on child.oid = inhrelid
+        where inhparent = %s::regclass
+    """
+    names = [row[0] for row in connection.execute(query, (f"history.{table}",))]
+    return sorted(int(name.rpartition("_")[2]) for name in names)
+
+
+def drop_days_before(connection: Any, day: int) -> list[int]:
+    """Drop the partitions of earlier days, and orders that ended before; the days dropped."""
+    old = [one for one in days(connection) if one < day]
+    for table in BY_DAY:
+        for one in days(connection, table):
+            if one < day:
+                connection.execute(f"drop table history.{table}_{one}")
+    connection.execute(
+        "delete from history.orders "
+        "where state not in ('NEW', 'PARTIALLY_FILLED') and updated_ns < %s",
+        (day * 86_400 * 10**9,),
+    )
+    return old

@@ -1,0 +1,198 @@
+"""Addresses that a user withdraws to: confirmed with both factors, and usable after custody's wait.
+
+::
+
+    unconfirmed ──► confirmed ──► listed ──► removed
+         │              │                              expired: not confirmed in time
+         ▼              ▼
+      expired        refused                           by custody, with its words
+
+The owner hears of each address by mail and has the wait to remove it again.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from openoutcry.portal.accounts.accounts import CODE_LASTS, Accounts, Caller, audit
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, Unavailable
+from openoutcry.portal.database import Row, rows_of
+from openoutcry.portal.money.custody import Custody, WithdrawalError
+from openoutcry.portal.settings import Network, PortalFile
+from openoutcry.portal.trading.mirror import Mirror
+
+PURPOSE = "address "
+UNCONFIRMED, CONFIRMED, LISTED, REMOVED, REFUSED, EXPIRED = (
+    "unconfirmed",
+    "confirmed",
+    "listed",
+    "removed",
+    "refused",
+    "expired",
+)
+MOST = 100
+"""Of one user."""
+MOST_LABEL = 40
+
+
+class AddressBook:
+    """Of every user of a portal."""
+
+    def __init__(
+        self, accounts: Accounts, mirror: Mirror, custody: Custody, file: PortalFile
+    ) -> None:
+        self.accounts, self.database, self.mirror = accounts, accounts.database, mirror
+        self.custody, self.file = custody, file
+
+    def network(self, asset: str, name: str) -> Network:
+        """On which custody pays.  Raises :class:`WithdrawalError`."""
+        found = self.file.network(asset, name)
+        if found is None or not found.chain or not found.withdraws:
+            raise WithdrawalError("not_withdrawable", "this asset has no list of addresses")
+        return found
+
+    async def add(
+        self, user_id: int, participant: int, wanted: tuple[str, str, str, str], caller: Caller
+    ) -> Row:
+        """``wanted``: asset, network, address, label.  Mails the code that confirms it.  Raises
+        :class:`WithdrawalError`."""
+        asset, name, given, label = wanted
+        network = self.network(asset, name)
+        if len(label) > MOST_LABEL or not label.isprintable():
+            raise InvalidRequest(f"label: at most {MOST_LABEL} printable characters")
+        if not 0 < len(given) <= 128 or not given.isprintable():
+            raise InvalidRequest("address: at most 128 printable characters")
+        address = await self.custody.form(network.chain, participant, given)
+        values = {
+            "user": user_id,
+            "participant": participant,
+            "asset": asset,
+            "network": network.name,
+            "chain": network.chain,
+            "address": address,
+            "label": label,
+            "now": self.accounts.now(),
+        }
+        async with self.database.transaction() as connection:
+            query = "select * from users where id = %(user)s for update"
+            user = (await rows_of(connection, query, values))[0]
+            row = await self._recorded(connection, values)
+            if row["state"] != UNCONFIRMED:
+                return row
+            code = await self.accounts.new_code(connection, user_id, f"{PURPOSE}{row['id']}")
+            detail = f"{network.name} {address}"
+            await audit(connection, user_id, "withdrawal address asked for", caller, detail)
+        text = (
+            f"Your code for withdrawals by {network.name} to {address} is {code}. It is valid for "
+            "15 minutes. If you did not ask for it, revoke your API keys and change your password."
+        )
+        self.accounts.mail(user["mail"], f"{self.accounts.name}: confirm an address", text)
+        return row
+
+    async def _recorded(self, connection: Any, values: dict[str, Any]) -> Row:
+        query = """
+            select * from withdrawal_addresses where user_id = %(user)s
+                and state in ('unconfirmed', 'confirmed', 'listed')
+        """
+        known = await rows_of(connection, query, values)
+        for row in known:
+            if (row["chain"], row["address"]) == (values["chain"], values["address"]):
+                return row
+        if len(known) >= MOST:
+            raise WithdrawalError("too_many", f"a list has {MOST} addresses")
+        query = """
+            insert into withdrawal_addresses (user_id, participant, asset, network, chain, address,
+                label, state, created_at, changed_at)
+            values (%(user)s, %(participant)s, %(asset)s, %(network)s, %(chain)s, %(address)s,
+                %(label)s, 'unconfirmed', %(now)s, %(now)s) returning *
+        """
+        return (await rows_of(connection, query, values))[0]
+
+    async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
+        """With the mailed code and the second factor.  Raises :class:`WrongCredentials`."""
+        row = await self.one(user_id, number)
+        if row["state"] != UNCONFIRMED:
+            text = f"this address is {row['state']}"
+            raise WithdrawalError("not_unconfirmed", text, 409)
+        await self.accounts.require_factors(user_id, f"{PURPOSE}{number}", code, totp, caller)
+        changed = await self._change(number, (UNCONFIRMED,), CONFIRMED)
+        if changed is None:
+            raise WithdrawalError("not_unconfirmed", "this address has changed", 409)
+        async with self.database.transaction() as connection:
+            detail = f"{row['network']} {row['address']}"
+            await audit(connection, user_id, "withdrawal address added", caller, detail)
+        return await self._list(changed)
+
+    async def remove(self, user_id: int, number: int, caller: Caller) -> Row:
+        """At once.  Raises :class:`NotFound`, or ``Unavailable``: it is on the list still."""
+        row = await self.one(user_id, number)
+        if row["state"] in (CONFIRMED, LISTED):
+            await self.custody.unlist(row)
+        changed = await self._change(number, (UNCONFIRMED, CONFIRMED, LISTED), REMOVED)
+        if changed is None:
+            return await self.one(user_id, number)
+        async with self.database.transaction() as connection:
+            detail = f"{row['network']} {row['address']}"
+            await audit(connection, user_id, "withdrawal address removed", caller, detail)
+        return changed
+
+    async def go_on(self) -> None:
+        """List what is confirmed; let what was not confirmed in time expire."""
+        query = """
+            select * from withdrawal_addresses where state in ('unconfirmed', 'confirmed')
+            order by id
+        """
+        for row in await self.database.rows(query):
+            if row["state"] == CONFIRMED:
+                await self._list(row)
+            elif row["created_at"] + CODE_LASTS <= self.accounts.now():
+                await self._change(row["id"], (UNCONFIRMED,), EXPIRED)
+
+    async def _list(self, row: Row) -> Row:
+        """At custody, whose wait begins; while that does not answer the address is confirmed."""
+        try:
+            usable_ns = await self.custody.whitelist(row)
+        except Unavailable:
+            return row
+        except WithdrawalError as error:
+            return await self._change(row["id"], (CONFIRMED,), REFUSED, str(error)) or row
+        usable = datetime.fromtimestamp(usable_ns / 10**9, UTC)
+        changed = await self._change(row["id"], (CONFIRMED,), LISTED, usable_at=usable)
+        if changed is not None:
+            return changed
+        if (await self.one(row["user_id"], row["id"]))["state"] == REMOVED:
+            await self.custody.unlist(row)  # removed while custody was asked
+        return row
+
+    async def _change(
+        self,
+        number: int,
+        before: tuple[str, ...],
+        after: str,
+        detail: str = "",
+        usable_at: datetime | None = None,
+    ) -> Row | None:
+        query = """
+            update withdrawal_addresses set state = %(after)s, detail = %(detail)s,
+                usable_at = coalesce(%(usable)s, usable_at), changed_at = %(now)s
+            where id = %(id)s and state = any(%(before)s) returning *
+        """
+        values = {"id": number, "before": list(before), "after": after, "detail": detail[:500]}
+        now = self.accounts.now()
+        return await self.database.row(query, now=now, usable=usable_at, **values)
+
+    async def one(self, user_id: int, number: int) -> Row:
+        """Raises :class:`NotFound` also for one of another user."""
+        query = "select * from withdrawal_addresses where id = %(id)s and user_id = %(user)s"
+        row = await self.database.row(query, id=number, user=user_id)
+        if row is None:
+            raise NotFound("there is no such address")
+        return row
+
+    async def of_user(self, user_id: int) -> list[Row]:
+        """Those that are there or may be, the newest first."""
+        query = """
+            select * from withdrawal_addresses where user_id = %(user)s
+                and state in ('unconfirmed', 'confirmed', 'listed', 'refused')
+            order by id desc limit 200
+        """
+        return await self.database.rows(query, user=user_id)

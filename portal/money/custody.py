@@ -1,0 +1,158 @@
+"""The portal's way to custody: its door, and what the portal knows of it.
+
+The portal proves who a user is and what a level may withdraw.  Custody decides about addresses,
+waits, rules and people, and pays.  What the door refuses has custody's code and words; a door that
+does not answer is :class:`Unavailable`, and what was asked for is asked again.
+"""
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.sockets import ask
+from openoutcry.custody.statement import reference_of
+from openoutcry.portal.accounts.errors import Declined, Unavailable
+from openoutcry.portal.database import Row
+
+ANSWER_S = 10.0
+LOOK_S = 60.0
+"""Between two looks at what custody offers."""
+AWAY = "custody does not answer now; try again later"
+log = logging.getLogger("outcry.portal")
+
+
+class WithdrawalError(Declined):
+    """A withdrawal that is refused."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An asset on a chain; ``confirmations``: amounts up to, and the blocks that a deposit needs;
+    amount 0: any."""
+
+    chain: str
+    confirmations: tuple[tuple[int, int], ...]
+
+    @property
+    def most(self) -> int:
+        """Blocks after which any deposit is credited."""
+        return max(count for _, count in self.confirmations)
+
+
+class Custody:
+    """At the door of one custody; without a socket this portal has no custody."""
+
+    def __init__(self, socket: Path | None) -> None:
+        self.socket = socket
+        self.offers: dict[str, Offer] = {}
+        """By asset, as custody said last."""
+        self._looked_s = -LOOK_S
+        self._is_away = False
+
+    async def _ask(self, do: str, **terms: Any) -> dict[str, Any]:
+        """Raises :class:`WithdrawalError` or :class:`Unavailable`."""
+        if self.socket is None:
+            raise Unavailable(AWAY)
+        try:
+            answer = await asyncio.to_thread(ask, self.socket, {"do": do, **terms}, ANSWER_S)
+        except Refused as error:
+            raise WithdrawalError(error.code, str(error)) from None
+        except CustodyError as error:
+            if not self._is_away:
+                log.error("custody: %s", error)
+            self._is_away = True
+            raise Unavailable(AWAY) from None
+        self._is_away = False
+        return answer
+
+    async def look(self) -> None:
+        """At what is offered, now and then."""
+        now_s = asyncio.get_running_loop().time()
+        if self.socket is None or now_s < self._looked_s + LOOK_S:
+            return
+        found = await self._ask("offers")
+        self._looked_s = now_s
+        self.offers = {
+            row["asset"]: Offer(row["chain"], tuple((a, b) for a, b in row["confirmations"]))
+            for row in found["assets"]
+        }
+
+    # Addresses
+
+    async def form(self, chain: str, participant: int, address: str) -> str:
+        """An address as custody writes it, if it may be on a whitelist."""
+        found = await self._ask("form", chain=chain, participant=participant, address=address)
+        return str(found["address"])
+
+    async def whitelist(self, row: Row) -> int:
+        """Usable from that time on, in nanoseconds.  Again: the first time counts."""
+        terms = {name: row[name] for name in ("chain", "participant", "address", "label")}
+        return int((await self._ask("whitelist", **terms))["usable_ns"])
+
+    async def unlist(self, row: Row) -> None:
+        terms = {name: row[name] for name in ("chain", "participant", "address")}
+        await self._ask("unlist", **terms)
+
+    # Withdrawals
+
+    async def check(
+        self, participant: int, asset: str, chain: str, address: str, units: int
+    ) -> str:
+        """The address in its normal form, if a payment to it may be asked for now."""
+        terms = {"participant": participant, "asset": asset, "address": address, "units": units}
+        found = await self._ask("check", **terms)
+        if found["chain"] != chain:
+            log.error("custody has %s on %s, the portal on %s", asset, found["chain"], chain)
+            raise WithdrawalError("not_withdrawable", "this asset is not withdrawn that way")
+        return str(found["address"])
+
+    async def withdraw(self, row: Row) -> None:
+        """Hand it over; again: nothing more happens."""
+        names = "participant", "asset", "address", "salt", "device"
+        terms = {name: row[name] for name in names}
+        found = await self._ask("withdraw", units=row["amount"], **terms)
+        if found["reference"] != row["reference"]:
+            # Both hash the same terms: one of them is not what it was.
+            log.critical("custody has %s for %s", found["reference"], row["reference"])
+            raise Unavailable(AWAY)
+
+    async def cancel(self, row: Row) -> None:
+        terms = row["participant"], row["reference"]
+        await self._ask("cancel", participant=terms[0], reference=terms[1])
+
+    async def states(self, references: list[str]) -> dict[str, dict[str, Any]]:
+        """Of each that custody has."""
+        found = await self._ask("withdrawals", references=references)
+        return dict(found["withdrawals"])
+
+    # Deposits
+
+    async def address(self, chain: str, participant: int) -> str:
+        """To which a participant pays in."""
+        found = await self._ask("address", chain=chain, participant=participant)
+        return str(found["address"])
+
+    async def deposits(self, participant: int) -> list[dict[str, Any]]:
+        """A participant's, the newest first; none while custody does not answer."""
+        if self.socket is None:
+            return []
+        try:
+            return list((await self._ask("deposits", participant=participant))["deposits"])
+        except Unavailable:
+            return []
+
+
+def reference_at_custody(
+    participant: int, asset: str, chain: str, address: str, units: int, salt: str
+) -> str:
+    """As custody and its signers name this withdrawal: a hash over its destination, too."""
+    return reference_of(participant, asset, chain, address, units, salt)
+
+
+def device_of(agent: str) -> str:
+    """What custody's rules know a device by: not what it says about itself."""
+    return hashlib.sha256(agent.encode()).hexdigest()[:32] if agent else ""

@@ -1,0 +1,552 @@
+"""Withdrawals and deposits of users.
+
+A user asks for a withdrawal, and confirms it by a mailed code and, if the account has one, by its
+authenticator.  Then the venue reserves the amount, and an operator approves it, sends it and
+records that it has arrived (``outcry venue withdraw``).  One on a chain is handed over to custody,
+which does all of that.  The portal keeps what the core has no room for: the address, and the
+client's name of the request.  Once the venue has reserved the amount the state is the core's.  The
+database follows it, and still has it when the core has forgotten it.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from openoutcry.portal.accounts.accounts import Accounts, Caller, add_notice, audit
+from openoutcry.portal.accounts.errors import NotFound, Unavailable
+from openoutcry.portal.database import DatabaseError, Row, rows_of
+from openoutcry.portal.money.address_book import AddressBook
+from openoutcry.portal.money.custody import (
+    Custody,
+    WithdrawalError,
+    device_of,
+    reference_at_custody,
+)
+from openoutcry.portal.notices.words import of_withdrawal
+from openoutcry.portal.settings import Network, PortalFile
+from openoutcry.portal.trading.instruments import text_of
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.risk.bits import MovementState
+from openoutcry.risk.movements import MovementsView, OneMovement
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
+from openoutcry.venue.movement_desk import request_withdrawal, step
+
+LOOK_S = 1.0
+"""Between two looks for withdrawals that can continue."""
+AT_ONCE = 500
+"""Withdrawals in one question to custody."""
+CONFIRM_WITHIN = timedelta(minutes=15)
+DAY = timedelta(hours=24)
+PURPOSE = "withdrawal "
+UNCONFIRMED, CONFIRMED, REQUESTED, CANCELLED, REFUSED, EXPIRED = (
+    "unconfirmed",
+    "confirmed",
+    "requested",
+    "cancelled",
+    "refused",
+    "expired",
+)
+AT_THE_VENUE = ("requested", "approved", "sent")
+UNSPENT = ("cancelled", "failed", "refused", "expired")
+"""States in which a withdrawal does not count for its day."""
+TRANSFER = "tr "
+"""With which the references of movements between own accounts begin."""
+DEPOSIT_STATES = (MovementState.SEEN, MovementState.CREDITED, MovementState.REVERSED)
+log = logging.getLogger("outcry.portal")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A withdrawal as its owner asks for it.  ``client_id``: the owner's name of it, used once."""
+
+    client_id: str
+    asset: str
+    network: str
+    address: str
+    tag: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A deposit that the venue has seen; on a chain with the network and the transaction."""
+
+    number: int
+    reference: str
+    asset: str
+    amount: int
+    state: str
+    began_ns: int
+    changed_ns: int
+    network: str = ""
+    address: str = ""
+    txid: str = ""
+    confirmations: int = 0
+    needed: int = 0
+
+
+class Withdrawals:
+    """Withdrawals of a portal's users, and what the core knows of their deposits."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        mirror: Mirror,
+        file: PortalFile,
+        ask_desk: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        self.accounts, self.database, self.mirror = accounts, accounts.database, mirror
+        self.file = file
+        self.ask_desk = ask_desk or (lambda request: ask(mirror.file.journal, request))
+        self.custody = Custody(file.custody)
+        self.book = AddressBook(accounts, mirror, self.custody, file)
+        self._wake = asyncio.Event()
+
+    @property
+    def movements(self) -> MovementsView | None:
+        """The core's, as it is released."""
+        wallets = self.mirror.wallets
+        return wallets.movements if wallets is not None else None
+
+    # Asking and confirming
+
+    async def begin(self, user_id: int, participant: int, asked: Asked, caller: Caller) -> Row:
+        """Record it, and mail its owner the code that confirms it.  The same again is the same
+        withdrawal.  Raises :class:`WithdrawalError`."""
+        network, address = self._network(asked), asked.address
+        query = "select * from withdrawals where user_id = %(user)s and client_id = %(client)s"
+        known = await self.database.row(query, user=user_id, client=asked.client_id)
+        if known is not None:
+            return _same(known, asked, network)
+        if network.chain:
+            terms = participant, asked.asset, network.chain, address, asked.amount
+            address = await self.custody.check(*terms)
+        async with self.database.transaction() as connection:
+            values = {"user": user_id, "client": asked.client_id}
+            user = (
+                await rows_of(
+                    connection, "select * from users where id = %(user)s for update", values
+                )
+            )[0]
+            rows = await rows_of(connection, query, values)
+            if rows:
+                return _same(rows[0], asked, network)
+            self._require_held(participant, asked)
+            await self._require_within_day(connection, user, asked)
+            row = await self._insert(
+                connection, user_id, participant, asked, network, address, caller
+            )
+            code = await self.accounts.new_code(connection, user_id, f"{PURPOSE}{row['id']}")
+            detail = f"withdrawal {row['id']}: {self.text(asked.asset, asked.amount)} {asked.asset}"
+            await audit(connection, user_id, "withdrawal asked for", caller, detail)
+        text = (
+            f"Your code for the withdrawal of {self.text(asked.asset, asked.amount)} {asked.asset} "
+            f"by {network.name} to {address} is {code}. It is valid for 15 minutes. If you "
+            "did not ask for it, revoke your API keys and change your password."
+        )
+        self.accounts.mail(user["mail"], f"{self.accounts.name}: confirm a withdrawal", text)
+        return row
+
+    def _network(self, asked: Asked) -> Network:
+        network = self.file.network(asked.asset, asked.network)
+        if network is None or not network.withdraws:
+            raise WithdrawalError("not_withdrawable", "this asset is not withdrawn that way")
+        if asked.tag and network.chain:
+            raise WithdrawalError("invalid_address", "addresses of this network have no tag")
+        if not network.address.fullmatch(asked.address):
+            raise WithdrawalError("invalid_address", "the address is none of this network")
+        if asked.amount < network.min_withdrawal:
+            least = self.text(asked.asset, network.min_withdrawal)
+            raise WithdrawalError("too_small", f"a withdrawal is {least} {asked.asset} or more")
+        if asked.amount >= 2**61:
+            raise WithdrawalError("insufficient_balance", "the balance is too small")
+        return network
+
+    def _require_held(self, participant: int, asked: Asked) -> None:
+        available, _ = self.mirror.balances(participant)[asked.asset]
+        if asked.amount > available:
+            raise WithdrawalError("insufficient_balance", "the balance is too small")
+
+    async def _require_within_day(self, connection: Any, user: Row, asked: Asked) -> None:
+        level = self.file.level(user["level"])
+        if level is None:
+            return
+        query = """
+            select coalesce(sum(amount), 0) as spent from withdrawals
+            where user_id = %(user)s and asset = %(asset)s and created_at > %(since)s
+                and state <> all(%(unspent)s)
+        """
+        values = {
+            "user": user["id"],
+            "asset": asked.asset,
+            "since": self.accounts.now() - DAY,
+            "unspent": list(UNSPENT),
+        }
+        spent = int((await rows_of(connection, query, values))[0]["spent"])
+        most = level.withdraws_a_day.get(asked.asset, 0)
+        if spent + asked.amount > most:
+            left = self.text(asked.asset, max(0, most - spent))
+            text = f"level {level.number} has {left} {asked.asset} left within 24 hours"
+            raise WithdrawalError("daily_limit", text)
+
+    async def _insert(
+        self,
+        connection: Any,
+        user_id: int,
+        participant: int,
+        asked: Asked,
+        network: Network,
+        address: str,
+        caller: Caller,
+    ) -> Row:
+        query = """
+            insert into withdrawals (user_id, participant, reference, client_id, asset, network,
+                address, given, chain, salt, device, tag, amount, state, created_at, changed_at)
+            values (%(user)s, %(participant)s, %(reference)s, %(client)s, %(asset)s, %(network)s,
+                %(address)s, %(given)s, %(chain)s, %(salt)s, %(device)s, %(tag)s, %(amount)s,
+                'unconfirmed', %(now)s, %(now)s) returning *
+        """
+        own = await self._reference(connection, user_id, asked.client_id)
+        reference = own
+        if network.chain:
+            terms = participant, asked.asset, network.chain, address, asked.amount
+            reference = reference_at_custody(*terms, own)
+        values = {
+            "user": user_id,
+            "participant": participant,
+            "reference": reference,
+            "client": asked.client_id,
+            "asset": asked.asset,
+            "network": network.name,
+            "address": address,
+            "given": asked.address,
+            "chain": network.chain,
+            "salt": own,
+            "device": device_of(caller.agent),
+            "tag": asked.tag,
+            "amount": asked.amount,
+            "now": self.accounts.now(),
+        }
+        return (await rows_of(connection, query, values))[0]
+
+    async def _reference(self, connection: Any, user_id: int, client_id: str) -> str:
+        """At the venue: 27 characters, of this request in this database alone."""
+        query = "select system_identifier::text as id, current_database() as name "
+        row = (await rows_of(connection, query + "from pg_control_system()", {}))[0]
+        text = f"{row['id']} {row['name']} {user_id} {client_id}"
+        return f"wd {hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+    async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
+        """With the mailed code and the second factor.  Raises :class:`WrongCredentials`."""
+        row = await self.one(user_id, number)
+        if row["state"] != UNCONFIRMED:
+            raise WithdrawalError("not_unconfirmed", f"this withdrawal is {row['state']}", 409)
+        await self.accounts.require_factors(user_id, f"{PURPOSE}{number}", code, totp, caller)
+        changed = await self._change(number, (UNCONFIRMED,), CONFIRMED)
+        if changed is None:
+            raise WithdrawalError("not_unconfirmed", "this withdrawal has changed", 409)
+        async with self.database.transaction() as connection:
+            detail = f"withdrawal {number}"
+            await audit(connection, user_id, "withdrawal confirmed", caller, detail)
+        self._wake.set()
+        return changed
+
+    async def cancel(self, user_id: int, number: int, caller: Caller) -> Row:
+        """One that was not sent.  Raises :class:`WithdrawalError`."""
+        row = await self.one(user_id, number)
+        if row["state"] == CANCELLED:
+            return row
+        changed = await self._change(number, (UNCONFIRMED,), CANCELLED)
+        if changed is None and row["chain"]:
+            changed = await self._cancel_at_custody(row)
+        elif changed is None and row["state"] in ("requested", "approved"):
+            # The desk does it once for this reference, whatever is asked again.
+            reference = f"c {row['reference']}"
+            request = step("withdrawal-cancel", row["reference"], reference)
+            try:
+                await asyncio.to_thread(self.ask_desk, request)
+            except DeskError as error:
+                log.warning("withdrawal %d: %s", number, error)
+                text = "this withdrawal cannot be cancelled now"
+                raise WithdrawalError("not_cancellable", text, 409) from None
+            changed = await self._change(number, AT_THE_VENUE, CANCELLED)
+        if changed is None:
+            text = "this withdrawal cannot be cancelled now"
+            raise WithdrawalError("not_cancellable", text, 409)
+        async with self.database.transaction() as connection:
+            detail = f"withdrawal {number}"
+            await audit(connection, user_id, "withdrawal cancelled", caller, detail)
+        return changed
+
+    async def _cancel_at_custody(self, row: Row) -> Row | None:
+        """One that may have been handed over: handed over first, so that it cannot be later."""
+        if row["state"] not in (CONFIRMED, "requested", "approved"):
+            return None
+        try:
+            if row["state"] == CONFIRMED:
+                await self.custody.withdraw(row)
+            await self.custody.cancel(row)
+        except WithdrawalError as error:
+            log.warning("withdrawal %d: %s", row["id"], error)
+            return None
+        return await self._change(row["id"], (CONFIRMED, *AT_THE_VENUE), CANCELLED)
+
+    async def _change(
+        self, number: int, before: tuple[str, ...], after: str, detail: str = ""
+    ) -> Row | None:
+        """None: it is in none of these states."""
+        query = """
+            update withdrawals set state = %(after)s, detail = %(detail)s, changed_at = %(now)s
+            where id = %(id)s and state = any(%(before)s) returning *
+        """
+        values = {"id": number, "before": list(before), "after": after, "detail": detail[:500]}
+        return await self.database.row(query, now=self.accounts.now(), **values)
+
+    # Going on
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        import psycopg
+
+        while True:
+            self._wake.clear()
+            try:
+                await self.go_on()
+            except (DatabaseError, psycopg.Error, OSError) as error:
+                log.error("withdrawals: %s", error)
+            try:
+                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+
+    async def go_on(self) -> None:
+        """Take each withdrawal that is under way as far as it goes without its owner."""
+        query = """
+            select w.*, u.frozen_at is not null as is_frozen
+            from withdrawals as w join users as u on u.id = w.user_id
+            where state in ('unconfirmed', 'confirmed', 'requested', 'approved', 'sent')
+            order by w.id
+        """
+        rows = await self.database.rows(query)
+        for row in rows:
+            if row["state"] == UNCONFIRMED:
+                if row["created_at"] + CONFIRM_WITHIN <= self.accounts.now():
+                    await self._change(row["id"], (UNCONFIRMED,), EXPIRED)
+            elif row["chain"] or (row["state"] == CONFIRMED and row["is_frozen"]):
+                continue
+            elif row["state"] == CONFIRMED:
+                await self._enter(row)
+            else:
+                await self._follow(row)
+
+        try:
+            await self.custody.look()
+            await self.book.go_on()
+            handed = [row for row in rows if row["chain"] and row["state"] != UNCONFIRMED]
+            if handed:
+                await self._go_on_at_custody(handed)
+        except Unavailable:
+            return  # everything there is asked for again
+
+    # On a chain
+
+    async def _go_on_at_custody(self, rows: list[Row]) -> None:
+        """Raises :class:`Unavailable`."""
+        for first in range(0, len(rows), AT_ONCE):
+            some = rows[first : first + AT_ONCE]
+            found = await self.custody.states([row["reference"] for row in some])
+            for row in some:
+                if row["reference"] in found:
+                    await self._take(row, found[row["reference"]])
+                elif row["state"] == CONFIRMED and not row["is_frozen"]:
+                    await self._hand_over(row)
+
+    async def _hand_over(self, row: Row) -> None:
+        try:
+            await self.custody.withdraw(row)
+        except WithdrawalError as error:
+            await self._refused(row, str(error))
+
+    async def _refused(self, row: Row, why: str) -> None:
+        async with self.database.transaction() as connection:
+            query = """
+                update withdrawals set state = 'refused', detail = %(why)s, waits = '',
+                    changed_at = %(now)s
+                where id = %(id)s and state = %(before)s returning *
+            """
+            values = {"id": row["id"], "before": row["state"], "why": why[:500]}
+            values["now"] = self.accounts.now()
+            changed = await rows_of(connection, query, values)
+            if changed:
+                await self._tell(connection, changed[0], "refused")
+
+    async def _take(self, row: Row, found: dict[str, Any]) -> None:
+        """What custody and the core say about one that was handed over."""
+        movements = self.movements
+        one = movements.find(row["reference"]) if movements is not None else None
+        state = row["state"] if one is None else one.state.name.lower()
+        if found["state"] == REFUSED:
+            await self._refused(row, found["why"])
+            return
+        if one is None and found["state"] in (CANCELLED, "done", "failed"):
+            state = found["state"]  # the core has forgotten it
+        if row["is_frozen"] and state in ("requested", "approved"):
+            with contextlib.suppress(WithdrawalError):  # it is sent: the next look says so
+                await self.custody.cancel(row)
+        after = {
+            "state": state,
+            "txid": found["txid"],
+            "waits": found["waits"],
+            "confirmations": found["confirmations"],
+            "detail": found["why"][:500],
+        }
+        if all(row[name] == value for name, value in after.items()):
+            return
+        query = """
+            update withdrawals set state = %(state)s, txid = %(txid)s, waits = %(waits)s,
+                confirmations = %(confirmations)s, detail = %(detail)s,
+                changed_at = case when state = %(state)s then changed_at else %(now)s end
+            where id = %(id)s and state = any(%(before)s) returning *
+        """
+        values = after | {"id": row["id"], "now": self.accounts.now()}
+        values["before"] = [CONFIRMED, *AT_THE_VENUE]
+        async with self.database.transaction() as connection:
+            for changed in await rows_of(connection, query, values):
+                if found["txid"] and found["txid"] != row["txid"]:
+                    await self._tell(connection, changed, "txid")
+                if found["waits"] == "people" != row["waits"]:
+                    await self._tell(connection, changed, "people")
+
+    async def _tell(self, connection: Any, row: Row, what: str) -> None:
+        decimals = self.mirror.markets.assets[row["asset"]]
+        await add_notice(connection, row["user_id"], of_withdrawal(row, decimals, what))
+
+    # At the venue
+
+    async def _enter(self, row: Row) -> None:
+        """Ask the venue to reserve the amount; under its reference it does so once."""
+        decimals = self.mirror.markets.assets[row["asset"]]
+        terms = row["participant"], row["asset"], row["amount"], row["reference"], decimals
+        try:
+            await asyncio.to_thread(self.ask_desk, request_withdrawal(*terms))
+        except DeskError as error:
+            if not self.mirror.is_open or error.code == UNAVAILABLE:
+                return  # the venue is closed, or has no answer yet: asked again
+            await self._change(row["id"], (CONFIRMED,), REFUSED, str(error))
+            log.warning("withdrawal %d: %s", row["id"], error)
+            return
+        await self._change(row["id"], (CONFIRMED,), REQUESTED)
+
+    async def _follow(self, row: Row) -> None:
+        movements = self.movements
+        one = movements.find(row["reference"]) if movements is not None else None
+        if one is not None and one.state.name.lower() != row["state"]:
+            await self._change(row["id"], AT_THE_VENUE, one.state.name.lower())
+
+    # What is shown
+
+    async def one(self, user_id: int, number: int) -> Row:
+        """Raises :class:`NotFound` also for one of another user."""
+        query = "select * from withdrawals where id = %(id)s and user_id = %(user)s"
+        row = await self.database.row(query, id=number, user=user_id)
+        if row is None:
+            raise NotFound("there is no such withdrawal")
+        return self._as_released(row)
+
+    async def of_user(self, user_id: int, before: int, most: int) -> list[Row]:
+        """The newest first; ``before``: with a smaller number, 0: all."""
+        query = """
+            select * from withdrawals where user_id = %(user)s
+                and (%(before)s = 0 or id < %(before)s) order by id desc limit %(most)s
+        """
+        rows = await self.database.rows(query, user=user_id, before=before, most=most)
+        return [self._as_released(row) for row in rows]
+
+    def _as_released(self, row: Row) -> Row:
+        """With the core's state, which is ahead of the database's."""
+        movements = self.movements
+        if row["state"] not in AT_THE_VENUE or movements is None:
+            return row
+        one = movements.find(row["reference"])
+        return row if one is None else row | {"state": one.state.name.lower()}
+
+    async def deposits(self, participant: int) -> list[Deposit]:
+        """Those that the core remembers and that are no transfers, the newest first."""
+        movements = self.movements
+        found = movements.chosen(DEPOSIT_STATES, participant) if movements is not None else []
+        rows = [one for one in reversed(found) if not one.reference.startswith(TRANSFER)]
+        chain = {one["reference"]: one for one in await self.custody.deposits(participant)}
+        return [_deposit(one, chain.get(one.reference), self.file) for one in rows]
+
+    async def arriving(self, participant: int) -> list[dict[str, Any]]:
+        """What custody has seen on chains for a participant and not credited, the newest first."""
+        rows = await self.custody.deposits(participant)
+        return [
+            row | {"network": network_name(self.file, row["asset"], row["chain"])}
+            for row in rows
+            if row["state"] not in ("credited", "final")
+        ]
+
+    def confirmations(self, network: Network) -> int:
+        """Blocks after which any deposit by this network is credited."""
+        offer = self.custody.offers.get(network.asset) if network.chain else None
+        return 1 if offer is None else offer.most
+
+    async def deposit_address(self, participant: int, network: Network) -> tuple[str, str]:
+        """Where an asset comes in by this network, and the tag that names its owner."""
+        if network.chain:
+            return await self.custody.address(network.chain, participant), ""
+        return network.deposit_address, self.tag(participant)
+
+    def tag(self, participant: int) -> str:
+        """What a deposit to the shared address names its owner by; with a check digit, so that a
+        mistyped one belongs to no participant."""
+        return f"{participant}{_check_digit(participant)}"
+
+    def text(self, asset: str, units: int) -> str:
+        return text_of(units, self.mirror.markets.assets[asset])
+
+
+def _same(row: Row, asked: Asked, network: Network) -> Row:
+    """Raises :class:`WithdrawalError` if the name was given to another withdrawal."""
+    same = {"asset": asked.asset, "given": asked.address, "tag": asked.tag, "amount": asked.amount}
+    if row["network"] != network.name or any(row[name] != one for name, one in same.items()):
+        text = "this name was given to another withdrawal"
+        raise WithdrawalError("idempotency_key_reused", text)
+    return row
+
+
+def network_name(file: PortalFile, asset: str, chain: str) -> str:
+    """The portal's name of an asset's network on a chain of custody."""
+    found = [one.name for one in file.networks if (one.asset, one.chain) == (asset, chain)]
+    return found[0] if found else chain
+
+
+def _deposit(one: OneMovement, known: dict[str, Any] | None, file: PortalFile) -> Deposit:
+    """``known``: as custody has it."""
+    state = one.state.name.lower()
+    numbers = one.amount, state, one.began_ns, one.changed_ns
+    terms = one.number, one.reference, one.asset, *numbers
+    if known is None:
+        return Deposit(*terms)
+    place = network_name(file, one.asset, known["chain"]), known["address"], known["txid"]
+    return Deposit(*terms, *place, known["confirmations"], known["needed"])
+
+
+def _check_digit(number: int) -> int:
+    """Of Luhn."""
+    total = 0
+    for place, digit in enumerate(reversed(str(number))):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return -total % 10
+
+
+def utc_seconds(at: datetime) -> str:
+    """As ``2026-11-26 12:00:00``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

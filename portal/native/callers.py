@@ -1,0 +1,160 @@
+"""Callers: a person with an access token, or a program with an API key that signs its requests.
+
+A program sends ``X-API-Key``, ``X-Timestamp`` (milliseconds) and ``X-Signature``: HMAC-SHA256 in
+hexadecimal, or Ed25519 in base64.  What is signed is timestamp, method, path with query,
+``Idempotency-Key`` ("" without one) and body, with a line feed after each of the first four.  So
+no other method, path or key can be sent with a signature that was read on its way, and the same
+key again has the same outcome, once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from openoutcry.portal.accounts.accounts import Accounts, Person
+from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.portal.settings import PortalFile
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.signing import READ, WINDOW_MS, Signing, is_signed, now_ms
+
+
+class Forbidden(AccountError):
+    status, code = 403, "forbidden"
+
+
+class Frozen(AccountError):
+    """The operator has frozen the account."""
+
+    status, code = 403, "frozen"
+
+
+def signed_text(timestamp: str, method: str, target: str, key: str, body: str = "") -> str:
+    """What a program signs; ``target``: path with query, as sent."""
+    return f"{timestamp}\n{method}\n{target}\n{key}\n{body}"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Whose request it is, and what that one may do."""
+
+    user_id: int
+    participant: int
+    can_trade: bool
+    can_withdraw: bool
+    address: str
+    is_person: bool
+    is_frozen: bool = False
+    is_support: bool = False
+    """An operator who looks at the user's pages."""
+    is_main: bool = True
+    """Whether it is a main account, and no sub-account."""
+
+    def require_participant(self) -> None:
+        if not self.participant:
+            raise Forbidden("the venue has not added this account yet: try again")
+
+    def require_trade(self) -> None:
+        self.require_participant()
+        self.require_own()
+        if not self.can_trade:
+            raise Forbidden("this key or this level may not trade")
+
+    def require_own(self) -> None:
+        """The user, and not an operator, whose account is not frozen."""
+        if self.is_support:
+            raise Forbidden("a support view changes nothing")
+        if self.is_frozen:
+            raise Frozen("the operator has frozen this account")
+
+    def require_transfer(self) -> None:
+        """Money of all accounts of a user is moved in the name of the main one."""
+        self.require_trade()
+        if not self.is_main:
+            raise Forbidden("the main account moves money between accounts")
+
+    def require_withdraw(self) -> None:
+        self.require_participant()
+        self.require_own()
+        if not self.can_withdraw:
+            raise Forbidden("this key may not withdraw")
+
+
+class Callers:
+    """Checks tokens and signatures."""
+
+    def __init__(self, accounts: Accounts, signing: Signing, file: PortalFile) -> None:
+        self.accounts, self.signing, self.file = accounts, signing, file
+        self.see: Callable[[], None] = lambda: None
+        """Called with each caller: brings the mirror to what is released."""
+
+    async def of_token(self, token: str, address: str) -> Asking:
+        is_support = self.accounts.is_support(token)
+        if is_support:
+            person = Person(self.accounts.supported(token), "")
+        else:
+            person = await self.accounts.person(token)
+        user = await self.accounts.user(person)
+        participant = int(user["participant"] or 0) if user["is_open"] else 0
+        level = self.file.level(user["level"])
+        trades = level is None or level.trades
+        is_frozen = user["frozen_at"] is not None
+        terms = trades and not is_support, not is_support, address, not is_support
+        return Asking(person.user_id, participant, *terms, is_frozen, is_support)
+
+    async def of_key(
+        self, api_key: str, timestamp: str, signature: str, text: str, address: str
+    ) -> Asking:
+        """``text``: what was signed (:func:`signed_text`).  Raises :class:`NotLoggedIn`."""
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 16):
+            raise NotLoggedIn("X-Timestamp: milliseconds since 1970 are expected")
+        if abs(now_ms() - int(timestamp)) > WINDOW_MS:
+            raise NotLoggedIn("X-Timestamp: too far from the portal's time")
+        try:
+            key = await self.signing.key(api_key, address, READ)
+        except ApiError as error:
+            raise NotLoggedIn(error.text) from None
+        if not is_signed(key, text, signature):
+            raise NotLoggedIn("X-Signature: it does not sign this request")
+        trades = key.can_trade and self.signing.may_trade(key)
+        withdraws = key.can_withdraw and not key.is_sub
+        terms = trades, withdraws, address, False, key.is_frozen
+        return Asking(key.user_id, key.participant, *terms, is_main=not key.is_sub)
+
+    async def of_request(self, request: Any) -> Asking:
+        """Raises :class:`NotLoggedIn`."""
+        found = getattr(request.state, "asking", None)
+        if found is None:
+            found = request.state.asking = await self._of_request(request)
+            self.see()
+        assert isinstance(found, Asking)
+        if found.is_support and request.method != "GET":
+            raise Forbidden("a support view changes nothing")
+        return found
+
+    async def _of_request(self, request: Any) -> Asking:
+        headers = request.headers
+        address = request.client.host if request.client else ""
+        if "x-api-key" in headers:
+            try:
+                body = (await request.body()).decode("utf-8")
+            except UnicodeDecodeError:
+                raise NotLoggedIn("a request that is signed has a body of UTF-8") from None
+            query = f"?{request.url.query}" if request.url.query else ""
+            path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
+            at, signature = headers.get("x-timestamp", ""), headers.get("x-signature", "")
+            target, key = path.partition("?")[0] + query, headers.get("idempotency-key", "")
+            text = signed_text(at, request.method, target, key, body)
+            return await self.of_key(headers["x-api-key"], at, signature, text, address)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotLoggedIn("log in, or sign with an API key")
+        return await self.of_token(token, address)
+
+    def parameter(self) -> Any:
+        """The type of a parameter of an endpoint that needs to know its caller."""
+        from fastapi import Depends, Request
+
+        async def asking(request: Request) -> Asking:
+            return await self.of_request(request)
+
+        return Annotated[Asking, Depends(asking)]

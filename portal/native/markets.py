@@ -1,0 +1,101 @@
+"""Markets in the native API's words."""
+
+from openoutcry.client.portal_models import (
+    Book,
+    CandleRow,
+    Instrument,
+    Now,
+    PublicTrade,
+    Ticker,
+)
+from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.native.orders import TYPES, NativeOrders
+from openoutcry.portal.spot import shapes
+from openoutcry.portal.spot.past import Past
+from openoutcry.portal.spot.signing import now_ms
+from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.public import INTERVALS, Trade
+
+
+class NativeMarkets:
+    """What is public."""
+
+    def __init__(self, orders: NativeOrders, past: Past | None = None) -> None:
+        """``past``: what is older than memory; None: nothing is."""
+        self.mirror, self.market = orders.mirror, orders.market
+        self.past = past or Past(orders.mirror, orders.trading)
+
+    def now(self) -> Now:
+        return Now(now_ms(), self.mirror.seq)
+
+    def instruments(self) -> list[Instrument]:
+        return [self._row(market) for market in self.mirror.markets.all]
+
+    def instrument(self, symbol: str) -> Instrument:
+        return self._row(self.market(symbol))
+
+    def _row(self, market: Market) -> Instrument:
+        low, high = int(market.row["min_price_ticks"]), int(market.row["max_price_ticks"])
+        return Instrument(
+            market.symbol,
+            market.base,
+            market.quote,
+            "trading" if self.mirror.is_trading(market.index) else "closed",
+            market.price(market.price_step),
+            market.quantity(market.qty_step),
+            market.price(max(low, market.price_step)),
+            market.price(high),
+            market.quantity(market.min_lots),
+            market.quantity(market.max_lots),
+            list(TYPES),
+        )
+
+    def book(self, symbol: str, depth: int) -> Book:
+        market = self.market(symbol)
+        sides = [shapes.levels(rows, market) for rows in self.mirror.depth(market.code, depth)]
+        return Book(market.symbol, self.mirror.seq, *sides)
+
+    def trades(self, symbol: str, limit: int) -> list[PublicTrade]:
+        """The newest first."""
+        market = self.market(symbol)
+        rows = list(self.mirror.tapes[market.index].trades)[-limit:]
+        return [trade_row(row, market) for row in reversed(rows)]
+
+    async def candles(
+        self, symbol: str, interval: str, limit: int, from_ms: int = 0, until_ms: int = 0
+    ) -> list[CandleRow]:
+        """From ``from_ms`` on, or the last up to ``until_ms``; 0: no such end."""
+        market = self.market(symbol)
+        if interval not in INTERVALS:
+            raise InvalidRequest(f"interval: one of {', '.join(INTERVALS)}")
+        if not (0 <= from_ms < 2**43 and 0 <= until_ms < 2**43):
+            raise InvalidRequest("from_ms, until_ms: milliseconds since 1970")
+        span = from_ms or None, until_ms or None
+        rows = await self.past.candles(market, interval, *span, limit, now_ms())
+        return [
+            CandleRow(
+                row.begin_ms,
+                row.end_ms,
+                market.price(row.open),
+                market.price(row.high),
+                market.price(row.low),
+                market.price(row.close),
+                market.quantity(row.lots),
+                market.amount(row.tick_lots),
+                row.count,
+            )
+            for row in rows
+        ]
+
+    def ticker(self, symbol: str) -> Ticker:
+        market = self.market(symbol)
+        row = shapes.ticker(self.mirror, market, now_ms())
+        names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
+        more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
+        return Ticker(market.symbol, *(row[name] for name in (*names, *more)))
+
+
+def trade_row(trade: Trade, market: Market) -> PublicTrade:
+    side = "sell" if trade.buyer_is_maker else "buy"
+    amounts = market.price(trade.price), market.quantity(trade.lots)
+    return PublicTrade(trade.number, *amounts, trade.time_ms, side)

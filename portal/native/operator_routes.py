@@ -1,0 +1,144 @@
+"""The routes of ``/v1/operator``: users, freezes, a look at a user's pages, and questions over many
+days.  A console, or a page of the operators, asks them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from openoutcry.client import portal_models as models
+from openoutcry.portal.accounts.api_keys import ApiKeys
+from openoutcry.portal.accounts.errors import NotFound
+from openoutcry.portal.accounts.operators import Operator, Operators
+from openoutcry.portal.accounts.routes import caller_of
+from openoutcry.portal.history.analytics import VIEWS
+from openoutcry.portal.history.pages import Pages
+from openoutcry.portal.native.history_routes import LAST_DAY, day_of
+from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
+from openoutcry.portal.native.routes import STRICT, balance_rows, limit_type
+from openoutcry.portal.trading.mirror import Mirror
+
+OPERATORS: list[Any] = ["operators"]
+FIELDS = (
+    "id",
+    "mail",
+    "participant",
+    "level",
+    "is_open",
+    "is_verified",
+    "frozen_at",
+    "frozen_reason",
+    "created_at",
+)
+
+
+@dataclass
+class Reason:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    reason: str
+
+
+@dataclass
+class NativeOperators:
+    """What the routes are made of."""
+
+    operators: Operators
+    mirror: Mirror
+    pages: Pages
+    keys: ApiKeys
+
+
+def add_operators(app: Any, native: NativeOperators) -> None:
+    """Add every route to an application of FastAPI."""
+    from fastapi import Depends, Request
+
+    async def operator_of(request: Request) -> Operator:
+        _, _, token = request.headers.get("authorization", "").partition(" ")
+        return await native.operators.of_token(token, caller_of(request))
+
+    operator_type = Annotated[Operator, Depends(operator_of)]
+    _add_users(app, native, operator_type, limit_type())
+    _add_views(app, native, operator_type, limit_type())
+
+
+def user_row(row: dict[str, Any]) -> models.UserRow:
+    return models.UserRow(**{name: row[name] for name in FIELDS})
+
+
+def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: Any) -> None:
+    from fastapi import Request
+
+    operators = native.operators
+
+    @app.get("/v1/operator/users", response_model=models.UserPage, tags=OPERATORS)
+    async def users(
+        operator: operator_type, search: str = "", cursor: str = "", limit: limited = DEFAULT
+    ) -> Any:
+        rows = await operators.users(search, number_of("u", cursor), limit + 1)
+        found, following = page_of("u", rows, limit, lambda row: row["id"])
+        return models.UserPage([user_row(row) for row in found], following)
+
+    @app.get("/v1/operator/users/{user_id}", response_model=models.UserDetail, tags=OPERATORS)
+    async def user_detail(operator: operator_type, user_id: int) -> Any:
+        row = await operators.user(user_id)
+        participant = row["participant"]
+        balances = balance_rows(native.mirror, participant) if participant else []
+        audit = [models.AuditRow(**one) for one in row["audit"]]
+        counts = row["sessions"], row["api_keys"]
+        return models.UserDetail(user_row(row), *counts, balances, audit)
+
+    async def changed(
+        operator: Operator, user_id: int, reason: str, is_frozen: bool, request: Request
+    ) -> models.UserRow:
+        await operators.freeze(operator, user_id, reason, is_frozen, caller_of(request))
+        native.keys.forget()
+        return user_row(await operators.user(user_id))
+
+    row = models.UserRow
+
+    @app.post("/v1/operator/users/{user_id}/freeze", response_model=row, tags=OPERATORS)
+    async def freeze(operator: operator_type, user_id: int, body: Reason, request: Request) -> Any:
+        return await changed(operator, user_id, body.reason, True, request)
+
+    @app.post("/v1/operator/users/{user_id}/unfreeze", response_model=row, tags=OPERATORS)
+    async def unfreeze(
+        operator: operator_type, user_id: int, body: Reason, request: Request
+    ) -> Any:
+        return await changed(operator, user_id, body.reason, False, request)
+
+    view = models.SupportView
+
+    @app.post("/v1/operator/users/{user_id}/view", response_model=view, tags=OPERATORS)
+    async def support_view(operator: operator_type, user_id: int, body: Reason) -> Any:
+        return models.SupportView(*await operators.view(operator, user_id, body.reason))
+
+
+def _add_views(app: Any, native: NativeOperators, operator_type: Any, limited: Any) -> None:
+    from fastapi import Query
+
+    @app.get("/v1/operator/log", response_model=models.OperatorPage, tags=OPERATORS)
+    async def operator_log(
+        operator: operator_type, cursor: str = "", limit: limited = DEFAULT
+    ) -> Any:
+        rows = await native.operators.log(number_of("l", cursor), limit + 1)
+        found, following = page_of("l", rows, limit, lambda row: row["id"])
+        return models.OperatorPage([models.OperatorRow(**row) for row in found], following)
+
+    page = models.AnalyticsPage
+
+    @app.get("/v1/operator/analytics/{view}", response_model=page, tags=OPERATORS)
+    async def analytics(
+        operator: operator_type,
+        view: str,
+        since: str = Query("", alias="from"),
+        until: str = "",
+    ) -> Any:
+        if view not in VIEWS:
+            raise NotFound(f"there is no view {view!r}; there are {', '.join(VIEWS)}")
+        days = day_of(since, "from", 0), day_of(until, "until", LAST_DAY)
+        rows = await native.pages.view(view, *days)
+        return models.AnalyticsPage(view, [_shown(row) for row in rows])
+
+
+def _shown(row: dict[str, Any]) -> dict[str, object]:
+    """Numbers that JSON has no exact form for, and dates, as text."""
+    plain = int, float, type(None)
+    return {name: value if isinstance(value, plain) else str(value) for name, value in row.items()}

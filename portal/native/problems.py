@@ -1,0 +1,123 @@
+"""Refusals of the native API: stable codes, words for people, and nothing of its inside."""
+
+import logging
+from typing import Any
+
+from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.routes import problem
+from openoutcry.portal.spot import errors
+from openoutcry.portal.spot.errors import ApiError
+
+log = logging.getLogger("outcry.portal")
+CODES = {
+    errors.BAD_SYMBOL: (404, "unknown_symbol"),
+    errors.NO_SUCH_ORDER: (404, "not_found"),
+    errors.CANCEL_REJECTED: (409, "not_cancellable"),
+    errors.TIMEOUT: (504, "outcome_unknown"),
+    errors.DISCONNECTED: (503, "unavailable"),
+    errors.TOO_MANY: (429, "too_many_requests"),
+    errors.TOO_MANY_ORDERS: (429, "too_many_orders"),
+    errors.FILTER: (422, "filter_failure"),
+    errors.REJECTED_KEY: (401, "not_logged_in"),
+    errors.BAD_API_KEY: (401, "not_logged_in"),
+}
+WORDS = {
+    "Account has insufficient balance for requested action.": "insufficient_balance",
+    "Duplicate order sent.": "duplicate_order",
+    "Order would immediately match and take.": "would_take",
+    "Stop price would trigger immediately.": "would_trigger",
+    "Market is closed.": "market_closed",
+}
+EVERY_CODE = sorted(
+    {code for _, code in CODES.values()}
+    | set(WORDS.values())
+    | {
+        "invalid_request",
+        "order_rejected",
+        "wrong_credentials",
+        "totp_required",
+        "not_logged_in",
+        "not_found",
+        "forbidden",
+        "locked",
+        "too_large",
+        "internal",
+        "idempotency_key_missing",
+        "idempotency_key_reused",
+        "request_in_progress",
+        "not_withdrawable",
+        "wrong_network",
+        "bad_checksum",
+        "bad_address",
+        "own_address",
+        "below_dust",
+        "unsupported",
+        "sanctioned",
+        "not_whitelisted",
+        "address_locked",
+        "too_many",
+        "invalid_address",
+        "too_small",
+        "daily_limit",
+        "same_account",
+        "not_open",
+        "refused",
+        "not_unconfirmed",
+        "challenge_required",
+        "not_offered",
+        "not_linked",
+        "not_now",
+        "unavailable",
+        "method_not_allowed",
+        "address_not_served",
+        "frozen",
+        "not_ready",
+        "statement_disagrees",
+    }
+)
+
+
+class KeyMissing(AccountError):
+    status, code = 400, "idempotency_key_missing"
+
+
+class KeyReused(AccountError):
+    status, code = 422, "idempotency_key_reused"
+
+
+class InProgress(AccountError):
+    status, code = 409, "request_in_progress"
+
+
+def of_api_error(error: ApiError) -> tuple[int, str]:
+    """Status and code."""
+    if error.text in WORDS:
+        code = WORDS[error.text]
+        return (409 if code == "duplicate_order" else 422), code
+    if error.code == errors.NEW_ORDER_REJECTED:
+        return 422, "order_rejected"
+    return CODES.get(error.code, (422, "invalid_request"))
+
+
+def add_problems(app: Any) -> None:
+    """Refusals of trading, and unforeseen errors, as problems."""
+
+    @app.exception_handler(ApiError)
+    async def refused(request: Any, error: ApiError) -> Any:
+        status, code = of_api_error(error)
+        retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
+        return problem(status, code, error.text, retry)
+
+    @app.exception_handler(404)
+    async def nothing(request: Any, error: Any) -> Any:
+        return problem(404, "not_found", "there is nothing at this path")
+
+    @app.exception_handler(405)
+    async def no_method(request: Any, error: Any) -> Any:
+        headers = dict(error.headers or {})
+        return problem(405, "method_not_allowed", "this path has no such method", headers)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Any, error: Exception) -> Any:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "internal", "the portal has failed; the operator's log says why")

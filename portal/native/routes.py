@@ -1,0 +1,396 @@
+"""The routes of ``/v1`` for trading: markets, orders, fills, balances, deposits, withdrawals."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from openoutcry.client import portal_models as models
+from openoutcry.portal.accounts.accounts import Caller
+from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.database import Row
+from openoutcry.portal.money.withdrawals import Asked, Withdrawals
+from openoutcry.portal.native.callers import Callers
+from openoutcry.portal.native.idempotency import key_of
+from openoutcry.portal.native.markets import NativeMarkets
+from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
+from openoutcry.portal.native.pages import DEFAULT, MOST, number_of, page_of
+from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.mirror import Mirror
+
+STRICT: dict[str, str] = {"extra": "forbid"}
+KEY_SHOWN = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "The request's name: the same again has the same outcome, once.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9.:/_-]{1,36}$"},
+}
+WITH_KEY: dict[str, Any] = {"parameters": [KEY_SHOWN]}
+
+
+@dataclass
+class NewWithdrawal:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    asset: str
+    amount: str
+    address: str
+    network: str = ""
+    tag: str = ""
+
+
+@dataclass
+class NewWithdrawalAddress:
+    """One that withdrawals may go to, once it is confirmed and its wait is over."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    asset: str
+    address: str
+    network: str = ""
+    label: str = ""
+
+
+@dataclass
+class Confirmation:
+    """``code``: the mailed one; ``totp``: of the authenticator, if there is one."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+    code: str
+    totp: str = ""
+
+
+@dataclass
+class Native:
+    """What the routes are made of."""
+
+    callers: Callers
+    orders: NativeOrders
+    markets: NativeMarkets
+    withdrawals: Withdrawals
+    limits: Limits
+
+
+def limit_type() -> Any:
+    from fastapi import Query
+
+    return Annotated[int, Query(ge=1, le=MOST)]
+
+
+def add_native(app: Any, native: Native) -> None:
+    """Add every route to an application of FastAPI."""
+    asking_type, limited = native.callers.parameter(), limit_type()
+    _add_markets(app, native.markets, limited)
+    _add_orders(app, native, asking_type)
+    _add_order_lists(app, native, asking_type, limited)
+    _add_balances(app, native, asking_type)
+    _add_deposits(app, native, asking_type, limited)
+    _add_addresses(app, native, asking_type)
+    _add_withdrawals(app, native, asking_type, limited)
+
+
+def _add_markets(app: Any, markets: NativeMarkets, limited: Any) -> None:
+    """What needs no login."""
+
+    @app.get("/v1/time", response_model=models.Now, tags=["markets"])
+    async def now() -> Any:
+        return markets.now()
+
+    @app.get("/v1/instruments", response_model=list[models.Instrument], tags=["markets"])
+    async def instruments() -> Any:
+        return markets.instruments()
+
+    @app.get("/v1/instruments/{symbol}", response_model=models.Instrument, tags=["markets"])
+    async def instrument(symbol: str) -> Any:
+        return markets.instrument(symbol)
+
+    @app.get("/v1/instruments/{symbol}/book", response_model=models.Book, tags=["markets"])
+    async def book(symbol: str, depth: limited = DEFAULT) -> Any:
+        return markets.book(symbol, depth)
+
+    @app.get("/v1/instruments/{symbol}/ticker", response_model=models.Ticker, tags=["markets"])
+    async def ticker(symbol: str) -> Any:
+        return markets.ticker(symbol)
+
+    rows = list[models.PublicTrade]
+
+    @app.get("/v1/instruments/{symbol}/trades", response_model=rows, tags=["markets"])
+    async def trades(symbol: str, limit: limited = DEFAULT) -> Any:
+        return markets.trades(symbol, limit)
+
+    candle_rows = list[models.CandleRow]
+
+    @app.get("/v1/instruments/{symbol}/candles", response_model=candle_rows, tags=["markets"])
+    async def candles(
+        symbol: str,
+        interval: str = "1m",
+        limit: limited = DEFAULT,
+        from_ms: int = 0,
+        until_ms: int = 0,
+    ) -> Any:
+        return await markets.candles(symbol, interval, limit, from_ms, until_ms)
+
+
+def _add_orders(app: Any, native: Native, asking_type: Any) -> None:
+    from fastapi import Request, Response
+
+    orders = native.orders
+
+    @app.post(
+        "/v1/orders",
+        response_model=models.OrderRow,
+        status_code=201,
+        tags=["orders"],
+        openapi_extra=WITH_KEY,
+    )
+    async def place(
+        asking: asking_type, body: NewOrderBody, request: Request, response: Response
+    ) -> Any:
+        asking.require_trade()
+        key = key_of(request)
+        native.limits.take_order(asking.participant)
+        order, is_new = await orders.place(asking.participant, body, key)
+        response.status_code = 201 if is_new else 200
+        response.headers["location"] = f"/v1/orders/{order.number}"
+        return orders.row(order)
+
+    @app.delete(
+        "/v1/orders/{number}",
+        response_model=models.OrderRow,
+        tags=["orders"],
+        openapi_extra=WITH_KEY,
+    )
+    async def cancel(asking: asking_type, number: int, request: Request) -> Any:
+        asking.require_trade()
+        return orders.row(await orders.cancel(asking.participant, number, key_of(request)))
+
+    @app.delete(
+        "/v1/orders",
+        response_model=list[models.OrderRow],
+        tags=["orders"],
+        openapi_extra=WITH_KEY,
+    )
+    async def cancel_all(asking: asking_type, request: Request, symbol: str = "") -> Any:
+        asking.require_trade()
+        gone = await orders.cancel_all(asking.participant, symbol, key_of(request))
+        return [orders.row(one) for one in gone]
+
+
+def _add_order_lists(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
+    orders = native.orders
+
+    @app.get("/v1/orders", response_model=models.OrderPage, tags=["orders"])
+    async def list_orders(
+        asking: asking_type,
+        symbol: str = "",
+        state: str = "all",
+        cursor: str = "",
+        limit: limited = DEFAULT,
+    ) -> Any:
+        asking.require_participant()
+        rows = orders.chosen(asking.participant, symbol, state, number_of("o", cursor))
+        chosen, following = page_of("o", rows, limit, lambda order: order.number)
+        return models.OrderPage([orders.row(order) for order in chosen], following)
+
+    @app.get("/v1/orders/{number}", response_model=models.OrderRow, tags=["orders"])
+    async def order(asking: asking_type, number: int) -> Any:
+        asking.require_participant()
+        return orders.row(orders.one(asking.participant, number)[1])
+
+    @app.get("/v1/fills", response_model=models.FillPage, tags=["orders"])
+    async def fills(
+        asking: asking_type,
+        symbol: str = "",
+        order: int = 0,
+        cursor: str = "",
+        limit: limited = DEFAULT,
+    ) -> Any:
+        asking.require_participant()
+        rows = orders.fills(asking.participant, symbol, order, number_of("f", cursor))
+        chosen, following = page_of("f", rows, limit, lambda pair: pair[1].number)
+        return models.FillPage([orders.fill_row(*pair) for pair in chosen], following)
+
+
+def units_asked(mirror: Mirror, asset: str, amount: str) -> int:
+    """More than nothing of an asset.  Raises :class:`InvalidRequest`."""
+    decimals = mirror.markets.assets.get(asset)
+    if decimals is None:
+        raise InvalidRequest("asset: there is no such asset")
+    try:
+        units = units_of(amount, decimals)
+    except AmountError as error:
+        raise InvalidRequest(f"amount: {error}") from None
+    if units <= 0:
+        raise InvalidRequest("amount: more than nothing")
+    return units
+
+
+def balance_rows(mirror: Any, participant: int) -> list[models.Balance]:
+    decimals = mirror.markets.assets
+    return [
+        models.Balance(name, text_of(free, decimals[name]), text_of(reserved, decimals[name]))
+        for name, (free, reserved) in mirror.balances(participant).items()
+    ]
+
+
+def _add_balances(app: Any, native: Native, asking_type: Any) -> None:
+    @app.get("/v1/balances", response_model=list[models.Balance], tags=["money"])
+    async def balances(asking: asking_type) -> Any:
+        asking.require_participant()
+        return balance_rows(native.orders.mirror, asking.participant)
+
+
+def _add_deposits(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
+    withdrawals = native.withdrawals
+
+    @app.get("/v1/deposit-addresses", response_model=list[models.DepositAddress], tags=["money"])
+    async def deposit_addresses(asking: asking_type, asset: str = "") -> Any:
+        asking.require_participant()
+        rows = []
+        for one in withdrawals.file.networks:
+            if (one.deposit_address or one.chain) and asset in ("", one.asset):
+                place = await withdrawals.deposit_address(asking.participant, one)
+                blocks = withdrawals.confirmations(one) if one.chain else 0
+                rows.append(models.DepositAddress(one.asset, one.name, *place, blocks))
+        return rows
+
+    @app.get("/v1/chain-deposits", response_model=list[models.ChainDeposit], tags=["money"])
+    async def chain_deposits(asking: asking_type) -> Any:
+        asking.require_participant()
+        return [
+            chain_deposit(withdrawals, row)
+            for row in await withdrawals.arriving(asking.participant)
+        ]
+
+    @app.get("/v1/deposits", response_model=models.DepositPage, tags=["money"])
+    async def deposits(asking: asking_type, cursor: str = "", limit: limited = DEFAULT) -> Any:
+        asking.require_participant()
+        before = number_of("d", cursor)
+        rows = [
+            models.DepositRow(
+                one.number,
+                one.reference,
+                one.asset,
+                withdrawals.text(one.asset, one.amount),
+                one.state,
+                one.began_ns // 1_000_000,
+                one.changed_ns // 1_000_000,
+                one.network,
+                one.txid,
+            )
+            for one in await withdrawals.deposits(asking.participant)
+            if not before or one.number < before
+        ]
+        chosen, following = page_of("d", rows, limit, lambda row: row.id)
+        return models.DepositPage(chosen, following)
+
+
+def chain_deposit(withdrawals: Withdrawals, row: dict[str, Any]) -> models.ChainDeposit:
+    asset = row["asset"] if row["asset"] in withdrawals.mirror.markets.assets else ""
+    amount = withdrawals.text(asset, row["units"]) if asset else "0"
+    names = "state", "txid", "address", "confirmations", "needed"
+    more = {name: row[name] for name in names}
+    moment = row["changed_ns"] // 1_000_000
+    return models.ChainDeposit(
+        row["reference"], asset, row["network"], amount, changed_ms=moment, **more
+    )
+
+
+def address_row(row: Row) -> models.WithdrawalAddress:
+    names = "id", "asset", "network", "address", "label", "state", "usable_at", "created_at"
+    values = {name: row[name] for name in names}
+    return models.WithdrawalAddress(why=row["detail"], **values)
+
+
+def withdrawal_row(withdrawals: Withdrawals, row: Row) -> models.WithdrawalRow:
+    names = "id", "client_id", "reference", "asset", "network", "address", "tag"
+    more = "state", "created_at", "changed_at", "txid", "confirmations", "waits"
+    amount = withdrawals.text(row["asset"], row["amount"])
+    values = {name: row[name] for name in (*names, *more)}
+    return models.WithdrawalRow(amount=amount, why=row["detail"], **values)
+
+
+def _add_addresses(app: Any, native: Native, asking_type: Any) -> None:
+    from fastapi import Request
+
+    withdrawals, row_model = native.withdrawals, models.WithdrawalAddress
+    path = "/v1/withdrawal-addresses"
+
+    @app.get(path, response_model=list[models.WithdrawalAddress], tags=["money"])
+    async def withdrawal_addresses(asking: asking_type) -> Any:
+        return [address_row(row) for row in await withdrawals.book.of_user(asking.user_id)]
+
+    @app.post(path, response_model=row_model, status_code=202, tags=["money"])
+    async def add_address(asking: asking_type, body: NewWithdrawalAddress, request: Request) -> Any:
+        asking.require_withdraw()
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        wanted = body.asset, body.network, body.address, body.label
+        who = asking.user_id, asking.participant
+        return address_row(await withdrawals.book.add(*who, wanted, caller))
+
+    @app.post(f"{path}/{{number}}/confirm", response_model=row_model, tags=["money"])
+    async def confirm_address(
+        asking: asking_type, number: int, body: Confirmation, request: Request
+    ) -> Any:
+        asking.require_withdraw()
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        factors = body.code, body.totp
+        return address_row(await withdrawals.book.confirm(asking.user_id, number, *factors, caller))
+
+    @app.delete(f"{path}/{{number}}", response_model=row_model, tags=["money"])
+    async def remove_address(asking: asking_type, number: int, request: Request) -> Any:
+        asking.require_withdraw()
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        return address_row(await withdrawals.book.remove(asking.user_id, number, caller))
+
+
+def _add_withdrawals(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
+    from fastapi import Request
+
+    withdrawals = native.withdrawals
+    row_model = models.WithdrawalRow
+
+    def shown(row: Row) -> models.WithdrawalRow:
+        return withdrawal_row(withdrawals, row)
+
+    @app.post(
+        "/v1/withdrawals",
+        response_model=row_model,
+        status_code=202,
+        tags=["money"],
+        openapi_extra=WITH_KEY,
+    )
+    async def withdraw(asking: asking_type, body: NewWithdrawal, request: Request) -> Any:
+        asking.require_withdraw()
+        units = units_asked(withdrawals.mirror, body.asset, body.amount)
+        if len(body.tag) > 128 or not body.tag.isprintable():
+            raise InvalidRequest("tag: at most 128 printable characters")
+        terms = body.asset, body.network, body.address, body.tag, units
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        asked = Asked(key_of(request), *terms)
+        return shown(await withdrawals.begin(asking.user_id, asking.participant, asked, caller))
+
+    @app.get("/v1/withdrawals", response_model=models.WithdrawalPage, tags=["money"])
+    async def list_withdrawals(
+        asking: asking_type, cursor: str = "", limit: limited = DEFAULT
+    ) -> Any:
+        rows = await withdrawals.of_user(asking.user_id, number_of("w", cursor), limit + 1)
+        chosen, following = page_of("w", rows, limit, lambda row: row["id"])
+        return models.WithdrawalPage([shown(row) for row in chosen], following)
+
+    @app.get("/v1/withdrawals/{number}", response_model=row_model, tags=["money"])
+    async def withdrawal(asking: asking_type, number: int) -> Any:
+        return shown(await withdrawals.one(asking.user_id, number))
+
+    @app.post("/v1/withdrawals/{number}/confirm", response_model=row_model, tags=["money"])
+    async def confirm_withdrawal(
+        asking: asking_type, number: int, body: Confirmation, request: Request
+    ) -> Any:
+        asking.require_withdraw()
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        factors = body.code, body.totp
+        return shown(await withdrawals.confirm(asking.user_id, number, *factors, caller))
+
+    @app.delete("/v1/withdrawals/{number}", response_model=row_model, tags=["money"])
+    async def cancel_withdrawal(asking: asking_type, number: int, request: Request) -> Any:
+        asking.require_withdraw()
+        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        return shown(await withdrawals.cancel(asking.user_id, number, caller))

@@ -1,0 +1,611 @@
+"""The native WebSocket, ``/v1/stream``: a snapshot, then increments, each with its sequence number.
+
+Sequence numbers are those of the venue's commands, the same in every portal and after a restart.
+An increment has the number before it in its channel (``prev``).  A client that comes back says the
+last number that it has had (``after``): it is sent what changed since, or a snapshot where the
+portal no longer has that.  The mirror has orders, fills and trades, so they also continue after a
+restart of the portal.  A buffer has the last increments of a book.
+
+A client that reads slowly is sent fewer increments of books, then is cut; it continues by number.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.markets import NativeMarkets, trade_row
+from openoutcry.portal.native.orders import NativeOrders
+from openoutcry.portal.native.problems import of_api_error
+from openoutcry.portal.native.routes import balance_rows
+from openoutcry.portal.notices.channels import shown
+from openoutcry.portal.notices.notices import Notices
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.signing import READ
+from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.mirror import Mirror, Moment
+from openoutcry.wire.extras import need
+
+PUBLIC = ("book", "trades", "ticker")
+OWN = ("orders", "fills", "balances", "notifications")
+BEAT_S, TICKER_BEATS = 0.1, 10
+DEPTH = 1_000
+"""Levels of a side in a book's snapshot and increments."""
+INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
+"""Of a book; and how long, in beats, after its last subscriber has gone."""
+SLOW, MOST_QUEUED = 200, 2_000
+"""Messages that wait for a client: from here on books are conflated; and the client is cut."""
+MOST_CHANNELS = 200
+TRADES_SHOWN = 100
+NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
+"""Of a snapshot, of a message, and between two looks at every user's."""
+CHECK_S, SEND_S = 15.0, 30.0
+"""Between two looks whether the client may still see its own events."""
+log = logging.getLogger("outcry.portal")
+
+
+class Message:
+    """A message, encoded once for each format."""
+
+    __slots__ = ("_json", "_packed", "content")
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+        self._json: str | None = None
+        self._packed: bytes | None = None
+
+    def text(self) -> str:
+        if self._json is None:
+            self._json = json.dumps(self.content, separators=(",", ":"))
+        return self._json
+
+    def packed(self) -> bytes:
+        if self._packed is None:
+            self._packed = need("msgpack", "MessagePack", "portal").packb(self.content)
+        assert self._packed is not None
+        return self._packed
+
+
+@dataclass
+class _Book:
+    """A book's channel."""
+
+    market: Market
+    seq: int
+    bids: dict[int, int]
+    asks: dict[int, int]
+    began_seq: int
+    """Increments from here on are in ``kept``."""
+    kept: deque[Message] = field(default_factory=lambda: deque(maxlen=INCREMENTS_KEPT))
+    idle_beats: int = 0
+
+
+@dataclass(eq=False)
+class Connection:
+    """One client's queue."""
+
+    channels: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By channel and symbol: the last number that was sent."""
+    queue: "asyncio.Queue[Message | None]" = field(default_factory=asyncio.Queue)
+    is_cut: bool = False
+    participant: int = 0
+    user_id: int = 0
+    stale: set[str] = field(default_factory=set)
+    """Symbols whose book is sent as a snapshot once the client has read on."""
+
+    def put(self, message: Message) -> None:
+        if self.is_cut:
+            return
+        if self.queue.qsize() >= MOST_QUEUED:
+            self.is_cut = True
+            self.queue.put_nowait(None)
+            return
+        self.queue.put_nowait(message)
+
+    def put_book(self, symbol: str, message: Message) -> None:
+        if symbol in self.stale:
+            return
+        if self.queue.qsize() >= SLOW:
+            self.stale.add(symbol)
+            return
+        self.channels["book", symbol] = message.content["seq"]
+        self.put(message)
+
+
+def message(kind: str, channel: str, symbol: str, seq: int, data: Any, **more: Any) -> Message:
+    content = {"type": kind, "channel": channel, "seq": seq, "data": data, **more}
+    return Message(content | ({"symbol": symbol} if symbol else {}))
+
+
+class NativeFeeds:
+    """Makes the messages of every channel that has subscribers."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        orders: NativeOrders,
+        markets: NativeMarkets,
+        notices: Notices | None = None,
+    ) -> None:
+        self.mirror, self.orders, self.markets = mirror, orders, markets
+        self.notices = notices
+        self.connections: set[Connection] = set()
+        self._books: dict[str, _Book] = {}
+        self._beats = 0
+        self.notified: set[int] = set()
+        """Users whose news is to be looked at."""
+        self.has_news = asyncio.Event()
+        mirror.listeners.append(self._moment)
+
+    # Subscriptions
+
+    def subscribe(self, connection: Connection, channel: str, symbol: str, after: int) -> None:
+        """Send the snapshot, or what changed after a number; then increments follow.
+
+        Raises :class:`ApiError` for an instrument that there is not."""
+        self.connections.add(connection)
+        make = {
+            "book": self._begin_book,
+            "trades": self._begin_trades,
+            "ticker": self._begin_ticker,
+            "orders": self._begin_orders,
+            "fills": self._begin_fills,
+            "balances": self._begin_balances,
+            "notifications": self._begin_notifications,
+        }[channel]
+        if symbol:
+            self.orders.market(symbol)
+        connection.channels[channel, symbol] = self.mirror.seq
+        make(connection, symbol, after)
+
+    def leave(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+
+    def _resumes(self, after: int, complete_from: int = 0) -> bool:
+        """Whether all that changed after a number is known."""
+        oldest = max(self.mirror.began_seq, complete_from)
+        return 0 < after <= self.mirror.seq and after >= oldest
+
+    def _begin_book(self, connection: Connection, symbol: str, after: int) -> None:
+        book = self._books.get(symbol)
+        if book is None:
+            book = self._books[symbol] = self._book(self.orders.market(symbol))
+        book.idle_beats = 0
+        if not self._resumes(after, book.began_seq):
+            connection.put(self._snapshot(book))
+            connection.channels["book", symbol] = book.seq
+            return
+        for one in book.kept:
+            if one.content["seq"] > after:
+                connection.put(one)
+        connection.channels["book", symbol] = max(book.seq, after)
+
+    def _snapshot(self, book: _Book) -> Message:
+        market = book.market
+        bids = sorted(book.bids.items(), reverse=True)
+        sides = [
+            [[market.price(price), market.quantity(lots)] for price, lots in rows]
+            for rows in (bids, sorted(book.asks.items()))
+        ]
+        data = {"bids": sides[0], "asks": sides[1]}
+        return message("snapshot", "book", market.symbol, book.seq, data)
+
+    def _begin_trades(self, connection: Connection, symbol: str, after: int) -> None:
+        market = self.orders.market(symbol)
+        tape = self.mirror.tapes[market.index].trades
+        is_full = tape.maxlen is not None and len(tape) == tape.maxlen
+        if self._resumes(after, tape[0].seq if is_full else 0):
+            rows = [trade_row(one, market) for one in tape if one.seq > after]
+            if rows:
+                data, seq = [asdict(row) for row in rows], self.mirror.seq
+                connection.put(message("update", "trades", symbol, seq, data, prev=after))
+            else:
+                connection.channels["trades", symbol] = after
+            return
+        recent = [asdict(trade_row(one, market)) for one in list(tape)[-TRADES_SHOWN:]]
+        connection.put(message("snapshot", "trades", symbol, self.mirror.seq, recent))
+
+    def _begin_ticker(self, connection: Connection, symbol: str, after: int) -> None:
+        data = asdict(self.markets.ticker(symbol))
+        connection.put(message("snapshot", "ticker", symbol, self.mirror.seq, data))
+
+    def _begin_orders(self, connection: Connection, symbol: str, after: int) -> None:
+        own = self.mirror.orders.participant(connection.participant)
+        seq = self.mirror.seq
+        if self._resumes(after, own.forgotten_seq):
+            changed = sorted((one for one in own.all() if one.seq > after), key=lambda o: o.seq)
+            if changed:
+                data = [asdict(self.orders.row(one)) for one in changed]
+                connection.put(message("update", "orders", "", seq, data, prev=after))
+            else:
+                connection.channels["orders", ""] = after
+            return
+        data = [asdict(self.orders.row(one)) for one in own.open.values()]
+        connection.put(message("snapshot", "orders", "", seq, data))
+
+    def _begin_fills(self, connection: Connection, symbol: str, after: int) -> None:
+        fills = self.mirror.orders.participant(connection.participant).fills
+        is_full = len(fills) == fills.maxlen
+        seq = self.mirror.seq
+        if self._resumes(after, fills[0][1].seq if is_full else 0):
+            data = [asdict(self.orders.fill_row(*pair)) for pair in fills if pair[1].seq > after]
+            if data:
+                connection.put(message("update", "fills", "", seq, data, prev=after))
+            else:
+                connection.channels["fills", ""] = after
+            return
+        connection.put(message("snapshot", "fills", "", seq, []))
+
+    def _begin_balances(self, connection: Connection, symbol: str, after: int) -> None:
+        rows = balance_rows(self.mirror, connection.participant)
+        data = [asdict(row) for row in rows]
+        connection.put(message("snapshot", "balances", "", self.mirror.seq, data))
+
+    def _begin_notifications(self, connection: Connection, symbol: str, after: int) -> None:
+        """The numbers of this channel are those of notifications; ``follow_notices`` sends."""
+        connection.channels["notifications", ""] = after or -1
+        self.notified.add(connection.user_id)
+        self.has_news.set()
+
+    # Notifications
+
+    async def follow_notices(self) -> None:
+        """Send what is news to those who are connected; until cancelled.
+
+        The database says whose news there is.  Without that word each is looked at now and then."""
+        if self.notices is None:
+            return
+        listener = asyncio.create_task(self._listen())
+        looked_s = 0.0
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.has_news.wait(), BEAT_S * 5)
+                self.has_news.clear()
+                now_s = asyncio.get_running_loop().time()
+                due, self.notified = self.notified, set()
+                if now_s - looked_s > NOTICES_S:
+                    looked_s = now_s
+                    due |= {one.user_id for one in self.connections}
+                for connection in list(self.connections):
+                    if ("notifications", "") in connection.channels and connection.user_id in due:
+                        await self._send_notices(connection, self.notices)
+        finally:
+            listener.cancel()
+
+    async def _send_notices(self, connection: Connection, notices: Notices) -> None:
+        before = connection.channels["notifications", ""]
+        try:
+            if before < 0:
+                rows = await notices.page(connection.user_id, True, 0, NOTICES_SHOWN)
+                rows.reverse()
+            else:
+                rows = await notices.after(connection.user_id, before, MOST_NOTICES)
+        except DatabaseError as error:
+            log.error("%s", error)
+            self.notified.add(connection.user_id)
+            return
+        data = [shown(row) for row in rows]
+        newest = rows[-1]["id"] if rows else max(0, before)
+        if before < 0:
+            connection.channels["notifications", ""] = newest
+            connection.put(message("snapshot", "notifications", "", newest, data))
+        elif rows:
+            connection.channels["notifications", ""] = newest
+            connection.put(message("update", "notifications", "", newest, data, prev=before))
+            if len(rows) == MOST_NOTICES:
+                self.notified.add(connection.user_id)
+
+    async def _listen(self) -> None:
+        """Learn from the database whose news there is."""
+        import psycopg
+
+        assert self.notices is not None
+        url = self.notices.database.url
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True) as one:
+                    await one.execute("listen outcry_notices")
+                    async for word in one.notifies():
+                        self.notified.add(int(word.payload))
+                        self.has_news.set()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                await asyncio.sleep(NOTICES_S)
+
+    # Increments as they come
+
+    def _moment(self, moment: Moment) -> None:
+        if not self.connections:
+            return
+        for connection in list(self.connections):
+            if connection.participant:
+                self._own(connection, moment)
+        for index in {index for index, _ in moment.trades}:
+            market = self.mirror.markets.by_index[index]
+            rows = [trade_row(one, market) for at, one in moment.trades if at == index]
+            data = [asdict(row) for row in rows]
+            self._to_all("trades", market.symbol, moment.seq, data)
+
+    def _own(self, connection: Connection, moment: Moment) -> None:
+        own = [one for one in moment.reports if one.order.participant == connection.participant]
+        channels, seq = connection.channels, moment.seq
+        if own and ("orders", "") in channels:
+            orders = {report.order.number: report.order for report in own}
+            data = [asdict(self.orders.row(order)) for order in orders.values()]
+            self._to(connection, "orders", "", seq, data)
+        filled = [(report.order, report.fill) for report in own if report.fill is not None]
+        if filled and ("fills", "") in channels:
+            data = [asdict(self.orders.fill_row(order, fill)) for order, fill in filled]
+            self._to(connection, "fills", "", seq, data)
+        if connection.participant in moment.wallets and ("balances", "") in channels:
+            rows = balance_rows(self.mirror, connection.participant)
+            self._to(connection, "balances", "", seq, [asdict(row) for row in rows])
+
+    def _to(self, connection: Connection, channel: str, symbol: str, seq: int, data: Any) -> None:
+        before = connection.channels[channel, symbol]
+        connection.channels[channel, symbol] = seq
+        connection.put(message("update", channel, symbol, seq, data, prev=before))
+
+    def _to_all(self, channel: str, symbol: str, seq: int, data: Any) -> None:
+        """One message for all that have had the same."""
+        made: dict[int, Message] = {}
+        for connection in self.connections:
+            before = connection.channels.get((channel, symbol))
+            if before is None:
+                continue
+            connection.channels[channel, symbol] = seq
+            if before not in made:
+                made[before] = message("update", channel, symbol, seq, data, prev=before)
+            connection.put(made[before])
+
+    # Increments at intervals
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self.beat()
+
+    def beat(self) -> None:
+        """One interval."""
+        self._beats += 1
+        for symbol, book in list(self._books.items()):
+            self._beat_book(symbol, book)
+        if self._beats % TICKER_BEATS == 0:
+            symbols = {
+                symbol
+                for connection in self.connections
+                for channel, symbol in connection.channels
+                if channel == "ticker"
+            }
+            for symbol in symbols:
+                data = asdict(self.markets.ticker(symbol))
+                self._to_all("ticker", symbol, self.mirror.seq, data)
+
+    def _book(self, market: Market) -> _Book:
+        sides = self.mirror.depth(market.code, DEPTH)
+        bids, asks = ({price: lots for price, lots, _ in rows} for rows in sides)
+        return _Book(market, self.mirror.seq, bids, asks, self.mirror.seq)
+
+    def _beat_book(self, symbol: str, book: _Book) -> None:
+        listening = [one for one in self.connections if ("book", symbol) in one.channels]
+        book.idle_beats = 0 if listening else book.idle_beats + 1
+        if book.idle_beats > KEPT_BEATS:
+            del self._books[symbol]
+            return
+        if self.mirror.seq != book.seq:
+            self._increment(symbol, book, listening)
+        for connection in listening:
+            if symbol in connection.stale and connection.queue.qsize() < SLOW // 2:
+                connection.stale.discard(symbol)
+                connection.put_book(symbol, self._snapshot(book))
+
+    def _increment(self, symbol: str, book: _Book, listening: list[Connection]) -> None:
+        new = self._book(book.market)
+        changes = [
+            _changes(*sides, book.market)
+            for sides in ((book.bids, new.bids), (book.asks, new.asks))
+        ]
+        before, book.seq = book.seq, new.seq
+        if not any(changes):
+            # The numbers between are part of the next increment.
+            book.seq = before
+            return
+        book.bids, book.asks = new.bids, new.asks
+        data = {"bids": changes[0], "asks": changes[1]}
+        made = message("update", "book", symbol, new.seq, data, prev=before)
+        if len(book.kept) == book.kept.maxlen:
+            book.began_seq = book.kept[0].content["seq"]
+        book.kept.append(made)
+        for connection in listening:
+            connection.put_book(symbol, made)
+
+
+def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> list[list[str]]:
+    """Levels that are new or other, and with quantity 0 those that are gone."""
+    gone = {price: 0 for price in before if price not in after}
+    new = {price: lots for price, lots in after.items() if before.get(price) != lots}
+    return [[market.price(price), market.quantity(lots)] for price, lots in (gone | new).items()]
+
+
+class Session:
+    """One client's requests."""
+
+    def __init__(self, feeds: NativeFeeds, callers: Callers, address: str) -> None:
+        self.feeds, self.callers, self.address = feeds, callers, address
+        self.connection = Connection()
+        self._still: Callable[[], Awaitable[None]] | None = None
+        """Raises an error once the client may no longer see its own events."""
+
+    def close(self) -> None:
+        self.feeds.leave(self.connection)
+
+    async def asked(self, raw: str | bytes) -> None:
+        number: Any = None
+        try:
+            request = _request(raw)
+            number = request.get("id")
+            if not isinstance(number, str | int | None) or len(str(number)) > 36:
+                number = None
+            answer = await self._answer(request)
+        except AccountError as error:
+            answer = {"type": "error", "code": error.code, "detail": str(error)}
+        except ApiError as error:
+            code = of_api_error(error)[1]
+            answer = {"type": "error", "code": code, "detail": error.text}
+        except DatabaseError:
+            answer = {"type": "error", "code": "unavailable", "detail": "try again"}
+        except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+            answer = {"type": "error", "code": "invalid_request", "detail": "see the documents"}
+        if answer:
+            self.connection.put(Message(answer | {"id": number, "seq": self.feeds.mirror.seq}))
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        do = request["op"]
+        if do == "ping":
+            return {"type": "pong"}
+        if do == "auth":
+            await self._log_in(request)
+            return {"type": "authenticated"}
+        channel, symbol = request["channel"], request.get("symbol", "")
+        if type(channel) is not str or type(symbol) is not str:
+            raise ValueError
+        is_own = channel in OWN
+        if not is_own and channel not in PUBLIC:
+            raise ValueError
+        if bool(symbol) == is_own:
+            raise ValueError
+        shown = {"channel": channel} | ({"symbol": symbol} if symbol else {})
+        if do == "unsubscribe":
+            self.connection.channels.pop((channel, symbol), None)
+            self.connection.stale.discard(symbol if channel == "book" else "")
+            return {"type": "unsubscribed"} | shown
+        if do != "subscribe":
+            raise ValueError
+        after = request.get("after", 0)
+        if type(after) is not int or not 0 <= after < 2**62:
+            raise ValueError
+        if is_own and not self.connection.participant:
+            raise NotLoggedIn("this channel needs an authentication")
+        if len(self.connection.channels) >= MOST_CHANNELS:
+            raise ValueError
+        if symbol:
+            self.feeds.orders.market(symbol)
+        begin = {"type": "subscribed", "id": request.get("id"), "seq": self.feeds.mirror.seq}
+        self.connection.put(Message(begin | shown))
+        self.feeds.subscribe(self.connection, channel, symbol, after)
+        return {}
+
+    async def _log_in(self, request: dict[str, Any]) -> None:
+        if "token" in request:
+            token = str(request["token"])
+            asking = await self.callers.of_token(token, self.address)
+            if asking.is_support:
+
+                async def looks_on() -> None:
+                    self.callers.accounts.supported(token)
+
+                self._become(asking)
+                self._still = looks_on
+                return
+            person = await self.callers.accounts.person(token)
+
+            async def still() -> None:
+                await self.callers.accounts.require_session(person)
+
+        else:
+            names = ("api_key", "timestamp", "signature")
+            api_key, timestamp, signature = (str(request[name]) for name in names)
+            text = signed_text(timestamp, "GET", "/v1/stream", "")
+            terms = api_key, timestamp, signature, text, self.address
+            asking = await self.callers.of_key(*terms)
+
+            async def still() -> None:
+                await self.callers.signing.key(api_key, self.address, READ)
+
+        self._become(asking)
+        # Not before: a login of another account, which is refused, must not keep this one's open.
+        self._still = still
+
+    def _become(self, asking: Asking) -> None:
+        asking.require_participant()
+        if self.connection.participant not in (0, asking.participant):
+            raise NotLoggedIn("another account uses this connection")
+        self.connection.participant, self.connection.user_id = asking.participant, asking.user_id
+
+    async def watch(self) -> None:
+        """End the connection once its owner's key or session has ended."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            if self._still is None:
+                continue
+            try:
+                await self._still()
+            except (AccountError, ApiError):
+                self.connection.put(
+                    Message({"type": "error", "code": "not_logged_in", "detail": "log in again"})
+                )
+                self.connection.queue.put_nowait(None)
+                return
+            except DatabaseError as error:
+                log.error("%s", error)
+
+
+def _request(raw: str | bytes) -> dict[str, Any]:
+    if isinstance(raw, bytes):
+        read = need("msgpack", "MessagePack", "portal")
+        try:
+            request = read.unpackb(raw, max_map_len=16, max_array_len=16, max_str_len=4_096)
+        except (read.exceptions.UnpackException, UnicodeDecodeError) as error:
+            raise ValueError(str(error)) from None
+    else:
+        request = json.loads(raw)
+    if type(request) is not dict:
+        raise ValueError("an object is expected")
+    return request
+
+
+def add_stream(app: Any, feeds: NativeFeeds, callers: Callers) -> None:
+    """Add ``/v1/stream``; with ``?format=msgpack`` the portal answers in MessagePack."""
+    from fastapi import WebSocket
+
+    async def stream(socket: WebSocket) -> None:
+        is_packed = socket.query_params.get("format") == "msgpack"
+        await socket.accept()
+        session = Session(feeds, callers, socket.client.host if socket.client else "")
+        await _serve(socket, session, is_packed)
+
+    app.router.add_websocket_route("/v1/stream", stream)
+
+
+async def _serve(socket: Any, session: Session, is_packed: bool) -> None:
+    from fastapi import WebSocketDisconnect
+
+    async def read() -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                received = await socket.receive()
+                if received["type"] == "websocket.disconnect":
+                    break
+                raw = received.get("text")
+                await session.asked(received["bytes"] if raw is None else raw)
+        session.connection.queue.put_nowait(None)
+
+    tasks = [asyncio.create_task(read()), asyncio.create_task(session.watch())]
+    try:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            while (one := await session.connection.queue.get()) is not None:
+                send = socket.send_bytes if is_packed else socket.send_text
+                await asyncio.wait_for(send(one.packed() if is_packed else one.text()), SEND_S)
+            await socket.close(1008 if session.connection.is_cut else 1000)
+    finally:
+        for task in tasks:
+            task.cancel()
+        session.close()

@@ -1,0 +1,169 @@
+"""Makes notices of what the history says, each once, and fires price alerts.
+
+A source is read on from where it was read before.  Its place and the notices made of it are one
+transaction.  A notice has the id of its event.  So whatever dies, no notice is missing or made
+twice, also when the history is made again.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from openoutcry.portal.notices.words import Notice, of_alert, of_change, of_movement
+from openoutcry.portal.trading.instruments import Markets
+from openoutcry.risk.bits import RISK_REASON
+
+ROWS = 1_000
+"""Of a source in one transaction: each user that is among them is one lock."""
+TRADES = 50_000
+NAME_LENGTH = 8
+CHANGES = """
+    select c.day, c.event_seq, c.number, c.execution, c.state, c.price_ticks, c.lots,
+        c.executed_lots, c.client_id, c.at_ns, c.seq, o.instrument, o.side, o.reason,
+        u.id as user_id
+    from history.order_changes as c
+    left join history.orders as o using (number)
+    left join users as u on u.participant = o.participant
+    where c.event_seq > %(after)s and c.day >= %(day)s order by c.event_seq limit %(most)s
+"""
+MOVEMENTS = """
+    select m.*, u.id as user_id from history.movements as m
+    left join users as u on u.participant = m.participant
+    where (m.event_seq, m.part) > (%(after)s, 9223372036854775807) and m.day >= %(day)s
+    order by m.event_seq, m.part limit %(most)s
+"""
+ALERTS = """
+    with span as (
+        select instrument, min(price_ticks) as low, max(price_ticks) as high
+        from history.trades where trade > %(after)s and trade <= %(until)s and day >= %(day)s
+        group by instrument
+    )
+    select a.*, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    join span using (instrument)
+    cross join lateral (
+        select t.price_ticks, t.at_ms from history.trades as t
+        where t.instrument = a.instrument and t.trade > %(after)s and t.trade <= %(until)s
+          and t.day >= %(day)s and t.seq > a.created_seq
+          and ((a.direction = 'above' and t.price_ticks >= a.price_ticks)
+            or (a.direction = 'below' and t.price_ticks <= a.price_ticks))
+        order by t.trade limit 1
+    ) as first
+    where a.fired_at is null and ((a.direction = 'above' and span.high >= a.price_ticks)
+        or (a.direction = 'below' and span.low <= a.price_ticks))
+    order by a.user_id, a.id
+"""
+ADD = "select add_notice(%s, %s, %s, %s, %s, %s, %s)"
+
+
+def add(connection: Any, user_id: int, notice: Notice) -> None:
+    """In the transaction of the connection."""
+    terms = notice.event, notice.is_urgent, notice.title, notice.body, json.dumps(notice.data)
+    connection.execute(ADD, (user_id, notice.key, *terms))
+
+
+class News:
+    """Reads the sources of one venue over one connection."""
+
+    def __init__(self, markets: Markets, connection: Any) -> None:
+        """``connection``: its rows are dictionaries, each statement is a transaction."""
+        self.markets, self.connection = markets, connection
+        self._days = {"changes": 0, "movements": 0, "trades": 0}
+        """The day of the last row of each source that was read: earlier ones are not looked at."""
+
+    def step(self) -> int:
+        """Take the next rows of each source; how many there were."""
+        position = self._one("select journal_id from history.position")
+        if position is None:
+            return 0
+        journal = position["journal_id"]
+        begin = "insert into notice_sources (journal_id, since_seq) values (%s, 0)"
+        self.connection.execute(f"{begin} on conflict do nothing", (journal,))
+        at = self._one("select * from notice_sources where journal_id = %s", journal)
+        assert at is not None
+        return self._changes(at) + self._movements(at) + self._trades(at)
+
+    def _one(self, query: str, *values: Any) -> dict[str, Any] | None:
+        row = self.connection.execute(query, values or None).fetchone()
+        return None if row is None else dict(row)
+
+    def _rows(self, query: str, source: str, at: dict[str, Any]) -> list[dict[str, Any]]:
+        values = {"after": at[source], "day": self._days[source], "most": ROWS}
+        return list(self.connection.execute(query, values).fetchall())
+
+    def _write(self, source: str, at: dict[str, Any], place: int, notices: list[Any]) -> None:
+        """Notices with their users, and the place after them, in one transaction."""
+        with self.connection.transaction():
+            for user_id, notice in sorted(notices, key=lambda pair: pair[0]):
+                add(self.connection, user_id, notice)
+            self.connection.execute(
+                f"update notice_sources set {source} = %s where journal_id = %s",
+                (place, at["journal_id"]),
+            )
+
+    def _changes(self, at: dict[str, Any]) -> int:
+        rows, journal = self._rows(CHANGES, "changes", at), at["journal_id"][:NAME_LENGTH]
+        if not rows:
+            return 0
+        notices = []
+        for row in rows:
+            if row["user_id"] is None or row["seq"] <= at["since_seq"]:
+                continue
+            row["is_risk"] = row["reason"] == RISK_REASON
+            notice = of_change(row, self.markets.by_index[row["instrument"]], journal)
+            if notice is not None:
+                notices.append((row["user_id"], notice))
+        self._write("changes", at, rows[-1]["event_seq"], notices)
+        self._days["changes"] = rows[-1]["day"]
+        return len(rows)
+
+    def _movements(self, at: dict[str, Any]) -> int:
+        rows, journal = self._rows(MOVEMENTS, "movements", at), at["journal_id"][:NAME_LENGTH]
+        if len(rows) == ROWS:
+            # An event's rows belong to one transaction.
+            last = rows[-1]["event_seq"]
+            rows = [row for row in rows if row["event_seq"] < last] or rows
+        if not rows:
+            return 0
+        notices = [
+            (row["user_id"], of_movement(row, self.markets.assets.get(row["asset"], 0), journal))
+            for row in rows
+            if row["user_id"] is not None and row["seq"] > at["since_seq"]
+        ]
+        self._write("movements", at, rows[-1]["event_seq"], notices)
+        self._days["movements"] = rows[-1]["day"]
+        return len(rows)
+
+    def _trades(self, at: dict[str, Any]) -> int:
+        """Price alerts: each fires once, by the first trade after it was set that meets it."""
+        values: dict[str, Any] = {"after": at["trades"], "day": self._days["trades"]}
+        query = """
+            select max(trade) as until, max(day) as day, count(*) as count from (
+                select trade, day from history.trades
+                where trade > %(after)s and day >= %(day)s order by trade limit %(most)s
+            ) as next
+        """
+        found = self.connection.execute(query, values | {"most": TRADES}).fetchone()
+        if found["until"] is None:
+            return 0
+        values["until"] = found["until"]
+        met = self.connection.execute(ALERTS, values).fetchall()
+        journal = at["journal_id"][:NAME_LENGTH]
+        with self.connection.transaction():
+            for row in met:
+                fired = """
+                    update price_alerts set fired_at = %s, fired_ticks = %s
+                    where id = %s and fired_at is null returning id
+                """
+                moment = datetime.fromtimestamp(row["at_ms"] / 1_000, UTC)
+                terms = moment, row["met_ticks"], row["id"]
+                if self.connection.execute(fired, terms).fetchone() is None:
+                    continue
+                market = self.markets.by_index[row["instrument"]]
+                notice = of_alert(row, market, row["met_ticks"], journal)
+                add(self.connection, row["user_id"], notice)
+            self.connection.execute(
+                "update notice_sources set trades = %s where journal_id = %s",
+                (found["until"], at["journal_id"]),
+            )
+        self._days["trades"] = found["day"]
+        return int(found["count"])

@@ -1,0 +1,167 @@
+"""The notifier's process: it makes notices of what the history says, and sends them.
+
+One notifier works at a time: the others wait.  It continues where the last one ended.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openoutcry.operations.notify import MailServer
+from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.folder import folder_of
+from openoutcry.portal.history.projector import only_writer, wait
+from openoutcry.portal.notices.channels import Hooks, Mailer, Push
+from openoutcry.portal.notices.delivery import Delivery
+from openoutcry.portal.notices.news import News, add
+from openoutcry.portal.notices.outward import Outward
+from openoutcry.portal.notices.quiet import next_summary
+from openoutcry.portal.notices.words import of_summary
+from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
+from openoutcry.portal.settings import PortalFile
+from openoutcry.portal.trading.instruments import Markets, text_of
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.urls import without_password
+
+LOCK = 7414
+IDLE_S, BUSY_S, RETRY_S = 0.2, 0.01, 1.0
+SUMMARIES_S, SWEEP_S = 15.0, 3_600.0
+SUMMARIES = 20
+"""In one go: what else there is waits for them."""
+KEPT_DAYS = 90
+KEY_FILE = "vapid.pem"
+log = logging.getLogger("outcry.portal")
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What an operator chooses."""
+
+    smtp: MailServer | None = None
+    sender: str = "openoutcry@localhost"
+    choices: PortalFile = field(default_factory=PortalFile)
+
+
+def outward_of(choices: PortalFile) -> Outward:
+    return Outward(choices.hook_hosts, choices.hook_networks, choices.hook_authorities)
+
+
+def delivery_of(file: VenueFile, ways: Ways) -> Delivery:
+    folder, outward = folder_of(file), outward_of(ways.choices)
+    mailer = Mailer(ways.smtp, ways.sender, folder / "mails.jsonl", file.name)
+    push: Push | None = None
+    try:
+        push = Push(outward, folder / KEY_FILE, ways.sender)
+    except OutcryError as error:
+        log.warning("there is no web push: %s", error)
+    return Delivery(mailer, Hooks(outward, SecretKey(folder / "portal.key")), push)
+
+
+class Notifier:
+    """Works over one connection."""
+
+    def __init__(self, file: VenueFile, connection: Any, delivery: Delivery) -> None:
+        self.file, self.connection, self.delivery = file, connection, delivery
+        self.markets = Markets(file)
+        self.news = News(self.markets, connection)
+        self._summaries_s = self._sweep_s = 0.0
+        self._keeper: Bookkeeper | None = None
+
+    def step(self) -> int:
+        """How much there was to do."""
+        count = self.news.step() + self.delivery.step(self.connection)
+        now_s = time.monotonic()
+        if now_s >= self._summaries_s:
+            self._summaries_s = now_s + SUMMARIES_S
+            self.summarise()
+        if now_s >= self._sweep_s:
+            self._sweep_s = now_s + SWEEP_S
+            self.connection.execute(
+                "delete from notices where created_at < now() - %s * interval '1 day'", (KEPT_DAYS,)
+            )
+        return count
+
+    # Summaries
+
+    def summarise(self) -> None:
+        """Notices of portfolios that are due."""
+        now = datetime.now(UTC)
+        query = """
+            select s.*, u.participant from notice_settings as s join users as u on u.id = s.user_id
+            where s.summary <> '' and u.is_open
+              and (s.summary_next is null or s.summary_next <= %s) limit %s
+        """
+        for row in self.connection.execute(query, (now, SUMMARIES)).fetchall():
+            due = next_summary(now, row["summary"], row["summary_at"], row["time_zone"])
+            shown = self._worth(row) if row["summary_next"] is not None else None
+            with self.connection.transaction():
+                if shown is not None:
+                    day = row["summary_next"].date().isoformat()
+                    currency = row["currency"] or self.markets.all[0].quote
+                    add(self.connection, row["user_id"], of_summary(day, currency, shown))
+                update = "update notice_settings set summary_next = %s where user_id = %s"
+                self.connection.execute(update, (due, row["user_id"]))
+
+    def _worth(self, row: dict[str, Any]) -> dict[str, str] | None:
+        """None: the books have no answer now."""
+        import psycopg
+
+        currency = row["currency"] or self.markets.all[0].quote
+        question = {"ask": "performance", "participant": row["participant"], "currency": currency}
+        with psycopg.connect(self.connection.info.dsn, autocommit=True) as plain:
+            if self._keeper is None:
+                self._keeper = Bookkeeper(self.file, plain)
+            self._keeper.connection = plain
+            answer = self._keeper.answer(question)
+        if "code" in answer:
+            log.warning("a summary: %s", answer["detail"])
+            return None
+        last, decimals = answer["days"][-1], self.markets.assets[currency]
+        return {name: text_of(last[name], decimals) for name in ("value", "invested", "gain")}
+
+
+def notify(file: VenueFile, url: str, ways: Ways, stop: Callable[[], bool]) -> None:
+    """Until ``stop`` says so; waits for a database that is gone."""
+    import psycopg
+
+    delivery, last_error = delivery_of(file, ways), ""
+    try:
+        while not stop():
+            try:
+                rows = psycopg.rows.dict_row
+                with psycopg.connect(url, autocommit=True, row_factory=rows) as connection:
+                    if not only_writer(connection, stop, LOCK):
+                        return
+                    last_error = ""
+                    _work(Notifier(file, connection, delivery), stop)
+            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
+                text = f"{without_password(url)}: {' '.join(str(error).split())}"
+                if text != last_error:
+                    last_error = text
+                    log.error("the notifier waits: %s", text)
+                wait(RETRY_S, stop)
+    finally:
+        delivery.close()
+
+
+def _work(notifier: Notifier, stop: Callable[[], bool]) -> None:
+    import psycopg
+
+    while not stop():
+        try:
+            count = notifier.step()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            # The history is being made again.
+            count = 0
+        if count == 0:
+            time.sleep(BUSY_S if notifier.delivery.is_busy else IDLE_S)
+
+
+def key_file(file: VenueFile) -> Path:
+    return folder_of(file) / KEY_FILE

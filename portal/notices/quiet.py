@@ -1,0 +1,46 @@
+"""Times of day in a user's own time zone: quiet hours, and when the next summary is due."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DAILY, WEEKLY = "daily", "weekly"
+
+
+def time_of(text: str) -> time:
+    """``22:00``.  Raises ValueError."""
+    hours, _, minutes = text.partition(":")
+    if len(text) != 5 or not (hours + minutes).isdigit() or not text.isascii():
+        raise ValueError(f"{text!r} is no time of day, as 22:00")
+    return time(int(hours), int(minutes))
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Raises ValueError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone, as Europe/Berlin") from None
+
+
+def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | None:
+    """When the quiet hours end that a moment is in; None: it is in none."""
+    if not begin or not end or begin == end:
+        return None
+    local = now.astimezone(zone_of(zone))
+    first, last, at = time_of(begin), time_of(end), local.time()
+    is_quiet = first <= at < last if first < last else at >= first or at < last
+    if not is_quiet:
+        return None
+    day = local.date() + timedelta(days=1 if at >= last else 0)
+    return datetime.combine(day, last, local.tzinfo).astimezone(UTC)
+
+
+def next_summary(now: datetime, kind: str, at: str, zone: str) -> datetime:
+    """The first time after a moment; weekly on Mondays."""
+    local = now.astimezone(zone_of(zone))
+    day = local.date()
+    while True:
+        due = datetime.combine(day, time_of(at), local.tzinfo)
+        if due.astimezone(UTC) > now and (kind != WEEKLY or day.weekday() == 0):
+            return due.astimezone(UTC)
+        day += timedelta(days=1)

@@ -1,0 +1,178 @@
+"""What notifications say: a title, a text, and the facts, for pages in other languages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.portal.trading.instruments import Market, text_of
+
+EVENTS = ("order", "price", "risk", "login", "deposit", "withdrawal", "summary")
+CHANNELS = ("app", "mail", "webhook", "push")
+URGENT = frozenset({"login", "withdrawal", "risk", "test"})
+"""Events that do not wait for the end of quiet hours."""
+SIDES = {1: "buy", 2: "sell"}
+STATES = {
+    "FILLED": "filled",
+    "PARTIALLY_FILLED": "partly filled",
+    "CANCELED": "cancelled",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "stopped from trading with yourself",
+    "REJECTED": "refused",
+}
+AUDITED = {
+    "login": "A login to your account",
+    "refresh token used twice: session ended": "A session of your account was ended",
+    "password reset": "Your password was reset",
+    "password changed": "Your password was changed",
+    "mail address changed": "Your mail address was changed",
+    "authenticator added": "An authenticator was added",
+    "authenticator removed": "Your authenticator was removed",
+    "passkey added": "A passkey was added",
+    "passkey removed": "A passkey was removed",
+    "provider linked": "Another way to log in was added",
+    "API key created": "An API key was created",
+    "API key revoked": "An API key was revoked",
+    "withdrawal asked for": "A withdrawal was asked for",
+    "withdrawal confirmed": "A withdrawal was confirmed",
+    "withdrawal cancelled": "A withdrawal was cancelled",
+    "withdrawal address asked for": "An address for withdrawals was asked for",
+    "withdrawal address added": "An address for withdrawals was added",
+    "withdrawal address removed": "An address for withdrawals was removed",
+    "frozen": "Your account was frozen",
+    "unfrozen": "Your account is no longer frozen",
+    "support view": "The operator looks at your account",
+}
+"""Actions of the audit record that are news, with their titles."""
+MOVES = {
+    "see": "A deposit was seen",
+    "credit": "A deposit was credited",
+    "reverse": "A deposit was reversed",
+    "request": "A withdrawal was reserved",
+    "approve": "A withdrawal was approved",
+    "send": "A withdrawal was sent",
+    "finish": "A withdrawal has arrived",
+    "cancel": "A withdrawal was cancelled",
+    "fail": "A withdrawal has failed",
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """``key`` is its id: the same however often it is made."""
+
+    key: str
+    event: str
+    title: str
+    body: str
+    data: dict[str, Any]
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.event in URGENT
+
+
+def of_audit(number: int, action: str, address: str, detail: str) -> Notice | None:
+    """None: it is no news."""
+    title = AUDITED.get(action)
+    if title is None:
+        return None
+    event = "withdrawal" if action.startswith("withdrawal") else "login"
+    words = [f"from {address}" if address else "", detail]
+    body = "; ".join(word for word in words if word)
+    data = {"action": action, "address": address, "detail": detail}
+    return Notice(f"a{number}", event, title, body, data)
+
+
+def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | None:
+    """Of a change of an order; None: it is no news."""
+    state = row["state"]
+    if row["execution"] == "ELECTED":
+        state, word = "ELECTED", "triggered"
+    elif state in STATES and row["execution"] != "REDUCED":
+        word = STATES[state]
+    else:
+        return None
+    side = SIDES[row["side"]]
+    quantity, done = market.quantity(row["lots"]), market.quantity(row["executed_lots"])
+    data = {
+        "order": row["number"],
+        "client_order_id": row["client_id"],
+        "symbol": market.symbol,
+        "side": side,
+        "state": state.lower(),
+        "quantity": quantity,
+        "filled_quantity": done,
+        "price": market.price(row["price_ticks"]),
+        "seq": row["seq"],
+        "time_ms": row["at_ns"] // 1_000_000,
+    }
+    is_risk = state == "REJECTED" and row["is_risk"]
+    title = f"{market.symbol}: your order to {side} {quantity} is {word}"
+    if state == "ELECTED":
+        title = f"{market.symbol}: your stop order to {side} {quantity} was triggered"
+    body = f"Order {row['number']}: {done} of {quantity} {market.base} traded."
+    if is_risk:
+        body = f"Order {row['number']} was refused by a limit."
+    event = "risk" if is_risk else "order"
+    return Notice(f"{journal}-{row['event_seq']}-{row['number']}", event, title, body, data)
+
+
+def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
+    """Of a step of a deposit or a withdrawal."""
+    amount, kind, title = int(row["amount"]), row["kind"], MOVES.get(row["step"], "")
+    if kind == "transfer":
+        kind = "deposit" if amount >= 0 else "withdrawal"
+        title = "A deposit was credited" if amount >= 0 else "A withdrawal has left"
+    shown = text_of(abs(amount), decimals)
+    data = {
+        "number": row["number"],
+        "step": row["step"],
+        "asset": row["asset"],
+        "amount": shown,
+        "seq": row["seq"],
+        "time_ms": row["at_ns"] // 1_000_000,
+    }
+    key = f"{journal}-{row['event_seq']}-m{row['part']}"
+    return Notice(key, kind, f"{title}: {shown} {row['asset']}", f"{title}.", data)
+
+
+def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
+    """Of what custody has made of one; ``what``: ``refused``, ``people`` or ``txid``."""
+    shown = f"{text_of(row['amount'], decimals)} {row['asset']}"
+    title, body = {
+        "refused": (f"A withdrawal was refused: {shown}", row["detail"]),
+        "people": (f"A withdrawal waits for people: {shown}", "Two people look at it first."),
+        "txid": (f"A withdrawal is on its way: {shown}", f"Transaction {row['txid']}."),
+    }[what]
+    data = {
+        "withdrawal": row["id"],
+        "asset": row["asset"],
+        "amount": text_of(row["amount"], decimals),
+        "state": row["state"],
+        "txid": row["txid"],
+        "address": row["address"],
+    }
+    name = f"{what} {row['txid'][:20]}" if what == "txid" else what
+    return Notice(f"w{row['id']}-{name}", "withdrawal", title, body, data)
+
+
+def of_alert(row: dict[str, Any], market: Market, ticks: int, journal: str) -> Notice:
+    """Of a price alert that a trade has met."""
+    price, limit = market.price(ticks), market.price(row["price_ticks"])
+    data = {
+        "alert": row["id"],
+        "symbol": market.symbol,
+        "direction": row["direction"],
+        "price": price,
+        "limit": limit,
+    }
+    title = f"{market.symbol} trades at {price}"
+    body = f"Your alert: {row['direction']} {limit}."
+    return Notice(f"{journal}-alert{row['id']}", "price", title, body, data)
+
+
+def of_summary(day: str, currency: str, shown: dict[str, str]) -> Notice:
+    """``shown``: value, invested and gain as text."""
+    title = f"Your portfolio is worth {shown['value']} {currency}"
+    body = f"Put in: {shown['invested']} {currency}. Gain: {shown['gain']} {currency}."
+    data = {"day": day, "currency": currency, **shown}
+    return Notice(f"summary-{day}", "summary", title, body, data)

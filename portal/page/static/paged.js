@@ -1,0 +1,34 @@
+// A list whose pages follow each other by a cursor.
+import { button, h, say, words } from "./kit.js";
+import { t } from "./words.js";
+import { get } from "./api.js";
+
+// ``fill``: a table of kit; ``values()``: what is searched for.
+export function paged(path, list, values = () => ({}), { limit = 50, key = "items" } = {}) {
+  const error = h("p", { class: "error", role: "alert" });
+  const more = button(t("more"), () => load(false), "", { hidden: true });
+  const root = h("div", {}, list, error, h("p", { class: "more" }, more));
+  let rows = [], next = "", turn = 0;
+  async function load(fresh = true) {
+    const mine = turn += 1;
+    more.disabled = true;
+    say(error, "");
+    try {
+      const page = await get(path, { ...values(), limit, cursor: fresh ? "" : next });
+      if (mine !== turn) return;
+      rows = fresh ? page[key] : rows.concat(page[key]);
+      next = page.next || "";
+      list.show(rows);
+      more.hidden = !next;
+      root.page = page;
+    } catch (problem) { if (mine === turn) { say(error, words(problem)); if (fresh) list.show([]); } } finally { more.disabled = false; }
+  }
+  root.load = load;
+  return root;
+}
+
+// First and last moment of days as somebody types them, in the browser's zone.
+export const fromDay = (day) => day ? new Date(`${day}T00:00:00`).getTime() : "";
+export const untilDay = (day) => day ? new Date(`${day}T23:59:59.999`).getTime() : "";
+export const today = () => new Date().toISOString().slice(0, 10);
+export const daysAgo = (count) => new Date(Date.now() - count * 86_400_000).toISOString().slice(0, 10);

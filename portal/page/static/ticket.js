@@ -1,0 +1,164 @@
+// The ticket.  An order has its key before it is sent: the same again, after a lost answer, enters
+// nothing twice.
+import { amountInput, check, confirm, field, form, h, notice, say, select, words } from "./kit.js";
+import { t, word } from "./words.js";
+import { chosen, shared } from "./store.js";
+import { login, newKey, post } from "./api.js";
+import { follow } from "./stream.js";
+import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, trim } from "./exact.js";
+import { amountText, places, priceText, quantityText, typed } from "./numbers.js";
+import { percentOf } from "./orders.js";
+
+const PRICED = new Set(["limit", "post_only", "stop_limit", "trailing_stop_limit"]);
+const STOPPED = new Set(["stop", "stop_limit"]);
+const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
+const TIMED = new Set(["limit", "stop_limit", "trailing_stop_limit"]);
+
+export function ticket(market) {
+  const base = market.base, quote = market.quote, balances = new Map();
+  let model = null, key = newKey(), sentTerms = "";
+  const ends = [];
+  const radio = (side) => h("label", {}, h("input", { type: "radio", name: "side", value: side, id: `side-${side}`, checked: side === "buy", onchange: changed }), h("span", { class: `of-${side}` }, t(side)));
+  const sides = h("fieldset", { class: "sides" }, h("legend", { class: "quiet" }, t("side")), radio("buy"), radio("sell"));
+  const type = select(market.order_types.map((name) => [name, word("type", name)]), { id: "type", onchange: changed });
+  const about = h("span", { class: "hint", id: "type-about" });
+  type.setAttribute("aria-describedby", "type-about");
+  const price = amountInput({ id: "price", oninput: changed }), stop = amountInput({ id: "stop-price", oninput: changed });
+  const distance = amountInput({ id: "distance", oninput: changed, placeholder: "1.00" });
+  const quantity = amountInput({ id: "quantity", oninput: changed }), amount = amountInput({ id: "amount", oninput: changed });
+  const by = select([["quantity", t("by.quantity", { base })], ["amount", t("by.amount", { quote })]], { id: "by", onchange: changed });
+  const tif = select(["gtc", "ioc", "fok"].map((name) => [name, t(`tif.${name}`)]), { id: "tif", onchange: changed });
+  const shown = amountInput({ id: "shown", oninput: changed });
+  const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
+  const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
+  const rows = {
+    price: field(`${t("price")} (${quote})`, price), stop: field(`${t("stop.price")} (${quote})`, stop), distance: field(t("distance"), distance, t("distance.hint")),
+    by: field(t("by"), by), quantity: field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
+  };
+  const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
+    h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
+  const total = h("dd", {}, "–"), available = h("dd", {}, "–");
+  const made = form([sides, field(t("type"), type), about, rows.price, rows.stop, rows.distance, rows.by, rows.quantity, rows.amount, parts, rows.tif,
+    h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, field(t("self"), selfTrade)),
+    h("dl", {}, h("dt", {}, t("available")), available, h("dt", {}, t("total")), total), ask], t("buy"), send);
+  made.id = "ticket";
+  const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
+  if (login.is && shared.me && !shared.me.is_open) root.append(h("p", { class: "hint" }, t("account.opening")));
+  const side = () => made.elements.side.value;
+  const isBudget = () => type.value === "market" && by.value === "amount";
+  if (login.is) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
+
+  function changed() {
+    const kind = type.value;
+    rows.price.hidden = !PRICED.has(kind);
+    rows.stop.hidden = !STOPPED.has(kind);
+    rows.distance.hidden = !TRAILING.has(kind);
+    rows.by.hidden = kind !== "market";
+    rows.quantity.hidden = isBudget();
+    rows.amount.hidden = !isBudget();
+    rows.tif.hidden = !TIMED.has(kind);
+    rows.shown.hidden = kind !== "limit" || tif.value !== "gtc";
+    for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount]]) control.required = !row.hidden;
+    say(about, t(`about.${kind}`));
+    say(made.send, t(`go.${side()}`, { base }));
+    made.send.className = `${side()}-go`;
+    money();
+  }
+
+  // The price that a sum is made with: the order's, else the best of the other side.
+  function rate() {
+    if (PRICED.has(type.value)) return isNumber(price.value) ? price.value.trim() : "";
+    if (STOPPED.has(type.value) && isNumber(stop.value)) return stop.value.trim();
+    return best(side() === "buy" ? "asks" : "bids");
+  }
+
+  function best(name) {
+    let found = "";
+    for (const at of model?.[name].keys() || []) if (!found || compare(at, found) === (name === "asks" ? -1 : 1)) found = at;
+    return found;
+  }
+
+  function money() {
+    const asset = side() === "buy" ? quote : base, has = balances.get(asset);
+    say(available, login.is ? `${show(has ?? "0")} ${asset}` : "–");
+    const at = rate(), about = PRICED.has(type.value) ? "" : "\u2248 ";
+    if (isBudget()) return say(total, isNumber(amount.value) ? `${amountText(amount.value.trim())} ${quote}` : "–");
+    const right = isNumber(quantity.value) && at;
+    return say(total, right ? `${about}${show(trim(multiply(quantity.value.trim(), at)), 2, 8)} ${quote}` : "–");
+  }
+
+  function part(percent) {
+    const has = balances.get(side() === "buy" ? quote : base);
+    if (!has || sign(has) <= 0) return;
+    const share = divide(multiply(has, String(percent)), "100", places(has));
+    if (isBudget()) amount.value = share;
+    else if (side() === "sell") quantity.value = floor(share, market.quantity_step);
+    else { const at = rate(); if (at && sign(at) > 0) quantity.value = floor(divide(share, at, 18), market.quantity_step); }
+    changed();
+  }
+
+  // What is asked for; wrong numbers are said before they are sent.
+  function terms() {
+    const kind = type.value, given = { symbol: market.symbol, side: side(), type: kind };
+    const number = (control, name, step) => {
+      let text;
+      try { text = typed(control.value); } catch (problem) { control.focus(); throw new Error(t(`ticket.${problem.code}`, { field: t(name) })); }
+      if (!text || sign(text) <= 0) { control.focus(); throw new Error(t("ticket.more.than", { field: t(name) })); }
+      if (step && !isMultiple(text, step)) { control.focus(); throw new Error(t("ticket.step", { field: t(name), step: show(step) })); }
+      return text;
+    };
+    if (PRICED.has(kind)) given.price = number(price, "price", market.price_step);
+    if (STOPPED.has(kind)) given.stop_price = number(stop, "stop.price", market.price_step);
+    if (TRAILING.has(kind)) given.trailing_bps = Number(trim(multiply(number(distance, "distance", "0.01"), "100")));
+    if (isBudget()) given.amount = number(amount, "amount");
+    else {
+      given.quantity = number(quantity, "quantity", market.quantity_step);
+      if (compare(given.quantity, market.min_quantity) < 0) throw new Error(t("ticket.least", { least: show(market.min_quantity), base }));
+    }
+    if (TIMED.has(kind)) given.time_in_force = tif.value;
+    if (!rows.shown.hidden && shown.value.trim()) given.shown_quantity = number(shown, "shown", market.quantity_step);
+    if (selfTrade.value !== "cancel_taker") given.self_trade = selfTrade.value;
+    return given;
+  }
+
+  function inWords(given) {
+    const what = given.amount ? `${amountText(given.amount)} ${quote}` : `${quantityText(given.quantity, market)} ${base}`;
+    const at = given.price ? t("review.at", { price: priceText(given.price, market), quote }) : "";
+    const stops = given.stop_price ? t("review.stop", { price: priceText(given.stop_price, market), quote }) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : "";
+    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops].filter(Boolean).join(", ");
+  }
+
+  async function send() {
+    if (!login.is) { location.hash = "#/login"; return; }
+    const given = terms(), now = JSON.stringify(given);
+    // Another order has another key; the same again, after an error, has the same.
+    if (now !== sentTerms) key = newKey();
+    sentTerms = now;
+    if (ask.querySelector("input").checked) {
+      await confirm(t(`review.title.${given.side}`, { base }), inWords(given), t(given.side), () => place(given), `${given.side}-go`);
+    } else await place(given);
+  }
+
+  async function place(given) {
+    try {
+      const order = await post("/v1/orders", given, key);
+      notice(t(`placed.${order.state}`, { what: inWords(given) }), order.state === "rejected" ? "bad" : "good");
+    } catch (problem) {
+      // After a refusal the next order is another one; without an answer it is the same again.
+      if (problem.status >= 400 && problem.status < 500 && problem.code !== "request_in_progress") sentTerms = "";
+      throw new Error(words(problem));
+    }
+    sentTerms = "";
+    quantity.value = "";
+    amount.value = "";
+    changed();
+  }
+
+  changed();
+  return {
+    root,
+    close: () => ends.forEach((end) => end()),
+    book: (now) => { const first = !model; model = now; if (first && !price.value) { price.value = best("asks") || best("bids"); } money(); },
+    price: (text) => { if (!text) return; if (STOPPED.has(type.value) && !PRICED.has(type.value)) stop.value = text; else price.value = text; changed(); (isBudget() ? amount : quantity).focus(); },
+  };
+}

@@ -1,0 +1,110 @@
+"""Asks the bookkeeper's process, which is started when it is first asked, and again after it ended.
+
+Questions and answers are lines of JSON on its standard input and output.  It ends when the portal
+does: its input ends then.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+from typing import Any, TextIO
+
+from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.portfolio.bookkeeper import DISAGREES, NOT_READY, TOO_LARGE
+from openoutcry.venue.file import VenueFile
+
+PATIENCE_S = 120.0
+LINE_BYTES = 1 << 27
+STATUS = {NOT_READY: 503, DISAGREES: 409, TOO_LARGE: 422}
+
+
+class BooksError(AccountError):
+    """A question that has no answer; ``code`` says why."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code, self.status = code, STATUS.get(code, 503)
+
+
+class Desk:
+    """One process and its questions, one at a time."""
+
+    def __init__(self, file: VenueFile, url: str) -> None:
+        """``url``: of the portal's database."""
+        self.command = [sys.executable, "-m", "openoutcry", "portal", "books", str(file.path)]
+        self.url = url
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock = asyncio.Lock()
+        self._numbers = itertools.count(1)
+
+    async def ask(self, **question: Any) -> dict[str, Any]:
+        """Raises :class:`BooksError`."""
+        async with self._lock:
+            try:
+                answer = await asyncio.wait_for(self._ask(question), PATIENCE_S)
+            except (OSError, ValueError, TimeoutError) as error:
+                await self._stop()
+                text = f"the books cannot be asked now: {error or 'no answer'}"
+                raise BooksError(NOT_READY, text) from None
+        if "code" in answer:
+            raise BooksError(answer["code"], answer["detail"])
+        return answer
+
+    async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        process = await self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        number = next(self._numbers)
+        process.stdin.write((json.dumps(question | {"number": number}) + "\n").encode())
+        await process.stdin.drain()
+        while line := await process.stdout.readline():
+            answer = json.loads(line)
+            # An earlier one belongs to a client that went away.
+            if answer.pop("number") == number:
+                return dict(answer)
+        raise OSError("their process has ended")
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            pipe = asyncio.subprocess.PIPE
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command, stdin=pipe, stdout=pipe, limit=LINE_BYTES
+            )
+            assert self._process.stdin is not None
+            # The URL may hold a password: neither arguments nor environment are a place for it.
+            self._process.stdin.write(f"{self.url}\n".encode())
+        return self._process
+
+    async def _stop(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        self._process = None
+
+    async def close(self) -> None:
+        await self._stop()
+
+
+def serve_questions(file: VenueFile, source: TextIO, out: TextIO) -> None:
+    """The process: answer each line of ``source`` until it ends."""
+    import psycopg
+
+    from openoutcry.portal.database import DatabaseError
+    from openoutcry.portal.history.projector import connected
+    from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
+    from openoutcry.wire.errors import OutcryError
+
+    url, keeper = source.readline().strip(), None
+    while line := source.readline():
+        question = json.loads(line)
+        try:
+            with connected(url) as connection:
+                if keeper is None:
+                    keeper = Bookkeeper(file, connection)
+                keeper.connection = connection
+                answer = keeper.answer(question)
+        except (DatabaseError, psycopg.Error, OutcryError, OSError) as error:
+            answer = {"code": NOT_READY, "detail": f"the books cannot be read: {error}"}
+        out.write(json.dumps(answer | {"number": question["number"]}) + "\n")
+        out.flush()

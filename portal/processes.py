@@ -1,0 +1,144 @@
+"""The processes of a portal at one address.
+
+One process serves by itself.  Several are children of one that only looks after them: it has the
+listening socket, from which each takes connections, the database, and the memory of what they
+share.  It starts a process again that has ended, and all end with it.
+"""
+
+import logging
+import os
+import select
+import shutil
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from openoutcry.host.processes import fork, until_stopped
+from openoutcry.operations.web_server import listening, url_of
+from openoutcry.portal.folder import folder_of
+from openoutcry.portal.observed import TOGETHER
+from openoutcry.portal.server import Announce, Place, Portal, Settings, opened, serve
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import OutcryError
+
+LOOK_S, AGAIN_S, END_S = 0.2, 1.0, 10.0
+"""Between two looks at signals; before a process that has just begun is started again; for the
+end of all."""
+FAILED = 3
+"""Status of a process that could not begin."""
+log = logging.getLogger("outcry.portal")
+Tls = tuple[Path, Path] | None
+
+
+def serve_all(
+    file: VenueFile,
+    settings: Settings,
+    address: tuple[str, int],
+    announce: Announce,
+    tls: Tls,
+    count: int,
+) -> None:
+    """Serve until SIGTERM or SIGINT.  Raises :class:`OutcryError`."""
+    with opened(file, settings) as place, listening(address, "") as listener:
+        at = url_of(listener, address[0], tls is not None)
+        if count == 1:
+            serve(Portal(file, settings, place), listener, at, announce, tls)
+            return
+        numbers = folder_of(file) / "metrics"
+        shutil.rmtree(numbers, ignore_errors=True)
+        numbers.mkdir(mode=0o700)
+        os.environ[TOGETHER] = str(numbers)
+        Children(file, settings, replace(place, count=count), listener, at, announce, tls).run()
+
+
+class Children:
+    """Keeps the processes running."""
+
+    def __init__(
+        self,
+        file: VenueFile,
+        settings: Settings,
+        place: Place,
+        listener: socket.socket,
+        at: str,
+        announce: Announce,
+        tls: Tls,
+    ) -> None:
+        self.file, self.settings, self.place, self.tls = file, settings, place, tls
+        self.listener, self.at, self.announce = listener, at, announce
+        self._again: set[int] = set()
+        """Those that were started again."""
+        self._running: dict[int, tuple[int, int, float]] = {}
+        """By pid: the descriptor of the process, which one it is, when it began."""
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT.  Raises :class:`OutcryError` if a process cannot begin."""
+        with until_stopped() as stopped:
+            try:
+                for index in range(self.place.count):
+                    self._start(index, self.announce if index == 0 else _quiet)
+                while not stopped:
+                    self._look()
+            finally:
+                self._stop()
+
+    def _start(self, index: int, announce: Announce) -> None:
+        def work() -> int:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            try:
+                portal = Portal(self.file, self.settings, replace(self.place, index=index))
+                serve(portal, self.listener, self.at, announce, self.tls)
+            except OutcryError as error:
+                log.critical("%s", error)
+                return FAILED
+            return 0
+
+        pid = fork(work, name=f"web {index}")
+        self._running[pid] = os.pidfd_open(pid), index, time.monotonic()
+
+    def _look(self) -> None:
+        ended, _, _ = select.select([row[0] for row in self._running.values()], [], [], LOOK_S)
+        for pid, (file, index, began_s) in list(self._running.items()):
+            if file not in ended:
+                continue
+            status = self._end(pid)
+            log.error("process %d of the portal ended (%d); it is started again", index, status)
+            if status == FAILED and index not in self._again:
+                raise OutcryError("a process of the portal cannot begin; the line before says why")
+            if time.monotonic() - began_s < AGAIN_S:
+                time.sleep(AGAIN_S)
+            self._again.add(index)
+            self._start(index, _quiet)
+
+    def _end(self, pid: int) -> int:
+        """Its status, after its end."""
+        file, _, _ = self._running.pop(pid)
+        os.close(file)
+        _, status = os.waitpid(pid, 0)
+        with suppress(OSError):
+            # What it counted stays; what it had open has ended with it.
+            (Path(os.environ[TOGETHER]) / f"gauge_livesum_{pid}.db").unlink()
+        return os.waitstatus_to_exitcode(status)
+
+    def _stop(self) -> None:
+        for pid in self._running:
+            os.kill(pid, signal.SIGTERM)
+        until_s = time.monotonic() + END_S
+        while self._running:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                for pid in self._running:
+                    os.kill(pid, signal.SIGKILL)
+            files = [row[0] for row in self._running.values()]
+            ended, _, _ = select.select(files, [], [], max(left_s, END_S / 10))
+            for pid, (file, _, _) in list(self._running.items()):
+                if file in ended:
+                    self._end(pid)
+
+
+def _quiet(at: str) -> None:
+    """The URL is known."""

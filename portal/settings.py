@@ -1,0 +1,296 @@
+"""What an operator chooses for a portal: the file ``portal.toml``, read strictly.
+
+Amounts are text in the asset's own decimals, as the API has them.  ``docs/portal.md`` explains
+every key.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from openoutcry.portal.trading.instruments import AmountError, units_of
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.toml_tables import (
+    Key,
+    Tables,
+    boolean,
+    integer,
+    list_of,
+    read_tables,
+    text,
+)
+
+NetworkList = tuple[IPv4Network | IPv6Network, ...]
+LOOPBACK: NetworkList = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A way on which an asset comes and goes: a chain, or a bank."""
+
+    name: str
+    asset: str
+    deposit_address: str = ""
+    """One address of all; a deposit names its participant by a tag.  Nothing: no deposits."""
+    address: re.Pattern[str] = re.compile(r"[ -~]{1,128}")
+    """What the address of a withdrawal must be."""
+    min_withdrawal: int = 1
+    """In units."""
+    withdraws: bool = True
+    chain: str = ""
+    """Custody's name of the chain: it gives the addresses and pays.  Nothing: the operator does."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a user may do whose identity is known so far."""
+
+    number: int
+    name: str
+    trades: bool = True
+    withdraws_a_day: dict[str, int] = field(default_factory=dict)
+    """Units of each asset in 24 hours; an asset that is not here is not withdrawn."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many requests count within a minute and so on; ``weights``: of single requests."""
+
+    weight_a_minute: int = 6_000
+    orders_in_10_s: int = 100
+    orders_a_day: int = 200_000
+    key_weight_a_minute: int = 12_000
+    weights: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PortalFile:
+    """The file's tables; without a file what is here."""
+
+    networks: tuple[Network, ...] = ()
+    levels: tuple[Level, ...] = ()
+    limits: Limit = Limit()
+    allow: NetworkList = ()
+    """Network addresses that are served; none named: all."""
+    deny: NetworkList = ()
+    passkey_domain: str = ""
+    passkey_origins: tuple[str, ...] = ()
+    provider: dict[str, str] = field(default_factory=dict)
+    """``issuer``, ``client_id``, ``secret_file``, ``redirect``; empty: not offered."""
+    sanctions: Path | None = None
+    challenge_cost: int = 0
+    """Rounds of a key of a registration's challenge; 0: no challenge."""
+    scrapers: NetworkList = LOOPBACK
+    """Network addresses that may read the metrics."""
+    traces: str = ""
+    """Where traces go (OTLP over HTTP); nothing: no traces."""
+    hook_hosts: tuple[str, ...] = ()
+    """Patterns of hosts that webhooks and pushes may go to; none: all of the internet."""
+    hook_networks: NetworkList = ()
+    """Networks that they may go to although they are not the internet."""
+    hook_authorities: str | None = None
+    """A file of certificates that are trusted there in addition to the system's."""
+    custody: Path | None = None
+    """The socket of custody's door; networks with a chain need it."""
+
+    def network(self, asset: str, name: str) -> Network | None:
+        """By its name; without one the asset's first."""
+        chosen = [one for one in self.networks if one.asset == asset and name in ("", one.name)]
+        return chosen[0] if chosen else None
+
+    def level(self, number: int) -> Level | None:
+        """The highest up to ``number``; None: the file has no levels, and nothing is limited."""
+        reached = [one for one in self.levels if one.number <= number]
+        if not self.levels:
+            return None
+        return max(reached, key=lambda one: one.number, default=Level(0, "none", trades=False))
+
+    def may_scrape(self, address: str) -> bool:
+        """Whether the metrics are shown there."""
+        try:
+            given = ip_address(address)
+        except ValueError:
+            return False
+        return any(given in one for one in self.scrapers)
+
+    def serves(self, address: str) -> bool:
+        """Whether requests from there are answered."""
+        if not self.allow and not self.deny:
+            return True
+        try:
+            given = ip_address(address)
+        except ValueError:
+            return False
+        if any(given in one for one in self.deny):
+            return False
+        return not self.allow or any(given in one for one in self.allow)
+
+
+def network_list(value: Any) -> NetworkList:
+    """Texts in CIDR notation, or the path of a file with one on each line (``@file``)."""
+    found: list[IPv4Network | IPv6Network] = []
+    for one in list_of(text(4_096))(value):
+        rows = [one]
+        if one.startswith("@"):
+            try:
+                rows = Path(one[1:]).read_text(encoding="utf-8").splitlines()
+            except OSError as error:
+                raise ValueError(f"{one[1:]}: cannot be read: {error.strerror}") from None
+        for row in rows:
+            bare = row.partition("#")[0].strip()
+            if bare:
+                found.append(ip_network(bare))
+    return tuple(found)
+
+
+def pattern(value: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(text()(value), re.ASCII)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+
+
+def amount(value: Any) -> str:
+    """Text of an amount; its decimals are checked against the asset's later."""
+    return text(40)(value)
+
+
+def table_of(parse_one: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    def parse(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError("must be a table")
+        return {str(name): parse_one(one) for name, one in value.items()}
+
+    return parse
+
+
+NETWORK = {
+    "name": Key(text(20)),
+    "asset": Key(text(8)),
+    "deposit_address": Key(text(128), ""),
+    "address_pattern": Key(pattern, Network.address),
+    "min_withdrawal": Key(amount, ""),
+    "withdraws": Key(boolean, True),
+    "chain": Key(text(20), ""),
+}
+LEVEL = {
+    "number": Key(integer(0, 9)),
+    "name": Key(text(40)),
+    "trades": Key(boolean, True),
+    "withdraws_a_day": Key(table_of(amount), {}),
+}
+MANY = integer(1, 10**9)
+LIMITS = {
+    "weight_a_minute": Key(MANY, 6_000),
+    "key_weight_a_minute": Key(MANY, 12_000),
+    "orders_in_10_s": Key(MANY, 100),
+    "orders_a_day": Key(MANY, 200_000),
+    "weights": Key(table_of(MANY), {}),
+}
+PASSKEYS = {"domain": Key(text(253), ""), "origins": Key(list_of(text(300)), ())}
+PROVIDER = {
+    "issuer": Key(text(300), ""),
+    "client_id": Key(text(200), ""),
+    "secret_file": Key(text(4_096), ""),
+    "redirect": Key(text(300), ""),
+}
+IDENTITY = {"sanctions": Key(text(4_096), "")}
+REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), 0)}
+METRICS = {"allow": Key(network_list, LOOPBACK)}
+TELEMETRY = {"endpoint": Key(text(300), "")}
+NOTIFICATIONS = {
+    "hosts": Key(list_of(text(253)), ()),
+    "networks": Key(network_list, ()),
+    "authorities": Key(text(4_096), ""),
+}
+CUSTODY = {"socket": Key(text(100), "")}
+ADDRESSES = {"allow": Key(network_list, ()), "deny": Key(network_list, ())}
+KNOWN = (
+    "network",
+    "level",
+    "limits",
+    "addresses",
+    "passkeys",
+    "provider",
+    "identity",
+    "registration",
+    "metrics",
+    "telemetry",
+    "notifications",
+    "custody",
+)
+
+
+def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
+    """``assets``: decimals by name.  Raises :class:`OutcryError` naming the first mistake."""
+    tables = read_tables(path, lambda mistakes: OutcryError(f"{path}: {mistakes[0]}"))
+    tables.only((), tables.document, KNOWN)
+    passkeys, identity = tables.table("passkeys", PASSKEYS), tables.table("identity", IDENTITY)
+    provider = tables.table("provider", PROVIDER)
+    if any(provider.values()) and not all(provider.values()):
+        tables.wrong(("provider",), f"needs {', '.join(PROVIDER)}")
+    if bool(passkeys["domain"]) != bool(passkeys["origins"]):
+        tables.wrong(("passkeys",), "needs domain and origins")
+    beside, outward = path.parent, tables.table("notifications", NOTIFICATIONS)
+    networks = tuple(_network(tables, *row, assets) for row in tables.rows("network", NETWORK))
+    door = tables.table("custody", CUSTODY)["socket"]
+    if not door and any(one.chain for one in networks):
+        tables.wrong(("network",), "a chain needs [custody] with its socket")
+    made = PortalFile(
+        networks,
+        tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
+        Limit(**tables.table("limits", LIMITS)),
+        **tables.table("addresses", ADDRESSES),
+        passkey_domain=passkeys["domain"],
+        passkey_origins=tuple(passkeys["origins"]),
+        provider=provider if any(provider.values()) else {},
+        sanctions=beside / identity["sanctions"] if identity["sanctions"] else None,
+        **tables.table("registration", REGISTRATION),
+        scrapers=tables.table("metrics", METRICS)["allow"],
+        traces=tables.table("telemetry", TELEMETRY)["endpoint"],
+        hook_hosts=tuple(outward["hosts"]),
+        hook_networks=outward["networks"],
+        hook_authorities=str(beside / outward["authorities"]) if outward["authorities"] else None,
+        custody=beside / door if door else None,
+    )
+    levels = [((*row[0], "number"), row[1]["number"]) for row in tables.rows("level", LEVEL)]
+    tables.distinct(levels, "level")
+    if tables.mistakes:
+        raise OutcryError(f"{path}: {min(tables.mistakes)}")
+    return made
+
+
+def _units(tables: Tables, path: Any, given: str, decimals: int) -> int:
+    try:
+        return units_of(given, decimals)
+    except AmountError as error:
+        tables.wrong(path, f"{given!r}: {error}")
+        return 0
+
+
+def _network(tables: Tables, path: Any, row: dict[str, Any], assets: dict[str, int]) -> Network:
+    asset = row["asset"] or ""
+    if asset and asset not in assets:
+        tables.wrong((*path, "asset"), f"the venue has no asset {asset!r}")
+    least = 1
+    if row["min_withdrawal"] and asset in assets:
+        key = (*path, "min_withdrawal")
+        least = max(1, _units(tables, key, row["min_withdrawal"], assets[asset]))
+    found = row["deposit_address"], row["address_pattern"]
+    if row["chain"] and row["deposit_address"]:
+        tables.wrong((*path, "deposit_address"), "custody gives the addresses of a chain")
+    return Network(row["name"] or "", asset, *found, least, row["withdraws"], row["chain"])
+
+
+def _level(tables: Tables, path: Any, row: dict[str, Any], assets: dict[str, int]) -> Level:
+    units = {}
+    for name, given in row["withdraws_a_day"].items():
+        key = (*path, "withdraws_a_day")
+        if name not in assets:
+            tables.wrong(key, f"the venue has no asset {name!r}")
+            continue
+        units[name] = _units(tables, key, given, assets[name])
+    return Level(row["number"] or 0, row["name"] or "", row["trades"], units)

@@ -1,0 +1,115 @@
+"""Small facts that all processes of a portal have in common, in memory that they share: counts of
+rate limits, requests that were accepted, names of user streams.
+
+A slot of the table is 24 bytes: a digest of the subject, the time until which it counts, and a
+number.  A subject has PROBES slots in which it may be; a slot whose time is over is free.  A digest
+is keyed: who chooses subjects cannot choose where they collide.  Every call holds the lock of the
+table, which the kernel releases if its process is killed.
+"""
+
+import fcntl
+import hashlib
+import mmap
+import os
+import secrets
+import struct
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SLOT = struct.Struct("<QdQ")
+PROBES = 16
+LARGEST = 2**63
+
+
+class Table:
+    """``slots`` of them, a power of two.  A table that is made before a fork is its children's,
+    too."""
+
+    def __init__(self, slots: int) -> None:
+        assert slots & (slots - 1) == 0, "a power of two"
+        self.slots, self._secret = slots, secrets.token_bytes(16)
+        self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
+        os.ftruncate(self._file, slots * SLOT.size)
+        self._memory = mmap.mmap(self._file, slots * SLOT.size)
+        weakref.finalize(self, os.close, self._file)
+
+    def add(self, subject: str, more: int, until_s: float, now_s: float) -> int:
+        """Add to the subject's number, which counts until then; what it is now.  Where there is no
+        room, the smallest number among the subject's places gives way."""
+        with self._locked():
+            digest, found, free = self._places(subject, now_s)
+            if found is not None:
+                at, (_, until_s, number) = found
+                number = min(number + more, LARGEST)
+            else:
+                at, number = free if free is not None else self._smallest(digest), more
+            SLOT.pack_into(self._memory, at, digest, until_s, number)
+            return number
+
+    def number(self, subject: str, now_s: float) -> int:
+        """0: the subject has none."""
+        return self.entry(subject, now_s)[0]
+
+    def entry(self, subject: str, now_s: float) -> tuple[int, float]:
+        """Number and time of the subject; zeros: it has none."""
+        with self._locked():
+            _, found, _ = self._places(subject, now_s)
+            return (found[1][2], found[1][1]) if found is not None else (0, 0.0)
+
+    def set(self, subject: str, number: int, until_s: float, now_s: float) -> bool:
+        """Whether there was room."""
+        with self._locked():
+            digest, found, free = self._places(subject, now_s)
+            at = found[0] if found is not None else free
+            if at is None:
+                return False
+            SLOT.pack_into(self._memory, at, digest, until_s, number)
+            return True
+
+    def take(self, subject: str, until_s: float, now_s: float) -> bool | None:
+        """Whether the subject was not there before, and is from here on; None: there is no room,
+        and so no answer."""
+        with self._locked():
+            digest, found, free = self._places(subject, now_s)
+            if found is not None:
+                return False
+            if free is None:
+                return None
+            SLOT.pack_into(self._memory, free, digest, until_s, 1)
+            return True
+
+    # Slots
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def _of(self, digest: int) -> Iterator[int]:
+        """Offsets of the slots that a digest may have."""
+        mask, step = self.slots - 1, (digest >> 32) | 1
+        for probe in range(PROBES):
+            yield ((digest + probe * step) & mask) * SLOT.size
+
+    def _places(
+        self, subject: str, now_s: float
+    ) -> tuple[int, tuple[int, tuple[int, float, int]] | None, int | None]:
+        """The subject's digest, its slot with what is in it, and the first free one."""
+        raw = hashlib.blake2b(subject.encode(), digest_size=8, key=self._secret).digest()
+        digest, free = int.from_bytes(raw, "little"), None
+        for at in self._of(digest):
+            slot = SLOT.unpack_from(self._memory, at)
+            if slot[1] <= now_s:
+                free = at if free is None else free
+                if slot[1] == 0.0 and slot[0] == 0:
+                    break  # it was never used: nothing is after it
+            elif slot[0] == digest:
+                return digest, (at, slot), free
+        return digest, None, free
+
+    def _smallest(self, digest: int) -> int:
+        return min(self._of(digest), key=lambda at: int(SLOT.unpack_from(self._memory, at)[2]))

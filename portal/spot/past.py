@@ -1,0 +1,146 @@
+"""Orders, fills, trades and candles of any age: what the mirror has in memory, and before that what
+the history in the database has."""
+
+from typing import TypeVar
+
+from openoutcry.portal.history.reader import History
+from openoutcry.portal.spot import shapes
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, Order
+from openoutcry.portal.trading.public import CANDLES_KEPT, TRADES_KEPT, Candle, Trade, with_gaps
+
+NO_END_MS = 2**43
+Row = TypeVar("Row")
+
+
+class Past:
+    """The database is asked only for what memory may lack."""
+
+    def __init__(self, mirror: Mirror, trading: Trading, history: History | None = None) -> None:
+        self.mirror, self.trading, self.history = mirror, trading, history
+
+    async def order(
+        self, participant: int, params: Params, code: int, text: str
+    ) -> tuple[Market, Order]:
+        """As :meth:`Trading.find`, of any age."""
+        try:
+            return self.trading.find(participant, params, code, text)
+        except ApiError as error:
+            if self.history is None or error.code != code:
+                raise
+            market = params.market()
+            number, name = params.whole_or_none("orderId"), params.client_id("origClientOrderId")
+            order = await self.history.order(participant, market.index, number, name)
+            if order is None:
+                raise
+            return market, order
+
+    async def orders(
+        self,
+        participant: int,
+        market: Market,
+        limit: int,
+        first: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> list[Order]:
+        """From ``first`` or ``start_ms`` on, otherwise the last ``limit``; in the order in which
+        they were entered."""
+        own = self.mirror.orders.participant(participant)
+        rows = {
+            order.number: order
+            for order in own.all()
+            if order.instrument == market.index
+            and order.state != REJECTED
+            and order.number >= (first or 0)
+            and (start_ms or 0) <= shapes.ms(order.created_ns) <= (end_ms or NO_END_MS)
+        }
+        if self.history is not None and (own.forgotten_seq or self.mirror.began_seq):
+            older = await self.history.orders(
+                participant, market.index, limit, first=first, start_ms=start_ms, end_ms=end_ms
+            )
+            rows = {order.number: order for order in older} | rows
+        return _cut([rows[number] for number in sorted(rows)], limit, (first, start_ms))
+
+    async def fills(
+        self,
+        participant: int,
+        market: Market,
+        limit: int,
+        first: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+        number: int | None,
+    ) -> list[tuple[Order, Fill]]:
+        """As :meth:`orders`, by the numbers of their trades; ``number``: of one order."""
+        own = self.mirror.orders.participant(participant)
+        rows = {
+            (fill.number, order.number): (order, fill)
+            for order, fill in own.fills
+            if order.instrument == market.index
+            and number in (None, order.number)
+            and fill.number >= (first or 0)
+            and (start_ms or 0) <= shapes.ms(fill.time_ns) <= (end_ms or NO_END_MS)
+        }
+        is_cut = len(own.fills) == FILLS_KEPT or self.mirror.began_seq
+        if self.history is not None and is_cut:
+            older = await self.history.fills(
+                participant,
+                market.index,
+                limit,
+                first=first,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                number=number,
+            )
+            rows = {(fill.number, order.number): (order, fill) for order, fill in older} | rows
+        return _cut([rows[at] for at in sorted(rows)], limit, (first, start_ms))
+
+    async def trades(self, market: Market, limit: int, first: int | None) -> list[Trade]:
+        """From number ``first`` on, or the last ``limit``."""
+        tape = self.mirror.tapes[market.index].trades
+        rows = {row.number: row for row in tape if row.number >= (first or 0)}
+        is_cut = len(tape) == TRADES_KEPT or self.mirror.began_seq
+        lacks = len(rows) < limit if first is None else not tape or first < tape[0].number
+        if self.history is not None and is_cut and lacks:
+            older = await self.history.trades(market.index, first, limit)
+            rows = {row.number: row for row in older} | rows
+        return _cut([rows[number] for number in sorted(rows)], limit, (first,))
+
+    async def candles(
+        self,
+        market: Market,
+        interval: str,
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+        now_ms: int,
+    ) -> list[Candle]:
+        """From ``start_ms`` on, or the last ``limit`` up to ``end_ms``."""
+        tape = self.mirror.tapes[market.index]
+        rows = tape.candles_of(interval, start_ms, end_ms, limit, now_ms)
+        kept = tape.candles[interval]
+        is_cut = len(kept) == CANDLES_KEPT or self.mirror.began_seq
+        lacks = len(rows) < limit if start_ms is None else not kept or start_ms < kept[0].begin_ms
+        if self.history is None or not is_cut or not lacks:
+            return rows
+        last_ms = now_ms if end_ms is None else min(end_ms, now_ms)
+        older = await self.history.candles(market.index, interval, start_ms, last_ms, limit)
+        found = {row.begin_ms: row for row in older}
+        for row in tape.candles_of(interval, None, end_ms, CANDLES_KEPT, now_ms):
+            # A candle in which this portal began has only a part of its trades.
+            if row.begin_ms >= (start_ms or 0) and not (
+                row.begin_ms in found and found[row.begin_ms].count > row.count
+            ):
+                found[row.begin_ms] = row
+        ordered = [found[begin] for begin in sorted(found)]
+        return with_gaps(ordered, interval, limit, start_ms is None)
+
+
+def _cut(rows: list[Row], limit: int, begins: tuple[int | None, ...]) -> list[Row]:
+    """The first rows if a begin was named, otherwise the last."""
+    return rows[-limit:] if all(begin is None for begin in begins) else rows[:limit]

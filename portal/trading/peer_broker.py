@@ -1,0 +1,214 @@
+"""A broker of one of several processes.  Each participant's session has one owner among them, so
+the venue sees every name of an order in one session, and accepts it once.
+
+A process sends for its own participants itself, and asks the owner for all others over a Unix
+socket in the portal's folder, which is its user's alone.  Where an owner does not run, the process
+sends itself: the venue lets it take the session over, and the owner takes it back later.  An order
+that a lost owner was asked for is not sent again: what became of it is what the mirror shows.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refusal, Refused
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+
+ASKED_S = 5.0
+"""For an owner's word that it has sent."""
+LINE_BYTES = 1 << 16
+log = logging.getLogger("outcry.portal")
+
+
+class _Link:
+    """A connection to an owner."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.waiting: dict[int, asyncio.Future[str]] = {}
+        self.count = 0
+
+    async def ask(self, request: dict[str, Any]) -> str:
+        """Why nothing was sent; nothing: it was sent, or its outcome is unknown."""
+        self.count += 1
+        number, future = self.count, asyncio.get_running_loop().create_future()
+        self.waiting[number] = future
+        self.writer.write(_line(request | {"n": number}))
+        try:
+            return str(await asyncio.wait_for(future, ASKED_S))
+        except TimeoutError:
+            return ""
+        finally:
+            self.waiting.pop(number, None)
+
+
+class PeerBroker:
+    """Sends by the owner of each participant's session."""
+
+    def __init__(self, own: Broker, index: int, count: int, folder: Path) -> None:
+        """``index``: of this process, of ``count``."""
+        self.own, self.index, self.count = own, index, count
+        self.refused: Refused = lambda participant, name, refusal: None
+        own.refused = self._refused
+        # The path of a socket is short; that of the folder may be long.
+        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._links: dict[int, _Link] = {}
+        self._opening = [asyncio.Lock() for _ in range(count)]
+        self._askers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    def serves(self, participant: int) -> bool:
+        return self.own.serves(participant)
+
+    def owner_of(self, participant: int) -> int:
+        return participant % self.count
+
+    async def enter(self, participant: int, order: NewOrder) -> None:
+        link = await self._link_for(participant)
+        if link is None:
+            await self.own.enter(participant, order)
+            return
+        await _asked(link, {"do": "enter", "participant": participant, "order": asdict(order)})
+
+    async def cancel(
+        self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
+    ) -> None:
+        link = await self._link_for(participant)
+        if link is None:
+            await self.own.cancel(participant, symbol, side, client_id, request_id)
+            return
+        terms = [symbol, int(side), client_id, request_id]
+        await _asked(link, {"do": "cancel", "participant": participant, "terms": terms})
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for link in self._links.values():
+            link.writer.close()
+        for asker in self._askers:
+            asker.close()
+        os.close(self._folder)
+        await self.own.close()
+
+    # Asking an owner
+
+    async def _link_for(self, participant: int) -> _Link | None:
+        """To the owner of the participant's session; None: that is this process, or it does not
+        run."""
+        owner = self.owner_of(participant)
+        if owner == self.index:
+            return None
+        async with self._opening[owner]:
+            link = self._links.get(owner)
+            if link is not None:
+                return link
+            try:
+                reader, writer = await asyncio.open_unix_connection(
+                    self._path(owner), limit=LINE_BYTES
+                )
+            except OSError:
+                return None
+            link = self._links[owner] = _Link(reader, writer)
+            self._begin(self._listen(owner, link))
+            return link
+
+    async def _listen(self, owner: int, link: _Link) -> None:
+        """Take what the owner says, until it ends."""
+        with contextlib.suppress(OSError, ValueError):
+            while line := await link.reader.readline():
+                said = json.loads(line)
+                if "refused" in said:
+                    participant, name, refusal = said["refused"]
+                    self.refused(participant, name, Refusal(*refusal))
+                    continue
+                future = link.waiting.get(said["n"])
+                if future is not None and not future.done():
+                    future.set_result(said["problem"])
+        if self._links.get(owner) is link:
+            del self._links[owner]
+        link.writer.close()
+        for future in link.waiting.values():
+            if not future.done():
+                future.set_result("")
+
+    # Being asked
+
+    async def listen(self) -> None:
+        """Take requests of the other processes."""
+        self._server = await asyncio.start_unix_server(
+            self._answer, self._path(self.index), limit=LINE_BYTES
+        )
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._askers.add(writer)
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                while line := await reader.readline():
+                    self._begin(self._answer_one(json.loads(line), writer))
+        finally:
+            self._askers.discard(writer)
+            writer.close()
+
+    async def _answer_one(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        problem = ""
+        try:
+            await self._do(request)
+        except BrokerError as error:
+            problem = str(error)
+        with contextlib.suppress(OSError):
+            writer.write(_line({"n": request["n"], "problem": problem}))
+
+    async def _do(self, request: dict[str, Any]) -> None:
+        participant = int(request["participant"])
+        if request["do"] == "enter":
+            await self.own.enter(participant, _order(request["order"]))
+            return
+        symbol, side, client_id, request_id = request["terms"]
+        await self.own.cancel(participant, symbol, Side(side), client_id, request_id)
+
+    def _refused(self, participant: int, name: str, refusal: Refusal) -> None:
+        """The session of a participant refused something, which any process may wait for."""
+        self.refused(participant, name, refusal)
+        said = [participant, name, [refusal.text, refusal.is_duplicate]]
+        for asker in list(self._askers):
+            with contextlib.suppress(OSError):
+                asker.write(_line({"refused": said}))
+
+    def _path(self, index: int) -> str:
+        return f"/proc/self/fd/{self._folder}/broker-{index}.sock"
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _asked(link: _Link, request: dict[str, Any]) -> None:
+    problem = await link.ask(request)
+    if problem:
+        raise BrokerError(problem)
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _order(row: dict[str, Any]) -> NewOrder:
+    kept = row["self_trade"]
+    return NewOrder(
+        **row
+        | {
+            "side": Side(row["side"]),
+            "order_type": OrderType(row["order_type"]),
+            "time_in_force": TimeInForce(row["time_in_force"]),
+            "self_trade": SelfTrade(kept) if kept is not None else None,
+        }
+    )

@@ -1,0 +1,237 @@
+"""Kills of the projector, of the database and of the notifier; and how fast the history is.
+
+    python -m tests.long.portal.history_kills --kills 1000 --folder FOLDER [--seconds 600]
+
+The folder keeps what was done: the same command continues after a stop.  Each round follows a
+generated journal with real processes that are killed at random moments, and then compares: every
+row by its digest with a history that was written undisturbed, every notification by its id.  With
+``--evidence`` the figures of all rounds go to docs/evidence/history.json.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from openoutcry.portal.database import migrate, start_embedded
+from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.history.pages import Pages, Span
+from openoutcry.portal.history.projector import digest, follow
+from openoutcry.report.evidence import write_evidence
+from tests.support.portal.generated import generated_market
+from tests.support.processes import OUTCRY
+
+PEOPLE, ORDERS, DAYS = 20, 6_000, 3
+SPEED_ORDERS = 30_000
+KINDS = ("projector", "database", "notifier")
+
+
+class Rounds:
+    """What was done so far, on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, folder / "rounds.json"
+        self.done: dict[str, Any] = {"kills": dict.fromkeys(KINDS, 0), "rounds": 0}
+        self.done |= {"differing_digests": 0, "notices_missing": 0, "notices_doubled": 0}
+        if self.path.exists():
+            self.done = json.loads(self.path.read_text())
+
+    @property
+    def kills(self) -> int:
+        return int(sum(self.done["kills"].values()))
+
+    def keep(self) -> None:
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.done))
+        part.replace(self.path)
+
+
+def fresh(url: str, name: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name} with (force)")
+        connection.execute(f"create database {name}")
+    new = url.replace("/postgres?", f"/{name}?")
+    migrate(new)
+    return new
+
+
+def started(file: Path, url: str, command: str, *options: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*OUTCRY, "portal", command, str(file), "--database=-", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{url}\n")
+    process.stdin.close()
+    return process
+
+
+def ended_connections(url: str) -> None:
+    """As a database that restarts: every connection but this one ends."""
+    query = """
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(query)
+
+
+def one_round(url: str, folder: Path, seed: int, rounds: Rounds) -> None:
+    """Follow a journal with kills, then compare."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = generated_market(folder, PEOPLE, ORDERS, seed, DAYS, block=200)
+    make_folder(folder_of(made.file))
+    calm, wild = fresh(url, "calm"), fresh(url, "wild")
+    follow(made.file, calm, once=True)
+    with psycopg.connect(calm) as connection:
+        wanted = digest(connection)
+    with psycopg.connect(wild, autocommit=True) as connection:
+        for who in made.people:
+            connection.execute(
+                "insert into users (id, mail, password_hash, is_verified, is_open, participant) "
+                "overriding system value values (%s, %s, 'x', true, true, %s)",
+                (who, f"p{who}@example.com", who),
+            )
+            connection.execute(
+                "insert into notice_settings (user_id, events) values (%s, %s)",
+                (who, json.dumps({"order": ["mail"], "deposit": ["mail"]})),
+            )
+    rng = np.random.default_rng([seed, 1])
+    running: dict[str, subprocess.Popen[str]] = {}
+    path = made.file.path
+    try:
+        while not is_done(wild, made.commands):
+            for name, command in (("projector", "history"), ("notifier", "notifier")):
+                if name not in running or running[name].poll() is not None:
+                    running[name] = started(path, wild, command)
+            time.sleep(float(rng.uniform(0.3, 3.0)))
+            kind = KINDS[int(rng.integers(0, len(KINDS)))]
+            if kind == "database":
+                ended_connections(wild)
+            else:
+                running[kind].send_signal(signal.SIGKILL)
+                running[kind].wait()
+            rounds.done["kills"][kind] += 1
+            rounds.keep()
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    compare(wild, wanted, folder, rounds)
+
+
+def is_done(url: str, commands: int) -> bool:
+    query = """
+        select (select seq from history.position) >= %s
+          and (select changes from notice_sources)
+              = (select max(event_seq) from history.order_changes)
+          and not exists (select from notice_targets where newest_id > sent_id)
+    """
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = connection.execute(query, (commands,)).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
+        return False
+    return bool(row and row[0])
+
+
+def compare(url: str, wanted: str, folder: Path, rounds: Rounds) -> None:
+    """Rows with those of an undisturbed history; mails with the notices."""
+    with psycopg.connect(url) as connection:
+        rounds.done["differing_digests"] += digest(connection) != wanted
+        keys = [row[0] for row in connection.execute("select key from notices where "
+                                                     "'mail' = any(channels)")]  # fmt: skip
+    mails = folder / "journal-portal" / "mails.jsonl"
+    sent = []
+    for line in mails.read_text().splitlines():
+        text = json.loads(line)["text"]
+        sent += [row.rpartition(" id ")[2] for row in text.splitlines() if " UTC, id " in row]
+    rounds.done["notices_missing"] += len(set(keys) - set(sent))
+    rounds.done["notices_doubled"] += len(keys) - len(set(keys))
+    rounds.done["rounds"] += 1
+    rounds.keep()
+
+
+def speed(url: str, folder: Path) -> dict[str, Any]:
+    """Trades a second of a history that is made again, and times of pages, here and now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = generated_market(folder, 200, SPEED_ORDERS, 1, 5)
+    target = fresh(url, "speed")
+    begun = time.monotonic()
+    follow(made.file, target, once=True)
+    took = time.monotonic() - begun
+    with psycopg.connect(target) as connection:
+        row = connection.execute("select count(*) from history.trades").fetchone()
+        assert row is not None
+    return {
+        "rebuilt_trades": row[0],
+        "rebuild_trades_per_s": round(row[0] / took),
+        "page_ms_p99": page_ms(target, list(made.people)),
+    }
+
+
+def page_ms(url: str, people: list[int]) -> float:
+    """The 99th percentile of pages of 100 orders and fills of random users."""
+    import asyncio
+
+    from openoutcry.portal.database import Database
+
+    async def ask() -> list[float]:
+        database, rng, times = Database(url), np.random.default_rng(1), []
+        pages = Pages(database)
+        for _ in range(300):
+            who = people[int(rng.integers(0, len(people)))]
+            begun = time.perf_counter()
+            orders = await pages.orders_before(who, None, "all", "", Span(), 0, 101)
+            times.append(time.perf_counter() - begun)
+            before = orders[len(orders) // 2].number if orders else 0
+            begun = time.perf_counter()
+            await pages.fills_before(who, None, 0, Span(), before, 101)
+            times.append(time.perf_counter() - begun)
+        await database.close()
+        return times
+
+    return round(float(np.percentile(asyncio.run(ask()), 99)) * 1_000, 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--speed", action="store_true", help="Measure the speed, too.")
+    parser.add_argument("--evidence", action="store_true")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    rounds, until_s = Rounds(options.folder), time.monotonic() + options.seconds
+    url, server = start_embedded(options.folder / "postgresql")
+    try:
+        if options.speed:
+            rounds.done |= speed(url, options.folder / "speed")
+            rounds.keep()
+            print(json.dumps(rounds.done), flush=True)
+        while rounds.kills < options.kills and time.monotonic() < until_s:
+            one_round(url, options.folder / "round", 100 + rounds.done["rounds"], rounds)
+            print(json.dumps(rounds.done), flush=True)
+    finally:
+        server.cleanup()
+    if options.evidence:
+        figures = {**rounds.done, "kills": rounds.kills, "kills_by_kind": rounds.done["kills"]}
+        command = f"python -m tests.long.portal.history_kills --kills {options.kills} --speed"
+        write_evidence("history", figures, command)
+
+
+if __name__ == "__main__":
+    main()

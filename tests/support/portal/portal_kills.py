@@ -1,0 +1,197 @@
+"""Kills of the portal's processes, its database and the venue, while people trade: every order that
+was asked for is at the venue exactly once in the end.
+
+``python -m tests.support.portal.portal_kills --kills 1000`` continues where the file of evidence
+ends (``docs/evidence/portal_kills.json``): it may be stopped at any time, and started again.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from openoutcry.host.processes import named_children
+from openoutcry.report.evidence import ROOT
+from tests.support.portal.portal_venue import CHOICES, Person, PortalVenue
+from tests.support.waiting import wait_until
+
+EVIDENCE = ROOT / "docs" / "evidence" / "portal_kills.json"
+USD, COUNT, PEOPLE = 10**6, 2, 4
+VICTIMS = ("process 0", "process 1", "portal", "database", "venue")
+LIMITS = """
+[limits]
+weight_a_minute = 100000000
+key_weight_a_minute = 100000000
+orders_in_10_s = 1000000
+orders_a_day = 100000000
+"""
+UNKNOWN = (-1001, -1007, -1000)
+ROUND_ORDERS = 6
+"""Orders that are answered after each kill, at least."""
+KILLS_A_VENUE = 50
+"""Then another venue is made: a participant has 200 open orders."""
+
+
+class Load:
+    """People who enter orders, cancel half of them, and ask again until they know the outcome."""
+
+    def __init__(self, venue: PortalVenue, people: list[Person], seed: int) -> None:
+        self.venue, self.people, self.random = venue, people, random.Random(seed)
+        self.entered: dict[str, tuple[Person, bool]] = {}
+        """By name: whose it is, and whether it was cancelled; only what was answered."""
+        self.stopping = False
+        self.threads = [threading.Thread(target=self._run, args=(one,)) for one in people]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, person: Person) -> None:
+        while not self.stopping:
+            name = f"{person.participant}-{time.monotonic_ns()}"
+            self._until_known(
+                person,
+                lambda client, own=name: client.order("BUY", "0.001", "100", newClientOrderId=own),
+            )
+            self.entered[name] = person, False
+            # Half of them are cancelled, so that a participant's open orders stay few.
+            self._until_known(
+                person,
+                lambda client, own=name: client.request(
+                    "DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId=own
+                ),
+            )
+            self.entered[name] = person, True
+
+    def _until_known(self, person: Person, ask: Any) -> Any:
+        """Each time over another connection, so that any process may be asked."""
+        while True:
+            try:
+                with self.venue.client(person) as client:
+                    answer = ask(client).json()
+            except (httpx.TransportError, ValueError):
+                time.sleep(0.05)
+                continue
+            if isinstance(answer, dict) and answer.get("code") in UNKNOWN:
+                time.sleep(0.05)
+                continue
+            return answer
+
+
+def kill(venue: PortalVenue, victim: str) -> None:
+    """And start again what does not start by itself."""
+    assert venue.portal is not None
+    parent = venue.portal.pid
+    if victim.startswith("process"):
+        workers = dict(named_children(parent))
+        pid = workers.get(f"web {victim[-1]}")
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(named_children(parent)) == COUNT, "it is started again")
+    elif victim == "portal":
+        venue.stop_portal(signal.SIGKILL)
+        venue.start_portal()
+    elif victim == "database":
+        lines = (venue.folder / "journal-portal/postgresql/postmaster.pid").read_text().split()
+        os.kill(int(lines[0]), signal.SIGKILL)
+        venue.stop_portal(signal.SIGKILL)
+        venue.start_portal()
+    else:
+        venue.venue.kill()
+        venue.venue.start()
+        venue.venue.wait_for_phase("CONTINUOUS")
+
+
+def check(venue: PortalVenue, load: Load) -> tuple[int, int]:
+    """Orders that are lost, and those that are there more than once."""
+    lost = doubled = 0
+    for person in load.people:
+        names = [name for name, (whose, _) in load.entered.items() if whose is person]
+        there: Counter[str] = Counter()
+        with venue.client(person) as client:
+            first = 1
+            while rows := client.get(
+                "/api/v3/allOrders", symbol="BTCUSD", orderId=first, limit=1000
+            ).json():
+                there.update(row["clientOrderId"] for row in rows)
+                first = rows[-1]["orderId"] + 1
+            still = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+        cancelled = {name for name in names if load.entered[name][1]}
+        lost += sum(there[name] == 0 for name in names)
+        lost += sum(row["clientOrderId"] in cancelled for row in still)
+        doubled += sum(count > 1 for count in there.values())
+    return lost, doubled
+
+
+def run(kills: int, out: Path, seed: int) -> dict[str, Any]:
+    """Continue to ``kills`` in all; what was counted so far, after each venue."""
+    figures: dict[str, Any] = {"kills": 0, "orders": 0, "lost": 0, "doubled": 0}
+    figures["of"] = dict.fromkeys(VICTIMS, 0)
+    if out.exists():
+        figures = json.loads(out.read_text())["figures"]
+    while figures["kills"] < kills:
+        with tempfile.TemporaryDirectory(prefix="kills-") as name:
+            folder = Path(name)
+            (folder / "limits.toml").write_text(CHOICES + LIMITS)
+            options = "--settings=limits.toml", f"--processes={COUNT}"
+            with PortalVenue(folder, PEOPLE, *options) as venue:
+                people = [venue.person(USD=10**6 * USD) for _ in range(PEOPLE)]
+                load = Load(venue, people, seed + figures["kills"])
+                most = min(KILLS_A_VENUE, kills - figures["kills"])
+                done = []
+                try:
+                    for number in range(most):
+                        before = len(load.entered)
+                        wait_until(
+                            lambda: len(load.entered) >= before + ROUND_ORDERS,  # noqa: B023
+                            "orders are answered",
+                        )
+                        victim = VICTIMS[(figures["kills"] + number) % len(VICTIMS)]
+                        kill(venue, victim)
+                        done.append(victim)
+                finally:
+                    load.stop()
+                lost, doubled = check(venue, load)
+        figures["kills"] += len(done)
+        figures["orders"] += len(load.entered)
+        figures["lost"] += lost
+        figures["doubled"] += doubled
+        for victim in done:
+            figures["of"][victim] += 1
+        _write(out, figures)
+        print(json.dumps(figures), flush=True)
+    return figures
+
+
+def _write(out: Path, figures: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    document = {"name": "portal_kills", "figures": figures}
+    new = out.with_suffix(".new")
+    new.write_text(json.dumps(document, indent=1) + "\n")
+    new.replace(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--out", type=Path, default=EVIDENCE)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    figures = run(chosen.kills, chosen.out, chosen.seed)
+    raise SystemExit(bool(figures["lost"] or figures["doubled"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,544 @@
+"""The history in PostgreSQL: what the events say, each command once, and the same when it is made
+again, whatever interrupts it."""
+
+import asyncio
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+
+import numpy as np
+import psutil
+import psycopg
+import pytest
+
+from openoutcry.ledger import ledger_state
+from openoutcry.ledger.layout import Kind
+from openoutcry.ledger.transactions import joined, transactions
+from openoutcry.portal.database import Database, running_embedded
+from openoutcry.portal.history import projector, schema
+from openoutcry.portal.history.projector import (
+    HistoryError,
+    Projector,
+    checkpoint_folder,
+    digest,
+    follow,
+)
+from openoutcry.portal.history.reader import History
+from openoutcry.portal.trading import mirror as mirror_module
+from openoutcry.portal.trading import public
+from openoutcry.portal.trading.mirror import DAY_NS, Mirror
+from openoutcry.portal.trading.orders import REJECTED
+from openoutcry.portal.trading.public import INTERVALS
+from openoutcry.venue.file import read_venue
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
+from tests.support.portal.people import fresh_database
+from tests.support.processes import OUTCRY
+from tests.support.waiting import wait_until
+
+SYMBOLS = list(MARKETS)
+STATES = {"NEW": "OPEN", "CANCELED": "CANCELLED", "EXPIRED": "CANCELLED"}
+
+
+class Killed(Exception):
+    """Stands for SIGKILL between two steps of the projector."""
+
+
+def trade_at_random(floor, moments, seed):
+    """Orders, replacements and cancellations of four participants, a few at each moment."""
+    rng, number, open_ids, today = np.random.default_rng(seed), 20_000, [], "2024-10-01"
+    for who in range(1, 5):
+        for asset in ("USD", "BTC"):
+            floor.ask("deposit", str(who), "1000000000000", "--asset", asset)
+    for moment in moments:
+        if moment[:10] != today:
+            # A run of a venue ends with its day.
+            floor.at(f"{today}T17:06")
+            floor.stop()
+            today = moment[:10]
+            floor.at(moment)
+            floor.open()
+        floor.at(moment)
+        floor.wait_for_phase("CONTINUOUS")
+        for _ in range(25):
+            number += 1
+            who, side = int(rng.integers(1, 5)), Side(int(rng.integers(1, 3)))
+            price, lots = 5_000_000 + int(rng.integers(-40, 40)) * 100, int(rng.integers(1, 60))
+            row = in_market("BTC-USD", number, side, lots, price, who)
+            if open_ids and rng.random() < 0.3:
+                old, its_side, its_owner = open_ids[int(rng.integers(len(open_ids)))]
+                row = in_market("BTC-USD", old, its_side, lots, price, its_owner)
+                row["kind"] = CommandKind.CANCEL if rng.random() < 0.5 else CommandKind.REPLACE
+            elif rng.random() < 0.15:
+                row["time_in_force"] = TimeInForce.IOC
+            elif rng.random() < 0.15:
+                row["order_type"], row["aux"] = OrderType.STOP_LIMIT, price + 300
+            else:
+                open_ids.append((number, side, who))
+            floor.send(row)
+
+
+@pytest.fixture(scope="module", params=["received", "quote"])
+def day(request, tmp_path_factory):
+    """The venue file, and three days of trading by hand."""
+    floor = traded_day(tmp_path_factory.mktemp("venue"), request.param)
+    moments = [f"2024-10-01T{hour}:{minute}" for hour in (10, 15) for minute in ("00", "01", "30")]
+    moments += ["2024-10-02T09:30", "2024-10-02T16:00", "2024-10-04T11:00"]
+    trade_at_random(floor, moments, 7)
+    by_hand = ByHand(floor, request.param)
+    floor.close()
+    return read_venue(floor.file), by_hand
+
+
+@pytest.fixture
+def url(postgresql):
+    return fresh_database(postgresql)
+
+
+@pytest.fixture(scope="module")
+def written(day, postgresql):
+    """A history that was written without an interruption: its URL and its digest."""
+    url = fresh_database(postgresql)
+    follow(day[0], url, once=True)
+    with psycopg.connect(url) as connection:
+        return url, digest(connection)
+
+
+def digest_at(url):
+    with psycopg.connect(url) as connection:
+        return digest(connection)
+
+
+def rows(url, query):
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.promise(
+    "The history's orders, fills, fees and trades are those of the journal's events, each once, "
+    "whatever interrupts the projector",
+    group="portal",
+)
+def test_the_history_is_what_the_events_say(day, written):
+    url, by_hand = written[0], day[1]
+    stored = rows(url, "select core_id, state, executed_lots, participant from history.orders")
+    stored = {row[0]: row[1:] for row in stored if row[1] != REJECTED}
+    assert stored.keys() == by_hand.orders.keys()
+    for key, (state, filled, who) in stored.items():
+        own = by_hand.orders[key]
+        assert (STATES.get(state, state), filled, who) == (
+            by_hand.status(key), own["filled"], own["user"],
+        ), key  # fmt: skip
+    fees = defaultdict(int)
+    query = "select participant, fee_asset, sum(fee_units) from history.fills group by 1, 2"
+    for (_, who, asset), units in by_hand.fees.items():
+        fees[who, asset] += units
+    assert {(who, asset): int(units) for who, asset, units in rows(url, query)} == fees
+    trades = Counter(
+        (SYMBOLS.index(symbol), int(one["price_ticks"]), int(one["qty_lots"]))
+        for symbol, one, _ in by_hand.trades
+    )
+    assert len(by_hand.trades) > 30
+    assert Counter(rows(url, "select instrument, price_ticks, lots from history.trades")) == trades
+
+
+def test_every_change_of_an_order_leads_to_its_state(written):
+    """The last change of each is what its row says, and fills add up to it."""
+    query = """
+        select o.number, o.state, o.executed_lots, c.state, c.executed_lots, f.lots
+        from history.orders as o
+        join lateral (select state, executed_lots from history.order_changes
+            where number = o.number order by event_seq desc limit 1) as c on true
+        left join lateral (select sum(lots) as lots from history.fills
+            where number = o.number) as f on true
+    """
+    found = rows(written[0], query)
+    assert found
+    for number, state, executed, last_state, last_executed, filled in found:
+        assert (state, executed) == (last_state, last_executed), number
+        assert executed == int(filled or 0), number
+
+
+def test_balances_are_those_of_each_days_end(day, written):
+    """A mirror that is stopped at the last command of a day has the same wallets."""
+    file = day[0]
+    mirror = Mirror(file, lambda participant: False)
+    ends = {}
+
+    def end(ended, moment):
+        rows = mirror.wallets.rows[:, :, :2]
+        ends[ended] = {
+            (int(who), mirror.wallets.names[place]): tuple(rows[who, place].tolist())
+            for who, place in np.argwhere(rows.any(axis=2))
+        }
+
+    mirror.day_ends.append(end)
+    while mirror.poll():
+        pass
+    assert len(ends) == 2
+    kept = {}
+    query = "select participant, asset, day, available, reserved from history.balances"
+    stored = defaultdict(dict)
+    for who, asset, ended, available, reserved in rows(written[0], query):
+        stored[ended][who, asset] = int(available), int(reserved)
+    for ended in sorted(ends):
+        kept |= stored[ended]
+        assert {at: value for at, value in kept.items() if any(value)} == ends[ended]
+
+
+def test_the_wallets_are_what_movements_and_fills_add_up_to(day, written):
+    """Added up by hand: what came and went, what was traded, what fees took."""
+    file, by_hand = day
+    total = defaultdict(int)
+    query = "select participant, asset, available + reserved from history.movements"
+    for who, asset, units in rows(written[0], query):
+        total[who, asset] += int(units)
+    for (who, asset), units in by_hand.moved.items():
+        total[who, asset] += int(units)
+    for (_, who, asset), units in by_hand.fees.items():
+        total[who, asset] -= units
+    mirror = Mirror(file, lambda participant: False)
+    while mirror.poll():
+        pass
+    held = mirror.wallets.rows[:, :, :2].sum(axis=2)
+    wallets = {
+        (int(who), mirror.wallets.names[place]): int(held[who, place])
+        for who, place in np.argwhere(held)
+    }
+    assert {at: units for at, units in total.items() if units} == wallets
+    steps = "select participant, kind, step, amount from history.movements order by event_seq"
+    named = [row[1:3] for row in rows(written[0], steps) if row[1] != "transfer"]
+    assert named == [
+        *(("withdrawal", step) for step in ("request", "approve", "send", "finish", "request")),
+        *(("deposit", step) for step in ("see", "credit", "see", "credit", "reverse")),
+    ]
+
+
+def test_fees_by_day_are_what_the_fills_paid(day, written):
+    fees = defaultdict(int)
+    for (_, who, asset), units in day[1].fees.items():
+        fees[who, asset] += units
+    query = "select participant, asset, sum(fee_units) from history.fees group by 1, 2"
+    stored = {(who, asset): int(units) for who, asset, units in rows(written[0], query)}
+    assert stored == {at: units for at, units in fees.items() if units}
+    assert stored
+
+
+def test_transactions_are_the_ledgers(day, written):
+    """Every one, column by column."""
+    state = ledger_state.at(day[0].journal)
+    wanted = joined(transactions(day[0].journal, state))
+    names = ("event_seq", "part", "available", "reserved", "outside", "fee_income", "ts_ns")
+    query = f"select {', '.join(names)}, participant, kind, asset from history.transactions"
+    stored = rows(written[0], f"{query} order by event_seq, part")
+    assets = state.books.money_names
+    assert len(stored) == len(wanted) > 200
+    for row, own in zip(stored, wanted, strict=True):
+        numbers = [int(own[name]) for name in (*names, "participant")]
+        label = Kind(int(own["kind"])).name, assets[int(own["asset"])]
+        assert (*numbers, *label) == row
+
+
+@pytest.mark.parametrize("table", sorted(schema.CANDLES))
+def test_candles_are_what_the_trades_add_up_to(written, table):
+    length_ms, candles = schema.CANDLES[table] * 1_000, {}
+    query = "select instrument, at_ms, trade, price_ticks, lots, buyer_is_maker from history.trades"
+    for index, at_ms, trade, price, lots, is_maker in rows(written[0], f"{query} order by trade"):
+        begin = at_ms // length_ms * length_ms // 1_000
+        one = candles.setdefault(
+            (index, begin), [price, price, price, price, trade, trade, 0, 0, 0, 0, 0]
+        )
+        one[1:4] = max(one[1], price), min(one[2], price), price
+        one[5:9] = trade, one[6] + lots, one[7] + price * lots, one[8] + 1
+        if not is_maker:
+            one[9:] = one[9] + lots, one[10] + price * lots
+    names = "open_ticks, high_ticks, low_ticks, close_ticks, first_trade, last_trade, lots"
+    names += ", tick_lots, count, taker_buy_lots, taker_buy_tick_lots"
+    stored = rows(written[0], f"select instrument, begin_s, {names} from history.{table}")
+    assert {row[:2]: [int(value) for value in row[2:]] for row in stored} == candles
+    assert candles
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
+def test_a_projector_that_is_killed_goes_on_exactly_there(day, written, url, seed, monkeypatch):
+    """It dies before, in the middle of and after transactions, a few commands apart."""
+    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
+    rng, deaths = np.random.default_rng(seed), 0
+    write = Projector._write
+
+    def may_die(self):
+        nonlocal deaths
+        at = rng.random()
+        if at < 0.1:
+            deaths += 1
+            raise Killed
+        with ExitStack() as stack:
+            if at < 0.2:
+                stack.enter_context(self.connection.transaction())
+            write(self)
+            if at < 0.3:
+                deaths += 1
+                raise Killed  # in the transaction, which is undone, or after it
+
+    monkeypatch.setattr(Projector, "_write", may_die)
+    while True:
+        try:
+            follow(day[0], url, once=True)
+            break
+        except Killed:
+            continue
+    assert deaths > 3
+    assert digest_at(url) == written[1]
+
+
+def test_a_history_that_is_made_again_is_the_same(day, written, url):
+    follow(day[0], url, once=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("delete from history.fills")
+        connection.execute("update history.orders set lots = lots + 1")
+    assert digest_at(url) != written[1]
+    follow(day[0], url, once=True, rebuild=True)
+    assert digest_at(url) == written[1]
+
+
+def test_tables_of_another_version_are_made_again(day, written, url):
+    follow(day[0], url, once=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("update history.position set version = 0")
+        connection.execute("drop table history.trades")
+    follow(day[0], url, once=True)
+    assert digest_at(url) == written[1]
+
+
+def test_it_goes_on_from_a_checkpoint_with_the_orders_that_were_open(
+    day, written, url, monkeypatch
+):
+    """As after the journal's beginning was retired: orders from before it are filled and cancelled
+    after it."""
+    file = day[0]
+    ledger_state.save(ledger_state.at(file.journal, 150), checkpoint_folder(file))
+    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    with projector.connected(url) as connection:
+        first = Projector(file, connection)
+        first.begin()
+        while first.mirror.seq < 170:
+            first.mirror.poll()
+        first._write()
+
+    def no_begin(reader):
+        raise AssertionError("the begin is not read again")
+
+    monkeypatch.setattr(ledger_state, "starting_point", no_begin)
+    follow(file, url, once=True)
+    assert digest_at(url) == written[1]
+
+    def later(self):
+        return self._state_before(150)
+
+    monkeypatch.setattr(Projector, "_first_state", later)
+    with pytest.raises(HistoryError, match="would lose"):
+        follow(file, url, once=True, rebuild=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("journal_id = 'another'", "of another journal"),
+        ("seq = seq + 10000", "and the journal at"),
+    ],
+)
+def test_a_history_that_this_journal_does_not_continue_is_refused(day, url, change, words):
+    follow(day[0], url, once=True)
+    before = digest_at(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"update history.position set {change}")
+    with pytest.raises(HistoryError, match=words):
+        follow(day[0], url, once=True)
+    follow(day[0], url, once=True, rebuild=True)
+    assert digest_at(url) == before
+
+
+def test_two_projectors_do_not_write_at_once(day, written, url):
+    """The second waits for the first's connection to end."""
+    with projector.connected(url) as first:
+        assert projector.only_writer(first, lambda: True, projector.LOCK)
+        assert follow(day[0], url, once=True, stop=lambda: True) == 0
+        assert not rows(url, "select from pg_namespace where nspname = 'history'")
+    assert follow(day[0], url, once=True) > 0
+    assert digest_at(url) == written[1]
+
+
+def test_days_that_are_too_old_are_dropped(day, url):
+    follow(day[0], url, once=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        all_days = schema.days(connection)
+        assert len(all_days) == 3
+        assert schema.drop_days_before(connection, all_days[1]) == all_days[:1]
+        assert schema.days(connection) == all_days[1:]
+    oldest = rows(url, "select min(at_ns) from history.fills")[0][0]
+    assert oldest >= all_days[1] * DAY_NS
+    query = "select count(*) from history.orders where state = 'FILLED' and updated_ns < %d"
+    assert rows(url, query % (all_days[1] * DAY_NS))[0][0] == 0
+
+
+# Pages
+
+
+@pytest.fixture(scope="module")
+def memory(day):
+    """The same days as a mirror has them that forgets nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(public, "CANDLES_KEPT", 10_000)
+        mirror = Mirror(day[0], lambda participant: True)
+        while mirror.poll():
+            pass
+    return mirror
+
+
+def asked(url, ask):
+    """What ``ask(history)`` answers."""
+
+    async def run():
+        database = Database(url)
+        try:
+            return await ask(History(database))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def test_pages_of_orders_and_fills_are_those_of_memory(written, memory):
+    for who in range(1, 5):
+        own = memory.orders.participant(who)
+        orders = [order for order in own.all() if order.instrument == 0 and order.state != REJECTED]
+        fills = [pair for pair in own.fills if pair[0].instrument == 0]
+        numbers = [order.number for order in orders]
+        assert len(numbers) > 10
+        middle = numbers[len(numbers) // 2]
+        middle_ms = orders[len(orders) // 2].created_ns // 10**6
+
+        async def ask(history, who=who, middle=middle, middle_ms=middle_ms):
+            return (
+                await history.orders(who, 0, 5),
+                await history.orders(who, 0, 5, first=middle),
+                await history.orders(who, 0, 1000, start_ms=middle_ms),
+                await history.orders(who, 0, 1000, end_ms=middle_ms),
+                await history.order(who, 0, middle, ""),
+                await history.order(who, 1, middle, ""),
+                await history.fills(who, 0, 7),
+                await history.fills(who, 0, 1000, start_ms=middle_ms),
+                await history.fills(who, 0, 1000, number=middle),
+            )
+
+        last, on, since, until, one, foreign, newest, later, of_one = asked(written[0], ask)
+        shown = [[order.number for order in part] for part in (last, on, since, until)]
+        at = [order.created_ns // 10**6 for order in orders]
+        assert shown[0] == numbers[-5:]
+        assert shown[1] == [n for n in numbers if n >= middle][:5]
+        assert shown[2] == [n for n, ms in zip(numbers, at, strict=True) if ms >= middle_ms]
+        assert shown[3] == [n for n, ms in zip(numbers, at, strict=True) if ms <= middle_ms]
+        assert (one.number, foreign) == (middle, None)
+        expected = own.by_number[middle]
+        assert (one.state, one.lots, one.executed_tick_lots, one.client_id) == (
+            expected.state, expected.lots, expected.executed_tick_lots, expected.client_id,
+        )  # fmt: skip
+        keys = [(fill.number, order.number) for order, fill in fills]
+        assert [(fill.number, order.number) for order, fill in newest] == sorted(keys)[-7:]
+        # The two fills of a trade with oneself have one number.
+        assert sorted(map(repr, (fill for _, fill in later))) == sorted(
+            repr(fill) for _, fill in fills if fill.time_ns // 10**6 >= middle_ms
+        )
+        assert [fill for _, fill in of_one] == expected.fills
+
+
+@pytest.mark.parametrize("interval", [name for name in INTERVALS if name != "1s"])
+def test_candles_of_every_interval_are_those_of_memory(written, memory, interval):
+    """Those in which something was traded."""
+    kept = [candle for candle in memory.tapes[0].candles[interval] if candle.count]
+    now_ms = memory.time_ns // 10**6
+    middle_ms = kept[len(kept) // 2].begin_ms
+
+    async def ask(history):
+        return (
+            await history.candles(0, interval, None, now_ms, 1000),
+            await history.candles(0, interval, middle_ms, now_ms, 2),
+            await history.candles(0, interval, middle_ms + 1, now_ms, 1000),
+            await history.candles(0, interval, None, now_ms, 1),
+        )
+
+    everything, two, later, last = asked(written[0], ask)
+    assert everything == kept
+    assert two == [candle for candle in kept if candle.begin_ms >= middle_ms][:2]
+    assert later == [candle for candle in kept if candle.begin_ms > middle_ms]
+    assert last == kept[-1:]
+
+
+def test_pages_of_trades_are_those_of_memory(written, memory):
+    kept = list(memory.tapes[0].trades)
+    first = kept[len(kept) // 3].number
+
+    async def ask(history):
+        return await history.trades(0, None, 10), await history.trades(0, first, 10)
+
+    newest, on = asked(written[0], ask)
+    assert newest == kept[-10:]
+    assert on == [trade for trade in kept if trade.number >= first][:10]
+
+
+def test_without_a_history_pages_are_empty(url):
+    async def ask(history):
+        return await history.orders(1, 0, 5), await history.trades(0, None, 5), await history.seq()
+
+    assert asked(url, ask) == ([], [], 0)
+
+
+# Its process
+
+
+def history_process(portal_venue):
+    found = [
+        child
+        for child in psutil.Process(portal_venue.portal.pid).children()
+        if "history" in child.cmdline()
+    ]
+    return found[0] if found else None
+
+
+def test_the_portal_keeps_its_history_running(portal_venue):
+    """Killed while people trade, it is started again, and nothing is missing or there twice."""
+    database = running_embedded(portal_venue.folder / "journal-portal" / "postgresql")
+    person = portal_venue.person(USD=10**12, BTC=10**10)
+    is_there = "select to_regclass('history.orders') is not null"
+    wait_until(lambda: rows(database, is_there)[0][0], "the history's tables")
+    with portal_venue.client(person) as client:
+        for number in range(3):
+            made = client.order("SELL", "0.1", "51000", newClientOrderId=f"rest-{number}")
+            assert made.json()["status"] == "NEW"
+            process = history_process(portal_venue)
+            if process is not None:
+                process.kill()
+            taken = client.order(
+                "BUY", "0.1", "51000", newClientOrderId=f"take-{number}", selfTradePreventionMode=""
+            )
+            assert taken.status_code == 200
+        last = taken.json()["orderId"]
+    query = f"select number, state from history.orders where participant = {person.participant}"
+    wait_until(lambda: last in dict(rows(database, query)), "the last order in the history")
+    with portal_venue.client(person) as client:
+        shown = client.get("/api/v3/allOrders", symbol="BTCUSD").json()
+    assert sorted(rows(database, query)) == sorted((row["orderId"], row["status"]) for row in shown)
+    command = [*OUTCRY, "portal", "history", "venue.toml", "--digest"]
+    done = subprocess.run(command, cwd=portal_venue.folder, capture_output=True, text=True)
+    assert (done.returncode, len(done.stdout.strip())) == (0, 64), done.stderr
+
+
+def test_the_command_names_what_is_missing(portal_venue, tmp_path):
+    shutil.copy(portal_venue.folder / "venue.toml", tmp_path)
+    command = [*OUTCRY, "portal", "history", "venue.toml", "--once"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "no PostgreSQL runs here; start `outcry portal serve`" in done.stderr
+    assert "Traceback" not in done.stderr

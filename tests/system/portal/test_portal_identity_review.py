@@ -1,0 +1,108 @@
+"""Identities decided in the console: by a supervisor, who proves each decision, with everything in
+the record of its user."""
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from openoutcry.console.console import Console
+from openoutcry.console.server import make_app
+from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.venue.file import read_venue
+
+WORD = "nine upright herons"
+OPERATORS = """
+[[operator]]
+name = "otto"
+password = "{hash}"
+role = "operator"
+[[operator]]
+name = "sina"
+password = "{hash}"
+role = "supervisor"
+"""
+PAPER = b"%PDF-1.4 a passport"
+SAID = {"level": 1, "name": "Anna Arnold", "born": "1990-01-02", "country": "DE"}
+SAID |= {"address": "Way 1"}
+
+
+@pytest.fixture
+def console(portal_venue):
+    """The application of a console of the portal's venue."""
+    path = portal_venue.folder / "console.toml"
+    text = (portal_venue.folder / "venue.toml").read_text()
+    path.write_text(text + OPERATORS.format(hash=password_hasher().hash(WORD)))
+    path.chmod(0o600)
+    page = Console(read_venue(path))
+    yield make_app(page)
+    page.log.close()
+
+
+def operator(console, name):
+    client = TestClient(console, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.post("/api/login", json={"name": name, "password": WORD})
+    assert answer.status_code == 200, answer.text
+    client.headers["x-csrf-token"] = answer.json()["me"]["csrf"]
+    return client
+
+
+def submitted(portal_venue):
+    """A user's client, with an identity and a paper that wait."""
+    person = portal_venue.person()
+    headers = {"authorization": f"Bearer {person.token}"}
+    client = httpx.Client(base_url=portal_venue.url, headers=headers)
+
+    def post(path, **more):
+        key = {"idempotency-key": path.rpartition("/")[2].partition("?")[0]}
+        answer = client.post(path, headers=key, **more)
+        assert answer.status_code in (200, 201, 202), answer.text
+
+    post("/v1/identity/papers?kind=passport", content=PAPER)
+    post("/v1/identity", json=SAID)
+    return person, client
+
+
+@pytest.mark.promise(
+    "Only a supervisor decides an identity, with a password and a reason. Papers are shown as they "
+    "were uploaded, and each decision is in the user's record",
+    group="portal",
+)
+def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
+    anna, as_anna = submitted(portal_venue)
+    bert, as_bert = submitted(portal_venue)
+    accept = {"mail": anna.mail, "accept": True, "why": "passport seen", "password": WORD}
+    with TestClient(console, base_url="http://127.0.0.1") as stranger:
+        assert stranger.get("/api/identities").status_code == 401
+    with operator(console, "otto") as otto:
+        assert otto.get("/api/identities").status_code == 403
+        assert otto.post("/api/identities", json=accept).status_code == 403
+    with operator(console, "sina") as sina:
+        rows = {row["mail"]: row for row in sina.get("/api/identities").json()["rows"]}
+        row = rows[anna.mail]
+        assert (row["wanted"], row["name"], row["hits"]) == (1, "Anna Arnold", [])
+        (paper,) = row["papers"]
+        path = f"/api/identities/{row['user_id']}/papers/{paper['id']}"
+        shown = sina.get(path)
+        assert (shown.content, shown.headers["content-type"]) == (PAPER, "application/pdf")
+        assert shown.headers["content-disposition"].startswith("attachment")
+        other = rows[bert.mail]["user_id"]
+        assert sina.get(f"/api/identities/{other}/papers/{paper['id']}").status_code == 422
+        for change, status in (
+            ({"password": "wrong"}, 403),
+            ({"why": " "}, 422),
+            ({"level": 10}, 422),
+            ({"mail": "nobody@example.com"}, 422),
+        ):
+            assert sina.post("/api/identities", json=accept | change).status_code == status, change
+        assert as_anna.get("/v1/identity").json()["state"] == "submitted"
+        assert sina.post("/api/identities", json=accept).status_code == 200
+        assert sina.post("/api/identities", json=accept).status_code == 422, "decided already"
+        refuse = accept | {"mail": bert.mail, "accept": False, "why": "unreadable"}
+        assert sina.post("/api/identities", json=refuse).status_code == 200
+        left = {row["mail"] for row in sina.get("/api/identities").json()["rows"]}
+        assert not left & {anna.mail, bert.mail}
+    assert as_anna.get("/v1/me").json()["level"] == 1
+    refused = as_bert.get("/v1/identity").json()
+    assert (refused["state"], refused["reason"], refused["level"]) == ("refused", "unreadable", 0)
+    decided = as_anna.get("/v1/audit").json()[0]
+    assert (decided["action"], decided["address"]) == ("identity decided", "sina")

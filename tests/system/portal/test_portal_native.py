@@ -1,0 +1,372 @@
+"""The native API against a venue that trades: orders once for their key, pages, tags, problems,
+and a stream that continues by number."""
+
+import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import httpx
+import msgpack
+import pytest
+from websockets.sync.client import connect
+
+from openoutcry.client.portal import PortalClient, PortalError
+from tests.support.portal.people import PASSWORD
+from tests.support.waiting import BOUND_S, wait_until
+
+USD, BTC, ETH = 10**6, 10**8, 10**8
+
+
+@pytest.fixture
+def two(portal_venue):
+    people = [portal_venue.person(USD=10**6 * USD, BTC=100 * BTC, ETH=100 * ETH) for _ in range(2)]
+    clients = [PortalClient(portal_venue.url, one.api_key, one.secret) for one in people]
+    yield clients
+    for client in clients:
+        client.cancel_all()
+        client.close()
+
+
+def test_orders_of_each_kind(two):
+    one, other = two
+    rest = one.place("BTC-USD", "sell", "limit", quantity="0.5", price="50000", key="rest-1")
+    assert (rest.state, rest.client_order_id, rest.is_working) == ("open", "rest-1", True)
+    taken = other.place("BTC-USD", "buy", "limit", quantity="0.2", price="50001")
+    assert (taken.state, taken.filled_amount) == ("filled", "10000.000000")
+    spent = other.place("BTC-USD", "buy", "market", amount="1000")
+    assert (spent.state, spent.filled_amount, spent.amount) == (
+        "filled",
+        "1000.000000",
+        "1000.000000",
+    )
+    stop = other.place("BTC-USD", "sell", "stop_limit", quantity="0.1", price="1", stop_price="2")
+    assert (stop.type, stop.stop_price, stop.is_working) == ("stop_limit", "2.00", False)
+    trailing = other.place("BTC-USD", "sell", "trailing_stop", quantity="0.1", trailing_bps=150)
+    assert (trailing.type, trailing.trailing_bps) == ("trailing_stop", 150)
+    limited = other.place(
+        "BTC-USD", "sell", "trailing_stop_limit", quantity="0.1", price="40000", trailing_bps=200
+    )
+    assert (limited.type, limited.price) == ("trailing_stop_limit", "40000.00")
+    ice = other.place("BTC-USD", "buy", "limit", quantity="1", price="100", shown_quantity="0.1")
+    assert ice.shown_quantity == "0.10000000"
+    post = other.place("BTC-USD", "buy", "post_only", quantity="1", price="101")
+    assert post.type == "post_only"
+    fok = other.place("BTC-USD", "buy", "limit", quantity="9", price="50000", time_in_force="fok")
+    assert fok.state == "expired"
+    open_now = {row.id for row in other.list_orders(state="open").items}
+    assert open_now == {stop.id, trailing.id, limited.id, ice.id, post.id}
+    assert other.cancel(stop.id).state == "cancelled"
+    assert {row.id for row in other.cancel_all(symbol="BTC-USD")} == open_now - {stop.id}
+    fills = list(other.pages(other.fills, limit=1))
+    assert [fill.quantity for fill in fills] == ["0.02000000", "0.20000000"]
+    assert {fill.fee_asset for fill in fills} == {"BTC"}
+    before = {row.asset: row for row in one.balances()}
+    assert Decimal(before["BTC"].reserved) == Decimal("0.28")
+    assert one.order(rest.id).filled_quantity == "0.22000000"
+    ids = [row.id for row in other.pages(other.list_orders, limit=2)]
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == len(set(ids)) == 8
+    assert one.instrument("BTC-USD").state == "trading"
+    assert one.book("BTC-USD").asks[0] == ["50000.00", "0.28000000"]
+    assert one.ticker("BTC-USD").last == "50000.00"
+    assert one.trades("BTC-USD")[0].taker_side == "buy"
+    assert one.candles("BTC-USD")[-1].close == "50000.00"
+
+
+@pytest.mark.promise(
+    "A request with an Idempotency-Key is done once, also when many send it at once or the portal "
+    "is killed. The key of an order is its client order id in the core",
+    group="portal",
+)
+def test_an_order_is_entered_once_for_its_key(portal_venue, two):
+    one = two[0]
+    terms = {"quantity": "0.1", "price": "30000"}
+
+    def place(_):
+        with PortalClient(portal_venue.url, one.api_key, one.secret) as client:
+            return client.place("BTC-USD", "buy", "limit", key="once-1", **terms).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(place, range(8)))) == 1
+    assert len(one.list_orders(state="open").items) == 1
+    with pytest.raises(PortalError) as reused:
+        one.place("BTC-USD", "buy", "limit", key="once-1", quantity="0.2", price="30000")
+    assert reused.value.code == "idempotency_key_reused"
+    (order,) = one.list_orders(state="open").items
+    assert one.cancel(order.id, key="gone-1").state == "cancelled"
+    assert one.cancel(order.id, key="gone-1").state == "cancelled"
+    with pytest.raises(PortalError) as closed:
+        one.cancel(order.id)
+    assert closed.value.code == "not_cancellable"
+    first = one.place("BTC-USD", "buy", "limit", **terms)
+    assert [row.id for row in one.cancel_all(key="all-1")] == [first.id]
+    later = one.place("BTC-USD", "buy", "limit", **terms)
+    assert [row.id for row in one.cancel_all(key="all-1")] == [first.id], "the same answer"
+    assert [row.id for row in one.list_orders(state="open").items] == [later.id]
+    portal_venue.stop_portal(signal.SIGKILL)
+    portal_venue.start_portal()
+    again = one.place("BTC-USD", "buy", "limit", key="once-1", **terms)
+    assert (again.id, again.state) == (order.id, "cancelled")
+
+
+def test_a_change_of_the_account_is_done_once_for_its_key(portal_venue, two):
+    person = portal_venue.person()
+    with PortalClient(portal_venue.url) as client:
+        client.log_in(person.mail, PASSWORD)
+        made = client.new_key("bot", PASSWORD, key="key-1")
+        assert client.new_key("bot", PASSWORD, key="key-1") == made
+        assert len(client.list_keys()) == 2
+        with pytest.raises(PortalError) as reused:
+            client.new_key("other", PASSWORD, key="key-1")
+        assert reused.value.code == "idempotency_key_reused"
+        with pytest.raises(PortalError):
+            client.new_key("bot", "not the password", key="key-2")
+        assert client.new_key("third", PASSWORD, key="key-2").id != made.id
+
+
+def test_refusals_are_problems_with_stable_codes(portal_venue, two):
+    one = two[0]
+    for terms, code in (
+        ({"symbol": "NOPE"}, "unknown_symbol"),
+        ({"side": "hold"}, "invalid_request"),
+        ({"type": "hope"}, "invalid_request"),
+        ({"price": "1.001"}, "filter_failure"),
+        ({"quantity": "1e5"}, "invalid_request"),
+        ({"quantity": "99", "price": "50000"}, "insufficient_balance"),
+        ({"self_trade": "x"}, "invalid_request"),
+        ({"trailing_bps": 5}, "invalid_request"),
+    ):
+        body = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "1", "price": "50"}
+        with pytest.raises(PortalError) as refused:
+            one.place(**({**body, "price": "5000"} | terms))
+        assert refused.value.code == code, terms
+    for path, status in (("/v1/orders/1", 404), ("/v1/nothing", 404), ("/v1/orders?limit=0", 422)):
+        with pytest.raises(PortalError) as refused:
+            one.ask("GET", path, dict)
+        assert refused.value.status == status
+    url = f"{portal_venue.url}/v1/orders"
+    plain = httpx.post(url, json={})
+    assert plain.status_code == 401
+    assert plain.headers["content-type"] == "application/problem+json"
+    assert set(plain.json()) == {"type", "title", "status", "code", "detail"}
+    person = portal_venue.person()
+    bearer = {"authorization": f"Bearer {person.token}"}
+    terms = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "1", "price": "1"}
+    missing = httpx.post(url, json=terms, headers=bearer)
+    assert (missing.status_code, missing.json()["code"]) == (400, "idempotency_key_missing")
+    assert httpx.put(url).status_code == 405
+
+
+def test_an_answer_has_a_tag_and_is_not_sent_again(portal_venue):
+    url = f"{portal_venue.url}/v1/instruments"
+    first = httpx.get(url)
+    again = httpx.get(url, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = httpx.get(url, headers={"if-none-match": '"other"'})
+    assert other.json() == first.json()
+
+
+def test_no_signature_holds_for_another_request(portal_venue, two):
+    one = two[0]
+    body = json.dumps({"symbol": "BTC-USD"})
+    proof = one.proof("POST", "/v1/orders", body.encode(), "x")
+    headers = proof | {"idempotency-key": "x"}
+    for change in (
+        {"content": body + " "},
+        {"url": f"{portal_venue.url}/v1/orders?x=1"},
+        {"headers": proof | {"idempotency-key": "y"}},
+        {"headers": proof},
+    ):
+        sent = {"url": f"{portal_venue.url}/v1/orders", "content": body, "headers": headers}
+        assert httpx.post(**(sent | change)).status_code == 401
+    read = one.proof("GET", "/v1/orders")
+    assert httpx.get(f"{portal_venue.url}/v1/orders", headers=read).status_code == 200
+    for method, path in (("DELETE", "/v1/orders"), ("GET", "/v1/fills"), ("GET", "/v1/orders/1")):
+        headers_of = read | ({"idempotency-key": "z"} if method == "DELETE" else {})
+        answer = httpx.request(method, portal_venue.url + path, headers=headers_of)
+        assert answer.status_code == 401, (method, path)
+    assert httpx.post(**sent).status_code == 422, "the signature is right, the order is not"
+    old = headers | {"x-timestamp": str(int(headers["x-timestamp"]) - 60_000)}
+    assert httpx.post(**(sent | {"headers": old})).status_code == 401
+
+
+class Follower:
+    """A client of the stream, which keeps a book as the documents say."""
+
+    def __init__(self, url, packed=False):
+        address = url.replace("http", "ws") + "/v1/stream" + ("?format=msgpack" if packed else "")
+        self.packed = packed
+        self.socket = connect(address, open_timeout=BOUND_S).__enter__()
+        self.last, self.events = {}, {}
+        self.book = {"bids": {}, "asks": {}}
+
+    def ask(self, **request):
+        text = msgpack.packb(request) if self.packed else json.dumps(request)
+        self.socket.send(text)
+
+    def take(self):
+        raw = self.socket.recv(timeout=BOUND_S)
+        message = msgpack.unpackb(raw) if self.packed else json.loads(raw)
+        channel = message.get("channel")
+        if message["type"] not in ("snapshot", "update"):
+            return message
+        if message["type"] == "update":
+            assert message["prev"] <= self.last[channel], "no hole"
+        elif channel == "book":
+            self.book = {"bids": {}, "asks": {}}
+        self.last[channel] = message["seq"]
+        self.events.setdefault(channel, []).append(message)
+        if channel == "book":
+            for side, rows in message["data"].items():
+                for price, quantity in rows:
+                    self.book[side][price] = quantity
+                    if not Decimal(quantity):
+                        del self.book[side][price]
+        return message
+
+    def until(self, holds):
+        while not holds():
+            self.take()
+
+    def log_in(self, client):
+        proof = client.proof("GET", "/v1/stream")
+        self.ask(
+            op="auth",
+            api_key=proof["x-api-key"],
+            timestamp=proof["x-timestamp"],
+            signature=proof["x-signature"],
+        )
+        assert self.take()["type"] == "authenticated"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_stream_shows_a_book_and_ones_own_events(portal_venue, two, packed):
+    one, other = two
+    follower = Follower(portal_venue.url, packed)
+    follower.ask(op="subscribe", channel="orders", id=1)
+    assert follower.take()["code"] == "not_logged_in"
+    follower.log_in(other)
+    for channel in ("orders", "fills", "balances"):
+        follower.ask(op="subscribe", channel=channel)
+    for channel in ("book", "trades", "ticker"):
+        follower.ask(op="subscribe", channel=channel, symbol="ETH-USD")
+    follower.until(lambda: len(follower.last) == 6)
+    rest = one.place("ETH-USD", "sell", "limit", quantity="1", price="3000")
+    taken = other.place("ETH-USD", "buy", "limit", quantity="0.4", price="3000")
+    asks = {"3000.00": "0.60000000"}
+    follower.until(lambda: follower.book["asks"] == asks and "fills" in follower.events)
+    follower.until(lambda: follower.events["fills"][-1]["data"])
+    (fill,) = follower.events["fills"][-1]["data"]
+    assert (fill["order_id"], fill["quantity"]) == (taken.id, "0.40000000")
+
+    def newest(channel):
+        return follower.events[channel][-1]["data"]
+
+    follower.until(lambda: [row["state"] for row in newest("orders")][-1:] == ["filled"])
+    paid = next(row.available for row in other.balances() if row.asset == "USD")
+    follower.until(
+        lambda: {r["asset"]: r["available"] for r in newest("balances")}.get("USD") == paid
+    )
+    one.cancel(rest.id)
+    follower.until(lambda: follower.book["asks"] == {})
+    follower.ask(op="ping", id="p")
+    answer = follower.take()
+    while answer["type"] != "pong":
+        answer = follower.take()
+    assert answer["id"] == "p"
+    follower.ask(op="dance")
+    while answer["type"] != "error":
+        answer = follower.take()
+    assert answer["code"] == "invalid_request"
+    follower.socket.close()
+
+
+@pytest.mark.promise(
+    "A stream that is taken up again by its last number has no hole, also after the portal was "
+    "killed",
+    group="portal",
+)
+def test_a_stream_continues_where_it_ended(portal_venue, two):
+    one, other = two
+    follower = Follower(portal_venue.url)
+    follower.log_in(other)
+    follower.ask(op="subscribe", channel="orders")
+    follower.ask(op="subscribe", channel="fills")
+    follower.ask(op="subscribe", channel="book", symbol="ETH-USD")
+    follower.until(lambda: len(follower.last) == 3)
+    one.place("ETH-USD", "sell", "limit", quantity="5", price="3100")
+    first = other.place("ETH-USD", "buy", "limit", quantity="1", price="3100")
+    follower.until(
+        lambda: (
+            follower.book["asks"] == {"3100.00": "4.00000000"}
+            and follower.events["fills"][-1]["data"]
+            and follower.events["orders"][-1]["data"]
+        )
+    )
+    follower.socket.close()
+    missed = [other.place("ETH-USD", "buy", "limit", quantity="1", price="3100").id]
+    again = Follower(portal_venue.url)
+    again.log_in(other)
+    again.last, again.book = dict(follower.last), follower.book
+    again.ask(op="subscribe", channel="book", symbol="ETH-USD", after=again.last["book"])
+    again.until(lambda: again.book["asks"] == {"3100.00": "3.00000000"})
+    assert {one["type"] for one in again.events["book"]} == {"update"}
+    again.socket.close()
+    portal_venue.stop_portal(signal.SIGKILL)
+    portal_venue.start_portal()
+    missed.append(other.place("ETH-USD", "buy", "limit", quantity="1", price="3100").id)
+    third = Follower(portal_venue.url)
+    third.log_in(other)
+    third.last = dict(follower.last)
+    third.ask(op="subscribe", channel="fills", after=third.last["fills"])
+    third.ask(op="subscribe", channel="orders", after=third.last["orders"])
+    third.until(lambda: "orders" in third.events)
+    fills = [row for event in third.events["fills"] for row in event["data"]]
+    assert [row["order_id"] for row in fills] == missed
+    assert first.id not in missed
+    assert {event["type"] for event in third.events["fills"]} == {"update"}
+    third.socket.close()
+
+
+def test_a_stream_ends_with_its_key_or_session(portal_venue, monkeypatch):
+    person = portal_venue.person()
+    with PortalClient(portal_venue.url) as client:
+        client.log_in(person.mail, PASSWORD)
+        follower = Follower(portal_venue.url)
+        follower.ask(op="auth", token=client.tokens.access_token)
+        assert follower.take()["type"] == "authenticated"
+        follower.ask(op="subscribe", channel="orders")
+        follower.until(lambda: "orders" in follower.last)
+        client.log_out_everywhere()
+        answer = follower.take()
+        while answer["type"] != "error":
+            answer = follower.take()
+        assert answer["code"] == "not_logged_in"
+        follower.socket.close()
+
+
+def test_many_read_while_others_trade(portal_venue, two):
+    """Every follower has the same book at the end."""
+    one, other = two
+    followers = [Follower(portal_venue.url, packed=n % 2 == 1) for n in range(6)]
+    for follower in followers:
+        follower.ask(op="subscribe", channel="book", symbol="ETH-BTC")
+    done = {"bids": {"0.05000": "2.00000000"}, "asks": {}}
+    threads = [
+        threading.Thread(target=follower.until, args=(lambda f=follower: f.book == done,))
+        for follower in followers
+    ]
+    for thread in threads:
+        thread.start()
+    for n in range(20):
+        row = one.place("ETH-BTC", "sell", "limit", quantity="1", price=f"0.06{n:03}")
+        one.cancel(row.id)
+    other.place("ETH-BTC", "buy", "limit", quantity="2", price="0.05")
+    for thread in threads:
+        thread.join(BOUND_S)
+        assert not thread.is_alive()
+    for follower in followers:
+        follower.socket.close()
+    wait_until(lambda: one.book("ETH-BTC").bids == [["0.05000", "2.00000000"]], "the book")

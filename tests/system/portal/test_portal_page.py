@@ -1,0 +1,230 @@
+"""The page for people in a real Chromium: what holds of every view, text, sum and cookie."""
+
+import random
+from decimal import ROUND_DOWN, Context, Decimal
+
+import httpx
+import pytest
+
+from tests.support.console.console_browser import needs_chromium, started
+from tests.support.portal.people import PASSWORD
+from tests.support.portal.portal_browser import (
+    browsed,
+    place,
+    quote,
+)
+
+pytestmark = needs_chromium
+USD, BTC = 10**6, 10**8
+PUBLIC = "markets", "trade/BTC-USD", "login", "signup", "recover"
+OWN = (
+    "trade/BTC-USD",
+    "orders/open",
+    "orders/history",
+    "orders/trades",
+    "portfolio/overview",
+    "portfolio/rebalance",
+    "portfolio/statements",
+    "wallet/balances",
+    "wallet/deposit",
+    "wallet/withdraw",
+    "wallet/movements",
+    "notifications/list",
+    "notifications/alerts",
+    "notifications/settings",
+    "account/security",
+    "account/identity",
+    "account/keys",
+    "account/activity",
+)
+
+
+BOOK = ".ladder button"
+"""The prices of a book, of which a press takes one into the ticket."""
+
+
+@pytest.fixture(scope="module")
+def venue(portal_venue):
+    """The ladder of this module ends with it."""
+    with portal_venue.tidied():
+        yield portal_venue
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with started() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def maker(venue):
+    """Somebody who quotes BTC-USD around 50,000."""
+    person = venue.person(USD=10**7 * USD, BTC=1_000 * BTC)
+    quote(venue, person)
+    return person
+
+
+@pytest.fixture(scope="module")
+def trader(venue, maker):
+    """Somebody with orders, fills and an open order."""
+    person = venue.person(USD=100_000 * USD, BTC=2 * BTC)
+    with venue.client(person) as client:
+        place(client, "BUY", "0.05", "50010")
+        place(client, "SELL", "0.02", "49990")
+        place(client, "BUY", "0.01", "40000")
+    return person
+
+
+@pytest.mark.parametrize(
+    ("width", "theme", "language"),
+    [
+        (1280, "dark", "en"),
+        (390, "light", "de"),
+        (390, "dark", "en"),
+        (1280, "light", "de"),
+    ],
+)
+def test_every_view_is_clean_and_fits(browser, venue, trader, width, theme, language):
+    """axe-core finds nothing, and nothing is wider than the window."""
+    found = {}
+    with browsed(browser, venue, width, theme, language) as page:
+        assert page.page.evaluate("document.documentElement.lang") == language
+        assert page.page.evaluate("document.documentElement.dataset.theme") == theme
+        for view in PUBLIC:
+            look(page, view, found)
+        page.log_in(trader.mail)
+        for view in OWN:
+            look(page, view, found)
+    assert found == {}
+
+
+def look(page, view, found):
+    page.go(view)
+    page.expect("h1").not_to_have_count(0)
+    if view.startswith("trade"):
+        page.expect(".chart-box canvas").not_to_have_count(1)
+        page.expect("body[data-link=live]").to_have_count(1)
+        page.expect(f"{BOOK}:enabled").not_to_have_count(0)
+    defects = page.defects()
+    wide = page.width()
+    if defects or wide > 0:
+        found[view] = [*defects, *([f"{wide} px too wide"] if wide > 0 else [])]
+
+
+def test_a_book_is_clean_before_it_has_come_and_where_a_side_has_few_prices(browser, venue, maker):
+    """Each row of a book is a button, also one without a price."""
+    with browsed(browser, venue) as page:
+        page.page.route_web_socket("**/v1/stream*", lambda socket: None)
+        page.page.reload()
+        page.go("trade/ETH-USD")
+        page.expect(BOOK).to_have_count(22)
+        assert page.defects() == []
+        page.expect(f"{BOOK}:enabled").to_have_count(0)
+    with venue.client(maker) as client:
+        placed = client.order("BUY", "0.1", "2000", symbol="ETHUSD")
+        assert placed.status_code == 200
+        with browsed(browser, venue) as page:
+            page.go("trade/ETH-USD")
+            page.expect(f"{BOOK}:enabled").to_have_count(1)
+            assert page.defects() == []
+        client.request("DELETE", "/api/v3/openOrders", symbol="ETHUSD")
+
+
+def test_first_paint_and_first_use(browser, venue, maker, record_property):
+    """Recorded, not asserted: the machine has other work."""
+    with browsed(browser, venue) as page:
+        figures = page.page.evaluate(
+            """() => ({
+              paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+              interactive: performance.getEntriesByName("interactive")[0].startTime,
+            })"""
+        )
+    for name, value in figures.items():
+        record_property(f"{name}_ms", round(value))
+    assert figures["paint"] > 0
+    assert figures["interactive"] > 0
+
+
+@pytest.mark.promise(
+    "V5.3 (page): text that a user chose is shown as text, whatever it holds",
+    group="portal",
+)
+def test_text_of_a_user_never_becomes_markup(browser, venue, maker):
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&lt;"
+    with browsed(browser, venue) as page:
+        page.page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        person = venue.person()
+        page.log_in(person.mail)
+        page.go("account/keys")
+        page.fill(key_label=evil, proof_password=PASSWORD)
+        page.page.click("#key-form button[type=submit]")
+        page.expect("dialog code").not_to_have_count(0)
+        page.page.click("dialog button.primary")
+        page.expect("td", has_text=evil).not_to_have_count(0)
+        page.go("account/identity")
+        page.fill(
+            identity_name=evil,
+            identity_address=evil,
+            identity_country="DE",
+            identity_born="1990-01-02",
+        )
+        page.page.get_by_role("button", name="Submit").click()
+        # The list of activities is read once: not before this is in it.
+        page.says("Submitted")
+        page.go("account/activity")
+        page.expect("td", has_text="identity submitted").not_to_have_count(0)
+        assert page.page.locator("#main img, #main script").count() == 0
+        # And a link that somebody sends.
+        page.go(f"trade/{evil}")
+        assert page.page.locator("#main img, #main script").count() == 0
+
+
+def test_decimals_are_exact(browser, venue):
+    """The page's own arithmetic, against Python's decimals."""
+    rng = random.Random(7)
+    pairs = [
+        [f"{rng.randrange(10 ** rng.randrange(1, 25))}.{rng.randrange(10**8):08}" for _ in "ab"]
+        for _ in range(200)
+    ]
+    with browsed(browser, venue) as page:
+        made = page.page.evaluate(
+            """async (pairs) => {
+              const exact = await import("/page/exact.js");
+              return pairs.map(([a, b]) => [exact.add(a, b), exact.subtract(a, b),
+                exact.multiply(a, b), exact.divide(a, b, 8), exact.floor(a, "0.25"),
+                exact.compare(a, b), exact.show(a, 2)]);
+            }""",
+            pairs,
+        )
+    with_room = Context(prec=90)
+    for (first, second), row in zip(pairs, made, strict=True):
+        a, b = Decimal(first), Decimal(second)
+        assert Decimal(row[0]) == with_room.add(a, b)
+        assert Decimal(row[1]) == with_room.subtract(a, b)
+        assert Decimal(row[2]) == with_room.multiply(a, b)
+        if b:
+            quotient = with_room.divide(a, b).quantize(Decimal("1e-8"), ROUND_DOWN, with_room)
+            assert Decimal(row[3]) == quotient
+        assert Decimal(row[4]) == with_room.subtract(a, with_room.remainder(a, Decimal("0.25")))
+        assert row[5] == (a > b) - (a < b)
+        assert Decimal(row[6].replace("\u202f", "")) == a
+
+
+def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):
+    person = venue.person()
+    with browsed(browser, venue) as page:
+        page.log_in(person.mail)
+        (cookie,) = page.page.context.cookies(f"{page.url}page/session")
+        assert cookie["httpOnly"]
+        assert cookie["sameSite"] == "Strict"
+        assert page.page.evaluate("document.cookie") == ""
+        kept = page.page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
+        assert cookie["value"][1:] not in kept
+        page.page.reload()
+        page.expect("#logout").to_be_visible()
+    jar = {"outcry_session": cookie["value"]}
+    headers = {"x-outcry-page": "1", "origin": "http://evil.example"}
+    url = f"{venue.url}/page/session/refresh"
+    assert httpx.post(url, cookies=jar, headers=headers).status_code == 403
+    assert httpx.post(url, cookies=jar).status_code == 403
+    assert httpx.delete(f"{venue.url}/page/session", cookies=jar).status_code == 403

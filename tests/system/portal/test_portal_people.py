@@ -1,0 +1,374 @@
+"""Passkeys, another provider, proofs of work, a change of the mail address, identities and their
+review: over a real database."""
+
+import json
+
+import pyotp
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from openoutcry.portal.accounts.accounts import Caller
+from openoutcry.portal.accounts.provider import ProviderSettings
+from openoutcry.portal.accounts.sub_accounts import SubAccounts
+from openoutcry.portal.trading.people import People
+from openoutcry.venue.desk import PARTICIPANT_KNOWN, DeskError
+from tests.support.portal.authenticator import Authenticator, text_of
+from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
+from tests.support.portal.provider import SECRET, LocalProvider
+
+ANNA, BERT, CLEO = "anna@example.com", "bert@example.com", "cleo@example.com"
+PROOF = {"password": PASSWORD}
+
+
+async def posted(client, path, **body):
+    return await client.post(f"/v1/{path}", json=body)
+
+
+async def with_passkey(people, mail):
+    """A person's client and device, which the account knows."""
+    client, device = await people.person(mail), Authenticator(ORIGIN, DOMAIN)
+    begun = (await posted(client, "passkeys/begin", **PROOF)).json()
+    made = device.make(begun["options"])
+    added = await posted(client, "passkeys", ticket=begun["ticket"], label="phone", credential=made)
+    assert added.status_code == 201, added.text
+    return client, device
+
+
+async def logged_in(client, device, **change):
+    begun = (await posted(client, "login/passkey/begin")).json()
+    credential = device.sign(begun["options"]) | change
+    return await posted(client, "login/passkey", ticket=begun["ticket"], credential=credential)
+
+
+@pytest.mark.promise(
+    "V2.7, V2.9 (accounts): a passkey logs its owner in where the device has verified the owner; "
+    "an answer counts once, for this domain alone",
+    group="portal",
+)
+def test_a_passkey_logs_in_once_for_each_challenge(people):
+    async def test(people):
+        client, device = await with_passkey(people, ANNA)
+        async with people.client() as stranger:
+            tokens = await logged_in(stranger, device)
+            assert tokens.status_code == 200, tokens.text
+            async with people.client(token=tokens.json()["access_token"]) as anna:
+                assert (await anna.get("/v1/me")).json()["mail"] == ANNA
+                (row,) = (await anna.get("/v1/passkeys")).json()
+                assert row["label"] == "phone"
+                assert row["used_at"]
+            begun = (await posted(stranger, "login/passkey/begin")).json()
+            body = {"ticket": begun["ticket"], "credential": device.sign(begun["options"])}
+            assert (await posted(stranger, "login/passkey", **body)).status_code == 200
+            assert (await posted(stranger, "login/passkey", **body)).status_code == 401
+            device.verifies = False
+            assert (await logged_in(stranger, device)).status_code == 401
+            device.verifies = True
+            other = Authenticator(ORIGIN, DOMAIN)
+            assert (await logged_in(stranger, other)).status_code == 401, "unknown"
+            other.credential = device.credential
+            assert (await logged_in(stranger, other)).status_code == 401, "another key"
+            for change in ({"origin": "https://evil.example"}, {"domain": "evil.example"}):
+                before = dict(device.__dict__)
+                device.__dict__.update(change)
+                assert (await logged_in(stranger, device)).status_code == 401
+                device.__dict__.update(before)
+            for nonsense in ({"rawId": "!"}, {"response": {}}, {"response": None}):
+                assert (await logged_in(stranger, device, **nonsense)).status_code == 401
+            people.clock.advance(minutes=6)
+            late = await posted(stranger, "login/passkey", **body)
+            assert late.status_code == 401
+            begun = (await posted(stranger, "login/passkey/begin")).json()
+            signed = device.sign(begun["options"])
+            people.clock.advance(minutes=6)
+            late = {"ticket": begun["ticket"], "credential": signed}
+            assert (await posted(stranger, "login/passkey", **late)).status_code == 401
+        await client.aclose()
+
+    people(test)
+
+
+def test_a_passkey_is_added_and_removed_by_its_owner_alone(people):
+    async def test(people):
+        anna, device = await with_passkey(people, ANNA)
+        bert = await people.person(BERT)
+        assert (await posted(anna, "passkeys/begin", password="not it")).status_code == 401
+        begun = (await posted(bert, "passkeys/begin", **PROOF)).json()
+        fresh = Authenticator(ORIGIN, DOMAIN).make(begun["options"])
+        terms = {"ticket": begun["ticket"], "label": "x", "credential": fresh}
+        assert (await posted(anna, "passkeys", **terms)).status_code == 422, "another's ticket"
+        again = (await posted(bert, "passkeys/begin", **PROOF)).json()
+        taken = device.make(again["options"])
+        terms = {"ticket": again["ticket"], "label": "x", "credential": taken}
+        assert (await posted(bert, "passkeys", **terms)).status_code == 422, "registered already"
+        (row,) = (await anna.get("/v1/passkeys")).json()
+        path = f"passkeys/{row['id']}/remove"
+        assert (await posted(bert, path, **PROOF)).status_code == 404
+        assert (await posted(anna, path, **PROOF)).status_code == 200
+        assert (await logged_in(anna, device)).status_code == 401
+        await people.accounts.drain()
+        titles = [one["subject"] for one in people.mailbox.mails if one["to"] == ANNA]
+        assert "TEST: a passkey was added" in titles
+
+    people(test)
+
+
+def at(people, provider):
+    """The portal's settings for the provider."""
+    secret = people.folder / "secret"
+    secret.write_text(SECRET)
+    people.provider.settings = ProviderSettings(
+        provider.issuer, "portal", secret, "https://portal.example/back"
+    )
+
+
+async def by_provider(client, provider, **claims):
+    begun = (await posted(client, "login/provider/begin")).json()
+    state, code = provider.log_in(begun["url"], **claims)
+    return await posted(client, "login/provider", state=state, code=code)
+
+
+@pytest.mark.promise(
+    "A login by another provider holds for its own state, nonce and signature. It makes an account "
+    "only for an address that the provider has verified, and never takes over an account",
+    group="portal",
+)
+def test_a_login_by_another_provider(people):
+    async def test(people):
+        with LocalProvider() as provider:
+            async with people.client() as client:
+                assert (await posted(client, "login/provider/begin")).status_code == 404
+                at(people, provider)
+                cleo = {"sub": "cleo", "email": CLEO, "email_verified": True}
+                first = await by_provider(client, provider, **cleo)
+                assert first.status_code == 200, first.text
+                again = await by_provider(client, provider, **cleo)
+                assert again.status_code == 200
+                assert len(people.verified) == 1
+                async with people.client(token=again.json()["access_token"]) as logged:
+                    assert (await logged.get("/v1/me")).json()["mail"] == CLEO
+                none = await posted(client, "login", mail=CLEO, password="!")
+                assert none.status_code == 401, "an account without a password"
+                people.clock.advance(hours=25)
+                refused = {
+                    "unverified": {"sub": "x", "email": "x@example.com"},
+                    "another nonce": {**cleo, "nonce": "other"},
+                    "for another client": {**cleo, "aud": "other"},
+                    "of another issuer": {**cleo, "iss": "https://evil.example"},
+                    "expired": {**cleo, "exp": 1_000},
+                }
+                for why, claims in refused.items():
+                    answer = await by_provider(client, provider, **claims)
+                    assert answer.status_code == 401, why
+                provider.signs_with = rsa.generate_private_key(65537, 2048)
+                assert (await by_provider(client, provider, **cleo)).status_code == 401
+                provider.signs_with = provider.key
+                begun = (await posted(client, "login/provider/begin")).json()
+                state, code = provider.log_in(begun["url"], **cleo)
+                other = await posted(client, "login/provider", state="other", code=code)
+                assert other.status_code == 401
+                assert (
+                    await posted(client, "login/provider", state=state, code=code)
+                ).status_code == 200
+                assert (
+                    await posted(client, "login/provider", state=state, code=code)
+                ).status_code == 401
+
+    people(test)
+
+
+def test_an_account_is_linked_to_the_provider_by_its_owner(people):
+    async def test(people):
+        with LocalProvider() as provider:
+            at(people, provider)
+            anna = await people.person(ANNA)
+            claims = {"sub": "anna", "email": ANNA, "email_verified": True}
+            async with people.client() as client:
+                answer = await by_provider(client, provider, **claims)
+                assert answer.json()["code"] == "not_linked"
+                secret = (await posted(anna, "totp", **PROOF)).json()["secret"]
+                totp = pyotp.TOTP(secret)
+                code = totp.at(people.clock.at)
+                assert (await posted(anna, "totp/confirm", code=code)).status_code == 200
+                people.clock.advance(seconds=60)
+                proof = {**PROOF, "totp": totp.at(people.clock.at)}
+                assert (await posted(anna, "provider/link", **PROOF)).status_code == 401
+                begun = (await posted(anna, "provider/link", **proof)).json()
+                state, code = provider.log_in(begun["url"], **claims)
+                body = {"state": state, "code": code, "totp": totp.at(people.clock.at)}
+                led = await posted(client, "login/provider", **body)
+                assert led.status_code == 401, "who was led to another's link links nothing"
+                people.clock.advance(seconds=60)
+                proof["totp"] = totp.at(people.clock.at)
+                begun = (await posted(anna, "provider/link", **proof)).json()
+                state, code = provider.log_in(begun["url"], **claims)
+                people.clock.advance(seconds=60)
+                body = {"state": state, "code": code, "totp": totp.at(people.clock.at)}
+                assert (await posted(anna, "login/provider", **body)).status_code == 200
+                without = await by_provider(client, provider, **claims)
+                assert without.json()["code"] == "totp_required"
+
+    people(test)
+
+
+def test_the_address_that_names_a_sub_account_is_its_parents(people):
+    """Numbers of users are guessed: with such a row Anna could not make that sub-account."""
+
+    async def test(people):
+        anna, bert = await people.person(ANNA), await people.person(BERT)
+        user_id = (await anna.get("/v1/me")).json()["id"]
+        caller, subs = Caller("192.0.2.7"), SubAccounts(people.accounts)
+        name = f"funding.{user_id}@sub.invalid"
+        proof = PROOF | {"mail": name.upper()}
+        for path in ("register", "mail", "password/forget"):
+            body = proof if path != "password/forget" else {"mail": name}
+            answer = await posted(bert, path, **body)
+            assert answer.status_code == 422, (path, answer.text)
+        with LocalProvider() as provider:
+            at(people, provider)
+            claims = {"sub": "evil", "email": name, "email_verified": True}
+            assert (await by_provider(bert, provider, **claims)).status_code == 422
+        assert (await subs.create(user_id, "Funding", caller))["mail"] == name
+        await people.accounts.drain()
+        assert not [one for one in people.mailbox.mails if one["to"] == name]
+
+    people(test)
+
+
+@pytest.mark.parametrize(("code", "given"), [(PARTICIPANT_KNOWN, 1001), ("", 1000)])
+def test_a_number_that_the_venue_knows_from_elsewhere_is_no_users(people, code, given):
+    """By the refusal's code: its words may change, and may say anything."""
+
+    async def test(people):
+        asked = []
+
+        def desk(request):
+            asked.append(request["participant"])
+            if len(asked) == 1:
+                raise DeskError("there is a participant, or there is none", code)
+            return {}
+
+        await people.sign_up(ANNA)
+        assigner = People(None, people.database, [1000, 1001], desk)
+        assert await assigner.assign_all()
+        assert not await assigner.assign_all()
+        assert asked == [1000, given]
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "Where the operator asks for it a registration and a mail cost a proof of work, and each proof "
+    "counts once",
+    group="portal",
+)
+def test_a_registration_costs_a_proof_of_work(people):
+    altcha = pytest.importorskip("altcha")
+
+    async def test(people):
+        people.challenges.cost = 20
+        async with people.client() as client:
+            body = {"mail": ANNA, "password": PASSWORD}
+            assert (await posted(client, "register", **body)).status_code == 428
+            given = (await client.get("/v1/challenge")).json()
+            assert given["algorithm"] == "ALTCHA"
+            challenge = altcha.Challenge.from_dict(given["challenge"])
+            solved = altcha.solve_challenge(challenge)
+            solution = altcha.Payload(challenge, solved).to_base64()
+            first = await posted(client, "register", **body, solution=solution)
+            assert first.status_code == 202, first.text
+            again = await posted(client, "register", **body, solution=solution)
+            assert again.status_code == 428
+            forged = json.loads(json.dumps(given["challenge"]))
+            forged["parameters"]["cost"] = 1
+            easy = altcha.Challenge.from_dict(forged)
+            lie = altcha.Payload(easy, altcha.solve_challenge(easy)).to_base64()
+            for wrong in (lie, "nonsense", "e30=", text_of(b'{"challenge": 1}')):
+                answer = await posted(client, "register", **body, solution=wrong)
+                assert answer.status_code == 428, wrong
+                forgotten = await posted(client, "password/forget", mail=ANNA, solution=wrong)
+                assert forgotten.status_code == 428
+
+    people(test)
+
+
+def test_the_mail_address_is_changed_with_the_old_factor_and_the_new_address(people):
+    async def test(people):
+        anna = await people.person(ANNA)
+        await people.sign_up(BERT)
+        new = "anna@example.org"
+        assert (
+            await posted(anna, "mail", mail=new, password="not the password")
+        ).status_code == 401
+        taken = await posted(anna, "mail", mail=BERT, **PROOF)
+        free = await posted(anna, "mail", mail=new, **PROOF)
+        assert (taken.status_code, taken.json()) == (free.status_code, free.json())
+        await people.accounts.drain()
+        code = people.mailbox.code(new)
+        assert (await posted(anna, "mail/confirm", mail=BERT, code=code)).status_code == 401
+        assert (await posted(anna, "mail/confirm", mail=new, code=code)).status_code == 200
+        assert (await anna.get("/v1/me")).json()["mail"] == new
+        await people.log_in(new)
+        await people.accounts.drain()
+        titles = [one["subject"] for one in people.mailbox.mails if one["to"] == ANNA]
+        assert titles[-1] == "TEST: your address was changed"
+
+    people(test)
+
+
+SAID = {
+    "level": 2,
+    "name": "Anna Alpha",
+    "born": "1990-05-01",
+    "country": "DE",
+    "address": "Hauptstraße 1, Berlin",
+}
+
+
+def test_an_identity_is_submitted_reviewed_and_raises_the_level(people):
+    async def test(people):
+        anna, bert = await people.person(ANNA), await people.person(BERT)
+        assert (await anna.get("/v1/identity")).json()["state"] == "none"
+        for change in (
+            {"born": "2015-01-01"},
+            {"country": "Germany"},
+            {"level": 0},
+            {"name": "A\nB"},
+            {"extra": 1},
+        ):
+            assert (await posted(anna, "identity", **(SAID | change))).status_code == 422, change
+        pdf = b"%PDF-1.7 a passport"
+        for kind, content, status in (
+            ("passport", pdf, 201),
+            ("passport", pdf, 201),
+            ("passport", b"MZ a program", 422),
+            ("poem", pdf, 422),
+        ):
+            answer = await anna.post(f"/v1/identity/papers?kind={kind}", content=content)
+            assert answer.status_code == status
+        assert (await posted(anna, "identity", **SAID)).status_code == 202
+        assert (await posted(anna, "identity", **SAID)).json()["code"] == "not_now"
+        shown = (await anna.get("/v1/identity")).json()
+        assert (shown["state"], shown["level"], len(shown["papers"])) == ("submitted", 0, 1)
+        hit = SAID | {"name": "Badenov, Bóris", "address": "Evil street 13 / 2"}
+        assert (await posted(bert, "identity", **hit)).status_code == 202
+        assert "Badenov" not in json.dumps((await bert.get("/v1/identity")).json()["papers"])
+        one, other = await people.identities.waiting()
+        assert (one["mail"], one["hits"]) == (ANNA, [])
+        assert other["hits"] == ["Boris Badenov", "; 13 Evil Street"]
+        (path,) = await people.identities.papers_of(one["user_id"])
+        assert path.read_bytes() == pdf
+        assert path.stat().st_mode & 0o077 == 0
+        await people.identities.decide(one["user_id"], True, 2, "papers agree", "olga")
+        await people.identities.decide(other["user_id"], False, 2, "see the letter", "olga")
+        assert (await anna.get("/v1/me")).json()["level"] == 2
+        refused = (await bert.get("/v1/identity")).json()
+        assert (refused["state"], refused["reason"], refused["level"]) == (
+            "refused",
+            "see the letter",
+            0,
+        )
+        assert (await posted(bert, "identity", **SAID)).status_code == 202, "once more"
+        actions = [row["action"] for row in (await anna.get("/v1/audit")).json()]
+        assert actions[:3] == ["identity decided", "identity submitted", "paper uploaded"]
+
+    people(test)

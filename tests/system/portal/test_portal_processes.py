@@ -1,0 +1,191 @@
+"""A portal of several processes at one address: what one does the others know, and one that is
+killed loses and doubles nothing."""
+
+import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from openoutcry.host.processes import named_children
+from tests.support.portal.portal_venue import CHOICES, PortalVenue
+from tests.support.waiting import BOUND_S, wait_until
+
+USD, BTC = 10**6, 10**8
+COUNT = 2
+LIMITS = """
+[limits]
+weight_a_minute = 1000000
+key_weight_a_minute = 1000000
+orders_in_10_s = 100000
+"""
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    (folder / "limits.toml").write_text(CHOICES + LIMITS)
+    options = "--settings=limits.toml", f"--processes={COUNT}"
+    with PortalVenue(folder, 24, *options) as venue:
+        yield venue
+
+
+def workers(portal):
+    """Pid of each process, by which one it is."""
+    rows = named_children(portal.portal.pid)
+    return {int(name.split()[1]): pid for name, pid in rows if name.startswith("web ")}
+
+
+def client_of(portal, person, index):
+    """A client whose connection is served by that process."""
+    found = []
+
+    def comes_there():
+        client = portal.client(person)
+        if client.http.get("/readyz").json()["process"] == index:
+            found.append(client)
+            return True
+        client.http.close()
+        return False
+
+    wait_until(comes_there, f"a connection to process {index}")
+    return found[0]
+
+
+@pytest.fixture
+def both(portal):
+    """Two people, of whom each process has the session of one, and a client of each person at each
+    process."""
+    funds = {"USD": 10**6 * USD, "BTC": 100 * BTC}
+    people = [portal.person(**funds) for _ in range(COUNT)]
+    people.sort(key=lambda person: person.participant % COUNT)
+    assert [person.participant % COUNT for person in people] == list(range(COUNT))
+    with ExitStack() as stack:
+        yield [
+            [stack.enter_context(client_of(portal, person, index)) for index in range(COUNT)]
+            for person in people
+        ]
+
+
+@pytest.mark.promise(
+    "Orders are the same at each process of a portal: entered at one, seen and cancelled at "
+    "another. Each client order id and each signed request counts once, and all share one limit",
+    group="portal",
+)
+def test_what_one_process_does_the_others_know(portal, both):
+    for clients in both:
+        one, two = clients
+        for number in range(10):
+            name = f"seen-{number}"
+            placed = clients[number % 2].order("BUY", "0.01", "100", newClientOrderId=name)
+            assert placed.status_code == 200, placed.text
+            other = clients[1 - number % 2]
+            shown = other.get("/api/v3/order", symbol="BTCUSD", origClientOrderId=name).json()
+            assert shown["orderId"] == placed.json()["orderId"]
+            twice = other.order("BUY", "0.01", "100", newClientOrderId=name)
+            assert twice.json() == {"code": -2010, "msg": "Duplicate order sent."}
+            gone = other.request("DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId=name)
+            assert gone.json()["status"] == "CANCELED", gone.text
+        terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+        query = one.signed(**terms, quantity="0.1", price="100")
+        assert one.http.post(f"/api/v3/order?{query}").status_code == 200
+        assert two.http.post(f"/api/v3/order?{query}").json()["code"] == -1021
+        counts = [
+            int(client.http.get("/api/v3/ping").headers["x-mbx-used-weight-1m"])
+            for client in (one, two, one, two)
+        ]
+        assert counts == sorted(set(counts)), "one count of all processes"
+        two.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_a_stream_at_one_process_has_what_is_ordered_at_another(portal, both):
+    for one, two in both:
+        key = one.http.post("/api/v3/userDataStream").json()["listenKey"]
+        assert two.http.post("/api/v3/userDataStream").json()["listenKey"] == key
+        assert two.http.put(f"/api/v3/userDataStream?listenKey={key}").status_code == 200
+        with ExitStack() as stack:
+            streams = [
+                stack.enter_context(connect(f"{portal.url.replace('http', 'ws')}/ws/{key}"))
+                for _ in range(6)
+            ]
+            placed = one.order("BUY", "0.01", "100").json()
+            taken = two.order("SELL", "0.01", "100").json()
+            for stream in streams:
+                orders = []
+                while taken["orderId"] not in orders:
+                    event = json.loads(stream.recv(BOUND_S))
+                    if event["e"] == "executionReport":
+                        orders.append(event["i"])
+                assert placed["orderId"] in orders
+        assert two.http.delete(f"/api/v3/userDataStream?listenKey={key}").status_code == 200
+        assert one.http.put(f"/api/v3/userDataStream?listenKey={key}").status_code == 400
+
+
+def test_metrics_are_those_of_all_processes(portal, both):
+    def counted():
+        text = httpx.get(f"{portal.url}/metrics").text
+        rows = [row for row in text.splitlines() if row.startswith("outcry_portal_requests_total")]
+        return sum(float(row.rpartition(" ")[2]) for row in rows if "/api/v3/ping" in row)
+
+    before = counted()
+    for clients in both:
+        for client in clients:
+            client.http.get("/api/v3/ping")
+    # A request is counted once its answer is on its way.
+    wait_until(lambda: counted() >= before + COUNT * COUNT, "all are counted")
+    assert counted() == before + COUNT * COUNT
+
+
+@pytest.mark.promise(
+    "A process of the portal that is killed with orders under way loses and doubles none; the "
+    "others serve its participants meanwhile, and it is started again",
+    group="portal",
+)
+@pytest.mark.parametrize("index", range(COUNT))
+def test_a_killed_process_loses_and_doubles_no_order(portal, both, index):
+    names = [[f"kill-{index}-{n}" for n in range(40)] for _ in both]
+
+    def entered(person, name):
+        """At any process, until it is answered."""
+        answers = []
+        while not answers or answers[-1] is None:
+            try:
+                with portal.client(person) as client:
+                    answers.append(
+                        client.order("BUY", "0.001", "100", newClientOrderId=name).json()
+                    )
+            except httpx.TransportError:
+                answers.append(None)
+            else:
+                if answers[-1].get("code") in (-1001, -1007):
+                    answers.append(None)
+        return answers[-1]
+
+    people = [clients[0].person for clients in both]
+    before = workers(portal)
+    with ThreadPoolExecutor(8) as pool:
+        work = [
+            pool.submit(entered, person, name)
+            for person, own in zip(people, names, strict=True)
+            for name in own
+        ]
+        wait_until(lambda: sum(one.done() for one in work) >= 10, "orders are under way")
+        os.kill(before[index], signal.SIGKILL)
+        answers = [one.result() for one in work]
+    for answer in answers:
+        known = answer == {"code": -2010, "msg": "Duplicate order sent."}
+        assert answer.get("status") == "NEW" or known, answer
+    wait_until(lambda: len(workers(portal)) == COUNT, "it is started again")
+    assert workers(portal)[index] != before[index]
+    for person, own in zip(people, names, strict=True):
+        for place in range(COUNT):
+            with client_of(portal, person, place) as client:
+                rows = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+                there = [row["clientOrderId"] for row in rows]
+                assert sorted(name for name in there if name in own) == sorted(own)
+        with portal.client(person) as client:
+            client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")

@@ -1,0 +1,173 @@
+"""Notifications without a process: addresses that are not reached, quiet hours, words."""
+
+import socket
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from openoutcry.portal.notices import outward
+from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
+from openoutcry.portal.notices.quiet import next_summary, quiet_until
+from openoutcry.portal.notices.words import of_audit
+
+INSIDE = [
+    "127.0.0.1",
+    "127.8.9.10",
+    "0.0.0.0",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.2.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1",
+    "fd00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a00:1",
+    "2002:7f00:1::",
+    "2002:a00:1::1",
+    "2001:db8::1",
+]
+
+
+@pytest.mark.promise(
+    "A webhook reaches neither this machine nor its networks, whatever its name leads to",
+    group="portal",
+)
+@pytest.mark.parametrize("address", INSIDE)
+def test_no_address_inside_is_reached(address, monkeypatch):
+    assert not is_of_internet(ip_address(address))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    answer = [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    called = []
+    monkeypatch.setattr(socket, "create_connection", lambda *where: called.append(where))
+    with pytest.raises(OutwardError, match="not on the internet"):
+        Outward().post("https://hooks.example.com/x", b"{}", {})
+    shown = f"[{address}]" if ":" in address else address
+    with pytest.raises(OutwardError, match="not on the internet"):
+        Outward().check(f"https://{shown}/")
+    assert not called
+
+
+def test_one_address_inside_among_others_is_enough(monkeypatch):
+    """A name that has several is refused before anything is sent."""
+    rows = [(socket.AF_INET, 1, 6, "", (one, 443)) for one in ("8.8.8.8", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    with pytest.raises(OutwardError, match="not on the internet"):
+        Outward().post("https://hooks.example.com/x", b"{}", {})
+
+
+def test_a_name_that_changes_its_address_is_not_asked_again(monkeypatch):
+    """The connection goes to the address that was checked."""
+    answers = iter(["8.8.8.8", "127.0.0.1"])
+
+    def resolve(*_, **__):
+        return [(socket.AF_INET, 1, 6, "", (next(answers), 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    reached = []
+
+    def connect(where, *_):
+        reached.append(where)
+        raise OSError("refused")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(OutwardError, match="refused"):
+        Outward().post("https://hooks.example.com/x", b"{}", {})
+    assert reached == [("8.8.8.8", 443)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com/",
+        "ftp://hooks.example.com/",
+        "https://hooks.example.com:22/",
+        "https://user:word@hooks.example.com/",
+        "https:///x",
+        "https://hooks.example.com:port/",
+        "https://hooks.example.com/a b",
+        "https://hooks.example.com/\r\nX: y",
+        "https://hooks.example.com/#part",
+        "gopher://127.0.0.1:6379/_x",
+        "",
+    ],
+)
+def test_urls_that_are_no_webhook(url, monkeypatch):
+    rows = [(socket.AF_INET, 1, 6, "", ("8.8.8.8", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    with pytest.raises(OutwardError):
+        Outward().post(url, b"{}", {})
+
+
+def test_the_operator_names_hosts_and_networks():
+    allowed = Outward(("*.example.com",), (ip_network("10.0.0.0/8"),))
+    assert allowed.check("https://a.example.com/x") == ("https", "a.example.com", 443, "/x")
+    with pytest.raises(OutwardError, match="does not allow"):
+        allowed.check("https://example.org/")
+    inside = Outward((), (ip_network("10.0.0.0/8"),))
+    assert inside.check("http://10.0.0.9:8080/")[2] == 8080
+    with pytest.raises(OutwardError, match="not on the internet"):
+        inside.check("http://192.168.0.1/")
+    assert outward.inner(ip_address("::ffff:10.0.0.9")) == ip_address("10.0.0.9")
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "begin", "end", "zone", "until"),
+    [
+        ("2026-11-26T21:30", "22:00", "07:00", "Etc/UTC", None),
+        ("2026-11-26T22:00", "22:00", "07:00", "Etc/UTC", "2026-11-27T07:00"),
+        ("2026-11-27T06:59", "22:00", "07:00", "Etc/UTC", "2026-11-27T07:00"),
+        ("2026-11-27T07:00", "22:00", "07:00", "Etc/UTC", None),
+        ("2026-11-26T12:30", "12:00", "13:00", "Etc/UTC", "2026-11-26T13:00"),
+        ("2026-11-26T21:30", "22:00", "07:00", "Europe/Berlin", "2026-11-27T06:00"),
+        ("2026-11-26T03:00", "22:00", "07:00", "America/New_York", "2026-11-26T12:00"),
+        ("2026-11-26T03:00", "", "", "Etc/UTC", None),
+        # The night in which Berlin's clocks go back.
+        ("2026-10-24T22:00", "22:00", "07:00", "Europe/Berlin", "2026-10-25T06:00"),
+    ],
+)
+def test_quiet_hours_end_in_their_owners_time(now, begin, end, zone, until):
+    found = quiet_until(at(now), begin, end, zone)
+    assert found == (at(until) if until else None)
+
+
+@pytest.mark.parametrize(
+    ("now", "kind", "zone", "due"),
+    [
+        ("2026-11-26T07:59", "daily", "Etc/UTC", "2026-11-26T08:00"),
+        ("2026-11-26T08:00", "daily", "Etc/UTC", "2026-11-27T08:00"),
+        ("2026-11-26T07:30", "daily", "Europe/Berlin", "2026-11-27T07:00"),
+        ("2026-11-26T07:59", "weekly", "Etc/UTC", "2026-11-30T08:00"),
+        ("2026-11-30T08:00", "weekly", "Etc/UTC", "2026-12-07T08:00"),
+    ],
+)
+def test_summaries_are_due_at_their_owners_time(now, kind, zone, due):
+    assert next_summary(at(now), kind, "08:00", zone) == at(due)
+
+
+@pytest.mark.parametrize("text", ["22", "2200", "24:00", "22:60", "٢٢:٠٠", "22:0", ""])
+def test_times_of_day_are_read_strictly(text):
+    with pytest.raises(ValueError, match=r"time of day|must be in"):
+        next_summary(at("2026-11-26T00:00"), "daily", text, "Etc/UTC")
+
+
+def test_what_a_stranger_does_is_no_news():
+    assert of_audit(7, "login refused", "192.0.2.1", "") is None
+    notice = of_audit(8, "login", "192.0.2.1", "")
+    assert (notice.key, notice.event, notice.is_urgent) == ("a8", "login", True)
+    assert of_audit(9, "withdrawal asked for", "", "5 BTC").event == "withdrawal"

@@ -1,0 +1,624 @@
+"""What was tried against the portal, each as its kind: signatures written in another way, requests
+that read as another one, places that one owner took, and input that raised."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+from types import SimpleNamespace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
+from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
+from openoutcry.portal.accounts.errors import InvalidRequest, NotLoggedIn
+from openoutcry.portal.database import DatabaseError, migrate, start_embedded
+from openoutcry.portal.history.reader import History
+from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.stream import Session
+from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
+from openoutcry.portal.spot import signing
+from openoutcry.portal.spot.capital import name_of
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.feeds import Subscriber
+from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.rest import Route, Spot, pairs_of
+from openoutcry.portal.spot.signing import READ, Replays, Signing, now_ms
+from openoutcry.portal.spot.sockets import Requests, Streams
+from openoutcry.portal.spot.trade import DUPLICATE, Trading, order_id_of
+from openoutcry.portal.spot.user_data import ListenKeys
+from openoutcry.portal.trading.broker import NewOrder, Refusal
+from openoutcry.portal.trading.public import INTERVALS
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
+
+SECRET = b"s" * 64
+
+
+def key(kind=HMAC, secret=SECRET, number=1, participant=1000):
+    return ApiKey(number, number, participant, kind, secret, True, False, (), None)
+
+
+def checked(signer, owner, payload, signature):
+    """Whether the request is taken."""
+    params = Params([*pairs_of(payload), ("signature", signature)], None)
+    try:
+        signer.check(owner, params, payload, True)
+    except ApiError:
+        return False
+    return True
+
+
+@pytest.mark.promise(
+    "A request needs the signature of a key that may do it, within its time, and counts once; a "
+    "revoked key ends at once",
+    group="portal",
+)
+@pytest.mark.parametrize("kind", [HMAC, ED25519])
+def test_a_request_counts_once_however_its_signature_is_written(kind):
+    """Hexadecimal has two cases, and the last letter of base64 has bits that mean nothing."""
+    payload = f"symbol=BTCUSD&timestamp={now_ms()}"
+    if kind == HMAC:
+        owner = key()
+        signature = hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
+        ways = [signature.upper(), signature.title(), signature.swapcase()]
+    else:
+        private = Ed25519PrivateKey.generate()
+        owner = key(ED25519, private.public_key().public_bytes_raw())
+        raw = private.sign(payload.encode())
+        signature = base64.b64encode(raw).decode()
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        ways = [f"{signature[:85]}{letter}==" for letter in letters]
+        ways = [way for way in ways if base64.b64decode(way) == raw and way != signature]
+    assert len(ways) >= 2
+    signer = Signing(SimpleNamespace())
+    assert checked(signer, owner, payload, signature)
+    assert [checked(signer, owner, payload, way) for way in ways] == [False] * len(ways)
+
+
+@pytest.mark.promise(
+    "A signature of the API holds for exactly the bytes that were signed, HMAC-SHA256 and Ed25519",
+    group="portal",
+)
+def test_no_cut_of_what_was_signed_reads_as_another_request():
+    """Query and body are signed as one text: wherever an attacker cuts it in two, the parameters
+    are those of the whole, or there is no request."""
+    whole = "symbol=BTCUSD&side=BUY&type=LIMIT&quantity=10&price=50000.5&timestamp=1700000000000"
+    names = dict(pairs_of(whole))
+    for at in range(len(whole) + 1):
+        try:
+            assert dict(pairs_of(whole[:at]) + pairs_of(whole[at:])) == names, at
+        except ApiError:
+            continue
+
+
+@pytest.mark.promise(
+    "A signature of the native API holds for one method, path with query, Idempotency-Key and "
+    "body alone",
+    group="portal",
+)
+def test_a_signature_of_v1_holds_for_what_was_signed_alone():
+    """Also where a part could end and the next begin elsewhere."""
+    parts = ["1700000000000", "POST", "/v1/orders?symbol=A", "key-1", '{"side": "buy"}']
+    others = [
+        ["1700000000001", *parts[1:]],
+        [parts[0], "PUT", *parts[2:]],
+        [parts[0], "POST", "/v1/orders", *parts[3:]],
+        [*parts[:3], "key-2", parts[4]],
+        [*parts[:3], "", parts[3] + parts[4]],
+        [*parts[:2], parts[2] + parts[3], "", parts[4]],
+        [*parts[:4], parts[4] + " "],
+        [parts[0], "POST/v1", "/orders?symbol=A", *parts[3:]],
+    ]
+    texts = {signed_text(*one) for one in (parts, *others)}
+    assert len(texts) == 1 + len(others)
+
+
+def test_a_signed_body_is_what_was_signed_byte_for_byte():
+    """Bytes that are no text would all read as one character."""
+    owner = key()
+
+    async def find(*terms):
+        return owner
+
+    signer = SimpleNamespace(key=find, may_trade=lambda one: True)
+    callers = Callers(None, signer, None)
+
+    def request(signed, sent):
+        at = str(now_ms())
+        text = signed_text(at, "POST", "/v1/orders", "k", signed)
+
+        async def body():
+            return sent
+
+        headers = {"x-api-key": "a", "x-timestamp": at, "idempotency-key": "k"}
+        headers["x-signature"] = hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()
+        return SimpleNamespace(
+            headers=headers,
+            body=body,
+            method="POST",
+            url=SimpleNamespace(query="", path="/v1/orders"),
+            scope={"raw_path": b"/v1/orders"},
+            client=None,
+            state=SimpleNamespace(),
+        )
+
+    assert asyncio.run(callers.of_request(request("{}", b"{}"))).participant == 1000
+    with pytest.raises(NotLoggedIn):
+        asyncio.run(callers.of_request(request("\ufffd", b"\xff")))
+
+
+def test_a_login_that_is_refused_keeps_no_stream_open():
+    """A thief's stream ends with the key that it was opened with, although the thief has logged in
+    with a key of another account, which the connection does not take."""
+    ended = set()
+    people = {"anna": 1000, "bert": 1001}
+
+    async def of_key(api_key, *rest):
+        return Asking(1, people[api_key], True, False, "", False)
+
+    async def still(api_key, *rest):
+        if api_key in ended:
+            raise ApiError(-2015, "revoked")
+
+    callers = SimpleNamespace(of_key=of_key, signing=SimpleNamespace(key=still))
+    session = Session(SimpleNamespace(mirror=SimpleNamespace(seq=1)), callers, "")
+
+    def log_in(name):
+        return session._log_in({"api_key": name, "timestamp": "1", "signature": "s"})
+
+    async def run():
+        await log_in("anna")
+        with pytest.raises(NotLoggedIn):
+            await log_in("bert")
+        assert session.connection.participant == 1000
+        ended.add("anna")
+        with pytest.raises(ApiError):
+            await session._still()
+
+    asyncio.run(run())
+
+
+class OneVenue:
+    """A broker whose session takes each name once, and a mirror that shows it later."""
+
+    def __init__(self):
+        self.sent, self.listeners = [], []
+        own = SimpleNamespace(by_client_id={})
+        self.own, self.orders = own, SimpleNamespace(participant=lambda number: own)
+
+    async def enter(self, participant, order):
+        self.sent.append(order.client_id)
+        if self.sent.count(order.client_id) > 1:
+            self.refused(participant, order.client_id, Refusal("ClOrdID was used before", True))
+
+    def show(self, order_id):
+        order = SimpleNamespace(
+            client_id=order_id, participant=1000, state="NEW", is_open=True, number=7
+        )
+        self.own.by_client_id[order_id] = order
+        for listener in self.listeners:
+            listener(SimpleNamespace(reports=[SimpleNamespace(order=order)]))
+        return order
+
+
+def test_of_orders_with_one_name_at_once_one_is_entered_and_answered():
+    venue = OneVenue()
+    trading = Trading(venue, venue, lambda: None)
+    order = NewOrder("x", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+
+    async def run():
+        asked = [asyncio.ensure_future(trading.sent(1000, order)) for _ in range(5)]
+        await asyncio.sleep(0)
+        shown = venue.show("x")
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        late = await asyncio.gather(trading.sent(1000, order), return_exceptions=True)
+        return shown, [*outcomes, *late]
+
+    shown, outcomes = asyncio.run(run())
+    assert [one is shown for one in outcomes] == [True] + 5 * [False]
+    assert {one.text for one in outcomes[1:]} == {DUPLICATE}
+    assert venue.sent == ["x", "x"], "the last one was refused by the venue"
+
+
+def test_no_solution_of_another_form_raises():
+    """A challenge as it was given, with one field or two of something else."""
+    pytest.importorskip("altcha")
+    accounts = SimpleNamespace(
+        database=None, key=SimpleNamespace(derived=lambda what: b"s" * 32), now=None
+    )
+    challenges, rng = Challenges(accounts, 20), random.Random(47)
+    values = (
+        None, True, -1, 0, 2**53, 10**400, 1.5, "", "x", "\ud800", "00" * 32, [], [[]], {},
+        {"a": 1}, 99_999_999_999,
+    )  # fmt: skip
+
+    def spoiled(document):
+        out = dict(document)
+        for _ in range(rng.randrange(1, 3)):
+            name = rng.choice([*out, "other"])
+            inner = out.get(name)
+            out[name] = spoiled(inner) if isinstance(inner, dict) and inner else rng.choice(values)
+        return out
+
+    async def run():
+        for _ in range(1_000):
+            document = {
+                "challenge": challenges.new(),
+                "solution": {"counter": 1, "derivedKey": "0"},
+            }
+            text = json.dumps(spoiled(document))
+            solution = base64.b64encode(text.encode()).decode()
+            with pytest.raises(ChallengeRequired):
+                await challenges.require(solution)
+
+    asyncio.run(run())
+
+
+class NoHistory(History):
+    """Has nothing, and keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def _rows(self, query, **values):
+        self.asked.append(values)
+        return []
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("moment", [0, 2**43, 2**53, 2**62])
+def test_a_moment_beyond_any_calendar_is_one_without_candles(interval, moment):
+    history = NoHistory()
+    for start_ms in (None, moment):
+        rows = asyncio.run(history.candles(1, interval, start_ms, moment, 5))
+        assert rows == []
+    assert interval == "1s" or len(history.asked) == 2
+    assert asyncio.run(history.fills(1, 1, 5, start_ms=moment, end_ms=moment)) == []
+    assert asyncio.run(history.orders(1, 1, 5, start_ms=moment, end_ms=moment)) == []
+
+
+def test_a_forged_signature_takes_nothing_of_its_keys_weight():
+    """A key's name is in every request of it; its weight is its owner's."""
+
+    async def find(*terms):
+        return key()
+
+    def check(*terms):
+        if terms[1].text("signature") != "right":
+            raise ApiError(-1022, "Signature for this request is not valid.")
+
+    signer = SimpleNamespace(key=find, check=check)
+    mirror = SimpleNamespace(markets=None)
+    limits = Limits(10**9, key_weight_a_minute=10)
+    spot = Spot(mirror, None, signer, limits)
+
+    async def answer(spot, request):
+        return {}
+
+    route = Route(answer, 5, READ)
+
+    def ask(signature):
+        params = Params([("signature", signature)], None)
+        return asyncio.run(spot.answer(route, params, "", "a", "192.0.2.1"))
+
+    for _ in range(20):
+        with pytest.raises(ApiError) as forged:
+            ask("forged")
+        assert forged.value.code == -1022
+    assert [ask("right")[0] for _ in range(2)] == [{}, {}]
+    with pytest.raises(ApiError) as over:
+        ask("right")
+    assert over.value.code == -1003
+
+
+def test_a_withdrawal_without_a_name_is_named_by_its_request():
+    """However its signature is written, and after a restart, it is the same withdrawal."""
+
+    def name(**more):
+        return name_of(Params({"timestamp": "1", "amount": "5", **more}.items(), None))
+
+    assert name() == name(signature="x") == name(signature="X")
+    assert len({name(), name(amount="6"), name(timestamp="2"), name(address="y")}) == 4
+    assert name().startswith("s "), "no name that a client may choose"
+
+
+def answers_of(connection):
+    texts = []
+    while not connection.subscriber.queue.empty():
+        texts.append(connection.subscriber.queue.get_nowait())
+    return [json.loads(text) for text in texts if text]
+
+
+def test_no_parameter_of_a_socket_reads_as_two():
+    """What is signed there is ``name=value`` joined by ``&``, sorted."""
+    spot = SimpleNamespace(limits=Limits(), markets=None)
+
+    async def run():
+        for given in ({"a": "1&b=2"}, {"a=1&b": "2"}, {"a=b": "c"}, {"a": ["1&b=2"]}):
+            requests = Requests(spot, None, "192.0.2.1")
+            text = json.dumps({"id": 1, "method": "order.place", "params": given})
+            await requests._ask(text)
+            (answer,) = answers_of(requests)
+            assert answer["error"]["code"] == -1100, given
+
+    asyncio.run(run())
+
+
+def test_an_order_without_a_name_is_named_by_its_request():
+    """So that the venue refuses a replay, whichever portal it comes to."""
+
+    def name(participant=1000, **more):
+        return order_id_of(participant, Params({"timestamp": "1", **more}.items(), None))
+
+    assert name() == name(signature="x") == name(signature="y")
+    others = [name(), name(1001), name(price="2"), name(timestamp="2")]
+    assert len(set(others)) == 4
+    assert all(len(one) == 22 and one.isalnum() for one in others)
+
+
+def test_one_key_takes_its_own_share_of_remembered_requests(monkeypatch):
+    monkeypatch.setattr(signing, "SHARE_OF_A_KEY", 1)
+    replays = Replays()
+    for number in range(60):
+        replays.require_new(key(), str(number), 2_000, 1_000)
+    with pytest.raises(ApiError):
+        replays.require_new(key(), "more", 2_000, 1_000)
+    replays.require_new(key(number=2), "another's", 2_000, 1_000)
+    replays.require_new(key(), "later", 62_000, 60_001)
+
+
+@pytest.mark.promise(
+    "One owner takes its own share of the portal: of weight and hashing by address or network, of "
+    "remembered requests and listen keys by key, of connections by address",
+    group="portal",
+)
+def test_the_addresses_of_a_customers_network_are_one_owner():
+    limits = Limits(10)
+    for n in range(10):
+        limits.take(f"2001:db8::{n:x}", 1)
+    with pytest.raises(ApiError):
+        limits.take("2001:db8::ffff", 1)
+    limits.take("2001:db8:0:1::1", 1)
+
+
+def test_a_stream_ends_with_the_key_that_opened_it():
+    ended = set()
+    keys = ListenKeys(lambda owner: owner.number not in ended)
+    mine, other = keys.create(key()), keys.create(key(number=2))
+    assert mine != other
+    ended.add(1)
+    assert (keys.participant(mine), keys.participant(other)) == (0, 1000)
+    with pytest.raises(ApiError):
+        keys.keep(1000, mine)
+    ended.clear()
+    assert keys.create(key()) == mine
+
+
+VALUES = (
+    None, True, 0, -1, 1.5, 1e999, float("nan"), 10**400, "", "x", "\ud800", "\0" * 64, [], [[]],
+    {}, {"a": 1}, ["combined"], ["combined", 1], ["combined", 1, 2], [None], [1e999], [[[]]] * 3,
+)  # fmt: skip
+METHODS = (
+    "SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY", "nothing",
+)  # fmt: skip
+
+
+def anything(count):
+    """Messages of one to three known fields with any values, and what is no object."""
+    yield from ("", "{", "[]", "1", "null", '"x"', "[" * 5_000, '{"method":"SUBSCRIBE"}', "{}")
+    rng = random.Random(47)
+    fields = ("id", "method", "params")
+    for _ in range(count):
+        message = {name: rng.choice(VALUES) for name in rng.sample(fields, rng.randrange(4))}
+        if rng.random() < 0.7:
+            message["method"] = rng.choice(METHODS)
+        yield json.dumps(message)
+
+
+@pytest.mark.promise(
+    "Whatever comes over a WebSocket of the portal is answered, and raises nothing", group="doors"
+)
+def test_whatever_a_socket_is_asked_is_answered():
+    mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}))
+    spot = SimpleNamespace(
+        limits=Limits(10**9),
+        markets=SimpleNamespace(by_name={}, all=[]),
+        listen_keys=ListenKeys(),
+        mirror=mirror,
+    )
+    feeds = SimpleNamespace(subscribe=lambda *row: False, unsubscribe=lambda *row: None)
+
+    async def run():
+        for text in anything(2_000):
+            streams = Streams(spot, feeds, None, False, "192.0.2.1")
+            await streams.asked(text)
+            assert len(answers_of(streams)) == 1, text
+            requests = Requests(spot, None, "192.0.2.1")
+            await requests._ask(text)
+            assert len(answers_of(requests)) == 1, text
+
+    asyncio.run(run())
+
+
+BOOKS = json.dumps({"id": 1, "method": "SUBSCRIBE", "params": [f"m{n}@depth" for n in range(50)]})
+
+
+@pytest.mark.parametrize(
+    ("socket", "text", "most"),
+    [
+        (Streams, BOOKS, 2),
+        (Streams, '{"id":1,"method":"LIST_SUBSCRIPTIONS"}', 1_001),
+        (Requests, "{}", 1_001),
+        (Requests, '{"id":1,"method":"no"}', 1_001),
+    ],
+)
+def test_what_a_stranger_says_over_a_socket_has_a_weight(socket, text, most):
+    """Also what is refused: subscribing to books, unknown methods, what is no request."""
+    spot = SimpleNamespace(limits=Limits(1_000), markets=None, listen_keys=ListenKeys())
+    feeds = SimpleNamespace(subscribe=lambda *row: True)
+
+    async def run():
+        if socket is Streams:
+            connection = Streams(spot, feeds, None, False, "192.0.2.1")
+            ask = connection.asked
+        else:
+            connection = Requests(spot, None, "192.0.2.1")
+            ask = connection._ask
+        for count in range(1, 1_100):
+            await ask(text)
+            (answer,) = answers_of(connection)
+            if answer.get("error", {}).get("code") == -1003:
+                return count
+        return 0
+
+    assert 0 < asyncio.run(run()) <= most
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN PUBLIC KEY-----\nMCwwBwYDK2VxBQADIQA=\n-----END PUBLIC KEY-----",
+        "-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(
+            bytes.fromhex("3013300b06092a8648ce3d0201060030040301000100")
+        ).decode() + "\n-----END PUBLIC KEY-----",
+        "-----BEGIN",
+        "-----BEGIN PUBLIC KEY-----\n\n-----END PUBLIC KEY-----",
+        "A" * 43, "=", "é" * 44, "A" * 44,
+    ],
+)  # fmt: skip
+def test_what_is_no_public_key_is_refused_in_words(text):
+    try:
+        assert len(public_key_of(text)) == 32
+    except InvalidRequest:
+        return
+
+
+class Client:
+    """One request to an application behind the gate."""
+
+    def __init__(self, app, limits=None):
+        self.gate, self.sent = Gate(app, limits or Limits()), []
+        self.lines = []
+        self.gate.errors.write = lambda level, text: self.lines.append(text)
+
+    async def ask(self, *bodies, path="/v1/me", more=True, address="192.0.2.1"):
+        parts = [
+            {"type": "http.request", "body": body, "more_body": more or n + 1 < len(bodies)}
+            for n, body in enumerate(bodies)
+        ]
+
+        async def receive():
+            if parts:
+                return parts.pop(0)
+            await asyncio.Event().wait()
+
+        async def send(message):
+            self.sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        await self.gate(scope | {"client": (address, 1)}, receive, send)
+        (start,) = [one for one in self.sent if one["type"] == "http.response.start"]
+        self.sent = []
+        return start["status"]
+
+
+async def reading(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    scope["path"] = "done"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
+    monkeypatch.setattr("openoutcry.portal.server.BODY_S", 0.01)
+
+    async def run():
+        client = Client(reading)
+        assert await client.ask(b"x", more=False) == 200
+        assert await client.ask(b"x" * BODY_BYTES, b"y", more=False) == 413
+        assert await client.ask(b"x") == 408
+        assert client.lines == []
+
+    asyncio.run(run())
+
+
+def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_one():
+    async def failing(scope, receive, send):
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        raise RuntimeError("\x1b[31mboom")
+
+    async def run():
+        client = Client(failing)
+        for _ in range(100):
+            assert await client.ask(b"", more=False) == 500
+        assert len(client.lines) == 1
+        limited = Client(reading, Limits(5))
+        statuses = [await limited.ask(b"", more=False) for _ in range(7)]
+        assert statuses == [200] * 5 + [429] * 2
+        assert await limited.ask(b"", more=False, address="192.0.2.2") == 200
+
+    asyncio.run(run())
+
+
+def test_an_answer_to_a_connection_that_the_server_has_given_up_is_no_fault():
+    import h11
+
+    async def answering(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def gone(message):
+        raise h11.LocalProtocolError("can't handle event type Response when state=MUST_CLOSE")
+
+    client = Client(answering)
+    scope = {"type": "http", "method": "GET", "path": "/v1/me", "headers": []}
+    asyncio.run(client.gate(scope | {"client": ("192.0.2.1", 1)}, None, gone))
+    assert client.lines == []
+
+
+def test_the_database_is_reached_through_the_portals_folder_alone(tmp_path):
+    """The server asks nobody who reaches its socket for a password."""
+    deep = tmp_path / ("x" * 120) / "postgresql"
+    with pytest.raises(DatabaseError, match="too long"):
+        start_embedded(deep)
+    assert not deep.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:s3cr3t-9@host:none/outcry",
+        "postgresql://anna:s3cr3t-9@[host/outcry",
+        "mysql://anna:s3cr3t-9@host/outcry",
+    ],
+)
+def test_a_wrong_url_of_a_database_is_told_without_its_password(url):
+    with pytest.raises(DatabaseError) as error:
+        migrate(url)
+    assert "s3cr3t-9" not in str(error.value)
+
+
+def test_a_client_that_does_not_read_is_cut():
+    subscriber = Subscriber(False)
+    for _ in range(5_000):
+        subscriber.put_text("x")
+    assert subscriber.is_cut
+    assert subscriber.queue.qsize() <= 2_001
+
+
+def test_a_ping_is_text():
+    """Clients that take no other bytes would answer none, and be cut."""
+    kind, sent = text_pings(), []
+    socket = kind.__new__(kind)
+    socket.close_sent, socket.ping_timeout = False, 20.0
+    socket.keepalive_timeout = lambda: None
+    socket.conn = SimpleNamespace(send_ping=sent.append, data_to_send=lambda: [])
+    socket.loop = SimpleNamespace(time=lambda: 1.0, call_later=lambda *row: None)
+    socket.transport = SimpleNamespace(write=lambda data: None, is_closing=lambda: False)
+    socket.send_keepalive_ping()
+    assert sent == [socket.pending_ping_payload], "its answer is known by it"
+    assert sent[0].decode("ascii").isalnum()

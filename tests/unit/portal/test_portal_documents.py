@@ -1,0 +1,114 @@
+"""The native API's documents: written from the code, valid, and covered by the typed client."""
+
+import inspect
+import json
+import keyword
+
+import jsonschema
+import pytest
+
+from openoutcry.client import portal as client
+from openoutcry.client.portal import ENDPOINTS, PortalClient
+from openoutcry.portal.native.documents import (
+    DOCS,
+    FILES,
+    STRANGERS,
+    asyncapi,
+    document_app,
+    openapi_of,
+    texts,
+)
+
+OWN = ("self", "key")
+
+
+@pytest.fixture(scope="module")
+def openapi():
+    return openapi_of(document_app())
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_the_published_files_are_those_of_the_code():
+    for kind, text in texts().items():
+        assert (DOCS / FILES[kind]).read_text(encoding="utf-8") == text, (
+            "run python -m openoutcry.portal.native.documents"
+        )
+
+
+@pytest.mark.promise(
+    "The OpenAPI document of the portal's own API passes its linter", group="portal"
+)
+def test_the_openapi_document_is_valid(openapi):
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.validate(openapi)
+    assert openapi["openapi"] == "3.1.0"
+
+
+def test_every_operation_says_what_a_client_needs(openapi):
+    names = [operation["operationId"] for _, _, operation in operations(openapi)]
+    assert len(names) == len(set(names))
+    for method, path, operation in operations(openapi):
+        where = f"{method} {path}"
+        assert operation["tags"], where
+        is_public = operation["tags"] == ["markets"] or path in STRANGERS
+        assert bool(operation["security"]) != is_public, where
+        answers = operation["responses"]
+        good = next(answers[code] for code in ("200", "201", "202") if code in answers)
+        if "application/pdf" not in good["content"]:
+            schema = good["content"]["application/json"]["schema"]
+            assert "$ref" in json.dumps(schema), f"{where}: the answer has no type"
+        assert "application/problem+json" in answers["4XX"]["content"]
+
+
+def test_the_typed_client_has_every_endpoint_and_every_parameter(openapi):
+    by_endpoint = {endpoint: name for name, endpoint in ENDPOINTS.items()}
+    documented = {(method, path) for method, path, _ in operations(openapi)}
+    assert documented == set(by_endpoint)
+    for method, path, operation in operations(openapi):
+        function = getattr(PortalClient, by_endpoint[method, path])
+        names = [one["name"] for one in operation.get("parameters", [])]
+        # ``from`` is a word of Python.
+        parameters = [f"{name}_" if keyword.iskeyword(name) else name for name in names]
+        wanted = {name for name in parameters if name != "Idempotency-Key"}
+        body = operation.get("requestBody")
+        if body is not None and "application/json" not in body["content"]:
+            wanted.add("content")
+        elif body is not None:
+            name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            wanted |= set(openapi["components"]["schemas"][name]["properties"])
+        taken = set(inspect.signature(function).parameters) - set(OWN)
+        assert taken == wanted, f"{method} {path}"
+
+
+def test_the_models_of_the_client_are_those_of_the_document(openapi):
+    for name, schema in openapi["components"]["schemas"].items():
+        kind = getattr(client.models, name, None)
+        if kind is not None:
+            assert set(schema["properties"]) == set(kind.__dataclass_fields__), name
+
+
+def test_messages_are_as_the_asyncapi_document_says():
+    document = asyncapi()
+    schemas = document["components"]["schemas"]
+
+    def check(name, value):
+        payload = document["components"]["messages"][name]["payload"]
+        text = json.dumps(payload).replace("#/components/schemas/", "#/$defs/")
+        jsonschema.validate(value, json.loads(text) | {"$defs": schemas})
+
+    check("askPing", {"op": "ping", "id": 7})
+    check("answer", {"type": "pong", "id": 7, "seq": 1})
+    data = {"bids": [["1.00", "2"]], "asks": []}
+    book = {"type": "update", "channel": "book", "symbol": "A", "seq": 2, "prev": 1, "data": data}
+    check("book", book)
+    with pytest.raises(jsonschema.ValidationError):
+        check("book", {**book, "data": []})
+    with pytest.raises(jsonschema.ValidationError):
+        check("answer", {"type": "pong", "id": 7})
+    for at in document["channels"]["stream"]["messages"].values():
+        assert at["$ref"].rpartition("/")[2] in document["components"]["messages"]
