@@ -1,4 +1,4 @@
-"""A client of a drop copy: told everything that happens to the orders of a participant or a group,
+"""A client of a drop copy: receives all events of the orders of a participant or a group,
 and able to say nothing."""
 
 import ssl
@@ -15,6 +15,10 @@ from openoutcry.order_entry.shm_layout import name_text
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import EventKind, Reason, Side
+
+FIELDS = COPY_DTYPE.fields
+assert FIELDS is not None
+TOKEN_AT = FIELDS["token"][1]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Copy:
     event_seq: int
     refusal: str = ""
     """Of a reject by a limit: the checks that failed, and of the first its figures."""
+    fee_units: int = 0
+    """What a fill in a spot instrument cost, units of ``fee_asset``; below 0: a rebate."""
+    fee_asset: str = ""
 
     def __str__(self) -> str:
         words = {"session": self.session, "token": self.token, "side": self.side.name}
@@ -50,21 +57,23 @@ class Copy:
         numbers = {name: getattr(self, name) for name in shown[3 if self.refusal else 0 :]}
         if self.reason:
             numbers["reason"] = self.refusal or self.reason.name
+        if self.fee_asset:
+            numbers |= {"fee_units": self.fee_units, "fee_asset": self.fee_asset}
         text = " ".join(f"{key}={value}" for key, value in (words | numbers).items() if value != "")
         return f"{self.sequence} {self.event.name.lower()} {text}"
 
 
 def read_copy(sequence: int, data: bytes) -> Copy:
-    """A message of the stream, by its bytes.  Raises :class:`ClientError` if it is none."""
+    """Parse a message of the stream.  Raises :class:`ClientError` for other bytes."""
     if len(data) != COPY_BYTES:
         raise ClientError(f"message {sequence}: {len(data)} bytes, not {COPY_BYTES}")
     (record,) = np.frombuffer(data, COPY_DTYPE)
     event = record["event"]
     token: str | int = record["token"].decode("latin-1").rstrip(" ")
     if record["protocol"] == Protocol.OUCH50:
-        token = int.from_bytes(data[-COPY_DTYPE["token"].itemsize :][:4], "little")
+        token = int.from_bytes(data[TOKEN_AT:][:4], "little")
     elif record["protocol"] == Protocol.SHM:
-        token = name_text(data[-COPY_DTYPE["token"].itemsize :])
+        token = name_text(data[TOKEN_AT : TOKEN_AT + COPY_DTYPE["token"].itemsize])
     names = ("participant", "instrument", "order_id", "price_ticks", "qty_lots", "leaves_lots")
     kind, reason, refusal = EventKind(event["kind"]), Reason(event["reason"]), ""
     if (kind, reason) == (EventKind.REJECTED, Reason.RISK):
@@ -80,6 +89,8 @@ def read_copy(sequence: int, data: bytes) -> Copy:
         token=token,
         side=Side(event["side"]),
         event_seq=int(event["seq"]),
+        fee_units=int(record["fee_units"]),
+        fee_asset=record["fee_asset"].decode("latin-1"),
         **{name: int(event[name]) for name in names},
     )
 
@@ -106,7 +117,7 @@ class DropCopyClient(SoupBinClient):
         self.connection = SoupBinConnection(host, port, login, tls=tls, tls_name=tls_name)
 
     def next(self, timeout_s: float | None = None) -> Copy | None:
-        """The next message; None after ``timeout_s`` without one (None: wait for ever)."""
+        """The next message; None after ``timeout_s`` without one (None: wait without end)."""
         data = self.connection.receive(timeout_s)
         return None if data is None else read_copy(self.sequence - 1, data)
 

@@ -37,7 +37,7 @@ KINDS = {
     "r": "OrderMassCancelReport",
 }
 POSS_RESEND = 97
-"""A field of a message that stands in its header."""
+"""A header field of a message."""
 _HEADER = {8, 9, 10, 34, 35, 43, 49, 52, 56, 60, 97, 122}
 _HEAD = re.compile(rb"8=FIX[^\x01]{1,10}\x019=(\d{1,6})\x01")
 _TRAILER_BYTES = 7
@@ -82,8 +82,8 @@ class FixNumbers:
 
 
 class FixClient(LoggedIn):
-    """A session of a venue.  ``numbers``: of the connection before, to go on where it stopped;
-    without it both sides begin at 1 (ResetSeqNumFlag)."""
+    """A session of a venue.  Pass the ``numbers`` of the previous connection to continue where it
+    stopped.  Without them both sides begin at 1 (ResetSeqNumFlag)."""
 
     def __init__(
         self,
@@ -102,12 +102,12 @@ class FixClient(LoggedIn):
         prefix: str = "",
         timeout_s: float = 30.0,
     ) -> None:
-        """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; ``version`` is
-        4.4 or 4.2; with
-        ``next_expected`` the venue is told what is missed (789) and sends it of itself.
-        ``tls``: for a port with a certificate, which is to name ``tls_name`` ("": the host).
+        """Connect and log on, as the SenderCompID ``name`` to the TargetCompID ``target``, in FIX
+        ``version`` 4.4 or 4.2.  With ``next_expected`` the logon says which messages were missed
+        (789), and the venue sends them unasked.  Give ``tls`` for a port with a certificate, which
+        must name ``tls_name`` ("": the host).
 
-        Raises :class:`ClientError` if nobody answers or the venue refuses."""
+        Raises :class:`ClientError` if no answer comes or the venue refuses."""
         self.name, self.target, self.prefix = name, target, prefix
         self.heartbeat_s, self.version = heartbeat_s, version
         self.numbers = numbers or FixNumbers()
@@ -169,9 +169,11 @@ class FixClient(LoggedIn):
     # Orders.
 
     def buy(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
+        """Enter a buy order (a D with side 1); returns its ClOrdID."""
         return self.enter("1", symbol, quantity, price, **more)
 
     def sell(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
+        """Enter a sell order (a D with side 2); returns its ClOrdID."""
         return self.enter("2", symbol, quantity, price, **more)
 
     def enter(
@@ -386,13 +388,13 @@ def _terms(price: str | Decimal, more: dict[str, str], others: dict[int, str]) -
     fields |= others
     for key, value in more.items():
         if not re.fullmatch(r"t\d{1,4}", key):
-            raise ValueError(f"{key!r} is no field: say t and its tag")
+            raise ValueError(f"{key!r} is not a field; write t and its tag")
         fields[int(key[1:])] = value
     return tuple(fields.items())
 
 
 def price_text(price: str | Decimal) -> str:
-    """A price as FIX has it; raises ``ValueError`` for what is none."""
+    """A price as FIX has it; raises ``ValueError`` for anything else."""
     return f"{decimal_price(price):f}"
 
 
@@ -408,7 +410,7 @@ def whole_message(data: bytes | bytearray) -> int:
     head = _HEAD.match(data)
     if head is None:
         if len(data) > 64:
-            raise ClientError("the venue sent something else than FIX")
+            raise ClientError("the venue sent bytes that are not FIX")
         return 0
     size = head.end() + int(head[1]) + _TRAILER_BYTES
     return size if len(data) >= size else 0

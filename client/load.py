@@ -28,7 +28,7 @@ NO_ANSWER_S = 10.0
 MAX_ORDERS = 9_999_999
 """Orders of one load: what a token has digits for."""
 SEND_BURST = 64
-"""Orders between two looks at the answers."""
+"""Orders between two checks of the answers."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class LoadResult:
 
     @property
     def unanswered(self) -> int:
+        """Orders without an answer yet."""
         return self.sent - self.accepted - self.rejected
 
     def percentiles(self) -> dict[str, float]:

@@ -29,7 +29,7 @@ BY_TAG = {option.tag: option for option in OPTIONS50}
 def price4(price: str | int | Decimal) -> int:
     """A price in ten-thousandths; "market" is what the protocol has for it.
 
-    Raises ``ValueError`` for what is no price, or has more than four decimals."""
+    Raises ``ValueError`` for what is not a price, or has more than four decimals."""
     if price == "market":
         return MARKET
     value = decimal_price(price) * 10_000
@@ -39,6 +39,7 @@ def price4(price: str | int | Decimal) -> int:
 
 
 def price_text(ten_thousandths: int) -> str:
+    """Return a price of OUCH (four decimals) as text, ``market`` for a market order."""
     return "market" if ten_thousandths == MARKET else f"{ten_thousandths / 10_000:.4f}"
 
 
@@ -104,9 +105,11 @@ class OuchClient(SoupBinClient):
         self._last = 0
 
     def buy(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
+        """Enter a buy order; returns its name: a token in 4.2, a number in 5.0."""
         return self.enter("B", symbol, quantity, price, **fields)
 
     def sell(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
+        """Enter a sell order; returns its name: a token in 4.2, a number in 5.0."""
         return self.enter("S", symbol, quantity, price, **fields)
 
     def enter(
@@ -226,7 +229,7 @@ class OuchClient(SoupBinClient):
         except StopIteration:
             raise ClientError(f"message {sequence}: type {kind!r} is unknown") from None
         if len(data) < layout.size_bytes:
-            raise ClientError(f"message {sequence}: {len(data)} bytes are no {layout.name}")
+            raise ClientError(f"message {sequence}: {len(data)} bytes are not a {layout.name}")
         fields = layout.unpack(data)
         fields = {k: v.rstrip(" ") if isinstance(v, str) else v for k, v in fields.items()}
         if "symbol" in fields:
@@ -275,7 +278,7 @@ def _option(name: str, value: Any) -> bytes:
 
 
 def _options(data: bytes) -> dict[str, Any]:
-    """The options behind a message, by name."""
+    """The options after a message, by name."""
     options: dict[str, Any] = {}
     at = 0
     while at + 1 < len(data):

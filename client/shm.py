@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.client.logged_in import LoggedIn
+from openoutcry.client.shm_feed import ShmFeed
 from openoutcry.client.shm_segments import put_request, request_room, state_of, take_replies
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry import faults, risk_reasons, shm_login
@@ -41,13 +42,23 @@ from openoutcry.order_entry.shm_layout import (
     State,
 )
 from openoutcry.order_entry.shm_out import FIRST_COMMON, FIRST_REFUSAL
-from openoutcry.wire.enums import EventFlag, OrderType, Reason, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import (
+    AUX_HALVES,
+    EventFlag,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.sealed_memory import is_sealed
 
 REPLY_DTYPE = ShmReply.dtype(symbol="S8")
 """A reply as numpy sees it; arrays of it are what :meth:`ShmClient.poll_array` returns."""
 LETTERS = {"A": "not authorised", "S": "session not available"}
 HEARTBEAT_S = 1.0
 BATCH = 256
+MAX_DIAL_NAP_S = 0.05
 MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
 SPINS = 50
 """Looks for a reply before the client naps."""
@@ -92,6 +103,10 @@ class ShmMessage:
     rx_ts_ns: int
     request: int
     """Number of our request that caused it; 0: none did."""
+    fee_units: int = 0
+    """What an execution in a spot instrument cost, units of an asset; below 0: a rebate."""
+    fee_is_of_base: bool = False
+    """They are of the base asset; if not, of the quote asset."""
 
     @property
     def is_maker(self) -> bool:
@@ -106,7 +121,10 @@ class ShmMessage:
         return reason_name(self.reason)
 
     def __str__(self) -> str:
-        names = ("id", "orig_id", "participant", "symbol", "price_ticks", "qty_lots", "leaves_lots")
+        names = (
+            "id", "orig_id", "participant", "symbol", "price_ticks", "qty_lots", "leaves_lots",
+            "fee_units",
+        )  # fmt: skip
         words = " ".join(f"{n}={getattr(self, n)}" for n in names if getattr(self, n))
         why = f" ({self.reason_text})" if self.reason else ""
         return f"{self.seq} {self.kind.name.lower()} {words}{why}"
@@ -125,6 +143,10 @@ def read_reply(record: Any) -> ShmMessage:
     """A reply, by its numpy record (REPLY_DTYPE)."""
     values = {name: record[name].item() for name in REPLY_DTYPE.names or ()}
     side, order_type, tif = values["side"], values["order_type"], values["time_in_force"] & 15
+    fee, of_base = 0, 0
+    if values["kind"] == Reply.EXECUTED:
+        fee, of_base = values["orig_id"], values["orig_id_high"]
+        values["orig_id"] = values["orig_id_high"] = 0
     return ShmMessage(
         seq=values["seq"],
         kind=Reply(values["kind"]),
@@ -135,6 +157,8 @@ def read_reply(record: Any) -> ShmMessage:
         order_type=OrderType(order_type) if order_type else None,
         time_in_force=TimeInForce(tif) if tif else None,
         flags=EventFlag(values["flags"]),
+        fee_units=fee,
+        fee_is_of_base=bool(of_base),
         **{
             name: values[name]
             for name in (
@@ -168,22 +192,25 @@ class ShmConnection:
         Raises :class:`ClientError`, or :class:`ShmRefused` if the venue refuses.
         """
         self.socket = end
+        self.feed: ShmFeed | None = None
         try:
             asked = end.recv(shm_login.CHALLENGE.size)
             if not asked:
-                raise ClientError("the venue lets no process of this user in")
+                raise ClientError("the venue does not accept processes of this user")
             shm_login.read_challenge(asked)
             nonce = secrets.token_bytes(shm_login.NONCE_BYTES)
             sent = shm_login.login(key, asked, name, nonce, first_reply, day)
             end.sendall(sent)
-            data, descriptors, _, _ = socket.recv_fds(end, shm_login.ANSWER.size, 2)
+            data, descriptors, _, _ = socket.recv_fds(end, shm_login.ANSWER.size, 3)
             with contextlib.ExitStack() as held:
                 for fd in descriptors:
                     held.callback(os.close, fd)
-                letter, self.day = shm_login.read_answer(key, sent, data)
+                letter, self.day, feed_bytes = shm_login.read_answer(key, sent, data)
                 if letter:
                     raise ShmRefused(letter)
-                self._map(*descriptors)
+                self._map(*descriptors[:2])
+                if feed_bytes:
+                    self.feed = ShmFeed(descriptors[2])
             end.setblocking(False)
         except (OSError, ValueError) as error:
             end.close()
@@ -194,8 +221,10 @@ class ShmConnection:
 
     def _map(self, requests: int, replies: int) -> None:
         for fd, size in ((requests, REQUESTS_BYTES), (replies, REPLIES_BYTES)):
-            if not shm_login.is_sealed(fd, size):
-                raise shm_login.ShmLoginError("the venue's segments may change their size")
+            if not is_sealed(fd, size):
+                raise shm_login.ShmLoginError(
+                    "the venue's segments are not sealed against a change of size"
+                )
         self.requests_map = mmap.mmap(requests, REQUESTS_BYTES)
         self.replies_map = mmap.mmap(replies, REPLIES_BYTES, prot=mmap.PROT_READ)
         views = (np.frombuffer(one, np.uint8) for one in (self.requests_map, self.replies_map))
@@ -241,15 +270,27 @@ class ShmClient(LoggedIn):
         self._begin(time.monotonic() + timeout_s)
 
     def _dialled(self, path: str | Path, timeout_s: float) -> Any:
-        """A connected socket.  Raises :class:`ClientError`."""
+        """A connected socket.  A venue whose queue of logins is full is asked again, less and less
+        often, until ``timeout_s`` is over.  Raises :class:`ClientError`."""
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         end.settimeout(timeout_s)
-        try:
-            end.connect(str(path))
-        except OSError as error:
-            end.close()
-            raise ClientError(f"{path}: {error.strerror or error}") from None
-        return end
+        until_s, nap_s = time.monotonic() + timeout_s, MIN_NAP_S
+        while True:
+            try:
+                end.connect(str(path))
+            except BlockingIOError:
+                if time.monotonic() < until_s:
+                    self._wait(nap_s)
+                    nap_s = min(2 * nap_s, MAX_DIAL_NAP_S)
+                    continue
+                end.close()
+                raise ClientError(
+                    f"{path}: the venue's queue of logins was full for {timeout_s:g} s"
+                ) from None
+            except OSError as error:
+                end.close()
+                raise ClientError(f"{path}: {error.strerror or error}") from None
+            return end
 
     def _begin(self, until_s: float) -> None:
         header, replies = self.connection.header, ShmReplies.of(self.connection.replies)
@@ -327,15 +368,24 @@ class ShmClient(LoggedIn):
         price_ticks: int,
         *,
         participant: int = 0,
+        aux: int | None = None,
         self_trade: SelfTrade = SelfTrade.ALLOW,
     ) -> int:
-        """Give an open order a new name, a price and a whole quantity, executed lots included."""
+        """Give an open order a new name, a price and a whole quantity, executed lots included.
+
+        ``aux``: a new trigger, distance, display or offset, which otherwise stays; 0 keeps all but
+        an offset.  With it the quantity is a number of 32 bits.  Raises as :meth:`enter`.
+        """
+        if aux is not None:
+            if not (0 <= qty_lots < 1 << 32 and -(1 << 31) <= aux < 1 << 31):
+                raise ValueError(f"quantity {qty_lots} with aux {aux}: more than 32 bits")
+            qty_lots |= aux << 32
         return self._put(
             Request.REPLACE,
             id,
             orig_id,
             participant=participant,
-            time_in_force=int(self_trade) << 4,
+            time_in_force=int(self_trade) << 4 | (AUX_HALVES if aux is not None else 0),
             price_ticks=price_ticks,
             qty_lots=qty_lots,
         )
@@ -360,6 +410,13 @@ class ShmClient(LoggedIn):
         return self._put(Request.HEARTBEAT)
 
     @property
+    def feed(self) -> ShmFeed:
+        """The venue's feed in shared memory.  Raises :class:`ClientError` if it has none."""
+        if self.connection.feed is None:
+            raise ClientError("the venue has no feed in shared memory ([market_data] shm)")
+        return self.connection.feed
+
+    @property
     def room(self) -> int:
         """Requests that may be sent now."""
         return int(request_room(ShmReplies.of(self.connection.replies), self.next_request))
@@ -367,7 +424,7 @@ class ShmClient(LoggedIn):
     def _put(self, kind: Request, id: int = 0, orig_id: int = 0, **fields: int) -> int:
         self._require_open()
         if self.room < 1:
-            raise RequestsFull("the venue has not taken the requests before yet")
+            raise RequestsFull("the venue has not taken the earlier requests yet")
         self._request[:] = 0
         request = self._words
         request.kind = int(kind)
@@ -448,7 +505,7 @@ class ShmClient(LoggedIn):
     # The end.
 
     def _has_closed(self) -> bool:
-        """The venue has ended the connection; the socket, which tells of its death, is asked each
+        """The venue has ended the connection; the socket, which shows its death, is checked each
         64th time, because that takes a system call."""
         self._asked += 1
         return self._is_over() or (self._asked & 63 == 0 and self.connection.has_closed())

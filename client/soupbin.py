@@ -68,7 +68,8 @@ class SoupBinConnection:
         self._send(soupbin.packet("U", message))
 
     def receive(self, timeout_s: float | None = None) -> bytes | None:
-        """The next sequenced message; None after ``timeout_s`` without one (None: wait for ever).
+        """The next sequenced message; None after ``timeout_s`` without one (None: wait without
+        end).
 
         Heartbeats go out meanwhile.  Raises :class:`SessionEnded` when nothing more can come.
         """
@@ -132,12 +133,14 @@ class SoupBinClient(LoggedIn):
 
     @property
     def session(self) -> str:
+        """Number of the session that the server named at login."""
         return self.connection.session
 
     @property
     def sequence(self) -> int:
-        """Number of the next message: with it a later login goes on where this one stopped."""
+        """Number of the next message; a later login with it continues where this one stopped."""
         return self.connection.sequence
 
     def logout(self) -> None:
+        """Ask the server to end the connection."""
         self.connection.logout()

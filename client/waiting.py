@@ -53,8 +53,8 @@ class Received:
     def __init__(
         self, connection: socket.socket, every_s: float, silence_s: float, live: Callable[[], None]
     ) -> None:
-        """``live`` is called at least each ``every_s``; the venue may be silent for ``silence_s``,
-        0: for ever."""
+        """Calls ``live`` at least every ``every_s``.  The venue may be silent for ``silence_s``; 0:
+        without end."""
         self.connection, self.every_s, self.silence_s, self.live = (
             connection,
             every_s,
@@ -79,7 +79,7 @@ class Received:
         return self.take(size)
 
     def more(self, until_s: float | None) -> bool:
-        """Wait for bytes, at most until then (None: for ever); false when it is too late.
+        """Wait for bytes, at most until then (None: without end); false when it is too late.
 
         Raises :class:`SessionEnded` when nothing more can come."""
         now_s = time.monotonic()

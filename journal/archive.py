@@ -133,7 +133,7 @@ def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> l
     if not gone:
         return []
     try:
-        # A power cut must not take the end that the checkpoints stand on.
+        # A power cut must not take the end that the checkpoints need.
         sync_file(segment_path(directory, end_segment), disk)
         # First the word that they may be missing, then the files: a crash between leaves both
         # true, and the next retirement removes what is left.

@@ -1,7 +1,7 @@
 """Blocks: a header, whole records or JSON, and zeros up to whole 4 KiB, under one crc32c.
 
-Each header holds the BLAKE3 hash of the block before, so that who changes one block must change
-all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its neighbour.
+Each header holds the BLAKE3 hash of the block before, so a change of one block requires
+changing all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its neighbour.
 """
 
 import json
@@ -118,7 +118,7 @@ class Block(NamedTuple):
 
 
 class BlockId(NamedTuple):
-    """Which block: no other history of a journal has one of this hash, for it stands for all blocks
+    """Which block: no other history of a journal has this hash, which covers all blocks
     before as well."""
 
     block_index: int
@@ -234,7 +234,7 @@ def header_flaw(header: BlockHeader) -> str:
 
 def end_by_headers(segment: SegmentFile) -> int:
     """Where the blocks of a segment end, going from header to header; only the last one, which may
-    just be written, is looked at as a whole.  What damaged headers hide lies behind it."""
+    just be written, is checked as a whole.  What damaged headers hide lies after it."""
     offset = last = 0
     while len(head := segment.read(offset, HEADER_BYTES)) == HEADER_BYTES:
         header = unpack_header(head)
@@ -246,7 +246,7 @@ def end_by_headers(segment: SegmentFile) -> int:
 
 
 def blocks_after(segment: SegmentFile, offset: int, journal_id: int) -> Iterator[BlockHeader]:
-    """Headers of the whole blocks of this journal that begin behind ``offset``."""
+    """Headers of the whole blocks of this journal that begin after ``offset``."""
     magic = BLOCK_MAGIC.to_bytes(8, "little")
     for base, data in segment.windows(offset):
         for row in range(-base % ALIGN, len(data), ALIGN):

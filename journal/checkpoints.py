@@ -48,6 +48,7 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoint_path(directory: Path, seq: int) -> Path:
+    """The file of the checkpoint after command ``seq``."""
     return directory / f"checkpoint-{seq:015d}.occ"
 
 
@@ -164,7 +165,7 @@ def remove_old_checkpoints(
 
 
 def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL) -> list[int]:
-    """Remove the checkpoints behind ``after_seq``, where the journal ends; returns what went.
+    """Remove the checkpoints after ``after_seq``, where the journal ends; returns what went.
 
     A power cut may take commands that were not durable yet and leave a checkpoint made from them.
     Other commands will get their sequences: none may ever be taken to follow from that state.
@@ -177,7 +178,7 @@ def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL)
 
 
 def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:
-    # Behind a takeover the supervisor and the process that writes checkpoints both make one.
+    # After a takeover the supervisor and the process that writes checkpoints both make one.
     halves = [path for path in directory.glob("checkpoint-*" + NEW_SUFFIX) if not _grows(path)]
     try:
         for path in [*halves, *(checkpoint_path(directory, seq) for seq in seqs)]:

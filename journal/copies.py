@@ -35,6 +35,7 @@ class SingleStream:
             self.durable = reached
 
     def sync(self) -> None:
+        """Make durable what was written. Raises :class:`JournalError` if the disk fails."""
         self.streams[0].sync()
         self.streams[0].acknowledge(self.written)
         self.durable = self.written
@@ -47,6 +48,7 @@ class SingleStream:
         self.streams[0].advance()
 
     def close(self, end_offset: int) -> None:
+        """Make all durable; the last segment ends at ``end_offset`` bytes, prewritten ones go."""
         self.streams[0].close(end_offset)
         self.durable = self.written
 
@@ -60,6 +62,7 @@ class SingleStream:
         self.streams[0].rest()
 
     def abandon(self) -> None:
+        """Close the file without a sync: after a failure."""
         self.streams[0].abandon()
 
 
@@ -78,6 +81,7 @@ class _Copy:
         self._thread: threading.Thread | None = None
 
     def order(self, what: str, *arguments: Any) -> None:
+        """Queue one of the stream's calls for the copy's thread, which the first one starts."""
         if self._thread is None and not self.failure:
             thread = threading.Thread(target=self._run, name="journal-copy", daemon=True)
             try:
@@ -151,6 +155,7 @@ class MirroredStreams:
 
     @property
     def failures(self) -> list[str]:
+        """Why copies failed, one text each."""
         return [copy.failure for copy in self._copies if copy.failure]
 
     @property
@@ -160,13 +165,20 @@ class MirroredStreams:
 
     @property
     def written(self) -> Reached:
+        """How far as many copies as the policy needs have written."""
         return self._counted([copy.written for copy in self._copies])
 
     @property
     def durable(self) -> Reached:
+        """How far as many copies as the policy needs are durable."""
         return self._counted([copy.durable for copy in self._copies])
 
     def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:
+        """Write a block at ``offset`` bytes of every copy; returns when enough copies have it.
+
+        ``durable``: with a sync. ``reached``: where the journal is then. Raises
+        :class:`JournalError` if too few copies are left.
+        """
         data = aligned_copy(block)
         for copy in self._copies:
             self._wait_for(lambda c=copy: c.backlog_bytes < MAX_BACKLOG_BYTES or c.failure)  # type: ignore[misc]
@@ -176,15 +188,18 @@ class MirroredStreams:
         self._wait_until("durable" if durable else "written", reached)
 
     def sync(self) -> None:
+        """Make durable what was written, on enough copies; raises as :meth:`write`."""
         self._order("sync")
         self._wait_until("durable", self.written)
 
     def roll(self, end_offset: int) -> None:
+        """End the segment at ``end_offset`` bytes and begin the next; raises as :meth:`write`."""
         reached = self.written
         self._order("roll", end_offset)
         self._wait_until("durable", reached)
 
     def close(self, end_offset: int) -> None:
+        """End the segment at ``end_offset`` bytes and stop the threads; raises as :meth:`write`."""
         reached = self.written
         self._order("close", end_offset)
         for copy in self._copies:
@@ -192,6 +207,7 @@ class MirroredStreams:
         self._wait_until("durable", reached)
 
     def abandon(self) -> None:
+        """Stop the threads and close the files without a sync: after a failure."""
         for copy in self._copies:
             copy.end()
         if sum(not copy.failure for copy in self._copies) >= self._needed:

@@ -78,7 +78,7 @@ def _hash(line: bytes) -> str:
 
 def desk_record(journal: Path, name: str = NAME) -> list[dict[str, Any]]:
     """Everything that was asked, the oldest first.  Raises :class:`RecordError` naming the line
-    behind which something was changed."""
+    after which something was changed."""
     try:
         lines = (journal / name).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:

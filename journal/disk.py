@@ -51,7 +51,7 @@ _HAS_STATX = hasattr(_libc, "statx")
 def file_status(path: bytes | Path) -> FileStatus:
     """The file that has this name now; a symbolic link is followed.
 
-    Times are not asked for: since Linux 6.13 (multigrain timestamps) the write behind a stat(2) has
+    Times are not asked for: since Linux 6.13 (multigrain timestamps) the write after a stat(2) has
     to take a new time to the disk.  Measured: 79 us more for a durable write of 145.
     """
     if not _HAS_STATX:
@@ -68,7 +68,7 @@ def file_status(path: bytes | Path) -> FileStatus:
 
 def cached_pages(fd: int) -> npt.NDArray[np.bool_]:
     """Which pages of a file on a disk the page cache holds: all of them, if the caller may not
-    write to it (mincore(2)).  A file in memory has none: there is nothing behind its cache."""
+    write to it (mincore(2)).  A file in memory has none: it has only its cache."""
     status = (ctypes.c_long * 32)()
     size_bytes = os.fstat(fd).st_size
     if not size_bytes or (_libc.fstatfs(fd, status) == 0 and status[0] in IN_MEMORY):
@@ -107,6 +107,7 @@ class Disk:
         return self.open(path, os.O_RDWR), False
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
+        """Up to ``size`` bytes from ``offset`` on. Raises ``OSError``, as all calls here."""
         return os.pread(fd, size, offset)
 
     def read_into(self, fd: int, into: Any, offset: int) -> int:
@@ -118,9 +119,11 @@ class Disk:
         return os.pwritev(fd, [data], offset, os.RWF_DSYNC if durable else 0)
 
     def datasync(self, fd: int) -> None:
+        """Make the file's data durable."""
         os.fdatasync(fd)
 
     def sync(self, fd: int) -> None:
+        """Make the file's data and metadata durable."""
         os.fsync(fd)
 
     def status(self, path: bytes | Path) -> FileStatus:
@@ -146,15 +149,19 @@ class Disk:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
 
     def truncate(self, fd: int, size: int) -> None:
+        """Cut or extend the file to ``size`` bytes."""
         os.ftruncate(fd, size)
 
     def close(self, fd: int) -> None:
+        """Close the descriptor."""
         os.close(fd)
 
     def rename(self, old: Path, new: Path) -> None:
+        """Rename a file, replacing ``new``."""
         os.rename(old, new)
 
     def unlink(self, path: Path) -> None:
+        """Remove a file, if it is there."""
         path.unlink(missing_ok=True)
 
     def sync_directory(self, path: Path) -> None:

@@ -111,7 +111,7 @@ def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
     if first > min(ours.end_segment, theirs.end_segment):
         raise JournalError(
             f"{ours.directory} and {theirs.directory} have no segment in common: the one begins "
-            "behind the other's end"
+            "after the other's end"
         )
     for number in range(min(ours.end_segment, theirs.end_segment), first, -1):
         mine = block_at(ours.directory, number, 0, disk)

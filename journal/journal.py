@@ -19,7 +19,7 @@ from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
     SegmentFile,
     make_segment,
-    read_anew,
+    read_from_disk,
     remove_half_made,
     segment_numbers,
     segment_path,
@@ -72,7 +72,7 @@ class Journal:
         waits for each; without it a block is only handed to the kernel.
 
         Raises :class:`JournalError` if a directory already holds a journal or there is no space;
-        then nothing is left behind.
+        then no file remains.
         """
         places = [Path(directory), *map(Path, copies)]
         if segment_bytes < MIN_SEGMENT_BYTES or segment_bytes % ALIGN:
@@ -128,8 +128,8 @@ class Journal:
         others are brought up to it; ``copies`` says where they are if they were moved.  A copy that
         cannot be read, or holds other blocks than the rest, is left as it is and named in the
         writer's ``failures``.  The caller holds the directory's :class:`JournalLock` and has seen
-        the old writer die.  Raises :class:`JournalError` for damage, for what is no journal, and if
-        so few copies agree that an acknowledged block could be in none of them.
+        the old writer die.  Raises :class:`JournalError` for damage, for what is not a journal, and
+        if so few copies agree that an acknowledged block could be in none of them.
         """
         first = _scanned(Path(directory), disk)
         document = first.document
@@ -297,7 +297,7 @@ def _resume_all(
 
 
 def _scanned(path: Path, disk: Disk) -> Scan:
-    read_anew(path, disk)
+    read_from_disk(path, disk)
     return _to_end(path, anchor_segment(path, disk), disk)
 
 
@@ -351,7 +351,7 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
     for number in range(scan.end_segment, best.end_segment + 1):
         data = _content(best, number, disk)
         write_whole(segment_path(scan.directory, number), data, disk)
-    read_anew(scan.directory, disk)
+    read_from_disk(scan.directory, disk)
     again = _to_end(scan.directory, scan.begin_segment, disk)
     if again.previous_hash != best.previous_hash:
         raise JournalError(f"{scan.directory} did not take what {best.directory} holds")
@@ -423,7 +423,7 @@ def _make_directory(path: Path, disk: Disk) -> bool:
 
 
 def _drop_misfits(directory: Path, number: int, segment_bytes: int, disk: Disk) -> int:
-    """Keep the whole unused segments behind ``number``; returns how many segments there are."""
+    """Keep the whole unused segments after ``number``; returns how many segments there are."""
     remove_half_made(directory, disk)
     count = number + 1
     while True:

@@ -23,7 +23,7 @@ from openoutcry.wire.errors import JournalError
 def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
     """Read the whole journal, checked, and describe it: identity, segments, checkpoints, copies.
 
-    Raises :class:`JournalError` for what is no journal and for damage.
+    Raises :class:`JournalError` for what is not a journal and for damage.
     """
     scan = Scan(directory, disk)
     rows: dict[int, dict[str, Any]] = {}

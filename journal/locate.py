@@ -1,7 +1,7 @@
 """Locate a block's corrupt byte from its checksum, where possible.
 
 A crc is linear: the difference between what it should be and what it is depends only on which bits
-changed and how far they stand from the end.  Running the register backwards from that difference,
+changed and how far they are from the end.  Running the register backwards from that difference,
 byte by byte, meets the very change if it lies within one byte.
 """
 

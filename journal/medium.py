@@ -23,6 +23,7 @@ class Medium(NamedTuple):
 
     @property
     def text(self) -> str:
+        """The medium in words, for reports and warnings."""
         cache = f"{self.write_cache} cache" if self.write_cache else "write cache unknown"
         what = f"{self.file_system} on {self.source}"
         return f"{what}: {self.lost}" if self.lost else f"{what}, {cache}, write barriers on"
@@ -59,7 +60,7 @@ def medium_of(directory: Path, mounts: str | None = None) -> Medium:
 
 
 def _plain(field: str) -> str:
-    """Blanks and the like stand as octal numbers there."""
+    """Blanks and the like are octal numbers there."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), field)
 
 

@@ -88,10 +88,12 @@ class Senders:
         return {key: (w.next, w.floor, w.missing) for key, w in self.windows.items()}
 
     def as_json(self) -> list[list[Any]]:
+        """A row a window, as a block's note has it."""
         return [[*key, w.next, w.floor, w.missing] for key, w in self.windows.items()]
 
     @classmethod
     def from_json(cls, rows: list[list[Any]]) -> "Senders":
+        """The windows of :meth:`as_json`."""
         return cls(
             {
                 (row[0], row[1], row[2], row[3]): Window(

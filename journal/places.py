@@ -113,7 +113,7 @@ def begins(shorter: Scan, longer: Scan, disk: Disk = REAL) -> bool:
     if shorter.next_index > longer.next_index:
         return False
     # All copies have a block at the same place: the next one there, or the next segment's first,
-    # says which block stands before it.
+    # says which block precedes it.
     number, offset = shorter.end_segment, shorter.end_offset
     for at_number, at_offset in ((number, offset), (number + 1, 0)):
         block = block_at(longer.directory, at_number, at_offset, disk)

@@ -32,7 +32,7 @@ class JournalReader:
 
     While a writer runs, the end is where the journal ended when the iteration began, and the block
     that is being written is not called torn.  Raises :class:`JournalError` (or ``LayoutMismatch``)
-    for anything that is no journal of this layout, and for damage.
+    for anything that is not a journal of this layout, and for damage.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, disk: Disk = REAL) -> None:

@@ -15,7 +15,7 @@ from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
     SegmentFile,
     make_segment,
-    read_anew,
+    read_from_disk,
     segment_path,
     space_error,
     sync_file,
@@ -32,7 +32,7 @@ from openoutcry.ring.policy import needed
 from openoutcry.wire.errors import JournalError, OutcryError
 
 BLOCK_WINDOW_BYTES = ALIGN
-"""No reading ahead where one block after the other is looked at and written between."""
+"""No reading ahead where one block after the other is checked and written between."""
 
 
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
@@ -66,7 +66,7 @@ def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = RE
                 raise JournalError(f"{source} is the journal itself, not a copy of it")
             if (lock := lock_if_there(source)) is not None:
                 stack.callback(lock.release)
-        read_anew(path, disk)
+        read_from_disk(path, disk)
         scan = Scan(path, disk)
         while step := _step(scan, source, disk, done):
             done.append(step)
@@ -161,7 +161,7 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
 
 
 def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> str:
-    """Restore the block at ``place`` and those right behind it, until one of ours follows or the
+    """Restore the block at ``place`` and those right after it, until one of ours follows or the
     copy has no more in that segment; the scan then continues after them."""
     number, block = place
     first, target = block, segment_path(scan.directory, number)
@@ -211,7 +211,7 @@ def _following(
 
 
 def _follows(scan: Scan, block: Block) -> bool:
-    """Whether the block is the one that the chain asks for where the scan stands."""
+    """Whether the block is the one that the chain requires where the scan stopped."""
     header = block.header
     return (
         (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)
@@ -228,7 +228,7 @@ def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
 
 
 def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
-    """Nothing that is left here or in another directory says that another block stood there."""
+    """Nothing that is left here or in another directory says that another block was there."""
     _require_no_conflict(scan, number, block, copy, disk)
     scan.require_acknowledged(f"{copy}, segment {number}", block.header)
 
@@ -241,7 +241,7 @@ def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk
     words = f"hold different blocks {index}, and which of them is right no program can say"
     remains = _leftover_header(scan, number, block, disk)
     if remains is not None:
-        # One damage seldom hits both: where both differ another block stood there.
+        # One damage seldom hits both: where both differ another block was there.
         changed = remains.written_ts_ns != block.header.written_ts_ns
         if changed and remains.crc32c != block.header.crc32c:
             raise JournalError(f"{copy} and what is left in {scan.directory} {words}")
@@ -343,7 +343,7 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     except OSError as error:
         raise JournalError(f"{path}: cannot cut: {error.strerror}") from None
     return (
-        f"{path}: {scan.dirty_end - scan.end_offset:,} bytes of a torn tail cut off behind block "
+        f"{path}: {scan.dirty_end - scan.end_offset:,} bytes of a torn tail cut off after block "
         f"{scan.next_index - 1}, sequence {scan.next_seq - 1}; they were never acknowledged"
     )
 

@@ -81,10 +81,12 @@ class Scan:
 
     @property
     def config(self) -> dict[str, Any]:
+        """The configuration that the journal's first block has."""
         return dict(self.document.get("config", {}))
 
     @property
     def segment_bytes(self) -> int:
+        """The size of a whole segment in bytes."""
         return int(self.document["segment_bytes"])
 
     @property
@@ -105,6 +107,7 @@ class Scan:
         return "" if self.watermark is not None else f"there is no watermark ({path})"
 
     def read_watermark_file(self) -> None:
+        """Read ``watermark``, and what is wrong with its file."""
         self.watermark, self._watermark_flaw = read_watermark(self.directory)
 
     def blocks(self, from_segment: int | None = None) -> Iterator[Block]:
@@ -193,7 +196,7 @@ class Scan:
         return False
 
     def _whole_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, str]:
-        """Yield the blocks of one segment up to where the journal stood; returns what is there
+        """Yield the blocks of one segment up to the journal's end; returns what is there
         instead of a further one, empty if that was written since."""
         if not self.journal_id:
             self.end_segment = segment.number
@@ -252,7 +255,7 @@ class Scan:
         assert self.first_seq <= self.next_seq, "sequences only grow"
 
     def require_acknowledged(self, where: str, header: BlockHeader) -> None:
-        """The block that the watermark tells of is the one that was acknowledged."""
+        """The watermark's block is the one that was acknowledged."""
         watermark = self.watermark
         if watermark is None or watermark.journal_id != self.journal_id:
             return
@@ -331,7 +334,7 @@ class Scan:
             )
 
     def _data_after(self, segment: SegmentFile, offset: int) -> str:
-        """What shows that the journal was once durable behind ``offset``; empty if nothing.
+        """What shows that the journal was once durable after ``offset``; empty if nothing.
 
         Whole blocks may follow a hole: written before any of them was synced, kept by a power cut
         that lost the hole's.  Each says how many before it were not durable yet.
@@ -385,7 +388,7 @@ _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
 def _current_end(directory: Path, disk: Disk) -> tuple[int, int]:
-    """Segment and byte behind the last whole block at this moment: found by the headers of the last
+    """Segment and byte after the last whole block at this moment: found by the headers of the last
     segment that holds data, for a writer fills one after the other.
 
     Only a bound for a pass while a writer runs: no block that is there now, and is sound up to its

@@ -206,6 +206,7 @@ class SegmentFile(Closing):
 
     @property
     def size_bytes(self) -> int:
+        """Bytes of the segment; of a packed one, after unpacking."""
         return os.fstat(self._fd).st_size if self._fd >= 0 else len(self._unpacked)
 
     def read(self, offset: int, size: int) -> memoryview:
@@ -251,12 +252,13 @@ class SegmentFile(Closing):
             ) from None
 
     def close(self) -> None:
+        """Close the file; a second call does nothing."""
         if self._fd >= 0:
             self._disk.close(self._fd)
             self._fd = -1
 
 
-def read_anew(directory: Path, disk: Disk = REAL) -> None:
+def read_from_disk(directory: Path, disk: Disk = REAL) -> None:
     """Have the last segments that a writer may have left unsynced read from the disk.
 
     After a failed sync the page cache may hold as clean what never reached the disk.

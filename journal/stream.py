@@ -194,7 +194,7 @@ class Stream:
             )
 
     def finish(self, end_offset: int) -> None:
-        """Finish the segment for good behind ``end_offset``: cut the prewritten rest off and make
+        """Finish the segment for good after ``end_offset``: cut the prewritten rest off and make
         data and length durable.
 
         Before :meth:`advance`: once a segment holds data, all before it is durable, so only the
@@ -288,12 +288,12 @@ class Stream:
         try:
             ahead.start()
         except RuntimeError:
-            return  # no thread to be had: roll makes it
+            return  # no thread available: roll makes it
         self._ahead = ahead
 
     def _pace(self, made_bytes: int) -> int:
-        """Up to where to prewrite now, once there is a piece to be written; who closes the stream
-        wants none any more."""
+        """Up to where to prewrite now, once there is a piece to be written; a closing stream needs
+        no more."""
         half = self.segment_bytes // 2
         self._piece_due_offset = half + int((made_bytes + PIECE_BYTES) / AHEAD_OF) + 1
         while True:
@@ -324,7 +324,7 @@ class Stream:
         try:
             behind.start()
         except RuntimeError:
-            return  # no thread to be had: the end of the segment waits for all of it
+            return  # no thread available: the end of the segment waits for all of it
         self._flush, self._flushed_offset = behind, offset
 
     def rest(self) -> None:
@@ -358,7 +358,7 @@ class Stream:
 def make_whole(
     directory: Path, number: int, segment_bytes: int, end_offset: int, dirty_end: int, disk: Disk
 ) -> None:
-    """Make segment ``number`` whole again behind ``end_offset``: zeros where a torn tail was, and
+    """Make segment ``number`` whole again after ``end_offset``: zeros where a torn tail was, and
     prewritten up to ``segment_bytes``; durable on return."""
     path = segment_path(directory, number)
     try:

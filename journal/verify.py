@@ -50,7 +50,7 @@ class Verified:
     """What :func:`verify` found.
 
     If all is sound, ``flaw`` is empty.  The first bad byte is ``bad_byte`` of ``bad_file`` (the
-    block's first where no single byte explains it).  A torn tail, ``torn``, is no flaw: it was
+    block's first where no single byte explains it).  A torn tail, ``torn``, is not a flaw: it was
     never acknowledged as far as a watermark says (``watermarked``)."""
 
     path: str
@@ -72,9 +72,11 @@ class Verified:
 
     @property
     def sound(self) -> bool:
+        """Whether nothing is wrong."""
         return not self.flaw
 
     def as_json(self) -> dict[str, Any]:
+        """The result as ``outcry journal verify --json`` prints it."""
         rate = self.bytes / self.seconds if self.seconds else 0.0
         return {
             **asdict(self),
@@ -97,7 +99,7 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
     """Walk chain and checksums of the whole journal.
 
     Every block's checksum, layout, place, sequence and link to the block before is checked.
-    Raises :class:`JournalError` for what is no journal; damage is the answer, not an error.
+    Raises :class:`JournalError` for what is not a journal; damage is the answer, not an error.
     """
     started = time.perf_counter()
     result = Verified(str(directory))
@@ -111,7 +113,7 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
 
 
 def _require_beginning(directory: Path, result: Verified) -> None:
-    """Where the beginning was retired, a checkpoint must stand for it: else all blocks may be
+    """Where the beginning was retired, a checkpoint must replace it: else all blocks may be
     sound, and nothing can be replayed from them."""
     if result.first_seq == 1 or result.flaw:
         return
@@ -120,7 +122,7 @@ def _require_beginning(directory: Path, result: Verified) -> None:
     seqs = checkpoint_seqs(directory)
     path = checkpoint_path(directory, seqs[-1]) if seqs else directory
     result.flaw = (
-        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint stands for "
+        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint replaces "
         "what was before: it cannot be replayed"
     )
     result.bad_file = str(path)

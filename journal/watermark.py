@@ -65,6 +65,7 @@ class Watermark(NamedTuple):
 
 
 def pack_watermark(watermark: Watermark) -> bytes:
+    """The bytes of the watermark's file, checksum included."""
     assert watermark.block_index >= -1, "-1 says that nothing was acknowledged yet"
     body = _WATERMARK.pack(WATERMARK_MAGIC, *watermark)
     return body + _CRC.pack(crc32c(body))

@@ -69,6 +69,7 @@ class Handover(NamedTuple):
     resumed: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
+        """The handover as JSON, for the process that continues the journal."""
         offset, size_bytes, reached, last_hash = self.place
         return {
             "offset": offset,
@@ -82,6 +83,7 @@ class Handover(NamedTuple):
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Handover":
+        """The handover of :meth:`as_json`."""
         block_index, seq, previous_hash, crc = document["reached"]
         place = Place(
             document["offset"],
@@ -128,7 +130,7 @@ class JournalWriter(Closing):
         self._config_text = pack_json(document)
         self._resumed = list(resumed)
         self._history_text = pack_history(self._resumed, self.segment_bytes)
-        assert place.offset % ALIGN == 0, "a writer goes on where a block may begin"
+        assert place.offset % ALIGN == 0, "a writer continues where a block may begin"
         self._offset = place.offset
         self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
@@ -144,10 +146,12 @@ class JournalWriter(Closing):
 
     @property
     def durable_seq(self) -> int:
+        """The last command that is durable by the journal's policy."""
         return self._copies.durable.seq
 
     @property
     def failures(self) -> list[str]:
+        """What is wrong with copies of the journal, one text each."""
         return [*self._flaws, *self._copies.failures]
 
     @property
@@ -408,5 +412,5 @@ def first_block(journal_id: int, document: dict[str, Any]) -> bytes:
 
 
 def new_journal_id() -> int:
-    """What tells the blocks of one journal from those of every other."""
+    """What distinguishes the blocks of one journal from those of every other."""
     return secrets.randbits(63) | 1

@@ -6,8 +6,8 @@
                                                                    │
                                        receiver: Book ◄────────────┘
 
-``encode.py`` turns events into messages and ``reference.py`` says the same slowly; ``feed.py`` is
-their face.  ``publisher.py`` and ``store.py`` send them, ``glimpse.py`` gives the book of a moment;
-``lines.py``, ``book.py`` and ``receiver.py`` are the other side.  The process that does all this
-for a venue is ``market_data/public_feed.py``.
+Events become messages in ``encode.py``; ``reference.py`` is the slow reference and ``feed.py`` the
+interface.  The messages are sent by ``publisher.py`` and ``store.py``; ``glimpse.py`` sends the
+book of one moment.  The receiving side is ``lines.py``, ``book.py`` and ``receiver.py``.  For a
+venue, the process in ``market_data/public_feed.py`` does all this.
 """

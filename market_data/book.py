@@ -15,7 +15,7 @@ from openoutcry.market_data.book_state import BookHeader
 from openoutcry.wire.errors import FeedError
 
 ERRORS = {
-    book_state.BAD_MESSAGE: "is no message of ITCH 5.0",
+    book_state.BAD_MESSAGE: "is not a message of ITCH 5.0",
     book_state.UNKNOWN_ORDER: "is about an order that is not in the book",
     book_state.TWICE: "adds an order that is in the book already",
     book_state.TOO_MUCH: "takes off more shares than the order has, or none",
@@ -27,7 +27,7 @@ ITCH_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Instrument:
-    """What is known of an instrument beside its book.  Prices have ``price_decimals``."""
+    """What is known of an instrument in addition to its book.  Prices have ``price_decimals``."""
 
     locate: int
     symbol: str
@@ -80,7 +80,7 @@ class Book:
         self._allocate(orders)
 
     def _allocate(self, capacity: int) -> None:
-        """Room for so many orders; what there is stays as it is."""
+        """Make room for ``capacity`` orders; the present ones keep their places."""
         header, old = self._header, (self._orders, self._levels)
         self._orders = lines((capacity + 1) * book_state.ORDER_BYTES)
         self._levels = lines((capacity + 1) * book_state.LEVEL_BYTES)
@@ -197,6 +197,7 @@ class Book:
 
     @property
     def open_orders(self) -> int:
+        """Displayed orders, in all instruments."""
         return int(self._header[book_state.OPEN // 8])
 
     @property
@@ -221,7 +222,7 @@ class Book:
         return chr(int(self._header[book_state.BREACHED // 8])).strip("\0")
 
     def apply(self, messages: bytes) -> None:
-        """Take in messages, each behind its length (u16, big-endian).
+        """Take in messages, each after its length (u16, big-endian).
 
         Raises :class:`FeedError` naming the message that cannot be; those before it are in.
         """
@@ -245,6 +246,7 @@ class Book:
         return [self.instrument(int(k)) for k in np.flatnonzero(self._instruments[:, 0])]
 
     def instrument(self, locate: int) -> Instrument:
+        """Return what the feed has said of an instrument: names, state, prices, auction."""
         row = {
             at: int(self._instruments[locate, at // 8])
             for at in range(0, book_state.INSTRUMENT_BYTES, 8)

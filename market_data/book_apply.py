@@ -1,7 +1,7 @@
 """Messages of ITCH 5.0 become a book: order by order, level by level.
 
 Whatever comes from a network is checked before anything is changed; a message that cannot be is an
-error, and neither it nor anything behind it is taken in.
+error, and neither it nor anything after it is taken in.
 """
 
 import openoutcry.market_data.book_levels as levels
@@ -42,6 +42,7 @@ _BUY, _SELL, _YES, _BEGIN = ord("B"), ord("S"), ord("Y"), ord("O")
 
 @kernel
 def fail(state: BookHeader, error: int) -> int:
+    """Note the error of a message; returns 0, which ends the batch."""
     state.error = error
     return 0
 
@@ -76,7 +77,7 @@ def enter(state: BookHeader, ref: int, locate: int, is_buy: int, price: int, sha
     store_i64(row + book_state.SHARES, shares | level << 32)
     store_i64(row + book_state.BEHIND, last << 32)  # and BEFORE
     row.price = price
-    # An address instead of a branch: how full a level is nobody foresees.
+    # An address instead of a branch: no predictor foresees how full a level is.
     store_u32(
         book_state.order_row(state, last) + book_state.BEHIND
         if last != 0
@@ -160,6 +161,7 @@ def take_off(state: BookHeader, place: int, shares: int) -> int:
 
 @kernel
 def traded(state: BookHeader, locate: int, price: int, shares: int) -> None:
+    """Note a trade in the instrument's open, high, low and last prices."""
     row = book_state.instrument_row(state, locate)
     if row.trades == 0:
         row.open_price = price
@@ -196,6 +198,7 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
 
 @kernel_outlined
 def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
+    """Apply a ``U`` message; returns 0 if it contradicts the book."""
     place = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
     if place == 0:
         return fail(state, book_state.BAD_MESSAGE if size != _ZU else book_state.UNKNOWN_ORDER)
@@ -330,7 +333,7 @@ def one(state: BookHeader, message: int, size: int) -> int:
 
 @kernel
 def apply(state: BookHeader, messages: int, length: int) -> int:
-    """Take in messages, each behind its length; returns how many bytes were.  After an error the
+    """Take in messages, each after its length; returns how many bytes were.  After an error the
     header has its kind, and the message at which it happened was not taken in."""
     at = 0
     orders, mask = state.order_table, state.order_mask
@@ -340,7 +343,7 @@ def apply(state: BookHeader, messages: int, length: int) -> int:
             fail(state, book_state.BAD_MESSAGE)
             break
         message = messages + at + FRAME_BYTES
-        # The next message's order, if it has one: where it would stand is asked for by now.
+        # The next message's order, if it has one: its place was prefetched by now.
         ahead = at + 2 * FRAME_BYTES + size + _E.reference + 8
         if ahead <= length:
             ref = load_be64(messages + ahead - 8)

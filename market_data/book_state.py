@@ -1,6 +1,6 @@
 """The memory of a receiver's book: orders, levels, instruments, and two tables to find them by.
 
-Rows are named by their numbers, from 1, so that a larger memory takes them over as they stand.
+Rows are named by their numbers, from 1, so that a larger memory takes them over unchanged.
 """
 
 from openoutcry.wire.feed_messages import SYMBOL_BYTES
@@ -36,7 +36,7 @@ class BookHeader(Layout, size_bytes=256):
     level_1: int = i64("level 1 of the market-wide breaker, of the last V,")
     level_2: int = i64("level 2")
     level_3: int = i64("and level 3")
-    breached: int = i64("letter of the last W, 0: there was none")
+    breached: int = i64("letter of the last W, 0 before the first")
     directory: int = i64("address of what o says of the instruments")
 
 
@@ -74,7 +74,7 @@ class BookOrder(Layout, size_bytes=32):
     ref: int = i64("its reference number, a u64")
     shares: int = u32("displayed shares")
     level: int = u32("number of its level")
-    behind: int = u32("number of the order behind it in its queue; links free rows too")
+    behind: int = u32("number of the next order in its queue; links free rows too")
     before: int = u32("number of the order before it")
     price: int = u32("price")
 
@@ -83,7 +83,6 @@ ORDER_BYTES = BookOrder.size_bytes
 SHARES = BookOrder.offset("shares")
 BEHIND = BookOrder.offset("behind")
 BEFORE = BookOrder.offset("before")
-PRICE = BookOrder.offset("price")
 
 
 class BookLevel(Layout, size_bytes=64):
@@ -160,7 +159,7 @@ EXTENSION = BookInstrument.offset("extension")
 class BookDirectory(Layout, size_bytes=40):
     """What the order book directory says of an instrument."""
 
-    price_decimals: int = i64("decimals of its prices, plus 1; 0: there was none")
+    price_decimals: int = i64("decimals of its prices, plus 1; 0: not announced")
     symbol: int = area(SYMBOL_BYTES, "its symbol, padded with spaces")
 
 
@@ -173,9 +172,9 @@ MAX_PRICE = 2**32 - 1
 MAX_LOCATE = 65_535
 
 FULL, BAD_MESSAGE, UNKNOWN_ORDER, TWICE, TOO_MUCH, BEGINS = 1, 2, 3, 4, 5, 6
-"""ERROR: no room (the wrapper makes some); no message of ITCH 5.0 or not of its size; about an
-order that is not there; an order that is there already; more shares than it has; another session
-begins (the wrapper empties the book)."""
+"""Values of ERROR: there is no room (the wrapper makes some); the message is not of ITCH 5.0, or
+has another size.  The order is unknown, exists already, or has fewer shares.  With BEGINS another
+session begins, and the wrapper empties the book."""
 
 PLACE_BYTES = 4
 """Of a table: the number of a row, 0 if the place is free.  A row begins with its key."""
@@ -191,6 +190,7 @@ def key_of(locate: int, is_buy: int, price: int) -> int:
 
 @kernel
 def price_of(key: int) -> int:
+    """Return the price of a level's key, which has the side as well."""
     rank = key & MAX_PRICE
     return rank if key & SIDE_BIT else MAX_PRICE - rank
 
@@ -198,7 +198,7 @@ def price_of(key: int) -> int:
 @kernel
 def home_of(key: int, mask: int) -> int:
     """Where the search for a key begins."""
-    # Sixteen keys in a row share two cache lines, as they meet often, and a free place behind each
+    # Sixteen keys in a row share two cache lines, as they meet often, and a free place after each
     # ends most searches and removals at once.
     mixed = mul_wrapping(key >> 4 ^ (key >> 33 & 0x7FFFFFFF), -0x61C8864680B583EB)
     return (mixed >> 32 << 5 | (key & 15) << 1) & mask
@@ -240,26 +240,31 @@ def take_out(table: int, mask: int, rows: int, row_bytes: int, entry: int) -> No
 
 @kernel
 def order_row(state: BookHeader, number: int) -> BookOrder:
+    """Return an order's row, by its number."""
     return BookOrder(state.orders + ORDER_BYTES * number)
 
 
 @kernel
 def level_row(state: BookHeader, number: int) -> BookLevel:
+    """Return a level's row, by its number."""
     return BookLevel(state.levels + LEVEL_BYTES * number)
 
 
 @kernel
 def instrument_row(state: BookHeader, locate: int) -> BookInstrument:
+    """Return an instrument's row, by its locate code."""
     return BookInstrument(state.instruments + INSTRUMENT_BYTES * locate)
 
 
 @kernel
 def order_place(state: BookHeader, ref: int) -> int:
+    """Return the address of the table entry that has, or would have, an order's reference."""
     table, mask = state.order_table, state.order_mask
     return place_of(table, mask, state.orders, ORDER_BYTES, ref)
 
 
 @kernel
 def level_place(state: BookHeader, key: int) -> int:
+    """Return the address of the table entry that has, or would have, a level's key."""
     table, mask = state.level_table, state.level_mask
     return place_of(table, mask, state.levels, LEVEL_BYTES, key)

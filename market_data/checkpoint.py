@@ -1,7 +1,9 @@
-"""Where a feed can go on without its past: its state, and the store's, at a command of the journal.
+"""Where a feed can continue without its past: its state, and the store's, at a command of the
+journal.
 
-A checkpoint file of the journal's own kind (``journal/checkpoints.py``) in the feed's folder: it is
-bound to the block that holds the command, whose hash stands for all that was before it.
+A checkpoint file of the same kind as the journal's (``journal/checkpoints.py``) in the feed's
+folder.  It is bound to the block that holds the command; the block's hash covers all that precedes
+it.
 """
 
 import io
@@ -55,8 +57,8 @@ def save(
     book: Book,
     store: Store,
 ) -> Path | None:
-    """Write one, durable; None if the journal does not hold the command yet, or more is to be told
-    of it."""
+    """Write one, durable; None if the journal does not hold the command yet, or if more of the
+    command is to be published."""
     block = block_holding(journal, cause_seq) if feed.is_between_commands else None
     if block is None:
         return None
@@ -80,7 +82,7 @@ def save(
 
 
 def newest(folder: Path, journal: Path, journal_id: int) -> FeedCheckpoint | None:
-    """The newest good one that was made of this very journal; None if there is none."""
+    """The newest good one that was made of this very journal, or None."""
     if not folder.is_dir():
         return None
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
@@ -109,7 +111,7 @@ def newest(folder: Path, journal: Path, journal_id: int) -> FeedCheckpoint | Non
 
 
 def resume(saved: FeedCheckpoint, path: Path, feed: Feed, book: Book) -> Store:
-    """Bring feed and book to where they stood; returns the store as it stood.  Raises
+    """Restore feed and book to their saved state; returns the store in that state.  Raises
     :class:`FeedError`, and then neither is of use any more."""
     store = Store(path, saved.messages, saved.size_bytes)
     try:

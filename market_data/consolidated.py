@@ -1,6 +1,6 @@
 """One view over several venues: the best bid and offer of an instrument over all of them.
 
-Each venue's stream keeps its own sequence; nothing is merged but what is looked at.
+Each venue's stream keeps its own sequence; only the quotes that are read are merged.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ TRADING = "T"
 
 
 class Quote(NamedTuple):
-    """The best price of a side, who has it, and how much each of them."""
+    """The best price of a side, the venues that have it, and how much each of them has."""
 
     price: int
     """Four decimals."""

@@ -1,12 +1,12 @@
-"""The conflated feed: what stands at the top of each book at an interval, and what changed since.
+"""The conflated feed: the top of each book at an interval, and the changes since.
 
-Who is told this misses what came and went in between, and nothing else: each interval's view is
-whole, and so is what is told of it by positions (records) or by prices (pages).
+A subscriber misses only what came and went within an interval.  Each interval's view is complete,
+and so are its changes, by positions (records) or by prices (pages).
 """
 
 import secrets
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,16 @@ import numpy.typing as npt
 from openoutcry.market_data.book import ITCH_DECIMALS, Book
 from openoutcry.market_data.publisher import join, line_socket
 from openoutcry.market_data.spec import Address, FeedSpec
-from openoutcry.wire.depth import AGAIN, DEPTH, END, HEARTBEAT, LAST
+from openoutcry.wire.depth import (
+    AGAIN,
+    DEPTH,
+    END,
+    HEARTBEAT,
+    LAST,
+    NAME,
+    NAME_BYTES,
+    NAME_FIELDS,
+)
 
 DEPTH_DTYPE = DEPTH.dtype()
 LEVELS = 10
@@ -44,7 +53,7 @@ class View:
     price_decimals: int = ITCH_DECIMALS
 
     def cut(self, depth: int) -> "View":
-        """Only so many levels of it."""
+        """The view of its best ``depth`` levels."""
         if len(self.bids) <= depth and len(self.asks) <= depth:
             return self
         return replace(self, bids=self.bids[:depth], asks=self.asks[:depth])
@@ -79,7 +88,7 @@ def by_price(old: Levels, new: Levels) -> list[tuple[int, int, int]]:
 
 
 def applied(old: Levels, changes: Iterable[tuple[int, int, int]], side: str) -> Levels:
-    """``old`` with the changes of :func:`by_price`: what who is told them knows."""
+    """``old`` with the changes of :func:`by_price`, as a subscriber applies them."""
     rows = {row[0]: row for row in old}
     for row in changes:
         if row[1]:
@@ -103,11 +112,35 @@ def records_of(old: View | None, new: View, again: bool = False) -> Iterator[tup
                 yield ord(side), position + 1, *row
 
 
+def packed(rows: Sequence[tuple[View, tuple[int, ...]]]) -> npt.NDArray[np.void]:
+    """The records of views' positions (:func:`records_of`), without what they all share."""
+    records = np.zeros(len(rows), DEPTH_DTYPE)
+    for record, (view, (side, level, price, shares, orders)) in zip(records, rows, strict=True):
+        record["price"], record["shares"], record["orders"] = price, shares, orders
+        record["symbol"], record["locate"] = (view.code or view.symbol).encode(), view.locate
+        record["side"], record["level"] = side, level
+        decimals = view.price_decimals
+        record["price_decimals"] = 0 if decimals == ITCH_DECIMALS else decimals
+        record["state"] = ord(view.state or " ")
+    return records
+
+
+def names_of(views: Iterable[View]) -> npt.NDArray[np.void]:
+    """A record for each instrument whose symbol has no room in a record: the symbol."""
+    long = [view for view in views if view.code]
+    records = packed([(view, (NAME, 0, 0, 0, 0)) for view in long])
+    for record, view in zip(records, long, strict=True):
+        words = np.frombuffer(view.symbol.encode().ljust(NAME_BYTES, b"\0"), "<u8")
+        for name, word in zip(NAME_FIELDS, words, strict=True):
+            record[name] = word
+    return records
+
+
 class DepthLine:
     """Sends the views of each interval as records to a group.
 
-    ``refresh``: every so many intervals all is said again, for those who came late or lost
-    something.
+    Every ``refresh`` intervals the whole view is sent again, for subscribers that came late or lost
+    a packet.
     """
 
     def __init__(self, spec: FeedSpec, group: Address, refresh: int = 10) -> None:
@@ -119,7 +152,7 @@ class DepthLine:
         self.run = secrets.randbits(32)
 
     def publish(self, views: dict[int, View], itch_seq: int, ts_ns: int) -> int:
-        """An interval; returns how many records went."""
+        """An interval; returns how many records went, but for names."""
         again = self._interval % self._refresh == 0
         self._interval += 1
         rows: list[tuple[View, tuple[int, ...]]] = [
@@ -128,18 +161,13 @@ class DepthLine:
             for row in records_of(None if again else self._views.get(view.locate), view, again)
         ]
         self._views = dict(views)
-        records = np.zeros(max(1, len(rows)), DEPTH_DTYPE)
-        for record, (view, row) in zip(records, rows, strict=False):
-            side, level, price, shares, orders = row
-            record["price"], record["shares"], record["orders"] = price, shares, orders
-            record["symbol"], record["locate"] = (view.code or view.symbol).encode(), view.locate
-            record["side"], record["level"] = side, level
-            decimals = view.price_decimals
-            record["price_decimals"] = 0 if decimals == ITCH_DECIMALS else decimals
-            record["state"] = ord(view.state or " ")
+        records = packed(rows) if rows else np.zeros(1, DEPTH_DTYPE)
+        records["ts_ns"] = ts_ns
+        if again:
+            records = np.concatenate([names_of(views.values()), records])
         records["flags"] = (AGAIN if again else 0) if rows else HEARTBEAT
         records["flags"][-1] |= LAST
-        records["itch_seq"], records["ts_ns"], records["run"] = itch_seq, ts_ns, self.run
+        records["itch_seq"], records["run"] = itch_seq, self.run
         records["seq"] = self.seq + 1 + np.arange(len(records))
         self.seq += len(records)
         self._send(records)
@@ -166,7 +194,7 @@ class DepthLine:
 
 @dataclass
 class DepthBook:
-    """What who listens to a depth line knows.  A gap heals with the next refresh."""
+    """What a listener to a depth line knows.  A gap heals with the next refresh."""
 
     seq: int = 0
     run: int = 0
@@ -175,6 +203,9 @@ class DepthBook:
     ended: bool = False
     """The session has ended, and no other has begun."""
     symbols: dict[int, str] = field(default_factory=dict)
+    """By locate; of more than eight characters once the line has named them."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Those of more than eight characters."""
     states: dict[int, str] = field(default_factory=dict)
     price_decimals: dict[int, int] = field(default_factory=dict)
     last: dict[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -184,7 +215,7 @@ class DepthBook:
     _levels: dict[tuple[int, str], dict[int, tuple[int, int, int]]] = field(default_factory=dict)
 
     def take(self, packet: bytes) -> int:
-        """A datagram; returns how many records it had.  What is none is passed over."""
+        """Take a datagram; returns the number of its records.  What is not a record is skipped."""
         if not packet or len(packet) % DEPTH_DTYPE.itemsize:
             return 0
         records: npt.NDArray[np.void] = np.frombuffer(packet, DEPTH_DTYPE)
@@ -200,10 +231,11 @@ class DepthBook:
             if record["flags"] & HEARTBEAT:
                 self.ended |= bool(record["flags"] & END)
                 continue
-            if self.ended:  # another session: nothing of the one before stands
+            if self.ended:  # another session: the previous one's views are void
                 self.ended = False
                 for known in (
                     self.symbols,
+                    self.names,
                     self.states,
                     self.price_decimals,
                     self.last,
@@ -211,10 +243,16 @@ class DepthBook:
                 ):
                     known.clear()  # type: ignore[attr-defined]
             locate, side = int(record["locate"]), chr(record["side"])
-            self.symbols[locate] = bytes(record["symbol"]).decode("latin-1")
+            if record["side"] == NAME:
+                name = b"".join(record[word].tobytes() for word in NAME_FIELDS)
+                self.names[locate] = name.rstrip(b"\0").decode("latin-1")
+            code = bytes(record["symbol"]).decode("latin-1")
+            self.symbols[locate] = self.names.get(locate, code)
             self.states[locate] = chr(record["state"])
             self.price_decimals[locate] = int(record["price_decimals"]) or ITCH_DECIMALS
             row = tuple(int(record[name]) for name in ("price", "shares", "orders"))
+            if record["side"] == NAME:
+                continue
             if record["level"] == 0:
                 self.last[locate] = row  # type: ignore[assignment]
             else:

@@ -1,8 +1,9 @@
-"""The conflated feed of a venue: a subscriber of its own full feed that publishes conflated views.
+"""The conflated feed of a venue: a subscriber of the venue's full feed that publishes conflated
+views.
 
-It reads the public lines as any subscriber does, so it cannot affect the orders or the full
-feed, and it may be killed at any time: it begins again with the messages that the session's store
-has.  (A snapshot has no trades: what was told of the last one would be taken back.)
+It reads the public lines as any subscriber does, so it cannot affect the orders or the full feed,
+and may be killed at any time.  It then restarts from the messages in the session's store.  (A
+snapshot has no trades: after one, a published last trade would disappear again.)
 """
 
 import asyncio
@@ -18,10 +19,10 @@ from openoutcry.market_data.spec import FeedSpec
 from openoutcry.wire.errors import FeedError
 
 LISTEN_S = 0.005
-"""The lines are looked at this often: their sockets hold what comes in between."""
+"""The lines are checked this often: their sockets hold what comes in between."""
 AGAIN_S = 0.05
 LAST_S = 5.0
-"""So long behind the end of a run that ended a session this is waited for, and told, at most."""
+"""At the end of a run that ended a session, the longest wait for that end to be published."""
 
 
 def conflate(
@@ -33,7 +34,7 @@ def conflate(
 ) -> None:
     """Publish the views of each interval, until the process is killed or the run is ``over()``.
 
-    ``moment()``: the book as it stands; ``ended()``: the session has, and no other has begun;
+    ``moment()``: the present book; ``ended()``: the session has, and no other has begun;
     ``listener``: where pages are asked for.
     """
     asyncio.run(_conflate(spec, moment, over, ended, listener))

@@ -1,8 +1,8 @@
 """Turn events into messages of ITCH 5.0: what is displayed, no more, once the command is done.
 
-A command's trades are told as they come; what it leaves in the book is told behind its last event,
-because a taker already has its place while it trades.  Who trades before that (a slice that is
-filled again) is told of first.  ``reference.py`` says the same slowly.
+A command's trades are published as they happen.  What it leaves in the book is published after its
+last event, because a taker already has its place while it trades.  An order that trades before that
+(a slice that is filled again) is published first.  The slow reference is ``reference.py``.
 """
 
 import openoutcry.market_data.state as feed_state
@@ -23,9 +23,9 @@ from openoutcry.market_data.state import (
     FeedState,
     PhaseRow,
 )
-from openoutcry.replay.projections import PauseCause
+from openoutcry.replay.projections import PAUSE_BY_MARKET
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import EventFlag, EventKind, Phase
+from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import U32s
 from openoutcry.wire.memory import (
@@ -34,18 +34,8 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 from openoutcry.wire.record_blocks import EventRecord
-from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
+from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
 
-_AT = EVENT.offsets
-_ID, _CONTRA, _PRICE, _QTY = (
-    _AT[name] for name in ("order_id", "contra_id", "price_ticks", "qty_lots")
-)
-_LEAVES, _CAUSE, _INSTRUMENT, _KIND = (
-    _AT[name] for name in ("leaves_lots", "cause_seq", "instrument", "kind")
-)
-_SIDE, _FLAGS, _SEQ = (_AT[name] for name in ("side", "flags", "seq"))
-
-_K = EventKind
 _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
     enum_numbers.EVENT_KIND_ACCEPTED,
     enum_numbers.EVENT_KIND_FILLED,
@@ -68,7 +58,6 @@ _SILENT = (
     enum_numbers.EVENT_KIND_DELAYED,
     enum_numbers.EVENT_KIND_ENTERED,
 )
-_F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     enum_numbers.EVENT_FLAG_LAST,
     enum_numbers.EVENT_FLAG_MAKER,
@@ -82,13 +71,13 @@ _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAS
     int(phase) for phase in Phase
 )
 CALLS = (_PRE_OPEN, _OPENING, _VOLATILITY, _CLOSING)
-_BY_MARKET = int(PauseCause.MARKET)
 _LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E, _LETTER_C = map(ord, "OSQMEC")
 DAY_NS = 86_400_000_000_000
 RENEWED_BIT = 1 << 60
 """Numbers of orders that got another one without a new place: this and the message's number."""
 MESSAGES_AN_EVENT = 4
-"""At most, with what is told behind the command's last; and beside these :data:`MORE_MESSAGES`."""
+"""At most, including what is published after the command's last; :data:`MORE_MESSAGES` come on top.
+"""
 MORE_MESSAGES = 8
 BY_EVENT = -1
 """In place of the first command: times are of the events, not of their commands."""
@@ -167,7 +156,7 @@ def publish_pending_orders(state: FeedState, but: int, out: int) -> int:
 
 @kernel
 def place(state: FeedState, row: FeedOrder, seq: int) -> None:
-    """The order stands at the back of its price; it is told of later, if it is displayed."""
+    """Put the order at the back of its price; it is published later, if it is displayed."""
     feed_state.unlink(state, row)
     row.placed = seq
     flags = row.flags
@@ -192,7 +181,7 @@ def show_slices(row: FeedOrder, display: int) -> None:
 
 @kernel
 def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
-    """The order stands where it did and shows no more than before: X or D for the difference."""
+    """The order keeps its place and shows no more than before: X or D for the difference."""
     if row.flags & feed_state.PENDING:
         return out
     shown, now = row.shown, displayed(row)
@@ -215,7 +204,7 @@ def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
 
 @kernel_outlined
 def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -> int:
-    """Before a trade outside of an auction: what the auction was, the maker if it was not told of
+    """Before a trade outside of an auction: what the auction was, the maker if it was not published
     yet, and that the taker is no longer where it was."""
     out = publish_market(state, out)
     taker = feed_state.find(state, maker.instrument, taker_id)
@@ -273,7 +262,7 @@ def auction_trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int
 
 @kernel_outlined
 def renew_behind(state: FeedState, first: FeedOrder) -> None:
-    """The order and all displayed behind it at its price will have new numbers, in their order."""
+    """The order and all displayed after it at its price will have new numbers, in their order."""
     rows = state.rows
     for number in range(1, state.used + 1):
         row = FeedOrder(rows + feed_state.ROW_BYTES * number)
@@ -304,7 +293,7 @@ def publish_market(state: FeedState, out: int) -> int:
         was_open = state.closed_count < all_closed
         out = count_phases(state, was_open, out)
         cause, level = instrument.cause & 0xFF, instrument.cause >> 8
-        if cause == _BY_MARKET and level > state.breached:
+        if cause == PAUSE_BY_MARKET and level > state.breached:
             state.breached = level
             out = itch_messages.decline_breached(state, out, level)
         out = itch_messages.trading_action(state, out, instrument)
@@ -352,7 +341,7 @@ def hours_end(state: FeedState, was_open: int, out: int) -> int:
 
 @kernel_outlined
 def end_session(state: FeedState, out: int) -> int:
-    """The last message; what comes next is told in another session, from number 1 on."""
+    """Write the last message; what follows is published in another session, from number 1."""
     out = itch_messages.system_event(state, out, _LETTER_C)
     state.messages_before = state.messages
     for word in (feed_state.ENDS, feed_state.BEGUN, feed_state.MESSAGES):
@@ -394,7 +383,7 @@ def begin(state: FeedState, out: int) -> int:
 
 @kernel_outlined
 def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> int:
-    """An event about no order.  What an auction would do is told behind what made it so."""
+    """An event about no order.  The effect on an auction is published after what caused it."""
     index = event.instrument
     if index >= state.instrument_count:
         return out
@@ -489,13 +478,13 @@ def encode_event(state: FeedState, event: EventRecord, out: int) -> int:
     kind, flags = event.kind, event.flags
     if state.begun == 0:
         if state.session > 1 and kind in _SILENT:
-            # Nothing to tell: no session begins with it.
+            # Nothing to publish: no session begins with it.
             return of_a_setting(state, event, out) if kind == _COMPLETED else out
         out = begin(state, out)
     if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
         out = of_the_market(state, kind, event, out)
     elif kind == _ENTERED:
-        # A command of its own begins: what the one before it leaves in the book is told.
+        # Another command begins, so publish what the one before it leaves in the book.
         out = publish_pending_orders(state, 0, out)
     elif kind == _COMPLETED:
         out = of_a_setting(state, event, out)
@@ -509,15 +498,15 @@ def encode_event(state: FeedState, event: EventRecord, out: int) -> int:
         elif state.pending_count > 1:
             out = publish_pending_orders(state, 0, out)
         if VERIFY:
-            assert state.pending_count == 0, "behind a command all is told"
-            assert state.moving_count == 0, "and nothing is where it was"
+            assert state.pending_count == 0, "after a command nothing is pending"
+            assert state.moving_count == 0, "and no order is between two places"
     return out
 
 
 @kernel
 def most_at_once(state: FeedState, events: int) -> int:
-    """Messages that one of so many events can cause beside MESSAGES_AN_EVENT: what a session begins
-    with, the renewals of an auction, what is pending, a halt of all instruments."""
+    """Messages that one of ``events`` events can cause in addition to MESSAGES_AN_EVENT: the start
+    of a session, the renewals of an auction, pending orders, a halt of all instruments."""
     orders = state.used + events
     instruments = state.instrument_count
     return 2 * orders + 4 * instruments + state.pending_count + MORE_MESSAGES
@@ -525,8 +514,8 @@ def most_at_once(state: FeedState, events: int) -> int:
 
 @kernel
 def room_for(state: FeedState, events: int) -> int:
-    """Bytes that a call with so many events may write.  Up to ``most_at_once`` it goes on, so that
-    one more of these fits behind it."""
+    """Bytes that a call with ``events`` events may write.  It continues up to ``most_at_once``, so
+    that one more of these fits after it."""
     return itch_messages.MAX_BYTES * (MESSAGES_AN_EVENT * events + 2 * most_at_once(state, events))
 
 
@@ -534,13 +523,13 @@ def room_for(state: FeedState, events: int) -> int:
 def encode(
     state: FeedState, events: int, count: int, times: int, stride: int, first_cause: int, out: int
 ) -> int:
-    """Messages of ``count`` events, each behind its length, at ``out``; returns where they end.
+    """Messages of ``count`` events, each after its length, at ``out``; returns where they end.
 
-    ``times``: address of the time of command ``first_cause`` (int64, ns since the epoch), the
-    others ``stride`` bytes apart; with BY_EVENT of the first event's.  ``out`` has
-    :func:`room_for` them.  Behind the end of a session, or where that room might not do for
-    another auction, it returns at once: ENCODED says how many events were told.  After an error,
-    which the header has, no message may be sent, and the state is of no use.
+    The time of command ``first_cause`` (int64, ns since the epoch) is at ``times``, the others
+    ``stride`` bytes apart; with BY_EVENT the first is the first event's.  There must be
+    :func:`room_for` them at ``out``.  After the end of a session, or when that room might not
+    suffice for another auction, it returns early; ENCODED says how many events were published.  An
+    error is stored in the header.  After one, no message may be sent, and the state is unusable.
     """
     state.encoded = count
     for index in range(min(count, feed_state.AHEAD)):

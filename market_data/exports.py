@@ -36,8 +36,8 @@ class Part(Protocol):
     def ts_ns(self) -> int: ...
     @property
     def causes(self) -> bytes:
-        """The same messages with the number of the command that caused each in place of the time;
-        empty: nobody asked for it."""
+        """The same messages with the number of the causing command in place of the time; empty if
+        not requested."""
 
 
 class Step(NamedTuple):
@@ -47,7 +47,8 @@ class Step(NamedTuple):
     sequence: int
     """Of the message that says it."""
     action: str
-    """A add, C cancel (of ``shares``), F fill (of who rested), T trade (of who came)."""
+    """A add, C cancel (of ``shares``), F fill (of the resting order), T trade (of the
+    aggressor)."""
     side: str
     """B, S; N where the message does not say."""
     price: int
@@ -58,7 +59,7 @@ class Step(NamedTuple):
     left: int
     """What the order has after it; 0: it is gone."""
     event: int
-    """The command that caused it; 0: nobody asked for it."""
+    """The command that caused it; 0 if not requested."""
     match: int = 0
     price_decimals: int = ITCH_DECIMALS
     """Of the price."""
@@ -67,14 +68,14 @@ class Step(NamedTuple):
 
 
 TIME_AT, TIME_END = FRAME_BYTES + 5, FRAME_BYTES + 11
-"""Of a message behind its length."""
+"""Of a message after its length."""
 
 
 def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
     """Each message's time (ns since the epoch), number, command, type and fields.
 
-    A message has its time of day alone: its day is the one that brings it nearest to its part, and
-    time stands where a command came with an earlier one."""
+    A message has only its time of day.  Its day is the one nearest to its part's time.  Time stays
+    the same where a command came with an earlier one."""
     latest_ns = 0
     for part in parts:
         midnight, at, sequence = part.ts_ns // DAY_NS * DAY_NS, 0, part.first_sequence
@@ -100,9 +101,9 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
 
 
 def _steps(parts: Iterable[Part], decimals: dict[int, int]) -> Iterator[Step]:
-    """An execution is a trade of who came, a fill of who rested, and a cancel of what
-    no longer rests; a replacement a cancel and an addition; an auction's volume one trade.
-    ``decimals`` becomes those of instruments, by locate."""
+    """An execution is a trade of the taker, a fill of the resting order, and a cancel of the lots
+    that no longer rest.  A replacement is a cancel and an addition; an auction's volume is one
+    trade.  The decimals of instruments, by locate, are added to ``decimals``."""
     open_orders: dict[int, list[Any]] = {}  # number: side, price, shares, locate
     other = {"B": "S", "S": "B"}
     for ts_ns, sequence, event, kind, row in _messages(parts):
@@ -176,7 +177,7 @@ def by_event(steps: Iterable[Step]) -> Iterator[tuple[Step, bool]]:
 
 @dataclass(frozen=True)
 class Arrival:
-    """When a receiver has an event: a latency behind it, drawn from a table for each event, and
+    """When a receiver has an event: a latency after it, drawn from a table for each event, and
     never before the event before it."""
 
     latencies_ns: npt.NDArray[np.int64]
@@ -316,7 +317,7 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival =
 
 
 def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
-    """Every trade that the public was told of: a Parquet table."""
+    """Write every published trade to a Parquet table."""
     from openoutcry.replay.tables import arrow
 
     pa = arrow()

@@ -123,7 +123,7 @@ class SessionMessages(NamedTuple):
     session: int
     first_sequence: int
     messages: bytes
-    """Each behind its length (u16, big-endian)."""
+    """Each after its length (u16, big-endian)."""
     ends: bool
     """They are the session's last."""
 
@@ -131,11 +131,11 @@ class SessionMessages(NamedTuple):
 class Feed:
     """The feed of some instruments from the first event on.
 
-    ``order_capacity``: the most orders that can be open, as the engine has it.  Where an
-    instrument's own limits allow what a message cannot say (:func:`limits_broken`), an event that
-    has such a value is an error; else only an operator's reference price can lead to one (an
-    auction at it), the nearest value is told, and ``clamped`` counts it.  ``strict``: whichever
-    of the two, said.
+    The most orders that can be open is ``order_capacity``, as in the engine.  An instrument's
+    limits may allow values that a message cannot carry (:func:`limits_broken`).  Then an event with
+    such a value is an error.  Otherwise only an operator's reference price (through an auction at
+    it) can exceed a field; the nearest value is published, and ``clamped`` counts it.  Set
+    ``strict`` to choose between the two.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Feed:
 
     @property
     def clamped(self) -> int:
-        """Values that were told as the nearest one that their field can hold."""
+        """Values that were published as the nearest one that their field can hold."""
         return int(self._header[state.CLAMPED // 8])
 
     @property
@@ -217,7 +217,7 @@ class Feed:
 
     @property
     def is_between_commands(self) -> bool:
-        """Nothing is left to be told of the last command: what :meth:`saved` wants."""
+        """Nothing of the last command is still to be published, as :meth:`saved` requires."""
         header = self._header
         return not any(
             int(header[word // 8])
@@ -237,7 +237,8 @@ class Feed:
         }
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on where another feed was saved.  Raises :class:`FeedError` if it was of others."""
+        """Continue where another feed was saved.  Raises :class:`FeedError` if its instruments
+        differ."""
         header, rows = arrays["header"], arrays["rows"]
         mine = self._instruments.copy()
         for word in (
@@ -275,11 +276,11 @@ class Feed:
     def encode(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
     ) -> bytes:
-        """The messages of the next events (EVENT_DTYPE), each behind its length (u16, big-endian),
+        """The messages of the next events (EVENT_DTYPE), each after its length (u16, big-endian),
         of however many sessions.
 
-        ``rx_ts_ns``: the time of each command from ``first_cause`` on (int64, ns since the epoch).
-        Raises :class:`FeedError` naming the event that cannot be told.
+        The time of each command from ``first_cause`` is in ``rx_ts_ns`` (int64, ns since the
+        epoch).  Raises :class:`FeedError`, which names the event that cannot be published.
         """
         return b"".join(
             part.messages for part in self.encode_by_session(events, rx_ts_ns, first_cause)
@@ -288,8 +289,8 @@ class Feed:
     def encode_by_session(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
     ) -> Iterator[SessionMessages]:
-        """As :meth:`encode`, by session; the last of a session ``ends`` it.  All has to be taken:
-        an event is told once."""
+        """As :meth:`encode`, by session; the last part of a session has ``ends`` set.  Consume all
+        of it: an event is encoded once."""
         assert events.dtype == EVENT_DTYPE
         assert events.flags.c_contiguous
         at = 0
@@ -315,14 +316,14 @@ class Feed:
                 yield SessionMessages(session, sequence, messages, self.session > session)
 
     def _room(self, events: int) -> npt.NDArray[np.uint8]:
-        """Memory for the messages of so many events."""
+        """Memory for the messages of ``events`` events."""
         size = int(room_for(FeedState.of(self.address), events))
         if len(self._out) < size:
             self._out = np.zeros(size * 5 // 4, np.uint8)
         return self._out
 
     def require_sound(self) -> None:
-        """Raise :class:`FeedError` if an event could not be told."""
+        """Raise :class:`FeedError` if an event could not be encoded."""
         error = int(self._header[state.ERROR // 8])
         if error:
             raise FeedError(f"event {int(self._header[state.ERROR_SEQ // 8])} {ERRORS[error]}")

@@ -1,8 +1,8 @@
 """The feed's process: catches up from a checkpoint or the journal, then publishes released events,
 stores the messages, and serves retransmissions.
 
-In between two turns of the pump's kernel Python keeps what was told, which takes longer than the
-telling: nothing is told later for it but what comes meanwhile.
+Between two turns of the pump's kernel Python stores the published messages.  Storing takes longer
+than publishing, but it delays only events that arrive meanwhile.
 """
 
 import os
@@ -18,7 +18,14 @@ from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
-from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
+from openoutcry.market_data.public_feed import (
+    IDLE_S,
+    NOTHING_SENT,
+    SESSION_SHIFT,
+    TO_DATAGRAM,
+    TO_SHM,
+    PublicFeed,
+)
 from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
@@ -29,13 +36,12 @@ from openoutcry.wire.peers import HERE, address_of
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed."""
 TURN_NS = 20_000_000
-"""The pump comes back after so long at most."""
+"""The pump comes back after this long at most."""
 CHECKPOINT_NS, OFTEN_NS = 30_000_000_000, 5_000_000_000
-"""Between two checkpoints, while there is something new; and at the least, when so many events have
-come that the ring's memory would soon not have all that is behind the last one."""
+"""The time between two checkpoints while there is something new.  The shorter one applies when the
+ring's memory would soon no longer hold all events since the last checkpoint."""
 END_TIMES, END_PAUSE_S = 5, 0.1
-"""How often the end of a session is said once more as its run ends; requests are answered
-meanwhile."""
+"""How often the end of a session is repeated as its run ends; requests are answered meanwhile."""
 
 
 class FeedProcess:
@@ -55,6 +61,7 @@ class FeedProcess:
             self._source(), self.feed, self.publisher, public.sent_address, self.spec.idle_us
         )
         self.pump.name(name, self.session << SESSION_SHIFT)
+        self._begin_shm()
         self._asks: list[socket.socket] = [
             one for one in (public.requests, public.snapshots) if one is not None
         ]
@@ -72,7 +79,7 @@ class FeedProcess:
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
 
     def _begin(self) -> tuple[Store, Place]:
-        """Where to begin: behind the newest checkpoint, or with the first event."""
+        """Where to begin: after the newest checkpoint, or with the first event."""
         public = self.public
         saved = checkpoint.newest(public.folder, public.journal, public.journal_id)
         if saved is not None:
@@ -115,10 +122,15 @@ class FeedProcess:
             epoch_offset=times.offset,
             after_seq=times.after_seq,
             private=tuple(one.ctypes.data for one in self._private),
+            released=times.shared.stamp_address("released"),
+            to_datagram=times.shared.histogram(TO_DATAGRAM).ctypes.data,
+            to_shm=times.shared.histogram(TO_SHM).ctypes.data,
+            shm=self.public.shm.address if self.public.shm is not None else 0,
         )
 
     def _private_cursors(self) -> list[Any]:
-        """Of who tells participants of their own orders: stages behind the gate on its own ring."""
+        """The cursors of the stages that report to participants: after the gate, on the gate's
+        ring."""
         table = self.reader.table
         (ring,) = table.inputs(table.gate.name)
         cursors = [
@@ -128,6 +140,12 @@ class FeedProcess:
         ]
         assert len(cursors) <= pump.MAX_PRIVATE
         return cursors
+
+    def _begin_shm(self) -> None:
+        """Say in the feed in shared memory which session the next message is of."""
+        if self.public.shm is not None:
+            before = self.feed.messages_before if self.session > 1 else 0
+            self.public.shm.begin(self.session, self.publisher.session, before)
 
     def run(self) -> None:
         """Publish until the run is over."""
@@ -155,14 +173,18 @@ class FeedProcess:
                 self.public.note_packet(publisher.beat_ns)
             elif reader.place.event_seq >= self._reported_until:
                 self.public.note_ready()
+            if self.public.shm is not None:
+                self.public.shm.header.alive_ns = time.monotonic_ns()
             self._save_sometimes()
         self._save()
         self.public.note_over()
+        if self.public.shm is not None:
+            self.public.shm.header.over = 1
         if publisher.before is not None and self.store.count == 0:
             self._drain_clients()
 
     def _drain_clients(self) -> None:
-        """The day is over: who has not heard so, or misses something of it, still may."""
+        """The day has ended: serve clients that have not received the end, or miss messages."""
         for _ in range(END_TIMES):
             self.publisher.say_end(time.monotonic_ns())
             until = time.monotonic() + END_PAUSE_S
@@ -180,6 +202,7 @@ class FeedProcess:
         self.store = Store(public.store_path(self.session))
         self.publisher.went_over(public.name_of(self.session), self.store)
         self.pump.name(self.publisher.session, self.session << SESSION_SHIFT)
+        self._begin_shm()
         self._saved_messages = 0
         if public.sent_of(self.session - 1):
             self.publisher.say_end(now_ns)
@@ -260,6 +283,8 @@ class FeedProcess:
             self.publisher.send(first, messages, now_ns)
             sent = store.count
             public.note_sent(self.session, sent)
+        if public.shm is not None:
+            public.shm.put(self.session, first, messages)
         behind = max(first, sent + 1)
         while behind <= store.count:
             room = self.spec.room - MOLD_HEADER_BYTES
@@ -283,7 +308,7 @@ class FeedProcess:
         if listener is None:
             return
         wanted = len(self._children) < SNAPSHOTS_AT_ONCE
-        if wanted != self._listening:  # who is not let in must not keep the pump awake
+        if wanted != self._listening:  # a refused client must not keep the pump awake
             change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
             change(listener)
             self._listening = wanted

@@ -26,7 +26,6 @@ _PACKET = struct.Struct("<IIII")
 PCAP_NS_MAGIC, LINKTYPE_ETHERNET = 0xA1B23C4D, 1
 SECTION, INTERFACE, ENHANCED_PACKET = 0x0A0D0D0A, 1, 6
 """Blocks of pcapng (draft-ietf-opsawg-pcapng)."""
-FORMS = ("itch", "pcap", "pcapng", "dbn", "npz", "parquet")
 
 
 class Part(NamedTuple):
@@ -35,7 +34,7 @@ class Part(NamedTuple):
     session: str
     first_sequence: int
     messages: bytes
-    """Each behind its length."""
+    """Each after its length."""
     ts_ns: int
     """When the last of the commands came, ns since the epoch."""
     batch: Batch
@@ -43,7 +42,7 @@ class Part(NamedTuple):
     ends: bool
     """They are the session's last."""
     causes: bytes = b""
-    """The messages once more, with the number of the command that caused each as their time."""
+    """The same messages, with the number of the causing command as their time."""
 
 
 class JournalFeed:
@@ -88,6 +87,7 @@ class JournalFeed:
         return self.name_of(self.only or max(1, self.sessions))
 
     def name_of(self, session: int) -> str:
+        """Return the ten characters that name a session, by its number."""
         return mold.session_name(self.reader.journal_id, session)
 
     def parts(self) -> Iterator[Part]:
@@ -139,11 +139,12 @@ def write_feed(
     """Write a journal's feed to ``out``; returns ``messages``, ``bytes``, ``session`` (its name)
     and ``sessions`` (how many the journal has).
 
-    ``session``: of that one only, from 1; None: of all, one behind the other.
-    ``form``: ``itch``, each message behind its length (u16, big-endian); ``pcap`` or ``pcapng``,
-    the packets of MoldUDP64; ``dbn``, Databento's market by order; ``npz``, hftbacktest's events of
-    ``symbol``; ``parquet``, the trades.  ``arrival``: when a receiver has what dbn and npz say.
-    Whole or not at all: it is written beside and renamed.
+    Write one ``session``, numbered from 1, or all of them in turn (None).  The ``form`` ``itch`` is
+    each message after its length (u16, big-endian).  Choose ``pcap`` or ``pcapng`` for the packets
+    of MoldUDP64, ``dbn`` for Databento's market by order, ``npz`` for hftbacktest's events of
+    ``symbol``, and ``parquet`` for the trades.  In dbn and npz, ``arrival`` gives when a receiver
+    has a message.  The file is written whole or not at all: next to its place, then renamed.
+
     Raises :class:`FeedError` or :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
@@ -193,7 +194,7 @@ def _itch(source: JournalFeed, path: Path) -> None:
 
 
 def _packets(source: JournalFeed, room: int) -> Iterator[tuple[bytes, int]]:
-    """Each packet as a frame, and its time; behind each session's last its end."""
+    """Each packet as a frame, and its time; after each session's last its end."""
     ts_ns, following, ends = 0, 1, False
     for part in source.parts():
         ts_ns, following, ends = max(ts_ns, part.ts_ns), part.first_sequence, part.ends

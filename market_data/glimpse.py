@@ -1,9 +1,9 @@
-"""GLIMPSE 5.0: the whole book at one moment, over SoupBinTCP, and where live data go on.
+"""GLIMPSE 5.0: the whole book at one moment, over SoupBinTCP, and where live data continue.
 
-Behind the login come, as sequenced data, the directory, the breaker's levels and which of them is
-breached, each instrument's state (and that it is stopped, and its auction's collar) and every
-displayed order, best price first and in the order of its queue; then ``G`` and the number of the
-first live message that is not in it.  Source: Nasdaq, GLIMPSE 5.0.
+After the login the server sends, as sequenced data, the directory, the breaker's levels and any
+breached level.  Each instrument's state follows (and that it is stopped, and its auction's collar),
+then every displayed order, best price first and in the order of its queue.  The last message is
+``G``, with the number of the first live message that is not included.  Source: Nasdaq, GLIMPSE 5.0.
 """
 
 import socket
@@ -62,7 +62,7 @@ def packet_of(kind: str, data: bytes) -> bytes:
 def serve_one(
     connection: socket.socket, session: str, messages: Iterator[bytes], timeout_s: float = TIMEOUT_S
 ) -> None:
-    """Answer one client's login with the messages.  Whoever logs in gets them: they are public.
+    """Answer one client's login with the messages.  Every login receives them: they are public.
 
     A client that says nothing, or takes nothing, for that long is left.
     """
@@ -87,7 +87,7 @@ def serve_one(
 
 
 def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, bytes]:
-    """The next packet without its length, and what was read behind it.
+    """The next packet without its length, and what was read after it.
 
     Raises :class:`FeedError` for one that is too long, or if there will be no more.
     """
@@ -108,7 +108,7 @@ def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, byt
 def fetch(
     server: Address, username: str = "", password: str = "", timeout_s: float = TIMEOUT_S
 ) -> tuple[str, bytes, int]:
-    """A snapshot: its session, its messages, each behind its length, and the number of the first
+    """A snapshot: its session, its messages, each after its length, and the number of the first
     live message that is not in it.  Raises :class:`FeedError`."""
     login = SOUPBIN.from_client("L").pack(username=username, password=password, sequence="1")
     parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Write messages of ITCH 5.0, each behind its length: one function a message, from the one table.
+"""Write messages of ITCH 5.0, each after its length: one function a message, from the one table.
 
 ``out`` is where the message goes; each returns where the next one does.  Of a price or a quantity
 that its field cannot hold the nearest that it can is written, and counted.
@@ -12,7 +12,7 @@ from openoutcry.market_data.state import (
     FeedState,
     PhaseRow,
 )
-from openoutcry.replay.projections import PauseCause
+from openoutcry.replay.projections import PAUSE_BY_BANDS, PAUSE_BY_MARKET
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase
@@ -65,7 +65,6 @@ _P_CLOSED, _P_VOLATILITY, _P_HALT = (
     enum_numbers.PHASE_VOLATILITY_AUCTION,
     enum_numbers.PHASE_HALT,
 )
-_BY_BANDS, _BY_MARKET = int(PauseCause.BANDS), int(PauseCause.MARKET)
 MAX_LEVEL = (2**63 - 1) // 10**8
 """The highest level that V can say."""
 
@@ -83,6 +82,7 @@ def head(state: FeedState, out: int, kind: int, size: int, locate: int) -> int:
 
 @kernel
 def instrument_of(state: FeedState, row: FeedOrder) -> FeedInstrument:
+    """Return the instrument of an order."""
     at = state.instruments
     return FeedInstrument(at + feed_state.INSTRUMENT_BYTES * row.instrument)
 
@@ -97,13 +97,14 @@ def store_price(state: FeedState, instrument: FeedInstrument, at: int, price_tic
 
 @kernel
 def store_limit(instrument: FeedInstrument, at: int, price_ticks: int) -> None:
-    """The nearest price that the field can hold: of limits, where further is no other."""
+    """The nearest price that the field can hold: for limits, which bind no further out."""
     price_ticks = min(max(price_ticks, 0), instrument.price_max)
     store_be32(at, price_ticks * instrument.scale)
 
 
 @kernel
 def store_shares(state: FeedState, at: int, qty_lots: int) -> None:
+    """Store a quantity as a u32; one that does not fit is cut and counted."""
     if qty_lots < 0 or qty_lots > MAX_U32:
         qty_lots = feed_state.clamped(state, qty_lots, MAX_U32)
     store_be32(at, qty_lots)
@@ -111,11 +112,13 @@ def store_shares(state: FeedState, at: int, qty_lots: int) -> None:
 
 @kernel
 def store_stock(instrument: int, at: int) -> None:
+    """Store the eight characters of an instrument's symbol."""
     store_any64(at, load_any64(instrument + feed_state.SYMBOL))
 
 
 @kernel_outlined
 def system_event(state: FeedState, out: int, event: int) -> int:
+    """Write ``S``; returns the address after it, as all writers of this module."""
     message = head(state, out, _KS, _ZS, 0)
     Bytes(message)[_S.event] = event
     return out + FRAME_BYTES + _ZS
@@ -159,6 +162,7 @@ def order_book_directory(
 
 @kernel_outlined
 def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> int:
+    """Write ``H``: the instrument's state, with the reason of a halt or pause."""
     message = head(state, out, _KH, _ZH, instrument.locate)
     phase = instrument.phase
     row = PhaseRow(state.phases + feed_state.PHASE_BYTES * phase)
@@ -167,15 +171,15 @@ def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> in
     halted = instrument.halted
     if phase == _P_HALT and halted > 0:
         reason = halted
-    elif phase == _P_HALT and cause == _BY_MARKET:
+    elif phase == _P_HALT and cause == PAUSE_BY_MARKET:
         reason = _MWC0 + level
     elif phase == _P_HALT and cause != 0:
-        letter, reason = _PAUSED, _LUDP if cause == _BY_BANDS else _T5
+        letter, reason = _PAUSED, _LUDP if cause == PAUSE_BY_BANDS else _T5
     elif phase == _P_HALT and halted != 0:
         reason = _O1
     elif phase == _P_VOLATILITY and cause != 0:
-        letter, reason = _QUOTES, _MWCQ if cause == _BY_MARKET else _T7
-    elif phase == _P_CLOSED and cause == _BY_MARKET and level == 3:
+        letter, reason = _QUOTES, _MWCQ if cause == PAUSE_BY_MARKET else _T7
+    elif phase == _P_CLOSED and cause == PAUSE_BY_MARKET and level == 3:
         reason = _MWC0 + level
     store_stock(instrument, message + _H.stock)
     Bytes(message)[_H.state] = letter
@@ -196,6 +200,8 @@ def decline_levels(state: FeedState, out: int) -> int:
 
 @kernel
 def store_level(state: FeedState, at: int, level: int) -> None:
+    """Store a level of the market-wide breaker as a price of eight decimals; one that does not fit
+    is cut and counted."""
     if level < 0 or level > MAX_LEVEL:
         level = feed_state.clamped(state, level, MAX_LEVEL)
     store_be64(at, level * 10**8)
@@ -203,6 +209,7 @@ def store_level(state: FeedState, at: int, level: int) -> None:
 
 @kernel_outlined
 def decline_breached(state: FeedState, out: int, level: int) -> int:
+    """Write ``W``: the market-wide breaker has reached a level, 1 to 3."""
     message = head(state, out, _KW, _ZW, 0)
     Bytes(message)[_W.level] = _ZERO + level
     return out + FRAME_BYTES + _ZW
@@ -210,6 +217,7 @@ def decline_breached(state: FeedState, out: int, level: int) -> int:
 
 @kernel_outlined
 def operational_halt(state: FeedState, out: int, instrument: FeedInstrument, stopped: int) -> int:
+    """Write ``h``: the operator stopped an instrument (``stopped`` not 0), or let it continue."""
     message = head(state, out, _Kh, _Zh, instrument.locate)
     store_stock(instrument, message + _STOP.stock)
     Bytes(message)[_STOP.market] = _QUOTES
@@ -219,6 +227,7 @@ def operational_halt(state: FeedState, out: int, instrument: FeedInstrument, sto
 
 @kernel_outlined
 def auction_collar(state: FeedState, out: int, instrument: FeedInstrument) -> int:
+    """Write ``J``: the prices between which an auction that was put off may take place."""
     message = head(state, out, _KJ, _ZJ, instrument.locate)
     store_stock(instrument, message + _J.stock)
     # A band is up to 2**62 and the middle any price: cut before the sum, which is the same then.
@@ -233,6 +242,7 @@ def auction_collar(state: FeedState, out: int, instrument: FeedInstrument) -> in
 
 @kernel
 def add(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int) -> int:
+    """Write ``A``: an order is displayed, under a reference number."""
     instrument = instrument_of(state, row)
     message = head(state, out, _KA, _ZA, row.instrument + 1)
     store_be64(message + _A.reference, reference)
@@ -245,6 +255,7 @@ def add(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int)
 
 @kernel
 def replace(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int) -> int:
+    """Write ``U``: an order continues under a new reference number, price and quantity."""
     instrument = instrument_of(state, row)
     message = head(state, out, _KU, _ZU, instrument.locate)
     store_be64(message + _U.reference, row.ref)
@@ -256,6 +267,7 @@ def replace(state: FeedState, out: int, row: FeedOrder, reference: int, shares: 
 
 @kernel
 def executed(state: FeedState, out: int, row: FeedOrder, shares: int, match: int) -> int:
+    """Write ``E``: lots of a displayed order traded at its price, under a match number."""
     message = head(state, out, _KE, _ZE, row.instrument + 1)
     store_be64(message + _E.reference, row.ref)
     store_shares(state, message + _E.shares, shares)
@@ -280,6 +292,7 @@ def executed_at(
 
 @kernel
 def cancel(state: FeedState, out: int, row: FeedOrder, shares: int) -> int:
+    """Write ``X``: a displayed order has lost lots."""
     message = head(state, out, _KX, _ZX, row.instrument + 1)
     store_be64(message + _X.reference, row.ref)
     store_shares(state, message + _X.shares, shares)
@@ -288,6 +301,7 @@ def cancel(state: FeedState, out: int, row: FeedOrder, shares: int) -> int:
 
 @kernel
 def delete(state: FeedState, out: int, row: FeedOrder) -> int:
+    """Write ``D``: an order is no longer displayed."""
     message = head(state, out, _KD, _ZD, row.instrument + 1)
     store_be64(message + _D.reference, row.ref)
     return out + FRAME_BYTES + _ZD

@@ -24,17 +24,17 @@ MAX_EARLY = 4096
 MAX_REQUESTED = 1024
 """Messages of one request."""
 SILENCE_NS = 3_000_000_000
-"""When nothing of a session came for so long, and another one speaks, that one is followed."""
+"""When nothing of a session came for this long, and another one speaks, that one is followed."""
 FASTEST_NS, AT_ONCE, DAY_NS = 10, 1 << 24, 86_400_000_000_000
-"""A session sends a message each 10 ns at most, lasts a day, and a receiver hears so many messages
-at once, whatever its clock says: a number beyond that was never sent."""
+"""A session sends at most a message each 10 ns and lasts a day; a receiver hears at most this many
+messages at once, whatever its clock says.  A number beyond that was never sent."""
 MAX_PAST = 64
 """Sessions that were left and are not followed again."""
 
 
 @kernel
 def skip(data: int, length: int, count: int) -> int:
-    """Where the message behind the first ``count`` begins."""
+    """Where the message after the first ``count`` begins."""
     at = 0
     for _ in range(count):
         if at + FRAME_BYTES > length:
@@ -47,9 +47,9 @@ def skip(data: int, length: int, count: int) -> int:
 class Lines:
     """The lines of one venue.
 
-    ``deliver`` is given messages, each behind its length, and the number of the first.  A packet of
-    another session is counted as foreign and goes no further, until the session is complete (or has
-    been silent for SILENCE_NS): then that one is followed from number 1 on.
+    The callback ``deliver`` receives messages, each after its length, and the number of the first.
+    A packet of another session is counted as foreign and dropped, until the present session is
+    complete (or has been silent for SILENCE_NS).  Then the other one is followed from number 1.
     """
 
     deliver: Callable[[bytes, int], None]
@@ -73,7 +73,7 @@ class Lines:
     requests: int = 0
     _early: dict[int, mold.Packet] = field(default_factory=dict)
     _gap_ns: int = 0
-    """When the gap at ``next_sequence`` was seen; 0: there is none."""
+    """When the gap at ``next_sequence`` was seen; 0 without a gap."""
     _asked_ns: int = 0
     _heard_ns: int = 0
     """When the last packet of the session came."""
@@ -105,7 +105,7 @@ class Lines:
         if packet.session == (self.session or packet.session):
             return True
         silent = now_ns - self._heard_ns > SILENCE_NS
-        # An end is none of a session that begins: it is said until another one does.
+        # An end does not begin a session: it is repeated until another session begins.
         if packet.is_end or packet.session in self._past or not (self.complete or silent):
             return False
         self.follow(packet.session)
@@ -150,7 +150,7 @@ class Lines:
                 self._gap_ns = 0  # what is missing behind it is another gap
 
     def jump(self, sequence: int) -> None:
-        """Go on with that message: those before it are in a snapshot."""
+        """Continue with that message: those before it are in a snapshot."""
         if sequence <= self.next_sequence:
             return
         self.next_sequence = sequence
@@ -207,7 +207,7 @@ class Lines:
         return max(self._gap_ns + REQUEST_AFTER_NS, again_ns)
 
     def request(self, now_ns: int) -> bytes:
-        """The request to be sent now; empty if there is none."""
+        """The request to be sent now; empty if nothing is missing."""
         due_ns = self.due_ns
         if not due_ns or now_ns < due_ns:
             return b""

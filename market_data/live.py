@@ -1,4 +1,4 @@
-"""The pump's memory, as Python has it: buffers, sockets, and what it has told."""
+"""The pump's memory, as Python sees it: buffers, sockets, and the published messages."""
 
 import select
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from openoutcry.market_data.state import FeedState
 from openoutcry.wire import sockets
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
 from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.shm_feed import MESSAGE_BYTES
 
 MIN_ROOM = 1 << 22
 """Bytes of messages that wait to be kept, at least."""
@@ -32,7 +33,15 @@ class Source:
     epoch_offset: int
     after_seq: int = 0
     private: tuple[int, ...] = ()
-    """Cursors (two at most) of who tells participants of their own orders."""
+    """Cursors (two at most) of the stages that report to participants."""
+    released: int = 0
+    """When commands' events were released; 0: no interval begins there."""
+    to_datagram: int = 0
+    """Histograms of how long after that their datagrams are with the sockets,"""
+    to_shm: int = 0
+    """and the messages in shared memory."""
+    shm: int = 0
+    """The feed in shared memory; 0: the venue has no such feed."""
 
 
 class Pump:
@@ -75,6 +84,10 @@ class Pump:
             pump.EPOLL: self.epoll.fileno(),
             pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
             pump.IDLE_US: idle_us,
+            pump.RELEASED: source.released,
+            pump.TO_DATAGRAM: source.to_datagram,
+            pump.TO_SHM: source.to_shm,
+            pump.SHM: source.shm,
         }.items():
             self.context[word // 8] = value
 
@@ -90,9 +103,10 @@ class Pump:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
         room = int(room_for(FeedState.of(self.feed.address), pump.BATCH))
         if len(self._messages) < 2 * room:
-            self._messages = np.zeros(max(MIN_ROOM, 4 * room), np.uint8)
+            size = max(MIN_ROOM, 4 * room)
+            self._messages = np.zeros(size + MESSAGE_BYTES, np.uint8)
             self.context[pump.MESSAGES // 8] = self._messages.ctypes.data + pump.IN_FRONT
-            self.context[pump.ROOM // 8] = len(self._messages) - pump.IN_FRONT
+            self.context[pump.ROOM // 8] = size - pump.IN_FRONT
         before = self.packets
         why = int(pump.run(PumpContext.of(self.context.ctypes.data), until_ns))
         publisher = self.publisher
@@ -103,15 +117,16 @@ class Pump:
 
     @property
     def packets(self) -> int:
+        """Packets sent so far."""
         return int(self.context[pump.PACKETS_SENT // 8])
 
     @property
     def place(self) -> tuple[int, int]:
-        """The last event that was told, and its command."""
+        """The last published event, and its command."""
         return int(self.context[pump.EVENT_SEQ // 8]), int(self.context[pump.CAUSE_SEQ // 8])
 
     def messages(self) -> bytes:
-        """What was told since this was asked last."""
+        """What was published since the last call."""
         used = int(self.context[pump.USED // 8])
         self.context[pump.USED // 8] = 0
         return self._messages[pump.IN_FRONT : pump.IN_FRONT + used].tobytes()

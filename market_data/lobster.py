@@ -1,4 +1,4 @@
-"""A journal as LOBSTER's message file of one instrument: what the public was told of its orders."""
+"""A journal as LOBSTER's message file of one instrument: the orders that were published."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ def lines_of(parts: Iterable[Part], locate: int) -> Iterator[str]:
         kind = _kind(step)
         if kind:
             second, ns = divmod(step.ts_ns % DAY_NS, 1_000_000_000)
-            # Whose side a hidden execution was is not told.
+            # The side of a hidden execution is not published.
             direction = -1 if step.side == "S" else 1
             yield (
                 f"{second}.{ns:09d},{kind},{step.order},{step.shares},{step.price},{direction}\n"

@@ -1,8 +1,8 @@
 """MoldUDP64: messages become packets, each with the number of its first one.
 
-A packet is a session's name (10 bytes), a sequence number (u64), a count (u16), all big-endian,
-then so many messages, each behind its length.  With nothing new a heartbeat says the next number,
-and behind the last message the end of the session does.  Source: Nasdaq, MoldUDP64 1.00.
+A packet is a session's name (10 bytes), a sequence number (u64) and a count (u16), all big-endian,
+then that many messages, each after its length.  When there is nothing new, a heartbeat has the next
+number; after the last message the end of the session has it.  Source: Nasdaq, MoldUDP64 1.00.
 """
 
 from collections.abc import Iterator
@@ -70,10 +70,11 @@ class Packet:
     count: int
     """0: heartbeat (of a request: nothing asked for), 0xFFFF: end of the session."""
     messages: bytes
-    """Each behind its length."""
+    """Each after its length."""
 
     @property
     def is_end(self) -> bool:
+        """Whether the packet ends the session."""
         return self.count == MOLD_END
 
 
@@ -85,10 +86,12 @@ def header(session: str, sequence: int, count: int) -> bytes:
 
 
 def heartbeat(session: str, next_sequence: int) -> bytes:
+    """Return a packet without messages that says which number is next."""
     return header(session, next_sequence, MOLD_HEARTBEAT)
 
 
 def end_of_session(session: str, next_sequence: int) -> bytes:
+    """Return the packet that ends a session."""
     return header(session, next_sequence, MOLD_END)
 
 
@@ -108,7 +111,7 @@ def packets(session: str, sequence: int, messages: bytes, room: int) -> Iterator
 
 
 def parse(data: bytes) -> Packet | None:
-    """A packet as it came; None if it is none, or not whole."""
+    """Parse a packet; None if it is not one, or not whole."""
     if len(data) < MOLD_HEADER_BYTES:
         return None
     count = int.from_bytes(data[MOLD_COUNT_AT:MOLD_HEADER_BYTES], "big")

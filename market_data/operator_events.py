@@ -13,10 +13,7 @@ from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
-_ID, _CONTRA, _PRICE, _QTY = (
-    _AT[name] for name in ("order_id", "contra_id", "price_ticks", "qty_lots")
-)
-_LEAVES, _INSTRUMENT = _AT["leaves_lots"], _AT["instrument"]
+_ID, _PRICE, _QTY = (_AT[name] for name in ("order_id", "price_ticks", "qty_lots"))
 _SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT = (
     int(setting)
     for setting in (
@@ -31,6 +28,7 @@ _SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT =
 
 @kernel
 def has_levels(state: FeedState) -> bool:
+    """Whether the market-wide breaker has any level set."""
     levels = state.level_1 | state.level_2
     return (levels | state.level_3) != 0
 
@@ -77,8 +75,8 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
 
 @kernel
 def publish_operational_halt(state: FeedState, instrument: FeedInstrument, out: int) -> int:
-    """h, if whether this market has stopped an instrument without a reason that is the
-    instrument's is another than was told."""
+    """Publish h if it has changed whether this market alone has stopped an instrument, without a
+    reason of the instrument's."""
     no_reason = instrument.halted == feed_state.NO_REASON
     stopped = 1 if no_reason or state.killed != 0 else 0
     if stopped == instrument.stopped:

@@ -1,12 +1,14 @@
-"""The conflated feed for pages: JSON over WebSocket, to each subscriber at his own pace.
+"""The conflated feed for pages: JSON over WebSocket, to each subscriber at its pace.
 
-Each has a task that, at every interval of his, compares what he was told last with what stands now,
-sends the difference and waits until his connection takes it.  Who is slow is told less often, and
-always what stands when he can take it; what is kept of him is what he knows, however slow he is.
+Each subscriber has a task.  At every interval, the task compares what it sent last with the present
+view, sends the difference and waits until the connection takes it.  A slow subscriber is updated
+less often, and always to the present view.  The memory for a subscriber is one view, however slow
+it is.
+
 Client to server: ``{"subscribe": ["GOLD"], "depth": 10, "interval_ms": 100}`` (``"*"``: all),
 ``{"resync": "GOLD"}``.  Server to client: ``snapshot``, ``update`` (levels by price, 0 shares:
-gone), ``heartbeat``, ``error``, ``end`` (of the session: what comes of another begins with
-snapshots); ``seq`` counts them.
+gone), ``heartbeat``, ``error``, ``end`` (of the session; the next one begins with snapshots).  The
+number ``seq`` counts them.
 """
 
 import asyncio
@@ -30,7 +32,7 @@ WRITE_LIMIT_BYTES = 1 << 15
 """What waits in a connection at most: so much is old when it arrives at one that is slow."""
 HEARTBEAT_S = 1.0
 PING_S = 20.0
-"""A connection that does not answer a ping for so long is dead."""
+"""A connection that does not answer a ping for this long is dead."""
 MAX_INTERVAL_MS = 60_000
 
 
@@ -46,7 +48,7 @@ class Subscriber:
     names: frozenset[str] | None = frozenset()
     """Symbols; None: all."""
     sessions: int = 0
-    """Ends of sessions that it was told of, or that were before it came."""
+    """Ends of sessions that were sent to it, or that were before it came."""
     depth: int = LEVELS
     interval_ms: int = 100
     seq: int = 0
@@ -54,11 +56,12 @@ class Subscriber:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wants(self, view: View) -> bool:
+        """Whether a reader asked for a symbol; without a list it asked for all."""
         return self.names is None or view.symbol in self.names
 
 
 class Pages:
-    """Serves the views that :meth:`tell` is given.
+    """Serves the views that :meth:`publish` receives.
 
     ``interval_ms``: the shortest that a subscriber may choose; ``listener``: a socket that listens
     at the address already.
@@ -99,14 +102,15 @@ class Pages:
 
     @property
     def port(self) -> int:
+        """The TCP port that the server listens on."""
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
     def publish(self, views: dict[int, View], itch_seq: int) -> None:
-        """What stands now; subscribers look at it when it is their time."""
+        """Set the present views; each subscriber's task reads them at its next interval."""
         self.views, self.itch_seq, self.is_between = views, itch_seq, False
 
     def end(self, session: str) -> None:
-        """A session has ended; everybody is told, behind its last view."""
+        """A session has ended; the end is sent to every subscriber after its last view."""
         self.ended.append(session)
         self.is_between = True
         for one in self.subscribers:
@@ -114,7 +118,7 @@ class Pages:
 
     @property
     def all_know(self) -> bool:
-        """Everybody was told of every end."""
+        """Every end was sent to every subscriber."""
         return all(one.sessions == len(self.ended) for one in self.subscribers)
 
     async def stop(self) -> None:
@@ -192,12 +196,12 @@ class Pages:
         await connection.send(json.dumps({"type": kind, "seq": subscriber.seq, **more}))
 
     async def _tell_one(self, connection: Any, subscriber: Subscriber) -> None:
-        """His intervals, one after the other; each takes as long as he takes."""
+        """Serve the subscriber's intervals in turn; each takes as long as its connection takes."""
         loop = asyncio.get_running_loop()
         last_sent_s = due = loop.time()
         while True:
             wait_s = min(due - loop.time(), HEARTBEAT_S)
-            with contextlib.suppress(TimeoutError):  # sooner if he asks for something
+            with contextlib.suppress(TimeoutError):  # sooner on a request
                 await asyncio.wait_for(subscriber.changed.wait(), max(wait_s, 0.001))
             before = subscriber.seq
             if subscriber.changed.is_set() or loop.time() >= due:

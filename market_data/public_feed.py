@@ -1,8 +1,8 @@
 """The public feed of a run: a process that publishes released events as market data.
 
-It is made again after any death, from a checkpoint and the journal behind it: the same messages
-with the same numbers, of which those that were sent are not sent again.  Nothing waits for it: a
-released reader (``released.py``) that falls behind resumes from the journal.
+After any death it is rebuilt from a checkpoint and the journal after it.  It makes the same
+messages with the same numbers, and does not send again those that were sent.  Nothing waits for it:
+a released reader (``released.py``) that falls behind resumes from the journal.
 """
 
 import mmap
@@ -25,17 +25,21 @@ from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, 
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
+from openoutcry.market_data.shm_feed import ShmFeedSegment
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline.contract import control, released
 from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Reader, Topology
+from openoutcry.pipeline.contract.table import Reader, Span, Topology
 from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.kernel import compile_kernel, is_kept
+from openoutcry.wire.shm_feed import put_messages
 
 NAME = "market_data"
+TO_DATAGRAM, TO_SHM = "feed", "feed shm"
+"""Names of the intervals from an event's release until the public may see it."""
 QUEUE = 1 << 13
 FOLDER = "market_data"
 BACKLOG = 64
@@ -43,24 +47,25 @@ PIECE_BYTES = 1 << 20
 CRASH_LOOP_RESTARTS = 5
 """Deaths in a row without a message sent, after which the process is not restarted."""
 SENT, CLAMPED, SESSION, OVER, READY, PACKET_NS, KEPT, COUNTS = 0, 1, 2, 3, 4, 5, 8, 16
-"""Words that the feed's processes share: the last message that was sent (its session above its
-number), values that were told as the nearest, the session, that the run is over, that what was told
-before it is known, when a packet was sent last (CLOCK_MONOTONIC); then of the session and of the
-one before four words each: its number, messages, bytes, whether it has ended; then what the process
-that sends has counted (COUNTED)."""
+"""Words that the feed's processes share.  SENT is the last message that was sent (its session above
+its number), CLAMPED the values that were published as the nearest, SESSION the session.  OVER says
+that the run is over, and READY that all earlier messages are rebuilt.  PACKET_NS is when a packet
+was last sent (CLOCK_MONOTONIC).  KEPT has four words each for the session and the previous one:
+number, messages, bytes, whether it has ended.  COUNTS has the counts of the sending process
+(COUNTED)."""
 IDLE_S = 0.001
 NOTHING_SENT = -1
 SESSION_SHIFT = 40
-"""Where a session's number stands above that of the last message that was sent."""
+"""The bit above which a session's number is stored, next to that of the last message sent."""
 DOWN_BEATS, DOWN_NS = 3, 1_000_000_000
-"""The feed is down once it has sent nothing for so many heartbeats' time, and for so long."""
+"""The feed is down once it has sent nothing for this many heartbeats and for this long."""
 COUNTED = ("packets", "packets_not_taken", "requests_answered", "requests_refused")
 
 
 KERNELS: tuple[tuple[Callable[..., int | None], int], ...] = (
     (pump.run, 2), (encode.encode, 7), (encode.room_for, 2), (mold.fitting, 3), (lines.skip, 3),
     (book_apply.apply, 3), (book_apply.list_levels, 5), (book_apply.list_orders, 5),
-    (released.take, 6), (ring.rejoin, 4), (ring.wake_waiters, 1),
+    (released.take, 6), (ring.rejoin, 4), (ring.wake_waiters, 1), (put_messages, 4),
 )  # fmt: skip
 """What the feed's processes call, and how many arguments it has."""
 
@@ -76,14 +81,16 @@ def compile_feed(progress: Callable[[], None]) -> None:
 
 
 def allow_descriptors() -> None:
-    """As many as this process may have: who holds connections open must not take another's."""
+    """As many as this process may have: a client that holds connections open must not use up
+    others'."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def with_feed(table: Topology) -> Topology:
     """The table with the feed's row."""
-    return table.extended(released=(Reader(NAME, QUEUE),))
+    doors = Span(TO_DATAGRAM, "released", "datagram"), Span(TO_SHM, "released", "shared memory")
+    return table.extended(released=(Reader(NAME, QUEUE),), doors=doors)
 
 
 class Times:
@@ -139,9 +146,13 @@ class PublicFeed:
         instruments: npt.NDArray[np.void],
         order_capacity: int,
         journal: Path,
+        shm: ShmFeedSegment | None = None,
     ) -> None:
-        """Raises :class:`FeedError` if an address or the interface cannot be had, or the journal
-        has lost its begin and no checkpoint stands for it."""
+        """``shm``: where the feed is written for readers on this host.
+
+        Raises :class:`FeedError` if an address or the interface cannot be had, or the journal
+        has lost its begin and no checkpoint replaces it."""
+        self.shm = shm
         self.spec, self.journal, self.name = spec, journal, NAME
         reader = JournalReader(journal)
         self.folder, self.journal_id = journal / FOLDER, reader.journal_id
@@ -167,6 +178,7 @@ class PublicFeed:
         self._sent_at_start = NOTHING_SENT
 
     def new_feed(self) -> Feed:
+        """Return an encoder at the beginning of a day."""
         spec = self.spec
         return Feed(self.instruments, self.order_capacity, spec.price_decimals, False, spec.symbols)
 
@@ -210,9 +222,11 @@ class PublicFeed:
         return self.requests.getsockname()[:2] if self.requests else None
 
     def name_of(self, session: int) -> str:
+        """Return the ten characters that name a session, by its number."""
         return mold.session_name(self.journal_id, session)
 
     def store_path(self, session: int) -> Path:
+        """Return the file in which a session's messages are kept."""
         return self.folder / f"{self.name_of(session)}.itch"
 
     @property
@@ -225,10 +239,12 @@ class PublicFeed:
         return max(0, min(self.sent - (session << SESSION_SHIFT), (1 << SESSION_SHIFT) - 1))
 
     def note_sent(self, session: int, number: int) -> None:
+        """Note, for all processes, up to which message of a session everything was sent."""
         self._words[SENT] = session << SESSION_SHIFT | number
 
     @property
     def sent_address(self) -> int:
+        """Address of the word that ``note_sent`` writes."""
         return self._words.ctypes.data
 
     @property
@@ -237,6 +253,7 @@ class PublicFeed:
         return int(self._words[CLAMPED])
 
     def note_clamped(self, count: int) -> None:
+        """Note how many figures did not fit into a message and were cut."""
         self._words[CLAMPED] = count
 
     def note_counts(self, *counts: int) -> None:
@@ -287,11 +304,13 @@ class PublicFeed:
         self._words[SESSION] = max(session, self.session)
 
     def kept(self, session: int) -> tuple[int, int]:
-        """Messages of a session's store, and their bytes: they stand, whoever is restarted."""
+        """Messages in a session's store, and their bytes; they remain after any restart."""
         row = self._kept(session)
         return (int(row[1]), int(row[2])) if row[0] == session else (0, 0)
 
     def note_kept(self, session: int, count: int, size_bytes: int) -> None:
+        """Note how many messages and bytes of a session its file has; a smaller count changes
+        nothing."""
         row = self._kept(session)
         if row[0] == session and count > row[1]:
             row[2], row[1] = size_bytes, count
@@ -309,6 +328,7 @@ class PublicFeed:
             row[:] = session, count, size_bytes, 1
 
     def has_ended(self, session: int) -> bool:
+        """Whether the file has the session's last message."""
         row = self._kept(session)
         return bool(row[0] == session and row[3])
 
@@ -323,9 +343,11 @@ class PublicFeed:
         return bool(self._words[READY])
 
     def note_ready(self) -> None:
+        """Note that the feed's process serves."""
         self._words[READY] = 1
 
     def note_over(self) -> None:
+        """Note that the run is over, so that the feed's processes end."""
         self._words[OVER] = 1
 
     def start(self, publish: Callable[["PublicFeed"], None]) -> None:
@@ -367,7 +389,7 @@ class PublicFeed:
         from openoutcry.market_data.stream import Tail
 
         if not self.is_ready:
-            raise FeedError("what was told before is not known yet")
+            raise FeedError("the feed is still rebuilding its earlier messages; try again")
         session, book, at = self.session, Book(), 0
         tail = Tail(self.store_path(session), partial(self.kept, session))
         while data := tail.read(at, PIECE_BYTES):
@@ -446,6 +468,7 @@ class PublicFeed:
             time.sleep(IDLE_S)
 
     def close(self) -> None:
+        """Kill the feed's processes that are left, and close every socket."""
         for pid in [*self._others, self.pid]:
             if pid:
                 os.kill(pid, signal.SIGKILL)

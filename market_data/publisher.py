@@ -1,4 +1,4 @@
-"""Sends packets on two lines, and again to whoever asks: sockets that never wait.
+"""Sends packets on two lines, and again on request, through sockets that never wait.
 
 What a socket does not take is lost on that line, as on any network: the other line and the
 retransmission server have it.
@@ -16,12 +16,13 @@ from openoutcry.market_data.store import Store
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 from openoutcry.wire.peers import HERE, address_of
+from openoutcry.wire.receive_queue import widen_receive_queue
 
 REQUESTS_A_TURN = 256
 MAX_CLIENTS = 4096
 """Clients whose requests are counted; of more the one that asked longest ago is forgotten."""
 CLIENTS_OF_A_HOST = 4
-"""An address gets what so many clients do, from whatever ports."""
+"""An address has the allowance of this many clients, whatever its ports."""
 SEND_BUFFER_BYTES = 1 << 22
 
 
@@ -59,7 +60,7 @@ def join(group: Address, interface: str = "") -> socket.socket:
     family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SEND_BUFFER_BYTES)
+    widen_receive_queue(sock, SEND_BUFFER_BYTES)
     sock.setblocking(False)
     try:
         sock.bind(group)
@@ -119,9 +120,9 @@ class Publisher:
             self._send(packet, now_ns)
 
     def beat(self, now_ns: int, sent: int = 0) -> None:
-        """A heartbeat, if nothing was sent for that long: while a session has not begun, the end of
-        the one before.  ``sent``: messages of the session that a process before this one sent, and
-        that the store may not have yet."""
+        """Send a heartbeat if nothing was sent for that long; before a session begins, send the end
+        of the previous one.  An earlier process may have sent ``sent`` messages of the session,
+        which the store may not have yet."""
         if now_ns - self.beat_ns < self.spec.heartbeat_ms * 1_000_000:
             return
         count = max(self.store.count, sent)

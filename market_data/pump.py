@@ -1,16 +1,18 @@
 """From the event ring to the network in one kernel: events in, messages, packets, two lines.
 
-One turn takes what the gate has released, encodes it, and gives each packet to the kernel's sockets
-of line A, then of line B.  Messages stay where they were encoded until Python has kept them
-(``Store``); a packet's header stands in front of its messages while it is sent, in place of what
-was there, and nothing is copied.  What a socket does not take is lost on that line, and counted.
+One turn takes the events that the gate has released and encodes them.  It gives each packet to the
+kernel's sockets of line A, then of line B.  Messages stay where they were encoded until Python has
+stored them (``Store``).  While a packet is sent, its header temporarily replaces the bytes before
+its messages, so nothing is copied.  A packet that a socket does not take is lost on that line, and
+counted.
 """
 
 from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.state import FeedState
+from openoutcry.pipeline.contract.histogram import record
 from openoutcry.ring import kernels, layout
-from openoutcry.wire import sockets
+from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -32,10 +34,11 @@ from openoutcry.wire.memory import (
 )
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.shm_feed import ShmFeedHeader, put_messages
 from openoutcry.wire.sleep import sleep_us
 
 
-class PumpContext(Layout, size_bytes=320):
+class PumpContext(Layout, size_bytes=384):
     """What the loop of the feed is called with."""
 
     ring: int = i64("address of the event ring")
@@ -56,8 +59,8 @@ class PumpContext(Layout, size_bytes=320):
     packet_room: int = i64("bytes of a packet's messages")
     name: int = i64("first eight characters of the session's name")
     name_end: int = i64("and the last two")
-    line_a: int = i64("socket of line A, -1: there is none")
-    line_b: int = i64("socket of line B, -1: there is none")
+    line_a: int = i64("socket of line A, or -1")
+    line_b: int = i64("socket of line B, or -1")
     sent: int = i64("address of the number of the last message that was sent")
     packets_sent: int = i64("packets sent")
     not_taken: int = i64("packets that the system did not take")
@@ -77,7 +80,11 @@ class PumpContext(Layout, size_bytes=320):
         "address of the cursor of a stage that reports participants' own orders; 0: none"
     )
     private_2: int = i64("and of a second one")
-    private_seq: int = i64("where the one further behind was last seen")
+    private_seq: int = i64("where the slower one was last seen")
+    shm: int = i64("address of the feed in shared memory, 0: no such feed")
+    released: Words = i64("address of when commands' events were released, 0: unknown", of=Words)
+    to_datagram: Words = i64("address of the histogram: released -> datagram", of=Words)
+    to_shm: Words = i64("address of the histogram: released -> shared memory", of=Words)
 
 
 RING = PumpContext.offset("ring")
@@ -109,35 +116,42 @@ IDLE_US = PumpContext.offset("idle_us")
 HANDED_NS = PumpContext.offset("handed_ns")
 HANDED_MASK = PumpContext.offset("handed_mask")
 AFTER_SEQ = PumpContext.offset("after_seq")
-LEFT = PumpContext.offset("left")
 SENT_BASE = PumpContext.offset("sent_base")
 PRIVATE = PumpContext.offset("private")
 PRIVATE_2 = PumpContext.offset("private_2")
+SHM = PumpContext.offset("shm")
+RELEASED = PumpContext.offset("released")
+TO_DATAGRAM = PumpContext.offset("to_datagram")
+TO_SHM = PumpContext.offset("to_shm")
 
-CONTEXT_WORDS = 40
+CONTEXT_WORDS = PumpContext.size_bytes // 8
+LAST = enum_numbers.EVENT_FLAG_LAST
 
 MAX_PRIVATE = 2
 BATCH = 256
-"""Events of a turn.  The public is told of no event more than BATCH behind what participants have
-been told of their own."""
+"""Events of a turn.  The public feed is at most BATCH events ahead of the participants' own
+reports."""
 IN_FRONT = 64
-"""Bytes before MESSAGES that are the pump's: the first packet's header stands there."""
+"""Bytes before MESSAGES that belong to the pump, for the first packet's header."""
 LOOKS = 128
-"""How often the gate is looked at between two looks at all else."""
+"""How often the gate is checked between two checks of all else."""
 QUIET_NS = 1_000_000
-"""A loop that has had nothing to tell for so long sleeps between its looks."""
+"""A loop that has had nothing to publish for this long sleeps between its looks."""
+QUIET_SHARE, MAX_IDLE_US = 256, 4_000
+"""It sleeps for this share of the time for which it has had nothing, and at most so long."""
 LOOK_TURNS = 64
-"""Turns between two looks at the clock and at who asks."""
+"""Turns between two checks of the clock and of requests."""
 
 DUE, FULL, DETACHED, FAILED, REQUESTED, OLD, ENDED = range(7)
-"""Why the loop has come back: the time that was asked for; no more room for messages; the cursor
-was taken away; the encoder's error; somebody asks; an event whose command has no stamp; a session
-has ended, and what is behind it waits for its name."""
+"""Why the loop has returned.  The requested time has come (DUE), there is no more room for messages
+(FULL), the cursor was taken away (DETACHED), the encoder failed (FAILED), or a request waits
+(REQUESTED).  Or an event's command has no stamp (OLD), or a session has ended, and what follows
+needs its name (ENDED)."""
 
 
 @kernel_outlined
 def told_privately(c: PumpContext, released: int) -> int:
-    """The last released event of which participants have been told; looked at only where it may
+    """The last released event that has been reported to participants; read only where it may
     matter, as the line belongs to another core."""
     seq = min(released, SharedWord(c.private).value)
     if c.private_2 != 0:
@@ -148,9 +162,9 @@ def told_privately(c: PumpContext, released: int) -> int:
 
 @kernel
 def take(c: PumpContext) -> int:
-    """Copy up to BATCH released events behind the cursor, with the times of their commands, and
-    move it; -1 if the cursor was taken away, also meanwhile: what was copied may then be
-    overwritten.  Stamps are there for all that stands in a ring, so they are read before."""
+    """Copy up to BATCH released events after the cursor, with the times of their commands, and move
+    the cursor.  Returns -1 if the cursor was taken away, also during the copy: the copy may then be
+    overwritten.  Every event in a ring has its stamp, so the stamps are read first."""
     ring, mask, cursor = c.ring, c.mask, c.cursor
     begin = SharedWord(cursor).value
     if begin == layout.FREE:
@@ -185,7 +199,7 @@ def hand_over(c: PumpContext, fd: int, packet: int, size: int) -> None:
 
 @kernel_outlined
 def hand_over_again(c: PumpContext, fd: int, packet: int, size: int) -> None:
-    """Behind an error: once more if it is none of this packet's."""
+    """After a socket error, try again if an earlier packet caused the error."""
     error, tries = sockets.last_errno(), 0
     # ECONNREFUSED is what came back of an earlier packet.
     while error == sockets.EINTR or (error == sockets.ECONNREFUSED and tries == 0):
@@ -199,14 +213,14 @@ def hand_over_again(c: PumpContext, fd: int, packet: int, size: int) -> None:
 @kernel
 def send_all(c: PumpContext, begin: int, end: int, sequence: int) -> int:
     """The messages from ``begin`` to ``end``, the first of which has the number ``sequence``, on
-    both lines; returns the number behind the last."""
+    both lines; returns the number after the last."""
     room, at = c.packet_room, begin
     line_a, line_b = c.line_a, c.line_b
     while at < end:
         packed = fitting(at, end - at, room)
         count, size = packed >> COUNT_SHIFT, packed & (1 << COUNT_SHIFT) - 1
         packet = at - MOLD_HEADER_BYTES
-        # What stands there is of earlier messages: it comes back.
+        # These bytes are of earlier messages, and are restored.
         first, second, third = load_any64(packet), load_any64(packet + 8), load_any32(packet + 16)
         store_any64(packet, c.name)
         store_be16(packet + 8, c.name_end)
@@ -225,8 +239,8 @@ def send_all(c: PumpContext, begin: int, end: int, sequence: int) -> int:
 
 @kernel
 def encode_and_send(c: PumpContext, count: int) -> int:
-    """Encode and send so many events of the buffer, from the first that was not told on; DUE,
-    FAILED, or ENDED behind the last of a session."""
+    """Encode and send ``count`` events of the buffer, from the first unpublished one.  Returns DUE,
+    FAILED, or ENDED after the last event of a session."""
     published_count = c.published_count
     state, events = FeedState(c.state), EventRecord(c.events + RECORD_BYTES * published_count)
     begin = c.messages + c.used
@@ -234,12 +248,19 @@ def encode_and_send(c: PumpContext, count: int) -> int:
     end = encode(state, events, count, c.times + 8 * published_count, 8, BY_EVENT, begin)
     if state.error != 0:
         return FAILED
+    left = count - state.encoded
+    count -= left
     if end > begin:
         following = send_all(c, begin, end, sequence)
         store_i64(c.sent, c.sent_base + following - 1)
         c.used = end - c.messages
-    left = count - state.encoded
-    count -= left
+        if c.released != 0:
+            record_released(c, c.to_datagram, events, count)
+        if c.shm != 0:
+            # After the lines: no reader on this host sees a message before its datagrams have left.
+            put_messages(ShmFeedHeader(c.shm), begin, end, c.sent_base + sequence)
+            if c.released != 0:
+                record_released(c, c.to_shm, events, count)
     c.left = left
     c.published_count = published_count + count if left != 0 else 0
     last = EventRecord(events + RECORD_BYTES * (count - 1))
@@ -248,6 +269,26 @@ def encode_and_send(c: PumpContext, count: int) -> int:
     if c.handed_ns != 0:
         note_handed(c, events.seq, last.seq)
     return DUE if state.session == session else ENDED
+
+
+@kernel
+def record_released(c: PumpContext, histogram: Words, events: EventRecord, count: int) -> None:
+    """Count how long ago the commands of these events were released."""
+    now, released, mask = monotonic_ns(), c.released, c.stamp_mask
+    value, times = 0, 0
+    for index in range(count):
+        event = EventRecord(events + RECORD_BYTES * index)
+        if event.flags & LAST == 0:
+            continue
+        span = now - released[event.cause_seq & mask]
+        if span == value:
+            times += 1
+            continue
+        if times > 0:
+            record(histogram, value, times)
+        value, times = span, 1
+    if times > 0:
+        record(histogram, value, times)
 
 
 @kernel_outlined
@@ -299,7 +340,8 @@ def run(c: PumpContext, until_ns: int) -> int:
             if count == 0 and c.idle_us != 0:
                 yield_cpu()  # the core may be shared with the orders' path
         if count == 0:
-            if c.idle_us != 0 and now - c.busy_ns > QUIET_NS:
-                sleep_us(c.idle_us)
+            quiet = now - c.busy_ns
+            if c.idle_us != 0 and quiet > QUIET_NS:
+                sleep_us(max(c.idle_us, min(quiet // QUIET_SHARE // 1_000, MAX_IDLE_US)))
             else:
                 wait(c)

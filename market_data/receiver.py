@@ -18,6 +18,8 @@ TAKEN_A_TURN = 1024
 SNAPSHOT_GAP = 50_000
 """Messages that are missing at once from which on a snapshot takes less than asking for them."""
 PACKET_BYTES = 1 << 16
+NAP_S = 0.001
+"""Between two looks at what comes by no socket."""
 Moment = tuple[str, Book, int]
 """A session, the book of a moment of it, and the number of the first message that is not in it."""
 
@@ -33,12 +35,13 @@ def moment_of(snapshots: Address) -> Moment:
 class Receiver:
     """Listens to lines of one venue.
 
-    ``server``: where to ask for what is missing; without one a gap stays.  ``deliver`` is given all
-    messages besides the book, each behind its length, and the number of the first.  ``snapshots``:
-    where to begin with a snapshot, and where to go when more than ``gap`` messages are missing
-    (``deliver`` then misses what is in the snapshot): a server's address, or what gives a moment;
-    else the stream is asked for from its first message on.  Raises :class:`FeedError` if there is
-    none to be had, or a line cannot be listened to.
+    Missing messages are requested from ``server``; without one a gap stays.  The callback
+    ``deliver`` receives all messages, each after its length, and the number of the first.  With
+    ``snapshots`` it begins with a snapshot, and uses another when more than ``gap`` messages are
+    missing; those are then not delivered.  Give a server's address or a function that returns a
+    moment.  Without it, the stream is requested from its first message.  ``packets`` returns what
+    has come by shared memory and no socket.  Raises :class:`FeedError` if a snapshot is not
+    available, or a line cannot be listened to.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class Receiver:
         deliver: Callable[[bytes, int], None] = lambda messages, first: None,
         snapshots: Address | Callable[[], Moment] | None = None,
         gap: int = SNAPSHOT_GAP,
+        packets: Callable[[], list[bytes]] | None = None,
     ) -> None:
         self.book = Book()
+        self._packets = packets
         self.server, self._deliver = server, deliver
         self.snapshots, self._gap, self.joins = snapshots, gap, 0
         self.lines = Lines(self._take)
@@ -90,9 +95,15 @@ class Receiver:
         self._deliver(messages, first)
 
     def poll(self, timeout_s: float) -> int:
-        """Take in what has come, waiting for it so long, or until there is something to ask for;
+        """Take in what has come, waiting for it this long, or until there is something to ask for;
         ask for what is missing.  Returns how many packets came."""
-        count, due_ns = 0, self.lines.due_ns
+        count = 0
+        if self._packets is not None:
+            for data in self._packets():
+                self.lines.take(data, time.monotonic_ns())
+                count += 1
+            timeout_s = 0.0 if count else min(timeout_s, NAP_S)
+        due_ns = self.lines.due_ns
         if self.server is not None and due_ns:
             timeout_s = min(timeout_s, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
         for number, _ in self._poll.poll(math.ceil(1_000 * timeout_s)):
@@ -105,7 +116,7 @@ class Receiver:
                 self.lines.take(data, time.monotonic_ns())
                 count += 1
         if self.snapshots is not None and self.lines.missing[1] > self._gap:
-            with contextlib.suppress(FeedError):  # none to be had now: asked for as any gap is
+            with contextlib.suppress(FeedError):  # none available now: requested as any gap is
                 self._begin_with(self.snapshots)
         if self.server is not None:
             request = self.lines.request(time.monotonic_ns())

@@ -1,6 +1,6 @@
 """A share of a server's places for each address, so that one client does not take all of them.
 
-Addresses of this host have no share: a proxy on it stands for all its clients.
+Addresses of this host have no share: a proxy on it acts for all its clients.
 """
 
 from collections import Counter

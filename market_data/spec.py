@@ -29,6 +29,8 @@ class FeedSpec:
     """Where the conflated feed is served over WebSocket."""
     interval_ms: int = 100
     """Of the conflated feed, at its shortest."""
+    shm: bool = False
+    """Whether the messages are written to shared memory too, for sessions over it."""
     ttl: int = 1
     mtu: int = MTU
     heartbeat_ms: int = 1_000
@@ -62,6 +64,7 @@ class FeedSpec:
 
     @property
     def ipv6(self) -> bool:
+        """Whether the feed is sent over IPv6."""
         return ip_address(self.a[0]).version == 6
 
     @property

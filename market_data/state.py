@@ -56,14 +56,12 @@ class FeedState(Layout):
     encoded: int = i64("events encoded by the last call; the end of a session ends the call")
     key_instrument: int = i64("secret odd number by which instruments enter the hash")
     key_shift: int = i64("shift of the hash")
-    level_1: int = i64(
-        "level 1 of the market-wide breaker, of the index; all three 0: there are none"
-    )
+    level_1: int = i64("level 1 of the market-wide breaker, of the index; all three 0: no levels")
     level_2: int = i64("level 2")
     level_3: int = i64("level 3")
     breached: int = i64("highest of them that was published today")
     killed: int = i64("1: the operator has killed the whole market")
-    first_operator: int = i64("operator who asked first to open it again")
+    first_operator: int = i64("operator who first requested its reopening")
     directory: int = i64("address of the instruments' rows for the order book directory")
 
 
@@ -208,11 +206,11 @@ def clamped(state: FeedState, value: int, most: int) -> int:
 
 @kernel
 def place_of(state: FeedState, instrument: int, order_id: int) -> int:
-    """Where the search for an order begins.  The key makes it nobody's choice."""
-    # Multiply-shift by a secret odd number: of any two blocks of sixteen ids the chance to fall
-    # together is at most twice what lot gives them.  The ids of a block share two cache lines, as
-    # most of them are made and used together; a free place behind each ends most searches, and most
-    # removals, at once.
+    """Where the search for an order begins.  Because of the key, no participant can choose it."""
+    # Multiply-shift by a secret odd number: the chance that two blocks of sixteen ids collide is at
+    # most twice that of a random choice.  The ids of a block share two cache lines, as most of them
+    # are made and used together.  A free place after each ends most searches, and most removals, at
+    # once.
     block = add_wrapping(order_id >> 4, mul_wrapping(instrument, state.key_instrument))
     mixed = shift_right(mul_wrapping(block, state.key), state.key_shift)
     return (mixed & ~31 | (order_id & 15) << 1) & state.table_mask
@@ -243,15 +241,15 @@ def row_at(state: FeedState, place: int) -> FeedOrder:
 
 @kernel
 def find(state: FeedState, instrument: int, order_id: int) -> FeedOrder:
-    """Address of an open order's row, 0 if there is none."""
+    """Address of an open order's row, or 0."""
     place = place_of(state, instrument, order_id)
     return row_at(state, place_holding(state, place, instrument, order_id))
 
 
 @kernel
 def insert_at(state: FeedState, place: int, instrument: int, order_id: int, side: int) -> FeedOrder:
-    """Address of a new order's row, 0 if there is no room; what is behind its WORD is not cleared.
-    ``place``: where the search for it begins.  Row 0 stands for none."""
+    """Address of a new order's row, 0 if there is no room; what follows its WORD is not cleared.
+    ``place``: where the search for it begins.  Row 0 means no row."""
     if VERIFY:
         assert find(state, instrument, order_id) == 0, "an order is open once"
     number = state.free
@@ -297,7 +295,7 @@ def remove_at(state: FeedState, place: int) -> None:
     if VERIFY:
         instrument, order_id = row.instrument, row.order_id
         assert find(state, instrument, order_id) == row, "an order goes once"
-        assert row.flags & PENDING == 0, "what is to be told of is not forgotten"
+        assert row.flags & PENDING == 0, "a pending order is not forgotten"
     at = (hole + 1) & mask
     other = U32s(table)[at]
     while other != 0:
@@ -324,7 +322,7 @@ def remove(state: FeedState, row: FeedOrder) -> None:
     remove_at(state, place_holding(state, place, instrument, order_id))
 
 
-# Orders that will be told of at the end of the command: a list by PLACED.
+# Orders to be published at the end of the command: a list by PLACED.
 
 
 @kernel
@@ -356,7 +354,7 @@ def unlink(state: FeedState, row: FeedOrder) -> None:
 
 @kernel
 def link(state: FeedState, row: FeedOrder, flags: int) -> None:
-    """Put an order on the list, behind all that were placed before it."""
+    """Put an order on the list, after all that were placed before it."""
     if VERIFY:
         is_empty = state.pending_first == 0
         assert row.flags & PENDING == 0, "an order is on the list once"
@@ -384,8 +382,8 @@ def link(state: FeedState, row: FeedOrder, flags: int) -> None:
 
 @kernel_outlined
 def listed_by_place(state: FeedState) -> int:
-    """All displayed orders by PLACED, linked by NEXT: the first one's row, 0 if there is none.
-    Only while none is pending."""
+    """All displayed orders by PLACED, linked by NEXT; returns the first one's row, or 0.  Call it
+    only when no order is pending."""
     rows, first = state.rows, FeedOrder(0)
     for number in range(state.used, 0, -1):
         row = FeedOrder(rows + ROW_BYTES * number)

@@ -70,7 +70,7 @@ def index_of(
 ) -> Fraction:
     """The index of some instruments, exactly: ``base`` times what they are worth, last price by
     weight, over what they were at their previous closes, as the market-wide breaker has it.  What
-    has not traded yet stands at its close.
+    has not traded yet counts at its close.
 
     Raises :class:`FeedError` for an instrument that the stream does not have, or without a close.
     """

@@ -1,6 +1,6 @@
 """All messages of a stream, to be given again by their numbers: a file and an index into it.
 
-The file is made anew with the stream, or gone on with from where a checkpoint knows it whole.
+The file is created with the stream, or continued from where a checkpoint knows it whole.
 """
 
 import mmap
@@ -15,13 +15,13 @@ from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.wire.errors import FeedError
 
 STRIDE = 256
-"""Every so many messages the index knows where one begins."""
+"""The index has the place of every STRIDE-th message."""
 
 
 class Store:
-    """Messages from number 1 on, each behind its length.
+    """Messages from number 1 on, each after its length.
 
-    ``count`` and ``size_bytes``: so much of the file that is there stands; what is behind goes.
+    ``count`` and ``size_bytes``: this much of the present file is kept; the rest is cut off.
     Raises :class:`FeedError` if it does not have them.
     """
 
@@ -78,8 +78,8 @@ class Store:
             messages = messages[os.write(self._file, messages) :]
 
     def read(self, first: int, most: int, room: int) -> tuple[int, bytes]:
-        """Message ``first`` and those behind it, at most ``most`` and as many as fit ``room``
-        bytes: how many, and they; none where there is none of that number."""
+        """Message ``first`` and the next ones, at most ``most`` and as many as fit ``room`` bytes.
+        Returns (how many, the messages); 0 if there is no message with that number."""
         if not 1 <= first <= self.count or most < 1:
             return 0, b""
         most = min(most, self.count - first + 1)

@@ -1,8 +1,9 @@
 """The full feed over SoupBinTCP, for those without multicast: the same messages and numbers.
 
-A client logs in with the number that he wants next (1: from the begin, 0: what comes from now on)
-and is sent sequenced data from there, each at his own pace from the store's file: who is slow makes
-nobody wait, and what is kept of him is one piece of the file.  Source: Nasdaq, SoupBinTCP 3.00.
+A client logs in with the number of the next message that it needs (1: the beginning, 0: new
+messages only).  It receives sequenced data from there, at its pace, from the store's file.  A slow
+client never delays others, and the memory for it is one piece of the file.  Source: Nasdaq,
+SoupBinTCP 3.00.
 """
 
 import asyncio
@@ -29,10 +30,11 @@ from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
-"""A client that says nothing for so long is left."""
+"""A client that says nothing for this long is left."""
 LOOK_S, MAX_LOOK_S, LOOK_SHARE = 0.002, 0.01, 32
-"""Between two looks for more goes this share of the time since there was some, within these bounds:
-500 looks a second took 5 % of a core of a venue in which nothing happened."""
+"""The time between two looks for more messages: this share of the time since the last one, within
+these bounds.  A fixed 500 looks a second took 5 % of a core of a venue in which nothing happened.
+"""
 LAST_S = 5.0
 AGAIN_S = 1.0
 """Between two tries to have a connection again, or the next session."""
@@ -47,7 +49,7 @@ LOGIN_BYTES = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
 class Tail:
     """A store's file, as another process writes it.
 
-    ``kept()``: how many messages and bytes of it stand.
+    ``kept()``: how many messages and bytes of it are valid.
     """
 
     def __init__(self, path: Path, kept: Callable[[], tuple[int, int]]) -> None:
@@ -60,7 +62,7 @@ class Tail:
             os.close(self._file)
 
     def read(self, at: int, most: int = PIECE_BYTES) -> bytes:
-        """Bytes that stand, from there on; whole messages only."""
+        """Valid bytes from there on; whole messages only."""
         if self._file < 0:
             with contextlib.suppress(FileNotFoundError):
                 self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -115,11 +117,11 @@ class Stream:
         self.shares = Shares(MAX_CLIENTS, MAX_CLIENTS_EACH)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[Kept, tuple[int, asyncio.Event]] = {}
-        """Sessions whose clients wait for what comes behind that many bytes."""
+        """Sessions whose clients wait for what comes after that many bytes."""
 
     async def serve(self, listener: socket.socket) -> None:
-        """Until the run is over, or it is cancelled; no client's task is left behind.  A client
-        that has not taken all in within LAST_S then goes on by number with the next run."""
+        """Serve until the run is over, or until cancelled; no client's task is left.  A client that
+        has not received everything within LAST_S continues by number in the next run."""
         server = await asyncio.start_server(self._accept, sock=listener, limit=PIECE_BYTES)
         try:
             async with server:
@@ -137,7 +139,7 @@ class Stream:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _look(self) -> bool:
-        """Wake who waits if there is more, and say whether: one look for all clients."""
+        """Wake the waiting clients if there is more; returns whether: one look for all clients."""
         over, before = self.over(), len(self._waiting)
         for kept, (at, more) in list(self._waiting.items()):
             if over or kept.tail.kept()[1] > at or kept.ended():
@@ -146,7 +148,7 @@ class Stream:
         return len(self._waiting) < before
 
     async def _more(self, kept: Kept, at: int, timeout_s: float) -> None:
-        """Wait until a session has more than ``at`` bytes, it or the run is over, or so long."""
+        """Wait until a session has more than ``at`` bytes, it or the run is over, or this long."""
         _, more = self._waiting.setdefault(kept, (at, asyncio.Event()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(more.wait(), timeout_s)
@@ -200,7 +202,7 @@ class Stream:
     async def _login(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[Kept, int] | None:
-        """The session, and where in its file the client begins; None if he is refused."""
+        """The session, and where in its file the client begins; None if the client is refused."""
         login = await self._packet(reader, MAX_LOGIN)
         if login[:1] != b"L" or len(login) not in LOGIN_BYTES:
             writer.write(packet_of("J", b"A"))
@@ -226,7 +228,7 @@ class Stream:
         return kept, at
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        """Until he goes, is silent for too long, or says what no client says."""
+        """Listen until the client leaves, is silent for too long, or sends a forbidden packet."""
         while True:
             kind = (await asyncio.wait_for(self._packet(reader, PIECE_BYTES), SILENCE_S))[:1]
             if kind not in (b"R", b"+", b"U"):
@@ -256,7 +258,7 @@ class Stream:
 
 
 def sequenced(messages: bytes) -> bytes:
-    """Messages behind their lengths, as packets of sequenced data."""
+    """Messages after their lengths, as packets of sequenced data."""
     out, at = bytearray(), 0
     while at < len(messages):
         size = int.from_bytes(messages[at : at + FRAME_BYTES], "big")
@@ -271,9 +273,9 @@ class Refused(FeedError):
 
 
 class StreamReceiver:
-    """A client: as :class:`receiver.Receiver`, from one connection.  A connection that is lost is
-    made again, and goes on by number; with ``follow`` also behind the end of a session, with the
-    next one as soon as it can be had."""
+    """A client: as :class:`receiver.Receiver`, from one connection.  A lost connection is made
+    again and continues by number.  With ``follow`` it also continues after the end of a session,
+    with the next one as soon as that is available."""
 
     def __init__(
         self,
@@ -333,7 +335,7 @@ class StreamReceiver:
         self.logins += 1
 
     def _go_on(self, timeout_s: float) -> None:
-        """Behind a loss, or the end of a session: a connection, if it is time to try."""
+        """After a loss, or the end of a session: a connection, if it is time to try."""
         wanted, wait_s = self._follow or not self.lines.ended, self._again - time.monotonic()
         if not wanted or wait_s > 0:
             time.sleep(min(timeout_s, wait_s) if wanted else timeout_s)
@@ -349,7 +351,7 @@ class StreamReceiver:
             return
 
     def poll(self, timeout_s: float) -> int:
-        """Take in what has come, waiting for it so long; returns how many packets."""
+        """Take in what has come, waiting for it this long; returns how many packets."""
         if self.lines.ended or self.socket.fileno() < 0:
             self._go_on(timeout_s)
             return 0

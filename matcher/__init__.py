@@ -29,9 +29,9 @@ rest before it has changed anything::
 
 ``hooks.py`` puts kernels before and after all of this.
 
-All of it works on one block of memory, the arena (``book/``); ``state/`` gives it as bytes and puts
-it back; ``reference/`` answers the same commands in plain Python; ``c_library/`` is the same
-machine code for C.
+All of these work on one block of memory, the arena (``book/``).  The folder ``state/`` turns it
+into bytes and back, ``reference/`` answers the same commands in plain Python, and ``c_library/`` is
+the same machine code for C.
 """
 
 from openoutcry.matcher.book.position import Position

@@ -6,7 +6,7 @@ With shares each part of the instruments has its part of both, in every engine a
 of an instrument the arena's two capacities are set so far above what is open as its share has left.
 All shares together hold one order less than the arena.
 
-The events that a share's orders could cause are no state: they are counted again from the book
+The events that a share's orders could cause are not state: they are counted again from the book
 where they are not known.
 """
 
@@ -79,7 +79,7 @@ def count_shares(block: HookContext, arena: ArenaHeader) -> None:
     numbers = block + TABLES + 8 * shares
     for number in range(shares):
         Words(block + TABLES)[number] = 0
-    # One less in all: then a page of levels is free for whoever is replaced, in every engine.
+    # One less in all, so that in every engine a page of levels is free for a replaced order.
     block.orders = (arena.order_capacity - 1) // shares
     block.extra = arena.extra_capacity // shares
     for instrument in range(arena.instrument_count):
@@ -89,7 +89,7 @@ def count_shares(block: HookContext, arena: ArenaHeader) -> None:
     for extension in range(1, arena.fresh_extensions + 1):
         ext = extension_addr(arena, extension)
         slot = slot_addr(arena, ext.slot)
-        # One that is free is no order's: what was its slot has another word there.
+        # A free extension has no order: its former slot has another word there.
         word = slot.owner & ~layout.SLOT_NOTED
         if word == layout.EXTENDED | extension:
             instrument = ext.instrument

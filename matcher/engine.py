@@ -54,13 +54,13 @@ def _require_records(name: str, records: Records, dtype: npt.DTypeLike) -> None:
 class Engine:
     """Matcher for the instruments of a table.
 
-    ``instruments``: INSTRUMENT_DTYPE, as ``make_instruments`` gives it.  Room for
-    ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels; the default of as
-    many pages as orders can never run out of pages.  ``shard``: (shard of each instrument, shard of
-    this engine): see ``book/shards.py``.  ``id_key``: a secret of 63 bits where order ids are
-    chosen by others, so that no client can choose ids that make commands slow; events and hashes do
-    not depend on it.  ``hooks``: kernels before and after the matcher, whose state is then part of
-    the engine's (``hooks.py``).  Raises :class:`MatcherError`.
+    The table ``instruments`` is of INSTRUMENT_DTYPE, as ``make_instruments`` returns it.  There is
+    room for ``order_capacity`` open orders and for ``level_pages`` pages of 64 price levels; by
+    default there are as many pages as orders, which is always enough.  A ``shard`` is (shard of
+    each instrument, shard of this engine), see ``book/shards.py``.  Give a secret ``id_key`` of 63
+    bits where clients choose order ids, so that they cannot choose ids that make commands slow.
+    Events and hashes do not depend on it.  Kernels before and after the matcher are ``hooks``;
+    their state becomes part of the engine's (``hooks.py``).  Raises :class:`MatcherError`.
     """
 
     def __init__(
@@ -76,8 +76,9 @@ class Engine:
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
-        self.hooks = hooks
         self.region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
+        # What the region began with is not kept: it may be tens of megabytes.
+        self.hooks = replace(hooks, region=self.region) if hooks else None
         self._use(new_arena(self.instruments, self.order_capacity, self.level_pages, id_key))
         if shard is not None:
             enter_shard(self.arena, *shard)
@@ -96,7 +97,8 @@ class Engine:
         self._words = arena[: layout.HEADER_BYTES].view(np.int64)
         self._index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
         self._instruments_hash = hash_instruments(self.instruments)
-        self._output = Output(scratch_records(self.order_capacity))
+        has_notes = self.hooks is not None and self.hooks.leaves_notes
+        self._output = Output(scratch_records(self.order_capacity), has_notes)
         self._best = np.zeros(6, dtype=np.int64)
         self._depth = np.zeros((0, 3), dtype=np.int64)
         self._position = np.zeros(len(Position._fields), dtype=np.int64)
@@ -106,6 +108,7 @@ class Engine:
 
     @property
     def open_orders(self) -> int:
+        """Orders that are open, in all instruments."""
         return self._word(layout.OPEN_ORDERS)
 
     @property
@@ -154,6 +157,12 @@ class Engine:
             out,
         )
 
+    @property
+    def notes(self) -> npt.NDArray[np.int64]:
+        """What the hooks have noted at each event of the last :meth:`process`
+        (``Hooks.leaves_notes``); empty if they note nothing."""
+        return self._output.notes
+
     def best(self, symbol: str | bytes) -> Best:
         """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
         and lots.  In a call phase a market order's price is the best there could be."""
@@ -162,8 +171,8 @@ class Engine:
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
 
     def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
-        """Where an open order stands in its queue, or None: it is not open, or waits outside the
-        book (a stop, a peg without a price, an order for an auction to come).
+        """The place of an open order in its queue.  None if it is not open or waits outside the
+        book: a stop, a peg without a price, an order for a later auction.
 
         Without ``symbol`` every instrument is asked; raises :class:`MatcherError` if the id is open
         in more than one of them.  Costs a step for each order ahead.
@@ -245,7 +254,8 @@ class Engine:
         memory, not its capacity."""
         other = object.__new__(Engine)
         other.instruments, other.shard = self.instruments, self.shard
-        other.hooks, other.region = self.hooks, own_region(self.region)
+        other.region = own_region(self.region)
+        other.hooks = replace(self.hooks, region=other.region) if self.hooks else None
         other.order_capacity, other.level_pages = self.order_capacity, self.level_pages
         other._use(copy_arena(self.arena))
         return other
@@ -280,8 +290,8 @@ class Engine:
         return engine
 
     def as_shard(self, shard: Shard, event_count: int, id_key: int = 0) -> "Engine":
-        """The engine of one shard, in the state of its own instruments here.  ``event_count``: how
-        many events it has written.  What hooks keep is the whole's."""
+        """The engine of one shard, with the state of the shard's instruments.  It has written
+        ``event_count`` events.  The hooks' state is that of the whole engine."""
         engine = Engine(
             self.instruments, self.order_capacity, self.level_pages, shard, id_key, self.hooks
         )

@@ -1,19 +1,19 @@
 """How many events one command can cause at most: one definition for both engines.
 
-Every trade uses up an order (an iceberg: a slice) or is the last of a taker's run, and a taker is
-the command's own order, an elected stop, an all-or-none order or a pegged one.  So one command
-causes at most
+Every trade uses up an order (of an iceberg: a slice) or is the last of a taker's run.  A taker is
+the command's order, an elected stop, an all-or-none order or a pegged one.  So one command causes
+at most
 
 - 2 events for every order it uses up, cancels or expires;
 - 3 for every further slice of an iceberg (a trade and REFRESHED);
 - 4 more for an order that becomes a taker or leaves an auction: ELECTED or CONVERTED, its last
   trade, its CANCELLED;
-- 3 for every re-pegging of a peg (REPEGGED and its last trade).  Re-pegging comes once after the
-  command, and again after each elected stop and each all-or-none order that trades, for nothing
-  else changes the best displayed price;
-- 1 for every move of a trailing trigger: at most after each of those and after each re-pegging;
-- in a pro-rata instrument, where a taker's last trades may leave every maker open, 2 for every
-  order and every run of a stop or an all-or-none order;
+- 3 for every re-pegging of a peg (REPEGGED and its last trade). Re-pegging follows the command,
+  each elected stop and each all-or-none order that trades. Nothing else changes the best
+  displayed price;
+- 1 for every move of a trailing trigger, at most after each of those and after each re-pegging;
+- 2 for every order and every run of a stop or an all-or-none order in a pro-rata instrument. A
+  taker's last trades may leave every maker open there;
 - 16 for the command's own events.
 
 The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` and kept below
@@ -58,6 +58,6 @@ def instrument_extra(
     stops: int, all_or_none: int, pegs: int, trailing: int, orders: int, is_pro_rata: int
 ) -> int:
     """``extra`` that an instrument's orders cause together.  ``stops``: waiting ones, ``trailing``
-    among them; ``orders``: all open orders (looked at only if ``is_pro_rata``)."""
+    among them; ``orders``: all open orders (checked only if ``is_pro_rata``)."""
     runs = stops + all_or_none
     return (3 * pegs + 2 * trailing) * (runs + 1) + is_pro_rata * 2 * orders * runs

@@ -35,6 +35,8 @@ def emit(
 def emit_cancelled(
     out: EventRecord, order_id: int, price: int, qty: int, cause: int, tag: int, reason: int
 ) -> EventRecord:
+    """Write a CANCELLED event with a Reason at ``out``; returns the address after it. ``tag`` names
+    instrument, side and owner."""
     what = tag | const.CANCELLED | (reason << const.REASON_SHIFT)
     return emit(out, order_id, 0, price, qty, 0, cause, what)
 

@@ -15,7 +15,7 @@ class HookContext(Layout):
     ahead: int = i64("address of the kernel that asks for memory ahead, 0: none")
     hold: int = i64("address of the kernel that holds a command back, 0: none")
     due: int = i64("address of the kernel that says which held command is due")
-    figures: int = i64("address of what ``hold`` and ``due`` say beside their answer")
+    figures: int = i64("address of what ``hold`` and ``due`` report in addition to their result")
     is_rebalance_point: int = i64(
         "address of the kernel that says whether a command is a rebalance point, 0: none"
     )
@@ -25,7 +25,7 @@ class HookContext(Layout):
     held: int = i64("address of the first instrument's HALT word")
     held_step: int = i64("bytes to the next one's")
     all_held: int = i64("address of the word that halts all instruments")
-    changes_seen: int = i64("value of ``changes`` when the instruments were last looked at")
+    changes_seen: int = i64("value of ``changes`` when the instruments were last checked")
     shares: int = i64("shares of the capacities, 0: they are of all instruments together")
     opened: int = i64("address of how many orders are open in share 0")
     opened_step: int = i64("bytes to the next share's")

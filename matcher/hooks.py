@@ -12,14 +12,15 @@ Where the region says that nothing may trade in an instrument (:class:`Holds`), 
 from the next command on (:func:`set_hold`).  What was kept back happens with the hooks' own
 command that ends the hold, before its answer.
 
-An entered command's events are those of the command at whose time it enters, behind an ENTERED that
-says whose they are, so that causes never go back and each command has one LAST.
+The events of a delayed command that enters belong to the command at whose time it enters.  They
+follow an ENTERED event that names the delayed command.  So causes never go back and each command
+has one LAST.
 
-``before`` is asked about every command that the gateway let through, whatever bytes it holds;
-``after`` sees every command with all of its events (their ``seq`` is still 0).  Both are kernels as
-the matcher's are: no clock, no allocation, no exceptions; all their state is in
-``region``, one block of bytes without addresses in it, so that its bytes are their state: part of
-the state hash and of every snapshot.
+The engine calls ``before`` for every command that the gateway let through, whatever bytes it holds.
+It calls ``after`` for every command with all of its events (their ``seq`` is still 0).  Both are
+kernels under the matcher's rules: no clock, no allocation, no exceptions.  All their state is in
+``region``, one block of bytes without addresses.  So its bytes are part of the state hash and of
+every snapshot.
 """
 
 import hashlib
@@ -53,12 +54,12 @@ REASON_BITS = 8
 REGION_MAGIC = b"OUTCRYRG"
 LINE_BYTES = 64
 TRAILER_BYTES = 32
-"""Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
+"""After a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 
 NEVER_SEEN = -1
 FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
-"""What ``hold`` and ``due`` say beside their answer."""
+"""What ``hold`` and ``due`` report in addition to their result."""
 KIND_BITS, TYPE_BITS = 32, 40
 WAITS = 1
 EVENT_WORD = EVENT.offsets["participant"]
@@ -66,17 +67,18 @@ INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
 QUOTE_BYTES = 48
 
 FAR, NEAR = 8, 4
-"""How many commands ahead memory is asked for: the hooks' and that of the id's entry, and what the
-entry then leads to, as ``process_batch`` does by itself in a batch of many."""
+"""How many commands ahead memory is prefetched: FAR for the hooks' and the id's entry, NEAR for
+what that entry leads to.  In a larger batch, ``process_batch`` does this itself."""
 
 
 def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
+    """Return blake2b-128 of a region's bytes."""
     return hashlib.blake2b(region.data, digest_size=16).digest()
 
 
 @dataclass(frozen=True)
 class Holds:
-    """Where in the region stands that nothing may trade."""
+    """Where the region says that an instrument may not trade."""
 
     changes_at: int
     """A count that is another whenever one of the words below may be."""
@@ -94,7 +96,8 @@ class Hooks:
     ``after(region, order, events, count) -> 0``; either may be None."""
 
     region: npt.NDArray[np.uint8]
-    """What the region holds at the start; each engine has a copy of its own."""
+    """The region's content that an engine begins with, in a copy; of an engine's own hooks its
+    region itself."""
     before: Callable[..., Any] | None = None
     after: Callable[..., Any] | None = None
     quotes_at: int = 0
@@ -103,12 +106,12 @@ class Hooks:
     ahead: Callable[..., Any] | None = None
     """``ahead(region, order) -> 0`` sees upcoming commands, to prefetch."""
     hold: Callable[..., Any] | None = None
-    """``hold(region, order)``: 0 it goes on, 1 it waits, or a verdict; and"""
+    """``hold(region, order)`` returns 0 (it continues), 1 (it waits) or a verdict; and"""
     due: Callable[..., Any] | None = None
-    """``due(region, order)``: address of the record, with the sequence of ``order``, of who enters
-    before it; 0: nobody does.  Both or none."""
+    """``due(region, order)`` returns the address of the record that enters before ``order``, with
+    the sequence of ``order``, or 0 if no command is due.  Give both or neither."""
     figures_at: int = 0
-    """Where in the region their figures stand: verdict (of who enters: 0, or why it is refused),
+    """Where in the region their figures are: verdict (of the entering command: 0, or the refusal),
     sequence that it came with, place in the queue, time of its release."""
     digest: Callable[[npt.NDArray[np.uint8]], bytes] = region_hash
     """What the state hash has of the region, 16 bytes."""
@@ -116,7 +119,7 @@ class Hooks:
     """Of a core that several engines share: ``is_rebalance_point(region, order)``, 1 if all of them
     must have come this far before the command, and"""
     wait_for_rebalance: Callable[..., Any] | None = None
-    """``wait_for_rebalance(rebalance_args, order)``, behind everything before it: 0 they have, 1
+    """``wait_for_rebalance(rebalance_args, order)``, after everything before it: 0 they have, 1
     ask again later."""
     rebalance_args: int = 0
     """Address of what ``wait_for_rebalance`` is called with; 0: this engine has the whole core."""
@@ -129,6 +132,10 @@ class Hooks:
     """how many there are, and"""
     opened_at: tuple[int, int] = (0, 0)
     """where in the region the open orders of share 0 are counted, and bytes to the next share's."""
+    leaves_notes: bool = False
+    """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
+    for those who report the event.  It is in no record and no hash, and follows from the region and
+    the command."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -193,7 +200,7 @@ def process_hooked(
         if done + FAR < count:
             prefetch_limits(arena, region, ahead, OrderRecord(order + FAR * RECORD_BYTES))
         if is_rebalance_point != 0 and call_before(is_rebalance_point, region, order) != 0:
-            # First whoever calls hands on what is done.
+            # First, let the caller pass on what is done.
             wait_for_rebalance, rebalance_args = block.wait_for_rebalance, block.rebalance_args
             if done > 0 or call_before(wait_for_rebalance, rebalance_args, order) != 0:
                 break
@@ -241,8 +248,8 @@ def process_hooked(
 
 @kernel_outlined
 def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int, int]:
-    """Let in who waited until the time of ``order``; events written, and 1 if that was everybody
-    whose time it is, 0 if there was no room for more."""
+    """Let in the commands that waited until the time of ``order``.  Returns the number of events
+    written, and 1 if all due commands entered, 0 if there was no room for more."""
     not_inlined()
     arena, region = ArenaHeader(block.arena), block.region
     before, after = block.before, block.after
@@ -279,7 +286,7 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
 # Held instruments: nothing trades in them, because the region says so.  One takes what makes less
 # (CANCEL, REDUCE, SET_EXPIRY, what removes many orders) and no other order.  Nothing that such a
 # command sets off happens while the hold lasts: no peg moves, no stop is elected, no all-or-none
-# order trades.  A hold is no state of the matcher; the hooks' region has it, MODE_HELD follows it.
+# order trades.  A hold is not the matcher's state; the hooks' region has it, MODE_HELD follows it.
 
 
 @kernel_outlined
@@ -348,6 +355,7 @@ def own_word(arena: ArenaHeader, order: OrderRecord, kind: int) -> int:
 
 @kernel
 def tell_entry(arena: ArenaHeader, figures: int, record: OrderRecord, out: EventRecord) -> None:
+    """Write the ENTERED event of a command that has waited at the speed bump."""
     word = record.word
     kind, order_type = (word >> const.KIND_SHIFT) & 0xFF, (word >> const.TYPE_SHIFT) & 0xFF
     what = kind << KIND_BITS | order_type << TYPE_BITS | load_i64(figures + FIGURE_PLACE)
@@ -388,6 +396,8 @@ def tell_delay(block: HookContext, order: OrderRecord, out: EventRecord) -> None
 
 @kernel
 def prefetch_limits(arena: ArenaHeader, region: int, ahead: int, order: OrderRecord) -> None:
+    """Prefetch the id entry of a command that comes soon, and what the ``ahead`` hook wants for
+    it."""
     prefetch(id_entry(arena, order))
     if ahead != 0:
         call_before(ahead, region, order)
@@ -395,6 +405,7 @@ def prefetch_limits(arena: ArenaHeader, region: int, ahead: int, order: OrderRec
 
 @kernel
 def id_entry(arena: ArenaHeader, order: OrderRecord) -> int:
+    """Return the address of the entry where a command's order id is looked up."""
     instrument = find_instrument(arena, order.symbol)
     return id_addr(arena, instrument, order.order_id)
 
@@ -448,7 +459,7 @@ def seal_region(state_hash: str, digest: bytes) -> str:
 
 
 def with_region(snapshot: bytes, region: npt.NDArray[np.uint8]) -> bytes:
-    """A matcher's snapshot, and the region behind it."""
+    """A matcher's snapshot, and the region after it."""
     size = len(region).to_bytes(8, "little")
     return b"".join((snapshot, region.data, REGION_MAGIC, size, region_hash(region)))
 

@@ -8,7 +8,9 @@ import numpy.typing as npt
 from openoutcry.matcher.events import number_events
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import copy64
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES
 
 BATCH_COMMANDS = 512
@@ -17,12 +19,23 @@ the first two levels of cache.  At the end of each batch there is nothing to loo
 the kernel alone on two streams of ``flow/streams.py``: 256 commands 1.09 and 1.22, 512 1.04 and
 1.15, 1,024 as 512."""
 FEW_COMMANDS = 4096
-"""Up to so many have their events written to the spare array, which is warm, and copied once."""
+"""Up to this many commands write their events to the spare array, which is in cache; they are then
+copied once."""
 HANDED_OVER = 1 << 14
-"""From so many events on the spare array itself is the answer and a new one takes its place; fewer
+"""From this many events on, the spare array itself is the answer and a new one replaces it; fewer
 are copied."""
 
 Events = npt.NDArray[Any]
+
+
+@kernel
+def number_noted(events: int, count: int, first: int, notes: int) -> None:
+    """Number ``count`` events, contiguous at ``events``, from ``first`` on.  What hooks have left
+    in each event's ``seq`` goes to the words at ``notes``, unless that is 0."""
+    if notes != 0:
+        for index in range(count):
+            Words(notes)[index] = EventRecord(events + index * RECORD_BYTES).seq
+    number_events(events, count, first)
 
 
 @kernel
@@ -37,26 +50,29 @@ def run(
     spare: int,
     spare_capacity: int,
     first_seq: int,
+    notes: int,
 ) -> tuple[int, int, int]:
     """Process ``count`` commands at ``orders`` by the batch kernel at address ``batch``.
 
-    Events go straight to ``out``, which has room for ``capacity``, as long as what any one command
-    can cause (``worst``) fits there; then by way of ``spare``.  Returns (commands done, events at
-    ``out``, events at ``spare``): the last are those of the last commands done, which did not fit
-    any more, and not 0 only if there are some.  With ``spare_capacity`` 0 it ends where ``out`` has
-    no room.  All are numbered from ``first_seq`` on.
+    Events go straight to ``out``, which has room for ``capacity``, while the most that one command
+    can cause (``worst``) fits there; then they go through ``spare``.  Returns (commands done,
+    events at ``out``, events at ``spare``).  The last count is of the last commands done, which no
+    longer fitted; it is 0 if all fitted.  With ``spare_capacity`` 0 it ends where ``out`` has no
+    room.  All events are numbered from ``first_seq``.  ``notes``: where their notes go, a word an
+    event, as many as both arrays have room for; 0: nowhere.
     """
     done = written = 0
     while done < count:
         order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
         part, room = min(BATCH_COMMANDS, count - done), capacity - written
+        noted = notes + 8 * written if notes != 0 else 0
         commands = events = 0
         if room > worst:
             commands, events = call_batch_kernel(batch, core, order, part, at, room)
-            number_events(at, events, first_seq + written)
+            number_noted(at, events, first_seq + written, noted)
         if commands == 0 and events == 0:
             commands, events = call_batch_kernel(batch, core, order, part, spare, spare_capacity)
-            number_events(spare, events, first_seq + written)
+            number_noted(spare, events, first_seq + written, noted)
             if commands == 0 and events == 0:
                 return done, written, 0
             if events > room:
@@ -75,10 +91,14 @@ def address_of(array: npt.NDArray[Any]) -> int:
 
 class Output:
     """The arrays behind :meth:`Engine.process`, of an engine no command of which causes more than
-    ``worst`` events."""
+    ``worst`` events.  ``has_notes``: its hooks leave notes."""
 
-    def __init__(self, worst: int) -> None:
+    def __init__(self, worst: int, has_notes: bool = False) -> None:
         self.worst = worst
+        self.has_notes = has_notes
+        self._notes = np.zeros(0, np.int64)
+        self.notes = self._notes
+        """Of the events of the last call, in their order; empty without notes."""
         self._spare = np.empty(0, EVENT_DTYPE)
         self._spare_address = 0
 
@@ -109,6 +129,7 @@ class Output:
             at = address_of(events)
         address, done, total = address_of(orders), 0, 0
         while True:
+            notes = self._room_for_notes(total, len(events)) if self.has_notes else 0
             commands, written, more = run(
                 batch,
                 core,
@@ -120,18 +141,30 @@ class Output:
                 self._spare_address,
                 0 if events is self._spare else len(self._spare),
                 first_seq + total,
+                notes,
             )
             done, total = done + commands, total + written
             if done == len(orders):
                 break
             events = self._grown(events, total, more, self._room(len(orders) - done, open_orders))
             total, at = total + more, address_of(events)
+        if self.has_notes:
+            self.notes = self._notes[: total + more].copy()
         if events is self._spare:
             return self._taken(total)
         return self._grown(events, total, more, 0) if more else events[:total]
 
     def _room(self, commands: int, open_orders: int) -> int:
         return 2 * (commands + open_orders) + self.worst + 2 * FEW_COMMANDS
+
+    def _room_for_notes(self, total: int, room: int) -> int:
+        """Where the notes of the events after the first ``total`` go: of ``room`` events in all,
+        and of the spare ones."""
+        if len(self._notes) < room + len(self._spare):
+            larger = np.empty(room + len(self._spare), np.int64)
+            larger[:total] = self._notes[:total]
+            self._notes = larger
+        return address_of(self._notes) + 8 * total
 
     def _grown(self, events: Events, total: int, more: int, room: int) -> Events:
         """A larger array with the first ``total`` of ``events`` and ``more`` of the spare ones."""

@@ -21,13 +21,13 @@ import secrets
 import socket
 import ssl
 import struct
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session, shm_layout, shm_login, soupbin
+from openoutcry.order_entry.documents import Documents
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.order_entry.session_region import SessionRegion
@@ -41,6 +41,9 @@ from openoutcry.order_entry.spec import (
 )
 from openoutcry.order_entry.tls import server_context
 from openoutcry.wire.peers import owner_of
+from openoutcry.wire.sealed_memory import make_sealed, read_only
+from openoutcry.wire.shares import oldest_of_most
+from openoutcry.wire.shm_feed import FEED_BYTES
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -49,24 +52,24 @@ SOURCE_AT = 32
 LOGIN_S = 10.0
 """A connection that has not logged in by then is closed."""
 CLOSE_S = 5.0
-"""A peer of TLS may wait so long with its end of a connection that is closed."""
+"""A peer of TLS may wait this long with its end of a connection that is closed."""
 STUCK_S = 60.0
 """And with reading what the stage, which may have given it up since, has sent."""
 HANDED_S = 2.0
-"""A session that was handed over counts as connected for so long, until the stage says so."""
+"""A session that was handed over counts as connected for this long, until the stage says so."""
 MAX_WAITING = 256
 """Connections that have not logged in; for one more, the address that has most loses its oldest."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
 PAUSE_TIMES = 9
-"""After a wrong one its address has that turn again only so many times as long later: of the time
-of a processor, guesses of one address take a tenth in each of its turns."""
+"""After a wrong password, an address waits this many times as long as the check took before its
+next turn.  So guesses from one address take a tenth of a processor's time in each of its turns."""
 NICE = 5
 """Of the acceptor's process: a login may take longer, an order may not."""
 MAX_ATTEMPTS = 4096
 UNREAD_BYTES = 1 << 16
 """What the system may hold of a throttled session that is not read (it doubles this): what is
-beyond its rate waits there, and its cancels behind it."""
+beyond its rate waits there, and its cancels after it."""
 MAX_SEQUENCE = (1 << 63) - 1
 """Of a message that a login asks for: what a word holds."""
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
@@ -77,7 +80,6 @@ REASONS = (
     "another target", "too many connections", "switched off", "number too high",
 )  # fmt: skip
 """Why a login is refused, in the order of their words in a session's block."""
-Waiting = TypeVar("Waiting")
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
 
 
@@ -109,15 +111,18 @@ class Acceptor:
     """Its end of the pair to the stage."""
     day: str
     """The session that SoupBinTCP logins may ask for."""
+    feed_fd: int = -1
+    """Of the feed in shared memory, which a session over shared memory gets for reading; -1: the
+    venue has no such feed."""
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
     waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
     """Connections that have not logged in, the oldest first, and whence they came."""
 
     def __post_init__(self) -> None:
-        self.names = {
-            row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
-        }
+        self.documents = Documents(self.region.documents, self.spec.sessions)
+        self._names: dict[str, tuple[int, SessionSpec]] = {}
+        self._versions: bytes | None = None
         self.hasher = password_hasher()
         self.dummy_hash = dummy_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
@@ -127,6 +132,22 @@ class Acceptor:
         self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """Of each address whose passwords are being checked."""
+
+    @property
+    def names(self) -> dict[str, tuple[int, SessionSpec]]:
+        """Index and session of each name, as they are now."""
+        versions = self.documents.versions.tobytes()
+        if versions != self._versions:
+            rows = enumerate(self.documents.rows(), 1)
+            self._names = {row.name.casefold(): (at, row) for at, row in rows if row.is_there}
+            self._versions = versions
+        return self._names
+
+    async def _documents_read(self) -> None:
+        """Wait until the sessions that the journal knows of are known here."""
+        until_s = asyncio.get_running_loop().time() + LOGIN_S
+        while self.documents.is_awaited and asyncio.get_running_loop().time() < until_s:
+            await asyncio.sleep(0.005)
 
     def run(self) -> None:
         """Until the process ends."""
@@ -259,19 +280,24 @@ class Acceptor:
         with contextlib.ExitStack() as ours:
             pidfd = shm_login.pidfd_of(client, peer)
             ours.callback(os.close, pidfd)
-            requests = shm_login.make_segment(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
+            requests = make_sealed(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
             ours.callback(os.close, requests)
-            replies = shm_login.make_segment(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
+            replies = make_sealed(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
             ours.callback(os.close, replies)
-            theirs = shm_login.read_only(replies)
+            theirs = read_only(replies)
             ours.callback(os.close, theirs)
             head = struct.pack("<4q", index, request.first_reply, 0, 0)
             # What the journal notes of a login: this host's address, and the process in place of
             # a port.
             message = (head + packed_source(("127.0.0.1", peer.pid))).ljust(HAND_BYTES, b"\0")
             await self._hand(message, [client.fileno(), pidfd, requests, replies])
-            told = shm_login.answer(row.key, request, self.day)
-            socket.send_fds(client, [told], [requests, theirs])
+            given, feed_bytes = [requests, theirs], 0
+            if self.feed_fd >= 0:
+                given.append(read_only(self.feed_fd))
+                ours.callback(os.close, given[-1])
+                feed_bytes = FEED_BYTES
+            told = shm_login.answer(row.key, request, self.day, feed_bytes)
+            socket.send_fds(client, [told], given)
 
     def _check_shm(
         self, request: shm_login.LoginRequest, asked: bytes, peer: shm_login.Peer
@@ -342,7 +368,7 @@ class Acceptor:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
         # From here on the transport closes it, when it has said so: closed under the transport, its
-        # number would be the next connection's while this one is still looked at.
+        # number would be the next connection's while this one is still checked.
         owned = socket.socket(fileno=client.detach())
         transport, _ = await loop.connect_accepted_socket(
             lambda: protocol, owned, ssl=context, ssl_handshake_timeout=LOGIN_S
@@ -427,6 +453,7 @@ class Acceptor:
     async def _authenticate(
         self, name: str, password: str, port: PortSpec, address: str
     ) -> tuple[int, SessionSpec]:
+        await self._documents_read()
         index, row = self.names.get(name.strip().casefold(), (0, None))
         known = row is not None and row.protocol == port.protocol
         now_s = asyncio.get_running_loop().time()
@@ -453,6 +480,8 @@ class Acceptor:
                 self.tasks.add(checking)
                 checking.add_done_callback(self.tasks.discard)
         right = await asyncio.shield(checking)
+        if row is not None and self.names.get(name.strip().casefold()) != (index, row):
+            right = False  # its password is another one by now, or it was removed
         index = index if known else 0
         # Others that waited for their turn at the same time may have failed since.
         now_s = asyncio.get_running_loop().time()
@@ -523,9 +552,10 @@ class Acceptor:
         source: bytes,
     ) -> None:
         # The kernel's send buffer counts towards how far a reader may lag.
-        queue = self.spec.sessions[index - 1].queue_bytes
+        row = self.documents.row(index)
+        queue = row.queue_bytes
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
-        if self.spec.sessions[index - 1].throttle_per_s:
+        if row.throttle_per_s:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         head = struct.pack("<4q", index, sequence, len(reply), SEQUENCE_AT) + source
         message = (head.ljust(REPLY_AT, b"\0") + reply).ljust(HAND_BYTES, b"\0") + rest
@@ -538,12 +568,6 @@ class Acceptor:
                 return
             except BlockingIOError:
                 await asyncio.sleep(0.001)
-
-
-def oldest_of_most(waiting: Mapping[Waiting, str]) -> Waiting:
-    """Return the first of the address that has most; ``waiting``: addresses, the oldest first."""
-    ((most, _),) = Counter(waiting.values()).most_common(1)
-    return next(one for one, address in waiting.items() if address == most)
 
 
 async def in_time(read: Coroutine[Any, Any, bytes], until_s: float) -> bytes:

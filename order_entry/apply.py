@@ -1,16 +1,16 @@
 """What a command and an event of the journal do to rows, tokens and streams.
 
-Two kernels, and they produce everything that a session receives: in the running stage as events
-happen, and after a restart from the journal, in the same order. So :func:`apply_command` looks only
-at the command and its metadata, and writes of live rows only their state; :func:`apply_event` only
-at the event, its command's metadata and rows of commands before it.
+Two kernels produce everything that a session receives: in the running stage as events happen, and
+after a restart from the journal, in the same order.  So :func:`apply_command` reads only the
+command and its metadata, and of live rows writes only their state.  And :func:`apply_event` reads
+only the event, its command's metadata and rows of earlier commands.
 """
 
 from numba import types
 
 from openoutcry.order_entry import (
     command_metadata,
-    delays,
+    constants,
     ouch,
     ouch42_in,
     ouch50_in,
@@ -22,14 +22,12 @@ from openoutcry.order_entry import (
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.shm_layout import SHM, ShmSession, may_act
-from openoutcry.order_entry.spec import Protocol
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire import enum_numbers
@@ -61,19 +59,20 @@ USER, DISCONNECTED = enum_numbers.REASON_USER, enum_numbers.REASON_DISCONNECTED
 REPEGGED, ELECTED = enum_numbers.EVENT_KIND_REPEGGED, enum_numbers.EVENT_KIND_ELECTED
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
-CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_FAREWELL = range(40, 88, 8)
+CODEC_BEGIN, CODEC_LOST, CODEC_MORE, CODEC_QUEUED, CODEC_TIMER, CODEC_LOGOUT = range(40, 88, 8)
 CODEC_BYTES = 128
 """A protocol's row: addresses of its kernels, the latter ones FIX's alone
 (docs/decisions/016-sessions.md)."""
 CODECS = 16
-"""Rows, by Protocol; behind them ROOM bytes to encode into."""
+"""Rows, by Protocol; after them ROOM bytes to encode into."""
 ROOM = 4096
 """Bytes that one event's messages have at most."""
 EVENT_ROOM = ROOM - 64
 """Where it may hold an event that is reported with another one's message."""
-OUCH50 = int(Protocol.OUCH50)
+OUCH50 = constants.PROTOCOL_OUCH50
 is_fix = session_block.is_fix
-MASS_STATUS = int(FixRefusal.MASS_STATUS)
+ENTER_ORDER = ord("O")
+MASS_STATUS = constants.FIX_REFUSAL_MASS_STATUS
 
 
 @intrinsic
@@ -108,6 +107,7 @@ def block_of(region: RegionHeader, index: int) -> SessionBlock:
 
 @kernel
 def add(address: int, amount: int) -> None:
+    """Add ``amount`` to the word at ``address``."""
     store_i64(address, load_i64(address) + amount)
 
 
@@ -214,6 +214,7 @@ def begin_day(region: RegionHeader) -> None:
 
 @kernel
 def has_open_token(row: OrderRow) -> bool:
+    """Whether the order is live and has a token."""
     return order_rows.is_live(row) and row.token_bytes != 0
 
 
@@ -457,6 +458,7 @@ def update_row(region: RegionHeader, row: OrderRow, event: EventRecord) -> None:
 
 @kernel
 def finish_row(region: RegionHeader, row: OrderRow) -> None:
+    """Take the row, whose order is over, from its session's list."""
     session = block_of(region, row.session)
     order_rows.finish_row(region.rows, session + session_block.OWN_ROWS, row)
 
@@ -479,6 +481,44 @@ def end_row(region: RegionHeader, row: OrderRow) -> None:
 
 
 @kernel_outlined
+def as_ouch(
+    region: RegionHeader,
+    event: EventRecord,
+    row: OrderRow,
+    metadata: CommandMetadata,
+    room: EventRecord,
+) -> EventRecord:
+    """The event as OUCH, which has no word for waiting, is to say it; 0: not at all.
+
+    A new order is Accepted when it arrives.  Its place in the book, which it receives when it
+    enters, is then a new priority, and a refusal is the end of what was accepted.  There is room
+    for an event at ``room``.
+    """
+    kind, what = event.kind, 0
+    is_new = metadata != 0 and row != 0 and metadata.message == ENTER_ORDER
+    if kind == DELAYED:
+        what = ACCEPTED if is_new else 0
+        if what == 0:
+            return EventRecord(0)
+    elif is_new and region.entry_left != 0:
+        if kind == ACCEPTED:
+            what = REPEGGED
+        elif kind == REJECTED:
+            what = CANCELLED
+    if what == 0:
+        return event
+    copy64(room, event)
+    room.kind = what
+    if what == CANCELLED:
+        room.reason = DISCONNECTED
+        room.qty_lots = row.qty
+        room.leaves_lots = 0
+    elif what == ACCEPTED:
+        room.leaves_lots = event.qty_lots
+    return room
+
+
+@kernel_outlined
 def encode_event(
     region: RegionHeader,
     codecs: int,
@@ -498,9 +538,10 @@ def encode_event(
         return 0
     session.rx_ts_ns = rx_ts_ns
     session.cause_seq = event.cause_seq
+    session.fee = region.fee
     out = codecs + CODEC_BYTES * CODECS
     if region.waiting != 0 and session.protocol <= OUCH50:
-        event = delays.as_ouch(region, event, row, metadata, EventRecord(out + EVENT_ROOM))
+        event = as_ouch(region, event, row, metadata, EventRecord(out + EVENT_ROOM))
         if event == 0:
             return 0
     size = call6(encode, event, row, session, metadata, out + soupbin.HEADER_BYTES, ROOM)
@@ -559,7 +600,7 @@ def send_open_orders(
     out: int,
 ) -> int:
     """Write one message for each open order of the session, the oldest name first, or one that
-    reports that there are no open orders. Only what events have done is looked at, however far
+    reports that there are no open orders. Only what events have done is checked, however far
     commands have run ahead."""
     rows, receiver, left = region.rows, 0, 0
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
@@ -588,7 +629,7 @@ def send_open_orders(
 def put_out(
     region: RegionHeader, session: SessionBlock, out: int, size: int, event_seq: int
 ) -> int:
-    """Put what was encoded behind a packet's header at ``out`` into the session's stream, if it is
+    """Put what was encoded after a packet's header at ``out`` into the session's stream, if it is
     of this day.  FIX and shared memory have no packets: what is before a message is put there when
     it is sent."""
     if VERIFY:

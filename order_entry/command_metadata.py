@@ -1,13 +1,13 @@
 """The metadata of a command: what its session must remember of it, durable with it.
 
 One for each command of the sessions' lane, by lane sequence, written before the command is
-published.  The journal keeps the metadata of a block beside its commands, so that every outbound
-stream can be made again from the journal alone (docs/decisions/016-sessions.md).
+published.  The journal keeps the metadata of a block with its commands, so that every outbound
+stream can be rebuilt from the journal alone (docs/decisions/016-sessions.md).
 
-Packed, a bit for each command of the block says whether it has metadata; then, of each, the
-difference to the previous one of the same session in the block: a mask of the 16 words that differ,
-then each of these as a mask of its bytes that differ and these bytes.  A client that counts its
-tokens up costs 8 bytes an order, not 128.
+In packed form, a bit for each command of the block says whether it has metadata.  Metadata are
+stored as the difference to the previous ones of the same session in the block.  A mask of the 16
+words that differ comes first; for each such word a mask of its differing bytes and these bytes
+follow.  A client that counts its tokens up costs 8 bytes an order, not 128.
 """
 
 from base64 import b64decode, b64encode
@@ -55,7 +55,6 @@ PROTOCOL = CommandMetadata.offset("protocol")
 MESSAGE = CommandMetadata.offset("message")
 TOKEN_BYTES = CommandMetadata.offset("token_bytes")
 ORIG_BYTES = CommandMetadata.offset("orig_bytes")
-FLAGS = CommandMetadata.offset("flags")
 TOKEN = CommandMetadata.offset("token")
 ORIG = CommandMetadata.offset("orig")
 OWN = CommandMetadata.offset("own")
@@ -63,8 +62,9 @@ OWN = CommandMetadata.offset("own")
 
 FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN = 128, 64, 32
 FLAGS_OF_PROTOCOL = 31
-"""INTERNAL: the session layer's own: a connection that came or was lost, and what follows from it ·
-NEW_ROW: the number is a new one · TOKEN: from here on the token names the order ``row``."""
+"""INTERNAL: the session layer made it, for a connection that came or was lost, and for what follows
+from that.  NEW_ROW: the number is a new one.  TOKEN: from now on the token names the order ``row``.
+"""
 LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")
 KILLED, ENABLED = ord("K"), ord("E")
 """``message`` of an internal command without effect: what became of the connection, and what the
@@ -84,6 +84,7 @@ def metadata_at(metadata_area: int, mask: int, lane_seq: int) -> CommandMetadata
 
 @kernel
 def clear_metadata(metadata: int) -> None:
+    """Set all bytes of the metadata at ``metadata`` to 0."""
     for offset in range(0, METADATA_BYTES, 8):
         store_i64(metadata + offset, 0)
 
@@ -98,7 +99,7 @@ def pack_metadata(
     sessions: int,
     out: int,
 ) -> int:
-    """Pack the metadata of ``count`` commands, whose lane sequences stand at ``lane_seqs`` (0: of
+    """Pack the metadata of ``count`` commands, whose lane sequences are at ``lane_seqs`` (0: of
     another lane, no metadata); returns the bytes written to ``out``.
 
     ``previous``: room for the metadata of ``sessions`` + 1 commands, one a session, zeroed.
@@ -143,7 +144,7 @@ def pack_metadata(
 def unpack_metadata(
     packed: int, size: int, count: int, previous: int, sessions: int, out: int
 ) -> int:
-    """Unpack ``count`` metadata to ``out``, one behind the other; 0, or -1 if they are no
+    """Unpack ``count`` metadata to ``out``, in turn; returns 0, or -1 if the bytes are not
     metadata."""
     at, end = packed, packed + size
     for index in range(count):

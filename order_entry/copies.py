@@ -1,13 +1,13 @@
 """Publish an event to its session and to the drop copies about its participant.
 
-The running stage and the rebuild from a journal do the same: first copies over SoupBinTCP, of the
-order as it was; then rows and sessions; then copies over FIX, of the sums as they are.
+The running stage and the rebuild from a journal do the same.  First come copies over SoupBinTCP, of
+the order as it was; then rows and sessions; then copies over FIX, of the sums as they are.
 """
 
 from openoutcry.order_entry import (
     apply,
     command_metadata,
-    delays,
+    constants,
     drop_copy,
     session_region,
     soupbin,
@@ -21,17 +21,21 @@ from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
 from openoutcry.order_entry.shm_layout import may_act
-from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Words
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     add_wrapping,
+    copy64,
     mul_wrapping,
     store_i64,
 )
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-PACKETS = int(Protocol.PACKETS)
+PACKETS = constants.PROTOCOL_PACKETS
+ENTERED = enum_numbers.EVENT_KIND_ENTERED
+PLACE = (1 << 32) - 1
+"""Of an event's ``leaves_lots``: the command's place in the core's queue."""
 REPORTED_KINDS = sum(
     1 << kind
     for kind in (
@@ -78,8 +82,8 @@ def publish_after_bump(
     """The same where commands wait: the events after an ENTERED answer the command that has waited,
     as if it had arrived now."""
     kind, left = event.kind, region.entry_left
-    if kind == delays.ENTERED:
-        delays.begin_entry(region, event)
+    if kind == ENTERED:
+        begin_entry(region, event)
         order, metadata = OrderRecord(0), CommandMetadata(0)
     elif left != 0:
         order, metadata, entry = OrderRecord(0), CommandMetadata(0), WaitingCommand(region.entry)
@@ -90,10 +94,10 @@ def publish_after_bump(
             )
             rx_ts_ns = entry.rx
     receiver = publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
-    if kind == delays.DELAYED and metadata != 0:
-        delays.keep(region, event, order, metadata, rx_ts_ns)
-    elif left != 0 and kind != delays.ENTERED:
-        delays.end_event(region)
+    if kind == apply.DELAYED and metadata != 0:
+        keep(region, event, order, metadata, rx_ts_ns)
+    elif left != 0 and kind != ENTERED:
+        end_event(region)
     return receiver
 
 
@@ -106,6 +110,10 @@ def publish_to_session(
     metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
+    """Publish one event to drop copies and to its session, and update its row.
+
+    Returns the index of its session, 0: none.
+    """
     copies = region.copy_count
     if copies > 0:
         copy_event(region, codecs, event, order, metadata, rx_ts_ns)
@@ -117,7 +125,7 @@ def publish_to_session(
         )
     receiver = 0
     is_order = event.order_id & order_rows.ORDER_BIT != 0
-    if (metadata != 0 or is_order) and event.kind != delays.ENTERED:
+    if (metadata != 0 or is_order) and event.kind != ENTERED:
         receiver = apply.apply_event(region, codecs, event, order, metadata, rx_ts_ns)
     if copies > 0 and region.fix_copies != 0:
         report_event(region, codecs, event, order, metadata, rx_ts_ns)
@@ -163,7 +171,10 @@ def copy_event(
     if VERIFY:
         assert sender == 0 or may_act(sender, who), "a copy names its own sender"
         assert copies >> region.copy_count == 0, "a copy for each bit"
-    size = drop_copy.write_copy(event, row, metadata, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
+    first = apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[0])
+    size = drop_copy.write_copy(
+        event, row, metadata, sender, rx_ts_ns, region.fee, first, out + soupbin.HEADER_BYTES
+    )
     for place in range(region.copy_count):
         if copies >> place & 1:
             session = apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[place])
@@ -179,7 +190,7 @@ def report_event(
     metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> None:
-    """As :func:`copy_event`, for drop copies over FIX; behind :func:`apply.apply_event`, for every
+    """As :func:`copy_event`, for drop copies over FIX; after :func:`apply.apply_event`, for every
     event.  ``order`` and ``metadata``: as there."""
     who, kind = event.participant, event.kind
     out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
@@ -231,6 +242,7 @@ def report_event(
             session.cause_seq = event.cause_seq
             session.named = named
             session.refused_symbol = symbol
+            session.fee = region.fee
             size = fix_drop_copy.write_report(
                 event, row, session, metadata, FixSession(sender), out
             )
@@ -241,7 +253,7 @@ def report_event(
 
 @kernel_outlined
 def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> OrderRow:
-    """Make ``row`` say what is known of an order that is no session's, as of this event."""
+    """Make ``row`` hold what is known of an order without a session, as of this event."""
     table, mask = region.sums, region.sums_mask
     order_id, kind = event.order_id, event.kind
     leaves, qty = event.leaves_lots, event.qty_lots
@@ -288,12 +300,14 @@ def apply_batch(
     metadata_addresses: int,
     events: int,
     event_count: int,
+    notes: int,
     last_event: int,
 ) -> int:
-    """Apply commands in sequence and, behind each, its events up to ``last_event``; returns the
+    """Apply commands in sequence and, after each, its events up to ``last_event``; returns the
     number of commands that had metadata.
 
-    ``metadata_addresses``: a word a command, the address of its metadata or 0.
+    ``metadata_addresses``: a word a command, the address of its metadata or 0.  ``notes``: a word
+    an event, what the core has noted at it; 0: nothing.
     """
     at, noted = 0, 0
     for index in range(count):
@@ -314,12 +328,78 @@ def apply_batch(
             earlier = OrderRecord(order - 64).seq if index > 0 else 0
             cause = EventRecord(events + 64 * at).cause_seq if at < event_count else seq
             assert seq > earlier, "commands come in sequence"
-            assert cause >= seq, "an event comes behind its own command"
+            assert cause >= seq, "an event comes after its own command"
         while at < event_count and EventRecord(events + 64 * at).cause_seq == seq:
             event = EventRecord(events + 64 * at)
             if event.seq <= last_event:
                 region.at_lane_seq = lane_seq
+                region.fee = Words(notes)[at] if notes != 0 else 0
                 publish_event(region, codecs, event, order, metadata, order.rx_ts_ns)
-                delays.mark_reported(region, lane_seq)
+                mark_reported(region, lane_seq)
             at += 1
     return noted
+
+
+# A command that waits at the core's speed bump: its record and its metadata are kept until it
+# enters. Events of another command then answer it (wire: DELAYED, ENTERED). There is an entry for
+# each place in the core's queue. A row that the answer will name stays: ``answered_seq`` does not
+# pass a command that waits.
+
+
+@kernel
+def mark_reported(region: RegionHeader, lane_seq: int) -> None:
+    """Note that the lane's commands up to ``lane_seq`` have had an event reported.
+
+    Those that wait will have more events: ``answered_seq`` stops before the first of them."""
+    answered_seq = region.answered_seq
+    if region.waiting == 0:
+        region.answered_seq = max(answered_seq, lane_seq)
+        return
+    upto = max(lane_seq, region.reported_upto)
+    region.reported_upto = upto
+    flags, mask = region.waiting_lanes, region.metadata_mask
+    while answered_seq < upto and Bytes(flags)[answered_seq + 1 & mask] == 0:
+        answered_seq += 1
+    region.answered_seq = answered_seq
+
+
+@kernel_outlined
+def keep(
+    region: RegionHeader, event: EventRecord, order: int, metadata: int, rx_ts_ns: int
+) -> None:
+    """Keep a command that waits: its record is at ``order``, its metadata at ``metadata``."""
+    entry = WaitingCommand(region.waiting + session_region.WAIT_BYTES * (event.leaves_lots & PLACE))
+    lane_seq = region.at_lane_seq
+    if VERIFY:
+        assert entry.seq == 0, "a place is one command's"
+    entry.seq = event.cause_seq
+    entry.lane = lane_seq
+    entry.rx = rx_ts_ns
+    copy64(entry + session_region.WAIT_ORDER, order)
+    copy64(entry + session_region.WAIT_METADATA, metadata)
+    copy64(entry + session_region.WAIT_METADATA + 64, metadata + 64)
+    Bytes(region.waiting_lanes)[lane_seq & region.metadata_mask] = 1
+
+
+@kernel_outlined
+def begin_entry(region: RegionHeader, event: EventRecord) -> None:
+    """Let the next ``qty_lots`` events of ENTERED belong to a command that waited."""
+    entry = WaitingCommand(region.waiting + session_region.WAIT_BYTES * (event.leaves_lots & PLACE))
+    is_known = entry.seq == event.contra_id
+    region.entry = entry if is_known else 0
+    region.entry_left = event.qty_lots
+    if VERIFY:
+        assert is_known or entry.seq == 0, "the entering command is the waiting one"
+
+
+@kernel_outlined
+def end_event(region: RegionHeader) -> None:
+    """Count one of these events as reported; after the last one the command is answered."""
+    left, entry = region.entry_left - 1, WaitingCommand(region.entry)
+    region.entry_left = left
+    if left == 0 and entry != 0:
+        lane_seq, mask = entry.lane, region.metadata_mask
+        Bytes(region.waiting_lanes)[lane_seq & mask] = 0
+        entry.seq = 0
+        region.entry = 0
+        mark_reported(region, 0)

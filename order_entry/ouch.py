@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from openoutcry.order_entry import rows
+from openoutcry.order_entry import constants, rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
@@ -65,7 +65,7 @@ class Refusal(IntEnum):
     """The same: the answer is all there is."""
 
 
-MIN_QTY, TOKEN = int(Refusal.MIN_QTY), int(Refusal.TOKEN)
+MIN_QTY, TOKEN = constants.OUCH_REFUSAL_MIN_QTY, constants.OUCH_REFUSAL_TOKEN
 
 MAX_PRICE4 = 1_999_999_900
 """$199,999.9900, the highest price (OUCH 4.2 section 1.2, OUCH 5.0)."""
@@ -135,7 +135,6 @@ def letter_mask(letters: str) -> int:
     return mask - (1 << 64) if mask >> 63 else mask
 
 
-_ORDER_TYPE, _TIF = rows.ORDER_TYPE, rows.TIME_IN_FORCE
 _BUY, _SELF_TRADE = enum_numbers.SIDE_BUY, enum_numbers.REASON_SELF_TRADE
 _MAKER, _AUCTION, _HIDDEN = (
     enum_numbers.EVENT_FLAG_MAKER,
@@ -224,7 +223,6 @@ def risk_bit(event: EventRecord) -> int:
     return 63 if bits == 0 else count_trailing_zeros(bits) & 63
 
 
-NO_INSTRUMENT = 65535
 _RULES = INSTRUMENT_RECORD.offsets
 _BANDS = _RULES["band1_from_ticks"]
 
@@ -270,13 +268,13 @@ def reduced(row: OuchRow) -> int:
 
 @kernel
 def send_reduction(row: OuchRow, lots: int) -> None:
-    """CommandMetadata that the order is to be smaller by so many lots."""
+    """Record that the session asked to reduce the order by ``lots`` lots."""
     row.sent = reduced(row) + row.returned + lots
 
 
 @kernel
 def count_reduction(event: EventRecord, row: int) -> None:
-    """CommandMetadata what a REDUCED or CANCELLED event took off an order that goes on."""
+    """Record the lots that a REDUCED or CANCELLED event took off an order that stays open."""
     if event.leaves_lots == 0:
         return
     word = UNASKED if event.reason == _SELF_TRADE else CONFIRMED
@@ -382,6 +380,28 @@ def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bo
         return False
     in_price = rules.min_price_ticks <= price <= rules.max_price_ticks
     return in_price and rules.min_qty_lots <= lots <= rules.max_qty_lots
+
+
+@kernel
+def is_replace(
+    order: OrderRecord, row: OrderRow, session: SessionBlock, price4: int, open_lots: int
+) -> bool:
+    """Whether a replace of the open order ``row`` is valid; then ``order`` has its price, kind and
+    self-trade mode.
+
+    ``price4``: its price in ten-thousandths; ``open_lots``: its quantity less what was executed.
+    One with an invalid price or quantity takes the open order out of the book, and its new token is
+    not used up (OUCH 4.2, section 2.2).
+    """
+    scale = symbol_scale(session, row.symbol)
+    if scale == 0 or price4 % scale != 0:
+        return False
+    order.price_ticks = price4 // scale
+    if open_lots <= 0 or not is_possible(session, row.symbol, order.price_ticks, open_lots):
+        return False
+    order.kind = enum_numbers.COMMAND_KIND_REPLACE
+    order.time_in_force = session.self_trade << 4
+    return True
 
 
 @kernel

@@ -4,13 +4,11 @@
 sections 2 and 3.
 """
 
-from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
+from openoutcry.order_entry import command_metadata, constants, ouch, rows, soupbin
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import OuchRow, Refusal
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any16,
@@ -61,14 +59,13 @@ SIDE = Ouch42Order.offset("side")
 MIN_QTY = Ouch42Order.offset("min_qty")
 
 TOKEN_BYTES = 14
-_PROTOCOL = int(Protocol.OUCH42)
-_APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
-_BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
-_NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND = (
+_PROTOCOL = constants.PROTOCOL_OUCH42
+_APPLICATION, _IGNORE = constants.KIND_APPLICATION, constants.KIND_IGNORE
+_BAD_LENGTH, _UNKNOWN_TYPE = constants.FAULT_BAD_LENGTH, constants.FAULT_UNKNOWN_TYPE
+_NEW, _CANCEL_KIND, _REDUCE = (
     enum_numbers.COMMAND_KIND_NEW,
     enum_numbers.COMMAND_KIND_CANCEL,
     enum_numbers.COMMAND_KIND_REDUCE,
-    enum_numbers.COMMAND_KIND_REPLACE,
 )
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIDPOINT, _MIN_QTY = (
     enum_numbers.ORDER_TYPE_LIMIT,
@@ -91,7 +88,7 @@ _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = 
 _R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_TOKEN = range(9, 13)
 assert Refusal.ISO == _R_ISO
 assert Refusal.TOKEN == _R_TOKEN
-_R_REPLACE, _R_MODIFIED = int(Refusal.REPLACE), int(Refusal.MODIFIED)
+_R_REPLACE, _R_MODIFIED = constants.OUCH_REFUSAL_REPLACE, constants.OUCH_REFUSAL_MODIFIED
 
 _O, _U, _X, _M = (ord(letter) for letter in "OUXM")
 _B, _C, _N, _R, _Y, _SPACE, _OPENING = (ord(letter) for letter in "BCNRY O")
@@ -159,7 +156,7 @@ def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, metad
     ouch.copy14(metadata + command_metadata.TOKEN, message + _ENTER.token)
     shares, tif = load_be32(message + _ENTER.shares), load_be32(message + _ENTER.time_in_force)
     min_qty, side = load_be32(message + _ENTER.min_qty), Bytes(message)[_ENTER.side]
-    # firm, display, capacity, iso as they stand; cross, customer
+    # firm, display, capacity, iso unchanged; cross, customer
     store_any64(own, load_any64(message + _ENTER.firm))
     store_any32(own + CROSS, load_any16(message + _ENTER.cross) | side << 16)
     own.tif = tif
@@ -266,7 +263,7 @@ def _enter_terms(
 
 @kernel
 def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, metadata: int) -> None:
-    """The price stands in the record with four decimals until the instrument is known."""
+    """The price has four decimals in the record until the instrument is known."""
     _clear_names(metadata)
     own = Ouch42Order(metadata + command_metadata.OWN)
     ouch.copy14(metadata + command_metadata.ORIG, message + _REPLACE.token)
@@ -374,27 +371,13 @@ def _complete_replace(
     price4, liable = order.price_ticks, own.liable
     if refused == 0:
         refused = _replace_refusal(own, old, order_type)
-    if refused == 0:
-        scale = ouch.symbol_scale(session, row.symbol)
-        if scale == 0 or price4 % scale != 0:
-            refused = _R_PRICE
-        else:
-            order.price_ticks = price4 // scale
     open_lots = liable - ouch.executed(row, old.liable)
-    if refused == 0:
-        symbol, price = row.symbol, order.price_ticks
-        if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
-            refused = _R_QTY
     order.qty_lots = max(open_lots, 0)
-    if refused in (_R_QTY, _R_PRICE):
-        # Details that are invalid take the open order out of the book (section 2.2), and the new
-        # token is not used up.
+    if refused == 0 and ouch.is_replace(order, row, session, price4, open_lots):
+        ouch.say_known(order, row, old.liable)
+    elif refused in (0, _R_QTY, _R_PRICE):
         order.kind = _CANCEL_KIND
         refused = 0
-    elif refused == 0:
-        order.kind = _REPLACE_KIND
-        order.time_in_force = session.self_trade << 4
-        ouch.say_known(order, row, old.liable)
     metadata.refused = refused
     return _APPLICATION
 

@@ -5,7 +5,7 @@ says the same slowly.  Source:
 Nasdaq, O*U*C*H 4.2, section 3.
 """
 
-from openoutcry.order_entry import command_metadata, ouch, ouch42_in, rows
+from openoutcry.order_entry import command_metadata, constants, ouch, ouch42_in, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.ouch import OuchRow, Refusal
 from openoutcry.order_entry.ouch42_in import Ouch42Order
@@ -20,7 +20,7 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, EventKind, Reason
+from openoutcry.wire.enums import ErrorBit, Reason
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import store_u8
@@ -38,7 +38,6 @@ MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
 NO_ROOM = -100
 """What encode and refuse return when the room is below MAX_BYTES."""
 
-_EK = EventKind
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED = (
     enum_numbers.EVENT_KIND_ACCEPTED,
     enum_numbers.EVENT_KIND_FILLED,
@@ -127,8 +126,8 @@ def encode(
     """Write the message that this event is to the order's session; its bytes, 0 if nothing is said,
     or NO_ROOM.
 
-    ``row``: the order's current row (of a REJECTED replace: any), with QTY, LEAVES and CUM as of
-    this event.  ``metadata``: the metadata of the causing command if this session sent it, else 0.
+    The order's current row (of a REJECTED replace: any) is ``row``, with QTY, LEAVES and CUM as of
+    this event.  If this session sent the causing command, ``metadata`` is that command's, else 0.
     The session's RX_TS_NS is the causing command's.
     """
     if room < MAX_BYTES:
@@ -160,7 +159,7 @@ def _begin(out: int, size: int, kind: int, session: SessionBlock, token: int) ->
 
 @kernel
 def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
-    """Price of an order as it stands: of a market order the price that says so."""
+    """The order's present price; for a market order the price that means one."""
     is_market = row.order_type == _MARKET
     return ouch.MARKET_PRICE4 if is_market else ouch.event_price4(event, session)
 
@@ -325,7 +324,7 @@ def _reject(session: SessionBlock, token: int, letter: int, out: int) -> int:
     return size
 
 
-_R_MODIFIED = int(Refusal.MODIFIED)
+_R_MODIFIED = constants.OUCH_REFUSAL_MODIFIED
 
 
 @kernel

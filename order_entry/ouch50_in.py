@@ -6,13 +6,11 @@ An order's name is its UserRefNum, four bytes of the metadata's token; numbers m
 sections 2 and 3.
 """
 
-from openoutcry.order_entry import command_metadata, ouch, rows, soupbin
+from openoutcry.order_entry import command_metadata, constants, ouch, rows, soupbin
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import OuchRow, OuchSession, Refusal
+from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import (
     load_any32,
@@ -23,7 +21,6 @@ from openoutcry.wire.big_endian import (
     store_any32,
     store_any64,
 )
-from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Layout, area, i64, u8, u32
 from openoutcry.wire.memory import (
@@ -85,25 +82,22 @@ CLORDID = Ouch50Order.offset("client_order_id")
 CAPACITY = Ouch50Order.offset("capacity")
 SIDE = Ouch50Order.offset("side")
 POST_ONLY = Ouch50Options.offset("post_only")
-EXPIRE = Ouch50Options.offset("expire")
 MIN_QTY = Ouch50Options.offset("min_qty")
 FIRM = Ouch50Options.offset("firm")
 
 OPTIONS = command_metadata.ORIG + 8
 MASS_SYMBOL = command_metadata.ORIG + 32
-"""Of a mass cancel's metadata: the symbol as it was sent; its firm stands among the options."""
+"""Of a mass cancel's metadata: the symbol as it was sent; its firm is among the options."""
 
-_PROTOCOL = int(Protocol.OUCH50)
-_APPLICATION, _IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
-_BAD_LENGTH, _UNKNOWN_TYPE = int(Fault.BAD_LENGTH), int(Fault.UNKNOWN_TYPE)
-_NEW, _CANCEL_KIND, _REDUCE, _REPLACE_KIND, _MASS_CANCEL = (
+_PROTOCOL = constants.PROTOCOL_OUCH50
+_APPLICATION, _IGNORE = constants.KIND_APPLICATION, constants.KIND_IGNORE
+_BAD_LENGTH, _UNKNOWN_TYPE = constants.FAULT_BAD_LENGTH, constants.FAULT_UNKNOWN_TYPE
+_NEW, _CANCEL_KIND, _REDUCE, _MASS_CANCEL = (
     enum_numbers.COMMAND_KIND_NEW,
     enum_numbers.COMMAND_KIND_CANCEL,
     enum_numbers.COMMAND_KIND_REDUCE,
-    enum_numbers.COMMAND_KIND_REPLACE,
     enum_numbers.COMMAND_KIND_MASS_CANCEL,
 )
-_OT = OrderType
 _LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIN_QTY, _ICEBERG = (
     enum_numbers.ORDER_TYPE_LIMIT,
     enum_numbers.ORDER_TYPE_MARKET,
@@ -124,52 +118,42 @@ _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
     enum_numbers.TIME_IN_FORCE_AT_OPEN,
     enum_numbers.TIME_IN_FORCE_AT_CLOSE,
 )
-_RF = Refusal
 _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = (
-    int(r)
-    for r in (
-        _RF.SIDE,
-        _RF.QTY,
-        _RF.SYMBOL,
-        _RF.PRICE,
-        _RF.TIME_IN_FORCE,
-        _RF.DISPLAY,
-        _RF.CAPACITY,
-        _RF.ISO,
-    )
+    constants.OUCH_REFUSAL_SIDE,
+    constants.OUCH_REFUSAL_QTY,
+    constants.OUCH_REFUSAL_SYMBOL,
+    constants.OUCH_REFUSAL_PRICE,
+    constants.OUCH_REFUSAL_TIME_IN_FORCE,
+    constants.OUCH_REFUSAL_DISPLAY,
+    constants.OUCH_REFUSAL_CAPACITY,
+    constants.OUCH_REFUSAL_ISO,
 )
 _R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_OPTION, _R_MAX_FLOOR, _R_PEG, _R_ROUTE, _R_RETAIL = (
-    int(r)
-    for r in (
-        _RF.MIN_QTY,
-        _RF.CROSS,
-        _RF.CUSTOMER,
-        _RF.OPTION,
-        _RF.MAX_FLOOR,
-        _RF.PEG,
-        _RF.ROUTE,
-        _RF.RETAIL,
-    )
+    constants.OUCH_REFUSAL_MIN_QTY,
+    constants.OUCH_REFUSAL_CROSS,
+    constants.OUCH_REFUSAL_CUSTOMER,
+    constants.OUCH_REFUSAL_OPTION,
+    constants.OUCH_REFUSAL_MAX_FLOOR,
+    constants.OUCH_REFUSAL_PEG,
+    constants.OUCH_REFUSAL_ROUTE,
+    constants.OUCH_REFUSAL_RETAIL,
 )
 _R_POST_ONLY, _R_DISABLED, _R_REPLACE, _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
-    int(r)
-    for r in (
-        _RF.POST_ONLY,
-        _RF.DISABLED,
-        _RF.REPLACE,
-        _RF.MODIFIED,
-        _RF.QUERIED,
-        _RF.DISABLE,
-        _RF.ENABLE,
-    )
+    constants.OUCH_REFUSAL_POST_ONLY,
+    constants.OUCH_REFUSAL_DISABLED,
+    constants.OUCH_REFUSAL_REPLACE,
+    constants.OUCH_REFUSAL_MODIFIED,
+    constants.OUCH_REFUSAL_QUERIED,
+    constants.OUCH_REFUSAL_DISABLE,
+    constants.OUCH_REFUSAL_ENABLE,
 )
-_R_TOKEN, _BLANK = int(_RF.TOKEN), 0x20202020
-_A, _B, _I, _L, _N, _P, _R, _Y, _Z, _LOWER_M = (ord(letter) for letter in "ABILNPRYZm")
+_R_TOKEN, _BLANK = constants.OUCH_REFUSAL_TOKEN, 0x20202020
+_B, _L, _N, _P, _R, _Y, _LOWER_M = (ord(letter) for letter in "BLNPRYm")
 _SPACE, _0, _3, _5, _6 = (ord(letter) for letter in " 0356")
 _SHOWN, _CAPACITIES = ouch.letter_mask("YAZ"), ouch.letter_mask("APRO")
 _SELLS, _RETAIL_HANDLING = ouch.letter_mask("STE"), ouch.letter_mask("OTQ")
 
-# Of each tag: bytes of its value, and in which message it may stand.
+# Of each tag: bytes of its value, and the messages that may have it.
 _TAGS = {option.tag: option for option in OPTIONS50}
 _TAG_BYTES = tuple(_TAGS[t].field.size_bytes if t in _TAGS else 0 for t in range(32))
 _ENTER_TAGS = sum(1 << tag for tag, option in _TAGS.items() if option.enters)
@@ -310,7 +294,7 @@ def _read_options(at: int, end: int, allowed: int, options: Ouch50Options) -> in
 
 @kernel
 def _unsupported(tag: int, letter: int) -> int:
-    """Why an option that is only looked at is refused, or 0."""
+    """Why an option that is only checked is refused, or 0."""
     if tag == _T_ROUTE:
         return _R_ROUTE
     if tag == _T_HANDLE and letter != _SPACE:
@@ -474,7 +458,7 @@ def _option_type(
 def _decode_replace(
     message: int, size: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
-    """Price and options stand in the record as they came until the order is known."""
+    """Price and options stay in the record as they came until the order is known."""
     user_ref = load_be32(message + _REPLACE.user_ref)
     orig = load_be32(message + _REPLACE.orig_user_ref)
     if user_ref <= OuchSession(session).last_user_ref:
@@ -631,30 +615,18 @@ def _complete_replace(
     order.order_id = row.order_id
     order.symbol = row.symbol
     order.aux = 0
-    if refused == 0:
-        if scale == 0 or price4 % scale != 0:
-            refused = _R_PRICE
-        else:
-            order.price_ticks = price4 // scale
     open_lots = liable - ouch.executed(row, old.liable)
-    if refused == 0:
-        symbol, price = row.symbol, order.price_ticks
-        if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
-            refused = _R_QTY
     order.qty_lots = max(open_lots, 0)
-    if refused in (_R_QTY, _R_PRICE):
-        # As in OUCH 4.2, section 2.2.
-        order.kind = _CANCEL_KIND
-        refused = 0
-    elif refused == 0:
-        order.kind = _REPLACE_KIND
-        order.time_in_force = session.self_trade << 4
+    if refused == 0 and ouch.is_replace(order, row, session, price4, open_lots):
         if aux == row.aux:
             ouch.say_known(order, row, old.liable)
         elif not ouch.say_known_and(order, row, old.liable, aux):
             refused = _R_REPLACE
             order.kind = 0
             order.time_in_force = 0
+    elif refused in (0, _R_QTY, _R_PRICE):
+        order.kind = _CANCEL_KIND
+        refused = 0
     metadata.refused = refused
     return _APPLICATION
 

@@ -3,7 +3,7 @@
 ``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
 """
 
-from openoutcry.order_entry import command_metadata, ouch, ouch50_in, rows
+from openoutcry.order_entry import command_metadata, constants, ouch, ouch50_in, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.faults import Refusal as Throttle
 from openoutcry.order_entry.ouch import OuchRow, Refusal
@@ -22,7 +22,7 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, EventKind, Reason
+from openoutcry.wire.enums import ErrorBit, Reason
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.messages import OPTIONS50, OUCH50
@@ -39,7 +39,6 @@ _TIMESTAMP, _USER_REF = _ACCEPTED.timestamp, _ACCEPTED.user_ref
 _OPTION = {option.field.name: option for option in OPTIONS50}
 MAX_BYTES = _SIZE_U + 2 * len(OPTIONS50) + sum(o.field.size_bytes for o in OPTIONS50)
 
-_EK = EventKind
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED, _K_REPLACED, _K_REJECTED = (
     enum_numbers.EVENT_KIND_ACCEPTED,
     enum_numbers.EVENT_KIND_FILLED,
@@ -65,7 +64,10 @@ _MARKET = enum_numbers.ORDER_TYPE_MARKET
 _A, _C, _D, _E, _G, _I, _J, _K, _L, _M = (ord(letter) for letter in "ACDEGIJKLM")
 _O, _Q, _R, _T, _U, _X = (ord(letter) for letter in "OQRTUX")
 _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
-    int(r) for r in (Refusal.MODIFIED, Refusal.QUERIED, Refusal.DISABLE, Refusal.ENABLE)
+    constants.OUCH_REFUSAL_MODIFIED,
+    constants.OUCH_REFUSAL_QUERIED,
+    constants.OUCH_REFUSAL_DISABLE,
+    constants.OUCH_REFUSAL_ENABLE,
 )
 
 OTHER = 0x000F
@@ -179,7 +181,7 @@ def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
 
 @kernel
 def _option(at: int, tag: int, size: int) -> int:
-    """Begin an option; where its value stands."""
+    """Begin an option; returns the place of its value."""
     Bytes(at)[0] = size + 1
     Bytes(at)[1] = tag
     return at + 2

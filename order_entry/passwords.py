@@ -30,6 +30,18 @@ def dummy_hash(hasher: Any) -> str:
     return f"$argon2id$v=19${work}${salt}${drawn}"
 
 
+def soupbin_fault(word: str) -> str:
+    """Why no login over SoupBinTCP can carry a password; nothing: it can."""
+    if len(word) > PASSWORD_LENGTH:
+        return f"has {len(word)} characters: a login over SoupBinTCP holds {PASSWORD_LENGTH}"
+    if not (word.isascii() and word.isprintable()) or word != word.strip(" "):
+        return (
+            "is not printable ASCII between two characters that are no spaces, as a login over "
+            "SoupBinTCP has it"
+        )
+    return ""
+
+
 def make_password() -> str:
     """A random one."""
     letters = string.ascii_letters + string.digits

@@ -9,7 +9,7 @@ CHECKS = (
     "PRICE_BAND", "ADV_SHARE", "DUPLICATE", "RATE", "OPEN_ORDERS", "POSITION_LONG",
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
     "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE",
-    "SUSPENDED", "CLOSED",
+    "SUSPENDED", "CLOSED", "EXPIRED",
 )  # fmt: skip
 FIGURELESS = frozenset(
     {
@@ -23,12 +23,14 @@ FIGURELESS = frozenset(
         "WITHDRAWN",
         "SUSPENDED",
         "CLOSED",
+        "EXPIRED",
     }
 )
 """Switches: they have no limit in figures."""
 LETTERS = {
     "MARKET_KILLED": "a",
     "HALTED": "H",
+    "EXPIRED": "H",
     "GROUP_KILLED": "a",
     "KILLED": "a",
     "SUSPENDED": "a",
@@ -49,11 +51,13 @@ LETTERS = {
     "CAPITAL": "n",
     "BALANCE": "n",
 }
-"""OUCH 4.2's reasons of pre-trade risk: a all is rejected, c the symbol is restricted, i a short
-sale, m shares or n money beyond a limit; every other is O, "other"."""
+"""OUCH 4.2's reasons of pre-trade risk.  Letter a: everything is rejected; c: the symbol is
+restricted; i: a short sale; m: shares beyond a limit; n: money beyond a limit.  Every other is O,
+"other"."""
 CODES = {
     "MARKET_KILLED": 0x000C,
     "HALTED": 0x0007,
+    "EXPIRED": 0x0007,
     "GROUP_KILLED": 0x000C,
     "KILLED": 0x000C,
     "SUSPENDED": 0x000C,
@@ -77,15 +81,15 @@ def code(bits: int, other: int) -> int:
     return CODES.get(_first(bits), other)
 
 
-def text(bits: int, limit: int, stands: int, requested: int) -> str:
+def text(bits: int, limit: int, current: int, requested: int) -> str:
     """A line about a reject, from its event's ``contra_id``, ``price_ticks``, ``leaves_lots`` and
     ``qty_lots``: the first check that failed with its figures, then the others."""
     first, *others = [name for bit, name in enumerate(CHECKS) if bits >> bit & 1] or ["RISK"]
     figures = (
-        f": limit {limit}, stands {stands}, asked {requested}" if first not in FIGURELESS else ""
+        f": limit {limit}, now {current}, asked {requested}" if first not in FIGURELESS else ""
     )
     if first == "BALANCE":
-        figures = f": asset {stands} has {limit} available, {requested} needed"
+        figures = f": asset {current} has {limit} available, {requested} needed"
     return first + figures + "".join(f"; {name}" for name in others)
 
 

@@ -1,14 +1,14 @@
 """Order rows: what a session knows of each of its orders, 256 bytes each, in shared memory.
 
-An order of a session has a *number*, counted up for ever over all sessions; the core knows it as
-``ORDER_BIT | number``.  Its row is the number's low bits; numbers whose row still holds a live
-order are passed over.  A replace that brings a new token takes a new row for it: the core's order
-stays the same one, whose own row (the root) says which row is the current one.
+An order of a session has a *number*, which always counts up over all sessions; the core knows it as
+``ORDER_BIT | number``.  Its row is the number's low bits.  A number whose row still holds a live
+order is skipped.  A replace that brings a new token takes a new row for it.  The core's order stays
+the same, and its first row (the root) says which row is the current one.
 
-Two writers, by turns in one process: what comes in fills a row before its command is sent
-(:func:`take_row`), what goes out keeps its quantities as of the event that is being reported. One
-never writes the fields of a live row that the other writes, so that a row is the same function of
-the journal however far the one runs ahead of the other.
+Two writers take turns in one process.  The inbound side fills a row before its command is sent
+(:func:`take_row`); the outbound side keeps its quantities as of the event that is being reported.
+Neither writes the fields of a live row that the other writes.  So a row is the same function of the
+journal however far one side runs ahead of the other.
 """
 
 from openoutcry.wire import enum_numbers
@@ -76,8 +76,6 @@ QTY = OrderRow.offset("qty")
 PRICE = OrderRow.offset("price")
 SYMBOL = OrderRow.offset("symbol")
 PROTOCOL = OrderRow.offset("protocol")
-ORDER_TYPE = OrderRow.offset("order_type")
-TIME_IN_FORCE = OrderRow.offset("time_in_force")
 TOKEN = OrderRow.offset("token")
 OWN = OrderRow.offset("own")
 INSTRUMENT = OrderRow.offset("instrument")
@@ -103,12 +101,13 @@ NUMBER_MASK = ORDER_BIT - 1
 
 @kernel
 def row_of(rows: int, mask: int, number: int) -> OrderRow:
-    """Address of the row where the order ``number`` stands or stood."""
+    """Address of the present or former row of the order ``number``."""
     return OrderRow(rows + ROW_BYTES * (number & mask))
 
 
 @kernel
 def is_live(row: OrderRow) -> bool:
+    """Whether the order was sent or is open."""
     state = row.state
     return SENT <= state <= OPEN
 
@@ -127,13 +126,13 @@ def row_at(rows: int, place: int) -> OrderRow:
 
 @kernel
 def first_row(rows: int, ends: int) -> OrderRow:
-    """Address of the first row of the list whose ends are at ``ends``, 0 if there is none."""
+    """Address of the first row of the list whose ends are at ``ends``, or 0."""
     return row_at(rows, load_u32(ends))
 
 
 @kernel
 def next_row(rows: int, row: OrderRow) -> OrderRow:
-    """Address of the row behind this one in its session's list, 0 at the end."""
+    """Address of the row after this one in its session's list, 0 at the end."""
     return row_at(rows, row.next)
 
 
@@ -222,7 +221,7 @@ def find_row(rows: int, mask: int, number: int) -> OrderRow:
 
 @kernel
 def current_row(rows: int, mask: int, order_id: int) -> OrderRow:
-    """Address of the newest accepted row of a core order; 0 if it is no order of a session's."""
+    """Address of the newest accepted row of a core order; 0 for an order without a session."""
     if order_id & ORDER_BIT == 0 or order_id < 0:
         return OrderRow(0)
     root = find_row(rows, mask, order_id & NUMBER_MASK)
@@ -235,7 +234,7 @@ def current_row(rows: int, mask: int, order_id: int) -> OrderRow:
     if VERIFY:
         assert current > root.number, "an order's later rows have higher numbers"
         assert row == 0 or row.order_id == order_id, "its current row is the order's"
-        assert row == 0 or row.session == root.session, "nobody else's"
+        assert row == 0 or row.session == root.session, "and of the order's session"
     return row
 
 

@@ -1,9 +1,9 @@
 """A session's block: 4,096 bytes in shared memory that say everything about it.
 
-The first 512 bytes are common, words of int64 at the offsets below; from PROTOCOL_WORDS to 1,024
-the protocol keeps its own; from SIDE on stands what goes out beside the stream (a heartbeat, the
-answer to a login).  Addresses in a block are the same in every process of the run: they are mapped
-before it forks.
+The first 512 bytes are common, words of int64 at the offsets below.  The protocol keeps its words
+from PROTOCOL_WORDS to 1,024.  What goes out in addition to the stream (a heartbeat, the answer to a
+login) is stored from SIDE on.  Addresses in a block are the same in every process of the run: they
+are mapped before it forks.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry.spec import Protocol
+from openoutcry.order_entry import constants
+from openoutcry.order_entry.spec import PaidIn
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, area, i64
 from openoutcry.wire.memory import mul_wrapping
-from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
+from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL
 
 BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
@@ -51,9 +52,9 @@ class SessionBlock(Layout, size_bytes=4096):
     input: int = i64("address of the bytes received")
     input_length: int = i64("how many there are")
     input_capacity: int = i64("how many fit")
-    heartbeat_ns: int = i64("a heartbeat is sent after so long without another message")
-    timeout_ns: int = i64("a connection that sends nothing for so long is lost")
-    grace_ns: int = i64("orders of a lost connection are kept for so long")
+    heartbeat_ns: int = i64("a heartbeat is sent after this long without another message")
+    timeout_ns: int = i64("a connection that sends nothing for this long is lost")
+    grace_ns: int = i64("orders of a lost connection are kept for this long")
     cancel_mode: int = i64("spec.CancelOnDisconnect")
     lost_ns: int = i64(
         "since when (it may be negative) its connection is lost and its orders wait, 0: not"
@@ -101,7 +102,7 @@ class SessionBlock(Layout, size_bytes=4096):
     self_trade: int = i64("SelfTrade of orders whose message names none")
     name: int = area(16, "the session's name, padded with spaces")
     side: int = area(
-        1024, "what goes out beside the stream: heartbeats, answers to logins", at=1024
+        1024, "what goes out in addition to the stream: heartbeats, answers to logins", at=1024
     )
     logins: int = area(
         1024,
@@ -112,6 +113,7 @@ class SessionBlock(Layout, size_bytes=4096):
     )
     names: int = i64("address of the table of symbols longer than a record's field")
     name_mask: int = i64("its entries, less one")
+    fee: int = i64("while encoding: of a fill what it cost, as wire/notes.py has it, or 0")
 
 
 INDEX = SessionBlock.offset("index")
@@ -179,11 +181,13 @@ ASKED_AGAIN = 504
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (
-    int(one) for one in (Protocol.FIX44, Protocol.FIX42, Protocol.FIX_DROP_COPY)
+    constants.PROTOCOL_FIX44,
+    constants.PROTOCOL_FIX42,
+    constants.PROTOCOL_FIX_DROP_COPY,
 )
 
 
-class SymbolRow(Layout, size_bytes=64):
+class SymbolRow(Layout, size_bytes=128):
     """A row of the symbol table."""
 
     symbol: int = i64("as it is in a record")
@@ -198,24 +202,31 @@ class SymbolRow(Layout, size_bytes=64):
     first: int = i64("the symbol outside, padded with zeros: first eight characters,")
     second: int = i64("the next,")
     third: int = i64("and the last")
+    quote_decimals: int = i64("of a spot instrument: decimals of the asset that pays,")
+    quote: int = area(16, "and its name, padded with zeros;")
+    base_decimals: int = i64("decimals of the asset that is traded,")
+    base: int = area(16, "and its name")
 
 
 SYMBOL_BYTES = SymbolRow.size_bytes
-SYMBOL = SymbolRow.offset("symbol")
 SYMBOL_INSTRUMENT = SymbolRow.offset("instrument")
 SYMBOL_SCALE = SymbolRow.offset("scale")
 SYMBOL_NAME = SymbolRow.offset("first")
+SYMBOL_QUOTE = SymbolRow.offset("quote_decimals")
+SYMBOL_BASE = SymbolRow.offset("base_decimals")
 
 SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 
 @kernel
 def is_fix(protocol: int) -> bool:
+    """Whether the protocol's sessions speak FIX."""
     return (protocol == FIX44) | (protocol == FIX42) | (protocol == FIX_DROP_COPY)
 
 
 @kernel
 def symbol_place(symbol: int) -> int:
+    """Where the search for a symbol of 8 bytes begins, before masking."""
     return mul_wrapping(symbol, SYMBOL_HASH) >> 32 & 0x7FFFFFFF
 
 
@@ -237,6 +248,7 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
 
 @kernel
 def name_place(first: int, second: int, third: int) -> int:
+    """Where the search for a longer name, three words, begins, before masking."""
     return symbol_place(
         mul_wrapping(mul_wrapping(first, SYMBOL_HASH) ^ second, SYMBOL_HASH) ^ third
     )
@@ -258,7 +270,7 @@ def find_name(session: SessionBlock, first: int, second: int, third: int) -> Sym
 
 @kernel
 def instrument_row(session: SessionBlock, instrument: int) -> SymbolRow:
-    """Address of the row of an instrument, by its index; 0 if there is none."""
+    """Address of the row of an instrument, by its index, or 0."""
     if instrument < 0 or instrument >= session.instrument_count:
         return SymbolRow(0)
     return SymbolRow(session.instruments + SYMBOL_BYTES * instrument)
@@ -273,10 +285,11 @@ class Symbols:
         price_decimals: Mapping[str, int] | None = None,
         symbols: Sequence[str] = (),
         not_by_ouch: Container[str] = (),
+        paid_in: Mapping[str, PaidIn] | None = None,
     ) -> None:
         """``price_decimals``: of one tick, by symbol; 4 where nothing is said.  ``symbols``:
-        outside, by instrument; none: as records have them.  ``not_by_ouch``: those of instruments
-        that OUCH does not trade."""
+        outside, by instrument; none: as records have them.  OUCH does not trade the symbols in
+        ``not_by_ouch``.  The assets of spot instruments are in ``paid_in``, by symbol."""
         codes = instruments["symbol"].astype("S8")
         symbols = symbols or [bytes(code).decode() for code in codes]
         words = np.frombuffer(codes.tobytes(), np.int64)
@@ -293,7 +306,12 @@ class Symbols:
             scale = 10 ** (4 - decimals) if by_ouch else 0
             name = np.frombuffer(symbol.encode("ascii").ljust(MAX_SYMBOL, b"\0"), np.int64)
             row = self.by_index[index]
-            row[:] = word, index, decimals, scale, rules + row_bytes * index, *name
+            row[:8] = word, index, decimals, scale, rules + row_bytes * index, *name
+            if paid_in is not None and symbol in paid_in:
+                assets = paid_in[symbol]
+                for at, asset in ((SYMBOL_QUOTE, assets.quote), (SYMBOL_BASE, assets.base)):
+                    text = asset.name.encode("ascii").ljust(MAX_ASSET_NAME, b"\0")
+                    row[at // 8 : at // 8 + 3] = asset.decimals, *np.frombuffer(text, np.int64)
             _enter(self.table, int(symbol_place(word)), row)
             if is_long[index]:
                 _enter(self.names, int(name_place(*name.tolist())), row)

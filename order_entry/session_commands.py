@@ -3,6 +3,7 @@
 from openoutcry.order_entry import (
     apply,
     command_metadata,
+    constants,
     session_words,
     soupbin,
     stream,
@@ -11,17 +12,14 @@ from openoutcry.order_entry import (
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words
-from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.ouch import OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.pipeline.contract import words as stage_words
@@ -40,13 +38,13 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import OrderRecord
 
 NEW, REPLACE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_REPLACE
-APPLICATION, IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
-THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
-UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
-VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
-STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
-PENDING = int(FixRefusal.PENDING)
-OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
+APPLICATION, IGNORE = constants.KIND_APPLICATION, constants.KIND_IGNORE
+THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
+UNKNOWN_ORDER, DUPLICATE = constants.REFUSAL_UNKNOWN_ORDER, constants.REFUSAL_DUPLICATE_TOKEN
+VENUE_FULL, TOO_LATE = constants.REFUSAL_VENUE_FULL, constants.REFUSAL_TOO_LATE
+STATUS, MASS_STATUS = constants.FIX_REFUSAL_STATUS, constants.FIX_REFUSAL_MASS_STATUS
+PENDING = constants.FIX_REFUSAL_PENDING
+OUCH42, OUCH50 = constants.PROTOCOL_OUCH42, constants.PROTOCOL_OUCH50
 CANCEL, DISCONNECT = enum_numbers.COMMAND_KIND_CANCEL, enum_numbers.COMMAND_KIND_DISCONNECT
 MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
 OUCH_CANCEL, OUCH_REPLACE = ord("X"), ord("U")
@@ -56,20 +54,21 @@ DAY, IOC, FOK = (
     enum_numbers.TIME_IN_FORCE_FOK,
 )
 TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
-CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
-STREAM_FULL = int(Fault.STREAM_FULL)
+CANCEL_NONE, CANCEL_DAY = constants.CANCEL_NONE, constants.CANCEL_DAY
+CANCEL_ALL = constants.CANCEL_ALL
+STREAM_FULL = constants.FAULT_STREAM_FULL
 RESERVED, LAST = 8, 16
-"""With less than these parts of a session's stream left: no new order (what is left is for those
-that are open), and the end of the connection with each message."""
+"""With less than 1/RESERVED of a session's stream left, new orders are refused; the rest is for the
+open ones.  With less than 1/LAST left, the next message ends the connection."""
 AHEAD = 4
 SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
-QUEUE = int(ThrottlePolicy.QUEUE)
-LOGIN = int(Kind.LOGIN)
+QUEUE = constants.THROTTLE_QUEUE
+LOGIN = constants.KIND_LOGIN
 ANSWERS_A_TOKEN = 32
 """Messages of ours that cost a session a token where it asks for many by one message."""
 MAX_DEBT_NS = 5_000_000_000
-"""So long a session can have to wait for a token at most after one message."""
+"""This long a session can have to wait for a token at most after one message."""
 
 
 @kernel
@@ -120,8 +119,8 @@ def take_token(session: SessionBlock, now: int, is_cancel: bool) -> bool:
 
 @kernel_outlined
 def charge_session_message(session: SessionBlock, kind: int, now: int) -> None:
-    """A message that is no order's is charged as one, and for what it has sent again; the login
-    itself is not."""
+    """A message that is not about an order is charged as one, and for what it has sent again; the
+    login itself is not."""
     if kind != LOGIN:
         take_token(session, now, True)
     charge(session, now, load_i64(session + session_block.ASKED_AGAIN))
@@ -163,7 +162,18 @@ def prefetch_order(
     table = TokenTable(RegionHeader(context.region).tokens)
     token = packet + soupbin.HEADER_BYTES + 1
     last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
-    tokens.prefetch_token(table, session.index, load_any64(token), last)
+    tokens.prefetch_token(table, session.index, load_any64(token), last, 0)
+
+
+@kernel
+def prefetch_name(
+    context: SessionsContext, session: SessionBlock, low: int, high: int, named: int
+) -> None:
+    """As :func:`prefetch_order`: an order's name over shared memory, and the participant that its
+    request names."""
+    participant = named if named != 0 else session.participant
+    table = TokenTable(RegionHeader(context.region).tokens)
+    tokens.prefetch_token(table, session.index, low, high, participant)
 
 
 @kernel
@@ -296,7 +306,7 @@ def resolve(
 
 @kernel
 def duplicate(session: SessionBlock, metadata: CommandMetadata) -> int:
-    """A token that is taken: OUCH ignores the message, FIX rejects it, or tells how the order is
+    """A token that is taken: OUCH ignores the message, FIX rejects it, or reports the order's state
     where it says itself that it may have been sent before."""
     if session.protocol <= OUCH50:
         return IGNORE
@@ -320,8 +330,7 @@ def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
 def new_number(
     region: RegionHeader, session: int, order: OrderRecord, metadata: CommandMetadata
 ) -> None:
-    """Give the message of the session (its index) a row of its own; a replace's core order stays
-    the same."""
+    """Give the message of the session (its index) a new row; a replace keeps the core's order."""
     table, rows = TokenTable(region.tokens), region.rows
     last, answered_seq = region.last_number, region.answered_seq
     number = order_rows.next_number(rows, region.row_mask, last, answered_seq)
@@ -465,7 +474,7 @@ def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel_outlined
 def sweep(context: SessionsContext, session: SessionBlock) -> None:
-    """Cancel a lost session's orders one by one, some rows at a time.  Every row is looked at: an
+    """Cancel a lost session's orders one by one, some rows at a time.  Every row is checked: an
     open order keeps its own, however far the numbers have gone on."""
     region = RegionHeader(context.region)
     place, last = session.sweep - 1, session.sweep_end

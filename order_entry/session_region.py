@@ -3,8 +3,9 @@
 ::
 
     byte 0      the words below
-    then        blocks, from index 0 (nobody's) | bytes received, a buffer a session | order rows
-                | metadata and the commands they belong to, by lane sequence | drop copies | tokens
+    then        blocks, from index 0 (nobody's) | documents of sessions | bytes received, a buffer a
+                session | order rows | metadata and the commands they belong to, by lane sequence
+                | drop copies | tokens
 
 Everything that must outlive the process of the sessions is here or in the stream stores; what the
 journal does not have yet, it has from here.
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from openoutcry.order_entry import (
     command_metadata,
+    documents,
     ouch,
     rows,
     session,
@@ -54,14 +56,15 @@ class RegionHeader(Layout, size_bytes=4096):
         "address of a word a participant: a bit for each drop copy that reports it"
     )
     fix_copies: int = i64("a bit for each drop copy over FIX")
-    sums: int = i64("address of what is executed of orders that are no session's (sums.py)")
+    sums: int = i64("address of the executed lots of orders without a session (sums.py)")
     sums_mask: int = i64("its entries, less one")
-    waiting: int = i64("address of what waits at the core's speed bump (delays.py), 0: it has none")
+    waiting: int = i64("address of what waits at the core's speed bump (copies.py), 0: it has none")
     waiting_lanes: int = i64("address of a byte a lane sequence: 1: its command waits")
     reported_upto: int = i64("last of the lane's commands that an event was reported of")
     at_lane_seq: int = i64("lane sequence of the command whose event is at hand")
     entry: int = i64("of the command that enters: its entry, 0: no session has sent it,")
     entry_left: int = i64("and events of it that are still to come")
+    fee: int = i64("of the event at hand: what its fill cost, as wire/notes.py has it, or 0")
 
 
 HEAD_BYTES = RegionHeader.size_bytes
@@ -135,6 +138,7 @@ class Sizes(NamedTuple):
 def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
     parts = {
         "blocks": (sizes.sessions + 1) * session.BLOCK_BYTES,
+        "documents": (sizes.sessions + 1) * documents.ROW_BYTES,
         "input": (sizes.sessions + 1) * INPUT_BYTES,
         "rows": sizes.rows * rows.ROW_BYTES,
         "metadata": sizes.metadata * command_metadata.METADATA_BYTES,
@@ -212,6 +216,7 @@ class SessionRegion:
 
     @property
     def rows(self) -> npt.NDArray[Any]:
+        """The order rows, as a view of the region."""
         at = self._at["rows"] // 8
         return self.words[at : at + self.sizes.rows * rows.ROW_BYTES // 8].view(rows.ROW_DTYPE)
 
@@ -222,6 +227,12 @@ class SessionRegion:
         entries = (self.words[at + tokens.TABLE_ENTRIES // 8] - self.address) // 8
         width, count = tokens.ENTRY_BYTES // 8, self.words[at]
         return self.words[entries : entries + width * count].reshape(-1, width)
+
+    @property
+    def documents(self) -> npt.NDArray[np.int64]:
+        """What is said of sessions while the venue trades (documents.py), as words."""
+        begin = self._at["documents"] // 8
+        return self.words[begin : begin + (self.sizes.sessions + 1) * documents.ROW_BYTES // 8]
 
     @property
     def sums(self) -> npt.NDArray[np.int64]:
@@ -245,7 +256,7 @@ class SessionRegion:
             self._set(ANSWERED_SEQ, min(self[ANSWERED_SEQ], int(lanes.min()) - 1))
 
     def clear(self) -> None:
-        """No order, no token, nothing told: where making it again from the journal begins."""
+        """No order, no token, no report: where a rebuild from the journal begins."""
         begin, end = self._at["rows"] // 8, self._at["metadata"] // 8
         self.words[begin:end] = 0
         begin, end = self._at["sums"] // 8, self._at["tokens"] // 8

@@ -5,9 +5,9 @@ A step does a bounded burst of each: released events into streams, sockets that 
 timers, and sending. No call ever waits. A full socket is retried later, and a reader that lags too
 far is disconnected: the ring waits for no client.
 
-Every application message becomes one command, one that is refused included: as a record that the
-core rejects without effect, so that the answer has its place in the sequence, is durable before it
-leaves, and can be made again (docs/decisions/016-sessions.md).
+Every application message becomes one command.  A refused one does too, as a record that the core
+rejects without effect.  So the answer has its place in the sequence, is durable before it leaves,
+and can be made again (docs/decisions/016-sessions.md).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from openoutcry.order_entry import (
     apply,
     command_metadata,
-    delays,
+    constants,
     rows,
     session_commands,
     session_region,
@@ -28,14 +28,14 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
-from openoutcry.order_entry.session_words import SessionsContext
-from openoutcry.order_entry.shm_layout import SHM, End, ShmReplies, ShmSession
+from openoutcry.order_entry.session_words import DoorRow, SessionsContext, ToldRow
+from openoutcry.order_entry.shm_layout import SHM, ShmReplies, ShmSession
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import words
+from openoutcry.pipeline.contract.histogram import record
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.ring.kernels import slot_address
@@ -61,15 +61,27 @@ MORE = 2
 HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
-SHM_TURNS = 7
-"""While requests come by shared memory, sockets are asked in one turn of SHM_TURNS + 1."""
-END_SLOW, END_SILENT, END_LOST = int(End.SLOW), int(End.SILENT), int(End.LOST)
-END_CLOSED, END_SWITCHED_OFF = int(End.VENUE_CLOSED), int(End.SWITCHED_OFF)
-END_TAKEN_OVER, END_SOCKET_DATA = int(End.TAKEN_OVER), int(End.SOCKET_DATA)
-END_NUMBER = int(End.NUMBER)
+SHM_TURNS, SHM_BUSY_TURNS = 7, 1024
+"""While requests come by shared memory, sockets are asked in one turn of SHM_TURNS + 1: a system
+call takes as long as an order.  That lasts for SHM_BUSY_TURNS turns (0.1 ms) after the last one."""
+TOLD_ROWS = 4 * words.BURST
+"""Events of a turn."""
+TOLD_BYTES, DOOR_BYTES = ToldRow.size_bytes, DoorRow.size_bytes
+END_SLOW, END_SILENT, END_LOST = (
+    constants.SHM_END_SLOW,
+    constants.SHM_END_SILENT,
+    constants.SHM_END_LOST,
+)
+END_CLOSED, END_SWITCHED_OFF = constants.SHM_END_VENUE_CLOSED, constants.SHM_END_SWITCHED_OFF
+END_TAKEN_OVER, END_SOCKET_DATA = constants.SHM_END_TAKEN_OVER, constants.SHM_END_SOCKET_DATA
+END_NUMBER = constants.SHM_END_NUMBER
 
-LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
-OVERSIZE = int(Fault.OVERSIZE)
+LOGOUT, LOGIN, DISCONNECTING = (
+    constants.KIND_LOGOUT,
+    constants.KIND_LOGIN,
+    constants.KIND_DISCONNECT,
+)
+OVERSIZE = constants.FAULT_OVERSIZE
 
 
 # Out: events into streams.
@@ -88,7 +100,7 @@ def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
 @kernel
 def take_events(context: SessionsContext) -> int:
     """Released events into rows and streams."""
-    count = words.available(context, 4 * words.BURST)
+    count = words.available(context, TOLD_ROWS)
     if count == 0:
         return 0
     region, codecs = RegionHeader(context.region), context.codecs
@@ -111,11 +123,15 @@ def take_events(context: SessionsContext) -> int:
         if not (all_count or of_session):
             continue
         region.at_lane_seq = origin >> SHIFT
+        region.fee = context.notes[index & ring_mask]
         receiver = drop_copies.publish_event(region, codecs, event, order, metadata, rx_ts_ns)
         if metadata != 0:
-            delays.mark_reported(region, origin >> SHIFT)
+            drop_copies.mark_reported(region, origin >> SHIFT)
         if receiver != 0:
-            mark_dirty(context, apply.block_of(region, receiver))
+            session = apply.block_of(region, receiver)
+            mark_dirty(context, session)
+            if session.dirty != 0:
+                note_told(context, receiver, at, metadata)
     for place in range(copies):
         mark_dirty(
             context,
@@ -123,6 +139,37 @@ def take_events(context: SessionsContext) -> int:
         )
     region.event_seq = first + count - 1
     return words.advance(context, count)
+
+
+@kernel
+def note_told(
+    context: SessionsContext, session: int, stamp_at: int, metadata: CommandMetadata
+) -> None:
+    """An event is on its way to a connected session; ``stamp_at``: byte of its command's stamps."""
+    count = context.told_count
+    row = ToldRow(context.told + TOLD_BYTES * count)
+    row.session = session
+    row.released_ns = load_i64(context.released + stamp_at)
+    answers = metadata != 0 and metadata.session == session
+    row.received_ns = load_i64(context.received + stamp_at) if answers else 0
+    context.told_count = count + 1
+
+
+@kernel_outlined
+def record_told(context: SessionsContext) -> None:
+    """Count for each door how long what was said now has taken; what a full socket has not taken
+    yet waits for its reader, and is not counted."""
+    region, now = RegionHeader(context.region), words.now_ns(context)
+    for place in range(context.told_count):
+        row = ToldRow(context.told + TOLD_BYTES * place)
+        session = apply.block_of(region, row.session)
+        door = DoorRow(context.doors + DOOR_BYTES * session.protocol)
+        if session.dirty != 0 or session.fd < 0 or door.visible == 0:
+            continue
+        record(Words(door.visible), now - row.released_ns, 1)
+        if row.received_ns != 0:
+            record(Words(door.answered), now - row.received_ns, 1)
+    context.told_count = 0
 
 
 @kernel
@@ -290,13 +337,14 @@ def close_connection(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel_outlined
 def lose(context: SessionsContext, session: SessionBlock) -> None:
-    """The connection is lost, which is no logout: its orders wait for their fate."""
+    """The connection is lost, which is not a logout: its orders wait for their fate."""
     mark_lost(context, session)
     close_connection(context, session)
 
 
 @kernel_outlined
 def mark_lost(context: StageContext, session: SessionBlock) -> None:
+    """Note when a connected session lost its connection: its grace begins."""
     if session.fd < 0 or session.state != session_block.CONNECTED:
         return
     # A FIX connection whose Logon was not accepted changes nothing of what was before.
@@ -316,12 +364,14 @@ def logged_on(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel
 def fault(context: SessionsContext, session: SessionBlock) -> None:
+    """Count a fault of the client and end its connection."""
     apply.add(session + session_block.FAULTS, 1)
     lose(context, session)
 
 
 @kernel
 def set_pending(context: int, session: SessionBlock, value: int) -> None:
+    """Note whether the session's socket has input left (1 or 0), and how many sessions have."""
     apply.add(context + session_words.PENDING_COUNT, value - session.pending)
     session.pending = value
 
@@ -439,7 +489,10 @@ def poll(context: SessionsContext) -> int:
     done = 0
     if context.shm_count > 0:
         done = take_shm_requests(context)
-    if done == 0 or turn & SHM_TURNS == 0:
+        if done > 0:
+            context.shm_turn = turn
+    busy_by_shm = context.shm_count > 0 and turn - context.shm_turn < SHM_BUSY_TURNS
+    if not busy_by_shm or turn & SHM_TURNS == 0:
         if only != 0 and turn & 3 != 0:
             done += receive(context, apply.block_of(region, only))
         else:
@@ -643,6 +696,7 @@ def timers(context: SessionsContext, now: int) -> None:
 
 @kernel_outlined
 def fix_timer(context: SessionsContext, session: FixSession) -> None:
+    """Run the session layer's timer of a FIX connection: heartbeats, timeouts."""
     if session.fd < 0 or session.state != session_block.CONNECTED:
         return
     if call_codec(context, session, apply.CODEC_TIMER) == DISCONNECTING:
@@ -655,6 +709,7 @@ def fix_timer(context: SessionsContext, session: FixSession) -> None:
 
 @kernel_outlined
 def shm_timer(context: SessionsContext, session: ShmSession, now: int) -> None:
+    """Show a shared-memory client that the venue lives, and end a silent one (``now``: ns)."""
     if session.fd < 0 or session.state != session_block.CONNECTED:
         return
     ShmReplies(session.replies).alive_ns = now
@@ -694,7 +749,7 @@ def switch(context: StageContext, session: SessionBlock) -> None:
 def send_logout(context: SessionsContext, session: SessionBlock) -> None:
     """The last message of a connection."""
     if apply.is_fix(session.protocol):
-        call_codec(context, session, apply.CODEC_FAREWELL)
+        call_codec(context, session, apply.CODEC_LOGOUT)
     elif session.protocol != SHM:
         defer_message(context, session, 90)
     session.state = session_block.ENDING
@@ -729,10 +784,13 @@ def end(context: SessionsContext) -> None:
 
 @kernel
 def step(context: SessionsContext) -> int:
+    """One turn of the stage: a bounded burst of each kind; returns how much was done."""
     done = take_events(context)
     if context.dirty_count > 0:
         # Before sockets are asked: an answer does not wait for that.
         done += flush(context)
+        if context.told_count > 0:
+            record_told(context)
     if context.closed == 0:
         control = context.control
         if control.stop != 0:

@@ -1,7 +1,7 @@
 """The words of the sessions stage's context."""
 
 from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.wire.layout import i64
+from openoutcry.wire.layout import Layout, Words, i64
 
 
 class SessionsContext(StageContext):
@@ -26,12 +26,33 @@ class SessionsContext(StageContext):
     pending_count: int = i64("sessions with whole messages left in their input")
     closed: int = i64("1: the lane takes nothing more")
     closing_ns: int = i64("since when the last bytes are being sent")
-    turn: int = i64("looks at sockets so far")
+    turn: int = i64("checks of sockets so far")
     last_active_session: int = i64(
         "session whose socket alone had something at the last look at all, 0: none"
     )
     shm_list: int = i64("address of the indices of connected sessions over shared memory")
     shm_count: int = i64("how many there are")
+    shm_turn: int = i64("last turn in which one of them had a request")
+    released: int = i64("address of when the events of commands were released")
+    doors: int = i64("address of a row a protocol, by its number")
+    told: int = i64("address of rows of what was said in this turn")
+    told_count: int = i64("how many there are")
+    notes: Words = i64("address of what the core notes, a word a slot of the event ring", of=Words)
+
+
+class DoorRow(Layout, size_bytes=16):
+    """Histograms of a protocol's door; 0: of no door."""
+
+    visible: int = i64("address of: an event's release -> it is with the socket or the segment")
+    answered: int = i64("address of: a message's receipt -> each of its answers is")
+
+
+class ToldRow(Layout, size_bytes=24):
+    """An event on its way to a session, until it is with its socket."""
+
+    session: int = i64("the session's index")
+    released_ns: int = i64("when it was released")
+    received_ns: int = i64("when the message that it answers was received, 0: it answers none")
 
 
 REGION = SessionsContext.offset("region")
@@ -48,6 +69,10 @@ DIRTY_LIST = SessionsContext.offset("dirty_list")
 PENDING_COUNT = SessionsContext.offset("pending_count")
 CLOSED = SessionsContext.offset("closed")
 SHM_LIST = SessionsContext.offset("shm_list")
+RELEASED = SessionsContext.offset("released")
+DOORS = SessionsContext.offset("doors")
+TOLD = SessionsContext.offset("told")
+NOTES = SessionsContext.offset("notes")
 
 
 LANE = 2

@@ -41,10 +41,11 @@ from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
+from openoutcry.order_entry.touch_ahead import TouchAhead
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import lane_seqs
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Ring, Stage, Topology
+from openoutcry.pipeline.contract.shared import EVENT_NOTES, Shared
+from openoutcry.pipeline.contract.table import Ring, Span, Stage, Topology
 from openoutcry.pipeline.contract.work import StageGroup, Work
 from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
@@ -52,6 +53,7 @@ from openoutcry.wire import sockets
 from openoutcry.wire.kernel import compile_kernel
 
 BACKLOG = 128
+SHM_TURN = SessionsContext.offset("shm_turn")
 LANE = "session_lane"
 NAME = "sessions"
 RINGS = (
@@ -68,9 +70,30 @@ STAGES = (
 )
 
 
+NAMES = {
+    Protocol.OUCH42: "ouch-4.2",
+    Protocol.OUCH50: "ouch-5.0",
+    Protocol.FIX44: "fix-4.4",
+    Protocol.FIX42: "fix-4.2",
+    Protocol.SHM: "shm",
+}
+"""Doors that are measured.  A drop copy is sent in the same turn as what it copies."""
+VISIBLE, ANSWERED = "{}", "{} answer"
+DOORS = tuple(
+    span
+    for name in NAMES.values()
+    for span in (
+        Span(VISIBLE.format(name), "released", "told"),
+        Span(ANSWERED.format(name), "received", "told"),
+    )
+)
+"""Of each door: from an event's release until it is with the socket (the segment), and from the
+receipt of a message until its answer is."""
+
+
 def with_sessions(table: Topology) -> Topology:
     """The table with the sessions' lane and stage."""
-    return table.extended(rings=RINGS, stages=STAGES)
+    return table.extended(rings=RINGS, stages=STAGES, doors=DOORS)
 
 
 class Sessions(State):
@@ -84,8 +107,10 @@ class Sessions(State):
         shared: Shared,
         instruments: npt.NDArray[Any],
         journal: Path | None,
+        resumes: bool = False,
     ) -> None:
-        """``journal``: next to which the streams are stored; None: in memory only.
+        """``journal``: next to which the streams are stored; None: in memory only.  ``resumes``: it
+        has commands already.
 
         Raises :class:`SessionsError` naming the session or port that cannot be.
         """
@@ -97,6 +122,7 @@ class Sessions(State):
             segment.words(0, session_region.region_bytes(sizes) // 8), sizes
         )
         super().__init__(spec, instruments, region, journal)
+        self.resumes = self.documents.is_awaited = resumes
         compile_kernel(stage.watch, 3)
         self.instruments, self.clock = instruments, shared.clock
         self.stage_socket, self.acceptor_socket = socket.socketpair(
@@ -105,8 +131,12 @@ class Sessions(State):
         self.stage_socket.setblocking(False)
         self.acceptor_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
+        self._locks: list[int] = []
+        """Descriptors that hold the paths of Unix sockets."""
         self.is_bound = self.is_open = False
         """The ports take connections."""
+        self.shm_feed: Any = None
+        """The feed in shared memory (``fd``), which every session over shared memory may read."""
         self.acceptor_pid = 0
         self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
@@ -135,7 +165,7 @@ class Sessions(State):
         for listener, port in zip(self.listeners, self.spec.ports, strict=True):
             with self._naming(port):
                 if port.path is not None:
-                    shm_login.bind(listener, port.path)
+                    self._locks.append(shm_login.bind(listener, port.path))
                 else:
                     listener.bind((port.host, port.port))
         self.is_bound = True
@@ -163,7 +193,14 @@ class Sessions(State):
 
     def acceptor(self) -> Acceptor:
         """Lets sessions in at the listeners, or what is given to its ``admit``."""
-        return Acceptor(self.spec, self.region, self.listeners, self.acceptor_socket, self.day)
+        return Acceptor(
+            self.spec,
+            self.region,
+            self.listeners,
+            self.acceptor_socket,
+            self.day,
+            feed_fd=-1 if self.shm_feed is None else self.shm_feed.fd,
+        )
 
     def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:
         """Start the acceptor's process, which calls ``wait`` before it listens."""
@@ -192,6 +229,7 @@ class Sessions(State):
             self.open_doors()
 
     def close(self) -> None:
+        """End the login process, and close sockets and listeners."""
         if self.acceptor_pid:
             os.kill(self.acceptor_pid, signal.SIGKILL)
             os.waitpid(self.acceptor_pid, 0)
@@ -201,6 +239,8 @@ class Sessions(State):
         for port in self.spec.ports if self.is_bound else ():
             if port.path is not None:
                 port.path.unlink(missing_ok=True)
+        while self._locks:
+            os.close(self._locks.pop())
 
     # The journal.
 
@@ -233,9 +273,16 @@ class Sessions(State):
         message[16 // 8], message[24 // 8] = at + iovec, 1
         message[iovec // 8], message[iovec // 8 + 1] = at + stage.DATA_AT, stage.HAND_MAX
         message[32 // 8] = at + stage.CONTROL_AT
+        doors = np.zeros((max(Protocol) + 1, stage.DOOR_BYTES // 8), np.int64)
+        for protocol, door in NAMES.items():
+            spans = VISIBLE.format(door), ANSWERED.format(door)
+            doors[protocol] = [shared.histogram(span).ctypes.data for span in spans]
+        told = np.zeros(stage.TOLD_ROWS * stage.TOLD_BYTES // 8, np.int64)
         epoll = select.epoll()
-        contexts.keep_alive += [memory, message, dirty, shm_list, epoll]
+        contexts.keep_alive += [memory, message, dirty, shm_list, doors, told, epoll]
         self._restore(work, lane.published, int(shared.events.cursors[name][0]))
+        if lane.published or shared.events.cursors[name][0] or work.prefork is None:
+            self.documents.is_awaited = False
         closed = int(lane.words(layout.CLOSED_AT)[0])
         contexts.set(
             name,
@@ -252,6 +299,11 @@ class Sessions(State):
                 session_words.MESSAGE: at,
                 session_words.DIRTY_LIST: dirty.ctypes.data,
                 session_words.SHM_LIST: shm_list.ctypes.data,
+                SHM_TURN: -stage.SHM_BUSY_TURNS,
+                session_words.RELEASED: shared.stamp_address("released"),
+                session_words.DOORS: doors.ctypes.data,
+                session_words.TOLD: told.ctypes.data,
+                session_words.NOTES: shared.stamp_address(EVENT_NOTES),
                 session_words.CLOSED: int(closed != 0),
             },
         )
@@ -260,13 +312,20 @@ class Sessions(State):
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
+    def touch_ahead(self) -> None:
+        """In the stage's process, which is ready: keep its stores' next pages touched."""
+        TouchAhead(self.streams).start()
+
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
-        """Rows, tokens and streams as of the last command on the lane and the last event told."""
+        """Rows, tokens and streams as of the lane's last command and the last reported event."""
         region = self.region
         if self._followed is None:
             self.begin()
         noted = 0
-        if published or event_seq:
+        # A journal may have documents of sessions and no command of one.  While a run waits for its
+        # standby to lead, the rings are empty whatever the journal has: it is restored again.
+        resumes = self.resumes and work.journal is not None and work.prefork is None
+        if published or event_seq or resumes:
             if work.journal is None:
                 raise SessionsError(
                     "sessions need a journal to restart: without it the sent messages are lost"
@@ -287,6 +346,7 @@ class Sessions(State):
                 order,
                 1,
                 metadata.ctypes.data,
+                0,
                 0,
                 0,
                 event_seq,

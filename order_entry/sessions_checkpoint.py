@@ -53,10 +53,11 @@ BLOCK_WORDS = (
 """Of each session, with two of its protocol's own."""
 SIZES = ("rows", "tokens", "waiting")
 STREAMS_S = 60.0
-"""How long the streams are waited for: their writer comes behind the journal's."""
+"""How long the streams are waited for: their writer comes after the journal's."""
 
 
 def folder_of(journal: Path) -> Path:
+    """Where a journal's checkpoints of sessions are."""
     return journal / "sessions" / "checkpoints"
 
 
@@ -88,12 +89,15 @@ def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
         "blocks": blocks,
         "places": np.flatnonzero(region.waiting[:, session_region.WAIT_SEQ // 8]),
         "waiting": region.waiting[region.waiting[:, session_region.WAIT_SEQ // 8] != 0],
+        "documents": state.documents.saved(),
     }
 
 
 def put_back(state: State, arrays: Any) -> None:
     """Let a state that has begun know what :func:`arrays_of` gave."""
     region = state.region
+    if "documents" in arrays:  # of a build that had none there are none
+        state.follow_documents(state.documents.put_back(arrays["documents"]))
     for word, value in zip(WORDS, arrays["words"].tolist(), strict=True):
         region.words[word // 8] = value
     known = with_participants(state, arrays["rows"])
@@ -129,6 +133,7 @@ def with_participants(state: State, known: npt.NDArray[Any]) -> npt.NDArray[Any]
 
 
 def identity_of(spec: SessionsSpec) -> list[str]:
+    """What a checkpoint is bound to: names, protocols and participants of the sessions."""
     return [f"{row.name} {row.protocol.name} {row.participant}" for row in spec.sessions]
 
 
@@ -224,7 +229,7 @@ def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
 
 
 def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Point:
-    """Let a state that has begun stand where the newest checkpoint does that can be used, or at
+    """Bring a new state to the newest usable checkpoint, or at
     the journal's begin; returns the core there.
 
     Raises :class:`JournalError` if the begin is retired and none bridges the gap.
@@ -292,12 +297,15 @@ class SessionsFollower(Follower):
         self.saved_seq = self.point.seq
 
     def first_point(self) -> Point:
+        """Where to begin: after the newest checkpoint that fits."""
         return resume(self.shadow, self.reader)
 
     def take(self, batch: Batch) -> None:
+        """Apply a batch of commands and events."""
         self.shadow.apply(batch, NO_LIMIT)
 
     def save(self) -> list[Path]:
+        """Write the checkpoints that are due; returns their files."""
         return [*super().save(), *self.save_sessions()]
 
     def save_sessions(self) -> list[Path]:

@@ -1,8 +1,9 @@
 """The state of a run's sessions and what they received, as a function of the journal.
 
-Rows and tokens are made again from the journal's commands and metadata, streams from these and the
-events that a matcher of its own makes of the commands; from a checkpoint (sessions_checkpoint.py)
-where there is one. The stage has one, and the process that makes checkpoints has another.
+Rows and tokens are rebuilt from the journal's commands and metadata.  Streams are rebuilt from
+these and from the events that a separate matcher makes of the commands.  The rebuild starts at a
+checkpoint (sessions_checkpoint.py) where there is one.  The stage has one such state, and the
+process that makes checkpoints has another.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from openoutcry.order_entry import (
     shm_out,
 )
 from openoutcry.order_entry import copies as drop_copies
+from openoutcry.order_entry.documents import Documents
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
@@ -79,7 +81,7 @@ ARGUMENTS = {
 
 SESSIONS: tuple[tuple[Callable[..., Any], int], ...] = (
     (apply_kernels.begin_day, 1),
-    (drop_copies.apply_batch, 8),
+    (drop_copies.apply_batch, 9),
     (command_metadata.pack_metadata, 7),
     (command_metadata.unpack_metadata, 6),
     (session.symbol_place, 1),
@@ -106,8 +108,8 @@ def sizes_of(spec: SessionsSpec, metadata: int) -> session_region.Sizes:
 
 
 def protocol_kernels(spec: SessionsSpec) -> dict[str, list[tuple[Callable[..., Any], int]]]:
-    """What these sessions need besides their stage's step, by what it is for, and how many
-    arguments each kernel has."""
+    """The kernels that these sessions need in addition to their stage's step, by purpose, with
+    their numbers of arguments."""
     parts: dict[str, list[tuple[Callable[..., Any], int]]] = {"sessions": list(SESSIONS)}
     for protocol in sorted({row.protocol for row in spec.sessions}):
         module = CODECS[protocol]
@@ -149,14 +151,20 @@ class State:
         """Blocks of the journal whose commands were applied, and the last of them."""
         self._metadata, self._block = BlockMetadata(), -1
         self.symbols = session.Symbols(
-            instruments, spec.price_decimals, spec.symbols, spec.not_by_ouch
+            instruments, spec.price_decimals, spec.symbols, spec.not_by_ouch, spec.paid_in
         )
+        self.documents = Documents(region.documents, spec.sessions)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
         self.fields = fix_words.make_fields()
         self.fix: dict[int, FixSession] = {}
         for index, row in enumerate(spec.sessions, start=1):
+            if row.protocol in DROP_COPIES:
+                over_fix = row.protocol == Protocol.FIX_DROP_COPY
+                self.region.copy_to(index, row.group or (row.participant,), over_fix)
             self._fill(index, row)
+            if row.protocol == Protocol.SHM:
+                region.block(index)[shm_layout.PIDFD // 8] = -1
             if row.protocol in FIX_BEGIN:
                 self.fix[index] = FixSession(self, index, row, journal)
 
@@ -169,7 +177,7 @@ class State:
         return Stream(path, int.from_bytes(identity, "little"), *sizes, follows)
 
     def _codecs(self) -> npt.NDArray[np.int64]:
-        for function, count in ((apply_kernels.begin_day, 1), (drop_copies.apply_batch, 8)):
+        for function, count in ((apply_kernels.begin_day, 1), (drop_copies.apply_batch, 9)):
             compile_kernel(function, count)
         words = np.zeros(
             (apply_kernels.CODEC_BYTES * apply_kernels.CODECS + apply_kernels.ROOM + 64) // 8,
@@ -185,14 +193,8 @@ class State:
         return words
 
     def _fill(self, index: int, row: SessionSpec) -> None:
+        """What the block says of the session; an open connection stays open."""
         copies = row.protocol in DROP_COPIES
-        if copies:
-            over_fix = row.protocol == Protocol.FIX_DROP_COPY
-            self.region.copy_to(index, row.group or (row.participant,), over_fix)
-        sources = sum(
-            r.may_act(row.participant) for r in self.spec.sessions if r.protocol not in DROP_COPIES
-        )
-        alone = sources + self.spec.packet_participants.count(row.participant) == 1
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | {
@@ -212,10 +214,10 @@ class State:
             session.MAX_OPEN: row.max_open_orders,
             session.SELF_TRADE: int(row.self_trade),
             session.QUEUE_BYTES: row.queue_bytes,
-            session.SOLE_ORDER_SOURCE: int(alone and not row.acts_for),
+            session.SOLE_ORDER_SOURCE: int(self._is_alone(row)),
         }
         if row.protocol == Protocol.SHM:
-            words |= {shm_layout.PIDFD: -1, shm_layout.RANGE_COUNT: len(row.acts_for)}
+            words |= {shm_layout.RANGE_COUNT: len(row.acts_for)}
             for place, number in enumerate(n for ends in row.acts_for for n in ends):
                 words[shm_layout.RANGES + 8 * place] = number
         block = self.region.block(index)
@@ -223,6 +225,37 @@ class State:
             block[offset // 8] = value
         name = row.name.encode().ljust(16)[:16]
         block.view(np.uint8)[session.NAME : session.NAME + 16] = np.frombuffer(name, np.uint8)
+
+    def _is_alone(self, row: SessionSpec) -> bool:
+        """Whether a participant's orders come by this session alone."""
+        if row.slot:
+            return False
+        sources = sum(
+            one.may_act(row.participant)
+            for one in self.documents.all_latest()
+            if one.is_there and one.protocol not in DROP_COPIES
+        )
+        packets = self.spec.packet_participants.count(row.participant)
+        return sources + packets == 1 and not row.acts_for
+
+    def follow_documents(self, changed: list[int]) -> None:
+        """These sessions have another document: they are as it says from here on.  Another session
+        of the same participant no longer has its orders alone, before this one lets anybody in."""
+        if not changed:
+            return
+        for index, row in enumerate(self.documents.all_latest(), start=1):
+            block = self.region.block(index)
+            if index not in changed:
+                if not row.slot:
+                    block[session.SOLE_ORDER_SOURCE // 8] = int(self._is_alone(row))
+                continue
+            self._fill(index, row)
+            if index in self.fix:
+                fix_words.put_names(
+                    block, FIX_BEGIN[row.protocol], row.target or self.spec.name, row.name
+                )
+        for index in changed:
+            self.documents.publish(index)
 
     def begin(self) -> None:
         """The state is empty: nothing was received or sent."""
@@ -245,6 +278,7 @@ class State:
         commands, events = batch.commands, batch.events
         if not len(commands):
             return 0
+        self.follow_documents(self.documents.take(commands))
         if self._block != self.last_block:
             self.block_count, self.last_block = self.block_count + 1, self._block
         self.max_ts_ns = max(self.max_ts_ns, int(commands["rx_ts_ns"].max()))
@@ -259,6 +293,7 @@ class State:
                 addresses.ctypes.data,
                 events.ctypes.data,
                 len(events),
+                batch.notes.ctypes.data if len(batch.notes) else 0,
                 event_seq,
             )
         )
@@ -315,6 +350,7 @@ class BlockMetadata:
 
     @classmethod
     def of(cls, batch: Batch, sessions: int) -> "BlockMetadata":
+        """The metadata of a batch of commands, unpacked from its block's note."""
         block_metadata = cls(batch.header.record_count)
         text = (
             batch.block.note.get(command_metadata.BLOCK_KEY, "")
@@ -339,6 +375,8 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: the name occurs twice")
         if row.protocol not in CODECS:
             raise SessionsError(f"{where}: {row.protocol.name} is not supported yet")
+        if row.slot:
+            continue
         about: tuple[int, ...] = (row.participant,)
         if row.protocol in DROP_COPIES and row.group:
             about = row.group

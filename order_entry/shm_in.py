@@ -4,43 +4,45 @@ The request is the venue's own copy: nothing here reads the participant's memory
 ``tests/oracles/order_entry/shm.py`` says the same slowly.
 """
 
-from openoutcry.order_entry import command_metadata, rows
+from openoutcry.order_entry import command_metadata, constants, rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_layout import (
     NAME_BYTES,
     REQUEST_BYTES,
-    Request,
     ShmRequest,
     ShmSession,
     is_in_ranges,
 )
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, area, i64, u16
 from openoutcry.wire.record_blocks import OrderRecord
 
-ENTER, REPLACE, CANCEL = int(Request.ENTER), int(Request.REPLACE), int(Request.CANCEL)
-MASS_CANCEL = int(Request.MASS_CANCEL)
-HEARTBEAT, LOGOUT = int(Request.HEARTBEAT), int(Request.LOGOUT)
-_APPLICATION, _HEARTBEAT, _LOGOUT = int(Kind.APPLICATION), int(Kind.HEARTBEAT), int(Kind.LOGOUT)
-_UNKNOWN_TYPE, _BAD_LENGTH = int(Fault.UNKNOWN_TYPE), int(Fault.BAD_LENGTH)
+ENTER, REPLACE, CANCEL = (
+    constants.SHM_REQUEST_ENTER,
+    constants.SHM_REQUEST_REPLACE,
+    constants.SHM_REQUEST_CANCEL,
+)
+MASS_CANCEL = constants.SHM_REQUEST_MASS_CANCEL
+HEARTBEAT, LOGOUT = constants.SHM_REQUEST_HEARTBEAT, constants.SHM_REQUEST_LOGOUT
+_APPLICATION, _HEARTBEAT, _LOGOUT = (
+    constants.KIND_APPLICATION,
+    constants.KIND_HEARTBEAT,
+    constants.KIND_LOGOUT,
+)
+_UNKNOWN_TYPE, _BAD_LENGTH = constants.FAULT_UNKNOWN_TYPE, constants.FAULT_BAD_LENGTH
 _SYMBOL, _UNSUPPORTED, _QUANTITY, _PARTICIPANT, _NAME, _PENDING, _TOO_LATE = (
-    int(one)
-    for one in (
-        Refusal.UNKNOWN_SYMBOL,
-        Refusal.UNSUPPORTED,
-        Refusal.QUANTITY,
-        Refusal.PARTICIPANT,
-        Refusal.NAME,
-        Refusal.PENDING,
-        Refusal.TOO_LATE,
-    )
+    constants.FIX_REFUSAL_UNKNOWN_SYMBOL,
+    constants.FIX_REFUSAL_UNSUPPORTED,
+    constants.FIX_REFUSAL_QUANTITY,
+    constants.FIX_REFUSAL_PARTICIPANT,
+    constants.FIX_REFUSAL_NAME,
+    constants.FIX_REFUSAL_PENDING,
+    constants.FIX_REFUSAL_TOO_LATE,
 )
 _K_NEW, _K_CANCEL, _K_REPLACE, _K_MASS_CANCEL = (
     enum_numbers.COMMAND_KIND_NEW,
@@ -51,6 +53,10 @@ _K_NEW, _K_CANCEL, _K_REPLACE, _K_MASS_CANCEL = (
 _SELL = enum_numbers.SIDE_SELL
 _LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 _LAST_MODE = int(max(SelfTrade))
+_PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
+_PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
+LOW_HALF = (1 << 32) - 1
+"""Of a word of 64 bits."""
 
 
 class ShmName(Layout, size_bytes=40):
@@ -172,10 +178,16 @@ def _enter_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord)
 @kernel
 def _replace_terms(request: ShmRequest, order: OrderRecord) -> int:
     tif = request.time_in_force
-    if tif & 15 != 0 or tif >> 4 > _LAST_MODE or request.side != 0 or request.order_type != 0:
+    if tif & 15 > AUX_HALVES or tif >> 4 > _LAST_MODE:
+        return _UNSUPPORTED
+    if request.side != 0 or request.order_type != 0:
         return _UNSUPPORTED
     order.price_ticks = request.price_ticks
-    order.qty_lots = request.qty_lots
+    qty = request.qty_lots
+    if tif & AUX_HALVES != 0:
+        order.aux = qty >> 32
+        qty &= LOW_HALF
+    order.qty_lots = qty
     order.kind_to_tif = _K_REPLACE | tif << 24
     return 0
 
@@ -198,7 +210,8 @@ def complete(
     """Finish a cancel or a replace once the row of the order that it names is known (0: no order).
 
     A replace keeps type, side and time in force.  It states the whole quantity; the core takes off
-    what is executed until it comes there.
+    what is executed until it comes there.  Trigger, distance, display and offset stay too, unless
+    the request has another value of them (AUX_HALVES).
     """
     if row == 0 or metadata.refused != 0:
         return _APPLICATION
@@ -214,10 +227,18 @@ def complete(
     if order.qty_lots <= 0 or open_lots <= 0:
         metadata.refused = _QUANTITY if order.qty_lots <= 0 else _TOO_LATE
         return _APPLICATION
+    known, halves = row.leaves, order.time_in_force & AUX_HALVES
+    if order.aux == 0 and not _PEG_PRIMARY <= row.order_type <= _PEG_MIDPOINT:
+        halves = 0  # nothing but an offset can be 0: what there is stays
+    if halves != 0:
+        if known > LOW_HALF:
+            metadata.refused = _QUANTITY
+            return _APPLICATION
+        known |= order.aux << 32
     order.qty_lots = open_lots
-    order.aux = row.leaves
+    order.aux = known
     mode = order.time_in_force >> 4
     if mode == 0:
         mode = session.self_trade
-    order.time_in_force = mode << 4 | OPEN_KNOWN
+    order.time_in_force = mode << 4 | OPEN_KNOWN | halves
     return _APPLICATION

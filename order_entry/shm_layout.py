@@ -15,9 +15,10 @@ both continue across connections.  Each side reads the other's cursor and never 
 from enum import IntEnum
 from hashlib import blake2b
 
+from openoutcry.order_entry import constants
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire import shm_feed
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, area, i64, u8, u16
 
@@ -108,7 +109,9 @@ class ShmRequest(Layout, size_bytes=64):
     kind: int = u8("a ``Request``")
     side: int = u8("enter: Side; mass cancel: the side, 0 both")
     order_type: int = u8("enter: OrderType")
-    time_in_force: int = u8("enter: TimeInForce, from bit 4 SelfTrade; replace: SelfTrade alone")
+    time_in_force: int = u8(
+        "from bit 4 SelfTrade; enter: TimeInForce; replace: 1 if ``qty_lots`` has a new ``aux`` too"
+    )
     participant: int = u16("whose order it is; 0: the session's participant")
     reserved: int = u16("0")
     id: int = i64("enter, replace: the participant's name of the order, not 0,")
@@ -116,7 +119,10 @@ class ShmRequest(Layout, size_bytes=64):
     orig_id: int = i64("replace, cancel: name of the order that is meant,")
     orig_id_high: int = i64("and its second word")
     price_ticks: int = i64("enter, replace: limit price")
-    qty_lots: int = i64("enter: quantity; replace: the new whole quantity, executed lots included")
+    qty_lots: int = i64(
+        "enter: quantity; replace: the new whole quantity, executed lots included; with a new "
+        "``aux`` the low half (u32), and ``aux`` the high one (i32)"
+    )
     seq: int = i64("number of the request; storing it publishes the slot", atomic=True)
     symbol: int = i64("enter, mass cancel: instrument, ASCII, padded with NUL; 0: all", at=24)
     aux: int = i64("enter: second price, quantity or time, by the order type", at=32)
@@ -134,8 +140,13 @@ class ShmReply(Layout, size_bytes=128):
     participant: int = u16("whose order it is")
     id: int = i64("the participant's name of the order,")
     id_high: int = i64("and its second word")
-    orig_id: int = i64("replaced: the name before; rejected: the order that the request named,")
-    orig_id_high: int = i64("and its second word")
+    orig_id: int = i64(
+        "replaced: the name before; rejected: the order that the request named; executed: units of "
+        "an asset that it cost, below 0: a rebate,"
+    )
+    orig_id_high: int = i64(
+        "and its second word; executed: 1: they are of the base asset, 0: of the quote asset"
+    )
     symbol: int = i64("instrument")
     price_ticks: int = i64("executed: price of the trade; else the order's; of a limit the limit")
     qty_lots: int = i64("accepted, executed, canceled: lots; of a limit what it would have been")
@@ -155,8 +166,9 @@ class ShmReply(Layout, size_bytes=128):
 class ShmRequests(Layout, size_bytes=4096):
     """Header of the requests' segment, which the participant writes."""
 
-    replies_read: int = i64("number of the last reply that the participant has done with", at=64,
-                            atomic=True)  # fmt: skip
+    replies_read: int = i64(
+        "number of the last reply that the participant has done with", at=64, atomic=True
+    )
 
 
 class ShmReplies(Layout, size_bytes=4096):
@@ -167,8 +179,9 @@ class ShmReplies(Layout, size_bytes=4096):
     next_request: int = i64("number of the first request of this connection")
     next_reply: int = i64("number of the first reply of this connection")
     alive_ns: int = i64("CLOCK_MONOTONIC when the venue last looked at its timers", atomic=True)
-    requests_read: int = i64("number of the last request that the venue has taken", at=64,
-                             atomic=True)  # fmt: skip
+    requests_read: int = i64(
+        "number of the last request that the venue has taken", at=64, atomic=True
+    )
     written: int = i64("number of the last reply that was written", at=128, atomic=True)
 
 
@@ -191,7 +204,7 @@ class ShmSession(SessionBlock):
     written: int = i64("number of the last reply in the segment")
     read: int = i64("number of the last reply that the participant said it read")
     ended: int = i64("why the last connection ended, an ``End``")
-    range_count: int = i64("ranges of participants that it may act for, 0: it is no broker's")
+    range_count: int = i64("ranges of participants that it may act for, 0: not a broker's session")
     ranges: int = area(16 * MAX_RANGES, "first and last number of each, two words")
 
 
@@ -203,11 +216,12 @@ ENDED = ShmSession.offset("ended")
 RANGE_COUNT = ShmSession.offset("range_count")
 RANGES = ShmSession.offset("ranges")
 
-SHM = int(Protocol.SHM)
+SHM = constants.PROTOCOL_SHM
 
 
 @kernel
 def is_in_ranges(session: ShmSession, participant: int) -> bool:
+    """Whether a range of the broker's session has the participant."""
     ranges = Words(session.ranges)
     for place in range(session.range_count):
         if ranges[2 * place] <= participant <= ranges[2 * place + 1]:
@@ -234,8 +248,15 @@ def layout_number() -> int:
     """63 bits of a hash over what both sides must agree on."""
     text = "".join(
         f"{block.__name__} {block.size_bytes} {field.name} {field.ctype} {field.offset}\n"
-        for block in (ShmRequest, ShmReply, ShmRequests, ShmReplies)
+        for block in (
+            ShmRequest,
+            ShmReply,
+            ShmRequests,
+            ShmReplies,
+            shm_feed.ShmFeedHeader,
+            shm_feed.ShmFeedSlot,
+        )
         for field in block.fields.values()
     )
-    text += f"{REQUEST_SLOTS} {REPLY_SLOTS}"
+    text += f"{REQUEST_SLOTS} {REPLY_SLOTS} {shm_feed.SLOTS}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -2,9 +2,10 @@
 
 ::
 
-    venue        -> challenge  its nonce                      (after SO_PEERCRED was looked at)
+    venue        -> challenge  its nonce                      (after SO_PEERCRED was checked)
     participant  -> login      name, day, first reply, its nonce, tag over challenge and login
     venue        -> answer     sizes, tag over login and answer, with the segments' descriptors
+                               and, where the venue has one, that of its feed in shared memory
 
 A tag is keyed BLAKE3 with the session's secret, as that of an authenticated packet.  The answer's
 proves that the venue has the secret too.  Each segment can be written by one side: the participant
@@ -18,6 +19,7 @@ import hmac
 import os
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,8 @@ SO_PEERPIDFD = 77
 """Of Linux 6.5: a pidfd of the process that connected, even if its number is another's by now."""
 SO_PEERGROUPS = 59
 UCRED = struct.Struct("3i")
+LOCK_S, LOCK_NAP_S = 2.0, 0.01
+"""How long a venue that starts waits for one that was killed, and between two looks."""
 
 
 class ShmChallenge(Layout, size_bytes=64):
@@ -64,12 +68,13 @@ class ShmAnswer(Layout, size_bytes=80):
     day: int = area(DAY_BYTES, "day of the stream")
     requests_bytes: int = i64("size of the requests' segment")
     replies_bytes: int = i64("size of the replies' segment")
+    feed_bytes: int = i64("size of the feed's segment, whose descriptor is the third; 0: no feed")
     tag: int = area(TAG_BYTES, "keyed BLAKE3 of login and answer up to here")
 
 
 CHALLENGE = struct.Struct("<2q32s16x")
 LOGIN = struct.Struct(f"<2q{NAME_BYTES}s{DAY_BYTES}sq{NONCE_BYTES}s{TAG_BYTES}s")
-ANSWER = struct.Struct(f"<2q{DAY_BYTES}s2q{TAG_BYTES}s8x")
+ANSWER = struct.Struct(f"<2q{DAY_BYTES}s3q{TAG_BYTES}s")
 LOGIN_SIGNED, ANSWER_SIGNED = ShmLogin.offset("tag"), ShmAnswer.offset("tag")
 
 
@@ -87,6 +92,7 @@ class LoginRequest:
 
 
 def challenge(nonce: bytes) -> bytes:
+    """The venue's first message: its layout, and the nonce that the login must sign."""
     return CHALLENGE.pack(CHALLENGE_MAGIC, layout_number(), nonce)
 
 
@@ -120,7 +126,7 @@ def login(
 def read_login(data: bytes) -> LoginRequest:
     """Raises :class:`ShmLoginError`."""
     if len(data) != LOGIN.size:
-        raise ShmLoginError(f"{len(data)} bytes are no login")
+        raise ShmLoginError(f"{len(data)} bytes are not a login")
     magic, layout, name, day, first_reply, _, _ = LOGIN.unpack(data)
     if magic != LOGIN_MAGIC or layout != layout_number():
         raise ShmLoginError("no login of this layout")
@@ -131,40 +137,42 @@ def read_login(data: bytes) -> LoginRequest:
 
 
 def is_login_of(key: bytes, asked: bytes, request: LoginRequest) -> bool:
-    """Whether who sent the login has the session's secret."""
+    """Whether the sender of the login has the session's secret."""
     signed, tag = request.data[:LOGIN_SIGNED], request.data[LOGIN_SIGNED:][:TAG_BYTES]
     return hmac.compare_digest(_tag(key, asked + signed), tag)
 
 
 def refusal(letter: str) -> bytes:
-    return ANSWER.pack(ANSWER_MAGIC, ord(letter), b"", 0, 0, bytes(TAG_BYTES))
+    """The answer that refuses a login; ``letter`` says why."""
+    return ANSWER.pack(ANSWER_MAGIC, ord(letter), b"", 0, 0, 0, bytes(TAG_BYTES))
 
 
-def answer(key: bytes, request: LoginRequest, day: str) -> bytes:
-    """The answer to a login that was accepted."""
-    sizes = REQUESTS_BYTES, REPLIES_BYTES
+def answer(key: bytes, request: LoginRequest, day: str, feed_bytes: int = 0) -> bytes:
+    """The answer to a login that was accepted; ``feed_bytes``: of the feed that comes with it."""
+    sizes = REQUESTS_BYTES, REPLIES_BYTES, feed_bytes
     data = ANSWER.pack(ANSWER_MAGIC, 0, day.encode(), *sizes, bytes(TAG_BYTES))
     tag = _tag(key, request.data + data[:ANSWER_SIGNED])
     return data[:ANSWER_SIGNED] + tag + data[ANSWER_SIGNED + TAG_BYTES :]
 
 
-def read_answer(key: bytes, sent: bytes, data: bytes) -> tuple[str, str]:
-    """The letter of a refusal ("" of an acceptance) and the day; ``sent``: the login.
+def read_answer(key: bytes, sent: bytes, data: bytes) -> tuple[str, str, int]:
+    """The letter of a refusal ("" of an acceptance), the day and the bytes of the feed; ``sent``:
+    the login.
 
     Raises :class:`ShmLoginError` if it is not an answer of a venue that has the secret.
     """
     if len(data) != ANSWER.size:
         raise ShmLoginError("the venue sent no answer to the login")
-    magic, refused, day, requests, replies, tag = ANSWER.unpack(data)
+    magic, refused, day, requests, replies, feed_bytes, tag = ANSWER.unpack(data)
     if magic != ANSWER_MAGIC:
         raise ShmLoginError("the venue sent no answer to the login")
     if refused:
-        return chr(refused & 0x7F), ""
+        return chr(refused & 0x7F), "", 0
     if not hmac.compare_digest(_tag(key, sent + data[:ANSWER_SIGNED]), tag):
         raise ShmLoginError("the answer is not from a venue that has the session's key")
     if (requests, replies) != (REQUESTS_BYTES, REPLIES_BYTES):
         raise ShmLoginError("the venue's segments have another size")
-    return "", day.rstrip(b"\0").decode("ascii")
+    return "", day.rstrip(b"\0").decode("ascii"), feed_bytes
 
 
 def _tag(key: bytes, data: bytes) -> bytes:
@@ -184,6 +192,7 @@ class Peer:
 
 
 def peer_of(connection: socket.socket) -> Peer:
+    """The process at the other end of a Unix socket, as the kernel knows it."""
     pid, uid, gid = UCRED.unpack(
         connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
     )
@@ -219,48 +228,57 @@ def may_log_in(peer: Peer, uid: int, gid: int) -> bool:
     return (uid < 0 or peer.uid == uid) and (gid < 0 or gid in peer.gids)
 
 
-# Segments.
+# The socket's path.
 
 
-def make_segment(name: str, size_bytes: int) -> int:
-    """Descriptor of memory of a fixed size, all of it there, that only its holder can open."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.fchmod(fd, 0o600)
-        os.posix_fallocate(fd, 0, size_bytes)
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-def read_only(fd: int) -> int:
-    """Another descriptor of the same memory, through which it can only be read."""
-    return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def is_sealed(fd: int, size_bytes: int) -> bool:
-    """Whether a segment has this size and keeps it."""
-    wanted = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
-    return (
-        os.fstat(fd).st_size == size_bytes and fcntl.fcntl(fd, fcntl.F_GET_SEALS) & wanted == wanted
-    )
-
-
-def bind(listener: socket.socket, path: Path) -> None:
+def bind(listener: socket.socket, path: Path, patience_s: float = LOCK_S) -> int:
     """Take the path of a Unix socket; what a venue that was killed has left there is replaced.
+    Returns a descriptor that holds the path's lock until this process and its forks have closed it.
 
-    Raises ``OSError`` if another process listens there.
+    A killed venue's processes may need a moment to end, for which this waits ``patience_s``.
+
+    Raises ``OSError`` if another process has the path.
     """
-    if path.is_socket():
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-            try:
-                probe.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    listener.bind(str(path))
-    # Any process may connect: SO_PEERCRED says whose it is before a byte of it is read.
-    path.chmod(0o666)
+    held = _locked(path, patience_s)
+    try:
+        if path.is_socket():
+            _require_deserted(path)
+            path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        # Any process may connect: SO_PEERCRED says whose it is before a byte of it is read.
+        path.chmod(0o666)
+    except OSError:
+        os.close(held)
+        raise
+    return held
+
+
+def _require_deserted(path: Path) -> None:
+    """Raise ``OSError`` if a program, which then is no venue, listens there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+    raise OSError(errno.EADDRINUSE, "a program that is no venue listens there")
+
+
+def _locked(path: Path, patience_s: float) -> int:
+    """A descriptor with the lock of PATH.lock.  The file stays: were it removed while a process
+    waits, each would have the lock of a different file."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    held = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
+    until_s = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK and time.monotonic() < until_s:
+                time.sleep(LOCK_NAP_S)
+                continue
+            os.close(held)
+            if error.errno == errno.EWOULDBLOCK:
+                raise OSError(errno.EADDRINUSE, "another venue has this path") from None
+            raise
+        return held

@@ -1,7 +1,7 @@
 """Replies of a session over shared memory: what an event, or a refusal, is to its session; with
 what comes in (shm_in.py) the protocol's module."""
 
-from openoutcry.order_entry import command_metadata, ouch, rows
+from openoutcry.order_entry import command_metadata, constants, ouch, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
@@ -11,6 +11,7 @@ from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words, i64
+from openoutcry.wire.notes import OF_BASE, fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 __all__ = ["FIRST_COMMON", "FIRST_REFUSAL", "complete", "decode", "encode", "refuse"]
@@ -116,6 +117,9 @@ def encode(
         _put_row(reply, row)
     if metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED)):
         _put_names(reply, metadata)
+    if event_kind == _FILLED:
+        reply.orig_id = fee_units(session.fee)
+        reply.orig_id_high = session.fee & OF_BASE
     reply.flags = event.flags & ~_LAST
     reply.reason = _EXPIRED if event_kind == _EXPIRED_EVENT else event.reason
     reply.price_ticks = event.price_ticks
@@ -142,8 +146,8 @@ def _match(event: EventRecord, row: OrderRow) -> int:
     return reference
 
 
-_R_ACCEPTED, _R_REPLACED = int(Reply.ACCEPTED), int(Reply.REPLACED)
-_R_PRIORITY, _R_REJECTED = int(Reply.PRIORITY), int(Reply.REJECTED)
+_R_ACCEPTED, _R_REPLACED = constants.SHM_REPLY_ACCEPTED, constants.SHM_REPLY_REPLACED
+_R_PRIORITY, _R_REJECTED = constants.SHM_REPLY_PRIORITY, constants.SHM_REPLY_REJECTED
 
 
 @kernel

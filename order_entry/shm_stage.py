@@ -2,14 +2,13 @@
 other.
 
 The participant may write anything into its segment at any time.  So each request is copied word by
-word, and only the copy is looked at.  Each cursor is read once and compared with what the venue
+word, and only the copy is checked.  Each cursor is read once and compared with what the venue
 itself knows.  What the venue writes it never reads back.
 """
 
-from openoutcry.order_entry import apply, session_commands, session_words
+from openoutcry.order_entry import apply, constants, session_commands, session_words
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import stream as stream_store
-from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.shm_layout import (
@@ -21,13 +20,11 @@ from openoutcry.order_entry.shm_layout import (
     REQUEST_SLOTS,
     REQUESTS_BYTES,
     SHM,
-    End,
     ShmReplies,
     ShmReply,
     ShmRequest,
     ShmRequests,
     ShmSession,
-    State,
 )
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import words
@@ -36,12 +33,17 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import SharedWord, U32s, Words
 from openoutcry.wire.sockets import PROT_READ, PROT_READ_WRITE, map_shared, unmap
 
-ACTIVE, ENDED = int(State.ACTIVE), int(State.ENDED)
-NO_MEMORY = int(End.NO_MEMORY)
-SEQUENCE, TORN, UNKNOWN_KIND = int(End.SEQUENCE), int(End.TORN), int(End.UNKNOWN_KIND)
-CURSOR_AHEAD, CURSOR_BACK = int(End.CURSOR_AHEAD), int(End.CURSOR_BACK)
-STREAM_FULL, LOGGED_OUT = int(End.STREAM_FULL), int(End.LOGGED_OUT)
-FULL_FAULT, LOGOUT = int(Fault.STREAM_FULL), int(Kind.LOGOUT)
+ACTIVE, ENDED = constants.SHM_STATE_ACTIVE, constants.SHM_STATE_ENDED
+NO_MEMORY = constants.SHM_END_NO_MEMORY
+SEQUENCE, TORN, UNKNOWN_KIND = (
+    constants.SHM_END_SEQUENCE,
+    constants.SHM_END_TORN,
+    constants.SHM_END_UNKNOWN_KIND,
+)
+CURSOR_AHEAD, CURSOR_BACK = constants.SHM_END_CURSOR_AHEAD, constants.SHM_END_CURSOR_BACK
+STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGED_OUT
+FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
+AHEAD = session_commands.AHEAD
 DESCRIPTORS = 4
 """That come with a hand-over: the socket, the participant's process, requests, replies."""
 PIDFD_BIT = 1 << 32
@@ -125,6 +127,7 @@ def end(session: SessionBlock, why: int) -> None:
 
 @kernel
 def has_violated(session: ShmSession, why: int) -> int:
+    """End a session that broke the protocol (``why``: an End); returns -1."""
     end(session, why)
     return -1
 
@@ -154,6 +157,10 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
         if session_commands.lane_room(context) <= 2 or not session_commands.may_enter(session, now):
             waits = 1
             break
+        later = ShmRequest(
+            session.requests + HEADER_BYTES + REQUEST_BYTES * (place + AHEAD & REQUEST_SLOTS - 1)
+        )
+        session_commands.prefetch_name(context, session, later.id, later.id_high, later.participant)
         for word in range(REQUEST_BYTES // 8):
             Words(copy)[word] = SharedWord(slot + 8 * word).value
         if copy.seq != seq:
@@ -230,6 +237,7 @@ def list_session(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel_outlined
 def unlist_session(context: SessionsContext, session: SessionBlock) -> None:
+    """Take the session from the list of those that use shared memory."""
     count = context.shm_count
     listed = Words(context.shm_list)
     for place in range(count):

@@ -1,14 +1,14 @@
 """SoupBinTCP 3.00, and 4.10's timeout: packets of a length, a type and data; a numbered stream out.
 
-A packet is a u16 length (without itself, big-endian), a type byte, and data. What the server sends
-in ``S`` packets has numbers, counted from 1, that a login can request again; what clients send in
-``U`` packets has none: a client that lost its connection sends it again, which does no harm because
-a token is accepted once. Source: Nasdaq, SoupBinTCP 3.00 and 4.10.
+A packet is a u16 length (without itself, big-endian), a type byte, and data.  What the server sends
+in ``S`` packets is numbered from 1, and a login can request it again.  What clients send in ``U``
+packets has no numbers.  A client that lost its connection sends it again, which does no harm
+because a token is accepted once.  Source: Nasdaq, SoupBinTCP 3.00 and 4.10.
 """
 
 from dataclasses import dataclass
 
-from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry import constants
 from openoutcry.wire.big_endian import load_be16, store_be16
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8, store_u8
@@ -22,10 +22,16 @@ HEARTBEAT_MS, SILENCE_MS = 1_000, 15_000
 """Each side sends a message every second; a side that is silent for 15 s is disconnected."""
 
 OVERSIZE, UNKNOWN_TYPE, BAD_LENGTH = (
-    int(fault) for fault in (Fault.OVERSIZE, Fault.UNKNOWN_TYPE, Fault.BAD_LENGTH)
+    constants.FAULT_OVERSIZE,
+    constants.FAULT_UNKNOWN_TYPE,
+    constants.FAULT_BAD_LENGTH,
 )
 APPLICATION, HEARTBEAT, LOGOUT, LOGIN, DEBUG = (
-    int(kind) for kind in (Kind.APPLICATION, Kind.HEARTBEAT, Kind.LOGOUT, Kind.LOGIN, Kind.DEBUG)
+    constants.KIND_APPLICATION,
+    constants.KIND_HEARTBEAT,
+    constants.KIND_LOGOUT,
+    constants.KIND_LOGIN,
+    constants.KIND_DEBUG,
 )
 _DATA, _HEARTBEAT, _LOGOUT, _LOGIN, _DEBUG = (ord(letter) for letter in "UROL+")
 _LOGIN_BYTES = SOUPBIN.client[0].size_bytes

@@ -111,6 +111,15 @@ class SessionSpec:
     """Shared memory: a group that the process is in; -1: any."""
     acts_for: tuple[tuple[int, int], ...] = ()
     """A broker's: ranges of participants, first and last, whose orders it enters."""
+    slot: bool = False
+    """No session yet: room for one of this protocol that is added while the venue trades."""
+    removed: bool = False
+    """Taken away while the venue traded: it takes no login, and its place is never another's."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it may be logged in to."""
+        return not (self.slot or self.removed)
 
     def may_act(self, participant: int) -> bool:
         """Whether its orders may be this participant's."""
@@ -133,6 +142,22 @@ class PortSpec:
 
 
 @dataclass(frozen=True)
+class AssetName:
+    """An asset as reports show it."""
+
+    name: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class PaidIn:
+    """The two assets of a spot instrument."""
+
+    base: AssetName
+    quote: AssetName
+
+
+@dataclass(frozen=True)
 class SessionsSpec:
     """All sessions and ports of a venue."""
 
@@ -150,6 +175,8 @@ class SessionsSpec:
     """By symbol: decimals of one tick; 4 where nothing is said."""
     not_by_ouch: frozenset[str] = frozenset()
     """Symbols of instruments that OUCH does not trade."""
+    paid_in: dict[str, PaidIn] = field(default_factory=dict)
+    """By symbol: the assets of spot instruments."""
     day_start_ns: int = 0
     """Local midnight of the trading day, ns since the epoch; 0: UTC's of ``day``."""
     day_begin_ns: int = 0

@@ -1,8 +1,8 @@
 """The stream store: every sequenced message of a session, by number, in one mapped file.
 
     header   4,096 bytes: the words below
-    index    16 bytes an entry, from entry 0 (of nothing): where it ends, and the event it tells
-    data     the messages as they go on the wire, one behind the other
+    index    16 bytes an entry, from entry 0 (of nothing): where it ends, and the event it reports
+    data     the messages as they go on the wire, one after the other
 
 The file is sparse and mapped by every process of the run: what a process wrote survives its death
 in the page cache. The file is only a copy of what the journal yields: after a power cut it is
@@ -61,22 +61,24 @@ MAX_DATA_BYTES = 1 << 31
 
 
 class StreamError(OutcryError):
-    """A file is no stream store, or that of another session."""
+    """A file is not a stream store, or that of another session."""
 
 
 @kernel
 def entry_end(stream: int, number: int) -> int:
-    """Offset behind entry ``number`` in the data; of entry 0: 0."""
+    """Offset after entry ``number`` in the data; of entry 0: 0."""
     return StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number).end
 
 
 @kernel
 def entry_event(stream: int, number: int) -> int:
+    """The event that caused message ``number`` of the stream."""
     return StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number).event
 
 
 @kernel
 def data_address(stream: StreamHeader) -> int:
+    """Address of the messages' bytes."""
     return stream + HEADER_BYTES + ENTRY_BYTES * stream.entries
 
 
@@ -96,6 +98,7 @@ def is_nearly_full(stream: StreamHeader, part: int) -> bool:
 
 @kernel
 def copy_bytes(to: int, source: int, size: int) -> None:
+    """Copy ``size`` bytes from the address ``source`` to ``to``; the two do not overlap."""
     whole = size & ~7
     for offset in range(0, whole, 8):
         store_i64(to + offset, load_i64(source + offset))
@@ -105,6 +108,7 @@ def copy_bytes(to: int, source: int, size: int) -> None:
 
 @kernel
 def same_bytes(one: int, other: int, size: int) -> bool:
+    """Whether ``size`` bytes at two addresses are equal."""
     offset = 0
     while offset < size and Bytes(one)[offset] == Bytes(other)[offset]:
         offset += 1
@@ -125,7 +129,7 @@ def append(stream: StreamHeader, message: int, size: int, event_seq: int) -> int
         assert number - 1 <= stream.count, "the head is an entry that is there"
         assert begin <= stream.data_bytes, "the entries end within the data"
         assert size > 0, "every entry has bytes: its end says where it begins"
-        assert event_seq >= entry_event(stream, number - 1), "a stream tells events in order"
+        assert event_seq >= entry_event(stream, number - 1), "a stream reports events in order"
     if number <= stream.count:
         if (
             entry_end(stream, number) == begin + size
@@ -210,11 +214,11 @@ class Stream:
         return int(self._words[word // 8])
 
     def begin(self, count: int = 0) -> None:
-        """Everything behind the first ``count`` entries, which are right, will be made again."""
+        """Everything after the first ``count`` entries, which are right, will be made again."""
         self._words[HEAD // 8], self._words[DIFFERENT // 8] = count, 0
 
     def stand_behind(self, count: int, end: int) -> None:
-        """Go on behind ``count`` entries of ``end`` bytes, which are not here: for a store in
+        """Continue after ``count`` entries of ``end`` bytes, which are not here: for a store in
         memory that follows another store."""
         assert self.path is None
         self._map.madvise(mmap.MADV_REMOVE)
@@ -234,11 +238,26 @@ class Stream:
         return int(entry_end(self.address, count))
 
     @property
+    def places(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Address and bytes of the index, and of the messages."""
+        index = self.address + HEADER_BYTES
+        _, _, entries, data_bytes = self._header
+        data = index + ENTRY_BYTES * entries
+        return (index, ENTRY_BYTES * entries), (data, data_bytes)
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """Bytes of both that have been written."""
+        count = self[COUNT]
+        return ENTRY_BYTES * (count + 1), int(self._index[2 * count])
+
+    @property
     def count(self) -> int:
+        """Messages that were appended."""
         return self[HEAD]
 
     def entry(self, number: int) -> tuple[bytes, int]:
-        """The message ``number`` and the event that it tells."""
+        """The message ``number`` and the event that it reports."""
         if not 1 <= number <= self[COUNT]:
             raise IndexError(number)
         begin, end = entry_end(self.address, number - 1), entry_end(self.address, number)
@@ -246,4 +265,5 @@ class Stream:
         return self._map[at + begin : at + end], int(entry_event(self.address, number))
 
     def sync(self) -> None:
+        """Write the stream to its file."""
         self._map.flush()

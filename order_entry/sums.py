@@ -1,4 +1,4 @@
-"""What is executed of orders that are no session's: for drop copies over FIX, which tell sums.
+"""Executed lots of orders without a session, for drop copies over FIX, which report sums.
 
 An open-addressing table by the core's order id, 32 bytes an order: its quantity and what is done of
 it. A finished order is removed, and the entries after it move up, so that a search never passes a
@@ -22,7 +22,6 @@ class SumEntry(Layout, size_bytes=32):
 
 
 KEY = SumEntry.offset("key")
-QTY = SumEntry.offset("qty")
 CUM = SumEntry.offset("cum")
 
 HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
@@ -30,12 +29,13 @@ HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 @kernel
 def place_of(key: int, mask: int) -> int:
+    """Where the search for ``key`` begins; ``mask``: the table's entries less one."""
     return mul_wrapping(key, HASH) >> 32 & mask
 
 
 @kernel
 def find(table: int, mask: int, order_id: int) -> SumEntry:
-    """Address of the order's entry, or of the free one where it would stand; 0: the table is
+    """Address of the order's entry, or of the free one for it; 0: the table is
     full of others."""
     key = ~order_id
     place = place_of(key, mask)
@@ -73,7 +73,7 @@ def remove(table: int, mask: int, entry: SumEntry) -> None:
         key = SumEntry(table + ENTRY_BYTES * place).key
         if key == 0:
             break
-        # One that may not stand before its own place stays.
+        # An entry that may not precede its own place stays.
         if place - place_of(key, mask) & mask < place - hole & mask:
             continue
         for offset in range(0, ENTRY_BYTES, 8):

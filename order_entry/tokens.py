@@ -1,11 +1,11 @@
 """Which order a session's token names: an open-addressing index with exact comparison.
 
-A slot of the index is 8 bytes: half of the token's hash, and the number of its entry. Entries, 64
-bytes each, are in the order in which tokens came. Each has the order's number, the session and the
-whole token, because a token stays used for the day, long after the row of its order was reused. A
-new token, the common case, so reads one slot and writes after the last entry (measured: with
-entries in the table itself, 64 sessions in a table of half a gigabyte, the wait for the page of one
-was half of the sessions stage's time).
+A slot of the index is 8 bytes: half of the token's hash, and the number of its entry.  Entries, 64
+bytes each, are in the order in which tokens came.  Each has the order's number, the session and the
+whole token, because a token stays used for the day, long after the row of its order was reused.  So
+a new token, the common case, reads one slot and writes after the last entry.  Measured with entries
+in the table itself, 64 sessions in half a gigabyte: the wait for an entry's page was half of the
+sessions stage's time.
 
 The hash is multilinear with secret keys (Lemire and Kaser, "Strongly universal string hashing is
 fast"): a client that chooses its tokens cannot choose where they collide.
@@ -93,14 +93,15 @@ def token_hash(table: TokenTable, session: int, token: int) -> int:
 
 
 @kernel
-def short_hash(table: int, session: int, first: int, second: int) -> int:
-    """As :func:`token_hash`, of a token of at most 16 bytes, given as two words."""
+def short_hash(table: int, session: int, first: int, second: int, third: int) -> int:
+    """As :func:`token_hash`, of a token of at most 18 bytes, given as words of 8, 8 and 2."""
     keys = table + TABLE_KEYS
     hashed = add_wrapping(load_i64(keys), mul_wrapping(Words(keys)[1], session))
     hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[2], first & 0xFFFFFFFF))
     hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[3], first >> 32 & 0xFFFFFFFF))
     hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[4], second & 0xFFFFFFFF))
-    return add_wrapping(hashed, mul_wrapping(Words(keys)[5], second >> 32 & 0xFFFFFFFF))
+    hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[5], second >> 32 & 0xFFFFFFFF))
+    return add_wrapping(hashed, mul_wrapping(Words(keys)[6], third))
 
 
 @kernel
@@ -110,16 +111,17 @@ def first_place(table: TokenTable, hashed: int) -> int:
 
 
 @kernel
-def prefetch_token(table: TokenTable, session: int, first: int, second: int) -> None:
+def prefetch_token(table: TokenTable, session: int, first: int, second: int, third: int) -> None:
     """Ask for the slot of such a token.
 
     Measured: at 64 sessions a fifth of the sessions stage's time was the wait for this line."""
-    place = first_place(table, short_hash(table, session, first, second))
+    place = first_place(table, short_hash(table, session, first, second, third))
     prefetch(table.index + SLOT_BYTES * place)
 
 
 @kernel
 def same_token(entry: TokenEntry, session: int, token: int) -> bool:
+    """Whether the entry is of that session (its index) and token (40 bytes at ``token``)."""
     if entry.session != session:
         return False
     for offset in range(0, TOKEN_SIZE, 8):
@@ -130,7 +132,7 @@ def same_token(entry: TokenEntry, session: int, token: int) -> bool:
 
 @kernel
 def find_slot(table: TokenTable, session: int, token: int, hashed: int) -> int:
-    """Address of the token's slot, or of the free one where it would stand; 0 if there is
+    """Address of the token's slot, or of the free one for it; 0 if there is
     neither."""
     mask, index = table.mask, table.index
     entries = table.entries - ENTRY_BYTES

@@ -1,5 +1,5 @@
-"""Processes that belong to a venue and are none of its run's (its console, its metrics) say in
-shared memory which build and which configuration they are of."""
+"""A venue has processes outside its run: its console, its metrics.  Each publishes in shared memory
+which build and which configuration it runs."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Announcement:
     config: int
     """``VenueFile.number`` as it read it; 0: it read none."""
     journal: str
-    """Of the venue; '' for one that looks at every pipeline."""
+    """Of the venue; '' for one that checks every pipeline."""
 
 
 @contextmanager

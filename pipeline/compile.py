@@ -1,10 +1,10 @@
 """Compile every kernel before the run.
 
-The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.  What
-is missing is compiled by as many processes as there are cores, each of which takes the next part
-of the work when it is done with one; the matcher, which is the longest, is the first.  This process
-compiles none of it: numba's account of all that it has typed would stay in its memory, and in that
-of every stage.  It then loads the machine code.
+The machine code is kept on disk (wire/kernel.py), so only the first run on a machine waits.  One
+process per core compiles what is missing; each takes the next part of the work when it has finished
+one, and the matcher, the longest part, comes first.  This process compiles nothing: numba's record
+of all that it has typed would stay in its memory, and in that of every stage.  It then loads the
+machine code.
 """
 
 import gc
@@ -74,10 +74,11 @@ class Part:
     label: str
     kernels: Kernels
     long: bool = False
-    """It takes so long that processes are worth it."""
+    """Compiling it takes long enough for separate processes to pay."""
 
     @property
     def missing(self) -> Kernels:
+        """The kernels whose machine code is not in the cache."""
         return [(kernel, count) for kernel, count in self.kernels if not is_kept(kernel)]
 
 
@@ -90,8 +91,8 @@ def compile_kernels(
 ) -> None:
     """Call ``progress(what, done, total)`` before each step and once at the end.
 
-    ``more``: what is needed besides the stages' steps; ``generates``: orders are generated;
-    ``hooked``: there are kernels around the matcher.
+    Further kernels that are needed are ``more``; with ``generates`` orders are generated, and with
+    ``hooked`` there are kernels around the matcher.
     """
     steps = [(row.code.step, 1) for row in table.stages if row.compiled]
     elsewhere = {kernel for part in more for kernel, _ in part.kernels}
@@ -161,20 +162,21 @@ def load(progress: Progress, table: Topology, generates: bool) -> None:
 def compile_parts(parts: Sequence[Part], progress: Progress) -> None:
     """Compile what is missing of the parts, in processes that end with it, if a long one is.
 
-    ``progress(what, done, total)`` is called when a part begins or is done, and each SAY_S.  What a
-    process cannot do, or leaves when it is killed, is left to whoever calls the kernel.
+    Calls ``progress(what, done, total)`` when a part begins or is done, and each SAY_S.  A part
+    that a process cannot compile, or leaves when it is killed, is compiled when the kernel is first
+    called.
     """
     parts = [part for part in parts if part.missing]
     if not any(part.long for part in parts):
         return
     states = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.uint8)[: len(parts)]
-    # Each process takes a byte, the number of its next part, until there is none.
+    # Each process takes a byte, the number of its next part, until the pipe is empty.
     taken, given = os.pipe()
     os.write(given, bytes(range(len(parts))))
     os.close(given)
 
     def work() -> None:
-        # What numba leaves behind is not worth looking for: 6 % of the time.
+        # Collecting numba's objects is not worth its time: 6 % of the time.
         gc.disable()
         while number := os.read(taken, 1):
             states[number[0]] = UNDER_WAY

@@ -94,8 +94,8 @@ class Death:
     everything: bool = False
     """The supervisor dies as well, and every other stage dies with it."""
     number: signal.Signals = signal.SIGKILL
-    """The signal that it dies of.  With SIGSTOP it waits there until another process kills it or
-    lets it go on."""
+    """The signal that kills it.  With SIGSTOP it waits until another process kills it or lets it
+    continue."""
 
 
 @kernel
@@ -168,8 +168,8 @@ class Deaths:
     ) -> tuple[int, int]:
         """Addresses of the step and the context that the stage's process calls.
 
-        ``kept``: what the stage keeps beside its context.  Wherever the stage has the address of
-        one of its cursors, it gets that of a word of its own: :func:`step` decides when other
+        What the stage keeps in addition to its context is in ``kept``.  Each address of one of the
+        stage's cursors is replaced by that of a private word: :func:`step` decides when other
         stages see a move.
         """
         own_context = contexts.address_of(stage)
@@ -226,6 +226,7 @@ class DyingJournal:
         return dict(self._journal.outcome())
 
     def step(self) -> int:
+        """One step of the journal's stage; the process kills itself where the plan says."""
         self._die_if_due(BEFORE_STEP, self._journal.next_seq)
         work = int(self._journal.step())
         self._die_if_due(BEFORE_RETURN, self._journal.next_seq - 1)

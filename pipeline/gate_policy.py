@@ -65,9 +65,9 @@ POLICIES = ("all", "quorum", "any", "local", "replicated", "both")
 
 
 def gate_policy(name: str, replicated: bool) -> GatePolicy:
-    """The policy of that name; ``all`` is every one there is.
+    """The policy ``name``; ``all`` asks for every copy that the run has.
 
-    Raises :class:`PipelineError` for one that asks for replicas where there are none.
+    Raises :class:`PipelineError` for a policy that requires replicas where none are configured.
     """
     rows = REPLICATED if replicated else LOCALLY
     policy = rows.get(ALIASES[replicated].get(name, name))

@@ -1,7 +1,7 @@
 """The gateway's state at the point where the stage resumes.
 
-A verdict depends on the order and the settings, and with a rate limit also on the orders before it:
-a gateway that does not start at the first command is shown those that were already sequenced.
+A verdict depends on the order and the settings, and with a rate limit also on the orders before it.
+So a gateway that starts in the middle first reads the commands that were already sequenced.
 """
 
 import time
@@ -39,9 +39,9 @@ def make_gateway(work: Work, last_seq: int) -> tuple[npt.NDArray[np.int64], Live
 
 
 def sequenced_commands(work: Work, last_seq: int) -> Iterator[npt.NDArray[Any]]:
-    """Commands up to ``last_seq`` as the gateway received them, with the times at which they were
-    received: from the journal (from its begin, or what is left of it), else from the preloaded
-    input, into which the receive stage wrote those times."""
+    """Commands up to ``last_seq`` as the gateway received them, with the times of receipt.  They
+    come from the journal (from its beginning, or what is left of it).  Without one they come from
+    the preloaded input, into which the receive stage wrote those times."""
     if work.journal is not None:
         # The journal waits only for the ring, so it gets here.
         while work.shared.control[WRITTEN_SEQ] < last_seq:

@@ -77,7 +77,8 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
 
 
 def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
-    """Lock the journal's other directories as well: nobody mends or resumes one meanwhile."""
+    """Lock the journal's other directories as well, so that no process mends or resumes one
+    meanwhile."""
     if options.resume:
         others = places_of(directory, JournalReader(directory).document).others
         _require_lasting(options, others)
@@ -107,8 +108,9 @@ def _require_lasting(options: Options, places: Sequence[Path]) -> None:
 
 
 def kept_journal_path() -> Path:
-    """Where a run without --journal that takes orders from a network keeps its own: in this folder,
-    under a name that nothing sweeps.  What it acknowledged nobody can send again."""
+    """Where a run that takes orders from a network, without --journal, keeps its journal: in this
+    folder, under a name that no clean-up removes.  Clients cannot send acknowledged orders again.
+    """
     return Path(f"outcry-journal-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
 
 

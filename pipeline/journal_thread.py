@@ -1,4 +1,4 @@
-"""Stages of Python beside the loop of an inline run: a thread that steps them in turn."""
+"""Python stages in parallel with the loop of an inline run: a thread that steps them in turn."""
 
 import threading
 import time
@@ -7,22 +7,38 @@ from typing import Any
 
 MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32
 """A stage of Python that finds nothing sleeps for this share of the time since it last did, within
-these bounds."""
+these bounds;"""
+LONG_SLEEP_S, LONG_SHARE = 4e-3, 256
+"""and after a long time for this share, up to so long, as the compiled stages do
+(contract/loop.py)."""
+QUIET_S, ALONE_S, SOON_S = 0.1, 0.02, 0.002
+"""What comes within ALONE_S after QUIET_S without work is alone.  It keeps the stage awake for
+SOON_S; for QUIET_S the stage then sleeps no longer than MAX_SLEEP_S at a time."""
 
 
 class Idle:
-    """How long whoever looks for work has had none."""
+    """How long a loop that looks for work has found none."""
 
     def __init__(self) -> None:
-        self._busy_s = time.monotonic()
+        self._busy_s = self._work_s = self._since_s = time.monotonic()
 
     def after(self, work: int) -> None:
-        """Sleep, if there was none: what comes meanwhile waits no more than its share longer."""
+        """Sleep, if there was no work; work that comes meanwhile waits at most its share longer."""
         now_s = time.monotonic()
         if work:
-            self._busy_s = now_s
+            if now_s - self._work_s > QUIET_S:
+                self._since_s = now_s
+            self._work_s = now_s
+            if now_s - self._since_s > ALONE_S:
+                self._busy_s = now_s
             return
-        time.sleep(min(max((now_s - self._busy_s) / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S))
+        idle_s, most_s = now_s - self._busy_s, LONG_SLEEP_S
+        if self._work_s != self._busy_s and now_s - self._work_s < QUIET_S:
+            most_s = MAX_SLEEP_S
+            if now_s - self._work_s < SOON_S:
+                idle_s = now_s - self._work_s
+        soon = min(max(idle_s / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S)
+        time.sleep(max(soon, min(idle_s / LONG_SHARE, most_s)))
 
 
 class JournalThread:
@@ -57,5 +73,5 @@ class JournalThread:
             raise self._failure
 
     def wait(self, seconds: float) -> None:
-        """Until it has finished, at most so long."""
+        """Until it has finished, at most this long."""
         self._thread.join(seconds)

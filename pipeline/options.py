@@ -89,7 +89,7 @@ class Options:
     gateway_settings: Settings = field(default_factory=Settings)
     journal: Path | None = None
     resume: bool = False
-    """Go on with the journal of a pipeline that was killed."""
+    """Continue the journal of a pipeline that was killed."""
     volatile_journal: bool = False
     """Durable mode also where a power cut takes what was synced (a file system in memory)."""
     copies: tuple[Path, ...] = ()
@@ -100,13 +100,13 @@ class Options:
     replication: Replication | None = None
     """Where the journal is replicated, with the durability of that name."""
     checkpoint_every: int = CHECKPOINT_EVERY
-    """Commands between checkpoints beside a kept journal; 0: none."""
+    """Commands between checkpoints of a kept journal; 0: no checkpoints."""
     order_capacity: int = ORDER_CAPACITY
     id_key: int = field(default_factory=lambda: secrets.randbits(63))
     """The matcher's secret against order ids chosen to make commands slow.  It is kept in the
     journal; no event and no hash depends on it."""
     hooks: Mapping[str, Any] | None = None
-    """What stands around the matcher (``replay.core.HOOKS``), with its settings; None: nothing."""
+    """The hooks around the matcher (``replay.core.HOOKS``), with their settings; None: no hooks."""
     verify: bool = True
     wiring: Topology = TOPOLOGY
     """The table of stages and rings that runs."""
@@ -136,23 +136,25 @@ class Options:
 
     @property
     def table(self) -> npt.NDArray[Any]:
-        """The instruments of the source, or those given beside a network."""
+        """The instruments of the source, or those that were configured for a network."""
         instruments = self.source.instruments if self.source else self.instruments
         assert instruments is not None
         return instruments
 
     @property
     def admission(self) -> tuple[int, int] | None:
-        """A participant's rate and how many orders he may send at once: a tenth of a second's."""
+        """A participant's rate, and its burst of at most a tenth of a second's orders."""
         rate = self.participant_rate
         return (rate, max(1, rate // 10)) if rate else None
 
     @property
     def core(self) -> Core:
+        """What makes the engine: instruments, capacity, key and hooks."""
         return Core(self.table, self.order_capacity, self.id_key, self.hooks)
 
     @property
     def source_name(self) -> str:
+        """The name of the input, which a resumed run must have again."""
         if self.name:
             return self.name
         if self.source:

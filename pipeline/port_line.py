@@ -31,14 +31,16 @@ class PortLine:
 
     @property
     def datagrams(self) -> int:
+        """Datagrams received so far."""
         return self._receiver.counters()["packets"]
 
     @property
     def packets(self) -> int:
+        """Packets of events accepted so far."""
         return self._receiver.counters()["published"]
 
     def connect(self) -> None:
-        """A port has nobody at its other end to ask."""
+        """A port has no peer that it could ask."""
 
     def send(self, header: bytes, records: memoryview) -> None:
         """Hand one packet to the device; waits a bounded time for room."""
@@ -53,6 +55,8 @@ class PortLine:
         raise PortError(f"port {self.name}: the device takes no more packets")
 
     def take(self) -> npt.NDArray[Any]:
+        """Return the events that have arrived, EVENT_DTYPE of (n,). Raises ``BlockingIOError`` if
+        no datagram has."""
         before = self.datagrams
         events = self._receiver.take()
         if self.datagrams == before:
@@ -65,6 +69,7 @@ class PortLine:
         time.sleep(min(seconds, NAP_S))
 
     def dropped(self) -> int:
+        """Return how many datagrams the device has dropped."""
         return sum(self._port.device_counters().values())
 
     def __enter__(self) -> "PortLine":

@@ -27,8 +27,8 @@ class PortSource:
     """The ports of a run.  Made before processes are forked: sockets with their queues, counters,
     senders' sequences and the way back to participants outlive a stage that is killed.
 
-    Nothing is taken before :meth:`let_in`: of a kernel socket the system refuses what comes, and a
-    device is opened by the process that receives once it sees that it may.
+    Nothing is taken before :meth:`let_in`.  Until then the system refuses packets for a kernel
+    socket.  A device is opened by the process that receives, once it sees that it may.
 
     Raises ``PortError`` or ``NotBuilt`` for what can be seen before anything is opened.
     """
@@ -66,6 +66,7 @@ class PortSource:
 
     @property
     def name(self) -> str:
+        """The ports' texts, as options spell them."""
         return " ".join(spec.text for spec in self.specs)
 
     def bind(self) -> None:
@@ -83,6 +84,7 @@ class PortSource:
 
     @property
     def is_open(self) -> bool:
+        """Whether the ports still take orders."""
         return bool(self._words[0])
 
     @property
@@ -91,13 +93,13 @@ class PortSource:
         return bool(self._words[1])
 
     def let_in(self) -> None:
-        """From now on packets are taken, in whichever process receives."""
+        """From now on the process that receives takes packets."""
         for udp in self._sockets:
             reopen(udp)
         self._words[0] = 1
 
     def open(self, shared: Shared, lane: str) -> Shim:
-        """Open the ports in this process, and go on where the one before has stopped."""
+        """Open the ports in this process, and continue where the previous one stopped."""
         for spec, bound in zip(self.specs, self.bound, strict=True):
             self._ports.append(open_port(spec, bound))
         # The newest living clock daemon's, if there is one.
@@ -135,8 +137,9 @@ class PortSource:
         restore_senders(self.state, windows)
 
     def system_drops(self) -> int:
-        """Datagrams that the system or a device dropped because a queue was full: of a kernel
-        socket now, of another port at the last look of the process that has it open."""
+        """Datagrams that the system or a device dropped because a queue was full.  A kernel
+        socket's count is current; another port's is from the last look of the process that has it
+        open."""
         dropped = 0
         for index, bound in enumerate(self.bound):
             if bound is not None and bound.family == socket.AF_INET:
@@ -156,6 +159,7 @@ class PortSource:
         return {"system_drops": self.system_drops(), "receive_queue_bytes": sum(queues)}
 
     def close(self) -> None:
+        """Close the ports and their sockets."""
         for port in self._ports:
             port.close()
         for udp in self._sockets:

@@ -14,13 +14,14 @@ from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
 
-SAMPLE_S = 0.02
+SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.1
+"""Between two samples, and while no event comes."""
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
 """Interval at which a lasting overload is reported again."""
 NEARLY_FULL, EMPTIER = 0.9, 0.8
 HOLDERS_TOLD = 10
-"""Of more participants who come to their limit at once only the number is told."""
+"""If more participants reach their limit at once, only their number is reported."""
 MAX_TIMELINE = 2_000
 
 
@@ -33,7 +34,7 @@ class Watcher:
     sample: Callable[["Sample"], None] = lambda sample: None
     note: Callable[[str], None] = lambda text: None
     detail: Callable[[str], None] = lambda text: None
-    """What helps whoever looks for a cause, and is too long for a display."""
+    """Receives details for diagnosis that are too long for a display."""
 
 
 @dataclass
@@ -66,15 +67,15 @@ class RunState:
     groups: list[dict[str, Any]] = field(default_factory=list)
     resumed: dict[str, Any] | None = None
     resumed_engine: Engine | None = None
-    """The matcher as the journal left it, until the operator has looked at it."""
+    """The matcher as the journal left it, until the operator has checked it."""
     drops: "Drops" = field(default_factory=lambda: Drops())
     book: "BookWatch" = field(default_factory=lambda: BookWatch())
 
 
 @dataclass
 class Drops:
-    """What the system drops before a network's receive stage sees it, and what that one refuses
-    because it is beyond a participant's rate; told while it goes on."""
+    """Datagrams that the system drops before a network's receive stage sees them, and those that
+    the stage refuses beyond a participant's rate; reported during the run."""
 
     total: int = 0
     refused: int = 0
@@ -83,6 +84,8 @@ class Drops:
     next_refusal_note_s: float = 0.0
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
+        """Look from time to time at what the kernel has dropped and the receiver refused, and
+        report new ones."""
         network, now_s = work.ports, time.monotonic()
         if network is None or now_s < self.next_look_s:
             return
@@ -91,7 +94,7 @@ class Drops:
         work.shared.control[control_words.DROPPED] = self.total
         refused_before, self.refused = self.refused, network.refused
         work.shared.control[control_words.REFUSED] = self.refused
-        # Each for itself: who floods beyond his rate is told first, and hid what others lost.
+        # Reported separately: notes about a participant beyond its rate would hide other losses.
         if self.total > before and now_s >= self.next_drop_note_s:
             self.next_drop_note_s = now_s + DROPS_NOTE_S
             note(
@@ -110,9 +113,10 @@ class BookWatch:
     fill: float = 0.0
     reported: bool = False
     holders: set[int] = field(default_factory=set)
-    """Participants of whom it was told that they hold as many as one may."""
+    """Participants that were reported to hold as many orders as one may."""
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
+        """Report a book that is nearly full, once, and participants that hold much of it."""
         self._poll_holders(work, note)
         book, fullest, capacity = _fullest(work)
         self.fill = fullest / capacity
@@ -158,6 +162,7 @@ def _fullest(work: Work) -> tuple[str, int, int]:
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
+    """Poll everything that reports by itself, and return the figures of this moment."""
     state.drops.poll(work, note)
     state.book.poll(work, note)
     if work.sessions is not None:

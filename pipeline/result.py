@@ -25,6 +25,7 @@ from openoutcry.wire.symbols import names_by_code, symbol_text
 
 
 def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]:
+    """Return the result document of a run that has ended."""
     control = work.shared.control
     commands = work.shared.sequenced.published
     resumed = control[control_words.RESUMED_SEQ]
@@ -62,7 +63,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "source": {
             "kind": options.source_kind,
             "name": options.source_name,
-            "account": _account(work, state, options, commands - resumed),
+            "account": source_account(work, state, options),
         },
         "groups": state.groups,
         "restarts": state.restarts,
@@ -109,15 +110,26 @@ def _of_owners(pieces: list[list[str]]) -> list[str]:
     return [*whole, *(pieces[n % count][1 + n] for n in range(len(pieces[0]) - 1))]
 
 
-def _account(work: Work, state: RunState, options: Options, sequenced: int) -> dict[str, int]:
-    """What the source says of its input; of a network's records, ``sequenced`` became commands."""
+def source_account(work: Work, state: RunState, options: Options) -> dict[str, int]:
+    """What the source says of its input; of a network's records, what became of each."""
     if work.ports is None:
         return dict(options.source.account) if options.source else {}
     if "ports" not in state.outcome:  # the run ended before its ports were open
-        return {"records": 0, "records_not_sequenced": 0, "unaccounted": 0, **work.ports.account()}
+        return {
+            "records": 0,
+            "records_uncounted": 0,
+            "records_not_sequenced": 0,
+            "unaccounted": 0,
+            **work.ports.account(),
+        }
     account = {**state.outcome["ports"], **work.ports.account()}
-    # Beyond --orders, or of a burst that a receive stage had in its hands when it was killed.
-    account["records_not_sequenced"] = account["records"] - sequenced
+    shared, lane = work.shared, work.table[work.table.sources[0]].writes
+    published = shared.rings[lane].published
+    resumed = shared.resumed_lanes.get(lane, 0)
+    # A killed receive stage published the first part of its burst and counted none of it.
+    account["records_uncounted"] = published - resumed - account["records"]
+    # Of this lane alone: sessions and the operator have their own.
+    account["records_not_sequenced"] = published - shared.lane_places()[lane]
     return account
 
 

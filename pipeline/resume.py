@@ -41,12 +41,12 @@ def resume_pipeline(
     durable: bool,
     known: tuple[JournalWriter | None, Point] | None = None,
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
-    """The journal's writer, the state behind its last command, and what to report about it.
+    """The journal's writer, the state after its last command, and what to report about it.
 
-    What this run has of its own (clock offset, topology, versions, host, …) goes into the journal
-    as a record, as the first run's is in the configuration block: a journal alone is enough
-    to rebuild.  ``known``: of a standby the journal's writer, if it need not be read again, and the
-    state behind its last command.
+    The journal has one record for each run with the run's settings (clock offset, topology,
+    versions, host, …); the first run's are in the configuration block.  So a journal alone is
+    enough to rebuild.  A standby passes in ``known`` the journal's writer, if it need not be read
+    again, and the state after its last command.
 
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
@@ -101,7 +101,7 @@ def check_sessions(directory: Path, before: list[str], now: list[str]) -> None:
         if old != new:
             raise ResumeError(
                 f"{directory} is the journal of a run whose session {number} was {old}, not {new}: "
-                "sessions keep their places, and new ones come behind them"
+                "sessions keep their places, and new ones come after them"
             )
 
 

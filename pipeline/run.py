@@ -80,10 +80,10 @@ FEED_DRAIN_S = 10.0
 """How long a run's end waits for its feed to publish everything."""
 REPLAY_AT_STOP = 500_000
 LAST_S = 0.001
-"""How long an inline run that has finished sleeps while its journal goes on in parallel."""
+"""How long a finished inline run sleeps at a time while its journal completes in parallel."""
 UNAUTHENTICATED = (
-    "unauthenticated: whoever reaches this network port is any participant he names, except the "
-    "exchange operator (docs/packets.md)"
+    "unauthenticated: any sender that reaches this network port can act for any participant "
+    "except the exchange operator (docs/packets.md)"
 )
 
 
@@ -99,8 +99,8 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
 
 
 def _with_operator(options: Options, watcher: Watcher) -> Watcher:
-    """The operator looks whenever a sample is taken; the sessions' ports open once what was due at
-    the start is processed: an order before the first phase would only be refused."""
+    """The operator acts whenever a sample is taken.  The sessions' ports open once all commands due
+    at the start are processed: before the first phase, every order would be refused."""
     operator = options.operator
     if operator is None:
         return watcher
@@ -141,6 +141,7 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
         options.wiring,
         parts_of(options),
         isinstance(options.source, GeneratedFlow),
+        hooked=options.hooks is not None,
     )
     if options.hooks is not None:
         watcher.phase("preparing risk")
@@ -303,8 +304,9 @@ def prepared(
     elif ports:
         ports.let_in()
     supervisor = None
+    shm_feed = _make_shm_feed(options, stack)
     if options.warm_run is not None:
-        work.sessions = _make_sessions(options, shared, directory, watcher, stack)
+        work.sessions = _make_sessions(options, shared, directory, watcher, stack, shm_feed)
         # From here on, not from the lead on: its own restart needs them as well.
         _follow_journal(options, work, stack)
         supervisor = options.warm_run.wait(work, state, watcher, options.stall, stack)
@@ -316,12 +318,12 @@ def prepared(
         state.resumed_engine = None
     journal_s = time.monotonic() - started
     if options.warm_run is None:
-        work.sessions = _make_sessions(options, shared, directory, watcher, stack)
+        work.sessions = _make_sessions(options, shared, directory, watcher, stack, shm_feed)
         if options.doors:
             _open_sessions(options, work, watcher)
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
-    work.feed = _open_feed(options, shared, directory, watcher, stack)
+    work.feed = _open_feed(options, shared, directory, watcher, stack, shm_feed)
     if options.warm_run is None:
         _follow_journal(options, work, stack)
     return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
@@ -371,7 +373,7 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     if options.replication is None:
         return
     if options.topology == "inline":
-        raise PipelineError("--durability replicated needs a process of its own: not with inline")
+        raise PipelineError("--durability replicated needs a separate process: not with inline")
     if options.journal is None:
         raise PipelineError("--durability replicated goes with --journal DIR: replicas keep it")
     from openoutcry.replica.access import access_of  # for a replicated run only
@@ -393,15 +395,32 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
 
 
 def _follow_journal(options: Options, work: Work, stack: ExitStack) -> None:
-    """Checkpoints of the core, and of what the sessions know, while the run goes on."""
+    """Take checkpoints of the core, and of the sessions' state, during the run."""
     if work.journal is None or options.journal is None or options.topology != "processes":
         return
     make = work.sessions.follower if work.sessions else Follower
     stack.enter_context(following(work.journal, options.checkpoint_every, make))
 
 
+def _make_shm_feed(options: Options, stack: ExitStack) -> Any:
+    """The memory of the feed for readers on this host, where there is one: before the sessions,
+    whose logins hand it out."""
+    if options.feed is None or not options.feed.shm:
+        return None
+    from openoutcry.market_data.shm_feed import ShmFeedSegment  # for a venue only
+
+    segment = ShmFeedSegment()
+    stack.callback(segment.close)
+    return segment
+
+
 def _make_sessions(
-    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+    options: Options,
+    shared: Shared,
+    journal: Path | None,
+    watcher: Watcher,
+    stack: ExitStack,
+    shm_feed: Any = None,
 ) -> Any:
     """The participants' sessions, where there are any."""
     if options.sessions is None:
@@ -410,7 +429,8 @@ def _make_sessions(
     from openoutcry.order_entry.sessions_state import compile_protocols
 
     compile_protocols(options.sessions, watcher.phase)
-    sessions = Sessions(options.sessions, shared, options.table, journal)
+    sessions = Sessions(options.sessions, shared, options.table, journal, options.resume)
+    sessions.shm_feed = shm_feed
     stack.callback(sessions.close)
     return sessions
 
@@ -426,7 +446,12 @@ def _open_sessions(options: Options, work: Work, watcher: Watcher) -> None:
 
 
 def _open_feed(
-    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+    options: Options,
+    shared: Shared,
+    journal: Path | None,
+    watcher: Watcher,
+    stack: ExitStack,
+    shm_feed: Any = None,
 ) -> Any:
     """The public market data, if it is asked for."""
     if options.feed is None:
@@ -437,7 +462,9 @@ def _open_feed(
     from openoutcry.market_data.public_feed import PublicFeed, compile_feed  # for a venue only
 
     compile_feed(lambda: watcher.phase("compiling the feed"))
-    feed = PublicFeed(options.feed, shared, options.table, options.order_capacity, journal)
+    feed = PublicFeed(
+        options.feed, shared, options.table, options.order_capacity, journal, shm_feed
+    )
     stack.callback(feed.close)
     if feed.retransmission:
         watcher.note("retransmission on {}:{}".format(*feed.retransmission))
@@ -528,8 +555,8 @@ def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, l
 
 
 def _run_inline(work: Work, state: RunState, watcher: Watcher) -> None:
-    """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
-    can do no more, or, where none of them waits for it, in a parallel thread."""
+    """Run every stage in turn in this thread.  Uncompiled stages (the journal) run when the others
+    can do no more or, if no stage waits for them, in a parallel thread."""
     work.shared.populate()
     group, apart = inline_stages(work, state)
     journal_thread = JournalThread(apart) if work.durability == "async" else None
@@ -537,7 +564,8 @@ def _run_inline(work: Work, state: RunState, watcher: Watcher) -> None:
     next_sample = 0.0
     with journal_thread or nullcontext():
         while True:
-            # With nobody in turn an idle loop stays in its kernel: a turn of Python's takes 0.8 us.
+            # With no stage in turn an idle loop stays in its kernel: a turn of Python's takes 0.8
+            # us.
             ended = group.run(worker.SLICE_NS, bool(in_turn))
             group.check()
             for stage in in_turn:

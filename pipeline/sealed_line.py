@@ -16,7 +16,7 @@ from openoutcry.wire.records import EVENT_DTYPE
 
 
 def read_key(text: str, where: str) -> bytes:
-    """The 32 bytes of a key's 64 hexadecimal digits; ``where`` it stands, for the error."""
+    """The 32 bytes of a key's 64 hexadecimal digits; ``where`` names its place in errors."""
     try:
         key = bytes.fromhex(text.strip())
     except ValueError:
@@ -40,9 +40,12 @@ class SealedLine(UdpLine):
         self._buffer = self._data.view(np.uint8).data
 
     def send(self, header: bytes, records: memoryview) -> None:
+        """Send a packet with the session's tag."""
         self.udp.send(seal(self.key, header + bytes(records), self.epoch))
 
     def take(self) -> npt.NDArray[Any]:
+        """Return the events of authentic replies, EVENT_DTYPE of (n,). Raises ``BlockingIOError``
+        if no datagram has arrived."""
         records: list[npt.NDArray[Any]] = []
         for _ in range(RECEIVE_BURST):
             try:

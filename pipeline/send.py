@@ -1,7 +1,7 @@
 """Send orders over UDP at a pace, listen for the replies, and say how long each took.
 
-Open loop: with a rate, order i is meant to leave at t0 + i / rate, and its latency counts from
-then, whether or not the sender was on time (no coordinated omission).  Without a rate it is a
+Open loop: with a rate, order i is meant to leave at t0 + i / rate.  Its latency counts from then,
+whether or not the sender was on time, so there is no coordinated omission.  Without a rate it is a
 closed loop: a window of unanswered orders, each counted from when it really left.
 """
 
@@ -25,11 +25,11 @@ from openoutcry.dpdk_shim.udp import (
     receive_replies,
     resolve,
     system_drops,
-    widen_receive_queue,
 )
 from openoutcry.wire.enums import EventFlag, EventKind, PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.memory import epoch_offset_ns
+from openoutcry.wire.receive_queue import widen_receive_queue
 from openoutcry.wire.records import (
     EVENT_DTYPE,
     MAX_PACKET_RECORDS,
@@ -39,7 +39,7 @@ from openoutcry.wire.records import (
 )
 
 TIMEOUT_S = 5.0
-"""Without a reply for so long, unanswered orders are given up."""
+"""Without a reply for this long, unanswered orders are given up."""
 MAX_WINDOW = 4096
 MIN_WINDOW = 64
 QUEUE_BYTES = 8 << 20
@@ -47,7 +47,7 @@ QUEUE_BYTES_PER_ORDER = 1024
 """What the operating system's queue is charged for a small datagram, more or less."""
 RECEIVE_BURST = 64
 REMEMBERED_CAUSES = 4 * MAX_WINDOW
-"""Further events of a command that acknowledged one earlier than so many ago do not come."""
+"""How many acknowledging commands are remembered; an older one has no further events."""
 SPIN_NS = 150_000
 """Nearer than this to the next order we poll: a sleep may end so much too late."""
 PROGRESS_NS = 100_000_000
@@ -74,27 +74,41 @@ def send(
 ) -> dict[str, Any]:
     """Send every order of ``source_chunks`` (arrays of ``ORDER_DTYPE``) to host and port ``to``.
 
-    ``rate`` is in orders a second; an order a packet, up to 22 when behind time.  ``None`` is as
-    fast as can be in full packets, with at most ``window`` orders unanswered, so that neither
-    side's socket queue overflows: 4,096, or fewer if the operating system grants a small queue.
-    ``sender_id`` (32 bits; the process id if not given) owns the sequence numbers, from 1.
-    ``progress`` is called with orders sent and acknowledged, at most ten times a second.
+    The ``rate`` is in orders a second, with one order a packet, and up to 22 when late.  A rate of
+    ``None`` sends full packets as fast as possible.  At most ``window`` orders are then unanswered,
+    so that neither side's socket queue overflows: 4,096, or fewer if the operating system grants a
+    small queue.  The sequence numbers, from 1, belong to ``sender_id`` (32 bits; by default the
+    process id).  Calls ``progress`` with orders sent and acknowledged, at most ten times a second.
 
-    An order (a command of any kind) is *acknowledged* by the first event with its ``order_id``
-    that is not a maker's fill and whose ``cause_seq`` has not acknowledged another: in the order
-    sent, where several commands name one order.  Of a command that waits at a speed bump that is
-    DELAYED; what is told when it enters, ENTERED and the events behind it, acknowledges nothing,
-    as their cause is another command.  If nothing arrives for ``timeout_s`` seconds,
-    the orders unanswered by then are written off; at the end that ends the sending.
+    The first event that has an order's ``order_id`` *acknowledges* the order (a command of any
+    kind).  The event must not be a maker's fill, and its ``cause_seq`` must not have acknowledged
+    another order.  If several commands name one order, they are acknowledged in the order sent.
+    For a command that waits at a speed bump, DELAYED is that event.  The later ENTERED and the
+    events after it acknowledge nothing, as their cause is another command.  If nothing arrives for
+    ``timeout_s`` seconds, the unanswered orders are written off; at the end that stops the sending.
 
-    Returns ``sent_packets``, ``sent_orders``, ``acknowledged``, ``unanswered`` (sent and never
-    acknowledged), ``reply_packets``, ``reply_events``, ``bad_replies`` (datagrams that are no
-    packet of ours), ``dropped_replies`` (by the operating system, our socket's queue being full),
-    ``seconds`` (first send to last send or reply), ``orders_per_s``, ``rate``, ``window``,
-    ``sender``, ``stopped`` (why not everything was sent, or ``None``) and ``latency``: ``span``,
-    ``count`` and ``p50``, ``p90``, ``p99``, ``p999``, ``max`` in ns.
+    Returns a dictionary:
 
-    Raises ``NetworkError`` for a host without an IPv4 address and :class:`SendError` if nobody
+    ``sent_packets``, ``sent_orders``
+        what was sent
+    ``acknowledged``, ``unanswered``
+        of these; unanswered: sent and never acknowledged
+    ``reply_packets``, ``reply_events``
+        what was received
+    ``bad_replies``
+        datagrams that are not a packet of ours
+    ``dropped_replies``
+        dropped by the operating system because our socket's queue was full
+    ``seconds``, ``orders_per_s``
+        from the first send to the last send or reply
+    ``rate``, ``window``, ``sender``
+        the settings
+    ``stopped``
+        why not everything was sent, or ``None``
+    ``latency``
+        ``span``, ``count`` and ``p50``, ``p90``, ``p99``, ``p999``, ``max`` in ns
+
+    Raises ``NetworkError`` for a host without an IPv4 address, and :class:`SendError` if no process
     listens or the network refuses.
     """
     if rate is not None and rate < 1:
@@ -124,7 +138,7 @@ def send_by_line(
         run.drain()
     except ConnectionRefusedError:
         if run.acknowledged == 0:
-            raise SendError(f"{line.name}: nobody listens there (connection refused)") from None
+            raise SendError(f"{line.name}: no process listens there (connection refused)") from None
         run.stopped = "the receiver no longer listens (connection refused)"
     except _NoAnswer:
         run.stopped = f"no reply for {timeout_s:g} s"
@@ -161,7 +175,7 @@ class Line(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Until something came back, at most so long."""
+        """Until something came back, at most this long."""
         ...
 
     def dropped(self) -> int: ...
@@ -190,10 +204,12 @@ class UdpLine:
 
     @property
     def datagrams(self) -> int:
+        """Datagrams received so far."""
         return int(self._tally[0])
 
     @property
     def packets(self) -> int:
+        """Packets of events accepted so far."""
         return int(self._tally[1])
 
     def connect(self) -> None:
@@ -203,11 +219,14 @@ class UdpLine:
         self.udp.sendmsg((header, records))
 
     def take(self) -> npt.NDArray[Any]:
+        """Return the events that have arrived, EVENT_DTYPE of (n,), valid until the next call.
+        Raises ``OSError`` if a sent packet was refused."""
         # A look raises the error of a refused packet; the kernel would take it for an empty queue.
         self.udp.recv_into(self._look, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         return self._events[: int(receive_replies(*self._arguments))]
 
     def wait(self, seconds: float) -> None:
+        """Wait for a datagram, at most this many seconds."""
         select.select([self.udp], [], [], seconds)
 
     def dropped(self) -> int:
@@ -352,8 +371,9 @@ class _Run:
             self.quiet_since_ns = self.last_ns = received_ns
 
     def _entered(self, events: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which events tell of a command that waited: ENTERED, and as many behind it as it says,
-        by their place in the sequence of all events, of which others have some."""
+        """Which events are about a command that waited: ENTERED, and the events after it, as many
+        as it says.  They are counted in the sequence of all events, some of which other clients
+        have."""
         is_head = events["kind"] == EventKind.ENTERED
         first = np.where(is_head, events["seq"], 0)
         last = np.where(is_head, events["seq"] + events["qty_lots"], 0)
@@ -445,7 +465,8 @@ class _Run:
 
 
 def _latency(latencies_ns: "array[int]", span: str) -> dict[str, Any]:
-    """Exact percentiles in ns: the smallest value that at least so many are not above."""
+    """Exact percentiles in ns: for each, the smallest value that at least that share does not
+    exceed."""
     values = np.sort(np.array(latencies_ns, np.int64))
     result: dict[str, Any] = {"span": span, "count": len(values)}
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)):

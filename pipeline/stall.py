@@ -1,15 +1,15 @@
 """Stall detection: stages that live and make no progress, by evidence, not wall clock alone.
 
-A stage is stalled when its process could have run and the stage did not move: its heartbeat stood
-still, or it went on beating while its input waited and its output had room.  What counts as time to
-run is, while it is runnable, what it ran; else the wall clock less what it spent waiting for a
-processor (both from ``/proc/PID/schedstat``, which tells of a wait only once it is over).  So a
-stage that is starved on a busy machine is never taken for a stalled one; and a process of which any
-thread waits for a disk (state D) is left alone, however slow the disk.  One look of the wall clock
-counts for a fifth of a second at most: a supervisor that did not run itself has seen nothing.
+A stage is stalled when its process could have run and the stage did not move.  Either its heartbeat
+stopped, or it continued to beat while its input waited and its output had room.  While the process
+is runnable, the time it ran counts; otherwise the wall clock less the time spent waiting for a
+processor.  Both come from ``/proc/PID/schedstat``, which reports a wait only once it is over.  So a
+stage that is starved on a busy machine is never taken for a stalled one.  A process of which any
+thread waits for a disk (state D) is left alone, however slow the disk.  One look counts for a fifth
+of a second of wall clock at most: a supervisor that did not run itself has seen nothing.
 
-A stage that is not ready has no heartbeat yet, and nobody knows how long its start may take; there
-a process that is stopped by a signal is what is told.
+A stage that is not ready has no heartbeat yet, and its start has no known bound.  Before that, only
+a process that a signal has stopped is reported.
 """
 
 import os
@@ -51,7 +51,7 @@ STATE_TEXT = {
 
 @dataclass(frozen=True)
 class StallPolicy:
-    """After how much time of its own without progress a stage is reported, and restarted."""
+    """After how much running time without progress a stage is reported, and restarted."""
 
     report_s: float = 1.0
     restart_s: float = 5.0
@@ -141,8 +141,8 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
 
 
 def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
-    """Whether a shard has come to a command that it may only take once all others have come there,
-    and one has not: that one may be dead, and on its way back."""
+    """Whether a shard has come to a command that it may take only when all shards have come there,
+    and another has not.  That other one may be dead, and about to return."""
     shard, exchange = shared.table[stage].shard, shared.rebalance_exchange
     if shard is None or exchange is None:
         return False

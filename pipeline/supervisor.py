@@ -7,15 +7,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openoutcry.host.processes import children_of
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.table import Group
 from openoutcry.pipeline.contract.work import PipelineError, Work
-from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
+from openoutcry.pipeline.progress import QUIET_SAMPLE_S, SAMPLE_S, RunState, Watcher, take_sample
 from openoutcry.pipeline.stall import (
     LOOK_S,
     MAX_DUMP_CHARS,
@@ -97,28 +99,39 @@ class Supervisor:
     def run(self) -> None:
         """Until all have ended; those that were not started before are started now."""
         cores = sorted(os.sched_getaffinity(0))
+        sample_s, events = SAMPLE_S, -1
         try:
             if not self.children:
                 self.start()
-            # Nor does the supervisor disturb a stage that spins.
+            # Nor does the supervisor, or what else runs for it (feed, logins), disturb a stage that
+            # spins.
             spun = {child.group.core for child in self.children.values()}
-            os.sched_setaffinity(0, [core for core in cores if core not in spun] or cores)
+            spare = [core for core in cores if core not in spun] or cores
+            os.sched_setaffinity(0, spare)
+            stages = {child.pid for child in self.children.values()}
+            for _, pid in children_of(os.getpid()):
+                if pid not in stages:
+                    with suppress(ProcessLookupError):
+                        os.sched_setaffinity(pid, spare)
             while self.children:
-                ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
+                ended = self.poll.poll(1 if self._measuring() else 1_000 * sample_s)
                 # First: a truncated segment is the cause of whatever its stages ended with.
                 self.work.shared.check()
                 for fd, _ in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
-                self.watcher.sample(take_sample(self.work, self.state, self.watcher.note))
+                sample = take_sample(self.work, self.state, self.watcher.note)
+                sample_s = SAMPLE_S if sample.events != events else QUIET_SAMPLE_S
+                events = sample.events
+                self.watcher.sample(sample)
             self.work.shared.check()
         finally:
             os.sched_setaffinity(0, cores)
             self.kill_all()
 
     def _watch_readiness(self) -> None:
-        """Let input in once every stage is ready, and note when restarted ones went on.
+        """Let input in once every stage is ready, and record when restarted ones continued.
 
         Without the common start a paced run would begin with a backlog made by a slow start."""
         control = self.work.shared.control
@@ -141,8 +154,9 @@ class Supervisor:
                 restart["restart_s"] = (time.monotonic_ns() - died_ns) / 1e9
 
     def _measuring(self) -> bool:
-        """Whether to look every millisecond: before the common start, and from a death to the
-        first release after it (a second at most once the stage is ready: no input may come)."""
+        """Whether to look every millisecond.  That is before the common start, and from a death to
+        the first release after it (a second at most once the stage is ready, as no input may come).
+        """
         if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
             return True
         if not self.released_when_ready:
@@ -159,7 +173,7 @@ class Supervisor:
         self.next_look_s = now_s + LOOK_S
         for child in self.children.values():
             if child.stall is not None and child.stall["killed"]:
-                # It is dying, which may take a while: no state of it says that it goes on.
+                # It is dying, which may take a while: no later state would mean that it continues.
                 continue
             stuck = child.watch.poll(now_s)
             if not stuck:
@@ -170,7 +184,7 @@ class Supervisor:
                 self._report_stall(child, stuck)
             if child.stall is not None:
                 child.stall["seconds"] = evidence.seconds
-                # Whoever debugs it wants it as it is.
+                # Leave it to the person who debugs it.
                 if evidence.seconds >= self.policy.restart_s and evidence.state != TRACED:
                     child.stall["killed"] = True
                     signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
@@ -204,7 +218,7 @@ class Supervisor:
         shared = self.work.shared
         for name in child.group.stages:
             shared.control.set_stage(shared.table.index[name], control_words.STAGE_STALLED_NS, 0)
-        self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
+        self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) continues")
 
     def _origin_ns(self, now_ns: int) -> int:
         """From when on times of the run are given: the source's first command, or, where all

@@ -1,13 +1,14 @@
 """The topology as one table, and the table is what runs.
 
-A row for each ring and each stage: who reads and writes what, what gates it, which interval it
+A row for each ring and each stage: its readers and writers, what gates it, which interval it
 measures, where its step is.  Stage indices, ring readers, cursors, inputs' ends, stamps, histograms
-and control blocks are derived from it, for the stages, `outcry top`, recording and reports alike:
-a new stage is a row and a kernel (docs/topology.md).
+and control blocks are derived from it.  The stages, `outcry top`, recording and reports all use
+these, so a new stage is a row and a kernel (docs/topology.md).
 
-The same table runs ``inline`` (every stage in turn in one thread, but a journal that nobody waits
-for in one beside) and as ``processes`` (one process a group).  With fewer cores than stages, stages
-share a process, in the data's order, so that what one hands to the next never crosses cores.
+The same table runs ``inline`` and as ``processes`` (one process a group).  Inline, every stage runs
+in turn in one thread; a journal that no stage waits for runs in a parallel thread.  With fewer
+cores than stages, stages share a process, in the data's order, so that records never cross cores
+between them.
 """
 
 from dataclasses import replace
@@ -77,8 +78,8 @@ TOPOLOGY = Topology(RINGS, STAGES)
 
 
 def sharded(table: Topology, count: int) -> Topology:
-    """The table with ``count`` matchers, each with a ring of its own, and a stage that merges
-    them in the order of the commands."""
+    """The table with ``count`` matchers, each with a separate ring, and a stage that merges their
+    events in the order of the commands."""
     if not 1 <= count <= MAX_SHARDS:
         raise TopologyError(f"topology: {count} shards, not 1 to {MAX_SHARDS}")
     if count == 1:
@@ -119,10 +120,10 @@ def plan_groups(
 ) -> list[Group]:
     """Share the stages out over the cores this process may use.
 
-    The first ``housekeeping_cores`` are left to the kernel, the journal and the supervisor while
-    there are more: a stage that spins on the last core waits milliseconds each time that one of
-    them needs it (docs/decisions/010).  What is not compiled (the journal) is never pinned, as it
-    sleeps in the disk most of its time, but keeps to the housekeeping cores.
+    The first ``housekeeping_cores`` are left to the kernel, the journal and the supervisor if there
+    are more cores (``docs/decisions/010``).  A stage that spins on the last core would wait
+    milliseconds each time that one of them needs it.  What is not compiled (the journal) is never
+    pinned, as it waits for the disk most of its time, but keeps to the housekeeping cores.
 
     ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
     """

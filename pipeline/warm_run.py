@@ -1,7 +1,7 @@
 """A run that is prepared as far as it can be, and waits there until its standby leads.
 
-Its shared memory, its sessions' memory and its stages are there before; a takeover is what is left:
-the journal's end is told to the stages, the ports open, input is let in.
+Its shared memory, its sessions' memory and its stages exist before.  A takeover is what is left:
+the stages receive the journal's end, the ports open, and input is let in.
 """
 
 import time
@@ -29,7 +29,7 @@ LOOK_S = 0.25
 
 
 class Stale(Exception):
-    """What is prepared does not fit any more: it is made anew."""
+    """The prepared run does not fit any more, and is prepared again."""
 
 
 class WarmRun:
@@ -54,6 +54,7 @@ class WarmRun:
         """When each part of the takeover was done, CLOCK_BOOTTIME."""
 
     def mark(self, what: str) -> None:
+        """Note the time at which something was reached."""
         self.times_ns[what] = now_ns()
 
     def wait(
@@ -92,7 +93,7 @@ class WarmRun:
         return supervisor
 
     def begin(self, work: Work, writer: JournalWriter) -> None:
-        """The journal is resumed and the rings stand behind it: let the stages go on."""
+        """The journal is resumed and the rings are set to its end: let the stages continue."""
         assert work.prefork is not None
         assert work.replication is not None
         point = self.standby.point
@@ -145,7 +146,7 @@ class WarmRun:
         self.standby.write_status("leading", takeover_ms=self.spans_ms())
         try:
             self.standby.save_checkpoint()
-        except JournalError as error:  # it has taken over, and goes on without
+        except JournalError as error:  # it has taken over, and continues without
             self.note(f"no checkpoint of the takeover: {error}")
 
     def spans_ms(self) -> dict[str, float]:

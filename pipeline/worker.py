@@ -1,6 +1,5 @@
 """One process of the pipeline: prepares its group's stages, runs them, reports the outcome."""
 
-import ctypes
 import faulthandler
 import os
 import time
@@ -18,7 +17,7 @@ from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
-from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
+from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, wake_in_time
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
@@ -45,10 +44,12 @@ SLICE_NS = 20_000_000
 # each time round.
 SPINS = 4_000
 NAP_US, QUIET_NS = 500, 100_000_000
-"""A loop that has had no work for QUIET_NS sleeps for NAP_US each time round on a core that is not
-its own (isolcpus), or an idle venue would keep every such core busy; not where steps are timed."""
+"""A loop that has had no work for QUIET_NS sleeps for NAP_US in each round, unless the core is
+isolated for it (isolcpus).  Otherwise an idle venue would keep every core busy.  It does not nap
+where steps are timed."""
+GATHERED_RECORDS, GATHER_S = 4_096, 0.001
+"""A journal that no event waits for pauses this long after a block of fewer records."""
 REPORT_LEVELS = 50
-PR_SET_TIMERSLACK = 29
 
 
 class CompiledStages:
@@ -99,6 +100,7 @@ class CompiledStages:
             region = regions[self.work.table[name].shard or 0]
             place_region(region, engine.region)
             engine.region = region
+            engine.hooks = replace(engine.hooks, region=region)
         hooks = engine.hooks
         if engine.shard is not None:
             words = rebalance_args(self.work, engine, engine.shard[1])
@@ -110,6 +112,8 @@ class CompiledStages:
         return engine
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
+        """Run the stages for ``slice_ns``, with ``leave_idle`` until none can do anything; returns
+        FINISHED, IDLE or TIME_UP."""
         return int(
             loop.run_stages(*self._plan, slice_ns, SPINS, int(leave_idle), Nap.of(self._nap))
         )
@@ -232,10 +236,11 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
         stages.nap[loop.NAP_QUIET_NS // 8] = QUIET_NS
-        # A stage whose work never comes (a port that nobody uses) may nap as well.
+        # A stage whose work never comes (an unused port) may nap as well.
         stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
-        # A nap of 20 us takes 20 us, not 70.
-        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
+        wake_in_time()
+    if work.sessions is not None and work.sessions.stage_name in group.stages:
+        work.sessions.touch_ahead()
     mark_ready(work.shared, group.stages)
     tell = state_teller(work, stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
@@ -263,19 +268,26 @@ def make_stage(work: Work, row: Stage) -> Any:
 
 
 def _run_python(work: Work, row: Stage) -> dict[str, Any]:
-    # Mostly blocked in the disk, so real-time priority starves nobody and keeps the wake-up short
-    # when cores are shared (measured: 4 ms p50 under contention without it).  Not so when there is
-    # nothing to do: a look each 20 us took 60 % of a core, and two pipelines of this kind on one
-    # core left 5 % to all others (the kernel's bound for real time).  So it sleeps the longer.
+    # It mostly waits for the disk, so real-time priority starves no process and keeps the wake-up
+    # short when cores are shared (measured: 4 ms p50 under contention without it).  That changes
+    # when there is nothing to do: a look each 20 us took 60 % of a core.  Two such pipelines on one
+    # core left 5 % to all others, the kernel's bound for real time.  So it then sleeps longer.
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except OSError:
-        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
+        wake_in_time()
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
     idle = Idle()
+    gathers = row.name == "journal" and work.durability == "async"
     while not stage.finished:
-        idle.after(stage.step())
+        done = stage.step()
+        if gathers and 0 < done < GATHERED_RECORDS:
+            # No participant waits for this block: without a pause a block for each few commands
+            # took 36 % of a core, at the priority above, from the feed and from clients.
+            time.sleep(GATHER_S)
+        else:
+            idle.after(done)
     return dict(stage.outcome())
 
 
@@ -283,9 +295,9 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
     """Fork a process for the group; returns its pid and the descriptor its outcome comes from.
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
-    killed.  Asked by a signal (``stall.DUMP_SIGNAL``), or killed by a fault of its own (SIGSEGV and
-    the like), it writes its Python stack to ``stack_fd``.  Raises :class:`BuildError` if a source
-    was replaced meanwhile.
+    killed.  On a signal (``stall.DUMP_SIGNAL``), or on its own fault (SIGSEGV and the like), it
+    writes its Python stack to ``stack_fd``.  Raises :class:`BuildError` if a source was replaced
+    meanwhile.
     """
     require_same()
     try:
@@ -337,9 +349,9 @@ def run_when_leading(work: Work, group: Group) -> None:
 
 
 def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:
-    """Copy what hooks keep to where other processes look at it.  The word that says it is there
-    comes last: the gateway took the half of it for the whole, and what was halted was let through
-    to the core until the core published something else."""
+    """Copy the hooks' state to where other processes read it.  The word that says it is complete
+    comes last.  Without that the gateway took half a copy for the whole, and let orders for a
+    halted instrument through to the core until the core next published a change."""
     words, source = target.view(np.int64), region.view(np.int64)
     words[0] = 0
     words[1:] = source[1:]

@@ -64,14 +64,15 @@ class Buffer:
     ) -> Self:
         """Make a ring of ``capacity`` records (a power of two).
 
-        ``consumers``: names, or a mapping from each name to those it depends on (which must
-        come before it): a pipeline, a diamond.  ``pools``: name -> number of workers, each record
-        going to one of them; a consumer may depend on a pool too.  ``multi_producer``: several
-        processes publish.  ``blocking``: producers wake sleeping readers (a fence a publication).
-        ``huge_pages``, ``lock``: see :meth:`Segment.create`; what the host refuses is in
-        ``segment.refused``.
-        Raises ``ValueError`` for a wrong geometry, :class:`SegmentError` when the name is taken or
-        the memory is not there.
+        Give the ``consumers`` as names, or as a mapping from each name to those it depends on,
+        which must come before it: a pipeline, a diamond.  The mapping ``pools`` gives each pool's
+        number of workers; each record goes to one of them, and a consumer may depend on a pool too.
+        With ``multi_producer``, several processes publish.  With ``blocking``, producers wake
+        sleeping readers, at a fence a publication.  For ``huge_pages`` and ``lock`` see
+        :meth:`Segment.create`; ``segment.refused`` lists what the host refused.
+
+        Raises ``ValueError`` for a wrong geometry, and :class:`SegmentError` when the name is taken
+        or the memory is not available.
         """
         graph = dict(consumers) if isinstance(consumers, Mapping) else dict.fromkeys(consumers, ())
         rows = _consumer_rows(name, graph, dict(pools or {}))
@@ -98,7 +99,7 @@ class Buffer:
                 header[word // 8] = value
             for index, row in enumerate(rows):
                 _write_consumer(segment, index, row)
-            # Last, so that nobody attaches to a half-made header.
+            # Last, so that no process attaches to a half-made header.
             header[layout.MAGIC // 8] = RING_MAGIC
         except BaseException:
             segment.unlink()
@@ -115,7 +116,7 @@ class Buffer:
             raise SegmentError(f"{where} is too small for a ring: {segment.size_bytes} bytes")
         header = segment.words(0, layout.SLOTS // 8)
         if int(header[layout.MAGIC // 8]) != RING_MAGIC:
-            raise SegmentError(f"{where} is no ring: wrong magic at byte 0")
+            raise SegmentError(f"{where} is not a ring: wrong magic at byte 0")
         check_layout(int(header[layout.LAYOUT_HASH // 8].view(np.uint64)), where)
         check_version(int(header[layout.VERSION_AT // 8]), where)
         capacity = int(header[layout.CAPACITY // 8])
@@ -152,8 +153,9 @@ class Buffer:
             if held and who.alive():
                 name = self.consumer_names[index]
                 raise RingError(f"{self.name}: consumer {name!r} is taken by process {who.pid}")
-            # Who comes between has taken it, or is a repairer who has only freed it.  The mark of
-            # one who died with a cursor in the making stays: it means nothing to us either.
+            # A process that comes between has taken the entry, or is a repairer that has only freed
+            # it.  The mark of a holder that died while it made its cursor stays: it means nothing
+            # to us either.
             if holder.compare_and_set(held, -me if held < 0 else me):
                 break
         if int(self._entry_words(index)[layout.CONSUMER_KIND // 8]) == layout.READER and (
@@ -191,7 +193,7 @@ class Buffer:
 
     @property
     def gating(self) -> int:
-        """The slowest consumer's cursor; the ring's own position when nobody gates."""
+        """The slowest consumer's cursor; the ring's position when no consumer gates."""
         lowest = int(kernels.gating_cursor(RingHeader.of(self.address)))
         if lowest != layout.FREE:
             return lowest
@@ -199,6 +201,7 @@ class Buffer:
 
     @property
     def tombstones(self) -> int:
+        """Slots that a repair has buried since the ring was made."""
         return int(self.words(layout.TOMBSTONES)[0])
 
     @property
@@ -212,11 +215,11 @@ class Buffer:
         return Sequence(self.address + layout.CLOSED_AT).get()
 
     def close(self) -> None:
-        """Say that no more will be published: readers that have read all end, and who publishes
-        all the same is refused.
+        """Say that no more will be published: readers that have read all end, and a later
+        publication is refused.
 
-        On a ring of several producers, call it when the others have published what they want:
-        a publication at the very same time may come after the end, where nobody reads.
+        On a ring of several producers, call it when the others have published all their records.  A
+        simultaneous publication may land after the end, where no consumer reads it.
         """
         last = self.claimed if self.multi_producer else self.published
         Sequence(self.address + layout.CLOSED_AT).set(last + 1)
@@ -233,10 +236,12 @@ class Buffer:
         return self.segment.words(offset, count)
 
     def done_marks_address(self, pool_number: int) -> int:
+        """Address of the words in which the workers of a pool mark records as done, one a slot."""
         slots = self.capacity << self.shift
         return self.address + layout.SLOTS + slots + 8 * self.capacity * pool_number
 
     def unlink(self) -> None:
+        """Remove the segment's name; processes that have it mapped keep it."""
         self.segment.unlink()
 
     def __enter__(self) -> Self:
@@ -270,11 +275,11 @@ def dtype_hash(dtype: np.dtype[Any]) -> int:
 
 def _check_geometry(name: str, capacity: int, dtype: np.dtype[Any]) -> None:
     if capacity & (capacity - 1) or not 2 <= capacity <= MAX_CAPACITY:
-        raise ValueError(f"ring {name}: capacity {capacity} is no power of two from 2 to 2**28")
+        raise ValueError(f"ring {name}: capacity {capacity} is not a power of two from 2 to 2**28")
     size = dtype.itemsize
     if size & (size - 1) or not 64 <= size <= MAX_SLOT_BYTES:
         raise ValueError(
-            f"ring {name}: records have {size} bytes, which is no power of two from 64 to 2**20"
+            f"ring {name}: records have {size} bytes, which is not a power of two from 64 to 2**20"
         )
     last = (dtype.names or ("",))[-1]
     if not last or dtype.fields[last] != (np.dtype("<i8"), size - 8):  # type: ignore[index]
@@ -286,7 +291,7 @@ def _check_geometry(name: str, capacity: int, dtype: np.dtype[Any]) -> None:
 def _consumer_rows(
     name: str, graph: dict[str, Iterable[str]], pools: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """Entries in order: pools, each with its workers behind it, then readers."""
+    """Entries in order: pools, each with its workers after it, then readers."""
     rows: list[dict[str, Any]] = []
     bits: dict[str, int] = {}
     for number, (pool, workers) in enumerate(pools.items()):

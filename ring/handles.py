@@ -65,8 +65,8 @@ def poll_handle(handle: RingHandle, limit: int) -> int:
 def release_handle(handle: RingHandle, count: int) -> None:
     """Done with the next ``count`` records of a reader's handle."""
     if count == 0:
-        # Another thread may pass over tombstones right now: writing the cursor that was read would
-        # put it back.  With a record held, nobody else can move it.
+        # Another thread may pass over tombstones right now; storing the cursor that was read would
+        # undo that.  While a record is held, no other thread can move the cursor.
         return
     entry = RingConsumer(handle.entry)
     kernels.release(entry, entry.own_value + count)
@@ -117,8 +117,9 @@ def next_batch(handle: ReaderHandle) -> int:
 
 @kernel
 def publish_again(handle: ProducerHandle) -> int:
-    """Publish the records that a producer's handle names: as many as there is room for now, or none
-    if that is fewer than its least; -1 when the ring is closed.  Stamps its heartbeat."""
+    """Publish the records that a producer's handle names, up to the free slots; publish none if
+    fewer than its minimum would fit.  Returns -1 when the ring is closed.  Stamps the producer's
+    heartbeat."""
     ring = handle.ring
     mask = handle.mask
     shift = handle.shift

@@ -30,6 +30,7 @@ class ProcessIdentity:
 
     @classmethod
     def mine(cls) -> "ProcessIdentity":
+        """The calling process."""
         me = cls.of(os.getpid())
         assert me is not None
         return me

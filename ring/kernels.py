@@ -1,9 +1,9 @@
 """The ring's protocol, compiled: claim, publish, poll, release, wait, repair.
 
-``ring`` is the address of the ring's first byte, ``mask`` its capacity minus one, ``shift`` the
-logarithm of its slot size.  docs/ring.md has the picture, the allowed interleavings, and why each
-atomic has the ordering it has; tests/ring/model explores them all.  The functions without ``shift``
-are those for 64-byte slots.
+Every kernel takes the address of the ring's first byte (``ring``), its capacity minus one
+(``mask``) and the logarithm of its slot size (``shift``).  Those without ``shift`` are for 64-byte
+slots.  The picture, the allowed interleavings and the reason for each atomic's ordering are in
+docs/ring.md; tests/ring/model explores all interleavings.
 """
 
 from openoutcry.ring import layout
@@ -37,6 +37,10 @@ NAP_NS = 10_000_000
 
 @kernel
 def slot_at(ring: int, mask: int, shift: int, seq: int) -> EventRecord:
+    """Address of the slot of ``seq`` in the ring at ``ring``.
+
+    ``mask``: its slots less one; a slot has ``1 << shift`` bytes.
+    """
     return EventRecord(ring + layout.SLOTS + ((seq & mask) << shift))
 
 
@@ -48,6 +52,7 @@ def stamp_at(ring: int, mask: int, shift: int, seq: int) -> SharedWord:
 
 @kernel
 def slot_address(ring: int, mask: int, seq: int) -> EventRecord:
+    """:func:`slot_at` for slots of 64 bytes."""
     return slot_at(ring, mask, layout.SLOT_SHIFT, seq)
 
 
@@ -109,6 +114,7 @@ def run_length(ring: int, mask: int, shift: int, next_seq: int, limit: int) -> i
 
 @kernel
 def consumer_at(ring: RingHeader, index: int) -> RingConsumer:
+    """The entry of the consumer with that index, from 0."""
     return RingConsumer(ring.consumers + index * layout.CONSUMER_BYTES)
 
 
@@ -116,8 +122,8 @@ def consumer_at(ring: RingHeader, index: int) -> RingConsumer:
 def gating_cursor(ring: RingHeader) -> int:
     """The slowest consumer's cursor: what the producer must not overtake by a whole ring.
 
-    In order of index: a pool's own cursor is read before those of its workers, so that a worker
-    which moves the one after having set the other is never missed.
+    Reads in order of index, a pool's cursor before those of its workers.  So a worker that sets its
+    own cursor and then moves the pool's is never missed.
     """
     lowest = consumer_at(ring, 0).value
     for index in range(1, ring.consumer_count):
@@ -253,16 +259,16 @@ def claim(ring: RingHeader, mask: int, producer: RingProducer, count: int) -> in
     """Several producers: claim ``count`` sequences for the producer (address of its entry).
 
     Returns the first of them, or 0 when there is no room.  The claim is written into the entry
-    **before** the compare-and-swap that makes it true: the owner of a sequence is in some
-    entry, so a slot that no living entry covers belongs to a dead producer.  A producer publishes
+    **before** the compare-and-swap that makes it true.  So the owner of a sequence is in some
+    entry, and a slot that no living entry covers belongs to a dead producer.  A producer publishes
     its whole claim before it claims again.
     """
     while True:
         last = ring.claimed
         lowest = gate(ring)
         if not may_claim(ring, mask, last, count, lowest):
-            # An attempt that another producer won must not go on covering what that one owns: if it
-            # is killed, nobody could bury it.
+            # An attempt that another producer won must not continue to cover that producer's slots:
+            # if it is killed, its claim could not be buried.
             producer.claim_last = 0
             return 0
         producer.claim_first = last + 1
@@ -354,6 +360,7 @@ def bury(ring: int, mask: int, shift: int, seq: int, seen: int) -> int:
 
 @kernel
 def stamp_of(ring: int, mask: int, shift: int, seq: int) -> int:
+    """The slot's stamp, read with acquire; the whole record is visible if it is ``seq``."""
     return SharedWord(stamp_at(ring, mask, shift, seq)).value
 
 
@@ -380,8 +387,8 @@ def claim_work(
 ) -> int:
     """Claim up to ``limit`` published records for one worker of a pool; returns how many.
 
-    The worker's own cursor is set before the pool's is moved, so that the producer never sees the
-    records ungated; its claim is in its entry before it is true, as a producer's does.
+    The worker's cursor is set before the pool's is moved, so the producer never sees the records
+    ungated.  Like a producer's, the worker's claim is in its entry before it is true.
     """
     while True:
         taken = pool.value
@@ -405,7 +412,7 @@ def claim_work(
                 return count
             worker.skipped += 1
         release_worker(worker)
-        # Who is behind the pool may have seen this cursor and gone to sleep.
+        # A consumer that depends on the pool may have seen this cursor and gone to sleep.
         wake_waiters(ring)
         pause()
 
@@ -455,6 +462,8 @@ def is_ready(ring: RingHeader, mask: int, shift: int, cursor: int, after: int) -
 def sleep_until_woken(
     ring: RingHeader, mask: int, shift: int, cursor: int, after: int, timeout_ns: int
 ) -> None:
+    """Sleep on the ring's futex for at most ``timeout_ns`` ns, unless there is something after
+    ``cursor`` (:func:`is_ready`). It may return early; the caller looks again."""
     # Acquire: our mark comes after the clearing that went with this word.
     seen = ring.wake & 0xFFFFFFFF
     ring.waiting = 1
@@ -532,11 +541,11 @@ def wait_readable(
 def rejoin(ring: RingHeader, mask: int, shift: int, consumer: RingConsumer) -> None:
     """Gate again, and read what is claimed from now on.
 
-    The cursor begins before the oldest claim that is still open, so that nobody overtakes it;
-    :func:`available` passes over what was claimed before.  Reading that too would let the producers
-    wait: one that claimed without seeing the cursor may write over records up to its own claim less
-    a lap.  Producers that looked before the cursor stood there may have gone on: what they claimed
-    shows in the second look, because the fence orders the cursor before it.
+    The cursor begins before the oldest claim that is still open, so that no producer overtakes it;
+    :func:`available` passes over what was claimed before.  Reading that too would make the
+    producers wait, since one that claimed without seeing the cursor may overwrite records up to its
+    claim less a lap.  Producers that looked before the cursor was set may have claimed since.  The
+    second look finds their claims, because the fence orders the cursor before it.
     """
     while True:
         last = position(ring, mask, shift)
@@ -566,4 +575,5 @@ def position(ring: RingHeader, mask: int, shift: int) -> int:
 
 @kernel
 def add_shared(address: int, amount: int) -> None:
+    """Add ``amount`` to the word at ``address`` in one atomic step."""
     fetch_add(address, amount)

@@ -14,7 +14,7 @@
     byte 8192   slot 0 | slot 1 | ... | slot capacity-1
     then        a pool's done marks: one word a slot, for each work pool
 
-Words that different cores write stand 128 bytes apart, because the adjacent-line prefetcher moves
+Words that different cores write are 128 bytes apart, because the adjacent-line prefetcher moves
 lines in pairs.
 
 A slot's last eight bytes hold its **stamp**.  Stamp = s publishes the record of sequence s; stamp =
@@ -25,9 +25,10 @@ start at 1 and are masked only to find the slot, so every slot is usable and 0 m
 A **cursor** is the last sequence that its consumer is done with.  A consumer that does not gate (it
 is detached, or a worker that holds nothing) has the cursor FREE.
 
-A **holder** is the process that an entry belongs to, pid and start time in one word (0: nobody), so
-that one is never seen beside another's.  It is negative while the cursor is in the making: the
-holder is coming back to a ring or being detached, and if it dies so, the cursor means nothing.
+A **holder** is the process that an entry belongs to: pid and start time in one word (0: no
+process), so that a reader never combines parts of two holders.  It is negative while the cursor is
+being made: the holder is coming back to a ring or being detached.  If it dies then, the cursor
+means nothing.
 """
 
 from openoutcry.wire.layout import Layout, SharedWord, area, i64

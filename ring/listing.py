@@ -43,11 +43,11 @@ DTYPES = (ORDER_DTYPE, EVENT_DTYPE)
 class Attached:
     """A consumer or a producer of a ring.
 
-    ``pid`` and ``alive`` are None where no process has registered; ``alive`` also where its life
-    cannot be seen.  ``heartbeat_age_s`` is None until it has waited or published from Python;
-    kernels leave no heartbeat.  ``cursor`` and ``lag`` (records behind the last published) are
-    None for producers and for consumers that do not gate at present, ``skipped`` (tombstones
-    passed over) for producers.
+    Both ``pid`` and ``alive`` are missing (None) where no process has registered, and ``alive``
+    also where this user cannot see the process.  A process has a ``heartbeat_age_s`` once it has
+    waited or published from Python; kernels leave no heartbeat.  Producers, and consumers that do
+    not gate at present, have no ``cursor`` and no ``lag`` (records behind the last published).
+    Producers have no ``skipped`` (tombstones passed over).
     """
 
     role: str
@@ -64,10 +64,12 @@ class Attached:
 class RingInfo:
     """What could be seen of one segment.
 
-    ``state``: ``ring``; ``half-made`` (its creator has not finished, or died before it had);
-    ``damaged``; ``unreadable`` (another user's); ``other`` (shared memory of ours that is no ring:
-    only ``--clean`` is about it).  ``problem`` says why it is not a ``ring``.  Figures that could
-    not be seen are None.  ``records_per_s`` is over the window of the look.
+    The ``state`` is one of five.  A ``ring`` is in order.  A ``half-made`` one has a creator that
+    has not finished, or that died first.  A ``damaged`` one has lost pages or does not fit its
+    header, and an ``unreadable`` one is another user's.  All ``other`` shared memory of ours is not
+    a ring, and concerns only ``--clean``.  Unless it is a ``ring``, the field ``problem`` says why.
+    Figures that could not be read have the value None.  The rate ``records_per_s`` is over the time
+    between the two looks.
     """
 
     name: str
@@ -91,6 +93,7 @@ class RingInfo:
     producers: list[Attached] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON has them."""
         return asdict(self)
 
 
@@ -299,6 +302,7 @@ class RingView:
         self._words = self._bytes[: layout.SLOTS].view(np.int64)
 
     def word(self, offset: int) -> int:
+        """The int64 at ``offset`` bytes of the segment."""
         return int(self._words[offset // 8])
 
     def cursors(self) -> list[int | None]:
@@ -322,6 +326,11 @@ class RingView:
     def consumers(
         self, cursors: list[int | None], published: int, uid: int | None
     ) -> list[Attached]:
+        """The consumers' rows.
+
+        ``cursors``: of each, None if it holds nothing back; ``published``: the last published
+        sequence; ``uid``: the user whose processes can be looked up, None: any.
+        """
         attached = []
         for index, cursor in enumerate(cursors):
             at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
@@ -336,6 +345,7 @@ class RingView:
         return attached
 
     def producers(self, uid: int | None) -> list[Attached]:
+        """The rows of producers that a process holds; ``uid`` as in :meth:`consumers`."""
         attached = []
         for index in range(layout.MAX_PRODUCERS):
             at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
@@ -381,7 +391,7 @@ def last_resolved(ring: int, mask: int, shift: int, seq: int, limit: int) -> int
 
 def clean() -> Cleaned:
     """Remove this user's segments whose processes are all proven dead: the owner, every registered
-    producer and consumer, and whoever else could still write to it."""
+    producer and consumer, and every other process that could still write to it."""
     done = Cleaned()
     in_use = writers()
     for name, owner in list_segments():

@@ -32,7 +32,7 @@ def _disown_after_fork() -> None:
 os.register_at_fork(after_in_child=_disown_after_fork)
 
 GIL_RECORDS_MAX = 64
-"""So many records are copied without giving the GIL away, which takes as long."""
+"""Up to this many records are copied without releasing the GIL; releasing it takes as long."""
 
 
 class WhenFull(Enum):
@@ -47,6 +47,7 @@ class WhenFull(Enum):
 
 
 def closed(ring: Buffer) -> RingError:
+    """The error of a publication to a ring that was closed."""
     return RingError(f"{ring.name} was closed: nothing more can be published")
 
 
@@ -54,8 +55,8 @@ class Claim:
     """Slots to write in place: ``views`` (one array, or two where the ring wraps), then
     :meth:`publish`.
 
-    Write the fields, not whole records: the last one is the stamp, and a record copied with a stamp
-    that happens to be its new sequence is published by the copy, maybe half of it.
+    Write the fields, not whole records.  The last field is the stamp: if a copied record holds its
+    new sequence as a stamp, the copy itself publishes the record, perhaps half-written.
     """
 
     def __init__(self, producer: "Producer", first_seq: int, count: int) -> None:
@@ -82,8 +83,8 @@ class Producer(Closing):
     """A producer of a ring: made by :meth:`RingBuffer.producer`, given back by :meth:`close` or
     the end of a ``with`` block.
 
-    On a ring of several producers it is in an entry of its own, so that its claim can be told
-    from others' and repaired after its death.  One thread uses it; a forked child makes its own.
+    On a ring of several producers it has a separate entry, so that its claim can be recognised and
+    repaired after its death.  One thread uses it; a forked child makes its own.
     """
 
     def __init__(self, ring: Buffer, when_full: WhenFull) -> None:
@@ -96,8 +97,8 @@ class Producer(Closing):
         self._handle_words[:4] = ring.address, ring.mask, ring.shift, self.entry
         self._handle: int = self._handle_words.ctypes.data
         self._set_next(0 if ring.multi_producer else ring.published + 1)
-        # Everything about an array is looked up once: who publishes from one buffer again and again
-        # pays for a comparison and one compiled call.  None: look again, at everything.
+        # Everything about an array is looked up once: a caller that publishes from one buffer
+        # repeatedly pays for a comparison and one compiled call.  None: look again, at everything.
         self._named: npt.NDArray[Any] | None = None
         self._count = 0
         self._publish_few = builtins.publish_again(self._handle)
@@ -132,7 +133,7 @@ class Producer(Closing):
         self._handle_words[at : at + 3] = self._named.ctypes.data, self._count, least
 
     def forget(self) -> None:
-        """The next publication looks at everything again: who publishes, and what."""
+        """The next publication checks everything again: who publishes, and what."""
         self._named = None
 
     def _publish_rest(self, done: int, timeout_s: float | None) -> int:
@@ -229,8 +230,8 @@ class Producer(Closing):
     def close(self) -> None:
         """Give the entry back; harmless when repeated.
 
-        What was claimed and not published (an exception came between) is buried: nobody could
-        publish it any more, and consumers would wait for it for ever.
+        Claimed records that an exception left unpublished are buried: no process could publish them
+        any more, and consumers would wait for them without end.
         """
         if self.entry and self._pid == os.getpid():
             ring, words = self.ring, self.ring.words(self.entry - self.ring.address, 4)

@@ -25,9 +25,9 @@ SLICE_NS = 50_000_000
 
 
 class SequenceBarrier:
-    """For the consumer, or the pool, whose entry is at ``entry``: it depends on the consumers of
-    the bit set ``after`` (none: only the producer).  ``handle`` is the address of all this for the
-    kernels that Python calls."""
+    """For the consumer, or the pool, whose entry is at ``entry``.  It depends on the consumers in
+    the bit set ``after``, or only on the producer if that is 0.  The kernels that Python calls take
+    all of this by its address, ``handle``."""
 
     def __init__(self, ring: Buffer, entry: int, after: int, strategy: WaitStrategy) -> None:
         self.words = np.zeros(handles.HANDLE_WORDS, np.int64)
@@ -109,7 +109,7 @@ class Reader(Closing):
         return int(self.ring.words(self.entry + layout.CONSUMER_SKIPPED - self.ring.address)[0])
 
     def drain(self, limit: int = DEFAULT_BATCH) -> Iterator[npt.NDArray[Any]]:
-        """Batches that are there now, released as the loop goes on."""
+        """Batches that are available now; each is released when the loop asks for the next."""
         while len(batch := self.poll(limit)):
             yield batch
             self.release(len(batch))
@@ -148,7 +148,7 @@ class Reader(Closing):
                 await ready.wait()
 
     def close(self) -> None:
-        """Leave: the entry may be taken by another process, at this cursor.  It goes on gating."""
+        """Leave: another process may take the entry, at this cursor.  Until then it still gates."""
         self.ring.leave_consumer_entry(self.entry)
 
 
@@ -168,6 +168,7 @@ class Readiness:
         self._thread.start()
 
     def fileno(self) -> int:
+        """The descriptor, for ``select`` and asyncio."""
         return self.fd
 
     def arm(self) -> None:
@@ -203,7 +204,8 @@ class Readiness:
                 while not self._stopping and not self.reader.wait(0.05):
                     continue
             except BaseException as error:
-                # It would end this thread and leave the event loop waiting for ever.
+                # Raised here, it would end this thread and leave the event loop waiting without
+                # end.
                 self._error = error
             if self._stopping:
                 return
@@ -222,9 +224,9 @@ class Readiness:
 class Worker(Closing):
     """One worker of a pool: each record goes to exactly one of the pool's workers.
 
-    ``take`` claims records, ``finish`` marks them done.  What a worker held when it was killed is
-    given to whoever takes its place: a record is seen twice only if its worker died before
-    ``finish``, and then only by the successor.
+    Call ``take`` to claim records and ``finish`` to mark them done.  When a worker is killed, its
+    successor receives the records that it held.  So a record is seen twice only if its worker died
+    before ``finish``, and then only by the successor.
     """
 
     def __init__(self, ring: Buffer, index: int, strategy: WaitStrategy) -> None:
@@ -244,7 +246,7 @@ class Worker(Closing):
         self._inherited = unfinished_claims(ring, self.entry, self.pool, self._done)
         if not self._inherited:
             kernels.release_worker(SharedWord.of(self.entry))
-            # The predecessor's cursor may have kept somebody behind the pool asleep.
+            # The predecessor's cursor may have kept a consumer of the pool's records asleep.
             kernels.wake_waiters(RingHeader.of(ring.address))
 
     def take(self, limit: int = 1) -> npt.NDArray[Any]:
@@ -274,7 +276,7 @@ class Worker(Closing):
         first, count = self._held
         kernels.mark_done(self._done, self.ring.mask, first, count)
         self._held = (0, 0)
-        # With more to do again, the entry goes on gating for it, and names it for a successor.
+        # With more to do again, the entry continues to gate for it, and names it for a successor.
         if not self._inherited:
             kernels.release_worker(SharedWord.of(self.entry))
         kernels.wake_waiters(RingHeader.of(self.ring.address))

@@ -29,9 +29,11 @@ class Entry:
 
     @property
     def who(self) -> ProcessIdentity:
+        """The process that holds the entry."""
         return ProcessIdentity.of_word(self.held)
 
     def alive(self) -> bool:
+        """Whether that process is alive."""
         return self.who.alive()
 
     def free(self) -> int:
@@ -77,12 +79,12 @@ def repair(ring: Buffer, detach_consumers: bool = False) -> Repair:
     """Bury what dead producers had claimed and not published, free their entries and those of dead
     consumers.
 
-    A freed consumer goes on gating at its cursor until another process takes its place; with
-    ``detach_consumers`` a reader stops gating instead (its place is kept in CONSUMER_SAVED), and so
-    does in any case one that died while it came back: its cursor may be overtaken already.  A
-    worker never does: what it held is its successor's.
+    A freed consumer continues to gate at its cursor until another process takes its place.  With
+    ``detach_consumers`` a reader stops gating instead, and its place is kept in CONSUMER_SAVED.  A
+    reader that died while it came back always stops gating, since its cursor may be overtaken
+    already.  A worker never stops: its successor receives what it held.
     """
-    # In this order: who was dead before the slots are looked at cannot publish any more.
+    # In this order: a producer that was dead before the slots are read cannot publish any more.
     dead = [entry for entry in registered(ring, consumers=False) if not entry.alive()]
     tombstones, undecided = _bury_orphans(ring) if ring.multi_producer and dead else (0, [])
     # Whose claim is undecided keeps its entry: it is what makes the next repair look again.
@@ -106,8 +108,8 @@ def _bury_orphans(ring: Buffer) -> tuple[int, list[int]]:
     """Make tombstones of the claimed, unpublished slots that no living producer's claim covers;
     returns how many, and the sequences that one covers.
 
-    Sound because a claim is written down before it is true (``kernels.claim``): whoever owns a slot
-    of sequence <= CLAIMED, read first, is in an entry that covers it.
+    This is sound because a claim is written down before it is true (``kernels.claim``).  For every
+    sequence <= CLAIMED, read first, the entry of the slot's owner covers the slot.
     """
     last = ring.claimed
     living = [e.address for e in registered(ring, consumers=False) if e.alive()]
@@ -157,7 +159,7 @@ def _detach(ring: Buffer, entry: Entry) -> int:
     cursor = Sequence(entry.address)
     if entry.held > 0 and cursor.get() != layout.FREE:
         ring.words(entry.address - ring.address + layout.CONSUMER_SAVED)[0] = cursor.get()
-    # Before the cursor: who sees it FREE sees that readers may come back.
+    # Before the cursor: a producer that sees it FREE sees that readers may come back.
     Sequence(ring.address + layout.DETACHED).set(1)
     cursor.set(layout.FREE)
     return int(entry.holder.compare_and_set(ours, 0))
@@ -169,10 +171,11 @@ def unfinished_claims(
     """Runs (first, count) of records that the dead predecessor in a worker's entry claimed and did
     not finish.
 
-    Its claim was written down before it was true, so each record is either marked done, or above
-    the pool's cursor (never claimed), or covered by a living worker's own claim (who owns it, or is
-    about to find that it does not), or the predecessor's, or that of another dead worker.  Between
-    successors of several dead workers a compare-and-swap on the done mark decides.
+    Its claim was written down before it was true, so each record is in one of three states.  It is
+    marked done; or it is above the pool's cursor and was never claimed; or a claim covers it.  The
+    claim is a living worker's (which owns it, or is about to find that it does not), the
+    predecessor's, or another dead worker's.  Between successors of several dead workers a
+    compare-and-swap on the done mark decides.
     """
     if Sequence(worker).get() == layout.FREE:
         return []
@@ -189,7 +192,8 @@ def unfinished_claims(
 def _take_over(ring: Buffer, worker: int, pool: int, done_marks: int, seq: int) -> bool:
     """Whether the record is this worker's to do again; waits for a living one that may own it."""
     mark = Sequence(done_marks + 8 * (seq & ring.mask))
-    # One word for "seq will be done again by this entry": told from done marks by its sign.
+    # One word for "seq will be done again by this entry": distinguished from done marks by its
+    # sign.
     ours = -(seq * layout.MAX_CONSUMERS + _index(ring, worker))
     while True:
         seen = mark.get()
@@ -256,8 +260,8 @@ def _runs(ring: Buffer, seqs: list[int]) -> list[tuple[int, int]]:
 class DeathWatch(Closing):
     """Holds a pidfd for every process registered on a ring: its becoming readable is the proof.
 
-    :meth:`refresh` it when others have come.  Who is found dead then is known by the start time.
-    Close it or use it in a ``with`` block.
+    Call :meth:`refresh` when other processes have registered.  A process that it then finds dead is
+    identified by its start time.  Close it or use it in a ``with`` block.
     """
 
     def __init__(self, ring: Buffer) -> None:
@@ -268,7 +272,7 @@ class DeathWatch(Closing):
         self.refresh()
 
     def refresh(self) -> None:
-        """Watch those who came since, and dead ones still in an entry."""
+        """Watch processes that came since, and dead ones still in an entry."""
         known = set(self._watched.values())
         for consumers in (False, True):
             for entry in registered(self.ring, consumers):
@@ -291,7 +295,7 @@ class DeathWatch(Closing):
         self._poll.register(fd, select.POLLIN)
 
     def wait(self, timeout_s: float) -> list[ProcessIdentity]:
-        """Who has died; waits up to ``timeout_s`` for the first."""
+        """The processes that have died; waits up to ``timeout_s`` for the first."""
         dead, self._found_dead = self._found_dead, []
         for fd, _ in self._poll.poll(0 if dead else timeout_s * 1000):
             dead.append(self._watched.pop(fd))
@@ -300,6 +304,7 @@ class DeathWatch(Closing):
         return dead
 
     def close(self) -> None:
+        """Close the descriptors; nothing is watched any more."""
         for fd in self._watched:
             os.close(fd)
         self._watched.clear()

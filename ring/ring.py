@@ -42,7 +42,7 @@ class RingBuffer(Buffer):
         if living processes have all of them."""
         index = self._consumer_index(pool, layout.POOL)
         taken = RingError(f"{self.name}: every worker of pool {pool!r} is taken")
-        # Places that hold something first: until somebody does it the producers wait for it.
+        # Places that hold records first: producers wait until a worker finishes those records.
         places = itertools.product((True, False), range(len(self.consumer_names)))
         for holding, place in places:
             words = self._entry_words(place)

@@ -1,8 +1,9 @@
 """Own a piece of POSIX shared memory: named, private to its user, never half-made.
 
-Names are ``outcry.PID.START.WHAT``: the owner's identity is in the name, so what a crashed run
-left behind can be told from what is in use without opening it.  A segment is a file in /dev/shm or,
-with huge pages, a file of the same name in a hugetlbfs mount; a name is looked for in both.
+Names are ``outcry.PID.START.WHAT``.  The owner's identity is in the name, so the segments that a
+crashed run left can be distinguished from those in use without opening them.  A segment is a file
+in /dev/shm or, with huge pages, a file of the same name in a hugetlbfs mount; a name is looked for
+in both.
 """
 
 import os
@@ -39,18 +40,20 @@ class NoRoomError(SegmentError):
 
 
 def segment_name(owner: ProcessIdentity, what: str) -> str:
+    """The name of a segment: it has its owner's pid and start time, to recognize dead owners."""
     return f"outcry.{owner.pid}.{owner.start_ticks}.{what}"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder where segments stand, and the size of its pages."""
+    """A folder of segments, and the size of its pages."""
 
     folder: Path
     page_bytes: int = PAGE_BYTES
 
     @property
     def huge(self) -> bool:
+        """Whether it is a mount of huge pages."""
         return self.folder != SHM
 
 
@@ -58,8 +61,8 @@ class Place:
 class Segment:
     """A mapped segment: ``address`` for kernels, ``view`` (uint8 array) for numpy.
 
-    ``refused``: a sentence for each request that the host did not grant.  ``pages`` is
-    what the memory is made of: ``small``, ``transparent`` (huge pages in /dev/shm) or ``huge``
+    The list ``refused`` has a sentence for each request that the host did not grant.  The kind of
+    memory is in ``pages``: ``small``, ``transparent`` (huge pages in /dev/shm) or ``huge``
     (hugetlbfs; ``size_bytes`` is then a multiple of ``page_bytes``).
     """
 
@@ -332,7 +335,7 @@ def _lock(segment: Segment, refused: list[str]) -> None:
 
 
 def find_place(name: str) -> Place | None:
-    """Where the segment of that name stands, or None."""
+    """The path of the segment of that name, or None."""
     for place in (Place(SHM), *huge_places()):
         try:
             os.lstat(place.folder / name)

@@ -1,13 +1,13 @@
 """Map shared memory so that losing a page of it is an error and no crash.
 
-When somebody truncates a segment that is in use, the next access beyond its new end raises SIGBUS,
-which kills.  The handler here (compiled: no C compiler, no interpreter, no GIL) looks whether the
-address lies in one of our mappings.  If so it marks that mapping as damaged, puts a private page of
-zeros where the lost one was and lets the access go on: a ring's zeros are slots in which nothing
-has been published, so a kernel sees nothing more, and Python raises when it next asks.  Any other
-SIGBUS kills as it always did.
+When a process truncates a segment that is in use, the next access beyond its new end raises SIGBUS,
+which kills.  The handler here (compiled: no C compiler, no interpreter, no GIL) checks whether the
+address lies in one of our mappings.  If so, it marks that mapping as damaged, replaces the lost
+page with a private page of zeros and lets the access continue.  In a ring, zeros are slots in which
+nothing has been published, so a kernel sees nothing more, and Python raises at its next check.  Any
+other SIGBUS kills as before.
 
-The handler and its table are inherited by forked children, each with its own copy of the marks.
+Forked children inherit the handler and its table; each has a separate copy of the marks.
 """
 
 import ctypes
@@ -42,8 +42,8 @@ ENTRY_BYTES = 32
 
 # siginfo_t of 64-bit Linux (asm-generic/siginfo.h).
 SI_CODE, SI_ADDR = 8, 16
-# Codes from 1 to 4 are faults of an instruction, which is tried again when the handler returns;
-# the others (somebody's kill(2), a memory error found elsewhere) would be lost by returning.
+# Codes from 1 to 4 are faults of an instruction, which is tried again when the handler returns.
+# Returning would lose all others: a kill(2) by another process, a memory error found elsewhere.
 BUS_ADRERR, LAST_FAULT = 2, 4
 SIGBUS = int(signal.SIGBUS)
 SIG_DFL = 0
@@ -106,7 +106,7 @@ def _on_sigbus(number: int, info: int, context: int) -> None:
         table = load_i64(word)
         for entry in range(table, table + MAX_MAPPINGS * ENTRY_BYTES, ENTRY_BYTES):
             if load_i64(entry + START) <= address < load_i64(entry + END):
-                # Marked first: whoever sees the zeros finds the mark.
+                # Marked first, so that a process that sees the zeros also finds the mark.
                 store_release(entry + DAMAGED, 1)
                 page = load_i64(entry + PAGE)
                 lost = address & -page
@@ -151,11 +151,11 @@ def install() -> None:
 
 
 class Mapping:
-    """A shared mapping of a file's first ``size_bytes``; unmapped when nobody refers to it.
+    """A shared mapping of a file's first ``size_bytes``; unmapped when the last reference is gone.
 
-    ``np.asarray(mapping)`` is its bytes (uint8), no copy, and keeps it alive.  ``damaged`` turns
-    true when a page was lost; ``damage_address`` is the word that kernels may look at: not zero
-    once that has happened, in this process.
+    Its bytes (uint8) are ``np.asarray(mapping)``, which does not copy and keeps it alive.  The
+    property ``damaged`` turns true when a page was lost.  Kernels may read the word at
+    ``damage_address``: it is not zero once that has happened in this process.
     """
 
     def __init__(
@@ -188,10 +188,12 @@ class Mapping:
 
     @property
     def damage_address(self) -> int:
+        """Address of the word that the handler sets; kernels read it."""
         return int(_table.ctypes.data) + self._entry * ENTRY_BYTES + DAMAGED
 
     @property
     def damaged(self) -> bool:
+        """Whether an access to the mapping raised SIGBUS."""
         return bool(_table[self._entry, DAMAGED // 8])
 
     def file_bytes(self) -> int:

@@ -23,7 +23,7 @@ from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import copy64, full_fence, store_i64
 
 TAIL_BATCH = 1024
-"""Records that a tail copies between two looks at how near the writer has come."""
+"""Records that a tail copies between two checks of how near the writer has come."""
 TAIL_NAP_S = 0.001
 DEAD_CHECK_S = 0.1
 
@@ -43,7 +43,7 @@ def tail(name: str, count: int | None = None) -> Iterator[TailRecord]:
     """Records as they pass from now on, at most ``count``, without disturbing the writer.
 
     Each is a copy.  Ends early when the ring is closed or removed, or when every process that could
-    publish is proven dead.  Raises :class:`SegmentError` if it is no sound ring or is truncated
+    publish is proven dead.  Raises :class:`SegmentError` if it is not a sound ring or is truncated
     meanwhile.
     """
     view, info = _view_to_tail(name)
@@ -97,7 +97,7 @@ def _wait_for_more(
     """Wait until ``copied`` has records after ``seq`` (or a gap); False when none will come."""
     since = time.monotonic()
     while True:
-        # Asked before the slots are looked at, so that nothing published before the end is lost.
+        # Asked before the slots are checked, so that nothing published before the end is lost.
         over = time.monotonic() - since > DEAD_CHECK_S and _is_over(view, info, seq)
         _copy(view, seq + 1, len(buffer), buffer, copied)
         if view.mapping.damaged:
@@ -127,7 +127,8 @@ def _copy(
 
 
 def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
-    """Nothing will be published any more: closed, removed, or all who could are proven dead."""
+    """Nothing will be published any more: closed, removed, or all possible producers are proven
+    dead."""
     if 0 < view.word(layout.CLOSED_AT) <= seq + 1:
         return True
     try:
@@ -167,11 +168,11 @@ def copy_published(
     ``copied``: int64[2], the first sequence copied and how many.  If the writers have passed over
     ``seq``, the first is one that is a quarter of a lap old.
 
-    An unchanged stamp does not prove a copy: whoever writes the next lap changes a slot before
-    stamping it.  A copy counts only if nobody can have begun on its slot when it was done.  Several
-    producers, and a single one that writes in place, say in advance what they claim.  A single one
-    otherwise writes in order, so the slot an eighth of a lap before shows how far it is; one slot
-    would do on x86-64, where stores become visible in order.
+    An unchanged stamp does not prove a copy: the writer of the next lap changes a slot before
+    stamping it.  A copy counts only if, when it was done, no producer can have begun to write to
+    its slot.  Several producers, and a single one that writes in place, announce what they claim.
+    A single one otherwise writes in order, so the slot an eighth of a lap before shows its
+    progress.  One slot would do on x86-64, where stores become visible in order.
     """
     capacity = mask + 1
     there = slot_sequence(ring, mask, shift, seq)
@@ -200,7 +201,7 @@ def copy_published(
 
 @kernel
 def overwritten(ring: RingHeader, mask: int, shift: int, several: int, seq: int, count: int) -> int:
-    """How many of ``count`` records from ``seq`` on somebody may have begun to overwrite."""
+    """How many of ``count`` records from ``seq`` on a producer may have begun to overwrite."""
     capacity = mask + 1
     claimed = ring.claimed
     if several == 0:

@@ -1,7 +1,7 @@
 """Write a file whole or not at all: in a new folder of our own, then renamed to its place.
 
-In a shared folder, as /tmp is, another user may have made a link under any name that can be
-guessed; it would lead what is written to a file of ours.
+In a shared folder such as /tmp, another user may have made a link under any name that can be
+guessed.  Writing through that link would overwrite one of our own files.
 """
 
 import os
@@ -36,8 +36,8 @@ def replacing(out: Path) -> Iterator[Path]:
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     """Put ``text`` (UTF-8) at ``path``: readers see the old file or the new one, never a part.
 
-    Raises :class:`FileNotWritten`, naming the path and why, if the folder is missing or cannot
-    be written to, if there is no space, or if something that is no regular file is there.
+    Raises :class:`FileNotWritten`, which names the path and the reason: the folder is missing or
+    not writable, the disk is full, or the path is not a regular file.
     """
     target = Path(os.path.realpath(path))
     if os.path.islink(path) and os.lstat(path).st_uid not in (0, os.geteuid()):

@@ -1,4 +1,4 @@
-"""Loads and stores of protocol bytes: any alignment, big-endian (network order) or as they stand.
+"""Loads and stores of protocol bytes: any alignment, big-endian (network order) or unchanged.
 
 Values are int64: smaller ones are zero-extended on load and truncated on store; an unsigned 64-bit
 value keeps its bits.

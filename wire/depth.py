@@ -17,15 +17,20 @@ DEPTH = Record(
         Field("symbol", "char8", "instrument"),
         Field("orders", "u32", "at the level; of level 0 how many trades there were"),
         Field("locate", "u16", "number of the instrument"),
-        Field("side", "u8", "B or S; of level 0 a space"),
+        Field("side", "u8", "B or S; of level 0 a space, or N: the instrument's name"),
         Field("level", "u8", "1: the best; 0: the instrument itself"),
         Field("state", "u8", "T trading, Q a call phase, P paused, H halted or closed"),
         Field(
             "flags", "u8", "1: said again; 2: the interval's last; 4: heartbeat; 8: session ended"
         ),
         Field("price_decimals", "u16", "decimals of its prices; 0: four"),
-        Field("run", "u32", "of the process that tells: with another one seq begins again"),
+        Field("run", "u32", "of the process that publishes: with another one seq begins again"),
         Field("seq", "u64", "of the records, from 1 without a hole"),
     ),
 )
 AGAIN, LAST, HEARTBEAT, END = 1, 2, 4, 8
+NAME = ord("N")
+"""Side of the record that names an instrument whose symbol has more than eight characters: the
+symbol, padded with NULs, is in these fields."""
+NAME_FIELDS = ("price", "shares", "ts_ns")
+NAME_BYTES = 8 * len(NAME_FIELDS)

@@ -21,9 +21,9 @@ class CommandKind(IntEnum):
     SET_EXPIRY = 5
     """An open order becomes good-till-date and expires after ``aux``, ns since the epoch."""
     MASS_CANCEL = 6
-    """Cancel the participant's orders, of one instrument or (symbol of zeros) of all; ``side`` 0
-    means both.  With ``aux`` 1 everybody's: that only the exchange operator (participant 0)
-    may send."""
+    """Cancel the participant's orders, of one instrument or (a symbol of zeros) of all; ``side`` 0
+    means both.  With ``aux`` 1, cancel every participant's orders; only the exchange operator
+    (participant 0) may send that."""
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
@@ -69,14 +69,14 @@ class OrderType(IntEnum):
     HIDDEN = 11
     """A limit order that shows nothing and trades after what is shown at its price."""
     PEG_PRIMARY = 12
-    """Hidden; follows the best price of its own side at the distance ``aux`` ticks (positive is
-    more aggressive), no further than its limit price and always short of the opposite best."""
+    """Hidden; follows the best price on the order's side at a distance of ``aux`` ticks (positive
+    is more aggressive).  Its price stays within its limit and short of the opposite best."""
     PEG_MARKET = 13
     """As PEG_PRIMARY, following the best price of the opposite side."""
     PEG_MIDPOINT = 14
     """As PEG_PRIMARY, following the middle of both."""
     ALL_OR_NONE = 15
-    """A limit order that trades as a whole or waits; hidden, behind everything at its price."""
+    """A limit order that trades as a whole or waits; hidden, after everything at its price."""
     MIN_QTY = 16
     """A limit order of which at least ``aux`` lots must trade on arrival, or none."""
     TRAILING_STOP_LIMIT = 17
@@ -109,14 +109,14 @@ class TimeInForce(IntEnum):
 
 
 class SelfTrade(IntEnum):
-    """What a taker does when it meets an order of its own participant: the high four bits of
-    ``time_in_force``."""
+    """What a taker does when it meets a resting order of the same participant: the high four bits
+    of ``time_in_force``."""
 
     ALLOW = 0
     CANCEL_NEWEST = 1
     """What is left of the taker is cancelled."""
     CANCEL_OLDEST = 2
-    """The resting order is cancelled, the taker goes on."""
+    """The resting order is cancelled; the taker continues."""
     CANCEL_BOTH = 3
     DECREMENT = 4
     """Both lose the smaller of the two quantities without a trade."""
@@ -163,19 +163,20 @@ class InstrumentOption(IntFlag):
     STOPS_BY_QUOTE = 2
     """Stops are elected by the best opposite quote instead of the last trade."""
     HALF_STEP_MIDPOINT = 4
-    """A midpoint peg may stand half a price step off the tick table."""
+    """A midpoint peg may rest half a price step off the tick table."""
     SELF_TRADE_FIRST = 8
     """Self-trade prevention applies to all that a taker's limit reaches before it trades at all,
     not when it meets its own order in the queue."""
     STOPS_BY_REFERENCE = 16
-    """Before the first trade the reference price stands for the last: stops are elected by it, also
+    """Before the first trade the reference price replaces the last: stops are elected by it, also
     on entry, and trailing stops keep their distance from it."""
     STOPS_BY_TRADE_OR_QUOTE = 32
-    """Stops are elected by the last trade and by the best quote of their own side, a buy by the
-    best bid, a sell by the best offer, whichever is there first; not with STOPS_BY_QUOTE."""
+    """Stops are elected by the last trade or by the best quote on their side, by the first of the
+    two to reach the trigger.  A buy uses the best bid, a sell at the best offer.  Not with
+    STOPS_BY_QUOTE."""
     MARKET_WAITS = 64
-    """A market order's rest that finds nobody to trade with waits in continuous trading, unpriced,
-    for whoever comes to the other side; not with MARKET_REST_STAYS."""
+    """The remainder of a market order that finds no counterparty waits in continuous trading,
+    without a price, for the next order on the other side.  Not with MARKET_REST_STAYS."""
 
 
 class EventKind(IntEnum):
@@ -210,17 +211,17 @@ class EventKind(IntEnum):
     UNCROSSED = 15
     """The auction's price, volume, surplus and its side; its fills follow."""
     COMPLETED = 16
-    """A TIME, MASS_CANCEL or DISCONNECT is done; ``qty_lots`` orders went.  Or a RISK command is:
-    ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` whose, ``order_id`` the
-    operator, ``price_ticks`` the second value; what the breaker's levels depend on says where these
-    are instead (risk/bits.py, TRADING_DAY)."""
+    """A TIME, MASS_CANCEL or DISCONNECT is done, and ``qty_lots`` orders were removed.  Or a RISK
+    command is done: ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` the
+    participant or instrument, ``order_id`` the operator and ``price_ticks`` the second value.  The
+    settings that the breaker's levels depend on use other fields (risk/bits.py, TRADING_DAY)."""
     DELAYED = 17
-    """The command waits behind the speed bump until ``contra_id``, ns since the epoch;
+    """The command waits at the speed bump until ``contra_id``, ns since the epoch;
     ``leaves_lots`` is its place in the queue."""
     ENTERED = 18
-    """The command ``contra_id``, which was DELAYED, enters: the next ``qty_lots`` events are what
-    it causes.  ``price_ticks`` is its price; ``leaves_lots`` its place in the queue (bits 0 to 31),
-    its kind (32 to 39) and its order type (40 to 47)."""
+    """The command ``contra_id``, which was DELAYED, enters the matcher; it causes the next
+    ``qty_lots`` events.  Its price is in ``price_ticks``.  Its place in the queue is in bits 0 to
+    31 of ``leaves_lots``, its kind in bits 32 to 39 and its order type in bits 40 to 47."""
 
 
 class EventFlag(IntFlag):
@@ -231,7 +232,7 @@ class EventFlag(IntFlag):
     KEPT_PLACE = 4
     """A replaced order kept its place in the queue."""
     HIDDEN = 8
-    """The order shows nothing: it stands behind what is shown."""
+    """The order displays nothing; displayed orders at its price trade before it."""
     WAITING = 16
     """The order is open but not in the book: a stop before its election, a peg without a price, an
     order for an auction still to come."""
@@ -249,7 +250,7 @@ class Reason(IntEnum):
     """The gateway's verdict was not zero; ``contra_id`` carries the ``error_code`` bits."""
     UNKNOWN_INSTRUMENT = 2
     MALFORMED = 3
-    """Kind, side, order type or time in force is no declared value, or a combination makes no
+    """Kind, side, order type or time in force is not a declared value, or a combination makes no
     sense (a post-only order that must not rest)."""
     BAD_QTY = 4
     DUPLICATE_ID = 5
@@ -266,9 +267,9 @@ class Reason(IntEnum):
     FOK_UNFILLABLE = 14
     REDUCED_TO_ZERO = 15
     OFF_STEP = 16
-    """The price is no multiple of the price step there."""
+    """The price is not a multiple of the price step there."""
     OFF_LOT = 17
-    """The quantity is no multiple of the quantity step."""
+    """The quantity is not a multiple of the quantity step."""
     PRICE_LIMIT = 18
     """Outside the instrument's price limits."""
     QTY_LIMIT = 19
@@ -286,14 +287,15 @@ class Reason(IntEnum):
     MASS_CANCEL = 27
     DISCONNECTED = 28
     AUCTION_EXTENDED = 29
-    """The uncrossing price lay outside the auction's band: the call goes on."""
+    """The uncrossing price was outside the auction's band, so the auction call continues."""
     TIME_BACKWARDS = 30
     OFF_LAST = 31
     """Trading at last takes no other price than the last."""
     RISK = 32
-    """A limit of the participant, the instrument or the market.  ``contra_id`` has the bit of every
-    check that failed (risk/bits.py); of the lowest, ``price_ticks`` is the limit, ``leaves_lots``
-    what stands against it and ``qty_lots`` what it would be."""
+    """A limit of the participant, the instrument or the market.  The bit of every check that failed
+    (``risk/bits.py``) is set in ``contra_id``.  For the lowest of these bits, ``price_ticks`` is
+    the limit, ``leaves_lots`` what already counts against it, and ``qty_lots`` the value with this
+    order."""
 
 
 class ErrorBit(IntEnum):
@@ -345,13 +347,13 @@ class ClockState(IntEnum):
     """How a clock is held (``state`` of a clock record)."""
 
     UNKNOWN = 1
-    """Nothing is known about the time: nobody may use it."""
+    """Nothing is known about the time; do not use it."""
     LOCKED = 2
     """It follows its source."""
     HOLDOVER = 3
     """It followed a source, which is silent or not to be believed; the bound grows."""
     FREE_RUNNING = 4
-    """No source that says how wrong it is stands behind it."""
+    """No source states this clock's error."""
 
 
 class ClockSource(IntEnum):

@@ -1,8 +1,8 @@
 """The errors that a user can cause, by the room that raises them; the message is what is printed.
 
 Each is an :class:`OutcryError`, so the command line prints every one of them in one line and exits
-with 1.  A message says what is wrong, where, and what to do.  Rooms raise further subclasses of
-their own, declared next to the code that raises them.
+with 1.  A message says what is wrong, where, and what to do.  Each room declares further subclasses
+next to the code that raises them.
 """
 
 

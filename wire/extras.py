@@ -18,6 +18,7 @@ PORTAL = (
     "alembic",
     "jwt",
     "cryptography",
+    "zstandard",
 )
 OPERATIONS = ("prometheus_client", "yaml")
 

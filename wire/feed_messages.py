@@ -84,8 +84,8 @@ ITCH50 = Protocol(
                 "reason",
                 4,
                 "the phase (CLSD PREO OPEN CONT VOLA HALT CLOS LAST), or why it is "
-                "halted: LUDP T5 paused, T7 called behind that, MWC1 MWC2 MWC3 MWCQ the "
-                "market-wide breaker, O1 operational, else as the operator said",
+                "halted. LUDP T5: paused; T7: called after that; MWC1 MWC2 MWC3 MWCQ: the "
+                "market-wide breaker; O1: operational; else as the operator said",
             ),
         ),
         _message(
@@ -117,7 +117,7 @@ ITCH50 = Protocol(
             "auction_collar",
             "J",
             35,
-            "The limits of an auction's price, of one behind a pause or that was put off.",
+            "The limits of an auction's price, after a pause or when the auction was extended.",
             _STOCK,
             Field("reference_price", "price4", "middle of the limits"),
             Field("upper", "price4", "highest price"),
@@ -148,7 +148,7 @@ ITCH50 = Protocol(
             "add_order_attributed",
             "F",
             40,
-            "As A, with a name; not sent: nobody is named.",
+            "As A, with a name; not sent: no participant is named.",
             _REFERENCE,
             _SIDE,
             _SHARES,
@@ -218,7 +218,7 @@ ITCH50 = Protocol(
             _MATCH,
             _CROSS,
         ),
-        _message("broken_trade", "B", 19, "A trade does not stand.", _MATCH),
+        _message("broken_trade", "B", 19, "A trade is void.", _MATCH),
         _message(
             "net_order_imbalance",
             "I",
@@ -257,7 +257,7 @@ MOLD_SEQUENCE_AT, MOLD_COUNT_AT, MOLD_HEADER_BYTES = 10, 18, 20
 """A packet of MoldUDP64: the session's name, the number of its first message, how many there are.
 A request is the same 20 bytes."""
 MOLD_HEARTBEAT, MOLD_END = 0, 0xFFFF
-"""Counts that are no counts: nothing new, and the end of the session; the number is the next."""
+"""Counts with a special meaning: no news, and the end of the session; the number is the next."""
 
 GLIMPSE = Protocol(
     "GLIMPSE 5.0",

@@ -3,33 +3,71 @@
 ``python -m openoutcry.wire.generate`` rewrites them; a test compares them byte for byte.
 """
 
+import ast
+import re
+from collections.abc import Iterable
 from enum import IntEnum, IntFlag
+from itertools import takewhile
 from pathlib import Path
 
-from openoutcry.wire import feed_messages, message, messages
+from openoutcry.wire import feed_messages, messages
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
+from openoutcry.wire.message import Field, Message, Option, Protocol
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
-from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
+from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS
 from openoutcry.wire.registers import LICENCE, WRITERS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = SOURCES = Path(__file__).resolve().parent.parent
 GENERATED = "generated from wire/ by `python -m openoutcry.wire.generate`; do not edit"
+
+
+ROOM_ENUMS: dict[str, dict[str, dict[str, str]]] = {
+    "ledger/constants.py": {"ledger/layout.py": {"Kind": "KIND", "Error": "ERROR"}},
+    "order_entry/constants.py": {
+        "order_entry/faults.py": {"Fault": "FAULT", "Kind": "KIND", "Refusal": "REFUSAL"},
+        "order_entry/fix/refusals.py": {"Refusal": "FIX_REFUSAL"},
+        "order_entry/ouch.py": {"Refusal": "OUCH_REFUSAL"},
+        "order_entry/shm_layout.py": {
+            "Request": "SHM_REQUEST",
+            "Reply": "SHM_REPLY",
+            "State": "SHM_STATE",
+            "End": "SHM_END",
+        },
+        "order_entry/spec.py": {
+            "Protocol": "PROTOCOL",
+            "CancelOnDisconnect": "CANCEL",
+            "ThrottlePolicy": "THROTTLE",
+        },
+    },
+    "risk/constants.py": {
+        "risk/bits.py": {
+            "RiskBit": "",
+            "Setting": "SET",
+            "MovementStep": "STEP",
+            "MovementState": "STATE",
+            "MovementRefusal": "REFUSAL",
+            "PauseCause": "PAUSE_BY",
+        },
+    },
+    "surveillance/detect/constants.py": {"surveillance/detect/layout.py": {"Detector": ""}},
+}
+"""Enumerations that belong to a room above: the module of numbers that its kernels use, the modules
+that declare them, and the prefix of each enumeration's members."""
 
 
 def generate() -> dict[str, str]:
     """Every generated file: path from the project's root -> text."""
     return {
         "wire/enum_numbers.py": enum_numbers(),
+        **{name: room_numbers(modules) for name, modules in ROOM_ENUMS.items()},
         "wire/outcry_wire.h": c_header(),
         "wire/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
-        "docs/order-messages.md": message.markdown(
-            GENERATED, messages.PROTOCOLS, messages.OPTIONS50
+        "docs/order-messages.md": messages_page(
+            "Order-entry messages", messages.PROTOCOLS, messages.OPTIONS50
         ),
-        "docs/feed-messages.md": message.markdown(
-            GENERATED, feed_messages.PROTOCOLS, title="Market-data messages"
-        ),
+        "docs/feed-messages.md": messages_page("Market-data messages", feed_messages.PROTOCOLS),
         **{name: write(GENERATED) for name, write in WRITERS.items()},
     }
 
@@ -50,6 +88,7 @@ def _members(enum: type[IntEnum] | type[IntFlag]) -> list[tuple[str, int]]:
 
 
 def enum_numbers() -> str:
+    """The text of wire/enum_numbers.py."""
     lines = [
         f"# {GENERATED}",
         '"""The members of wire/enums.py as the plain ints that kernels need."""',
@@ -59,7 +98,32 @@ def enum_numbers() -> str:
     return "\n".join(lines) + "\n"
 
 
+def room_numbers(modules: dict[str, dict[str, str]]) -> str:
+    """A module of the members of a room's enumerations as plain ints.
+
+    ``modules``: of each module (a path from the project's root) its enumerations, with their
+    prefixes. The classes are read from the source: the module itself may need the numbers.
+    Raises :class:`KeyError` if a module does not declare an enumeration of that name.
+    """
+    room = next(iter(modules)).rpartition("/")[0]
+    lines = [
+        f"# {GENERATED.replace('wire/', f'{room}/', 1)}",
+        f'"""The members of enumerations of {room}/ as the plain ints that kernels need."""',
+    ]
+    for path, prefixes in modules.items():
+        body = ast.parse((SOURCES / path).read_text()).body
+        classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+        for name, prefix in prefixes.items():
+            declared: dict[str, type[IntEnum]] = {}
+            exec(ast.unparse(classes[name]), {"IntEnum": IntEnum}, declared)
+            start = f"{prefix}_" if prefix else ""
+            lines += ["", f"# {path}: {name}"]
+            lines += [f"{start}{one.name} = {int(one)}" for one in declared[name]]
+    return "\n".join(lines) + "\n"
+
+
 def c_header() -> str:
+    """The text of outcry_wire.h: constants and structs, with assertions about sizes and offsets."""
     lines = [
         f"/* {GENERATED} */",
         "#ifndef OUTCRY_WIRE_H",
@@ -94,6 +158,7 @@ def c_header() -> str:
 
 
 def verilog_header() -> str:
+    """The text of outcry_wire.vh: constants, and each field's range of bits."""
     lines = [
         f"// {GENERATED}",
         f"// {LICENCE}",
@@ -118,23 +183,8 @@ def verilog_header() -> str:
     return "\n".join([*lines, "", "`endif", ""])
 
 
-def _ruler(record: Record) -> list[str]:
-    """Eight bytes a row, each field as wide as its bytes."""
-    lines = ["```", "byte   0     1     2     3     4     5     6     7"]
-    edge = "     +" + "-----+" * 8
-    lines.append(edge)
-    row, used, start = "", 0, 0
-    for field in record.fields:
-        width = field.size_bytes * 6 - 1
-        row += f"{field.name:^{width}.{width}}|"
-        used += field.size_bytes
-        if used == 8:
-            lines += [f"{start:>4} |{row}", edge]
-            row, used, start = "", 0, start + 8
-    return [*lines, "```"]
-
-
 def markdown() -> str:
+    """The text of docs/wire.md."""
     lines = [
         f"<!-- {GENERATED} -->",
         "# The wire: every record, byte by byte",
@@ -144,8 +194,7 @@ def markdown() -> str:
     ]
     for record in RECORDS:
         lines += ["", f"## {record.name} ({record.size_bytes} bytes)", "", record.doc, ""]
-        lines += _ruler(record)
-        lines += ["", "| byte | field | type | meaning |", "|---|---|---|---|"]
+        lines += ["| byte | field | type | meaning |", "|---|---|---|---|"]
         for field in record.fields:
             meaning = field.doc + (f" ({field.enum})" if field.enum else "")
             at = record.offsets[field.name]
@@ -154,14 +203,66 @@ def markdown() -> str:
     lines += ["No door takes an order id of another owner from outside.", ""]
     lines += ["| first | last | owner | |", "|---|---|---|---|"]
     lines += [f"| {r.first} | {r.last} | {r.owner} | {r.doc} |" for r in ORDER_ID_RANGES]
-    lines += ["", "## Enumerations"]
+    lines += ["", "## Enumerations", "", "| type | values |", "|---|---|"]
     for enum in ENUMS:
-        lines += ["", f"### {enum.__name__}", "", "| value | name |", "|---|---|"]
-        lines += [f"| {int(member)} | {member.name} |" for member in enum]
+        members = ", ".join(f"`{member.name}={int(member)}`" for member in enum)
+        lines.append(f"| {enum.__name__} | {members} |")
     return "\n".join([*lines, ""])
 
 
+def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[Option] = ()) -> str:
+    """The page of every message of some protocols, field by field: a table for each protocol."""
+    lines = [
+        f"<!-- {GENERATED} -->",
+        f"# {title}, byte by byte",
+        "",
+        "Big-endian, packed, no padding. Byte 0 of each message is its type.",
+    ]
+    for protocol in protocols:
+        lines += ["", f"## {protocol.name}", ""]
+        lines += ["| byte | field | type | meaning |", "|---|---|---|---|"]
+        for sender, group in (("client", protocol.client), ("server", protocol.server)):
+            common = _common_fields(group)
+            if common:
+                lines.append(f"| | **every message of the {sender}** | | begins with: |")
+                lines += _field_rows(group[0], common)
+            for one in group:
+                size = f"{one.size_bytes} byte{'s' * (one.size_bytes > 1)}"
+                name = re.sub(r"(\d) (\d)", r"\1.\2", one.name.replace("_", " "))
+                lines.append(f"| | **{one.kind}: {name}** | {sender}, {size} | {one.doc} |")
+                lines += _field_rows(one, one.fields[len(common) :])
+    if options:
+        lines += ["", "## Options of OUCH 5.0", ""]
+        lines += ["Each: a byte with the length of tag and value, the tag, the value.", ""]
+        lines += ["| tag | option | type | in | meaning |", "|---|---|---|---|---|"]
+    for option in options:
+        where = " ".join(k for k, on in (("O", option.enters), ("U", option.replaces)) if on)
+        field = option.field
+        kind = f"{field.ctype} {field.size or ''}".strip()
+        cells = f"`{field.name}` | {kind} | {where or 'server'} | {field.doc}"
+        lines.append(f"| {option.tag} | {cells} |")
+    return "\n".join([*lines, ""])
+
+
+def _common_fields(group: tuple[Message, ...]) -> tuple[Field, ...]:
+    """The fields with which all messages begin, if there are several messages."""
+    count = 0
+    if len(group) > 2:
+        columns = zip(*(one.fields for one in group), strict=False)
+        count = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return group[0].fields[:count] if group else ()
+
+
+def _field_rows(one: Message, fields: Iterable[Field]) -> list[str]:
+    return [
+        f"| {one.offsets[f.name]} | `{f.name}` | {f'{f.ctype} {f.size or str()}'.strip()} "
+        f"| {f.doc} |"
+        for f in fields
+    ]
+
+
 def main() -> None:
+    """Write every generated file; raises ``SystemExit`` if the layout changed unrecorded."""
     for name, text in generate().items():
         path = ROOT / name
         same = path.exists() and path.read_text() == text

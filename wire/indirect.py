@@ -1,8 +1,8 @@
 """Call a compiled kernel by its address, so that caller and callee are compiled by themselves.
 
-A kernel that names another has it inlined: it is compiled again with each caller.  One that is
-called by address is compiled once, may be chosen when the program runs, and costs an indirect call
-(1 to 2 ns): for what is called once a burst.
+A kernel that calls another one by name has it inlined, so the callee is compiled again with each
+caller.  A kernel that is called by address is compiled once and may be chosen at run time.  An
+indirect call costs 1 to 2 ns, so use it for what is called once a burst.
 """
 
 from collections.abc import Callable
@@ -31,8 +31,8 @@ def kernel_address(function: Callable[..., Any], argument_count: int) -> int:
 
 
 def _call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    """numba's own calling convention: an assertion that fails in the callee goes on to the
-    caller's caller, as if it had been inlined."""
+    """Use numba's own calling convention: an assertion that fails in the callee propagates to the
+    caller's caller, as if the callee had been inlined."""
     conv = context.call_conv
     function_type = conv.get_function_type(sig.return_type, sig.args[1:])
     function = builder.inttoptr(args[0], function_type.as_pointer())

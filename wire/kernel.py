@@ -1,10 +1,11 @@
 """The one ``@kernel`` decorator: numba's policy and its cache key.
 
-``cache=True`` alone ignores changes in other files and freezes globals, so an edited constant in a
-callee's module would go on returning the old answer.  Each module's compiled kernels are therefore
-keyed by a hash of every source file that the module can reach through its imports, of numba's
-and llvmlite's version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend on
-it, no others.  A wheel may have kernels with it (``wire/shipped.py``); they have the same keys.
+``cache=True`` alone ignores changes in other files and freezes globals, so after an edit of a
+constant in a callee's module the old answer would still be returned.  The key of a module's
+compiled kernels is therefore a hash.  It covers every source file that the module can reach through
+its imports, the versions of numba and llvmlite, VERIFY and STRIPPED.  An edited file costs only the
+kernels that depend on it.  A wheel may contain compiled kernels (``wire/shipped.py``) under the
+same keys.
 """
 
 import atexit
@@ -58,7 +59,7 @@ BEGAN_S = time.time()
 """Before any kernel was imported."""
 
 PATIENCE_S = 300
-"""So long a process waits for another that compiles the same kernel, which may have been stopped;
+"""This long a process waits for another that compiles the same kernel, which may have been stopped;
 then it compiles the kernel by itself."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,8 +67,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @cache
 def _sources() -> dict[str, str]:
-    """Every module of the package, named after ``openoutcry``, and its file; beside the rooms a
-    checkout has its environment and tests."""
+    """Map every module of the package, by its name after ``openoutcry``, to its file.  Only the
+    rooms count; a checkout also contains its environment and tests."""
     rooms = [path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name != "tests"]
     files = [
         os.path.join(folder, name)
@@ -100,7 +101,7 @@ def _hash_of(paths: Iterable[str], digest: "hashlib.blake2b") -> str:
 
 
 def _policy_hash() -> "hashlib.blake2b":
-    """To be gone on with: of everything besides sources that machine code depends on."""
+    """Start the hash of everything that machine code depends on other than sources."""
     versions = f"{numba.__version__} {llvmlite.__version__}"
     return hashlib.blake2b(f"{versions} {VERIFY} {STRIPPED}".encode(), digest_size=8)
 
@@ -113,7 +114,7 @@ def _source_hash() -> str:
 
 @cache
 def _imported_files(path: str) -> frozenset[str]:
-    """The package's files that this one imports from, wherever in it the import stands."""
+    """The package's files that this one imports from, wherever in it the import is."""
     modules = set()
     with open(path, encoding="utf-8") as file:
         statements = _IMPORT.findall(file.read())
@@ -159,7 +160,7 @@ def _cache_root() -> Path:
 
 
 CACHE_ROOT = _cache_root()
-"""Ours alone.  Whatever else is built and loaded is kept in folders beside the kernels'."""
+"""This user's private folder for builds.  Other built and loaded files lie next to the kernels."""
 KERNELS_NAME = f"kernels-by-module-{_policy_hash().hexdigest()}"
 KERNELS_DIR = private_folder(CACHE_ROOT / KERNELS_NAME)
 """Where the package's own are kept: a folder a module, by its place and what it can reach."""
@@ -207,8 +208,8 @@ def _inside(py_file: str) -> str:
 
 
 def _leave_as_it_is() -> None:
-    """What numba leaves behind is not looked through when the process ends: 0.2 to 0.3 s of 1.1.
-    DuckDB from 2.0 on would name all of its own that then stays, line by line."""
+    """Skip the final garbage collection of numba's objects: it takes 0.2 to 0.3 s of 1.1.  DuckDB
+    (2.0 and later) would then report each of its remaining objects, a line each."""
     if "_duckdb" not in sys.modules:
         gc.freeze()
 
@@ -218,8 +219,9 @@ CacheImpl._locator_classes.insert(0, _SourcesCacheLocator)
 
 
 class _KernelCache(FunctionCache):
-    """numba's, without its loading first all that it would compile with.  What the package has
-    with it comes before what was compiled here, so that who has run it before runs the same."""
+    """numba's cache, without the modules that numba loads first to compile.  Kernels shipped with
+    the package take precedence over those compiled here, so an earlier run does not change which
+    are used."""
 
     def __init__(self, py_func: Any) -> None:
         super().__init__(py_func)
@@ -316,9 +318,9 @@ class _NoEnvironment:
 class _CalleeLibrary(JITCodeLibrary):
     """Code that only other kernels call: it is neither optimised nor made machine code by itself.
 
-    numba links all that a function calls into its library, optimises it and makes machine code of
-    it, for every function anew: with twelve calls above each other that is minutes.  Here it waits
-    until a kernel that Python calls has it linked in.
+    numba links everything that a function calls into that function's library, optimises it and
+    generates machine code, again for every function.  With twelve nested calls that takes minutes.
+    Here a function is compiled only when a kernel that Python calls links it in.
     """
 
     @property
@@ -414,12 +416,12 @@ def kernel(function: F) -> F:
     """Compile ``function``: no GIL, cached on disk, numpy's error model, no fast-math, inlined into
     the kernels that call it.
 
-    Kernels are pure: no I/O of their own, no clock unless it is passed, no allocation, no
-    exceptions; they take integers, addresses among them.  Measured: LLVM by itself left 18 of the
-    matcher's helpers out of line, 28.2-29.3 ns a command; forced inline 23.6-24.2.
+    Kernels are pure: no I/O, no allocation, no exceptions, and no clock unless the caller passes
+    one.  They take integers, addresses among them.  Measured: LLVM left 18 of the matcher's helpers
+    out of line when it decided, at 28.2-29.3 ns a command; forced inline, 23.6-24.2.
     """
-    # Two compilations, each made when it is asked for: one that Python calls and the disk keeps,
-    # and one for callers, which becomes machine code only as a part of them.
+    # Two lazy compilations: one that Python calls and the disk cache keeps, and one for callers,
+    # which becomes machine code only as a part of them.
     njit: Any = numba.njit
     entry = njit(nogil=True, error_model="numpy", pipeline_class=_KernelCompiler)(function)
     _compile_once(entry)

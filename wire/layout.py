@@ -16,10 +16,10 @@
 
 ``Row(address)`` is the block at an address: a word in a kernel, an ``int`` in Python.  Reading and
 writing a field is one load and one store of its type, nothing else; an ``area`` reads as its
-address.  An array behind an address is ``Words``, ``U32s``, ``U16s`` or ``Bytes``, and a field may
+address.  An array at an address is ``Words``, ``U32s``, ``U16s`` or ``Bytes``, and a field may
 say what its address is of: ``stamps: Words = i64("...", of=Words)`` is read as
 ``context.stamps[index]``.  The callers of a kernel give it words; inside, a parameter is what its
-annotation says, so that mypy tells one block's address from another's
+annotation says, so that mypy distinguishes the addresses of blocks
 (docs/decisions/024-layouts.md).
 """
 
@@ -72,7 +72,7 @@ class Field:
     doc: str
     size_bytes: int
     place: int | None = None
-    """Byte of the block at which it must be, None: behind the field before."""
+    """Byte of the block at which it must be, None: after the field before."""
     is_fixed: bool = False
     """Written before any kernel runs: the compiler may keep it across stores."""
     is_atomic: bool = False
@@ -118,7 +118,7 @@ zero-extended when read and truncated when written."""
 
 
 def area(size_bytes: int, doc: str = "", *, at: int | None = None, of: Any = None) -> Any:
-    """Bytes without a type of their own, or an array (``of``): the field reads as their address."""
+    """Bytes without a type, or an array (``of``): the field reads as their address."""
     return Field("", doc, size_bytes, at, of=of)
 
 
@@ -236,15 +236,17 @@ class AddressType(types.Type):
         super().__init__(name=f"{layout.__module__}.{layout.__qualname__}")
 
     def can_convert_to(self, typingctx: Any, other: Any) -> Any:
+        """A layout's address is an int64, and an address of each layout that it begins as."""
         if isinstance(other, AddressType) and issubclass(self.address_of, other.address_of):
             return Conversion.safe
         return Conversion.safe if other == types.int64 else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        """From 0, which is no block, where a variable is either."""
+        """From 0, which is not a block, where a variable is either."""
         return Conversion.safe if isinstance(other, types.Integer) else None
 
     def unify(self, typingctx: Any, other: Any) -> Any:
+        """An address and an integer, in one variable, are an address."""
         return self if isinstance(other, types.Integer) else None
 
 
@@ -377,19 +379,19 @@ def _declare(layout: type[Layout] | type[Elements]) -> None:
 
 
 class Words(Elements, ctype="i64"):
-    """int64s behind an address."""
+    """int64s at an address."""
 
 
 class U32s(Elements, ctype="u32"):
-    """Unsigned 32-bit numbers behind an address."""
+    """Unsigned 32-bit numbers at an address."""
 
 
 class U16s(Elements, ctype="u16"):
-    """Unsigned 16-bit numbers behind an address."""
+    """Unsigned 16-bit numbers at an address."""
 
 
 class Bytes(Elements, ctype="u8"):
-    """Bytes behind an address."""
+    """Bytes at an address."""
 
 
 class SharedWord(Layout, size_bytes=8):

@@ -66,7 +66,7 @@ def _store(bits: int, ordering: str = "") -> Any:
 
 @intrinsic
 def not_inlined(typingctx: Any) -> Any:
-    """First line of a ``kernel_outlined`` that must stay a function of its own."""
+    """First line of a ``kernel_outlined`` that must stay a separate function."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.function.attributes.add("noinline")
@@ -98,7 +98,7 @@ whatever else may leave int64 must not use the plain operators."""
 mul_wrapping = _wrapping("mul")
 """Product modulo 2**64; see :data:`add_wrapping`."""
 shift_right = _wrapping("lshr")
-"""The word's bits shifted right by 0 to 63, zeros behind them."""
+"""The word's bits shifted right by 0 to 63, zeros after them."""
 load_i64 = _load(64)
 load_u32 = _load(32)
 load_u16 = _load(16)
@@ -294,7 +294,7 @@ realtime_ns = _clock(0)
 monotonic_ns = _clock(1)
 """CLOCK_MONOTONIC in ns: 19 ns a call through the vDSO."""
 monotonic_raw_ns = _clock(4)
-"""CLOCK_MONOTONIC_RAW in ns: nobody slews it."""
+"""CLOCK_MONOTONIC_RAW in ns: no daemon slews it."""
 
 
 def epoch_offset_ns() -> int:

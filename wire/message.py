@@ -5,7 +5,7 @@ references and tests, and the tables of the documents.
 """
 
 from collections import namedtuple
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from struct import Struct
@@ -31,6 +31,7 @@ class Field:
 
     @property
     def size_bytes(self) -> int:
+        """Bytes that the field takes."""
         return self.size or SIZES[self.ctype]
 
     @property
@@ -43,6 +44,7 @@ class Field:
 
     @property
     def numpy_type(self) -> str:
+        """The type of the field in a numpy dtype."""
         text = f"S{self.size}"
         return text if self.size else CTYPES[SAME_AS.get(self.ctype, self.ctype)]
 
@@ -63,6 +65,7 @@ class Message:
 
     @property
     def offsets(self) -> dict[str, int]:
+        """Of each field, by name, its byte in the message; the type is byte 0."""
         at, result = 1, {}
         for field in self.fields:
             result[field.name] = at
@@ -107,7 +110,7 @@ class Message:
         return Struct(">c" + "".join(codes))
 
     def unpack(self, data: bytes) -> dict[str, Any]:
-        """The fields by name, text as it stands (spaces kept); ``data`` may be longer."""
+        """The fields by name, text unchanged (spaces kept); ``data`` may be longer."""
         row = np.frombuffer(data, self.dtype(), 1)[0]
         return {
             field.name: data[at : at + field.size].decode("latin-1")
@@ -146,9 +149,11 @@ class Protocol:
     server: tuple[Message, ...]
 
     def from_client(self, kind: str) -> Message:
+        """The client's message of that type; raises ``StopIteration`` for any other."""
         return next(message for message in self.client if message.kind == kind)
 
     def from_server(self, kind: str) -> Message:
+        """The server's message of that type; raises ``StopIteration`` for any other."""
         return next(message for message in self.server if message.kind == kind)
 
     def __iter__(self) -> Iterator[Message]:
@@ -166,54 +171,3 @@ class Option:
     """A new order may have it."""
     replaces: bool = False
     """A replace may have it."""
-
-
-def markdown(
-    generated: str,
-    protocols: Iterable[Protocol],
-    options: Iterable[Option] = (),
-    title: str = "Order-entry messages",
-) -> str:
-    """The page of every message, field by field."""
-    lines = [
-        f"<!-- {generated} -->",
-        f"# {title}, byte by byte",
-        "",
-        "Big-endian, packed, no padding.",
-    ]
-    for protocol in protocols:
-        lines += ["", f"## {protocol.name}"]
-        for who, messages in (("client", protocol.client), ("server", protocol.server)):
-            for message in messages:
-                title = message.name.replace("_", " ")
-                lines += ["", f"### {message.kind}: {title} ({who}, {message.size_bytes} bytes)"]
-                lines += ["", message.doc]
-                if message.fields:
-                    lines += [
-                        "",
-                        "| byte | bytes | field | type | meaning |",
-                        "|---|---|---|---|---|",
-                    ]
-                lines += [
-                    f"| {at} | {f.size_bytes} | `{f.name}` | {f.ctype} | {f.doc} |"
-                    for f, at in zip(message.fields, message.offsets.values(), strict=True)
-                ]
-    if not options:
-        return "\n".join([*lines, ""])
-    lines += [
-        "",
-        "## Options of OUCH 5.0",
-        "",
-        "Each: a byte with the length of tag and value, the tag, the value.",
-        "",
-        "| tag | bytes | option | type | in | meaning |",
-        "|---|---|---|---|---|---|",
-    ]
-    for option in options:
-        where = " ".join(k for k, on in (("O", option.enters), ("U", option.replaces)) if on)
-        field = option.field
-        lines.append(
-            f"| {option.tag} | {field.size_bytes} | `{field.name}` | {field.ctype} "
-            f"| {where or 'server'} | {field.doc} |"
-        )
-    return "\n".join([*lines, ""])

@@ -241,7 +241,7 @@ OUCH42 = Protocol(
             "broken_trade",
             "B",
             32,
-            "A trade does not stand.",
+            "A trade is void.",
             (_TIMESTAMP, _TOKEN, _MATCH, _alpha("reason", 1, "E C S X")),
         ),
         Message(
@@ -263,7 +263,7 @@ OUCH42 = Protocol(
             "priority_update",
             "T",
             36,
-            "The order stands elsewhere in the queue: a peg's new price, an iceberg's next slice.",
+            "The order has another place in the queue: a peg's new price, an iceberg's next slice.",
             (_TIMESTAMP, _TOKEN, _PRICE4, _DISPLAY, _REFERENCE),
         ),
         Message(
@@ -471,7 +471,7 @@ OUCH50 = Protocol(
             "broken_trade",
             "B",
             36,
-            "A trade does not stand.",
+            "A trade is void.",
             (_TIMESTAMP, _USER_REF, _MATCH, _alpha("reason", 1, "E C S X"), _CLORDID),
         ),
         Message(
@@ -493,7 +493,7 @@ OUCH50 = Protocol(
             "priority_update",
             "T",
             30,
-            "The order stands elsewhere in the queue: a peg's new price.",
+            "The order has another place in the queue: a peg's new price.",
             (_TIMESTAMP, _USER_REF, _PRICE8, _DISPLAY50, _REFERENCE),
         ),
         Message(

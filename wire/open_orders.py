@@ -1,6 +1,5 @@
-"""A table of open orders by (instrument, order id), as the core's risk and the ledger each keep
-one: open addressing, entries of 4 words, as many of them as ``mask`` + 1, a power of two.
-
+"""A table of open orders by (instrument, order id); the core's risk and the ledger each keep one.
+It uses open addressing, with ``mask`` + 1 entries (a power of two) of 4 words each.
 """
 
 from openoutcry.wire.kernel import kernel
@@ -23,6 +22,7 @@ HASH_FACTOR = 0x9E3779B97F4A7C15 - (1 << 64)
 
 @kernel
 def home_of(mask: int, instrument: int, order_id: int) -> int:
+    """Index at which the search for an order begins; ``mask``: the table's entries less one."""
     mixed = mul_wrapping(add_wrapping(order_id, instrument << 40), HASH_FACTOR)
     mixed = mul_wrapping(mixed ^ (mixed >> 32), HASH_FACTOR)
     return (mixed >> 32) & mask
@@ -30,7 +30,10 @@ def home_of(mask: int, instrument: int, order_id: int) -> int:
 
 @kernel
 def find_entry(table: int, mask: int, instrument: int, order_id: int) -> OpenOrder:
-    """Address of the open order's entry, or of the free one where it would stand."""
+    """The open order's entry in the hash table at ``table``, or the free one where it belongs.
+
+    ``mask``: the table's entries less one.
+    """
     at = home_of(mask, instrument, order_id)
     while True:
         entry = OpenOrder(table + at * ENTRY_BYTES)
@@ -43,7 +46,7 @@ def find_entry(table: int, mask: int, instrument: int, order_id: int) -> OpenOrd
 
 @kernel
 def erase_entry(table: int, mask: int, entry: int) -> None:
-    """Free an entry; those behind it that could stand here move up."""
+    """Free ``entry`` of the hash table; later entries of its chain move up into the gap."""
     free = (entry - table) // ENTRY_BYTES
     at = free
     while True:

@@ -14,7 +14,7 @@ SESSION_ORDER_IDS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class IdRange:
-    """Order ids from ``first`` to ``last`` (signed 64 bits), and who allocates them."""
+    """Order ids from ``first`` to ``last`` (signed 64 bits), and the allocator."""
 
     first: int
     last: int

@@ -19,7 +19,7 @@ class Family(Enum):
     LIMIT = auto()
     """Trades at its price or better, then rests in its home book, or is cancelled."""
     MARKET = auto()
-    """Has no price of its own, and never stands as what it is."""
+    """Has no price, and never rests under this type."""
     STOP = auto()
     """Waits for its trigger."""
     PEG = auto()
@@ -50,9 +50,9 @@ class Aux(Enum):
 
 @dataclass(frozen=True)
 class OrderTypeRow:
-    """One order type.  ``rests_as``: the type as which it rests after its arrival, if
-    not as itself; ``elected_as``: the type as which it enters when its trigger is reached;
-    ``is_priced``: whether ``price_ticks`` of its NEW means something."""
+    """One order type.  It rests after its arrival under the type ``rests_as``, and enters under the
+    type ``elected_as`` when its trigger is reached, where these differ from it.  The flag
+    ``is_priced`` says whether ``price_ticks`` of its NEW has a meaning."""
 
     times_in_force: tuple[TimeInForce, ...]
     family: Family = Family.LIMIT
@@ -119,18 +119,22 @@ def types_where(holds: Callable[[OrderTypeRow], bool]) -> tuple[OrderType, ...]:
 
 
 def types_taking(tif: TimeInForce) -> tuple[OrderType, ...]:
+    """Return the order types that a TimeInForce may have."""
     return types_where(lambda row: tif in row.times_in_force)
 
 
 def types_at_home(home: Home) -> tuple[OrderType, ...]:
+    """Return the order types that are kept in a place while they are open."""
     return types_where(lambda row: row.home == home)
 
 
 def types_resting_as(order_type: OrderType) -> tuple[OrderType, ...]:
+    """Return the order types whose remainder rests as another type."""
     return types_where(lambda row: row.rests_as == order_type)
 
 
 def types_elected_as(order_type: OrderType) -> tuple[OrderType, ...]:
+    """Return the stops that are elected as another type."""
     return types_where(lambda row: row.elected_as == order_type)
 
 

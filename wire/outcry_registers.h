@@ -26,7 +26,7 @@
 #define OUTCRY_REG_SLOTS 0x014 /* slots of each way */
 #define OUTCRY_REG_PARTICIPANTS 0x018 /* participants with a bit and a bucket: 0 to this - 1 */
 #define OUTCRY_REG_STATUS 0x01c /* bit 0: a command (row_swap, participant_set) is under way */
-#define OUTCRY_REG_CONTROL 0x020 /* bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders */
+#define OUTCRY_REG_CONTROL 0x020 /* bit 0: check the participants' bits; bit 1: armed, without it no order enters */
 #define OUTCRY_REG_RATE_INTERVAL_NS 0x024 /* one order a participant in this time; 0 no limit */
 #define OUTCRY_REG_RATE_BURST_NS 0x028 /* how far ahead of its rate a participant may run */
 #define OUTCRY_REG_BAD_ACCESS_COUNT 0x02c /* accesses that got an error; saturates */
@@ -34,7 +34,7 @@
 #define OUTCRY_REG_ROW_INDEX 0x038 /* where row_swap writes: way * slots + slot */
 #define OUTCRY_REG_ROW_SWAP 0x03c /* any value: the shadow becomes row row_index, all at once */
 #define OUTCRY_REG_REASON_COUNT 0x040 /* orders with this bit of ErrorBit; saturates */
-#define OUTCRY_REG_PARTICIPANT_SET 0x080 /* bits 15:0 who, bit 31 his bit; his bucket becomes full */
+#define OUTCRY_REG_PARTICIPANT_SET 0x080 /* bits 15:0 the participant, bit 31 its bit; its bucket becomes full */
 #define OUTCRY_REG_ROW_SHADOW 0x100 /* the row to be swapped in, low word first */
 #define OUTCRY_REG_FRAME_COUNT 0x200 /* frames by port and outcome: word 21 * port + outcome; saturates */
 #define OUTCRY_REG_LEFT_OUT_COUNT 0x300 /* records left out of packets taken: word 2 * port of participant 0, the next with a reserved order id; saturates */

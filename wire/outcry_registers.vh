@@ -25,7 +25,7 @@
 `define OUTCRY_REG_SLOTS 10'd5 // slots of each way
 `define OUTCRY_REG_PARTICIPANTS 10'd6 // participants with a bit and a bucket: 0 to this - 1
 `define OUTCRY_REG_STATUS 10'd7 // bit 0: a command (row_swap, participant_set) is under way
-`define OUTCRY_REG_CONTROL 10'd8 // bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders
+`define OUTCRY_REG_CONTROL 10'd8 // bit 0: check the participants' bits; bit 1: armed, without it no order enters
 `define OUTCRY_REG_RATE_INTERVAL_NS 10'd9 // one order a participant in this time; 0 no limit
 `define OUTCRY_REG_RATE_BURST_NS 10'd10 // how far ahead of its rate a participant may run
 `define OUTCRY_REG_BAD_ACCESS_COUNT 10'd11 // accesses that got an error; saturates
@@ -33,7 +33,7 @@
 `define OUTCRY_REG_ROW_INDEX 10'd14 // where row_swap writes: way * slots + slot
 `define OUTCRY_REG_ROW_SWAP 10'd15 // any value: the shadow becomes row row_index, all at once
 `define OUTCRY_REG_REASON_COUNT 10'd16 // orders with this bit of ErrorBit; saturates
-`define OUTCRY_REG_PARTICIPANT_SET 10'd32 // bits 15:0 who, bit 31 his bit; his bucket becomes full
+`define OUTCRY_REG_PARTICIPANT_SET 10'd32 // bits 15:0 the participant, bit 31 its bit; its bucket becomes full
 `define OUTCRY_REG_ROW_SHADOW 10'd64 // the row to be swapped in, low word first
 `define OUTCRY_REG_FRAME_COUNT 10'd128 // frames by port and outcome: word 21 * port + outcome; saturates
 `define OUTCRY_REG_LEFT_OUT_COUNT 10'd192 // records left out of packets taken: word 2 * port of participant 0, the next with a reserved order id; saturates

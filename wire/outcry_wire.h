@@ -333,21 +333,21 @@ struct outcry_instrument {
     int64_t top_min_lots; /* STEPS: a smaller order does not become the TOP order */
     int64_t top_max_lots; /* STEPS: most that the TOP order gets before others; 0 any */
     uint16_t lmm1_participant; /* STEPS: a lead market maker */
-    uint16_t lmm1_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm1_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm2_participant; /* STEPS: a lead market maker */
-    uint16_t lmm2_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm2_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm3_participant; /* STEPS: a lead market maker */
-    uint16_t lmm3_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm3_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm4_participant; /* STEPS: a lead market maker */
-    uint16_t lmm4_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm4_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm5_participant; /* STEPS: a lead market maker */
-    uint16_t lmm5_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm5_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm6_participant; /* STEPS: a lead market maker */
-    uint16_t lmm6_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm6_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm7_participant; /* STEPS: a lead market maker */
-    uint16_t lmm7_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm7_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t lmm8_participant; /* STEPS: a lead market maker */
-    uint16_t lmm8_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm8_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t fifo_share_bps; /* STEPS: share that goes by time, not pro rata, 1/10000 */
     uint8_t leveling; /* STEPS: 1: whom pro rata gives nothing gets a lot */
     uint8_t reserved2; /* zero */
@@ -525,7 +525,7 @@ struct outcry_clock_page {
     int64_t leap_tai_ns; /* TAI at which the UTC offset changes; MAX_VALUE: none ahead */
     uint32_t growth_ppb; /* how fast the bound grows from the base on */
     uint32_t owner; /* the writer's thread; 2**30 when it died (by the kernel), 0 ended */
-    uint32_t stale_ms; /* nobody may use the page this long after the base */
+    uint32_t stale_ms; /* the page is invalid this long after the base */
     uint8_t utc_offset_s; /* TAI minus UTC before leap_tai_ns */
     uint8_t next_utc_offset_s; /* and from then on */
     uint8_t state; /* how the clock is held */

@@ -83,21 +83,21 @@
 `define OUTCRY_INSTRUMENT_TOP_MIN_LOTS 2111:2048 // STEPS: a smaller order does not become the TOP order
 `define OUTCRY_INSTRUMENT_TOP_MAX_LOTS 2175:2112 // STEPS: most that the TOP order gets before others; 0 any
 `define OUTCRY_INSTRUMENT_LMM1_PARTICIPANT 2191:2176 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM1_SHARE_BPS 2207:2192 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM1_SHARE_BPS 2207:2192 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM2_PARTICIPANT 2223:2208 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM2_SHARE_BPS 2239:2224 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM2_SHARE_BPS 2239:2224 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM3_PARTICIPANT 2255:2240 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM3_SHARE_BPS 2271:2256 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM3_SHARE_BPS 2271:2256 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM4_PARTICIPANT 2287:2272 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM4_SHARE_BPS 2303:2288 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM4_SHARE_BPS 2303:2288 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM5_PARTICIPANT 2319:2304 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM5_SHARE_BPS 2335:2320 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM5_SHARE_BPS 2335:2320 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM6_PARTICIPANT 2351:2336 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM6_SHARE_BPS 2367:2352 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM6_SHARE_BPS 2367:2352 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM7_PARTICIPANT 2383:2368 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM7_SHARE_BPS 2399:2384 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM7_SHARE_BPS 2399:2384 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_LMM8_PARTICIPANT 2415:2400 // STEPS: a lead market maker
-`define OUTCRY_INSTRUMENT_LMM8_SHARE_BPS 2431:2416 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM8_SHARE_BPS 2431:2416 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_FIFO_SHARE_BPS 2447:2432 // STEPS: share that goes by time, not pro rata, 1/10000
 `define OUTCRY_INSTRUMENT_LEVELING 2455:2448 // STEPS: 1: whom pro rata gives nothing gets a lot
 `define OUTCRY_INSTRUMENT_RESERVED2 2463:2456 // zero
@@ -161,7 +161,7 @@
 `define OUTCRY_CLOCK_PAGE_LEAP_TAI_NS 383:320 // TAI at which the UTC offset changes; MAX_VALUE: none ahead
 `define OUTCRY_CLOCK_PAGE_GROWTH_PPB 415:384 // how fast the bound grows from the base on
 `define OUTCRY_CLOCK_PAGE_OWNER 447:416 // the writer's thread; 2**30 when it died (by the kernel), 0 ended
-`define OUTCRY_CLOCK_PAGE_STALE_MS 479:448 // nobody may use the page this long after the base
+`define OUTCRY_CLOCK_PAGE_STALE_MS 479:448 // the page is invalid this long after the base
 `define OUTCRY_CLOCK_PAGE_UTC_OFFSET_S 487:480 // TAI minus UTC before leap_tai_ns
 `define OUTCRY_CLOCK_PAGE_NEXT_UTC_OFFSET_S 495:488 // and from then on
 `define OUTCRY_CLOCK_PAGE_STATE 503:496 // how the clock is held

@@ -1,8 +1,8 @@
 """Every record as plain data: name, type, unit and meaning of each field, in byte order.
 
-Little-endian, natural alignment, no implicit padding; the offsets are computed and the sizes
-asserted here, and the numpy dtypes, the C header, the Verilog header and the Markdown page are
-all generated from these tables.
+Little-endian, natural alignment, no implicit padding.  This module computes the offsets and asserts
+the sizes.  The numpy dtypes, the C header, the Verilog header and the Markdown page are all
+generated from these tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,6 +38,7 @@ class Field:
 
     @property
     def size_bytes(self) -> int:
+        """Bytes that the field takes."""
         return CTYPES[self.ctype][1]
 
 
@@ -164,7 +165,7 @@ INSTRUMENT = Record(
             for k in range(1, LEAD_MARKET_MAKERS + 1)
             for field in (
                 Field(f"lmm{k}_participant", "u16", "STEPS: a lead market maker"),
-                Field(f"lmm{k}_share_bps", "u16", "what he gets before others, 1/10000; 0 none"),
+                Field(f"lmm{k}_share_bps", "u16", "its share before others, 1/10000; 0 none"),
             )
         ),
         Field("fifo_share_bps", "u16", "STEPS: share that goes by time, not pro rata, 1/10000"),
@@ -254,7 +255,7 @@ CLOCK_PAGE = Record(
         Field("leap_tai_ns", "i64", "TAI at which the UTC offset changes; MAX_VALUE: none ahead"),
         Field("growth_ppb", "u32", "how fast the bound grows from the base on"),
         Field("owner", "u32", "the writer's thread; 2**30 when it died (by the kernel), 0 ended"),
-        Field("stale_ms", "u32", "nobody may use the page this long after the base"),
+        Field("stale_ms", "u32", "the page is invalid this long after the base"),
         Field("utc_offset_s", "u8", "TAI minus UTC before leap_tai_ns"),
         Field("next_utc_offset_s", "u8", "and from then on"),
         Field("state", "u8", "how the clock is held", "ClockState"),
@@ -289,7 +290,7 @@ CLOCK_DTYPE = CLOCK.dtype()
 
 NO_INSTRUMENT = 65535
 MAX_INSTRUMENTS = NO_INSTRUMENT
-"""As many as an event's 16 bits can name beside none."""
+"""As many as an event's 16 bits can name, less the value that means "none"."""
 MAX_VALUE = 2**63 - 1
 NO_PRICE = -(2**63)
 """Where a price may be missing: no price anyone could send, as limits end at -2**62."""
@@ -334,7 +335,7 @@ INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "reserved3": (0, 0),
     "reserved4": (0, 0),
 }
-"""Least and greatest value of an instrument's fields; the bands have rules of their own."""
+"""Least and greatest value of an instrument's fields; the bands have separate rules."""
 
 
 def make_instruments(
@@ -342,14 +343,17 @@ def make_instruments(
 ) -> npt.NDArray[Any]:
     """Build an instrument table.
 
-    Each row is a symbol (1 to 8 printable ASCII characters) or a mapping with ``symbol`` and any
-    of the other fields of :data:`INSTRUMENT`; without a word about them steps and
-    ``min_qty_lots`` are 1, prices lie within ±2**62, the largest quantity is 2**62, and the rest
-    is off: price-time, continuous, no bands.  ``tick_table``, a list of up to 10 (from price,
-    step), stands for the ``band`` fields; ``price_step_ticks`` is then given too, unless no
-    positive price lies below the first band.  Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises
-    ``ValueError`` naming row and field for a bad or repeated symbol, a value out of its range,
-    limits or bands out of order, or more than 4,096 rows.
+    Each row is a symbol (1 to 8 printable ASCII characters) or a mapping with ``symbol`` and any of
+    the other fields of :data:`INSTRUMENT`.  By default steps and ``min_qty_lots`` are 1, prices lie
+    within ±2**62 and the largest quantity is 2**62.  Everything else is off: price-time priority,
+    continuous trading, no bands.
+
+    ``tick_table``, a list of up to 10 (from price, step), replaces the ``band`` fields.  Give
+    ``price_step_ticks`` too, unless no positive price lies below the first band.
+
+    Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises ``ValueError``, naming row and field, for
+    a bad or repeated symbol, a value out of its range, limits or bands out of order, or more than
+    4,096 rows.
     """
     table = []
     seen: set[bytes] = set()
@@ -428,6 +432,6 @@ def _check_bands(values: dict[str, Any]) -> None:
         if not before < start <= MAX_VALUE or start % step:
             raise ValueError(
                 f"band{k}_from_ticks is {start}: not above the band before, "
-                f"or no multiple of its own step {step}"
+                f"or not a multiple of its step {step}"
             )
         before = start

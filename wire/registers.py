@@ -4,11 +4,11 @@ An AXI-Lite window of 32-bit words.  The Verilog header, the C header and the Ma
 generated from these tables (``wire/generate.py``), and the driver, the golden model and the RTL's
 benches read them from here.
 
-The symbol table is ``ways`` hash tables read side by side.  A symbol may be in one slot of each
-way, whose number is :func:`slot_of`; who fills the table finds a place for everybody (the driver
-does), so the hardware looks once and compares all eight bytes.  A row is written through the shadow
-registers: all words of it, then ``row_swap``, and the next order sees the new row and no order ever
-a part of it.
+The symbol table is ``ways`` hash tables, which are read in parallel.  A symbol may be in one slot
+of each way; :func:`slot_of` gives its number.  The driver fills the table so that every symbol has
+a place, so the hardware looks once and compares all eight bytes.  The host writes a row through the
+shadow registers: all its words, then ``row_swap``.  The next order sees the new row, and no order
+ever sees a part of it.
 """
 
 import hashlib
@@ -67,15 +67,16 @@ FRAME_OUTCOMES = (
     "LENGTH", "IP_CHECKSUM", "UDP_CHECKSUM", "SHORT", "MAGIC", "LAYOUT", "KIND", "COUNT", "SIZE",
     "SEQUENCE", "BAD_FRAME", "NO_ROOM",
 )  # fmt: skip
-"""What became of a frame, by the number that it is counted under: the first was taken whole, each
-other name is why a frame was refused (docs/fpga.md).  The last two are counted before the parser,
-where a MAC that cannot wait delivers (``outcry_ingress``); elsewhere they stay 0."""
+"""The outcome of a frame, by the number that it is counted under.  The first means that the gateway
+took the whole frame; each other name is the reason for refusing it.  A MAC that cannot wait
+(``outcry_ingress``) counts the last two before the parser; elsewhere they stay 0.  docs/fpga.md
+explains them."""
 PARSER_OUTCOMES = FRAME_OUTCOMES[:-2]
 """Those that the parser counts."""
 LEFT_OUT = ("OPERATOR", "RESERVED_ID")
-"""Why a record is left out of a packet that was taken, by the number that it is counted under: it
-is of participant 0, or its order id is one that only the venue allocates (``order_ids.py``).  A
-record of which both hold is counted under the first."""
+"""Why the gateway leaves a record out of a packet that it took, by the number that it is counted
+under.  The record is participant 0's, or its order id is one that only the venue allocates
+(``order_ids.py``).  If both hold, it is counted under the first."""
 
 REGISTERS = (
     Register("magic", 0x000, "RO", "the letters OCGW: a gateway answers"),
@@ -89,7 +90,7 @@ REGISTERS = (
         "control",
         0x020,
         "RW",
-        "bit 0: check the participants' bits; bit 1: armed, without it nobody may enter orders",
+        "bit 0: check the participants' bits; bit 1: armed, without it no order enters",
     ),
     Register("rate_interval_ns", 0x024, "RW", "one order a participant in this time; 0 no limit"),
     Register("rate_burst_ns", 0x028, "RW", "how far ahead of its rate a participant may run"),
@@ -101,7 +102,10 @@ REGISTERS = (
     Register("row_swap", 0x03C, "WO", "any value: the shadow becomes row row_index, all at once"),
     Register("reason_count", 0x040, "RO", "orders with this bit of ErrorBit; saturates", 16),
     Register(
-        "participant_set", 0x080, "WO", "bits 15:0 who, bit 31 his bit; his bucket becomes full"
+        "participant_set",
+        0x080,
+        "WO",
+        "bits 15:0 the participant, bit 31 its bit; its bucket becomes full",
     ),
     Register("row_shadow", 0x100, "RW", "the row to be swapped in, low word first", 18),
     Register(
@@ -163,7 +167,7 @@ HASH_TABLES = _hash_tables()
 
 
 def slot_of(symbol_word: int, way: int, slot_bits: int = SLOT_BITS) -> int:
-    """The slot of a way in which a symbol may stand, of 2**slot_bits slots."""
+    """The slot of a way in which a symbol may be, of 2**slot_bits slots."""
     slot = 0
     for half, values in enumerate(HASH_TABLES[way]):
         slot ^= values[symbol_word >> 4 * half & 15]
@@ -222,6 +226,7 @@ def register_constants() -> list[tuple[str, int]]:
 
 
 def registers_verilog(generated: str) -> str:
+    """Return the text of outcry_registers.vh; ``generated`` is its first line."""
     lines = [f"// {generated}", f"// {LICENCE}", "`ifndef OUTCRY_REGISTERS_VH"]
     lines += ["`define OUTCRY_REGISTERS_VH"]
     lines += [f"`define OUTCRY_{name} {_sized(value)}" for name, value in register_constants()]
@@ -256,6 +261,7 @@ def _sized(value: int) -> str:
 
 
 def registers_c(generated: str) -> str:
+    """Return the text of outcry_registers.h; ``generated`` is its first line."""
     lines = [
         f"/* {generated} */",
         "#ifndef OUTCRY_REGISTERS_H",
@@ -289,20 +295,22 @@ def registers_c(generated: str) -> str:
 
 
 def registers_markdown(generated: str) -> str:
+    """Return the text of docs/registers.md; ``generated`` is its first line."""
     lines = [
         f"<!-- {generated} -->",
         "# The gateway's registers",
         "",
         f"AXI-Lite, 32-bit words, a window of {WINDOW_BYTES} bytes. Map hash `{MAP_HASH:08x}`. "
-        "RO is read only, RW read and write, WO a command. A write with byte strobes other than "
-        "all, to an RO register, of a value out of range, or of a command or the row while a "
-        "command is under way gets SLVERR and changes nothing; so does a read of a WO register. "
-        "Where nothing is, the answer is DECERR. `bad_access_count` counts both.",
+        "RO is read only, RW read and write, WO a command. The answer SLVERR means that nothing "
+        "changed. It answers a write with some byte strobes off, to an RO register, or of a value "
+        "out of range. It also answers a write of a command or the row while a command is under "
+        "way, and a read of a WO register. An unused address is answered with DECERR. Both are "
+        "counted in `bad_access_count`.",
         "",
-        "A reset clears every register that can be written and every counter; `control` becomes 0, "
-        "so the gateway is not armed and refuses all that could enter the book (`PARTICIPANT`) "
+        "A reset clears every register that can be written and every counter. As `control` becomes "
+        "0, the gateway is not armed, and rejects all that could enter the book (`PARTICIPANT`) "
         "until software has loaded it and sets the bit. The symbol table, the participants' bits "
-        "and their buckets are memory: a reset does not change them, and after power-up they are "
+        "and their buckets are memory. A reset does not change them, and after power-up they are "
         "empty.",
         "",
         "| offset | name | access | meaning |",

@@ -1,10 +1,11 @@
 """Kernels that an installed package has with it, compiled ahead of time for x86-64-v3.
 
 ``scripts/wheel_kernels.py`` puts them into a wheel, as numba's cache files, below :data:`FOLDER`.
-They are keyed as the ones that are compiled on the spot (``wire/kernel.py``): by the sources that a
-module can reach, numba's and llvmlite's version, VERIFY and STRIPPED, Python's version; what does
-not match is not found, and is compiled.  The index of a cache is a pickle, and what it holds is
-run: these lie inside the package, and are as trusted as the ``.py`` files beside them.
+They have the same keys as kernels that are compiled locally (``wire/kernel.py``): the sources that
+a module can reach, the versions of numba, llvmlite and Python, VERIFY and STRIPPED.  A kernel whose
+key does not match is not found, and is compiled.  The index of a cache is a pickle, which may
+execute code when it is loaded.  These files lie inside the package, so they are as trusted as the
+``.py`` files next to them.
 """
 
 import os
@@ -56,8 +57,8 @@ def compiler_variables() -> dict[str, str]:
 
 @cache
 def usable() -> bool:
-    """Whether this processor can run them and nobody asked for others: numba's settings of the
-    processor, and ``OUTCRY_SHIPPED=0``, have everything compiled here."""
+    """Whether this processor can run them and the user has not asked for others.  With numba's
+    processor settings, or with ``OUTCRY_SHIPPED=0``, everything is compiled here."""
     settings: Any = config
     if os.environ.get("OUTCRY_SHIPPED", "1") == "0" or not settings.ENABLE_AVX:
         return False

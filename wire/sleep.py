@@ -11,7 +11,7 @@ _usleep = _libc("usleep", 32, 32)
 
 @intrinsic
 def sleep_us(typingctx: Any, duration_us: Any) -> Any:
-    """usleep(3): let others have the core for so long, and a little more."""
+    """usleep(3): let others have the core for this long, and a little more."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _usleep(builder, args)

@@ -23,7 +23,7 @@ _MAP_SHARED, _MAP_POPULATE = 0x01, 0x8000
 EPOLLIN = 0x001
 EPOLL_CTL_ADD = 1
 EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
-"""struct epoll_event: its size, and where its 64 bits of data stand."""
+"""struct epoll_event: its size, and where its 64 bits of data are."""
 EINTR, EAGAIN, ECONNREFUSED = 4, 11, 111
 _recvmsg = _libc("recvmsg", 64, 32, 64, 32)
 _close = _libc("close", 32, 32)

@@ -13,6 +13,9 @@ from openoutcry.wire.text import text_of
 
 MAX_SYMBOL = 24
 """Characters of a symbol outside."""
+MAX_ASSET_NAME = 16
+"""Characters of an asset's name outside; a longer one than CODE_BYTES has a code by the same
+rule."""
 CODE_BYTES = 8
 PREFIX, HASHED = 3, 5
 """Characters of a longer symbol's code: the first ones of the symbol, and those of its hash."""
@@ -22,7 +25,7 @@ NAMES = "symbols"
 
 
 def code_of(symbol: str) -> bytes:
-    """The bytes of a record's field; of a text that is no symbol those of no instrument."""
+    """The bytes of a record's field; of a text that is not a symbol those of no instrument."""
     code = symbol.encode("ascii", "replace")
     if len(code) <= CODE_BYTES:
         return code

@@ -7,7 +7,7 @@ from numba import types
 from openoutcry.wire.memory import _clock, _libc, intrinsic
 
 boottime_ns = _clock(7)
-"""CLOCK_BOOTTIME in ns: as CLOCK_MONOTONIC, and it goes on while the machine sleeps."""
+"""CLOCK_BOOTTIME in ns: as CLOCK_MONOTONIC, and it also counts while the machine sleeps."""
 
 _kill = _libc("kill", 32, 32, 32)
 

@@ -1,15 +1,15 @@
 """Text from outside, as every sink shows it: terminal, page, CSV, log, SQL, mail, file name.
 
-A participant, a peer, a file or a name on this host chooses the text.  :func:`printable` is the
-one function that renders it; :func:`cell` is that for a cell of CSV.  What a protocol accepts as
-text is another question (``wire/printable.py``).
+A participant, a peer, a file or a name on this host supplies the text.  The one function that
+renders it is :func:`printable`; :func:`cell` renders it as a cell of CSV.  What a protocol accepts
+as text is defined in ``wire/printable.py``.
 """
 
 import re
 from typing import Any
 
 UNSURE = re.compile(r"[^ -~]")
-"""What may not be shown as it is: everything but printable ASCII is looked at again."""
+"""What may not be shown unchanged: everything but printable ASCII is examined."""
 BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Of a formula; the last four are the same in full width, which some spreadsheets take as well."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?", re.ASCII)

@@ -1,10 +1,10 @@
 """A token bucket in one int64 word: how many messages a participant may send, and how far ahead of
 that rate it may run.
 
-The word is the theoretical arrival time of the next message (the generic cell rate
-algorithm, ITU-T I.371): 0 is a full bucket, so zeroed memory is ready for use.  The packet shim
-takes a token (``dpdk_shim/c/shim.c``) unless the word is later than now and ``burst_ns``, and then
-moves it ``interval_ns`` on from now or itself, whichever is later.
+The word is the theoretical arrival time of the next message (the generic cell rate algorithm, ITU-T
+I.371): 0 is a full bucket, so zeroed memory is ready for use.  The packet shim
+(``dpdk_shim/c/shim.c``) takes a token unless the word is more than ``burst_ns`` in the future.  It
+then sets the word to ``interval_ns`` after the later of now and the old value.
 """
 
 

@@ -1,8 +1,8 @@
 """Reads the tables of a TOML file strictly: every mistake is noted with its line and key.
 
-The one reader of the files that people write: venues, the gateway's settings, surveillance, the
-codes of reports.  :func:`read_tables` reads a file; its :class:`Tables` check keys and values, and
-suggest the key that was probably meant.
+It reads all files that people write: venues, the gateway's settings, surveillance, the codes of
+reports.  :func:`read_tables` reads a file.  Its :class:`Tables` check keys and values, and suggest
+the key that was probably meant.
 """
 
 import difflib
@@ -63,6 +63,7 @@ class Tables:
         return self.line_of(getattr(error, "key_path", ()))
 
     def wrong(self, path: KeyPath, text: str) -> None:
+        """Add a mistake at ``path``, with its line."""
         self.mistakes.append(Mistake(self.line_of(path), name_of(path), text))
 
     def only(self, path: KeyPath, keys: Iterable[str], known: Iterable[str]) -> None:
@@ -109,7 +110,7 @@ class Tables:
         return table if isinstance(table, dict) else {}
 
     def given_rows(self, name: str) -> list[tuple[KeyPath, dict[str, Any]]]:
-        """The entries of an array of tables as the file has them, without what is no table."""
+        """The entries of an array of tables as the file has them, without what is not a table."""
         array = self.document.get(name, [])
         rows = enumerate(array if isinstance(array, list) else [])
         return [((name, index), row) for index, row in rows if isinstance(row, dict)]
@@ -174,10 +175,12 @@ def name_of(path: KeyPath) -> str:
 
 
 def shown(value: Any) -> str:
+    """A value as a message shows it."""
     return ":".join(map(str, value)) if isinstance(value, tuple) else repr(value)
 
 
 def kind_of(value: Any) -> str:
+    """What a value is, in words, for messages."""
     names = {
         bool: "true or false",
         int: "a whole number",
@@ -193,8 +196,10 @@ def kind_of(value: Any) -> str:
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The line (from 1) of each table, each entry of an array of tables and each key of a text that
-    is TOML; keys inside of inline tables are not told apart from the one that holds them."""
+    """The line (from 1) of each table, array entry and key of a TOML text.
+
+    Keys inside of an inline table have the line of the key that holds it.
+    """
     lines: dict[KeyPath, int] = {}
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
@@ -259,6 +264,8 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
+    """A parser of whole numbers from ``low`` to ``high``; it raises ``ValueError`` for others."""
+
     def parse(value: Any) -> int:
         if type(value) is not int:
             raise ValueError(f"must be a whole number, not {kind_of(value)}")
@@ -270,6 +277,7 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
 
 
 def boolean(value: Any) -> bool:
+    """The value; raises ``ValueError`` if it is not true or false."""
     if type(value) is not bool:
         raise ValueError(f"must be true or false, not {kind_of(value)}")
     return value
@@ -289,6 +297,8 @@ def text(most: int = 1_000) -> Callable[[Any], str]:
 
 
 def one_of(choices: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """A parser of the keys of ``choices``, which returns their values."""
+
     def parse(value: Any) -> Any:
         if type(value) is not str:
             raise ValueError(f"must be a text, not {kind_of(value)}")
@@ -300,6 +310,8 @@ def one_of(choices: Mapping[str, Any]) -> Callable[[Any], Any]:
 
 
 def list_of(parse_one: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """A parser of lists, each element parsed by ``parse_one``."""
+
     def parse(value: Any) -> tuple[Any, ...]:
         if type(value) is not list:
             raise ValueError(f"must be a list, not {kind_of(value)}")

@@ -1,4 +1,4 @@
-"""Arithmetic of int64 that never wraps: it ends at int64's end, tells the overflow or is 128-bit.
+"""Arithmetic of int64 that never wraps: it saturates, reports the overflow or is 128-bit.
 
 Limits end at 2**62, so a saturated result is beyond all of them.  Balances are 128-bit.
 """

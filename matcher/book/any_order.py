@@ -67,6 +67,8 @@ def which_book(order_type: int) -> int:
 
 @kernel
 def needs_extension(order_type: int, tif: int) -> bool:
+    """Whether such an order has an extension: all but LIMIT and POST_ONLY orders with DAY or
+    GTC."""
     return not (order_type in (const.LIMIT, const.POST_ONLY) and tif in (const.DAY, const.GTC))
 
 
@@ -75,6 +77,8 @@ def needs_extension(order_type: int, tif: int) -> bool:
 
 @kernel
 def shared_extra(state: InstrumentState, pro_rata: int) -> int:
+    """Return the events beyond two an order that an instrument's present orders can cause;
+    ``pro_rata`` is 0 or 1."""
     return instrument_extra(
         state.stop_count,
         state.all_or_none_count,
@@ -137,6 +141,7 @@ def refuse_extra(
 
 @kernel
 def has_slot(arena: ArenaHeader) -> bool:
+    """Whether there is room for another open order."""
     return arena.open_orders < arena.order_capacity
 
 
@@ -239,8 +244,9 @@ def attach_plain_extension(arena: ArenaHeader, slot: int) -> Extension:
 
 @kernel_outlined
 def convert_to_limit(arena: ArenaHeader, ext: Extension, price: int) -> None:
-    """Make an elected stop or converted market order, in no level, a limit order at ``price``, a
-    post-only one if it is to be that: plain, unless it expires or is for one auction only."""
+    """Turn an elected stop or converted market order, which is in no level, into a limit order at
+    ``price``, or into a post-only one if the order asks for that.  The result is a plain order,
+    unless it expires or is for one auction only."""
     instrument = ext.instrument
     tif, before = ext.tif, ext.type
     order_type = const.LIMIT
@@ -314,16 +320,19 @@ def cancel_order(arena: ArenaHeader, instrument: int, slot: int, what: int) -> N
 
 @kernel
 def reason_word(kind: int, reason: int) -> int:
+    """Return the bits of an event's word that say its kind (shifted already) and its Reason."""
     return kind | (reason << const.REASON_SHIFT)
 
 
 @kernel
 def extension_index(arena: ArenaHeader, ext: int) -> int:
+    """Return the number of the extension at an address, from 1."""
     return (ext - arena - arena.extensions_at) // layout.EXTENSION_BYTES
 
 
 @kernel
 def best_level(arena: ArenaHeader, book: int) -> int:
+    """Return the best level of a book, 0 if the book is empty."""
     return book_addr(arena, book).best_level
 
 
@@ -468,6 +477,8 @@ def order_flags(arena: ArenaHeader, slot: int) -> int:
 
 @kernel
 def type_flags(order_type: int) -> int:
+    """Return the EventFlag bits that every event of an order of this type has: ICEBERG, HIDDEN or
+    none."""
     if order_type == const.ICEBERG:
         return const.ICEBERG_FLAG
     return (

@@ -109,7 +109,7 @@ class ArenaHeader(Layout, size_bytes=1024):
         "first instrument that the TIME, MASS_CANCEL or DISCONNECT at work touched"
     )
     touched_to: int = i64("instrument after the last one")
-    cross_from: int = i64("lowest price that auction_price.py looks at")
+    cross_from: int = i64("lowest price that auction_price.py checks")
     list_cursor: int = i64("next extension of the list iterator")
     cross_volume: int = i64("result of auction_price.py: volume,")
     cross_surplus: int = i64("surplus,")
@@ -117,10 +117,10 @@ class ArenaHeader(Layout, size_bytes=1024):
     ahead: int = area(
         256, "of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py"
     )
-    cross_to: int = i64("highest price that auction_price.py looks at")
+    cross_to: int = i64("highest price that auction_price.py checks")
     taker_has_budget: int = i64("1 while an order for a budget takes, see matching/budget.py")
     taker_budget: int = i64("what is left of the budget")
-    taker_unpriced: int = i64("1: a market order, whose limit is no price of its own")
+    taker_unpriced: int = i64("1: a market order, which did not ask for its limit")
     waiting_price: int = i64(
         "price at which the taker trades with waiting market orders, see matching/waiting.py"
     )
@@ -207,7 +207,7 @@ AHEAD_COMMANDS = 16
 ARENA_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
 
 # Instrument: sixteen entries of 32 bytes.  Book index = instrument * 16 + which + side, where side
-# is 0 for bids and 1 for asks; so ``book & 1`` tells how prices become keys, ``book >> 4`` the
+# is 0 for bids and 1 for asks.  So ``book & 1`` says how prices become keys, ``book >> 4`` is the
 # instrument, and ``book ^ 1`` is the opposite book.
 INSTRUMENT_BYTES = 512
 BOOKS_EACH = 16
@@ -277,10 +277,10 @@ CALL_FROM = InstrumentState.offset("call_from")
 PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
 WAITING_BUYS, WAITING_SELLS = 88, 96  # market orders that wait, oldest first: bytes 464 to 479
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
-MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS: for ever
+MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS: permanent
 MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
-MODE_STEPS = 8  # Allocation.STEPS: no plain command; for ever
+MODE_STEPS = 8  # Allocation.STEPS: no plain command; permanent
 MODE_WAITING = 16  # a market order waits: no plain command
 MODE_HELD = 32  # the hooks let nothing trade, see hooks.py; no state of the matcher
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension

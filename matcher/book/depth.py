@@ -17,8 +17,8 @@ from openoutcry.wire.memory import store_i64
 
 @kernel
 def fill_best(arena: ArenaHeader, instrument: int, out: int) -> None:
-    """Write six int64 at ``out``: for bids, then asks, whether there is an order, the best price
-    and the quantity there (both 0 where there is none)."""
+    """Write six int64 at ``out``, three for bids and then three for asks.  They are: whether there
+    is an order, the best price, and the quantity there (both 0 if the side is empty)."""
     for side in range(2):
         book = instrument << 4 | layout.DISPLAYED | side
         level = book_addr(arena, book).best_level

@@ -69,7 +69,7 @@ def _require_integer(name: str, value: int, least: int, most: int) -> None:
 
 
 def zeroed(size: int) -> Arena:
-    """So many bytes of 0 at a multiple of 64."""
+    """Return ``size`` zero bytes, aligned to 64."""
     raw = np.zeros(size + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size]
@@ -194,16 +194,19 @@ def id_entries(instrument_count: int, order_capacity: int) -> int:
 
 @kernel
 def hint_entries(level_pages: int) -> int:
+    """Return how many hints an arena has, a power of two."""
     return min(MAX_HINTS, power_of_two(2 * level_pages))
 
 
 @kernel
 def owner_entries(order_capacity: int) -> int:
+    """Return the entries of the owners' table, a power of two."""
     return min(layout.MAX_OWNERS, power_of_two(2 * order_capacity))
 
 
 @kernel
 def symbol_entries(instrument_count: int) -> int:
+    """Return the entries of the symbols' table, a power of two."""
     return power_of_two(4 * instrument_count)
 
 

@@ -14,11 +14,14 @@ def heap_addr(arena: ArenaHeader, place: int) -> int:
 
 @kernel
 def entry_addr(arena: ArenaHeader, extension: int) -> Extension:
+    """Return the extension with a number."""
     return Extension(arena + arena.extensions_at + extension * layout.EXTENSION_BYTES)
 
 
 @kernel
 def is_earlier(arena: ArenaHeader, one: int, other: int) -> bool:
+    """Whether one extension's order expires before another's; at the same time, the one entered
+    first."""
     a, b = entry_addr(arena, one), entry_addr(arena, other)
     first, second = a.expiry_ns, b.expiry_ns
     if first != second:
@@ -28,6 +31,7 @@ def is_earlier(arena: ArenaHeader, one: int, other: int) -> bool:
 
 @kernel
 def put(arena: ArenaHeader, place: int, extension: int) -> None:
+    """Put an extension at a place of the heap, and note the place in it."""
     store_u32(heap_addr(arena, place), extension)
     entry_addr(arena, extension).heap = place
 

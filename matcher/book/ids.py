@@ -1,9 +1,9 @@
 """Find an open order by its id: a table of chains, linked from order slot to order slot.
 
-An entry is the slot of the chain's first order, or 0; the links lie in a table of their own.  With
-two entries an order nearly every chain is one order long, and entering or erasing an id shifts
-nothing.  A block of 1,024 consecutive ids lies together somewhere in the table: participants count
-upwards, the ids they cancel are near the ids they send, and sixteen neighbours share a cache line.
+An entry is the slot of the chain's first order, or 0; the links lie in a separate table.  With two
+entries an order nearly every chain is one order long, and entering or erasing an id shifts nothing.
+A block of 1,024 consecutive ids lies together somewhere in the table.  Participants count upwards
+and cancel ids near those they send, and sixteen neighbours share a cache line.
 
 Clients choose the ids, so a block's position depends on a secret key: two rounds of a
 multiplication by a secret odd number.  Ids chosen without it land as if at
@@ -31,9 +31,9 @@ BLOCK_BITS = 10
 def id_home(arena: ArenaHeader, instrument: int, order_id: int) -> int:
     """Entry of the chain that has this id, before the mask.
 
-    ID_SPREAD is odd, so its multiples differ for every instrument in a table of a power of two
-    with more entries than instruments: the same id is in a different chain in every instrument, and
-    within a chain the id alone identifies the order.
+    ID_SPREAD is odd, so its multiples differ for every instrument, provided that the table's size
+    is a power of two and above the number of instruments.  So the same id is in a different chain
+    in every instrument, and within a chain the id alone identifies the order.
     """
     block = (order_id >> BLOCK_BITS) ^ arena.id_key
     block = mul_wrapping(block, arena.id_multiplier)
@@ -51,6 +51,7 @@ def id_addr(arena: ArenaHeader, instrument: int, order_id: int) -> int:
 
 @kernel
 def link_addr(arena: ArenaHeader, slot: int) -> int:
+    """Return the address of an order's link in its chain of ids, a u32."""
     return arena + arena.id_links_at + slot * layout.ID_LINK_BYTES
 
 
@@ -65,6 +66,8 @@ def find_id(arena: ArenaHeader, instrument: int, order_id: int) -> int:
 
 @kernel
 def find_in_chain(arena: ArenaHeader, entry: int, order_id: int) -> int:
+    """Return the slot with this order id in the chain that begins at ``entry`` (a u32), 0 if none
+    has it."""
     orders = arena + arena.orders_at
     slot = load_u32(entry)
     while slot != 0 and OrderSlot(orders + slot * layout.ORDER_SLOT_BYTES).id != order_id:
@@ -74,12 +77,14 @@ def find_in_chain(arena: ArenaHeader, entry: int, order_id: int) -> int:
 
 @kernel
 def insert_in_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
+    """Put a slot at the front of a chain."""
     store_u32(link_addr(arena, slot), load_u32(entry))
     store_u32(entry, slot)
 
 
 @kernel
 def erase_from_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
+    """Take a slot out of a chain that has it."""
     at = entry
     while load_u32(at) != slot:
         if VERIFY:

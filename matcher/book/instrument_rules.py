@@ -39,6 +39,7 @@ TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_C
 
 @kernel
 def rule_addr(arena: ArenaHeader, instrument: int) -> InstrumentRecord:
+    """Return an instrument's row of the table as it was given."""
     return InstrumentRecord(arena + arena.rules_at + instrument * const.RULE_BYTES)
 
 
@@ -53,11 +54,13 @@ def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
 
 @kernel
 def is_stop(order_type: int) -> bool:
+    """Whether an OrderType waits for a trigger, trailing ones included."""
     return (STOP_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_trailing(order_type: int) -> bool:
+    """Whether the trigger of an OrderType follows the market."""
     return (TRAILING_BITS >> order_type) & 1 != 0
 
 
@@ -69,11 +72,13 @@ def trails_by_bps(order_type: int) -> bool:
 
 @kernel
 def is_peg(order_type: int) -> bool:
+    """Whether the price of an OrderType follows the best displayed prices."""
     return (PEG_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_market(order_type: int) -> bool:
+    """Whether an OrderType is entered without a limit."""
     return (MARKET_BITS >> order_type) & 1 != 0
 
 
@@ -112,6 +117,7 @@ def takes_tif(order_type: int, tif: int) -> bool:
 
 @kernel
 def is_call(phase: int) -> bool:
+    """Whether orders only collect in a Phase, until an uncrossing."""
     return phase in (
         const.PRE_OPEN,
         const.OPENING_AUCTION,
@@ -125,6 +131,7 @@ def is_call(phase: int) -> bool:
 
 @kernel
 def add_saturating(a: int, b: int) -> int:
+    """Return ``a + b``, or the end of the int64 range that the sum would pass."""
     if b >= 0:
         return a + b if a <= MAX_VALUE - b else MAX_VALUE
     return a + b if a >= NO_PRICE - b else NO_PRICE
@@ -175,12 +182,16 @@ def ceil_step(arena: ArenaHeader, instrument: int, price: int, half: int) -> int
 
 @kernel_outlined
 def floor_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
+    """Return the greatest valid price that is not above ``price``; with ``half`` 1 half steps are
+    valid."""
     step = half_of(step_at(arena, instrument, price), half)
     return price - price % step
 
 
 @kernel_outlined
 def ceil_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
+    """Return the least valid price that is not below ``price``, NO_PRICE if int64 has none; with
+    ``half`` 1 half steps are valid."""
     step = half_of(step_at(arena, instrument, price), half)
     missing = -price % step
     if price > MAX_VALUE - missing:
@@ -207,6 +218,7 @@ def is_within(arena: ArenaHeader, instrument: int, price: int) -> bool:
 
 @kernel_outlined
 def refuse_price(arena: ArenaHeader, instrument: int, price: int) -> int:
+    """Return the Reason to reject a limit price (off its step or out of bounds), or ACCEPT."""
     if not is_multiple(price, step_at(arena, instrument, price)):
         return const.OFF_STEP
     return const.ACCEPT if is_within(arena, instrument, price) else const.PRICE_LIMIT
@@ -214,6 +226,7 @@ def refuse_price(arena: ArenaHeader, instrument: int, price: int) -> int:
 
 @kernel
 def refuse_qty(arena: ArenaHeader, instrument: int, qty: int) -> int:
+    """Return the Reason to reject a quantity in lots, or ACCEPT."""
     if qty <= 0:
         return const.BAD_QTY
     if not is_multiple(qty, rule_addr(arena, instrument).qty_step_lots):
@@ -248,11 +261,13 @@ def refuse_aux(arena: ArenaHeader, instrument: int, order_type: int, aux: int, q
 
 @kernel
 def slices_of(qty: int, display: int) -> int:
+    """Return how many slices of ``display`` lots an iceberg of ``qty`` lots shows in all."""
     return (qty - 1) // display + 1
 
 
 @kernel
 def has_many_slices(qty: int, display: int) -> bool:
+    """Whether an iceberg would show more slices than an order may."""
     return slices_of(qty, display) > const.MAX_DISPLAY_SLICES
 
 

@@ -1,9 +1,9 @@
 """Price levels: FIFO queues in pages of 64 ticks, and an ordered index over the pages.
 
-The index of one side is a radix tree over the page number, six bits a step, in which a branch
-exists only where at least two pages part: few pages near the market make it one step deep, and
-prices anywhere in int64 make it ten at most.  Everything is in keys (see ``arena``), so "better"
-is "smaller" and both sides run through the same lines.
+The index of one side is a radix tree over the page number, with six bits a step.  A branch exists
+only where the paths to two or more pages part.  Few pages near the market make the tree one step
+deep, and prices anywhere in int64 make it ten at most.  Everything is in keys (see ``arena``), so
+"better" is "smaller" and both sides run through the same lines.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -33,26 +33,32 @@ LAST_BIT = -(1 << 63)
 
 @kernel
 def instrument_addr(arena: ArenaHeader, instrument: int) -> InstrumentState:
+    """Return the state of an instrument, by its index."""
     return InstrumentState(arena + arena.instruments_at + instrument * layout.INSTRUMENT_BYTES)
 
 
 @kernel
 def book_addr(arena: ArenaHeader, book: int) -> BookSide:
+    """Return one side of one of an instrument's books: ``book`` is ``instrument << 4 | which |
+    side``."""
     return BookSide(arena + arena.instruments_at + book * layout.BOOK_BYTES)
 
 
 @kernel
 def slot_addr(arena: ArenaHeader, slot: int) -> OrderSlot:
+    """Return the order in a slot."""
     return OrderSlot(arena + arena.orders_at + slot * layout.ORDER_SLOT_BYTES)
 
 
 @kernel
 def level_addr(arena: ArenaHeader, level: int) -> Level:
+    """Return a level: ``level`` is ``page << 6 | key & 63``."""
     return Level(arena + arena.levels_at + level * layout.LEVEL_BYTES)
 
 
 @kernel
 def page_addr(arena: ArenaHeader, page: int) -> Page:
+    """Return a page, by its number from 1."""
     return Page(arena + arena.pages_at + page * layout.PAGE_BYTES)
 
 
@@ -72,6 +78,7 @@ def key_flip(book: int) -> int:
 
 @kernel
 def page_number(key: int) -> int:
+    """Return the number that the page of a key has in the tree: 64 consecutive keys share one."""
     return (key >> 6) + layout.PAGE_BIAS
 
 
@@ -84,6 +91,7 @@ def level_key(arena: ArenaHeader, level: int) -> int:
 
 @kernel
 def is_touched(arena: ArenaHeader, page: int) -> bool:
+    """Whether the page is in the list of those that changed since the last state hash."""
     return page_addr(arena, page).changed != 0
 
 
@@ -274,6 +282,7 @@ def find_page(arena: ArenaHeader, book: int, number: int) -> int:
 
 @kernel
 def keep_hint(hint: int, page: int) -> None:
+    """Note the page that a hint leads to from now on."""
     store_u32(hint, page)
 
 
@@ -294,6 +303,7 @@ def walk_to_page(arena: ArenaHeader, ref: int, number: int) -> int:
 
 @kernel
 def has_free_page(arena: ArenaHeader) -> bool:
+    """Whether another page can be opened."""
     return arena.open_pages < arena.fixed_page_capacity
 
 
@@ -401,6 +411,7 @@ def previous_page(arena: ArenaHeader, page: int) -> int:
 
 @kernel
 def set_parent(arena: ArenaHeader, ref: int, parent: int) -> None:
+    """Note the branch above a branch or page."""
     if ref & layout.IS_BRANCH:
         branch_addr(arena, ref).parent = parent
     else:

@@ -161,6 +161,7 @@ def plain_price(arena: ArenaHeader, slot: int) -> int:
 
 @kernel
 def stands_as_trigger(arena: ArenaHeader, slot: int) -> bool:
+    """Whether an order waits in the book of triggers."""
     return plain_book(arena, slot) & layout.WHICH == layout.TRIGGERS
 
 

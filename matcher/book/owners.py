@@ -7,7 +7,7 @@ slot that is given back stays in its list until the list is read or another part
 takes it.  So reading a list costs what its participant opened since it was last read, and noted
 slots cost the next reader one step each, however many readers follow.
 
-The lists are no state: they say nothing that the slots do not say, and a clone or a restored book
+The lists are not state: they say nothing that the slots do not say, and a clone or a restored book
 makes them again.
 """
 
@@ -41,16 +41,19 @@ LIST_PLACES = (
 
 @kernel
 def owned_addr(arena: ArenaHeader, slot: int) -> OwnedSlot:
+    """Return an order's links in the list of its owner."""
     return OwnedSlot(arena + arena.owned_at + slot * layout.OWNED_BYTES)
 
 
 @kernel
 def group_addr(arena: ArenaHeader, group: int) -> OwnerGroup:
+    """Return a list of one owner, side and instrument."""
     return OwnerGroup(arena + arena.groups_at + group * layout.GROUP_BYTES)
 
 
 @kernel
 def sweep_addr(arena: ArenaHeader, index: int) -> SweepRow:
+    """Return a row of the orders that a mass cancel sorts."""
     return SweepRow(arena + arena.sweep_at + index * layout.SWEEP_BYTES)
 
 
@@ -64,6 +67,8 @@ def owner_head_addr(arena: ArenaHeader, owner: int) -> int:
 
 @kernel
 def group_chain_addr(arena: ArenaHeader, owner: int, instrument: int) -> int:
+    """Return the address of the chain (a u32) in which the list of an owner and an instrument is
+    found."""
     entry = id_home(arena, instrument, owner) & arena.id_mask
     return arena + arena.group_ids_at + entry * 4
 
@@ -120,7 +125,7 @@ def enter_slot(arena: ArenaHeader, slot: int) -> None:
 
 @kernel_outlined
 def group_of(arena: ArenaHeader, owner: int, instrument: int) -> int:
-    """The list of this owner's orders in the instrument, made if there is none."""
+    """The list of this owner's orders in the instrument; made if it does not exist."""
     chain = group_chain_addr(arena, owner, instrument)
     group = load_u32(chain)
     while group != 0:
@@ -157,6 +162,7 @@ def group_of(arena: ArenaHeader, owner: int, instrument: int) -> int:
 
 @kernel
 def join_group(arena: ArenaHeader, group: int, slot: int) -> None:
+    """Put an order at the front of a list."""
     at, row = group_addr(arena, group), owned_addr(arena, slot)
     first = at.first
     row.next = first
@@ -186,6 +192,7 @@ def leave_group(arena: ArenaHeader, slot: int) -> None:
 
 @kernel_outlined
 def close_group(arena: ArenaHeader, group: int) -> None:
+    """Free an empty list, and take it out of its owner's lists and of its chain."""
     at = group_addr(arena, group)
     owner, instrument = at.owner, at.instrument
     link = group_chain_addr(arena, owner, instrument)
@@ -210,9 +217,9 @@ def close_group(arena: ArenaHeader, group: int) -> None:
 
 @kernel_outlined
 def gather(arena: ArenaHeader, instrument: int, participant: int, side: int) -> int:
-    """Write the participant's open orders on ``side`` (0: both) of ``instrument`` (NO_INSTRUMENT:
-    all) as rows of the SWEEP table, in no order, and take them out of their lists: the caller
-    cancels them.  Returns how many."""
+    """Take the participant's open orders on ``side`` (0: both) of ``instrument`` (NO_INSTRUMENT:
+    all) out of their lists, and write them, unordered, as rows of the SWEEP table.  The caller
+    cancels them.  Returns their number."""
     enter_noted(arena)
     count = 0
     for half in range(2):
@@ -279,6 +286,7 @@ def write_row(arena: ArenaHeader, instrument: int, slot: int, index: int) -> Non
 
 @kernel
 def list_place(which: int) -> int:
+    """Return where the orders of an extension list are in the order of a mass cancel."""
     place = LISTED_PLACE
     for listed, number in LIST_PLACES:
         if listed == which:
@@ -309,11 +317,14 @@ def sort_rows(arena: ArenaHeader, count: int) -> None:
 
 @kernel
 def is_level_of(arena: ArenaHeader, one: int, other: int) -> bool:
+    """Whether two rows are orders of the same place and price."""
     return not is_before(arena, one, other) and not is_before(arena, other, one)
 
 
 @kernel
 def is_before(arena: ArenaHeader, one: int, other: int) -> bool:
+    """Whether a mass cancel removes the order of one row before that of the other, by place, then
+    price."""
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
     first, second = a.place, b.place
     if first != second:
@@ -323,6 +334,7 @@ def is_before(arena: ArenaHeader, one: int, other: int) -> bool:
 
 @kernel
 def swap_rows(arena: ArenaHeader, one: int, other: int) -> None:
+    """Exchange two rows of the orders that a mass cancel sorts."""
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
     for word in (0, 8):
         kept = load_i64(a + word)

@@ -43,7 +43,7 @@ POSITION_BYTES = 8 * len(Position._fields)
 @kernel
 def fill_position(arena: ArenaHeader, instrument: int, order_id: int, out: int) -> bool:
     """Write the fields of :class:`Position` (int64 each) of an open order at ``out``; False if it
-    is not open or stands in no book.  Lots saturate at 2**63 - 1."""
+    is not open or is in no book.  Lots saturate at 2**63 - 1."""
     slot = find_id(arena, instrument, order_id)
     if slot == 0 or slot_addr(arena, slot).level == 0:
         return False

@@ -1,13 +1,15 @@
-"""Shards: several engines, each with instruments of its own, behind one stream of commands.
+"""Shards: several engines on one stream of commands, each with separate instruments.
 
-Every engine is given the whole instrument table, the same map (the shard of each instrument) and
-its own number, and reads every command.  It skips those about another shard's instrument without
-an event; what is about no instrument in particular (TIME, DISCONNECT, a MASS_CANCEL of all) runs
-in all of them, each for its own instruments; a command about an unknown instrument is answered by
-shard 0.  So each instrument sees the same events, in the same order, as in one engine; only their
-``seq`` is counted by each engine for itself, and what expires by a TIME says in which order one
-engine would have told it: its expiry in ``leaves_lots``, the number of the command that gave it
-that expiry in ``contra_id``.
+Every engine receives the whole instrument table, the same map (the shard of each instrument) and
+its shard number, and reads every command.  It skips commands about another shard's instrument
+without an event.  A command about no particular instrument (TIME, DISCONNECT, a MASS_CANCEL of all)
+runs in every engine, each for its instruments.  Shard 0 answers a command about an unknown
+instrument.
+
+So each instrument has the same events, in the same order, as in one engine; only ``seq`` is counted
+by each engine separately.  The events of orders that a TIME expires carry the order in which one
+engine would have written them.  The expiry is in ``leaves_lots``, and the number of the command
+that set it in ``contra_id``.
 """
 
 import zlib

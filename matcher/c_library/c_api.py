@@ -48,6 +48,7 @@ FIELDS = len(INSTRUMENT.fields)
 
 @kernel
 def size(instrument_count: int, order_capacity: int, level_pages: int) -> int:
+    """Return the bytes of an arena with these capacities, 0 if they are not possible."""
     return arena_bytes(instrument_count, order_capacity, level_pages)
 
 
@@ -60,6 +61,8 @@ def init(
     order_capacity: int,
     level_pages: int,
 ) -> int:
+    """Lay out an empty arena of ``size_bytes``; returns 0, BAD_CAPACITY, BAD_MEMORY, or row *
+    FIELDS + field + 1 of the first faulty field of the table."""
     needed = arena_bytes(instrument_count, order_capacity, level_pages)
     if needed == 0:
         return BAD_CAPACITY
@@ -75,18 +78,22 @@ def init(
 
 @kernel
 def shard(arena: ArenaHeader, shard_of_instrument: int, own_shard: int) -> int:
+    """Make the matcher one of several: ``shard_of_instrument`` is the address of an int64 per
+    instrument."""
     keep_shard(arena, shard_of_instrument, own_shard)
     return 0
 
 
 @kernel
 def id_key(arena: int, key: int) -> int:
+    """Set the secret key of the hash of order ids, before the first order."""
     keep_id_key(arena, key)
     return 0
 
 
 @kernel
 def event_capacity(order_capacity: int) -> int:
+    """Return the event records of which room is always enough for one command."""
     return 2 * order_capacity + extra_events(order_capacity) + COMMAND_EVENTS
 
 
@@ -140,17 +147,22 @@ def process_one(
 
 @kernel
 def best(arena: ArenaHeader, instrument: int, out: int) -> int:
+    """Write the six words of ``fill_best`` to ``out``; return how many sides have a displayed
+    price."""
     fill_best(arena, instrument, out)
     return load_i64(out) + Words(out)[3]
 
 
 @kernel
 def depth(arena: ArenaHeader, instrument: int, side: int, levels: int, out: int) -> int:
+    """Write up to ``levels`` rows of (price, lots, orders) to ``out``, the best first; return how
+    many. ``side`` is 1 (buy) or 2."""
     return fill_depth(arena, instrument, side - 1, levels, out)
 
 
 @kernel
 def quantity_at(arena: ArenaHeader, instrument: int, side: int, price: int) -> int:
+    """Return the displayed lots at a price, 0 if it has none. ``side`` is 1 (buy) or 2."""
     book = instrument << 4 | layout.DISPLAYED | (side - 1)
     key = price ^ key_flip(book)
     page = walk_to_page(arena, book_addr(arena, book).root, page_number(key))
@@ -162,6 +174,7 @@ def quantity_at(arena: ArenaHeader, instrument: int, side: int, price: int) -> i
 
 @kernel
 def digest(arena: ArenaHeader, out: int) -> int:
+    """Write the running digest of the state, two words, to ``out``."""
     fold_changes(arena)
     total = arena + arena.digests_at
     store_i64(out, load_i64(total))
@@ -171,16 +184,19 @@ def digest(arena: ArenaHeader, out: int) -> int:
 
 @kernel
 def open_orders(arena: ArenaHeader) -> int:
+    """Return the number of open orders."""
     return arena.open_orders
 
 
 @kernel
 def event_count(arena: ArenaHeader) -> int:
+    """Return the number of events so far, which is the ``seq`` of the last."""
     return arena.event_count
 
 
 @kernel
 def last_seq(arena: ArenaHeader) -> int:
+    """Return the ``seq`` of the last command, 0 before the first."""
     return arena.last_seq
 
 
@@ -198,29 +214,31 @@ class Entry:
 
     @property
     def name(self) -> str:
+        """The function's name in C."""
         return "outcry_matcher_" + self.prototype.split("(")[0]
 
     @property
     def argument_count(self) -> int:
+        """How many arguments the C function has."""
         return self.prototype.count(",") + 1
 
 
 ENTRIES = (
     Entry(
         "size(int64_t instrument_count, int64_t order_capacity, int64_t level_pages)",
-        "Bytes of an arena with room for so many instruments (1 to 65,535), open orders and pages "
-        "of 64 price levels; 0 if one of them is out of its range.  As many pages as orders never "
+        "Bytes of an arena with room for these instruments (1 to 65,535), open orders and pages "
+        "of 64 price levels; 0 if a number is out of its range.  As many pages as orders never "
         "run out.",
         size,
     ),
     Entry(
         "init(void *arena, int64_t size, const struct outcry_instrument *instruments, "
         "int64_t instrument_count, int64_t order_capacity, int64_t level_pages)",
-        "Make an empty book of memory that is 0 and begins at a multiple of 64, as mmap() gives "
-        "it.  The table is copied.  Returns 0, or what is wrong: OUTCRY_MATCHER_BAD_CAPACITY, "
-        "OUTCRY_MATCHER_BAD_MEMORY, or above 0: OUTCRY_MATCHER_BAD_ROW and "
-        "OUTCRY_MATCHER_BAD_FIELD tell which field, from 0, of which instrument.  A symbol that "
-        "is there twice is told at the second, and the memory must be cleared before it is used "
+        "Make an empty book of zeroed memory that begins at a multiple of 64, as from mmap().  "
+        "The table is copied.  Returns 0, or what is wrong: OUTCRY_MATCHER_BAD_CAPACITY, or "
+        "OUTCRY_MATCHER_BAD_MEMORY.  Above 0, OUTCRY_MATCHER_BAD_ROW and "
+        "OUTCRY_MATCHER_BAD_FIELD give the wrong instrument and field, from 0.  A repeated symbol "
+        "is reported at the second place, and the memory must be cleared before it is used "
         "again.",
         init,
     ),
@@ -232,15 +250,15 @@ ENTRIES = (
     ),
     Entry(
         "id_key(void *arena, int64_t key)",
-        "Before the first command, where order ids are chosen by others: a secret, by which nobody "
-        "can choose ids that make commands slow.  No event and no digest depends on it.  Returns "
-        "0.",
+        "Call it before the first command where clients choose order ids.  With a secret key they "
+        "cannot choose ids that make commands slow.  No event and no digest depends on it.  "
+        "Returns 0.",
         id_key,
     ),
     Entry(
         "event_capacity(int64_t order_capacity)",
-        "Events that one command can cause at most: process() goes on as long as so many fit, so "
-        "give it room for as many, and for those that it shall write before it returns.",
+        "The most events that one command can cause.  process() continues while this many fit, so "
+        "give it room for them, in addition to those that it shall write before it returns.",
         event_capacity,
     ),
     Entry(
@@ -269,14 +287,14 @@ ENTRIES = (
     Entry(
         "depth(const void *arena, int64_t instrument, int64_t side, int64_t levels, "
         "int64_t (*out)[3])",
-        "Price, quantity shown and number of orders of up to so many levels of one side "
+        "Price, quantity shown and number of orders of up to ``levels`` levels of one side "
         "(OUTCRY_SIDE_BUY or OUTCRY_SIDE_SELL), best first.  Returns how many levels.",
         depth,
     ),
     Entry(
         "quantity_at(const void *arena, int64_t instrument, int64_t side, int64_t price_ticks)",
-        "The quantity shown at one price of one side, 0 if there is none; costs no more where many "
-        "orders rest, as depth() does, which counts them.",
+        "The quantity shown at one price of one side, or 0.  Unlike depth(), which counts orders, "
+        "it costs no more where many orders rest.",
         quantity_at,
     ),
     Entry(

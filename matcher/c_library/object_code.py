@@ -38,7 +38,7 @@ def build(folder: Path, native: bool = False, compiler: str = "cc") -> list[Path
     its architecture.  Raises :class:`MatcherError` when there is no C compiler or it fails.
     """
     if shutil.which(compiler) is None:
-        raise MatcherError(f"no C compiler: {compiler!r} is no program here")
+        raise MatcherError(f"no C compiler: {compiler!r} is not a program here")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / OBJECT).write_bytes(object_code(native))
     _link(compiler, folder / OBJECT, folder / LIBRARY)
@@ -89,8 +89,9 @@ def _compiled(function: Any, argument_count: int) -> tuple[str, str]:
 
 
 def _entry_code(entry: Entry, batch: str) -> str:
-    """LLVM's text of one entry's kernel, and of what C calls.  numba's own convention hands the
-    result out by address and returns a status, always 0 here.  ``batch`` is the batch kernel's."""
+    """LLVM's text of one entry's kernel, and of the function that C calls.  By numba's convention
+    the kernel writes its result to an address and returns a status, always 0 here.  The batch
+    kernel's is ``batch``."""
     values = [f"i64 %a{index}" for index in range(entry.argument_count)]
     lines = [f"define i64 @{entry.name}({', '.join(values)}) {{"]
     for index, (kernel, argument_count) in enumerate(entry.addresses):
@@ -128,6 +129,7 @@ def _link(compiler: str, object_file: Path, library: Path) -> None:
 
 
 def main() -> None:
+    """Build the library and header of C into a folder, and print their paths."""
     parser = argparse.ArgumentParser(description="the matcher as a shared library for C")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--native", action="store_true", help="for this very processor only")

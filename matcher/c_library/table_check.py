@@ -52,6 +52,7 @@ def faulty_field(row: InstrumentRecord) -> int:
 
 @kernel
 def load_field(address: int, size_bytes: int) -> int:
+    """Return a field of 1, 2, 4 or 8 bytes as an int64; smaller ones are unsigned."""
     if size_bytes == 8:
         return load_i64(address)
     if size_bytes == 4:
@@ -74,7 +75,7 @@ def is_symbol(row: int) -> bool:
 
 @kernel
 def faulty_band(row: int) -> int:
-    """Bands begin at rising multiples of their own step, and those that are used come first."""
+    """Bands begin at rising multiples of their step, and unused bands come last."""
     before = NO_PRICE
     ended = False
     for band in range(TICK_BANDS):

@@ -63,6 +63,7 @@ from openoutcry.wire.records import NO_PRICE
 
 @kernel
 def cancel_any(arena: ArenaHeader, instrument: int, slot: int) -> int:
+    """Cancel an order of any type on its owner's request; returns ACCEPT."""
     any_order.cancel_order(
         arena, instrument, slot, any_order.reason_word(const.CANCELLED, const.USER)
     )
@@ -71,6 +72,7 @@ def cancel_any(arena: ArenaHeader, instrument: int, slot: int) -> int:
 
 @kernel_outlined
 def reduce_any(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> int:
+    """Take lots off an order of any type; returns the Reason to reject that, or ACCEPT."""
     qty = order.qty_lots
     if qty <= 0:
         return const.BAD_QTY
@@ -91,6 +93,8 @@ def reduce_any(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: in
 
 @kernel_outlined
 def set_expiry(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
+    """Set the time (``aux``, ns) at which an order expires; returns the Reason to reject that, or
+    ACCEPT."""
     expiry_ns = order.aux
     if expiry_ns < arena.now_ns:
         return const.EXPIRED
@@ -109,6 +113,7 @@ def set_expiry(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
 
 @kernel_outlined
 def emit_replaced(arena: ArenaHeader, slot: int, price: int, qty: int, flags: int) -> None:
+    """Write the REPLACED event of an order with its new price and quantity."""
     word = order_tag(arena, slot) | const.REPLACED | any_order.order_flags(arena, slot) | flags
     order_id = slot_addr(arena, slot).id
     emit_next(arena, order_id, any_order.order_contra(arena, slot), price, qty, qty, word)
@@ -119,6 +124,7 @@ def emit_replaced(arena: ArenaHeader, slot: int, price: int, qty: int, flags: in
 
 @kernel
 def type_of(arena: ArenaHeader, slot: int) -> int:
+    """Return the OrderType of an open order."""
     ext = extension_of(arena, slot)
     if ext != 0:
         return ext.type
@@ -161,6 +167,8 @@ def qty_lost_since(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
 
 @kernel_outlined
 def replace_any(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> int:
+    """Replace an order of any type; returns the Reason to reject that, or ACCEPT. With OPEN_KNOWN
+    fills on the way count."""
     if order.word & const.KNOWN_WORD == 0:
         return replace_order(arena, order, instrument, slot)
     restated = restate(arena, order, slot)
@@ -178,6 +186,7 @@ def replace_any(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: i
 
 @kernel_outlined
 def replace_order(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> int:
+    """Check a REPLACE and carry it out; returns the Reason to reject it, or ACCEPT."""
     reason = refuse_replace(arena, order, instrument, slot)
     if reason != const.ACCEPT:
         return reason
@@ -186,6 +195,8 @@ def replace_order(arena: ArenaHeader, order: OrderRecord, instrument: int, slot:
 
 @kernel_outlined
 def replace_checked(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> int:
+    """Carry out a REPLACE that is known to be valid; returns ACCEPT or the Reason to reject it
+    after all."""
     ext = extension_of(arena, slot)
     order_type = type_of(arena, slot)
     if ext != 0 and ext.list > layout.AUCTION_LIST:
@@ -359,6 +370,7 @@ def replace_peg(
 
 @kernel
 def mode_of(order: OrderRecord) -> int:
+    """Return the SelfTrade mode of a command."""
     return (order.word >> const.MODE_SHIFT) & 0xF
 
 
@@ -455,6 +467,7 @@ def refuse_display(arena: ArenaHeader, order: OrderRecord, instrument: int, slot
 
 @kernel_outlined
 def set_display_slices(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> None:
+    """Count the slices that an iceberg can show from its REPLACE on."""
     ext = extension_of(arena, slot)
     slices = slices_of(order.qty_lots, requested_display(arena, order, slot))
     any_order.count_order(arena, instrument, const.ICEBERG, const.GTC, ext.slices, -1)

@@ -1,9 +1,9 @@
 """Turn one command into events: the entries, and the fast path of plain commands.
 
-Plain is a limit, market or post-only order, DAY, GTC, IOC or FOK, and what happens to it.  The two
-commands that nearly all are have a body of their own (:func:`fast_path`), the other plain ones are
-``plain_commands.py``'s.  Everything else, most rejects among it, is ``general.py``'s: a
-faster path changes nothing before it knows that the command is its own.
+A plain command is about a limit, market or post-only order, DAY, GTC, IOC or FOK.  Nearly all
+commands are of two kinds, which have a separate body (:func:`fast_path`).  The other plain ones are
+in ``plain_commands.py``, and everything else, most rejects included, is in ``general.py``.  A
+faster path changes nothing before it knows that it can process the command.
 
 Kernels know no clock, allocate nothing and raise nothing; whatever bytes a record holds, it gets
 an answer.  Addresses are int64; ``arena`` is the address of what
@@ -44,16 +44,17 @@ __all__ = ["process_batch", "process_one", "scratch_records"]
 
 FAR, NEAR, NEXT, RECORDS, EVENTS = 15, 9, 4, 48, 48
 LARGE = 1 << 14
-"""How many commands ahead :func:`process_batch` asks for the line of a command's id entry, for that
-of the order that the entry then leads to, for the record itself, and, in events, for where they
-go; FAR < AHEAD_COMMANDS.  With more than LARGE open orders also for the level that a new order may
-join (NEAR), and for the level and the neighbours of an order that goes (NEXT).
+"""How many commands ahead :func:`process_batch` prefetches the line of a command's id entry (FAR <
+AHEAD_COMMANDS) and the order that the entry leads to (NEAR).  RECORDS is the same for the record
+itself and, in events, EVENTS for the lines that events will be written to.  With more than LARGE
+open orders, it also prefetches the level that a new order may join (NEAR), and the level and the
+neighbours of an order that leaves (NEXT).
 
-Measured: records 1.0 ns a command (their 64 bytes are a page of their own every 64 commands, which
-no hardware prefetcher crosses), ids and orders 1.9.  Levels and neighbours gave nothing in a book
-of 10,000 orders, which the second level of cache holds, and 15 to 30 % on 100,000 scattered ones.
-Events that are written once through 64 MB: 1.30 of what they cost in a buffer that stays in cache,
-with EVENTS 1.15."""
+Measured: records 1.0 ns a command (every 64 commands their 64 bytes begin a new page, which no
+hardware prefetcher crosses), ids and orders 1.9.  Levels and neighbours gave nothing in a book of
+10,000 orders, which fits the second-level cache, and 15 to 30 % on 100,000 scattered ones.  Events
+that are written once through 64 MB cost 1.30 times those in a buffer that stays in cache; with
+EVENTS, 1.15."""
 
 
 @kernel
@@ -175,7 +176,7 @@ def prefetch_level(arena: ArenaHeader, orders: int, index: int) -> None:
 
 @kernel
 def prefetch_neighbours(arena: ArenaHeader, index: int) -> None:
-    """Ask for what stands beside the order that a command is about."""
+    """Prefetch the neighbours in the queue of the order that a command is about."""
     slot = load_u32(load_i64(ahead_addr(arena, index)))
     at = slot_addr(arena, slot)
     level = at.level

@@ -169,6 +169,7 @@ def complete(
 
 @kernel
 def clear_touched(arena: ArenaHeader) -> None:
+    """Forget which instruments a command has touched."""
     arena.touched_from = NO_INSTRUMENT
     arena.touched_to = 0
 
@@ -200,6 +201,9 @@ def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int)
 
 @kernel_outlined
 def sweep_book(arena: ArenaHeader, book: int, owner: int, side: int, what: int) -> int:
+    """Cancel the orders of a book that a sweep is about, in their order; returns how many.
+    ``owner``: a participant, ALL_PARTICIPANTS or DAY_ORDERS; ``what``: kind and reason of the
+    events."""
     cancelled_count = 0
     slot = first_order(arena, book)
     while slot != 0:

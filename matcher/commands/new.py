@@ -105,21 +105,25 @@ def enter(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
 
 @kernel
 def order_side(order: OrderRecord) -> int:
+    """Return the Side of a command."""
     return (order.word >> const.SIDE_SHIFT) & 0xFF
 
 
 @kernel
 def order_type_of(order: OrderRecord) -> int:
+    """Return the OrderType of a command."""
     return (order.word >> const.TYPE_SHIFT) & 0xFF
 
 
 @kernel
 def order_tif(order: OrderRecord) -> int:
+    """Return the TimeInForce of a command, without self-trade mode and flags."""
     return (order.word >> const.TIF_SHIFT) & 0xF
 
 
 @kernel
 def requested_slices(order: OrderRecord, order_type: int) -> int:
+    """Return the slices that a new iceberg can show, 0 for another type."""
     if order_type != const.ICEBERG:
         return 0
     return slices_of(order.qty_lots, order.aux)
@@ -127,6 +131,7 @@ def requested_slices(order: OrderRecord, order_type: int) -> int:
 
 @kernel
 def sender_tag(order: OrderRecord, instrument: int) -> int:
+    """Return the bits of an event's word that name the instrument, side and sender of a command."""
     word = order.word
     return event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
@@ -153,6 +158,7 @@ def first_displayed(order: OrderRecord, order_type: int) -> int:
 def emit_accepted(
     arena: ArenaHeader, order: OrderRecord, instrument: int, price: int, contra_id: int, flags: int
 ) -> None:
+    """Write the ACCEPTED event of a new order, with its full quantity."""
     qty = order.qty_lots
     word = sender_tag(order, instrument) | const.ACCEPTED | flags
     emit_next(arena, order.order_id, contra_id, price, qty, qty, word)

@@ -70,6 +70,8 @@ def change_phase(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int
 
 @kernel_outlined
 def set_phase(arena: ArenaHeader, instrument: int, phase: int) -> None:
+    """Enter a Phase, without the event and without an uncrossing. Outside continuous trading there
+    is no TOP order."""
     state = instrument_addr(arena, instrument)
     state.phase = phase
     # Trailing stops may have entered while no cascade ran: the next one checks all.
@@ -85,6 +87,7 @@ def set_phase(arena: ArenaHeader, instrument: int, phase: int) -> None:
 def emit_phase_changed(
     arena: ArenaHeader, instrument: int, phase: int, old: int, reason: int
 ) -> None:
+    """Write the PHASE_CHANGED event, with the phase before and the reference price."""
     reference = instrument_addr(arena, instrument).reference
     word = event_tag(instrument, 0, 0) | reason_word(const.PHASE_CHANGED, reason)
     emit_next(arena, 0, old, reference, phase, 0, word)

@@ -102,10 +102,10 @@ def plain_command(
     out: EventRecord,
     special: bool,
 ) -> EventRecord:
-    """Process the command at ``order``, whose id's entry is at ``entry``; returns ``out`` moved on,
-    or 0 to fall through.  ``special`` is a constant to each caller: whether the instrument's
-    MODE is not 0.  One source, compiled for both (measured: one compiled body for
-    both costs 4 to 8 % of a plain command)."""
+    """Process the command at ``order``, whose id's entry is at ``entry``.  Returns the new ``out``,
+    or 0 to fall through.  The argument ``special``, a constant for each caller, says whether the
+    instrument's MODE is not 0.  One source is compiled for both: measured, one compiled body for
+    both costs 4 to 8 % of a plain command."""
     state = instrument_addr(arena, instrument)
     in_call = special and state.mode & layout.MODE_PHASE != 0
     word = order.word
@@ -255,6 +255,8 @@ def cancel_any_kind(
     out: EventRecord,
     special: bool,
 ) -> int:
+    """Cancel an order, plain or not; returns the address after the last event, 0 if the general
+    path must take the command."""
     slot = find_in_chain(arena, entry, order.order_id)
     if slot == 0 or order_owner(arena, slot) != word & 0xFFFF:
         return 0
@@ -278,6 +280,8 @@ def reduce_plain(
     out: EventRecord,
     special: bool,
 ) -> int:
+    """Take lots off a plain order; returns the address after the last event, 0 if the general path
+    must take the command."""
     slot = own_plain(arena, order, entry, word)
     qty = order.qty_lots
     if slot == 0 or qty <= 0 or not is_in_lots(arena, instrument, state, qty, special):
@@ -314,6 +318,8 @@ def replace_plain(
     in_call: bool,
     special: bool,
 ) -> int:
+    """Replace a plain order; returns the address after the last event, 0 if the general path must
+    take the command."""
     slot = own_plain(arena, order, entry, word)
     price, qty = order.price_ticks, order.qty_lots
     if (
@@ -500,6 +506,7 @@ def is_in_rules(
 def is_in_lots(
     arena: ArenaHeader, instrument: int, state: InstrumentState, qty: int, special: bool
 ) -> bool:
+    """Whether a quantity is a whole number of the instrument's steps."""
     if not special or state.mode & layout.MODE_RULES == 0:
         return True
     return is_multiple(qty, rule_addr(arena, instrument).qty_step_lots)

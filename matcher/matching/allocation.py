@@ -76,6 +76,7 @@ def set_top(arena: ArenaHeader, slot: int, flag: int) -> None:
 
 @kernel_outlined
 def is_top(arena: ArenaHeader, slot: int) -> bool:
+    """Whether an order is the TOP order of its side."""
     return load_u32(owner_addr(arena, slot)) & layout.SLOT_TOP != 0
 
 
@@ -84,6 +85,7 @@ def is_top(arena: ArenaHeader, slot: int) -> bool:
 
 @kernel
 def share_addr(arena: ArenaHeader, slot: int) -> int:
+    """Return the address of an order's share in the allocation under way, an int64."""
     return arena + arena.shares_at + slot * 8
 
 
@@ -105,6 +107,7 @@ def give(arena: ArenaHeader, slot: int, wanted: int) -> int:
 
 @kernel
 def whole_lots(qty: int, lot: int) -> int:
+    """Return ``qty`` rounded down to a multiple of ``lot``."""
     return qty - qty % lot
 
 
@@ -182,6 +185,8 @@ def share_by_size(
 
 @kernel
 def open_if_marked(arena: ArenaHeader, slot: int) -> int:
+    """Return the lots of a marked order (its share is below 0) that are not allocated yet, else
+    0."""
     share = load_i64(share_addr(arena, slot))
     return slot_addr(arena, slot).qty - ~share if share < 0 else 0
 

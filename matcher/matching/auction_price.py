@@ -54,6 +54,7 @@ def publish_indicative(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel
 def add_qty(high: int, low: int, qty: int) -> tuple[int, int]:
+    """Add lots to a sum of two words, and return the sum."""
     return normalize(high + (qty >> LOW_BITS), low + (qty & LOW_MASK))
 
 
@@ -65,11 +66,13 @@ def normalize(high: int, low: int) -> tuple[int, int]:
 
 @kernel
 def saturate(high: int, low: int) -> int:
+    """Return a sum of two words as an int64, MAX_VALUE if it is larger."""
     return MAX_VALUE if high > 1 else high << LOW_BITS | low
 
 
 @kernel
 def exceeds(high: int, low: int, than_high: int, than_low: int) -> bool:
+    """Whether one sum of two words is larger than another."""
     return high > than_high or (high == than_high and low > than_low)
 
 
@@ -107,6 +110,7 @@ def add_level(arena: ArenaHeader, level: int, high: int, low: int) -> tuple[int,
 
 @kernel
 def lower_price(one: int, other: int) -> int:
+    """Return the smaller of two prices."""
     return one if one <= other else other
 
 
@@ -189,8 +193,8 @@ def crossing_price(arena: ArenaHeader, instrument: int) -> int:
     """The price at which the call would uncross now, or NO_PRICE; the header's CROSS words get
     volume, surplus and the surplus's side (all 0 without a price).
 
-    The most volume is what trades when the best bids and asks are paired off until they no longer
-    cross, and the prices that give it lie between the last pair's: :func:`choose_price` looks at no
+    The most volume trades when the best bids and asks are paired off until they no longer cross.
+    The prices that give it lie between the last pair's prices.  So :func:`choose_price` checks no
     others, unless the volume would saturate.
     """
     store_outcome(arena, 0, 0, 0)
@@ -363,6 +367,7 @@ def reference_or_last(arena: ArenaHeader, instrument: int) -> int:
 
 @kernel
 def store_outcome(arena: ArenaHeader, volume: int, surplus: int, side: int) -> None:
+    """Note volume, surplus (in lots) and the surplus's side in the header."""
     arena.cross_volume = volume
     arena.cross_surplus = surplus
     arena.cross_side = side

@@ -50,7 +50,7 @@ from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 GOES_ON, PAYS_NO_MORE = 1, 2
-"""TAKER_HAS_BUDGET: what is left of the budget pays for no lot at the price at which it stands."""
+"""TAKER_HAS_BUDGET: what is left of the budget pays for no lot at the current price."""
 
 
 @kernel_outlined
@@ -101,8 +101,8 @@ def is_spent(arena: ArenaHeader, instrument: int, price: int, qty: int) -> bool:
 def take_for_budget(
     arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int
 ) -> int:
-    """As ``take``, no further than the budget pays: it ends as soon as what is left of that does
-    not pay for a lot at the price at which it stands."""
+    """As ``take``, limited by the budget: it ends as soon as the rest of the budget does not pay
+    for a lot at the current price."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     worst = limit ^ flip

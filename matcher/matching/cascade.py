@@ -149,6 +149,7 @@ def all_or_none_crosses(arena: ArenaHeader, instrument: int, state: InstrumentSt
 
 @kernel
 def best_all_or_none_crosses(arena: ArenaHeader, book: int) -> bool:
+    """Whether the best all-or-none order of a book meets a price of the other side."""
     side = book_addr(arena, book)
     return side.best_level != 0 and (
         crosses_any(arena, book, ~side.best_key)
@@ -283,7 +284,7 @@ def trade_all_or_none(arena: ArenaHeader, instrument: int) -> int:
     for side in range(const.BUY, const.SELL + 1):
         book = book_of(instrument, layout.ALL_OR_NONE_BOOK, side)
         slot = first_order(arena, book)
-        # If an order crosses nothing, neither do those behind it.
+        # If an order crosses nothing, neither do those after it.
         while slot != 0 and (
             crosses_any(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1))
             or crosses_waiting(arena, instrument, side)

@@ -24,7 +24,7 @@ from openoutcry.wire.records import MAX_VALUE
 
 POST_BIT = const.LIMIT ^ const.POST_ONLY
 POST_DAY, POST_GTC = const.POST_ONLY | const.DAY << 8, const.POST_ONLY | const.GTC << 8
-"""Order type and time in force as they stand in a command's word, of what rests unless it trades:
+"""Order type and time in force as in a command's word, of what rests unless it trades:
 with POST_BIT set, a limit order is a post-only one."""
 
 PLAIN = (
@@ -45,6 +45,8 @@ def plain_new(
     word: int,
     out: EventRecord,
 ) -> EventRecord:
+    """Enter a plain order on the fast path; returns the address after its events, 0 if another path
+    must take the command."""
     side = (word >> const.SIDE_SHIFT) & 0xFF
     what = (word >> const.TYPE_SHIFT) & 0xFFFF
     rests = (what | POST_BIT == POST_DAY) | (what | POST_BIT == POST_GTC)
@@ -96,6 +98,8 @@ def plain_new(
 def plain_cancel(
     arena: ArenaHeader, order: OrderRecord, entry: int, word: int, out: EventRecord
 ) -> EventRecord:
+    """Cancel a plain order on the fast path; returns the address after its event, 0 if another path
+    must take the command."""
     order_id = order.order_id
     slot = find_in_chain(arena, entry, order_id)
     at = levels.slot_addr(arena, slot)
@@ -126,10 +130,10 @@ def match(
     out: EventRecord,
     special: bool,
 ) -> tuple[int, int]:
-    """Trade ``qty`` lots against the book ``opposite``, best key first and first come first, up
-    to the key ``limit``.  ``taker`` is the tag of the taker's events, ``state`` that of the
-    instrument.  Returns (what is left, out); with ``special`` also when the next maker is
-    not a plain order."""
+    """Trade ``qty`` lots against the book ``opposite`` up to the key ``limit``, best key first,
+    then oldest first.  The tag of the taker's events is ``taker``, the instrument is ``state``.
+    Returns (remaining lots, out); with ``special`` it also stops when the next maker is not a plain
+    order."""
     side = levels.book_addr(arena, opposite)
     flip = levels.key_flip(opposite)
     instrument = opposite >> 4
@@ -165,9 +169,9 @@ def match(
 
 @kernel
 def look_past(arena: ArenaHeader, instrument: int, level: int, maker: OrderSlot) -> None:
-    """Ask for what a taker needs that goes on past the order at ``maker``: who stands behind it,
-    and of the next three levels of the page, the third's line, the second's first order, and where
-    the id of the first's is entered.
+    """Prefetch what a taker needs after the order at ``maker``: the next order in the queue, and
+    parts of the page's next three levels.  These are the third's line, the second's first order,
+    and the id entry of the first's first order.
 
     Measured on sweeps through levels of one cold order each: 0.6 of the time without."""
     prefetch(levels.slot_addr(arena, maker.next))
@@ -187,8 +191,8 @@ def look_past(arena: ArenaHeader, instrument: int, level: int, maker: OrderSlot)
 
 @kernel
 def head_of(arena: ArenaHeader, level: int, bitmap: int) -> int:
-    """First order of the first level of ``bitmap``, in the page of ``level``; any if there is
-    none."""
+    """First order of the first level of ``bitmap``, in the page of ``level``; an arbitrary one if
+    ``bitmap`` is empty."""
     at = level & ~63 | count_trailing_zeros(bitmap | levels.LAST_BIT)
     return levels.level_addr(arena, at).head
 
@@ -248,5 +252,6 @@ def is_fillable(arena: ArenaHeader, opposite: int, limit: int, qty: int) -> bool
 
 @kernel
 def plain_tag(arena: ArenaHeader, slot: int) -> int:
+    """Return the bits of an event's word that name instrument, side and owner of a plain order."""
     owner = levels.slot_addr(arena, slot).owner & 0xFFFF
     return book_tag(plain_book(arena, slot), owner)

@@ -65,8 +65,8 @@ def spend(arena: ArenaHeader, lots: int, price: int) -> None:
 
 @kernel_outlined
 def lots_for(arena: ArenaHeader, instrument: int, budget: int, price: int, qty: int) -> int:
-    """How many of ``qty`` lots, all that its order still wants, ``budget`` pays for at ``price``:
-    all of them, or else whole steps of the instrument; at a price of zero or less, none."""
+    """How many of ``qty`` lots (all that its order still wants) ``budget`` pays for at ``price``:
+    all of them, or else whole steps of the instrument.  At a price of zero or less, 0."""
     if price <= 0:
         return 0
     lots = budget // price
@@ -77,6 +77,7 @@ def lots_for(arena: ArenaHeader, instrument: int, budget: int, price: int, qty: 
 
 @kernel
 def emit_taker(arena: ArenaHeader, kind: int, qty: int, leaves: int) -> None:
+    """Write an event of the taker whose reason is SELF_TRADE."""
     word = arena.taker_word | reason_word(kind, const.SELF_TRADE)
     price = arena.taker_price
     emit_next(arena, arena.taker_id, 0, price, qty, leaves, word)
@@ -84,6 +85,7 @@ def emit_taker(arena: ArenaHeader, kind: int, qty: int, leaves: int) -> None:
 
 @kernel
 def decrement_maker(arena: ArenaHeader, instrument: int, maker: int, qty: int, leaves: int) -> None:
+    """Take lots off a maker of the same participant; with none left it is cancelled."""
     if leaves == 0:
         cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
         return

@@ -92,6 +92,8 @@ def move_triggers(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel
 def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
+    """Whether a trailing trigger must move to the wanted price: it has no price yet, or it would
+    come at least a step nearer to the market."""
     if trigger == NO_PRICE:
         return True
     low, high = (wanted, trigger) if side == const.BUY else (trigger, wanted)
@@ -101,6 +103,8 @@ def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
 
 @kernel_outlined
 def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: int) -> None:
+    """Move a trailing stop to a new trigger, with a TRIGGER_MOVED event; without room for its level
+    it is cancelled."""
     slot = ext.slot
     qty = slot_addr(arena, slot).qty
     leave_book(arena, slot)
@@ -119,9 +123,9 @@ def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: i
 
 @kernel_outlined
 def next_elected(arena: ArenaHeader, instrument: int, buy_mark: int, sell_mark: int) -> int:
-    """Slot of the stop that is elected next, or 0: a buy stop whose trigger is at or below
-    ``buy_mark``, a sell stop at or above ``sell_mark`` (NO_PRICE: none); of both, the one that came
-    first."""
+    """Slot of the stop that is elected next, or 0.  A buy stop's trigger must be at or below
+    ``buy_mark``, a sell stop's at or above ``sell_mark`` (NO_PRICE: no mark).  If both sides have
+    one, the older."""
     buy = first_order(arena, book_of(instrument, layout.TRIGGERS, const.BUY))
     sell = first_order(arena, book_of(instrument, layout.TRIGGERS, const.SELL))
     if buy != 0 and (buy_mark == NO_PRICE or extension_of(arena, buy).trigger > buy_mark):

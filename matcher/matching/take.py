@@ -187,7 +187,7 @@ def match_maker(
 
 @kernel
 def trade_price(arena: ArenaHeader, maker: int) -> int:
-    """The maker's price; trading at last, that of everybody."""
+    """The maker's price; in trading at last, the one price of that phase."""
     price = arena.trade_price
     return plain_price(arena, maker) if price == NO_PRICE else price
 
@@ -275,9 +275,9 @@ def refresh(arena: ArenaHeader, instrument: int, slot: int, leaves: int) -> None
 def prevent_first(
     arena: ArenaHeader, instrument: int, side: int, worst: int, qty: int, books: int, looks: bool
 ) -> int:
-    """Apply the taker's mode to every own order up to the key ``worst``, in the order in which a
-    taker meets them; returns the taker's remainder.  ``looks``: nothing happens, and 0 means that
-    there is such an order."""
+    """Apply the taker's mode to every order of its participant up to the key ``worst``, in the
+    order in which a taker meets them.  Returns the taker's remainder.  With ``looks`` nothing
+    changes, and a result of 0 means that there is such an order."""
     mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     opposite = instrument << 4 | (2 - side)
     if crosses_waiting(arena, instrument, side):
@@ -350,8 +350,8 @@ def has_own_order(arena: ArenaHeader, level: int, owner: int, mode: int) -> bool
 @kernel_outlined
 def allocate_level(arena: ArenaHeader, instrument: int, level: int, qty: int, besides: int) -> None:
     """Allocate ``qty`` lots, fewer than the level displays: the first order's top share, the
-    remainder pro rata, the rounding residual in time priority.  ``besides``: what the taker keeps
-    open besides them."""
+    remainder pro rata, the rounding residual in time priority.  The taker keeps ``besides`` further
+    lots open."""
     rule = rule_addr(arena, instrument)
     if rule.allocation == const.STEPS:
         share_level(arena, instrument, level, qty)
@@ -376,7 +376,7 @@ def allocate_level(arena: ArenaHeader, instrument: int, level: int, qty: int, be
     slot, taken = head, top
     while slot != 0:
         at = slot_addr(arena, slot)
-        # A refreshed slice joins behind the tail and has no part in this allocation.
+        # A refreshed slice joins after the tail and has no part in this allocation.
         following = at.next if slot != tail else 0
         open_qty = at.qty - taken
         part = allocation(open_qty, rest, total, lot, least)
@@ -398,7 +398,7 @@ def fill_shares(arena: ArenaHeader, instrument: int, level: int, qty: int, besid
     queue = level_addr(arena, level)
     slot, tail = queue.head, queue.tail
     while slot != 0:
-        # A refreshed slice joins behind the tail and has no part in this allocation.
+        # A refreshed slice joins after the tail and has no part in this allocation.
         following = slot_addr(arena, slot).next if slot != tail else 0
         part = load_i64(share_addr(arena, slot))
         if part > 0:

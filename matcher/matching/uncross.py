@@ -126,6 +126,7 @@ def first_executable(arena: ArenaHeader, instrument: int, side: int, price: int)
 
 @kernel_outlined
 def emit_fill(arena: ArenaHeader, slot: int, other: int, price: int, traded: int) -> None:
+    """Write the FILLED event of one side of an auction trade."""
     order_id = slot_addr(arena, slot).id
     other_id = slot_addr(arena, other).id
     leaves = order_leaves(arena, slot) - traded

@@ -1,8 +1,8 @@
 """Market orders that wait, unpriced, for the other side (InstrumentOption.MARKET_WAITS).
 
-They are in no level but in a list for each side, oldest first.  MODE_WAITING says that there are
-any: without it nothing here is looked at, and with it every command goes through the general path.
-Displayed and hidden orders never stand opposite to them: whoever comes trades with them first.
+They are in no level but in a list for each side, oldest first.  The flag MODE_WAITING says that
+there are any.  Without it nothing here runs; with it every command goes through the general path.
+Displayed and hidden orders never rest opposite them: any incoming order trades with them first.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -62,6 +62,7 @@ def first_waiting(arena: ArenaHeader, instrument: int, side: int) -> Extension:
 
 @kernel
 def next_waiting(arena: ArenaHeader, ext: Extension) -> Extension:
+    """Return the market order that has waited next longest, 0 for the last one."""
     number = ext.next
     return Extension(extension_addr(arena, number) if number != 0 else 0)
 
@@ -71,7 +72,7 @@ def next_waiting(arena: ArenaHeader, ext: Extension) -> Extension:
 
 @kernel
 def may_wait(arena: ArenaHeader, instrument: int, order_type: int, tif: int) -> bool:
-    """Whether the rest of such an order waits if it finds nobody."""
+    """Whether the remainder of such an order waits if it finds no counterparty."""
     if order_type != const.MARKET or (TIMES >> tif) & 1 == 0:
         return False
     options = rule_addr(arena, instrument).options
@@ -89,7 +90,7 @@ def let_wait(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     slot_addr(arena, slot).qty = qty
     word = order_tag(arena, slot) | const.REPEGGED | const.WAITING
     emit_next(arena, slot_addr(arena, slot).id, 0, price, qty, qty, word)
-    # An elected stop, or who comes from an auction, may be older than who waits already.
+    # An elected stop, or an order from an auction, may be older than those that already wait.
     state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + waiting_list(side)
     ahead, behind = U32s(ends)[1], 0
@@ -112,7 +113,7 @@ def let_wait(arena: ArenaHeader, ext: Extension, qty: int) -> None:
 
 @kernel
 def harder(side: int, a: int, b: int) -> int:
-    """Of two prices, each NO_PRICE if there is none, the better one for a taker of ``side``."""
+    """The better of two prices for a taker of ``side``; NO_PRICE means that there is no price."""
     if a == NO_PRICE or b == NO_PRICE:
         return b if a == NO_PRICE else a
     return min(a, b) if side == const.BUY else max(a, b)
@@ -120,9 +121,9 @@ def harder(side: int, a: int, b: int) -> int:
 
 @kernel_outlined
 def waiting_price(arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool) -> int:
-    """The price at which the taker of ``side`` trades with market orders that wait, or NO_PRICE:
-    the last price, else the reference price; no worse for it than the best limit that stands on
-    their side, and no worse than its own.  Trading at last: that one."""
+    """The price at which the taker of ``side`` trades with market orders that wait, or NO_PRICE.
+    It is the last price, else the reference price.  It is never worse for the taker than the best
+    limit on their side, nor than the taker's limit.  In trading at last it is ``limit``."""
     if at_last:
         return limit
     best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
@@ -131,7 +132,7 @@ def waiting_price(arena: ArenaHeader, instrument: int, side: int, limit: int, at
 
 @kernel
 def price_beside(arena: ArenaHeader, instrument: int, side: int, limit: int, best: int) -> int:
-    """:func:`waiting_price` where ``best`` is the best limit that stands on their side."""
+    """:func:`waiting_price` where ``best`` is the best limit on their side."""
     state = instrument_addr(arena, instrument)
     price = state.last_price
     if price == NO_PRICE:
@@ -147,7 +148,7 @@ def waiting_price_after_prevention(
     arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool
 ) -> int:
     """:func:`waiting_price` for a simulation: the taker's own orders that prevention before any
-    trade will have cancelled do not stand, nor wait, any more."""
+    trade will have cancelled no longer rest or wait."""
     mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     if at_last or mode != const.CANCEL_OLDEST or not applies_first(arena, instrument):
         return waiting_price(arena, instrument, side, limit, at_last)
@@ -197,7 +198,7 @@ def take_waiting(
     arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool, qty: int
 ) -> int:
     """Match the taker, ``qty`` lots of it, with the market orders that wait opposite, oldest first.
-    Returns its remainder; WAITING_PRICE is the price, or NO_PRICE if there is none."""
+    Returns its remainder; sets WAITING_PRICE to the price, or to NO_PRICE without one."""
     price = waiting_price(arena, instrument, side, limit, at_last)
     arena.waiting_price = price
     if price == NO_PRICE:

@@ -1,4 +1,4 @@
-"""Who gets what of a taker that is smaller than the level it has reached, in plain Python."""
+"""The allocation of a taker that is smaller than the level it has reached, in plain Python."""
 
 from openoutcry.matcher.reference.books import OpenOrder, Rules
 from openoutcry.wire.enums import Allocation
@@ -62,8 +62,9 @@ def give_in_time(given: Lots, qty: int, orders: list[OpenOrder] | None = None) -
 
 
 def give_by_size(rules: Rules, qty: int, given: Lots) -> tuple[int, list[OpenOrder]]:
-    """Give ``qty`` lots pro rata to what is still open, rounded down, and nothing below the least
-    allocation.  Returns what is left over, and who got nothing although he has something."""
+    """Give ``qty`` lots pro rata to the open orders, rounded down; a share below the minimum
+    allocation becomes 0.  Returns the lots left over, and the open orders that received none of
+    them."""
     open_lots = {order: order.open_qty - lots for order, lots in given.items()}
     total, nothing = sum(open_lots.values()), []
     left = qty

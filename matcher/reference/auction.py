@@ -46,6 +46,7 @@ class Outcome:
 
     @property
     def surplus_side(self) -> int:
+        """The Side of the surplus, 0 if nothing is left over."""
         return 0 if self.surplus == 0 else Side.BUY if self.surplus > 0 else Side.SELL
 
 
@@ -82,6 +83,7 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
 
 
 def uncrosses_into(m: Market, new: Phase) -> bool:
+    """Whether the change to a phase uncrosses the call, or a crossed book."""
     called = new in UNCROSSING_PHASES and m.called
     return called or (new == Phase.CONTINUOUS and is_crossed(m))
 
@@ -93,6 +95,7 @@ def may_enter(m: Market, new: Phase) -> bool:
 
 
 def emit_phase_changed(m: Market, new: Phase, old: Phase, reason: Reason) -> None:
+    """Write the PHASE_CHANGED event."""
     m.event_log.write(
         EventKind.PHASE_CHANGED,
         m.index,
@@ -110,6 +113,8 @@ def is_crossed(m: Market) -> bool:
 
 
 def is_extended(m: Market) -> bool:
+    """Whether the auction is put off: its price is outside the band, and it was not put off too
+    often."""
     price = outcome(m).price
     if m.rules.auction_band == 0 or m.ref is None or price is None:
         return False
@@ -118,6 +123,8 @@ def is_extended(m: Market) -> bool:
 
 
 def enter_call(m: Market) -> None:
+    """Begin a call: pegs leave the book, and orders for the auction and waiting market orders join
+    it."""
     m.called = True
     m.indicative = NO_INDICATION
     park_pegs(m)
@@ -146,6 +153,7 @@ def publish_indicative(m: Market) -> None:
 
 
 def emit_auction(m: Market, kind: EventKind, clearing: Outcome) -> None:
+    """Write an INDICATIVE or UNCROSSED event."""
     volume, surplus = clearing.saturated
     m.event_log.write(
         kind,

@@ -111,7 +111,7 @@ class OpenOrder:
     budget: int | None = None
     """What is left of it, price ticks times lots."""
     pays_no_more: bool = False
-    """What is left of its budget pays for no lot at the price at which it stands."""
+    """What is left of its budget pays for no lot at the current price."""
     place: Place = Place.NOWHERE
     is_top: bool = False
     """It has bettered the market (Allocation.STEPS)."""
@@ -120,10 +120,12 @@ class OpenOrder:
 
     @property
     def is_iceberg(self) -> bool:
+        """Whether it shows slices."""
         return self.order_type == OrderType.ICEBERG
 
     @property
     def is_peg(self) -> bool:
+        """Whether its price follows the best displayed prices."""
         return self.order_type in PEGS
 
     @property
@@ -133,6 +135,7 @@ class OpenOrder:
 
     @property
     def is_aon(self) -> bool:
+        """Whether it trades as a whole or not at all."""
         return self.order_type == OrderType.ALL_OR_NONE
 
     @property
@@ -187,9 +190,11 @@ class Rules:
         self.midpoint_steps = TickTable(halves) if half else self.steps
 
     def whole_lots(self, qty: int) -> int:
+        """Return ``qty`` rounded down to whole steps."""
         return qty - qty % self.qty_step
 
     def in_limits(self, price: int) -> bool:
+        """Whether a price is within the instrument's bounds."""
         return self.min_price <= price <= self.max_price
 
     def passive_price(self, side: Side, price: int) -> int | None:
@@ -208,9 +213,11 @@ class TickTable:
     bands: list[tuple[int | None, int]]
 
     def step(self, price: int) -> int:
+        """Return the step of the band that a price is in."""
         return [step for start, step in self.bands if start is None or price >= start][-1]
 
     def is_valid(self, price: int) -> bool:
+        """Whether a price is a multiple of its band's step."""
         return price % self.step(price) == 0
 
     def floor(self, price: int) -> int:
@@ -225,9 +232,11 @@ class TickTable:
         )
 
     def before(self, price: int) -> int:
+        """Return the next valid price below."""
         return self.floor(price - 1)
 
     def after(self, price: int) -> int:
+        """Return the next valid price above."""
         return self.ceil(price + 1)
 
 
@@ -288,6 +297,7 @@ class Capacity:
 
     @property
     def open_orders(self) -> int:
+        """Orders that are open, in all instruments."""
         return sum(len(market.orders) for market in self.markets)
 
     def has_event_capacity(
@@ -347,11 +357,14 @@ class Market:
         return sorted(self.books[place, side], reverse=falling)
 
     def best(self, place: Place, side: Side) -> int | None:
+        """Return the best price of a side of a book, None if it is empty; of triggers the one that
+        is elected first."""
         if not (book := self.books[place, side]):
             return None
         return max(book) if (side == Side.BUY) != (place == Place.TRIGGER) else min(book)
 
     def best_displayed(self, side: Side) -> int | None:
+        """Return the best displayed price of a side, None if it has none."""
         return self.best(Place.DISPLAYED, side)
 
     def orders_of(self, place: Place, side: Side) -> Iterator[OpenOrder]:
@@ -364,9 +377,11 @@ class Market:
         return sorted(self.special.values(), key=lambda order: order.arrival)
 
     def pegs(self) -> list[OpenOrder]:
+        """Return the open pegs, in the order of arrival."""
         return [order for order in self.by_arrival() if order.is_peg]
 
     def trailing(self) -> list[OpenOrder]:
+        """Return the waiting trailing stops, in the order of arrival."""
         return [order for order in self.by_arrival() if order.order_type in TRAILING]
 
     def parked(self) -> list[OpenOrder]:
@@ -388,7 +403,7 @@ class Market:
         return in_books + pegs + stops + self.parked() + markets
 
     def position(self, order: OpenOrder) -> Position | None:
-        """What a taker meets before the order, or None if it stands in no book."""
+        """What a taker meets before the order, or None if it is in no book."""
         if order.place not in (Place.DISPLAYED, Place.HIDDEN, Place.AON):
             return None
         ahead, better = [], []
@@ -454,8 +469,8 @@ class Market:
 
     def rest_after_arrival(self, order: OpenOrder, place: Place) -> None:
         """Join the book for the first time, or at another place.  In continuous trading a displayed
-        order at a better price than all becomes the TOP order of its side, if it is large enough,
-        and whoever was is none any more."""
+        order at a better price than all others becomes the TOP order of its side, if it is large
+        enough.  The previous TOP order then loses that status."""
         best = [p for p in (self.best_displayed(order.side), order.moved_from) if p is not None]
         betters = not any(crosses(order.side, price, order.price) for price in best)
         order.is_top, order.moved_from = False, None
@@ -470,6 +485,7 @@ class Market:
             order.is_top = order.open_qty >= self.rules.top_min
 
     def lose_top(self, side: Side) -> None:
+        """From now on a side has no TOP order."""
         for order in self.orders.values():
             order.is_top = order.is_top and order.side != side
 
@@ -593,8 +609,10 @@ def crosses(side: Side, limit: int, price: int) -> bool:
 
 
 def price_or_none(price: int) -> int | None:
+    """Return a price of the wire, None for NO_PRICE."""
     return None if price == NO_PRICE else price
 
 
 def event_price(price: int | None) -> int:
+    """Return a price for the wire, NO_PRICE for None."""
     return NO_PRICE if price is None else price

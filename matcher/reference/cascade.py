@@ -94,6 +94,7 @@ def electing_prices(m: Market) -> tuple[int | None, int | None]:
 
 
 def elect_one(m: Market) -> bool:
+    """Elect the stop that is next, if any is due, and enter its order; returns whether one was."""
     order = next_elected(m, *electing_prices(m))
     if order is None:
         return False
@@ -185,7 +186,7 @@ def peg_price(m: Market, order: OpenOrder) -> int | None:
 
 
 def current_price(order: OpenOrder) -> int | None:
-    """The price at which the peg stands, or None while it waits."""
+    """The peg's price, or None while it waits."""
     return order.price if order.place == Place.HIDDEN else None
 
 

@@ -61,10 +61,12 @@ class Command:
 
     @property
     def tif(self) -> int:
+        """The TimeInForce, without self-trade mode and flags."""
         return self.time_in_force % (1 << SELF_TRADE_SHIFT)
 
     @property
     def mode(self) -> int:
+        """The SelfTrade mode and the flags above it."""
         return self.time_in_force >> SELF_TRADE_SHIFT
 
     @property
@@ -87,6 +89,7 @@ class Rejected(Exception):
 
 
 def require(holds: bool, reason: Reason) -> None:
+    """Raise ``Rejected`` with a reason unless the condition holds."""
     if not holds:
         raise Rejected(reason)
 
@@ -105,12 +108,14 @@ def check_new(m: Market, c: Command, now: int) -> None:
 
 
 def check_qty(rules: Rules, qty: int) -> None:
+    """Raise ``Rejected`` if a quantity breaks the instrument's rules."""
     require(qty > 0, Reason.BAD_QTY)
     require(qty % rules.qty_step == 0, Reason.OFF_LOT)
     require(rules.min_qty <= qty <= rules.max_qty, Reason.QTY_LIMIT)
 
 
 def check_price(rules: Rules, price: int) -> None:
+    """Raise ``Rejected`` if a price breaks the instrument's rules."""
     require(rules.steps.is_valid(price), Reason.OFF_STEP)
     require(rules.in_limits(price), Reason.PRICE_LIMIT)
 
@@ -160,6 +165,7 @@ def check_phase(m: Market, c: Command) -> None:
 
 
 def check_replace(m: Market, c: Command, order: OpenOrder) -> None:
+    """Raise ``Rejected`` if a REPLACE of an order is not allowed."""
     check_qty(m.rules, c.qty)
     if order.order_type not in UNPRICED:
         check_price(m.rules, c.price)

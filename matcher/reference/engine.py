@@ -94,10 +94,12 @@ class ReferenceEngine:
 
     @property
     def open_orders(self) -> int:
+        """Orders that are open, in all instruments."""
         return self.capacity.open_orders
 
     @property
     def event_count(self) -> int:
+        """Events written so far, which is the ``seq`` of the last."""
         return self.event_log.count
 
     def process(self, orders: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -111,12 +113,15 @@ class ReferenceEngine:
         return state_of(self.instruments, self.markets, *numbers)
 
     def snapshot(self) -> bytes:
+        """Return the bytes that an ``Engine`` with the same state writes."""
         return encode(self.state())
 
     def book_hash(self) -> str:
+        """Return the hash of the books alone, as an ``Engine``'s."""
         return book_hash(self.state())
 
     def state_hash(self) -> str:
+        """Return the hash of the whole state, as an ``Engine``'s."""
         return state_hash(self.state())
 
     def position(self, order_id: int, symbol: bytes | None = None) -> Position | None:
@@ -478,6 +483,7 @@ def queue_key(order: OpenOrder, waits: bool) -> tuple[bool, int | None]:
 
 
 def set_display(order: OpenOrder, display: int) -> None:
+    """Set an iceberg's display quantity, and count the slices that it can show."""
     order.display = display
     order.slices = -(-order.leaves // display)
 

@@ -134,20 +134,22 @@ def bests(m: Market, side: Side) -> list[int]:
 
 
 def may_wait(m: Market, order: OpenOrder) -> bool:
-    """Whether the order's rest waits, unpriced, if it finds nobody to trade with."""
+    """Whether the order's remainder waits, without a price, if it finds no counterparty."""
     is_market = order.order_type == OrderType.MARKET and order.tif in RESTING_TIFS
     return m.rules.market_waits and m.phase == Phase.CONTINUOUS and is_market
 
 
 def let_wait(m: Market, order: OpenOrder) -> None:
+    """Let the remainder of a market order wait, without a price, for the other side."""
     order.price = ANY_PRICE[order.side]
     m.emit(EventKind.REPEGGED, order, qty=order.leaves, flags=EventFlag.WAITING)
     m.join_book(order, Place.NOWHERE)
 
 
 def waiting_price(m: Market, taker: OpenOrder) -> int | None:
-    """The price at which the taker trades with market orders that wait: the last, else the
-    reference price, no better for the taker than the best limit on their side and its own."""
+    """The price at which the taker trades with market orders that wait.  It is the last price, else
+    the reference price.  It is never worse for the taker than the best limit on their side, nor
+    than its limit."""
     if m.phase == Phase.TRADING_AT_LAST:
         return m.last
     reference = m.ref if m.last is None else m.last
@@ -193,7 +195,7 @@ def take_waiting(m: Market, taker: OpenOrder, mode: SelfTrade) -> bool:
 def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     """Trade against the other side, best price first, no further than ``limit``.
 
-    ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
+    In a pro-rata level, ``time_lots`` trade in time order before the level is allocated again.
     """
     prevent_first(m, taker, limit, mode)
     if take_waiting(m, taker, mode):
@@ -242,8 +244,8 @@ def prevent_first(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> N
 
 
 def lots_wanted(m: Market, taker: OpenOrder, price: int) -> int:
-    """The lots that the taker would trade at ``price``: all of its own, or, if its budget does not
-    pay for them, the whole steps that it pays for; at a price of zero or less none."""
+    """The lots that the taker would trade at ``price``: all of its lots, or, if its budget does not
+    pay for them, the whole steps that it pays for.  At a price of zero or less, 0."""
     if taker.budget is None:
         return taker.leaves
     paid = taker.budget // price if price > 0 else 0
@@ -291,6 +293,7 @@ def books_taken(m: Market) -> tuple[Place, ...]:
 
 
 def is_own(taker: OpenOrder, maker: OpenOrder) -> bool:
+    """Whether both orders are of one participant."""
     return maker.participant == taker.participant
 
 
@@ -318,6 +321,7 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int, price: int) ->
 
 
 def spend(taker: OpenOrder, lots: int, price: int) -> None:
+    """Take the price of a trade off the taker's budget, if it has one."""
     if taker.budget is not None:
         taker.budget -= lots * price
         assert taker.budget >= 0
@@ -344,7 +348,7 @@ def refresh(m: Market, order: OpenOrder) -> None:
 def prevent_self_trade(
     m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade, price: int
 ) -> None:
-    """Apply the taker's mode to an order of its own participant, met at ``price``."""
+    """Apply the taker's mode to an order of the same participant, met at ``price``."""
     if mode == SelfTrade.DECREMENT:
         qty = min(lots_wanted(m, taker, price), maker.leaves)
         if qty == 0:

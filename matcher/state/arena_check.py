@@ -80,6 +80,7 @@ class Tables:
         )
 
     def word(self, offset: int) -> int:
+        """Return a word of the header, by its offset."""
         return int(self.words[offset // 8])
 
     def extension(self, slot: int) -> int:
@@ -88,6 +89,7 @@ class Tables:
         return owner & layout.EXTENSION_MASK if owner & layout.EXTENDED else 0
 
     def of_instrument(self, instrument: int, offset: int, kind: str = "<i8") -> int:
+        """Return a field of an instrument's state, by its offset and numpy type."""
         start = self.word(layout.INSTRUMENTS_AT) + instrument * layout.INSTRUMENT_BYTES + offset
         return int(self.arena[start : start + 8].view(kind)[0])
 

@@ -1,13 +1,14 @@
 """The state hash, plainly: computed from the rows of a snapshot.
 
-``book_hash`` covers everything a snapshot holds but ``last_seq`` and ``event_count``, so a rejected
-command leaves it as it is; ``state_hash`` adds those two.  Both are blake2b-128, but not of every
-row: rows are first folded, page by page (a page: 64 consecutive prices of one book), into 128 bits,
-and the pages are added up.  A sum can be kept up to date: the engine (``running_digest.py``) takes
-a changed page's old share out and puts its new one in.  Here all pages are folded again.
+Everything that a snapshot holds except ``last_seq`` and ``event_count`` is in ``book_hash``, so a
+rejected command does not change it; ``state_hash`` adds those two.  Both are blake2b-128, but not
+of every row.  Rows are first folded into 128 bits page by page (a page: 64 consecutive prices of
+one book), and the pages are added up.  A sum can be kept up to date: the engine
+(``running_digest.py``) subtracts a changed page's old share and adds its new one.  Here all pages
+are folded again.
 
-The folding is fast mixing, made to notice a difference between two engines, not to withstand
-somebody who looks for two books of the same hash.
+The folding is fast mixing.  It is made to notice a difference between two engines, not to withstand
+an attacker that looks for two books of the same hash.
 """
 
 import hashlib
@@ -116,7 +117,7 @@ def _words(table: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 
 def _pages(rows: npt.NDArray[Any]) -> list[tuple[int, ...]]:
-    """The page each row is in; what is in none is a page of its own."""
+    """The page of each row; a row outside all pages is a page by itself."""
     is_bid = (rows["side"] == Side.BUY) != (rows["place"] == TRIGGER_PLACE)
     keys = np.where(is_bid, ~rows["price_ticks"], rows["price_ticks"])
     pages = zip(

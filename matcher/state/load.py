@@ -102,6 +102,7 @@ def load_orders(arena: ArenaHeader, rows: int, count: int) -> tuple[int, int]:
 
 @kernel_outlined
 def load_order(arena: ArenaHeader, row: SavedOrder) -> int:
+    """Enter one order of a snapshot; returns 0, REPEATED_ID, NO_PAGE or OVERFLOWN."""
     word = row.word
     instrument = word & 0xFFFF
     side, place = (word >> saved.SIDE_SHIFT) & 0xFF, (word >> saved.PLACE_SHIFT) & 0xFF
@@ -145,6 +146,8 @@ def standing_qty(arena: ArenaHeader, page: int, key: int) -> int:
 
 @kernel
 def plain_owner(word: int) -> int:
+    """Return the owner's word of a plain order's slot: participant and bits for type, time in force
+    and TOP."""
     owner = (word >> saved.PARTICIPANT_SHIFT) & 0xFFFF
     if (word >> saved.TYPE_SHIFT) & 0xFF == const.POST_ONLY:
         owner |= layout.SLOT_POST_ONLY
@@ -267,10 +270,12 @@ def crossed_instrument(arena: ArenaHeader) -> int:
 
 @kernel
 def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
+    """Return 1 if an instrument allocates otherwise than by price and time, else 0."""
     rules = InstrumentRecord(arena + arena.rules_at + instrument * const.RULE_BYTES)
     return 1 if rules.allocation != PRICE_TIME else 0
 
 
 @kernel
 def add(address: int, amount: int) -> None:
+    """Add to the int64 at an address."""
     store_i64(address, load_i64(address) + amount)

@@ -3,7 +3,7 @@
 Every event has the order's leaves, and those that put an order at the back of a queue are
 known by kind, so the matcher need not be asked.  The number (``seq``) of the event that put an
 order where it stands is its public id: unique, and ascending along each queue.  The book is right
-after an event with the flag LAST; within a command a taker already stands where its rest will.
+after an event with the flag LAST; within a command a taker already has the place of its remainder.
 """
 
 from dataclasses import dataclass
@@ -54,6 +54,7 @@ class BookOrder:
 
     @property
     def shown_lots(self) -> int:
+        """Lots that the displayed book shows of it."""
         if self.is_hidden or self.is_waiting:
             return 0
         return self.slice_lots if self.display_lots else self.leaves_lots

@@ -31,6 +31,7 @@ from openoutcry.wire.memory import count_trailing_zeros, load_i64, store_i64
 
 
 def signed(word: int) -> int:
+    """Return an unsigned 64-bit number as an int64."""
     return word - (1 << 64) if word >> 63 else word
 
 
@@ -42,12 +43,14 @@ FOLD_MASK = (1 << (64 - FOLD_SHIFT)) - 1
 
 @kernel
 def mix(share: int, word: int, factor: int) -> int:
+    """Mix a word into one half of a digest."""
     mixed = (share ^ word) * factor
     return mixed ^ ((mixed >> FOLD_SHIFT) & FOLD_MASK)
 
 
 @kernel
 def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
+    """Mix ``count`` words at an address into both halves of a digest, and return them."""
     for index in range(count):
         word = Words(at)[index]
         low = mix(low, word, FACTOR_LOW)

@@ -89,6 +89,7 @@ def save_states(arena: ArenaHeader, out: int) -> None:
 
 @kernel_outlined
 def save_book(arena: ArenaHeader, book: int, out: int) -> int:
+    """Write a row for each order of a book to ``out``, the best price first; returns how many."""
     level = book_addr(arena, book).best_level
     count = 0
     while level != 0:
@@ -124,11 +125,13 @@ def first_waiting(arena: ArenaHeader, instrument: int, list_offset: int) -> int:
 
 @kernel
 def next_waiting(arena: ArenaHeader, ext: int) -> int:
+    """Return the next extension of a list whose order is in no book, 0 at the end."""
     return skip_standing(arena, extension_addr(arena, ext).next)
 
 
 @kernel
 def skip_standing(arena: ArenaHeader, ext: int) -> int:
+    """Return the first extension from ``ext`` on whose order is in no book, 0 at the end."""
     while ext != 0 and slot_addr(arena, extension_slot(arena, ext)).level != 0:
         ext = extension_addr(arena, ext).next
     return ext
@@ -136,11 +139,13 @@ def skip_standing(arena: ArenaHeader, ext: int) -> int:
 
 @kernel
 def extension_slot(arena: ArenaHeader, ext: int) -> int:
+    """Return the slot of an extension's order."""
     return extension_addr(arena, ext).slot
 
 
 @kernel_outlined
 def save_state(arena: ArenaHeader, instrument: int, row: SavedState) -> None:
+    """Write an instrument's phase, prices and last indication to its row of the snapshot."""
     state = instrument_addr(arena, instrument)
     phase = state.phase
     is_call = (CALL_BITS >> phase) & 1
@@ -191,6 +196,7 @@ def plain_word(book: int, owner: int) -> int:
 
 @kernel
 def top_bit(owner: int) -> int:
+    """Return the bit that a TOP order has in its row, else 0."""
     return ROW_TOP if owner & layout.SLOT_TOP else 0
 
 

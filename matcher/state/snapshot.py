@@ -236,7 +236,7 @@ def encode(state: State) -> bytes:
 def decode(data: bytes) -> State:
     """The state of a snapshot.
 
-    Raises :class:`MatcherError` saying what is wrong with bytes that are no whole, undamaged
+    Raises :class:`MatcherError` saying what is wrong with bytes that are not a whole, undamaged
     snapshot, and ``LayoutMismatch`` for one from another layout.
     """
     if len(data) < HEADER_BYTES:
@@ -299,7 +299,7 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
     mode, is_top = rows["time_in_force"] >> 4 & 7, rows["time_in_force"] >= ROW_TOP
     _refuse(rows, "order", "time_in_force", mode > max(SelfTrade))
     _refuse(rows, "order", "time_in_force", is_top & (rows["place"] != DISPLAYED_PLACE))
-    # What stands where decides which of the fields the kernels read.
+    # An order's type and place decide which of its fields the kernels read.
     stop, trailing, peg = (np.isin(kind, [int(t) for t in k]) for k in (STOPS, TRAILING, PEGS))
     market = (kind == OrderType.MARKET) & np.isin(tif, [int(t) for t in RESTING])
     unpriced = waits & (trailing | peg | market | (tif == TimeInForce.AT_CLOSE))

@@ -10,8 +10,8 @@ import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.text import (
     BAD,
@@ -33,17 +33,9 @@ from openoutcry.wire.layout import Bytes, Layout, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
 from openoutcry.wire.printable import FIRST, LAST, is_printable
 from openoutcry.wire.record_blocks import OrderRecord
-from openoutcry.wire.records import ORDER
 from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
 
-APPLICATION, REJECT = int(Kind.APPLICATION), int(Kind.REJECT)
-_AT = ORDER.offsets
-PRICE, QTY, SYMBOL, ORDER_ID, AUX = (
-    _AT[name] for name in ("price_ticks", "qty_lots", "symbol", "order_id", "aux")
-)
-KIND, SIDE, ORDER_TYPE, TIF = (
-    _AT[name] for name in ("kind", "side", "order_type", "time_in_force")
-)
+APPLICATION, REJECT = constants.KIND_APPLICATION, constants.KIND_REJECT
 MAX_TOKEN, MAX_ACCOUNT = 36, 16
 D, F, G, H, Q, AF = ord("D"), ord("F"), ord("G"), ord("H"), ord("q"), 0x4641
 MASS_STATUS = ord("A")
@@ -140,14 +132,15 @@ assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same num
 # What goes wrong with a value: 0 nothing, else one of these.
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
 UNSUPPORTED, BAD_PRICE, BAD_QTY = (
-    int(Refusal.UNSUPPORTED),
-    int(Refusal.PRICE),
-    int(Refusal.QUANTITY),
+    constants.FIX_REFUSAL_UNSUPPORTED,
+    constants.FIX_REFUSAL_PRICE,
+    constants.FIX_REFUSAL_QUANTITY,
 )
 
 
 @kernel
 def has_bit(low: int, high: int, character: int) -> bool:
+    """Whether ``character`` is in the set of 126 bits, ``low`` of 0 to 62, ``high`` of 64 on."""
     if character < 63:
         return low >> character & 1 != 0
     return 64 <= character < 127 and high >> (character - 64) & 1 != 0
@@ -162,7 +155,7 @@ def rejected(fields: FixFields, reason: int, tag: int) -> int:
 
 @kernel
 def mark_refused(metadata: CommandMetadata, refusal: int) -> None:
-    """The first refusal stands."""
+    """The first refusal counts."""
     if metadata.refused == 0:
         metadata.refused = refusal
 
@@ -218,6 +211,7 @@ def exec_inst_bits(fields: FixFields, metadata: CommandMetadata) -> int:
 
 @kernel
 def decimal_of(fields: FixFields, tag: int, decimals: int) -> int:
+    """The tag's value times ``10 ** decimals``; below FIRST_ERROR: what is wrong with it."""
     entry = scan.field(fields, tag)
     return read_decimal(scan.value_of(fields, entry), entry & 0xFFFF, decimals)
 
@@ -450,6 +444,7 @@ def take_side(fields: FixFields, order: OrderRecord, metadata: CommandMetadata) 
 
 @kernel
 def reason_of(problem: int) -> int:
+    """SessionRejectReason (373) of a value that is missing, malformed or out of range."""
     if problem == MISSING:
         return scan.REQUIRED_MISSING
     return scan.BAD_FORMAT if problem == FORM else scan.OUT_OF_RANGE
@@ -459,6 +454,7 @@ def reason_of(problem: int) -> int:
 def take_price(
     fields: FixFields, order: OrderRecord, metadata: CommandMetadata, decimals: int
 ) -> int:
+    """Price (44) into the record, in ticks of ``decimals`` decimals; returns FINE or a problem."""
     price = decimal_of(fields, 44, decimals)
     if price < FIRST_ERROR:
         if price == BAD:
@@ -471,6 +467,7 @@ def take_price(
 
 @kernel
 def take_quantity(fields: FixFields, order: OrderRecord, metadata: CommandMetadata) -> int:
+    """OrderQty (38) into the record; returns FINE or a problem."""
     qty = decimal_of(fields, 38, 0)
     if qty < FIRST_ERROR:
         if qty == BAD:
@@ -593,8 +590,8 @@ def decode_mass(
 
 @kernel_outlined
 def decode_unknown(fields: FixFields, metadata: CommandMetadata) -> int:
-    """A message type that is not taken here: its letters go into the metadata.  What is no letter
-    or digit is no type at all."""
+    """A message type that is not accepted here: its letters go into the metadata.  A type with
+    anything but letters and digits is invalid."""
     left = fields.msg_type
     while left != 0:
         letter = left & 255

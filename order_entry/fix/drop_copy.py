@@ -13,7 +13,7 @@ import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
-from openoutcry.order_entry import ouch
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live, scan, session
 from openoutcry.order_entry.fix.decode import FixOrder
@@ -23,11 +23,11 @@ from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, pu
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
+from openoutcry.wire.notes import fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.symbols import MAX_SYMBOL
 
@@ -35,14 +35,14 @@ __all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "time
 
 SCRATCH = 2048
 """Where, behind ``out``, a row may be made for :func:`write_report`."""
-OUCH50, PACKETS, SHM = int(Protocol.OUCH50), int(Protocol.PACKETS), int(Protocol.SHM)
+OUCH50, PACKETS, SHM = constants.PROTOCOL_OUCH50, constants.PROTOCOL_PACKETS, constants.PROTOCOL_SHM
 REFUSALS = refusals.Refusal
 _OUCH_WORDS = {
-    int(ouch.Refusal.QTY): REFUSALS.QUANTITY,
-    int(ouch.Refusal.SYMBOL): REFUSALS.UNKNOWN_SYMBOL,
-    int(ouch.Refusal.PRICE): REFUSALS.PRICE,
-    int(ouch.Refusal.TOKEN): REFUSALS.UNSUPPORTED,
-    int(ouch.Refusal.REPLACE): REFUSALS.MISMATCH,
+    constants.OUCH_REFUSAL_QTY: REFUSALS.QUANTITY,
+    constants.OUCH_REFUSAL_SYMBOL: REFUSALS.UNKNOWN_SYMBOL,
+    constants.OUCH_REFUSAL_PRICE: REFUSALS.PRICE,
+    constants.OUCH_REFUSAL_TOKEN: REFUSALS.UNSUPPORTED,
+    constants.OUCH_REFUSAL_REPLACE: REFUSALS.MISMATCH,
 }
 OF_OUCH = tuple(int(_OUCH_WORDS.get(code, REFUSALS.UNSUPPORTED)) for code in range(32))
 """The reasons for OUCH's own refusals; those from 32 on have no equivalent."""
@@ -112,12 +112,12 @@ def write_report(
     sender: FixSession,
     out: int,
 ) -> int:
-    """Write the body that tells this event; its bytes, 0: nothing is said.
+    """Write the body that reports this event; returns its bytes, 0 without a report.
 
-    ``row``: the order's, as it is after the event; 0 of a rejected command.  ``copy``: the drop
-    copy's block, whose NAMED is the row of the order that the command names and whose
-    REFUSED_SYMBOL the command's symbol, 0 none.  ``metadata``: of the command that caused it, if
-    the order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
+    The order's row, after the event, is ``row``; 0 for a rejected command.  The drop copy's block
+    is ``copy``: its NAMED is the row of the order that the command names, and its REFUSED_SYMBOL
+    the command's symbol, or 0.  If the order's own session sent the causing command, ``metadata``
+    is that command's and ``sender`` that session's block; else both are 0.
     """
     kind, reason = event.kind, event.reason
     copy.rejected = event if kind == fix_encode.REJECTED else 0
@@ -153,6 +153,8 @@ def write_report(
     if kind == fix_encode.FILLED:
         at = put_decimal(put_31(at), event.price_ticks, decimals)
         at = put_number(put_32(at), event.qty_lots)
+        if fee_units(copy.fee) != 0:
+            at = fix_encode.put_commission(at, copy, row.instrument)
     at = fix_encode.put_sums(at, copy, row, decimals, leaves)
     if what & 255 == ord("D"):
         at = fix_encode.put_restated(at)
@@ -163,7 +165,7 @@ def write_report(
 
 @kernel
 def put_order_id(at: int, row: OrderRow) -> int:
-    """A session's orders are counted; another's have the core's number behind a P."""
+    """A session's orders are counted; another's have the core's number after a P."""
     if row.protocol == PACKETS:
         return put_field_end(put_number(put_p(at), row.order_id))
     return put_field_end(put_number(at, row.order_id & rows.NUMBER_MASK))
@@ -244,6 +246,7 @@ def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: in
 
 @kernel
 def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
+    """Write Symbol (55) of an instrument at ``at``; returns where it ends."""
     row = block.instrument_row(copy, instrument)
     if row == 0:
         return put_no_symbol(at)
@@ -301,7 +304,7 @@ def write_rejected(
 def write_cancel_reject(
     copy: FixSession, row: OrderRow, metadata: CommandMetadata, number: int, out: int
 ) -> int:
-    """9; ``row``: of the order that is named, 0 if there is none."""
+    """9; the named order's row is ``row``, or 0."""
     protocol, number = metadata.protocol, fix_encode.cancel_reason(number, row)
     at = put_9(out)
     at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))

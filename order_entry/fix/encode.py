@@ -1,8 +1,8 @@
 """Encode reports about a participant's orders: bodies of 8, 9, r and j, from events and order rows.
 
-A body stands in the stream store without what its sending decides (:mod:`.send`), and is a pure
-function of journal: event, row after the event, metadata of the causing command, its sequenced
-time.
+A body is stored in the stream without the fields that are decided when it is sent (:mod:`.send`).
+It is a pure function of the journal: event, row after the event, metadata of the causing command,
+its sequenced time.
 """
 
 import openoutcry.order_entry.command_metadata as command_metadata
@@ -34,30 +34,26 @@ from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     count_trailing_zeros,
     load_u8,
+    not_inlined,
 )
+from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord
-from openoutcry.wire.records import EVENT
-from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
+from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL
 
-_AT = EVENT.offsets
-ORDER_ID, PRICE, QTY, LEAVES = (
-    _AT[name] for name in ("order_id", "price_ticks", "qty_lots", "leaves_lots")
-)
-KIND, REASON, SEQ, CAUSE_SEQ = (_AT[name] for name in ("kind", "reason", "seq", "cause_seq"))
 ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
 CONVERTED, COMPLETED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT_KIND_COMPLETED
 DELAYED = enum_numbers.EVENT_KIND_DELAYED
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
-RISK, CHECKS, CONTRA = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS), _AT["contra_id"]
+RISK, CHECKS = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS)
 GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKNOWN_ORDER
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
-MAX_BODY = 656
-"""No body is longer: 36 + 36 of names, 24 of symbol, 16 of account, 19 digits and a
+MAX_BODY = 712
+"""No body is longer: 36 + 36 of names, 24 of symbol, 16 of account, 16 of an asset, 19 digits and a
 sign each number."""
 AVERAGE_DECIMALS = 4
 """Decimals of AvgPx beyond the instrument's."""
@@ -77,7 +73,8 @@ put_380, put_11_first, put_restated = constant(b"380="), constant(b"11="), const
 put_530, put_531, put_532 = constant(b"530="), constant(b"\x01531="), constant(b"532=")
 put_533, put_37, put_584 = constant(b"533="), constant(b"37="), constant(b"584=")
 put_911, put_912, put_no = constant(b"\x01911="), constant(b"\x01912=Y\x01"), constant(b"0")
-put_of_limit, put_stands = constant(b": limit "), constant(b", stands ")
+put_of_limit, put_current = constant(b": limit "), constant(b", now ")
+put_12, put_13 = constant(b"\x0112="), constant(b"\x0113=3\x01479=")
 put_asked = constant(b", asked ")
 put_zero_reports = constant(b"\x01911=0\x01")
 put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
@@ -109,13 +106,14 @@ def put_symbol(at: int, session: SessionBlock, code: int) -> int:
 
 @kernel
 def put_char(at: int, character: int) -> int:
+    """Write one byte; returns where it ends."""
     Bytes(at)[0] = character
     return at + 1
 
 
 @kernel
 def put_average(at: int, value: int, lots: int, decimals: int) -> int:
-    """``value`` / ``lots`` ticks as a price, cut off four places behind the instrument's."""
+    """``value`` / ``lots`` ticks as a price, cut off four places after the instrument's."""
     if lots <= 0:
         return put_no(at)
     negative = value < 0
@@ -140,6 +138,7 @@ def put_reason(at: int, session: FixSession, row_number: int) -> int:
 
 @kernel
 def put_text(at: int, session: FixSession, row_number: int) -> int:
+    """Write Text (58) of a row of reasons; returns where it ends."""
     source = reason_row(session, row_number)
     return put_bytes(at, source + 8, Bytes(source)[2])
 
@@ -153,26 +152,28 @@ def put_limit(at: int, session: FixSession, event: EventRecord) -> int:
     if bit >= CHECKS:
         return put_text(at, session, RISK)
     at = put_text(at, session, refusals.LIMITS + bit)
-    limit, stands, requested = (
+    limit, current, requested = (
         event.price_ticks,
         event.leaves_lots,
         event.qty_lots,
     )
-    if limit == 0 and stands == 0 and requested == 0:
+    if limit == 0 and current == 0 and requested == 0:
         return at
     at = put_decimal(put_of_limit(at), limit, 0)
-    at = put_decimal(put_stands(at), stands, 0)
+    at = put_decimal(put_current(at), current, 0)
     return put_decimal(put_asked(at), requested, 0)
 
 
 @kernel
 def reason_row(session: FixSession, number: int) -> int:
+    """Address of a row of the table of reasons (refusals.py)."""
     table = session.fields_ + words.REASONS
     return table + refusals.ROW_BYTES * number
 
 
 @kernel
 def row_decimals(session: SessionBlock, row: OrderRow) -> int:
+    """Decimals of the prices of the row's instrument."""
     instrument = block.instrument_row(session, row.instrument)
     return instrument.decimals if instrument != 0 else 0
 
@@ -212,6 +213,18 @@ def put_order(at: int, session: SessionBlock, row: OrderRow, decimals: int, qty:
     return at
 
 
+@kernel_outlined
+def put_commission(at: int, session: SessionBlock, instrument: int) -> int:
+    """Commission, that it is an amount, and its currency: what the fill at hand has cost."""
+    not_inlined()
+    symbol = block.instrument_row(session, instrument)
+    if symbol == 0:
+        return at
+    asset = symbol + (block.SYMBOL_BASE if fee_is_of_base(session.fee) else block.SYMBOL_QUOTE)
+    at = put_decimal(put_12(at), fee_units(session.fee), Words(asset)[0])
+    return put_padded(put_13(at), asset + 8, MAX_ASSET_NAME)
+
+
 @kernel
 def put_sums(at: int, session: SessionBlock, row: OrderRow, decimals: int, leaves: int) -> int:
     """What is open, what was done and at which price, and the sequenced time."""
@@ -225,6 +238,7 @@ def put_sums(at: int, session: SessionBlock, row: OrderRow, decimals: int, leave
 
 @kernel
 def working_status(row: OrderRow, leaves: int) -> int:
+    """OrdStatus (39) of an order with ``leaves`` open lots."""
     if leaves == 0:
         return DONE
     return NEW if row.cum == 0 else PARTLY
@@ -232,7 +246,8 @@ def working_status(row: OrderRow, leaves: int) -> int:
 
 @kernel
 def status_of(row: OrderRow) -> int:
-    """Return the OrdStatus of the order that a message names; ``row`` 0: there is none."""
+    """Return the OrdStatus of the order that a message names; ``row`` 0 means that it does not
+    exist."""
     if row == 0 or row.was_rejected != 0:
         return REFUSED
     if row.has_expired != 0:
@@ -305,9 +320,10 @@ def encode(
 ) -> int:
     """The body that this event causes for this order, at most MAX_BODY bytes; 0: nothing is said.
 
-    ``row``: the order's, as it is after the event; a replaced one's is the new ClOrdID's, an
-    event of no order (a mass cancel's end) has 0.  ``metadata``: of the causing command if this
-    session sent it, else 0.  RX_TS_NS and CAUSE_SEQ of the session say what sequenced it.
+    The order's row, after the event, is ``row``.  For a replaced order it is the new ClOrdID's; for
+    an event without an order (a mass cancel's end) it is 0.  If this session sent the causing
+    command, ``metadata`` is that command's, else 0.  The session's RX_TS_NS and CAUSE_SEQ identify
+    the command.
     """
     if room < MAX_BODY:
         return 0
@@ -340,6 +356,8 @@ def encode(
     if kind == FILLED:
         at = put_decimal(put_31(at), event.price_ticks, decimals)
         at = put_number(put_32(at), event.qty_lots)
+        if fee_units(session.fee) != 0:
+            at = put_commission(at, session, row.instrument)
     at = put_sums(at, session, row, decimals, leaves)
     if exec_type == ord("D"):
         at = put_restated(at)
@@ -422,12 +440,14 @@ def refuse(
 
 @kernel
 def put_token(at: int, metadata: CommandMetadata) -> int:
+    """Write the ClOrdID of the metadata; returns where the field ends."""
     at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
     return put_field_end(at)
 
 
 @kernel
 def put_time(at: int, session: SessionBlock) -> int:
+    """Write TransactTime (60), when the command was received; returns where the field ends."""
     ns = session.rx_ts_ns
     return put_field_end(put_timestamp(put_60(at), ns, session + words.CACHED_DAY))
 
@@ -490,7 +510,7 @@ def encode_business_reject(session: FixSession, metadata: CommandMetadata, out: 
 def encode_mass_report(
     session: SessionBlock, metadata: CommandMetadata, number: int, count: int, out: int
 ) -> int:
-    """r: the answer to q, behind its orders' reports; ``number``: why it was rejected, or 0."""
+    """r: the answer to q, after its orders' reports; ``number``: why it was rejected, or 0."""
     at = put_token(put_11_first(put_r(out)), metadata)
     at = put_number(put_37(at), session.cause_seq)
     at = put_530(put_field_end(at))
@@ -536,7 +556,7 @@ def encode_status(
         at = put_token(put_41(at), metadata)  # it has another name by now
     at = put_number(put_17(at), exec_id)
     if message == decode.MASS_STATUS:
-        # One event has all of these reports: each is numbered behind it.
+        # One event has all of these reports: each is numbered after it.
         place = total - session.status_left
         at = put_number(put_char(at, HYPHEN), place)
     at = put_field_end(at)
@@ -561,7 +581,7 @@ put_no_status = constant(b"150=I\x0139=8\x0155=[N/A]\x0154=7")
 def encode_mass_status(
     session: FixSession, row: OrderRow, metadata: CommandMetadata, exec_id: int, out: int
 ) -> int:
-    """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
+    """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more after it; without an open order
     (``row`` 0) the only one says so."""
     if row == 0:
         at = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))

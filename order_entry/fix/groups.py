@@ -131,7 +131,7 @@ def reason_of_number(at: int, size: int) -> int:
 
 @kernel
 def fault(reason: int, at: int) -> int:
-    """A fault is a reason and where the text of its tag stands."""
+    """A fault is a reason and the place of its tag's text."""
     return at << 8 | reason + 1
 
 
@@ -166,8 +166,8 @@ def close(frame: GroupFrame) -> int:
 def check(groups: int, message: int, size: int, data_length: int, scratch: int) -> int:
     """The first fault of the groups of a message whose fields are otherwise well-formed, 0: none.
 
-    ``data_length``: address of a byte for each tag below 1024, whose bit 8 says that the field is a
-    length of data.  ``scratch``: where a tag is written that the message does not have.
+    At ``data_length`` is a byte for each tag below 1024; its bit 8 says that the field is a length
+    of data.  A tag that the message lacks is written at ``scratch``.
     """
     at, depth, data_size, stack = 0, 0, -1, groups + STACK_AT
     while at < size:

@@ -1,7 +1,7 @@
 """FIX 4.4 as the running stage wants a protocol: its kernels, called by address.
 
-Bytes for the participant are at OUT, from OUT_FROM to OUT_END, and every kernel here that writes
-some has saved the numbers before it returns: nothing is sent that could be numbered again.
+Bytes for the participant are at OUT, from OUT_FROM to OUT_END.  Every kernel here that writes some
+has saved the numbers before it returns, so that nothing is sent that could be numbered again.
 """
 
 import openoutcry.order_entry.fix.decode as fix_decode
@@ -10,8 +10,8 @@ import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.stream as stream
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
@@ -34,13 +34,17 @@ __all__ = [
     "timer",
 ]
 encode = fix_encode.encode
-IGNORE, APPLICATION, REJECT = int(Kind.IGNORE), int(Kind.APPLICATION), int(Kind.REJECT)
-LOGIN, LOGOUT, DISCONNECT = int(Kind.LOGIN), int(Kind.LOGOUT), int(Kind.DISCONNECT)
+IGNORE, APPLICATION, REJECT = (
+    constants.KIND_IGNORE,
+    constants.KIND_APPLICATION,
+    constants.KIND_REJECT,
+)
+LOGIN, LOGOUT, DISCONNECT = constants.KIND_LOGIN, constants.KIND_LOGOUT, constants.KIND_DISCONNECT
 
 
 @kernel
 def begin(session: FixSession, now_ns: int) -> int:
-    """A connection came, whose Logon has been looked at and stands in its input."""
+    """A connection came; its Logon was read and is still in its input."""
     fix_session.disconnected(session)
     fix_session.connected(session, now_ns)
     session.out_from = 0
@@ -59,11 +63,13 @@ def lost(session: FixSession, now_ns: int) -> int:
 
 @kernel
 def out_room(session: FixSession) -> int:
+    """Bytes that the connection's output can still take."""
     return session.out_capacity - session.out_end
 
 
 @kernel
 def out_end(session: FixSession) -> int:
+    """Address after the last byte of the connection's output."""
     return session.out + session.out_end
 
 

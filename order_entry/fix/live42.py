@@ -1,8 +1,8 @@
 """FIX 4.2 as a protocol of the running stage: parse like 4.4, report in 4.2's messages.
 
-The session layer is the same.  A report of 4.4 becomes one of 4.2 field by field: ExecTransType
-comes in, a trade's ExecType says whether it was the last, and codes that 4.2 does not have become
-its "broker option".
+The session layer is the same.  A report of 4.4 becomes one of 4.2 field by field.  ExecTransType is
+added, a trade's ExecType says whether it was the last, and codes that 4.2 lacks become its "broker
+option".
 """
 
 import openoutcry.order_entry.fix.encode as fix_encode
@@ -41,13 +41,14 @@ __all__ = [
     "timer",
 ]
 SCRATCH = 2048
-"""Where, behind ``out``, the message stands as 4.4 says it."""
+"""Where, after ``out``, the 4.4 form of the message is."""
 LAST_ORD_REASON, LAST_CANCEL_REASON = 8, 3
 TRADE, STATUS, ELECTED, REPLACED, RESTATED = (ord(letter) for letter in "FIL5D")
 FILL, PARTLY, DONE, NEW = (ord(letter) for letter in "2120")
 put_new, put_status = constant(b"20=0\x01150="), constant(b"20=3\x01150=")
 put_elected = constant(b"20=0\x01150=D\x01378=4\x01")
 put_103, put_102 = constant(b"103=0\x01"), constant(b"102=2\x01")
+put_paid_in = constant(b"58=commission in ")
 
 
 @kernel
@@ -92,6 +93,9 @@ def translate(body: int, size: int, out: int) -> int:
             store_u8(at - 2, REPLACED)
         elif tag == 103 and read_number(value, length - digits - 2) > LAST_ORD_REASON:
             at = put_103(at)
+        elif tag == 479:
+            # 4.2 has no field for the commission's currency.  A fill has no other text.
+            at = put_bytes(put_paid_in(at), value, length - digits - 1)
         elif tag == 102 and read_number(value, length - digits - 2) > LAST_CANCEL_REASON:
             at = put_102(at)
         else:

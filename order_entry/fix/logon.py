@@ -16,7 +16,7 @@ _TRAILER_BYTES = 7
 
 
 class LogonError(ValueError):
-    """What came first is no Logon; says why."""
+    """What came first is not a Logon; says why."""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class NumbersFile:
 
     @property
     def numbers_address(self) -> int:
+        """Address of the sessions' numbers, for kernels."""
         return self.address + HEADER_BYTES
 
     def counted(self) -> tuple[int, ...]:

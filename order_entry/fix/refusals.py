@@ -4,6 +4,7 @@ words."""
 from enum import IntEnum
 
 import openoutcry.order_entry.faults as faults
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.risk_reasons import CHECKS
 from openoutcry.wire.enums import ErrorBit, Reason
 
@@ -105,7 +106,7 @@ GATEWAY_ORDER_REASONS = {
 }
 """OrdRejReason (103) of what the gateway rejects, by the first rule that is broken; 99 other."""
 
-FIRST_COMMON = int(faults.Refusal.THROTTLED)
+FIRST_COMMON = constants.REFUSAL_THROTTLED
 COMMON = (
     Refusal.THROTTLED,
     Refusal.TOO_MANY_OPEN,
@@ -120,10 +121,10 @@ assert len(COMMON) == len(faults.Refusal)
 
 NAME_BYTES, TEXT_COUNT = 56, 112
 ROW_BYTES = 64
-"""The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text; from
-row 0 on the core's reasons, from row CORE_REASONS on the refusals, from row LIMITS on the checks of
-limits, from row RULES on the gateway's rules, by their bits."""
-CORE_REASONS, LIMITS, RULES = 40, 64, 96
+"""The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
+rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
+begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
+CORE_REASONS, LIMITS, RULES = 40, 60, 96
 
 
 CHECK_TEXTS = {"SELF_TRADE": "self trade: no mode, in 2964 or the key self_trade"}

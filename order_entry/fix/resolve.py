@@ -3,9 +3,9 @@
 import openoutcry.order_entry.command_metadata as command_metadata
 import openoutcry.order_entry.fix.decode as decode
 import openoutcry.order_entry.rows as rows
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.decode import FixOrder
-from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
 from openoutcry.wire.kernel import kernel
@@ -13,10 +13,10 @@ from openoutcry.wire.layout import Bytes
 from openoutcry.wire.record_blocks import OrderRecord
 
 UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
-    int(Refusal.UNKNOWN_ORDER),
-    int(Refusal.TOO_LATE),
-    int(Refusal.MISMATCH),
-    int(Refusal.PENDING),
+    constants.FIX_REFUSAL_UNKNOWN_ORDER,
+    constants.FIX_REFUSAL_TOO_LATE,
+    constants.FIX_REFUSAL_MISMATCH,
+    constants.FIX_REFUSAL_PENDING,
 )
 MODE_BITS = SELF_TRADE_MASK << 4
 TIF_BITS = 15

@@ -6,7 +6,7 @@ does not is *garbled*: it is passed over, and its number is missed later.
 
 import openoutcry.order_entry.fix.groups as groups
 import openoutcry.order_entry.fix.words as words
-from openoutcry.order_entry.faults import Fault
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.fix.text import (
     EQUALS,
     SOH,
@@ -37,7 +37,7 @@ FIVE_BYTES, THREE_BYTES = (1 << 40) - 1, (1 << 24) - 1
 TAG_9, TWO_BYTES = int.from_bytes(b"9=", "little"), (1 << 16) - 1
 TAG_35 = int.from_bytes(b"35=", "little")
 TAG_10 = int.from_bytes(b"10=", "little")
-# The end of the previous field, and CheckSum with its own end around three digits.
+# The end of the previous field, then CheckSum and its end around three digits.
 TRAILER = int.from_bytes(b"\x0110=\0\0\0\x01", "little", signed=True)
 ALL_BUT_DIGITS = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\xff", "little", signed=True)
 EQUALS_4, ONES_4, HIGH_4 = 0x3D3D3D3D, 0x01010101, 0x80808080
@@ -46,7 +46,7 @@ ZEROS_3, ABOVE_NINE_3, HIGH_3 = 0x303030, 0x767676, 0x808080
 """Of the first bytes of a field, a byte each: ``=``, 1, the high bit; 0, and as in text.py."""
 CHECKSUM_BYTES = 7
 """Of ``10=nnn|``."""
-OVERSIZE = int(Fault.OVERSIZE)
+OVERSIZE = constants.FAULT_OVERSIZE
 GARBLED, WHOLE = 1, 0
 """STATUS of a message."""
 USER_TAGS = 5000
@@ -76,9 +76,9 @@ def begin_of_next(buffer: int, size: int, start: int) -> int:
 
 @kernel
 def head_of(buffer: int, size: int, ends: int) -> int:
-    """Of ``8=…|9=length|`` that is all there and well-formed: offset behind it, and the length
-    shifted by 32; 0 for any other, which :func:`body_begin` looks at.  ``ends``: where SOH is
-    among the first 64 bytes."""
+    """For ``8=…|9=length|`` that is complete and well-formed: the offset after it, and the length
+    shifted by 32.  For any other beginning 0; :func:`body_begin` then checks it.  Bits of ``ends``
+    show where SOH is among the first 64 bytes."""
     second = ends & (ends - 1)
     if second == 0:
         return 0
@@ -95,7 +95,7 @@ def head_of(buffer: int, size: int, ends: int) -> int:
 
 @kernel_outlined
 def body_begin(buffer: int, size: int) -> int:
-    """Offset behind ``8=…|9=…|``: 0 if that is not all there yet, -1 if it is something else."""
+    """Offset after ``8=…|9=…|``: 0 if that is not all there yet, -1 if it is something else."""
     begin_end = find_byte(buffer, min(size, 16), SOH)
     if begin_end >= 16:
         return -1
@@ -167,7 +167,7 @@ def end_of_garbled(buffer: int, size: int, end: int) -> int:
 
 @kernel
 def is_garbled(message: int, size: int, ends: int) -> bool:
-    """BeginString, BodyLength and MsgType do not stand first, BodyLength or CheckSum is wrong.
+    """BeginString, BodyLength and MsgType do not come first, BodyLength or CheckSum is wrong.
     ``ends``: where SOH is among the first 64 bytes."""
     if size < 16 or (load_word(message) ^ BEGIN_WORD) & FIVE_BYTES != 0:
         return True
@@ -186,8 +186,8 @@ def is_garbled(message: int, size: int, ends: int) -> bool:
 
 @kernel_outlined
 def long_tag(at: int, size: int) -> int:
-    """The number of a tag that has not one to three plain digits; 0 if it is no tag of ours to
-    read, -1 an invalid number, -2 no number at all."""
+    """The number of a tag that is not one to three plain digits.  Returns 0 for a tag that is not
+    read here, -1 for an invalid number and -2 if it is not a number."""
     digits = size
     negative = size > 1 and Bytes(at)[0] == 45
     value = read_number(at + 1, digits - 1) if negative else read_number(at, digits)
@@ -202,7 +202,7 @@ def long_tag(at: int, size: int) -> int:
 
 @kernel
 def note_error(fields: FixFields, reason: int, tag: int, size: int) -> None:
-    """The first error of a message stands; ``tag``, ``size``: text of the tag it is about."""
+    """The first error of a message counts; ``tag``, ``size``: text of the tag it is about."""
     if fields.error == 0:
         fields.error = 1 + reason
         fields.ref_tag = tag
@@ -228,6 +228,7 @@ def data_of(length_tag: int) -> int:
 
 @kernel_outlined
 def length_of(data_tag: int) -> int:
+    """The tag that has the length of a data field; 0 for another tag."""
     for data, length in DATA_TAGS:
         if data == data_tag:
             return length
@@ -272,8 +273,9 @@ def new_generation(fields: FixFields) -> int:
 def parse(fields: FixFields, message: int, size: int) -> int:
     """Find the fields of a whole message; returns STATUS.
 
-    A tag that is not a number or a field without ``=`` makes it garbled; what a Reject can name (an
-    undefined tag, no value, a field twice, a header field behind the body's) is its ERROR.
+    A tag that is not a number, or a field without ``=``, makes the message garbled.  Faults that a
+    Reject can name are in its ERROR: an undefined tag, no value, a field twice, a header field
+    after the body's.
     """
     generation = fields.generation + 1
     if generation >= 1 << 30:
@@ -300,12 +302,12 @@ def parse(fields: FixFields, message: int, size: int) -> int:
         ends &= ends - 1
         word = load_word(message + at)
         equals = (word ^ EQUALS_4) & 0xFFFFFFFF
-        # 7, 15, 23 or 31 behind 0 to 3 characters of a tag, else NO_EQUALS.
+        # 7, 15, 23 or 31 after 0 to 3 characters of a tag, else NO_EQUALS.
         place = count_trailing_zeros((equals - ONES_4) & ~equals & HIGH_4 | 1 << NO_EQUALS)
         left = ((word ^ ZEROS_3) << (31 ^ place)) & 0xFFFFFF
         tens = left * 10 + (left >> 8)
         tag, value = (tens & 255) * 10 + (left >> 16), at + (place >> 3) + 1
-        # Anything but a digit from 1 to 9 and up to two digits behind it.
+        # Anything but a digit from 1 to 9 and up to two digits after it.
         odd = (left + ABOVE_NINE_3 | left) & HIGH_3
         if (odd != 0) | (left == 0) | (word & 255 == ZERO):
             digits = find_byte(message + at, end - at, EQUALS)
@@ -329,7 +331,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
             if is_data and data_size >= 0:
                 end = value + data_size
                 if end >= size or Bytes(message)[end] != SOH:
-                    # Where the data end is not known, nor what is a field behind them.
+                    # Where the data end is not known, nor what is a field after them.
                     note_error(fields, OUT_OF_RANGE, message + length_at, length_digits)
                     break
                 window = end & ~63

@@ -1,7 +1,7 @@
 """Write messages: header and trailer around a body, session messages, and what is sent again.
 
-A *body* is a message without what only its sending decides: ``35=8|37=…|…|``.  So it stands in the
-stream store; MsgSeqNum, SendingTime, PossDupFlag, BodyLength and CheckSum come when it is sent.
+A *body*, ``35=8|37=…|…|``, is a message without what is decided when it is sent: MsgSeqNum,
+SendingTime, PossDupFlag, BodyLength and CheckSum.  The stream store has the bodies.
 """
 
 import openoutcry.order_entry.fix.scan as scan
@@ -40,6 +40,7 @@ put_size, put_orig, put_sum = constant(b"\x019="), constant(b"122="), constant(b
 
 @kernel
 def put_field_end(at: int) -> int:
+    """Write SOH; returns the address after it."""
     Bytes(at)[0] = SOH
     return at + 1
 
@@ -101,19 +102,20 @@ def take_number(session: SessionBlock, entry: int, wall_ns: int) -> int:
 
 @kernel
 def wrote(session: FixSession, size: int, now_ns: int) -> None:
-    """CommandMetadata that ``size`` more bytes stand in ``out``."""
+    """Record that ``size`` more bytes are in ``out``."""
     session.out_bytes += size
     session.last_out_ns = now_ns
 
 
 @kernel
 def end_of_out(session: FixSession, out: int) -> int:
+    """Address after what was put into ``out``."""
     return out + session.out_bytes
 
 
 @kernel_outlined
 def send_body(session: FixSession, size: int, now_ns: int, out: int) -> int:
-    """Send the session message whose body stands in the fields' BODY."""
+    """Send the session message whose body is in the fields' BODY."""
     wall_ns = now_ns + session.clock_offset_ns
     seq = take_number(session, 0, wall_ns)
     body = session.fields_ + words.BODY
@@ -215,7 +217,7 @@ def send_more(session: FixSession, now_ns: int, out: int, room: int) -> int:
 
 @kernel
 def send_on(session: FixSession, now_ns: int, out: int, room: int) -> int:
-    """As :func:`send_more`, behind what already stands in ``out``."""
+    """As :func:`send_more`, after what is already in ``out``."""
     sent = 0
     if session.fix_state < words.ACTIVE:
         return 0
@@ -236,6 +238,7 @@ MAX_TEXT = 512
 
 @kernel
 def body_of(session: FixSession) -> int:
+    """Address at which a message's body is built."""
     return session.fields_ + words.BODY
 
 
@@ -253,12 +256,14 @@ def send_heartbeat(session: FixSession, entry: int, now_ns: int, out: int) -> in
 
 @kernel_outlined
 def send_test_request(session: FixSession, now_ns: int, out: int) -> int:
+    """Send a TestRequest; returns as :func:`send_body`."""
     body = body_of(session)
     return send_body(session, put_test_request(body) - body, now_ns, out)
 
 
 @kernel_outlined
 def send_resend_request(session: FixSession, begin: int, now_ns: int, out: int) -> int:
+    """Ask for everything from number ``begin`` on; returns as :func:`send_body`."""
     body = body_of(session)
     at = put_to_the_end(put_number(put_resend(body), begin))
     return send_body(session, at - body, now_ns, out)
@@ -351,6 +356,7 @@ REJECT_TEXTS = (
 
 @kernel_outlined
 def put_reject_text(at: int, reason: int) -> int:
+    """Write Text (58) of a SessionRejectReason; returns where it ends."""
     if reason == 0:
         return put_reject_0(at)
     if reason == 1:

@@ -10,7 +10,7 @@ import openoutcry.order_entry.fix.gaps as gaps
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
-from openoutcry.order_entry.faults import Kind
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.fix.text import (
     constant,
     put_bytes,
@@ -27,8 +27,8 @@ from openoutcry.wire.printable import is_printable
 
 
 class Result(IntEnum):
-    """What :func:`on_message` and :func:`on_timer` return beside ``Kind.IGNORE`` (nothing was to be
-    done) and ``Kind.APPLICATION`` (a message of orders: its turn, its number counted)."""
+    """What :func:`on_message` and :func:`on_timer` return, in addition to ``Kind.IGNORE`` (there
+    was nothing to do) and ``Kind.APPLICATION`` (an order message: its turn, its number counted)."""
 
     SESSION = 32
     """The session layer dealt with it; there may be an answer."""
@@ -41,7 +41,7 @@ class Result(IntEnum):
     """Passed over."""
 
 
-IGNORE, APPLICATION = int(Kind.IGNORE), int(Kind.APPLICATION)
+IGNORE, APPLICATION = constants.KIND_IGNORE, constants.KIND_APPLICATION
 SESSION, LOGGED_ON, LOGGED_OUT = Result.SESSION, Result.LOGGED_ON, Result.LOGGED_OUT
 DISCONNECT, GARBLED = Result.DISCONNECT, Result.GARBLED
 BUSINESS_REJECT = ord("j")
@@ -69,12 +69,14 @@ def connected(session: FixSession, now_ns: int) -> None:
 
 @kernel
 def disconnected(session: FixSession) -> None:
+    """Forget what belongs to the connection: its state and its queue."""
     session.fix_state = words.NONE
     empty_queue(session)
 
 
 @kernel
 def empty_queue(session: FixSession) -> None:
+    """Free all slots of messages that came before their turn."""
     for slot in range(words.QUEUE_SLOTS):
         store_i64(session.queue + words.QUEUE_SLOT_BYTES * slot, 0)
 
@@ -92,6 +94,7 @@ def forget_numbers(session: FixSession) -> None:
 
 @kernel
 def queue_slot(session: FixSession, seq: int) -> int:
+    """Address of the slot for the message with number ``seq``."""
     return session.queue + words.QUEUE_SLOT_BYTES * (seq & words.QUEUE_SLOTS - 1)
 
 
@@ -143,6 +146,7 @@ def error_of_tag(fields: FixFields, reason: int, tag: int) -> None:
 
 @kernel
 def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
+    """Whether SenderCompID (49) and TargetCompID (56) are the session's."""
     sender, target = scan.field(fields, 49), scan.field(fields, 56)
     return same_text(
         scan.value_of(fields, sender),
@@ -159,6 +163,7 @@ def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
 
 @kernel
 def right_begin(session: FixSession, message: int) -> bool:
+    """Whether BeginString (8) is the session's; ``message``: address of its first byte."""
     size = session.begin_size
     return same_text(message + 2, size, session + words.BEGIN, size) and (
         Bytes(message + 2)[size] == 1
@@ -186,7 +191,7 @@ def is_accurate(session: FixSession, fields: FixFields, now_ns: int) -> bool:
 
 @kernel
 def is_kept(session: FixSession, message: int) -> bool:
-    """The message came before its turn, when its SendingTime was looked at, and was kept."""
+    """The message came before its turn, when its SendingTime was checked, and was kept."""
     return 0 <= message - session.queue < words.QUEUE_BYTES
 
 
@@ -302,6 +307,11 @@ def send_logon(session: SessionBlock, reset: bool, next_in: int, now_ns: int, ou
 def answer_logon(
     session: FixSession, seq: int, wanted: int, reset: bool, now_ns: int, out: int
 ) -> int:
+    """Answer a Logon with number ``seq``; returns LOGGED_ON.
+
+    ``wanted``: NextExpectedMsgSeqNum (789), below 0: it was not given. ``reset``: both sides
+    begin at 1.
+    """
     expected, next_out = session.in_seq, session.out_seq
     if seq == expected:
         expected += 1
@@ -398,7 +408,7 @@ def on_resend_request(session: FixSession, seq: int, now_ns: int, out: int, room
 
 @kernel_outlined
 def on_sequence_reset(session: FixSession, seq: int, gap_fill: bool, now_ns: int, out: int) -> int:
-    """A gap fill stands in its own number's place; a reset does not look at it."""
+    """A gap fill takes its number's place; a reset ignores its number."""
     fields = FixFields(session.fields_)
     next_in, expected = scan.number_of(fields, 36), session.in_seq
     if next_in < 0:

@@ -1,7 +1,7 @@
 """Read and write text as FIX has it: constants, numbers, prices, times, looked-for bytes.
 
-All of it works on addresses.  Loads are of whole words: 64 bytes behind a text must be readable,
-and 8 bytes behind what is written must be writable.
+All of it works on addresses.  Loads are of whole words: 64 bytes after a text must be readable,
+and 8 bytes after what is written must be writable.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ FIRST_ERROR = -(2**63) + 3
 """Whatever is less is one of these three."""
 LARGEST = 2**62
 LAST_YEAR = 2261
-"""Later times are no int64 of ns."""
+"""Later times do not fit an int64 of ns."""
 TENS = tuple(10**power for power in range(19))
 ZEROS, ABOVE_NINE, HIGH_BITS = 0x3030303030303030, 0x7676767676767676, -0x7F7F7F7F7F7F7F80
 """A byte each: the digit 0; what makes the high bit of a byte above 9; that bit."""
@@ -44,7 +44,7 @@ LONG_MONTHS = sum(1 << month for month in (1, 3, 5, 7, 8, 10, 12))
 
 
 def constant(text: bytes) -> Any:
-    """An intrinsic that writes ``text`` at an address and returns the address behind it."""
+    """An intrinsic that writes ``text`` at an address and returns the address after it."""
 
     @intrinsic
     def put(typingctx: Any, address: Any) -> Any:
@@ -113,7 +113,7 @@ def store_word(typingctx: Any, address: Any, value: Any) -> Any:
 
 @kernel
 def put_bytes(to: int, source: int, size: int) -> int:
-    """Copy ``size`` bytes (up to 15 more are written); returns the address behind them."""
+    """Copy ``size`` bytes (up to 15 more are written); returns the address after them."""
     for offset in range(0, size, 16):
         copy16(to + offset, source + offset)
     return to + size
@@ -131,6 +131,7 @@ def find_byte(address: int, size: int, byte: int) -> int:
 
 @kernel
 def same_text(one: int, one_size: int, other: int, other_size: int) -> bool:
+    """Whether two texts, address and bytes each, are equal."""
     offset = 0
     if one_size == other_size:
         while offset < one_size and load_u8(one + offset) == load_u8(other + offset):
@@ -324,7 +325,7 @@ def days_of(year: int, month: int, day: int) -> int:
 
 @kernel
 def read_date(address: int) -> int:
-    """Days since the epoch of YYYYMMDD; BAD if it is no date."""
+    """Days since the epoch of YYYYMMDD; BAD if it is not a date."""
     values = load_word(address) ^ ZEROS
     if not are_digits(values):
         return BAD
@@ -378,6 +379,7 @@ def read_timestamp(address: int, size: int) -> int:
 
 @kernel
 def put_two(at: int, value: int) -> None:
+    """Write ``value``, 0 to 99, as two digits."""
     store_u8(at, value // 10 + ZERO)
     store_u8(at + 1, value % 10 + ZERO)
 
@@ -395,7 +397,7 @@ def digits_of(value: int) -> int:
 
 @kernel
 def put_number(at: int, value: int) -> int:
-    """Write a number from 0 to 2**63 - 1; returns the address behind it."""
+    """Write a number from 0 to 2**63 - 1; returns the address after it."""
     end = at + digits_of(value)
     place = end
     while value >= 100:
@@ -411,7 +413,7 @@ def put_number(at: int, value: int) -> int:
 
 @kernel
 def put_decimal(at: int, value: int, decimals: int) -> int:
-    """Write ``value`` / 10**decimals with as many decimals; returns the address behind it."""
+    """Write ``value`` / 10**decimals with as many decimals; returns the address after it."""
     if value < 0:
         store_u8(at, MINUS)
         at += 1

@@ -1,8 +1,8 @@
 """The protocol's own words of a session's block, and the memory that they point to.
 
-fields what the message at hand consists of (one for all sessions of a process) numbers for each
-MsgSeqNum that was sent: the entry of the stream, 0 for a session message queue messages that
-arrived before their turn
+fields     what the current message consists of (one for all sessions of a process)
+numbers    for each MsgSeqNum that was sent: the entry of the stream, 0 for a session message
+queue      messages that arrived before their turn
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ class FixSession(SessionBlock):
     applied_in: int = i64("the same, of those whose command is on the lane")
     numbers_file: int = i64("address of what is kept of the numbers (numbers.py), 0: nothing is")
     status_total: int = i64("while encoding: reports that answer a mass status request,")
-    status_left: int = i64("and how many of them come behind this one")
+    status_left: int = i64("and how many of them come after this one")
     refused_symbol: int = i64(
         "while encoding a refusal: the symbol that its message names, 0: none"
     )
@@ -112,7 +112,6 @@ HEAD = FixSession.offset("head")
 TAIL_SIZE = FixSession.offset("tail_size")
 TAIL = FixSession.offset("tail")
 
-TEXTS = _WORDS[-1] + 8
 MAX_COMP_ID = 32
 assert TAIL + 48 <= 1024
 
@@ -120,7 +119,7 @@ RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED = 1, 2, 4
 """OPTIONS: numbers begin at 1 with each logon; we asked for a reset; the participant sends 789."""
 
 SEQ_BITS = 40
-"""Of a MsgSeqNum, where a number of a reset stands above it."""
+"""The bit of a MsgSeqNum above which a reset's number is stored."""
 
 OUT_SIZE, OUT_MIN_ROOM = 1 << 16, 1 << 13
 """Bytes at OUT; with less room than the latter no message is taken."""
@@ -165,7 +164,7 @@ HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG, COUNT_TAG, M
 RARE_TAGS = DATA_TAG | LENGTH_TAG | UNKNOWN_TAG | COUNT_TAG | MEMBER_TAG
 LAST_TAG = 956
 SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
-"""SelfMatchPreventionInstruction, of later versions; where its entry stands."""
+"""SelfMatchPreventionInstruction, of later versions; where its entry is."""
 
 HEADER_TAGS = (
     8,
@@ -262,7 +261,7 @@ SINGLE_TAGS = (
     836,
     10,
 )
-"""What may stand in a message once (others may belong to repeating groups)."""
+"""What a message may have once (others may belong to repeating groups)."""
 
 QUEUE_SLOTS, QUEUE_SLOT_BYTES = 64, 1024
 QUEUE_BYTES = QUEUE_SLOTS * QUEUE_SLOT_BYTES + 64
@@ -307,9 +306,9 @@ class Memory:
         messages: int,
         numbers: int = 0,
     ) -> None:
-        """``words``: the session's block as int64; ``messages``: how many MsgSeqNum can be sent
-        again, a power of two.  ``sender`` is us, ``target`` the participant.  ``numbers``: address
-        of memory for what was sent, if it is not to be made.
+        """The session's block, as int64, is ``words``.  As many MsgSeqNum as ``messages`` says, a
+        power of two, can be sent again.  The venue is ``sender``, the participant ``target``.  The
+        memory for what was sent is at ``numbers``; 0: make it.
 
         Raises ``ValueError`` for a CompID that is empty, too long or not printable.
         """
@@ -320,17 +319,22 @@ class Memory:
         words[NUMBERS_MASK // 8] = messages - 1
         words[QUEUE // 8] = self.queue.ctypes.data
         words[CACHED_DAY // 8] = -1
-        texts = {
-            BEGIN_SIZE: begin.encode(),
-            SENDER_SIZE: _comp_id(sender),
-            TARGET_SIZE: _comp_id(target),
-            HEAD_SIZE: b"49=%s\x0152=" % _comp_id(sender),
-            TAIL_SIZE: b"\x0156=%s\x01" % _comp_id(target),
-        }
-        memory = words.view(np.uint8)
-        for place, text in texts.items():
-            words[place // 8] = len(text)
-            memory[place + 8 : place + 8 + len(text)] = np.frombuffer(text, np.uint8)
+        put_names(words, begin, sender, target)
+
+
+def put_names(words: npt.NDArray[Any], begin: str, sender: str, target: str) -> None:
+    """The texts of a session's block; raises as :class:`Memory`."""
+    texts = {
+        BEGIN_SIZE: begin.encode(),
+        SENDER_SIZE: _comp_id(sender),
+        TARGET_SIZE: _comp_id(target),
+        HEAD_SIZE: b"49=%s\x0152=" % _comp_id(sender),
+        TAIL_SIZE: b"\x0156=%s\x01" % _comp_id(target),
+    }
+    memory = words.view(np.uint8)
+    for place, text in texts.items():
+        words[place // 8] = len(text)
+        memory[place + 8 : place + 8 + len(text)] = np.frombuffer(text, np.uint8)
 
 
 def _comp_id(text: str) -> bytes:

@@ -1,8 +1,8 @@
 """The control segment: what the stages of one run know of each other.
 
-Every word is an int64 at a fixed byte offset, each group of words that one process writes on lines
-of its own.  Everything here survives the death of the process that wrote it: a stage that is
-restarted finds its place from these words and from the rings.
+Every word is an int64 at a fixed byte offset.  Each group of words that one process writes has
+separate cache lines.  Everything here survives the death of the process that wrote it: a restarted
+stage finds its place from these words and from the rings.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from openoutcry.wire.records import CONTROL_MAGIC
 EVENT_HASHES = "events"
 """By command like the stamps: the hash of all events up to its last."""
 REPLY_KIND_COUNT, REPLY_REASON_COUNT = 24, 40
-MAX_STAGES, MAX_SHARDS = 64, 18
+MAX_STAGES = 64
 MAX_TABLE_BYTES = 1 << 15
 
 
@@ -194,18 +194,20 @@ class Control:
         control[LAYOUT] = int(np.uint64(LAYOUT_HASH).view(np.int64))
         control[OWNER_PID] = owner.pid
         control[OWNER_START] = owner.start_ticks
-        # Last, so that nobody attaches to one that is half made.
+        # Last, so that no process attaches to a half-made one.
         control[MAGIC] = CONTROL_MAGIC
         return control
 
     @classmethod
     def attach(cls, name: str, read_only: bool = False) -> "Control":
+        """Attach the control segment of a running pipeline. Raises ``SegmentError`` for another
+        segment, or one of another layout."""
         segment = Segment.attach(name, read_only)
         if segment.size_bytes != CONTROL_BYTES:
-            raise SegmentError(f"{name} is no control segment: {segment.size_bytes} bytes")
+            raise SegmentError(f"{name} is not a control segment: {segment.size_bytes} bytes")
         control = cls(segment)
         if control[MAGIC] != CONTROL_MAGIC:
-            raise SegmentError(f"{name} is no control segment: wrong magic at byte 0")
+            raise SegmentError(f"{name} is not a control segment: wrong magic at byte 0")
         check_layout(control[LAYOUT] & (2**64 - 1), name)
         return control
 
@@ -231,12 +233,15 @@ class Control:
         self.words[offset // 8] = value
 
     def stage(self, index: int, field: int) -> int:
+        """Return a word of a stage's block: the stage's index in the table, the word's offset."""
         return self[STAGE_BLOCKS + index * STAGE_BYTES + field]
 
     def set_stage(self, index: int, field: int, value: int) -> None:
+        """Set a word of a stage's block."""
         self[STAGE_BLOCKS + index * STAGE_BYTES + field] = value
 
     def stage_address(self, index: int, field: int) -> int:
+        """Return the address of a word of a stage's block, for kernels."""
         return self.address + STAGE_BLOCKS + index * STAGE_BYTES + field
 
     def reply(self, field: int) -> int:

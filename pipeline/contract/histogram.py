@@ -20,6 +20,7 @@ SUB_BITS = 6
 
 @kernel
 def bucket_of(value_ns: int) -> int:
+    """Return the bucket of a duration in ns: exact below 128, then 64 buckets an octave."""
     if value_ns < 128:
         return max(value_ns, 0)
     shift = 63 - count_leading_zeros(value_ns) - SUB_BITS

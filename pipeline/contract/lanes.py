@@ -1,8 +1,8 @@
 """How much of each lane has been sequenced, from the journal.
 
-Of one lane it need not be told: its sequences are the commands' own.  Of several, each block of
-commands says behind its records, in the same write, how far each lane had come with the last of
-them: what is durable and what has been sequenced cannot disagree, whenever the power goes.
+With one lane this is implied: its sequences are the commands' own.  With several, each block of
+commands also records, in the same write, how far each lane had come at the last of them.  So what
+is durable and what has been sequenced cannot disagree, whenever the power fails.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> d
 
 
 def noted_lanes(note: Mapping[str, Any], table: Topology) -> dict[str, int]:
-    """The same of a table with several lanes, by what stands beside the last commands."""
+    """The same for a table with several lanes, from the note stored with the last commands."""
     return _counts([lane.name for lane in table.lanes], note)
 
 

@@ -17,22 +17,31 @@ IDLE, TIME_UP, FINISHED = 0, 1, 2
 class Nap(Layout):
     """How a loop without work gives its core away."""
 
-    us: int = i64("for how long it sleeps, 0: never")
-    busy_ns: int = i64("when there was work last")
+    us: int = i64("for how long it sleeps at least, 0: never")
+    busy_ns: int = i64("when there was work last that was not alone")
     crowded_ns: int = i64("until when the core is taken to be crowded")
     quiet_ns: int = i64("how long a loop has no work before it naps each time round")
+    work_ns: int = i64("when there was work last")
+    since_ns: int = i64("when there was work first after as long without any")
 
 
 NAP_US = Nap.offset("us")
 NAP_BUSY_NS = Nap.offset("busy_ns")
 NAP_QUIET_NS = Nap.offset("quiet_ns")
 NAP_WORDS = Nap.size_bytes // 8
+QUIET_SHARE, MAX_NAP_US = 256, 4_000
+"""A loop sleeps for this share of the time for which it has had no work, up to 4 ms after a second
+of it.  What comes then waits so long at most for each process."""
+ALONE_NS, SOON_NS = 20_000_000, 2_000_000
+"""What comes within ALONE_NS after a quiet time is alone: a tick of the clock, or what the disk
+says of it.  The loop spins for SOON_NS after that, and not for all of ``quiet_ns``: one command a
+second would take a tenth of a core."""
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
-"""A loop that has nothing to do and is away from its core for so long shares it with others who are
-busy: for the latter time it naps, CROWDED_NAP_US after CROWDED_SPINS pauses.  Whoever spins there
-has used up his share when work comes, and waits for the slices of all others; whoever sleeps is
-woken before them (measured: docs/decisions/010)."""
+"""An idle loop that was off its core for AWAY_NS shares the core with busy processes.  For
+CROWDED_NS it then naps for CROWDED_NAP_US after CROWDED_SPINS pauses.  A loop that spins there has
+used up its share when work comes, and waits for the slices of all others; a sleeping loop is woken
+before them (measured: docs/decisions/010)."""
 CROWDED_NAP_US, CROWDED_SPINS = 20, 1_000
 """Pauses that are longer than a nap: of two loops that work in turns one is awake."""
 
@@ -110,10 +119,31 @@ def probe_step(probe: Probe, stage: int, before: int) -> int:
 
 
 @kernel
+def note_work(nap: Nap, now: int) -> None:
+    """There was work just now."""
+    if now - nap.work_ns > nap.quiet_ns:
+        nap.since_ns = now
+    nap.work_ns = now
+    if now - nap.since_ns > ALONE_NS:
+        nap.busy_ns = now
+
+
+@kernel
 def is_quiet(nap: Nap, now: int) -> int:
     """1 if the loop may nap: it has had work, and none for a while."""
     busy = nap.busy_ns
-    return 1 if nap.us > 0 and busy > 0 and now - busy > nap.quiet_ns else 0
+    if nap.us == 0 or busy == 0 or now - nap.work_ns <= SOON_NS:
+        return 0
+    return 1 if now - busy > nap.quiet_ns else 0
+
+
+@kernel
+def nap_us(nap: Nap, now: int) -> int:
+    """How long a loop sleeps that has had no work for long: a share of that time."""
+    if now - nap.work_ns < nap.quiet_ns:
+        return nap.us
+    quiet_us = (now - nap.busy_ns) // 1_000
+    return max(nap.us, min(quiet_us // QUIET_SHARE, MAX_NAP_US))
 
 
 @kernel
@@ -132,7 +162,7 @@ def run_stages(
     naps = is_quiet(nap, step)
     idle = spins if naps == 1 else 0
     crowded = nap.crowded_ns > step
-    rounds, looked = 0, step
+    rounds, looked, now, worked = 0, step, step, 0
     while True:
         work = 0
         if probe != 0:
@@ -143,7 +173,7 @@ def run_stages(
                 step = probe_step(probe, PlanRow(row).stage, step)
         rounds += 1
         if work > 0:
-            idle = 0
+            idle, worked = 0, 1
         elif leave_idle == 1:
             return FINISHED if heartbeat(plan, count, monotonic_ns()) == 1 else IDLE
         else:
@@ -151,15 +181,16 @@ def run_stages(
             if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
                 pause()
             elif naps == 1:
-                sleep_us(nap.us)
+                sleep_us(nap_us(nap, now))
             elif crowded:
                 sleep_us(CROWDED_NAP_US)
             else:
                 yield_cpu()
         if naps == 1 or rounds & (LOOK_ROUNDS - 1) == 0:
             now = monotonic_ns()
-            if idle < min(spins, LOOK_ROUNDS):
-                nap.busy_ns = now
+            if worked != 0:
+                note_work(nap, now)
+                worked = 0
             naps = is_quiet(nap, now) if idle >= spins else 0
             if crowded:
                 crowded = now < nap.crowded_ns

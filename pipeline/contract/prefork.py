@@ -1,8 +1,8 @@
 """Where the stages of a standby's run wait until it leads: forked, their kernels loaded, asleep.
 
-To fork the stages, load what they need and touch their memory is most of a start (of 1.5 s on a
-quiet machine 1.3, of 5 s on a busy one 4.8), and nothing of it depends on where the journal ends.
-So it is done while the node follows; what a stage cannot know before is in a :class:`Start`.
+Most of a start is forking the stages, loading their kernels and touching their memory: 1.3 of 1.5 s
+on a quiet machine, 4.8 of 5 on a busy one.  None of it depends on where the journal ends.  So it is
+done while the node follows; a :class:`Start` carries what a stage cannot know before.
 """
 
 import os
@@ -27,9 +27,10 @@ class Replication:
     nats: str
     """Which cluster (replica/access.py)."""
     lease_ms: int = 3_000
-    """Cut off from the quorum for so long, the primary releases nothing more."""
+    """Cut off from the quorum for this long, the primary releases nothing more."""
     lead: Any = None
-    """Of a standby that was promoted: what its first run goes on with (replica/hot_standby.py)."""
+    """Of a promoted standby: the state from which its first run continues (replica/hot_standby.py).
+    """
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Start:
     """The journal's last command."""
     resumed_lanes: dict[str, int]
     journal: tuple[int, dict[str, Any], Handover]
-    """Its number, its first block's document, and where its writer stands."""
+    """Its number, its first block's document, and its writer's place."""
     replication: Replication
 
 
@@ -52,7 +53,7 @@ class Prefork:
         self._start, self._snapshot = os.memfd_create("start"), os.memfd_create("snapshot")
 
     def wait(self, follow: Callable[[], object] | None = None) -> None:
-        """In a process that waits: return when it may go on.  ``follow`` is called meanwhile."""
+        """In a waiting process: return when it may continue.  Calls ``follow`` meanwhile."""
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
         while not poll.poll(FOLLOW_MS if follow else None):
@@ -61,16 +62,16 @@ class Prefork:
         os.read(self._read, 1)
 
     def start(self) -> Start:
-        """What was told, behind :meth:`wait`.  It comes from our own parent by memory."""
+        """What :meth:`open` passed on, after :meth:`wait`.  It comes from our parent by memory."""
         start: Start = pickle.loads(_all_of(self._start))
         return start
 
     def snapshot(self) -> bytes:
-        """Of the core behind the journal's last command."""
+        """Of the core after the journal's last command."""
         return _all_of(self._snapshot)
 
     def open(self, start: Start, snapshot: bytes, count: int) -> None:
-        """Let ``count`` processes go on."""
+        """Let ``count`` processes continue."""
         for fd, data in ((self._start, pickle.dumps(start)), (self._snapshot, snapshot)):
             with os.fdopen(os.dup(fd), "wb") as file:
                 file.write(data)

@@ -2,10 +2,10 @@
 
 A reader is gated by the gate on the event ring and may fall behind by its declared queue.  Beyond
 that the gate detaches its cursor: nothing waits for it.  It then reads what the ring's memory still
-has, which is what came after its place until half a round has been published; if its place is
-older, it continues from the journal, by feeding the commands to a matcher of its own, which gives
-the same events with the same numbers.  When it has caught up it rejoins the ring.  It is given
-each event once, in order, and none before the gate has released it, wherever it comes from.
+has, which are the events after its place until half a round has been published.  If its place is
+older, it continues from the journal.  It feeds the commands to a separate matcher, which gives the
+same events with the same numbers.  When it has caught up it rejoins the ring.  From either source
+it receives each event once, in order, and only after the gate has released it.
 
 ::
 
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 @kernel
 def take(ring: int, mask: int, cursor: int, gate_cursor: int, out: int, limit: int) -> int:
-    """Copy up to ``limit`` released events behind the cursor to ``out`` and move it; DETACHED if
+    """Copy up to ``limit`` released events after the cursor to ``out`` and move it; DETACHED if
     the cursor was taken away, also meanwhile: what was copied may then be overwritten."""
     begin = SharedWord(cursor).value
     if begin == layout.FREE:
@@ -70,7 +70,7 @@ class ReleasedReader:
     """The reader ``name`` (a row of the table) of the pipeline that ``owner`` supervises.
 
     ``journals``: the journal's directories, for what the ring no longer has.  ``after``: the place
-    where an earlier reader of that name stopped.  Raises ``KeyError`` for a name that is no row.
+    where an earlier reader of that name stopped.  Raises ``KeyError`` for a name that is not a row.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ReleasedReader:
         self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._pending = self._out[:0]
-        """Events from the journal up to where ``_point`` is; none behind the place is missing."""
+        """Events from the journal up to where ``_point`` is; none after the place is missing."""
         self._batches: Iterator[tuple[Records, Records]] = iter(())
 
     @property
@@ -124,6 +124,7 @@ class ReleasedReader:
 
     @property
     def gate_address(self) -> int:
+        """Address of the word up to which events are released."""
         return int(self._gate.ctypes.data)
 
     def went_on(self, event_seq: int, cause_seq: int) -> None:

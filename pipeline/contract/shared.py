@@ -27,6 +27,11 @@ LANE_WORDS = "lane"
 """By command like the stamps, where there are several lanes: its lane and lane sequence."""
 SENDERS, SENDER_SEQS, SENDER_EPOCHS = "sender", "sender_seq", "sender_epoch"
 """By lane sequence, of commands from a network: 1 + index of the sender, and its own number."""
+EVENTS = "events"
+"""The ring of events."""
+EVENT_NOTES = "event notes"
+"""By event sequence, as many as the event ring has slots: what the core's hooks have noted at the
+event (``wire/notes.py``)."""
 PROBE_CAPACITY = 50_000
 PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
@@ -57,10 +62,10 @@ class Shared:
         exchange_bytes: int = 0,
         clock: StageClock | None = None,
     ) -> None:
-        """Make them all; what was made is removed again if one of them fails.  ``network``: the
-        commands of the first source come by one.  ``region_bytes``: what the hooks around the
-        matcher keep; ``exchange_bytes``: for the exchange of several matchers at rebalance points;
-        ``clock``: the stages' (the system's)."""
+        """Make all of it; if one part fails, remove what was made.  With ``network`` the first
+        source's commands come from a network.  The state of the hooks around the matcher has
+        ``region_bytes``, and the exchange of several matchers at rebalance points
+        ``exchange_bytes``.  The stages use ``clock`` (default: the system's)."""
         self.network = network
         self.clock = clock or StageClock()
         self.geometry = geometry
@@ -97,21 +102,25 @@ class Shared:
 
     @property
     def sequenced(self) -> RingBuffer:
+        """The ring of sequenced commands."""
         return self.rings["sequenced"]
 
     @property
     def events(self) -> RingBuffer:
-        return self.rings["events"]
+        """The ring of events, released or not."""
+        return self.rings[EVENTS]
 
     def _make_stamps(self) -> None:
-        """By command sequence: stamps, hashes of events and, of several lanes, whence it came; of
-        several lanes each one's own stamps by lane sequence; then the histograms."""
+        """By command sequence: stamps, hashes of events and, of several lanes, whence it came.  Of
+        several lanes each one's own stamps by lane sequence follow.  Then come notes by event
+        sequence, and the histograms."""
         table, count = self.table, self.geometry.stamps
         arrays = [*table.stamp_kinds, control_words.EVENT_HASHES]
         arrays += table.kept_kinds if self.geometry.kept else ()
         if self.network:
             arrays += SENDERS, SENDER_SEQS, SENDER_EPOCHS
         sizes = dict.fromkeys(arrays, count)
+        sizes[EVENT_NOTES] = self.geometry.capacities[EVENTS]
         if len(table.lanes) > 1:
             sizes[LANE_WORDS] = count
             for lane in table.lanes:
@@ -137,7 +146,7 @@ class Shared:
         return segment
 
     def _ring(self, name: str, record: str) -> RingBuffer:
-        # Also a stage that is gated by another has its cursor: it says who is where.
+        # A stage that is gated by another also has its cursor, which shows its place.
         consumers = self.table.readers(name)
         capacity = self.geometry.capacities[name]
         released = self.table.released if name in self.table.gate.reads else ()
@@ -195,6 +204,7 @@ class Shared:
         return self.stamps.words(self._histograms_at + index * HISTOGRAM_BYTES, WORDS)
 
     def has_stamps(self, kind: str) -> bool:
+        """Whether this run keeps an array of such stamps."""
         return kind in self._arrays
 
     def stamp_address(self, kind: str) -> int:
@@ -216,11 +226,12 @@ class Shared:
 
     @property
     def lane_words_address(self) -> int:
+        """Address of the gateway's words about its lanes."""
         return self.stamp_address(LANE_WORDS)
 
     def lane_stamps(self, lane: str) -> tuple[int, int] | None:
-        """Addresses of a lane's own stamps by lane sequence; None where there is one lane or nobody
-        stamps."""
+        """Addresses of a lane's stamps by lane sequence.  None with one lane, or if no stage stamps
+        the lane."""
         if not self.has_stamps(f"{lane} sent"):
             return None
         return self.stamp_address(f"{lane} sent"), self.stamp_address(f"{lane} came")
@@ -322,6 +333,7 @@ class Shared:
             segment.check()
 
     def unlink(self) -> None:
+        """Remove the names of all segments; processes that have them attached keep the memory."""
         for segment in self._segments:
             segment.unlink()
 
@@ -337,9 +349,11 @@ class Contexts:
         self.keep_alive: list[Any] = []
 
     def address_of(self, stage: str) -> int:
+        """Return the address of a stage's context, by the stage's name."""
         return self.address + self.shared.table.index[stage] * stage_words.CONTEXT_BYTES
 
     def set(self, stage: str, words: dict[int, int]) -> None:
+        """Set words of a stage's context: offset -> value."""
         index = self.shared.table.index[stage]
         for offset, value in words.items():
             self.words[index, offset // 8] = value

@@ -1,13 +1,14 @@
 """The rows of a topology: rings, stages, and what follows from them.
 
-A row for each ring and each stage: who reads and writes what, what gates it, which interval it
+A row for each ring and each stage: its readers and writers, what gates it, which interval it
 measures, where its step is.  Stage indices, ring readers, cursors, inputs' ends, stamps, histograms
-and control blocks are derived from it, for the stages, `outcry top`, recording and reports alike:
-a new stage is a row and a kernel (docs/topology.md).
+and control blocks are derived from it.  The stages, `outcry top`, recording and reports all use
+these, so a new stage is a row and a kernel (docs/topology.md).
 
-The same table runs ``inline`` (every stage in turn in one thread, but a journal that nobody waits
-for in one beside) and as ``processes`` (one process a group).  With fewer cores than stages, stages
-share a process, in the data's order, so that what one hands to the next never crosses cores.
+The same table runs ``inline`` and as ``processes`` (one process a group).  Inline, every stage runs
+in turn in one thread; a journal that no stage waits for runs in a parallel thread.  With fewer
+cores than stages, stages share a process, in the data's order, so that records never cross cores
+between them.
 """
 
 import json
@@ -46,6 +47,7 @@ class Ring:
     """Inline, with a journal in a thread, for which a stage waits only while the ring is full."""
 
     def capacity(self, topology: str, durability: str) -> int:
+        """Return the ring's slots in a topology and with a durability."""
         if topology == "inline":
             return self.threaded if self.threaded and durability == "async" else self.inline
         return self.durable if durability in ("durable", "replicated") else self.memory
@@ -65,8 +67,9 @@ class Stage:
     since: str = ""
     until: str = ""
     gated_by: tuple[str, ...] = ()
-    """What, besides its input, must have happened first: a stage on the same ring must have passed
-    a record; of others (journal, replicas) as many as ``policy`` says must have the command."""
+    """What must have happened first, in addition to the stage's input.  A stage on the same ring
+    must have passed a record.  Of others (journal, replicas) as many as ``policy`` says must have
+    the command."""
     policy: str = "all"
     compiled: bool = True
     shard: int | None = None
@@ -82,12 +85,14 @@ class Stage:
 
     @property
     def span(self) -> str:
+        """The stretch of an order's way that the stage's latency covers, as text; empty if it has
+        none."""
         return span_text(self.since, self.until)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of released events, behind the gate.  It may fall behind by ``queue`` events; then
+    """A reader of released events, after the gate.  It may fall behind by ``queue`` events; then
     nothing waits for it any longer, and it resumes from the journal (``released.py``)."""
 
     name: str
@@ -104,6 +109,7 @@ class Span:
 
     @property
     def span(self) -> str:
+        """The stretch as text."""
         return span_text(self.since, self.until)
 
 
@@ -112,6 +118,7 @@ SHOWN = {"intended": "sent", "durable": "on disk"}
 
 
 def span_text(since: str, until: str) -> str:
+    """Return ``A -> B`` in the words that users see, empty without an end."""
     return f"{SHOWN.get(since, since)} -> {SHOWN.get(until, until)}" if until else ""
 
 
@@ -126,10 +133,13 @@ class Topology:
     stages: tuple[Stage, ...]
     spans: tuple[Span, ...] = SPANS
     released: tuple[Reader, ...] = ()
+    doors: tuple[Span, ...] = ()
+    """Intervals that end where a participant or the public may see an event; the process that
+    sends it counts them."""
 
     def __post_init__(self) -> None:
         names = [*self.ring_names, *self.names, *(row.name for row in self.spans)]
-        names += [row.name for row in self.released]
+        names += [row.name for row in self.released] + [row.name for row in self.doors]
         if twice := {name for name in names if names.count(name) > 1}:
             raise TopologyError(f"topology: {sorted(twice)[0]!r} is there twice")
         writers = [s.writes for s in self.stages if s.writes in self.ring_names]
@@ -138,7 +148,7 @@ class Topology:
         for stage in self.stages:
             if unknown := set(stage.gated_by) - set(self.index):
                 raise TopologyError(
-                    f"topology: {stage.name} is gated by {sorted(unknown)[0]!r}, which is no stage"
+                    f"topology: {stage.name} is gated by {sorted(unknown)[0]!r}, not a stage"
                 )
         numbers = [ring.lane for ring in self.rings if ring.lane is not None]
         if len(set(numbers)) < len(numbers):
@@ -150,34 +160,39 @@ class Topology:
 
     @cached_property
     def index(self) -> dict[str, int]:
+        """Of each stage's name its place in the table."""
         return {stage.name: index for index, stage in enumerate(self.stages)}
 
     @cached_property
     def ring_names(self) -> tuple[str, ...]:
+        """The rings' names, in the table's order."""
         return tuple(ring.name for ring in self.rings)
 
     def __getitem__(self, stage: str) -> Stage:
         return self.stages[self.index[stage]]
 
     def ring(self, name: str) -> Ring:
+        """Return a ring by its name. Raises ``ValueError`` for another name."""
         return self.rings[self.ring_names.index(name)]
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The stages' names, in the table's order."""
         return tuple(stage.name for stage in self.stages)
 
     @property
     def compiled(self) -> tuple[str, ...]:
+        """The names of the stages whose step is a kernel."""
         return tuple(stage.name for stage in self.stages if stage.compiled)
 
-    # Who stands where
+    # Places of stages
 
     def readers(self, ring: str) -> list[str]:
         """The stages that read the ring: its consumers."""
         return [stage.name for stage in self.stages if ring in stage.reads]
 
     def writer(self, ring: str) -> str | None:
-        """The stage that writes the ring; None if somebody outside of the table does."""
+        """The stage that writes the ring; None if its writer is not in the table."""
         return next((stage.name for stage in self.stages if stage.writes == ring), None)
 
     def inputs(self, stage: str) -> tuple[str, ...]:
@@ -233,9 +248,9 @@ class Topology:
     @cached_property
     def intervals(self) -> tuple[Stage | Span, ...]:
         """What has a histogram, in the order of the histograms.  Of several stages that make the
-        same stamp (sources of lanes) the first stands for all."""
+        same stamp (sources of lanes) the first counts for all."""
         first = {stage.until: stage for stage in reversed(self.stages) if stage.until}
-        return (*(s for s in self.stages if first.get(s.until) is s), *self.spans)
+        return (*(s for s in self.stages if first.get(s.until) is s), *self.spans, *self.doors)
 
     @cached_property
     def stamp_kinds(self) -> tuple[str, ...]:
@@ -268,7 +283,7 @@ class Topology:
     # Other tables
 
     def without(self, stage: str) -> "Topology":
-        """The table without a stage; nobody is gated by it any more."""
+        """The table without a stage, and without the gates that wait for it."""
         kept = tuple(
             replace(row, gated_by=tuple(name for name in row.gated_by if name != stage))
             for row in self.stages
@@ -290,6 +305,7 @@ class Topology:
         rings: Iterable[Ring] = (),
         stages: Iterable[Stage] = (),
         released: Iterable[Reader] = (),
+        doors: Iterable[Span] = (),
     ) -> "Topology":
         """The table with further rows; a lane's ring is merged by the sequencer."""
         lanes = tuple(ring.name for ring in rings if ring.lane is not None)
@@ -302,6 +318,7 @@ class Topology:
             rings=(*self.rings, *rings),
             stages=(*old, *stages),
             released=(*self.released, *released),
+            doors=(*self.doors, *doors),
         )
 
     def for_durability(self, durability: str) -> "Topology":
@@ -311,17 +328,19 @@ class Topology:
         return self.ungated("journal") if durability == "async" else self
 
     def to_json(self) -> str:
-        """The table as text, for those who look at a run from outside."""
+        """The table as text, for programs that observe a run."""
         document: dict[str, Any] = {
             "rings": [asdict(ring) for ring in self.rings],
             "stages": [vars(stage) | {"module": None} for stage in self.stages],
             "spans": [asdict(span) for span in self.spans],
             "released": [asdict(reader) for reader in self.released],
+            "doors": [asdict(span) for span in self.doors],
         }
         return json.dumps(document)
 
     @classmethod
     def from_json(cls, text: str) -> "Topology":
+        """Return the table that ``to_json`` wrote."""
         document = json.loads(text)
         stages = (
             {**row, "reads": tuple(row["reads"]), "gated_by": tuple(row["gated_by"])}
@@ -332,13 +351,14 @@ class Topology:
             tuple(Stage(**row) for row in stages),
             tuple(Span(**row) for row in document["spans"]),
             tuple(Reader(**row) for row in document["released"]),
+            tuple(Span(**row) for row in document.get("doors", ())),  # another build's has none
         )
 
 
 @dataclass(frozen=True)
 class Group:
-    """Stages that share one process; ``core`` is None where the scheduler chooses, among
-    ``allowed`` if there are any."""
+    """Stages that share one process.  Without a ``core``, the scheduler chooses one among
+    ``allowed``, if there are any."""
 
     name: str
     stages: tuple[str, ...]

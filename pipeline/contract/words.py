@@ -1,9 +1,9 @@
 """A stage's context, and what the steps of all stages have in common.
 
 A context is a block of int64 words (addresses, the next sequence, cached limits) private to the
-stage's process; everything that must outlive the process is in shared memory (``control.py``,
-the rings, the stamps).  The first words are the same for every stage and derived from its row of
-the table (``shared.Contexts``); from OWN on a stage keeps what only it needs.
+stage's process.  Everything that must outlive the process is in shared memory (``control.py``, the
+rings, the stamps).  The first words are the same for every stage and derived from its row of the
+table (``shared.Contexts``).  A class of ``StageContext`` adds what only one stage needs.
 
 A step does a bounded burst of work and returns how much it did.
 """
@@ -73,14 +73,6 @@ CONFIRMED = StageContext.offset("confirmed")
 CONFIRMERS = StageContext.offset("confirmers")
 NEEDED = StageContext.offset("needed")
 CLOCK = StageContext.offset("clock")
-
-OWN = 152
-
-
-def stage_fields(count: int) -> range:
-    """Byte offsets of ``count`` words of a stage's own."""
-    assert OWN + 8 * count <= CONTEXT_BYTES
-    return range(OWN, OWN + 8 * count, 8)
 
 
 @kernel

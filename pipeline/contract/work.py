@@ -37,7 +37,7 @@ class Work:
     durability: str
     journal: Path | None
     writer: JournalWriter | None
-    """The journal as the supervisor made it: the first journal process goes on with this one, any
+    """The journal as the supervisor made it.  The first journal process continues with this one; a
     later one finds its place on the disk."""
     ports: Any = None
     """``port_source.PortSource``: the ports of the C shim, if there are any."""
@@ -69,10 +69,12 @@ class Work:
 
     @property
     def instruments(self) -> npt.NDArray[Any]:
+        """The instrument table, INSTRUMENT_DTYPE of (instruments,)."""
         return self.core.instruments
 
     @property
     def table(self) -> Topology:
+        """The topology of this run."""
         return self.shared.table
 
     @property
@@ -82,6 +84,7 @@ class Work:
 
     @property
     def durable(self) -> bool:
+        """Whether events wait until their commands are on disk."""
         return self.synced and self.durability in ("durable", "replicated")
 
     def take_start(self, start: Start) -> None:

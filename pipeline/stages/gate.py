@@ -38,7 +38,7 @@ class GateContext(StageContext):
     readers: ReleasedReader = i64("address of a row a released reader", of=ReleasedReader)
     reader_count: int = i64("how many there are")
     lease: SharedWord = i64(
-        "address of the word until when a needed confirmation lasts, 0: all last for ever",
+        "address of the word until when a needed confirmation lasts, 0: they never expire",
         of=SharedWord,
     )
 
@@ -66,6 +66,7 @@ def detach_slow(context: GateContext, released: int) -> None:
 
 @kernel
 def step(context: GateContext) -> int:
+    """Release the events whose commands are confirmed, up to four bursts; returns how many."""
     next_event = context.next
     confirmers, needed = context.confirmers, context.needed
     limit = quorum_sequence(context.confirmed, confirmers, needed)
@@ -93,7 +94,7 @@ def step(context: GateContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind its cursor."""
+    """After its cursor."""
     shared, contexts = group.work.shared, group.contexts
     (ring,) = shared.table.inputs(name)
     cursors = shared.rings[ring].cursors

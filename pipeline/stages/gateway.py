@@ -1,9 +1,9 @@
 """gateway: merges the lanes, validates, and gives each command the next sequence.
 
-The merge is fair: the lanes take turns, a burst each, so that a lane's next command waits for at
-most one burst of every other lane.  With several lanes each command's lane and lane sequence are
-noted before its publication: a gateway that is restarted finds for every lane exactly what was
-sequenced, and so does the journal.
+The merge is fair: the lanes take turns, a burst each, so a lane's next command waits for at most
+one burst of every other lane.  With several lanes each command's lane and lane sequence are stored
+before its publication.  So a restarted gateway finds for every lane exactly what was sequenced, and
+so does the journal.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, pull_risk_flags
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import SEQ
+from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import NEVER, SpeedBump
 from openoutcry.wire import enum_numbers
@@ -42,7 +42,7 @@ class GatewayContext(StageContext):
     rtl_handle: int = i64("its handle")
     lanes: int = i64("address of the lanes' rows")
     lane_count: int = i64("how many there are")
-    turn: int = i64("lane that is looked at first")
+    turn: int = i64("lane that is checked first")
     lane_words: Words = i64(
         "address of a word a global sequence, filled where there are several lanes: its lane,",
         of=Words,
@@ -88,7 +88,7 @@ class Lane(Layout, size_bytes=64):
 LANE_BYTES = Lane.size_bytes
 LANE_NUMBER = Lane.offset("number")
 
-RISK, RELEASE = enum_numbers.COMMAND_KIND_RISK, int(Setting.RELEASE)
+RISK, RELEASE = enum_numbers.COMMAND_KIND_RISK, constants.SET_RELEASE
 
 
 @kernel
@@ -133,8 +133,9 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
 
 @kernel
 def note_lane(context: GatewayContext, lane: Lane, first: int, count: int) -> None:
-    """Where the commands from ``first`` on come from, and by global sequence when each was received
-    (from its record) and sent (from the lane's array; a lane that nothing stamps: received)."""
+    """Store the lane of the commands from ``first`` on and, by global sequence, when each was
+    received (from its record) and sent (from the lane's array).  A lane that nothing stamps counts
+    as sent when received."""
     number, lane_first = lane.number, lane.next
     lane_mask, mask = lane.mask, context.stamp_mask
     sent, epoch_offset = lane.sent, context.control.epoch_offset
@@ -191,8 +192,9 @@ def finish_if_ended(context: GatewayContext) -> int:
 
 @kernel
 def release_due(context: GatewayContext) -> int:
-    """Where the core has had everything, and the time of somebody who waits at its speed bump has
-    come, a RELEASE of the operator's own: nobody waits for the next command to come.  1 if so.
+    """When the core has processed every command, and a command at its speed bump is due, sequence a
+    RELEASE for the operator.  So the delayed command does not have to wait for the next one. 1 if
+    so.
 
     It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
     """
@@ -229,7 +231,7 @@ def release_due(context: GatewayContext) -> int:
 
 @kernel
 def next_release(context: GatewayContext) -> int:
-    """When the first of those who wait enters, ns since the epoch; NEVER: nobody waits."""
+    """When the first delayed command enters, ns since the epoch; NEVER if no command waits."""
     region = RiskState(context.core_region)
     # A core that is not there yet (its process has not begun) has no queue.
     if region.magic != lay.MAGIC or region.bump_at == 0:
@@ -248,8 +250,8 @@ def somebody_waits(context: GatewayContext) -> bool:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind the last command published on the sequenced ring, which the slots say; on each lane
-    behind the last command that was sequenced."""
+    """After the last command published on the sequenced ring, which the slots say; on each lane
+    after the last command that was sequenced."""
     work, shared, contexts = group.work, group.work.shared, group.contexts
     rules, group.rtl = make_gateway(work, int(shared.sequenced.published))
     rows = np.zeros((len(shared.table.lanes), LANE_BYTES // 8), np.int64)
@@ -296,7 +298,7 @@ def bump_words(work: Work, rows: npt.NDArray[np.int64], name: str) -> dict[int, 
     if not hooks.get("delayed") or shared.region is None:
         return {}
     if OPERATOR_LANE not in numbers or len(numbers) < 2:
-        raise PipelineError("a speed bump needs the operator's lane beside the participants'")
+        raise PipelineError("a speed bump needs the operator's lane as well as the participants'")
     core = next(s for s in shared.table.readers("sequenced") if shared.table[s].until == "matched")
     return {
         CORE_REGION: shared.region.ctypes.data,

@@ -10,6 +10,7 @@ from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words
+from openoutcry.pipeline.contract.shared import EVENT_NOTES
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
@@ -26,8 +27,8 @@ from openoutcry.wire.record_blocks import EventRecord
 
 LAST = enum_numbers.EVENT_FLAG_LAST
 TOUCHED_EVENTS = 1 << 20
-"""Of the scratch, so many have their memory from the start: what many open orders are cancelled
-with by one command."""
+"""This much of the scratch has its memory from the start, for one command that cancels many open
+orders."""
 
 
 class MatcherContext(StageContext):
@@ -45,6 +46,7 @@ class MatcherContext(StageContext):
     other_place: int = i64("and of the place noted before, which counts until the cursor has moved")
     open_orders: int = i64("address of how many orders the book holds")
     shown_orders: int = i64("address of the control segment's word for that")
+    notes: int = i64("address of what the hooks note, a word a slot of the event ring; 0: nothing")
 
 
 BATCH = MatcherContext.offset("batch")
@@ -57,6 +59,7 @@ PLACE = MatcherContext.offset("place")
 OTHER_PLACE = MatcherContext.offset("other_place")
 OPEN_ORDERS = MatcherContext.offset("open_orders")
 SHOWN_ORDERS = MatcherContext.offset("shown_orders")
+NOTES = MatcherContext.offset("notes")
 
 
 @kernel
@@ -70,13 +73,15 @@ def publish_events(context: MatcherContext) -> int:
     count = skipped + max(0, words.free_slots(context, first + skipped, pending - skipped))
     now = words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
-    ring, ring_mask = context.out_ring, context.out_mask
+    ring, ring_mask, notes = context.out_ring, context.out_mask, context.notes
     for index in range(skipped, count):
         event = EventRecord(source + 64 * index)
         if event.flags & LAST:
             stamps[event.cause_seq & mask] = now
         slot = slot_address(ring, ring_mask, first + index)
         copy56(slot, event)
+        if notes != 0:
+            Words(notes)[first + index & ring_mask] = event.seq
         slot.stamp = first + index
     if count > 0:
         if count > skipped:
@@ -105,6 +110,7 @@ def note_place(context: MatcherContext, last_seq: int, events: int) -> None:
 
 @kernel
 def step(context: MatcherContext) -> int:
+    """Process up to a burst of commands, and publish their events; returns how much was done."""
     done = 0
     if context.pending_count > 0:
         done = publish_events(context)
@@ -136,7 +142,7 @@ def step(context: MatcherContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind the last command whose events are all out, with the book as of then."""
+    """After the last command whose events are all out, with the book as of then."""
     work, contexts = group.work, group.contexts
     engine = group.engines[name] = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.
@@ -144,6 +150,7 @@ def prepare(group: StageGroup, name: str) -> None:
     # Memory that is there: a kill must not wait for pages.
     scratch[:TOUCHED_EVENTS].view(np.uint8).fill(0)
     contexts.keep_alive.append(scratch)
+    has_notes = engine.hooks is not None and engine.hooks.leaves_notes
     index, control = work.table.index[name], work.shared.control
     control.set_stage(index, control_words.STAGE_OPEN_ORDERS, engine.open_orders)
     contexts.set(
@@ -158,6 +165,7 @@ def prepare(group: StageGroup, name: str) -> None:
             OPEN_ORDERS: engine.address + OPEN_ORDERS_AT,
             SHOWN_ORDERS: control.stage_address(index, control_words.STAGE_OPEN_ORDERS),
             SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
+            NOTES: work.shared.stamp_address(EVENT_NOTES) if has_notes else 0,
         },
     )
     if work.table[name].shard is not None:

@@ -1,4 +1,4 @@
-"""merge: the events of several matchers, each with instruments of its own, as one matcher's.
+"""merge: the events of several matchers, each with separate instruments, as one matcher's.
 
 Events follow one another by the command that caused them.  A command about one instrument is
 answered by its shard alone.  One to all (TIME, DISCONNECT, a MASS_CANCEL without a symbol) is
@@ -8,9 +8,8 @@ answered by every shard, and the answers are put into the order in which one mat
     2. what that caused in each of these instruments, by instrument
     3. COMPLETED with the total; or REJECTED, which all of them say alike
 
-The state has two copies and an index, as that of replies: a merge that is restarted goes on
-from openoutcry.wire.layout import SharedWord
-from the one that counts and gives the same events again, of which those that are out are skipped.
+The state has two copies and an index, as that of replies.  A restarted merge continues from the
+copy that counts and gives the same events again; it skips those that are out.
 """
 
 import numpy as np
@@ -90,11 +89,13 @@ NEXT = ShardPlace.offset("next")
 
 @kernel
 def row_of(context: MergeContext, shard: int) -> ShardRow:
+    """Return the merge's row of a shard."""
     return ShardRow(context.rows + shard * ROW_BYTES)
 
 
 @kernel
 def place_of(state: int, shard: int) -> ShardPlace:
+    """Return a shard's place in one of the two states."""
     return ShardPlace(state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES)
 
 
@@ -208,6 +209,8 @@ def take(context: MergeContext, state: MergeState, shard: int, number: int) -> i
 
 @kernel
 def step(context: MergeContext) -> int:
+    """Put the events of the shards in the order of their commands, up to four bursts; returns how
+    many."""
     first = context.next
     room = stage_words.free_slots(context, first, 4 * stage_words.BURST)
     control = context.control
@@ -257,7 +260,7 @@ def finish_at_end(context: MergeContext, state: int) -> None:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind what the state counts; at the first start, where the rings begin."""
+    """After what the state counts; at the first start, where the rings begin."""
     shared, contexts = group.work.shared, group.contexts
     table, control = shared.table, shared.control
     commands = shared.rings["sequenced"]

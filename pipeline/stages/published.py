@@ -1,11 +1,11 @@
 """Publication from core to gateway: kills, halts and price bands, so that the gateway rejects early
 what the core would reject.
 
-The core counts its changes (``risk.layout.PUBLICATION``); the gateway looks at that word before
-each burst, and at a new one takes what changed: into its rules, and of the RTL into its registers.
-So a publication counts from a sequence number on, for the golden model, C and RTL alike: all of a
-burst is judged with it or none.  The verdict is in the record and in the journal: when exactly
-the gateway saw it changes nothing of a replay.
+The core counts its changes (``risk.layout.PUBLICATION``).  The gateway reads that word before each
+burst.  When it has changed, the gateway takes the changes into its rules, or with RTL into its
+registers.  So a publication counts from a sequence number on, for the golden model, C and RTL
+alike: either all orders of a burst are judged with it, or none.  The verdict is in the record and
+in the journal, so a replay does not depend on when exactly the gateway saw a change.
 """
 
 from dataclasses import replace
@@ -27,6 +27,7 @@ from openoutcry.gateway_fpga.settings import (
 )
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.risk import totals
+from openoutcry.risk.contract_layout import EXPIRED_HALT
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, i64
@@ -59,7 +60,6 @@ class PublishedBlock(Layout):
     rows: int = i64("of each instrument a :class:`PublishedRow`")
 
 
-SET = PublishedBlock.offset("set")
 ROWS = PublishedBlock.offset("rows")
 
 
@@ -73,7 +73,6 @@ class PublishedRow(Layout):
     image: int = i64("its bits in that table")
 
 
-LIMITS = PublishedRow.offset("limits")
 OWN = PublishedRow.offset("own")
 IMAGE = PublishedRow.offset("image")
 
@@ -93,8 +92,8 @@ LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 def is_published(work: Work) -> bool:
     """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives
-    the same events whenever its stages ran; not without a journal, as verdicts could not be
-    rebuilt; not where the settings name the participants, nor beyond PARTICIPANTS, which have no
+    the same events whenever its stages ran, and not without a journal, as verdicts could not be
+    rebuilt.  Not where the settings name the participants, nor beyond PARTICIPANTS, which have no
     bit."""
     preloaded = any(one.count for one in work.shared.preloaded.values())
     if work.shared.region is None or preloaded or work.journal is None:
@@ -113,7 +112,7 @@ def with_all_participants(settings: Settings) -> Settings:
 def publication_of(
     work: Work, rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
 ) -> npt.NDArray[Any] | None:
-    """The block of a run whose core tells its gateway; None of others.  ``rules`` and ``rtl`` were
+    """The block of a run whose core publishes to the gateway, or None.  ``rules`` and ``rtl`` were
     made with :func:`with_all_participants`."""
     if not is_published(work):
         return None
@@ -184,7 +183,8 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
             group = totals.group_row(region, row.group)
             flags = row.flags & lay.KILLED_FLAGS
             stopped = flags != 0 or group.kill != 0
-            # Who is liquidated the core alone refuses: the parts come under its number.
+            # Only the core refuses a participant under liquidation: the parts come under its
+            # number.
             killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
             anybody = golden.CHECKS_PARTICIPANTS
@@ -197,10 +197,12 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
 
 @kernel
 def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrument) -> int:
-    """An instrument's halt and bands, from its row in the risk state; returns the feature that asks
-    for them, 0 if there are none."""
+    """Take an instrument's halt and bands from its row in the risk state; returns the feature that
+    they need, or 0 without any."""
     rules, limits, own = RuleRow(row.row), row.limits, row.own
-    halted = 1 if state.halt != 0 or own & HALTED_FLAG != 0 else 0
+    # Past its expiry the core says so, by another word.
+    halts = state.halt & ~EXPIRED_HALT
+    halted = 1 if halts != 0 or own & HALTED_FLAG != 0 else 0
     changed = halted != rules.is_halted
     rules.is_halted = halted
     banded = 0
@@ -234,7 +236,7 @@ def take_bands(limits: int, state: RiskInstrument, banded: int) -> bool:
 
 @kernel
 def replaced(at: int, word: int) -> bool:
-    """Store a word; whether another stood there."""
+    """Store a word; returns whether it has changed."""
     before: int = load_i64(at)
     store_i64(at, word)
     return before != word
@@ -267,4 +269,5 @@ def set_row(block: PublishedBlock, row: PublishedRow) -> None:
 
 @kernel
 def set_register(block: PublishedBlock, address: int, value: int) -> None:
+    """Write a register of the gateway."""
     call_set(block.set, block.handle, address, value)

@@ -41,7 +41,7 @@ SHIM_POLL = ReceiveContext.offset("shim_poll")
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind the last command published on the lane, which the slots say."""
+    """After the last command published on the lane, which the slots say."""
     work, contexts = group.work, group.contexts
     lane = work.shared.table[name].writes
     preloaded = work.shared.preloaded.get(lane)
@@ -135,7 +135,7 @@ def receive_preloaded(context: ReceiveContext) -> int:
 def receive_shim(context: ReceiveContext) -> int:
     """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
 
-    A device that is gone gives nothing more; whoever runs this loop asks the shim about that.
+    A device that is gone gives nothing more; the caller's loop asks the shim about that.
     """
     control = context.control
     next_seq = context.next
@@ -159,6 +159,7 @@ def receive_shim(context: ReceiveContext) -> int:
 
 @kernel
 def step(context: ReceiveContext) -> int:
+    """Take orders from the ports, or from the preloaded input; returns how many."""
     if context.ports != 0:
         return receive_shim(context)
     return receive_preloaded(context)

@@ -1,8 +1,8 @@
 """replies: hands released events out, counts and hashes them, and measures the way of each command.
 
-The state is counted up in the copy that does not count yet and switched to in one store, so a kill
-at any point neither loses nor doubles an event here.  A reply on the network may be sent again
-after a kill; it carries its event's sequence, so a client sees that it has it already.
+The inactive copy of the state is updated, and one store makes it active.  So a kill at any point
+neither loses nor doubles an event here.  A reply on the network may be sent again after a kill; it
+carries its event's sequence, so a client recognises the repetition.
 """
 
 import numpy as np
@@ -54,8 +54,8 @@ SHIM_REPLY = RepliesContext.offset("shim_reply")
 
 
 REPLY_BURST = 16 * stage_words.BURST
-"""Events that are taken at once, where so many wait: the more, the more of one participant's share
-a packet."""
+"""Events that are taken at once, if as many wait: the more, the larger is one participant's share
+of a packet."""
 
 
 class IntervalRow(Layout, size_bytes=24):
@@ -71,6 +71,7 @@ INTERVAL_BYTES = 24
 
 @kernel
 def add(address: int, amount: int) -> None:
+    """Add to the int64 at an address."""
     store_i64(address, load_i64(address) + amount)
 
 
@@ -135,6 +136,7 @@ def send_replies(context: RepliesContext, next_event: int, count: int) -> int:
 
 @kernel
 def step(context: RepliesContext) -> int:
+    """Send a burst of events to the addresses that sent their orders; returns how many."""
     control = context.control
     next_event = context.next
     count = stage_words.available(context, REPLY_BURST)
@@ -169,7 +171,7 @@ def step(context: RepliesContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """Behind the last event that the state counts."""
+    """After the last event that the state counts."""
     shared, contexts = group.work.shared, group.contexts
     done = shared.control.reply(control_words.REPLY_CURSOR)
     shared.events.cursors[name][0] = done

@@ -51,7 +51,7 @@ def test_kernels_say_what_the_reference_says(seed):
     assert feed.messages == (len(slow) - begun[-1] if len(begun) > len(ended) else 0)
 
 
-def test_behind_a_speed_bump_each_command_is_told_by_itself():
+def test_behind_a_speed_bump_each_command_is_reported_by_itself():
     """Where several enter at the time of one, the kernels say what the reference says, and the book
     told is the book displayed."""
     entered = 0
@@ -70,7 +70,7 @@ def test_behind_a_speed_bump_each_command_is_told_by_itself():
 
 
 @given(SEEDS)
-def test_what_protects_the_market_is_told_as_the_reference_tells_it(seed):
+def test_what_protects_the_market_is_reported_as_the_reference_reports_it(seed):
     """Causes of phases and the operator's settings anywhere, and calls cut anywhere."""
     run, events, rx_ts_ns = flow(seed)
     events, times = protected(seed, run.instruments, events, rx_ts_ns)
@@ -114,7 +114,7 @@ def test_protected_flows_cause_every_message_of_protection():
     }
 
 
-def test_a_reference_price_that_no_message_can_hold_harms_nobody():
+def test_a_reference_price_that_no_message_can_hold_is_harmless():
     """It is the operator's; an auction at it is told at the nearest price, and that is counted."""
     clamped = 0
     for seed in range(60):
@@ -127,7 +127,7 @@ def test_a_reference_price_that_no_message_can_hold_harms_nobody():
 
 
 @given(SEEDS)
-def test_the_book_told_is_the_book_displayed(seed):
+def test_the_published_book_is_the_displayed_book(seed):
     """After every command, level by level and order by order."""
     run, events, rx_ts_ns = flow(seed, 250)
     feed = Feed(run.instruments, run.order_capacity)

@@ -84,7 +84,7 @@ def test_fed_back_with_auctions_icebergs_and_all_else_it_is_the_same_book(tmp_pa
     assert compared > 200
 
 
-def test_what_was_told_stays_told(day, tmp_path):
+def test_what_was_published_stays_published(day, tmp_path):
     """However the journal's blocks are cut, and whether or not more came behind: each message has
     the same number and the same bytes."""
     home, path, instruments, _ = day

@@ -95,7 +95,7 @@ def test_who_does_not_log_in_gets_nothing(listener, payload):
     assert not thread.is_alive()
 
 
-def test_what_is_no_snapshot_is_told(listener):
+def test_what_is_no_snapshot_is_reported(listener):
     thread = answering(listener, iter(()))
     with pytest.raises(FeedError, match="it ended before its end"):
         fetch(listener.getsockname())

@@ -146,8 +146,8 @@ def test_an_answer_is_one_packet_of_what_was_asked_for(serve, stream):
 
 
 @pytest.mark.promise(
-    "The retransmission server answers what can be answered, one packet a request, so"
-    " many a second and client",
+    "The retransmission server answers what can be answered, one packet a request, at a limited "
+    "rate for each client",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_what_cannot_be_answered_is_not(serve, request_):
 
 
 @pytest.mark.promise(
-    "The retransmission server answers what can be answered, one packet a request, so"
-    " many a second and client",
+    "The retransmission server answers what can be answered, one packet a request, at a limited "
+    "rate for each client",
     group="venue",
 )
 def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):

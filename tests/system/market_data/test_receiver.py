@@ -173,7 +173,7 @@ def test_over_ipv6(stack, tmp_path):
     assert receiver.lines.requests > 0
 
 
-def test_nobody_waits_longer_than_until_there_is_something_to_ask_for(stack, tmp_path):
+def test_no_wait_is_longer_than_until_there_is_something_to_ask_for(stack, tmp_path):
     sender = Sender(stack, tmp_path, stream_of(4, 300))
     receiver, waited = sender.receiver(), []
     poll, receiver._poll = receiver._poll, SimpleNamespace(poll=lambda ms: waited.append(ms) or ())

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +14,19 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.store import Store
-from openoutcry.market_data.stream import Kept, Stream, StreamReceiver, Tail
+from openoutcry.market_data.stream import (
+    MAX_CLIENTS,
+    MAX_CLIENTS_EACH,
+    PIECE_BYTES,
+    Kept,
+    Stream,
+    StreamReceiver,
+    Tail,
+)
 from openoutcry.wire.errors import FeedError
+from openoutcry.wire.messages import SOUPBIN
 from tests.support.market_data.feed_support import flow, unframed
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 SESSION = "20261121AB"
 
@@ -121,8 +132,6 @@ def test_who_does_not_log_in_gets_nothing_and_others_all(server, payload):
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", packet_of("J", b"A"))
     # One that logs in and never reads is in nobody's way.
-    from openoutcry.wire.messages import SOUPBIN
-
     with socket.create_connection(server.address, BOUND_S) as silent:
         login = SOUPBIN.from_client("L").pack(username="", password="", session="", sequence="1")
         silent.sendall(packet_of("L", login[1:]))
@@ -165,3 +174,41 @@ def test_what_is_not_there_is_refused(server):
     late.close()
     with pytest.raises(FeedError, match="no stream"):
         StreamReceiver(("127.0.0.1", 1))
+
+
+def test_as_many_as_can_be_that_do_not_read_hold_nobody_up(server):
+    """As many clients as there are places, of eight addresses, ask for the whole day and read none
+    of it, while one more reads; each costs no more than its buffers."""
+    total, login = len(server.messages), SOUPBIN.from_client("L")
+    server.append(total // 2)
+    reader = StreamReceiver(server.address)
+    wait_for(reader, lambda: reader.lines.taken == total // 2)
+    before = resident_bytes()
+    silent = []
+    for number in range(MAX_CLIENTS):
+        source = (f"127.0.5.{1 + number // MAX_CLIENTS_EACH}", 0)
+        one = socket.create_connection(server.address, BOUND_S, source)
+        one.sendall(
+            packet_of("L", login.pack(username="", password="", session="", sequence="1")[1:])
+        )
+        silent.append(one)
+    wait_until(lambda: server.stream.clients >= MAX_CLIENTS, "all places are taken")
+    server.append(total)
+    begun_s = time.monotonic()
+    wait_for(reader, lambda: reader.lines.taken == total)
+    assert time.monotonic() - begun_s < 10
+    assert resident_bytes() - before < MAX_CLIENTS * 4 * PIECE_BYTES
+    # All places are taken: the next one is closed at once, also of an address that has none.
+    with socket.create_connection(server.address, BOUND_S, ("127.0.6.1", 0)) as late:
+        assert late.recv(1) == b""
+    for one in silent:
+        one.close()
+    wait_until(lambda: server.stream.clients <= 1, "their places are free")
+    again = StreamReceiver(server.address)
+    wait_for(again, lambda: again.lines.taken == total)
+    for one in (reader, again):
+        one.close()
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

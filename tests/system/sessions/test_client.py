@@ -117,7 +117,7 @@ def test_the_prompt(server):
     assert "1 accepted " in result.output
     assert f"{one} side=B symbol=AAPL open=100 price=1.2500" in result.output
     assert "2 canceled " in result.output
-    assert "fly: no command" in result.output
+    assert "fly: there is no such command" in result.output
     # The next prompt hears the day so far, and uses other names.
     result = run(server, "ouch", "--user", "ALICE", text="buy AAPL 1 1\n")
     assert "2 canceled " in result.output
@@ -131,7 +131,7 @@ def test_the_prompt_says_every_message_of_its_protocol(server):
     assert result.exit_code == 0, result.output
     assert "not understood" not in result.output
     assert result.output.count("OUCH 4.2 has no") == (4 if server.version == "4.2" else 0)
-    assert "status: OUCH tells an order's state as it changes" in result.output
+    assert "status: OUCH reports an order's state only when it changes" in result.output
 
 
 def test_every_message_of_the_protocol_can_be_said(server):

@@ -72,7 +72,7 @@ def test_the_prompt_trades_over_fix(venue, capsys):
         prompt.do(["mass-cancel"])
         until(lambda: not prompt.open)
         prompt.do(["cancel", second])
-        assert f"{second} is no open order" in capsys.readouterr().out
+        assert f"{second} is not an open order" in capsys.readouterr().out
         assert not prompt.do(["quit"])
 
 

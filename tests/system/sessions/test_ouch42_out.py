@@ -40,7 +40,7 @@ EVENTS = {
     st.booleans(),
     st.integers(0, 4),
 )
-def test_any_event_is_told_as_the_reference_does(fields, event, cause, taker, self_trade):
+def test_any_event_is_reported_as_the_reference_does(fields, event, cause, taker, self_trade):
     session = Session(ouch42, self_trade)
     _, order, metadata = session.decode(unsequenced(enter(**fields)))
     if metadata["refused"]:

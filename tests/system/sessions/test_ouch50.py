@@ -163,7 +163,9 @@ MASS = OUCH50.from_client("C").pack(user_ref=6, firm="ABCD", symbol="MSFT")
     st.booleans(),
     st.integers(0, 4),
 )
-def test_any_event_is_told_as_the_reference_does(fields, extra, event, cause, taker, self_trade):
+def test_any_event_is_reported_as_the_reference_does(
+    fields, extra, event, cause, taker, self_trade
+):
     session = Session(ouch50, self_trade)
     _, order, metadata, _ = same(session, enter(options(**extra), **fields))
     if metadata["refused"]:

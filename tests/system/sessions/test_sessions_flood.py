@@ -138,9 +138,9 @@ class Flood:
 
 
 @pytest.mark.promise(
-    "A session with a rate adds at most twice that rate to the sequence, rejections and "
-    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
-    "rejected for the rate",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", PROTOCOLS)

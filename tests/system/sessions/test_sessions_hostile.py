@@ -9,7 +9,7 @@ import pytest
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.acceptor import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect
-from tests.support.order_entry.sessions_venue import Client, Venue
+from tests.support.order_entry.sessions_venue import Client, Venue, trading_before_and_after
 from tests.support.waiting import BOUND_S
 
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
@@ -29,17 +29,8 @@ def venue(tmp_path_factory):
 @pytest.fixture
 def calm(venue):
     """Somebody else's session, which trades and is answered before and after."""
-    client = venue.client("CALM", sequence=0)
-
-    def trade():
-        token = f"c{client.number}"
-        client.enter(token, price=10_000, time_in_force=0)
-        assert [client.message()[0] for _ in range(2)] == ["A", "C"]
-
-    trade()
-    yield trade
-    trade()
-    client.close()
+    with trading_before_and_after(venue) as trade:
+        yield trade
 
 
 @pytest.mark.promise(

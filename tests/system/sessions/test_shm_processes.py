@@ -89,7 +89,7 @@ def logged_in(path, name):
         return None
 
 
-def test_a_stopped_participant_is_silent_and_delays_nobody(tmp_path):
+def test_a_stopped_participant_is_silent_and_delays_no_other(tmp_path):
     path = str(tmp_path / "shm.socket")
     rows = [row("ONE", 1, timeout_ms=500), row("TWO", 2)]
     with Venue(rows, durability="none", shm=path) as venue:

@@ -43,9 +43,8 @@ def trade(venue: ServedVenue, first_id: int, epoch: int, count: int = 20) -> lis
 
 
 @pytest.mark.promise(
-    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
-    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
-    "after a crash",
+    "Authenticated packets of a venue: no bit can be changed, and only a holder of the key trades"
+    " and reads replies. None is accepted twice or from an earlier epoch, also after a crash",
     group="network",
 )
 def test_only_the_session_trades_and_nothing_is_taken_twice(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_two_days_with_kills_in_each_state(two_days: TwoDays) -> None:
         [*OUTCRY, "venue", "status", two_days.floor.file], capture_output=True, text=True
     )
     assert "TEST: stopped" in shown.stdout
-    assert "2026-11-23: ended behind command" in shown.stdout
+    assert "2026-11-23: ended after command" in shown.stdout
 
 
 def test_what_is_asked_for_between_two_days_is_done_first(two_days: TwoDays) -> None:

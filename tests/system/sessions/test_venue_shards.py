@@ -61,7 +61,7 @@ def test_two_matchers_say_what_one_with_the_same_partitions_does(tmp_path: Path)
     assert len(refused) > 1
 
 
-def test_the_feed_tells_what_all_matchers_did(tmp_path: Path) -> None:
+def test_the_feed_reports_what_all_matchers_did(tmp_path: Path) -> None:
     """GOLD is the first matcher's, TIN the second's."""
     divided = served_venue.VENUE.replace("[venue]", "[venue]\nshards = 2\npartitions = 5")
     days = Days(tmp_path, divided)

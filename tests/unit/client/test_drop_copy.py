@@ -68,7 +68,7 @@ def test_a_reject_by_a_limit_says_its_figures():
     )
     assert str(read_copy(4, data)) == (
         "4 rejected session=ALPHA token=C1 side=BUY instrument=2 participant=7 "
-        "reason=MAX_QTY: limit 100, stands 0, asked 120; OPEN_ORDERS"
+        "reason=MAX_QTY: limit 100, now 0, asked 120; OPEN_ORDERS"
     )
 
 
@@ -85,5 +85,5 @@ def test_what_came_another_way_has_no_session_and_no_name():
 
 
 def test_what_is_no_copy_is_named():
-    with pytest.raises(ClientError, match="message 8: 3 bytes, not 128"):
+    with pytest.raises(ClientError, match="message 8: 3 bytes, not 152"):
         read_copy(8, b"abc")

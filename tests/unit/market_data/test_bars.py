@@ -15,6 +15,20 @@ from openoutcry.replay.sql import query
 from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_journal import make_journal, without_its_begin
 
+VENUE = """
+[venue]
+name = "TEST"
+journal = "journal"
+[calendar]
+time_zone = "Etc/UTC"
+weekdays = ["Mon"]
+[[schedule]]
+name = "main"
+day = ["09:00 CONTINUOUS", "17:00 CLOSED"]
+[[participant]]
+number = 1
+name = "one"
+"""
 BEGIN_NS = 1_700_000_000 * 10**9
 QUESTION = """
 select symbol, epoch_ns(rx_time) // {every} * {every} as start_ns,
@@ -114,3 +128,33 @@ def test_bars_of_a_journal_without_its_begin_are_from_its_oldest_checkpoint_on(t
     (bar,) = make_bars(home, 86_400)
     assert (bar.trades, bar.volume_lots) == (125, 125)
     assert "commands 141 to 150 have no checkpoint before them" in capsys.readouterr().err
+
+
+def test_prices_have_each_instruments_decimals_by_the_venues_file(journal, tmp_path):
+    symbols = MixedFlow(1, 5).instruments["symbol"].tolist()
+    rows = [
+        f'[[instrument]]\nsymbol = "{symbol.decode()}"\ndecimals = {number}'
+        for number, symbol in enumerate(symbols)
+    ]
+    file = tmp_path / "venue.toml"
+    file.write_text(VENUE + "\n".join(rows))
+
+    def words(*more):
+        line = ["feed", "bars", str(journal), "--every", "3600", *more]
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(main, line)
+        assert done.exit_code == 0, done.output
+        rows = [row.split() for row in done.stdout.splitlines() if row.strip()[:2] == "20"]
+        return {row[2]: row for row in rows}
+
+    shown, ticks = words("--venue", str(file)), words("--decimals", "0")
+    assert len(shown) > 4
+    for number, symbol in enumerate(symbols):
+        name = symbol.decode()
+        pairs = zip(shown.get(name, [])[3:7], ticks.get(name, [])[3:7], strict=True)
+        for has, whole in pairs:
+            assert len(has.partition(".")[2]) == number
+            assert Fraction(has) * 10**number == int(whole)
+    file.write_text(VENUE + "\n".join(rows[1:]))
+    done = CliRunner().invoke(main, ["feed", "bars", str(journal), "--venue", str(file)])
+    assert done.exit_code == 1
+    assert "instrument PLAIN is not in this file" in done.output

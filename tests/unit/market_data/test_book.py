@@ -61,12 +61,12 @@ ADD = framed("A", locate=3, reference=1, side="B", shares=100, stock="ABC", pric
         (framed("E", locate=3, reference=1, shares=0), "takes off more shares than the order has"),
         (framed("U", locate=3, reference=1, new_reference=1, shares=1), "adds an order that is"),
         (ADD, "adds an order that is in the book already"),
-        (framed("A", locate=3, reference=9, side="?", shares=1), "is no message of ITCH 5.0"),
-        (framed("A", locate=3, reference=9, side="B", shares=0), "is no message of ITCH 5.0"),
-        (b"\x00\x13" + framed("A")[2:21], "is no message of ITCH 5.0"),
-        (b"\x00\x02AB", "is no message of ITCH 5.0"),
-        (ADD[:-1], "is no message of ITCH 5.0"),
-        (b"\x00", "is no message of ITCH 5.0"),
+        (framed("A", locate=3, reference=9, side="?", shares=1), "is not a message of ITCH 5.0"),
+        (framed("A", locate=3, reference=9, side="B", shares=0), "is not a message of ITCH 5.0"),
+        (b"\x00\x13" + framed("A")[2:21], "is not a message of ITCH 5.0"),
+        (b"\x00\x02AB", "is not a message of ITCH 5.0"),
+        (ADD[:-1], "is not a message of ITCH 5.0"),
+        (b"\x00", "is not a message of ITCH 5.0"),
     ],
 )
 def test_what_cannot_be_is_named_and_changes_nothing(data, words):

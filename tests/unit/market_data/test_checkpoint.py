@@ -48,7 +48,7 @@ class Day:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_it_goes_on_where_it_stood(tmp_path, seed):
+def test_it_continues_where_it_was(tmp_path, seed):
     day = Day(tmp_path / "j", seed)
     whole, whole_book = day.feed().encode(day.events, day.rx_ts_ns, 1), Book()
     whole_book.apply(whole)
@@ -98,7 +98,7 @@ def test_of_other_journals_instruments_and_damaged_ones_none_is_taken(tmp_path):
     assert day.newest() is None
 
 
-def test_of_a_journal_without_its_begin_it_goes_on_and_who_joins_has_all(tmp_path):
+def test_without_the_journals_begin_it_continues_and_a_late_client_has_all(tmp_path):
     """Segments are retired up to before the feed's checkpoint: the numbers go on, the past is in
     the store, a snapshot is the book; without a checkpoint there are no numbers, which is told."""
     day = Day(tmp_path / "j", 1, blocks=20, segment_bytes=4 * 4096)

@@ -2,9 +2,16 @@
 
 import random
 
+import numpy as np
+
 from openoutcry.market_data.depth import (
+    DepthBook,
+    View,
     applied,
     by_price,
+    names_of,
+    packed,
+    records_of,
     views_of,
 )
 from tests.support.market_data.depth import drawn
@@ -32,3 +39,26 @@ def test_views_are_the_books():
     for locate, view in views.items():
         assert view.bids == tuple(book.levels(locate, "B"))
         assert view.cut(1).asks == tuple(book.levels(locate, "S", 1))
+
+
+def test_a_listener_knows_symbols_of_24_characters_and_price_decimals():
+    """Records have a code of eight characters; the whole view names what it is the code of."""
+    views = [
+        View(1, "ETH-BTC-PERPETUAL-2026-X", "T", ((5, 3, 1),), code="ETH4FQEH", price_decimals=9),
+        View(2, "GOLD", "T", ((7, 2, 1),)),
+    ]
+    records = packed([(view, row) for view in views for row in records_of(None, view, again=True)])
+    named, book = names_of(views), DepthBook()
+    assert len(named) == 1
+    records["seq"] = 2 + np.arange(len(records))
+    named["seq"] = 1
+    book.take(named.tobytes())
+    book.take(records.tobytes())
+    assert book.symbols == {1: "ETH-BTC-PERPETUAL-2026-X", 2: "GOLD"}
+    assert book.price_decimals == {1: 9, 2: 4}
+    assert (book.levels(1, "B"), book.levels(2, "B")) == (((5, 3, 1),), ((7, 2, 1),))
+    assert book.last == {1: (0, 0, 0), 2: (0, 0, 0)}
+    assert book.gaps == 0
+    unnamed = DepthBook()
+    unnamed.take(records.tobytes())
+    assert unnamed.symbols == {1: "ETH4FQEH", 2: "GOLD"}

@@ -67,7 +67,7 @@ def test_the_order_book_directory_announces_long_symbols_and_fine_ticks():
         ]
 
 
-def test_a_feed_goes_on_only_with_the_directory_that_it_began_with():
+def test_a_feed_continues_only_with_the_directory_that_it_began_with():
     table = make_instruments(["GOLD", {"symbol": code_of("SILVER-FUTURE-2026")}])
     symbols = ["GOLD", "SILVER-FUTURE-2026"]
     saved = Feed(table, 16, {"GOLD": 6}, symbols=symbols).saved()

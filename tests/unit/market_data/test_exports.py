@@ -38,7 +38,7 @@ MIDNIGHT_NS = 1_700_006_400 * 10**9
 
 
 @pytest.mark.parametrize("begin_ns", [NOON_NS, MIDNIGHT_NS - 3_000, MIDNIGHT_NS + 1_000])
-def test_a_command_behind_the_time_of_the_one_before_it_is_of_the_same_moment(tmp_path, begin_ns):
+def test_a_command_after_the_time_of_the_one_before_it_is_of_the_same_moment(tmp_path, begin_ns):
     """Also around midnight: no message is dated a day off, and none before the one before it."""
     orders = np.zeros(4, ORDER_DTYPE)
     orders["kind"], orders["symbol"] = CommandKind.NEW, b"GOLD"

@@ -70,7 +70,7 @@ def test_events_that_are_missing_or_come_again_are_found():
         feed.encode(events[4:].copy(), times, 1)
 
 
-def test_more_open_orders_than_there_is_room_for_are_told():
+def test_more_open_orders_than_there_is_room_for_are_reported():
     table = make_instruments(["ABC"])
     events, times = events_of(table, *[(Side.BUY, 1 + k, 1) for k in range(6)])
     assert len(Feed(table, 6).encode(events, times, 1)) > 0

@@ -98,7 +98,7 @@ def test_a_gap_is_asked_for_after_a_while_and_again_after_a_longer_one():
     assert receiver.gaps == 2
 
 
-def test_who_comes_late_asks_for_one_piece_behind_the_other_without_a_pause():
+def test_a_late_client_requests_one_piece_after_the_other_without_a_pause():
     receiver = lines.Lines(lambda data, first: None)
     assert receiver.due_ns == 0
     receiver.take(packet(7, "g"), 10)
@@ -145,7 +145,7 @@ def one_message(session, sequence):
     return mold.header(session, sequence, 1) + message
 
 
-def test_the_next_session_is_followed_behind_the_end_of_one():
+def test_the_next_session_is_followed_after_the_end_of_one():
     """With its first packet that is no end; what is late of the one before goes no further."""
     first, second = "SESSION001", "SESSION002"
     seen, came = lines_of(one_message(first, 1), mold.end_of_session(first, 2))
@@ -159,7 +159,7 @@ def test_the_next_session_is_followed_behind_the_end_of_one():
     assert (came, seen.foreign, seen.sessions, seen.unfinished) == ([1, 1], 2, 1, 0)
 
 
-def test_a_session_that_goes_on_is_not_left_and_one_that_is_silent_is():
+def test_a_session_that_continues_is_not_left_and_one_that_is_silent_is():
     first, second = "SESSION001", "SESSION002"
     seen, came = lines_of(one_message(first, 1), mold.heartbeat(first, 3))
     seen.take(one_message(second, 1), lines.SILENCE_NS)
@@ -173,7 +173,7 @@ def test_a_session_that_goes_on_is_not_left_and_one_that_is_silent_is():
 @pytest.mark.parametrize("last", [(1 << 64) - 1, (1 << 63) - 1, 1 << 48])
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("kind", ["messages", "heartbeat", "end"])
-def test_a_number_that_no_session_can_have_sent_is_asked_for_by_nobody(last, known, kind):
+def test_a_number_that_no_session_can_have_sent_is_never_requested(last, known, kind):
     """A forged packet of the right session, first of all or in the midst of it."""
     came = []
     receiver = lines.Lines(lambda data, first: came.append(first), session=SESSION.encode())

@@ -89,7 +89,7 @@ def answers(example):
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_examples_on_the_page_are_what_is_told(number):
+def test_examples_on_the_page_are_what_is_reported(number):
     lines = []
     for line, messages in answers(EXAMPLES[number]):
         lines += [line, *(f"    {message}" for message in messages)]
@@ -100,3 +100,17 @@ def test_examples_on_the_page_are_what_is_told(number):
 def test_every_message_that_is_sent_has_an_example():
     shown = {line.split()[0] for line in "\n".join(EXAMPLES).splitlines() if line[:4] == "    "}
     assert shown == set("SRHJAECXDUPQIVWh")
+
+
+@pytest.mark.parametrize(("traded", "renewed"), [(3, ["U #1", "U #2"]), (4, [])])
+def test_an_iceberg_has_new_numbers_after_an_auction_only_if_it_shows_more(traded, renewed):
+    """Its slice is whole again, which no message says: after 3 of 4 lots it shows 3 more, after
+    all 4 its next slice was whole before."""
+    script = f"""NEW id=1 SELL 10@100 ICEBERG display=4
+NEW id=2 SELL 3@100
+NEW id=3 BUY {traded}@100 IOC p7
+PHASE CLOSING_AUCTION
+NEW id=4 BUY 1@100 p7
+PHASE CONTINUOUS"""
+    *_, (_, last) = answers(script)
+    assert [one.partition(" ->")[0] for one in last if one[0] == "U"] == renewed

@@ -72,7 +72,7 @@ def test_the_public_is_a_burst_before_participants_at_most(ring, private):
         assert taken(words, ring) == most
 
 
-def test_a_stage_that_has_no_cursor_holds_nobody(ring):
+def test_a_stage_that_has_no_cursor_holds_up_nothing(ring):
     words, kept = context_of(ring, ("replies",))
     assert kept
     ring.cursors["feed"][0], ring.cursors["gate"][0] = 0, 1_000

@@ -12,7 +12,7 @@ from tests.support.order_entry.fix_venue import Acknowledger, venue_session
 warm = shared.warm
 
 
-def test_nobody_else_sets_the_numbers_of_a_session():
+def test_no_other_client_sets_the_numbers_of_a_session():
     """A SequenceReset or a Logon with ResetSeqNumFlag of a wrong CompID changes none of them."""
     for kind, seq, fields, kinds in (
         ("4", 2, [(36, "500"), (123, "N")], [b"3", b"5"]),

@@ -87,7 +87,7 @@ TIMES = st.from_regex(
 
 
 @given(TIMES | st.text("0123456789-:.", max_size=28))
-def test_a_time_that_is_none_is_seen(written):
+def test_a_time_that_is_invalid_is_seen(written):
     data = np.frombuffer(written.encode("latin-1", "replace") + bytes(64), np.uint8)
     got = text.read_timestamp(data.ctypes.data, len(written))
     try:
@@ -113,7 +113,7 @@ def test_fields_are_found_as_the_reference_finds_them(data):
     assert CODEC.parse(data) == ({t: v for t, v in fields.items() if 0 < t <= 2964}, error)
 
 
-def test_a_check_sum_stands_behind_the_end_of_a_field():
+def test_a_check_sum_follows_the_end_of_a_field():
     """Of a field that does not end before it the check sum would be a part."""
     data = bytearray(reference.message([(35, "0")]))
     data[data.index(b"\x0110=")] = ord("1")
@@ -342,7 +342,7 @@ def refusals_of(name):
     return getattr(refusals, name)
 
 
-def test_the_core_s_rejections_are_told():
+def test_the_core_s_rejections_are_reported():
     row, metadata = CODEC.row_of(new_order())
     event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, seq=6)
     got = body_fields(CODEC.encode(event, row, metadata))
@@ -350,7 +350,7 @@ def test_the_core_s_rejections_are_told():
 
 
 @pytest.mark.parametrize("rule", [*ErrorBit])
-def test_a_rule_of_the_gateway_is_told_by_its_name(rule):
+def test_a_rule_of_the_gateway_is_reported_by_its_name(rule):
     row, metadata = CODEC.row_of(new_order())
     bits = 1 << rule | 1 << max(ErrorBit)
     event = make_event(EventKind.REJECTED, reason=Reason.GATEWAY, contra_id=bits)
@@ -360,12 +360,12 @@ def test_a_rule_of_the_gateway_is_told_by_its_name(rule):
 
 
 @pytest.mark.parametrize("bit", [*RiskBit])
-def test_a_limit_is_told_with_its_figures(bit):
+def test_a_limit_is_reported_with_its_figures(bit):
     row, metadata = CODEC.row_of(new_order())
     limit = {"contra_id": 1 << bit | 1 << max(RiskBit), "reason": Reason.RISK}
     figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
     name = CHECK_TEXTS.get(bit.name, bit.name.lower().replace("_", " "))
-    for more, words in ((figures, f"{name}: limit 100, stands -7, asked 120"), ({}, name)):
+    for more, words in ((figures, f"{name}: limit 100, now -7, asked 120"), ({}, name)):
         event = make_event(EventKind.REJECTED, **limit, **more)
         got = body_fields(CODEC.encode(event, row, metadata))
         assert (got["39"], got["103"], got["58"]) == ("8", "3", words)
@@ -384,7 +384,7 @@ def test_mass_cancel_and_unknown_messages_are_answered():
     assert got == {"35": "j", "45": "7", "372": "V", "380": "3", "58": "Unsupported Message Type"}
 
 
-def test_status_is_told_from_the_row():
+def test_status_is_reported_from_the_row():
     row, _ = CODEC.row_of(new_order())
     got = refused("H", Refusal.STATUS, row)
     assert (got["150"], got["39"], got["151"], got["38"]) == ("I", "0", "100", "100")
@@ -406,7 +406,7 @@ def test_status_is_told_from_the_row():
         (EventKind.FILLED, Reason.NONE, "2"),
     ],
 )
-def test_what_is_over_has_the_status_it_was_told_with(kind, reason, status):
+def test_what_is_over_has_the_status_it_was_reported_with(kind, reason, status):
     sizes = session_region.Sizes(1, 8, 8, 8)
     shared = session_region.SessionRegion(
         np.zeros(session_region.region_bytes(sizes) // 8, np.int64), sizes

@@ -47,7 +47,7 @@ def body(message):
     return [(tag, value) for tag, value in message.fields if tag not in HEADER]
 
 
-def test_everything_is_told_whichever_way_it_came_and_again_from_the_journal(venue):
+def test_everything_is_reported_however_it_came_and_again_from_the_journal(venue):
     watch, only = copy_of(venue, "COMPLIANCE-DEPT"), copy_of(venue, "ONLY4")
     firm, other = venue.fix("FIRM", prefix="A"), venue.fix("OTHER", prefix="B")
     first = firm.buy("ACME", 100, "12.34", t1="ACCOUNT", t18="6")
@@ -178,6 +178,7 @@ class Copying:
             metadata.ctypes.data,
             events.ctypes.data,
             len(events),
+            0,
             int(events["seq"][-1]),
         )
 
@@ -187,7 +188,7 @@ class Copying:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
+def test_orders_that_are_no_sessions_are_reported_with_their_sums(seed):
     flow = mixed(seed, 2_000, order_capacity=200)
     commands, instruments = flow.orders, flow.instruments
     commands["order_id"] &= ORDER_BIT - 1

@@ -162,7 +162,7 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert fields_of(one, 1, 35, 372, 380) == [("j", "V", "3")]
 
 
-def test_every_report_has_an_exec_id_of_its_own(venue):
+def test_every_report_has_a_separate_exec_id(venue):
     """A client that drops what it has had by ExecID loses no fill: commands and events are counted
     by numbers of their own, and one event has all answers to a mass status request."""
     with connect(venue, prefix="I") as one, connect(venue, "OTHER", prefix="J") as two:
@@ -230,7 +230,7 @@ def test_logons_that_are_refused_get_no_word(venue):
         assert connection.recv(100) == b""
 
 
-def test_numbers_go_on_over_connections_and_what_was_missed_comes(venue):
+def test_numbers_continue_over_connections_and_what_was_missed_comes(venue):
     first = connect(venue, "KEEP", prefix="K")
     name = first.buy("ACME", 10, "2")
     take(first, 1)

@@ -3,6 +3,10 @@ are taken."""
 
 import re
 
+import numpy as np
+
+from openoutcry.matcher.constants import MAX_DISPLAY_SLICES
+from openoutcry.order_entry.fix import text
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.spec import Protocol
 from tests import ROOT
@@ -121,3 +125,20 @@ def test_every_message_comes_as_the_page_says():
             wire.socket.close()
     assert sent == {"D", "G", "F", "q", "H", "AF", "V", "1", "2", "4", "5"}
     assert seen == {"8", "9", "r", "j", "3", "0", "5"}
+
+
+def test_the_decimals_of_a_second_are_those_that_are_taken():
+    (said,) = re.findall(r"with ([\d, ]+ or \d) decimals of a second", PAGE)
+    taken = set()
+    for decimals in range(13):
+        written = f"20231114-22:13:20.{'7' * decimals}".removesuffix(".")
+        data = np.frombuffer(written.encode() + bytes(64), np.uint8)
+        if text.read_timestamp(data.ctypes.data, len(written)) != text.BAD:
+            taken.add(decimals)
+    assert taken == {int(number) for number in re.findall(r"\d+", said)}
+
+
+def test_the_bound_on_an_icebergs_slices_is_the_matchers():
+    assert f"`111` shown quantity, at least a {MAX_DISPLAY_SLICES}th of `38`" in PAGE
+    matcher = (ROOT / "docs" / "matcher.md").read_text()
+    assert f"display quantity, at least 1/{MAX_DISPLAY_SLICES} of the whole" in matcher

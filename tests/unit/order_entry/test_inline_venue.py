@@ -69,7 +69,7 @@ def test_a_connection_that_does_not_log_in_is_closed_when_its_time_is_over(venue
     assert line.recv(100) == b""
 
 
-def test_what_is_told_comes_again_from_the_journal(tmp_path):
+def test_what_is_reported_comes_again_from_the_journal(tmp_path):
     with InlineVenue(ROWS, tmp_path / "journal") as venue:
         one = venue.client("ONE")
         one.enter("j1")

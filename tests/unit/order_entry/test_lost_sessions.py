@@ -10,7 +10,7 @@ NOW_NS = 30 * 10**9
 
 
 @pytest.mark.parametrize("grace_ns", [0, 1, 10**9, 2**62])
-def test_whoever_is_killed_has_had_his_grace_however_young_the_machine_is(grace_ns: int) -> None:
+def test_a_killed_session_has_had_its_grace_however_young_the_machine_is(grace_ns: int) -> None:
     """The monotonic clock begins with the machine: an hour before now may be before its zero."""
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
     block[session.GRACE_NS // 8] = grace_ns

@@ -83,7 +83,7 @@ def test_what_a_lost_connection_cancels_says_so(tmp_path, mode, others, protocol
         assert reports[1][58] == "disconnected"
 
 
-def test_what_a_participant_cancels_is_his_wish(tmp_path):
+def test_what_a_participant_cancels_is_its_wish(tmp_path):
     with venue_of(tmp_path, {"name": "ALPHA", "participant": 1}) as venue:
         client = venue.client("ALPHA")
         client.enter("a1")
@@ -217,6 +217,6 @@ def test_the_name_in_a_drop_copy_is_padded_as_the_page_says(tmp_path):
         client, copy = venue.client("ALPHA"), venue.copy("COPY")
         client.enter("a1")
         kind, body = copy.packet()
-        assert (kind, len(body)) == ("S", 128)
+        assert (kind, len(body)) == ("S", 152)
         assert body[72:85] == b"ALPHA".ljust(13)
         assert body[88:128] == b"a1".ljust(14) + bytes(26)

@@ -42,7 +42,7 @@ def venue():
         yield venue
 
 
-def test_sixty_four_sessions_at_once_are_each_told_their_own(venue):
+def test_sixty_four_sessions_at_once_each_receive_their_own(venue):
     clients = [venue.client(f"S{n}") for n in range(1, MANY + 1)]
     for turn in range(20):
         for number, client in enumerate(clients):

@@ -35,4 +35,4 @@ def test_without_a_check_it_is_other():
     event = np.zeros(1, EVENT_DTYPE)
     assert ouch.risk_bit(event.ctypes.data) == 63
     assert (letter(0), code(0, 5), letter(1 << 63)) == ("O", 5, "O")
-    assert text(0, 1, 2, 3) == "RISK: limit 1, stands 2, asked 3"
+    assert text(0, 1, 2, 3) == "RISK: limit 1, now 2, asked 3"

@@ -392,7 +392,7 @@ def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_
     assert one.kinds(1) == "C"
 
 
-def test_a_venue_that_was_dropped_tells_each_session_the_same_again(protocol, tmp_path):
+def test_a_venue_that_was_dropped_reports_the_same_to_each_session_again(protocol, tmp_path):
     rows = [session("ONE", 1, protocol=int(protocol), cancel_on_disconnect=NONE)]
     with InlineVenue(rows, tmp_path / "journal") as venue:
         one = PARTIES[protocol](venue, "ONE")

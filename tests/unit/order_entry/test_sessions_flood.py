@@ -23,9 +23,9 @@ TICK_S, ELAPSED_S = 0.02, 1.0
 
 
 @pytest.mark.promise(
-    "A session with a rate adds at most twice that rate to the sequence, rejections and "
-    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
-    "rejected for the rate",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 @given(
@@ -112,9 +112,9 @@ def flood_of(protocol, tmp_path):
 
 
 @pytest.mark.promise(
-    "A session with a rate adds at most twice that rate to the sequence, rejections and "
-    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
-    "rejected for the rate",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", list(PARTIES))
@@ -132,9 +132,9 @@ def test_a_flood_is_rejected_by_name_and_no_more_than_twice_the_rate_is_sequence
 
 
 @pytest.mark.promise(
-    "A session with a rate adds at most twice that rate to the sequence, rejections and "
-    "cancels included; messages beyond that wait, in bounded memory, and no cancel is "
-    "rejected for the rate",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 @pytest.mark.parametrize("protocol", list(PARTIES))
@@ -156,7 +156,7 @@ def test_a_cancel_beyond_the_rate_enters(protocol):
 
 
 @pytest.mark.parametrize("protocol", [Protocol.OUCH42, Protocol.OUCH50])
-def test_after_a_flood_each_is_told_the_same_from_the_journal(protocol, tmp_path):
+def test_after_a_flood_each_receives_the_same_from_the_journal(protocol, tmp_path):
     """Rejections are made again from the journal, as everything else."""
     venue, flood, data = flood_of(protocol, tmp_path)
     with venue:

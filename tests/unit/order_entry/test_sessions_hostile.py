@@ -10,7 +10,7 @@ from openoutcry.client import FixNumbers
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.acceptor import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
-from tests.support.order_entry.sessions_venue import PASSWORD, enter
+from tests.support.order_entry.sessions_venue import PASSWORD, enter, trading_before_and_after
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 
@@ -39,17 +39,8 @@ def venue():
 @pytest.fixture
 def calm(venue):
     """Somebody else's session, which trades and is answered before and after."""
-    client = venue.client("CALM", sequence=0)
-
-    def trade():
-        token = f"c{client.number}"
-        client.enter(token, price=10_000, time_in_force=0)
-        assert [client.message()[0] for _ in range(2)] == ["A", "C"]
-
-    trade()
-    yield trade
-    trade()
-    client.close()
+    with trading_before_and_after(venue) as trade:
+        yield trade
 
 
 def trade(client):

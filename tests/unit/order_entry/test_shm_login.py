@@ -73,7 +73,7 @@ def test_a_process_of_a_user_that_no_session_names_is_not_even_asked():
         end = dial_shm(venue)
         assert end.recv(1024) == b""
         end.close()
-        with pytest.raises(ClientError, match="lets no process of this user in"):
+        with pytest.raises(ClientError, match="does not accept processes of this user"):
             venue.shm("OTHER")
 
 
@@ -97,7 +97,7 @@ def test_an_old_login_proves_nothing_to_another_challenge(venue):
     second = dial_shm(venue)
     assert second.recv(1024) != asked
     second.sendall(sent)
-    letter, _ = shm_login.read_answer(KEY, sent, second.recv(1024))
+    letter, _, _ = shm_login.read_answer(KEY, sent, second.recv(1024))
     assert letter == "A"
     first.close()
     second.close()
@@ -120,7 +120,7 @@ def test_a_client_refuses_a_venue_that_does_not_know_its_key():
     sent = shm_login.login(key, asked, "ONE", bytes(32))
     request = shm_login.read_login(sent)
     told = shm_login.answer(key, request, DAY)
-    assert shm_login.read_answer(key, sent, told) == ("", DAY)
+    assert shm_login.read_answer(key, sent, told) == ("", DAY, 0)
     forged = shm_login.answer(bytes(32), request, DAY)
     with pytest.raises(shm_login.ShmLoginError, match="not from a venue"):
         shm_login.read_answer(key, sent, forged)
@@ -149,7 +149,7 @@ def test_neither_side_can_change_a_segments_size_nor_the_participant_write_repli
     sent = shm_login.login(KEY, asked, "ONE", secrets.token_bytes(32))
     end.sendall(sent)
     data, (requests, replies), _, _ = socket.recv_fds(end, 1024, 2)
-    assert shm_login.read_answer(KEY, sent, data) == ("", DAY)
+    assert shm_login.read_answer(KEY, sent, data) == ("", DAY, 0)
     for fd, size in ((requests, REQUESTS_BYTES), (replies, REPLIES_BYTES)):
         assert os.fstat(fd).st_size == size
         assert os.fstat(fd).st_mode & 0o777 == 0o600
@@ -179,3 +179,36 @@ def test_a_takeover_leaves_the_first_process_with_nothing_to_write_to():
         assert second.next_request == 2
         second.enter(3, Side.BUY, "ACME", 1, 10_000)
         assert [message.id for message in second.told()] == [3]
+
+
+def test_a_path_is_one_venues_until_all_its_processes_have_ended(tmp_path):
+    path = tmp_path / "shm.socket"
+    with seqpacket() as first, seqpacket() as second, seqpacket() as third:
+        held = shm_login.bind(first, path)
+        forked = os.dup(held)  # as a stage or the acceptor has it
+        # It does not listen yet, so a connection would be refused as by a dead one's socket.
+        with pytest.raises(OSError, match="another venue has this path"):
+            shm_login.bind(second, path, patience_s=0)
+        os.close(held)
+        with pytest.raises(OSError, match="another venue has this path"):
+            shm_login.bind(second, path, patience_s=0)
+        assert path.is_socket(), "the socket of who has the path is left alone"
+        os.close(forked)
+        again = shm_login.bind(second, path, patience_s=0)
+        second.listen()
+        third.connect(str(path))
+        os.close(again)
+
+
+def test_another_programs_socket_is_left_alone(tmp_path):
+    path = tmp_path / "shm.socket"
+    with seqpacket() as stranger, seqpacket() as ours:
+        stranger.bind(str(path))
+        stranger.listen()
+        with pytest.raises(OSError, match="no venue"):
+            shm_login.bind(ours, path, patience_s=0)
+        assert path.is_socket()
+
+
+def seqpacket():
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -213,6 +213,137 @@ def test_a_checkpoint_knows_whose_each_order_is_and_how_far_requests_came(tmp_pa
         assert [(m.kind, m.participant) for m in again.told()] == [(Reply.CANCELED, 12)]
 
 
+# Types.
+
+T, TIF = OrderType, TimeInForce
+NEXT_YEAR_NS = 1_800_000_000 * 10**9
+TYPES = [
+    (T.LIMIT, TIF.DAY, 0),
+    (T.LIMIT, TIF.FOK, 0),
+    (T.LIMIT, TIF.GTD, NEXT_YEAR_NS),
+    (T.MARKET, TIF.IOC, 0),
+    (T.POST_ONLY, TIF.GTC, 0),
+    (T.POST_ONLY_SLIDE, TIF.DAY, 0),
+    (T.MARKET_TO_LIMIT, TIF.DAY, 0),
+    (T.STOP, TIF.GTC, 10_500),
+    (T.STOP_LIMIT, TIF.DAY, 10_500),
+    (T.TRAILING_STOP, TIF.DAY, 200),
+    (T.TRAILING_STOP_BPS, TIF.DAY, 150),
+    (T.ICEBERG, TIF.DAY, 5),
+    (T.HIDDEN, TIF.DAY, 0),
+    (T.PEG_PRIMARY, TIF.DAY, -2),
+    (T.PEG_MARKET, TIF.DAY, -2),
+    (T.PEG_MIDPOINT, TIF.DAY, -1),
+    (T.ALL_OR_NONE, TIF.DAY, 0),
+    (T.MIN_QTY, TIF.DAY, 3),
+    (T.TRAILING_STOP_LIMIT, TIF.DAY, 200),
+    (T.TRAILING_STOP_LIMIT_BPS, TIF.DAY, 150),
+    (T.POST_ONLY_STOP_LIMIT, TIF.DAY, 10_500),
+    (T.MARKET_BUDGET, TIF.IOC, 500_000),
+    (T.LIMIT_BUDGET, TIF.FOK, 500_000),
+]
+NO_PRICE_OF_ITS_OWN = {
+    T.MARKET, T.MARKET_TO_LIMIT, T.STOP, T.TRAILING_STOP, T.TRAILING_STOP_BPS, T.MARKET_BUDGET
+}  # fmt: skip
+
+
+def a_market(venue):
+    """A last price, a bid and an ask: what stops and pegs go by."""
+    maker = venue.shm("MAKER")
+    maker.enter(1, Side.SELL, "ACME", 500, 10_100)
+    maker.enter(2, Side.BUY, "ACME", 500, 9_900)
+    maker.enter(3, Side.BUY, "ACME", 1, 10_100)
+    maker.told()
+    return maker
+
+
+def test_there_is_a_row_for_every_type():
+    assert {row[0] for row in TYPES} == set(OrderType)
+
+
+@pytest.mark.parametrize("row", TYPES, ids=lambda row: f"{row[0].name}-{row[1].name}")
+def test_a_broker_enters_every_type_with_its_aux(row, tmp_path):
+    order_type, tif, aux = row
+    with InlineVenue([broker(), alone("MAKER", 2)], tmp_path / "journal") as venue:
+        a_market(venue)
+        client = venue.shm("BROKER")
+        price = 0 if order_type in NO_PRICE_OF_ITS_OWN else 10_050
+        client.enter(
+            7, Side.BUY, "ACME", 20, price, participant=11,
+            order_type=order_type, time_in_force=tif, aux=aux,
+        )  # fmt: skip
+        accepted, *_ = client.told()
+        assert accepted.kind == Reply.ACCEPTED, accepted
+        assert (accepted.order_type, accepted.time_in_force) == (order_type, tif)
+        (entered,) = (one for one in venue.commands() if one["participant"] == 11)
+        assert (int(entered["order_type"]), int(entered["aux"])) == (order_type, aux)
+
+
+def replaced_aux(venue, client, name, **terms):
+    """The order's replaced row."""
+    client.replace(7, name, 20, 10_000, participant=11, **terms)
+    (told,) = client.told()
+    assert (told.kind, told.id) == (Reply.REPLACED, name), told
+    rows = venue.run.work.sessions.region.rows
+    (row,) = rows[rows["chain"] != 0]
+    return int(row["aux"])
+
+
+REPLACES = [
+    (T.STOP_LIMIT, 10_500, 10_400),
+    (T.STOP_LIMIT, 10_500, 0),
+    (T.TRAILING_STOP_LIMIT, 200, 150),
+    (T.ICEBERG, 5, 7),
+    (T.ICEBERG, 5, 0),
+    (T.PEG_PRIMARY, -2, -3),
+    (T.PEG_PRIMARY, -2, 0),
+    (T.PEG_PRIMARY, -2, None),
+    (T.STOP_LIMIT, 10_500, None),
+    (T.ICEBERG, 5, None),
+]
+
+
+@pytest.mark.parametrize("row", REPLACES, ids=lambda row: f"{row[0].name}-{row[2]}")
+def test_a_replace_may_give_another_aux(row, tmp_path):
+    order_type, before, after = row
+    with InlineVenue([broker(), alone("MAKER", 2)], tmp_path / "journal") as venue:
+        a_market(venue)
+        client = venue.shm("BROKER")
+        client.enter(
+            7, Side.BUY, "ACME", 20, 10_050, participant=11, order_type=order_type, aux=before
+        )
+        assert kinds(client.told()) == "A"
+        stays = after is None or (after == 0 and order_type != T.PEG_PRIMARY)
+        assert replaced_aux(venue, client, 8, aux=after) == (before if stays else after)
+        # The core says so too: its book after the same commands of the journal is equal.
+        assert venue.stop()["replay"]["equal"] is True
+
+
+def test_a_replaced_trigger_is_what_the_stop_goes_by():
+    with InlineVenue([broker(), alone("MAKER", 2)]) as venue:
+        maker = a_market(venue)
+        client = venue.shm("BROKER")
+        client.enter(
+            7, Side.BUY, "ACME", 20, 10_600, participant=11, order_type=T.STOP_LIMIT, aux=10_500
+        )
+        client.replace(7, 8, 20, 10_600, participant=11, aux=10_300)
+        assert kinds(client.told()) == "AU"
+        maker.cancel(1)
+        maker.enter(4, Side.SELL, "ACME", 1, 10_300)
+        maker.enter(5, Side.SELL, "ACME", 50, 10_400)
+        maker.enter(6, Side.BUY, "ACME", 1, 10_300)
+        told = client.told()
+        assert [(m.kind, m.id) for m in told] == [(Reply.TRIGGERED, 8), (Reply.EXECUTED, 8)]
+
+
+def test_a_quantity_beside_an_aux_has_32_bits():
+    with InlineVenue([alone()]) as venue:
+        alice = venue.shm("ALICE")
+        for qty, aux in ((1 << 32, 1), (-1, 1), (5, 1 << 31)):
+            with pytest.raises(ValueError, match="more than 32 bits"):
+                alice.replace(1, 2, qty, 10_000, aux=aux)
+
+
 # Brokers.
 
 

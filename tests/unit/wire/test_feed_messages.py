@@ -1,7 +1,7 @@
 """The market-data messages: sizes as the specifications have them, and bytes that others made."""
 
 from openoutcry.flow.itch import MESSAGE_TYPES
-from openoutcry.wire import message
+from openoutcry.wire import generate
 from openoutcry.wire.feed_messages import GLIMPSE, ITCH50, PROTOCOLS
 
 ADD = bytes.fromhex(
@@ -38,8 +38,9 @@ def test_fields_stand_where_the_specification_has_them():
 
 
 def test_the_page_has_every_message():
-    page = message.markdown("generated", PROTOCOLS, title="Market-data messages")
+    page = generate.messages_page("Market-data messages", PROTOCOLS)
     for protocol in PROTOCOLS:
         for one in protocol:
-            assert f"### {one.kind}: {one.name.replace('_', ' ')} " in page
+            name = one.name.replace("_", " ").replace("4 10", "4.10")
+            assert f"| **{one.kind}: {name}** |" in page
             assert all(f"`{field.name}`" in page for field in one.fields)

@@ -70,7 +70,7 @@ ALLOWED = {
     "ledger/commit.py": 1,
     "ledger/fees.py": 3,
     "ledger/post.py": 5,
-    "ledger/spot.py": 2,
+    "ledger/spot.py": 3,
     "matcher/book/depth.py": 3,
     "matcher/book/empty_arena.py": 3,
     "matcher/book/instrument_rules.py": 3,
@@ -116,7 +116,7 @@ ALLOWED = {
     "host/jitter_loops.py": 2,
     "host/tsc.py": 1,
     "order_entry/session_login.py": 3,
-    "order_entry/session_stage.py": 13,
+    "order_entry/session_stage.py": 15,
     "ring/sigbus.py": 8,
     # Hash functions, which mix words wherever they are.
     "replay/event_hash.py": 1,
@@ -129,13 +129,12 @@ ALLOWED = {
     "bench/sessions.py": 2,
     "bench/sessions_fix.py": 2,
     "bench/sessions_live.py": 8,
+    "bench/strategy.py": 5,
+    "bench/tick_to_trade.py": 1,
 }
 """Raw loads and stores outside wire/: in which files, how many at most, and why."""
 MAX_RAW = 800
-ENUM_NUMBER = re.compile(
-    r"\bint\((?:enums\.)?(?:CommandKind|Side|OrderType|TimeInForce|SelfTrade|Phase|Allocation"
-    r"|InstrumentOption|EventKind|EventFlag|Reason|ErrorBit|BlockKind|PacketKind|Clock\w+)\.[A-Z]"
-)
+ENUM_NUMBER = re.compile(r"\bint\((?:\w+\.)*[A-Z]\w*[a-z]\w*\.[A-Z][A-Z0-9_]*\)")
 
 
 def sources():
@@ -152,8 +151,9 @@ def test_no_file_has_more_raw_loads_and_stores_than_it_is_allowed():
     assert sum(ALLOWED.values()) <= MAX_RAW
 
 
-def test_numbers_of_enumerations_come_from_one_module():
-    """wire/enum_numbers.py has those of wire/enums.py as the plain ints that kernels need."""
+def test_numbers_of_enumerations_are_generated():
+    """wire/generate.py writes them as plain ints: those of wire/enums.py, and of each room that has
+    enumerations of its own (ROOM_ENUMS)."""
     wrong = [
         f"{name}:{number}: {line.strip()}"
         for name, text in sources()

@@ -1,6 +1,7 @@
 """wire/generate.py: the tree holds what is generated, and compilers agree with numpy."""
 
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -21,7 +22,22 @@ def test_generated_file_is_the_one_in_the_tree(name):
 @pytest.mark.parametrize("name", sorted(generate.generate()))
 def test_generated_file_says_so_in_its_first_line(name):
     """Who opens one learns at once where to edit instead."""
-    assert generate.GENERATED in (ROOT / name).read_text().splitlines()[0]
+    first = (ROOT / name).read_text().splitlines()[0]
+    assert generate.GENERATED in first.replace(f"from {name.rpartition('/')[0]}/ ", "from wire/ ")
+
+
+@pytest.mark.parametrize("name", generate.ROOM_ENUMS)
+def test_numbers_of_a_rooms_enumerations_are_its_members(name):
+    """Each member of each enumeration, by its prefix and name, and nothing else."""
+    numbers = import_module(f"openoutcry.{name[:-3].replace('/', '.')}")
+    expected = {}
+    for path, prefixes in generate.ROOM_ENUMS[name].items():
+        module = import_module(f"openoutcry.{path[:-3].replace('/', '.')}")
+        for enum, prefix in prefixes.items():
+            start = f"{prefix}_" if prefix else ""
+            expected |= {f"{start}{one.name}": one.value for one in getattr(module, enum)}
+    assert {key: value for key, value in vars(numbers).items() if key.isupper()} == expected
+    assert all(type(getattr(numbers, key)) is int for key in expected)
 
 
 def verilog_defines() -> dict[str, str]:
@@ -88,8 +104,8 @@ def test_magics_spell_their_names_in_memory():
 
 def test_the_command_says_of_each_file_whether_it_changed(tmp_path, monkeypatch, capsys):
     """A run that printed nothing left open whether anything had been generated."""
-    for folder in ("wire", "docs"):
-        (tmp_path / folder).mkdir()
+    for name in generate.generate():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     names = list(generate.generate())
     generate.main()

@@ -127,7 +127,7 @@ def test_kernel_python_and_dtype_see_the_same_block(seed):
     assert dict(after.dump())["token"] == bytes(8)
 
 
-def test_a_block_that_goes_on_has_the_fields_of_the_one_before():
+def test_a_block_that_continues_has_the_fields_of_the_one_before():
     words = np.zeros(8, np.int64)
     row = LongRow(words.ctypes.data)
     row.more, row.order_id = 5, 7

@@ -4,7 +4,7 @@ and the generated page."""
 import numpy as np
 import pytest
 
-from openoutcry.wire import message, messages
+from openoutcry.wire import generate, message, messages
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50, PROTOCOLS, SOUPBIN
 
 SIZES = {
@@ -57,10 +57,11 @@ def test_what_does_not_fit_or_is_unknown_is_an_error():
 
 
 def test_the_page_has_every_message_and_option():
-    page = message.markdown("generated", PROTOCOLS, OPTIONS50)
+    page = generate.messages_page("Order-entry messages", PROTOCOLS, OPTIONS50)
     for protocol in PROTOCOLS:
         for one in protocol:
-            assert f"### {one.kind}: {one.name.replace('_', ' ')} " in page
+            name = one.name.replace("_", " ").replace("4 10", "4.10")
+            assert f"| **{one.kind}: {name}** |" in page
             assert all(f"`{field.name}`" in page for field in one.fields)
     tags = [option.tag for option in OPTIONS50]
     assert len(tags) == len(set(tags))
