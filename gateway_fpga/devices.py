@@ -103,6 +103,8 @@ class GoldenDevice:
         return rules
 
     def read(self, address: int) -> int:
+        """Read a register, by its offset in bytes. Raises the error with which the bus would
+        answer."""
         register = self._words.get(address)
         if register is None:
             raise self._refused("read", address, DECERR)
@@ -136,6 +138,8 @@ class GoldenDevice:
         return int(values[name])
 
     def write(self, address: int, value: int) -> None:
+        """Write a register, by its offset in bytes. Raises the error with which the bus would
+        answer."""
         register = self._words.get(address)
         if register is None:
             raise self._refused("write", address, DECERR)
@@ -210,9 +214,11 @@ class MappedDevice(Closing):
         return device
 
     def read(self, address: int) -> int:
+        """Read a register, by its offset in bytes."""
         return int(self._words[address // WORD_BYTES])
 
     def write(self, address: int, value: int) -> None:
+        """Write a register, by its offset in bytes."""
         self._words[address // WORD_BYTES] = value
 
     def close(self) -> None:

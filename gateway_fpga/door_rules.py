@@ -84,7 +84,7 @@ DOOR_RULES = (
     DoorRule(
         "a record beyond its participant's rate",
         "RATE_REFUSED_RECORDS",
-        why="the validator behind it has the rate: the order goes on, with `RATE` in its verdict",
+        why="the validator after it has the rate: the order continues, with `RATE` in its verdict",
     ),
     DoorRule(
         "a packet without a session's key, tag and epoch",
@@ -111,20 +111,15 @@ DOOR_RULES = (
 
 
 def door_table() -> list[tuple[str, str, str]]:
-    """Rows for docs/fpga.md: the rule, and the counter of each door that has it."""
+    """Rows for docs/fpga.md: the rule, and the counter of each door or why it has none."""
     return [
         (
             rule.name,
             _code(rule.shim),
-            _code(rule.hardware) if rule.hardware else "**not checked**",
+            _code(rule.hardware) if rule.hardware else f"**not checked**: {rule.why}",
         )
         for rule in DOOR_RULES
     ]
-
-
-def not_checked() -> list[str]:
-    """What the hardware door does not check, a sentence a rule."""
-    return [f"{rule.name}: {rule.why}" for rule in DOOR_RULES if not rule.hardware]
 
 
 def _code(name: str) -> str:

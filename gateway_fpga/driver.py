@@ -215,6 +215,7 @@ class GatewayDriver:
         self._control(CONTROL_ARMED, on)
 
     def armed(self) -> bool:
+        """Whether orders may enter."""
         return bool(self._read("control") >> CONTROL_ARMED & 1)
 
     def _control(self, bit: int, on: bool) -> None:

@@ -461,7 +461,7 @@ def validate(order_addr: OrderRecord, rules_addr: GatewayRules) -> int:
     participant = order_addr.participant
     row = find_row(symbol, rules_addr)
     if VERIFY:
-        assert row.symbol in (symbol, 0), "the rules are the symbol's, or nobody's"
+        assert row.symbol in (symbol, 0), "the row that was found is the symbol's, or the empty row"
         assert row.symbol == 0 or row.min_qty <= row.max_qty, (
             "an instrument has a quantity that may be traded"
         )

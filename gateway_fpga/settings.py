@@ -48,6 +48,7 @@ class Limits:
 
     @property
     def banded(self) -> bool:
+        """Whether a price band is set for either side."""
         return self.lowest_sell_ticks > 0 or self.highest_buy_ticks < MAX_VALUE
 
     def __post_init__(self) -> None:
@@ -103,7 +104,7 @@ def make_rows(instruments: npt.NDArray[Any], settings: Settings) -> list[dict[st
         )
     unknown = set(settings.limits) - {bytes(row["symbol"]) for row in instruments}
     if unknown:
-        raise SettingsError(f"gateway limits for {min(unknown)!r}, which is no instrument")
+        raise SettingsError(f"gateway limits for {min(unknown)!r}, which is not an instrument")
     return [
         row_values(row, settings.limits.get(bytes(row["symbol"]), Limits())) for row in instruments
     ]

@@ -8,7 +8,7 @@ set_property -dict [list \
     CONFIG.axisten_freq {250} \
     CONFIG.xdma_axi_intf_mm {AXI_Stream} \
     CONFIG.axilite_master_en {true} \
-    CONFIG.axilite_master_size {4} \
+    CONFIG.axilite_master_size {8} \
     CONFIG.axilite_master_scale {Kilobytes} \
 ] [get_ips xdma_0]
 

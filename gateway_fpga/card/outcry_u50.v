@@ -2,15 +2,16 @@
 // The gateway on an Alveo U50: one 10G port (lane 1 of the QSFP28), orders and registers over PCIe.
 //
 // The MAC is Xilinx's 10G/25G Ethernet subsystem, DMA its XDMA in AXI4-Stream mode (card/ip.tcl makes
-// both): registers are the 4 KiB at the start of XDMA's AXI-Lite window, orders are its card-to-host
-// stream 0, a packet of 64 bytes each.  The gateway runs in XDMA's clock, the port in the MAC's.
+// both): registers are the 8 KiB at the start of XDMA's AXI-Lite window (the gateway's, then those of
+// outcry_local), orders are its card-to-host stream 0, a packet of 64 bytes each.  The gateway runs in
+// XDMA's clock, the port in the MAC's.
 //
 // The names of both IPs' ports are those of their product guides (PG210, PG195).  Elaborated and
 // synthesised with the IPs as black boxes by Yosys; never built by Vivado, never on a card.
 `default_nettype none
 
 module outcry_u50 #(
-    // Sequence number of the first order after a reset.
+    // What outcry_local's registers have until the host writes others.  Sequence number of the first order:
     parameter [63:0] FIRST_SEQ = 64'd1,
     parameter [15:0] UDP_PORT = 16'd9000,
     // What a frame's destination is compared with: bit 0 its MAC, 1 its IPv4 address, 2 its VLAN.
@@ -112,21 +113,20 @@ module outcry_u50 #(
     initial rst = 1'b1;
     always @(posedge clk) rst <= !resetn;
 
-    outcry_card #(
-        .PORTS(1)
+    outcry_local_card #(
+        .FIRST_SEQ(FIRST_SEQ), .UDP_PORT(UDP_PORT), .CHECK_LOCAL(CHECK_LOCAL),
+        .LOCAL_MAC(LOCAL_MAC), .LOCAL_IP(LOCAL_IP), .LOCAL_VLAN(LOCAL_VLAN)
     ) gateway (
-        .clk(clk), .rst(rst), .first_seq(FIRST_SEQ), .udp_port(UDP_PORT),
-        .check_local(CHECK_LOCAL), .local_mac(LOCAL_MAC), .local_ip(LOCAL_IP),
-        .local_vlan(LOCAL_VLAN),
+        .clk(clk), .rst(rst),
         .rx_clk(rx_clk), .rx_rst(rx_rst), .rx_time_ns(rx_time_ns),
         .s_axis_tdata(rx_tdata), .s_axis_tkeep(rx_tkeep), .s_axis_tlast(rx_tlast),
         .s_axis_tuser(rx_tuser), .s_axis_tvalid(rx_tvalid),
         .m_axis_tdata(order_tdata), .m_axis_tkeep(order_tkeep), .m_axis_tlast(order_tlast),
-        .m_axis_tuser(), .m_axis_tvalid(order_tvalid), .m_axis_tready(order_tready),
-        .s_axil_awaddr(awaddr[11:0]), .s_axil_awprot(awprot), .s_axil_awvalid(awvalid),
+        .m_axis_tvalid(order_tvalid), .m_axis_tready(order_tready),
+        .s_axil_awaddr(awaddr[12:0]), .s_axil_awprot(awprot), .s_axil_awvalid(awvalid),
         .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(wstrb),
         .s_axil_wvalid(wvalid), .s_axil_wready(wready), .s_axil_bresp(bresp),
-        .s_axil_bvalid(bvalid), .s_axil_bready(bready), .s_axil_araddr(araddr[11:0]),
+        .s_axil_bvalid(bvalid), .s_axil_bready(bready), .s_axil_araddr(araddr[12:0]),
         .s_axil_arprot(arprot), .s_axil_arvalid(arvalid), .s_axil_arready(arready),
         .s_axil_rdata(rdata), .s_axil_rresp(rresp), .s_axil_rvalid(rvalid), .s_axil_rready(rready)
     );

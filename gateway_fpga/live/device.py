@@ -195,6 +195,7 @@ class LiveGateway:
         return int(self._library.outcry_live_batch(self.handle, orders.ctypes.data, len(orders)))
 
     def read(self, address: int) -> int:
+        """Read a register over the RTL's bus. Raises the error with which it answers."""
         value = ctypes.c_uint32()
         answer = self._library.outcry_live_read(self.handle, address, ctypes.byref(value))
         if answer != OKAY:
@@ -202,6 +203,7 @@ class LiveGateway:
         return value.value
 
     def write(self, address: int, value: int) -> None:
+        """Write a register over the RTL's bus. Raises the error with which it answers."""
         answer = self._library.outcry_live_write(self.handle, address, value)
         if answer != OKAY:
             raise bus_error("write", address, answer)

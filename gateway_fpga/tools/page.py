@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from openoutcry.gateway_fpga.door_rules import door_table, not_checked
+from openoutcry.gateway_fpga.door_rules import door_table
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
+from openoutcry.gateway_fpga.local import LOCAL_REGISTERS
 from openoutcry.gateway_fpga.tools import diagrams, ports
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
 from openoutcry.report.age import History, kept_note
 from openoutcry.report.documents import fill, places, table
+from openoutcry.wire.registers import WINDOW_BYTES
 
 PAGE = ROOT / "docs" / "fpga.md"
 MEASURED = ("gateway_fpga/rtl",)
@@ -42,6 +44,8 @@ def filled(text: str, history: History | None = None) -> str:
             return sentences()
         if name == "doors":
             return doors()
+        if name == "local":
+            return local_registers()
         if name == "ports":
             return ports.markdown() + "\n"
         if name == "diagrams":
@@ -57,22 +61,29 @@ def filled(text: str, history: History | None = None) -> str:
 
 def sentences() -> str:
     """Every property in one sentence, whether its proof has been run here or not."""
-    lines = []
+    rows: list[tuple[str, ...]] = []
     for module in dict.fromkeys(MODULES[claim.module].module for claim in PROPERTIES):
-        lines.append(f"\n`{module}`\n\n")
-        lines += [
-            f"- `{claim.name}`: {claim.sentence}\n"
+        rows.append((f"**{module}**", ""))
+        rows += [
+            (f"`{claim.name}`", claim.sentence)
             for claim in PROPERTIES
             if MODULES[claim.module].module == module
         ]
-    return "".join(lines) + "\n"
+    return table("| property | |", rows)
+
+
+def local_registers() -> str:
+    """The registers of a card's end, at their places in its window."""
+    rows = [
+        (f"`{WINDOW_BYTES + one.offset:#06x}`", f"`{one.name}`", one.access, one.doc)
+        for one in LOCAL_REGISTERS
+    ]
+    return table("| offset | register | access | |", rows)
 
 
 def doors() -> str:
-    """Every rule of a door with the counter of each, then what the hardware door does not check."""
-    header = "| refused or left out | `dpdk_shim/` | hardware |"
-    lines = "".join(f"- {sentence}.\n" for sentence in not_checked())
-    return table(header, door_table()) + f"\nThe hardware door does not check:\n\n{lines}"
+    """Every rule of a door with the counter of each, or why the hardware door does not check it."""
+    return table("| refused or left out | `dpdk_shim/` | hardware |", door_table())
 
 
 def _source(section: dict[str, Any], age: str) -> str:
@@ -119,7 +130,9 @@ def mutation(figures: dict[str, Any]) -> str:
     ]
     total = sum(row["mutants"] for row in figures["targets"])
     lines = [
-        f"- `{row['module']}`: {place}" for row in figures["targets"] for place in row["survivors"]
+        f"- `{row['module']}`: `{'; '.join(row['survivors'])}`"
+        for row in figures["targets"]
+        if row["survivors"]
     ]
     return (
         f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
@@ -141,9 +154,9 @@ def drawn(figures: dict[str, Any]) -> str:
         for row in figures["rows"]
     ]
     lines = [
-        f"- `{row['module']}`, seed {row['seed']}: {place}"
+        f"- `{row['module']}`, seed {row['seed']}: `{'; '.join(row['survivors'])}`"
         for row in figures["rows"]
-        for place in row["survivors"]
+        if row["survivors"]
     ]
     total = sum(row["mutants"] for row in figures["rows"])
     return (
@@ -170,10 +183,14 @@ def faults(figures: dict[str, Any]) -> str:
         "a difference.\n\n"
     ) + table("| class | faults | noticed | survived |", rows)
     lines = [
-        f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}: {row['why']}"
+        f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}. {_sentence(row['why'])}"
         for row in survivors
     ]
     return text + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _code(text: str) -> str:
@@ -190,14 +207,14 @@ def coverage(figures: dict[str, Any]) -> str:
     places = Counter[str]()
     for signal, count in figures["missed"].items():
         places[" ".join(signal.split()[:2])] += count
-    missed = [f"- {count} of {place}" for place, count in places.items()]
+    missed = [f"{count} of {place}" for place, count in places.items()]
     text = table("| what | points | reached |", rows)
     total = sum(sum(signals.values()) for signals in figures["excluded"].values())
     text += f"\nThat is of what can be reached. Left out: {total} points that were not reached.\n\n"
     for why, signals in figures["excluded"].items():
-        names = ", ".join(f"`{name.split()[-1]}`" for name in signals)
-        text += f"- {sum(signals.values())} points: {why} {names}\n"
-    return text + ("\nNot reached:\n\n" + "\n".join(missed) + "\n" if missed else "")
+        names = ", ".join(name.split()[-1] for name in signals)
+        text += f"- {sum(signals.values())} points: {why} `{names}`\n"
+    return text + (f"\nNot reached: `{', '.join(missed)}`.\n" if missed else "")
 
 
 def timing(figures: dict[str, Any]) -> str:
@@ -334,6 +351,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "classes": classes,
     "coverage": coverage,
     "timing": timing,
+    "tops": timing,
     "synthesis": synthesis,
     "tried": tried,
     "random": random,

@@ -6,6 +6,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT
@@ -26,6 +27,7 @@ MODULES = (
 )
 AXI_LITE = "s_axil_"
 AXI_LITE_ROW = ("`32`", "The registers: addresses of 12 bits, `awprot` and `arprot` unused.")
+BUNDLE = re.compile(r"[sm]_(axis|axil)_")
 PORT = re.compile(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]+\])?\s*(\w+),?$")
 PARAMETER = re.compile(r"parameter\s+(\w+)\s*=\s*([^,]+?),?$")
 
@@ -65,15 +67,34 @@ def rows_of(module: str, folder: Path = RTL) -> list[Row]:
 
 
 def markdown() -> str:
-    """A table a module, the signals of its AXI-Lite window in one row."""
+    """A table a module, the signals of a stream and of its AXI-Lite window in one row each."""
     parts = []
     for module in MODULES:
-        rows = [
-            (f"`{row.name}`", row.kind, f"`{row.width.replace('`', '')}`", row.meaning)
-            for row in rows_of(module)
-            if not row.name.startswith(AXI_LITE)
-        ]
-        if any(row.name.startswith(AXI_LITE) for row in rows_of(module)):
-            rows.append((f"`{AXI_LITE}*`", "AXI-Lite", *AXI_LITE_ROW))
-        parts.append(f"\n### {module}\n\n" + table("| name | | width or default | |", rows))
+        rows = rows_of(module)
+        cells: list[tuple[str, ...]] = []
+        for stream, group in groupby(rows, _stream):
+            signals = list(group)
+            if stream == AXI_LITE:
+                cells.append((f"`{AXI_LITE}*`", "AXI-Lite", *AXI_LITE_ROW))
+            elif stream:
+                cells.append(_stream_row(stream, signals))
+            else:
+                cells += [(f"`{r.name}`", r.kind, _width(r), r.meaning) for r in signals]
+        parts.append(f"\n### {module}\n\n" + table("| name | | width or default | |", cells))
     return "".join(parts)
+
+
+def _stream(row: Row) -> str:
+    """The prefix of a stream's or a bus's signals; empty for any other port."""
+    match = BUNDLE.match(row.name)
+    return match[0] if match else ""
+
+
+def _stream_row(stream: str, signals: list[Row]) -> tuple[str, ...]:
+    kind = "stream in" if stream.startswith("s_") else "stream out"
+    widths = ", ".join(f"`{one.name.removeprefix(stream)}` {_width(one)}" for one in signals)
+    return f"`{stream}*`", kind, widths, " ".join(one.meaning for one in signals if one.meaning)
+
+
+def _width(row: Row) -> str:
+    return f"`{row.width.replace('`', '')}`"

@@ -242,7 +242,7 @@ def test_another_host_builds_its_own_library(monkeypatch: pytest.MonkeyPatch) ->
     assert library._key(["/usr/bin/g++"]) != here
 
 
-def test_a_host_is_told_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_is_distinguished_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """By family and model; where the kernel says nothing, by its architecture."""
     cpuinfo = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
     monkeypatch.setattr(library.Path, "read_text", lambda path: cpuinfo)

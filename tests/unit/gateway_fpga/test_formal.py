@@ -26,7 +26,7 @@ def test_every_assertion_is_in_the_table_and_the_other_way_round():
 
 
 @pytest.mark.parametrize("claim", PROPERTIES, ids=lambda claim: claim.name)
-def test_what_is_broken_stands_in_the_rtl_once(claim):
+def test_what_is_broken_is_in_the_rtl_once(claim):
     """Each broken variant changes exactly one place of the RTL as it is."""
     name = claim.file or MODULES[claim.module].module
     assert (RTL / f"{name}.v").read_text().count(claim.broken[0]) == 1

@@ -157,7 +157,7 @@ def test_a_step_that_only_prices_below_1_have_switches_no_check_off(
         assert code == error_code(reference.verdict(order[0]))
 
 
-def test_all_reasons_are_told_not_only_the_first() -> None:
+def test_all_reasons_are_reported_not_only_the_first() -> None:
     """An order that is wrong in everything sets every bit that can stand together."""
     order = make_order(
         symbol=b"STEPS", price_ticks=1_001, qty_lots=10_001, side=3, order_type=0, time_in_force=9

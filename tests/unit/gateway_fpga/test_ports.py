@@ -20,7 +20,7 @@ TEXT = """module small #(
 """
 
 
-def test_a_port_has_the_comment_before_it_or_behind_it(tmp_path):
+def test_a_port_has_the_comment_before_it_or_after_it(tmp_path):
     """And the next one has it no more."""
     (tmp_path / "small.v").write_text(TEXT.format(end=" // a word"))
     assert rows_of("small", tmp_path) == [
@@ -47,14 +47,25 @@ def test_every_port_of_a_module_is_in_its_table(module):
     assert len(rows) == len(ports) == len({row.name for row in rows})
 
 
-def test_the_signals_of_an_axi_lite_window_are_one_row():
-    """And every other port has its own."""
+def test_the_signals_of_a_stream_or_window_are_one_row():
+    """With each signal of a stream and its width; every other port has its own row."""
     page = markdown()
-    windows = [module for module in MODULES if "s_axil_awaddr" in str(rows_of(module))]
-    assert windows
-    assert page.count("| `s_axil_") == page.count("| `s_axil_*` |") == len(windows)
-    others = [row for module in MODULES for row in rows_of(module) if "s_axil" not in row.name]
-    assert page.count("\n| `") == len(others) + len(windows)
+    for module in MODULES:
+        lines = page.partition(f"### {module}\n")[2].partition("\n###")[0].splitlines()
+        lines = [line for line in lines if line.startswith("| `")]
+        bundles = set()
+        for row in rows_of(module):
+            bundle = re.match(r"[sm]_(axis|axil)_", row.name)
+            if bundle is None:
+                assert f"| `{row.name}` | {row.kind} |" in page
+                continue
+            bundles.add(bundle[0])
+            (line,) = (one for one in lines if one.startswith(f"| `{bundle[0]}*` |"))
+            signal = f"`{row.name.removeprefix(bundle[0])}` `{row.width}`"
+            assert bundle[1] == "axil" or signal in line
+            assert bundle[1] == "axil" or row.meaning in line
+        others = [row for row in rows_of(module) if not row.name.startswith(tuple(bundles))]
+        assert len(lines) == len(others) + len(bundles)
 
 
 def test_a_diagram_draws_levels_edges_and_values():

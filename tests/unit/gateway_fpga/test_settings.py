@@ -118,7 +118,7 @@ def test_a_burst_and_then_the_rate() -> None:
     assert reasons(orders, SETTINGS, ErrorBit.RATE) == [0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 1]
 
 
-def test_each_participant_has_his_own_bucket() -> None:
+def test_each_participant_has_its_own_bucket() -> None:
     """One who uses up his rate slows nobody else; who has no bucket has no rate."""
     orders = make_orders(participant=[1, 3, 1, 3, 1, 3, 1, 3, 1_024, 1_023], rx_ts_ns=7)
     assert reasons(orders, SETTINGS, ErrorBit.RATE) == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
