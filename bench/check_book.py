@@ -19,9 +19,9 @@ from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
 from openoutcry.wire.errors import FlowError
 
 UNSEEN_SHARE = 0.02
-"""A file is no book's if this share of all messages is about orders that were never seen, and it
-gives less than half of the rows. A full-depth hour of AAPL has 0.1 %, its first level's messages
-10."""
+"""A file is not of a whole book if this share of all messages is about orders that were never seen,
+and it gives less than half of the rows.  A full-depth hour of AAPL has 0.1 %, its first level's
+messages 10."""
 
 SIDES = {"ask": Side.SELL, "bid": Side.BUY}
 
@@ -97,9 +97,9 @@ def _require_whole(messages: str | Path, unseen: int, rows: int, equal: int) -> 
     """A file of the first level's messages alone leaves out where most of its orders come from."""
     if unseen > UNSEEN_SHARE * rows and equal < rows / 2:
         raise FlowError(
-            f"{messages}: no book can be rebuilt from it: {unseen:,} of {rows:,} messages are "
-            "about orders that neither it nor the seed book has, as in a message file of the first "
-            f"levels only ({equal:,} rows are equal); take that of the full depth"
+            f"{messages}: no book can be rebuilt from it; use the file of the full depth. "
+            f"Neither it nor the seed book has the orders of {unseen:,} of {rows:,} messages "
+            f"({equal:,} rows are equal), as in a file of the first levels only"
         )
 
 

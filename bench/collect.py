@@ -55,31 +55,40 @@ MEASURED = (
     "clock",
     "journal",
     "sessions",
+    "colocated",
+    "tick-to-trade",
+    "wire",
     "risk",
     "market-data",
     "operations",
+    "portal",
     "ledger",
     "shards",
     "replication",
     "backtest",
 )
 """The subjects that documents quote."""
+GIVEN = ("harness",)
+"""Documents that only a folder can give: what they measure is not part of this project."""
 
 
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--from", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(names: tuple[str, ...], folder: Path | None) -> None:
-    """Measure NAMES (none: all of them); or take them from the documents in a folder."""
+    """Measure NAMES (default: all), or read them from the documents in a folder."""
     names = names or (MEASURED if folder else ("books", *MEASURED))
     for name in names:
-        if name not in ("books", *MEASURED):
-            raise SystemExit(f"no evidence is called {name!r}: books, {', '.join(MEASURED)}")
+        if name not in ("books", *MEASURED, *GIVEN):
+            known = ", ".join(("books", *MEASURED, *GIVEN))
+            raise SystemExit(f"no evidence is called {name!r}: {known}")
+        if name in GIVEN and folder is None:
+            raise SystemExit(f"{name} is measured on request: give its document's folder to --from")
     if "books" in names and DATA.is_dir():
         collect_books(DATA)
     elif "books" in names:
         print(f"no recorded markets at {DATA}: books.json is left as it is", file=sys.stderr)
-    for name in MEASURED:
+    for name in (*MEASURED, *GIVEN):
         if name in names and folder:
             keep_document(read_document(folder / f"{name}.json"))
         elif name in names:

@@ -126,7 +126,7 @@ class DrillClient:
             select.select([line.udp for line in lines], [], [], TICK_S)
 
     def _take(self, line: UdpLine, place: int, known: dict[int, int]) -> None:
-        with suppress(OSError):  # nothing more, or nobody is there now
+        with suppress(OSError):  # nothing more, or no process there now
             while True:
                 events = line.take()
                 self._words[EVENTS + place] += len(events)
@@ -152,7 +152,7 @@ class DrillClient:
             0,
         )
         for line in lines:
-            with suppress(OSError):  # nobody is there now
+            with suppress(OSError):  # no process there now
                 line.send(header, order.view(np.uint8).data)
 
     def _note(self, events: np.ndarray, known: dict[int, int]) -> None:

@@ -50,7 +50,7 @@ def stop_primary(drill: Drill, rng: random.Random) -> Outcome:
     drill.wait(lambda: drill.client.answered_since(led_s) > 0, "the new primary does not answer")
     before = drill.client.events_from(place)
     primary.send(signal.SIGCONT)
-    drill.wait(lambda: not primary.lives, "the old primary goes on")
+    drill.wait(lambda: not primary.lives, "the old primary continues")
     time.sleep(DRAIN_S)
     released = drill.client.events_from(place) - before
     drill.woken += 1
@@ -147,7 +147,7 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Outcome:
     """A bit of a stopped node's disk is flipped, or a file cut: it must not start until it is wiped
     and has everything from the others again."""
     node = drill.follower(rng)
-    verify_node(drill.cluster, node)  # as anybody does who looks at the cluster's status
+    verify_node(drill.cluster, node)  # as anybody does who checks the cluster's status
     drill.cluster.signal(node, signal.SIGKILL)
     block_files = sorted(
         drill.cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-*/msgs/*.blk")

@@ -210,7 +210,7 @@ def _foreign(intervals: Iterable[Interval], pid: int) -> list[Slice]:
 
 
 def _steps(steps: Iterable[Step], process: str, rest: str) -> list[Slice]:
-    """A long wait of the loop is no stage's work: the trace did not see it either, so it is
+    """A long wait of the loop is not a stage's work: the trace did not see it either, so it is
     ``rest``."""
     return [
         Slice(s.start_ns, s.end_ns, rest if s.stage == "idle" else f"{s.stage}: a long step")

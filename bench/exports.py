@@ -65,7 +65,7 @@ def _make_folder(folder: Path) -> None:
     if not folder.absolute().parent.is_dir():
         raise FileNotWritten(f"--export {folder}: there is no folder {folder.absolute().parent}")
     if folder.exists() and not folder.is_dir():
-        raise FileNotWritten(f"--export {folder}: it is there and is no folder")
+        raise FileNotWritten(f"--export {folder}: it exists and is not a folder")
     folder.mkdir(exist_ok=True)
 
 

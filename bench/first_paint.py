@@ -92,10 +92,10 @@ def page_of_a_venue() -> Iterator[Page]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "venue.toml"
         file.write_text(VENUE.format(hash=password_hasher().hash(WORD)))
-        venue = stack.enter_context(_running([*outcry, "serve", str(file)]))
-        _until_open(folder / "journal", venue)
+        venue = stack.enter_context(running_command([*outcry, "serve", str(file)]))
+        until_open(folder / "journal", venue)
         command = [*outcry, "venue", "console", str(file), "--address", "127.0.0.1:0"]
-        console = stack.enter_context(_running(command))
+        console = stack.enter_context(running_command(command))
         assert console.stderr is not None
         url = console.stderr.readline().decode().strip()
         if not url.startswith("http"):
@@ -108,7 +108,7 @@ def page_of_a_venue() -> Iterator[Page]:
 
 
 @contextmanager
-def _running(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
+def running_command(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
     ) as process:
@@ -118,7 +118,7 @@ def _running(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
             process.terminate()
 
 
-def _until_open(journal: Path, venue: "subprocess.Popen[bytes]") -> None:
+def until_open(journal: Path, venue: "subprocess.Popen[bytes]") -> None:
     """Until the venue is served: its kernels may have to be compiled first."""
     until_s = time.monotonic() + START_S
     while (read_status(journal) or {}).get("state") != "open":

@@ -92,7 +92,7 @@ def _short(rate: int) -> str:
 
 
 def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Latencies of the open-loop client and of the coordinated one, each for so long among stalls
+    """Latencies of the open-loop client and of the coordinated one, each for this long among stalls
     of the same length and distance.  Raises :class:`PeerError` if one met fewer than three."""
     figures = []
     for rate, window in ((STALLED_RATE, None), (None, 1)):
@@ -106,7 +106,7 @@ def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _lasting(source: Source, seconds: float) -> Iterator[npt.NDArray[Any]]:
-    """Its commands for so long, a few at a time."""
+    """Its commands for this long, a few at a time."""
     until = time.monotonic() + seconds
     for chunk in source.chunks():
         for at in range(0, len(chunk), LASTING_CHUNK):
@@ -146,22 +146,31 @@ def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tu
     compile_kernels(lambda label, done, total: None)
     address = ("127.0.0.1", _free_port())
 
-    def listen() -> None:
-        options = Options(
-            ports=[parse_port("udp:{}:{}".format(*address))],
-            source_kind="udp",
-            durability="durable" if journal else "none",
-            journal=journal,
-            volatile_journal=True,
-            seed=SEED,
-            instruments=flow("normal", 1).instruments,
-            verify=False,
-        )
+    options = Options(
+        ports=[parse_port("udp:{}:{}".format(*address))],
+        source_kind="udp",
+        durability="durable" if journal else "none",
+        journal=journal,
+        volatile_journal=True,
+        seed=SEED,
+        instruments=flow("normal", 1).instruments,
+        verify=False,
+    )
+    with running_apart(options) as pipeline:
+        yield pipeline, address
+
+
+@contextmanager
+def running_apart(options: Options) -> Iterator[RunningPipeline]:
+    """A pipeline in a separate process, ready for input, until the body ends.  Raises
+    :class:`PeerError` if it ended by itself."""
+
+    def serve() -> None:
         run(options)
 
-    pid = fork(listen)
+    pid = fork(serve)
     try:
-        yield _started(pid), address
+        yield _started(pid)
     finally:
         status = _stopped(pid)
     if status:

@@ -106,7 +106,7 @@ def _bench(
                 if after := [took for took in took_s if took is not None]:
                     results.append(summarise("restart_s", "s", "lower", after))
                 else:
-                    gathered.miss("restart_s", "no run went on for longer than the restart took")
+                    gathered.miss("restart_s", "every run ended before its restart did")
     except KeyboardInterrupt:
         gathered.partial = "interrupted while coming back"
     if gathered.partial:

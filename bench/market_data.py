@@ -139,18 +139,18 @@ def bench_market_data(
             for name in ("event_to_datagram_p50", "event_to_datagram_p99", "messages_out"):
                 gathered.miss(name, why)
         else:
-            _datagrams(quick, chosen, gathered, add)
+            add_datagrams(quick, chosen, gathered, add)
             with live.bench(market.instruments, market.events, CAPACITY, 1) as bench:
                 bench.messages_per_s(1, 1000)
                 add("messages_out", "1/s", "higher", bench.messages_per_s(1001, len(market.events)))
-        _order_path(number, quick, add)
+        add_order_path(number, quick, add)
 
     gathered.run(one_round)
     details = {"events": len(market.events), "messages": market.feed.messages}
     return gathered.document("market-data", command, details)
 
 
-def _datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) -> None:
+def add_datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) -> None:
     """Blocks of events and of bare sends, one after the other, in turns."""
     count = QUICK_EVENTS if quick else EVENTS
     table, events = one_by_one(BLOCKS * count)
@@ -217,7 +217,7 @@ def _receive(market: Market, chosen: list[str], gathered: Rounds, add: Add) -> N
     add("receive_messages", "1/s", "higher", market.feed.messages * 1e9 / took_ns, "itchcpp")
 
 
-def _order_path(number: int, quick: bool, add: Add) -> None:
+def add_order_path(number: int, quick: bool, add: Add) -> None:
     """Whole runs, with the feed and without, each over the same orders."""
     count = QUICK_RUN_ORDERS if quick else RUN_ORDERS
     for who in rotated(("ours", "feed_off"), number):

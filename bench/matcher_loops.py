@@ -27,8 +27,8 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES, make_instruments
 
 BATCH = 1024
-"""Commands between two looks at the room for events. Each batch writes its events over those of the
-one before. A ring whose reader keeps up is written over in cache in the same way."""
+"""Commands between two checks of the room for events.  Each batch writes its events over those of
+the one before.  A ring whose reader keeps up is written over in cache in the same way."""
 ORDER_CAPACITY = 1 << 17
 LEVEL_PAGES = 1 << 14
 MEMORY_ORDERS = 1_000_000

@@ -63,7 +63,7 @@ def _in_turns(venue: Watched, number: int, quick: bool, add: Add) -> None:
     fast: dict[str, list[float]] = {"ours": [], "unwatched": []}
     late: dict[str, list[float]] = {"ours": [], "unwatched": []}
     seconds, each = (QUICK_SECONDS, QUICK_ORDERS_EACH) if quick else (SECONDS, ORDERS_EACH)
-    venue.p99_ns(QUICK_SECONDS)  # the first ones touch memory that nobody has had yet
+    venue.p99_ns(QUICK_SECONDS)  # the first ones touch fresh memory
     for pair in range(PAIRS):
         for who in rotated(("ours", "unwatched"), number + pair):
             venue.watch(who == "ours")

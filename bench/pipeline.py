@@ -227,10 +227,10 @@ def _paced(session: Session, add: Add) -> None:
             if name == "none_100k":
                 session.last = done
             if durability == "durable":
-                _bare_disk(seconds, rate, name, add)
+                add_bare_disk(seconds, rate, name, add)
 
 
-def _bare_disk(seconds: float, rate: int, name: str, add: Add) -> None:
+def add_bare_disk(seconds: float, rate: int, name: str, add: Add) -> None:
     """What the disk alone takes, to compare with the spans that wait for it: a write, and an order
     that waits for such writes."""
     file = Path(tempfile.mkdtemp(prefix=".outcry-bench-", dir=".")) / "bare"

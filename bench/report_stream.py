@@ -45,7 +45,7 @@ CHUNK_COMMANDS = 1 << 16
 
 
 class WorkloadError(OutcryError):
-    """The file is no workload of that benchmark, or none that the format has reports for."""
+    """The file is not a workload of that benchmark, or none that the format has reports for."""
 
 
 def report_stream(workload: Path, out: Path | None) -> str:

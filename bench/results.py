@@ -194,7 +194,7 @@ def check_result(result: Any, where: str) -> None:
     if not result["name"]:
         raise ResultError(f"{where}: name is empty")
     if result["unit"] not in UNITS:
-        raise ResultError(f"{where}: unit {result['unit']!r} is none of {', '.join(UNITS)}")
+        raise ResultError(f"{where}: unit {result['unit']!r} is not one of {', '.join(UNITS)}")
     if result["better"] not in BETTER:
         raise ResultError(f"{where}: better {result['better']!r} is neither lower nor higher")
     if result["samples"] < 1:
@@ -235,7 +235,7 @@ RESULT_KEYS: dict[str, Any] = {
 
 def _check_key(holder: Any, key: str, kind: Any, where: str) -> None:
     if not isinstance(holder, dict):
-        raise ResultError(f"{where} is no object")
+        raise ResultError(f"{where} is not a JSON object")
     if key not in holder:
         raise ResultError(f"{where}: no {key}")
     value = holder[key]

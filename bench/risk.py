@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.bench.kill import kill_ns
+from openoutcry.bench.participants import add_participants
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.risk_peer import Pass, c_runner
 from openoutcry.bench.risk_pipeline import add_pipeline
@@ -275,8 +276,7 @@ def bench_risk(
     except PeerMissing as error:
         gathered.miss("c", str(error))
     for name, stream in streams.items():
-        # The C peer has no wallets.
-        for run in {} if name in SPOT_SIZES else peers.values():
+        for run in peers.values():
             require_agreement(stream, run)
         if name in SPOT_SIZES:
             require_passed(stream)
@@ -284,8 +284,7 @@ def bench_risk(
 
     def one(number: int, add: Add) -> None:
         for name, stream in streams.items():
-            who_runs = [("ours", run_commands), *({} if name in SPOT_SIZES else peers).items()]
-            for who, run in rotated(who_runs, number):
+            for who, run in rotated([("ours", run_commands), *peers.items()], number):
                 best = min(stream.ns(run=run) for _ in range(PASSES))
                 add(f"risk_ns_{name}", "ns", "lower", best, who)
         unlimited = min(streams["cached"].ns(limits=False) for _ in range(PASSES))
@@ -293,6 +292,7 @@ def bench_risk(
         add("kill_last_cancel_memory", "ns", "lower", kill_ns(durable=False, quick=quick))
         add("kill_last_cancel_durable", "ns", "lower", kill_ns(durable=True, quick=quick))
         add_pipeline(number, add, quick)
+        add_participants(number, add, quick)
 
     gathered.run(one)
     return gathered.document("risk", command, {"sizes": SIZES, "spot_sizes": SPOT_SIZES})

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+import openoutcry.risk.spot_layout as spot_layout
 from openoutcry.bench.peers.programs import library
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, OrderType
@@ -22,6 +23,11 @@ LAYOUTS: dict[type[Layout], str] = {
     lay.RiskParticipant: "",
     lay.RiskCell: "",
     OpenOrder: "order_",
+    spot_layout.SpotBlock: "block_",
+    spot_layout.SpotAsset: "asset_",
+    spot_layout.SpotRules: "rules_",
+    spot_layout.SpotSchedule: "schedule_",
+    spot_layout.Wallet: "wallet_",
 }
 """What the peer reads, each field's offset by its name with this in front.  Of two fields with one
 name the later counts; ``risk/layout.py`` names what the peer needs of the other."""
@@ -39,7 +45,8 @@ def c_runner(burst: int, ahead: int) -> Any:
     }
     words["ORDER_ID"] = OpenOrder.offset("order_id")
     # Words with another name: REFUSED_SEQ, PARTITION of an instrument, CELL_FLAGS.
-    words |= {name: word for name, word in vars(lay).items() if name.isupper()}
+    for module in (lay, spot_layout):
+        words |= {name: word for name, word in vars(module).items() if name.isupper()}
     defines = [f"L_{name}=INT64_C({word})" for name, word in words.items()]
     defines += [f"B_{bit.name}={int(bit)}" for bit in RiskBit]
     defines += [
@@ -93,6 +100,6 @@ class Pass:
         if len(differ):
             raise OutcryError(f"bench risk: another verdict in C on command {differ[0] + 1}")
         if not np.array_equal(self.events, other.events):
-            raise OutcryError("bench risk: C tells something else of a refusal")
+            raise OutcryError("bench risk: C reports another refusal")
         if not np.array_equal(self.region, other.region):
             raise OutcryError("bench risk: C leaves another state")

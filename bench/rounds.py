@@ -150,7 +150,7 @@ class Rounds:
         noise = watch.poll()
         if noise.too_much and self.repeated < self.count // 2:
             self.repeated += 1
-            self.progress(f"round {number + 1} was noisy ({_share(noise)}): once more")
+            self.progress(f"round {number + 1} was noisy ({_share(noise)}): repeating it")
             return False
         self.noises.append(noise)
         self._keep(figures)

@@ -69,7 +69,6 @@ ACKS, QUICK_ACKS, ACK_BLOCKS = 5_000, 300, 5
 SESSIONS = 64
 ORDERS_EACH, QUICK_ORDERS_EACH = 20_000, 500
 
-Array = npt.NDArray[Any]
 Miss = Callable[[str, str], None]
 
 
@@ -221,7 +220,7 @@ class Orders:
             self.metadata.ctypes.data,
             calls,
         )
-        assert took >= 0, "a packet of the bench is no order"
+        assert took >= 0, "a packet of the bench is not an order"
         return took / calls
 
     def encode(self, calls: int) -> float:
@@ -300,7 +299,7 @@ class FixOrders:
             self.metadata.ctypes.data,
             calls,
         )
-        assert took >= 0, "a message of the bench is no order"
+        assert took >= 0, "a message of the bench is not an order"
         return took / calls
 
     def encode(self, calls: int) -> float:

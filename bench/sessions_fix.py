@@ -27,7 +27,7 @@ from openoutcry.wire.memory import load_u8, monotonic_ns
 VENUE, TRAILER_BYTES = "OUTCRY", 7
 SEQ_DIGITS, NAME_DIGITS = 7, 11
 HEARTBEAT_S = 3600
-"""So long that neither side sends a heartbeat."""
+"""This long that neither side sends a heartbeat."""
 TAIL = int.from_bytes(b"\x0110=", "little")
 
 SPILL, SPILL_EVERY = bytes.fromhex("48897df8"), 1 << 17
@@ -128,14 +128,14 @@ def log_on(port: int) -> socket.socket:
 
 def need_optimised_quickfix() -> None:
     """Raise :class:`PeerMissing` without QuickFIX, and for one that is compiled without
-    optimisation, as tests have it: that is no peer."""
+    optimisation, as tests have it: that is not a peer."""
     need_module("quickfix", "pip install 'openoutcry[peers]'")
     spec = find_spec("_quickfix")
     code = Path(spec.origin).read_bytes() if spec and spec.origin else b""
     if code.count(SPILL) * SPILL_EVERY > len(code):
         raise PeerMissing(
             "this QuickFIX is compiled without optimisation (-O0): "
-            f"{sys.executable} -m pip install --force-reinstall --no-deps quickfix"
+            "pip install --force-reinstall --no-deps quickfix"
         )
 
 

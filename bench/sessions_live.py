@@ -3,11 +3,14 @@ sees of an order, and how many orders a venue takes."""
 
 import contextlib
 import json
+import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ ORDER_BYTES = soupbin.HEADER_BYTES + OUCH42.from_client("O").size_bytes
 ACCEPTED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("A").size_bytes
 CANCELED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("C").size_bytes
 PASSWORD = "bench"
+KEY = bytes(range(32))
+"""The secret of every session over shared memory."""
 SILENCE_NS = 60_000_000_000
 """A client waits for an answer as long as this."""
 IN_FLIGHT = 256
@@ -159,6 +164,23 @@ def log_in(port: int, name: str, sequence: int = 1) -> socket.socket:
     return client
 
 
+@dataclass(frozen=True)
+class Served:
+    """A venue's process, and where its sessions log in: a port, or the path of a socket."""
+
+    door: str
+    process: "subprocess.Popen[str]"
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """None of its processes runs meanwhile."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
+
 @contextlib.contextmanager
 def venue(
     sessions: int,
@@ -171,6 +193,25 @@ def venue(
     """A venue of ``sessions`` sessions, named S1, S2 …; gives its port. When the venue has ended,
     ``on_end`` is called with its journal's folder. With ``risk`` every limit is set, none of which
     rejects."""
+    with served(sessions, durability, orders, protocol, on_end, risk) as one:
+        yield int(one.door)
+
+
+@contextlib.contextmanager
+def served(
+    sessions: int,
+    durability: str,
+    orders: int,
+    protocol: str = "OUCH42",
+    on_end: OnEnd = None,
+    risk: bool = False,
+    feed: dict[str, Any] | None = None,
+    ouch_too: bool = False,
+) -> Iterator[Served]:
+    """As :func:`venue`, over any protocol.
+
+    ``feed``: fields of the public feed's FeedSpec, which needs a journal.  ``ouch_too``: one more
+    session is over OUCH, and ``door`` has its port as a second word."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {
@@ -180,15 +221,20 @@ def venue(
             "journal": str(journal),
             "protocol": protocol,
             "risk": risk,
+            "feed": feed,
+            "path": str(Path(folder) / "shm.socket"),
+            "ouch_too": ouch_too,
         }
         command = [sys.executable, "-m", __name__, json.dumps(document)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         assert process.stdout is not None
         try:
-            line = process.stdout.readline()
-            if not line:
+            doors = [process.stdout.readline().strip() for _ in range(1 + ouch_too)]
+            if not all(doors):
                 raise OutcryError(f"bench sessions: the venue ended with {process.wait()}")
-            yield int(line)
+            yield Served(" ".join(doors), process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
@@ -287,50 +333,70 @@ class Nobody:
         return iter(())
 
 
-def serve(document: dict[str, Any]) -> None:
-    """Run until asked to stop; says its port."""
+def sessions_of(document: dict[str, Any]) -> Any:
+    """The venue's sessions and ports (SessionsSpec)."""
     from argon2 import PasswordHasher
 
-    from openoutcry.bench.risk_pipeline import hooks
-    from openoutcry.order_entry.sessions import with_sessions
     from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
-    from openoutcry.pipeline.run import Options, Watcher, run
-    from openoutcry.pipeline.topology import TOPOLOGY
 
     protocol = Protocol[document["protocol"]]
-
-    def note(text: str) -> None:
-        if text.startswith(f"{protocol.name} on"):
-            print(text.rpartition(":")[2], flush=True)
-
     secret = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    sessions, tokens = int(document["sessions"]), int(document["orders"])
-    rows = [
-        SessionSpec(f"S{k + 1}", k + 1, protocol, secret, queue_bytes=1 << 26)
-        for k in range(sessions)
-    ]
-    spec = SessionsSpec(
+    count, tokens = int(document["sessions"]), int(document["orders"])
+    kept: dict[str, Any] = {"queue_bytes": 1 << 26, "timeout_ms": 600_000, "key": KEY}
+    rows = [SessionSpec(f"S{k + 1}", k + 1, protocol, secret, **kept) for k in range(count)]
+    ports = [PortSpec(protocol, "127.0.0.1", 0)]
+    if protocol == Protocol.SHM:
+        ports = [PortSpec(protocol, "", 0, path=Path(document["path"]))]
+    if document["ouch_too"]:
+        rows.append(SessionSpec(f"S{count + 1}", count + 1, Protocol.OUCH42, secret, **kept))
+        ports.append(PortSpec(Protocol.OUCH42, "127.0.0.1", 0))
+    return SessionsSpec(
         tuple(rows),
-        (PortSpec(protocol, "127.0.0.1", 0),),
+        tuple(ports),
         day_begin_ns=1,
         token_capacity=1 << max(16, (2 * tokens - 1).bit_length()),
         stream_entries=1 << 22,
         stream_bytes=1 << 29,
     )
+
+
+def note_door(text: str) -> None:
+    """Print the port, or the path, of a note that says where sessions log in."""
+    door = re.fullmatch(r"[A-Z0-9]+ (?:on .*:(\d+)|at (.+))", text)
+    if door:
+        print(door[1] or door[2], flush=True)
+
+
+def serve(document: dict[str, Any]) -> None:
+    """Run until asked to stop; says its doors."""
+    from openoutcry.bench.risk_pipeline import hooks
+    from openoutcry.market_data.public_feed import with_feed
+    from openoutcry.market_data.spec import FeedSpec
+    from openoutcry.order_entry.sessions import with_sessions
+    from openoutcry.pipeline.run import Options, Watcher, run
+    from openoutcry.pipeline.topology import TOPOLOGY
+
+    feed, wiring = None, with_sessions(TOPOLOGY)
+    if document["feed"] is not None:
+        tuples: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in document["feed"].items()
+        }
+        feed, wiring = FeedSpec(**tuples), with_feed(wiring)
     durable = document["durability"] != "none"
     source = Nobody()
     run(
         Options(
             source=source,
-            wiring=with_sessions(TOPOLOGY),
-            sessions=spec,
+            wiring=wiring,
+            sessions=sessions_of(document),
+            feed=feed,
             journal=Path(document["journal"]) if durable else None,
             durability=document["durability"],
             verify=False,
             volatile_journal=True,
             hooks=hooks(source.instruments) if document["risk"] else None,
         ),
-        Watcher(note=note),
+        Watcher(note=note_door),
     )
 
 

@@ -5,7 +5,6 @@ many packets are unaccounted for. DPDK can be started once a process, network na
 end with it.
 """
 
-import ctypes
 import json
 import os
 import socket
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.bench.namespaces import called, leave_network
 from openoutcry.dpdk_shim import build_packets, eal
 from openoutcry.dpdk_shim.packets import FIRST_SEQ_AT, SENT_TS_AT
 from openoutcry.dpdk_shim.ports import hardware_address_of, open_port
@@ -40,7 +40,6 @@ BURST = 64
 """Packets under way where one receive call takes them all."""
 CAPTURE_PACKETS = 1024
 ONE_WAY_GAP_S = 0.0005
-CLONE_NEWNET = 0x40000000
 WAYS = "to=10.9.0.2:9000,source=10.9.0.1:7"
 LoopFigures = dict[str, float]
 
@@ -258,15 +257,14 @@ def one_way_recv(count: int) -> LoopFigures:
 
 def cable() -> None:
     """A network namespace of this process's own with two joined interfaces."""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-        raise LoopError(f"no network namespace: {os.strerror(ctypes.get_errno())} (run as root)")
+    leave_network()
     for command in (
         "link set lo up",
         "link add va type veth peer name vb",
         "link set va up",
         "link set vb up",
     ):
-        subprocess.run(["ip", *command.split()], check=True)
+        called("ip", *command.split())
 
 
 def write_capture(path: Path) -> None:

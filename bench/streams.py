@@ -83,7 +83,9 @@ class Streams:
                     )
                     refuted.append(name)
             if refuted and not self.peers:
-                raise PeerError(f"after {path} nobody has our matcher's book: {', '.join(refuted)}")
+                raise PeerError(
+                    f"after {path} no peer has our matcher's book: {', '.join(refuted)}"
+                )
 
     def round(self, add: Add, progress: Callable[[str], None]) -> None:
         """Every figure once."""

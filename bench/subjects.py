@@ -69,6 +69,12 @@ _ALL = (
         setup="backtest:setup_backtest",
         details="The day runs with one worker and with two.",
     ),
+    Subject(
+        "colocated",
+        "colocated:bench_colocated",
+        "orders over shared memory through a whole venue",
+        details="Also what risk, the feed and an idle venue cost, each compared in the same run.",
+    ),
     Subject("cores", "cores:bench_cores", "a cache line's transfer between each pair of cores"),
     Subject(
         "gateway",
@@ -89,6 +95,12 @@ _ALL = (
         "postings per second into files and a database",
         details="Also postings into columns in memory, and the time to read the ledger as of any "
         "command.",
+    ),
+    Subject(
+        "margin",
+        "margin:bench_margin",
+        "a pre-trade check of portfolio margin",
+        details="By its bound and by the exact path, of 200 positions with 50 open orders.",
     ),
     Subject(
         "market-data",
@@ -127,6 +139,12 @@ _ALL = (
         "operations:bench_operations",
         "the cost of watching a run, and a kill's time",
         details="A kill is measured to its last durable cancel.",
+    ),
+    Subject(
+        "portal",
+        "portal:bench_portal",
+        "orders and events of the API, next to a bare echo",
+        details="Also orders a second through two processes, and what idle WebSockets cost.",
     ),
     Subject(
         "pipeline",
@@ -175,6 +193,20 @@ _ALL = (
         "shim:bench_shim",
         "packets into a ring by DPDK, AF_XDP and sockets",
         details="DPDK is compared with kernel sockets, AF_XDP with a blocking recv.",
+    ),
+    Subject(
+        "tick-to-trade",
+        "tick_to_trade:bench_tick_to_trade",
+        "from an event to the answer to an order it caused",
+        details="A strategy reads the feed by multicast or shared memory and takes an offer. Each "
+        "span of the way is measured, next to a bare echo on the same path.",
+    ),
+    Subject(
+        "wire",
+        "wire:bench_wire",
+        "from an order's datagram to the venue's answer",
+        details="The sender is in another network namespace. The venue's port is a kernel socket, "
+        "a packet socket or AF_XDP, next to a bare echo.",
     ),
     Subject(
         "surveillance",

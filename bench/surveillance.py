@@ -114,7 +114,7 @@ def _delays_ms(writer: Any, child: Any, count: int) -> list[float]:
     seq, end_s, buffer, awake = 1, time.monotonic() + TIMEOUT_S, b"", False
     while len(delays_ns) < count:
         if time.monotonic() > end_s:
-            raise OutcryError("bench surveillance: the follower did not tell its hits")
+            raise OutcryError("bench surveillance: the follower did not report its hits")
         block = _self_trade(seq)
         writer.append(seq, [block], len(block), 1)
         writer.sync()

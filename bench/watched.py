@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench import sessions_live as live
-from openoutcry.bench.first_paint import WORD, _running, _until_open
+from openoutcry.bench.first_paint import WORD, running_command, until_open
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.wire import OutcryError, sockets
 from openoutcry.wire.kernel import kernel
@@ -93,13 +93,15 @@ def paced_round_trips(
     return 0
 
 
-def _venue_file(folder: Path, port: int) -> Path:
+def venue_file(folder: Path, port: int, more: str = "", of_instrument: str = "") -> Path:
+    """A venue file in the folder, with an OUCH port, ``more`` tables, and more rows of each
+    instrument."""
     from openoutcry.order_entry.passwords import password_hasher
 
-    text = VENUE.format(hash=password_hasher().hash(WORD), port=port)
+    text = VENUE.format(hash=password_hasher().hash(WORD), port=port) + more
     quick = live_hash()
     for symbol in live.SYMBOLS:
-        text += f'[[instrument]]\nsymbol = "{symbol}"\n'
+        text += f'[[instrument]]\nsymbol = "{symbol}"\n{of_instrument}'
     for number in range(1, SESSIONS + 1):
         text += f'[[participant]]\nnumber = {number}\nname = "P{number}"\n[[session]]\n'
         text += f'name = "S{number}"\nprotocol = "ouch-4.2"\nparticipant = {number}\n'
@@ -185,17 +187,23 @@ def watched_venue() -> Iterator[Watched]:
     outcry = [sys.executable, "-m", "openoutcry"]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder("operations"))
-        port = _free_port()
-        file = _venue_file(folder, port)
-        venue = stack.enter_context(_running([sys.executable, "-m", __name__, "venue", str(file)]))
-        _until_open(folder / "journal", venue)
+        port = free_port()
+        file = venue_file(folder, port)
+        venue = stack.enter_context(
+            running_command([sys.executable, "-m", __name__, "venue", str(file)])
+        )
+        until_open(folder / "journal", venue)
         loopback = ["--address", "127.0.0.1:0"]
-        console = stack.enter_context(_running([*outcry, "venue", "console", str(file), *loopback]))
-        metrics = stack.enter_context(_running([*outcry, "venue", "metrics", str(file), *loopback]))
-        urls = [_first_line(process) for process in (console, metrics)]
+        console = stack.enter_context(
+            running_command([*outcry, "venue", "console", str(file), *loopback])
+        )
+        metrics = stack.enter_context(
+            running_command([*outcry, "venue", "metrics", str(file), *loopback])
+        )
+        urls = [first_line(process) for process in (console, metrics)]
         counts_file = folder / "told.json"
         viewers = stack.enter_context(
-            _running([sys.executable, "-m", __name__, "viewers", *urls, str(counts_file)])
+            running_command([sys.executable, "-m", __name__, "viewers", *urls, str(counts_file)])
         )
         watched = Watched(port, [viewers, console, metrics])
         _until(counts_file.exists, viewers)
@@ -208,17 +216,19 @@ def watched_venue() -> Iterator[Watched]:
             viewers.wait(live.SILENCE_NS / 1e9)
         counts = json.loads(counts_file.read_text())
         if min(counts["messages"]) < PAIRS or counts["scrapes"] < PAIRS:
-            raise OutcryError(f"bench operations: nobody watched: {counts}")
+            raise OutcryError(f"bench operations: the venue was not watched: {counts}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of TCP that no process has."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def _first_line(process: "subprocess.Popen[bytes]") -> str:
+def first_line(process: "subprocess.Popen[bytes]") -> str:
+    """The address that a console or metrics prints.  Raises :class:`OutcryError`."""
     assert process.stderr is not None
     line = process.stderr.readline().decode().strip()
     if not line.startswith("http"):
@@ -230,7 +240,7 @@ def _until(true: Any, process: "subprocess.Popen[bytes]") -> None:
     until_s = time.monotonic() + 60
     while not true():
         if process.poll() is not None or time.monotonic() > until_s:
-            raise OutcryError("bench operations: nobody watches the venue")
+            raise OutcryError("bench operations: no watcher connected to the venue")
         time.sleep(0.02)
 
 

@@ -102,7 +102,7 @@ def build(name: str, geometry: Geometry) -> Callable[[str, tuple[int, int], int]
 
 
 def binary(name: str, includes: Iterable[Path] = ()) -> Path:
-    """A program that is no ring, compiled with these folders of headers.  Raises
+    """A program that is not a ring, compiled with these folders of headers.  Raises
     :class:`PeerMissing` as :func:`build`."""
     program = PROGRAMS[name]
     folders = [f"-isystem{folder}" for folder in includes]

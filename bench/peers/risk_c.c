@@ -1,9 +1,9 @@
 /* The checks of risk/before.py and the books of risk/after.py in C, over the same block of bytes:
- * NEW and REPLACE are checked, every event is booked, refusals are told word by word.  What the
- * operator sets is set by our own kernels beforehand.
+ * NEW and REPLACE are checked, every event is booked, spot instruments are paid from wallets, refusals
+ * are told word by word.  What the operator sets is set by our own kernels beforehand.
  *
- * L_... are the words of risk/layout.py, B_... the bit numbers of risk/bits.py; they, BURST and AHEAD
- * come by -D.  A library: `run` is its only entry. */
+ * L_... are the words of risk/layout.py and risk/spot_layout.py, B_... the bit numbers of risk/bits.py;
+ * they, BURST and AHEAD come by -D.  A library: `run` is its only entry. */
 #include "outcry_wire.h"
 #include <time.h>
 
@@ -32,6 +32,8 @@ static const unsigned BUDGETS = TYPE(MARKET_BUDGET) | TYPE(LIMIT_BUDGET);
 /* Sliding orders among them: they count at the price that was asked for. */
 static const unsigned PEGS = TYPE(PEG_PRIMARY) | TYPE(PEG_MARKET) | TYPE(PEG_MIDPOINT)
                              | TYPE(POST_ONLY_SLIDE);
+/* Both sides of an auction pay the maker's rate. */
+static const unsigned MAKERS = OUTCRY_EVENT_FLAG_MAKER | OUTCRY_EVENT_FLAG_AUCTION;
 static const unsigned CHANGES = KIND(FILLED) | KIND(CANCELLED) | KIND(REDUCED) | KIND(REPLACED)
                                 | KIND(EXPIRED) | KIND(CONVERTED);
 
@@ -97,6 +99,109 @@ static inline void erase_order(char *s, char *entry) {
     W(s + L_ORDERS_OPEN) -= 1;
 }
 
+/* Wallets (risk/spot.py). */
+
+static inline char *rules_of(char *s, const char *rules) { return s + W(rules + L_SPOT_AT); }
+static inline char *wallet_at(char *s, const char *spot, int64_t participant_0_at, int64_t who) {
+    return s + participant_0_at + who * W(spot + L_RULES_WALLET_STEP);
+}
+static inline char *own_wallet(char *s, const char *spot, int64_t side, int64_t who) {
+    int64_t at = W(spot + (side == BUY ? L_RULES_QUOTE_WALLET_AT : L_RULES_BASE_WALLET_AT));
+    return wallet_at(s, spot, at, who);
+}
+static inline int64_t maker_rate(int64_t terms) {
+    return (int64_t)((uint64_t)terms << (64 - L_RATE_BITS)) >> (64 - L_RATE_BITS);
+}
+static inline int64_t taker_rate(int64_t terms) { return maker_rate(terms >> L_TAKER_AT); }
+static inline int64_t new_flags(int64_t side, int64_t terms) {
+    if (side != BUY || !(terms >> L_QUOTE_FEE_AT & 1)) return 0;
+    int64_t rate = max(max(maker_rate(terms), taker_rate(terms)), 0);
+    return L_QUOTE_FEE_FLAG | rate << L_PINNED_SHIFT;
+}
+static inline int64_t fee_of(int64_t amount, int64_t rate) {
+    int64_t whole = amount / L_FEE_UNIT, rest = amount % L_FEE_UNIT;
+    return whole * rate + rest * rate / L_FEE_UNIT;
+}
+/* What an order that was let in reserves. */
+static inline int64_t from_wallet(const char *rules, const char *spot, int64_t side, int64_t flags,
+                                  int64_t price, int64_t lots) {
+    if (side != BUY) return lots * W(spot + L_RULES_LOT_UNITS);
+    if (!(flags & L_PRICED_FLAG)) price = W(rules + L_WORST_BUY);
+    int64_t paid = max(price, 0) * W(rules + L_MULTIPLIER) * lots;
+    return paid + fee_of(paid, flags >> L_PINNED_SHIFT);
+}
+/* The same of one that was not. */
+static int64_t asked_for(const char *rules, const char *spot, int side, int64_t flags, int64_t price,
+                         int64_t lots, int64_t budget) {
+    if (side != BUY) return cut((wide)lots * W(spot + L_RULES_LOT_UNITS));
+    if (!(flags & L_PRICED_FLAG)) price = W(rules + L_WORST_BUY);
+    int64_t ticks = cut((wide)max(price, 0) * lots);
+    int64_t paid = cut((wide)(ticks < budget ? ticks : budget) * W(rules + L_MULTIPLIER));
+    return cut((wide)paid + fee_of(paid, flags >> L_PINNED_SHIFT));
+}
+/* As wire/notes.py has it. */
+static inline int64_t fee_note(int64_t fee, int64_t of_base) { return fee * 2 | of_base; }
+static int64_t missing(const char *wallet) {
+    return max(-(W(wallet + L_WALLET_AVAILABLE) + W(wallet + L_WALLET_CREDIT)), 0);
+}
+static RARE void pay_shortfall(char *asset, char *wallet) {
+    int64_t short_by = W(wallet + L_WALLET_SHORTFALL), still = missing(wallet);
+    int64_t left = short_by < still ? short_by : still;
+    W(asset + L_ASSET_SHORT) -= short_by - left;
+    W(wallet + L_WALLET_SHORTFALL) = left;
+}
+/* A schedule's minimum, as a part of the units that a fill brings, which are worth `paid`. */
+static RARE int64_t least_fee(char *s, const char *spot, int64_t who, int64_t terms, int64_t units,
+                              int64_t paid) {
+    const char *block = s + W(s + L_WALLETS_AT);
+    int64_t number = terms >> L_OWN_SCHEDULE_AT & L_OWN_SCHEDULE_MASK;
+    if (number == 0) number = W(participant_row(s, who) + L_FEE_SCHEDULE);
+    if (number == 0) number = W(spot + L_RULES_SCHEDULE);
+    if (number == 0) number = W(block + L_BLOCK_SCHEDULE_OF_ALL);
+    const char *schedule = s + W(block + L_BLOCK_SCHEDULE_AT) + (number - 1) * L_SCHEDULE_BYTES;
+    int64_t minimum = W(schedule + L_SCHEDULE_MINIMUM);
+    return minimum >= paid ? units : (int64_t)((wide)units * minimum / paid);
+}
+static inline int64_t collect(char *asset, int64_t amount, int64_t rate, int64_t least) {
+    int64_t fee = fee_of(amount, size_of(rate));
+    if (rate < 0) {
+        int64_t most = W(asset + L_ASSET_FEES) + L_LARGEST_TOTAL;
+        fee = -(fee < most ? fee : most);
+    } else if (rate > 0) {
+        fee = max(fee, least < amount ? least : amount);
+    }
+    W(asset + L_ASSET_FEES) += fee;
+    return fee;
+}
+static inline void settle(char *s, const char *rules, const char *spot, int64_t who, int64_t side,
+                          int64_t flags, int64_t terms, event_t *e, int64_t qty) {
+    int64_t paid = e->price_ticks * W(rules + L_MULTIPLIER) * qty;
+    int64_t lots = W(spot + L_RULES_LOT_UNITS) * qty, least = 0, fee, of_base = 0;
+    int64_t rate = e->flags & MAKERS ? maker_rate(terms) : taker_rate(terms);
+    char *quote = wallet_at(s, spot, W(spot + L_RULES_QUOTE_WALLET_AT), who);
+    char *base = wallet_at(s, spot, W(spot + L_RULES_BASE_WALLET_AT), who);
+    char *quote_row = s + W(spot + L_RULES_QUOTE_AT), *base_row = s + W(spot + L_RULES_BASE_AT);
+    if (__builtin_expect(terms >> L_MINIMUM_AT, 0))
+        least = least_fee(s, spot, who, terms, side == BUY ? lots : paid, paid);
+    if (side != BUY) {
+        W(base + L_WALLET_AVAILABLE) -= lots;
+        fee = collect(quote_row, paid, rate, least);
+        W(quote + L_WALLET_AVAILABLE) += paid - fee;
+    } else if (flags & L_QUOTE_FEE_FLAG) {
+        int64_t pinned = flags >> L_PINNED_SHIFT;
+        fee = collect(quote_row, paid, rate < pinned ? rate : pinned, 0);
+        W(quote + L_WALLET_AVAILABLE) -= paid + fee;
+        W(base + L_WALLET_AVAILABLE) += lots;
+    } else {
+        W(quote + L_WALLET_AVAILABLE) -= paid;
+        fee = collect(base_row, lots, rate, least), of_base = 1;
+        W(base + L_WALLET_AVAILABLE) += lots - fee;
+    }
+    e->seq = fee_note(fee, of_base);
+    if (__builtin_expect(W(quote + L_WALLET_SHORTFALL) | W(base + L_WALLET_SHORTFALL), 0))
+        pay_shortfall(quote_row, quote), pay_shortfall(base_row, base);
+}
+
 /* The exact check: everything, in 128 bits, and what is told of the first that fails. */
 
 struct told { int64_t limit, stands, asked; };
@@ -149,7 +254,8 @@ static int64_t refuse(char *s, const order_t *o, uint64_t failed, struct told t)
 static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument) {
     struct told told[64];
     uint64_t failed = 0;
-    int is_new = o->kind == NEW, side = o->side, flags, old_flags = L_PRICED_FLAG;
+    int is_new = o->kind == NEW, side = o->side;
+    int64_t flags, old_flags = L_PRICED_FLAG;
     int64_t qty = o->qty_lots, price = o->price_ticks, old_lots = 0, old_price = 0;
     int64_t who = o->participant, known = W(s + L_PARTICIPANTS);
     if (is_new) {
@@ -167,14 +273,20 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     char *row = participant_row(s, who), *group = group_row(s, row);
     char *rules = instrument_row(s, instrument), *cell = cell_of(s, who, instrument);
     int buy = side == BUY;
+    if (W(row + L_FLAGS) & L_BARRED_FLAGS) {
+        uint64_t barred = W(row + L_FLAGS) & L_SUSPENDED_FLAG ? BIT(SUSPENDED) : BIT(CLOSED);
+        return refuse(s, o, barred, (struct told){0, 0, 1});
+    }
 
     wide position = W(cell + L_POSITION), cost = W(cell + L_COST), more = qty - old_lots;
     wide buys = W(cell + L_BUY_LOTS), sells = W(cell + L_SELL_LOTS);
     wide new_buys = buys + (buy ? more : 0), new_sells = sells + (buy ? 0 : more);
     wide paid = lot_cost(rules, side, flags, price) * qty;
     wide value = lot_exposure(rules, flags, price) * qty;
+    int64_t most_ticks = NO_LIMIT;
     if (is_new && BUDGETS >> o->order_type & 1) {
-        wide budget = (wide)max(o->aux, 0) * W(rules + L_MULTIPLIER);
+        most_ticks = max(o->aux, 0);
+        wide budget = (wide)most_ticks * W(rules + L_MULTIPLIER);
         paid = paid < budget ? paid : budget, value = value < budget ? value : budget;
     }
     wide new_cost = cost - old_lots * lot_cost(rules, side, old_flags, old_price)
@@ -191,6 +303,18 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     wide largest = wide_max(wide_max(new_long, new_short), wide_max(new_buys, new_sells));
     largest = wide_max(largest, wide_max(wide_max(new_cost, new_reserved), new_exposure));
     largest = wide_max(largest, wide_max(gross, group_gross) + grows);
+    if (W(rules + L_SPOT_AT)) {
+        char *spot = rules_of(s, rules), *block = s + W(s + L_WALLETS_AT);
+        if (is_new) flags |= new_flags(side, W(cell + L_MARK));
+        int64_t asked = asked_for(rules, spot, side, flags, price, qty, most_ticks), needs_more = asked;
+        if (!is_new)
+            needs_more = cut((wide)asked - asked_for(rules, spot, side, old_flags, old_price, old_lots, NO_LIMIT));
+        char *wallet = own_wallet(s, spot, side, who);
+        int64_t has = max(W(wallet + L_WALLET_AVAILABLE) + W(wallet + L_WALLET_CREDIT), 0);
+        int64_t asset = W(spot + (buy ? L_RULES_QUOTE_AT : L_RULES_BASE_AT)) - W(block + L_BLOCK_ASSET_AT);
+        if (needs_more > has) FAIL(BALANCE, has, asset / L_ASSET_BYTES, needs_more);
+        largest = wide_max(largest, asked);
+    }
     if (largest > LARGEST) FAIL(ARITHMETIC, LARGEST, 0, cut(largest));
     wide short_now = sells - position;
     TOTAL(POSITION_LONG, new_long, position + buys, W(cell + L_LONG_LIMIT));
@@ -262,7 +386,7 @@ static inline int reserve(char *s, const order_t *o, int64_t instrument) {
     char *row = participant_row(s, who), *group = group_row(s, row);
     char *rules = instrument_row(s, instrument), *cell = cell_of(s, who, instrument);
     int64_t switches = W(s + L_MARKET_KILL) | W(rules + L_HALT) | W(group + L_GROUP_KILL);
-    switches |= W(row + L_FLAGS) & (L_KILLED_FLAGS | L_NAMES_SELF_TRADE);
+    switches |= W(row + L_FLAGS) & (L_KILLED_FLAGS | L_BARRED_FLAGS | L_NAMES_SELF_TRADE);
     switches |= W(cell + L_CELL_FLAGS) & (2 * side - 1);
     STOP(switches | (BUDGETS >> o->order_type & 1));
 
@@ -296,9 +420,20 @@ static inline int reserve(char *s, const order_t *o, int64_t instrument) {
     int64_t worst = max(max(side_now, other - position), 0), new_worst = max(side_new, worst);
     int64_t more_worst = new_worst - worst;
     int64_t margined = leveraged ? more_worst : (max(side_new, 0) - max(side_now, 0)) & sign;
-    int64_t units, value, cost, fees, margin, weighed;
-    paid = leveraged ? 0 : max((paid ^ sign) - sign, 0);
+    int64_t units, value, cost, fees, margin, weighed, need = 0;
+    char *wallet = s;
+    paid = max((paid ^ sign) - sign, 0);
     STOP(__builtin_mul_overflow(qty, W(rules + L_MULTIPLIER), &units));
+    if (W(rules + L_SPOT_AT)) {
+        char *spot = rules_of(s, rules);
+        STOP(sign ? __builtin_mul_overflow(qty, W(spot + L_RULES_LOT_UNITS), &need)
+                  : __builtin_mul_overflow(units, paid, &need));
+        STOP(need >> 60);
+        need += fee_of(need, new_flags(side, W(cell + L_MARK)) >> L_PINNED_SHIFT);
+        wallet = own_wallet(s, spot, side, who);
+        STOP(W(wallet + L_WALLET_AVAILABLE) + W(wallet + L_WALLET_CREDIT) < need);
+    }
+    if (leveraged) paid = 0;
     STOP(__builtin_mul_overflow(units, size, &value));
     STOP(__builtin_mul_overflow(units, paid, &cost));
     STOP(__builtin_mul_overflow(qty, W(rules + L_FEE), &fees));
@@ -333,6 +468,10 @@ static inline int reserve(char *s, const order_t *o, int64_t instrument) {
         STOP(__builtin_sub_overflow(full_at, now, &ahead));
         STOP(__builtin_mul_overflow(rate_ns, W(row + L_RATE_BURST), &most) || ahead > most);
         W(row + L_FULL_AT_NS) = full_at;
+    }
+    if (wallet != s) {
+        W(wallet + L_WALLET_AVAILABLE) -= need;
+        W(wallet + L_WALLET_RESERVED) += need;
     }
     W(cell + L_BUY_LOTS + at) = lots;
     W(cell + L_COST) = cost;
@@ -416,7 +555,7 @@ static inline int64_t paid_a_lot(const char *rules, int64_t side, int64_t flags,
 }
 
 /* The event's order has these leaves, price and flags now; `traded` lots of it were. */
-static inline void book(char *s, const event_t *e, int64_t side, int64_t old_leaves, int64_t old_price,
+static inline void book(char *s, event_t *e, int64_t side, int64_t old_leaves, int64_t old_price,
                         int64_t old_flags, int64_t leaves, int64_t price, int64_t flags, int64_t traded) {
     int64_t instrument = e->instrument, who = e->participant;
     char *row = participant_row(s, who), *group = group_row(s, row);
@@ -435,7 +574,8 @@ static inline void book(char *s, const event_t *e, int64_t side, int64_t old_lea
     int64_t position = (W(cell + L_POSITION) ^ sign) - sign; /* in the order's direction */
     int64_t lots = W(cell + L_BUY_LOTS + at), other = W(cell + L_SELL_LOTS - at);
     int64_t side_now = position + lots, other_now = other - position;
-    int64_t side_new = side_now + more + traded, other_new = other_now - traded;
+    int64_t spot_at = W(rules + L_SPOT_AT), held = spot_at ? 0 : traded;
+    int64_t side_new = side_now + more + held, other_new = other_now - held;
     int64_t more_worst = max(max(side_new, other_new), 0) - max(max(side_now, other_now), 0);
     int64_t sold = (side_new & sign) | (other_new & ~sign), sold_now = (side_now & sign) | (other_now & ~sign);
     int64_t shorts = max(sold, 0) - max(sold_now, 0);
@@ -448,18 +588,33 @@ static inline void book(char *s, const event_t *e, int64_t side, int64_t old_lea
     W(row + L_BUY_EXPOSURE + 2 * at) += exposure;
     W(row + L_GROSS) += more_worst;
     W(group + L_GROUP_GROSS) += more_worst;
-    if (traded) trade(rules, row, cell, side, traded, e, ((position + traded) ^ sign) - sign);
+    if (spot_at) {
+        char *spot = rules_of(s, rules), *wallet = own_wallet(s, spot, side, who);
+        int64_t free = from_wallet(rules, spot, side, old_flags, old_price, old_leaves);
+        free -= from_wallet(rules, spot, side, flags, price, leaves);
+        W(wallet + L_WALLET_AVAILABLE) += free;
+        W(wallet + L_WALLET_RESERVED) -= free;
+        if (traded) {
+            settle(s, rules, spot, who, side, old_flags, W(cell + L_MARK), e, traded);
+        } else if (__builtin_expect(W(wallet + L_WALLET_SHORTFALL), 0)) {
+            pay_shortfall(s + W(spot + (side == BUY ? L_RULES_QUOTE_AT : L_RULES_BASE_AT)), wallet);
+        }
+    } else if (traded) {
+        trade(rules, row, cell, side, traded, e, ((position + traded) ^ sign) - sign);
+    }
 }
 
-static inline void enter(char *s, const order_t *o, const event_t *e) {
+static inline void enter(char *s, const order_t *o, event_t *e) {
     int64_t flags = UNPRICED >> o->order_type & 1 ? 0 : L_PRICED_FLAG, asked = flags ? o->price_ticks : 0;
     int64_t price = flags ? e->price_ticks : 0, leaves = e->leaves_lots;
     if (PEGS >> o->order_type & 1) flags |= L_PEG_FLAG, price = asked;
     if (BUDGETS >> o->order_type & 1) flags = L_PRICED_FLAG, price = asked = 0;
     char *entry = find_order(s, e->instrument, e->order_id);
+    char *cell = cell_of(s, e->participant, e->instrument);
+    if (W(instrument_row(s, e->instrument) + L_SPOT_AT)) flags |= new_flags(e->side, W(cell + L_MARK));
     int64_t meta = e->instrument | (int64_t)e->participant << L_META_PARTICIPANT
                    | (int64_t)e->side << L_META_SIDE | flags << L_META_FLAGS;
-    char *last = cell_of(s, e->participant, e->instrument) + L_LAST_BUY_PRICE + 24 * (e->side - BUY);
+    char *last = cell + L_LAST_BUY_PRICE + 24 * (e->side - BUY);
     int64_t reserved = W(s + L_PASSED) ? o->qty_lots : 0;
     W(last) = o->price_ticks, W(last + 8) = o->qty_lots, W(last + 16) = W(s + L_NOW_NS);
     if (reserved != leaves || price != asked)
@@ -472,8 +627,10 @@ static inline void enter(char *s, const order_t *o, const event_t *e) {
 }
 
 /* A NEW that passed is open no more: what was reserved for it. */
-static RARE void give_back(char *s, const order_t *o, const event_t *e) {
+static RARE void give_back(char *s, const order_t *o, event_t *e) {
     int64_t flags = UNPRICED >> o->order_type & 1 ? 0 : L_PRICED_FLAG, price = flags ? o->price_ticks : 0;
+    if (W(instrument_row(s, e->instrument) + L_SPOT_AT))
+        flags |= new_flags(e->side, W(cell_of(s, e->participant, e->instrument) + L_MARK));
     book(s, e, o->side, o->qty_lots, price, flags, 0, price, flags, 0);
     W(participant_row(s, o->participant) + L_OPEN) -= 1;
     W(s + L_PASSED) = 0;
@@ -485,21 +642,22 @@ static inline void gone(char *s, const event_t *e, char *entry) {
 }
 
 /* The event's order is closed without a trade. */
-static inline void closed(char *s, const event_t *e) {
+static inline void closed(char *s, event_t *e) {
     char *entry = find_order(s, e->instrument, e->order_id);
     int64_t flags = W(entry + L_ORDER_META) >> L_META_FLAGS, price = W(entry + L_ORDER_PRICE);
     book(s, e, e->side, W(entry + L_ORDER_LEAVES), price, flags, 0, price, flags, 0);
     gone(s, e, entry);
 }
 
-static inline void change(char *s, const order_t *o, const event_t *e) {
+static inline void change(char *s, const order_t *o, event_t *e) {
     char *entry = find_order(s, e->instrument, e->order_id);
     int64_t meta = W(entry + L_ORDER_META), old_price = W(entry + L_ORDER_PRICE), price = old_price;
     int64_t traded = 0, old_flags = meta >> L_META_FLAGS, flags = old_flags, leaves = e->leaves_lots;
     if (e->kind == OUTCRY_EVENT_KIND_CONVERTED) {
-        flags = L_PRICED_FLAG, price = e->price_ticks;
+        flags = (flags & ~L_PEG_FLAG) | L_PRICED_FLAG, price = e->price_ticks;
     } else if (e->kind == OUTCRY_EVENT_KIND_REPLACED && o->kind == REPLACE) {
-        if (flags) price = flags & L_PEG_FLAG ? o->price_ticks : e->price_ticks;
+        if (flags & (L_PEG_FLAG | L_PRICED_FLAG))
+            price = flags & L_PEG_FLAG ? o->price_ticks : e->price_ticks;
     } else if (e->kind == OUTCRY_EVENT_KIND_FILLED) {
         char *rules = instrument_row(s, e->instrument);
         int auction = e->flags & OUTCRY_EVENT_FLAG_AUCTION;
@@ -554,6 +712,11 @@ static inline void ahead(char *s, const order_t *o) {
     __builtin_prefetch(cell);
     __builtin_prefetch(cell + 64);
     __builtin_prefetch(s + W(s + L_ORDER_AT) + order_home(s, instrument, o->order_id) * L_ORDER_BYTES);
+    if (instrument >= 0 && W(instrument_row(s, instrument) + L_SPOT_AT)) {
+        char *spot = rules_of(s, instrument_row(s, instrument));
+        __builtin_prefetch(wallet_at(s, spot, W(spot + L_RULES_QUOTE_WALLET_AT), o->participant));
+        __builtin_prefetch(wallet_at(s, spot, W(spot + L_RULES_BASE_WALLET_AT), o->participant));
+    }
 }
 
 static int64_t monotonic_ns(void) {

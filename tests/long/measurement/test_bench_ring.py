@@ -136,7 +136,7 @@ def test_a_missing_python_module_says_what_gives_it() -> None:
 
 @two_cores
 @compiler
-def test_a_missing_peer_stands_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_peer_is_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without boost the rest is measured, and both of its variants are in `missing` with why."""
     monkeypatch.setattr(programs, "BOOST_HEADER", Path("/nowhere/at-all"))
     monkeypatch.setattr(ring, "QUICK", FEW)

@@ -76,7 +76,7 @@ def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:
     assert "| **57.1** |" in rows["bytes an open order takes, of 1 M"]
     assert "| not measured |" in rows["ours / Liquibook, C++"]
     where = "Abacus (family and model, clock, caches not recorded); 1 cores"
-    assert text.endswith(f"Measured with `outcry bench matcher` on {where}.\n")
+    assert text.endswith(f"Measured with `outcry bench matcher`. {where}.\n")
 
 
 def test_an_unknown_peer_is_a_usage_error() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openoutcry.bench.collect import MEASURED
+from openoutcry.bench.collect import GIVEN, MEASURED
 from openoutcry.bench.pipeline import Session
 from openoutcry.bench.rounds import Rounds
 from openoutcry.report.evidence import ROOT
@@ -18,7 +18,7 @@ def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:
     assert "no/such" in str(bench_here("pipeline", "--out", "no/such/b.json").exception)
 
 
-def test_what_has_no_room_in_shared_memory_is_missing_and_the_rest_goes_on() -> None:
+def test_what_has_no_room_in_shared_memory_is_missing_and_the_rest_continues() -> None:
     """A container's 64 MiB: the figures of the run that needs more are named with the reason; any
     other error is passed on."""
     session = Session(True, Rounds(1), disk=True, rtl=None)
@@ -44,11 +44,14 @@ def test_what_is_not_measured_names_the_command_that_does(monkeypatch: pytest.Mo
     monkeypatch.setattr("openoutcry.report.tables.read_evidence", _nothing_there)
     for name in TABLES:
         match = re.search(
-            "Not measured yet: `((?:make|python -m) [^`]*)`", filled(place.format(name))
+            "Not measured yet: `((?:make|outcry bench|python -m) [^`]*)`",
+            filled(place.format(name)),
         )
         assert match is not None, name
         if name in (*MEASURED, "books", "prices"):  # these are of the rate that is measured
             assert match[1] == "make evidence"
+        elif name in GIVEN:
+            assert match[1].startswith("outcry bench ")
         else:
             command = match[1].removeprefix("make test-long ARGS=")
             module = command.removeprefix("python -m ")

@@ -6,7 +6,7 @@ import pytest
 from openoutcry.bench import shards as bench
 
 
-def test_every_instrument_has_orders_of_its_own():
+def test_every_instrument_has_separate_orders():
     source = bench.ManyInstruments(5_000)
     (rows,) = source.chunks()
     (again,) = bench.ManyInstruments(5_000).chunks()

@@ -141,7 +141,7 @@ def test_execution_that_our_book_cannot_fill_is_no_agreement(tmp_path: Path) -> 
     assert result["rejected"] == 1
 
 
-def test_seed_book_can_be_a_file_of_its_own(tmp_path: Path) -> None:
+def test_seed_book_can_be_a_separate_file(tmp_path: Path) -> None:
     """A recording with fewer levels than the seed still has the deeper ones when they rise."""
     seed = tmp_path / "seed.csv"
     seed.write_text(cells(RECORDING[0][1]) + "\n")

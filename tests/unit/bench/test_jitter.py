@@ -2,7 +2,6 @@
 
 import os
 import struct
-import time
 from dataclasses import replace
 
 import pytest
@@ -17,11 +16,10 @@ from openoutcry.host.corewatch import (
     Watched,
     intervals,
     over,
-    refusal,
 )
 from openoutcry.host.findings import Host
 from tests.support.bench import jitter as shared
-from tests.support.bench.jitter import TRACE, TRACEPOINTS, at, spin, watch_of
+from tests.support.bench.jitter import TRACE, at, spin
 
 kernel = shared.kernel
 
@@ -55,23 +53,6 @@ def test_only_what_overlaps_on_the_core_counts():
     kernel_intervals = [Interval(0, 10, 20, "k", "a", 1), Interval(1, 10, 20, "k", "b", 1)]
     assert [i.what for i in over(kernel_intervals, 0, 20, 30)] == ["a"]
     assert over(kernel_intervals, 0, 21, 30) == []
-
-
-@pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
-def test_a_kernel_with_every_tracepoint_is_watched_as_a_whole():
-    """None of the events that we ask for is one that the kernel refuses to sample: the timer's
-    interrupts of a core that works are there."""
-    if not all(path.exists() for path in TRACEPOINTS):
-        pytest.skip("this kernel has not all of the tracepoints, or no tracefs is mounted")
-
-    def work():
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
-            pass
-
-    watched, _ = watch_of(work)
-    assert watched.blind is None
-    assert "timer interrupt" in {interval.kind for interval in watched.intervals}
 
 
 def test_interrupts_are_named_and_their_columns_are_the_headers():

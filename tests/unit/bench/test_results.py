@@ -83,7 +83,7 @@ def test_the_ratio_lies_in_its_interval_and_the_median_in_its_spread(rounds):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unit": "h"}, "unit 'h' is none of ns, 1/s"),
+        ({"unit": "h"}, "unit 'h' is not one of ns, 1/s"),
         ({"better": "faster"}, "better 'faster' is neither"),
         ({"name": ""}, "name is empty"),
         ({"ours": []}, "ours has no rounds"),

@@ -64,7 +64,7 @@ def test_a_noisy_round_is_taken_again_and_said():
     assert bench_rounds.conditions()["noise"]["noisy_rounds_kept"] == 0
 
 
-def test_a_host_that_stays_noisy_is_flagged_not_retried_for_ever():
+def test_a_host_that_stays_noisy_is_flagged_not_retried_without_end():
     """At most half as many repetitions as rounds; what is kept after that is counted as noisy."""
     bench_rounds = rounds(4, *[Noise(0.0, 0.9)] * 20)
     calls = []

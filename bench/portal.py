@@ -1,0 +1,239 @@
+"""The portal: what an order takes over REST and over the WebSocket API, and what two processes take
+in a second.  How fast own events come, and what idle WebSockets cost.
+
+``rest_order_*`` and ``ws_order_*`` are from the last byte of a request to the last of its answer:
+one connection, loopback, a venue that waits for its disk.  The order is a limit order that ends at
+once (IOC).  Their peer ``bare_echo`` is an application that gives back what it is sent, on the same
+web server, over the same kind of connection, in turns with ours.
+
+``rest_orders`` are orders a second over REST through two processes.
+
+``event_*`` are from the release of an order by the venue to its event at the clients.  There are
+SUBSCRIBERS connections of several people; each has an equal share of them, and one trades.
+
+``idle_socket_bytes`` is the memory that a process takes for each idle WebSocket.  ``idle_share`` is
+the share of one core that it uses with all of them.
+"""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench import portal_live as live
+from openoutcry.bench.rounds import Add, Rounds, rotated
+from openoutcry.bench.scratch import scratch_folder
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.venue.file import read_venue
+
+ORDERS, QUICK_ORDERS, BLOCKS = 2_000, 100, 5
+"""Orders of a figure, in blocks, of which the first is the warm-up."""
+CONNECTIONS, SECONDS, QUICK_SECONDS = 16, 10.0, 2.0
+PEOPLE = 8
+SUBSCRIBERS, QUICK_SUBSCRIBERS, EVENTS, QUICK_EVENTS = 1_000, 80, 100, 10
+IDLE, QUICK_IDLE = 5_000, 200
+
+
+class Setup:
+    """What all rounds have in common."""
+
+    def __init__(self, venue: live.Venue, people: list[live.Person], echo: int, quick: bool):
+        """``echo``: the port of the peer."""
+        self.venue, self.people, self.echo, self.quick = venue, people, echo, quick
+
+
+def bench_portal(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document."""
+    gathered = Rounds(rounds, progress)
+    with scratch_folder("portal") as folder:
+        venue = live.Venue(folder, PEOPLE)
+        progress("starting a venue and its portal")
+        with venue.serving(), echoing() as echo:
+            with venue.portal(1):
+                people = [venue.person(number) for number in range(PEOPLE)]
+            setup = Setup(venue, people, echo, quick)
+
+            def one(number: int, add: Add) -> None:
+                with venue.portal(1) as process:
+                    for measure in rotated([over_rest, over_sockets], number):
+                        measure(setup, number, add)
+                    events(setup, add)
+                    idle(setup, process, add)
+                throughput(setup, add)
+
+            gathered.run(one)
+    details = {"connections": CONNECTIONS, "subscribers": SUBSCRIBERS, "idle": IDLE}
+    return gathered.document("portal", command, details)
+
+
+@contextmanager
+def echoing() -> Iterator[int]:
+    """The port of the peer."""
+    port = live.free_port()
+    command = [sys.executable, "-m", "openoutcry.bench.peers.echo_app", str(port)]
+    process = subprocess.Popen(command)
+    try:
+        live.wait_for(lambda: _answers(port), "the bare echo")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    client = live.Client(port)
+    client.close()
+    return True
+
+
+def over_rest(setup: Setup, number: int, add: Add) -> None:
+    person = setup.people[0]
+    ours, bare = live.Client(setup.venue.port), live.Client(setup.echo)
+
+    def asked(client: live.Client) -> int:
+        request = live.rest_order(person)
+        begun_ns = time.perf_counter_ns()
+        status, body = client.http(request)
+        took_ns = time.perf_counter_ns() - begun_ns
+        if status != 200:
+            raise live.BenchError(f"an order was answered with {status}: {body[:200]!r}")
+        return took_ns
+
+    ways = [("ours", lambda: asked(ours)), ("bare_echo", lambda: asked(bare))]
+    _latencies(setup, number, add, "rest_order", ways)
+    ours.close()
+    bare.close()
+
+
+def over_sockets(setup: Setup, number: int, add: Add) -> None:
+    person = setup.people[1]
+    ours = live.Client(setup.venue.port, "/ws-api/v3")
+    bare = live.Client(setup.echo, "/")
+
+    def asked(client: live.Client) -> int:
+        request = live.socket_order(person, 1)
+        begun_ns = time.perf_counter_ns()
+        client.socket.sendall(request)
+        answer = client.frame()
+        took_ns = time.perf_counter_ns() - begun_ns
+        if b'"error"' in answer:
+            raise live.BenchError(f"an order was answered with {answer[:200]!r}")
+        return took_ns
+
+    ways = [("ours", lambda: asked(ours)), ("bare_echo", lambda: asked(bare))]
+    _latencies(setup, number, add, "ws_order", ways)
+    ours.close()
+    bare.close()
+
+
+def _latencies(
+    setup: Setup, number: int, add: Add, name: str, ways: list[tuple[str, Callable[[], int]]]
+) -> None:
+    """In blocks, in turns; the first is the warm-up."""
+    count = (QUICK_ORDERS if setup.quick else ORDERS) // BLOCKS
+    times: dict[str, list[int]] = {who: [] for who, _ in ways}
+    for block in range(BLOCKS + 1):
+        for who, ask in rotated(ways, number + block):
+            took = [ask() for _ in range(count)]
+            if block:
+                times[who] += took
+    for who, rows in times.items():
+        for rank in (50, 99):
+            add(f"{name}_p{rank}", "ns", "lower", float(np.percentile(rows, rank)), who)
+
+
+def throughput(setup: Setup, add: Add) -> None:
+    """Two processes, several connections, each of which waits for its answers."""
+    seconds = QUICK_SECONDS if setup.quick else SECONDS
+    counts: list[int] = [0] * CONNECTIONS
+    failures: list[bytes] = []
+    with setup.venue.portal(2):
+
+        def trade(place: int) -> None:
+            person, client = setup.people[place % PEOPLE], live.Client(setup.venue.port)
+            while time.monotonic() < until_s:
+                name = f"{place}-{time.monotonic_ns()}"
+                status, body = client.http(live.rest_order(person, newClientOrderId=name))
+                if status != 200:
+                    failures.append(body)
+                    break
+                counts[place] += 1
+            client.close()
+
+        threads = [threading.Thread(target=trade, args=(n,)) for n in range(CONNECTIONS)]
+        begun_s = time.monotonic()
+        until_s = begun_s + seconds
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took_s = time.monotonic() - begun_s
+    if failures:
+        raise live.BenchError(f"an order was refused: {failures[0][:200]!r}")
+    add("rest_orders", "1/s", "higher", sum(counts) / took_s)
+
+
+def events(setup: Setup, add: Add) -> None:
+    """From the release, which a mirror of the venue's words sees, to the clients."""
+    many = QUICK_SUBSCRIBERS if setup.quick else SUBSCRIBERS
+    count = QUICK_EVENTS if setup.quick else EVENTS
+    keys = [_listen_key(setup, person) for person in setup.people]
+    paths = [f"/ws/{keys[n % PEOPLE]}" for n in range(many)]
+    venue = read_venue(setup.venue.folder / "venue.toml")
+    released = Mirror(venue, lambda participant: False, keeps_tapes=False)
+    released.look()
+    subscribers, client = live.Subscribers(setup.venue.port, paths), live.Client(setup.venue.port)
+    took: list[int] = []
+    try:
+        for number in range(count):
+            person = setup.people[number % PEOPLE]
+            before = released.released_seq()
+            client.socket.sendall(
+                live.rest_order(person, newClientOrderId=f"e-{time.monotonic_ns()}")
+            )
+            while released.released_seq() == before:
+                pass
+            at_ns = time.monotonic_ns()
+            came = subscribers.arrivals(many // PEOPLE, time.monotonic() + 5)
+            if len(came) < many // PEOPLE:
+                raise live.BenchError(f"{len(came)} of {many // PEOPLE} events came")
+            took += [one - at_ns for one in came]
+            client.http(b"")
+            subscribers.drain()
+    finally:
+        subscribers.close()
+        client.close()
+    for rank in (50, 99):
+        add(f"event_p{rank}", "ns", "lower", max(0.0, float(np.percentile(took, rank))))
+
+
+def _listen_key(setup: Setup, person: live.Person) -> str:
+    client = live.Client(setup.venue.port)
+    head = f"POST /api/v3/userDataStream HTTP/1.1\r\nhost: p\r\nx-mbx-apikey: {person.api_key}\r\n"
+    _, body = client.http(f"{head}content-length: 0\r\n\r\n".encode())
+    client.close()
+    return body.decode().split('"')[3]
+
+
+def idle(setup: Setup, process: Any, add: Add) -> None:
+    """WebSockets that are subscribed to a book on which nothing happens."""
+    count, seconds = (QUICK_IDLE, 2.0) if setup.quick else (IDLE, 10.0)
+    before = process.memory_info().rss
+    sockets = live.Subscribers(setup.venue.port, ["/ws/ethbtc@depth"] * count)
+    try:
+        sockets.drain()
+        more = process.memory_info().rss - before
+        process.cpu_percent()
+        time.sleep(seconds)
+        share = process.cpu_percent() / 100
+    finally:
+        sockets.close()
+    add("idle_socket_bytes", "B", "lower", max(0.0, more / count))
+    add("idle_share", "share", "lower", share)

@@ -1,0 +1,289 @@
+"""A venue with its portal, each in its processes, people who trade, and clients that only wait for
+bytes: what the client takes is not what is measured."""
+
+import hashlib
+import hmac
+import json
+import re
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import psutil
+
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.wire.errors import OutcryError
+
+FIRST, START_S, PASSWORD = 1000, 180.0, "seven crooked ladders"
+OUTCRY = [sys.executable, "-m", "openoutcry"]
+LIMITS = """
+[limits]
+weight_a_minute = 1_000_000_000
+key_weight_a_minute = 1_000_000_000
+orders_in_10_s = 1_000_000_000
+orders_a_day = 1_000_000_000
+"""
+FUNDS = {"USD": 10**15, "BTC": 10**13}
+
+
+class BenchError(OutcryError):
+    """What is measured does not answer as it must."""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    until_s = time.monotonic() + START_S
+    while time.monotonic() < until_s:
+        with suppress(OSError, DeskError, ValueError):
+            if found := condition():
+                return found
+        time.sleep(0.05)
+    raise BenchError(f"{what} did not come within {START_S:.0f} s")
+
+
+@dataclass(frozen=True)
+class Person:
+    mail: str
+    participant: int
+    api_key: str
+    secret: str
+
+    def signed(self, **params: Any) -> str:
+        """The query of a request, with its time and signature."""
+        params["timestamp"] = time.time_ns() // 1_000_000
+        query = urlencode(params)
+        digest = hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        return f"{query}&signature={digest}"
+
+
+class Venue:
+    """A served venue with wallets in ``folder``; its portal is started and stopped as asked."""
+
+    def __init__(self, folder: Path, people: int) -> None:
+        self.folder, self.port, self.people = folder, free_port(), people
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._log = (folder / "log.txt").open("ab")
+        (folder / "portal.toml").write_text(LIMITS)
+        fix = f"--fix=127.0.0.1:{free_port()}"
+        users = f"--users={people}"
+        made = [*OUTCRY, "portal", "init", "venue.toml", users, fix]
+        subprocess.run(made, cwd=folder, check=True, stdout=self._log, stderr=self._log)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """The venue, for as long as this lasts."""
+        with self._process("serve", "venue.toml"):
+            yield
+
+    @contextmanager
+    def portal(self, count: int) -> Iterator[psutil.Process]:
+        """A portal of ``count`` processes."""
+        listen = f"--listen=127.0.0.1:{self.port}"
+        more = listen, "--settings=portal.toml", f"--processes={count}"
+        with self._process("portal", "serve", "venue.toml", *more) as process:
+
+            def is_ready() -> bool:
+                if process.poll() is not None:
+                    raise BenchError("the portal has ended: " + self._said())
+                return bool(self.ask("GET", "/readyz"))
+
+            wait_for(is_ready, "the portal")
+            yield psutil.Process(process.pid)
+
+    @contextmanager
+    def _process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        process = subprocess.Popen(
+            [*OUTCRY, *command], cwd=self.folder, stdout=self._log, stderr=self._log
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(START_S)
+
+    def _said(self) -> str:
+        return (self.folder / "log.txt").read_text(errors="replace")[-500:]
+
+    def ask(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
+        headers = {"content-type": "application/json"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        content = json.dumps(body).encode() if body is not None else None
+        request = Request(f"http://127.0.0.1:{self.port}{path}", content, headers, method=method)
+        with urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def person(self, number: int) -> Person:
+        """A person who signs up, gets a key, and funds."""
+        mail = f"person{number}@example.com"
+        body = {"mail": mail, "password": PASSWORD}
+        self.ask("POST", "/v1/register", body)
+        code = wait_for(lambda: self._code(mail), "the code")
+        self.ask("POST", "/v1/verify", body | {"code": code})
+        token = self.ask("POST", "/v1/login", body)["access_token"]
+        wait_for(lambda: self.ask("GET", "/v1/me", token=token)["is_open"], "the participant")
+        participant = self.ask("GET", "/v1/me", token=token)["participant"]
+        asked = {"label": "bench", "password": PASSWORD, "permissions": ["read", "trade"]}
+        key = self.ask("POST", "/v1/api-keys", asked, token)
+        for asset, amount in FUNDS.items():
+            self._fund(participant, asset, amount)
+        return Person(mail, participant, key["api_key"], key["secret"])
+
+    def _code(self, mail: str) -> str:
+        lines = (self.folder / "journal-portal" / "mails.jsonl").read_text().splitlines()
+        texts = [row["text"] for row in map(json.loads, lines) if row["to"] == mail]
+        return re.findall(r"\b\d{8}\b", texts[-1])[0] if texts else ""
+
+    def _fund(self, participant: int, asset: str, amount: int) -> None:
+        request = {"do": "deposit", "participant": participant, "asset": asset}
+        wait_for(lambda: ask(self.folder / "journal", request | {"amount": amount}), "a deposit")
+
+
+class Client:
+    """A blocking connection that is handed whole requests and takes whole answers."""
+
+    def __init__(self, port: int, upgrade: str = "") -> None:
+        """``upgrade``: the path of a WebSocket; nothing: HTTP."""
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.rest = b""
+        if upgrade:
+            head = f"GET {upgrade} HTTP/1.1\r\nhost: portal\r\nupgrade: websocket\r\n"
+            head += "connection: upgrade\r\nsec-websocket-version: 13\r\n"
+            head += "sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+            self.socket.sendall(head.encode())
+            while b"\r\n\r\n" not in self.rest:
+                self._more()
+            answer, _, self.rest = self.rest.partition(b"\r\n\r\n")
+            if b" 101 " not in answer:
+                raise BenchError(f"no WebSocket: {answer[:100]!r}")
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _more(self) -> None:
+        got = self.socket.recv(1 << 16)
+        if not got:
+            raise BenchError("the connection has ended")
+        self.rest += got
+
+    def http(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body."""
+        self.socket.sendall(request)
+        while b"\r\n\r\n" not in self.rest:
+            self._more()
+        head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+        found = re.search(rb"content-length: (\d+)", head, re.I)
+        size = int(found[1]) if found else 0
+        while len(self.rest) < size:
+            self._more()
+        body, self.rest = self.rest[:size], self.rest[size:]
+        return int(head[9:12]), body
+
+    def frame(self) -> bytes:
+        """The text of the next frame that has one."""
+        while True:
+            while len(self.rest) < 2 or len(self.rest) < (need := sum(_frame(self.rest))):
+                self._more()
+            head, _ = _frame(self.rest)
+            kind, text = self.rest[0] & 15, self.rest[head:need]
+            self.rest = self.rest[need:]
+            if kind == 1:
+                return text
+
+
+def _frame(data: bytes) -> tuple[int, int]:
+    """Bytes of the head and of the text of a frame from a server."""
+    size = data[1] & 127
+    if size == 126:
+        return 4, int.from_bytes(data[2:4], "big") if len(data) >= 4 else 1 << 20
+    if size == 127:
+        return 10, int.from_bytes(data[2:10], "big") if len(data) >= 10 else 1 << 20
+    return 2, size
+
+
+def framed(text: str) -> bytes:
+    """A client's frame; its mask is zeros."""
+    data = text.encode()
+    size = bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
+    if len(data) <= 125:
+        size = bytes([0x80 | len(data)])
+    return b"\x81" + size + bytes(4) + data
+
+
+def order(person: Person, price: str = "0.01") -> dict[str, Any]:
+    """An order that is far from every other one and ends at once."""
+    terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC"}
+    return terms | {"quantity": "0.0001", "price": price, "newOrderRespType": "ACK"}
+
+
+def rest_order(person: Person, **more: Any) -> bytes:
+    query = person.signed(**order(person), **more)
+    head = f"POST /api/v3/order HTTP/1.1\r\nhost: portal\r\nx-mbx-apikey: {person.api_key}\r\n"
+    form = "content-type: application/x-www-form-urlencoded\r\n"
+    return f"{head}{form}content-length: {len(query)}\r\n\r\n{query}".encode()
+
+
+def socket_order(person: Person, number: int, **more: Any) -> bytes:
+    given = order(person) | more | {"apiKey": person.api_key}
+    given["timestamp"] = str(time.time_ns() // 1_000_000)
+    text = "&".join(f"{name}={given[name]}" for name in sorted(given))
+    digest = hmac.new(person.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    params = given | {"signature": digest}
+    return framed(json.dumps({"id": number, "method": "order.place", "params": params}))
+
+
+class Subscribers:
+    """Many WebSockets, of which each event's arrival is noted."""
+
+    def __init__(self, port: int, paths: list[str]) -> None:
+        allow_files(len(paths) + 200)
+        self.clients = [Client(port, path) for path in paths]
+        self.poll = selectors.EpollSelector()
+        for client in self.clients:
+            client.socket.setblocking(False)
+            self.poll.register(client.socket, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        self.poll.close()
+        for client in self.clients:
+            client.close()
+
+    def arrivals(self, count: int, until_s: float) -> list[int]:
+        """When (monotonic, ns) the first bytes came on each of ``count`` connections."""
+        seen: dict[int, int] = {}
+        while len(seen) < count and time.monotonic() < until_s:
+            for key, _ in self.poll.select(0.05):
+                with suppress(BlockingIOError):
+                    if key.fileobj.recv(1 << 16):  # type: ignore[union-attr]
+                        seen.setdefault(key.fd, time.monotonic_ns())
+        return list(seen.values())
+
+    def drain(self) -> None:
+        """Until nothing has come for a while."""
+        while found := self.poll.select(0.2):
+            for key, _ in found:
+                with suppress(BlockingIOError):
+                    key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+
+
+def allow_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
