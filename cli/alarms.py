@@ -1,4 +1,4 @@
-"""``outcry venue alarms``: what is wrong with a running venue, told where no Prometheus does it."""
+"""``outcry venue alarms``: report what is wrong with a running venue, without Prometheus."""
 
 import json
 import time

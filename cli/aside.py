@@ -1,4 +1,4 @@
-"""A command that goes along with a venue for days stands aside from its stages."""
+"""A command that runs next to a venue for days keeps off the cores of its stages."""
 
 import time
 

@@ -60,7 +60,7 @@ def credit(
 ) -> None:
     """Grant PARTICIPANT credit of AMOUNT in asset NAME.
 
-    Its orders may take that wallet so far below 0."""
+    Its orders may take that wallet this far below 0."""
     request = {"do": "asset-credit", "participant": participant, "asset": name, "amount": amount}
     send_to_desk(file, request, operator, as_json)
 

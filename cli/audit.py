@@ -76,7 +76,7 @@ def _print_heads(days: list[dict[str, Any]]) -> None:
 def heads(journal: Path, folder: Path | None, as_json: bool) -> None:
     """Print the head hash of each day.
 
-    Publish it, and any later change to the day shows."""
+    Publish it: any later change to the day changes the hash."""
     from openoutcry.surveillance.audit import chain
 
     days = chain.heads(chain.read_chain(_folder(journal, folder)))
@@ -90,7 +90,9 @@ def _published(texts: tuple[str, ...]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for text, (day, _, head) in zip(texts, pairs, strict=True):
         if not day or len(head) != 64:
-            raise click.UsageError(f"--head {text}: say DAY=HASH, as `outcry audit heads` does")
+            raise click.UsageError(
+                f"--head {text}: write DAY=HASH, as `outcry audit heads` prints it"
+            )
     return {day: head for day, _, head in pairs}
 
 
@@ -294,7 +296,7 @@ def _fairness_lines(figures: dict[str, Any]) -> list[str]:
         f"latencies of {latency['participants']:,} participants in {latency['stretches']:,} "
         f"stretches: {len(latency['different'])} different at {latency['level']:.0%}; a shift of "
         f"the mean rank by {latency['detectable_rank_shift']:.3f} would be found with "
-        f"{latency['power']:.0%} probability (of 0.5; the one who was there least: "
+        f"{latency['power']:.0%} probability (of 0.5; for the least active participant: "
         f"{latency['detectable_rank_shift_worst']:.3f})"
     )
     return lines

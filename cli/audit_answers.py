@@ -54,7 +54,7 @@ def moment_ns(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise OutcryError(f"{text!r} is no moment: say 2026-11-22T10:00") from None
+        raise OutcryError(f"{text!r} is not a time; write it as 2026-11-22T10:00") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - EPOCH) // timedelta(microseconds=1) * 1_000

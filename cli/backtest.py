@@ -126,4 +126,4 @@ def _limit(text: str) -> dict[str, Any]:
     try:
         return {"set": name.upper(), "value": int(value)}
     except ValueError:
-        raise click.UsageError(f"--limit {text!r} is no SETTING=VALUE") from None
+        raise click.UsageError(f"--limit {text!r} is not SETTING=VALUE") from None

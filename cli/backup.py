@@ -95,7 +95,7 @@ def restore(folder: Path, journal: Path, as_json: bool) -> None:
         click.echo(json.dumps(document))
         return
     if copied.flaw:
-        click.echo(f"behind that, not whole and left out: {copied.flaw}")
+        click.echo(f"after that, incomplete and left out: {copied.flaw}")
     click.echo(
         f"{journal}: restored and vouched for up to command {result['commands']:,} (block "
         f"{copied.tip.next_block - 1:,}); events compared with the venue's up to command "

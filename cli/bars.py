@@ -11,6 +11,9 @@ import click
 
 from openoutcry.cli.options import PathArgument, as_json_option
 
+MAX_DECIMALS = 12
+"""Of a price."""
+
 
 @click.command()
 @click.argument("journal", type=PathArgument)
@@ -27,10 +30,13 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.option("--to", "end", help="End before this time.")
 @click.option(
     "--decimals",
-    type=click.IntRange(0, 9),
+    type=click.IntRange(0, MAX_DECIMALS),
     default=4,
     show_default=True,
-    help="Decimals of a tick in the printed prices.",
+    help="Decimals of a tick in the printed prices, for every instrument.",
+)
+@click.option(
+    "--venue", type=PathArgument, help="Take each instrument's decimals from this venue file."
 )
 @click.option("--parquet", type=PathArgument, help="Write the bars to this file, in ticks.")
 @as_json_option
@@ -41,6 +47,7 @@ def bars(
     begin: str | None,
     end: str | None,
     decimals: int,
+    venue: Path | None,
     parquet: Path | None,
     as_json: bool,
 ) -> None:
@@ -70,23 +77,37 @@ def bars(
         rows = [asdict(bar) | {"vwap": rounded(bar.vwap, 9)} for bar in table]
         click.echo(json.dumps({"every_s": every_s, "bars": rows}))
         return
+    if venue is None:
+        places = dict.fromkeys((bar.symbol for bar in table), decimals)
+    else:
+        places = decimals_of(venue, {bar.symbol for bar in table})
     names = ("from (UTC)", "symbol", "open", "high", "low", "close", "VWAP", "volume", "trades")
-    scale = 10**decimals
-    lines = [
-        (
-            datetime.fromtimestamp(bar.start_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            bar.symbol,
-            *(
-                rounded(Fraction(price, scale), decimals)
-                for price in (bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)
-            ),
-            rounded(bar.vwap / scale, decimals + 2),
-            f"{bar.volume_lots:,}",
-            f"{bar.trades:,}",
+    lines = []
+    for bar in table:
+        decimals = places[bar.symbol]
+        ticks = (bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks)
+        lines.append(
+            (
+                datetime.fromtimestamp(bar.start_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                bar.symbol,
+                *(rounded(Fraction(price, 10**decimals), decimals) for price in ticks),
+                rounded(bar.vwap / 10**decimals, decimals + 2),
+                f"{bar.volume_lots:,}",
+                f"{bar.trades:,}",
+            )
         )
-        for bar in table
-    ]
     print_columns(Console(), names, lines, right=names[2:])
+
+
+def decimals_of(venue: Path, symbols: set[str]) -> dict[str, int]:
+    """Of each of these instruments' prices, by the venue's file."""
+    from openoutcry.venue.file import read_venue
+    from openoutcry.wire.errors import FeedError
+
+    places = dict(read_venue(venue).sessions.price_decimals)
+    if unknown := symbols - places.keys():
+        raise FeedError(f"{venue}: the journal's instrument {min(unknown)} is not in this file")
+    return places
 
 
 def moment_ns(text: str, option: str) -> int:
@@ -95,7 +116,7 @@ def moment_ns(text: str, option: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no moment like 2026-11-23T10:00", None, None, option
+            f"{text!r} is not a time; write it as 2026-11-23T10:00", None, None, option
         ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,7 +124,7 @@ def moment_ns(text: str, option: str) -> int:
 
 
 def rounded(value: Fraction, places: int) -> str:
-    """So many decimals, the nearest, of two the even one."""
+    """The nearest number with ``places`` decimals; a tie becomes the even one."""
     with localcontext() as context:
         context.prec = 80
         exact = Decimal(value.numerator) / Decimal(value.denominator)

@@ -16,7 +16,7 @@ from openoutcry.wire.errors import OutcryError
 
 
 def check_output_paths(folders: Sequence[str] = ("export",), **places: Path | None) -> None:
-    """Nobody measures for an hour to lose it.  ``folders``: which of the places are folders."""
+    """Check the paths before an hour of measuring.  The places in ``folders`` are folders."""
     for name, place in places.items():
         if not place:
             continue

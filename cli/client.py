@@ -31,7 +31,7 @@ def _session_options(command: Any) -> Any:
         click.option(
             "--ca",
             type=PathArgument,
-            help="Use TLS and trust only this certificate or what it signed (PEM).",
+            help="Use TLS and trust only this certificate and those it signed (PEM).",
         ),
         click.option(
             "--tls", is_flag=True, help="Use TLS and trust the system's certificate authorities."

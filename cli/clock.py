@@ -1,11 +1,9 @@
 """``outcry clock``: what time it is, and how wrong that may be; the daemon; the report."""
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from openoutcry.host.processes import handling
+from openoutcry.cli.options import seed_option
+from openoutcry.host.processes import until_stopped
 from openoutcry.ptp import ClockDaemon, PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
@@ -101,7 +100,7 @@ def _heard(source: dict[str, Any]) -> str:
     if source["bound_ns"] is None:
         return f"gathering{port}"
     words = [name for name in ("traceable", "doubted") if source[name]]
-    standing = [] if source["held"] else ["nobody stands behind it"]
+    standing = [] if source["held"] else ["not monitored by its source"]
     return ", ".join([f"bound {duration(source['bound_ns'])}", *words, *standing]) + port
 
 
@@ -109,7 +108,9 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        raise click.BadParameter(f"{name!r} is no time zone", param_hint="--zone") from None
+        raise click.BadParameter(
+            f"{name!r} is not a time zone; write one like Europe/Berlin", param_hint="--zone"
+        ) from None
 
 
 # The daemon
@@ -128,13 +129,7 @@ def _zone(name: str) -> ZoneInfo:
     is_flag=True,
     help="Simulate a machine and a grandmaster instead of reading real ones.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=1,
-    show_default=True,
-    help="Seed of the simulation.",
-)
+@seed_option("Seed of the simulation.")
 def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, seed: int) -> None:
     """Keep the clock page up to date until Control-C; print events.
 
@@ -151,7 +146,7 @@ def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, see
     remove_dead_segments()
     nominal_ns = measure_nominal(host)
     sources = find_sources(nominal_ns, phc, ptp4l, smeared)
-    with _until_stopped() as stop:
+    with until_stopped() as stop:
         writer = PageWriter()
         click.echo(f"{writer.name}: {', '.join(s.kind.name.lower() for s in sources)}", err=True)
         daemon = ClockDaemon(host, sources, table, writer, nominal_ns, listener=_say(table))
@@ -162,14 +157,6 @@ def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, see
                 time.sleep(daemon.pause_s())
         finally:
             daemon.close()
-
-
-@contextmanager
-def _until_stopped() -> Iterator[list[int]]:
-    """A list that is no longer empty once SIGINT or SIGTERM has come."""
-    stop: list[int] = []
-    with handling(lambda number, _: stop.append(number), signal.SIGINT, signal.SIGTERM):
-        yield stop
 
 
 def _say(table: Any) -> Any:

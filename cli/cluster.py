@@ -38,7 +38,7 @@ def cluster() -> None:
 )
 @as_json_option
 def up(folder: Path, until_killed: bool, as_json: bool) -> None:
-    """Start the cluster of FOLDER; create it if there is none.
+    """Start the cluster of FOLDER; create it if it does not exist.
 
     A new cluster gets free ports, certificates and passwords. It runs until `outcry cluster
     down`."""
@@ -62,7 +62,7 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
         click.echo(json.dumps(_document(nats_cluster)))
     else:
         click.echo(
-            f"{folder}: {len(nats_cluster.nodes) - len(wrong)} nodes; --nats {folder} names it"
+            f"{folder}: {len(nats_cluster.nodes) - len(wrong)} nodes; use it with --nats {folder}"
         )
     for name, flaw in wrong.items():
         click.echo(
@@ -134,7 +134,7 @@ def resync(folder: Path, node: str) -> None:
 
     nats_cluster = Cluster.load(folder)
     blocks = resync_node(nats_cluster, nats_cluster.node(node))
-    click.echo(f"{node}: wiped, and again has what the others have: {blocks}")
+    click.echo(f"{node}: wiped, and copied again from the others: {blocks}")
 
 
 @cluster.command()

@@ -1,4 +1,4 @@
-"""Tables as wide as they are: what does not fit beside the rest is shown beneath it, uncut."""
+"""Tables as wide as the terminal: columns that do not fit are shown below, uncut."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal

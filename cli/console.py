@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from openoutcry.cli.options import Listening, PathArgument
+from openoutcry.cli.options import Listening, PathArgument, concealed_password
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     metavar="DIR",
     help="Show the state of the standby with this journal. Repeatable.",
 )
+@click.option(
+    "--portal-database",
+    "database",
+    default="",
+    metavar="URL",
+    callback=concealed_password,
+    help="The portal's PostgreSQL (default: the one next to the journal).",
+)
 def console(
     file: Path,
     address: tuple[str, int],
@@ -67,6 +75,7 @@ def console(
     key: Path | None,
     names: tuple[str, ...],
     standbys: tuple[Path, ...],
+    database: str,
 ) -> None:
     """Serve the web page on which operators run the venue.
 
@@ -87,7 +96,7 @@ def console(
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)
     with announced("console", venue.journal, venue.number):
-        page = Console(venue, standbys)
+        page = Console(venue, standbys, database)
         serve(page, make_app, address, *pair, lambda at: click.echo(at, err=True), names)
 
 
@@ -96,8 +105,8 @@ def tls_pair(
 ) -> tuple[Path | None, Path | None]:
     """Certificate and key of a page: those that were given, else those of a port of the venue.
 
-    Raises :class:`OutcryError` if there are none and the address is not this host's alone, and for
-    files that are no such pair."""
+    Raises :class:`OutcryError` without a pair if the address is open to other hosts, and for files
+    that are not a pair."""
     from openoutcry.order_entry.tls import server_context
 
     if bool(certificate) != bool(key):
@@ -107,7 +116,7 @@ def tls_pair(
         certificate, key = (tls_port.tls_cert, tls_port.tls_key) if tls_port else (None, None)
     if certificate is None and not _loopback(address[0]):
         raise OutcryError(
-            f"{address[0]}: beyond this host the page is served with TLS alone: "
+            f"{address[0]}: other hosts can reach this address, so the page needs TLS; give "
             "--certificate and --key"
         )
     if certificate is not None and key is not None:

@@ -1,19 +1,8 @@
 """``outcry venue deposit``: money comes into a running venue."""
 
-from pathlib import Path
-
 import click
 
-from openoutcry.cli.desk import asks
-from openoutcry.cli.movements import (
-    AT_ONCE,
-    OneStepOrMore,
-    first_step,
-    later_step,
-    listing,
-    money_options,
-    move,
-)
+from openoutcry.cli.movements import OneStepOrMore, first_step, later_step, listing, one_step
 
 
 @click.group(cls=OneStepOrMore)
@@ -29,22 +18,7 @@ def deposit() -> None:
     """
 
 
-@deposit.command(AT_ONCE)
-@money_options
-@asks
-def at_once(
-    participant: int,
-    amount: int,
-    asset: str | None,
-    purpose: str,
-    file: Path,
-    operator: str | None,
-    as_json: bool,
-) -> None:
-    """Credit an amount in one step; the word may be left out."""
-    move(participant, amount, asset, purpose, file, operator, as_json)
-
-
+one_step(deposit, 1, "Credit an amount in one step; the word may be left out.")
 first_step(
     deposit, "seen", "deposit-seen", "Record a deposit that is not certain; it moves nothing."
 )

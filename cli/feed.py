@@ -180,7 +180,7 @@ def listen(
     from openoutcry.market_data.receiver import Receiver
 
     if [first, depth, stream].count(None) != 2:
-        raise click.UsageError("say either -a or --stream (the full feed) or --depth")
+        raise click.UsageError("give one of -a and --stream (the full feed) and --depth")
     if depth is not None:
         from openoutcry.cli.feed_depth import listen_to_depth
 

@@ -23,8 +23,8 @@ def listen_to_depth(
     as_json: bool,
     follow: bool = False,
 ) -> None:
-    """Show the conflated feed's levels of one instrument until Control-C, the end of the session
-    (but with ``follow``), or so long."""
+    """Show the conflated feed's levels of one instrument until Control-C, for ``seconds``, or until
+    the session ends (without ``follow``)."""
     from rich.console import Console
     from rich.live import Live
 

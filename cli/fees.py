@@ -1,17 +1,20 @@
-"""``outcry venue fees``: fee schedules of a venue, and who pays by which."""
+"""``outcry venue fees``: fee schedules of a venue, and their assignments."""
 
 import json
 from pathlib import Path
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk, show_history
+from openoutcry.cli.desk import FILE_OPTION, asks, reference_or_new, send_to_desk, show_history
 from openoutcry.cli.options import as_json_option
+
+ROLLED = 1_500
+"""Participants of one request: their volumes fit in it whatever they are."""
 
 
 @click.group()
 def fees() -> None:
-    """Show or set fee schedules and who pays by which.
+    """Show or set fee schedules and their assignments.
 
     \b
     outcry venue fees show
@@ -117,6 +120,43 @@ def volume(participant: int, volume: int, file: Path, operator: str | None, as_j
 
 
 @fees.command()
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=30, show_default=True, help="Dates that count."
+)
+@click.option("--asset", help="Asset of the volumes.  [default: the first that pays an instrument]")
+@asks
+def roll(days: int, asset: str | None, file: Path, operator: str | None, as_json: bool) -> None:
+    """Set every participant's volume from the venue's finished days.
+
+    A volume is what the spot fills of the last days were worth, both makers' and takers'. Fills in
+    other assets count at the venue's own last price."""
+    from openoutcry.ledger.volumes import spot_volumes
+    from openoutcry.risk.bits import LARGEST
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.rolled import by_date, text_of
+    from openoutcry.wire.errors import OutcryError
+
+    venue = read_venue(file)
+    quotes = [one.quote for one in venue.risk.money.spot.values()]
+    if not quotes:
+        raise OutcryError(f"{file}: the venue has no spot instrument; the ledger rolls the volumes")
+    window = by_date(venue.journal, days)
+    asset = asset or quotes[0]
+    volumes = spot_volumes(venue.journal, window.after_seq, window.until_seq, asset)
+    for name, units in volumes.unconverted.items():
+        click.echo(f"{units} {name} have no price in {asset} and are left out", err=True)
+    paid = {who: min(units, LARGEST) for who, units in sorted(volumes.paid.items()) if units}
+    last, reference = venue.participant_capacity, reference_or_new()
+    last = max([last, *paid, *(one.number for one in venue.participants)])
+    parts = [(first, min(first + ROLLED - 1, last)) for first in range(1, last + 1, ROLLED)]
+    for place, (first, end) in enumerate(parts):
+        of_these = {who: units for who, units in paid.items() if first <= who <= end}
+        request = {"do": "fee-roll", "first": first, "last": end, "volumes": text_of(of_these)}
+        name = reference if len(parts) == 1 else f"{reference[:28]}.{place}"
+        send_to_desk(file, request | {"days": str(window), "reference": name}, operator, as_json)
+
+
+@fees.command()
 @click.argument("schedule")
 @click.argument("what", type=click.Choice(["received", "quote"]))
 @asks
@@ -130,7 +170,7 @@ def collect(schedule: str, what: str, file: Path, operator: str | None, as_json:
 @FILE_OPTION
 @as_json_option
 def show(file: Path, as_json: bool) -> None:
-    """List the schedules and who pays by which.
+    """List the schedules and their assignments.
 
     They are those of the ledger at the journal's end."""
     from openoutcry.ledger.ledger_state import at

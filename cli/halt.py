@@ -14,9 +14,9 @@ from openoutcry.cli.desk import asks, send_to_desk
     "--reason",
     default="",
     metavar="CODE",
-    help="Publish this reason, a code of ITCH 5.0: T1 news pending, T2 news released, T6 "
-    "extraordinary activity, T12 information requested, H10 suspended by the regulator; "
-    "up to four capitals and digits (default: an operational halt of this market, O1).",
+    help="Publish this reason (default: O1, an operational halt of this market). A code of ITCH "
+    "5.0 has up to four capitals and digits: T1 news pending, T2 news released, T6 extraordinary "
+    "activity, T12 information requested, H10 suspended by the regulator.",
 )
 @asks
 def halt(

@@ -64,7 +64,7 @@ def ls(directory: Path, as_json: bool) -> None:
         good = "good" if row["good"] else "DAMAGED"
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
     for row in document["resumed"]:
-        click.echo(f"resumed behind command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
+        click.echo(f"resumed after command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
     for copy in document["copies"]:
         click.echo(f"copy: {copy} (policy {document['policy']})")
     for place, why in document["failed"].items():
@@ -223,7 +223,7 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for infinity and what is no number, which JSON does not have."""
+    """The same with null for infinity and NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""``outcry ledger``: who owns what and who owes what, from the journal alone."""
+"""``outcry ledger``: what each participant owns and owes, from the journal alone."""
 
 import json
 from collections.abc import Callable
@@ -133,7 +133,7 @@ def balances(
 def trial_balance(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
     """Show debits and credits by asset and account.
 
-    Those of each asset are equal."""
+    For each asset, both are equal."""
     from openoutcry.ledger import reports
 
     show(reports.trial_balance(ledger_state_at(journal, as_of).books), form, out)
@@ -198,10 +198,10 @@ def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: s
 @participant_option
 @click.option(
     "--method",
-    type=click.Choice(["fifo", "average"]),
+    type=click.Choice(["fifo", "lifo", "average"]),
     default="fifo",
     show_default=True,
-    help="How to value a sale: first in, first out, or at the average cost.",
+    help="How to value a sale: first in, first out; last in, first out; or at the average cost.",
 )
 def pnl(
     journal: Path,
@@ -223,6 +223,47 @@ def pnl(
     rows = transactions(journal, ledger_state, first.seq if first else 0, participant)
     brought = first.books if first else None
     show(reports.profits(ledger_state.books, rows, method, participant, brought), form, out)
+
+
+currency_option = click.option(
+    "--in", "currency", required=True, metavar="ASSET", help="Value everything in this asset."
+)
+
+
+@ledger.command()
+@report_options
+@click.option("--participant", type=PARTICIPANT, required=True, help="The participant.")
+@currency_option
+def holdings(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, currency: str
+) -> None:
+    """Show what a participant's wallets are worth.
+
+    Prices are the last; an asset without a market to ASSET counts by way of others."""
+    from openoutcry.ledger import portfolio
+
+    books = ledger_state_at(journal, as_of).books
+    show(portfolio.holdings(books, participant, currency), form, out)
+
+
+@ledger.command()
+@report_options
+@click.option("--participant", type=PARTICIPANT, required=True, help="The participant.")
+@currency_option
+def performance(
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, currency: str
+) -> None:
+    """Show value and money put in, day by day.
+
+    Deposits and withdrawals count at the last prices of their day."""
+    from openoutcry.ledger import portfolio
+    from openoutcry.ledger.transactions import joined, transactions
+
+    ledger_state = ledger_state_at(journal, as_of)
+    rows = [joined(transactions(journal, ledger_state))]
+    closes = portfolio.closes_of(rows)
+    books = ledger_state.books
+    show(portfolio.performance(books, rows, participant, currency, closes), form, out)
 
 
 @ledger.command()
@@ -299,7 +340,7 @@ def end_of_day(
         return
     click.echo(
         f"{out}: {closing['statements']:,} statements, {closing['transactions']:,} "
-        f"transactions behind command {closing['from_seq']:,} up to {closing['seq']:,}"
+        f"transactions after command {closing['from_seq']:,} up to {closing['seq']:,}"
     )
 
 
@@ -311,13 +352,13 @@ def _of_day(
     from openoutcry.wire.errors import LedgerError
 
     if begin is not None or as_of is not None:
-        raise click.UsageError("--day says where the day begins and ends: no --from, no --as-of")
+        raise click.UsageError("--day sets both ends of the period; leave --from and --as-of out")
     before = None
     for row in finished_days(journal):
         if row["day"] == day:
             return before, str(row["last_seq"])
         before = str(row["last_seq"])
-    raise LedgerError(f"{journal}: {day} is no day that has ended (days.jsonl)")
+    raise LedgerError(f"{journal}: {day} is not a finished day (days.jsonl)")
 
 
 ledger.add_command(questions)

@@ -23,7 +23,7 @@ def begin_at(journal: Path, begin: str | None, until: "LedgerState") -> "LedgerS
     ledger_state = None if begin is None else ledger_state_at(journal, begin, "--from")
     if ledger_state is not None and ledger_state.seq > until.seq:
         raise click.UsageError(
-            f"--from is command {ledger_state.seq:,}, --as-of command {until.seq:,}"
+            f"--from (command {ledger_state.seq:,}) is after --as-of (command {until.seq:,})"
         )
     return ledger_state if ledger_state is not None and ledger_state.seq else None
 

@@ -1,6 +1,5 @@
 """``outcry ledger follow`` and ``sql``: the ledger in files or a database."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import Count, PathArgument, concealed_password
+from openoutcry.host.processes import until_stopped
 
 journal_argument = click.argument("journal", type=PathArgument)
 
@@ -37,19 +37,17 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
     from openoutcry.cli.aside import Bystander
     from openoutcry.ledger.follow import follow as go_along
 
-    stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.append(1))
     bystander: list[Bystander] = []
 
-    def ends() -> bool:
+    def ends(stopped: list[int]) -> bool:
         # Not before it has begun, which would take a busy machine's lowest priority seconds.
         bystander.extend(() if bystander else [Bystander()])
         bystander[0].poll()
         return bool(stopped)
 
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731
-    done = go_along(journal, url, once, ends, note, every)
+    with until_stopped() as stopped:
+        done = go_along(journal, url, once, lambda: ends(stopped), note, every)
     books = done.ledger_state.books
     click.echo(f"posted up to command {done.ledger_state.seq:,}, event {books.event_seq:,}")
 

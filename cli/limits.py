@@ -1,4 +1,4 @@
-"""``outcry venue limits``: what limits stand, and another one."""
+"""``outcry venue limits``: show limits, and set one."""
 
 import json
 from pathlib import Path
@@ -20,6 +20,25 @@ def limits() -> None:
     outcry venue limits set max_qty_lots 500 --participant 7 --instrument GOLD
     outcry venue limits history
     """
+
+
+@limits.command()
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=20, show_default=True, help="Days that count."
+)
+@asks
+def adv(days: int, file: Path, operator: str | None, as_json: bool) -> None:
+    """Set every instrument's adv_lots from the venue's finished days."""
+    from openoutcry.ledger.volumes import traded_lots
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.rolled import by_count, text_of
+
+    venue = read_venue(file)
+    window = by_count(venue.journal, days)
+    lots = traded_lots(venue.journal, window.after_seq, window.until_seq)
+    volumes = {symbol: total // window.days for symbol, total in lots.items()}
+    request = {"do": "adv-roll", "volumes": text_of(volumes), "days": str(window)}
+    send_to_desk(file, request, operator, as_json)
 
 
 @limits.command("set")

@@ -1,8 +1,8 @@
 """The ``outcry`` command.
 
-Exit status: 0 only when everything asked for happened, 2 for a usage error, 1 for anything else.
-``--json`` prints exactly one JSON document on standard output (`{"error": …}` if nothing came of
-it); people's text goes to standard error then.
+Exit status: 0 only when everything requested happened, 2 for a usage error, 1 for anything else.
+With ``--json``, exactly one JSON document goes to standard output (`{"error": …}` on failure), and
+text for people to standard error.
 """
 
 import errno
@@ -63,7 +63,8 @@ class OutcryGroup(SectionedGroup):
         except MemoryError:
             text = f"no memory is left: {A_LIMIT}"
         except OSError as error:
-            # Of a path that was given; without a name it is no user's error, but for a limit.
+            # Of a path that was given; without a name it is not the user's error, except for a
+            # limit.
             if error.filename is not None:
                 text = f"{error.filename}: {error.strerror}"
             elif error.errno in LIMITS:

@@ -66,7 +66,7 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     thread.start()
     with announced("metrics", *((venue.journal, venue.number) if venue else ())):
         click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
-        # A library's thread may take the signal, which wakes nobody here.
+        # A library's thread may take the signal, which does not wake this one.
         while not stop.wait(0.2):
             pass
     server.shutdown()

@@ -1,7 +1,6 @@
 """What `outcry venue deposit` and `outcry venue withdraw` have in common: one step, or a life cycle
 of several."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,42 +29,32 @@ class OneStepOrMore(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def money_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Arguments of a deposit and of a withdrawal at once."""
-    for option in (
-        click.option(
-            "--purpose",
-            default="outside",
-            show_default=True,
-            type=click.Choice(["outside", "fees", "clearing", "suspense"]),
-            help="The other account; fees: fees due by schedule.",
-        ),
-        click.option("--asset", help="The asset [default: the venue's first]."),
-        click.argument("amount", type=Amount),
-        click.argument("participant", type=int),
-    ):
-        function = option(function)
-    return function
+def one_step(group: click.Group, sign: int, summary: str) -> None:
+    """Add the movement in one step; ``sign``: 1 credits the participant, -1 debits it."""
 
-
-def move(
-    participant: int,
-    amount: int,
-    asset: str | None,
-    purpose: str,
-    file: Path,
-    operator: str | None,
-    as_json: bool,
-) -> None:
-    """Ask the desk; negative: a withdrawal."""
-    request = {
-        "do": "deposit",
-        "participant": participant,
-        "amount": amount,
-        "asset": asset,
-        "purpose": purpose,
-    }
-    send_to_desk(file, request, operator, as_json)
+    @group.command(AT_ONCE, help=summary)
+    @click.argument("participant", type=int)
+    @click.argument("amount", type=Amount)
+    @click.option("--asset", help="The asset [default: the venue's first].")
+    @click.option(
+        "--purpose",
+        default="outside",
+        show_default=True,
+        type=click.Choice(["outside", "fees", "clearing", "suspense"]),
+        help="The other account; fees: fees due by schedule.",
+    )
+    @asks
+    def command(
+        participant: int,
+        amount: int,
+        asset: str | None,
+        purpose: str,
+        file: Path,
+        operator: str | None,
+        as_json: bool,
+    ) -> None:
+        request = {"do": "deposit", "participant": participant, "amount": sign * amount}
+        send_to_desk(file, request | {"asset": asset, "purpose": purpose}, operator, as_json)
 
 
 def first_step(group: click.Group, name: str, do: str, summary: str) -> None:

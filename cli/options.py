@@ -40,6 +40,17 @@ as_json_option = click.option(
 )
 
 
+def seed_option(what: str) -> Any:
+    """Decorator: ``--seed``, a 63-bit number, 1 by default; ``what``: its help."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=1,
+        show_default=True,
+        help=what,
+    )
+
+
 def concealed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Callback of an option that is a secret: other users shall not read it in the process list."""
     if value:
@@ -75,7 +86,7 @@ class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class Listening(Endpoint):
-    """HOST:PORT to listen on; port 0: whichever is free."""
+    """HOST:PORT to listen on; port 0 means any free port."""
 
     first = 0
 

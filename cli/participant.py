@@ -36,7 +36,7 @@ def add(
 ) -> None:
     """Add the participant NUMBER, or several.
 
-    The venue's next start still knows it; a number is used once."""
+    The participant outlives restarts. A number can be used only once."""
     request = {
         "do": "participant-add",
         "participant": number,

@@ -4,12 +4,26 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint, PathArgument
+from openoutcry.cli.options import (
+    SMTP_CA_OPTION,
+    SMTP_TLS_OPTION,
+    Endpoint,
+    PathArgument,
+    concealed_password,
+)
+
+MAIL_FROM_OPTION = click.option(
+    "--mail-from",
+    "sender",
+    default="openoutcry@localhost",
+    show_default=True,
+    help="Sender of the mail.",
+)
 
 
 @click.group()
 def portal() -> None:
-    """Let people sign up and trade, by an API of Binance's shape.
+    """Let people sign up and trade over a Binance-style API.
 
     \b
     outcry portal init venue.toml
@@ -61,6 +75,7 @@ def init(file: Path, users: int, first: int, address: str) -> None:
     "--database",
     default="",
     metavar="URL",
+    callback=concealed_password,
     help="Use this PostgreSQL (default: start one next to the journal).",
 )
 @click.option(
@@ -71,12 +86,19 @@ def init(file: Path, users: int, first: int, address: str) -> None:
 )
 @SMTP_TLS_OPTION
 @SMTP_CA_OPTION
+@MAIL_FROM_OPTION
 @click.option(
-    "--mail-from",
-    "sender",
-    default="openoutcry@localhost",
+    "--settings",
+    type=PathArgument,
+    help="Read networks, levels and limits from this file (portal.toml).",
+)
+@click.option(
+    "--processes",
+    "count",
+    type=click.IntRange(1, 64),
+    default=1,
     show_default=True,
-    help="Sender of the mail.",
+    help="Serve by this many processes at the same address.",
 )
 @click.option("--certificate", type=PathArgument, help="Serve over TLS with this certificate.")
 @click.option("--key", type=PathArgument, help="The certificate's key.")
@@ -88,24 +110,199 @@ def serve(
     smtp_tls: str,
     smtp_ca: Path | None,
     sender: str,
+    settings: Path | None,
+    count: int,
     certificate: Path | None,
     key: Path | None,
 ) -> None:
-    """Serve accounts and the API of the venue of FILE until Control-C."""
+    """Serve accounts, API and page of a venue until Control-C."""
     from openoutcry.wire.extras import require_portal
 
     require_portal()
     from openoutcry.operations.notify import MailServer
     from openoutcry.pipeline.announce import announced
-    from openoutcry.portal.server import Portal, Settings
-    from openoutcry.portal.server import serve as serve_portal
+    from openoutcry.portal.processes import serve_all
+    from openoutcry.portal.server import Settings
     from openoutcry.venue.file import read_venue
 
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key are given together")
     venue = read_venue(file)
     server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
-    made = Portal(venue, Settings(database, server, sender))
+    chosen = Settings(database, server, sender, settings)
     tls = (certificate, key) if certificate is not None and key is not None else None
     with announced("portal", venue.journal, venue.number):
-        serve_portal(made, address, lambda at: click.echo(at, err=True), tls)
+        serve_all(venue, chosen, address, lambda at: click.echo(at, err=True), tls, count)
+
+
+DATABASE_OPTION = click.option(
+    "--database",
+    default="",
+    metavar="URL",
+    callback=concealed_password,
+    help="The portal's PostgreSQL (default: the one next to the journal).",
+)
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
+@DATABASE_OPTION
+def identities(file: Path, database: str) -> None:
+    """List the identities that wait for a decision.
+
+    Each is listed with its papers and its matches of the list of sanctions."""
+    from openoutcry.portal.review import waiting
+    from openoutcry.venue.file import read_venue
+
+    for line in waiting(read_venue(file), database):
+        click.echo(line)
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
+@click.argument("mail")
+@click.argument("decision", type=click.Choice(["accept", "refuse"]))
+@click.option("--why", required=True, help="Why; the user sees it.")
+@click.option("--by", required=True, help="Who decides.")
+@click.option("--level", type=click.IntRange(1, 9), help="[default: the level that was asked for]")
+@click.option("--despite-matches", is_flag=True, help="Accept a name of the list of sanctions.")
+@DATABASE_OPTION
+def identity(
+    file: Path,
+    mail: str,
+    decision: str,
+    why: str,
+    by: str,
+    level: int | None,
+    despite_matches: bool,
+    database: str,
+) -> None:
+    """Accept or refuse the identity of the user of MAIL."""
+    from openoutcry.portal.review import Decision, decide
+    from openoutcry.venue.file import read_venue
+
+    terms = Decision(mail, decision == "accept", why, by, level, despite_matches)
+    click.echo(decide(read_venue(file), database, terms))
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
+@DATABASE_OPTION
+@click.option("--once", is_flag=True, help="Stop when everything released is written.")
+@click.option("--rebuild", is_flag=True, help="Make the history again from the journal.")
+@click.option("--keep-days", type=click.IntRange(0), default=0, help="Drop older days (0: none).")
+@click.option(
+    "--digest", is_flag=True, help="Print the SHA-256 of all rows and stop; writes nothing."
+)
+def history(
+    file: Path, database: str, once: bool, rebuild: bool, keep_days: int, digest: bool
+) -> None:
+    """Write orders, fills and trades to the database.
+
+    It writes candles and daily balances, too. `outcry portal serve` runs this by itself. The
+    history can be dropped and made again: the journal has everything that is in it."""
+    from openoutcry.wire.extras import require_portal
+
+    require_portal()
+    import sys
+
+    from openoutcry.host.processes import until_stopped
+    from openoutcry.portal.child import has_lost_parent
+    from openoutcry.portal.database import running_embedded
+    from openoutcry.portal.folder import folder_of
+    from openoutcry.portal.history import projector
+    from openoutcry.venue.file import read_venue
+
+    venue = read_venue(file)
+    if database == "-":
+        database = sys.stdin.readline().strip()
+    url = database or running_embedded(folder_of(venue) / "postgresql")
+    if digest:
+        with projector.connected(url) as connection:
+            click.echo(projector.digest(connection))
+        return
+    with until_stopped() as stopped:
+        seq = projector.follow(
+            venue,
+            url,
+            rebuild=rebuild,
+            once=once,
+            keep_days=keep_days,
+            stop=lambda: bool(stopped) or has_lost_parent(),
+        )
+    click.echo(f"the history has commands up to {seq:,}")
+
+
+@portal.command(hidden=True)
+@click.argument("file", type=PathArgument)
+@DATABASE_OPTION
+@click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Send mail through this server.")
+@SMTP_TLS_OPTION
+@SMTP_CA_OPTION
+@MAIL_FROM_OPTION
+@click.option("--settings", type=PathArgument, help="The portal's file (portal.toml).")
+def notifier(
+    file: Path,
+    database: str,
+    smtp: tuple[str, int] | None,
+    smtp_tls: str,
+    smtp_ca: Path | None,
+    sender: str,
+    settings: Path | None,
+) -> None:
+    """Send notifications.
+
+    `outcry portal serve` runs this by itself."""
+    from openoutcry.wire.extras import require_portal
+
+    require_portal()
+    import sys
+
+    from openoutcry.host.processes import until_stopped
+    from openoutcry.operations.notify import MailServer
+    from openoutcry.portal.child import has_lost_parent
+    from openoutcry.portal.database import running_embedded
+    from openoutcry.portal.folder import folder_of
+    from openoutcry.portal.notices.notifier import Ways, notify
+    from openoutcry.portal.settings import PortalFile, read_portal_file
+    from openoutcry.venue.file import read_venue
+
+    venue = read_venue(file)
+    if database == "-":
+        database = sys.stdin.readline().strip()
+    url = database or running_embedded(folder_of(venue) / "postgresql")
+    assets = dict(venue.risk.money.assets)
+    choices = read_portal_file(settings, assets) if settings else PortalFile()
+    server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
+    with until_stopped() as stopped:
+        stop = lambda: bool(stopped) or has_lost_parent()  # noqa: E731
+        notify(venue, url, Ways(server, sender, choices), stop)
+
+
+@portal.command(hidden=True)
+@click.argument("file", type=PathArgument)
+def books(file: Path) -> None:
+    """Answer the portal's questions about portfolios and statements.
+
+    `outcry portal serve` runs this by itself: questions come on standard input."""
+    import sys
+
+    from openoutcry.portal.portfolio.desk import serve_questions
+    from openoutcry.venue.file import read_venue
+
+    serve_questions(read_venue(file), sys.stdin, sys.stdout)
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
+@click.argument("name")
+@click.option("--remove", is_flag=True, help="End the token of this operator.")
+@DATABASE_OPTION
+def operator(file: Path, name: str, remove: bool, database: str) -> None:
+    """Make a token for the operator NAME, who looks after users.
+
+    It is shown once; the operator's token before it ends."""
+    from openoutcry.portal.review import operator_token
+    from openoutcry.venue.file import read_venue
+
+    click.echo(operator_token(read_venue(file), database, name, remove))

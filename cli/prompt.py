@@ -141,7 +141,7 @@ class Prompt:
         self._named(self.session.mass_cancel, symbol)
 
     def status(self, order: str = "") -> None:
-        raise ValueError("OUCH tells an order's state as it changes: see orders")
+        raise ValueError("OUCH reports an order's state only when it changes; see `orders`")
 
     def switch(self, what: str) -> None:
         if what == "query":
@@ -153,8 +153,8 @@ class Prompt:
         """Raises ``ValueError`` unless the order is open, as far as this session has heard, or not
         answered yet."""
         if order not in self.open and order not in self.unanswered:
-            of_all = "" if self.hears_all else " of those that this login has heard of"
-            raise ValueError(f"{order} is no open order{of_all}: see orders")
+            of_all = "" if self.hears_all else " that this login has heard of"
+            raise ValueError(f"{order} is not an open order{of_all}; see `orders`")
         return order
 
     def _terms(self, order: str) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class Prompt:
         return self.heard > before
 
     def listen(self, timeout_s: float | None) -> None:
-        """Print what comes until that long nothing has (None: for ever), and keep the open
+        """Print messages until none has come for that long (None: without end), and keep the open
         orders."""
         for message in self.session.messages(timeout_s):
             self.heard += 1
@@ -218,7 +218,7 @@ def check_words(command: str, arguments: list[str]) -> None:
     """Raises ``ValueError`` for a command that there is not, and for more or fewer words than it
     has."""
     if command not in USAGES:
-        raise ValueError("no command")
+        raise ValueError("there is no such command")
     usage = USAGES[command]
     _, *names = usage.split()
     least = sum(not name.startswith("[") for name in names)
@@ -231,14 +231,14 @@ def check_words(command: str, arguments: list[str]) -> None:
 def whole_number(text: str, least: int = 0) -> int:
     """Raises ``ValueError`` for anything but plain digits."""
     if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) < least:
-        raise ValueError(f"{text!r} is no whole number from {least} up")
+        raise ValueError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """Raises ``ValueError`` for what is none."""
+    """Raises ``ValueError`` for anything else."""
     if not re.fullmatch(r"\d{1,5}(\.\d+)?", text, re.ASCII) or float(text) > MAX_WAIT_S:
-        raise ValueError(f"{text!r} is no number of seconds up to {MAX_WAIT_S}")
+        raise ValueError(f"{text!r} is not a number of seconds up to {MAX_WAIT_S}")
     return float(text)
 
 
@@ -262,12 +262,12 @@ class FixPrompt(Prompt):
 
     def cancel(self, order: str, quantity: int = 0) -> None:
         if quantity:
-            raise ValueError("FIX cancels the whole order: replace it with less")
+            raise ValueError("FIX cancels the whole order; replace it to reduce it")
         terms = self._terms(order)
         self.session.cancel(order, terms["symbol"], terms["side"])
 
     def modify(self, order: str, side: str, quantity: int) -> None:
-        raise ValueError("FIX has no modify: replace it")
+        raise ValueError("FIX has no modify; replace the order")
 
     def mass_cancel(self, symbol: str = "") -> None:
         self.session.mass_cancel(symbol)
@@ -280,7 +280,7 @@ class FixPrompt(Prompt):
         self.session.status(order, terms["symbol"], terms["side"])
 
     def switch(self, what: str) -> None:
-        raise ValueError(f"{what} is of OUCH 5.0")
+        raise ValueError(f"{what} needs OUCH 5.0")
 
     def keep(self, message: FixMessage) -> None:
         self.unanswered.pop(message.get(11), None)

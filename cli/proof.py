@@ -68,7 +68,7 @@ def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: 
 
         seq, assets, balances, debts = balances_of(source, as_of_seq)
     elif as_of_seq is None:
-        raise click.UsageError("--as-of: a file does not say of which sequence it is")
+        raise click.UsageError("--as-of is required: a file of balances does not name its command")
     else:
         seq, (assets, balances) = as_of_seq, read_balances(source)
     statement = make_proofs(key, seq, assets, balances, folder)
@@ -138,7 +138,7 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
     "balances",
     multiple=True,
     metavar="ASSET=UNITS",
-    help="A balance that the member knows that it has. Repeatable.",
+    help="A balance that the member expects. Repeatable.",
 )
 @click.option(CHALLENGE, "text", help="The 32 bytes that the venue must have signed.")
 @as_json_option

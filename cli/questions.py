@@ -95,7 +95,7 @@ def questions(
     from openoutcry.ledger.questions.books import read_books, read_store
 
     if as_csv and (name is None or (reading is None and name in NAMES[:5])):
-        raise click.UsageError("--csv is of one answer: give a NAME, and --as for q1 to q5")
+        raise click.UsageError("--csv prints one answer: give a NAME, and --as for q1 to q5")
     if name in NAMES[5:] and reading == "faithful":
         raise click.UsageError(f"there is no SQL for {name}: it has no faithful answer")
     options: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
@@ -164,7 +164,7 @@ def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool)
             if as_csv:
                 write_rows(sys.stdout, answer.names, rows)
                 continue
-            click.echo(f"{name}, {reading}:" + ("" if rows else " nobody and nothing"))
+            click.echo(f"{name}, {reading}:" + ("" if rows else " no rows"))
             if rows:
                 print_columns(Console(), answer.names, rows)
             if (len(answers) == 2 and reading == "corrected") or name not in NAMES[:5]:

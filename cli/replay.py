@@ -58,10 +58,10 @@ def replay(
         if result["torn"]:
             click.echo(f"the journal's end is torn: {result['torn']}")
         if result["wrong_seq"] is not None:
-            click.echo(f"events differ from what is beside command {result['wrong_seq']:,}")
+            click.echo(f"events differ from the hash stored with command {result['wrong_seq']:,}")
         elif result["event_digests"]:
             click.echo(
-                f"events equal to the {result['event_digests']:,} hashes beside the blocks, "
+                f"events equal to the {result['event_digests']:,} hashes stored with the blocks, "
                 f"up to command {result['verified_seq']:,}"
             )
         verdict = {

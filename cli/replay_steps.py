@@ -14,7 +14,7 @@ HELP = "n [COUNT] forward · p [COUNT] back · g SEQ go there · b [SYMBOL] the 
 
 
 def show_book(directory: Path, until: int | None, symbol: str, levels: int, as_json: bool) -> None:
-    """The book of a symbol behind command ``until``."""
+    """The book of a symbol after command ``until``."""
     stepper = _at(directory, until, symbol)
     if as_json:
         click.echo(json.dumps(book_document(stepper, symbol)))

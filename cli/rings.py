@@ -1,4 +1,4 @@
-"""``outcry rings``: every ring on the machine, who is attached, what passes, what may go."""
+"""``outcry rings``: every ring on the machine, its processes, its rates, and what is left over."""
 
 import json
 from collections.abc import Iterator
@@ -41,10 +41,10 @@ def rings(name: str | None, count: int | None, do_clean: bool, as_json: bool) ->
     \b
     outcry rings                       every ring
     outcry rings sequenced --tail 5    five records as they pass; the writer does not notice
-    outcry rings --clean               remove what the dead have left
+    outcry rings --clean               remove the rings of dead processes
     """
     if do_clean and (name or count):
-        raise click.UsageError("--clean is about all rings: it goes with neither NAME nor --tail")
+        raise click.UsageError("--clean works on all rings: give neither NAME nor --tail")
     if count and not name:
         raise click.UsageError("--tail goes with the NAME of a ring")
     # Numba is imported by these: `outcry --help` need not wait for it.
@@ -111,7 +111,7 @@ def _owner(info: Any) -> str:
 
 def _process(one: Any) -> str:
     if one.pid is None:
-        return "nobody registered"
+        return "no process registered"
     beat = "" if one.heartbeat_age_s is None else f", heartbeat {one.heartbeat_age_s:,.1f} s ago"
     return f"{one.pid} {LIFE[one.alive]}{beat}"
 

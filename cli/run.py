@@ -19,6 +19,7 @@ from openoutcry.cli.options import (
     PathArgument,
     Rate,
     exactly_one,
+    seed_option,
 )
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import (
@@ -98,13 +99,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @source_options
 @click.option("--orders", type=Count, help="Stop after N commands [flows: 1000000].")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=1,
-    show_default=True,
-    help="Seed of the generated flow.",
-)
+@seed_option("Seed of the generated flow.")
 @click.option(
     "--rate",
     type=Rate(),
@@ -244,8 +239,8 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **values: A
     if args.journal is None and args.durability != "none" and _from_network(options):
         options.journal = kept_journal_path()
         click.echo(
-            f"outcry: the journal is kept in {options.journal}; after a crash the same command "
-            f"with --journal {options.journal} --resume goes on with it",
+            f"outcry: the journal is kept in {options.journal}; to continue it after a crash, add "
+            f"--journal {options.journal} --resume to the same command",
             err=True,
         )
     if args.gateway_settings:
@@ -299,7 +294,7 @@ def _check_together(args: SimpleNamespace) -> None:
     if args.nats and not args.journal:
         raise click.UsageError("--durability replicated goes with --journal DIR")
     if args.participant_orders and args.shards > 1:
-        raise click.UsageError("--participant-orders counts in one matcher: not with --shards")
+        raise click.UsageError("--participant-orders counts in one matcher: leave out --shards")
     if args.resume and args.copies:
         raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
 
@@ -351,5 +346,5 @@ def _is_complete(result: dict[str, Any], open_ended: bool) -> bool:
 
 
 def _from_network(options: Options) -> bool:
-    """Whether somebody sends the orders who cannot be asked to send them again."""
+    """Whether the orders come from clients that cannot be asked to send them again."""
     return any(spec.kind != "pcap" for spec in options.ports)

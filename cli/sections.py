@@ -24,7 +24,10 @@ COMMANDS: Sections = {
     "Participants": {
         "client": "Trade at a venue: a prompt, or a load of orders.",
         "screen": "Serve the web page on which participants trade.",
-        "portal": "Let people sign up and trade, by an API of Binance's shape.",
+        "portal": "Let people sign up and trade over a Binance-style API.",
+    },
+    "Assets": {
+        "custody": "Keep a venue's assets on chains: deposits, withdrawals, keys.",
     },
     "Journal and books": {
         "journal": "Inspect, verify, repair and query a journal.",
@@ -33,6 +36,7 @@ COMMANDS: Sections = {
         "ledger": "Report balances, statements, fees and profits of a journal.",
         "settlement": "Compute obligations, nets and delivery against payment.",
         "proof": "Prove what a venue owes: a Merkle sum tree for its members.",
+        "margin": "Explain, stress and backtest portfolio margin.",
     },
     "Supervision": {
         "surveillance": "Detect market abuse in a journal; manage cases and evidence.",
@@ -58,7 +62,7 @@ VENUE: Sections = {
         "status": "Show whether the venue is open, and its phases.",
         "sessions": "List the sessions: connected, disabled, locked out.",
         "actions": "List the operators' requests, with time and reason.",
-        "fairness": "Check from the journal that the speed bump kept the order.",
+        "fairness": "Show when events become visible, by door; check a speed bump.",
         "logs": "Show the venue's log; --follow waits for new lines.",
         "dump": "Write everything about a venue to one file, or read it.",
     },
@@ -68,14 +72,16 @@ VENUE: Sections = {
         "kill": "Block a session, participant, group or instrument; cancel.",
         "emergency-close": "Close the market at once, in six journaled steps.",
         "participant": "Add, suspend, resume or close a participant.",
+        "session": "Add, change or remove a session.",
         "limits": "Show or set limits of participants and instruments.",
     },
     "Money": {
         "assets": "Show or declare assets; set an instrument's quote asset.",
         "deposit": "Credit an amount to a participant, at once or in steps.",
         "withdraw": "Debit an amount from a participant, at once or in steps.",
-        "fees": "Show or set fee schedules and who pays by which.",
+        "fees": "Show or set fee schedules and their assignments.",
         "corporate": "Apply a dividend, a split or a new reference price.",
+        "contract": "Mark, settle, fund or end a future, perpetual or option.",
     },
     "Operation": {
         "console": "Serve the web page on which operators run the venue.",

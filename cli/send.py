@@ -17,6 +17,7 @@ from openoutcry.cli.options import (
     Rate,
     as_json_option,
     exactly_one,
+    seed_option,
 )
 from openoutcry.dpdk_shim.spec import endpoint, parse_port
 from openoutcry.flow import FLOWS, GeneratedFlow, RecordFile
@@ -44,13 +45,7 @@ from openoutcry.report.run_text import stage_table
 @click.option(
     "--orders", type=Count, default=100_000, show_default=True, help="Number of orders to send."
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=1,
-    show_default=True,
-    help="Seed of the generated flow.",
-)
+@seed_option("Seed of the generated flow.")
 @click.option(
     "--rate",
     type=Rate(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, WHY_OPTION, send_to_desk
 from openoutcry.cli.options import PathArgument, as_json_option
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -179,6 +180,80 @@ def settle(
         },
         as_json,
     )
+
+
+@settlement.command()
+@click.argument("journal", type=PathArgument)
+@TRADES
+@CYCLE
+@CLOSED
+@OPENED
+@click.option("--carried", type=PathArgument, help="Folder of the previous settlement.")
+@click.option(
+    "--as-of", "seq", type=click.IntRange(0), help="Last command to include [the journal's]."
+)
+@OUT
+@as_json_option
+def balances(
+    journal: Path,
+    trades: Path,
+    days: int | None,
+    closed: Days,
+    opened: Days,
+    carried: Path | None,
+    seq: int | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write what members hold without TRADES, for `settle`.
+
+    The ledger of JOURNAL has every trade at once; these are still to settle."""
+    from openoutcry.ledger.settlement import files, tables
+    from openoutcry.ledger.settlement.holdings import holdings_before
+
+    read = _trades(trades, days, closed, opened)
+    if carried is not None:
+        read = files.with_carried(read, carried)
+    rows = holdings_before(journal, read, seq)
+    tables.write(out, list(files.BALANCES), rows)
+    _say({"balances": len(rows), "out": str(out)}, as_json)
+
+
+@settlement.command()
+@click.argument("folder", type=PathArgument)
+@click.option("--day", type=DAY, required=True, help="The day that was settled.")
+@FILE_OPTION
+@OPERATOR_OPTION
+@WHY_OPTION
+@as_json_option
+def post(folder: Path, day: datetime, file: Path, operator: str | None, as_json: bool) -> None:
+    """Post the penalties of a settlement into a running venue.
+
+    The ledger has the rest: it moves lots and money at the fill. Each member's penalties are one
+    request with the reference "settle DAY MEMBER ASSET", so a repeat posts nothing again."""
+    from openoutcry.ledger.settlement.holdings import penalties
+
+    requests: list[dict[str, Any]] = [
+        {
+            "do": "deposit",
+            "participant": _participant(member),
+            "amount": units,
+            "asset": asset,
+            "purpose": "clearing",
+            "reference": f"settle {day:%Y%m%d} {member} {asset}",
+        }
+        for member, asset, units in penalties(folder)
+    ]
+    for request in requests:
+        send_to_desk(file, request, operator, as_json)
+
+
+def _participant(member: str) -> int:
+    from openoutcry.wire.errors import SettlementError
+
+    if not member.isascii() or not member.isdigit():
+        raise SettlementError(f"member {member!r} is no participant's number of a venue")
+    return int(member)
 
 
 @settlement.command()

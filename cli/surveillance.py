@@ -3,7 +3,6 @@
 import json
 import os
 import pwd
-import signal
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import Count, PathArgument, as_json_option
+from openoutcry.host.processes import until_stopped
 
 if TYPE_CHECKING:
     from openoutcry.surveillance.cases import Case
@@ -63,8 +63,8 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
     done = run_along(journal, read_settings(file), until_seq, every)
     if done.lost:
         click.echo(
-            f"{done.evidence.path}: {done.lost:,} hits that the desk's record names were "
-            "missing; they were made again",
+            f"{done.evidence.path}: {done.lost:,} hits in the desk's record were missing and "
+            "were found again",
             err=True,
         )
     findings = CaseBook.of(journal)
@@ -105,10 +105,6 @@ def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.run import follow as go_along
 
-    stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.append(1))
-
     def alert(hits: Any) -> None:
         for hit in hits:
             who = hit["participants"][: hit["members"]].tolist()
@@ -135,7 +131,8 @@ def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
                 )
         sys.stdout.flush()
 
-    done = go_along(journal, read_settings(file), lambda: bool(stopped), alert, every)
+    with until_stopped() as stopped:
+        done = go_along(journal, read_settings(file), lambda: bool(stopped), alert, every)
     click.echo(f"followed up to command {done.seq:,}", err=as_json)
 
 

@@ -1,4 +1,4 @@
-"""The lines that are typed at a prompt; what comes from elsewhere meanwhile is looked at, too."""
+"""The lines that are typed at a prompt; what comes from elsewhere meanwhile is checked, too."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import click
 
 PROMPT = "outcry> "
 LOOK_S = 0.5
-"""How often the session is looked at while the prompt waits: twice as often as it must say
+"""How often the session is checked while the prompt waits: twice as often as it must say
 something."""
 
 
@@ -21,8 +21,8 @@ class HasDescriptor(Protocol):
 def typed_lines(source: TextIO, session: HasDescriptor, look: Callable[[], bool]) -> Iterator[str]:
     """Lines of ``source`` to its end, or to an interrupt at a terminal.
 
-    While none is there, ``look`` is called when ``session`` has something to read, and at least
-    each LOOK_S; it returns whether it has printed anything, so that a terminal shows the prompt
+    While there is no line, ``look`` is called when ``session`` has something to read, and at least
+    every LOOK_S.  It returns whether it has printed anything, so that a terminal shows the prompt
     again.
     """
     try:

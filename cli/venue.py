@@ -11,6 +11,7 @@ import click
 from openoutcry.cli.groups import SectionedGroup
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.sections import VENUE
+from openoutcry.report.quantity import duration
 from openoutcry.wire.errors import OutcryError
 
 DAYS_SHOWN = 5
@@ -18,7 +19,7 @@ file_argument = click.argument("file", type=PathArgument)
 
 
 class VenueGroup(SectionedGroup):
-    """The commands of this file, and those with a file of their own."""
+    """The commands of this file, and those with a separate file."""
 
     sections = VENUE
 
@@ -92,7 +93,7 @@ def check(file: Path, as_json: bool) -> None:
     counts = (
         f"{len(parsed.instruments)} instruments",
         f"{len(parsed.participants)} participants",
-        f"{len(parsed.sessions.sessions)} sessions",
+        f"{sum(one.is_there for one in parsed.sessions.sessions)} sessions",
     )
     click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
     for code, symbol in coded(parsed.symbols).items():
@@ -105,9 +106,9 @@ def password(generate: bool) -> None:
     """Hash a session's password for the venue file.
 
     The command prompts for the password without showing it, or reads one line if standard input is
-    no terminal. It prints the argon2 hash for `password` in the venue file.
+    not a terminal. It prints the argon2 hash for `password` in the venue file.
     """
-    from openoutcry.order_entry.passwords import PASSWORD_LENGTH, make_password, password_hasher
+    from openoutcry.order_entry.passwords import make_password, password_hasher, soupbin_fault
 
     hasher = password_hasher()
     if generate:
@@ -118,13 +119,9 @@ def password(generate: bool) -> None:
     else:
         word = sys.stdin.readline().rstrip("\n")
     if not word:
-        raise OutcryError("an empty password is none")
-    if len(word) > PASSWORD_LENGTH:
-        click.echo(
-            f"outcry: longer than {PASSWORD_LENGTH} characters: for FIX, as a login over "
-            "SoupBinTCP holds no more",
-            err=True,
-        )
+        raise OutcryError("a password must not be empty")
+    if fault := soupbin_fault(word):
+        click.echo(f"outcry: for FIX alone: the password {fault}", err=True)
     click.echo(hasher.hash(word))
 
 
@@ -178,8 +175,7 @@ def actions(file: Path, as_json: bool) -> None:
         why = f": {row['why']}" if row["why"] else ""
         who = row["operator"] or "the account"
         click.echo(
-            f"{row['at']} {who}: {words_of(row['asked'])}{why} "
-            f"(behind command {row['after_seq']:,})"
+            f"{row['at']} {who}: {words_of(row['asked'])}{why} (after command {row['after_seq']:,})"
         )
 
 
@@ -262,7 +258,7 @@ def status(file: Path, as_json: bool) -> None:
         click.echo(f"next: {document['next']['phase']} at {document['next']['at']}")
     for day in document["days"]:
         click.echo(
-            f"{day['day']}: ended behind command {day['last_seq']:,}, "
+            f"{day['day']}: ended after command {day['last_seq']:,}, "
             f"{day['open_orders']:,} orders stayed open"
         )
 
@@ -271,28 +267,48 @@ def status(file: Path, as_json: bool) -> None:
 @file_argument
 @as_json_option
 def fairness(file: Path, as_json: bool) -> None:
-    """Check from the journal that the speed bump kept the order.
+    """Show when events become visible, by door; check a speed bump.
 
+    The first is of a venue that is open: how long events take from their release until they are
+    with the sockets or the shared memory of each door. The second is worked out from the journal.
     Exit status 1 if a command entered out of turn.
     """
     from openoutcry.journal import Journal
+    from openoutcry.venue.fairness import doors
     from openoutcry.venue.fairness import fairness as audit
     from openoutcry.venue.file import read_venue
 
     venue_file = read_venue(file)
-    if not venue_file.delayed:
-        raise OutcryError(f"{file}: the venue has no speed bump ([venue] speed_bump_us)")
     if not Journal.exists(venue_file.journal):
         raise OutcryError(f"{file}: this venue was never opened")
-    result = audit(venue_file.journal)
-    if as_json:
-        click.echo(json.dumps(result))
-    else:
-        for fault in result["faults"]:
-            click.echo(f"command {fault['seq']} {fault['what']}")
-        click.echo(
-            f"{result['commands']:,} commands of participants, {result['delayed']:,} of "
-            f"them delayed, {result['out_of_turn']:,} out of turn"
+    rows = doors(venue_file.journal)
+    result = audit(venue_file.journal) if venue_file.delayed else {}
+    if not rows and not result:
+        raise OutcryError(
+            f"{file}: the venue is not open, and has no speed bump ([venue] speed_bump_us)"
         )
-    if result["out_of_turn"]:
+    if as_json:
+        click.echo(json.dumps(result | {"doors": rows}))
+    else:
+        for line in door_lines(rows):
+            click.echo(line)
+        for fault in result.get("faults", ()):
+            click.echo(f"command {fault['seq']} {fault['what']}")
+        if result:
+            click.echo(
+                f"{result['commands']:,} commands of participants, {result['delayed']:,} of "
+                f"them delayed, {result['out_of_turn']:,} out of turn"
+            )
+    if result and result["out_of_turn"]:
         sys.exit(1)
+
+
+def door_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """The doors' distributions as a table."""
+    if not rows:
+        return []
+    lines = [f"{'door':<16} {'from -> to':<28} {'events':>12} {'p50':>9} {'p99':>9} {'max':>9}"]
+    for row in rows:
+        times = " ".join(f"{duration(row[name]):>9}" for name in ("p50", "p99", "max"))
+        lines.append(f"{row['name']:<16} {row['span']:<28} {row['count']:>12,} {times}")
+    return lines

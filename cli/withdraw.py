@@ -1,19 +1,8 @@
 """``outcry venue withdraw``: money leaves a running venue."""
 
-from pathlib import Path
-
 import click
 
-from openoutcry.cli.desk import asks
-from openoutcry.cli.movements import (
-    AT_ONCE,
-    OneStepOrMore,
-    first_step,
-    later_step,
-    listing,
-    money_options,
-    move,
-)
+from openoutcry.cli.movements import OneStepOrMore, first_step, later_step, listing, one_step
 
 
 @click.group(cls=OneStepOrMore)
@@ -31,22 +20,7 @@ def withdraw() -> None:
     """
 
 
-@withdraw.command(AT_ONCE)
-@money_options
-@asks
-def at_once(
-    participant: int,
-    amount: int,
-    asset: str | None,
-    purpose: str,
-    file: Path,
-    operator: str | None,
-    as_json: bool,
-) -> None:
-    """Debit an amount in one step; the word may be left out."""
-    move(participant, -amount, asset, purpose, file, operator, as_json)
-
-
+one_step(withdraw, -1, "Debit an amount in one step; the word may be left out.")
 first_step(withdraw, "request", "withdrawal-request", "Reserve an amount for a withdrawal.")
 later_step(withdraw, "approve", "withdrawal-approve", "Approve a withdrawal for sending.")
 later_step(

@@ -16,7 +16,7 @@ from openoutcry.wire import OutcryError
 from openoutcry.wire.peers import owner_of
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
-"""A session ends so long after its login, and so long after its user last did something."""
+"""A session ends this long after its login, and this long after its user last did something."""
 MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 32, 4_096
 """Sessions in all, and of one name, whose oldest ends for one more; names whose failures are
 kept."""

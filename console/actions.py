@@ -6,9 +6,11 @@ from typing import Any
 
 from openoutcry.console import requests
 from openoutcry.console.console import Console
+from openoutcry.portal.review import Decision
 from openoutcry.venue.desk import DeskError
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR
 
+MOST_LEVEL = 9
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {},
     403: {},
@@ -33,6 +35,7 @@ def add_actions(app: Any, console: Console) -> None:
     _add_switches(app, ask)
     _add_market(app, console, ask)
     _add_issuers(app, ask)
+    _add_identities(app, console)
 
     @app.post("/api/alarms/acknowledge", responses=REFUSALS)
     async def acknowledge(body: requests.Acknowledge, request: Request) -> dict[str, Any]:
@@ -65,6 +68,23 @@ def _add_switches(app: Any, ask: Any) -> None:
     async def limit(body: requests.SetLimit, request: Request) -> dict[str, Any]:
         """Set a limit; what widens waits for another supervisor."""
         return dict(await ask(request, "set", body, value=body.value))
+
+
+def _add_identities(app: Any, console: Console) -> None:
+    from fastapi import Request
+
+    @app.post("/api/identities", responses=REFUSALS)
+    async def decide(body: requests.DecideIdentity, request: Request) -> dict[str, Any]:
+        """Accept or refuse the identity of one of the portal's users: by a supervisor."""
+        mine = request.scope["outcry"]
+        if not 0 <= body.level <= MOST_LEVEL:
+            raise DeskError(f"level: 1 to {MOST_LEVEL}")
+        by = mine["session"].name
+        terms = body.mail, body.accept, body.why, by, body.level or None, body.despite_matches
+        proof = body.password, body.code
+        return await asyncio.to_thread(
+            console.decide_identity, mine["session"], Decision(*terms), proof, mine["address"]
+        )
 
 
 def _add_issuers(app: Any, ask: Any) -> None:

@@ -67,7 +67,7 @@ class Alarms:
                 self.changes.append({**_row(change), "at": _now()})
                 if change.state is State.RESOLVED:
                     self._forget(_key(change))
-            # Within so long whatever still holds has fired again.
+            # Within this long whatever still holds has fired again.
             if self.acknowledged and self.clock() - self._begun_s > KEEP_S:
                 active = {_key(one) for one in self.watch.evaluator.active.values()}
                 for key in self.acknowledged.keys() - active:

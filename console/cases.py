@@ -16,7 +16,7 @@ FOLDER = "surveillance"
 FILES = ("hits.bin", "life.jsonl", "settings.json")
 SHOWN = 200
 AGAIN_S = 5.0
-"""They are read, and their chains checked, at most so often, and where something is new."""
+"""They are read, and their chains checked, at most this often, and where something is new."""
 
 
 class Cases:

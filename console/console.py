@@ -1,24 +1,28 @@
 """The console of one venue: what it observes, its logins, and how it asks the desk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.cases import Cases
 from openoutcry.console.events import CONSOLE
+from openoutcry.console.identities import Identities
 from openoutcry.console.market import Market
 from openoutcry.console.observe import Observer
+from openoutcry.portal.review import Decision
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.log import VenueLog, log_folder
 from openoutcry.venue.operators import (
-    NO_TICKET,
     OPERATOR,
     ROLES,
+    SUPERVISOR,
+    TICKET_UNKNOWN,
     VIEWER,
-    WRONG,
+    WRONG_CREDENTIALS,
     OperatorError,
     Operators,
 )
@@ -38,7 +42,10 @@ class AgainError(OutcryError):
 class Console:
     """All that serves the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
 
-    def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, file: VenueFile, standbys: Sequence[Path] = (), portal_database: str = ""
+    ) -> None:
+        """``portal_database``: its URL; nothing: the one that the portal has started."""
         if not file.risk.operators:
             raise OutcryError(
                 f"{file.path}: the file has no [[operator]], so no operator could log in"
@@ -46,6 +53,7 @@ class Console:
         self.file = file
         self.observer, self.market = Observer(file, standbys), Market(file.feed, file.journal)
         self.cases = Cases(file.journal)
+        self.identities = Identities(file, portal_database)
         operators = Operators(file.risk.operators)
         operators.keep(log_folder(file.journal) / "codes-console.json")
         self.accounts = Accounts(
@@ -102,6 +110,7 @@ class Console:
         self._get_ticket(session, password, code)
 
     def log_out(self, cookie: str, session: Session) -> None:
+        """End a session of a browser, and its ticket at the desk."""
         self.accounts.end(cookie)
         self.log.write("info", f"console: {session.name} logged out")
         if session.ticket:
@@ -142,13 +151,27 @@ class Console:
             self.observer.hurry()
             return done
         except DeskError as error:
-            if NO_TICKET in str(error):
+            if error.code == TICKET_UNKNOWN:
                 session.ticket = ""
                 raise AgainError("the venue was opened again; enter your password") from None
-            if with_password and WRONG in str(error):
+            if with_password and error.code == WRONG_CREDENTIALS:
                 self.accounts.failed(session.name, address)
                 raise OperatorError(str(error)) from None
             raise
+
+    def decide_identity(
+        self, session: Session, decision: Decision, proof: tuple[str, str], address: str
+    ) -> dict[str, Any]:
+        """Accept or refuse an identity in the operator's name; ``proof``: password and code.
+        Raises :class:`OutcryError`."""
+        self.check(session, SUPERVISOR)
+        why = decision.why.strip()
+        if not why or len(why) > MAX_REASON or not why.isprintable():
+            raise DeskError(f"why: the reason must be 1 to {MAX_REASON} printable characters")
+        self.accounts.prove(session.name, *proof, address)
+        done = self.identities.decide(replace(decision, why=why, by=session.name))
+        self.log.write("info", f"console: {session.name} decided an identity: {done}")
+        return {"done": [done]}
 
     def acknowledge(
         self, session: Session, name: str, labels: dict[str, str], why: str

@@ -50,7 +50,7 @@ class Events:
             while (line := next(self._sources[name])) is not None:
                 lines.append(line)
         except (FileNotFoundError, StopIteration):
-            del self._sources[name]  # there is none yet
+            del self._sources[name]  # not there yet
         return lines
 
     def since(self, number: int, most: int = 200) -> list[dict[str, Any]]:

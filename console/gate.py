@@ -159,4 +159,5 @@ def _split(text: str) -> SplitResult:
 
 
 def int_or(text: str | None, default: int) -> int:
+    """Return a number of digits alone, or the default."""
     return int(text) if text and text.isascii() and text.isdigit() else default

@@ -72,7 +72,7 @@ class Texts:
         return self._now[1]
 
     def slow(self) -> str:
-        """Everything that is looked at once a second, as members of an object."""
+        """Everything that is read once a second, as members of an object."""
         observer = self.console.observer
         second = observer.second
         if second != self._slow[0]:
@@ -104,6 +104,7 @@ class Texts:
 
 
 def as_json(document: Any) -> str:
+    """Return a document as compact JSON."""
     return json.dumps(document, separators=(",", ":"))
 
 

@@ -17,7 +17,7 @@ from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 
 TRADES, CANDLES = 200, 7_200
-POLL_S, AGAIN_S, LOOK_S = 0.005, 1.0, 0.5
+POLL_S, QUIET_POLL_S, AGAIN_S, LOOK_S = 0.005, 0.05, 1.0, 0.5
 DOWN = "feed down: this page may be out of date; the venue still accepts and matches orders"
 SECOND_NS = 1_000_000_000
 DAY_S = 86_400
@@ -162,13 +162,16 @@ class Market:
         while not self._over.is_set():
             try:
                 self._receiver = self._subscribe()
-                self.error = ""
+                self.error, wait_s = "", POLL_S
                 while not self._over.is_set():
                     with self._lock:
                         came = self._receiver.poll(0)
                     self._look()
-                    if not came:
-                        self._over.wait(POLL_S)
+                    if came:
+                        wait_s = POLL_S
+                    else:
+                        self._over.wait(wait_s)
+                        wait_s = min(2 * wait_s, QUIET_POLL_S)
             except (FeedError, OSError) as error:
                 self.error = str(error)
             finally:

@@ -1,6 +1,6 @@
 """What a venue is like right now, from its shared memory and the files of its journal's folder.
 
-``fast`` is looked at as often as a page likes, ``slow`` once a second.  No stage is asked.
+``fast`` is read as often as a page likes, ``slow`` once a second.  No stage is asked.
 """
 
 import os
@@ -36,7 +36,7 @@ from openoutcry.wire import OutcryError
 FAST_S, SLOW_S = 0.018, 1.0
 HURRY_S, HURRY_FOR_S = 0.2, 2.0
 RATE_S = 1.0
-"""Rates are over about so long."""
+"""Rates are over about this long."""
 HEAT_S = 180
 """Columns of the heat map, a second each."""
 HEAT_ROWS = list(range(6, 31))
@@ -225,8 +225,8 @@ class Observer:
         }
 
     def _desk(self, journal: Path) -> tuple[list[dict[str, Any]], str]:
-        """The desk's last actions, the newest first, and what is wrong with its record: all of it
-        is read and checked when it has changed."""
+        """The desk's last actions, newest first, and what is wrong with its record.  The whole
+        record is read and checked when it has changed."""
         try:
             stat = (journal / DESK_RECORD).stat()
         except FileNotFoundError:

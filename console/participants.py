@@ -32,8 +32,8 @@ def view_of(owner: ProcessIdentity) -> View | None:
 
 
 def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
-    """A row for each participant: money, positions, limits (None: none) and what is used of them.
-    Read while the core writes: each number was true at some moment."""
+    """A row for each participant: money, positions, limits (None: no limit) and their use.  Read
+    while the core writes, so each number was true at some time."""
     symbols = list(file.symbols)
     return [row_of(view, one, symbols) for one in file.participants[:SHOWN]]
 

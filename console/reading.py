@@ -23,8 +23,8 @@ PARTS = (
 
 
 def health(slow: dict[str, Any]) -> str:
-    """good, warning or critical: the worst alarm that no operator has acknowledged, and whether the
-    venue can be what it should be."""
+    """The worst of: good, warning or critical.  It depends on the alarms that no operator has
+    acknowledged and on the venue's state."""
     if slow.get("state") in ("dead", "never opened", None):
         return "critical"
     firing = [row for row in slow.get("alarms", ()) if row["state"] == "firing"]
@@ -136,13 +136,29 @@ def _add_market(app: Any, console: Console) -> None:
 
 
 def _add_searches(app: Any, console: Console) -> None:
-    from fastapi import Query, Request
+    from fastapi import Query, Request, Response
 
     @app.get("/api/cases", responses={403: {}})
     def read_cases(request: Request) -> dict[str, Any]:
         """Cases of surveillance, the newest first; for supervisors."""
         console.check(request.scope["outcry"]["session"], SUPERVISOR)
         return console.cases.view()
+
+    @app.get("/api/identities", responses={403: {}})
+    def read_identities(request: Request) -> dict[str, Any]:
+        """Identities of the portal's users that wait for a decision; for supervisors."""
+        console.check(request.scope["outcry"]["session"], SUPERVISOR)
+        return console.identities.view()
+
+    @app.get("/api/identities/{user}/papers/{number}", responses={403: {}})
+    def read_paper(user: int, number: int, request: Request) -> Any:
+        """A paper of such a user, as a file; for supervisors."""
+        session = request.scope["outcry"]["session"]
+        console.check(session, SUPERVISOR)
+        body, kind = console.identities.paper(user, number)
+        console.log.write("info", f"console: {session.name} read paper {number} of user {user}")
+        name = f'attachment; filename="paper-{number}.{kind.rpartition("/")[2]}"'
+        return Response(body, 200, {"content-disposition": name}, kind)
 
     @app.get("/api/log")
     def read_log(

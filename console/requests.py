@@ -110,6 +110,18 @@ class Close(ActionRequest):
 
 
 @dataclass
+class DecideIdentity(ActionRequest):
+    """``level``: 0 is the one that was asked for.  The operator's password proves each decision."""
+
+    mail: str
+    accept: StrictBool
+    password: str
+    level: StrictInt = 0
+    despite_matches: StrictBool = False
+    code: str = ""
+
+
+@dataclass
 class Acknowledge(ActionRequest):
     name: str
     labels: dict[str, str] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,22 +14,22 @@ from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
-from openoutcry.console.strangers import Strangers, allow_files
-from openoutcry.console.turns import Turns
-from openoutcry.operations.web_server import listening, server_of, url_of
+from openoutcry.operations.strangers import Strangers, allow_files
+from openoutcry.operations.turns import Turns, TurnsError
+from openoutcry.operations.web_server import PageErrors, listening, server_of, url_of
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 STATIC = Path(__file__).parent / "static"
 STATUS = (
     (LockedError, 429),
+    (TurnsError, 429),
     (RoleError, 403),
     (OperatorError, 403),
     (AgainError, 409),
     (OutcryError, 422),
 )
 """What an error is over HTTP."""
-A_LINE_S = 60.0
 
 
 def make_app(console: Console, secure: bool = False, hosts: tuple[str, ...] = LOOPBACK) -> Any:
@@ -58,7 +57,7 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
     async def refused(request: Request, error: Exception) -> JSONResponse:
         status = next(number for kind, number in statuses if isinstance(error, kind))
         headers = {}
-        if isinstance(error, LockedError):
+        if isinstance(error, LockedError | TurnsError):
             headers["retry-after"] = str(int(error.wait_s) + 1)
         return JSONResponse({"detail": str(error)}, status, headers)
 
@@ -125,33 +124,11 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         return answer
 
 
-class Log(Protocol):
-    def write(self, level: str, message: str) -> None: ...
-
-
-class PageErrors(logging.Handler):
-    """What the server says of requests goes to the page's log: strangers choose how often, so it is
-    one line in A_LINE_S, with how many there were."""
-
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(logging.WARNING)
-        self.log, self.clock = log, clock
-        self.count, self.due_s = 0, 0.0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += 1
-        if self.clock() < self.due_s:
-            return
-        more = f" (and {self.count - 1:,} more before)" if self.count > 1 else ""
-        self.count, self.due_s = 0, self.clock() + A_LINE_S
-        self.log.write("error", f"page: {self.format(record)}{more}")
-
-
 class Served(Protocol):
     """What serves a page."""
 
     @property
-    def log(self) -> Log: ...
+    def log(self) -> Any: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
@@ -179,7 +156,7 @@ def serve(
         files, strangers = allow_files(), Strangers()
         application.known = strangers.known
         errors = logging.getLogger("uvicorn.error")
-        errors.propagate, errors.handlers = False, [PageErrors(console.log)]
+        errors.propagate, errors.handlers = False, [PageErrors(console.log.write)]
         config = uvicorn.Config(
             application,
             log_config=None,

@@ -23,7 +23,7 @@ PACKAGE = Path(openoutcry.__file__).parent
 ROOMS = (
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "host", "replay", "order_entry", "market_data", "replica", "report", "pipeline",
-    "venue",
+    "derivatives", "venue",
 )  # fmt: skip
 """``venue/`` and what it may import: a test compares them."""
 SUFFIXES = (".py", ".c", ".h", ".v", ".vh")
@@ -44,7 +44,7 @@ class Build:
     number: int
     version: str
     stamp: tuple[tuple[str, int, int], ...]
-    """Path, size and time of change (ns) of each source: looked at before anything is read."""
+    """Path, size and time of change (ns) of each source: checked before anything is read."""
     digests: dict[str, bytes]
     """Of each source, by path."""
 

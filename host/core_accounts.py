@@ -66,7 +66,7 @@ def interrupt_counts(text: str) -> dict[str, dict[int, int]]:
 
 
 def _device(words: list[str]) -> str:
-    """The drivers at a line's end; those that share the interrupt stand with commas between."""
+    """The drivers at a line's end; those that share the interrupt are separated by commas."""
     first = len(words) - 1
     while first and words[first - 1].endswith(","):
         first -= 1

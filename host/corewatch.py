@@ -159,9 +159,9 @@ def _recording(data: Path, watched: Watched) -> Iterator[None]:
 class _Recorder:
     """One perf record that begins on request and says when it has begun.
 
-    Without build ids (-B): to find them it would read the whole recording again at its end.  Nor
-    does it record BPF programs, which nothing here reads.  perf 6.1 collects them while programs
-    come and go, and its script then ends with status 242 at times (intel/gprofiler issue 512).
+    Without build ids (-B): to find them it would read the whole recording again at its end.  BPF
+    programs are not recorded either; nothing here reads them.  If programs come and go while perf
+    6.1 collects them, its script sometimes ends with status 242 (intel/gprofiler issue 512).
     """
 
     def __init__(self, data: Path, events: list[str]) -> None:

@@ -1,7 +1,7 @@
 """``outcry doctor``: what this host does to latency, what that costs here, and what changes it.
 
 Nothing is ever changed: files under /proc and /sys are read, short loops are timed, and each
-finding names the command that an administrator would type.  A host that does not tell something is
+finding names the command that an administrator would type.  A host that does not show something is
 answered with "cannot see", never with a guess.
 """
 

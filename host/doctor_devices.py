@@ -178,7 +178,7 @@ def paths(host: Host) -> Iterator[Finding]:
 
 
 def _shared_memory(host: Host, why: str) -> Finding:
-    """Where rings, stamps and the preloaded input of a run stand: 200 MB of a million commands."""
+    """The memory of a run's rings, stamps and preloaded input: 200 MB of a million commands."""
     lines = [line.split() for line in (host.text("proc/mounts") or "").splitlines()]
     mounted = any(len(words) > 1 and words[1] == "/dev/shm" for words in lines)
     size = measured(lambda: os.statvfs(host.base / "dev/shm")) if mounted else None

@@ -1,7 +1,7 @@
 """What one finding about a host is, and where findings are read from."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ STATES = ("good", "costs", "unseen", "note", "unfit")
 class Finding:
     """One thing about the host.
 
-    The ``state`` is ``good``, ``costs`` (latency), ``unseen`` (the host does not show it, with the
-    reason in ``what``), ``note`` (a fact) or ``unfit`` (for a venue's production).  ``cost`` is
-    what it costs on this host, measured just now, or None.  ``change`` is the exact command that
-    changes it, or None where none would.
+    The ``state`` is ``good``, ``costs`` (latency), ``note`` (a fact), ``unfit`` (for a venue's
+    production) or ``unseen``.  The last means that the host does not show it, for the reason in
+    ``what``.  The ``cost`` is what it costs on this host, measured just now, or None.  The
+    ``change`` is the exact command that changes it; None without one.
     """
 
     topic: str
@@ -42,6 +42,7 @@ class Host:
             return None
 
     def number(self, path: str) -> int | None:
+        """Return the whole number in a file, None if it is not there or has none."""
         text = self.text(path)
         try:
             return None if text is None else int(text)
@@ -66,9 +67,6 @@ class Host:
         """The kernel's command line as names and values."""
         words = (self.text("proc/cmdline") or "").split()
         return {name: value for name, _, value in (word.partition("=") for word in words)}
-
-
-Check = Callable[[Host], Iterable[Finding]]
 
 
 def cores_of(text: str | None) -> list[int]:

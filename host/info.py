@@ -21,7 +21,7 @@ CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
 def host_info(root: str | os.PathLike[str] = "/") -> dict[str, Any]:
-    """The machine, in values that JSON can hold; what cannot be read is None.  Never raises.
+    """The machine, in values that JSON can hold; unreadable values are null.  Never raises.
 
     The folders ``proc`` and ``sys`` are looked for in ``root``.  The highest clock that the kernel
     allows is ``cpu_mhz``; where it does not govern the clock (a virtual machine), it is the one
@@ -86,7 +86,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _attempt(read: Callable[[], Any]) -> Any:
-    """None for whatever this host does not tell: a host sheet must not stop a run."""
+    """None for what this host does not show: a host sheet must not stop a run."""
     try:
         return read()
     except Exception:

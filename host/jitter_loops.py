@@ -34,8 +34,8 @@ def time_system_calls(word: int, count: int) -> int:
 def spin_gaps(until_ns: int, threshold_ns: int, gaps: int, capacity: int, counted: int) -> int:
     """Read the clock without pause until ``until_ns``; note every gap above ``threshold_ns``.
 
-    ``gaps``: address of ``capacity`` pairs of int64 (start ns, length ns); when they are full the
-    rest is counted only.  ``counted``: address of three int64: gaps seen, ns in them, readings.
+    At ``gaps`` are ``capacity`` pairs of int64 (start ns, length ns); when they are full, further
+    gaps are only counted.  At ``counted`` are three int64: gaps seen, ns in them, readings.
     Returns ns spent spinning.
     """
     first = monotonic_ns()

@@ -17,7 +17,7 @@ import numpy as np
 
 from openoutcry.wire.errors import OutcryError
 
-PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_TIMERSLACK = 1, 15, 29
 NAMED = "outcry "
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMEOUT_S = 120
@@ -49,6 +49,12 @@ class Rendezvous:
         self._words[32] = value
 
 
+def wake_in_time() -> None:
+    """From here on a sleep of this thread ends within a microsecond: one of 20 us is not one of
+    70."""
+    ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
+
+
 def die_with_parent() -> None:
     """The calling process gets SIGKILL when its parent goes."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -56,7 +62,7 @@ def die_with_parent() -> None:
 
 def fork(function: Callable[[], int | None], ignoring: Sequence[int] = (), name: str = "") -> int:
     """Run ``function`` in a forked process; returns its pid.  ``name`` (8 characters at most) is
-    what ps calls it, behind NAMED.
+    what ps calls it, after NAMED.
 
     The process gets SIGKILL when its parent goes.  It ends with the status that ``function``
     returns (None: 0), or with 1 after an exception, which it prints.  ``ignoring``: signals that
@@ -90,16 +96,25 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = (), name:
         os._exit(status)
 
 
-def named_children(parent: int) -> list[tuple[str, int]]:
-    """Name and pid of the processes that ``parent`` has forked under a name and that live."""
+def children_of(parent: int) -> list[tuple[str, int]]:
+    """Name, as ps has it, and pid of the processes that ``parent`` has started and that live."""
     children = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{pid}/stat") as file:
             name, _, rest = file.read().partition("(")[2].rpartition(")")
             state, above = rest.split()[:2]
-            if int(above) == parent and name.startswith(NAMED) and state not in "ZX":
-                children.append((name.removeprefix(NAMED), int(pid)))
+            if int(above) == parent and state not in "ZX":
+                children.append((name, int(pid)))
     return sorted(children, key=lambda child: child[1])
+
+
+def named_children(parent: int) -> list[tuple[str, int]]:
+    """Name and pid of the processes that ``parent`` has forked under a name and that live."""
+    return [
+        (name.removeprefix(NAMED), pid)
+        for name, pid in children_of(parent)
+        if name.startswith(NAMED)
+    ]
 
 
 def fork_reporting(
@@ -148,6 +163,14 @@ def handling(handler: Callable[[int, Any], Any], *numbers: int) -> Iterator[None
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+@contextmanager
+def until_stopped() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGINT or SIGTERM has come."""
+    stop: list[int] = []
+    with handling(lambda number, _: stop.append(number), signal.SIGINT, signal.SIGTERM):
+        yield stop
 
 
 def run_processes(what: str, functions: list[tuple[int | None, Callable[[], Any]]]) -> list[Any]:

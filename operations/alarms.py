@@ -2,7 +2,8 @@
 
 Thresholds are the venue's requirements; docs/alarms.md has a runbook for each alarm:
 
-- matching below 500 ns, the gateway below 10 us, fewer than 15 M orders a second
+- matching below 500 ns, the gateway below 10 us, market data within 5 us, fewer than 15 M orders a
+  second
 
 - memory 80 and 90 %, processors 70 and 85 %, datagrams lost 0.01 and 0.1 %, clock 10 and 100 us
 """
@@ -50,9 +51,11 @@ class Alarm:
     summary: str
 
     def promql(self) -> str:
+        """Return the alarm's condition as Prometheus has it."""
         return f"{self.of.promql()} {self.sign} {self.threshold:.10g}"
 
     def holds(self, history: History) -> dict[Labels, float]:
+        """Return the labels for which the condition is true now, with their values."""
         compare = OPERATORS[self.sign]
         values = self.of.values(history)
         return {of: value for of, value in values.items() if compare(value, self.threshold)}
@@ -88,6 +91,15 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     Alarm(
         "GatewaySlow", WARNING, _p99("gateway"), ">", 10e-6, 30, "the gateway's p99 is above 10 us"
+    ),
+    Alarm(
+        "MarketDataSlow",
+        WARNING,
+        _p99("feed"),
+        ">",
+        5e-6,
+        30,
+        "market data leaves later than 5 us after its event's release (p99)",
     ),
     Alarm(
         "OrderRateHigh",

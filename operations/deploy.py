@@ -168,6 +168,7 @@ def sentences(rows: list[Row]) -> list[str]:
 
 
 def document(rows: list[Row]) -> dict[str, Any]:
+    """Return the result document of a comparison of builds."""
     return {
         "same": not any(row.odd for row in rows),
         "version": openoutcry.__version__,

@@ -1,4 +1,4 @@
-"""Everything about a venue in one file, for those who have to find out what happened: books, risk,
+"""Everything about a venue in one file, for investigations: books, risk,
 sessions, configuration, versions, the last commands with their events, logs, processes, metrics.
 
 It is taken from outside, like the metrics, and when an operator presses the emergency close.  It
@@ -48,7 +48,7 @@ SHORTEST = 6
 HIDDEN = "(not shown)"
 LAST_COMMANDS, LOG_LINES, ACTIONS, LEVELS = 1_000, 1_000, 500, 1_000
 WAIT_S = 5.0
-"""So long the journal may take to have what was sequenced."""
+"""This long the journal may take to have what was sequenced."""
 __all__ = ["SUFFIX", "gather", "read_dump", "take"]
 SECTIONS = ("summary", "stood", "books_before", "books", "last_commands", "status", "configuration",
             "versions", "processes", "pipeline", "metrics", "clock", "host", "journal", "actions",
@@ -111,7 +111,7 @@ def gather(
     sections |= _tried_all(
         {
             "market": lambda: _market(journal, before_seq, until),
-            "status": lambda: status or {"missing": "there is none"},
+            "status": lambda: status or {"missing": "the venue has no status yet"},
             "configuration": lambda: configuration(venue.path),
             "versions": _versions,
             "processes": lambda: (

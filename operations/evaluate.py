@@ -56,4 +56,5 @@ class Evaluator:
 
     @property
     def firing(self) -> list[ActiveAlarm]:
+        """The alarms that fire now."""
         return [one for one in self.active.values() if one.state is State.FIRING]

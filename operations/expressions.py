@@ -29,6 +29,8 @@ class Series:
     """When it was last below its point before: a counter began again."""
 
     def add(self, at_s: float, value: float, keep_s: float) -> None:
+        """Add a value at a time in seconds, and forget those older than ``keep_s``; a lower value
+        is a reset."""
         if self.values and value < self.values[-1]:
             self.reset_s = at_s
         self.times.append(at_s)
@@ -79,6 +81,7 @@ class History:
                 del of[labels]
 
     def newest(self, name: str) -> Vector:
+        """Return the values of a metric at the newest scrape, by their labels."""
         series = self._series.get(name, {})
         return {of: one.values[-1] for of, one in series.items() if one.times[-1] == self.now_s}
 
@@ -102,6 +105,7 @@ class Expression(Protocol):
 
 
 def selector(name: str, labels: Mapping[str, str], window_s: int = 0) -> str:
+    """Return a PromQL selector of a metric, with a window if one is given."""
     inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
     return name + (f"{{{inside}}}" if inside else "") + (f"[{window_s}s]" if window_s else "")
 

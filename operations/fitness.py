@@ -4,6 +4,7 @@ As the host sheet it reads and changes nothing; each finding says why it matters
 """
 
 import os
+import re
 import resource
 import stat
 from collections import Counter
@@ -15,12 +16,14 @@ from pathlib import Path
 from openoutcry.host.findings import Finding, Host
 from openoutcry.host.info import isolated_cores
 from openoutcry.journal.medium import medium_of
+from openoutcry.pipeline.topology import geometry
 from openoutcry.ptp.status import clock_status
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operators import ROLES, SUPERVISOR
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
 from openoutcry.venue.serve import wiring_of
 from openoutcry.wire import OutcryError
+from openoutcry.wire.records import RECORD_BYTES
 
 GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"
 GUESSED = ("", "password", "passwort", "secret", "changeme", "admin", "test", "outcry", "bench")
@@ -32,6 +35,7 @@ ARGON2_KIB, ARGON2_TIME = 19_456, 2
 DISK_SHARE, DISK_BYTES = 0.10, 20 << 30
 CERTIFICATE_DAYS = 30
 SPARE_DESCRIPTORS = 256
+SHMEM_HUGE, HUGE_BYTES = "sys/kernel/mm/transparent_hugepage/shmem_enabled", 2 << 20
 
 BOUNDS = {
     row.setting for name, row in (OF_PARTICIPANTS | OF_CELLS).items() if name != "names_self_trade"
@@ -51,7 +55,11 @@ def examine_venue(venue: VenueFile, host: Host | None = None) -> list[Finding]:
             name = check.__name__.replace("_", " ")
             findings.append(
                 Finding(
-                    "sheet", name, UNSEEN, f"cannot see: {error!r}", "the sheet goes on without it"
+                    "sheet",
+                    name,
+                    UNSEEN,
+                    f"cannot see: {error!r}",
+                    "the sheet continues without it",
                 )
             )
     return findings
@@ -70,7 +78,9 @@ def _of(
 
 
 def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    hashes = {f"session {one.name}": one.password_hash for one in venue.sessions.sessions}
+    hashes = {
+        f"session {one.name}": one.password_hash for one in venue.sessions.sessions if one.is_there
+    }
     hashes |= {f"operator {one.name}": one.password for one in venue.risk.operators}
     known = [f"{who}: {word!r}" for who, word in _guessed(hashes, venue.name)]
     more = len(hashes) - TRIED
@@ -392,6 +402,48 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
     )
 
 
+def memory(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """What the host grants of what the rings and stamps ask for at the start."""
+    wanted = shared_bytes(venue)
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    enough = soft == resource.RLIM_INFINITY or soft >= wanted
+    limit = "without limit" if soft == resource.RLIM_INFINITY else f"{soft / 1e6:,.1f} MB"
+    yield _of(
+        "host",
+        "locked memory",
+        "" if enough else f"{limit} may be locked: rings and stamps have {wanted / 1e6:,.0f} MB",
+        f"{limit}; rings and stamps have {wanted / 1e6:,.0f} MB",
+        "a page that was swapped out or moved delays an order",
+        f"LimitMEMLOCK={wanted} (ulimit -l {wanted // 1024 + 1})",
+        NOTE,
+    )
+    reserved = host.number("proc/sys/vm/nr_hugepages") or 0
+    mode = re.search(r"\[(\w+)\]", host.text(SHMEM_HUGE) or "")
+    by_advice = mode is not None and mode[1] in ("always", "within_size", "advise", "force")
+    pages = -(-wanted // HUGE_BYTES)
+    yield _of(
+        "host",
+        "huge pages",
+        ""
+        if reserved or by_advice
+        else "none for shared memory: nothing is reserved, and "
+        + (f"shmem_enabled is {mode[1]}" if mode else "the kernel has no transparent ones"),
+        f"{reserved} reserved" if reserved else f"shmem_enabled is {mode[1] if mode else ''}",
+        f"rings and stamps are {wanted / 1e6:,.0f} MB: {pages} huge pages in place of "
+        f"{wanted // 4096:,} small ones",
+        f"echo advise | sudo tee /{SHMEM_HUGE}",
+        NOTE,
+    )
+
+
+def shared_bytes(venue: VenueFile) -> int:
+    """Of the venue's rings and stamps."""
+    table = wiring_of(venue).for_durability(venue.durability)
+    sizes = geometry("processes", venue.durability, table)
+    rings = sum(sizes.capacities.values()) * RECORD_BYTES
+    return rings + 8 * sizes.stamps * (len(table.stamp_kinds) + 1)
+
+
 # What is traded
 
 
@@ -430,4 +482,14 @@ def _has_limits(venue: VenueFile, number: int) -> bool:
     return any(who == number and what in BOUNDS for what, who, _ in venue.risk.wanted)
 
 
-CHECKS: tuple[Check, ...] = (secrets, operators, ports, journal, clock, cores, account, limits)
+CHECKS: tuple[Check, ...] = (
+    secrets,
+    operators,
+    ports,
+    journal,
+    clock,
+    cores,
+    account,
+    memory,
+    limits,
+)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 NS = 1e-9
 MAX_PARTICIPANTS = 1_000
-"""The limits of more than these are not looked at."""
+"""The limits of more than these are not checked."""
 FILLING_S = 600.0
 """The time over which it is seen how fast the journal's disk fills."""
 RECONCILED = "ledger/reconciled.json"
@@ -90,14 +90,17 @@ class Families:
         return self.families[name]
 
     def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
+        """Add a value that may go up and down."""
         family = self._family(self.kinds.GaugeMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def counter(self, name: str, text: str, value: float, **labels: str) -> None:
+        """Add a value that only grows."""
         family = self._family(self.kinds.CounterMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def histogram(self, name: str, text: str, words: npt.NDArray[np.int64], **labels: str) -> None:
+        """Add a histogram from the words of ``pipeline/contract/histogram.py``."""
         buckets, total = classic_buckets(words)
         family = self._family(self.kinds.HistogramMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), buckets, total)
@@ -116,7 +119,7 @@ class VenueMetrics:
     def __init__(self, venue: VenueFile | None = None) -> None:
         self.venue = venue
         self.aside: Aside | None = None
-        """Kept off the cores of what is looked at, by a process that does nothing else."""
+        """Kept off the cores of what is checked, by a process that does nothing else."""
         self._left: deque[tuple[float, int]] = deque()
         """Moments, and how many bytes were left on the journal's disk then."""
         self._limits: tuple[ProcessIdentity, LimitsUsed] | None = None

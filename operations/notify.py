@@ -30,6 +30,7 @@ class NotifyError(OutcryError):
 
 
 def line(active: ActiveAlarm) -> str:
+    """Return an alarm in one line: state, severity, name, summary, labels."""
     labels = ", ".join(f"{key} {value}" for key, value in sorted(active.labels))
     where = f" ({labels})" if labels else ""
     alarm = active.alarm

@@ -16,8 +16,8 @@ RETRY_S = 30.0
 
 
 class Watch:
-    """The alarms of what ``collect`` gives.  A receiver that cannot be reached gets what it has
-    missed later, once every ``RETRY_S``; nothing else waits for it but its time-out."""
+    """Watches the alarms over what ``collect`` returns.  A receiver that cannot be reached gets the
+    missed alarms later, with one try every ``RETRY_S``.  Only its time-out delays anything else."""
 
     def __init__(
         self,

@@ -1,12 +1,41 @@
 """What processes that serve pages or an API over uvicorn share: the listener, and their end."""
 
 import contextlib
+import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from openoutcry.wire.errors import OutcryError
+
+A_LINE_S = 60.0
+
+
+class PageErrors(logging.Handler):
+    """What the server says of requests goes to the log of what it serves: strangers choose how
+    often, so it is one line in A_LINE_S, with how many there were."""
+
+    def __init__(
+        self, write: Callable[[str, str], Any], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``write``: takes a level and a line."""
+        super().__init__(logging.WARNING)
+        self.write, self.clock = write, clock
+        self.count, self.due_s = 0, 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(self.format(record))
+
+    def say(self, text: str) -> None:
+        """One line, or one more that was not written."""
+        self.count += 1
+        if self.clock() < self.due_s:
+            return
+        more = f" (and {self.count - 1:,} more before)" if self.count > 1 else ""
+        self.count, self.due_s = 0, self.clock() + A_LINE_S
+        self.write("error", f"page: {text}{more}")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
-"""A journal's book at any command: who stands where, stepping forward and back, in words.
+"""A journal's book at any command: its queues, stepping forward and back, in words.
 
-Back is the nearest state kept and the commands behind it: the journal's checkpoints, and one in
+Back is the nearest state kept and the commands after it: the journal's checkpoints, and one in
 memory each :data:`EVERY` commands that were stepped over.
 """
 
@@ -104,7 +104,7 @@ def phase_of(engine: Engine, symbol: str) -> Phase:
 class Stepper:
     """A journal's core after any command, and the events of that command.
 
-    ``seq`` is where it stands; raises :class:`JournalError` for a command that the journal does
+    ``seq`` is its place; raises :class:`JournalError` for a command that the journal does
     not have.
     """
 
@@ -127,6 +127,7 @@ class Stepper:
 
     @property
     def seq(self) -> int:
+        """Number of the last command that was replayed, 0 before the first."""
         return self.engine.last_seq
 
     def goto(self, seq: int) -> None:
@@ -159,7 +160,7 @@ class Stepper:
         return True
 
     def _stand(self, seq: int) -> None:
-        """The engine behind ``seq``, from the nearest state that there is."""
+        """The engine after ``seq``, from the nearest state that there is."""
         known = sorted(self._states)
         at = bisect_right(known, seq)
         near = known[at - 1] if at else -1

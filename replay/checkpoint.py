@@ -32,7 +32,7 @@ PAUSE_S = 1.0
 
 def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> Point:
     """The matcher after ``until_seq`` (default: the journal's last command), from the newest good
-    checkpoint and the tail behind it."""
+    checkpoint and the tail after it."""
     reader = JournalReader(directory)
     limit = NO_LIMIT if until_seq is None else until_seq
     point = starting_point(reader, limit)

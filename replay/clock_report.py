@@ -78,7 +78,7 @@ def _said_once(records: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 def place(records: npt.NDArray[Any], written_tai_ns: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The records by time.  Those without a time are placed no later than they were written, and
-    the first of them at the known one before it: from there on the time is not vouched for."""
+    the first of them at the last known time: from there on the time is not reliable."""
     records = records.copy()
     tai_ns = records["tai_ts_ns"]
     known = np.flatnonzero(tai_ns > 0)

@@ -25,7 +25,7 @@ HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {
     RISK: risk_hooks,
     OPEN_ORDERS: open_orders_hooks,
 }
-"""What may stand around the matcher, by the name that the configuration has: made from its settings
+"""The hooks around the matcher, by their names in the configuration: made from its settings
 and the instrument table."""
 
 

@@ -1,7 +1,7 @@
 """One number for a whole stream of events: equal only if every byte of every event is equal.
 
 Each event's eight words are folded with odd multipliers, and the result is chained with a multiply
-and a shift, so that order counts.  It tells runs apart; it is no defence against an adversary.
+and a shift, so that order counts.  It tells runs apart; it is not a defence against an adversary.
 """
 
 from typing import Any
@@ -42,6 +42,7 @@ def fold_word(word: int) -> int:
 
 @kernel
 def absorb(total: int, word: int, multiplier: int) -> int:
+    """Add a word to one half of an event hash, and return it; sums wrap."""
     return add_wrapping(total, mul_wrapping(fold_word(word), multiplier))
 
 

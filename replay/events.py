@@ -31,6 +31,7 @@ NO_LIMIT = 2**62
 FILLED, BUY = enum_numbers.EVENT_KIND_FILLED, enum_numbers.SIDE_BUY
 AUCTION, MAKER = enum_numbers.EVENT_FLAG_AUCTION, enum_numbers.EVENT_FLAG_MAKER
 Records = npt.NDArray[Any]
+NO_NOTES = np.zeros(0, np.int64)
 
 
 @dataclass
@@ -76,6 +77,9 @@ class Batch(NamedTuple):
     events: Records
     ends_block: bool
     block: Block
+    notes: npt.NDArray[np.int64] = NO_NOTES
+    """What the core's hooks have noted at each event: of a fill what it cost
+    (``wire/notes.py``).  Empty where they note nothing."""
 
 
 def events_of(
@@ -88,13 +92,13 @@ def events_of(
     every: int = 0,
     follow: bool = False,
 ) -> Iterator[Batch]:
-    """Yield the commands behind ``point`` up to ``until_seq``, with their events; ``point`` follows
+    """Yield the commands after ``point`` up to ``until_seq``, with their events; ``point`` follows
     them.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
     which blocks are read (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to
     the reader (:meth:`JournalReader.follow`).
 
     Each block gives at least one batch, one without commands if need be (clock records, what lies
-    before the point or behind ``until_seq``), so that every header is seen.  Without ``point`` the
+    before the point or after ``until_seq``), so that every header is seen.  Without ``point`` the
     commands of whole blocks from ``from_seq`` on, and nothing is matched.
     """
     seq = point.seq if point else max(0, from_seq - 1)
@@ -113,10 +117,11 @@ def events_of(
                 size = min(size, STEP, every - seq % every if every else size)
             part, after_seq = records[at : at + size], seq
             at, seq = at + size, seq + size
-            events = np.zeros(0, EVENT_DTYPE)
+            events, notes = np.zeros(0, EVENT_DTYPE), NO_NOTES
             if point and size:
                 events = point.feed(part, block, reader.last_block)
-            yield Batch(block.header, after_seq, part, events, at == len(records), block)
+                notes = point.engine.notes
+            yield Batch(block.header, after_seq, part, events, at == len(records), block, notes)
             if at == len(records):
                 break
 
@@ -129,7 +134,7 @@ def gathered_events_of(
     every: int = 0,
     follow: bool = False,
 ) -> Iterator[tuple[Records, Records]]:
-    """As :func:`events_of` behind ``point``, for those who want no block but all that it costs
+    """As :func:`events_of` after ``point``, for those who want no block but all that it costs
     little: (commands, events), up to STEP commands of however many blocks together.
 
     A venue that is in no hurry writes blocks of a few commands; measured with 33 a block, a block
@@ -161,7 +166,7 @@ def gathered_events_of(
                     room, count = np.empty(STEP, ORDER_DTYPE), 0
             if seq >= until_seq:
                 return
-    except JournalError as error:  # what stands before it counts
+    except JournalError as error:  # what precedes it counts
         damage = error
     if count and name is not None:
         yield room[:count], point.process(room[:count], name)
@@ -236,5 +241,5 @@ def _no_begin(reader: JournalReader, until_seq: int | None = None) -> JournalErr
     limit = "" if until_seq in (None, NO_LIMIT) else f" at or before {until_seq}"
     return JournalError(
         f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint{limit} "
-        f"stands for what was before"
+        f"covers what was before"
     )

@@ -1,6 +1,6 @@
 """What a projection of a journal needs of the rooms below: the reader, settings, the core's state.
 
-A projection knows the wire and this room; whatever else it looks at it finds here.
+A projection knows the wire and this room; whatever else it checks it finds here.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,15 @@ from openoutcry.journal.desk_record import DeskRecord as DeskRecord
 from openoutcry.journal.desk_record import RecordError as RecordError
 from openoutcry.journal.desk_record import desk_record as desk_record
 from openoutcry.matcher import Engine as Engine
+from openoutcry.replay.risk_hooks import contracts_of
 from openoutcry.replay.risk_hooks import wallets_of as wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import MovementStep as MovementStep
 from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
+from openoutcry.risk.constants import PAUSE_BY_BANDS as PAUSE_BY_BANDS
+from openoutcry.risk.constants import PAUSE_BY_MARKET as PAUSE_BY_MARKET
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, make_region
 from openoutcry.risk.spot_layout import SpotAsset, Wallet
@@ -64,7 +67,7 @@ class CoreWallets:
 
 
 def core_money(engine: Engine) -> CoreMoney | None:
-    """Of a core as it stands; None: there is no risk in it."""
+    """Of a core at this moment; None: a core without risk."""
     if not len(engine.region) or int(engine.region.view(np.int64)[0]) != lay.MAGIC:
         return None
     view = view_of([engine.region])
@@ -107,6 +110,28 @@ def instrument_money(config: dict[str, Any], instruments: npt.NDArray[Any]) -> I
     )
     columns = (lay.WORST_BUY, lay.WORST_SELL, lay.MULTIPLIER, lay.LEVERAGED, lay.LAST)
     return InstrumentMoney(*(view.instruments[:, column // 8].copy() for column in columns))
+
+
+def contract_rows(
+    config: dict[str, Any], instruments: npt.NDArray[Any]
+) -> dict[int, tuple[list[int], int]]:
+    """By instrument, what the ledger keeps of a contract at the beginning (kind, inverse, units,
+    mark, strike, its units, margin_bps, carry, fund), and a lot's margin."""
+    hooks = dict(config.get("hooks") or {})
+    given = contracts_of(hooks)
+    if not given:
+        return {}
+    fund, terms = int(given["fund"]), (hooks.get("multipliers"), hooks.get("leveraged", ()))
+    more = wallets_of(hooks) | given
+    view = View(make_region(instruments, fund + 1, 1, 1, *terms, **more))
+    assert view.contracts is not None
+    names = ("kind", "inverse", "multiplier", "mark", "strike", "strike_multiplier", "margin_bps")
+    rows = {}
+    for index in given["contracts"]:
+        words = [view.contracts.of(index, name) for name in names]
+        margin = int(view.instruments[index, lay.MARGIN // 8])
+        rows[index] = [*words, 0, fund], margin
+    return rows
 
 
 def has_risk(config: dict[str, Any]) -> bool:

@@ -43,6 +43,8 @@ class EventDigests:
         self._ends: dict[int, int] = {}
 
     def block_ended(self, seq: int, chain: int) -> None:
+        """Note the chained hash of all events up to a command, where a block of the journal
+        ends."""
         self._ends[seq] = chain & MASK
 
     def compare(self, header: BlockHeader, last_seq: int) -> None:
@@ -68,11 +70,20 @@ def replay(
     """Feed the journal's commands to a fresh matcher, or to the newest checkpoint (at or
     before ``until_seq``) where the journal's begin was retired.
 
-    Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
-    evidence the run left, or None), ``event_digests`` (event hashes in the journal that were
-    compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
-    None) and ``equal``: True or False against the evidence and the digests, None where there is
-    no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).
+    Returns a dictionary:
+
+    ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``
+        of this replay
+    ``recorded``
+        the evidence that the run left, or None
+    ``event_digests``, ``verified_seq``
+        event hashes in the journal that were compared, and up to which command
+    ``wrong_seq``
+        the first command that differs, or None
+    ``equal``
+        whether all agrees with the evidence and the digests.  None without evidence to compare
+        with: the run was cut short, or ``until_seq`` ends before it
+
     Raises ``JournalError`` for a journal that cannot be read, ends before ``until_seq``, or whose
     begin was retired with no checkpoint left to begin from.
     """

@@ -1,6 +1,7 @@
 """Risk around the matcher, from the settings in a journal's configuration."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,12 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
-    """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests`` as ``make_region``
-    takes them, ``partitions`` of the instruments (1), each with a part of every limit, ``assets``,
-    ``spot`` and ``movements`` as :func:`wallets_of` reads them, and ``limits``: rows of
-    ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
+    """Read from ``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
+    ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests``, as ``make_region``
+    takes them.  Also ``partitions`` of the instruments (1), each with a part of every limit, and
+    ``assets``, ``spot`` and ``movements``, as :func:`wallets_of` reads them, and ``contracts``, as
+    :func:`contracts_of` does.  The rows of
+    ``limits`` are ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
     """
@@ -58,6 +60,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         delayed=int(settings.get("delayed", 0)),
         requests=int(settings.get("requests", 0)),
         **wallets_of(settings),
+        **contracts_of(settings),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)
@@ -66,7 +69,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     ask = partitions.before if count > 1 else before
     for number, row in enumerate(settings.get("limits", ())):
         if row.get("set") not in Setting.__members__:
-            raise RiskError(f"limits row {number}: {row.get('set')!r} is no setting")
+            raise RiskError(f"limits row {number}: {row.get('set')!r} is not a setting")
         symbol = code_of(str(row.get("symbol", "")))
         numbers = int(row["value"]), int(row.get("who", 0))
         try:
@@ -95,16 +98,23 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     protection = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = protection + HEADER_BYTES if protection else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])
-    if not bump_at:
-        return Hooks(region, before, after, quotes_at, ahead, holds=holds_of(region))
-    return Hooks(
-        region, before, after, quotes_at, ahead, hold, due, bump_at, holds=holds_of(region)
+    has_wallets = int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0
+    hooks = Hooks(
+        region,
+        before,
+        after,
+        quotes_at,
+        ahead,
+        holds=holds_of(region),
+        leaves_notes=has_wallets,
     )
+    return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks
 
 
 def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``assets``, ``spot`` and ``movements``, from the settings': rows of name
-    and decimals, rows of an instrument's index, base, quote and lot units, and a number."""
+    """``make_region``'s ``assets``, ``spot``, ``movements`` and ``asset_capacity``, from the
+    settings': rows of name and decimals, rows of an instrument's index, base, quote and lot units,
+    and two numbers."""
     if not settings.get("spot"):
         return {}
     assets = [(str(name), int(decimals)) for name, decimals in settings.get("assets", ())]
@@ -112,7 +122,18 @@ def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         "assets": assets,
         "spot": {int(index): tuple(map(int, terms)) for index, *terms in settings["spot"]},
         "movements": int(settings.get("movements", 0)),
+        "asset_capacity": int(settings.get("asset_capacity", 0)),
     }
+
+
+def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``make_region``'s ``contracts`` and ``fund``, from the settings': rows of an instrument's
+    index and its CONTRACT_TERMS, and the participant whose balance is the insurance fund."""
+    rows = settings.get("contracts", ())
+    if not rows:
+        return {}
+    contracts = {int(index): tuple(map(int, terms)) for index, *terms in rows}
+    return {"contracts": contracts, "fund": int(settings.get("fund", 0))}
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:

@@ -34,7 +34,7 @@ from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 from openoutcry.wire.text import cell
 
 SPEAKS_NS = 5_000_000_000
-"""A clock record is made every second: without one for so long nothing is known."""
+"""A clock record is made every second: without one for this long nothing is known."""
 UNKNOWN_NS = -(2**62)
 """The time of a word that was never said: long before every stamp."""
 ROWS = 1 << 17
@@ -163,7 +163,7 @@ class Tables:
         self.pa = arrow()
         self.with_events = with_events
         self.events_after_seq = 0
-        """The command behind which events are: others' begin was retired."""
+        """The command after which events are: others' begin was retired."""
         self._runs_begin: list[int] = []
         symbols = symbols_of(self.reader.config)
         self.symbols, self._by_code = np.array(symbols), names_by_code(symbols)
@@ -173,7 +173,7 @@ class Tables:
         for."""
         point = oldest_point(self.reader) if self.with_events else None
         bounds = StampBounds(self.reader)
-        # Whose commands are behind which: known once the journal was read.
+        # Whose commands are after which: known once the journal was read.
         self._runs_begin = [document["seq"] for document in self.reader.resumed]
         for rows in gathered(self._read(point, bounds.blocks)):
             found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])

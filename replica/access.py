@@ -1,4 +1,4 @@
-"""How to reach a NATS cluster: its servers, the authority of their certificates, who we are."""
+"""How to reach a NATS cluster: its servers, the authority of their certificates, our user."""
 
 import json
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ class Server:
 
     @property
     def text(self) -> str:
+        """The server's URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
 
@@ -69,7 +70,7 @@ def _from_file(path: Path) -> Access:
     except OSError as error:
         raise ReplicaError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise ReplicaError(f"{path}: is no JSON with urls, user, password and ca") from None
+        raise ReplicaError(f"{path}: is not JSON with urls, user, password and ca") from None
     access = replace(access, user=user or access.user, password=password or access.password)
     if access.password and path.stat().st_mode & 0o077:
         raise ReplicaError(f"{path}: holds a password, and others may read it: chmod 600 {path}")

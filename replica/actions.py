@@ -17,24 +17,24 @@ class Timing(NamedTuple):
     the machine sleeps (CLOCK_BOOTTIME)."""
 
     lease_ns: int = 3_000 * MS
-    """A primary releases for so long after it *sent* the renewal that was granted last."""
+    """A primary releases for this long after it *sent* the renewal that was granted last."""
     margin_ns: int = 500 * MS
     """And a standby waits so much longer after it *saw* that renewal: how far two clocks may come
     apart in a lease."""
     retry_ns: int = 500 * MS
     """An unanswered request is sent again."""
     look_ns: int = 200 * MS
-    """A standby looks at the lease so often: what it sees late, it takes over late."""
+    """A standby checks the lease this often: what it sees late, it takes over late."""
 
     @property
     def renew_ns(self) -> int:
+        """How often the lease is written, ns."""
         return self.lease_ns // 3
 
 
 def holder_of(node: str, process: str) -> str:
-    """Who holds a lease: not a node, but one process of it (``process``: a number that no other one
-    has).  One that was started again is somebody else, and must not take what it finds of its
-    predecessor's for its own."""
+    """The holder of a lease is not a node, but one process of it (``process`` is a unique number).
+    A restarted process is another holder, and must not take its predecessor's lease for its own."""
     return f"{node}/{process}"
 
 
@@ -44,18 +44,19 @@ def node_of(holder: str) -> str:
 
 
 class Lease(NamedTuple):
-    """The one entry of the key-value bucket: who may lead.  Written only in place of the revision
-    that its writer has seen."""
+    """The one entry of the key-value bucket: the node that may lead.  Written only in place of the
+    revision that its writer has seen."""
 
     holder: str
     """By :func:`holder_of`."""
     epoch: int
     nonce: int
-    """Which of its writes this is: tells a write of ours whose answer was lost from another's."""
+    """Which of its writes this is: distinguishes a write of ours, whose answer was lost, from
+    another node's."""
     position: int = 0
-    """Up to here the holder has had the stream acknowledged: who leads next has read that far."""
+    """Up to here the holder has had the stream acknowledged: the next leader has read that far."""
     given_up: bool = False
-    """Its holder has let it go, behind a SEAL."""
+    """Its holder has let it go, after a SEAL."""
 
 
 class Publish(NamedTuple):

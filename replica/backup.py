@@ -1,6 +1,6 @@
 """The backup for the loss of the whole cluster: messages of the stream in files.
 
-Each file holds whole messages in their order, each behind its length (u64); its name is the number
+Each file holds whole messages in their order, each after its length (u64); its name is the number
 of its first message.  A message carries all that proves it, so a file may travel by any means, and
 a copy that is cut anywhere vouches for what is whole before the cut.
 """

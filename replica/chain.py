@@ -6,7 +6,7 @@ expects is right by then.  Such a message extends nothing and is dead; so is all
 or of an earlier attempt of the same one.  Dead messages keep their place and are passed over.
 
 A message that claims to extend the very place where the chain ends, and names another message
-there, is no leftover: the stream was rewritten, and no node continues.
+there, is not a leftover: the stream was rewritten, and no node continues.
 """
 
 from enum import IntEnum
@@ -72,7 +72,7 @@ def judge(tip: Tip, message: Message) -> Verdict:
 
 
 def extended(tip: Tip, message: Message) -> Tip:
-    """The tip behind a live message."""
+    """The tip after a live message."""
     blocks = message.blocks
     return Tip(
         message.position,
@@ -89,5 +89,5 @@ def extended(tip: Tip, message: Message) -> Tip:
 
 
 def passed(tip: Tip, position: int) -> Tip:
-    """The tip behind a dead message."""
+    """The tip after a dead message."""
     return tip._replace(position=position)

@@ -1,9 +1,9 @@
 """A three-node JetStream on this machine, for tests and laptops: its folder, its servers.
 
-Everything of it is in one folder that only its owner can read: ``cluster.json`` (names and ports),
-``access.json`` (what ``--nats`` takes), certificates, and for each node its configuration, its
-store, its log and the identity of its process.  Three nodes on one machine share its disk and its
-power: they prove the protocol, not the hardware.
+A cluster is in one folder that only its owner can read.  It has ``cluster.json`` (names and ports),
+``access.json`` (for ``--nats``) and certificates, and for each node its configuration, its store,
+its log and the identity of its process.  Three nodes on one machine share its disk and its power:
+they prove the protocol, not the hardware.
 """
 
 import json
@@ -96,10 +96,11 @@ class Cluster:
         except OSError as error:
             raise ReplicaError(f"{path}: no cluster there: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
-            raise ReplicaError(f"{path}: is no description of a cluster") from None
+            raise ReplicaError(f"{path}: is not a description of a cluster") from None
 
     @staticmethod
     def exists(folder: Path) -> bool:
+        """Whether a folder has a cluster."""
         return (folder / CLUSTER_FILE).exists()
 
     def _write(self) -> None:
@@ -163,6 +164,7 @@ cluster {{
     # Places
 
     def folder_of(self, node: Node) -> Path:
+        """Return a node's folder."""
         return self.folder / node.name
 
     def store_of(self, node: Node) -> Path:
@@ -179,6 +181,7 @@ cluster {{
 
     @property
     def access(self) -> Access:
+        """Return the servers and credentials of the cluster."""
         return access_of(str(self.folder / ACCESS_FILE))
 
     # Processes

@@ -13,9 +13,9 @@ from openoutcry.wire.errors import ReplicaError, Unreachable
 
 
 def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
-    """``named``: as of ``--nats``; ``here``: the cluster, if it is of this machine, whose disks are
-    then read as well.  Raises :class:`ReplicaError` for what is no cluster; one that does not
-    answer is named in ``trouble``."""
+    """The cluster is ``named`` as for ``--nats``.  If it is of this machine, ``here`` is that
+    cluster, and its disks are read as well.  Raises :class:`ReplicaError` for what is not a
+    cluster.  A cluster that does not answer is named in ``trouble``."""
     document: dict[str, Any] = {"nodes": [], "streams": [], "trouble": ""}
     if here is not None:
         for node, row in zip(here.nodes, status_of(here), strict=True):
@@ -34,8 +34,8 @@ def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
 
 
 def nodes_as_known(here: Cluster) -> list[dict[str, Any]]:
-    """The nodes of a cluster of this machine without reading all that they hold: ``verified`` is
-    what the last look at their disks has found (None: they were not looked at)."""
+    """The nodes of a cluster of this machine, without reading all that they hold.  The last look at
+    their disks found ``verified``; None: without a look."""
     return [
         row | {"verified": last_look(here, node)}
         for node, row in zip(here.nodes, status_of(here), strict=True)

@@ -1,9 +1,9 @@
 """Drives one machine of the protocol over a real stream, one turn at a time.
 
-The machines ask (``actions.py``) and receive what came; here are the connection, the clock
-(CLOCK_BOOTTIME: it continues while the machine sleeps) and who an answer belongs to.  Nothing is
-decided here: an answer that is late, lost or an error that may pass is no answer, and the machine
-asks again.
+The machines ask (``actions.py``) and receive the answers.  Here are the connection, the clock
+(CLOCK_BOOTTIME: it continues while the machine sleeps) and which machine an answer belongs to.
+Nothing is decided here.  A late or lost answer, or an error that may pass, counts as no answer, and
+the machine asks again.
 """
 
 import base64
@@ -16,7 +16,15 @@ from typing import Any, NamedTuple, Protocol
 
 from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, ReadLease, WriteLease
-from openoutcry.replica.jetstream import NOT_FOUND, JetStream, Refused, Subscription, checked
+from openoutcry.replica.jetstream import (
+    NO_ANSWER,
+    NOT_FOUND,
+    JetStream,
+    Refused,
+    Subscription,
+    answered,
+    number_of,
+)
 from openoutcry.replica.link import Link, Message
 from openoutcry.replica.message import Message as Block
 from openoutcry.replica.message import pack, unpack
@@ -26,7 +34,7 @@ LEASE_KEY = "lease"
 WRONG_NUMBER = re.compile(r"wrong last sequence: (\d+)")
 TICK_S = 0.004
 SWITCH_S = 2.0
-"""A server that has not answered anything for so long is left for the next one."""
+"""A server that has not answered anything for this long is left for the next one."""
 AGAIN_S = 0.25
 """Between attempts to connect."""
 MAX_ASKED = 4096
@@ -116,7 +124,7 @@ class Driver:
         return rest
 
     def turn(self, timeout_s: float = 0.0) -> list[Action]:
-        """Wait up to ``timeout_s`` for anything to come, tell the machine, let it tick; returns
+        """Wait up to ``timeout_s`` for input, pass it to the machine, let it tick; returns
         what it asks that does not concern the stream.
 
         Raises :class:`ReplicaError` for what no waiting mends: credentials that are refused, a
@@ -240,29 +248,35 @@ class Driver:
 
     def _answered(self, action: Action, message: Message) -> list[Action]:
         if message.status:
-            return []  # nobody listens: no leader now
+            return []  # no listener: no leader now
         self._answered_s = time.monotonic()
         try:
-            answer = checked(json.loads(message.data))
+            answer = answered(message.data)
+            return self._done(action, answer)
         except Refused as error:
             return self._refused(action, error)
-        except ValueError:
-            return []
+        except Unreachable:
+            return []  # no answer of JetStream: the machine asks again
+
+    def _done(self, action: Action, answer: dict[str, Any]) -> list[Action]:
+        """Raises :class:`Unreachable` for an answer to another question."""
         machine: Machine = self.machine
         if isinstance(action, Publish):
-            if int(answer["seq"]) != action.message.position:
+            seq = number_of(answer, "seq")
+            if seq != action.message.position:
                 raise ReplicaError(
-                    f"{self.venue}: the stream took message {action.message.position} as "
-                    f"{answer['seq']}"
+                    f"{self.venue}: the stream took message {action.message.position} as {seq}"
                 )
             return machine.acknowledged(now_ns(), action.message)
         if isinstance(action, WriteLease):
-            return machine.lease_written(now_ns(), action.lease, int(answer["seq"]))
-        stored = answer["message"]
+            return machine.lease_written(now_ns(), action.lease, number_of(answer, "seq"))
+        stored = answer.get("message")
+        if type(stored) is not dict:
+            raise Unreachable(NO_ANSWER)
         data = _data_of(stored)
         if isinstance(action, Fetch):
             return machine.fetched(now_ns(), action.position, self._whole(data, action.position))
-        return machine.lease_seen(now_ns(), lease_of(data), int(stored["seq"]))
+        return machine.lease_seen(now_ns(), lease_of(data), number_of(stored, "seq"))
 
     def _refused(self, action: Action, error: Refused) -> list[Action]:
         machine: Machine = self.machine
@@ -289,7 +303,10 @@ class Driver:
 
 
 def _data_of(stored: dict[str, Any]) -> bytes:
-    return base64.b64decode(stored.get("data", ""))
+    try:
+        return base64.b64decode(stored.get("data", ""))
+    except (ValueError, TypeError):
+        raise Unreachable(NO_ANSWER) from None
 
 
 def lease_of(value: bytes) -> Lease:

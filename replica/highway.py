@@ -1,4 +1,4 @@
-"""HighwayHash-64: what nats-server keeps behind each message on its disk.
+"""HighwayHash-64: what nats-server keeps after each message on its disk.
 
 Alakuijala, Cox, Wassenberg: Fast keyed hash/pseudo-random function using SIMD multiply and permute,
 arXiv:1612.06257 (2016).
@@ -12,7 +12,7 @@ from openoutcry.wire.memory import load_i64, load_u8, store_i64
 
 LANES = 4
 V0, V1, MUL0, MUL1 = 0, 32, 64, 96
-"""Where each four words of the state are, in bytes; behind them a packet of 32 bytes."""
+"""Where each four words of the state are, in bytes; after them a packet of 32 bytes."""
 PACKET, STATE_BYTES = 128, 160
 MUL0_BEGIN = (0xDBE6D5D5FE4CCE2F, 0xA4093822299F31D0, 0x13198A2E03707344, 0x243F6A8885A308D3)
 MUL1_BEGIN = (0x3BD39E10CB0EF593, 0xC0ACF169B5F18A8C, 0xBE5466CF34E90C6C, 0x452821E638D01377)

@@ -41,7 +41,7 @@ PLACE_S = 1.0
 AGAIN_S = 0.5
 TURN_S = 0.02
 HURRY_S = 0.002
-"""Behind a SEAL the lease is free in a moment."""
+"""After a SEAL the lease is free in a moment."""
 STARTER_NONCE = 1_000_000
 STARTING_S = 60.0
 """A venue that has not begun by then lets its lease run out."""
@@ -113,7 +113,7 @@ class HotStandby:
         self.applied_blocks = self.max_lag_blocks = 0
         self._in_core = 0
         self._check_seqs: set[int] = set()
-        """Commands after which the primary has told its state's hash."""
+        """Commands after which the primary has published its state's hash."""
         self._rebuild()
         self._follows = self._closed = False
         self.prepared = False
@@ -126,7 +126,7 @@ class HotStandby:
 
     @property
     def is_level(self) -> bool:
-        """The core is behind a command, and has every block that was seen, and there are not many
+        """The core has finished a command and has every block that was seen, and there are not many
         more."""
         point = self.point
         level = self.machine.applied_tip.next_block == self.local.next_block
@@ -136,8 +136,9 @@ class HotStandby:
         )
 
     def follow(self, stop: Callable[[], bool], must_lead: Callable[[], bool]) -> Lead | None:
-        """Follow until this node leads (then what it leads with), or ``stop`` (None: it may be
-        called again).  ``must_lead``: whether to lead without waiting for the lease's end.
+        """Follow until this node leads, and return its lead; or until ``stop`` is true, and return
+        None (it may be called again).  With ``must_lead`` it leads without waiting for the lease's
+        end.
 
         Raises :class:`ReplicaError` when it must not continue: its core differs from the primary's,
         the stream is another journal's or was rewritten.
@@ -324,8 +325,8 @@ class HotStandby:
         return tip if held and self.local.hash_of(block) == tip.block_hash else Tip()
 
     def _note(self) -> None:
-        """Say what has changed; write the status a few times a second, and now and then the place:
-        one that is killed reads on there."""
+        """Report changes.  Write the status a few times a second, and the place now and then, so
+        that a restarted standby continues there."""
         self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S

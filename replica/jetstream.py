@@ -1,9 +1,10 @@
 """The stream of a venue's blocks and the record of its lease, in JetStream.
 
-One stream a venue, ``OUTCRY-NAME``, with the one subject ``outcry.NAME.blocks``: its messages are
-numbered from 1, and every publication names the number that it must follow
-(``Nats-Expected-Last-Sequence``), so that of two writers one is refused.  With it comes a key-value
-bucket of the same name, whose entries are replaced only by who knows their revision.
+There is one stream a venue, ``OUTCRY-NAME``, with the one subject ``outcry.NAME.blocks``.  Its
+messages are numbered from 1, and every publication names the number that it must follow
+(``Nats-Expected-Last-Sequence``), so that of two writers one is refused.  There is also a key-value
+bucket of the same name.  A writer can replace one of its entries only if it knows the entry's
+revision.
 """
 
 import base64
@@ -24,14 +25,10 @@ EXPECTED_STREAM = "Nats-Expected-Stream"
 EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
 WRONG_LAST_SEQUENCE = (10071, 10164)
 """JetStream's codes for a publication that does not follow the number it names."""
-IN_PROCESS = 10158
-"""An earlier publication with the same expectation has not been decided yet."""
 NOT_FOUND = (10059, 10037, 10014)
 EXISTS = (10058,)
 NO_QUORUM = (10008, 10023, 10005, 10074)
 REPLICAS = 3
-MAX_MESSAGE_BYTES = 1_000_000
-"""Below the 1 MiB that a server takes as it is installed."""
 PREFIX = "OUTCRY-"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 HEARTBEAT_S = 1.0
@@ -80,9 +77,9 @@ def stream_name(venue: str) -> str:
 def retry_until_leader(
     ask: Callable[[], T], timeout_s: float = WAIT_S, over: Link | None = None
 ) -> T:
-    """The answer to a question, asked again for ``timeout_s`` while the cluster has no leader for
-    it: it has just begun, or chooses one; no longer than ``over`` holds, the connection that is
-    asked.  Raises what ``ask`` does."""
+    """The answer to a request, which is repeated for ``timeout_s`` while the cluster has no leader
+    for it: it has just begun, or is electing one.  Stops when the connection is ``over``.  Raises
+    what ``ask`` does."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -108,8 +105,7 @@ class JetStream:
     def call(self, subject: str, document: Any = None, timeout_s: float = 5.0) -> dict[str, Any]:
         """One request of JetStream's interface and its answer; raises :class:`Refused`."""
         payload = b"" if document is None else json.dumps(document).encode()
-        answer = json.loads(self.link.request(f"$JS.API.{subject}", payload, timeout_s).data)
-        return dict(checked(answer))
+        return answered(self.link.request(f"$JS.API.{subject}", payload, timeout_s).data)
 
     # The stream
 
@@ -254,7 +250,7 @@ class JetStream:
         """
         headers = {EXPECTED_REVISION: str(revision)}
         answer = self.link.request(f"$KV.{self.stream}.{key}", value, headers=headers)
-        return int(checked(json.loads(answer.data))["seq"])
+        return number_of(answered(answer.data), "seq")
 
     def put_later(self, key: str, value: bytes, revision: int) -> str:
         """As :meth:`put`, without waiting: returns the subject that the answer will come to."""
@@ -269,19 +265,41 @@ def venues(link: Link) -> list[str]:
     names: list[str] = []
     while True:
         question = json.dumps({"offset": len(names)}).encode()
-        answer = checked(json.loads(link.request("$JS.API.STREAM.NAMES", question).data))
+        answer = answered(link.request("$JS.API.STREAM.NAMES", question).data)
         streams = answer.get("streams") or []
+        if type(streams) is not list or not all(type(one) is str for one in streams):
+            raise Unreachable(NO_ANSWER)
         names += streams
-        if not streams or len(names) >= int(answer.get("total", 0)):
+        if not streams or len(names) >= number_of(answer, "total"):
             return sorted(n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX))
 
 
-def checked(answer: dict[str, Any]) -> dict[str, Any]:
-    """A JetStream answer that is no error; raises :class:`Refused`."""
+NO_ANSWER = "what came is no answer of JetStream"
+
+
+def answered(data: bytes) -> dict[str, Any]:
+    """A JetStream answer that is not an error.  Raises :class:`Refused`, and :class:`Unreachable`
+    for what is no answer: any client of the cluster can write to any subject."""
+    try:
+        answer = json.loads(data)
+    except (ValueError, RecursionError):
+        answer = None
+    if type(answer) is not dict:
+        raise Unreachable(NO_ANSWER)
     if error := answer.get("error"):
-        code = int(error.get("err_code", error.get("code", 0)))
+        code = error.get("err_code", error.get("code", 0)) if type(error) is dict else None
+        if type(code) is not int:
+            raise Unreachable(NO_ANSWER)
         raise Refused(code, str(error.get("description", "refused")))
     return answer
+
+
+def number_of(answer: dict[str, Any], name: str) -> int:
+    """A number of an answer.  Raises :class:`Unreachable`."""
+    value = answer.get(name)
+    if type(value) is not int:
+        raise Unreachable(NO_ANSWER)
+    return value
 
 
 def acknowledged(message: Message) -> int:
@@ -289,7 +307,7 @@ def acknowledged(message: Message) -> int:
     leader now), :class:`Refused`."""
     if message.status:
         raise Unreachable("no leader takes the block now")
-    return int(checked(json.loads(message.data))["seq"])
+    return number_of(answered(message.data), "seq")
 
 
 class Subscription:
@@ -344,10 +362,12 @@ class Subscription:
         if message.subject == self._create_inbox:
             try:
                 if not message.status:
-                    checked(json.loads(message.data))
+                    answered(message.data)
             except Refused as error:
                 if error.code not in NO_QUORUM:
                     raise
+            except Unreachable:
+                pass  # no answer: a consumer that stays silent is asked for again
             return None
         if message.sid != self._sid:
             return None
@@ -358,7 +378,10 @@ class Subscription:
         # $JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.NUMBER.COUNT.TIME.PENDING[.TOKEN]
         words = message.reply.split(".")
         at = 2 if len(words) < 11 else 4
-        number, pending = int(words[at + 3]), int(words[at + 6])
+        places = words[at + 3 : at + 7]
+        if len(places) < 4 or not (places[0].isdecimal() and places[3].isdecimal()):
+            return None  # written to our inbox by another client than the stream
+        number, pending = int(places[0]), int(places[3])
         self.last = max(self.last, number + pending)
         if number < self.next:
             return None
@@ -372,7 +395,8 @@ class Subscription:
             link.publish(stalled, b"")
         elif message.reply:
             link.publish(message.reply, b"")
-        if int(message.headers.get("Nats-Last-Stream", 0)) >= self.next:
+        last = message.headers.get("Nats-Last-Stream", "0")
+        if last.isdecimal() and int(last) >= self.next:
             self.begin()
 
     def tick(self) -> None:

@@ -41,9 +41,10 @@ class Place(NamedTuple):
 class LocalJournal:
     """Holds and locks the journal in ``directory``, made there if it is missing.
 
-    ``config`` is what the journal was begun with, None before its first block; a torn end is cut
-    off, and so is what follows a hole that a power cut left: blocks come faster than they are
-    synced, and each says that the primary had those before it on its disk.  ``flaw`` says where.
+    The journal was begun with ``config``; None before its first block.  A torn end is cut off.  So
+    are the blocks after a hole that a power cut left.  Blocks come faster than they are synced, and
+    each says that the primary had those before it on its disk.  The place is in ``flaw``.
+
     Raises :class:`ReplicaError` for a journal of several directories, ``JournalError`` for a
     damaged one or one in use.
     """
@@ -59,7 +60,7 @@ class LocalJournal:
         """The last block of commands, if it was appended here."""
         self._last: BlockHeader | None = None
         self._runs: list[tuple[int, dict[str, Any]]] = []
-        """Who resumed the journal, each behind the index of the block that says so."""
+        """Who resumed the journal, each after the index of the block that says so."""
         self.journal_id = 0
         self.first_block = 0
         self.places: list[Place] = []
@@ -75,6 +76,7 @@ class LocalJournal:
 
     @property
     def next_block(self) -> int:
+        """Number of the block that will be written next."""
         return self.first_block + len(self.places)
 
     def hash_of(self, index: int) -> bytes:
@@ -84,7 +86,7 @@ class LocalJournal:
         return self.places[index - self.first_block].hash
 
     def append(self, block: memoryview) -> None:
-        """Write one block behind those before; durable after :meth:`sync`."""
+        """Write one block after those before; durable after :meth:`sync`."""
         header = unpack_header(block[:HEADER_BYTES])
         before = self.hash_of(self.next_block - 1) if self.places else GENESIS
         if header.block_index != self.next_block or header.previous_hash != before:
@@ -92,7 +94,7 @@ class LocalJournal:
         if header.kind == BlockKind.CONFIG:
             self._begin_segment(header.text_bytes, block)
         elif not self.places:
-            raise ReplicaError(f"{self.directory}: no configuration stands before the first block")
+            raise ReplicaError(f"{self.directory}: no configuration precedes the first block")
         last = self.places[-1] if self.places else None
         segment, offset = (last.segment, last.end) if last else (0, 0)
         if header.kind == BlockKind.CONFIG:
@@ -123,7 +125,7 @@ class LocalJournal:
 
     def hand_over(self) -> Handover | None:
         """What the journal's writer needs to continue, after :meth:`close`; None where it must be
-        read again first.  Each block was checked when it was appended, and what is behind the last
+        read again first.  Each block was checked when it was appended, and what follows the last
         was cut off."""
         last = self._last
         if last is None or last.block_index != self.next_block - 1:
@@ -146,7 +148,7 @@ class LocalJournal:
             self._unsynced = False
 
     def cut(self, index: int) -> None:
-        """Remove block ``index`` and all behind it: another leads, and has others or none."""
+        """Remove block ``index`` and all after it: another node leads, and has others or none."""
         count = index - self.first_block
         if count < 1:
             raise ReplicaError(
@@ -212,11 +214,11 @@ class LocalJournal:
                 segment_path(self.directory, number).unlink()
         self._open(last.segment)
         os.ftruncate(self._fd, last.end)
-        self._unsynced = True  # whoever wrote it may have been killed before its sync
+        self._unsynced = True  # its writer may have been killed before its sync
 
     def _known_durable(self, journal_id: int) -> int:
-        """How many blocks this disk must have: the place is noted behind their sync, the watermark
-        behind their acknowledgement."""
+        """How many blocks this disk must have: the place is noted after their sync, the watermark
+        after their acknowledgement."""
         watermark, _ = read_watermark(self.directory)
         acknowledged = -1
         if watermark is not None and watermark.journal_id == journal_id:

@@ -1,10 +1,10 @@
 """What is replicated: one message of the stream, whole journal blocks under one more chain.
 
-A message names its place (its own sequence in the stream), who may write (epoch, and the attempt
-within it) and the message that it extends, by place and by hash.  Its hash is taken over the header
-and the hash of its last journal block, whose chain covers every block before it; so a byte is
-hashed once, and nobody has to trust the stream (BLAKE3).  The blocks travel compressed (Zstandard,
-RFC 8878, level 1): records of orders come to a sixth, and what a server does is by the byte.
+A message names its place (its sequence in the stream) and its writer (epoch, and the attempt within
+it).  It also names the message that it extends, by place and by hash.  Its BLAKE3 hash covers the
+header and the hash of its last journal block, whose chain covers every block before it.  So a byte
+is hashed once, and no node has to trust the stream.  The blocks travel compressed (Zstandard, RFC
+8878, level 1): records of orders shrink to a sixth, and a server's work is proportional to bytes.
 
 ::
 
@@ -16,7 +16,7 @@ RFC 8878, level 1): records of orders come to a sixth, and what a server does is
     112  text bytes             120 bytes of the blocks, before they are compressed
     128  hash of the previous message      160  hash of the block before
     192  hash of the last block            224  hash of this message
-    256  text (JSON), then the blocks as they stand in the journal, in one frame of Zstandard (none
+    256  text (JSON), then the blocks as in the journal, in one frame of Zstandard (none
          if there is no block), then the crc32c of that frame (u32)
 """
 
@@ -48,8 +48,6 @@ _HEAD = struct.Struct("<8sHHIQQQQQQQQQQ16sQQ32s32s32s")
 HASHED_BYTES = _HEAD.size
 MESSAGE_HEADER_BYTES = HASHED_BYTES + 32
 assert MESSAGE_HEADER_BYTES == 256
-MAX_MESSAGE_BYTES = 1 << 20
-"""What a message should not pass: NATS refuses more unless it is configured otherwise."""
 MAX_BLOCK_BYTES = 64 << 20
 """More than any message's blocks: what claims more is damaged, and is not made room for."""
 LEVEL = 1
@@ -62,7 +60,7 @@ class Kind(IntEnum):
     """What a message says."""
 
     EPOCH = 1
-    """Who leads from here on; nothing of an older epoch counts behind it."""
+    """Who leads from here on; nothing of an older epoch counts after it."""
     BLOCKS = 2
     CHECK = 3
     """Nothing but a check, of a primary that has no commands to send."""
@@ -231,7 +229,7 @@ def unpack(data: bytes | memoryview, position: int) -> Message:
 
 
 def split(blocks: Blocks) -> list[memoryview]:
-    """The blocks one by one; their headers have been looked at."""
+    """The blocks one by one; their headers have been checked."""
     view, at, parts = memoryview(blocks.data), 0, []
     while at < len(view):
         size = unpack_header(view[at : at + HEADER_BYTES]).block_bytes

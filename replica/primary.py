@@ -2,11 +2,11 @@
 
 Invariants, each of which the simulator breaks once to see that it is needed:
 
-- what is released is in the stream: acknowledged by its quorum at its place in the chain;
-- nothing is released after the lease has run out by this node's clock;
-- a refusal by number (10071) may mean our own earlier try: the message at that place is read, and
-  only another's live message means that somebody else leads;
-- messages behind a lost one are sent again, under the next attempt if their place has changed.
+- What is released is in the stream: acknowledged by its quorum at its place in the chain.
+- Nothing is released after the lease has run out by this node's clock.
+- A refusal by number (10071) may mean our earlier attempt. So the message at that place is read,
+  and only another node's live message means that another node leads.
+- Messages after a lost one are sent again, under the next attempt if their place has changed.
 """
 
 from collections import deque
@@ -59,6 +59,7 @@ class Primary:
 
     @property
     def sealing(self) -> bool:
+        """Whether the stream is sealed, or a seal is on its way."""
         return self.tip.sealed or any(m.kind == Kind.SEAL for m in self.in_flight)
 
     @property
@@ -92,7 +93,7 @@ class Primary:
 
     def give_up(self, now_ns: int) -> list[Action]:
         """Let the lease go, with nothing in flight: nothing is released from here on; this machine
-        stops when the bucket has it.  Behind a SEAL another takes over at once; without one the
+        stops when the bucket has it.  After a SEAL another takes over at once; without one the
         venue is closed, and no node does before an operator orders it."""
         if self.stopped or self.in_flight or self.lease_holder.lease.given_up:
             return []
@@ -175,7 +176,7 @@ class Primary:
         return [Publish(m) for m in islice(self.in_flight, count) if m.hash not in self._acked]
 
     def _next(self, kind: int, blocks: Blocks, check: Check, text: bytes) -> Message:
-        """The message behind those in flight."""
+        """The message after those in flight."""
         tip = self.tip
         position, previous_position, previous = tip.position + 1, tip.live_position, tip.hash
         if self.in_flight:

@@ -1,9 +1,9 @@
 """Publishes a journal as it is written, and says up to where its commands are replicated.
 
-It begins as every node does, as a standby: reads the stream to its end, sees that this journal has
-all that is there, asks for the lease, and fences the leader before with an epoch message; then it
-is the primary and offers block after block.  Only blocks that the journal's own directory has are
-published, so the stream never has what a primary that comes back has not.
+Like every node it begins as a standby.  It reads the stream to its end, checks that its journal has
+all of it, asks for the lease, and fences the previous leader with an epoch message.  Then it is the
+primary and offers block after block.  It publishes only blocks that the journal's directory has, so
+the stream never has a block that a returning primary lacks.
 """
 
 import time
@@ -115,9 +115,9 @@ class Publisher:
     def begin(self, wait_s: float = LEAD_S, alive: Callable[[], None] = lambda: None) -> None:
         """Become the primary.  ``wait_s``: for servers that are busy, and then for the lease.
 
-        Raises :class:`ReplicaError` if this cannot or must not be: no answer, another leads,
-        the stream is of another journal or has more than this one.  ``alive`` is called again and
-        again meanwhile.
+        Raises :class:`ReplicaError` if this node cannot or must not be the primary.  There is no
+        answer, another node leads, the stream is of another journal, or the stream has more than
+        this one.  Calls ``alive`` repeatedly meanwhile.
         """
         tip = read_place(self.journal, self.reader.journal_id)
         tail = self._look(tip, wait_s)
@@ -235,9 +235,9 @@ class Publisher:
             if not self.pending and not self.read(tip.last_seq):
                 raise ReplicaError(
                     f"{self.venue}: the stream has blocks up to {tip.next_block - 1} (command "
-                    f"{tip.last_seq:,}), {self.journal} only up to {index}: another has led since, "
-                    "or the end of this journal was lost; `outcry backup restore` makes one of the "
-                    "stream"
+                    f"{tip.last_seq:,}), {self.journal} only up to {index}. Another node has led "
+                    "since, or the end of this journal was lost; `outcry backup restore` makes a "
+                    "journal of the stream"
                 )
             block = self.pending.popleft()
             self.pending_bytes -= block.header.block_bytes
@@ -343,7 +343,7 @@ class Publisher:
         if cut_off and not self._cut_off:
             why = self.driver.trouble or "the cluster does not answer"
             self.say(
-                f"cut off from the quorum: {why}; nothing is released behind command "
+                f"cut off from the quorum: {why}; nothing is released after command "
                 f"{self.safe_seq:,} until it answers again"
             )
         elif self._cut_off and not cut_off and not self.stopped:
@@ -367,9 +367,9 @@ class Publisher:
         return not self.pending and not self.machine.in_flight
 
     def leave(self, hand_over: bool, wait_s: float) -> bool:
-        """Give the lease up behind everything that was published; says whether that was granted
-        within ``wait_s``.  ``hand_over``: a standby takes over at once; otherwise the venue is
-        closed in order, and none does."""
+        """Give the lease up after everything that was published; returns whether that was granted
+        within ``wait_s``.  With ``hand_over`` a standby takes over at once.  Otherwise the venue is
+        closed in order, and no standby takes over."""
         deadline_s = time.monotonic() + wait_s
         if hand_over:
             self._take(self.driver.act(self.machine.hand_over(now_ns())))

@@ -36,12 +36,12 @@ class SegmentWriter:
         self._segment_bytes = 0
 
     def append(self, block: Any) -> None:
-        """Write one block behind those before."""
+        """Write one block after those before."""
         header = unpack_header(block[:HEADER_BYTES])
         if header.kind == BlockKind.CONFIG:
             self._next_segment(header, block)
         if self._fd < 0:
-            raise ReplicaError(f"block {header.block_index}: no configuration stands before it")
+            raise ReplicaError(f"block {header.block_index}: no configuration precedes it")
         view = memoryview(block)
         while len(view):
             written = os.write(self._fd, view)

@@ -1,6 +1,6 @@
 """A node of the simulator: what lies on its disk, and the machine that runs on it.
 
-The machines are those of ``primary.py`` and ``standby.py``; this stands where a real node has its
+The machines are those of ``primary.py`` and ``standby.py``; this replaces a real node's
 transport, its journal and its core.
 """
 

@@ -1,9 +1,9 @@
 """The simulator's stream and key-value bucket: JetStream's guarantees, and its known faults.
 
-What is taken stays, at its place, in one order; a publish is refused (10071) unless the stream's
-last sequence is the one expected, and the bucket's entry changes only in place of the revision that
-was seen.  But answers are lost, a deposed leader refuses by an old count and shows an old entry,
-and a damaged follower that leads serves holes, another message, or flipped bits.
+A stored message stays, at its place, in one order.  A publish is refused (10071) unless the
+stream's last sequence is the expected one.  The bucket's entry changes only in place of the
+revision that was seen.  But answers are lost, a deposed leader refuses by an old count and shows an
+old entry, and a damaged follower that leads serves holes, another message, or flipped bits.
 """
 
 from collections.abc import Callable

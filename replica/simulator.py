@@ -1,13 +1,15 @@
 """A seeded simulation of replication: one seed is one history, and the checker judges it.
 
-The machines are the real ones (``primary.py``, ``standby.py``, ``lease_holder.py``, ``chain.py``,
-``local.py``); network, clocks, disks, servers and clients are drawn from the seed: messages lost,
-doubled, delayed and in any order, partitions, pauses, crashes with torn blocks, damaged reads,
-leaders that are out or stale, clocks that drift and jump, takeovers planned and forced, a core with
-one lot changed.  After that all is healed, and the venue must trade on.
+The state machines are the real ones (``primary.py``, ``standby.py``, ``lease_holder.py``,
+``chain.py``, ``local.py``).  Network, clocks, disks, servers and clients are drawn from the seed.
+Messages are lost, doubled, delayed and reordered; nodes are partitioned, pause, crash with torn
+blocks and read damaged ones.  Leaders are down or stale, clocks drift and jump, takeovers are
+planned or forced, and a core has one lot changed.  After that all is healed, and the venue must
+trade on.
 
-The checker: what was released is never lost and never told differently; one total order; nothing
-twice; an older epoch releases nothing after a newer one; hashes are equal; clients see a prefix.
+The checker tests six rules.  What was released is never lost and never reported differently; there
+is one total order; nothing comes twice.  An older epoch releases nothing after a newer one; hashes
+are equal; clients see a prefix.
 """
 
 import gc
@@ -37,7 +39,7 @@ HEAL_STEPS = 2400
 GARBAGE = 100_000
 """Objects made before garbage is looked for: a history's are mostly its own to the end."""
 STEP_NS = (20 * MS, 60 * MS, 120 * MS, 240 * MS)
-"""A step takes at most so long; one of them for each history."""
+"""A step takes at most this long; one of them for each history."""
 SHARES = ((0.55, 0.75, 0.86), (0.35, 0.50, 0.60), (0.60, 0.75, 0.92))
 """Of a history's steps: up to the first one something is delivered, then read, then a node ticks;
 the rest are clients' commands."""
@@ -108,7 +110,7 @@ class World:
         self.steps = self.promotions = self.injected = self.dead = 0
         self.next_command = 1
         self.truth: list[tuple[int, int]] = [(0, 0)]
-        """What clients have been told, by sequence: the command, and the hash of the events."""
+        """What clients have received, by sequence: the command, and the hash of the events."""
         self.epochs: dict[int, str] = {}
         self.newest_release = 0
         self.clocks_sane = not (self.faults.clock_jump or self.faults.promoted)
@@ -152,7 +154,7 @@ class World:
         self.newest_release = max(self.newest_release, epoch)
         if seq < len(self.truth):
             if self.truth[seq][1] != core:
-                raise Violation(f"{node.name} tells command {seq} differently from before")
+                raise Violation(f"{node.name} reports command {seq} differently from before")
             return
         if seq != len(self.truth):
             raise Violation(f"{node.name} releases command {seq}: {len(self.truth)} comes next")
@@ -169,18 +171,18 @@ class World:
         others = others or any(lease.epoch > mine for lease in self.stream.leases)
         if not others:
             raise Violation(
-                f"{node.name} gave up in epoch {mine}, though nobody else led: {action.reason}"
+                f"{node.name} gave up in epoch {mine}, though no other node led: {action.reason}"
             )
 
     def corrupted(self, node: Node) -> None:
-        self.say(f"{node.name}: one lot changed behind command {node.seq}")
+        self.say(f"{node.name}: one lot changed after command {node.seq}")
         self.corrupt_nodes.add(node.index)
         self.corrupted_ever = True
 
     def compared(self, node: Node, check: Check) -> None:
-        """A standby goes on behind a message with that check."""
+        """A standby continues after a message with that check."""
         if check.seq and check.seq == node.seq and check.events_hash != node.core:
-            raise Violation(f"{node.name} went on with another core than the primary's")
+            raise Violation(f"{node.name} continued with a core that differs from the primary's")
 
     def say(self, text: str) -> None:
         if self.trace is not None:
@@ -299,10 +301,10 @@ class World:
         elif (draw := draw - faults.clock_jump) < faults.corrupt_core:
             node.corrupt = node.primary is None and not self.corrupt_nodes
         elif (draw := draw - faults.corrupt_core) < faults.promoted and node.standby is not None:
-            self.say(f"{node.name} is told to lead")
+            self.say(f"{node.name} is ordered to lead")
             node.do(node.standby.promote(node.now_ns()))
         elif (draw := draw - faults.promoted) < faults.planned and node.primary is not None:
-            self.say(f"{node.name} is told to hand over")
+            self.say(f"{node.name} is ordered to hand over")
             node.do(node.primary.hand_over(node.now_ns()))
         else:
             self.injected = before
@@ -310,7 +312,7 @@ class World:
     # The end of a history.
 
     def heal(self) -> None:
-        """Everything works from here on; whoever has stopped is started again."""
+        """Everything works from here on; each node that has stopped is started again."""
         self.faults = self.stream.faults = Faults()
         self.outage_until_ns, self.step_ns, self.shares = 0, STEP_NS[0], SHARES[0]
         for node in self.nodes:

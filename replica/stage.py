@@ -1,8 +1,8 @@
 """The replicas as a stage: publishes the journal's blocks, and says up to where a majority of the
 replicas has them, and until when that holds.
 
-It reads the segments that the journal's stage writes, behind the word that says how far that is: no
-ring waits for it, and what is published is on this machine's disk already.
+It reads the segments that the journal's stage writes, up to the word that gives the end.  No ring
+waits for it, and what it publishes is already on this machine's disk.
 """
 
 import os
@@ -28,16 +28,16 @@ from openoutcry.wire.layout import SharedWord, Words
 
 NAME = "replica"
 LOOK_S = 0.05
-"""Blocks without commands are looked for so often."""
+"""Blocks without commands are looked for this often."""
 TURN_S = 0.004
-"""With nothing to send and no answer to wait for, the protocol's clocks are looked at so often."""
+"""With nothing to send and no answer to wait for, the protocol's clocks are checked this often."""
 ANSWER_S = 200e-6
-"""An answer is waited for so long at a time: it wakes this stage.  (Looking for it again and again
-took 40 % of a core at 200 orders a second.)"""
+"""An answer is waited for this long at a time: it wakes this stage.  (Looking for it again and
+again took 40 % of a core at 200 orders a second.)"""
 GIVE_UP_S = 2.0
 """For the cluster to take the lease back; after that it runs out."""
 LEAVE_S = 10.0
-"""A run that was asked to stop waits so long for a quorum that does not answer."""
+"""A run that was asked to stop waits this long for a quorum that does not answer."""
 
 
 class ReplicaStage:
@@ -83,7 +83,7 @@ class ReplicaStage:
         self._say()
         if publisher.stopped:
             raise PipelineError(
-                f"no longer the primary of {publisher.venue}: {publisher.stopped}; nothing behind "
+                f"no longer the primary of {publisher.venue}: {publisher.stopped}; nothing after "
                 f"command {publisher.safe_seq:,} was released"
             )
         if done and not self.finished:
@@ -131,7 +131,7 @@ class ReplicaStage:
             self._leave_s = now_s + LEAVE_S
 
     def _say_published(self) -> None:
-        """For those who watch; nothing waits for it."""
+        """For observers; nothing waits for it."""
         sent = self.publisher.machine.offered
         self.shared.control.set_stage(self.index, control_words.STAGE_PUBLISHED_SEQ, sent.last_seq)
         self.shared.control.set_stage(

@@ -2,12 +2,12 @@
 
 Invariants, each of which the simulator breaks once to see that it is needed:
 
-- only what extends the chain is applied, and each block once;
-- it leads only after its own epoch message stands in the stream right behind all that it has
-  applied: an older primary's message behind that place is dead;
-- it asks for the lease only when the lease that it has seen is over by its own clock, or given up;
-  and only if it has read as far as that lease's holder had had acknowledged;
-- a core that differs from the primary's never leads.
+- Only what extends the chain is applied, and each block once.
+- It leads only after its own epoch message is stored in the stream, right after all that it has
+  applied. An older primary's message after that place is void.
+- It asks for the lease only when the lease that it has seen is over by its own clock, or given
+  up. And it must have read as far as that lease's holder had acknowledgements.
+- A core that differs from the primary's never leads.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.message import NO_CHECK, NO_STATE, Blocks, Check, Kind, Message, Seal
 
 SEALED_LOOKS = 32
-"""So much more often than else the lease is looked for behind a SEAL."""
+"""So much more often than else the lease is looked for after a SEAL."""
 MAX_CHECKS = 4096
 """This node's, until the primary's come."""
 
@@ -64,9 +64,9 @@ class Standby:
         patience_ns: int = 0,
         trusted: int = 0,
     ) -> None:
-        """``journal_id``: of the journal that this node has; 0 if it has none yet.  ``trusted``:
-        checks of messages up to this position are not compared: an operator has seen whose core was
-        wrong, and what it said of itself stays in the stream."""
+        """The node's journal is ``journal_id``; 0 if it has none yet.  Checks of messages up to the
+        position ``trusted`` are not compared.  An operator has found which core was wrong, and what
+        that core published stays in the stream."""
         self.holder = holder
         self.tip = tip if tip.journal_id else tip._replace(journal_id=journal_id)
         self.applied_tip = self.tip
@@ -93,7 +93,7 @@ class Standby:
         """How many it had when this standby began."""
         self.tail_checked = True
         """False: another node has led, and the journal may have blocks that are not in the chain.
-        No tip is noted then: a start behind that epoch would not know of it."""
+        No tip is noted then: a start after that epoch would not know of it."""
         self._seal = seal
         self._lease: Lease | None = None
         self._revision = 0
@@ -144,7 +144,7 @@ class Standby:
         if message.kind == Kind.EPOCH and (leader := message.text.decode()) != self.holder:
             self.tail_checked = node_of(leader) == node_of(self.holder)
         self.tip = extended(self.tip, message)
-        # Behind a SEAL the lease is given up in a moment: looked for at once, and often.
+        # After a SEAL the lease is given up in a moment: looked for at once, and often.
         if message.kind == Kind.SEAL:
             self._read_due_ns = now_ns
         return [*self._cut_tail(), Apply(message), *self._read_on(now_ns)]
@@ -154,8 +154,8 @@ class Standby:
         return [] if message is None else self.message(now_ns, message)
 
     def missing(self, now_ns: int, position: int, why: str) -> list[Action]:
-        """What the subscription gave at ``position`` could not be used (``unpack`` raised): it is
-        asked for again, and until it is whole this standby goes no further and does not lead."""
+        """The subscription's message at ``position`` could not be used (``unpack`` raised).  It is
+        requested again; until it is whole, this standby does not continue and does not lead."""
         self.flaw = why
         self._known = max(self._known, position)
         return self._fetch(now_ns)
@@ -211,7 +211,7 @@ class Standby:
         return self.message(now_ns, message)
 
     def refused(self, now_ns: int, message: Message, last: int) -> list[Action]:
-        """Something else, or an earlier try of the same, stands in its place: read on."""
+        """Another message, or an earlier try of this one, is in its place: continue to read."""
         self._known = max(self._known, last)
         return self._read_on(now_ns)
 
@@ -294,7 +294,7 @@ class Standby:
         return self._fence(now_ns)
 
     def _fence(self, now_ns: int) -> list[Action]:
-        """Publish the epoch message behind all that is applied, if it is not on its way."""
+        """Publish the epoch message after all that is applied, if it is not on its way."""
         if self.role != Role.FENCING or self.applied_tip.position != self.tip.position:
             return []
         assert self.lease_holder is not None, "who fences has the lease"

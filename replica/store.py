@@ -5,9 +5,10 @@ A server that was damaged may lead and serve a stream with a hole while it says 
 every block, every hash, from the first on.  What is not whole does not start; wiped, the node gets
 everything from the others.
 
-A file of messages holds records, each: length (u32, its highest bit: with headers), number, time
-(u64 each), subject (u16 length), headers (u32 length), the message, and the server's HighwayHash-64
-of number, time, subject, headers and message, under the SHA-256 of STREAM-FILE.
+A file of messages holds records.  Each is: length (u32, its highest bit: with headers), number,
+time (u64 each), subject (u16 length), headers (u32 length), the message, and a checksum.  The
+checksum is the server's HighwayHash-64 of number, time, subject, headers and message, under the
+SHA-256 of STREAM-FILE.
 """
 
 import hashlib
@@ -33,13 +34,13 @@ WITH_HEADERS = 1 << 31
 TAIL_BYTES = 8
 VERIFIED_FILE = "verified.json"
 LOOK_FILE = "look.json"
-"""What the last look has found, for those who only want to know."""
+"""The result of the last look, for readers of the status."""
 MAX_RECORD_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class Verified:
-    """One stream on one node's disk: proven up to ``tip``; ``flaw`` says what is wrong behind."""
+    """One stream on one node's disk: proven up to ``tip``; ``flaw`` says what is wrong after it."""
 
     venue: str
     tip: Tip
@@ -143,7 +144,7 @@ def _verify(venue: str, folder: Path) -> Verified:
 
 def _records(path: Path, last: bool) -> Iterator[tuple[str, int, bytes]]:
     """Place, number and message of each record.  The last file may end within one: it is being
-    written, or was when the power went.  Raises :class:`ReplicaError` for what is no record, and
+    written, or was when the power went.  Raises :class:`ReplicaError` for what is not a record, and
     for one whose checksum, nats-server's own, does not agree."""
     stream = path.parent.parent.name
     key = hashlib.sha256(f"{stream}-{path.stem}".encode()).digest()

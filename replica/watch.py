@@ -13,7 +13,7 @@ from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.store import verify_node
 
 AGAIN_S = 0.5
-"""A flaw is looked at again: a server may have been writing there."""
+"""A flaw is checked again: a server may have been writing there."""
 
 
 def flaw_of(cluster: Cluster, node: Node) -> str:

@@ -17,10 +17,13 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "books": ("flow", "matcher"),
     "clock": ("ptp",),
     "clock_days": ("ptp",),
+    "colocated": (*VENUE, "market_data"),
     "compare": ("bench/compare.py",),
     "feed_hostile": ("market_data",),
     "feed_joins": ("market_data",),
+    "feed_restart": ("market_data",),
     "feed_subscribers": ("market_data",),
+    "harness": ("matcher", "wire"),
     "journal": ("journal", "wire"),
     "journal_faults": ("journal",),
     "journal_kills": ("journal", "pipeline"),
@@ -31,6 +34,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "matcher": ("matcher", "wire"),
     "operations": (*STACK, "operations", "risk"),
     "pipeline": (*STACK, "journal"),
+    "portal": (*VENUE, "portal"),
     "replication": ("journal", "pipeline", "replica"),
     "ring": ("ring", "wire"),
     "ring_kills": ("ring",),
@@ -41,6 +45,8 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "shim": ("dpdk_shim", "wire"),
     "shim_fuzz": ("dpdk_shim",),
     "stall": ("bench/explain.py", "pipeline"),
+    "tick-to-trade": (*VENUE, "market_data"),
+    "wire": (*STACK, "dpdk_shim", "risk"),
 }
 """By evidence: the folders and files of the repository whose speed or behaviour it shows.  List
 prices are not among them: they are of no code."""

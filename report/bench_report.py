@@ -49,7 +49,7 @@ def render(documents: Sequence[Document]) -> str:
 
 
 def _identity(host: dict[str, Any]) -> str:
-    """What tells hosts apart; the clock that a processor is said to have may move."""
+    """What distinguishes hosts; the clock that a processor is said to have may move."""
     return str(sorted(item for item in host.items() if item[0] != "cpu_mhz"))
 
 
@@ -112,7 +112,7 @@ def _noise(noise: dict[str, Any]) -> str:
     stolen = [share for share in noise["steal"] if share is not None]
     others = [share for share in noise["others"] if share is not None]
     if not stolen:
-        return "This host does not tell what disturbed the rounds."
+        return "This host does not show what disturbed the rounds."
     text = f"Stolen by the hypervisor: at most {max(stolen):.1%} of a round. "
     text += f"Used by other programs: at most {max(others):.1%}. "
     text += f"Rounds taken again: {noise['rounds_repeated']}; "
@@ -120,7 +120,7 @@ def _noise(noise: dict[str, Any]) -> str:
 
 
 def _ladder(name: str, climbs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    """The last climb of a durability; every climb's knee stands among the figures."""
+    """The last climb of a durability; every climb's knee is among the figures."""
     rungs = list(climbs[-1])
     at = knee(rungs)
     return {"name": name, "rungs": rungs, "knee": at, "chart": charts.rate_chart(rungs, at)}

@@ -40,6 +40,20 @@ PIPELINE_ROWS = (
 )
 """The spans that people publish and aim for, and the exchange's own."""
 
+PORTAL_ROWS = (
+    ("rest_order_p50", "", "order over REST → answer, p50", "≤ 1.2 ms"),
+    ("rest_order_p99", "", "the same, p99", "≤ 6 ms"),
+    ("rest_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
+    ("ws_order_p50", "", "order.place over the WebSocket API → answer, p50", "≤ 600 µs"),
+    ("ws_order_p99", "", "the same, p99", "≤ 3 ms"),
+    ("ws_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
+    ("rest_orders", "", "orders a second over REST, two processes", "≥ 4,000/s"),
+    ("event_p50", "", "release → own event, 1,000 subscribers, p50", "≤ 2 ms"),
+    ("event_p99", "", "the same, p99", "≤ 20 ms"),
+    ("idle_socket_bytes", "", "bytes of memory for an idle WebSocket, of 5,000", "≤ 20,000"),
+    ("idle_share", "", "share of one core with 5,000 idle WebSockets", "≤ 0.2"),
+)
+
 MATCHER_ROWS = (
     ("stream_ns_worst", "", "a command of the worst stream, 100,000 orders live", "≤ 18 ns"),
     ("stream_ns_worst", "fastest", "slowest of the five streams / fastest", "≤ 1.5"),
@@ -65,6 +79,26 @@ MATCHER_ROWS = (
     ("energy_nj", "", "energy a command of that random walk, all packages (RAPL)", ""),
     ("memory_bytes_per_order", "", "bytes an open order takes, of 1 M", "≤ 64"),
 )
+
+HARNESS_ROWS = tuple(
+    (f"messages_{scenario}_{way}", peer, what.format(title), goal)
+    for scenario, title in (
+        ("worst", "the slowest scenario of each engine"),
+        ("static", "`static`"),
+        ("normal", "`normal`"),
+        ("swing_25", "`swing-25`"),
+        ("swing_40", "`swing-40`"),
+        ("flash_crash", "`flash-crash`"),
+    )
+    for way, peer, what, goal in (
+        ("one", "", "{}, one message a call", ""),
+        ("one", "cpptrader", "the same / CppTrader", "≥ 3" if scenario == "worst" else ""),
+        ("one", "cpp_orderbook", "the same / cpp-orderbook", ""),
+        ("batch", "", "{}, in batches", ""),
+        ("batch", "cpptrader", "the same / CppTrader", "≥ 4.6" if scenario == "worst" else ""),
+    )
+)
+"""Messages a second inside Flash One's harness."""
 
 RING_ROWS = (
     ("round_trip", "bounce", "round trip / a bare cache line's", "≤ 0.9"),
@@ -116,6 +150,90 @@ SESSIONS_ROWS = (
     ("journal_bytes", "packets", "the same / a command that came as a packet", "≤ 1.1"),
 )
 
+COLOCATED_ROWS = (
+    (
+        "shm_ack_p50",
+        "",
+        "shm order → acknowledgement, memory, all risk checks, p50",
+        "≤ 1 µs",
+    ),
+    ("shm_ack_p50", "bare_ring", "the same / a bare round trip over the same segments", "≤ 3"),
+    ("shm_ack_p99", "", "the same, p99", "≤ 5 µs"),
+    ("shm_ack_p99", "bare_ring", "the same / p99 of the bare round trip", ""),
+    (
+        "shm_orders_memory",
+        "",
+        "shm, 16 sessions, whole venue with risk and feed, not waiting for the disk",
+        "≥ 4 M/s",
+    ),
+    ("shm_orders_memory", "bare_ring", "the same / the same client over bare segments", ""),
+    ("shm_orders_memory", "without_feed", "the same / without the feed", "≥ 0.97"),
+    ("shm_orders_durable", "", "the same, durable", "≥ 3 M/s"),
+    ("ouch_orders_durable_risk", "", "OUCH, 64 sessions, durable, risk", "≥ 2 M/s"),
+    ("ouch_orders_durable_risk", "no_risk", "the same / without risk", ""),
+    ("wire_to_ack_p50", "", "wire → acknowledgement with risk, memory, p50", ""),
+    ("wire_to_ack_p50", "no_risk", "the same / without risk", "≤ 1.15"),
+    ("pipeline_durable", "", "whole pipeline with risk, durable", ""),
+    ("pipeline_durable", "no_risk", "the same / without risk", "≥ 0.9"),
+    ("risk_ns_cached", "", "risk, 64 participants × 64 instruments", "≤ 22 ns"),
+    ("risk_ns_cached", "c", "the same / the same in C", "≤ 1"),
+    ("risk_ns_large", "", "risk, 1,024 × 256", "≤ 32 ns"),
+    ("risk_ns_large", "c", "the same / the same in C", "≤ 1"),
+    ("order_path_throughput", "feed_off", "commands a second with the feed / without", "≥ 0.97"),
+    ("turn_to_datagram_p50", "bare_sendto", "released and published / a bare sendto, p50", "≤ 1.1"),
+    (
+        "event_to_datagram_p50",
+        "bare_sendto",
+        "the same with the way between two cores",
+        "≤ 1.1",
+    ),
+    ("idle_share", "", "idle venue with console, metrics and feed, of one core", "≤ 3 %"),
+    ("idle_interrupts", "", "its interrupts a second", ""),
+    ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", ""),
+    ("whole_p99_durable_100k", "bare_group_commit", "the same / ideal group commit's", "≤ 1.05"),
+    ("whole_p99_durable_100k", "bare_fdatasync", "the same / a bare fdatasync's", ""),
+)
+
+WIRE_ROWS = tuple(
+    (f"wire_{way}_{rank}", peer, f"{port}{said}", "")
+    for way, port in (("udp", "kernel socket"), ("packet", "packet socket"), ("xdp", "AF_XDP"))
+    for rank, peer, said in (
+        ("p50", "", ", p50"),
+        ("p50", "bare_echo", ": p50 / a bare echo's"),
+        ("p99", "", ", p99"),
+        ("p99", "bare_echo", ": p99 / a bare echo's"),
+    )
+)
+
+TICK_ROWS = tuple(
+    (f"{name}_p{rank}", peer, f"{what}{said}", "")
+    for path, door in (
+        ("shm", "feed and session in shared memory"),
+        ("multicast_ouch", "multicast and OUCH"),
+    )
+    for durability in ("memory", "durable")
+    for pace, so in (("100k", "100,000/s"), ("bursts", "bursts of 1 M/s"))
+    for name, what in ((f"tick_to_ack_{path}_{durability}_{pace}", f"{door}, {durability}, {so}"),)
+    for rank, peer, said in (
+        (50, "", ", p50"),
+        (50, "bare_echo", ": p50 / a bare echo's"),
+        (99, "", ", p99"),
+    )
+)
+TICK_SPAN_ROWS = tuple(
+    (f"{span}_{path}_memory_100k_p50", "", f"{door}: {what}", "")
+    for path, door in (("shm", "shared memory"), ("multicast_ouch", "multicast and OUCH"))
+    for span, what in (
+        ("released_to_read", "the offer's release → read by the strategy"),
+        ("read_to_sent", "→ its order is sent"),
+        ("sent_to_received", "→ received by the venue"),
+        ("received_to_sequenced", "→ through the gateway"),
+        ("sequenced_to_matched", "→ through risk and the matcher"),
+        ("matched_to_released", "→ released"),
+        ("released_to_answered", "→ its answer is read"),
+    )
+)
+
 MARKET_DATA_ROWS = (
     ("event_to_datagram_p50", "", "an event's release → its datagram, p50", "≤ 5 µs"),
     ("event_to_datagram_p50", "bare_sendto", "the same / a bare sendto", "≤ 1.2"),
@@ -155,6 +273,10 @@ RISK_ROWS = (
     ("risk_ns_large", "c", "the same / the same in C", "≤ 1.5"),
     ("risk_ns_replaced", "", "one command in three a replace, 64 × 64", ""),
     ("risk_ns_replaced", "c", "the same / the same in C", "≤ 1.5"),
+    ("risk_ns_spot_cached", "", "spot: wallets and fees too, 64 × 64, 16 assets", "≤ 30 ns"),
+    ("risk_ns_spot_cached", "c", "the same / the same in C", "≤ 1.3"),
+    ("risk_ns_spot_large", "", "spot, 10,000 participants × 40 instruments, 50 assets", "≤ 70 ns"),
+    ("risk_ns_spot_large", "c", "the same / the same in C", "≤ 1.3"),
     ("risk_ns_unlimited", "", "not tracking", "≤ 2 ns"),
     ("kill_last_cancel_memory", "", "kill → 100,000th cancel released, memory only", "≤ 20 ms"),
     ("kill_last_cancel_durable", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
@@ -162,6 +284,10 @@ RISK_ROWS = (
     ("pipeline_durable", "no_risk", "the same / without risk", ""),
     ("wire_to_ack_p50", "", "wire → acknowledgement with risk, in memory, p50", "≤ 500 ns"),
     ("wire_to_ack_p50", "no_risk", "the same / without risk", ""),
+    ("participants_added", "", "participants added to a venue that trades, a second", "≥ 20,000"),
+    ("start_all_participants", "", "start of a venue with 65,533 of them", "≤ 3 s"),
+    ("start_all_participants", "few", "the same / with 253", ""),
+    ("start_all_cpu", "", "the same, processor time", ""),
 )
 
 OPERATIONS_ROWS: tuple[GoalRow, ...] = (

@@ -22,7 +22,7 @@ DURABILITY = {
 }
 TOPOLOGY = {
     "inline": "every stage in turn in one thread",
-    "processes": "stages in processes of their own, with shared memory between them",
+    "processes": "stages in separate processes, with shared memory between them",
 }
 HOST_LABELS = {
     "cpu_model": "Processor",
@@ -62,7 +62,7 @@ def write_report(result: Mapping[str, Any], path: str | os.PathLike[str]) -> Non
 
     The page loads nothing from anywhere.  Parts of the result that are missing or None are left
     out or marked unknown.  Raises :class:`~openoutcry.wire.atomic_file.FileNotWritten` if the
-    file cannot be written; whatever stood there is then untouched.
+    file cannot be written; an earlier file is then untouched.
     """
     write_atomically(path, render(result))
 
@@ -196,7 +196,7 @@ def _labelled(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[tupl
 
 
 def _plain(key: str, value: Any) -> str:
-    """Any value as a reader would write it; the key's ending tells the unit."""
+    """Any value as a reader would write it; the key's ending gives the unit."""
     if value is None:
         return "not known"
     if isinstance(value, bool):

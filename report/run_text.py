@@ -57,7 +57,7 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
         core = "any core" if group["core"] is None else f"core {group['core']}"
         line(f"  process {group['process']}: {' + '.join(group['stages'])} ({core})")
     console.print(stage_table(result["stages"], _pace(result)))
-    beside = "the journal runs beside the matcher" if result["journal"] else "no journal"
+    beside = "the journal runs in parallel with the matcher" if result["journal"] else "no journal"
     line(f"  sent: intended send time. The five without journal add up to whole; {beside}.")
     medium = (result["journal"] or {}).get("medium", "")
     line(
@@ -82,7 +82,7 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
             f"at {restart['at_s']:.3f} s"
         )
     for stall in result["stalls"]:
-        ended = "restarted" if stall["killed"] else "went on"
+        ended = "restarted" if stall["killed"] else "continued"
         line(
             f"stall: {stall['stage']} (pid {stall['pid']}) made no progress for "
             f"{stall['seconds']:.1f} s at {stall['at_s']:.3f} s ({stall['state']}): {ended}"
@@ -110,7 +110,7 @@ def _pace(result: dict[str, Any]) -> str:
 
 DURABILITY_TEXT = {
     "none": "memory only; what was acknowledged is lost with the power",
-    "async": "journaled beside; an acknowledgement does not wait for the disk",
+    "async": "journaled in parallel; an acknowledgement does not wait for the disk",
     "durable": "no event leaves before its command is on disk (fdatasync)",
     "replicated": "the journal is published to other machines as it is written",
 }

@@ -30,6 +30,7 @@ DOCUMENTS = (
     "docs/audit.md",
     "docs/backtest.md",
     "docs/topology.md",
+    "docs/portal.md",
     "docs/replication.md",
     "docs/security.md",
 )
@@ -41,6 +42,7 @@ MADE_BY_TESTS = {
     "clock_days": "long/clock/test_clock_days",
     "compare": "long/measurement/test_compare_selfcheck",
     "feed_joins": "system/market_data/test_receiver",
+    "feed_restart": "long/market_data/test_feed_restart",
     "feed_hostile": "system/sessions/test_venue_feed_hostile",
     "feed_subscribers": "system/market_data/test_receiver",
     "journal_faults": "long/durability/test_journal_faults",
@@ -52,7 +54,11 @@ MADE_BY_TESTS = {
     "stall": "long/measurement/test_stall",
 }
 """The evidence that a long test writes; `make evidence` measures all other but the next."""
-MADE_BY_COMMANDS = {"security": "python -m tests.support.order_entry.message_costs"}
+MADE_BY_COMMANDS = {
+    "history": "python -m tests.long.portal.history_kills",
+    "harness": "outcry bench matcher --harness DIR",
+    "security": "python -m tests.support.order_entry.message_costs",
+}
 
 
 def filled(text: str, history: History | None = None) -> str:
@@ -100,10 +106,20 @@ def _source(document: dict[str, Any]) -> str:
     noisy, rounds = noise.get("noisy_rounds_kept", 0), len(noise.get("others", []))
     disturbed = f" Other programs disturbed {noisy} of {rounds} rounds." if noisy else ""
     age = document.get("age", "")
-    return f"\nMeasured{date} with `{document['command']}` on {machine}.{disturbed}{age}\n"
+    return f"\nMeasured{date} with `{document['command']}`. {machine}.{disturbed}{age}\n"
 
 
-GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
+GOAL_UNITS = {
+    "": 1.0,
+    "ns": 1.0,
+    "µs": 1e3,
+    "ms": 1e6,
+    "ppb": 1.0,
+    "%": 1e7,
+    "M/s": 1e6,
+    "GB/s": 1e9,
+    "s": 1e9,
+}
 
 
 def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
@@ -258,6 +274,10 @@ def headline(age: str = "") -> str:
 
 matcher_table = partial(_goal_table, goals.MATCHER_ROWS)
 
+portal_table = partial(_goal_table, goals.PORTAL_ROWS)
+
+harness_table = partial(_goal_table, goals.HARNESS_ROWS)
+
 
 def ring_table(document: dict[str, Any]) -> str:
     results = {row["name"]: row for row in document["figures"]["results"]}
@@ -279,6 +299,9 @@ def ring_table(document: dict[str, Any]) -> str:
 shim_table = partial(_goal_table, goals.SHIM_ROWS)
 
 sessions_table = partial(_goal_table, goals.SESSIONS_ROWS)
+colocated_table = partial(_goal_table, goals.COLOCATED_ROWS)
+wire_table = partial(_goal_table, goals.WIRE_ROWS)
+tick_table = partial(_goal_table, (*goals.TICK_ROWS, *goals.TICK_SPAN_ROWS))
 
 market_data_table = partial(_goal_table, goals.MARKET_DATA_ROWS)
 
@@ -290,7 +313,7 @@ def shim_fuzz_table(document: dict[str, Any]) -> str:
         ("malformed packets under AddressSanitizer and UBSan", f"{figures['packets']:,}"),
         ("published, left out, refused",
          f"{figures['published']:,}, {figures['left_out']:,}, {figures['refused']:,}"),
-        ("refused by reason", reasons),
+        ("refused by reason", f"`{reasons}`"),
         ("unaccounted; outcomes that differ from the second parser's",
          f"{figures['unaccounted']}; {figures['different']}"),
         ("records whose verdict was compared: C, golden model, RTL",
@@ -376,6 +399,15 @@ FACTS = {
         ("grown_kib", "KiB of additional memory in all processes of the venue"),
         ("descriptors", "descriptors open in one of its processes, at most"),
     ),
+    "feed_restart": (
+        ("kills", "SIGKILLs of the feed's process, each at the end of the next figure"),
+        ("commands", "commands in 10 s, half of them trades"),
+        ("first_packet_cpu_s", "s of processor time to the first packet, the most"),
+        (
+            "caught_up_cpu_s",
+            "s of processor time of the new process until it has caught up, the most",
+        ),
+    ),
     "feed_joins": (
         ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),
         ("books_equal", "books that were the matcher's displayed book at the end"),
@@ -444,7 +476,41 @@ def security_table(document: dict[str, Any]) -> str:
         "| protocol | message | µs of all stages | tokens | a token's cost, to an order's "
         "| with much state of others, to with little |"
     )
-    return table(header, rows) + _floods(document["figures"].get("floods")) + _source(document)
+    figures = document["figures"]
+    doors = _doors(figures.get("kinds", {}).get("doors", {}).get("rows", []))
+    return table(header, rows) + _floods(figures.get("floods")) + doors + _source(document)
+
+
+def _doors(doors: list[dict[str, Any]]) -> str:
+    """What each door was sent at random, and what was counted of it."""
+    if not doors:
+        return ""
+    words = {
+        "logins": "times its session was ended and logged in again",
+        "answers": "answers",
+        "counted": "counted as refused",
+        "handshakes": "handshakes",
+        "failures": "failures",
+    }
+    rows = [
+        (
+            row["door"],
+            f"{row['messages']:,}",
+            ", ".join(f"{row[name]:,} {word}" for name, word in words.items() if name in row),
+            f"{row['seed']}",
+            f"{row['date']}, load {row['load']:g}",
+        )
+        for row in doors
+    ]
+    text = (
+        "\nRandom and mutated input (`python -m tests.long.attacks.fuzz_doors --keep`), no fault "
+        "at any of these doors:\n\n"
+    )
+    return text + table("| door | messages | of these | seed | measured |", rows) + "\n"
+
+
+BUSY = 1.0
+"""A load from which figures of latency are not quiet ones on this project's two cores."""
 
 
 def _floods(floods: dict[str, Any] | None) -> str:
@@ -461,7 +527,12 @@ def _floods(floods: dict[str, Any] | None) -> str:
         )
         for row in floods["rows"]
     ]
-    load = f", load {floods['load']:g}" if "load" in floods else ""
+    load = ""
+    if "rounds" in floods:
+        load = f", {floods['rounds']} rounds of {floods['seconds']:g} s, load {floods['load']:g} "
+        load += "before it began"
+        if floods["load"] >= BUSY:
+            load += "; **other programs used the machine: no quiet figures**"
     text = (
         f"\nWhile another session sends one kind at {floods['rate']:,} a second, in a venue with "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
@@ -475,17 +546,22 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": kills_table,
     "books": books_table,
     "matcher": matcher_table,
+    "harness": harness_table,
     "compare": compare_table,
     "stall": stall_table,
     "ring": ring_table,
     "ring_kills": ring_kills_table,
     "shim": shim_table,
     "sessions": sessions_table,
+    "colocated": colocated_table,
+    "tick-to-trade": tick_table,
+    "wire": wire_table,
     "market-data": market_data_table,
     "shim_fuzz": shim_fuzz_table,
     "journal": journal_table,
     "risk": risk_table,
     "operations": operations_table,
+    "portal": portal_table,
     "ledger": ledger_table,
     "shards": shards_table,
     "backtest": backtest_table,

@@ -134,7 +134,7 @@ def _show_cores(details: dict[str, Any], many: bool) -> None:
 
 
 def _peer_row(peer: str, theirs: dict[str, Any], unit: str) -> list[str]:
-    """A peer's median, and ours / theirs with its interval where the quartiles would stand."""
+    """A peer's median, and ours / theirs with its interval in the place of the quartiles."""
     interval = ""
     if theirs["interval"]:
         interval = " - ".join(ratio(value) for value in theirs["interval"])

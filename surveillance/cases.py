@@ -9,12 +9,12 @@ from openoutcry.surveillance.detect.layout import Detector
 from openoutcry.wire.records import NO_INSTRUMENT
 
 GAP_NS = 30 * 60 * 10**9
-"""A hit later than this behind a case's last one begins another case."""
+"""A hit later than this after a case's last one begins another case."""
 DAY_NS = 86_400 * 10**9
 MAX_EVIDENCE = 64
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 COUNTS = (Detector.EXCESSIVE_CANCELS, Detector.ORDER_TO_TRADE)
-"""Detectors that count messages: a number beyond a limit is no pattern of abuse by itself.  What
+"""Detectors that count messages: a number beyond a limit is not a pattern of abuse by itself.  What
 they say of participants in a day, in whatever symbols, is one case, of medium severity at most."""
 COUNTED = tuple(detector.name.lower() for detector in COUNTS)
 
@@ -44,7 +44,7 @@ class Case:
     evidence: list[int] = field(default_factory=list)
     """Commands that show it, the first ones where there are many."""
     head: str = ""
-    """Hash behind its last hit."""
+    """Hash after its last hit."""
     also: list[str] = field(default_factory=list)
     """Further detectors and symbols of the same case, as "order_to_trade OUTCRY"."""
     suppressed: str = ""
@@ -52,6 +52,8 @@ class Case:
 
     @property
     def severity(self) -> str:
+        """Severity of the case: low if it is suppressed, at most medium if it only counts
+        orders."""
         severity = LOW if self.suppressed else severity_of(self.score)
         return MEDIUM if severity == HIGH and self.detector in COUNTED else severity
 
@@ -61,6 +63,7 @@ class Case:
 
 
 def severity_of(score: int) -> str:
+    """Return the severity of a score of 0 to 100."""
     return HIGH if score >= 70 else MEDIUM if score >= 40 else LOW
 
 
@@ -87,7 +90,7 @@ class Folding:
         self._latest: dict[tuple[int, tuple[int, ...], int], Case] = {}
 
     def add(self, hits: Records, heads: Iterable[str]) -> None:
-        """The next hits (HIT_DTYPE), and the hash behind each."""
+        """The next hits (HIT_DTYPE), and the hash after each."""
         for hit, head in zip(hits, heads, strict=True):
             who = tuple(sorted(hit["participants"][: hit["members"]].tolist()))
             detector, instrument = int(hit["detector"]), int(hit["instrument"])

@@ -27,7 +27,6 @@ QUOTES = 400
 MAX_BOOKS = 4
 LEVELS = 10
 MAX_TRADES, MAX_ORDERS, MAX_LINES = 4_000, 400, 200
-ENDED = (EventKind.CANCELLED, EventKind.EXPIRED)
 
 
 @dataclass
@@ -106,7 +105,7 @@ def dossier(directory: Path, case: Case, settings: Settings) -> Dossier:
 
 
 def _stretch(reader: JournalReader, case: Case, dossier: Dossier) -> tuple[int, int, bool]:
-    """The commands from a margin before the case to one behind it."""
+    """The commands from a margin before the case to one after it."""
     first = last = 0
     for first_seq, orders in reader.chunks():
         stamps = orders["rx_ts_ns"]

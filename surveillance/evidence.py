@@ -26,6 +26,7 @@ def beginning(journal_id: int, settings_digest: str) -> bytes:
 
 
 def chained(head: bytes, hit: bytes) -> bytes:
+    """Return the hash that a hit has after the head before it."""
     return hashlib.blake2b(head + hit, digest_size=HASH_BYTES).digest()
 
 
@@ -52,7 +53,7 @@ class EvidenceFile:
         return len(self._known) // ROW_BYTES
 
     def go_on(self, count: int, head: bytes) -> None:
-        """Behind ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
+        """After ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
 
         Raises :class:`SurveillanceError` if the last is another.
         """
@@ -97,7 +98,7 @@ class EvidenceFile:
 
 
 def read_hits(folder: Path, head: bytes, known: int = 0) -> tuple[Records, list[str]]:
-    """All whole hits (HIT_DTYPE) and the hash behind each; without the first ``known``, the last
+    """All whole hits (HIT_DTYPE) and the hash after each; without the first ``known``, the last
     of which has the hash ``head``.
 
     Raises :class:`SurveillanceError` naming the first whose hash does not follow from the one

@@ -59,7 +59,7 @@ def noted_heads(journal: Path, begin: bytes) -> tuple[Head, Head]:
 
 
 def require_head(path: Path, noted: Head, heads: Sequence[str]) -> None:
-    """The evidence has what was noted; ``heads``: the hash behind each row of the file.
+    """The evidence has what was noted; ``heads``: the hash after each row of the file.
 
     Raises :class:`SurveillanceError` saying how many rows are missing.
     """

@@ -17,7 +17,6 @@ from openoutcry.surveillance.cases import Case
 from openoutcry.wire.errors import SurveillanceError
 
 NAME = "life.jsonl"
-ACTIONS = ("review", "escalate", "close", "reopen")
 OPEN, REVIEWED, ESCALATED, CLOSING, CLOSED, SUPPRESSED = (
     "open",
     "reviewed",
@@ -31,7 +30,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class CaseState:
-    """What a case is, and who made it that."""
+    """The status of a case, and the person that set it."""
 
     status: str
     who: str = ""
@@ -141,7 +140,7 @@ def act(
 
 
 def _append(path: Path, data: bytes) -> None:
-    """All of it and durable, or nothing: behind half an entry no other would hold."""
+    """All of it and durable, or nothing: after half an entry no other would hold."""
     with open(path, "ab", buffering=0) as file:
         before = os.fstat(file.fileno()).st_size
         try:

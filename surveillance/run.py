@@ -42,6 +42,7 @@ STATUS_S = 2.0
 
 
 def folder_of(directory: Path) -> Path:
+    """Return where the cases of a journal are kept."""
     return Path(directory) / FOLDER
 
 
@@ -83,6 +84,7 @@ class Watching:
 
     @property
     def seq(self) -> int:
+        """The last command that was looked at."""
         return self.point.seq
 
     def advance(
@@ -145,7 +147,7 @@ class Watching:
         if self.reader.first_seq > 1:
             raise SurveillanceError(
                 f"{self.reader.directory} begins at sequence {self.reader.first_seq}, and no "
-                "checkpoint of surveillance stands for what was before"
+                "checkpoint of surveillance covers what was before"
             )
         return starting_point(self.reader)
 
@@ -288,7 +290,7 @@ def follow(
 
 @dataclass
 class CaseBook:
-    """The cases of a journal as they stand, and what people did with them."""
+    """The present cases of a journal, and what people did with them."""
 
     folder: Path
     config: dict[str, Any]
@@ -296,9 +298,9 @@ class CaseBook:
     folding: Folding
     entries: list[life.Entry] = field(default_factory=list)
     head: bytes = b""
-    """Behind the last hit that was read; :func:`beginning` before the first."""
+    """After the last hit that was read; :func:`beginning` before the first."""
     heads: list[str] = field(default_factory=list)
-    """The hash behind each hit."""
+    """The hash after each hit."""
     _life_bytes: int = -1
 
     @classmethod
@@ -368,14 +370,17 @@ class CaseBook:
 
     @property
     def cases(self) -> list[Case]:
+        """The cases, in the order of their numbers."""
         return self.folding.cases
 
     def case(self, number: int) -> Case:
+        """Return a case, by its number from 1. Raises ``SurveillanceError`` for any other."""
         if not 1 <= number <= len(self.cases):
             raise SurveillanceError(f"there is no case {number}: there are {len(self.cases)}")
         return self.cases[number - 1]
 
     def state_of(self, case: Case) -> life.CaseState:
+        """Return the state that officers' decisions have given a case."""
         return life.case_state_of(case, self.entries)
 
     def status(self, seq: int) -> dict[str, Any]:

@@ -73,8 +73,9 @@ def fill_text(fill: Fill, decimals: Callable[[str], int]) -> str:
 
 
 def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
-    """Raises :class:`RuleError` for what is no address of a webhook, and for one whose host and
-    port ``hosts`` does not name.  A host without a port allows that of the address's scheme."""
+    """Raises :class:`RuleError` for what is not the address of a webhook, and for one whose host
+    and port are not in ``hosts``.  A host without a port allows the default port of the address's
+    scheme."""
     try:
         address = urlsplit(url)
         host, port = address.hostname or "", address.port

@@ -16,8 +16,9 @@ from openoutcry.console.screen.orders import Order
 from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
 from openoutcry.console.screen.screen import Screen
 from openoutcry.console.screen.trader import Busy, Conflict, TradeError
+from openoutcry.console.screen.traders import require_traded
 from openoutcry.console.server import empty_app
-from openoutcry.console.turns import Turns
+from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 from openoutcry.wire.symbols import MAX_SYMBOL
@@ -25,6 +26,7 @@ from openoutcry.wire.symbols import MAX_SYMBOL
 COOKIE = "outcry_screen"
 STATUS = (
     (LockedError, 429),
+    (TurnsError, 429),
     (OperatorError, 403),
     (Busy, 503),
     (Conflict, 409),
@@ -209,8 +211,7 @@ def _add_orders(app: Any, screen: Screen) -> None:
     @app.post("/api/orders", responses=REFUSALS)
     def enter(body: Enter, request: Request) -> dict[str, Any]:
         """Enter an order; /api/own and the WebSocket report what becomes of it."""
-        if body.symbol not in screen.holdings.symbols:
-            raise TradeError("there is no such instrument")
+        require_traded(screen.file, body.symbol)
         price = price_of(body.price) if body.price is not None else None
         tif = body.tif if price is not None else "ioc"
         order = Order(

@@ -1,9 +1,9 @@
 """One session's connection to the venue: logged in as any client is, found again after a loss.
 
-A thread reads and writes.  After each login it asks a question that the venue must refuse, an order
-of no lots: its answer comes after everything that was ever said of what went before.  Until then
-nothing new is sent, and what was sent and not answered by then was never taken: so no order is
-entered twice, and none late.
+A thread reads and writes.  After each login it sends a request that the venue must refuse, an order
+of no lots.  The refusal comes after all answers to earlier requests.  Until then nothing new is
+sent; a request that has no answer by then never reached the venue.  So no order is entered twice or
+late.
 """
 
 import secrets
@@ -40,7 +40,7 @@ CONNECTING, RECOVERING, READY, REFUSED, ENDED = (
 )
 FIRST_AGAIN_S, LAST_AGAIN_S = 0.1, 2.0
 WAKE_S = 0.5
-"""The thread looks at its connection at least so often: heartbeats go out."""
+"""The thread checks its connection at least this often: heartbeats go out."""
 SHORT_S, MAX_SHORT = 10.0, 3
 """A connection that was ready for less, this many times: another client takes the session over."""
 MAX_UNANSWERED = 100
@@ -111,8 +111,8 @@ class Trader:
         notify: "Callable[[Trader, str, Fill | None, bool], None]",
         symbols: tuple[str, ...] = (),
     ) -> None:
-        """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  ``notify`` hears from
-        the thread of what has come: in words, or the fill; and whether that is bad news."""
+        """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  The thread calls
+        ``notify`` for each message, with its text or the fill, and with whether it is bad news."""
         self.port, self.name, self.participant, self.notify = port, name, participant, notify
         self._password, self._symbols = password, symbols
         self.state, self.problem, self.day = RECOVERING, "", ""

@@ -9,7 +9,7 @@ from threading import Lock
 from openoutcry.client import ClientError, LoginRejected
 from openoutcry.console.accounts import SESSION_S
 from openoutcry.console.screen.orders import Fill
-from openoutcry.console.screen.trader import ENDED, REFUSED, Busy, Trader
+from openoutcry.console.screen.trader import ENDED, REFUSED, Busy, TradeError, Trader
 from openoutcry.order_entry.passwords import PASSWORD_LENGTH, password_hasher
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.venue.file import VenueFile
@@ -29,6 +29,17 @@ class Participant:
     name: str
     participant: int
     role: str = "participant"
+
+
+def require_traded(file: VenueFile, symbol: str) -> None:
+    """Raise :class:`TradeError` unless the page's sessions, which speak OUCH 4.2, trade it."""
+    if symbol not in file.symbols:
+        raise TradeError("there is no such instrument")
+    if symbol in file.sessions.not_by_ouch:
+        raise TradeError(
+            f"{symbol} is not traded on this page, which enters orders by OUCH: the venue file "
+            "says `ouch = false` of it; trade it over FIX or shared memory"
+        )
 
 
 class Traders:
@@ -61,7 +72,8 @@ class Traders:
         if not (name.isascii() and password.isascii()):
             raise OperatorError(WRONG)
         rows = [
-            row if row.protocol is Protocol.OUCH42 else None for row in self.file.sessions.sessions
+            row if row.protocol is Protocol.OUCH42 and row.is_there else None
+            for row in self.file.sessions.sessions
         ]
         folded = name.strip().casefold()
         number = next(

@@ -65,7 +65,7 @@ export function askLimit(participant) {
   $("ask-limit").replaceChildren(...[...OF_PARTICIPANT, ...OF_CELL].map((name) => make("option", name)));
   $("ask-instrument").replaceChildren(...state.instruments.map((one) => make("option", one.symbol)));
   ask({ title: `Set a limit of ${participant.name}`, path: "limit", go: "Set", limit: true, body: { participant: participant.number },
-    text: "Tighter counts at once. What is wider takes your password, and another supervisor who asks for the same." });
+    text: "A tighter limit applies at once. A wider one needs your password and the same request from another supervisor." });
   showInstrument();
 }
 
@@ -75,14 +75,14 @@ function showInstrument() {
 
 // What an issuer does: its fields' names and words, the first that must be said.
 const ISSUER = {
-  dividend: [["amount", "Paid, in whole units of the instrument's money"], ["lots", "For each so many lots"], "Price behind it, ticks; empty: worked out of the last one"],
-  split: [["new", "New lots"], ["old", "For so many old ones"], "Price behind it, ticks; empty: worked out of the last one"],
+  dividend: [["amount", "Paid, in whole units of the instrument's money"], ["lots", "Per this many lots"], "Price after it, ticks (empty: computed from the last one)"],
+  split: [["new", "New lots"], ["old", "For this many old ones"], "Price after it, ticks (empty: computed from the last one)"],
   "reference-price": [null, null, "Reference price, ticks"],
 };
 
 export function askIssuer(symbol) {
   ask({ title: `Corporate action of ${symbol}`, go: "Ask for it", issuer: true, password: true, danger: true, body: { instrument: symbol },
-    text: "Everybody's open orders in it are cancelled and every position is adjusted. It waits for another supervisor who asks for the same." });
+    text: "All open orders in it are cancelled and every position is adjusted. Another supervisor must make the same request." });
   showIssuer();
 }
 
@@ -100,7 +100,7 @@ function issuerOf() {
   const [first, second] = ISSUER[$("ask-issuer").value], fields = {};
   const number = (id) => {
     const text = $(id).value.trim();
-    if (!/^[1-9]\d*$/.test(text)) throw new Error("a whole number above 0, please");
+    if (!/^[1-9]\d*$/.test(text)) throw new Error("enter a whole number above 0");
     return Number(text);
   };
   if (first) Object.assign(fields, { [first[0]]: number("ask-first"), [second[0]]: number("ask-second") });
@@ -154,7 +154,7 @@ async function close(path, body, what) {
   try {
     const answer = await api(path, { why: $("close-why").value, ...body });
     say($("close-done"), what === "rehearsal" ? "Rehearsed: nothing was closed."
-      : `The market is closed; what stands is in ${(answer.state || "").split("/").at(-1)}.`);
+      : `The market is closed; the venue's state is in ${(answer.state || "").split("/").at(-1)}.`);
     setTimeout(() => { state.fast = false; wish(); }, 2_000);
   } catch (error) {
     state.fast = false;

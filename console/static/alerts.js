@@ -1,4 +1,4 @@
-// What the session wants to be told of, and what it was told.
+// The session's notification rules, and its notifications.
 import { $, clock, make, rows, say } from "./kit.js";
 import { api, draw, notice, popUp, state } from "./link.js";
 

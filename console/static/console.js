@@ -1,17 +1,17 @@
-// The operators' page: which view is shown, and what is told of it.
+// The operators' page: which view is shown, and its status.
 import { $, clock, say } from "./kit.js";
 import { draw, open, state, wish } from "./link.js";
 import { setUpActions } from "./actions.js";
 import { showOverview, showWaiting } from "./overview.js";
 import { showLatency } from "./latency.js";
 import { showMarket, setUpMarket, takeMarket } from "./market.js";
-import { showAlarms, showCases, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
+import { showAlarms, showCases, showIdentities, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
 import { showReplication } from "./replication.js";
 
 const views = {
   overview: showOverview, latency: showLatency, market: showMarket, sessions: showSessions,
   participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
-  replication: showReplication,
+  replication: showReplication, identities: showIdentities,
 };
 const MAX_LOG = 2_000;
 let view = "overview";

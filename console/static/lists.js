@@ -16,10 +16,10 @@ export function showSessions() {
     Object.entries(one.refused_logins).map(([why, count]) => `${count} ${why}`).join(", "),
   ], (one) => !one.name ? [] : acts(
     one.connected && !one.killed && button("Disconnect", `Disconnect session ${one.name}`, { path: "disconnect", body: { name: one.name }, go: "Disconnect",
-      text: "Its orders go as its cancel_on_disconnect says. It may log in again." }),
+      text: "Its orders are cancelled as its cancel_on_disconnect says. It may log in again." }),
     one.killed ? button("Enable", `Enable session ${one.name}`, { path: "enable", body: { what: "session", name: one.name }, go: "Enable" })
       : button("Disable", `Disable session ${one.name}`, { path: "kill", body: { what: "session", name: one.name }, go: "Disable", danger: true,
-        text: "It is disconnected, its orders go as its cancel_on_disconnect says, and nobody logs in to it, over restarts too." }),
+        text: "It is disconnected, its orders are cancelled as its cancel_on_disconnect says, and it cannot log in, not even after a restart." }),
   ));
 }
 
@@ -34,7 +34,7 @@ export function showParticipants() {
     button("Limit", `Set a limit of ${one.name}`, {}, ""),
     one.killed ? button("Enable", `Enable ${one.name}`, { path: "enable", body: { what: "participant", name: String(one.number) }, go: "Enable" })
       : button("Kill", `Kill ${one.name}`, { path: "kill", body: { what: "participant", name: String(one.number) }, danger: true, go: "Kill",
-        text: "Nothing new of it is taken, then its open orders are cancelled. It stays so until it is enabled." }),
+        text: "Its new orders are rejected, then its open orders are cancelled. This lasts until it is enabled." }),
   ).map((act) => act.text === "Limit" ? { ...act, go: () => askLimit(one) } : act));
 }
 
@@ -55,10 +55,10 @@ export function showPhases() {
   const list = state.instruments.map(({ symbol }) => ({ symbol, phase: phases?.[symbol] || "", halted: (risk?.halted || []).includes(symbol), protection: risk?.protection?.[symbol] || "" }));
   rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection],
     (one) => acts(
-      one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It goes on with an auction, if it should trade continuously now." })
-        : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; cancels are taken and nothing else." }),
+      one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It opens with an auction if it would trade continuously now." })
+        : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; only cancels are accepted." }),
       one.halted && may("supervisor") && { text: "Corporate action", label: `Corporate action of ${one.symbol}`, kind: "", go: () => askIssuer(one.symbol) },
-      !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of a minute begins now, with an auction at its end." }),
+      !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of one minute begins now and ends with an auction." }),
     ));
 }
 
@@ -88,9 +88,29 @@ export function showCases() {
   const kinds = { high: "critical", medium: "warning", low: "" }, at = (ns) => clock(new Date(ns / 1e6).toISOString());
   say($("cases-fault"), cases.fault || "");
   $("no-cases").hidden = cases.rows.length > 0;
-  say($("no-cases"), !may("supervisor") ? "For supervisors." : cases.looked ? "No case." : "Nobody has looked at this journal yet: outcry surveillance run.");
+  say($("no-cases"), !may("supervisor") ? "For supervisors." : cases.looked ? "No case." : "This journal has not been examined yet; run outcry surveillance run.");
   rows($("cases"), cases.rows, (one) => one.number, (one) => [one.number, [one.severity, kinds[one.severity]], one.detector, one.symbol, one.participants.join(", "),
     at(one.first_ns), at(one.last_ns), whole(one.hits), one.score, one.who ? `${one.status}: ${one.who}` : one.status]);
+}
+
+// Identities of the portal's users: for supervisors, and asked for while they are looked at.
+let identities = { rows: [], portal: true }, identitiesDue = 0;
+export function showIdentities() {
+  if (may("supervisor") && performance.now() > identitiesDue) {
+    identitiesDue = performance.now() + 2_000;
+    api("identities").then((report) => { identities = report; draw(); }).catch((error) => { identities = { rows: [], portal: true, fault: error.message }; });
+  }
+  say($("identities-fault"), identities.fault || "");
+  $("no-identities").hidden = identities.rows.length > 0;
+  say($("no-identities"), !may("supervisor") ? "For supervisors." : identities.portal ? "Nothing waits for a decision." : "This venue has no portal.");
+  rows($("identities"), identities.rows, (one) => one.user_id + one.at, (one) => [one.mail, `${one.level} to ${one.wanted}`, one.name, one.born, one.country, one.address,
+    one.papers.map((paper) => paper.kind).join(", ") || "none", [one.hits.join("; ") || "no match", one.hits.length ? "critical" : ""], clock(one.at)],
+  (one) => [
+    ...one.papers.map((paper, place) => ({ text: `Paper ${place + 1}`, label: `Read the ${paper.kind} of ${one.mail}`, kind: "", go: () => { location.href = `/api/identities/${one.user_id}/papers/${paper.id}`; } })),
+    button("Accept", `Accept ${one.mail}`, { path: "identities", body: { mail: one.mail, accept: true, despite_matches: one.hits.length > 0 }, go: "Accept", password: true, danger: one.hits.length > 0,
+      text: one.hits.length ? `The list of sanctions has: ${one.hits.join("; ")}.` : `The user has level ${one.wanted} then.` }),
+    button("Refuse", `Refuse ${one.mail}`, { path: "identities", body: { mail: one.mail, accept: false }, go: "Refuse", password: true, text: "The user sees the reason, and may say something else." }),
+  ]);
 }
 
 export function showJournal() {
@@ -98,9 +118,9 @@ export function showJournal() {
   list($("clock"), time.error ? [["Error", time.error]] : [["State", time.state], ["Source", time.source], ["Grandmaster", time.grandmaster || "none"],
     ["Offset", span(time.offset_ns)], ["May be wrong by", span(time.bound_ns)], ["Drift", `${time.drift_ppb} ppb`], ["Path delay", span(time.path_delay_ns)],
     ["RTS 25", time.rts25?.holds ? "holds" + (time.rts25.since_utc ? ` since ${clock(time.rts25.since_utc)}` : "") : "does not hold"]].filter((pair) => pair[1]));
-  list($("journal"), !book.bytes ? [["", "There is none yet."]] : [["Directory", book.directory], ["Durability", book.durability], ["Size", `${bytes(book.bytes)} in ${book.files} files`],
+  list($("journal"), !book.bytes ? [["", "There is no journal yet."]] : [["Directory", book.directory], ["Durability", book.durability], ["Size", `${bytes(book.bytes)} in ${book.files} files`],
     ["Disk left", `${bytes(book.disk_available_bytes)} of ${bytes(book.disk_size_bytes)}`], ["Durable up to", book.durable_seq == null ? "" : whole(book.durable_seq)],
-    ...(book.days || []).map((day) => [day.day, `ended behind ${whole(day.last_seq)}`])].filter((pair) => pair[1]));
+    ...(book.days || []).map((day) => [day.day, `ended after command ${whole(day.last_seq)}`])].filter((pair) => pair[1]));
   list($("host"), host.load ? [["Load", host.load.map((one) => one.toFixed(2)).join(" ")], ["Cores", String(host.cores)],
     ["Memory left", `${bytes(host.memory_available_bytes)} of ${bytes(host.memory_total_bytes)}`]] : []);
   say($("actions-fault"), book.actions_fault || "");
@@ -141,7 +161,7 @@ export function setUpLists() {
   $("level").addEventListener("change", newest);
   $("older").addEventListener("click", older);
   $("newest").addEventListener("click", newest);
-  $("halt-all").addEventListener("click", () => ask({ title: "Halt every instrument", path: "halt", body: { instrument: "*" }, go: "Halt everything", danger: true, text: "Resting orders stay; cancels are taken and nothing else. Instruments are resumed one by one." }));
-  $("kill-market").addEventListener("click", () => ask({ title: "Kill the market", path: "kill", body: { what: "market" }, go: "Kill the market", danger: true, text: "Nothing is taken, then everybody's orders are cancelled. Two supervisors open it again." }));
-  $("open-market").addEventListener("click", () => ask({ title: "Open the market", path: "open", body: {}, go: "Open the market", password: true, text: "Two supervisors do this, one after the other. Participants and instruments are then resumed one by one." }));
+  $("halt-all").addEventListener("click", () => ask({ title: "Halt every instrument", path: "halt", body: { instrument: "*" }, go: "Halt everything", danger: true, text: "Resting orders stay; only cancels are accepted. Resume the instruments one by one." }));
+  $("kill-market").addEventListener("click", () => ask({ title: "Kill the market", path: "kill", body: { what: "market" }, go: "Kill the market", danger: true, text: "All new orders are rejected, then all open orders are cancelled. Reopening takes two supervisors." }));
+  $("open-market").addEventListener("click", () => ask({ title: "Open the market", path: "open", body: {}, go: "Open the market", password: true, text: "Two supervisors must request this. Then resume participants and instruments one by one." }));
 }

@@ -1,4 +1,4 @@
-// Ladder, depth, candles (Lightweight Charts) and trades of an instrument, as the feed says them.
+// Ladder, depth, candles (Lightweight Charts) and trades of an instrument, as in the feed.
 import { $, canvas, colour, make, price, rows, say, script, whole } from "./kit.js";
 import { api, draw, state, wish } from "./link.js";
 

@@ -35,7 +35,7 @@ async function send(path, body, words) {
   try {
     await api(path, body);
   } catch (error) {
-    if (!error.status) throw new Error("no connection: whether it was entered is said when it is back");
+    if (!error.status) throw new Error("no connection: the page shows whether it was entered when the connection is back");
     keep((kept) => { delete kept[name]; });
     throw error;
   } finally { flying.delete(name); }
@@ -109,7 +109,7 @@ async function go(event) {
 
 function replace(one) {
   const words = `replace ${sideOf(one)[0]} ${one.symbol} ${one.token}`;
-  ask({ title: `Replace ${one.token}`, text: `${sideOf(one)[0]} ${one.symbol}: another price, or what is to be open. It keeps its place only with its price and less quantity.`,
+  ask({ title: `Replace ${one.token}`, text: `${sideOf(one)[0]} ${one.symbol}: set a new price or open quantity. It keeps its place only if the price stays and the quantity falls.`,
     go: "Replace", path: "replace", body: { token: one.token, new_token: token() }, order: one, words });
 }
 

@@ -58,8 +58,8 @@ function showTiles() {
 
 // What one person has asked for, and another one has to.
 export function showWaiting() {
-  const risk = state.overview.market.risk || {}, lines = (risk.waiting || []).map((one) => `${one.asked_by} asks: ${one.what}. Another supervisor sets the same to confirm it.`);
-  if (risk.reopening_asked_by) lines.push(`${risk.reopening_asked_by} asks to open the market. Another supervisor opens it under Phases.`);
+  const risk = state.overview.market.risk || {}, lines = (risk.waiting || []).map((one) => `${one.asked_by} requests: ${one.what}. Another supervisor must make the same request to confirm it.`);
+  if (risk.reopening_asked_by) lines.push(`${risk.reopening_asked_by} requests to open the market. Another supervisor confirms it under Phases.`);
   $("waiting").hidden = !lines.length;
   if ($("waiting").shown !== lines.join()) {
     $("waiting").shown = lines.join();
@@ -98,7 +98,7 @@ async function showTopology() {
     picture = null;
   }
   const box = $("topology"), narrow = box.clientWidth < 620;
-  if (!topology?.stages.length) { if (box.dataset.none !== "yes") { box.dataset.none = "yes"; box.replaceChildren(make("p", "Nothing runs now.", "muted")); } return; }
+  if (!topology?.stages.length) { if (box.dataset.none !== "yes") { box.dataset.none = "yes"; box.replaceChildren(make("p", "No pipeline is running.", "muted")); } return; }
   box.dataset.none = "";
   if (!picture || picture.narrow !== narrow) picture = drawn(box, topology, narrow);
   update(picture);

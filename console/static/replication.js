@@ -18,21 +18,21 @@ export function showReplication() {
   showStandbys(replication.standbys);
   rows($("replication-alarms"), replication.alarms, (one) => one.name, (one) => [[one.state, one.state === "firing" ? one.severity : "muted"], one.name, one.summary, one.acknowledged?.by || ""]);
   $("replication-alarms").hidden = !replication.alarms.length;
-  say($("replication-alarms-link"), replication.alarms.length ? "Acknowledge them under Alarms" : "ReplicaBehind and QuorumLost do not stand: all alarms");
+  say($("replication-alarms-link"), replication.alarms.length ? "Acknowledge them under Alarms" : "ReplicaBehind and QuorumLost are not active: all alarms");
 }
 
 function showGate({ policy, waits_for, which, lease, lease_ms }) {
   const left = lease?.left_ms;
   list($("replication-gate"), [["Policy", policy], ["Waits for", waits_for.join(which === "any" ? " or " : " and ")],
-    ["Lease held by", !lease?.holder ? "nobody, as far as is known" : (lease.given_up ? "given up by " : "") + lease.holder + (lease.here ? " (this venue)" : "")],
+    ["Lease held by", !lease?.holder ? "no known holder" : (lease.given_up ? "given up by " : "") + lease.holder + (lease.here ? " (this venue)" : "")],
     ["Epoch", lease?.holder ? whole(lease.epoch) : ""],
-    ["Until", left == null ? "" : left > 0 ? `${clock(lease.until)} UTC, ${ms(left)} left` : "run out: nothing that waits for the replicas is let out"],
+    ["Until", left == null ? "" : left > 0 ? `${clock(lease.until)} UTC, ${ms(left)} left` : "expired: events that wait for the replicas are held back"],
     ["Seen renewed", lease?.holder ? ago(lease.renewed_s) : ""], ["Lasts", ms(lease_ms)]].filter((pair) => pair[1]));
 }
 
 function showStream({ published, acknowledged, cluster, stream, nats }) {
   list($("replication-place"), [["Sequenced", published && `command ${whole(published.sequenced)}`], ["Published", published && place(published.seq, published.block)],
-    ["Acknowledged", published ? `command ${whole(published.acknowledged_seq)}` : "this venue publishes nothing now"],
+    ["Acknowledged", published ? `command ${whole(published.acknowledged_seq)}` : "this venue is not publishing"],
     ["Noted for a restart", acknowledged && `${place(acknowledged.seq, acknowledged.block)}, epoch ${whole(acknowledged.epoch)}`],
     ["Lag", published && `${whole(published.lag_commands)} commands, ${bytes(published.lag_bytes)}, ${ms(published.behind_ms)}`],
     ["Last second", published?.second_ns?.count ? `p50 ${span(published.second_ns.p50)}, p99 ${span(published.second_ns.p99)}` : ""]].filter((pair) => pair[1]));
@@ -61,7 +61,7 @@ function showStandbys(standbys) {
     one.role === "leading" ? "" : one.level ? ["level", "good"] : one.lag_blocks == null ? "" : [`${whole(one.lag_blocks)} blocks behind`, "warning"],
     one.prepared ? "yes" : "no", one.last_seq == null ? "" : `${place(one.last_seq, one.last_block)}, epoch ${whole(one.epoch)}`,
     one.verified_seq ? `command ${whole(one.verified_seq)}; ${whole(one.verified_checks)} checks, ${whole(one.verified_states)} of the whole state` : "nothing yet",
-    one.state_hash ? `${one.state_hash.slice(0, 16)} behind command ${whole(one.commands)}` : "",
+    one.state_hash ? `${one.state_hash.slice(0, 16)} after command ${whole(one.commands)}` : "",
     one.takeover_ms ? `${ms(Object.values(one.takeover_ms).reduce((sum, part) => sum + part, 0))}: ` + Object.entries(one.takeover_ms).map(([what, part]) => `${what} ${whole(part)}`).join(", ") : "",
     [[one.trouble, one.reason].filter(Boolean).join("; "), "critical"]]);
 }

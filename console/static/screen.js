@@ -1,4 +1,4 @@
-// The participants' page: which view is shown, and what is told of it.
+// The participants' page: which view is shown, and its status.
 import { $, say } from "./kit.js";
 import { draw, open, state, wish } from "./link.js";
 import { setUpMarket, showMarket, takeMarket } from "./market.js";

@@ -79,7 +79,7 @@ def build(
     close: bool = False,
     progress: Callable[[int, int], None] = lambda seq, last: None,
 ) -> dict[str, Any]:
-    """Bring the trail of the journal up to its end as it stands now; ``close``: the last day is
+    """Bring the trail of the journal up to its present end; ``close``: the last day is
     over, so its parts too will never change.
 
     Works while the venue runs.  Returns ``parts``, ``rows``, ``seq`` and ``days`` (a row each:
@@ -243,7 +243,7 @@ class _Build:
     def _carry_at(self, seq: int, known: int) -> Carry:
         """Where the last part ended; without its state from the journal's beginning on.
 
-        Raises :class:`AuditError` if that was retired, and what is left begins behind what the
+        Raises :class:`AuditError` if that was retired, and what is left begins after what the
         trail has up to ``known``."""
         carry = load_state(self.folder, self.reader, seq) if seq else None
         if carry is None:
@@ -251,7 +251,7 @@ class _Build:
             if known and seq < carry.seq:
                 raise AuditError(
                     f"{self.folder} has no good state after command {seq:,}, its next one; "
-                    f"{self.reader.directory} can be replayed behind command {carry.seq:,} only, "
+                    f"{self.reader.directory} can be replayed only after command {carry.seq:,}, "
                     "since its begin is retired"
                 )
         return carry

@@ -1,6 +1,6 @@
-"""Where a build of the audit trail stands: core, open orders, source addresses; kept on the disk.
+"""The state of a build of the audit trail: core, open orders, source addresses; kept on the disk.
 
-A state is a checkpoint of the core with what the trail carries behind it.  It is bound to the
+A state is a checkpoint of the core with what the trail carries after it.  It is bound to the
 journal's block, as the matcher's own checkpoints are; the newest and the last closed part's stay.
 """
 
@@ -40,11 +40,12 @@ class Carry:
 
     @property
     def seq(self) -> int:
+        """The last command that was carried over."""
         return self.point.seq
 
 
 def beginning(reader: JournalReader) -> Carry:
-    """Before the journal's first command (or behind what was retired of it)."""
+    """Before the journal's first command (or after what was retired of it)."""
     return Carry(oldest_point(reader))
 
 

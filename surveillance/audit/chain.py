@@ -44,6 +44,7 @@ class Link:
         return f"{self.day}/part-{self.first_seq:015d}"
 
     def document(self) -> dict[str, Any]:
+        """Return the link as JSON has it, without its own hash."""
         document = asdict(self)
         del document["hash"]
         return document

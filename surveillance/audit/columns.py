@@ -81,7 +81,7 @@ def schema() -> Any:
 
 @cache
 def names_of(enum: type[Any]) -> list[str]:
-    """Members' names by their numbers; "" for 0, which is no member's; a number for any other."""
+    """Members' names by their numbers; "" for 0, which no member has; a number for any other."""
     known = {member.value: member.name for member in enum}
     return [known.get(code, f"{code}" if code else "") for code in range(256)]
 

@@ -82,7 +82,7 @@ def order_of(arrivals: Arrivals, burst: int, lanes: int) -> dict[str, Any]:
     own = np.flatnonzero(arrivals.of_session)
     behind = np.maximum.accumulate(rx[own]) > rx[own] if len(own) else np.zeros(0, bool)
     for index in own[behind][:MAX_FAULTS_SHOWN].tolist():
-        faults.append({"seq": index + 1, "what": "went behind one of its lane that came later"})
+        faults.append({"seq": index + 1, "what": "was sequenced after a later arrival of its lane"})
     passed, unfair = _passed(arrivals, burst, max(1, lanes - 1))
     for index in np.flatnonzero(unfair)[: MAX_FAULTS_SHOWN - len(faults)].tolist():
         what = f"{int(passed[index]):,} commands of other lanes that came later went before it"
@@ -101,7 +101,7 @@ def order_of(arrivals: Arrivals, burst: int, lanes: int) -> dict[str, Any]:
 def by_run(
     arrivals: Arrivals, ends: list[int], burst: int, lanes: int, first_seq: int = 1
 ) -> dict[str, Any]:
-    """:func:`order_of` of each of a journal's runs, together: another run's clock may stand
+    """:func:`order_of` of each of a journal's runs, together: another run's clock may be
     otherwise.  ``ends``: how many commands there were when each later run began."""
     total: dict[str, Any] = {}
     bounds = [0, *ends, len(arrivals.rx_ts_ns)]
@@ -253,7 +253,7 @@ def fairness(directory: Path, burst: int) -> dict[str, Any]:
     """All of it, as JSON can hold it; ``burst``: commands that a lane's turn has at most."""
     reader = JournalReader(directory)
     arrivals = arrivals_of(directory)
-    for _ in reader.all_blocks():  # who has resumed is known behind the last
+    for _ in reader.all_blocks():  # all resumptions are known after the last
         pass
     lanes = len(reader.config.get("lanes", ["lane"]))
     ends = [run["seq"] - reader.first_seq + 1 for run in reader.resumed]

@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 
 def index_bytes(joined: Joined) -> bytes:
-    """The index of a part whose rows stand in ``joined.order``."""
+    """The index of a part whose rows are in ``joined.order``."""
     order, events = joined.order, joined.events
     who, ids = events["participant"][order], events["order_id"][order]
     participants, rows = np.unique(who, return_index=True)
@@ -75,7 +75,7 @@ class PartIndex:
         except (OSError, ValueError) as error:
             raise AuditError(f"{path}: cannot read: {error}") from None
         if self._map[:8] != MAGIC:
-            raise AuditError(f"{path} is no index of an audit trail")
+            raise AuditError(f"{path} is not an index of an audit trail")
         size = int.from_bytes(self._map[8:16], "little")
         at = -(-(16 + size) // ALIGNMENT) * ALIGNMENT
         self.arrays: dict[str, Array] = {}

@@ -66,7 +66,7 @@ def session_metadata_of(notes: Array, sources: "Sources") -> Array:
     tokens = np.ascontiguousarray(notes["token"]).view("S40")
     for width in np.unique(notes["token_bytes"]).tolist():
         rows = notes["token_bytes"] == width
-        # FIX and OUCH pad nothing but with spaces; what is behind the length is another's.
+        # FIX and OUCH pad nothing but with spaces; what follows the length is another's.
         out["token"][rows] = tokens[rows].astype(f"S{width}") if width else b""
     out["token"] = np.char.rstrip(out["token"])
     numbered = (notes["protocol"] == Protocol.SHM) & (notes["token_bytes"] > 0)
@@ -94,6 +94,7 @@ class Sources:
     current: dict[int, int] = field(default_factory=dict)
 
     def now(self, sessions: Array) -> Array:
+        """Return the source address of each session, uint32 of the shape of ``sessions``."""
         table = np.zeros(int(sessions.max(initial=0)) + 1, np.uint32)
         for session, source in self.current.items():
             if session < len(table):
@@ -188,7 +189,7 @@ class Orders:
         return Joined(part.events, cause, own, own_notes, entry, action, by_order[by_who])
 
     def _entries(self, events: Array, own: Array, session_metadata: Array, own_seq: Array) -> Array:
-        """What is known of each event's order, and the orders that are open behind the last."""
+        """What is known of each event's order, and the orders that are open after the last."""
         carried, count = len(self.open), len(events)
         kinds = np.concatenate([np.zeros(carried, np.uint8), events["kind"]])
         is_new = (events["kind"] == ACCEPTED) & (own["kind"] == NEW)
@@ -227,7 +228,7 @@ class Orders:
         return out
 
     def _wait(self, events: Array, known: Array, session_metadata: Array) -> None:
-        """Commands that wait at a speed bump behind this part."""
+        """Commands that wait at a speed bump after this part."""
         if not len(self.waiting) and not (events["kind"] == DELAYED).any():
             return
         delayed = events["cause_seq"][events["kind"] == DELAYED]

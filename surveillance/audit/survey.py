@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.order_entry.documents import NamesOfSessions
 from openoutcry.replay.events import commands_of
 from openoutcry.replay.projections import Block, JournalReader
 from openoutcry.replay.tables import SPEAKS_NS, StampBounds
@@ -20,7 +21,7 @@ def day_text(day: int) -> str:
 
 
 class Survey:
-    """Of a journal up to ``until_block`` (None: its end as it stands now).
+    """Of a journal up to ``until_block`` (None: its present end).
 
     A command's day is the UTC day of the latest ingress time up to it: no command is of an earlier
     day than one before it.
@@ -35,19 +36,22 @@ class Survey:
         """The last command's."""
         self._latest_ns = -(2**62)
         self.last_written_ns = 0
+        configs = [self.config, *(run.get("config", {}) for run in self.reader.resumed)]
+        self.sessions: list[str] = max((c.get("sessions", []) for c in configs), key=len)
+        """``NAME PROTOCOL of participant N`` by index from 1."""
+        self.documents = NamesOfSessions(len(self.sessions))
         self.bounds = StampBounds(self.reader, until_block, self._look)
         self.until_block = self.bounds.blocks
         self.until_seq = self.reader.last_seq
         self.runs_begin = [int(run["seq"]) for run in self.reader.resumed]
-        configs = [self.config, *(run.get("config", {}) for run in self.reader.resumed)]
-        self.sessions: list[str] = max((c.get("sessions", []) for c in configs), key=len)
-        """``NAME PROTOCOL of participant N`` by index from 1."""
+        self.sessions = self.documents.named(self.sessions)
 
     def _look(self, block: Block) -> None:
         self.last_written_ns = max(self.last_written_ns, block.header.written_ts_ns)
         records = commands_of(block)
         if not len(records):
             return
+        self.documents.take(records)
         latest_ns = max(self._latest_ns, int(records["rx_ts_ns"].max()))
         if latest_ns // DAY_NS == self.day:
             self._latest_ns = latest_ns

@@ -106,7 +106,7 @@ def _masked(pa: Any, binary: Array, mask: Array) -> Any:
 
 
 def texts_of(tokens: list[bytes]) -> Any:
-    """Participants' names of orders as a column of text.  What is no printable text is stored as
+    """Participants' names of orders as a column of text.  What is not printable text is stored as
     escapes: a journal may hold any bytes, and the trail of all others does not end at them."""
     pa = arrow()
     together = b"".join(tokens)

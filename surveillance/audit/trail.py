@@ -106,7 +106,7 @@ class Trail:
         unknown = [name for name in actions if name not in ACTION_CODES]
         if unknown:
             names = ", ".join(name for name in ACTION_CODES if name)
-            raise AuditError(f"{unknown[0]} is no action: {names}")
+            raise AuditError(f"{unknown[0]} is not an action: {names}")
         codes = [ACTION_CODES[name] for name in actions]
         number = known.index(symbol)
         parts = (

@@ -25,11 +25,10 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.errors import AuditError
-from openoutcry.wire.order_types import STOPS, TRAILING
+from openoutcry.wire.order_types import PEGS, STOPS, TRAILING
 from openoutcry.wire.symbols import code_of, names_by_code, symbol_text
 
 Array = npt.NDArray[Any]
-PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 UNPRICED = (
     OrderType.MARKET,
     OrderType.STOP,
@@ -45,8 +44,8 @@ REFUSALS = {
     Reason.BOOK_FULL: "the book had no room for another order or price",
     Reason.LEVEL_OVERFLOW: "the quantity at its price would have passed 2**63 - 1",
     Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
-    Reason.OFF_STEP: "its price is no multiple of the price step there",
-    Reason.OFF_LOT: "its quantity is no multiple of the quantity step",
+    Reason.OFF_STEP: "its price is not a multiple of the price step there",
+    Reason.OFF_LOT: "its quantity is not a multiple of the quantity step",
     Reason.PRICE_LIMIT: "its price is outside the instrument's limits",
     Reason.QTY_LIMIT: "its quantity is outside the instrument's limits",
     Reason.WRONG_PHASE: "the instrument's phase does not take such an order",
@@ -62,7 +61,7 @@ ENDS = {
     Reason.OFF_LOT: "what was left of its budget paid for no lot more",
     Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
     Reason.REDUCED_TO_ZERO: "it was reduced to nothing",
-    Reason.SELF_TRADE: "it met an order of its own participant (self-trade prevention)",
+    Reason.SELF_TRADE: "it met an order of the same participant (self-trade prevention)",
     Reason.DAY_END: "its day was over",
     Reason.EXPIRED: "its time was over",
     Reason.AUCTION_REST: "it was for one auction, and this was left after it",
@@ -85,6 +84,7 @@ class Answer:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def say(self, line: str, **facts: Any) -> None:
+        """Add a sentence to the answer, and the facts behind it."""
         self.lines.append(line)
         self.facts |= facts
 
@@ -111,7 +111,7 @@ def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 
     """
     known = entries_of(directory, order_id, symbol)
     if entry and entry not in known:
-        raise AuditError(f"{directory}: command {entry:,} is no new order {order_id}")
+        raise AuditError(f"{directory}: command {entry:,} is not a new order {order_id}")
     if not known:
         where = f" of {symbol}" if symbol else ""
         raise AuditError(f"{directory}: no order {order_id}{where} is in this journal")
@@ -200,16 +200,16 @@ class _Question:
         return False
 
     def _opposite(self, engine: Engine) -> None:
-        """What stood against it."""
+        """The orders on the opposite side."""
         ahead = self._crossing(engine)
         bid, bid_qty, ask, ask_qty = engine.best(self.symbol)
         best, qty = (ask, ask_qty) if self.side == Side.BUY else (bid, bid_qty)
         shown = "nothing" if best is None else f"{qty:,} lots at {best:,}"
-        self.result.say(f"Displayed against it stood {shown}.", opposite_ticks=best)
+        self.result.say(f"The opposite side displayed {shown}.", opposite_ticks=best)
         hidden = sum(o.qty_lots + o.reserve_lots for o in ahead if o.place != 0)
         if hidden:
             self.result.say(
-                f"{hidden:,} lots that nobody saw stood within its price.",
+                f"{hidden:,} hidden lots rested within its price.",
                 opposite_hidden_lots=hidden,
             )
         total = sum(o.qty_lots + o.reserve_lots for o in ahead)
@@ -268,7 +268,7 @@ class _Question:
         return lots
 
     def _ahead(self, when: str, name: str) -> None:
-        """Who would trade before it, as the book stands."""
+        """The orders that would trade before it in the present book."""
         orders = orders_of(self.stepper.engine, self.symbol)
         me = next((o for o in orders if o.order_id == self.order_id and o.side == self.side), None)
         if me is None or me.place > 2:
@@ -288,7 +288,9 @@ class _Question:
         )
         hidden = sum(1 for o in better if o.place != 0)
         words = f", {hidden:,} of them not displayed" if hidden else ""
-        behind = " It stands hidden, behind what is displayed at its price." if me.place else ""
+        behind = (
+            " It is hidden and comes after the displayed orders at its price." if me.place else ""
+        )
         self.result.say(
             f"When it {when} at {me.price_ticks:,}, {len(better):,} orders with {lots:,} lots were "
             f"ahead of it{words}.{behind}",
@@ -303,7 +305,7 @@ class _Question:
     def _ended(self, life: "_Life | None") -> None:
         if self.end is None:
             self.result.say("It is open at the journal's end.", end="OPEN")
-            self._ahead("stood at the journal's end", "ahead_at_end")
+            self._ahead("rested at the journal's end", "ahead_at_end")
             return
         end, seq = self.end, int(self.end["cause_seq"])
         if end["kind"] == EventKind.FILLED:
@@ -312,7 +314,7 @@ class _Question:
         reason = Reason(int(end["reason"]))
         if life is not None:
             self.stepper.goto(seq - 1)
-            self._ahead("still stood", "ahead_at_end")
+            self._ahead("still rested", "ahead_at_end")
         self.result.say(
             f"It ended with command {seq:,}, {int(end['qty_lots']):,} lots unfilled "
             f"({reason.name}): {ENDS.get(reason, reason.name)}.",

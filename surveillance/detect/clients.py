@@ -5,6 +5,7 @@ are compared with what the owner traded back within some minutes after it, and a
 """
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     ClientOrder,
@@ -26,7 +27,7 @@ PERCENT, TURNED, TIMES = (
     offset("front_turned_percent"),
     offset("insider_times"),
 )
-FRONT, INSIDER = int(lay.Detector.FRONT_RUNNING), int(lay.Detector.INSIDER_TIMING)
+FRONT, INSIDER = constants.FRONT_RUNNING, constants.INSIDER_TIMING
 
 
 @kernel
@@ -57,7 +58,7 @@ def around_clients(
     lots: int,
     who: int,
 ) -> None:
-    """One party of a trade in an instrument: ahead of or behind a client's declared order."""
+    """One party of a trade in an instrument: ahead of or after a client's declared order."""
     not_inlined()
     now, instrument = state.now, cell.instrument
     owner = cell.owner

@@ -1,4 +1,4 @@
-"""Behind a split or a dividend: prices and lots of before are not held against those behind it.
+"""After a split or a dividend: prices and lots of before are not held against those after it.
 
 What is kept: how often a pattern was seen, messages, legs of the hour, and what lots a participant
 has.  Open orders are gone: the operator cancels them first, which is not a withdrawal.
@@ -23,6 +23,7 @@ DIVIDEND, SPLIT = 55, 56
 
 @kernel
 def cleared(begin: int, words: int) -> None:
+    """Set this many words to 0."""
     for word in range(words):
         Words(begin)[word] = 0
 

@@ -195,8 +195,8 @@ class Leg(Layout, size_bytes=64):
 
     ns: int = i64("when")
     seq: int = i64("command")
-    seller: int = i64("owner who sold")
-    buyer: int = i64("owner who bought")
+    seller: int = i64("owner that sold")
+    buyer: int = i64("owner that bought")
     lots: int = i64("lots")
     price: int = i64("price, ticks")
     used: int = i64("1: it is part of a hit")
@@ -304,7 +304,7 @@ class DetectorCell(Layout):
     day: int = i64("number of the day")
     day_orders: int = i64("orders of the day")
     day_trades: int = i64("trades of the day")
-    day_next: int = i64("orders at which the ratio is looked at next")
+    day_next: int = i64("orders at which the ratio is checked next")
     fleeting_hit: int = i64("window of the last hit for short-lived orders")
     leg_hour: int = i64("hour of the counts that follow")
     legs_sold: int = i64("legs sold")
@@ -381,7 +381,7 @@ class PegMove(Layout):
     """An order that moved pegged orders of others, and what its owner traded with them since."""
 
     ns: int = i64("when it moved them last, ns")
-    seq: int = i64("command of that, 0: there is none")
+    seq: int = i64("command of that, or 0")
     first_seq: int = i64("command that moved them first")
     first_ns: int = i64("its time, ns")
     middle: int = i64("twice the mid before it")

@@ -1,6 +1,7 @@
 """Messages: quote stuffing, fleeting orders, the order-to-trade ratio; and unusual volume."""
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     DetectorBook,
@@ -20,10 +21,10 @@ FLEETING_SHARE = offset("fleeting_percent")
 OTR_LIMIT, OTR_MESSAGES = offset("otr_limit"), offset("otr_messages")
 VOLUME_TIMES, VOLUME_HISTORY = offset("volume_times"), offset("volume_history")
 VOLUME_SHARE = offset("volume_share_percent")
-QUOTE_STUFFING = int(lay.Detector.QUOTE_STUFFING)
-EXCESSIVE_CANCELS = int(lay.Detector.EXCESSIVE_CANCELS)
-ORDER_TO_TRADE = int(lay.Detector.ORDER_TO_TRADE)
-SUSPICIOUS_VOLUME = int(lay.Detector.SUSPICIOUS_VOLUME)
+QUOTE_STUFFING = constants.QUOTE_STUFFING
+EXCESSIVE_CANCELS = constants.EXCESSIVE_CANCELS
+ORDER_TO_TRADE = constants.ORDER_TO_TRADE
+SUSPICIOUS_VOLUME = constants.SUSPICIOUS_VOLUME
 SECOND_NS, FIVE_MINUTES_NS = 10**9, 300 * 10**9
 DAY_NS = 86_400 * 10**9
 
@@ -62,6 +63,8 @@ def order_entered(state: DetectorState, cell: DetectorCell, who: int, messages: 
 
 @kernel
 def note_messages(state: DetectorState, cell: DetectorCell, who: int, messages: int) -> None:
+    """Count a participant's messages of the day, and look at its ratio of orders to trades when it
+    is due."""
     tab.bump(cell + lay.C_DAY_ORDERS, messages)
     if cell.day_orders >= cell.day_next:
         ratio(state, cell, who)
@@ -69,7 +72,7 @@ def note_messages(state: DetectorState, cell: DetectorCell, who: int, messages: 
 
 @kernel_outlined
 def ratio(state: DetectorState, cell: DetectorCell, who: int) -> None:
-    """The day's orders have doubled since this was looked at."""
+    """The day's orders have doubled since this was checked."""
     not_inlined()
     orders, trades = cell.day_orders, cell.day_trades
     cell.day_next = 2 * orders
@@ -101,6 +104,7 @@ def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, who: in
 
 @kernel_outlined
 def detect_quote_stuffing(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> None:
+    """Report an owner that entered too many orders in one second, once a second."""
     not_inlined()
     now, second = state.now, cell.second
     entered = cell.entered
@@ -131,6 +135,7 @@ def detect_quote_stuffing(state: DetectorState, cell: DetectorCell, gone: int, w
 
 @kernel_outlined
 def fleeting(state: DetectorState, cell: DetectorCell, who: int) -> None:
+    """Report an owner of whose orders too many were gone at once, once a window."""
     not_inlined()
     gone, entered = cell.fleeting_gone, cell.fleeting_entered
     if cell.fleeting_hit != 0:
@@ -189,6 +194,7 @@ def next_window(cell: VolumeWindow, window: int) -> None:
 def detect_unusual_volume(
     state: DetectorState, book: DetectorBook, cell: VolumeWindow, own: int, count: int, who: int
 ) -> None:
+    """Report a window in which an owner traded far more than in the windows before."""
     windows, total = min(count, lay.VOLUMES), 0
     for back in range(windows):
         total += Words(cell + lay.V_RING)[(count - 1 - back) % lay.VOLUMES]

@@ -5,6 +5,7 @@ count.  Buckets of 10 s keep moves, the lots of aggressors, all lots and their v
 """
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     Bucket,
@@ -33,9 +34,9 @@ TIMES = offset("marking_times")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
 CROSS_SIZE = offset("cross_size")
 CROSS_SHARE = offset("cross_share_percent")
-IGNITION, RAMPING = int(lay.Detector.MOMENTUM_IGNITION), int(lay.Detector.RAMPING)
-CROSS = int(lay.Detector.CROSS_MARKET)
-CLOSE, OPEN = int(lay.Detector.MARKING_CLOSE), int(lay.Detector.MARKING_OPEN)
+IGNITION, RAMPING = constants.MOMENTUM_IGNITION, constants.RAMPING
+CROSS = constants.CROSS_MARKET
+CLOSE, OPEN = constants.MARKING_CLOSE, constants.MARKING_OPEN
 BUY, SELL = 1, 2
 FIVE_MINUTES_NS = 300 * 10**9
 MAX_TICKS, MAX_LOTS = 1 << 20, 1 << 31
@@ -74,7 +75,7 @@ def note_move(bucket: int, move: int) -> None:
 
 @kernel
 def begin_taking(state: DetectorState, book: DetectorBook, taker: WatchedOrder) -> None:
-    """A command takes: what the mid is behind it, the next command will see."""
+    """A command takes: the mid after it is what the next command will see."""
     book.taker = taker.cell
     book.taker_who = taker.who
     book.taker_side = taker.side
@@ -98,7 +99,7 @@ def credit_move(state: DetectorState, book: DetectorBook) -> None:
         return
     cell = tab.cell_at(state, row)
     place = book.taker_ns // lay.BUCKET_NS % lay.BUCKETS * lay.BUCKET_BYTES
-    # Nothing has traded here since: the buckets of that moment still stand.
+    # Nothing has traded here since: the buckets of that moment still apply.
     note_move(book + lay.B_BUCKETS + place, move)
     note_move(cell + lay.C_BUCKETS + place, move)
     ramped(state, book, cell, side, book.last, book.taker_who)
@@ -303,7 +304,7 @@ def marked(
     end_ns: int,
     price: int,
 ) -> None:
-    """Continuous trading ended, or began a while ago: who made the price?"""
+    """Continuous trading ended, or began a while ago: which owner made the price?"""
     not_inlined()
     span, market = tab.parameter(state, MARKING_NS), book + lay.B_BUCKETS
     least = least_move(state, book, price, MARKING_BPS)
@@ -324,7 +325,7 @@ def marked(
             if took * 100 < tab.parameter(state, MARKING_SHARE) * everybody:
                 continue
         else:
-            # Others stood at each price again: what counts is who pressed, and where it ended.
+            # Others rested at each price again: what counts is who pressed, and where it ended.
             up = bought > sold
             took = abs(bought - sold)
             everybody = tab.window_sum(market, end_ns, span, lay.K_BUY_TOOK)

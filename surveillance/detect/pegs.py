@@ -7,6 +7,7 @@ a cycle.
 """
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     DetectorBook,
@@ -22,12 +23,13 @@ from openoutcry.wire.memory import not_inlined
 AGE, WITHDRAWN = offset("peg_age_ns"), offset("peg_withdrawn_ns")
 REPEATS, WINDOW = offset("peg_repeats"), offset("peg_window_ns")
 TIMES, CANCELLED = offset("peg_times"), offset("peg_cancelled_percent")
-MOVING_PEGS = int(lay.Detector.MOVING_PEGS)
+MOVING_PEGS = constants.MOVING_PEGS
 BUY, MAX_LOTS = 1, 1 << 20
 
 
 @kernel
 def move_at(cell: int, side: int) -> PegMove:
+    """Return what an owner did to move the pegs of a side."""
     return PegMove(cell + lay.C_PEGS + (side - BUY) * lay.PEG_BYTES)
 
 
@@ -46,6 +48,7 @@ def repegged(
 
 @kernel_outlined
 def note_move(state: DetectorState, book: DetectorBook, move: PegMove) -> None:
+    """Note that an owner's order has moved the price that pegs follow."""
     not_inlined()
     if not is_fresh(state, move):
         move.first_seq = state.cause
@@ -61,6 +64,7 @@ def note_move(state: DetectorState, book: DetectorBook, move: PegMove) -> None:
 
 @kernel
 def is_fresh(state: DetectorState, move: PegMove) -> bool:
+    """Whether the move is recent enough to explain a trade now."""
     return move.seq != 0 and move.ns >= state.now - tab.parameter(state, AGE)
 
 
@@ -93,6 +97,7 @@ def gone(state: DetectorState, cell: DetectorCell, order: WatchedOrder, lots: in
 def end_cycle(
     state: DetectorState, cell: DetectorCell, order: WatchedOrder, move: PegMove, lots: int
 ) -> None:
+    """Note that the order that had moved pegs was withdrawn after the owner traded with one."""
     not_inlined()
     now = state.now
     if lots * 100 < tab.parameter(state, CANCELLED) * order.lots:
@@ -102,7 +107,7 @@ def end_cycle(
     first, trade_seq, traded_lots, gain = move.first_seq, move.trade_seq, move.lots, move.gain
     if trade_seq == 0 or now - move.trade_ns > tab.parameter(state, WITHDRAWN):
         return
-    # Who moves them to trade as little as a quote has is one who quotes.
+    # An owner that moves them to trade as little as a quote has is a market maker.
     if traded_lots < tab.parameter(state, TIMES) * order.lots or gain <= 0:
         return
     move.seq = 0

@@ -1,6 +1,7 @@
 """Spoofing and layering: large lots shown on one side, a fill on the other, and then they go."""
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     Candidate,
@@ -18,12 +19,13 @@ REPEATS, WINDOW = offset("spoof_repeats"), offset("spoof_window_ns")
 ASYMMETRY, SIZE = offset("spoof_asymmetry"), offset("spoof_size")
 DEPTH, CANCELLED = offset("spoof_depth_percent"), offset("spoof_cancelled_percent")
 PRICES = offset("layer_prices")
-SPOOFING, LAYERING = int(lay.Detector.SPOOFING), int(lay.Detector.LAYERING)
+SPOOFING, LAYERING = constants.SPOOFING, constants.LAYERING
 BUY, SELL, MAX_ORDERS, FIVE = 1, 2, 64, 5
 
 
 @kernel
 def candidate_at(cell: int, side: int) -> Candidate:
+    """Return the pressure on one side that an owner's next withdrawal may complete."""
     return Candidate(cell + lay.C_CANDIDATES + (side - BUY) * lay.CANDIDATE_BYTES)
 
 
@@ -131,6 +133,7 @@ def withdrawn(state: DetectorState, cell: DetectorCell, order: WatchedOrder, lot
 def withdraw(
     state: DetectorState, cell: DetectorCell, order: WatchedOrder, candidate: Candidate, lots: int
 ) -> None:
+    """Follow the withdrawal of an order that had put pressure on a side."""
     not_inlined()
     now = state.now
     if now - candidate.ns > tab.parameter(state, WITHDRAWN):

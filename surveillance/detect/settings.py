@@ -1,4 +1,4 @@
-"""What no journal says: who belongs together, which markets do, whose orders were known.
+"""What the journal does not show: related owners, linked markets, known client orders.
 
 A file in TOML::
 
@@ -190,7 +190,7 @@ def _settings(data: dict[str, Any]) -> Settings:
     lists = ((name, list, f"[[{name}]]") for name in sorted(known - {"parameters"}))
     for name, kind, shown in (("parameters", dict, "[parameters]"), *lists):
         if not isinstance(data.get(name, kind()), kind):
-            raise _wrong((name,), f"{name} is no {shown}")
+            raise _wrong((name,), f"{name} must be written as {shown}")
     changed = data.get("parameters", {})
     try:
         parameters(changed)

@@ -29,17 +29,20 @@ BUY = 1
 
 @kernel
 def bump(at: int, amount: int) -> None:
+    """Add to the int64 at an address."""
     store_i64(at, load_i64(at) + amount)
 
 
 @kernel
 def mix(word: int) -> int:
+    """Return a word with its bits spread, for a place in a hash table."""
     word = mul_wrapping(word ^ ((word >> 32) & 0xFFFFFFFF), FACTOR)
     return mul_wrapping(word ^ ((word >> 29) & 0x7FFFFFFFF), FACTOR)
 
 
 @kernel
 def limited(value: int) -> int:
+    """Return a number cut to what the detectors can multiply."""
     return min(max(value, -LIMIT), LIMIT)
 
 
@@ -52,16 +55,19 @@ def share_bps(price: int, bps: int) -> int:
 
 @kernel
 def parameter(state: DetectorState, at: int) -> int:
+    """Return a parameter of a detector, by its offset."""
     return load_i64(state.params + at)
 
 
 @kernel
 def owner_of(state: DetectorState, participant: int) -> int:
+    """Return the owner (a beneficial one may have several participants) of a participant."""
     return Words(state.groups)[participant]
 
 
 @kernel
 def book_at(state: DetectorState, instrument: int) -> DetectorBook:
+    """Return what the detectors know of an instrument."""
     return DetectorBook(state.books + instrument * lay.BOOK_BYTES)
 
 
@@ -77,11 +83,13 @@ def near_ticks(state: DetectorState, book: DetectorBook, price: int) -> int:
 
 @kernel
 def order_at(state: DetectorState, row: int) -> WatchedOrder:
+    """Return a watched order, by its row from 1."""
     return WatchedOrder(state.orders + (row - 1) * (lay.ORDER_WORDS * lay.WORD))
 
 
 @kernel
 def order_head(state: DetectorState, instrument: int, order_id: int) -> int:
+    """Return the address of the chain in which an order's row is found."""
     mixed = mix(add_wrapping(mul_wrapping(order_id, 4099), instrument))
     place = (mixed >> 20) & state.order_mask
     return state.order_heads + place * 8
@@ -149,6 +157,7 @@ def enter_order(state: DetectorState, instrument: int, order_id: int, cell_row: 
 
 @kernel
 def erase_order(state: DetectorState, row: int) -> None:
+    """Take an order out of its chain, and free its row."""
     order = order_at(state, row)
     at = order_head(state, order.instrument, order.id)
     while load_i64(at) != row:
@@ -172,11 +181,13 @@ def erase_order(state: DetectorState, row: int) -> None:
 
 @kernel
 def cell_at(state: DetectorState, row: int) -> DetectorCell:
+    """Return what is known of an owner in an instrument, by its row from 1."""
     return DetectorCell(state.cells + (row - 1) * lay.CELL_BYTES)
 
 
 @kernel
 def cell_head(state: DetectorState, owner: int, instrument: int) -> int:
+    """Return the address of the chain in which the row of an owner and an instrument is found."""
     place = (mix(owner * 65_536 + instrument) >> 20) & state.cell_mask
     return state.cell_heads + place * 8
 
@@ -228,6 +239,7 @@ def side_of(book: int, side: int) -> DetectorBook:
 
 @kernel
 def level_of(levels: int, index: int) -> DetectorLevel:
+    """Return a price level, by its index from the best."""
     return DetectorLevel(levels + index * lay.LEVEL_BYTES)
 
 
@@ -287,7 +299,7 @@ def move_up(place: DetectorLevel, end: DetectorLevel) -> None:
 
 @kernel
 def move_down(place: DetectorLevel, end: DetectorLevel) -> None:
-    """Everything behind ``place`` one level down."""
+    """Everything after ``place`` one level down."""
     at = place
     while at < end - lay.LEVEL_BYTES:
         above = DetectorLevel(at + lay.LEVEL_BYTES)
@@ -343,6 +355,7 @@ def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
 
 @kernel
 def minute_of(book: int, slot: int) -> OrderMinute:
+    """Return the counts of one of the last minutes, by its slot."""
     return OrderMinute(book + lay.B_MINUTES + slot * MINUTE_BYTES)
 
 
@@ -476,6 +489,7 @@ def add_member(hit: Hit, participant: int) -> None:
 
 @kernel
 def measures(hit: Hit, lots: int, move: int, gain: int, repeats: int) -> None:
+    """Note the figures of a hit: lots, price move and gain in ticks, repeats."""
     hit.lots = lots
     hit.move = move
     hit.gain = gain
@@ -484,6 +498,7 @@ def measures(hit: Hit, lots: int, move: int, gain: int, repeats: int) -> None:
 
 @kernel
 def evidence(hit: int, place: int, seq: int) -> None:
+    """Note the command at a place of a hit's evidence."""
     Words(hit + lay.H_EVIDENCE)[place] = seq
 
 

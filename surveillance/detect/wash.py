@@ -2,15 +2,16 @@
 
 A leg is a trade of two orders of one size for half of it or more, or of two sizes for most of the
 larger one.  The resting order is young.  If two owners entered them within a second, a small part
-is enough: others step in between.  A leg within one owner is a cycle by itself; else a new leg from
-seller to buyer closes one if the buyer's lots had come, over legs of that many lots at about that
-price, back to the seller within a minute.
+is enough: other participants' orders come between.  A leg within one owner is a cycle by itself.  A
+new leg from seller to buyer closes a cycle if the buyer's lots had come back to the seller before.
+The earlier legs must be of that many lots at about that price, and within a minute.
 
 Owners that trade much meet by chance.  A leg counts only if the two have met more often this hour
 than their other trading would explain.
 """
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import constants
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     DetectorBook,
@@ -30,13 +31,14 @@ UNEVEN = offset("wash_uneven_percent")
 TOGETHER, PART = offset("wash_together_ns"), offset("wash_together_percent")
 CHANCE_LEGS = offset("wash_chance_legs")
 CHANCE, HOUR_NS = offset("wash_chance_times"), 3_600 * 10**9
-SELF, RELATED = int(lay.Detector.WASH_SELF), int(lay.Detector.WASH_RELATED)
-PAIR, RING = int(lay.Detector.WASH_PAIR), int(lay.Detector.WASH_RING)
+SELF, RELATED = constants.WASH_SELF, constants.WASH_RELATED
+PAIR, RING = constants.WASH_PAIR, constants.WASH_RING
 BUY = 1
 
 
 @kernel
 def leg_at(book: int, number: int) -> Leg:
+    """Return one of the last trades of an instrument, by its number."""
     return Leg(book + lay.B_LEGS + (number % lay.LEGS) * (lay.LEG_WORDS * lay.WORD))
 
 
@@ -132,6 +134,7 @@ def is_likely_coincidence(
 
 @kernel
 def begin_hour(cell: DetectorCell, hour: int) -> None:
+    """Begin the sums of an hour, if it is another than before."""
     if cell.leg_hour != hour:
         cell.leg_hour = hour
         cell.legs_sold = 0
@@ -226,7 +229,7 @@ def count_cycle(
     bought: int,
     book: DetectorBook,
 ) -> None:
-    """A cycle more of these; told when there were enough."""
+    """A cycle more of these; reported when there were enough."""
     now, window = state.now, tab.parameter(state, WINDOW)
     row = tab.repeat(state, key, born, 0, lots)
     count, total = tab.repeats_within(row, now, window, lay.R_LOTS)

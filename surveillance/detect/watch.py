@@ -1,7 +1,16 @@
 """The one pass: every event in order, into the tables and to the detectors it concerns."""
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect import clients, corporate, messages, moves, pegs, pressure, wash
+from openoutcry.surveillance.detect import (
+    clients,
+    constants,
+    corporate,
+    messages,
+    moves,
+    pegs,
+    pressure,
+    wash,
+)
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     CashRow,
@@ -59,7 +68,7 @@ HIDDEN, WAITING, ICEBERG = (
 KEPT_PLACE, SELF_TRADE = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.REASON_SELF_TRADE
 DEPOSIT = 1
 BUY = 1
-NEGATIVE_BALANCE = int(lay.Detector.NEGATIVE_BALANCE)
+NEGATIVE_BALANCE = constants.NEGATIVE_BALANCE
 
 
 @kernel
@@ -170,6 +179,7 @@ def show(state: DetectorState, book: int, order: WatchedOrder) -> None:
 
 @kernel
 def accepted(state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord) -> None:
+    """Follow an ACCEPTED event: watch the order, and look at what its entry completes."""
     who, now = event.participant, state.now
     flags, side = event.flags, event.side
     lots = tab.limited(event.leaves_lots)
@@ -240,6 +250,7 @@ def trade(
     taker: WatchedOrder,
     auction: int,
 ) -> None:
+    """Follow the two FILLED events of a trade."""
     now, price = state.now, event.price_ticks
     lots = tab.limited(event.qty_lots)
     if book.last == lay.NONE:

@@ -9,6 +9,7 @@ import numpy as np
 from openoutcry.replay.projections import JournalReader, Setting
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
 from openoutcry.wire import enum_numbers
+from openoutcry.wire.asset_names import DECIMALS_MASK, asset_named, asset_text
 from openoutcry.wire.errors import AuditError
 from openoutcry.wire.symbols import names_by_code, symbol_text, symbols_of
 
@@ -38,15 +39,17 @@ def quotes_of(journal: Path) -> dict[str, set[str]]:
 
 def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
     """Declarations and quotes in their order: what, of which instrument, money, decimals."""
-    names = names_by_code(symbols_of(reader.config))
+    names, assets = names_by_code(symbols_of(reader.config)), dict[int, str]()
     for _, orders in reader.chunks():
         rows = orders[orders["kind"] == RISK]
         for row in rows[np.isin(rows["order_type"], (ASSET, QUOTE))]:
             word, symbol = int(row["price_ticks"]), symbol_text(row["symbol"], names)
             name = symbol
+            if word > MAX_PURPOSES and row["order_type"] == ASSET:
+                assets[word] = asset_text(word, int(row["aux"]), int(row["qty_lots"]))
             if word > MAX_PURPOSES:
-                name = np.array([word], np.int64).view("S8")[0].decode("ascii", "replace")
-            yield int(row["order_type"]), symbol, name, int(row["aux"])
+                name = asset_named(word, assets)
+            yield int(row["order_type"]), symbol, name, int(row["aux"]) & DECIMALS_MASK
 
 
 def with_quotes(codes: Codes, journal: Path) -> Codes:

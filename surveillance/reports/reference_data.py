@@ -217,7 +217,7 @@ class _Reader:
             capacity in CAPACITIES,
             f"{where} capacity",
             capacity,
-            f"none of {', '.join(CAPACITIES)}",
+            f"not one of {', '.join(CAPACITIES)}",
         )
         for flag in ("mifid_firm", "direct_electronic_access", "liquidity_provision"):
             value = values.get(flag, False)

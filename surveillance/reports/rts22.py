@@ -1,8 +1,9 @@
 """Transaction reports shaped as RTS 22: Delegated Regulation (EU) 2017/590, Annex I, Table 2.
 
-A row for each side of each trade, with the member as the executing entity.  The venue submits for a
-member that is not an investment firm (Article 26(5) of Regulation (EU) No 600/2014).  Persons
-(names, dates of birth) and derivatives' terms are empty: only a member's own systems have them.
+A row for each side of each trade, with the member as the executing entity.  If a member is not an
+investment firm, Regulation (EU) No 600/2014, Article 26(5), applies and the venue submits for it.
+The fields of persons (names, dates of birth) and derivatives' terms are empty: only a member's own
+systems have them.
 """
 
 from collections.abc import Iterable, Iterator

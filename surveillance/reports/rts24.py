@@ -52,11 +52,10 @@ CHANGES = {
     "NEW": "NEWO",
     "REJECT": "REMO",
 }
-STOPS, TRAILING, UNPRICED = (
+STOPS, TRAILING, UNPRICED, PEGS = (
     tuple(order_type.name for order_type in types)
-    for types in (order_types.STOPS, order_types.TRAILING, order_types.UNPRICED)
+    for types in (order_types.STOPS, order_types.TRAILING, order_types.UNPRICED, order_types.PEGS)
 )
-PEGS = ("PEG_PRIMARY", "PEG_MARKET", "PEG_MIDPOINT")
 HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
 PERSON, TEXT = alphanumeric(35), alphanumeric(50)
 TABLE = Table(
@@ -134,7 +133,10 @@ class _Order:
     priority_ns: int
     received_ns: int
     aux: int
+    display: int | None
+    """Of an iceberg: lots of its next slice."""
     shown: int | None
+    """Of an iceberg: open lots of its slice."""
     active: bool
 
 
@@ -226,6 +228,7 @@ class _Records:
                     row["ts_ns"],
                     row["aux"] or 0,
                     row["display_lots"],
+                    row["display_lots"],
                     not row["waiting"],
                 )
             else:
@@ -239,18 +242,22 @@ class _Records:
 
     def _follow(self, order: _Order, row: dict[str, Any]) -> None:
         action, leaves = row["action"], row["leaves_lots"]
+        placed = action in ("REPLACE", "REPEG", "CONVERT", "REFRESH", "TRIGGER")
+        lost_place = placed and not row["kept_place"]
         if action != "REJECT":
-            if action == "TRADE" and order.shown is not None:
-                order.shown = max(0, order.shown - row["qty_lots"])
             order.leaves = leaves
-        if row["display_lots"] is not None:
-            order.shown = row["display_lots"]
+            if row["display_lots"] is not None:
+                order.display = row["display_lots"]
+            if action == "TRADE" and row["maker"] and order.shown is not None:
+                order.shown = max(0, order.shown - row["qty_lots"])
+            elif lost_place or action == "TRADE":
+                # As a taker and in an auction the whole quantity trades; then a slice is shown.
+                order.shown = order.display
         if action in ("REPLACE", "REPEG", "CONVERT"):
             order.limit = row["price_ticks"]
         if action == "REPLACE":
             order.initial = row["qty_lots"]
-        lost_place = action in ("REPLACE", "REPEG", "CONVERT", "REFRESH", "TRIGGER")
-        if lost_place and not row["kept_place"]:
+        if lost_place:
             order.priority_ns = row["ts_ns"]
         if action in ("TRIGGER", "CONVERT", "TRADE"):
             order.active = True

@@ -17,7 +17,7 @@ Row = dict[str, str]
 DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 TIME = rf"{DATE}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{{6}}Z"
 LEI, ISIN, MIC = r"[A-Z0-9]{18}[0-9]{2}", r"[A-Z]{2}[A-Z0-9]{9}[0-9]", r"[A-Z0-9]{4}"
-CURRENCY, COUNTRY, BOOLEAN, NOTHING = r"[A-Z]{3}", r"[A-Z]{2}", "true|false", ""
+CURRENCY, COUNTRY, BOOLEAN = r"[A-Z]{3}", r"[A-Z]{2}", "true|false"
 DECIMAL = r"-?\d{1,18}(\.\d{1,17})?"
 WHOLE = r"\d{1,50}"
 
@@ -43,6 +43,7 @@ class Field:
     optional: bool = False
 
     def fits(self, value: str) -> bool:
+        """Whether a value is one that the field may have."""
         return (self.optional and value == "") or re.fullmatch(self.pattern, value) is not None
 
 
@@ -56,6 +57,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
+        """The fields' names, in their order."""
         return [field.name for field in self.fields]
 
     def checked(self, rows: Iterable[Row]) -> Iterator[Row]:

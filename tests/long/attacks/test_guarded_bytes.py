@@ -12,9 +12,8 @@ from tests.support.adversary import guard_fuzz
 
 
 @pytest.mark.promise(
-    "No kernel reads or writes a byte beyond its input: SoupBinTCP, OUCH 4.2 and 5.0, "
-    "FIX, packets plain and authenticated, MoldUDP64 and ITCH, each input placed before a"
-    " page that faults",
+    "No kernel reads or writes a byte beyond its input, placed before a page that faults: "
+    "SoupBinTCP, OUCH 4.2 and 5.0, FIX, packets plain and authenticated, MoldUDP64, ITCH",
     group="bytes",
 )
 @pytest.mark.long

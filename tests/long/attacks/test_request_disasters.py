@@ -18,6 +18,7 @@ from openoutcry.venue import limits
 from openoutcry.venue.desk import DeskError
 from openoutcry.venue.movement_desk import deposit_seen, request_withdrawal, step
 from openoutcry.venue.requests import References
+from tests.support.tally import Tally
 from tests.support.venue.cut_requests import balance, cut_off
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
@@ -26,7 +27,8 @@ from tests.support.venue.venue_floor import MORE
 
 TEXT = VENUE.replace("[calendar]", "participant_capacity = 1_000\n[calendar]") + MORE
 DISASTERS = 300
-SEEDS = 2
+OF_A_SEED = 100
+TESTED = ("risk", "matcher", "wire", "venue", "journal", "pipeline", "replay")
 
 
 def drawn(rng, number, money, added):
@@ -202,12 +204,39 @@ def answered(floor, request):
     "A deposit or withdrawal in steps moves its money once, wherever the machine is gone",
     group="venue",
 )
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_movement_moves_once(tmp_path, seed, monkeypatch):
-    """OUTCRY_DISASTERS of them in all seeds (300); OUTCRY_DISASTERS_EVIDENCE=1 writes figures."""
+def test_every_movement_moves_once(tmp_path, monkeypatch):
+    """OUTCRY_DISASTERS of them in all seeds and calls (300), or as many as begin within
+    OUTCRY_DISASTERS_SECONDS; OUTCRY_TALLY is the folder from which the next call goes on,
+    OUTCRY_DISASTERS_EVIDENCE=1 writes figures."""
     for name in ("REQUESTS", "MOVEMENTS"):
         monkeypatch.setattr(limits, name, 1 << 11)  # enough for all, and quicker to begin with
-    wanted = int(os.environ.get("OUTCRY_DISASTERS", DISASTERS)) // SEEDS
+    wanted = int(os.environ.get("OUTCRY_DISASTERS", DISASTERS))
+    seconds = int(os.environ.get("OUTCRY_DISASTERS_SECONDS", 0))
+    tally, started = Tally("movement_disasters", TESTED), time.monotonic()
+    while tally.figures["disasters"] < wanted:
+        if seconds and time.monotonic() - started > seconds:
+            break
+        folder = tmp_path / str(tally.seeds)
+        folder.mkdir()
+        tally.add(1, **disasters_of(folder, tally.seeds, OF_A_SEED))
+        shutil.rmtree(folder)
+    figures = {"seeds": tally.seeds} | {
+        name: round(value, 1) if name == "seconds" else int(value)
+        for name, value in tally.figures.items()
+    }
+    assert figures["references"] == figures["moved_exactly_once"]
+    print(figures)
+    if os.environ.get("OUTCRY_DISASTERS_EVIDENCE"):
+        write_evidence(
+            "movement_disasters",
+            figures,
+            f"OUTCRY_TALLY=FOLDER OUTCRY_DISASTERS={wanted} make test-long "
+            "ARGS=tests/long/attacks/test_request_disasters.py",
+        )
+
+
+def disasters_of(tmp_path, seed, wanted):
+    """A venue and its successors until so many disasters; counts."""
     rng, started = np.random.default_rng([seed, 50]), time.monotonic()
     floor, books, asked = InlineFloor(tmp_path, FLOOR), Books(rng), []
     disasters = takeovers = repeated = 0
@@ -239,24 +268,15 @@ def test_every_movement_moves_once(tmp_path, seed, monkeypatch):
     assert sorted(done) == sorted({one["reference"] for one in asked})
     state = floor.close()["state_hash"]
     assert replay(floor.journal_path)["state_hash"] == state
-    figures = {
-        "seed": seed,
+    return {
         "disasters": disasters,
         "takeovers": takeovers,
         "references": len(asked),
         "moved_exactly_once": len(done),
         "repeated_later": repeated,
         "commands": len(commands),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": time.monotonic() - started,
     }
-    print(figures)
-    if os.environ.get("OUTCRY_DISASTERS_EVIDENCE"):
-        write_evidence(
-            f"movement_disasters_{seed}",
-            figures,
-            f"OUTCRY_DISASTERS={wanted * SEEDS} make test-long "
-            "ARGS=tests/long/attacks/test_request_disasters.py",
-        )
 
 
 def same_books(floor, books):

@@ -25,7 +25,7 @@ def test_a_day_and_a_bad_one(floor):
     floor.open()
     assert "TEST: open" in run(status, floor.folder)
     assert "GOLD is halted" in run(halt, floor.folder)
-    assert "GOLD goes on" in run(resume, floor.folder)
+    assert "GOLD continues" in run(resume, floor.folder)
     output = run(actions, floor.folder)
     assert "the account: halt GOLD: a rumour" in output
     assert "rehearsal: step 6 of 6" in run(rehearse, floor.folder)

@@ -1,7 +1,9 @@
 """Adding an order type, as docs/matcher.md says: its name and row in the table, its kernel, its
 reference, its example, and nothing else."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 
 from openoutcry.wire.kernel import CACHE_ROOT
 from tests import ROOT
+from tests.support.documents.rooms import rooms
 
 EXAMPLE = """### ODD_HIDDEN
 
@@ -53,12 +56,11 @@ TOUCHES = {
 """What a new type touches: (where, what stands there then)."""
 
 CHECK = """
-import sys
-from matcher_compare import compare
-from matcher_mixed import mixed
 from openoutcry.wire import EventKind, OrderType
+from tests.oracles.matcher_compare import compare
+from tests.support.matcher.matcher_mixed import mixed
 filled = accepted = 0
-for seed in range(3):
+for seed in range(6):
     run = mixed(seed, 800, types=[OrderType.ODD_HIDDEN, OrderType.LIMIT], width=8, extreme=0.0)
     events = compare(run)
     accepted += ((events["kind"] == EventKind.ACCEPTED) & (events["flags"] & 8 != 0)).sum()
@@ -70,25 +72,32 @@ assert filled > 100, filled
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """The matcher's rooms, its tests and its page, with the touches of a new type."""
+    """Every room and the pages, with the touches of a new type, and generated again."""
     copy = tmp_path_factory.mktemp("tree")
-    for name in ("wire", "matcher", "openoutcry", "tests", "docs"):
+    for name in (*rooms(), "openoutcry", "docs"):
         shutil.copytree(
             ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
         )
+    shutil.copy(ROOT / "pyproject.toml", copy)
     for name, (old, new) in TOUCHES.items():
         text = (copy / name).read_text()
         assert text.count(old) == 1, f"{name} no longer says {old!r}"
         (copy / name).write_text(text.replace(old, new))
+    history = json.loads((copy / "wire" / "layout_history.json").read_text())
+    said = run(copy, "-m", "openoutcry.wire.generate", status=1)
+    history.append(re.search(r'append "(\w+)"', said)[1])
+    (copy / "wire" / "layout_history.json").write_text(json.dumps(history))
+    run(copy, "-m", "openoutcry.wire.generate")
     return copy
 
 
-def run(tree, *command):
+def run(tree, *command, status=0):
     environment = {**os.environ, "PYTHONPATH": str(tree), "OUTCRY_CACHE_DIR": str(CACHE_ROOT)}
     done = subprocess.run(
         [sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.long
@@ -106,9 +115,6 @@ def test_a_new_order_type_touches_its_table_kernel_reference_and_example_only(tr
         "no:cacheprovider",
         "--rootdir",
         str(tree),
-        "--import-mode=importlib",
-        "-o",
-        "pythonpath=tests",
         page,
         "-k",
         " or ".join(names),

@@ -168,5 +168,5 @@ def test_the_rooms_own_tests_pass_under_verify() -> None:
         "tests/unit/risk/test_speed_bump.py",
         "tests/unit/risk/test_risk_reference.py::test_swarms_with_extremes",
         "tests/system/core/test_risk_reference.py::test_ten_thousand_mixed_commands_with_protection[1]",
-        "tests/unit/risk/test_risk_reference.py::test_the_state_goes_on_from_a_copy",
+        "tests/unit/risk/test_risk_reference.py::test_the_state_continues_from_a_copy",
     )

@@ -13,6 +13,11 @@ from tests.support.risk.movements import MovementOperator, movement_pair
 from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.spot import funded, run_spot
 from tests.support.risk.spot_loop import hostile
+from tests.support.tally import Tally
+
+TESTED = ("risk", "matcher", "wire", "tests/oracles/risk", "tests/support/risk")
+HOSTILE = 500_000
+"""Commands of a seed."""
 
 
 def piece(seed):
@@ -27,40 +32,46 @@ def piece(seed):
     return both.seq
 
 
-def in_pieces(what, wanted, seconds, count_of):
-    """Commands done, seeds and seconds; OUTCRY_SPOT_PROCESSES (1) pieces at once."""
+def in_pieces(what, wanted, tally):
+    """Seeds until there are so many commands, in all calls, or this one has taken
+    OUTCRY_SPOT_SECONDS; OUTCRY_SPOT_PROCESSES (1) of them at once."""
     processes = int(os.environ.get("OUTCRY_SPOT_PROCESSES", 1))
-    started, done, seed = time.monotonic(), 0, 100
+    seconds = int(os.environ.get("OUTCRY_SPOT_SECONDS", 0))
+    started = before = time.monotonic()
     with ProcessPoolExecutor(processes, get_context("fork")) as pool:
-        while done < wanted and (not seconds or time.monotonic() - started < seconds):
-            seeds = range(seed, seed + processes)
-            done += sum(count_of(one) for one in pool.map(what, seeds))
-            seed = seeds.stop
-    return done, seed - 100, round(time.monotonic() - started, 1)
+        while tally.figures["commands"] < wanted and (not seconds or before - started < seconds):
+            first = 100 + tally.seeds
+            done = sum(pool.map(what, range(first, first + processes)))
+            now = time.monotonic()
+            tally.add(processes, commands=done, seconds=now - before)
+            before = now
 
 
 @pytest.mark.long
 def test_kernels_and_reference_are_the_same_over_millions():
-    """OUTCRY_SPOT_SECONDS stops it sooner, OUTCRY_SPOT_EVIDENCE=1 writes its figures."""
-    seconds = int(os.environ.get("OUTCRY_SPOT_SECONDS", 0))
-    done, seeds, took_s = in_pieces(piece, 10_000_000, seconds, int)
-    evidence("spot_reference", {"commands": done, "differences": 0, "seeds": seeds}, took_s)
+    """OUTCRY_SPOT_SECONDS stops it sooner, OUTCRY_TALLY is the folder from which the next call goes
+    on, OUTCRY_SPOT_EVIDENCE=1 writes its figures."""
+    tally = Tally("spot_reference", TESTED)
+    in_pieces(piece, 10_000_000, tally)
+    evidence(tally, "spot_reference", differences=0)
 
 
 def hostile_piece(seed):
-    return hostile(1_000_000, seed)[0]
+    return hostile(HOSTILE, seed)[0]
 
 
 @pytest.mark.long
 def test_a_hundred_million_hostile_commands_lose_and_make_nothing():
-    seconds = int(os.environ.get("OUTCRY_SPOT_SECONDS", 0))
-    done, seeds, took_s = in_pieces(hostile_piece, 100_000_000, seconds, int)
-    evidence("spot_hostile", {"commands": done, "units_lost": 0, "seeds": seeds}, took_s)
+    tally = Tally("spot_hostile", TESTED)
+    in_pieces(hostile_piece, 100_000_000, tally)
+    evidence(tally, "spot_hostile", units_lost=0)
 
 
-def evidence(name, figures, took_s):
-    figures |= {"seconds": took_s, "commands_per_s": round(figures["commands"] / took_s)}
+def evidence(tally, name, **found):
+    commands, seconds = int(tally.figures["commands"]), tally.figures["seconds"]
+    figures = {"commands": commands, **found, "seeds": tally.seeds, "seconds": round(seconds, 1)}
+    figures["commands_per_s"] = round(commands / max(seconds, 1e-9))
     print(figures)
     if os.environ.get("OUTCRY_SPOT_EVIDENCE"):
-        given = f"OUTCRY_SPOT_SECONDS={os.environ.get('OUTCRY_SPOT_SECONDS', 0)}"
+        given = "OUTCRY_TALLY=FOLDER OUTCRY_SPOT_SECONDS=600"
         write_evidence(name, figures, f"{given} make test-long ARGS=tests/long/core/test_spot.py")

@@ -19,7 +19,9 @@ READERS = (Reader("audit", 1024), Reader("slow", 1024), Reader("stuck", 64))
 
 
 @pytest.mark.long
-def test_slow_readers_go_on_from_the_journal_come_back_and_hold_nobody_up(tmp_path: Path) -> None:
+def test_slow_readers_continue_from_the_journal_come_back_and_hold_up_nothing(
+    tmp_path: Path,
+) -> None:
     """One is detached and returns to the ring, one never reads again, the gate dies in between: the
     run goes on, and who reads sees every event once."""
     manners = {"audit": "fast", "slow": "slow", "stuck": "stuck"}

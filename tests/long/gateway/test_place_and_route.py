@@ -25,7 +25,8 @@ def test_the_card_elaborates_with_the_vendors_blocks_empty(tmp_path):
     for path in CARD.glob("*.v"):
         (tmp_path / path.name).write_text(path.read_text())
     script = (
-        f"read_verilog {files} outcry_u50.v; read_verilog -lib black_boxes.v; "
+        f"read_verilog {files} outcry_local.v outcry_local_card.v outcry_u50.v; "
+        "read_verilog -lib black_boxes.v; "
         "hierarchy -check -top outcry_u50; proc outcry_u50; check -assert outcry_u50"
     )
     tool("yosys", ["-q", "-p", script], tmp_path)

@@ -97,7 +97,7 @@ def test_the_benches_trip_no_assertion_and_reach_every_cover_point(tmp_path: Pat
 @pytest.mark.long
 @pytest.mark.fpga
 @pytest.mark.parametrize("assertion", ASSERTED)
-def test_each_assertion_fires_beside_a_broken_gateway(assertion: str, tmp_path: Path) -> None:
+def test_each_assertion_fires_with_a_broken_gateway(assertion: str, tmp_path: Path) -> None:
     """By its name, on a fault that breaks what it says."""
     file, old, new = BROKEN[assertion]
     text = (RTL / f"{file}.v").read_text()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import OUTCRY, find_pipeline
+from tests.support.processes import find_pipeline
+from tests.support.replica.replica_cluster import replicated_run
 from tests.support.user_commands import environment
 from tests.support.waiting import wait_until
 
@@ -17,32 +18,7 @@ from tests.support.waiting import wait_until
 @pytest.mark.long
 def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
     """The publisher is killed in the middle of a run; then everything, which is resumed."""
-    words = [
-        *OUTCRY,
-        "run",
-        "--orders",
-        "60000",
-        "--rate",
-        "20000",
-        "--durability",
-        "replicated",
-        "--nats",
-        str(cluster.folder),
-        "--stream",
-        "KILLS",
-        "--journal",
-        "day",
-        "--json",
-    ]
-    running = subprocess.Popen(
-        words,
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running, words = replicated_run(cluster, tmp_path, "KILLS", orders=60_000, rate=20_000)
     pipeline = find_pipeline(running.pid)
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
     (victim,) = {row["pid"] for row in rows if row["name"] == "replica"}

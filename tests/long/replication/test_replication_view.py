@@ -88,7 +88,9 @@ def view(shown: Any, true: Any) -> dict[str, Any]:
 
 @pytest.mark.long
 @needs_chromium
-def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_path: Path) -> None:
+def test_primary_dead_nodes_standby_and_takeover_are_reported(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     first, second = node(tmp_path / "a", cluster), node(tmp_path / "b", cluster)
     first.start("serve")
     try:

@@ -91,7 +91,7 @@ def wakings(folder, cluster, count):
             seen = len(old.look())
             old.process.send_signal(signal.SIGCONT)
             old.wait(
-                lambda old=old: old.is_in(replica_split_brain.FOLLOWS), "the old primary goes on"
+                lambda old=old: old.is_in(replica_split_brain.FOLLOWS), "the old primary continues"
             )
             # What it had found releasable before it was stopped is the new primary's as well.
             after += [row for row in old.look()[seen:] if row[0] > 0 and row[1] >= woken_ns]

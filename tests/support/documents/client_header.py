@@ -8,6 +8,7 @@ from itertools import groupby
 
 from openoutcry.dpdk_shim.authentication import EPOCH_BYTES, TAG_BYTES
 from openoutcry.order_entry import shm_layout, shm_login
+from openoutcry.wire import shm_feed
 from openoutcry.wire.enums import EventFlag, OrderType, Reason, SelfTrade, Side, TimeInForce
 from openoutcry.wire.layout import Layout
 from openoutcry.wire.layout_hash import LAYOUT_HASH
@@ -43,6 +44,11 @@ NUMBERS = {
     "CHALLENGE_MAGIC": shm_login.CHALLENGE_MAGIC,
     "LOGIN_MAGIC": shm_login.LOGIN_MAGIC,
     "ANSWER_MAGIC": shm_login.ANSWER_MAGIC,
+    "FEED_MAGIC": shm_feed.MAGIC,
+    "FEED_BYTES": shm_feed.FEED_BYTES,
+    "FEED_SLOTS": shm_feed.SLOTS,
+    "FEED_MESSAGE_BYTES": shm_feed.MESSAGE_BYTES,
+    "FEED_SESSION_SHIFT": shm_feed.SESSION_SHIFT,
     "PACKET_MAGIC": PACKET_MAGIC,
     "LAYOUT_TAG": LAYOUT_HASH & 0xFFFFFFFF,
     "MAX_PACKET_RECORDS": MAX_PACKET_RECORDS,
@@ -57,6 +63,8 @@ LAYOUTS: dict[str, type[Layout]] = {
     "challenge": shm_login.ShmChallenge,
     "login": shm_login.ShmLogin,
     "answer": shm_login.ShmAnswer,
+    "feed": shm_feed.ShmFeedHeader,
+    "feed_slot": shm_feed.ShmFeedSlot,
 }
 RECORDS: dict[str, Record] = {"packet_header": PACKET_HEADER, "order": ORDER}
 

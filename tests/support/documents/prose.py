@@ -32,11 +32,16 @@ NOT_PAGES = {
     "CHANGELOG.md": "what changed before the rules",
     "docs/commands.md": "generated from help texts, which are checked",
     "docs/layouts.md": "generated",
+    "docs/wire.md": "generated from declarations, which are checked",
 }
 MISSING = "plain English is not checked: {error}; pip install 'openoutcry[test]'"
 CODE = re.compile(r"``.+?``|`[^`]+`", re.S)
 URL = re.compile(r"https?://\S+|\S+/\S+|\S+\.(?:py|md|toml|c|h|v)\b")
 SENTENCE = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]*[A-Z0-9])")
+ITEM = re.compile(r"- |\d+\. |\S+(?: \S+)* {3,}\S")
+"""A list item, or a row of a table whose columns are lined up."""
+SHOWN = {"echo", "note", "say", "Field", "Register", "i64", "u64", "u32", "u16", "u8", "area"}
+"""Calls whose arguments people read: messages, and the texts of fields and registers."""
 WORD = re.compile(r"[A-Za-z0-9][\w'’.,/-]*")
 
 
@@ -86,18 +91,24 @@ def page_texts(file: Path, name: str) -> Iterator[Text]:
 
 
 def source_texts(file: Path, name: str) -> Iterator[Text]:
-    """The paragraphs of a module's docstrings, help texts, raised messages and comments."""
+    """The paragraphs of a module's docstrings, help texts, messages, field texts and comments."""
     source = file.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield from _paragraphs(name, node.lineno, node.value.value)
         elif isinstance(node, ast.keyword) and node.arg == "help":
-            if isinstance(node.value, ast.Constant):
-                yield from _paragraphs(name, node.value.lineno, node.value.value)
+            yield from _paragraphs(name, node.value.lineno, _message(node.value))
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             for argument in node.exc.args[:1]:
                 yield from _paragraphs(name, node.lineno, _message(argument))
+        elif isinstance(node, ast.Call) and _name(node.func) in SHOWN:
+            for argument in node.args:
+                yield from _paragraphs(name, node.lineno, _message(argument))
     yield from _comments(source, name)
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _message(node: ast.expr) -> str | None:
@@ -125,22 +136,26 @@ def _comments(source: str, name: str) -> Iterator[Text]:
 
 
 def _paragraphs(name: str, line: int, text: object) -> Iterator[Text]:
-    """Those of prose: no examples, no tables, no drawings."""
+    """Only prose: no examples, no drawings.  Each list item and row of a table is a paragraph."""
     if not isinstance(text, str):
         return
     lines = text.expandtabs().splitlines()
     margin = min((len(one) - len(one.lstrip()) for one in lines[1:] if one.strip()), default=0)
     held: list[str] = []
     start = line
+    verbatim = False  # after click's mark for lines that it does not wrap
     for number, one in enumerate([*lines, ""]):
         body = one[margin:] if number else one
-        prose = bool(body.strip()) and not body.startswith(("    ", ">>>", "|", "\b", "..."))
+        verbatim = bool(body.strip()) and (verbatim or body.startswith("\b"))
+        prose = bool(body.strip()) and not (
+            verbatim or body.startswith(("    ", ">>>", "|", "..."))
+        )
+        if held and (not prose or ITEM.match(body)):
+            yield Text(name, start, without_code(" ".join(held)))
+            held = []
         if prose:
             start = start if held else line + number
             held.append(body.strip())
-        elif held:
-            yield Text(name, start, without_code(" ".join(held)))
-            held = []
 
 
 def sentences(text: str) -> list[str]:

@@ -23,6 +23,7 @@ LOWER = {
     "replica",
 }
 ABOVE = {
+    "derivatives",
     "pipeline",
     "venue",
     "ledger",
@@ -31,6 +32,7 @@ ABOVE = {
     "console",
     "backtest",
     "portal",
+    "custody",
 }
 MAY_IMPORT = {
     "wire": set(),
@@ -51,8 +53,9 @@ MAY_IMPORT = {
     "replica": {"wire", "ring", "matcher", "journal", "host", "replay"},
     "surveillance": {"wire", "replay", "order_entry", "report"},
     "client": {"wire", "order_entry"},
+    "derivatives": {"wire", "risk"},
     "pipeline": LOWER - {"client"},
-    "venue": LOWER - {"client"} | {"pipeline"},
+    "venue": LOWER - {"client"} | {"pipeline", "derivatives"},
     "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger"},
     "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline", "venue"},
     "console": {
@@ -68,6 +71,7 @@ MAY_IMPORT = {
         "pipeline",
         "venue",
         "operations",
+        "portal",
     },
     "portal": {
         "wire",
@@ -75,13 +79,17 @@ MAY_IMPORT = {
         "matcher",
         "risk",
         "journal",
+        "host",
         "replay",
         "order_entry",
+        "ledger",
         "client",
         "pipeline",
         "venue",
         "operations",
+        "custody",
     },
+    "custody": {"wire", "risk", "order_entry", "client", "venue"},
     "bench": LOWER | ABOVE,
     "cli": LOWER | ABOVE | {"bench"},
     "tests": LOWER | ABOVE | {"bench", "cli"},

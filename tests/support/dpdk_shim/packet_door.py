@@ -13,7 +13,8 @@ from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.ports import open_port, prepare
 from openoutcry.dpdk_shim.shim import Shim, make_state, sender_key
 from openoutcry.dpdk_shim.spec import parse_port
-from openoutcry.dpdk_shim.udp import system_drops, widen_receive_queue
+from openoutcry.dpdk_shim.udp import system_drops
+from openoutcry.wire.receive_queue import widen_receive_queue
 from tests.support.dpdk_shim.shim_wire import drain, make_ring, needs_shim
 
 CAPACITY = 1 << 12

@@ -216,3 +216,15 @@ def raw_socket(interface: str) -> socket.socket:
     raw.bind((interface, 3))
     raw.settimeout(2)
     return raw
+
+
+def build_mold(records: Any, session: bytes, first_seq: int, per_packet: int = 22) -> list[bytes]:
+    """MoldUDP64 packets that carry ``records`` (64 bytes each) as messages, numbered on."""
+    if not 1 <= per_packet <= 22:
+        raise ValueError(f"a packet holds 1 to 22 records, not {per_packet}")
+    packets = []
+    for at in range(0, len(records), per_packet):
+        part = records[at : at + per_packet]
+        header = session.ljust(10)[:10] + struct.pack(">QH", first_seq + at, len(part))
+        packets.append(header + b"".join(b"\0\x40" + record.tobytes() for record in part))
+    return packets

@@ -254,7 +254,7 @@ REGS = (
         ("rresp == OKAY ? found_word : 32'd0", "found_word"),
     ),
     _regs(
-        "the bus hangs, or gives an answer that nobody took",
+        "the bus hangs, or gives an answer that was never taken",
         BUS,
         ("&& s_axil_wvalid && !write && !bvalid;", "&& s_axil_wvalid && !write;"),
         ("s_axil_awvalid && s_axil_wvalid && !write", "s_axil_awvalid && !write"),

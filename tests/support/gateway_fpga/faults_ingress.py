@@ -172,7 +172,7 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "swap_now = row_swap && command_done && !rst;",
         "swap_now = row_swap && !rst;",
     ): "no difference: an order's rows are read with the edge that takes it, and while a command "
-    "waits none is taken; the row stands there before the next one is",
+    "waits none is taken; the row is written before the next one is",
     (
         "outcry_udp_parser",
         "d_ip_sum != 17'h0FFFF;",
@@ -212,7 +212,7 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "outcry_tags",
         "if (write) tags[next_write]",
         "tags[next_write]",
-    ): "no difference: the place after the last order's is nobody's until it is written, and there "
+    ): "no difference: the place after the last order's is unused until it is written, and there "
     "are more places than orders in the gateway",
 }
 """Of each fault that no test of its module notices why; with "no difference" it is none."""

@@ -40,6 +40,21 @@ from openoutcry.wire import (
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 
+AUX = {
+    OrderType.STOP: 105,
+    OrderType.STOP_LIMIT: 105,
+    OrderType.POST_ONLY_STOP_LIMIT: 105,
+    OrderType.MIN_QTY: 1,
+    OrderType.ICEBERG: 1,
+    OrderType.MARKET_BUDGET: 300,
+    OrderType.LIMIT_BUDGET: 300,
+    OrderType.TRAILING_STOP: 5,
+    OrderType.TRAILING_STOP_BPS: 500,
+    OrderType.TRAILING_STOP_LIMIT: 5,
+    OrderType.TRAILING_STOP_LIMIT_BPS: 500,
+}
+"""A valid ``aux`` of each order type that needs one, for a buy around 100."""
+
 SYMBOLS = ["A", "BB", "CCCCCCCC"]
 FIELDS = {
     "id": "order_id",

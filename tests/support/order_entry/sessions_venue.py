@@ -360,3 +360,19 @@ def kill_stage(venue):
 if __name__ == "__main__":
     nap_longer()
     serve(json.loads(sys.argv[1]))
+
+
+@contextmanager
+def trading_before_and_after(venue):
+    """The session CALM enters an order and is answered, before and after the block and by each call
+    of what is given to the block."""
+    client = venue.client("CALM", sequence=0)
+
+    def trade():
+        client.enter(f"c{client.number}", price=10_000, time_in_force=0)
+        assert [client.message()[0] for _ in range(2)] == ["A", "C"]
+
+    trade()
+    yield trade
+    trade()
+    client.close()

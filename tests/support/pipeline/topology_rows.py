@@ -16,8 +16,8 @@ from openoutcry.pipeline.stages import receive
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.kernels import publish, slot_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Words
-from openoutcry.wire.memory import load_i64
+from openoutcry.wire.layout import Words, i64
+from openoutcry.wire.record_blocks import OrderRecord
 
 COMMANDS = 12_000
 SECOND_LANE = 10**12
@@ -39,45 +39,49 @@ TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
 
 # Anonymous and shared: what forked stages write here, this process sees.
 digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)
-(DIGESTS,) = words.stage_fields(1)
+
+
+class TallyContext(StageContext):
+    """The tally's context."""
+
+    digests: Words = i64("address of a word a command", of=Words)
 
 
 @kernel
-def copy_step(context):
+def copy_step(context: StageContext) -> int:
     """One record out for each one in."""
-    next_seq = StageContext(context).next
-    count = words.available(StageContext(context), words.BURST)
+    next_seq = context.next
+    count = words.available(context, words.BURST)
     if count == 0:
-        return words.idle(StageContext(context))
-    count = words.free_slots(StageContext(context), next_seq, count)
+        return words.idle(context)
+    count = words.free_slots(context, next_seq, count)
     if count <= 0:
         return 0
-    out, mask = StageContext(context).out_ring, StageContext(context).out_mask
+    out, mask = context.out_ring, context.out_mask
     for seq in range(next_seq, next_seq + count):
-        source = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
-        publish(out, mask, seq, source)
+        publish(out, mask, seq, slot_address(context.in_ring, context.in_mask, seq))
     out.published = next_seq + count - 1
-    return words.advance(StageContext(context), count)
+    return words.advance(context, count)
 
 
 COPIER.step = copy_step
 
 
 @kernel
-def step(context):
+def step(context: TallyContext) -> int:
     """Note the order id of each record by its place on the ring."""
-    next_seq = StageContext(context).next
-    count = words.available(StageContext(context), words.BURST)
+    next_seq = context.next
+    count = words.available(context, words.BURST)
     if count == 0:
-        return words.idle(StageContext(context))
+        return words.idle(context)
     for seq in range(next_seq, next_seq + count):
-        slot = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
-        Words(load_i64(context + DIGESTS))[seq] = Words(slot)[3]
-    return words.advance(StageContext(context), count)
+        order = OrderRecord(slot_address(context.in_ring, context.in_mask, seq))
+        context.digests[seq] = order.order_id
+    return words.advance(context, count)
 
 
 def prepare(group, name):
-    group.contexts.set(name, {DIGESTS: digests.ctypes.data})
+    group.contexts.set(name, {TallyContext.offset("digests"): digests.ctypes.data})
 
 
 class Marked(GeneratedFlow):

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.link import Link, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.wire import ORDER_DTYPE
+from tests.support.processes import OUTCRY
+from tests.support.user_commands import environment
 from tests.support.waiting import BOUND_S, wait_until
 
 
@@ -78,3 +81,23 @@ class Frozen:
         for node in self.nodes:
             self.cluster.signal(node, signal.SIGCONT)
         self.cluster.wait_ready(BOUND_S)
+
+
+def replicated_run(
+    cluster: Cluster, folder: Path, stream: str, orders: int, rate: int
+) -> tuple[subprocess.Popen[str], list[str]]:
+    """``outcry run`` in ``folder``, replicated over the cluster: the process, leader of a group of
+    its own, and its command."""
+    words = [*OUTCRY, "run", "--orders", str(orders), "--rate", str(rate), "--json"]
+    words += ["--durability", "replicated", "--nats", str(cluster.folder)]
+    words += ["--stream", stream, "--journal", "day"]
+    running = subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    return running, words

@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from openoutcry.client.ouch import OuchClient
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.venue.desk import ask
+from openoutcry.wire.errors import OutcryError
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import FileClock, ns
 from tests.support.waiting import BOUND_S
@@ -61,12 +65,44 @@ timeout_ms = 600_000
 """
 
 
+class Asker(threading.Thread):
+    """Requests at a venue's desk, one after the other, until the venue no longer answers.  All that
+    were ever sent are kept; ``requests_of``: those of each number from 1 on."""
+
+    def __init__(
+        self, journal: Path, requests_of: Callable[[int], Iterable[dict[str, Any]]]
+    ) -> None:
+        super().__init__()
+        self.journal, self.requests_of = journal, requests_of
+        self.sent: list[dict[str, Any]] = []
+        self.answered = 0
+
+    def run(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            for request in self.requests_of(number):
+                self.sent.append(request)
+                try:
+                    ask(self.journal, request)
+                except (OutcryError, OSError):
+                    return
+                self.answered += 1
+
+
 class Node:
     """One node: a folder with a venue file and a journal of its own."""
 
     def __init__(
-        self, folder: Path, name: str, nats: Path, lease_ms: int = 1500, every: int = 0
+        self,
+        folder: Path,
+        name: str,
+        nats: Path,
+        lease_ms: int = 1500,
+        every: int = 0,
+        more: str = "",
     ) -> None:
+        """``more``: further tables of the venue file."""
         folder.mkdir()
         self.folder = folder
         self.file = folder / "venue.toml"
@@ -80,7 +116,7 @@ class Node:
             every=every,
             hash=password_hasher().hash(WORD),
         )
-        self.file.write_text(text)
+        self.file.write_text(text + more)
         self.file.chmod(0o600)
         (folder / "clock").write_text(str(ns("2026-11-23T10:00")))
         self.process: subprocess.Popen[str] | None = None

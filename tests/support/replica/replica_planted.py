@@ -156,18 +156,6 @@ def _keeps_its_epoch(claim):
     return bug
 
 
-def _leads_unread(fence):
-    def bug(self, now_ns):
-        before = self.applied_tip
-        self.applied_tip = self.tip
-        try:
-            return fence(self, now_ns)
-        finally:
-            self.applied_tip = before
-
-    return bug
-
-
 def _fences_blindly(refused):
     def bug(self, now_ns, message, last):
         if self.role == Role.FENCING and last > self.tip.position:

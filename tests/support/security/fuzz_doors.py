@@ -9,7 +9,7 @@ fuzz of their own (``shim_fuzz``, ``test_hostile_packets``), and so has the feed
 
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -216,18 +216,29 @@ def request(rng: random.Random) -> bytes:
     return noise.noise(rng, 2_000) if what < 0.25 else raw
 
 
-def fuzz_page(address: tuple[str, int], count: int, seed: int, source: str) -> dict[str, int]:
-    """``count`` requests to a page, none with a login."""
+def drawn(rng: random.Random, source: str) -> str:
+    """An address; each ``{}`` of it is drawn."""
+    return source.format(*(rng.randrange(1, 255) for _ in range(source.count("{}"))))
+
+
+def fuzz_page(
+    address: tuple[str, int],
+    count: int,
+    seed: int,
+    source: str,
+    make: Callable[[random.Random], bytes] = request,
+) -> dict[str, int]:
+    """``count`` requests to a page, none with a login unless ``make`` makes one."""
     rng, done = random.Random(f"{seed} page"), {"messages": 0, "answers": 0, "failures": 0}
     while done["messages"] < count:
         with (
             suppress(OSError),
-            socket.create_connection(address, 20, (source, 0)) as connection,
+            socket.create_connection(address, 20, (drawn(rng, source), 0)) as connection,
         ):
             connection.settimeout(0.05)
             for _ in range(rng.randrange(1, 12)):
                 done["messages"] += 1
-                connection.sendall(request(rng))
+                connection.sendall(make(rng))
                 with suppress(TimeoutError):
                     answer = connection.recv(1 << 16)
                     done["answers"] += answer.startswith(b"HTTP/1.1 ")

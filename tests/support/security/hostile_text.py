@@ -40,7 +40,6 @@ PIECES = (
     # plain, long, numbers
     "A1", "GOLD", " ", "  x ", "-5", "1e309", "nan", "NULL", "None", "A" * 200, "0x41",
 )  # fmt: skip
-MARKS = ("\x1b", "\x9b", "\x07", "\x00")
 
 
 def hostile(count: int, seed: int) -> Iterator[str]:

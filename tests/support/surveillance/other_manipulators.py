@@ -12,7 +12,7 @@ from typing import Any
 from openoutcry.flow.agent_market import BUY, SECOND_STEPS, SELL, SYMBOLS, Agent, AgentMarket, Label
 
 Act = Generator[int, None, int]
-WHO, OTHER, THIRD = 300, 301, 302
+WHO, OTHER = 300, 301
 EFFECTIVE = 12
 """Half ticks: what a market's own noise moves it in a few seconds is less."""
 
@@ -161,33 +161,6 @@ def cross(passive: bool) -> Callable[[list[Agent]], Act]:
         return moved if abs(there.lots - held) >= 300 else 0
 
     return act
-
-
-# The pegs and quotes of others.
-
-
-def baits(agents: list[Agent]) -> Act:
-    """Improves the best bid by a few lots, so that others follow, and sells to them at once."""
-    agent, rng = agents[0], agents[0].market.random
-    side, gained = rng.choice((BUY, SELL)), 0
-    for _ in range(rng.randrange(6, 12)):
-        best = agent.bid if side == BUY else agent.ask
-        other = agent.ask if side == BUY else agent.bid
-        if best is None or other is None or abs(other - best) < 3:
-            yield 2
-            continue
-        step = 1 if side == BUY else -1
-        was = agent.middle
-        for back in range(1, 3):
-            agent.limit(side, best + back * step, 1)
-            yield 2
-        held = agent.lots
-        agent.cancel_all()
-        agent.take(opposite(side), rng.randrange(8, 20))
-        yield 1
-        gained += ahead(side, agent.middle, was) > 0 and agent.lots != held
-        yield rng.randrange(4, 30) * SECOND_STEPS
-    return EFFECTIVE if gained >= 4 else 0
 
 
 @dataclass(frozen=True)

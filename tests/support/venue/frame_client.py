@@ -34,7 +34,15 @@ class FrameClient:
 
     def put(self, payload: bytes) -> None:
         """Send anything."""
-        self.cable.send(frame(payload, macs=self.macs, ports=(self.port, UDP_PORT)))
+        self.put_raw(self.frame(payload))
+
+    def put_raw(self, data: bytes) -> None:
+        """Send any frame, or what is none."""
+        self.cable.send(data)
+
+    def frame(self, payload: bytes) -> bytes:
+        """A right one around anything."""
+        return frame(payload, macs=self.macs, ports=(self.port, UDP_PORT))
 
     def packet(self, orders: npt.NDArray[np.void]) -> bytes:
         """The session's next packet, sealed."""

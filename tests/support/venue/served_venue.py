@@ -141,13 +141,15 @@ class ServedVenue:
             )
         )
 
-    def send(self, orders: np.ndarray, timeout_s: float = BOUND_S) -> dict[str, Any]:
+    def send(
+        self, orders: np.ndarray, timeout_s: float = BOUND_S, rate: int = 2_000
+    ) -> dict[str, Any]:
         """As a sender of its own: one that comes back with numbers it has used is refused."""
         self.senders += 1
         return send(
             [orders],
             ("127.0.0.1", self.port),
-            rate=2_000,
+            rate=rate,
             sender_id=self.senders,
             timeout_s=timeout_s,
         )

@@ -12,8 +12,9 @@ from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.run import finished, inline_stages, prepared
 
-QUIET_TURNS = 4
-"""Three turns of four the sessions' stage looks at one connection alone."""
+QUIET_TURNS = 8
+"""Three turns of four the sessions' stage looks at one connection alone, and while requests came by
+shared memory at sockets in one of eight."""
 RESTLESS_S = 20.0
 """A step that takes longer never ends: some stage says each time that it had something to do."""
 

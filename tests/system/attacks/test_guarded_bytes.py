@@ -9,9 +9,8 @@ INPUTS = 2_000
 
 
 @pytest.mark.promise(
-    "No kernel reads or writes a byte beyond its input: SoupBinTCP, OUCH 4.2 and 5.0, "
-    "FIX, packets plain and authenticated, MoldUDP64 and ITCH, each input placed before a"
-    " page that faults",
+    "No kernel reads or writes a byte beyond its input, placed before a page that faults: "
+    "SoupBinTCP, OUCH 4.2 and 5.0, FIX, packets plain and authenticated, MoldUDP64, ITCH",
     group="bytes",
 )
 @pytest.mark.parametrize("name", guard_fuzz.TARGETS)

@@ -107,7 +107,7 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     sender.kill()
     sender.wait()
     (journal,) = tmp_path.glob("outcry-journal-*")
-    assert f"the journal is kept in {journal.name}; after a crash the same command with" in line
+    assert f"the journal is kept in {journal.name}; to continue it after a crash" in line
     kept = JournalReader(journal)
     acknowledged = sum(len(records) for _, records in kept.chunks())
     assert acknowledged > 0

@@ -17,9 +17,9 @@ WITHOUT_LOGIN = ("packets", "retransmission", "snapshots")
 
 
 @pytest.mark.promise(
-    "What a session received outlives SIGKILL of the venue, of its stages, of the "
-    "acceptor and of clients: nothing acknowledged is lost or doubled, and every "
-    "stream comes again byte for byte, over OUCH 4.2 and 5.0, FIX and drop copies",
+    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor and of"
+    " clients. Nothing acknowledged is lost or doubled, and every stream comes again byte for "
+    "byte, over OUCH 4.2 and 5.0, FIX and drop copies",
     group="sessions",
 )
 def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from openoutcry.console.gate import COOKIE
-from openoutcry.console.strangers import MAX_MEMBER
 from openoutcry.operations.deploy import compare
+from openoutcry.operations.strangers import MAX_MEMBER
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.file import read_venue
@@ -35,7 +35,7 @@ from tests.support.waiting import BOUND_S, wait_until
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
-    "cases", "journal", "clock", "replication", "log", "market?symbol=GOLD",
+    "cases", "identities", "journal", "clock", "replication", "log", "market?symbol=GOLD",
     "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
 ACTS = (
@@ -50,6 +50,7 @@ ACTS = (
     "emergency-close",
     "rehearse",
     "alarms/acknowledge",
+    "identities",
     "confirm",
     "logout",
 )
@@ -129,9 +130,8 @@ def test_every_answer_has_its_security_headers(floor, anna):
 
 
 @pytest.mark.promise(
-    "V3.1.1, V3.2.1 to V3.2.3, V3.4.1 to V3.4.5 (sessions): a new token at each "
-    "login, in a cookie that scripts and other sites do not get, `Secure` with TLS; "
-    "never in an address",
+    "V3.1.1, V3.2.1 to V3.2.3, V3.4.1 to V3.4.5 (sessions): each login gets a new token. It is in"
+    " a cookie that scripts and other sites do not get, `Secure` with TLS, never in an address",
     group="console",
 )
 @pytest.mark.promise(
@@ -459,7 +459,7 @@ def test_logins_that_fail_wait_and_nobody_else_does(floor):
         assert one.log_in("vera").status_code == 200
 
 
-def test_connections_on_which_nobody_logs_in_keep_nobody_out(floor):
+def test_connections_without_a_login_keep_no_one_out(floor):
     """Of 600 that say nothing the oldest are closed, and operators log in beside them."""
     host, _, port = floor.url.split("/")[2].partition(":")
     with ExitStack() as open_ones:
@@ -643,4 +643,4 @@ def test_beyond_this_host_there_is_tls_alone(floor):
     command = [*OUTCRY, "venue", "console", str(floor.file), "--address", "0.0.0.0:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 1
-    assert "with TLS alone" in done.stderr
+    assert "so the page needs TLS" in done.stderr

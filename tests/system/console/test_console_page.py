@@ -168,7 +168,8 @@ def test_the_buttons_of_an_auction_and_an_alarm(browser, floor):
 def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
     floor.trade(50_000)
     with opened(browser, floor) as page:
-        for key, view in zip("1234567890r", VIEWS, strict=True):
+        by_key = [view for view in VIEWS if view != "identities"]
+        for key, view in zip("1234567890r", by_key, strict=True):
             page.keyboard.press(key)
             expect(page, f"#view-{view}").to_be_visible()
         page.keyboard.press("1")
@@ -251,7 +252,7 @@ def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
             page.fill("#ask-why", "resolved by the owners")
             page.fill("#ask-password", PASSWORD)
             page.press("#ask-why", "Enter")
-            expect(page, "#ask-error").to_have_text("a whole number above 0, please")
+            expect(page, "#ask-error").to_have_text("enter a whole number above 0")
             page.fill("#ask-second", "1")
             finish(page, "resolved by the owners", password=True)
             notice = (

@@ -40,9 +40,9 @@ def socket_of(screen):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session "
-    "only, whatever tokens, numbers, cookies, fields or WebSocket messages it forges; a "
-    "request names no session but its cookie's",
+    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session only, "
+    "whatever tokens, numbers, cookies, fields or WebSocket messages it forges. A request names "
+    "only its cookie's session",
     group="screen",
 )
 def test_nothing_is_read_or_done_without_a_login(screen):
@@ -94,7 +94,7 @@ def test_orders_are_entered_replaced_filled_and_cancelled(traders):
     assert three.order("A3", "cancelled")["tif"] == "ioc", "a market order finds nobody"
 
 
-def test_what_the_venue_refuses_is_told(traders):
+def test_what_the_venue_refuses_is_reported(traders):
     one, _ = traders
     one.enter("R1", "buy", 1, "0.0125")
     assert one.order("R1", "rejected")["reason"] == "price"
@@ -114,9 +114,8 @@ def test_what_the_venue_refuses_is_told(traders):
     group="screen",
 )
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that "
-    "the operator has named, follow no redirection, and mail to one address that can "
-    "be no more than that",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that the operator "
+    "has named and follow no redirection. Mail goes to one address that can be no more than that",
     group="screen",
 )
 @pytest.mark.parametrize(
@@ -180,9 +179,9 @@ def test_what_is_ahead_in_the_queue_is_shown(traders):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session "
-    "only, whatever tokens, numbers, cookies, fields or WebSocket messages it forges; a "
-    "request names no session but its cookie's",
+    "V4.1.1 to V4.1.3, V4.2.1 (access): a participant sees and acts for its own session only, "
+    "whatever tokens, numbers, cookies, fields or WebSocket messages it forges. A request names "
+    "only its cookie's session",
     group="screen",
 )
 def test_nobody_sees_or_acts_for_another(screen, traders):
@@ -429,7 +428,7 @@ def test_logins_that_fail_wait(screen):
 
 
 @pytest.mark.promise(
-    "V3.3, V3.4, V4.2.2, V13.2.3 (sessions, forgery): as on the console, with its own cookie",
+    "V3.3, V3.4, V4.2.2, V13.2.3 (sessions, forgery): as on the console, with a separate cookie",
     group="screen",
 )
 def test_a_cookie_is_for_the_server_alone_and_an_open_page_ends_with_it(screen, traders):

@@ -212,7 +212,7 @@ def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen
         screen.screen.communicate()
         ticket(page, "buy", 4, "3.10")
         page.click("#send")
-        expect(page, "#ticket-error").to_contain_text("said when it is back")
+        expect(page, "#ticket-error").to_contain_text("when the connection is back")
         expect(page, "#link").to_contain_text("no connection")
         screen.serve_screen("--webhook-host", "127.0.0.1", "--address", f"127.0.0.1:{port}")
         expect(page, "#login-name").to_be_visible()

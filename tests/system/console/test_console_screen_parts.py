@@ -92,9 +92,8 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that "
-    "the operator has named, follow no redirection, and mail to one address that can "
-    "be no more than that",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that the operator "
+    "has named and follow no redirection. Mail goes to one address that can be no more than that",
     group="screen",
 )
 def test_a_webhook_is_not_led_elsewhere():

@@ -37,6 +37,16 @@ def test_the_site_has_a_page_for_each_document(site: Path) -> None:
     assert {page for page in pages if not (site / page).exists()} == set()
 
 
+def test_every_block_is_shown_as_one(site: Path) -> None:
+    """No fence is left in a page's text; the changelog is all prose."""
+    left = []
+    for page in site.rglob("*.html"):
+        text = re.sub(r"<code\b.*?</code>", "", page.read_text(), flags=re.DOTALL)
+        if "```" in text:
+            left.append(str(page.relative_to(site)))
+    assert left == []
+
+
 def test_no_page_loads_anything_from_the_network(site: Path) -> None:
     """Scripts, styles, fonts and images all come with the site, and exist."""
     missing = []

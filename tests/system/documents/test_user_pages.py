@@ -70,7 +70,8 @@ def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_pat
         r"`(\w+\.py)` (?:is the row's|adds the row)", (DOCS / "for-contributors.md").read_text()
     )
     assert files == ["tally.py", "try_tally.py"]
-    for name, block in zip(files, python_blocks(DOCS / "for-contributors.md"), strict=True):
+    *stage, _ = python_blocks(DOCS / "for-contributors.md")
+    for name, block in zip(files, stage, strict=True):
         (tmp_path / name).write_text(block)
     for _ in range(5):  # a busy machine may let a run of a second end before it is killed
         printed = run(f"{sys.executable} {files[1]}", tmp_path)
@@ -83,3 +84,8 @@ def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_pat
         if rows[2][4] == "1":
             return
     raise AssertionError("the stage was never killed in time")
+
+
+def test_contributors_add_a_layout_from_the_page_alone(clone_first: Path, tmp_path: Path) -> None:
+    (tmp_path / "day.py").write_text(list(python_blocks(DOCS / "for-contributors.md"))[-1])
+    assert run(f"{sys.executable} day.py", tmp_path).split("\n")[0] == "[520, 500] [2, 1] 2"

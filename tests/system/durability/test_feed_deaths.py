@@ -52,7 +52,7 @@ def lives_of(tells, most):
     return notes, stays
 
 
-def test_one_that_tells_nothing_stays_away_after_five_more_tries():
+def test_one_that_reports_nothing_stays_away_after_five_more_tries():
     notes, stays = lives_of(False, 100)
     assert stays
     assert len(notes) == CRASH_LOOP_RESTARTS + 1
@@ -63,7 +63,7 @@ def test_one_that_tells_nothing_stays_away_after_five_more_tries():
 
 
 @pytest.mark.parametrize("most", [3 * CRASH_LOOP_RESTARTS])
-def test_one_that_tells_something_each_time_is_started_again(most):
+def test_one_that_reports_something_each_time_is_started_again(most):
     notes, stays = lives_of(True, most)
     assert not stays
     assert len(notes) == most
@@ -82,7 +82,7 @@ NOWHERE = "192.0.2.7"
         ({"stream": (NOWHERE, 1)}, f"cannot give the stream on {NOWHERE}:1"),
     ],
 )
-def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, outlet, words):
+def test_what_cannot_be_had_is_reported_before_any_process_begins(tmp_path, outlet, words):
     run, _, _ = flow(1, 20)
     home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
     shared = SimpleNamespace(

@@ -2,51 +2,17 @@
 
 import os
 import signal
-from contextlib import suppress
-from pathlib import Path
 
 from openoutcry.console.market import DOWN, Market
-from openoutcry.host.processes import named_children
-from openoutcry.market_data import mold
-from openoutcry.market_data.publisher import join
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import TimeInForce
 from tests.support.market_data.feed_days import Days
+from tests.support.market_data.feed_deaths import feed_of, killed
 from tests.support.operations.alarm_looks import Looks
 from tests.support.venue.served_venue import orders
-from tests.support.waiting import BOUND_S, wait_until
+from tests.support.waiting import wait_until
 
 RESTART_CPU_S = 2.0
-
-
-def cpu_s(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def feed_of(days):
-    return dict(named_children(days.venue.process.pid)).get("feed")
-
-
-def killed(days):
-    """Kill the feed; its first packet after that, and the processor time that the new process and
-    the supervisor had used by then."""
-    with join(days.spec.a, "127.0.0.1") as line:
-        line.setblocking(True)
-        line.settimeout(BOUND_S)
-        line.recv(2_000)
-        old, supervisor = feed_of(days), days.venue.process.pid
-        begun_s = cpu_s(supervisor)
-        os.kill(old, signal.SIGKILL)
-        wait_until(lambda: feed_of(days) not in (None, old), "the feed is there again")
-        line.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:  # what the one before it sent
-                mold.parse(line.recv(2_000))
-        line.setblocking(True)
-        line.settimeout(BOUND_S)
-        packet = mold.parse(line.recv(2_000))
-        return packet, cpu_s(feed_of(days)) + cpu_s(supervisor) - begun_s
 
 
 def test_a_feed_that_hangs_or_dies_is_said_and_comes_back(tmp_path):

@@ -145,7 +145,7 @@ def test_a_pipeline_that_is_killed_from_outside_is_taken_up_again(
 
 
 @pytest.mark.parametrize("topology", ["inline", "processes"])
-def test_a_run_that_ended_goes_on(
+def test_a_run_that_ended_continues(
     topology: str, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     """Half of the commands, then the rest as another run: together what one run gives."""
@@ -277,7 +277,7 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
         {"session": f"{name}/3", "a": 15_001, "b": 20_000},
     ]
     listed = CliRunner().invoke(main, ["journal", "ls", str(journal)]).stdout
-    assert "\nresumed behind command 15,000 at 20" in listed
+    assert "\nresumed after command 15,000 at 20" in listed
     with Journal.resume(journal) as writer:
         writer.resumed({"seq": writer.written_seq, "config": {}})
     again = replay(journal)

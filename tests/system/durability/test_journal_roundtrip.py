@@ -21,7 +21,7 @@ from tests.support.journal.journal_roundtrip import read_all
 from tests.support.waiting import BOUND_S
 
 
-def test_a_reader_beside_a_running_writer(tmp_path, orders):
+def test_a_reader_next_to_a_running_writer(tmp_path, orders):
     """Read over and over while another process writes through many segments: each time a whole
     prefix with at least what was durable before, and never an alarm."""
     total = 60_000
@@ -62,7 +62,7 @@ def test_a_reader_beside_a_running_writer(tmp_path, orders):
 
 
 @pytest.mark.parametrize("policy", ["all", "quorum", "any"])
-def test_a_child_goes_on_with_a_resumed_journal_of_several_directories(
+def test_a_child_continues_with_a_resumed_journal_of_several_directories(
     policy: str, tmp_path: Path, orders: Any
 ) -> None:
     """The supervisor resumes and says so; the stage that it forks writes on, with threads of its

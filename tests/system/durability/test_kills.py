@@ -111,7 +111,7 @@ def test_deaths_of_all_stages_change_nothing(
     run_with(deaths, undisturbed, durability=durability)
 
 
-def test_a_stage_can_die_at_the_first_and_behind_the_last_record(
+def test_a_stage_can_die_at_the_first_and_after_the_last_record(
     undisturbed: dict[str, Any],
 ) -> None:
     """Before it has taken anything, and when it has taken all there is."""

@@ -240,7 +240,7 @@ def test_the_oldest_command_for_an_order_is_answered_first() -> None:
     assert result["latency"]["max"] >= 50_000_000
 
 
-def test_unanswered_orders_are_told() -> None:
+def test_unanswered_orders_are_reported() -> None:
     """When half the replies never come the result says how many, after the timeout."""
     with responder(every_other) as receiver:
         result = send([make_orders(1_000)], at(receiver), timeout_s=5)
@@ -249,7 +249,7 @@ def test_unanswered_orders_are_told() -> None:
     assert result["stopped"] is None
 
 
-def test_lost_replies_do_not_use_up_the_window_for_ever() -> None:
+def test_lost_replies_do_not_use_up_the_window_without_end() -> None:
     """Unanswered orders are written off after the timeout, so that the rest can be sent."""
     with responder(every_other) as receiver:
         result = send([make_orders(600)], at(receiver), timeout_s=3, window=200)
@@ -308,7 +308,7 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
     assert result["unanswered"] == 3
 
 
-def test_replies_that_the_system_drops_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replies_that_the_system_drops_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """When our own queue overflows, the missing answers are not laid at the receiver's door."""
     monkeypatch.setattr(send_module, "QUEUE_BYTES", 4096)
     orders = make_orders(23, participants=23)  # whose answers share no packet
@@ -326,14 +326,14 @@ def test_replies_that_the_system_drops_are_told(monkeypatch: pytest.MonkeyPatch)
     assert result["unanswered"] == result["dropped_replies"]
 
 
-def test_nobody_listening_is_said() -> None:
+def test_a_missing_listener_is_reported() -> None:
     """A refused connection names the host and port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(SendError, match=rf"127\.0\.0\.1:{port}: nobody listens there"):
+    with pytest.raises(SendError, match=rf"127\.0\.0\.1:{port}: no process listens there"):
         send([make_orders(10)], ("127.0.0.1", port))
-    with pytest.raises(SendError, match=rf"127\.0\.0\.1:{port}: nobody listens there"):
+    with pytest.raises(SendError, match=rf"127\.0\.0\.1:{port}: no process listens there"):
         send([make_orders(10)], ("127.0.0.1", port), rate=1_000)
 
 

@@ -18,7 +18,7 @@ from tests.support.pipeline.shards_risk import COMMANDS, KEYS, options, same
 one = shared.one
 
 
-def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
+def test_a_partitions_room_that_is_nearly_full_is_reported() -> None:
     """Long before the book as a whole is full."""
     notes: list[str] = []
     fills: list[float] = []

@@ -162,7 +162,7 @@ def test_a_stage_that_hangs_again_and_again_is_a_crash_loop(
         run(options(tmp_path / "j", StallPolicy(report_s=0.05, restart_s=0.1)))
 
 
-def test_a_stage_that_goes_on_by_itself_is_left_alone(
+def test_a_stage_that_continues_by_itself_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
 ) -> None:
     """Reported, continued by somebody, never killed."""

@@ -63,7 +63,7 @@ def test_a_new_stage_is_killed_from_outside(tmp_path):
     assert [row["pid"] for row in result["restarts"]] == killer.pids
 
 
-def test_a_whole_pipeline_that_died_goes_on_with_each_lane_where_it_was(tmp_path):
+def test_a_whole_pipeline_that_died_continues_with_each_lane_where_it_was(tmp_path):
     """The journal knows how far each lane had come; the sources go on behind that."""
     death = Death("gate", rows.COMMANDS, Place.BEFORE_RETURN, everything=True)
     options = rows.options(journal=tmp_path / "j", orders=rows.COMMANDS // 2, deaths=(death,))

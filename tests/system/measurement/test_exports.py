@@ -177,7 +177,7 @@ def test_what_cannot_be_exported_is_said(pipeline_document, tmp_path, monkeypatc
     (tmp_path / "file").write_text("")
     with pytest.raises(OutcryError, match="there is no folder"):
         write_exports(pipeline_document, tmp_path / "gone" / "out")
-    with pytest.raises(OutcryError, match="is no folder"):
+    with pytest.raises(OutcryError, match="is not a folder"):
         write_exports(pipeline_document, tmp_path / "file")
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -18,7 +18,7 @@ from openoutcry.host.corewatch import (
     refusal,
 )
 from openoutcry.host.processes import run_processes
-from tests.support.bench.jitter import TRACE, at, spin, watch_of
+from tests.support.bench.jitter import TRACE, TRACEPOINTS, at, spin, watch_of
 
 
 def test_a_spin_sees_another_program_on_its_core():
@@ -158,3 +158,20 @@ def test_a_line_goes_to_and_fro():
     """A round trip between two cores takes more than a clock cycle and less than a millisecond."""
     first, second, *_ = sorted(os.sched_getaffinity(0))
     assert 5 < round_trip_ns(first, second, 5) < 1e6
+
+
+@pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
+def test_a_kernel_with_every_tracepoint_is_watched_as_a_whole():
+    """None of the events that we ask for is one that the kernel refuses to sample: the timer's
+    interrupts of a core that works are there."""
+    if not all(path.exists() for path in TRACEPOINTS):
+        pytest.skip("this kernel has not all of the tracepoints, or no tracefs is mounted")
+
+    def work():
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pass
+
+    watched, _ = watch_of(work)
+    assert watched.blind is None
+    assert "timer interrupt" in {interval.kind for interval in watched.intervals}

@@ -74,7 +74,7 @@ def spoil(*keys, value):
         (spoil("subject", value=None), "not a bench document"),
         (spoil("host", value=None), "no host"),
         (spoil("missing", 0, "why", value=None), r"missing\[0\]: no why"),
-        (spoil("results", 0, value=7), r"results\[0\] is no object"),
+        (spoil("results", 0, value=7), r"results\[0\] is not a JSON object"),
         (spoil("results", 0, "unit", value="parsec"), "unit 'parsec'"),
         (spoil("results", 0, "samples", value=0), "samples is 0"),
         (spoil("results", 0, "spread", value=[2, 1]), "low is above high"),

@@ -29,7 +29,7 @@ PLAN = Plan(
 DAYS = [f"generated:normal:1500:{seed}" for seed in range(1, 101)]
 
 
-def test_a_plan_that_was_stopped_goes_on_with_the_same_hashes(tmp_path):
+def test_a_plan_that_was_stopped_continues_with_the_same_hashes(tmp_path):
     """Whatever tasks and days were committed; what a dead process left half done is no task."""
     whole = run_plan(PLAN, tmp_path / "whole")
     assert whole["runs"] == 3 * 36

@@ -79,7 +79,7 @@ def test_a_port_in_use_is_named(outcry: Outcry) -> None:
         one_line_error(outcry("run", "--udp", f"127.0.0.1:{port}"), 1, f"127.0.0.1:{port}")
 
 
-def test_sending_where_nobody_listens_is_an_error(outcry: Outcry) -> None:
+def test_sending_without_a_listener_is_an_error(outcry: Outcry) -> None:
     """The sender says that nobody answers, and exits with 1."""
     port = free_port()
     done = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", 10)

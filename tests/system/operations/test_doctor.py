@@ -67,7 +67,7 @@ def test_the_command_prints_one_document_and_changes_nothing(tmp_path):
     assert [(Host().text(f"proc/sys/{name}")) for name in watched] == before
 
 
-def test_a_host_that_tells_nothing_is_answered_with_gaps(tmp_path):
+def test_a_host_that_reports_nothing_is_answered_with_gaps(tmp_path):
     """Without /proc and /sys nothing is guessed and nothing fails."""
     findings = by_name(examine(Host(tmp_path)))
     for name in (

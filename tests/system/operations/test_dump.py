@@ -82,7 +82,7 @@ def test_a_hung_stage_is_seen(venue):
     assert read_dump(venue.folder / path)["stood"] == {"missing": "the venue was not asked"}
 
 
-def test_the_close_tells_the_books_before_and_after(venue):
+def test_the_close_reports_the_books_before_and_after(venue):
     before = int(venue.commands()["seq"][-1])
     run("outcry venue emergency-close --why 'not a drill'", venue.folder)
     dumps = "emergency-*.dump.json.gz"

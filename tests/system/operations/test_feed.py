@@ -65,7 +65,7 @@ def test_listening_ends_by_itself_and_says_what_came():
     assert (document["messages"], document["next_sequence"], document["missing"]) == (0, 1, 0)
 
 
-def test_the_conflated_feed_is_shown_and_told():
+def test_the_conflated_feed_is_shown_and_reported():
     port = free_port()
     done = CliRunner().invoke(
         main, ["feed", "listen", "--depth", f"127.0.0.1:{port}", "--seconds", "0.1", "--json"]
@@ -81,7 +81,7 @@ def test_the_conflated_feed_is_shown_and_told():
     for words in ([], ["-a", f"127.0.0.1:{port}", "--depth", f"127.0.0.1:{port}"]):
         done = CliRunner().invoke(main, ["feed", "listen", *words])
         assert done.exit_code == 2
-        assert "either -a" in done.output
+        assert "give one of -a" in done.output
     book = DepthBook()
     assert "nothing yet" in shown(depth_ladder(book, None))
     view = View(1, "GOLD", "T", ((99_0000, 50, 1),), ((101_5000, 30, 2),), 99_0000, 20, 3)
@@ -120,7 +120,7 @@ def test_the_conflated_feed_is_shown_and_told():
         (("-a", "127.0.0.1:26399", "-b", "192.0.2.9:1"), "192.0.2.9:1: Cannot"),
     ],
 )
-def test_what_cannot_be_listened_to_is_told_in_a_line(words, says):
+def test_what_cannot_be_listened_to_is_reported_in_a_line(words, says):
     done = CliRunner().invoke(main, ["feed", "listen", *words, "--seconds", "0.1"])
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith(f"outcry: cannot listen to {says}")

@@ -56,7 +56,7 @@ def outcry_json(*arguments: object) -> Any:
     return json.loads(outcry(*arguments, "--json"))
 
 
-def test_every_reader_ends_beside_a_running_pipeline(
+def test_every_reader_ends_next_to_a_running_pipeline(
     tmp_path: Path, live: subprocess.Popen[str]
 ) -> None:
     """Queries, listings, verifications and exports each end where the journal stood when they

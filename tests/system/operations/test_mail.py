@@ -106,7 +106,7 @@ def test_without_tls_it_goes_as_it_is(pair):
 
 
 @pytest.mark.parametrize("tls", ["starttls", "always"])
-def test_a_server_that_nobody_vouches_for_gets_nothing(pair, tls):
+def test_a_server_without_a_trusted_certificate_gets_nothing(pair, tls):
     server = Server(pair, tls)
     with pytest.raises(NotifyError, match="certificate verify failed"):
         send(server, tls)

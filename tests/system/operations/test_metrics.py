@@ -103,7 +103,7 @@ def once(file):
     return subprocess.run(command, check=True, text=True, capture_output=True).stdout
 
 
-def test_an_address_that_is_taken_is_told(venue):
+def test_an_address_that_is_taken_is_reported(venue):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [sys.executable, "-m", "openoutcry", "venue", "metrics", "--address", address]
@@ -288,7 +288,7 @@ class Receiver:
             thread.join(BOUND_S)
 
 
-def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
+def test_a_dead_venue_is_reported_to_every_receiver_and_a_living_one_clears_it(tmp_path):
     """SIGKILL of a real venue; a webhook and mail get it, once, and its end."""
     import json
 
@@ -334,7 +334,7 @@ def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
     assert "Subject: [warning] VenueDead" in receiver.got[1][1]
 
 
-def test_who_cannot_be_reached_is_told_later(tmp_path):
+def test_an_unreachable_receiver_is_notified_later(tmp_path):
     """Nothing that was missed is lost, and nobody else waits for it."""
     receiver, notes, now = Receiver(), [], [0.0]
     up = [1.0]

@@ -111,8 +111,7 @@ def test_only_what_surely_fits_is_taken(receiver: PacketDoor, client: socket.soc
 @pytest.mark.smoke
 @pytest.mark.promise(
     "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
-    "order",
+    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused_and_answered(
@@ -420,7 +419,7 @@ def test_one_address_that_cannot_be_reached_costs_the_others_nothing(
     assert (counters["send_failed_packets"], counters["send_failed_events"]) == (1, 2)
 
 
-def test_a_participant_that_moves_is_answered_at_his_new_address(receiver: PacketDoor) -> None:
+def test_a_participant_that_moves_is_answered_at_its_new_address(receiver: PacketDoor) -> None:
     """The last address a participant wrote from is his."""
     with _client(receiver) as old, _client(receiver) as new:
         introduce(receiver, old, 8)

@@ -146,7 +146,7 @@ def test_an_old_primary_that_wakes_releases_nothing(pair):
     assert pair.publisher.safe_seq == released == BLOCK
 
 
-def test_another_journals_standby_is_told_and_touches_nothing(tmp_path, pair, cluster):
+def test_another_journals_standby_is_reported_and_touches_nothing(tmp_path, pair, cluster):
     pair.trade()
     pair.catch_up()
     config = {"instruments": instruments_to_json(pair.engine.instruments), "order_capacity": 64}

@@ -160,7 +160,7 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
     publisher.close()
 
 
-def test_a_resync_goes_on_while_the_cluster_chooses_a_leader(
+def test_a_resync_continues_while_the_cluster_chooses_a_leader(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The refusals are put in by hand, all else is real."""
@@ -246,7 +246,7 @@ def test_words_for_what_is_no_cluster(cluster: Cluster, tmp_path: Path) -> None:
     with pytest.raises(ReplicaError, match="not nats://HOST:PORT"):
         access_of("http://localhost")
     (tmp_path / "bad.json").write_text("[]")
-    with pytest.raises(ReplicaError, match="is no JSON with urls"):
+    with pytest.raises(ReplicaError, match="is not JSON with urls"):
         access_of(str(tmp_path / "bad.json"))
     with pytest.raises(Unreachable, match="refused"):
         connect(access_of("nats://127.0.0.1:1"))
@@ -319,7 +319,7 @@ def test_a_server_that_is_no_nats_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     )
     assert server.stdout is not None
     port = int(server.stdout.readline())
-    with pytest.raises(ReplicaError, match="is no NATS server"):
+    with pytest.raises(ReplicaError, match="is not a NATS server"):
         connect(access_of(f"nats://127.0.0.1:{port}"))
     os.kill(server.pid, signal.SIGKILL)
     server.communicate()

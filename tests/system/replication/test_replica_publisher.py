@@ -145,7 +145,7 @@ def test_a_stream_of_another_make_is_refused(link: Link) -> None:
         stream.open()
 
 
-def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
+def test_every_block_is_in_the_stream_in_order_and_a_later_start_continues(
     cluster: Cluster, link: Link, tmp_path: Path
 ) -> None:
     journal = tmp_path / "journal"
@@ -324,7 +324,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     writer.abandon()
 
 
-def test_a_clock_that_is_wrong_is_told_and_does_no_harm(
+def test_a_clock_that_is_wrong_is_reported_and_does_no_harm(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[str] = []
@@ -404,7 +404,7 @@ def test_a_leader_that_was_just_elected_is_asked_again(
     writer.abandon()
 
 
-def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
+def test_a_copy_continues_where_it_was_and_vouches_for_what_is_whole(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     journal, folder = tmp_path / "journal", tmp_path / "copy"

@@ -2,7 +2,6 @@
 refused in the page's words."""
 
 import json
-import subprocess
 import time
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.pipeline.contract import control
 from tests.support.pipeline.outcry_command import nothing_left_behind
-from tests.support.processes import OUTCRY, find_pipeline
-from tests.support.replica.replica_cluster import Frozen
-from tests.support.user_commands import commands, environment, run
+from tests.support.processes import find_pipeline
+from tests.support.replica.replica_cluster import Frozen, replicated_run
+from tests.support.user_commands import commands, run
 from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["nothing_left_behind"]
@@ -71,7 +70,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
         (("drill", "--kinds", "kill nobody"), "unknown kind"),
     ],
 )
-def test_bad_input_is_told_and_leaves_nothing(
+def test_bad_input_is_reported_and_leaves_nothing(
     words: tuple[str, ...], message: str, outcry, tmp_path: Path
 ) -> None:
     done = outcry(*words)
@@ -84,32 +83,7 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
     cluster, tmp_path: Path
 ) -> None:
     """Also told by the metrics."""
-    words = [
-        *OUTCRY,
-        "run",
-        "--orders",
-        "12000",
-        "--rate",
-        "1500",
-        "--durability",
-        "replicated",
-        "--nats",
-        str(cluster.folder),
-        "--stream",
-        "CUTS",
-        "--journal",
-        "day",
-        "--json",
-    ]
-    running = subprocess.Popen(
-        words,
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running, _ = replicated_run(cluster, tmp_path, "CUTS", orders=12_000, rate=1_500)
     pipeline = find_pipeline(running.pid)
     at = pipeline.table.index["replica"]
 

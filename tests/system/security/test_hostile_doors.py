@@ -145,8 +145,9 @@ def fix_maker(door, kind, tag):
 
 
 @pytest.mark.promise(
-    "What a protocol calls text is printable ASCII or refused by the protocol: nothing else of any "
-    "field of any message is a symbol of the journal, in the audit trail or in an answer over FIX",
+    "What a protocol calls text is printable ASCII or refused by the protocol. Nothing else in a "
+    "field of a message becomes a symbol of the journal, part of the audit trail or of an answer "
+    "over FIX",
     group="text",
 )
 @pytest.mark.parametrize("protocol", ["OUCH42", "OUCH50", "FIX44", "FIX42"])

@@ -252,8 +252,8 @@ SINKS = (
 
 
 @pytest.mark.promise(
-    "Text from outside is shown and written by one function: on terminals, in pages, CSV, JSON, "
-    "Parquet, logs, mail and webhooks it is no control character, no markup and no formula",
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet,"
+    " logs, mail and webhooks it is no control character, no markup and no formula",
     group="text",
 )
 @pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.__name__)

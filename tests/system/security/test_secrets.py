@@ -79,9 +79,8 @@ def processes_of(pids):
 
 
 @pytest.mark.promise(
-    "No secret that a venue knows is in any file of it but its own three, in a dump, a log line, a "
-    "page, an error or a process's arguments and environment, also where somebody typed it as a "
-    "name",
+    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
+    "error or a process's arguments and environment, also where a user typed it as a name",
     group="secrets",
 )
 def test_no_secret_is_in_anything_that_a_busy_venue_writes_or_shows(tmp_path):

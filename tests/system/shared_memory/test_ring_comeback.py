@@ -154,7 +154,7 @@ def test_a_detached_consumer_stops_gating_and_comes_back_at_the_present(
 def test_without_consumers_no_producer_overtakes_an_unpublished_claim(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
-    """When nobody gates, another's open claim does; and a reader that comes then goes on doing so,
+    """When no reader gates, another's open claim does; a reader that comes then continues to do so,
     but begins with what was claimed after it came."""
     ring = make_ring(4)
     children.join([children.fork(lambda: ring.reader("a"))])

@@ -107,7 +107,7 @@ def test_a_tombstone_is_passed_at_the_wrap_and_a_whole_ring_of_them(
 
 
 @pytest.mark.parametrize("strategy", [s for s in WaitStrategy if s is not WaitStrategy.BUSY_SPIN])
-def test_waiting_consumers_go_on_when_the_dead_are_buried(
+def test_waiting_consumers_continue_when_the_dead_are_buried(
     make_ring: Callable[..., RingBuffer], children: Children, strategy: WaitStrategy
 ) -> None:
     """Readers that wait on the hole, asleep in a futex too, are woken by the repair."""
@@ -296,7 +296,7 @@ def test_a_repairer_overtaken_by_the_ring_harms_nothing(
     assert ring.tombstones == 0
 
 
-def test_a_single_producers_successor_goes_on_after_the_last_published(
+def test_a_single_producers_successor_continues_after_the_last_published(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
     """With one producer nothing is claimed: what was not published is simply not there."""
@@ -323,7 +323,7 @@ def test_a_single_producers_successor_goes_on_after_the_last_published(
 # Proof of death
 
 
-def test_death_is_proven_by_a_pidfd_and_the_ring_goes_on_at_once(
+def test_death_is_proven_by_a_pidfd_and_the_ring_continues_at_once(
     make_ring: Callable[..., RingBuffer], children: Children, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The watch names the dead; from the proof to the next record at the consumer is the resume

@@ -64,7 +64,7 @@ def produce(ring: RingBuffer, producer: int, count: int) -> None:
 )
 @pytest.mark.parametrize("capacity", [2, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("graph", [PIPELINE, DIAMOND, MULTICAST], ids=["pipe", "diamond", "multi"])
-def test_nobody_sees_what_those_before_it_have_not_released(
+def test_no_reader_sees_what_those_before_it_have_not_released(
     graph: dict[str, tuple[str, ...]], capacity: int, strategy: WaitStrategy
 ) -> None:
     """Each consumer writes down what it has seen before it releases; those behind find it there,

@@ -214,7 +214,7 @@ def test_a_successor_waits_for_a_living_worker_that_may_own_the_record(
 # Everything
 
 
-def test_everything_killed_at_once_goes_on_where_it_was(
+def test_everything_killed_at_once_continues_where_it_was(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
     """Two producers, a reader and a worker, all with something in hand: one repair, and their

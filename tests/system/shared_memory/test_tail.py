@@ -17,7 +17,7 @@ __all__ = ["ring", "spawn"]
 
 
 @pytest.mark.parametrize("capacity", [2, 64, 1 << 14])
-def test_tail_beside_a_running_writer_misses_by_number_and_never_mixes(
+def test_tail_next_to_a_running_writer_misses_by_number_and_never_mixes(
     spawn: Callable[..., Child], capacity: int
 ) -> None:
     """A writer that laps the ring all the time: every record seen is whole (all its fields belong

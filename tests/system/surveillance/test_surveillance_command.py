@@ -143,8 +143,11 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
             "client_order 1: known is 9999-01-01 .*, not 1970",
         ),
         ("not toml", "settings.toml"),
-        ("parameters = 5\n", r"settings.toml: line 1: parameters is no \[parameters\]"),
-        ("[related]\nparticipants = [1, 2]\n", r"related is no \[\[related\]\]"),
+        (
+            "parameters = 5\n",
+            r"settings.toml: line 1: parameters must be written as \[parameters\]",
+        ),
+        ("[related]\nparticipants = [1, 2]\n", r"related must be written as \[\[related\]\]"),
         (
             "[[linked]]\nsymbols = ['OUTCRY', 'A']\n[[linked]]\nsymbols = ['B', 'OUTCRY']\n",
             "linked 2: 'OUTCRY' is linked with another already",
@@ -168,7 +171,7 @@ def test_settings_that_do_not_fit_the_journal_leave_nothing_and_may_be_corrected
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"digest": 5}\n'])
-def test_kept_settings_that_were_changed_are_told(outcry, sample, tmp_path, data):
+def test_kept_settings_that_were_changed_are_reported(outcry, sample, tmp_path, data):
     day = bare_copy(sample, tmp_path / "day")
     (day / "surveillance").mkdir()
     (day / "surveillance" / "settings.json").write_bytes(data)

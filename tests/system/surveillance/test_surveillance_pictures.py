@@ -13,7 +13,7 @@ def compare(markets, folder) -> None:
         assert one.read_text() == (surveillance_pictures.FOLDER / one.name).read_text(), one.stem
 
 
-def test_a_picture_is_drawn_as_it_stands_in_the_docs(tmp_path) -> None:
+def test_a_picture_is_drawn_as_it_is_in_the_docs(tmp_path) -> None:
     compare(surveillance_pictures.MARKETS[1:], tmp_path)
 
 

@@ -127,7 +127,7 @@ def test_processes_that_need_a_kernel_at_once_compile_it_once(tree):
 
 
 @pytest.mark.parametrize(("ended", "patience_s"), [(True, 600), (False, 0.1)])
-def test_nobody_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended, patience_s):
+def test_no_process_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended, patience_s):
     """Killed, it holds the lock no longer; stopped, it is waited for a while.  No file is left."""
     monkeypatch.setattr(kernel_module, "PATIENCE_S", patience_s)
     index, begun = tmp_path / "kernel.nbi", tmp_path / "begun"
@@ -159,7 +159,7 @@ def test_what_the_package_has_with_it_is_not_compiled(tree):
         assert str(tree).encode() not in file.read_bytes(), file
 
 
-def test_verify_has_kernels_of_its_own(tree):
+def test_verify_has_separate_kernels(tree):
     """Kernels with assertions and kernels without never stand in for each other."""
     plain, _, _ = ask(tree, OUTCRY_VERIFY="0")
     verified, answer, hits = ask(tree, OUTCRY_VERIFY="1")

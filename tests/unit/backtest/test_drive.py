@@ -159,7 +159,7 @@ def test_latency_models():
         f"drawn:1:{10**20}",
     ],
 )
-def test_a_latency_that_is_none_is_refused(text):
+def test_a_latency_that_is_invalid_is_refused(text):
     """Also one that no sum of times in a run has room for."""
     with pytest.raises(BacktestError):
         parse_latency(text)

@@ -19,7 +19,7 @@ from tests.support.flow.generated_market import write_lobster
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"days": 1}', "x"])
-def test_a_plan_that_is_none_is_named(tmp_path, text):
+def test_a_plan_that_is_invalid_is_named(tmp_path, text):
     """Whatever stands in the folder's plan.json."""
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(BacktestError, match="no plan of a backtest"):

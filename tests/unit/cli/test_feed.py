@@ -12,7 +12,7 @@ def test_addresses_are_checked():
         assert wrong in done.output
 
 
-def test_a_journal_that_is_none_is_told(tmp_path):
+def test_a_journal_that_is_invalid_is_reported(tmp_path):
     done = CliRunner().invoke(main, ["feed", "write", str(tmp_path / "j"), str(tmp_path / "x")])
     assert done.exit_code == 1
     assert str(tmp_path / "j") in done.output

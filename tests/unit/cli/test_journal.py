@@ -100,7 +100,7 @@ def test_sql_keeps_every_column_and_sums_are_numbers(finished_run: dict[str, Any
     assert len(sql(journal, join)[0]) > 30
 
 
-def test_sql_tells_spans_lists_and_infinity(finished_run: dict[str, Any]) -> None:
+def test_sql_shows_spans_lists_and_infinity(finished_run: dict[str, Any]) -> None:
     """As text where CSV has no such values; in JSON what is no number is null."""
     journal = finished_run["journal"]["path"]
     query = (

@@ -19,7 +19,7 @@ from openoutcry.cli.venue import venue
 from tests import ROOT
 
 COLUMNS = 80
-MAX_COMMANDS = 25
+MAX_COMMANDS = 27
 LISTED = [(main, COMMANDS, name) for lines in COMMANDS.values() for name in lines] + [
     (venue, VENUE, name) for lines in VENUE.values() for name in lines
 ]
@@ -78,6 +78,8 @@ def test_each_line_of_help_is_whole_at_80_columns(path, group):
     text = group.get_help(context)
     lines = text.splitlines()
     for name in group.list_commands(context):
+        if group.get_command(context, name).hidden:  # a process that another command starts
+            continue
         (line,) = [
             one for one in lines if one.startswith(f"  {name} ") and not one.startswith("   ")
         ][-1:]

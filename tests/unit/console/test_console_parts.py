@@ -19,11 +19,12 @@ from openoutcry.console.gate import COOKIE, PRESENCE, Gate
 from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
-from openoutcry.console.server import A_LINE_S, PageErrors, make_app
-from openoutcry.console.strangers import Strangers
-from openoutcry.console.turns import EACH, WAITING_EACH, Turns
+from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
+from openoutcry.operations.strangers import Strangers
+from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
+from openoutcry.operations.web_server import A_LINE_S, PageErrors
 from openoutcry.risk import layout as lay
 from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.example import EXAMPLE
@@ -134,7 +135,7 @@ def test_requests_that_change_count_and_so_does_the_page_that_says_its_user_is_t
     assert counts("GET", PRESENCE) == (405, False)
 
 
-def test_one_name_has_so_many_sessions_and_its_own_oldest_goes(monkeypatch):
+def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monkeypatch):
     """Logins of one participant end no page of another."""
     people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert", "cody"))
     accounts = Accounts(Operators(people), 3, 60.0)
@@ -196,7 +197,7 @@ def test_one_address_holds_its_own_turns_and_others_log_in():
                 async with turns.turn(address):
                     under_way.append(address)
                     await end.wait()
-            except LockedError:
+            except TurnsError:
                 refused.append(address)
 
         held = [asyncio.create_task(log_in(f"2001:db8::{n:x}")) for n in range(1, 41)]
@@ -228,8 +229,7 @@ def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
 )
 def test_what_strangers_make_the_server_say_is_a_line_a_minute():
     lines, now = [], Clock()
-    log = SimpleNamespace(write=lambda level, text: lines.append(text))
-    errors = PageErrors(log, now)
+    errors = PageErrors(lambda level, text: lines.append(text), now)
     record = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "no request", (), None)
     for _ in range(1_000):
         errors.handle(record)
@@ -237,6 +237,24 @@ def test_what_strangers_make_the_server_say_is_a_line_a_minute():
     now.now_s += A_LINE_S
     errors.handle(record)
     assert lines[1:] == ["page: no request (and 999 more before)"]
+
+
+def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypatch):
+    """uvicorn answers a second broken request of a connection that it is closing, and raises."""
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    aborted = []
+
+    class Raising(Strangers().protocol()):
+        def __init__(self):
+            self.transport = SimpleNamespace(abort=lambda: aborted.append(True))
+
+    def raises(self, data):
+        raise RuntimeError("state=MUST_CLOSE")
+
+    monkeypatch.setattr(AutoHTTPProtocol, "data_received", raises)
+    Raising().data_received(b"GET")
+    assert aborted == [True]
 
 
 def test_a_name_or_an_address_gives_way_to_itself():
@@ -347,7 +365,7 @@ def trades_at(*seconds):
     return b"".join(message("P", shares=1, price=100, timestamp=one * SECOND_NS) for one in seconds)
 
 
-def test_what_is_missing_is_told_in_a_line(monkeypatch):
+def test_what_is_missing_is_reported_in_a_line(monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "fastapi" else object())
     with pytest.raises(OutcryError, match=r"needs fastapi: pip install 'openoutcry\[console\]'"):
         extras.require_console()
@@ -408,7 +426,7 @@ def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path
     assert Alarms(watch, tmp_path, clock).acknowledged == {}
 
 
-def test_a_changed_record_of_alarms_is_told_and_not_believed(tmp_path):
+def test_a_changed_record_of_alarms_is_reported_and_not_believed(tmp_path):
     watch = Watching()
     for why in ("one", "two"):
         Alarms(watch, tmp_path, Clock()).acknowledge(
@@ -495,7 +513,7 @@ def test_a_participants_limits_are_shown_in_their_own_units():
 
 
 @pytest.mark.parametrize("page", [["venue", "console"], ["screen"]], ids=["console", "screen"])
-def test_a_certificate_that_is_none_is_told_in_a_line(page, tmp_path):
+def test_a_certificate_that_is_invalid_is_reported_in_a_line(page, tmp_path):
     (tmp_path / "c.pem").write_text("no PEM\n")
     for name, words in (
         ("c.pem", "are not a certificate and key in PEM"),

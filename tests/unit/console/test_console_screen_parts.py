@@ -11,8 +11,12 @@ from openoutcry.console.exact import exact
 from openoutcry.console.screen import notify, orders, server
 from openoutcry.console.screen.orders import Order, OwnOrders, Traded
 from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
+from openoutcry.console.screen.trader import TradeError
+from openoutcry.console.screen.traders import require_traded
 from openoutcry.operations.notify import MailServer, NotifyError
+from openoutcry.venue.file import read_venue
 from tests.support.console.console_screen_parts import venue_message
+from tests.support.venue.served_venue import PORT, VENUE
 
 
 def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
@@ -79,7 +83,7 @@ def rules_of(folder, **more):
     return Rules(folder, lambda symbol: 2, given["hosts"], given["mails"])
 
 
-def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
+def test_a_price_and_a_limit_are_reported_once_also_over_a_restart(tmp_path):
     rules = rules_of(tmp_path)
     rules.add("ANNA", Rule(PRICE, "TIN", above=True, price=50_000))
     rules.add("ANNA", Rule(PRICE, "TIN", above=False, price=20_000))
@@ -101,7 +105,7 @@ def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
     assert (tmp_path / "screen-rules.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
+def test_rules_are_few_and_a_damaged_file_is_reported(tmp_path):
     rules = rules_of(tmp_path)
     for _ in range(20):
         number = rules.add("ANNA", Rule(FILL))
@@ -131,12 +135,12 @@ def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
         {"webhook": "http://me:secret@hooks.example/"},
     ],
 )
-def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
+def test_a_rule_notifies_one_address_that_the_venue_allows(tmp_path, rule):
     with pytest.raises(RuleError):
         rules_of(tmp_path).add("ANNA", Rule(FILL, **rule))
 
 
-def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
+def test_an_unreachable_address_is_tried_again_and_then_reported(monkeypatch):
     now, failed = [0.0], []
     notifier = notify.Notifier(
         "V",
@@ -206,7 +210,7 @@ def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
     assert notifier.waiting("BERT") == 0
 
 
-def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch):
+def test_a_rule_that_the_venue_no_longer_allows_is_reported_on_the_page(monkeypatch):
     failed = []
     notifier = notify.Notifier(
         "V", None, "", lambda *one: failed.append(one), lambda: 0.0, hosts=()
@@ -348,3 +352,17 @@ def test_a_number_of_64_bits_keeps_its_digits_in_a_browser():
     account = read["holdings"]["account"]
     assert (account["balance"], account["number"], account["credit"]) == (str(most), 3, None)
     assert account["killed"] is False
+
+
+def test_an_instrument_that_ouch_does_not_trade_is_refused_by_name(tmp_path):
+    """Nothing is sent: the venue would answer with a word about a symbol that it does not know."""
+    path = tmp_path / "venue.toml"
+    path.write_text(
+        VENUE.replace('symbol = "TIN"', 'symbol = "TIN"\nouch = false') + PORT.format(port=1)
+    )
+    file = read_venue(path)
+    require_traded(file, "GOLD")
+    with pytest.raises(TradeError, match=r"TIN is not traded on this page.*ouch = false"):
+        require_traded(file, "TIN")
+    with pytest.raises(TradeError, match="no such instrument"):
+        require_traded(file, "LEAD")

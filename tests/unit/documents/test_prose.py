@@ -36,6 +36,7 @@ It stands anew.
 # A comment that goes
 # on for two lines.
 option(help="Tell nobody.")
+echo(f"{1} goes on")
 
 
 def kernel() -> None:
@@ -71,7 +72,35 @@ def test_a_module_is_read_by_docstrings_helps_messages_and_comments(tmp_path, mo
         "Do it.",
         "It stands anew.",
         "Tell nobody.",
+        "code goes on",
         "code is told",
+    ]
+
+
+LISTS = '''"""A module.  It causes
+
+- one event for every order
+  that trades;
+- 2 for the others:
+
+name      what it is
+number    where it is
+
+\b
+outcry run
+outcry run --journal DIR
+"""
+'''
+
+
+def test_a_list_item_and_a_tables_row_are_paragraphs(tmp_path, monkeypatch):
+    texts = read(tmp_path, monkeypatch, "module.py", LISTS)
+    assert [one.text for one in texts] == [
+        "A module.  It causes",
+        "- one event for every order that trades;",
+        "- 2 for the others:",
+        "name      what it is",
+        "number    where it is",
     ]
 
 

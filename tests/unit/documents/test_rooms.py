@@ -394,5 +394,6 @@ def test_web_servers_have_the_shared_listener():
         if "uvicorn.Config(" in path.read_text()
     ]  # fmt: skip
     assert len(servers) >= 2
-    for path in servers:
-        assert "with listening(address, " in path.read_text(), path
+    for path in servers:  # a room's processes may share one listener, which another module makes
+        room = "".join(module.read_text() for module in path.parent.glob("*.py"))
+        assert "listening(address, " in room, path

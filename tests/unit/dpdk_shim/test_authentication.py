@@ -59,9 +59,8 @@ def test_a_packet_of_any_size_is_opened(count: int) -> None:
 
 
 @pytest.mark.promise(
-    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
-    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
-    "after a crash",
+    "Authenticated packets of a venue: no bit can be changed, and only a holder of the key trades"
+    " and reads replies. None is accepted twice or from an earlier epoch, also after a crash",
     group="network",
 )
 @given(at=st.integers(0, 32 + 64 + 24 - 1), bit=st.integers(0, 7))

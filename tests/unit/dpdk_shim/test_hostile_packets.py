@@ -39,9 +39,8 @@ def through(folder: Path, packets: list[bytes], sessions: Sessions | None) -> tu
 
 
 @pytest.mark.promise(
-    "Authenticated packets of a venue: no bit can be changed, only a holder of the key "
-    "trades and reads replies, and none is accepted twice or from an earlier epoch, also "
-    "after a crash",
+    "Authenticated packets of a venue: no bit can be changed, and only a holder of the key trades"
+    " and reads replies. None is accepted twice or from an earlier epoch, also after a crash",
     group="network",
 )
 @pytest.mark.parametrize("sealed", [False, True])

@@ -27,7 +27,7 @@ from tests.support.waiting import BOUND_S
         ("", "does not begin with"),
         ("eth0", "does not begin with"),
         ("tcp:1", "does not begin"),
-        ("udp:", "nothing stands after"),
+        ("udp:", "give an address after"),
         ("udp:9000", "not HOST:PORT"),
         ("udp:h:99999", "the UDP port is '99999'"),
         ("udp:::1:9000", "brackets"),
@@ -37,11 +37,11 @@ from tests.support.waiting import BOUND_S
         ("xdp:eth0:x", "queue is 'x'"),
         ("pcap:f,pace=slow", "pace is full or capture"),
         ("udp:h:1,framing=fix", "framing is"),
-        ("packet:e,to_mac=1", "no address like"),
+        ("packet:e,to_mac=1", "not an address like"),
         ("xdp:e:0,to=h", "not HOST:PORT"),
     ],
 )
-def test_a_name_that_is_none_says_what_is_wrong(text: str, word: str) -> None:
+def test_a_name_that_is_invalid_says_what_is_wrong(text: str, word: str) -> None:
     """The message quotes the name and says what is missing."""
     with pytest.raises(PortError, match=word) as caught:
         parse_port(text)

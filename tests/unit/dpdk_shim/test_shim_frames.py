@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.names import Reject
-from openoutcry.dpdk_shim.sender import build_mold
-from tests.support.dpdk_shim.shim_wire import frame, needs_shim, packets_of, random_orders
+from tests.support.dpdk_shim.shim_wire import (
+    build_mold,
+    frame,
+    needs_shim,
+    packets_of,
+    random_orders,
+)
 from tests.support.gateway_fpga import frames as hardware
 
 SHARED = [name for name in hardware.REASONS if name in Reject.__members__]

@@ -14,7 +14,6 @@ import pytest
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.names import LEFT_OUT
 from openoutcry.dpdk_shim.ports import open_port
-from openoutcry.dpdk_shim.sender import build_mold
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.gateway_fpga import make_rules, validate_orders
@@ -27,6 +26,7 @@ from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from tests.support.dpdk_shim import shim_sequence as shared
 from tests.support.dpdk_shim.shim_sequence import RANGES, numbered, through
 from tests.support.dpdk_shim.shim_wire import (
+    build_mold,
     drain,
     expected_records,
     frame,
@@ -52,7 +52,7 @@ def test_more_gaps_than_are_remembered_make_stale_packets(tmp_path: Path) -> Non
     assert account["late_packets"] == 1
 
 
-def test_senders_are_told_apart(tmp_path: Path) -> None:
+def test_senders_are_distinguished(tmp_path: Path) -> None:
     """The same numbers from another sender, another address or another port are no doubles."""
     one = numbered(1, 2)
     frames = [frame(one), frame(numbered(1, 2, sender=8)), frame(one, ports=(5001, 9000))]
@@ -316,8 +316,7 @@ def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
 
 @pytest.mark.promise(
     "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and only events of its own participant find a session's "
-    "order",
+    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from openoutcry.dpdk_shim import NetworkError, parse_endpoint
-from openoutcry.dpdk_shim.udp import widen_receive_queue
+from openoutcry.wire.receive_queue import widen_receive_queue
 
 
 @pytest.mark.parametrize("text", ["", "9000", ":9000", "host:", "host:x", "host:-1", "host:65536"])
-def test_an_endpoint_that_is_none_is_refused(text: str) -> None:
+def test_an_endpoint_that_is_invalid_is_refused(text: str) -> None:
     """What is not HOST:PORT is quoted back."""
     with pytest.raises(NetworkError, match=repr(text)):
         parse_endpoint(text)

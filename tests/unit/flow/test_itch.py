@@ -141,13 +141,13 @@ def test_wrong_length_names_the_byte(path: Path) -> None:
 def test_wrong_side_symbol_and_reference_name_the_byte(path: Path) -> None:
     """Fields of an add order that make no sense."""
     path.write_bytes(add(1, b"Z", 100, b"ALC", 1))
-    with pytest.raises(FlowError, match="byte 21: b'Z' is no side"):
+    with pytest.raises(FlowError, match="byte 21: b'Z' is not a side"):
         list(ItchSource(path).chunks())
     path.write_bytes(add(1 << 61, b"B", 100, b"ALC", 1))
     with pytest.raises(FlowError, match=r"byte 0: order reference .* is too large"):
         list(ItchSource(path).chunks())
     path.write_bytes(add(1, b"B", 100, b"A C", 1))
-    with pytest.raises(FlowError, match="byte 0: b'A C' is no symbol"):
+    with pytest.raises(FlowError, match="byte 0: b'A C' is not a symbol"):
         ItchSource(path)
 
 

@@ -76,7 +76,7 @@ def test_seed_book_stands_for_orders_from_before_the_recording(tmp_path: Path) -
     ]
     assert source.account["synthetic order of the seed book"] == 3
     assert source.account["… of these, reduces and deletes applied to a synthetic order"] == 2
-    assert source.account["… of these, reduces and deletes of orders nobody has seen"] == 1
+    assert source.account["… of these, reduces and deletes of orders never seen"] == 1
     assert source.account["… of these, executions of orders from before the recording"] == 1
 
 

@@ -92,7 +92,7 @@ def test_foreign_record_names_the_byte(
 def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     """An array of something else stops the writing, and no half-written file remains."""
     orders = next(GeneratedFlow("static", 10, 1).chunks())
-    with pytest.raises(FlowError, match="no array of orders"):
+    with pytest.raises(FlowError, match="not an array of orders"):
         write_records(tmp_path / "orders.bin", [orders, np.zeros(3)])
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FlowError, match="No such file or directory"):

@@ -45,7 +45,7 @@ def tree(tmp_path):
     return make
 
 
-def test_settings_that_cost_are_told_from_those_that_do_not(tree):
+def test_settings_that_cost_are_distinguished_from_those_that_do_not(tree):
     """A powersaving, hyper-threaded, two-node host with deep sleep states is found out."""
     host = tree(
         {
@@ -210,7 +210,7 @@ def test_cores_that_sysfs_does_not_show_are_not_called_none(tree):
     assert findings["tickless cores"].state == "unseen"
 
 
-def test_a_user_namespace_is_told_from_the_machine(tree):
+def test_a_user_namespace_is_distinguished_from_the_machine(tree):
     """Root of a namespace has no rights outside; without a mapping, or marks, nothing is said."""
     (inside,) = container(tree({"proc/self/uid_map": "         0       1000          1"}))
     assert "no rights over the machine" in inside.what

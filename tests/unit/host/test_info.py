@@ -142,7 +142,7 @@ def test_bare_metal_is_not_called_virtual(tmp_path):
     assert host["virtualisation"] is None
 
 
-def test_a_host_that_tells_nothing_gives_none(tmp_path):
+def test_a_host_that_reports_nothing_gives_none(tmp_path):
     """Without /proc and /sys the sheet has gaps, not an exception."""
     host = host_info(tmp_path)
     assert set(host) == KEYS

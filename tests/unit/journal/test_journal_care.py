@@ -115,7 +115,7 @@ def test_repair_of_what_is_sound_does_nothing(tmp_path, orders):
     assert {p.name: p.read_bytes() for p in tmp_path.glob("segment-*")} == before
 
 
-def test_repair_cuts_a_torn_tail_that_nobody_was_told_of(tmp_path, orders):
+def test_repair_cuts_a_torn_tail_that_was_never_acknowledged(tmp_path, orders):
     """It says what was cut, and the journal is sound; without the watermark it refuses."""
     writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR)
     writer.append(1, [orders(1, 60)], 60, 1, durable=True)
@@ -129,7 +129,7 @@ def test_repair_cuts_a_torn_tail_that_nobody_was_told_of(tmp_path, orders):
         repair(tmp_path)
     (tmp_path / "acknowledged").write_bytes(watermark)
     (done,) = repair(tmp_path)
-    assert "bytes of a torn tail cut off behind block 1, sequence 60" in done
+    assert "bytes of a torn tail cut off after block 1, sequence 60" in done
     assert path.stat().st_size == 2 * SECTOR
     assert verify(tmp_path).sound
     assert read_all(tmp_path) == orders(1, 60).tobytes()
@@ -200,7 +200,7 @@ def test_checkpoints_are_whole_or_passed_over(tmp_path, orders):
         assert newest_checkpoint(tmp_path, journal_id, 99).seq == 10
 
 
-def test_a_listing_tells_it_all(tmp_path, orders):
+def test_a_listing_shows_everything(tmp_path, orders):
     """Segments with their sequences, the watermark, checkpoints with their state, the copies."""
     make(tmp_path / "a", orders, 3, copies=[tmp_path / "b"])
     path = write_checkpoint(tmp_path / "a", own_checkpoint(tmp_path / "a", 50))

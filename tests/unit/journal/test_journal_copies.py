@@ -54,7 +54,7 @@ def test_a_former_copy_counts_once(places, orders):
         Journal.resume(places[1])
 
 
-def test_a_former_copy_goes_on_with_all_others(places, orders):
+def test_a_former_copy_continues_with_all_others(places, orders):
     """Resumed from any directory, the first one lost or not, every directory that is there is
     written, and listed as a copy of the one in hand."""
     make(places, orders)

@@ -28,7 +28,7 @@ from tests.support.journal.journal_damage import (
 running = shared.running
 
 
-def test_resume_drops_the_torn_tail_and_goes_on(running, orders):
+def test_resume_drops_the_torn_tail_and_continues(running, orders):
     """Resumed at many cuts behind what was acknowledged, with other orders appended, the journal
     is whole again; no byte of the torn block is left behind the new end."""
     path = running / SEGMENT

@@ -80,9 +80,9 @@ def places(tmp_path: Path, policy: str) -> list[Path]:
 
 
 @pytest.mark.promise(
-    "A directory that was one block ahead when everything died, and that the others "
-    "were resumed without, is named by the resume; `repair` mends it, or says where "
-    "the two part and why it does not choose",
+    "The resume names a directory that was one block ahead when everything died and that the "
+    "others were resumed without. Then `repair` mends it, or says where the two part and why it "
+    "does not choose",
     group="files",
 )
 @pytest.mark.parametrize("blocks", range(3, 9))
@@ -112,9 +112,9 @@ def test_what_was_in_flight_gives_way(places, orders, policy, blocks):
 
 
 @pytest.mark.promise(
-    "A directory that was one block ahead when everything died, and that the others "
-    "were resumed without, is named by the resume; `repair` mends it, or says where "
-    "the two part and why it does not choose",
+    "The resume names a directory that was one block ahead when everything died and that the "
+    "others were resumed without. Then `repair` mends it, or says where the two part and why it "
+    "does not choose",
     group="files",
 )
 @pytest.mark.parametrize(("ahead", "noted"), [(2, True), (1, False)])

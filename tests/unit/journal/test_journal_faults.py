@@ -17,7 +17,7 @@ from openoutcry.journal.block import aligned_copy
 from openoutcry.journal.disk import cached_pages
 from openoutcry.journal.listing import describe
 from openoutcry.journal.repair import repair
-from openoutcry.journal.segment import read_anew
+from openoutcry.journal.segment import read_from_disk
 from openoutcry.journal.verify import verify
 from openoutcry.wire.errors import OutcryError
 from tests.support.journal.journal_faults import SECTOR, FailingDisk, flip_every, read_all, stretch
@@ -303,7 +303,7 @@ def cached(tmp_path, orders) -> Iterator[int]:
 def test_the_page_cache_is_really_dropped(tmp_path, cached):
     """On the file system of the tests: after a resume's look the last segment is in no cache."""
     assert cached_pages(cached)[1]
-    read_anew(tmp_path)
+    read_from_disk(tmp_path)
     assert not cached_pages(cached).any()
     with pytest.raises(BlockingIOError):
         os.preadv(cached, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
@@ -323,7 +323,7 @@ def test_a_page_that_something_refers_to_is_dropped_later(tmp_path, cached, monk
 
     os_advise = os.posix_fadvise
     monkeypatch.setattr(os, "posix_fadvise", advise)
-    read_anew(tmp_path)
+    read_from_disk(tmp_path)
     assert len(advised) > 1
     with pytest.raises(BlockingIOError):
         os.preadv(cached, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)

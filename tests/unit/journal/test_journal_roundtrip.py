@@ -99,7 +99,7 @@ def test_blocks_never_span_segments(tmp_path, orders):
     assert (reader.segments, reader.bytes) == (3, sum(sizes))
 
 
-def test_every_segment_tells_the_configuration(tmp_path, orders):
+def test_every_segment_has_the_configuration(tmp_path, orders):
     """With the first segments retired the rest still says what it is a journal of."""
     with Journal.create(tmp_path, {"seed": 3}, segment_bytes=8192) as writer:
         fill(writer, orders, [10] * 4)
@@ -329,7 +329,7 @@ def test_any_batches_in_any_segments(orders, batches, segment_sectors, expected,
 
 
 @pytest.mark.parametrize("count", [3, 13, 60])
-def test_a_writer_that_goes_on_while_the_end_is_looked_at(tmp_path, orders, monkeypatch, count):
+def test_a_writer_that_continues_while_the_end_is_looked_at(tmp_path, orders, monkeypatch, count):
     """Blocks and segments that appear between seeing the end and looking behind it are neither
     damage nor a torn tail; resume takes them for what they are, another writer at work."""
     writer = Journal.create(tmp_path, {}, expected_records=20_000, segment_bytes=32768)

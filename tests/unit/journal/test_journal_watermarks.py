@@ -154,7 +154,7 @@ def test_another_journals_watermark_permits_no_cut(tmp_path, orders):
 
 
 @pytest.mark.parametrize(("policy", "works"), [("all", True), ("any", False)])
-def test_a_damaged_watermark_is_made_anew_from_a_copy(tmp_path, orders, policy, works):
+def test_a_damaged_watermark_is_made_again_from_a_copy(tmp_path, orders, policy, works):
     """Under `all` one other directory has all that was acknowledged, so a new watermark can be
     made; under `any` this one alone may have had it."""
     a, b = tmp_path / "a", tmp_path / "b"

@@ -67,7 +67,7 @@ def test_counters_follow_the_commands(engine):
     assert len(engine.process(order[:0])) == 0
 
 
-def test_restored_engine_goes_on_as_if_nothing_had_happened(stream):
+def test_restored_engine_continues_as_if_nothing_had_happened(stream):
     """Snapshot, restore and go on gives the events and the state of a straight run."""
     first, second = stream(8, 5000, 300, 20), stream(9, 5000, 300, 20)
     straight = Engine(INSTRUMENTS, 256)
@@ -214,7 +214,7 @@ def test_orders_of_a_strided_array_are_processed(stream):
     assert np.array_equal(one.process(orders[::2]), other.process(orders[::2].copy()))
 
 
-def test_four_thousand_instruments_are_told_apart():
+def test_four_thousand_instruments_are_distinguished():
     """Every symbol of a full table is found, and books do not touch each other."""
     table = make_instruments([f"S{i}" for i in range(4096)])
     engine = Engine(table, 5000)
@@ -314,7 +314,7 @@ def test_events_are_written_to_the_callers_buffer_again_and_again(stream):
     assert engine.event_count == count
 
 
-def test_events_are_the_same_whichever_way_they_are_written(stream):
+def test_events_are_the_same_however_they_are_written(stream):
     """Straight into a large buffer, into one that is used up on the way, into a new array, and a
     few commands at a time; what an engine has answered stays as it was while it goes on."""
     orders = stream(9, 9000)

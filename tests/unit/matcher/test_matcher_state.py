@@ -84,7 +84,7 @@ def test_a_rejected_command_leaves_the_book_hash_alone(seed):
 
 
 @given(SEEDS, st.integers(0, 3000))
-def test_a_restart_goes_on_as_if_nothing_had_happened(seed, cut):
+def test_a_restart_continues_as_if_nothing_had_happened(seed, cut):
     """A snapshot anywhere plus the commands after it give the straight run: its events, state and
     hash; and a second snapshot is the first, byte for byte."""
     run = mixed(seed, 3000)

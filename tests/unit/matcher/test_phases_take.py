@@ -5,6 +5,7 @@ import pytest
 
 from openoutcry.wire.enums import EventKind, OrderType, Phase, Reason, TimeInForce
 from openoutcry.wire.order_types import PEGS, TIMES_IN_FORCE, UNPRICED
+from tests.support.matcher.matcher_script import AUX
 
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 AT_OPEN, AT_CLOSE = TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE
@@ -15,19 +16,6 @@ CALLS = (
     Phase.CLOSING_AUCTION,
 )
 OPENS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION)
-AUX = {
-    OrderType.STOP: 105,
-    OrderType.STOP_LIMIT: 105,
-    OrderType.POST_ONLY_STOP_LIMIT: 105,
-    OrderType.MIN_QTY: 1,
-    OrderType.ICEBERG: 1,
-    OrderType.MARKET_BUDGET: 300,
-    OrderType.LIMIT_BUDGET: 300,
-    OrderType.TRAILING_STOP: 5,
-    OrderType.TRAILING_STOP_BPS: 500,
-    OrderType.TRAILING_STOP_LIMIT: 5,
-    OrderType.TRAILING_STOP_LIMIT_BPS: 500,
-}
 
 
 def takes(phase, kind, tif):

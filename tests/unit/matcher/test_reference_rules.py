@@ -46,7 +46,7 @@ def test_no_lot_is_lost_and_every_command_ends_with_the_flag(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_displayed_book_is_never_crossed_while_trading_goes_on(seed):
+def test_the_displayed_book_is_never_crossed_while_trading_continues(seed):
     """After every command in continuous trading the best bid shown is below the best ask shown,
     and nothing is left to set off."""
     _, engine, answers = run_by_command(100 + seed, width=8, extreme=0.0, phases=seed % 2 == 0)
@@ -107,7 +107,7 @@ def test_the_book_can_be_rebuilt_from_events_alone(seed):
     assert len(engine.markets) == len(run.instruments)
 
 
-def test_a_reader_that_missed_events_is_told():
+def test_a_reader_that_missed_events_is_reported():
     """A fill of an order nobody has seen, and anything but events, is an error that says so."""
     run = mixed(1, 300, phases=False)
     events = ReferenceEngine(run.instruments, run.order_capacity).process(run.orders)
@@ -118,7 +118,7 @@ def test_a_reader_that_missed_events_is_told():
         BookFromEvents().apply(run.orders)
 
 
-def test_the_reader_tells_depth_and_single_orders():
+def test_the_reader_reports_depth_and_single_orders():
     """An iceberg counts with its slice only, hidden orders not at all; orders are found by id."""
     script = Script(ReferenceEngine)
     book = BookFromEvents()

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.matcher.hooks import region_hash, with_region, without_region
+from openoutcry.matcher import Engine
+from openoutcry.matcher.hooks import Hooks, region_hash, with_region, without_region
+from openoutcry.wire import make_instruments
 from openoutcry.wire.errors import MatcherError
 
 SIZE = 4 << 20
@@ -41,3 +43,27 @@ def test_a_damaged_region_or_one_of_another_size_is_refused() -> None:
         without_region(data[:4] + b"\0" + data[5:], SIZE)
     with pytest.raises(MatcherError, match=f"its region has {SIZE} bytes, the hooks' has 8"):
         without_region(data, 8)
+
+
+def test_an_engine_holds_its_region_once() -> None:
+    instruments = make_instruments(["A"])
+
+    def made() -> Engine:
+        return Engine(instruments, 16, hooks=Hooks(np.ones(SIZE, np.uint8)))
+
+    without = Engine(instruments, 16)
+    tracemalloc.start()
+    try:
+        engine = made()
+        held, _ = tracemalloc.get_traced_memory()
+        other = engine.clone()
+        both, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert SIZE <= held < SIZE * 3 // 2 + without.arena.nbytes
+    assert SIZE <= both - held < SIZE * 3 // 2 + without.arena.nbytes
+    assert engine.hooks is not None
+    assert engine.hooks.region is engine.region
+    assert other.hooks is not None
+    assert other.hooks.region is other.region
+    assert other.region is not engine.region

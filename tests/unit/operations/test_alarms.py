@@ -39,12 +39,12 @@ def test_the_evaluator_says_the_same(alarm):
     assert begun < 2 * PART_STEPS <= over
 
 
-def test_a_counter_that_begins_anew_has_lost_nothing():
+def test_a_counter_that_begins_again_has_lost_nothing():
     points = [(0.0, 10.0), (1.0, 12.0), (2.0, 3.0), (3.0, 4.0)]
     assert expressions.gained(points) == 2 + 3 + 1
 
 
-def test_names_are_told_apart_and_each_has_a_runbook():
+def test_names_are_distinguished_and_each_has_a_runbook():
     """docs/alarms.md has a heading for each alarm, and none for what is no alarm."""
 
     page = (ROOT / "docs" / "alarms.md").read_text()

@@ -35,7 +35,7 @@ def test_a_changed_source_is_another_build_and_a_touched_one_is_not(tmp_path, mo
     assert build.read_build().number != here
 
 
-def test_who_is_none_of_the_run_s_is_told_apart_too():
+def test_processes_outside_the_run_are_distinguished_too():
     build.this_build()
     with announced("console"):
         (one,) = [one for one in deploy.announcements() if one.pid == os.getpid()]

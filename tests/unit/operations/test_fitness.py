@@ -3,6 +3,7 @@
 import json
 import os
 from collections import namedtuple
+from resource import RLIM_INFINITY
 
 from openoutcry.host.findings import Host
 from openoutcry.operations import fitness
@@ -52,6 +53,28 @@ def test_what_the_host_lacks(tmp_path, monkeypatch):
         clock = {"source": "system", "bound_ns": None, "rts25": {"holds": holds}}
         monkeypatch.setattr(fitness, "clock_status", lambda clock=clock: clock)
         assert states(fitness.clock, file, host)["clock"] == state
+
+
+def test_what_is_missing_for_locked_memory_and_huge_pages(tmp_path, monkeypatch):
+    file, host = venue(tmp_path), Host(tmp_path)
+    wanted = fitness.shared_bytes(file)
+    assert wanted > 1 << 20
+    for limit, state in ((wanted - 1, "note"), (wanted, "good"), (RLIM_INFINITY, "good")):
+        monkeypatch.setattr(
+            fitness.resource, "getrlimit", lambda which, limit=limit: (limit, limit)
+        )
+        assert states(fitness.memory, file, host)["locked memory"] == state
+    assert states(fitness.memory, file, host)["huge pages"] == "note"
+    switch = tmp_path / fitness.SHMEM_HUGE
+    switch.parent.mkdir(parents=True)
+    for mode, state in (("never", "note"), ("advise", "good"), ("always", "good")):
+        switch.write_text(f"always advise [{mode}] deny\n")
+        assert states(fitness.memory, file, host)["huge pages"] == state
+    switch.write_text("[never]\n")
+    reserved = tmp_path / "proc" / "sys" / "vm" / "nr_hugepages"
+    reserved.parent.mkdir(parents=True)
+    reserved.write_text("64\n")
+    assert states(fitness.memory, file, host)["huge pages"] == "good"
 
 
 def test_a_check_that_fails_costs_itself_alone(tmp_path, monkeypatch):

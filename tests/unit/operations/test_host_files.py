@@ -42,3 +42,20 @@ def test_a_units_files_are_its_own_and_it_leaves_no_core(path):
     assert "LimitCORE=0" in lines
     assert "NoNewPrivileges=true" in lines
     assert any(line.startswith("SystemCallFilter=") for line in lines)
+
+
+FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
+"""Processes that people outside of the venue's operator reach."""
+
+
+@pytest.mark.parametrize("name", FOR_STRANGERS)
+def test_what_strangers_reach_changes_no_journal_and_gains_no_right(name):
+    lines = (ROOT / "operations/host" / name).read_text().splitlines()
+    for line in (
+        "ReadOnlyPaths=/var/lib/openoutcry/journal",
+        "CapabilityBoundingSet=",
+        "ProtectProc=invisible",
+        "RestrictNamespaces=true",
+        "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+    ):
+        assert line in lines

@@ -35,7 +35,7 @@ def test_a_bucket_ends_just_below_each_threshold():
     assert bucket_upper_ns(0) == 0
 
 
-def test_what_reconciliation_has_found_is_told(tmp_path):
+def test_what_reconciliation_has_found_is_reported(tmp_path):
     """An alarm's gauge is 1 from the difference on; of a journal that nobody compared, nothing."""
     from openoutcry.operations.metrics import Families, _ledger
 

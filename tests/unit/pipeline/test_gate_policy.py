@@ -92,7 +92,7 @@ def test_events_leave_up_to_what_the_policy_asks_for(
     [("both", 0), ("replicated", 0), ("quorum", 0), ("local", COMMANDS), ("any", COMMANDS)],
     indirect=["matched"],
 )
-def test_behind_its_lease_nothing_leaves_that_needs_the_replicas(
+def test_after_its_lease_nothing_leaves_that_needs_the_replicas(
     matched: Matched, released: int
 ) -> None:
     assert matched.released(COMMANDS, COMMANDS, OVER) == released

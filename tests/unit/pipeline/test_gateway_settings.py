@@ -26,7 +26,7 @@ def test_a_wrong_setting_ends_the_run_before_it_begins(outcry: Any, tmp_path: Pa
     assert not (tmp_path / "day").exists()
 
 
-def test_a_gateway_that_goes_on_has_the_buckets_of_its_predecessor(tmp_path: Path) -> None:
+def test_a_gateway_that_continues_has_the_buckets_of_its_predecessor(tmp_path: Path) -> None:
     """Its first order behind a resume is refused if the last ones before used the burst up: so long
     an interval has room for one order, and the resumed run begins sooner than it ends."""
     slow = Settings(rate_interval_ns=2**32 - 1, rate_burst_ns=2**32 - 1)

@@ -48,7 +48,7 @@ def slept(monkeypatch):
         monkeypatch.setattr(worker.os, "sched_setscheduler", lambda *arguments: None)
         monkeypatch.setattr(journal_thread, "time", stage)
         row = SimpleNamespace(name="journal")
-        return worker._run_python(SimpleNamespace(shared=None), row)["slept"]
+        return worker._run_python(SimpleNamespace(shared=None, durability="durable"), row)["slept"]
 
     return run
 
@@ -65,9 +65,10 @@ def test_a_long_wait_is_a_share_of_itself_and_bounded(slept):
             max(waited / journal_thread.IDLE_SHARE, journal_thread.MIN_SLEEP_S),
             journal_thread.MAX_SLEEP_S,
         )
-        assert one == pytest.approx(bounded)
+        longer = min(waited / journal_thread.LONG_SHARE, journal_thread.LONG_SLEEP_S)
+        assert one == pytest.approx(max(bounded, longer))
         waited += one
-    assert waits[-1] == journal_thread.MAX_SLEEP_S
+    assert waits[-1] == journal_thread.LONG_SLEEP_S
 
 
 def test_work_makes_it_awake_again(slept):
@@ -85,7 +86,7 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
     block, context = np.zeros(16, np.int64), np.zeros(words.CONTEXT_BYTES // 8, np.int64)
     context[words.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
-    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS], np.int64)
+    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS, 0, 0], np.int64)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
@@ -104,6 +105,45 @@ def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
         # A page that has to be waited for would count as well.
         counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
         assert min((c for c in counts if c is not None), default=0) == 0, (nap_us, busy_ns)
+
+
+def test_a_loop_sleeps_longer_the_longer_it_had_no_work():
+    nap = np.zeros(loop.NAP_WORDS, np.int64)
+    nap[loop.NAP_US // 8], nap[loop.NAP_BUSY_NS // 8] = 500, 7
+    for quiet_ns, us in (
+        (0, 500),
+        (QUIET_NS, 500),
+        (512_000_000, 2_000),
+        (1_024_000_000, 4_000),
+        (2**60, loop.MAX_NAP_US),
+    ):
+        assert loop.nap_us(nap.ctypes.data, 7 + quiet_ns) == us
+
+
+def test_what_comes_alone_does_not_keep_a_loop_awake():
+    """A command a second is alone, and so is what follows it within 20 ms; a second one within
+    0.1 s is not."""
+    nap = np.array([500, 1, 0, QUIET_NS, 1, 1], np.int64)
+    address, second = nap.ctypes.data, 1_000_000_000
+    for tick in range(1, 4):
+        now = tick * second
+        for after in (0, 5_000_000):
+            loop.note_work(address, now + after)
+            assert not loop.is_quiet(address, now + after + loop.SOON_NS)
+            assert loop.is_quiet(address, now + after + loop.SOON_NS + 1)
+            assert loop.nap_us(address, now + after + loop.SOON_NS + 1) == 500
+        assert loop.nap_us(address, now + 900_000_000) > 500
+    loop.note_work(address, now + 50_000_000)
+    assert not loop.is_quiet(address, now + 50_000_000 + QUIET_NS)
+    assert loop.is_quiet(address, now + 50_000_000 + QUIET_NS + 1)
+
+
+def test_work_alone_lets_a_stage_of_python_sleep_again(slept):
+    waits = slept([0] * 3000 + [1] + [0] * 400)[-400:]
+    assert waits[0] == journal_thread.MIN_SLEEP_S
+    assert waits[-1] > journal_thread.MAX_SLEEP_S
+    alone = [one for one in waits if one == journal_thread.MAX_SLEEP_S]
+    assert sum(alone) == pytest.approx(journal_thread.QUIET_S, rel=0.05)
 
 
 def test_a_loop_on_a_crowded_core_sleeps_though_it_had_work_just_now():

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import OPERATOR_LANE, Geometry, Ring
 from openoutcry.pipeline.contract.words import BURST
 from openoutcry.pipeline.contract.work import PipelineError, Work
+from openoutcry.pipeline.result import source_account
 from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import CompiledStages
@@ -156,7 +158,7 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     assert bumped.lane_places()["operator"] == 4
 
 
-def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
+def test_a_run_ends_when_no_command_waits_any_more(bumped: Shared) -> None:
     group = gateway(bumped, DELAYED)
     send(bumped, "lane2", 1, 1)
     assert step(group) == 1
@@ -239,3 +241,25 @@ def test_the_journal_says_with_each_block_how_far_every_lane_had_come(tmp_path) 
 def test_of_one_lane_nothing_need_be_journaled() -> None:
     """Its sequences are the commands' own."""
     assert journaled_lanes([], TOPOLOGY, 17) == {"lane": 17}
+
+
+def test_records_of_a_network_are_accounted_for_on_their_own_lane(shared: Shared) -> None:
+    """The operator's commands are no records of the network's.  What a killed receive stage had
+    published and not counted, and what the gateway has not sequenced, is each a count of its own;
+    none is below zero."""
+    group = gateway(shared)
+    send(shared, "operator", 1, 9)
+    send(shared, "lane", 100, 30)
+    while step(group):
+        pass
+    send(shared, "lane", 200, 4)
+    group.work.ports = SimpleNamespace(account=lambda: {"system_drops": 0})
+    options: Any = SimpleNamespace(source=None)
+    for counted in (34, 27):
+        state: Any = SimpleNamespace(outcome={"ports": {"records": counted}})
+        assert source_account(group.work, state, options) == {
+            "records": counted,
+            "records_uncounted": 34 - counted,
+            "records_not_sequenced": 4,
+            "system_drops": 0,
+        }

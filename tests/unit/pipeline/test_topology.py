@@ -37,7 +37,7 @@ def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -
 
 @pytest.mark.parametrize("count", range(2, 9))
 @pytest.mark.parametrize("housekeeping_cores", [0, 1, 2, 9])
-def test_nobody_spins_on_a_housekeeping_core(count: int, housekeeping_cores: int) -> None:
+def test_no_stage_spins_on_a_housekeeping_core(count: int, housekeeping_cores: int) -> None:
     """The first cores are left free as long as one stays to spin on; the journal keeps to them."""
     cores = list(range(10, 10 + count))
     *spinning, journal = plan_groups(cores, housekeeping_cores=housekeeping_cores)

@@ -100,7 +100,7 @@ def test_a_spike_is_not_believed():
 
 
 @pytest.mark.parametrize("off_ns", [5_000, -50_000, 10**9])
-def test_a_step_is_told_and_both_times_are_covered(off_ns):
+def test_a_step_is_reported_and_both_times_are_covered(off_ns):
     """The source jumps by far more than its error: the interval holds our time and its own, and the
     source is not followed."""
     truth, calibration = Truth(300), make()
@@ -115,7 +115,7 @@ def test_a_step_is_told_and_both_times_are_covered(off_ns):
     assert abs(line - truth.tai_ns(60)) < abs(off_ns) / 2
 
 
-def test_a_slew_is_told_from_a_step():
+def test_a_slew_is_distinguished_from_a_step():
     """A source that runs away at 200 ppm slews; it did not step."""
     truth, calibration = Truth(), make()
     truth.run(calibration, range(40))

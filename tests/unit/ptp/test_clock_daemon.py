@@ -94,7 +94,7 @@ def test_a_grandmaster_that_was_wrong_and_is_put_right_is_followed_when_chrony_a
         assert simulation.violations == 0
 
 
-def test_the_kernel_is_not_asked_while_somebody_with_a_name_speaks(table):
+def test_the_kernel_is_not_asked_while_a_named_source_answers(table):
     """Its bound is narrower than chrony's, and nobody can say whose it is: chrony is followed, and
     the kernel only once chrony has been silent for a while."""
     kernel = {"kernel_status": 0, "kernel_errors_ns": (10_000_000, 1_000_000)}
@@ -245,7 +245,7 @@ def test_a_disputed_offset_is_said(table):
 
 
 @pytest.mark.parametrize(("gm_flags", "holds"), [(0x3C, True), (0x38, False)])
-def test_an_expired_list_needs_somebody_who_says_the_offset(table, gm_flags, holds):
+def test_an_expired_list_needs_a_source_of_the_offset(table, gm_flags, holds):
     """The list has ended: where the grandmaster calls its UTC offset valid and it is the list's,
     RTS 25 holds; where nobody says it, there may have been a leap second since."""
     ended = type(table)(table.utc_s, table.offset_s, table.utc_s[-1], "a list that has ended")

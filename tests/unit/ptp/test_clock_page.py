@@ -176,14 +176,14 @@ def test_evidence_comes_in_order_and_once(writer, page):
     assert len(page.evidence(400)) == 0
 
 
-def test_rts25_is_told_since_when(writer, page):
+def test_rts25_is_reported_since_when(writer, page):
     """One word beside the page: since when it holds, or minus since when not."""
     assert page.rts25_since_tai_ns == 0
     writer.set_rts25(-5)
     assert page.rts25_since_tai_ns == -5
 
 
-def test_a_suspended_machine_is_told_at_once(writer, page, monkeypatch):
+def test_a_suspended_machine_is_reported_at_once(writer, page, monkeypatch):
     """It slept two seconds and the daemon has not looked yet: Python's readings say so by
     themselves; disturbed readings of the clocks are no sleep, however many there are."""
     writer.publish(a_line(base_ticks=int(ticks_now()), mult_q48=_mult(), stale_ms=600_000))
@@ -235,7 +235,7 @@ def test_the_newest_living_page_is_opened(writer):
 @pytest.mark.parametrize(
     ("offset", "value", "error", "text"),
     [
-        (0, 1, SegmentError, "no clock page: wrong magic at byte 0"),
+        (0, 1, SegmentError, "not a clock page: wrong magic at byte 0"),
         (8, 1, LayoutMismatch, "was written with layout"),
     ],
 )
@@ -253,7 +253,7 @@ def test_a_segment_of_another_size_is_refused(writer):
     """Nothing is read beyond what is there."""
     other = Segment.create(writer.name + "4", 4096)
     try:
-        with pytest.raises(SegmentError, match=r"is no clock page: 4096 bytes"):
+        with pytest.raises(SegmentError, match=r"is not a clock page: 4096 bytes"):
             ClockPage.open(other.name)
     finally:
         other.unlink()

@@ -63,7 +63,7 @@ def test_the_best_ioctl_of_a_hardware_clock_is_used(table, ioctls, kind):
     assert max(sample.error_ns for sample, _ in readings) < 5_000
 
 
-def test_a_hardware_clock_by_itself_stands_for_nothing(table):
+def test_a_hardware_clock_by_itself_vouches_for_nothing(table):
     """Without a ptp4l that holds it nobody says that it is right."""
     host = machine(table)
     ((sample, _),) = samples(host, PhcSource(NOMINAL_NS, "/dev/ptp0"), table, 1)
@@ -264,7 +264,7 @@ def test_a_step_while_chronyc_runs_gives_no_sample(table):
         ((500_000, 10_000), False),
     ],
 )
-def test_a_kernel_clock_that_nobody_estimates_is_held_by_nobody(table, errors_ns, held):
+def test_a_kernel_clock_without_an_estimate_is_not_held(table, errors_ns, held):
     """linuxptp calls the clock synchronised with a maximal error of 0 and leaves the estimated one
     alone: that is no bound, so it is as wide as for a clock that nobody disciplines."""
     host = machine(table, kernel_status=0, kernel_errors_ns=errors_ns)
@@ -355,7 +355,7 @@ def test_request_numbers_are_the_kernels():
     assert PTP_SYS_OFFSET_EXTENDED == 0xC4C03D09
 
 
-def test_the_ports_state_is_told(table):
+def test_the_ports_state_is_reported(table):
     """Beside each sample of a ptp4l, and where it hears nobody."""
     host = machine(table, port_state="uncalibrated")
     ((sample, _),) = samples(host, PhcSource(NOMINAL_NS, "/dev/ptp0", "phc"), table, 1)
@@ -401,7 +401,7 @@ def test_an_answer_is_opened():
     ("answer", "text"),
     [
         (b"", "0 bytes"),
-        (b"\0" * 60, "no management"),
+        (b"\0" * 60, "not a management message"),
         (an_answer(0x2002, b""), "answered 0x2002 when asked for 0x2001"),
         (an_answer(0x2001, b"", kind=2), "refuses data set 0x2001"),
     ],

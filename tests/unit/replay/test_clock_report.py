@@ -216,7 +216,7 @@ def test_without_a_daemon_the_kernel_is_asked():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--zone", "Mars/Base"], "is no time zone"),
+        (["--zone", "Mars/Base"], "is not a time zone"),
         (["serve", "--phc", "/dev/ptp-none"], "/dev/ptp-none does not exist"),
         (["report", "/nowhere"], "/nowhere"),
     ],

@@ -136,7 +136,7 @@ def test_blocks_together_give_what_they_give_one_by_one(
     assert short.seq == min(until, ends[-1])
 
 
-def test_who_went_away_in_the_middle_is_not_given_what_is_behind_the_gap(journal):
+def test_a_consumer_that_leaves_in_the_middle_receives_nothing_after_the_gap(journal):
     reader = JournalReader(journal)
     point = starting_point(reader)
     next(gathered_events_of(reader, point, every=100, follow=True))
@@ -144,7 +144,7 @@ def test_who_went_away_in_the_middle_is_not_given_what_is_behind_the_gap(journal
         list(gathered_events_of(reader, point, every=100, follow=True))
 
 
-def test_every_block_is_seen_and_its_end_told_once(journal):
+def test_every_block_is_seen_and_its_end_reported_once(journal):
     """Also a block without commands, and those behind the last command that is asked for."""
     reader = JournalReader(journal)
     blocks = [block.header for block in reader.all_blocks()]
@@ -168,7 +168,7 @@ def test_without_a_point_blocks_come_whole_and_nothing_is_matched(journal, flow)
     assert together.tobytes() == flow[1].tobytes()
 
 
-def test_from_a_checkpoint_it_goes_on_in_the_middle_of_a_block(journal, expected, tmp_path):
+def test_from_a_checkpoint_it_continues_in_the_middle_of_a_block(journal, expected, tmp_path):
     """The second half from a checkpoint has the very events that the whole has there."""
     home = tmp_path / "j"
     home.mkdir()
@@ -270,12 +270,12 @@ def test_a_replay_ends_where_it_is_asked_to_though_the_begin_was_retired(tmp_pat
             replay(home, too_early)
 
 
-def test_without_a_good_checkpoint_only_orders_are_told(tmp_path):
+def test_without_a_good_checkpoint_only_orders_are_reported(tmp_path):
     home = without_its_begin(tmp_path / "j")
     for path in home.glob("checkpoint-*"):
         path.unlink()
     assert query(home, "select count(*) n from orders").to_pylist() == [{"n": 260}]
-    with pytest.raises(JournalError, match="no good checkpoint stands for what was before"):
+    with pytest.raises(JournalError, match="no good checkpoint covers what was before"):
         query(home, "select * from trades")
 
 

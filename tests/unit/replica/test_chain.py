@@ -54,7 +54,7 @@ def test_blocks_need_an_epoch_message_before_them():
     assert judge(Tip(), message(Tip(), epoch=1)) == Verdict.BROKEN
 
 
-def test_a_late_message_of_a_window_is_dead_behind_anothers_epoch_message():
+def test_a_late_message_of_a_window_is_dead_after_anothers_epoch_message():
     old = led()
     lost = message(old)
     late = message(extended(old, lost))

@@ -136,7 +136,7 @@ def test_what_the_chain_has_not_is_cut_off(tmp_path, blocks, keep):
     Journal.resume(tmp_path / "standby").close()
 
 
-def test_the_journal_of_an_old_primary_is_cut_and_goes_on(tmp_path, blocks):
+def test_the_journal_of_an_old_primary_is_cut_and_continues(tmp_path, blocks):
     """With the watermark that says all of it was durable."""
     local = LocalJournal(tmp_path / "primary")
     local.cut(3)

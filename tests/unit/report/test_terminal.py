@@ -65,7 +65,7 @@ def test_the_core_map_lays_groups_together_and_outlines_them():
         ({}, []),
     ],
 )
-def test_what_the_kernel_tells_of_two_cores_is_bracketed(relation, sets):
+def test_what_the_kernel_reports_of_two_cores_is_bracketed(relation, sets):
     """Nothing where it tells nothing."""
     assert shared_sets([0, 1], relation) == sets
 

@@ -49,7 +49,7 @@ def test_everything_about_a_ring_is_listed(ring: RingBuffer) -> None:
     assert (one.role, one.pid, one.alive) == ("producer", me, True)
 
 
-def test_nobody_registered_is_said(ring: RingBuffer) -> None:
+def test_a_ring_without_processes_says_so(ring: RingBuffer) -> None:
     """A consumer that no process has taken has neither pid nor life."""
     info = look(ring.name)
     assert (info.consumers[0].pid, info.consumers[0].alive) == (None, None)

@@ -182,7 +182,7 @@ def test_states_taken_for_the_same_are_the_same(model, flaw, monkeypatch):
     assert apart.states >= merged.states
 
 
-def test_waiting_for_ever_is_found():
+def test_waiting_without_end_is_found():
     """A process that waits for what nobody does is an end that is not good; one that spins is a
     state without a way to an end."""
 

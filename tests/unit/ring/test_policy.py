@@ -26,6 +26,6 @@ def test_policies_ask_for_all_a_majority_or_one():
     assert [needed("any", n) for n in range(3)] == [0, 1, 1]
 
 
-def test_nobody_is_waited_for_where_nobody_confirms():
+def test_without_confirmations_nothing_is_awaited():
     """Then every sequence is safe."""
     assert quorum_sequence(0, 0, 0) == MAX_VALUE

@@ -79,7 +79,7 @@ def test_attach_finds_the_same_ring(make_ring: Callable[..., RingBuffer]) -> Non
 @pytest.mark.parametrize(
     ("word", "value", "message"),
     [
-        (layout.MAGIC, 1, "no ring: wrong magic"),
+        (layout.MAGIC, 1, "not a ring: wrong magic"),
         (layout.CAPACITY, 7, "damaged"),
         (layout.CAPACITY, 1 << 40, "damaged"),
         (layout.CAPACITY, 16, "damaged"),

@@ -177,7 +177,7 @@ def test_drop_newest_publishes_what_fits_and_counts_the_rest(
 @pytest.mark.parametrize(
     ("dtype", "message"),
     [
-        (np.dtype([("a", "<i8", (5,)), ("stamp", "<i8")]), "48 bytes, which is no power of two"),
+        (np.dtype([("a", "<i8", (5,)), ("stamp", "<i8")]), "48 bytes, which is not a power of two"),
         (np.dtype([("a", "<i8", (3,)), ("stamp", "<i8")]), "32 bytes"),
         (np.dtype([("a", "<i8", (7,)), ("stamp", "<u8")]), "int64 stamp, not 'stamp'"),
         (np.dtype([("a", "<i8", (7,)), ("stamp", "<f8")]), "int64 stamp, not 'stamp'"),
@@ -186,7 +186,7 @@ def test_drop_newest_publishes_what_fits_and_counts_the_rest(
         (np.dtype("V64"), "int64 stamp"),
     ],
 )
-def test_a_record_type_that_is_none_is_refused(dtype: np.dtype[Any], message: str) -> None:
+def test_an_invalid_record_type_is_refused(dtype: np.dtype[Any], message: str) -> None:
     """A size that is no power of two from 64 on, or a last field that is no int64."""
     with pytest.raises(ValueError, match=message):
         RingBuffer.create("outcry.1.1.never", 8, dtype, ["a"])

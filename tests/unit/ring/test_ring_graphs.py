@@ -16,7 +16,7 @@ from tests.support.ring.ring_processes import (
 from tests.support.waiting import BOUND_S
 
 
-def test_a_consumer_behind_another_waits_for_its_release_alone() -> None:
+def test_a_consumer_after_another_waits_for_its_release_alone() -> None:
     """Step by step: published is not enough, released is, and the last one gates the producer."""
     with RingBuffer.create(ring_name("steps"), 4, RECORD, {"a": (), "b": ("a",)}) as ring:
         producer, a, b = ring.producer("fail"), ring.reader("a"), ring.reader("b")
@@ -37,7 +37,7 @@ def test_a_consumer_behind_nobody_known_is_refused() -> None:
         RingBuffer.create("outcry.1.1.never", 4, RECORD, {"a": (), "b": ("c",), "c": ("b",)})
 
 
-def test_a_reader_behind_a_pool_sees_only_what_is_finished() -> None:
+def test_a_reader_after_a_pool_sees_only_what_is_finished() -> None:
     """Workers finish in any order; what follows is released up to the oldest unfinished one."""
     with RingBuffer.create(
         ring_name("behind"), 8, RECORD, {"after": ("pool",)}, pools={"pool": 2}

@@ -131,7 +131,7 @@ def smaps_bytes(address: int, field: str) -> int:
     return int(begin[1]) << 10
 
 
-def test_a_segment_smaller_than_a_huge_page_goes_on_with_small_ones(
+def test_a_segment_smaller_than_a_huge_page_continues_with_small_ones(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a hugetlbfs and below 2 MiB both ways are refused, each with its reason."""

@@ -80,7 +80,7 @@ def test_the_rules_as_written_say_what_is_written() -> None:
     ]
 
 
-def test_money_below_zero_is_told_once_until_it_is_over() -> None:
+def test_money_below_zero_is_reported_once_until_it_is_over() -> None:
     """By the events of deposits and trades; the kernel and the reference say the same."""
     rows = make_instruments([{"symbol": "AA", "min_price_ticks": 1, "max_price_ticks": 1 << 20}])
     config = {

@@ -44,14 +44,14 @@ def test_a_head_that_is_anothers_gives_status_1(outcry, outcry_json, day):
         (["order", "{day}", "-1"], "no order -1 is in this trail"),
         (["order", "{day}", "x-y"], "neither an order's id nor its UUID"),
         (["symbol", "{day}", "NOPE"], "not among the journal's instruments"),
-        (["symbol", "{day}", "PLAIN", "--action", "BUY"], "BUY is no action"),
-        (["participant", "{day}", "7", "--from", "noon"], "is no moment"),
+        (["symbol", "{day}", "PLAIN", "--action", "BUY"], "BUY is not an action"),
+        (["participant", "{day}", "7", "--from", "noon"], "is not a time"),
         (["participant", "{day}", "7", "--format", "parquet"], "needs --out FILE"),
         (["verify", "{day}/.."], "holds no audit trail"),
         (["build", "{day}/nowhere"], "nowhere"),
     ],
 )
-def test_bad_questions_are_told_in_one_line(outcry, day, words, says):
+def test_bad_questions_are_reported_in_one_line(outcry, day, words, says):
     first, *rest = (word.format(day=day) for word in words)
     done = outcry("audit", first, "--", *rest) if "-1" in rest else outcry("audit", first, *rest)
     assert done.returncode in (1, 2)

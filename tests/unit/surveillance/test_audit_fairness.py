@@ -34,7 +34,7 @@ def drawn(seed, commands=STRETCH_COMMANDS * 60, slow=0, by_ns=0):
     return Arrivals(written - latency, written, who, np.ones(commands, bool))
 
 
-def test_who_is_slower_is_named_and_nobody_else():
+def test_the_slower_participant_is_named_and_no_other():
     for seed, by_ns in ((1, 30_000), (2, 60_000), (3, -40_000)):
         test = latency_test(drawn(seed, slow=7, by_ns=by_ns), 199)
         (who, z, p), *others = test.slow
@@ -46,7 +46,7 @@ def test_who_is_slower_is_named_and_nobody_else():
         assert test.p <= 0.01
 
 
-def test_where_nobody_is_slower_somebody_is_named_as_rarely_as_the_level_says():
+def test_without_a_slower_participant_one_is_named_as_rarely_as_the_level_says():
     named = sum(bool(latency_test(drawn(seed), 99).slow) for seed in range(40))
     # 40 seeded draws at 5 %: 2 are expected, more than 6 would be one in a hundred.
     assert named <= 6
@@ -120,7 +120,7 @@ def test_the_command_reads_a_journal_and_fails_for_a_fault(outcry, outcry_json, 
     done = outcry("audit", "fairness", home)
     assert done.returncode == int(swapped), done.stdout
     if swapped:
-        assert "command 4 went behind one of its lane that came later" in done.stdout
+        assert "command 4 was sequenced after a later arrival of its lane" in done.stdout
     else:
         document = outcry_json("audit", "fairness", home)
         assert document["order"]["commands"] == 3_000

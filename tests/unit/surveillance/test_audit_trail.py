@@ -161,7 +161,7 @@ def test_a_state_that_is_lost_costs_time_and_nothing_else(tmp_path):
     assert tree(folder_of(home)) == tree(other)
 
 
-def test_a_trail_without_its_state_does_not_go_on_behind_a_gap(tmp_path):
+def test_a_trail_without_its_state_does_not_continue_after_a_gap(tmp_path):
     """What was retired cannot be made again, and a hole in a chain is none."""
     commands = journals.orders(3, 3_000)
     home = tmp_path / "journal"
@@ -174,7 +174,7 @@ def test_a_trail_without_its_state_does_not_go_on_behind_a_gap(tmp_path):
     make_checkpoints(home, 1_500)
     assert retire(home)
     before = tree(folder_of(home))
-    with pytest.raises(AuditError, match="can be replayed behind command 1,500 only"):
+    with pytest.raises(AuditError, match="can be replayed only after command 1,500"):
         build(home, part_commands=512)
     assert {name: before[name] for name in before if "plan" not in str(name)}.items() <= tree(
         folder_of(home)

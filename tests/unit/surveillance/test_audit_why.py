@@ -151,13 +151,13 @@ def test_of_several_orders_with_an_id_one_is_named_by_its_command(tmp_path):
     home = journals.scripted(tmp_path / "journal", script)
     assert why(home, 9).cause == "TRADED"
     assert why(home, 9, entry=1).cause == "PRICE"
-    with pytest.raises(AuditError, match="command 2 is no new order 9"):
+    with pytest.raises(AuditError, match="command 2 is not a new order 9"):
         why(home, 9, entry=2)
     with pytest.raises(AuditError, match="no order 5 of A is in this journal"):
         why(home, 5, "A")
 
 
-def test_what_waits_at_the_speed_bump_is_told_so(tmp_path):
+def test_what_waits_at_the_speed_bump_is_reported(tmp_path):
     orders = journals.orders(5, 600, 90 * 10**9)
     # The last sixty come a second apart: at the end some of them wait.
     orders["rx_ts_ns"][-60:] = orders["rx_ts_ns"][-61] + np.arange(1, 61) * 10**9

@@ -43,7 +43,7 @@ def test_hits_do_not_depend_on_parts_nor_on_a_restored_state() -> None:
     assert watched([1, 2, 400, 401, 1_333], orders, venue_settings).tobytes() == whole.tobytes()
 
 
-def test_events_that_are_missing_are_told() -> None:
+def test_events_that_are_missing_are_reported() -> None:
     rng = np.random.default_rng(1)
     orders, engine, detectors = random_orders(rng, 20), Engine(INSTRUMENTS), Detectors(CONFIG)
     detectors.watch(orders[:5], engine.process(orders[:5]))

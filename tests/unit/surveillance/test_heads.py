@@ -84,7 +84,7 @@ def test_a_changed_desk_record_is_no_way_round(looked_at):
         CaseBook.of(looked_at)
 
 
-def test_begun_anew_with_other_settings_nothing_is_missed(looked_at):
+def test_begun_again_with_other_settings_nothing_is_missed(looked_at):
     """The folder was moved away: what the record names is of other settings."""
     shutil.move(folder_of(looked_at), looked_at / "old")
     run(looked_at, Settings(parameters={"spoof_repeats": 4}))

@@ -22,7 +22,7 @@ from openoutcry.surveillance.reports.reference_data import (
     read_codes,
 )
 from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.enums import CommandKind, OrderType
 from openoutcry.wire.errors import AuditError
 from tests.support.ledger.ledger_flow import config, write_journal
 from tests.support.surveillance import audit_journals as journals
@@ -197,7 +197,44 @@ def test_what_the_operator_cancels_is_not_the_members_cancel(tmp_path):
     ]
 
 
-def test_orders_that_no_record_can_be_made_of_are_left_out_and_told(outcry, tmp_path):
+def test_the_displayed_quantity_of_an_iceberg_is_what_its_slice_shows(tmp_path):
+    """Less by each trade as a maker; a whole slice as a taker, after a refresh and an auction."""
+    from openoutcry.surveillance.audit.build import build
+
+    home = journals.scripted(
+        tmp_path / "journal",
+        """NEW id=1 SELL 2@100 p4
+        NEW id=2 BUY 20@100 ICEBERG display=5 p3
+        NEW id=3 SELL 3@100 IOC p4
+        REPLACE id=2 15@100 display=4 p3
+        NEW id=4 SELL 2@100 IOC p4
+        NEW id=5 SELL 1@100 IOC p4
+        PHASE CLOSING_AUCTION
+        NEW id=6 SELL 4@100 p4
+        PHASE CONTINUOUS""",
+    )
+    build(home)
+    path = tmp_path / "codes.toml"
+    path.write_text(example_codes(home))
+    records = [
+        row
+        for row in rts24.records(Trail(folder_of(home)), "1970-01-01", read_codes(path))
+        if row["order_type"] == "ICEBERG"
+    ]
+    said = [(row["event"], row["remaining_quantity"], row["displayed_quantity"]) for row in records]
+    assert said == [
+        ("NEWO", "20", "5"),
+        ("PARF", "18", "5"),  # as a taker
+        ("PARF", "15", "2"),
+        ("REME", "15", "2"),  # the next slices have 4
+        ("PARF", "13", "0"),
+        ("CHMO", "13", "4"),  # refreshed
+        ("PARF", "12", "3"),
+        ("PARF", "8", "4"),  # the auction
+    ]
+
+
+def test_orders_that_no_record_can_be_made_of_are_left_out_and_reported(outcry, tmp_path):
     """An unknown instrument, and more lots than the field has digits: the day's others stand."""
     from openoutcry.surveillance.audit.build import build
 
@@ -238,7 +275,7 @@ def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
         ('mic = "XOUT"', 'mic = "xout"', "[venue] mic"),
         (example_lei(1), example_lei(1)[:-1] + "0", "[participants.1] lei"),
         (example_isin(0), "XX0000000001", "[instruments.PLAIN] isin"),
-        ('capacity = "DEAL"', 'capacity = "SELF"', "capacity = 'SELF' is none of DEAL"),
+        ('capacity = "DEAL"', 'capacity = "SELF"', "capacity = 'SELF' is not one of DEAL"),
         ("mifid_firm = true", 'mifid_firm = "yes"', "mifid_firm"),
         ("[venue]", "[market]", "market: unknown key"),
         (
@@ -348,3 +385,8 @@ def test_the_records_have_the_journal_s_currency_and_the_annex_s_order_types(tmp
             assert kinds["LIMIT"] == kinds["ICEBERG"] == "LMTO"
             assert kinds["STOP_LIMIT"] == "STOP"
     assert [f.number for f in rts24.TABLE.fields if f.name.startswith("order_type")] == [22, 23]
+
+
+def test_every_order_type_counts_for_rts_9():
+    """An order of a type without a row could not be reported."""
+    assert set(rts9.COUNTS) == {"IMMEDIATE", *(order_type.name for order_type in OrderType)}

@@ -111,7 +111,7 @@ def climb(first_price: int, steps: int, first_id: int) -> np.ndarray:
     return limits(ladder + [(1, Side.BUY, first_price + 2 * n, 5) for n in range(steps)], first_id)
 
 
-def test_half_a_ramp_before_a_split_and_half_behind_it_is_none() -> None:
+def test_half_a_ramp_before_a_split_and_half_after_it_is_none() -> None:
     """Six trades before and six behind are no twelve: what they moved is not of one size."""
     settings = Settings(parameters={"ramp_trades": 8, "ramp_bps": 1})
     halves = [climb(1000, 6, 1), climb(502, 6, 100)]

@@ -5,16 +5,20 @@ handshake is one of them.  Without a login there are MAX_STRANGERS at most, and 
 of each name.  For one more, the page closes the oldest: of the address that has most of those
 without a login, as the acceptor of sessions does, or of the same name.  It closes each that has no
 login after STRANGER_S.
+
+The portal's API has clients without a login. There an address takes the place of the name, from its
+first request on.  All names together have a bound as well: the name with most loses its oldest.
 """
 
 import asyncio
+import logging
 import resource
 import socket
 from contextlib import suppress
 from typing import Any
 
-from openoutcry.order_entry.acceptor import oldest_of_most
 from openoutcry.wire.peers import owner_of
+from openoutcry.wire.shares import oldest_of_most
 
 MAX_STRANGERS, MAX_MEMBER = 256, 64
 STRANGER_S = 120.0
@@ -27,8 +31,14 @@ Peer = tuple[str, int]
 class Strangers:
     """The connections of one page, the oldest first."""
 
-    def __init__(self, most: int = MAX_STRANGERS, most_of_a_member: int = MAX_MEMBER) -> None:
+    def __init__(
+        self,
+        most: int = MAX_STRANGERS,
+        most_of_a_member: int = MAX_MEMBER,
+        most_of_members: int = MAX_FILES,
+    ) -> None:
         self.most, self.most_of_a_member = most, most_of_a_member
+        self.most_of_members = most_of_members
         self._sockets: dict[Peer, socket.socket] = {}
         """Without a login."""
         self._members: dict[str, dict[Peer, socket.socket]] = {}
@@ -53,6 +63,9 @@ class Strangers:
         if len(own) >= self.most_of_a_member:
             _end(own.pop(next(iter(own))))
         own[peer] = connection
+        if sum(len(one) for one in self._members.values()) > self.most_of_members:
+            most = max(self._members.values(), key=len)
+            _end(most.pop(next(iter(most))))
 
     def left(self, peer: Peer) -> None:
         """A connection has ended."""
@@ -88,6 +101,14 @@ class Strangers:
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
+
+            def data_received(self, data: bytes) -> None:
+                try:
+                    super().data_received(data)
+                except Exception as error:  # bytes that uvicorn raises about, in place of an answer
+                    said = logging.getLogger("uvicorn.error")
+                    said.warning("a connection is closed: %s", type(error).__name__)
+                    self.transport.abort()
 
             def connection_lost(self, error: Exception | None) -> None:
                 strangers.left(self.peer)

@@ -1,16 +1,17 @@
-"""The table of planted faults fits the code: a moved line is found here, cheaply."""
+"""The table of planted faults fits the code, so that a line that moved takes its fault with it."""
 
 from collections import Counter
 
 import pytest
 
-from .table import ROOT, TESTS, Fault, read_faults
+from tests.long.planted_faults.table import ROOT, TESTS, Fault, read_faults
 
 FAULTS = read_faults()
 ROOMS = {
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "replay", "order_entry", "market_data", "replica", "ledger", "surveillance", "pipeline",
-    "venue", "client", "report", "backtest", "operations", "console", "bench", "host", "cli",
+    "venue", "client", "report", "backtest", "operations", "console", "portal", "bench", "host",
+    "cli",
 }  # fmt: skip
 
 

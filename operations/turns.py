@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from openoutcry.console.accounts import LockedError
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.peers import HERE, owner_of
 
 AT_ONCE, EACH = 4, 2
@@ -16,8 +16,16 @@ WAITING_EACH = 16
 AGAIN_S = 1.0
 
 
+class TurnsError(OutcryError):
+    """Too much of one address waits; ``wait_s`` until it is worth another try."""
+
+    def __init__(self) -> None:
+        super().__init__("too many logins of this address wait")
+        self.wait_s = AGAIN_S
+
+
 class Turns:
-    """Of one page."""
+    """Of one page or API."""
 
     def __init__(
         self, at_once: int = AT_ONCE, each: int = EACH, waiting: int = WAITING_EACH
@@ -29,13 +37,13 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, address: str) -> AsyncIterator[None]:
-        """Hold a turn for the block.  Raises :class:`LockedError` if too many of the address
+        """Hold a turn for the block.  Raises :class:`TurnsError` if too many of the address
         wait."""
         owner = owner_of(address)
         # A proxy on this host speaks for all its clients.
         each = self.at_once if owner in HERE else self.each
         if owner not in HERE and self._count[owner] >= each + self.waiting:
-            raise LockedError(AGAIN_S)
+            raise TurnsError
         own = self._own.setdefault(owner, asyncio.Semaphore(each))
         self._count[owner] += 1
         try:

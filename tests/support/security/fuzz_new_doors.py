@@ -1,0 +1,321 @@
+"""Random and mutated input at the doors that came later: logins over shared memory, sessions over
+TLS, and the portal's REST, WebSockets and ``ws-api``.
+
+As in :mod:`fuzz_doors` nothing may be raised or written to standard error, and what is right is
+answered as before.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import random
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry import shm_login, soupbin
+from openoutcry.order_entry.acceptor import REASONS
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.portal.spot.rest import ROUTES
+from openoutcry.portal.spot.sockets import METHODS as SOCKET_METHODS
+from openoutcry.portal.spot.sockets import SUBSCRIBE, UNSUBSCRIBE
+from tests.support.adversary import session_noise as noise
+from tests.support.order_entry.sessions_venue import KEY, session
+from tests.support.portal.portal_venue import Person
+from tests.support.security.fuzz_doors import Fault, drawn, fuzz_page, request, watched
+from tests.support.venue.clients import dial_shm
+from tests.support.venue.inline import InlineVenue
+
+SHM = int(Protocol.SHM)
+A_VENUE = 5_000
+"""Logins that one inline venue takes."""
+
+
+def fuzz_shm_logins(count: int, seed: int) -> dict[str, int]:
+    """``count`` connections to the Unix socket whose first message is no login of anybody's; a
+    replayed login of another connection is among them.  Each is refused and counted."""
+    rng, done = random.Random(f"{seed} shm"), {"messages": 0, "counted": 0, "answers": 0}
+    for begun in range(0, count, A_VENUE):
+        rows = [session("FUZZ", 1, protocol=SHM), session("CALM", 2, protocol=SHM)]
+        with InlineVenue(rows) as venue:
+            faults, old = watched(venue), b""
+            for _ in range(min(A_VENUE, count - begun)):
+                end = dial_shm(venue)
+                asked = end.recv(1 << 10)
+                right = shm_login.login(KEY, asked, "FUZZ", secrets.token_bytes(32))
+                wrong = shm_login.login(bytes(32), asked, "FUZZ", secrets.token_bytes(32))
+                name = f"{rng.choice(('CALM', 'NO', 'x' * 32))}"
+                data = rng.choice(
+                    (
+                        wrong,
+                        old or wrong,
+                        noise.spoiled(rng, right),
+                        right[: rng.randrange(len(right))],
+                        right + b"\0",
+                        noise.noise(rng, 600),
+                        shm_login.login(KEY[::-1], asked, name, bytes(32), 2**62),
+                    )
+                )
+                old, again = right, shm_login.is_login_of
+                is_right = len(data) == len(right) and again(
+                    KEY, asked, shm_login.LoginRequest("", "", 0, data)
+                )
+                with suppress(OSError):
+                    end.sendall(data)
+                with suppress(OSError):
+                    while end.recv(1 << 12):
+                        pass
+                end.close()
+                done["messages"] += 1
+                done["counted"] += is_right  # spoiled into itself
+            venue.clock.advance(600)  # wrong keys lock a name for a while
+            region = venue.run.work.sessions.region  # type: ignore[union-attr]
+            at = session_block.LOGINS // 8
+            counts = [region.block(n)[at : at + len(REASONS)].sum() for n in range(3)]
+            done["counted"] += int(sum(counts))
+            client = venue.shm("CALM")
+            client.logout()
+            done["answers"] += 1
+            if faults:
+                raise Fault(f"SHM: {faults[:3]}")
+    if done["counted"] != done["messages"]:
+        raise Fault(f"{done['counted']} of {done['messages']} refused logins are counted")
+    return done
+
+
+def fuzz_tls(
+    address: tuple[str, int],
+    good: Callable[[random.Random], bytes],
+    count: int,
+    seed: int,
+    context: ssl.SSLContext,
+) -> dict[str, int]:
+    """``count`` connections to a port that speaks TLS: noise and spoiled greetings in place of a
+    handshake, and noise and spoiled first messages of a protocol after one."""
+    rng, done = random.Random(f"{seed} tls"), {"messages": 0, "handshakes": 0, "answers": 0}
+    hello = greeting()
+    for number in range(count):
+        source = f"127.{1 + number % 100}.{number // 100 % 250}.7"
+        done["messages"] += 1
+        with (
+            suppress(OSError),
+            socket.create_connection(address, 20, (source, 0)) as raw,
+        ):
+            if rng.random() < 0.7:
+                data = rng.choice((noise.noise(rng, 2_000), noise.spoiled(rng, hello), hello[:99]))
+                raw.sendall(data)
+                raw.shutdown(socket.SHUT_WR)
+                raw.settimeout(0.02)
+                with suppress(TimeoutError):
+                    done["answers"] += bool(raw.recv(1 << 12))
+                continue
+            with context.wrap_socket(raw, server_hostname=address[0]) as line:
+                done["handshakes"] += 1
+                line.sendall(rng.choice((noise.noise(rng, 600), noise.spoiled(rng, good(rng)))))
+                line.settimeout(0.02)
+                with suppress(TimeoutError):
+                    done["answers"] += bool(line.recv(1 << 12))
+    return done
+
+
+def greeting() -> bytes:
+    """A ClientHello."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    line = context.wrap_bio(incoming, outgoing, server_hostname="venue")
+    with suppress(ssl.SSLWantReadError):
+        line.do_handshake()
+    return outgoing.read()
+
+
+def soup_login(rng: random.Random) -> bytes:
+    return soupbin.login_packet(soupbin.LoginRequest(f"N{rng.randrange(9)}", "x", "", 0))
+
+
+# The portal.
+
+VALUES = (
+    "", "0", "-0", "1", "-1", "0.1", "1e999", "1e-999", "NaN", "Infinity", "-Infinity", "0x10",
+    "00000000000000000001", "9223372036854775807", "9223372036854775808", "1" * 19, "9" * 20,
+    "9" * 5_000, "0." + "0" * 19 + "1", "0." + "9" * 20, "1.", ".1", "1_000", " 1", "1 ", "\uff11",
+    "\u0661", "BTCUSD", "BTCUSD ", "btcusd", "\u0412TCUSD", "BTC-USD", "BUY", "buy", "LIMIT",
+    "MARKET", "GTC", "null", "true", "[]", '["BTCUSD"]', '["BTCUSD","BTCUSD"]', "[" * 500,
+    '{"a":1}',
+    "\0", "%00", "\r\n", "\x1b[31m", "\u202e", "'; drop table users; --", "${jndi:x}", "../../x",
+    "=1+1", "a&b=c", "a=b", "x" * 36, "x" * 37, "\U0001f600", "signature", "SKIP",
+)  # fmt: skip
+NAMES = (
+    "symbol", "symbols", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price",
+    "stopPrice", "icebergQty", "newClientOrderId", "origClientOrderId", "orderId", "cancelOrderId",
+    "cancelReplaceMode", "cancelOrigClientOrderId", "cancelNewClientOrderId", "newOrderRespType",
+    "selfTradePreventionMode", "recvWindow", "timestamp", "limit", "fromId", "startTime",
+    "endTime", "interval", "listenKey", "cancelRestrictions", "trailingDelta", "omitZeroBalances",
+    "computeCommissionRates", "strategyId", "signature", "apiKey", "__class__", "", "\0",
+)  # fmt: skip
+GOOD = {
+    "symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "quantity": "0.001",
+    "price": "100", "orderId": "1", "origClientOrderId": "x", "cancelReplaceMode": "ALLOW_FAILURE",
+    "interval": "1m", "limit": "5",
+}  # fmt: skip
+
+
+def parameters(rng: random.Random) -> dict[str, str]:
+    """Right ones with a few replaced, left out or added."""
+    chosen = {name: value for name, value in GOOD.items() if rng.random() < 0.9}
+    for _ in range(rng.randrange(4)):
+        chosen[rng.choice(NAMES)] = rng.choice(VALUES)
+    return chosen
+
+
+def signed(rng: random.Random, person: Person) -> str:
+    """A query with a right signature, or nearly."""
+    given = {"timestamp": str(time.time_ns() // 1_000_000)} | parameters(rng)
+    given.pop("signature", None)
+    query = urlencode(given, errors="surrogatepass")
+    key = person.secret.encode() if rng.random() < 0.95 else b"another"
+    digest = hmac.new(key, query.encode(), hashlib.sha256).hexdigest()
+    where = rng.random()
+    if where < 0.02:
+        return f"signature={digest}&{query}"
+    return f"{query}&signature={digest if where < 0.98 else quote(rng.choice(VALUES))}"
+
+
+def rest_request(rng: random.Random, person: Person) -> bytes:
+    """One request to the portal, of each way that there is."""
+    if rng.random() < 0.1:
+        return request(rng)
+    (method, path) = rng.choice([*ROUTES, *ACCOUNT_PATHS])
+    if rng.random() < 0.05:
+        method = rng.choice(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"))
+    head, body = [], b""
+    if path.startswith("/v1"):
+        fields = {name: rng.choice((*VALUES, 1, 1.5, None, [], {})) for name in FIELDS}
+        body = json.dumps(fields).encode()
+        if rng.random() < 0.2:
+            body = noise.spoiled(rng, body)
+        token = rng.choice((person.token, person.token[:-1], "x", quote(rng.choice(VALUES))))
+        head += ["content-type: application/json", f"authorization: Bearer {token[:4_000]}"]
+        path = path.format(quote(rng.choice(VALUES))[:4_000])
+    else:
+        query = signed(rng, person)
+        if rng.random() < 0.2:
+            body = query.encode()
+        else:
+            path = f"{path}?{query[:8_000]}"
+        key = person.api_key if rng.random() < 0.95 else quote(rng.choice(VALUES))[:4_000]
+        head += [f"X-MBX-APIKEY: {key}"]
+    head = [f"{method} {path} HTTP/1.1", "host: x", f"content-length: {len(body)}", *head]
+    raw = "\r\n".join(head).encode() + b"\r\n\r\n" + body
+    return noise.spoiled(rng, raw) if rng.random() < 0.1 else raw
+
+
+FIELDS = (
+    "mail", "password", "code", "totp", "refresh_token", "old", "new", "label", "permissions",
+    "networks", "expires_at", "public_key",
+)  # fmt: skip
+ACCOUNT_PATHS = (
+    ("POST", "/v1/register"), ("POST", "/v1/verify"), ("POST", "/v1/login"),
+    ("POST", "/v1/refresh"), ("POST", "/v1/password/forget"), ("POST", "/v1/password/reset"),
+    ("GET", "/v1/me"), ("GET", "/v1/sessions"), ("DELETE", "/v1/sessions/{}"),
+    ("GET", "/v1/audit?before={}"), ("POST", "/v1/password"), ("POST", "/v1/totp"),
+    ("POST", "/v1/totp/confirm"), ("POST", "/v1/totp/remove"), ("GET", "/v1/api-keys"),
+    ("POST", "/v1/api-keys"), ("DELETE", "/v1/api-keys/{}"), ("GET", "/readyz"), ("GET", "/{}"),
+)  # fmt: skip
+
+
+def fuzz_rest(
+    address: tuple[str, int], count: int, seed: int, source: str, person: Person
+) -> dict[str, int]:
+    return fuzz_page(address, count, seed, source, lambda rng: rest_request(rng, person))
+
+
+def frame(data: bytes, first: int = 0x81) -> bytes:
+    """Of a client, with a mask of zeros."""
+    size = len(data)
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size < 1 << 16:
+        length = b"\xfe" + size.to_bytes(2, "big")
+    else:
+        length = b"\xff" + size.to_bytes(8, "big")
+    return bytes([first]) + length + bytes(4) + data
+
+
+JSON = (
+    None, True, 0, -1, 1.5, 1e308, 10**30, "", "x", "\ud800", "\0" * 64, [], [[]], {}, {"a": 1},
+    ["combined"], ["combined", 1], "BTCUSD", "0.001", ["btcusd@depth"], ["btcusd@trade", None],
+    ["!ticker@arr"], ["x" * 64], [1e308], "9" * 400,
+)  # fmt: skip
+STREAM_METHODS = (
+    "SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY", "",
+)  # fmt: skip
+
+
+def stream_text(rng: random.Random) -> str:
+    message = {
+        "id": rng.choice((1, *JSON)),
+        "method": rng.choice(STREAM_METHODS),
+        "params": rng.choice(JSON),
+    }
+    return json.dumps({name: value for name, value in message.items() if rng.random() < 0.95})
+
+
+def api_text(rng: random.Random, person: Person) -> str:
+    """A request of ``ws-api``, most with a right signature."""
+    params: dict[str, Any] = dict(parameters(rng))
+    if rng.random() < 0.3:
+        params[rng.choice(NAMES)] = rng.choice(JSON)
+    params |= {"timestamp": time.time_ns() // 1_000_000, "apiKey": person.api_key}
+    params.pop("signature", None)
+    text = "&".join(f"{name}={params[name]}" for name in sorted(params))
+    digest = hmac.new(person.secret.encode(), text.encode("utf-8", "replace"), hashlib.sha256)
+    params["signature"] = digest.hexdigest()
+    methods = [*SOCKET_METHODS, SUBSCRIBE, UNSUBSCRIBE, "", "__class__"]
+    return json.dumps({"id": rng.choice((1, "a")), "method": rng.choice(methods), "params": params})
+
+
+SOCKET_PATHS = ("/ws", "/stream", "/ws-api/v3", "/ws/btcusd@trade/x", "/stream?streams=/")
+
+
+def fuzz_sockets(
+    address: tuple[str, int], count: int, seed: int, source: str, person: Person
+) -> dict[str, int]:
+    """``count`` messages over WebSockets of each path, some of which are no frames; ``source``: the
+    address, with ``{}`` for parts that are drawn for each connection."""
+    rng = random.Random(f"{seed} sockets")
+    done = {"messages": 0, "connections": 0, "answers": 0}
+    key = base64.b64encode(os.urandom(16)).decode()
+    while done["messages"] < count:
+        path = rng.choice(SOCKET_PATHS)
+        head = [f"GET {path} HTTP/1.1", "host: x", "upgrade: websocket", "connection: upgrade"]
+        head += [f"sec-websocket-key: {key}", "sec-websocket-version: 13", "\r\n"]
+        with (
+            suppress(OSError),
+            socket.create_connection(address, 20, (drawn(rng, source), 0)) as connection,
+        ):
+            connection.settimeout(20)
+            connection.sendall("\r\n".join(head).encode())
+            done["connections"] += connection.recv(1 << 12).startswith(b"HTTP/1.1 101")
+            for _ in range(rng.randrange(1, 60)):
+                done["messages"] += 1
+                text = api_text(rng, person) if path == "/ws-api/v3" else stream_text(rng)
+                data = frame(text.encode("utf-8", "surrogatepass"))
+                what = rng.random()
+                if what < 0.05:
+                    data = noise.spoiled(rng, data)
+                elif what < 0.06:
+                    data = frame(noise.noise(rng, 300), rng.choice((0x81, 0x82, 0x80, 0xF1, 0x88)))
+                connection.sendall(data)
+            connection.settimeout(0.05)
+            with suppress(TimeoutError):
+                while data := connection.recv(1 << 16):
+                    done["answers"] += 1
+    return done

@@ -1,0 +1,109 @@
+"""A standby takes over a venue while contracts are marked, funded and taken over: real processes, a
+real kill, and the same state hash in the journal's replay."""
+
+import pytest
+
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.replay.checkpoint import recover
+from openoutcry.replay.replay import replay
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
+from openoutcry.venue.desk import ask
+from tests.support.replica.replica_nodes import Asker, Node
+
+OF_GOLD = """
+min_price_ticks = 1
+max_price_ticks = 1_000_000
+reference_price_ticks = 10_000
+margin_bps = 1_000
+"""
+MORE = """
+[[asset]]
+name = "USD"
+decimals = 2
+[[participant]]
+number = 9
+name = "fund"
+[[contract]]
+symbol = "GOLD"
+kind = "perpetual"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10
+[liquidation]
+every_ms = 20
+fund = 9
+[[limits]]
+credit = 0
+maintenance_bps = 5_000
+[[limits]]
+participant = 1
+opening_balance = 150_000
+[[limits]]
+participant = 2
+opening_balance = 1_000_000
+[[limits]]
+participant = 9
+opening_balance = 1_000
+"""
+LOTS, LEAST = 10, 6
+
+
+def marked(number):
+    """A mark, and a funding."""
+    price = 10_000 + (number * 37) % 200
+    mark = {"do": "contract-mark", "instrument": "GOLD", "price": price, "index": 10_000}
+    fund = {"do": "contract-fund", "instrument": "GOLD", "rate": 10_000}
+    return [one | {"reference": f"{one['do']} {number}"} for one in (mark, fund)]
+
+
+@pytest.mark.promise(
+    "A standby continues contracts that were being marked and funded, each command done once",
+    group="venue",
+)
+def test_a_standby_goes_on_with_contracts(tmp_path, cluster):
+    a = Node(tmp_path / "a", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
+    b = Node(tmp_path / "b", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
+    for node in (a, b):
+        text = node.file.read_text()
+        node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + OF_GOLD, 1))
+    try:
+        a.start("serve")
+        a.wait_until_open()
+        b.start("standby")
+        buyer, seller = a.client("ONE"), a.client("TWO")
+        buyer.enter("B", "GOLD", LOTS, "100.00", name="LONG")
+        seller.enter("S", "GOLD", LOTS, "100.00", name="SHORT")
+        assert buyer.next().kind == "A"
+        assert buyer.next().kind == "E"
+        marker = Asker(a.journal, marked)
+        marker.start()
+        b.wait(lambda: marker.answered >= LEAST)
+        b.wait(lambda: b.standby().get("prepared"))
+        a.kill()
+        marker.join()
+        b.wait_until_open()
+        answers = [ask(b.journal, request) for request in marker.sent]
+        assert all(answer.get("repeated") for answer in answers[: marker.answered])
+        again = [ask(b.journal, request) for request in marker.sent]
+        assert all(answer["repeated"] for answer in again)
+        # 20 % down: what participant 1 had and the fund has is not enough.
+        ask(b.journal, {"do": "contract-mark", "instrument": "GOLD", "price": 8_000})
+        b.wait(lambda: "the insurance fund pays" in b.output())
+        result = b.stop()
+        assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
+    finally:
+        for node in (a, b):
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+    view = View(recover(b.journal).engine.region)
+    marks = sum(one["do"] == "contract-mark" for one in marker.sent)
+    assert view.contracts.of(0, "marks") == marks + 1
+    assert view.contracts.of(0, "period") == len(marker.sent) - marks
+    balances = [view.of(who, lay.BALANCE) for who in (1, 2, 9)]
+    assert sum(balances) == 150_000 + 1_000_000 + 1_000
+    assert (balances[0], balances[2]) == (0, 0)
+    assert not view.cells[:, 0, lay.POSITION // 8].any()
+    assert view.contracts.word("takeovers") == view.contracts.word("covers") == 1
+    assert Reconciliation(b.journal, None, every=1).advance().difference is None
+    assert replay(b.journal)["state_hash"] == result["last_run"]["state_hash"]
