@@ -61,6 +61,7 @@ class Day:
 
     @property
     def instruments(self) -> Records:
+        """The day's instrument table, INSTRUMENT_DTYPE of (1,)."""
         return make_instruments([self.instrument])
 
     def records(self) -> Records:

@@ -57,6 +57,7 @@ class Plan:
 
     @property
     def terms(self) -> Terms:
+        """The fees and limits of the strategy's orders."""
         return Terms(self.maker_fee, self.taker_fee, self.limits)
 
     def runs(self) -> list[Wanted]:
@@ -70,10 +71,12 @@ class Plan:
         return [Wanted(number, *one) for number, one in enumerate(combinations)]
 
     def runs_of(self, task: Task) -> list[Wanted]:
+        """Return the runs of a task."""
         first = task.part * RUNS_A_TASK
         return self.runs()[first : first + RUNS_A_TASK]
 
     def tasks_of(self, day: int) -> list[Task]:
+        """Return the tasks into which a day's runs are divided."""
         return [Task(day, part) for part in range(-(-len(self.runs()) // RUNS_A_TASK))]
 
     def seed_of(self, day: int, wanted: Wanted) -> int:

@@ -44,7 +44,7 @@ class Strategy:
 
     def state(self, given: Mapping[str, int]) -> Words:
         """A new state with these parameters.  Raises :class:`BacktestError` for an unknown one, and
-        for one that is no int64."""
+        for one that is not an int64."""
         unknown = sorted(set(given) - set(self.parameters))
         if unknown:
             known = ", ".join(self.parameters) or "none"

@@ -41,14 +41,17 @@ DAY, TASK = "days", "tasks"
 
 
 def day_folder(out: Path, day: int) -> Path:
+    """Return where a prepared day is kept."""
     return out / DAY / f"day{day:05d}"
 
 
 def is_prepared(out: Path, day: int) -> bool:
+    """Whether a day is prepared."""
     return (day_folder(out, day) / "day.json").exists()
 
 
 def is_done(out: Path, task: Task) -> bool:
+    """Whether a task has its results."""
     return (out / TASK / task.name / "done.json").exists()
 
 

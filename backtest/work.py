@@ -154,7 +154,7 @@ def _session(ray: Any, workers: int, address: str | None) -> Iterator[None]:
                     logging_level="ERROR",
                     **({"address": address} if address else own),
                 )
-            except Exception as error:  # What Ray raises here is of no class of its own.
+            except Exception as error:  # Ray has no separate class for what it raises here.
                 first = str(error).partition("\n")[0]
                 raise BacktestError(f"Ray has not started: {first}") from error
             yield

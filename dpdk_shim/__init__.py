@@ -1,4 +1,4 @@
-"""Bring packets in and out: order records from the network, events back to who caused them."""
+"""Bring packets in and out: order records from the network, events back to their senders."""
 
 from openoutcry.dpdk_shim.packets import (
     MAX_PACKET_BYTES,

@@ -1,18 +1,18 @@
 """Authenticated order packets: a session's key, a tag over each packet, no packet taken twice.
 
-Behind its records an authenticated packet has a trailer of 24 bytes:
+After its records an authenticated packet has a trailer of 24 bytes:
 
     epoch  8    chosen by the client when it starts, greater than any before (its clock will do)
     tag   16    keyed BLAKE3 over header, records and epoch, its first 16 bytes
 
-``sender`` of the header names the session: the participant's number.  A participant has one
-session, whose key only it and the venue know, so the holder of the key *is* that participant: the
-number in the records counts for nothing and is overwritten.  Within an epoch each order is taken
-once (``c/senders.h``); an epoch older than the newest is refused, so nothing that was held back
-before a restart of the client is taken after it.  A session has one place among the senders, which
-its newest epoch has: however many it begins, it takes no other session's.  Replies carry the same
-trailer, with the session's epoch and key; their kind is another, so a packet sent back to its
-sender proves nothing.
+The header's ``sender`` names the session by its participant's number.  A participant has one
+session, whose key only it and the venue know, so the holder of the key *is* that participant.  The
+participant number in the records is ignored and overwritten.  Within an epoch each order is taken
+once (``c/senders.h``).  An epoch older than the newest is refused, so an order that was held back
+before a restart of the client is not taken after it.  A session has one place among the senders,
+which its newest epoch occupies; further epochs never take another session's place.  Replies carry
+the same trailer, with the session's epoch and key.  They have another kind, so a packet sent back
+to its sender proves nothing.
 
     sessions  +---------------------+---------------------------+
               | index 65,536 × 2 B  | rows, 128 B each, from 1  |

@@ -18,7 +18,7 @@ class Reject(IntEnum):
     RUNT = 2
     """Shorter than its Ethernet, IP and UDP headers."""
     ETHERTYPE = 3
-    """Not IPv4 or IPv6, behind two VLAN tags at most."""
+    """Not IPv4 or IPv6, after two VLAN tags at most."""
     IP_HEADER = 4
     """Another version than the Ethernet type says, or IPv4 with options."""
     FRAGMENT = 5
@@ -66,7 +66,7 @@ class Count(IntEnum):
     DUPLICATE_PACKETS = 10
     """At least one record had come before."""
     STALE_PACKETS = 11
-    """Older than all gaps that are remembered: nobody knows if it came before."""
+    """Older than all remembered gaps, so that it is unknown whether they came before."""
     HEARTBEAT_PACKETS = 12
     OVER_LIMIT_PACKETS = 13
     """Came after as many records as were asked for."""
@@ -77,16 +77,16 @@ class Count(IntEnum):
     """Of a sender beyond those that are remembered: none of them is forgotten, for its old packets
     would be new again."""
     HARDWARE_TIMES = 17
-    """Packets by who stamped them: the card, the kernel, the capture, or we, by the clock page or
-    by the host's own clock."""
+    """Packets by what stamped them: the card, the kernel, the capture, or the shim, by the clock
+    page or by the host's clock."""
     KERNEL_TIMES = 18
     CAPTURE_TIMES = 19
     HOST_TIMES = 20
     CLOCK_PAGE_TIMES = 21
     JUMP_PACKETS = 22
-    """So far ahead of their sender's sequence that nobody believes them."""
+    """So far ahead of their sender's sequence that they are not credible."""
     OPERATOR_RECORDS = 23
-    """Of participant 0, the exchange operator, who speaks by no network: left out one by one."""
+    """Of participant 0, the exchange operator, which uses no network: left out one by one."""
     TX_PACKETS = 24
     TX_NO_ROOM = 25
     """The device or the system took no more: gone, and counted instead of waited for."""
@@ -108,7 +108,8 @@ class Count(IntEnum):
     SEND_FAILED_PACKETS = 36
     """Of events: the device or the system did not take it."""
     DEVICE_LOST = 32
-    """What the device or the system lost, at the last look of who has the port open."""
+    """What the device or the system lost, at the last look of the process that has the port open.
+    """
     REJECTED = 40
     """Base: the count of reason r is at REJECTED + r."""
 
@@ -139,7 +140,7 @@ assert authentication.SESSIONS_MAX <= SENDERS_MAX
 RANGES_MAX = 11
 """Missing ranges of numbers that are remembered of a sender."""
 MAX_JUMP_RECORDS = 1 << 20
-"""Records that a sender may jump over at once; one who has lost more starts as another sender."""
+"""Records that a sender may jump over at once; a sender that lost more starts as another sender."""
 REFUSALS_MAX = 88
 """Refusals that are sent of one burst: more would cost others the time that the rate saves them."""
 LIMIT_NAMES = {

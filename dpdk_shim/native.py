@@ -96,7 +96,7 @@ def build(name: str, extra: tuple[tuple[str, ...], tuple[str, ...]]) -> Path:
         raise NotBuilt(f"there is no C compiler ({compiler}): sudo apt-get install gcc libc6-dev")
     include = sysconfig.get_paths()["include"]
     if not (Path(include) / "Python.h").exists():
-        raise NotBuilt(f"there is no {include}/Python.h: sudo apt-get install python3-dev")
+        raise NotBuilt(f"{include}/Python.h is missing: sudo apt-get install python3-dev")
     native = ("-march=native",) if platform.machine() == "x86_64" else ()
     compiling, linking = extra
     command = [compiler, *FLAGS, *native, *compiling, "-shared", f"-I{include}"]

@@ -28,8 +28,8 @@ MAX_PACKET_BYTES = HEADER_BYTES + MAX_PACKET_RECORDS * RECORD_BYTES
 Key = tuple[int, int, int, int]
 """A sender: its number and its address, as words."""
 Windows = Mapping[Key, tuple[int, int, Sequence[tuple[int, int]]]]
-"""Of each sender: all numbers below the first have come, but those of the ranges (first, last);
-below the second nobody knows any more, and all are refused."""
+"""Of each sender: all numbers below the first have come, except the ranges (first, last).  Numbers
+below the second are no longer known, and all are refused."""
 LAYOUT_TAG = LAYOUT_HASH & 0xFFFFFFFF
 MAX_FIRST_SEQ = 2**62
 """Above it the arithmetic of sequence numbers could overflow."""
@@ -45,7 +45,7 @@ KIND_ORDERS = enum_numbers.PACKET_KIND_ORDERS
 
 
 class PacketError(IntEnum):
-    """Why a datagram is no packet of ours; checked in this order, the first failure counts."""
+    """Why a datagram is not a packet of ours; checked in this order, the first failure counts."""
 
     SHORT = 1
     """Fewer bytes than a header."""
@@ -67,16 +67,12 @@ class PacketRejected(OutcryError):
 
     def __init__(self, reason: PacketError, size_bytes: int) -> None:
         self.reason = reason
-        super().__init__(f"datagram of {size_bytes} bytes is no packet of ours: {reason.name}")
+        super().__init__(f"datagram of {size_bytes} bytes is not a packet of ours: {reason.name}")
 
 
-NOT_SHORT = -int(PacketError.SHORT)
-NOT_MAGIC = -int(PacketError.MAGIC)
-NOT_LAYOUT = -int(PacketError.LAYOUT)
-NOT_KIND = -int(PacketError.KIND)
-NOT_COUNT = -int(PacketError.COUNT)
-NOT_SIZE = -int(PacketError.SIZE)
-NOT_SEQUENCE = -int(PacketError.SEQUENCE)
+NOT_SHORT, NOT_MAGIC, NOT_LAYOUT, NOT_KIND, NOT_COUNT, NOT_SIZE, NOT_SEQUENCE = (
+    -error for error in PacketError
+)
 
 
 @kernel

@@ -1,7 +1,8 @@
 """Open ports, and say which ways into the machine this host has.
 
-A port that the operating system owns (a bound socket) is made by :func:`prepare` before processes
-are forked, so that its queue outlives them; everything else is opened by the process that uses it.
+Before processes are forked, :func:`prepare` makes the ports that the operating system owns (bound
+sockets), so that their queues outlive the processes.  The process that uses any other port opens
+it.
 """
 
 import ctypes
@@ -22,8 +23,8 @@ from typing import Any
 from openoutcry.dpdk_shim import eal, native
 from openoutcry.dpdk_shim.names import Device
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, endpoint
-from openoutcry.dpdk_shim.udp import widen_receive_queue
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.receive_queue import widen_receive_queue
 
 QUEUE_BYTES = 8 << 20
 XDP_FRAMES = 4096
@@ -62,6 +63,7 @@ class Port(Closing):
 
     @property
     def hardware_address(self) -> bytes:
+        """Return the MAC address of the port, six bytes."""
         buffer = self.shim.ffi.new("char[6]")
         self.shim.lib.oc_hardware_address(self.pointer, buffer)
         return bytes(self.shim.ffi.buffer(buffer))
@@ -84,6 +86,7 @@ class Port(Closing):
             raise PortError(f"port {self.spec.text}: the device is gone: {os.strerror(failure)}")
 
     def close(self) -> None:
+        """Close the device, and undo what was set up for it; a second call does nothing."""
         if self.pointer is not None:
             self.shim.lib.oc_close(self.pointer)
             self.pointer = None
@@ -180,6 +183,7 @@ def shut(udp: socket.socket) -> None:
 
 
 def reopen(udp: socket.socket) -> None:
+    """Let a connected UDP socket receive from every address again."""
     no_peer = struct.pack("=H14x", socket.AF_UNSPEC)
     ctypes.CDLL(None).connect(udp.fileno(), no_peer, len(no_peer))
 
@@ -295,7 +299,7 @@ def _hold_udp_port(spec: PortSpec) -> socket.socket:
 
 
 def _address_of(mapped: mmap.mmap) -> tuple[int, Callable[[], None]]:
-    """Where a mapping stands, and how to give it back."""
+    """The place of a mapping, and how to release it."""
     view = ctypes.c_char.from_buffer(mapped)
     address = ctypes.addressof(view)
     held = [view]
@@ -370,7 +374,7 @@ def _with_shim(name: str, look: Callable[[], Finding]) -> Finding:
 
 
 def _look_udp() -> Finding:
-    return Finding("udp", True, "kernel sockets, for everybody: --port udp:0.0.0.0:9000")
+    return Finding("udp", True, "kernel sockets, on every machine: --port udp:0.0.0.0:9000")
 
 
 def _look_pcap() -> Finding:

@@ -3,7 +3,6 @@
 import ipaddress
 import socket
 import struct
-from typing import Any
 
 import numpy as np
 
@@ -52,6 +51,7 @@ class PortSender:
 
     @property
     def not_sent(self) -> int:
+        """Packets that the device had no room for or refused."""
         return int(self.counts[Count.TX_NO_ROOM] + self.counts[Count.TX_ERRORS])
 
 
@@ -107,15 +107,3 @@ def _own_address(spec: PortSpec, destination: ipaddress.IPv4Address | ipaddress.
                 "source=ADDRESS:PORT"
             ) from None
         return str(asking.getsockname()[0])
-
-
-def build_mold(records: Any, session: bytes, first_seq: int, per_packet: int = 22) -> list[bytes]:
-    """MoldUDP64 packets that carry ``records`` (64 bytes each) as messages, numbered on."""
-    if not 1 <= per_packet <= 22:
-        raise ValueError(f"a packet holds 1 to 22 records, not {per_packet}")
-    packets = []
-    for at in range(0, len(records), per_packet):
-        part = records[at : at + per_packet]
-        header = session.ljust(10)[:10] + struct.pack(">QH", first_seq + at, len(part))
-        packets.append(header + b"".join(b"\0\x40" + record.tobytes() for record in part))
-    return packets

@@ -7,8 +7,8 @@
         print(shim.account())
 
 One shim is the one producer of its ring.  What must outlive the process (counters, senders'
-sequences, the way back to participants) stands in ``state``, shared memory made by
-:func:`make_state`; the ring itself says where a new shim continues after a death.
+sequences, the way back to participants) is stored in ``state``, shared memory made by
+:func:`make_state`.  The ring itself says where a new shim continues after a death.
 """
 
 import mmap
@@ -37,7 +37,6 @@ MIN_CAPACITY = 64
 """A smaller ring could never hold a burst of full packets."""
 FOREVER_NS = 2**62
 NO_LIMIT = 2**62
-ENDED, FAILED = -1, -2
 
 
 def make_state(shim: Any = None) -> npt.NDArray[np.int64]:
@@ -74,15 +73,18 @@ def restore_senders(state: npt.NDArray[np.int64], windows: Windows, shim: Any = 
 class Shim(Closing):
     """Up to four ports into one ring.
 
-    ``ports`` are specs, opened here and closed by :meth:`close`, or open ports, which stay the
-    caller's; all or none of them DPDK's (their shim is another build).  ``rules`` is a block of
-    ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
-    ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
-    (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
-    ``origins``: (address of senders, of their own numbers, mask), likewise, needs ``stamps``;
-    ``epochs``: address of the epochs in which sessions sent them, where there are any.
-    ``clock_page``: address of a clock page's line (``ptp.page``), by which packets are stamped that
-    nobody has stamped before; where it says nothing, and without one, by the host's own clock.
+    Give ``ports`` as specs, which are opened here and closed by :meth:`close`, or as open ports,
+    which the caller closes.  Either all or none are DPDK's, whose shim is another build.  With
+    ``rules``, a block of ``gateway_fpga.make_rules``, each record gets its verdict; without,
+    ``error_code`` is 0.  With ``arbitrate``, the ports are lines A and B of one feed, and a
+    packet's first copy wins.
+
+    The arrays ``stamps`` (address of intended, of received, mask) are int64 by sequence and receive
+    CLOCK_MONOTONIC ns.  Likewise ``origins`` (address of senders, of the senders' numbers, mask),
+    which need ``stamps``.  The epochs in which sessions sent the orders, if any, are at ``epochs``.
+
+    The line of a clock page (``ptp.page``) is at ``clock_page``; unstamped packets are stamped by
+    it.  Without one, or while it has no answer, the host's clock is used.
 
     Raises :class:`PortError` or ``NotBuilt``; ``ValueError`` for a ring that has several producers
     or fewer than 64 slots.
@@ -152,9 +154,9 @@ class Shim(Closing):
         return context
 
     def limit(self, rate: int, burst: int) -> None:
-        """Take at most ``rate`` orders a second of each participant, ``burst`` at once; what is
-        beyond is answered: REJECTED, GATEWAY, RATE, with no sequence number, at most
-        ``REFUSALS_MAX`` of a burst."""
+        """Take at most ``rate`` orders a second of each participant, and ``burst`` at once.  Orders
+        beyond are answered REJECTED, GATEWAY, RATE, without a sequence number; at most
+        ``REFUSALS_MAX`` of a burst are answered."""
         self.context.token_interval_ns, self.context.token_burst_ns = bucket_times(rate, burst)
 
     def authenticate(self, sessions: Sessions) -> None:
@@ -246,6 +248,7 @@ class Shim(Closing):
         return total | device | {"unaccounted": unaccounted(total)}
 
     def close(self) -> None:
+        """Stop the receiving threads, and close all ports."""
         self.stop()
         if self._opened:
             for port in self.ports:
@@ -272,12 +275,15 @@ class EventReceiver:
         port.shim.lib.oc_start(self._context)
 
     def take(self) -> npt.NDArray[Any]:
+        """Return the events that have arrived, EVENT_DTYPE of (n,), valid until the next call.
+        Raises if the device is gone."""
         self._context.out = self._out
         count = int(self.port.shim.lib.oc_poll(self._context, NO_LIMIT))
         self.port.check()
         return self._events[: max(0, count)]
 
     def counters(self) -> dict[str, int]:
+        """Return the receiver's counters, by their names."""
         return read_counters(self.state, 0)
 
 

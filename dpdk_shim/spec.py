@@ -38,7 +38,7 @@ class PortError(OutcryError):
 
 @dataclass(frozen=True)
 class PortSpec:
-    """One port: ``target`` is the address, interface, file or device behind the colon."""
+    """One port: ``target`` is the address, interface, file or device after the colon."""
 
     text: str
     kind: str
@@ -59,6 +59,7 @@ class PortSpec:
 
     @property
     def is_pci(self) -> bool:
+        """Whether the target is a PCI address, as of a card that DPDK drives."""
         return PCI_ADDRESS.fullmatch(self.target) is not None
 
 
@@ -69,7 +70,7 @@ def parse_port(text: str) -> PortSpec:
         raise PortError(f"port {text!r} does not begin with {', '.join(k + ':' for k in KINDS)}")
     target, ours, others = _split(kind, rest)
     if not target:
-        raise PortError(f"port {text!r}: nothing stands after {kind}:")
+        raise PortError(f"port {text!r}: give an address after {kind}:")
     values: dict[str, object] = {}
     for name, value in ours.items():
         if kind not in OPTIONS[name]:
@@ -117,7 +118,9 @@ def _option(text: str, name: str, value: str) -> dict[str, object]:
         return {"busy_poll_us": _number(text, name, value, 0, 1_000_000)}
     if name == "to_mac":
         if not MAC_ADDRESS.fullmatch(value):
-            raise PortError(f"port {text!r}: to_mac {value!r} is no address like 02:00:00:00:00:01")
+            raise PortError(
+                f"port {text!r}: to_mac {value!r} is not an address like 02:00:00:00:00:01"
+            )
         return {"to_mac": value}
     return {name: endpoint(text, value)}
 
@@ -141,18 +144,18 @@ def endpoint(text: str, value: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise PortError(f"port {text!r}: an IPv6 address stands in brackets, [::]:9000")
+        raise PortError(f"port {text!r}: write an IPv6 address in brackets, [::]:9000")
     if not colon or not host:
         raise PortError(f"port {text!r}: {value!r} is not HOST:PORT")
     return host, _number(text, "the UDP port", number, 0, 65_535)
 
 
 def address_of(text: str, host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The numeric address that stands in a frame's header."""
+    """The numeric address in a frame's header."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
-        raise PortError(f"port {text!r}: {host!r} is no IP address") from None
+        raise PortError(f"port {text!r}: {host!r} is not an IP address") from None
 
 
 __all__ = ["PortError", "PortSpec", "address_of", "endpoint", "parse_port"]

@@ -36,6 +36,7 @@ class NetworkError(OutcryError):
 
 @kernel
 def add(addr: int, amount: int) -> None:
+    """Add to the int64 at an address."""
     store_i64(addr, load_i64(addr) + amount)
 
 
@@ -107,16 +108,6 @@ def resolve(host: str, port: int) -> tuple[str, int]:
         raise NetworkError(f"{host}:{port}: no IPv4 address for this host ({why})") from None
     address, found_port = addresses[0][4][:2]
     return str(address), int(found_port)
-
-
-def widen_receive_queue(udp: socket.socket, size_bytes: int) -> int:
-    """Ask for a receive queue of ``size_bytes``; returns what the operating system granted."""
-    force = getattr(socket, "SO_RCVBUFFORCE", 33)  # passes the system's limit; a privilege
-    try:
-        udp.setsockopt(socket.SOL_SOCKET, force, size_bytes)
-    except PermissionError:
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
-    return udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
 def system_drops(udp: socket.socket) -> int:

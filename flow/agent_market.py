@@ -30,7 +30,6 @@ OPEN_STEPS = 8
 CLOSED_STEPS = 40
 """Steps before the market opens, and after its close."""
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
-MAX_OPEN = 64
 Script = Generator[int, None, None]
 """What an agent does: yields how many steps it waits."""
 Levels = list[tuple[int, int, int]]

@@ -38,7 +38,7 @@ TARGET_OPEN = 10_000
 FASTEST_RAMP = 10
 """A run too short for 10,000 open orders has a tenth of its commands as target."""
 
-# Shares of 65,536 among the commands that are no aggressors.  An aggressor comes every 32nd
+# Shares of 65,536 among the commands that are not aggressors.  An aggressor comes every 32nd
 # command; cancels are then 45 to 46 % of all commands where trades are few.
 REPLACE_SHARE = 656
 REDUCE_SHARE = 328

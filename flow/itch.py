@@ -149,7 +149,7 @@ class ItchSource:
             if kind in SYMBOL_AT:
                 symbol = message[SYMBOL_AT[kind]].rstrip(b" ")
                 if not symbol or any(not 0x21 <= c <= 0x7E for c in symbol):
-                    raise FlowError(f"{self.path}: byte {at}: {symbol!r} is no symbol")
+                    raise FlowError(f"{self.path}: byte {at}: {symbol!r} is not a symbol")
                 (listed if kind == b"R" else ordered)[symbol] = None
         if self._kept is not None:
             missing = self._kept - ordered.keys()
@@ -215,7 +215,7 @@ class ItchSource:
         looks = "; it looks like text" if at == 0 and begin.isascii() and 0 not in begin else ""
         return FlowError(
             f"{self.path}: byte {at + FRAME_BYTES}: unknown message type {kind!r}: the "
-            f"file is no TotalView-ITCH 5.0, or is damaged before this byte{looks}"
+            f"file is not TotalView-ITCH 5.0, or is damaged before this byte{looks}"
         )
 
     def _commands(self) -> Iterator[Command]:
@@ -286,7 +286,7 @@ class ItchSource:
         if self._kept is not None and symbol not in self._kept:
             return []
         if letter not in (b"B", b"S"):
-            raise FlowError(f"{self.path}: byte {at + 21}: {letter!r} is no side, B or S")
+            raise FlowError(f"{self.path}: byte {at + 21}: {letter!r} is not a side, B or S")
         side = Side.BUY if letter == b"B" else Side.SELL
         return [self._rest(at, resting, reference, RestingOrder(symbol, side, price, shares))]
 

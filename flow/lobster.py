@@ -227,7 +227,7 @@ class LobsterSource:
         if kind == DELETE:
             open_ids.discard(order_id)
         if not known and seed_id is None:
-            counts["… of these, reduces and deletes of orders nobody has seen"] += 1
+            counts["… of these, reduces and deletes of orders never seen"] += 1
             counts[UNSEEN] += 1
         elif not known and seed_id is not None:
             counts["… of these, reduces and deletes applied to a synthetic order"] += 1

@@ -78,7 +78,7 @@ class Manipulator:
         acts: int,
         late: bool = False,
     ) -> Script:
-        """Do it so often, and label each time with what it gained half a minute later."""
+        """Do it this often, and label each time with what it gained half a minute later."""
         market, rng = self.market, self.market.random
         for number in range(acts):
             room = (market.left_steps - 300 * SECOND_STEPS) // (acts - number)
@@ -391,7 +391,7 @@ RELATED = (
 def manipulators(
     names: tuple[str, ...], acts: int = 1, styles: Mapping[str, Mapping[str, float]] | None = None
 ) -> Callable[[AgentMarket], list[Script]]:
-    """Scripts of these manipulators (keys of ACTS), each so often a session."""
+    """Scripts of these manipulators (keys of ACTS), each this often a session."""
 
     def scripts(market: AgentMarket) -> list[Script]:
         all_scripts = []

@@ -39,7 +39,7 @@ PHASE_EVERY = 2048
 """Commands from one PHASE command to the next; the two instruments that have phases take turns."""
 MID_EVERY = 32
 SWEEP_ROWS = 64
-"""Remembered orders looked at when the mids move: what a mid has passed is taken for traded."""
+"""Remembered orders checked when the mids move: what a mid has passed is taken for traded."""
 
 INSTRUMENTS: tuple[dict[str, Any], ...] = (
     {"symbol": b"PLAIN"},
@@ -526,7 +526,7 @@ def _row(state: int, index: int) -> int:
 @kernel
 def _pick(state: int, r: int) -> int:
     """Address of a remembered order: one of the youngest half of the time.  An order that the
-    market has passed is likely to be gone, so up to four are looked at.  Uses 20 bits."""
+    market has passed is likely to be gone, so up to four are checked.  Uses 20 bits."""
     count = get_word(state, OPEN)
     row = _row(state, 0)
     for _ in range(4):

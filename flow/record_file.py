@@ -21,7 +21,7 @@ class RecordFile:
 
     The instruments are the symbols found in it, in the order of their first command, with
     unlimited prices and sizes.  Raises :class:`FlowError` for a file that is missing, empty, cut
-    short or foreign (a kind no command has, a symbol that is no text): naming the byte.
+    short or foreign (a kind no command has, a symbol that is not text): naming the byte.
     """
 
     def __init__(self, path: str | Path, progress: Progress | None = None) -> None:
@@ -32,7 +32,7 @@ class RecordFile:
         self._size_bytes = self.path.stat().st_size
         if self._size_bytes % RECORD_BYTES:
             raise FlowError(
-                f"{self.path}: {self._size_bytes} bytes is no whole number of {RECORD_BYTES}-byte "
+                f"{self.path}: {self._size_bytes} bytes are not whole {RECORD_BYTES}-byte "
                 f"records; the last one is cut at byte {self._size_bytes}"
             )
         self.count_hint: int | None = self._size_bytes // RECORD_BYTES
@@ -105,7 +105,9 @@ def write_records(path: str | Path, chunks: Iterable[Array]) -> int:
         with partial.open("wb") as file:
             for chunk in chunks:
                 if chunk.dtype != ORDER_DTYPE:
-                    raise FlowError(f"{target}: an array of {chunk.dtype} is no array of orders")
+                    raise FlowError(
+                        f"{target}: an array of {chunk.dtype} is not an array of orders"
+                    )
                 file.write(np.ascontiguousarray(chunk).tobytes())
                 count += len(chunk)
         partial.replace(target)

@@ -9,13 +9,14 @@ seen and what must be granted, never of what is likely::
           + growth x time since then                      the counter's rate is not quite known
           + what contradicts it, if anything does         see below
 
-Not the last one alone: what a source says of its path may be newer than what it measured over it,
-and the one that would make the interval narrower may itself be an outlier.
-A sample whose interval does not meet ours is not believed.  Several of them in a row are told
-apart: on both sides of us it is noise that the source keeps quiet about, and the bound takes it in;
-on one side at a constant distance a step, otherwise a slew.  Of a step nobody knows whether the
-source went wrong or was wrong until then, so from then on the interval covers both, until the
-source comes back, or somebody independent confirms it.
+Not the last sample alone: a source's data about its path may be newer than its measurement over it.
+And the sample that would make the interval narrower may itself be an outlier.
+
+A sample whose interval does not meet ours is not believed.  Several of them in a row are
+classified.  On both sides of us it is noise that the source does not report, and the bound grows by
+it.  On one side it is a step if their distance is constant, otherwise a slew.  A step does not show
+whether the source went wrong then, or was wrong until then.  So from then on the interval covers
+both, until the source comes back, or an independent source confirms it.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ SAMPLES_MIN = 8
 MEMORY_NS = 300 * 10**9
 """Older samples go as soon as there are enough without them."""
 SUSPECTS = 4
-"""This many in a row that do not meet our interval are no outliers."""
+"""This many in a row that do not meet our interval are not outliers."""
 OUTLIER_DEVIATIONS = 6
 MAD_TO_SIGMA = 1.4826
 NOISE_FLOOR_NS = 50
@@ -62,7 +63,7 @@ class Oscillator:
 
 @dataclass(frozen=True)
 class Sample:
-    """A source's word: when the counter stood at ``ticks`` it was ``tai_ns``, give or take
+    """A source's word: when the counter was at ``ticks`` it was ``tai_ns``, give or take
     ``error_ns`` (half the reading window, half the round trip, and what the source says itself)."""
 
     ticks: int
@@ -126,6 +127,7 @@ class Calibration:
 
     @property
     def mult_q48(self) -> int:
+        """Nanoseconds a tick, times 2^48."""
         return round(self.nominal_ns * (1 + self.slope) * Q48)
 
     def tai_at(self, ticks: int) -> int:

@@ -20,7 +20,7 @@ class ClockEvidence:
         self._seq = 0
 
     def new_records(self, now_ns: int, at_once: bool = False) -> npt.NDArray[Any] | None:
-        """CLOCK_DTYPE records, or None; looks at most once a second of ``now_ns`` (monotonic),
+        """CLOCK_DTYPE records, or None; reads at most once a second of ``now_ns`` (monotonic),
         unless it is to be ``at_once``."""
         if now_ns < self._next_ns and not at_once:
             return None

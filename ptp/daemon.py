@@ -22,12 +22,13 @@ from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
 
 WARNING_NS, CRITICAL_NS = 10_000, 100_000
-"""Worse than the first warns; the second is RTS 25's limit (Delegated Regulation (EU) 2017/574,
-annex, tables 1 and 2: 100 us from UTC, granularity 1 us, for gateways of at most 1 ms)."""
+"""The first is the bound above which the daemon warns.  The second is RTS 25's limit (Delegated
+Regulation (EU) 2017/574, annex, tables 1 and 2).  For gateways of at most 1 ms that is 100 us from
+UTC, with a granularity of 1 us."""
 CLEARED = 0.9
 """A level is left this far below its threshold, so that nothing flaps."""
 SILENT_NS = 4 * SECOND_NS
-"""Without a believed sample for so long, a source is held over."""
+"""Without a believed sample for this long, a source is held over."""
 STEP_S, QUICK_S, QUICK_STEPS = 1.0, 0.125, 4 * SAMPLES_MIN
 RATE_PPB, RATE_NS = 20_000, 5_000
 """The counter and CLOCK_MONOTONIC_RAW part by no more than this, or it is another counter."""

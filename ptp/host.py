@@ -43,6 +43,7 @@ class Bracket:
 
     @property
     def middle(self) -> int:
+        """Ticks in the middle of the two readings of the counter."""
         return (self.before + self.after) // 2
 
 
@@ -122,7 +123,7 @@ class Machine:
         return Bracket(*self._out.tolist())
 
     def raw(self) -> Bracket:
-        """CLOCK_MONOTONIC_RAW: no program slews it, and it tells what the counter does by
+        """CLOCK_MONOTONIC_RAW: no program slews it, and it shows what the counter does by
         itself."""
         bracket_raw(self._out.ctypes.data)
         return Bracket(*self._out.tolist())

@@ -1,9 +1,9 @@
 """TAI, UTC and the leap seconds between them.
 
-The list is IERS' ``leap-seconds.list`` (its SHA-1 is checked) of the system's tzdata, or the
+The list is IERS' ``leap-seconds.list`` of the system's tzdata (its SHA-1 is checked), or the
 ``leapseconds`` of the PyPI package tzdata: the one that reaches further ahead.  UTC is counted as
-POSIX does: a day has 86,400 seconds, so the inserted second 23:59:60 has the numbers of 23:59:59
-again; TAI has no such holes, which is why everything here is kept in TAI.
+POSIX does.  A day has 86,400 seconds, so the inserted second 23:59:60 has the numbers of 23:59:59
+again.  TAI has no such holes, so everything here is kept in TAI.
 """
 
 import bisect
@@ -110,9 +110,9 @@ class LeapTable:
         return self.tai_of(smeared_ns)
 
     def smear_error_ns(self, tai_ns: int) -> int:
-        """How far a client of a smearing server may be behind its smear: it asks every
-        :data:`SMEAR_POLL_S` at the longest, and learns that the rate has changed an answer later.
-        0 where no smear is going on, nor has just ended."""
+        """How far a client of a smearing server may be behind its smear.  It asks at least every
+        :data:`SMEAR_POLL_S`, and learns an answer later that the rate has changed. 0 unless a smear
+        is in progress or has just ended."""
         if self.leap_near(tai_ns) is None:
             return 0
         return 2 * SMEAR_POLL_S * SECOND_NS // (SMEAR_NS // SECOND_NS - 1) + 1
@@ -180,7 +180,7 @@ def _packaged_table() -> LeapTable:
 
 @lru_cache(1)
 def _list_as_it_is(path: Path, changed_ns: int) -> LeapTable:
-    """Read once, and again when it has changed: a page looks at the clock every second."""
+    """Read once, and again when it has changed: a page checks the clock every second."""
     return parse_list(_read(path), str(path))
 
 

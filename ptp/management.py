@@ -26,7 +26,6 @@ MANAGEMENT = struct.Struct(">8sHBBBB")
 TLV = struct.Struct(">HHH")
 TYPE_MANAGEMENT = 0x0D
 VERSION = 2
-RESPONSE = 2
 TLV_MANAGEMENT, TLV_ERROR = 1, 2
 EVERYBODY = b"\xff" * 8
 
@@ -117,7 +116,9 @@ def body(answer: bytes, identifier: int) -> bytes:
     """What an answer contains.  Raises :class:`ManagementError`."""
     start = HEADER.size + MANAGEMENT.size
     if len(answer) < start + TLV.size or answer[0] & 0x0F != TYPE_MANAGEMENT:
-        raise ManagementError(f"ptp4l answered with {len(answer)} bytes that are no management")
+        raise ManagementError(
+            f"ptp4l answered with {len(answer)} bytes that are not a management message"
+        )
     kind, length, answered = TLV.unpack_from(answer, start)
     if kind == TLV_ERROR:
         raise ManagementError(f"ptp4l refuses data set {identifier:#06x} (error {answered})")
@@ -168,6 +169,7 @@ def _unpack(form: str, data: bytes, what: str) -> tuple[Any, ...]:
 
 
 def time_status(data: bytes) -> TimeStatus:
+    """Parse ptp4l's TIME_STATUS_NP."""
     form = ">qqiiHHQHi8s"
     offset, ingress, _, _, _, _, _, _, present, identity = _unpack(form, data, "TIME_STATUS_NP")
     return TimeStatus(offset, ingress, bool(present), int.from_bytes(identity))
@@ -180,12 +182,14 @@ def path_delay_ns(data: bytes) -> int:
 
 
 def parent(data: bytes) -> Parent:
+    """Parse ptp4l's PARENT_DATA_SET."""
     fields = _unpack(">8sHBBHiBBBHB8s", data, "PARENT_DATA_SET")
     clock_class, accuracy, identity = fields[7], fields[8], fields[11]
     return Parent(clock_class, ACCURACY_NS.get(accuracy), int.from_bytes(identity))
 
 
 def time_properties(data: bytes) -> TimeProperties:
+    """Parse ptp4l's TIME_PROPERTIES_DATA_SET."""
     offset_s, flags = _unpack(">hB", data, "TIME_PROPERTIES_DATA_SET")
     return TimeProperties(offset_s, flags)
 

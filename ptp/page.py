@@ -1,8 +1,8 @@
 """The clock page: one cache line that converts the counter into an interval of time.
 
 The line is ``clock_page`` of wire/records.py: a reference point (counter, TAI), a rate, the error
-bound of both, and a version that is odd while the line is being written (a seqlock: readers retry,
-the writer never waits).  The segment is ``outcry.PID.START.clock``::
+bound of both, and a version.  The version is odd while the line is being written (a seqlock:
+readers retry, the writer never waits).  The segment is ``outcry.PID.START.clock``::
 
     byte 0      magic | layout hash | RTS 25 holds since (TAI ns), negative: is violated since |
                 time suspended since boot at the last update (ns)
@@ -10,10 +10,10 @@ the writer never waits).  The segment is ``outcry.PID.START.clock``::
     byte 512    status of each source: length, CRC-32, JSON
     byte 4096   evidence: the last 256 clock records, slot = seq & 255, each published by its seq
 
-A reader never sees half an update, and gets no answer from a page whose writer has died: ``owner``
-holds the writer's thread id and is on that thread's list of robust futexes (set_robust_list(2)).
-When the thread ends, for whatever reason, the Linux kernel sets FUTEX_OWNER_DIED in the word, so
-that a reader sees the death in the line it reads anyway, without a system call.
+A reader never sees half an update, and gets no answer from a page whose writer has died.  The word
+``owner`` holds the writer's thread id and is on that thread's list of robust futexes
+(set_robust_list(2)).  When the thread ends, for any reason, the Linux kernel sets FUTEX_OWNER_DIED
+in the word.  So a reader sees the death in the line it reads anyway, without a system call.
 """
 
 import ctypes
@@ -224,6 +224,7 @@ class Interval:
 
     @property
     def utc_ns(self) -> int:
+        """The middle of the interval, ns since the epoch."""
         return self.earliest_utc_ns + (self.latest_utc_ns - self.earliest_utc_ns + 1) // 2
 
 
@@ -243,7 +244,7 @@ class ClockPage:
     def open(cls, name: str | None = None) -> "ClockPage":
         """The page of that name, or the newest one whose daemon is alive.
 
-        Raises :class:`ClockError` if there is none, :class:`SegmentError` or
+        Raises :class:`ClockError` without a page, and :class:`SegmentError` or
         :class:`~openoutcry.wire.LayoutMismatch` for one that cannot be read.
         """
         if name is None:
@@ -253,10 +254,10 @@ class ClockPage:
             name = names[-1]
         segment = Segment.attach(name, read_only=True)
         if segment.size_bytes != SEGMENT_BYTES:
-            raise SegmentError(f"{segment.path} is no clock page: {segment.size_bytes} bytes")
+            raise SegmentError(f"{segment.path} is not a clock page: {segment.size_bytes} bytes")
         words = segment.words(0, 2)
         if int(words[0]) != CLOCK_MAGIC:
-            raise SegmentError(f"{segment.path} is no clock page: wrong magic at byte 0")
+            raise SegmentError(f"{segment.path} is not a clock page: wrong magic at byte 0")
         check_layout(int(words[1].view(np.uint64)), str(segment.path))
         return cls(segment)
 

@@ -1,6 +1,6 @@
 """A machine that is made up, down to the bytes of its ioctls: its true time is known.
 
-It stands in the place of :class:`openoutcry.ptp.host.Machine`, so that every source, the
+It replaces :class:`openoutcry.ptp.host.Machine`, so that every source, the
 calibration and the daemon run as they do on a real one, at any speed.  The oscillator wanders with
 the temperature of the room and at random; grandmaster, hardware clock, chrony and path each have
 their faults, and may step, fall silent or lie.
@@ -155,7 +155,7 @@ class SimulatedMachine:
             self._measure()
 
     def suspend(self, ns: int) -> None:
-        """The machine sleeps: the counter stands still."""
+        """The machine sleeps: the counter stops."""
         self.true_tai_ns += ns
         self._asleep_ns += ns
         self.breaks += 1

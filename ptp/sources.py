@@ -1,8 +1,8 @@
 """Where the time comes from: each source turns what a machine offers into samples.
 
 All of them only read.  A sample's ``error_ns`` is everything the source cannot exclude: half of the
-reading window, half of the round trip to its own source (a wholly asymmetric path is off by that
-much, and no measurement over that path can tell), and what it grants for itself.
+reading window, half of the round trip to its own source, and its stated tolerance.  (A wholly
+asymmetric path is off by half the round trip, and no measurement over that path can reveal it.)
 """
 
 import errno
@@ -59,10 +59,11 @@ class Source(Protocol):
 class CivilTime:
     """What a reading of CLOCK_REALTIME is in TAI, for one who disciplines that clock.
 
-    The kernel says when an inserted second is going on.  It does not say that the servers which the
-    clock follows smear it: NTP has no field for it, they only announce no leap.  The caller says so
-    if it knows (``smeared``); a leap of our list that was not announced before it came may be
-    smeared, however, or forgotten, and as long as that may last the clock may be a second off.
+    The kernel reports when an inserted second is in progress.  It does not report that the servers
+    which the clock follows smear it: NTP has no field for that, and they only announce no leap.
+    The caller passes ``smeared`` if it knows.  A leap of our list that was not announced
+    beforehand, however, may be smeared, or forgotten.  As long as that may last the clock may be a
+    second off.
     """
 
     smeared: bool = False
@@ -106,6 +107,7 @@ class KernelSource:
     _errors_ns: deque[int] = field(default_factory=lambda: deque(maxlen=KERNEL_MEMORY))
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
+        """Return what adjtimex says of CLOCK_REALTIME, with a bound of its error."""
         kernel, now = host.kernel(), host.realtime()
         self._errors_ns.append(kernel.maxerror_ns)
         held = kernel.synchronised and min(self._errors_ns) > KERNEL_GROWTH_NS
@@ -126,9 +128,9 @@ class KernelSource:
 
 @dataclass
 class ChronySource:
-    """CLOCK_REALTIME, corrected by ``chronyc tracking``: its error is at most the root dispersion
-    plus half the root delay (chronyc(1)), and what chronyd may have taken away of the correction
-    between its report and our reading.
+    """CLOCK_REALTIME, corrected by ``chronyc tracking``.  Its error is at most the root dispersion
+    plus half the root delay (chronyc(1)), plus the correction that chronyd may have applied between
+    its report and our reading.
 
     Traceable, and held, unless chrony only follows itself (``local``).
     """
@@ -138,6 +140,8 @@ class ChronySource:
     kind: ClockSource = ClockSource.CHRONY
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
+        """Return what ``chronyc tracking`` says. Raises ``SourceSilent`` if chronyd does not
+        answer."""
         before = host.realtime()
         words = host.tracking().strip().split(",")
         now = host.realtime()
@@ -199,6 +203,7 @@ class Grandmaster:
 
     @property
     def traceable(self) -> bool:
+        """Whether it says that its time is traceable, and how accurate it is."""
         return self.accuracy_ns is not None and bool(self.flags & management.TIME_TRACEABLE)
 
     def sample(self, ticks: int, tai_ns: int, error_ns: int, kind: ClockSource) -> Sample:
@@ -283,7 +288,7 @@ class Trail:
 class LinuxptpSource:
     """CLOCK_REALTIME, corrected by the offset that a ptp4l with software time stamps measures.
 
-    A measurement is used once, and the sample stands at the time of the measurement: the system
+    A measurement is used once, and the sample has the time of the measurement: the system
     clock may have been slewed since.
     """
 
@@ -304,6 +309,7 @@ class LinuxptpSource:
         self._trail = Trail(nominal_ns)
 
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
+        """Return ptp4l's newest measurement, None if it has no newer one."""
         self._trail.add(host.realtime())
         master = ask_ptp4l(host, self.socket)
         place = self._trail.ticks_of(master.ingress_time_ns)
@@ -361,6 +367,7 @@ class PhcSource:
     _refused: set[ClockSource] = field(default_factory=set)
 
     def sample(self, host: Host, table: LeapTable) -> Sample:
+        """Return a reading of the card's clock."""
         ticks, tai_ns, half_ns = self._read(host)
         if self.socket is None:
             return Sample(ticks, tai_ns, half_ns, self.kind, held=False)
@@ -465,7 +472,7 @@ def find_sources(
 ) -> list[Source]:
     """What this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at that socket (None:
     none), chrony, the kernel.  Those that are not there are silent.  ``smeared``: the NTP servers
-    behind chrony and the kernel's clock smear leap seconds; PTP's time has none."""
+    that chrony and the kernel's clock follow smear leap seconds; PTP's time has none."""
     devices = [phc] if phc else ptp_devices()
     sole = len(devices) == 1
     sources: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]

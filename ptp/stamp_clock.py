@@ -1,7 +1,7 @@
 """The accuracy of a run's time stamps.
 
 Ingress time stamps are CLOCK_REALTIME as it was at the start of the run, carried on by
-CLOCK_MONOTONIC.  How far that is from UTC only a clock daemon's page can tell; without one it is as
+CLOCK_MONOTONIC.  How far that is from UTC only a clock daemon's page can say; without one it is as
 wrong as the kernel admits.
 """
 
@@ -58,9 +58,9 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
 def stamp_record(page: ClockPage | None, epoch_offset_ns: int) -> npt.NDArray[Any]:
     """The same as one clock record (an array of one CLOCK_DTYPE) for the journal.
 
-    Its ``seq`` is 0: it is not the daemon's but the run's own.  ``offset_ns`` is UTC minus stamp,
-    ``bound_ns`` how far UTC may be from a stamp: that much and what the page grants, MAX_VALUE
-    where it is unknown.
+    Its ``seq`` is 0, as it is the run's record and not the daemon's.  In ``offset_ns`` is UTC minus
+    stamp.  In ``bound_ns`` is how far UTC may be from a stamp: that much plus the page's tolerance,
+    and MAX_VALUE where it is unknown.
     """
     record = np.zeros(1, CLOCK_DTYPE)
     record["bound_ns"], record["event"] = MAX_VALUE, ClockEvent.SAMPLE

@@ -1,4 +1,4 @@
-"""The counter that time is interpolated with, and readings of the system clocks beside it.
+"""The counter that time is interpolated with, and simultaneous readings of the system clocks.
 
 x86-64: the time stamp counter, serialised (``lfence; rdtsc``, as in the Linux vDSO).  Elsewhere
 CLOCK_MONOTONIC_RAW, one tick being 1 ns.

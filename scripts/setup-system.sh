@@ -32,6 +32,8 @@ tshark|tshark|nobody else dissects what sessions send
 hledger|hledger|no other ledger adds up our journal
 mariadbd|mariadb-server-core mariadb-client-core|MariaDB is not asked the questions that were written for it
 my_print_defaults|mariadb-client-core|MariaDB's first database is not laid out
+softhsm2-util|softhsm2|no key is made in an HSM
+litecoind|litecoind|no chain of the Bitcoin family is scanned or paid on
 END
 }
 wanted() {

@@ -40,6 +40,9 @@ BUDGET_S = {"unit": 1.0, "system": 30.0}
 """Processor time that one test may take, its processes included, on a machine on which
 :func:`loop_s` takes REFERENCE_LOOP_S; a slower machine gets more."""
 REFERENCE_LOOP_S = 0.009
+NOISE = 2.0
+"""How many times its budget a test may take before it fails: programs that share the caches have
+made the same test take 1.5 times as long, which loop_s cannot see."""
 FORBIDDEN = {
     "os.fork",
     "os.forkpty",
@@ -58,7 +61,7 @@ HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "packet
 TURN = "OPENOUTCRY_TEST_HAS_HUGE_PAGES"  # its processes find that they have it
 
 # The files of these folders share what is made once: they stay together in one worker.
-TOGETHER = {"console", "replication"}
+TOGETHER = {"console", "portal", "replication"}
 
 # The longest files start first: started last, one worker would be at them alone.
 FIRST = {
@@ -241,12 +244,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             reports, again_s = first, 0.0
         # How fast the machine is now: another program on the same core may have come.
         budget_s *= max(1.0, loop_s() / REFERENCE_LOOP_S / _slowness[0])
-        if again_s > budget_s:
+        if again_s > NOISE * budget_s:
             call = next(report for report in reports if report.when == "call")
             call.outcome = "failed"
             call.longrepr = (
                 f"{item.nodeid} took {again_s:.2f} s of processor time; a test of this tier may "
-                f"take {budget_s:.2f} s here (docs/for-contributors.md)"
+                f"take {budget_s:.2f} s here, and fails at {NOISE:g} times that "
+                "(docs/for-contributors.md)"
             )
     costs = item.config.getoption("--costs")
     if costs is not None:
