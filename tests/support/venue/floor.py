@@ -122,7 +122,9 @@ class InlineFloor(Records, InlineVenue):
 
     def outcry(self, *words: str, password: str = "") -> Result:
         """A command about this venue, in a second thread that waits for the desk.  Time passes only
-        for what the desk has begun and cannot finish without."""
+        for what the desk has begun and cannot finish without.  What participants sent before is
+        done before: otherwise the command overtakes it when its thread is quick."""
+        self.step()
         words = ("venue", *words, "--venue", str(self.file))
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(CliRunner().invoke, main, words, input=password + "\n")
