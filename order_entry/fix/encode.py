@@ -48,6 +48,8 @@ CONVERTED, COMPLETED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT_KIN
 DELAYED = enum_numbers.EVENT_KIND_DELAYED
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS)
+FIGURELESS = sum(1 << risk_reasons.CHECKS.index(name) for name in risk_reasons.FIGURELESS)
+"""Bits of the checks that are switches."""
 GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKNOWN_ORDER
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
@@ -146,22 +148,17 @@ def put_text(at: int, session: FixSession, row_number: int) -> int:
 @kernel_outlined
 def put_limit(at: int, session: FixSession, event: EventRecord) -> int:
     """The first check that failed: its name, the limit, the current value and the requested one;
-    a kill or halt has no figures."""
+    a switch, as a kill or halt, has no figures."""
     bits = event.contra_id
     bit = count_trailing_zeros(bits) if bits != 0 else CHECKS
     if bit >= CHECKS:
         return put_text(at, session, RISK)
     at = put_text(at, session, refusals.LIMITS + bit)
-    limit, current, requested = (
-        event.price_ticks,
-        event.leaves_lots,
-        event.qty_lots,
-    )
-    if limit == 0 and current == 0 and requested == 0:
+    if FIGURELESS >> bit & 1:
         return at
-    at = put_decimal(put_of_limit(at), limit, 0)
-    at = put_decimal(put_current(at), current, 0)
-    return put_decimal(put_asked(at), requested, 0)
+    at = put_decimal(put_of_limit(at), event.price_ticks, 0)
+    at = put_decimal(put_current(at), event.leaves_lots, 0)
+    return put_decimal(put_asked(at), event.qty_lots, 0)
 
 
 @kernel

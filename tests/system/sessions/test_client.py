@@ -174,4 +174,4 @@ def test_the_load_mode_counts_every_order(server):
     assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)
     assert set(report["latency_us"]) == {"p50", "p90", "p99", "p99.9", "p99.99", "max"}
     result = run(server, "load", "--user", "ALICE", "--symbol", "NOPE", "--orders", "10")
-    assert "10 rejected" in result.output
+    assert "rejected 10: S (no such instrument)" in result.output

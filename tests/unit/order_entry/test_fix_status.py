@@ -1,17 +1,12 @@
 """How an order is, in every answer that says so: 9 (39, 102), H and AF, over names that were
 replaced, races with fills, and the speed bump."""
 
-import numpy as np
 import pytest
 
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
-from openoutcry.pipeline.contract import control
-from openoutcry.venue.limits import hook_settings
-from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
-from openoutcry.venue.risk_tables import RiskSpec
-from openoutcry.wire import ORDER_DTYPE
 from tests.support.risk.risk_delayed import switch
 from tests.support.venue.inline import InlineVenue
+from tests.support.venue.settings_operator import with_settings
 
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
@@ -24,33 +19,9 @@ SESSIONS = [
 TOO_LATE = ("9", "2", "0", "too late")
 
 
-class Bump:
-    """An operator who sets the speed bump and does nothing else."""
-
-    sessions = feed = None
-    is_set = True
-
-    def begin(self, shared, engine):
-        self.shared, self.ring = shared, shared.rings[OPERATOR_RING]
-        self.producer, self.records = self.ring.producer(), [switch(int(BUMP_S * 1e9))]
-        if engine is not None:
-            self.records.clear()
-
-    def poll(self):
-        if self.producer is None or not self.shared.control[control.GO]:
-            return
-        while self.records:
-            self.producer.publish(np.array(self.records.pop(), ORDER_DTYPE).reshape(-1))
-        if self.shared.control[control.STOP]:
-            self.producer.close()
-            self.producer = None
-            self.ring.close()
-
-
 def bumped():
     """What an inline venue with a speed bump is made with."""
-    hooks = hook_settings([1, 2], 1 << 12, RiskSpec(multipliers=(1, 1)), delayed=64)
-    return {"hooks": hooks, "wiring": WIRING, "operator": Bump(), "spec": {"delayed": 64}}
+    return with_settings(switch(int(BUMP_S * 1e9)), delayed=64)
 
 
 @pytest.fixture(params=["at once", "bump"])

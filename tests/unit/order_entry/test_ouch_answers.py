@@ -5,10 +5,13 @@ import pytest
 
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import SelfTrade
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.inline import InlineVenue
+from tests.support.venue.settings_operator import with_settings
 
 NONE, DAY, ALL = (int(mode) for mode in CancelOnDisconnect)
 FIX, FIVE, COPY = int(Protocol.FIX44), int(Protocol.OUCH50), int(Protocol.DROP_COPY)
@@ -206,6 +209,38 @@ def test_a_session_has_a_mode_for_orders_that_name_none(tmp_path, mode, protocol
         commands = venue.commands()
         modes = (commands["time_in_force"][commands["qty_lots"] > 0] >> 4).tolist()
         assert modes == [mode, mode, 1][: 3 if protocol == "fix" else 2]
+
+
+@pytest.mark.parametrize("protocol", ["4.2", "5.0", "fix"])
+def test_an_order_without_a_mode_is_told_what_is_missing(tmp_path, protocol):
+    """Where the venue requires one (``names_self_trade``): the session's own is one."""
+    number = {"4.2": int(Protocol.OUCH42), "5.0": FIVE, "fix": FIX}[protocol]
+    rows = (
+        {"name": "NONE", "participant": 1, "protocol": number},
+        {"name": "MODE", "participant": 1, "protocol": number, "self_trade": 2},
+    )
+    required = with_settings(setting(Setting.SELF_TRADE, 1, 1))
+    answers = []
+    with venue_of(tmp_path, *rows, **required) as venue:
+        for name in ("NONE", "MODE"):
+            if protocol == "fix":
+                client = venue.fix(name)
+                client.buy("ACME", 5, "1.00")
+                answer = client.next()
+                answers.append((answer[150], answer.get(58)))
+            else:
+                client = venue.five(name) if protocol == "5.0" else venue.client(name)
+                client.enter(1 if protocol == "5.0" else "a1", "B", 5, price=10_000)
+                kind, answer = client.message()
+                answers.append((kind, answer.get("reason")))
+    assert (
+        answers
+        == {
+            "4.2": [("J", "O"), ("A", None)],
+            "5.0": [("J", 15), ("A", None)],
+            "fix": [("8", "self trade: no mode, in 2964 or the key self_trade"), ("0", "")],
+        }[protocol]
+    )
 
 
 def test_the_name_in_a_drop_copy_is_padded_as_the_page_says(tmp_path):
