@@ -70,6 +70,12 @@ class Notice:
         return self.event in URGENT
 
 
+def shortened(units: int, decimals: int) -> str:
+    """An amount as people write it: without zeros at its end."""
+    shown = text_of(units, decimals)
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
 def of_audit(number: int, action: str, address: str, detail: str) -> Notice | None:
     """None: it is no news."""
     title = AUDITED.get(action)
@@ -132,12 +138,13 @@ def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
         "time_ms": row["at_ns"] // 1_000_000,
     }
     key = f"{journal}-{row['event_seq']}-m{row['part']}"
-    return Notice(key, kind, f"{title}: {shown} {row['asset']}", f"{title}.", data)
+    told = f"{shortened(abs(amount), decimals)} {row['asset']}"
+    return Notice(key, kind, f"{title}: {told}", f"{title}.", data)
 
 
 def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
     """Of what custody has made of one; ``what``: ``refused``, ``people`` or ``txid``."""
-    shown = f"{text_of(row['amount'], decimals)} {row['asset']}"
+    shown = f"{shortened(row['amount'], decimals)} {row['asset']}"
     title, body = {
         "refused": (f"A withdrawal was refused: {shown}", row["detail"]),
         "people": (f"A withdrawal waits for people: {shown}", "Two people look at it first."),

@@ -9,7 +9,7 @@ import pytest
 from openoutcry.portal.notices import outward
 from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
 from openoutcry.portal.notices.quiet import next_summary, quiet_until
-from openoutcry.portal.notices.words import of_audit
+from openoutcry.portal.notices.words import of_audit, of_movement
 
 INSIDE = [
     "127.0.0.1",
@@ -171,3 +171,22 @@ def test_what_a_stranger_does_is_no_news():
     notice = of_audit(8, "login", "192.0.2.1", "")
     assert (notice.key, notice.event, notice.is_urgent) == ("a8", "login", True)
     assert of_audit(9, "withdrawal asked for", "", "5 BTC").event == "withdrawal"
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "shown"),
+    [(100_000_000_000, 6, "100000 USD"), (1_050_000, 6, "1.05 USD"), (-3, 6, "0.000003 USD")],
+)
+def test_amounts_are_written_as_people_write_them(units, decimals, shown):
+    row = {
+        "amount": units,
+        "kind": "transfer",
+        "step": "",
+        "asset": "USD",
+        "number": 1,
+        "seq": 2,
+        "at_ns": 3,
+        "event_seq": 4,
+        "part": 0,
+    }
+    assert of_movement(row, decimals, "j").title.endswith(f": {shown}")
