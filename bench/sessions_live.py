@@ -207,11 +207,13 @@ def served(
     risk: bool = False,
     feed: dict[str, Any] | None = None,
     ouch_too: bool = False,
+    packets: str | None = None,
 ) -> Iterator[Served]:
     """As :func:`venue`, over any protocol.
 
     ``feed``: fields of the public feed's FeedSpec, which needs a journal.  ``ouch_too``: one more
-    session is over OUCH, and ``door`` has its port as a second word."""
+    session is over OUCH, and ``door`` has its port as a second word.  ``packets``: a port of
+    authenticated packets; the participant after the last session's may send them, with KEY."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {
@@ -224,6 +226,7 @@ def served(
             "feed": feed,
             "path": str(Path(folder) / "shm.socket"),
             "ouch_too": ouch_too,
+            "packets": packets,
         }
         command = [sys.executable, "-m", __name__, json.dumps(document)]
         process = subprocess.Popen(
@@ -370,6 +373,8 @@ def note_door(text: str) -> None:
 def serve(document: dict[str, Any]) -> None:
     """Run until asked to stop; says its doors."""
     from openoutcry.bench.risk_pipeline import hooks
+    from openoutcry.dpdk_shim.authentication import PacketSession
+    from openoutcry.dpdk_shim.spec import parse_port
     from openoutcry.market_data.public_feed import with_feed
     from openoutcry.market_data.spec import FeedSpec
     from openoutcry.order_entry.sessions import with_sessions
@@ -383,10 +388,16 @@ def serve(document: dict[str, Any]) -> None:
         }
         feed, wiring = FeedSpec(**tuples), with_feed(wiring)
     durable = document["durability"] != "none"
-    source = Nobody()
+    source, ports, allowed = Nobody(), [], ()
+    if document["packets"] is not None:
+        sender = document["sessions"] + document["ouch_too"] + 1
+        ports, allowed = [parse_port(document["packets"])], (PacketSession(sender, KEY),)
     run(
         Options(
-            source=source,
+            source=None if ports else source,
+            ports=ports,
+            packet_sessions=allowed,
+            instruments=source.instruments,
             wiring=wiring,
             sessions=sessions_of(document),
             feed=feed,

@@ -2,14 +2,17 @@
 
 It is one kernel's turn over a block of memory.  It looks at its feed (the multicast line, or shared
 memory) and sends an immediate order for each offer that crosses its price.  Then it reads the
-answers (of an OUCH connection, or of a session over shared memory).  It notes when each of these
-happened.  Answers come in the sequence of the orders, so each is known by its place.
+answers (of an OUCH connection, of authenticated packets, or of a session over shared memory).  It
+notes when each of these happened.  Answers come in the sequence of the orders, so each is known by
+its place.
 """
 
 from openoutcry.bench.colocated_live import Participant
 from openoutcry.client.shm_segments import put_request, reply_at
+from openoutcry.dpdk_shim.authentication import TRAILER_BYTES
+from openoutcry.dpdk_shim.packets import check_packet
 from openoutcry.order_entry.shm_layout import ShmRequests
-from openoutcry.wire import sockets
+from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import (
     FRAME_BYTES,
@@ -29,6 +32,7 @@ ADD, SELL = ord("A"), ord("S")
 SIDE_AT, PRICE_AT = _ADD.offsets["side"], _ADD.offsets["price"]
 LOST, GONE = -1, -2
 SEQUENCED, ANSWER_ROOM = ord("S"), 4096
+KIND_EVENTS = enum_numbers.PACKET_KIND_EVENTS
 
 
 class Strategy(Layout, size_bytes=192):
@@ -42,7 +46,8 @@ class Strategy(Layout, size_bytes=192):
     buffer_bytes: int = i64("bytes of it")
     limit: int = i64("price of an offer that it takes, in the feed's last place, or less")
     participant: int = i64("address of its session over shared memory, 0: it has a connection")
-    connection: int = i64("socket of its OUCH session")
+    connection: int = i64("socket of its OUCH session, or of its packets")
+    by_packets: int = i64("1: that socket carries packets")
     orders: int = i64("address of its orders, in a row")
     order_bytes: int = i64("bytes of each")
     answer_units: int = i64("messages that answer an order")
@@ -147,7 +152,19 @@ def take_answers(strategy: Strategy) -> int:
     size = sockets.recv(strategy.connection, strategy.answers + kept, ANSWER_ROOM - kept)
     if size <= 0:
         return GONE if size == 0 else 0
+    if strategy.by_packets != 0:
+        return take_events(strategy, size)
     return take_packets(strategy, kept + size)
+
+
+@kernel
+def take_events(strategy: Strategy, size: int) -> int:
+    """Count the events of one datagram; how many there were.  Its tag is not checked: a client that
+    trusts the network does not wait for it, and one that does not checks it afterwards."""
+    count = check_packet(strategy.answers, size - TRAILER_BYTES, KIND_EVENTS)
+    for _ in range(count):
+        note_answer(strategy)
+    return max(count, 0)
 
 
 @kernel

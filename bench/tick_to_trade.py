@@ -2,8 +2,9 @@
 
 A maker makes an offer now and then, among other orders that come and go, over shared memory.  The
 reference strategy (``strategy.py``) reads the offer on a feed and takes it.  Both are in this
-process.  Two ways are measured: the multicast line and OUCH, and the feed in shared memory and a
-session over it.  The venue is a whole one, with risk and its feed.
+process.  Three ways are measured: the multicast line with OUCH or with authenticated packets over
+UDP, and the feed in shared memory with a session over it.  The venue is a whole one, with risk and
+its feed.
 
 ``tick_to_ack_*`` is the whole: from the release of the offer's event until the strategy has read
 the first answer to its order.  Its spans, whose medians are of the same offers:
@@ -45,7 +46,10 @@ from openoutcry.bench.disk import has_disk
 from openoutcry.bench.market_data_live import can_multicast
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.strategy import ANSWER_ROOM, LOST, Strategy, strategy_turn
+from openoutcry.bench.wire_live import sealed_packets
 from openoutcry.client.shm_segments import put_request, request_room
+from openoutcry.dpdk_shim.authentication import TRAILER_BYTES
+from openoutcry.dpdk_shim.packets import build_packets
 from openoutcry.host.processes import fork, wake_in_time
 from openoutcry.market_data import mold
 from openoutcry.market_data.publisher import join, line_socket
@@ -68,12 +72,13 @@ from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.wire import OutcryError, enum_numbers, sockets
 from openoutcry.wire.big_endian import store_be64
-from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.feed_messages import ITCH50, MOLD_SEQUENCE_AT
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import copy56, copy64, monotonic_ns
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.shm_feed import ShmFeedHeader, put_messages
 from openoutcry.wire.sleep import sleep_us
 
@@ -85,7 +90,8 @@ FEED: dict[str, Any] = {
     "ttl": 0,
     "shm": True,
 }
-PATHS = ("multicast_ouch", "shm")
+PATHS = ("multicast_ouch", "multicast_packets", "shm")
+PACKET_PORT = ("127.0.0.1", 26_498)
 PACES = {"100k": (1, 10_000), "bursts": (100, 1_000)}
 """Commands at once, and ns between two of them; a burst begins as often as keeps the rate."""
 EVERY_NS = 10_000
@@ -108,6 +114,8 @@ ECHO_NS = 100_000
 EXECUTED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("E").size_bytes
 ANSWERS = 2
 """Messages that answer an order which takes an offer: accepted, executed."""
+PACKET_SENDER = 4
+"""Participant that sends packets: after the maker, and a strategy over memory and one over OUCH."""
 SPANS = (
     "released_to_read",
     "read_to_sent",
@@ -301,6 +309,21 @@ class Taker:
         one.orders, one.order_bytes = packets.ctypes.data, packets.shape[1]
         one.answers, one.answer_units = self.answers.ctypes.data, ANSWERS
 
+    def by_packets(self, line: socket.socket, client: socket.socket, name: int) -> None:
+        """Each run is a new epoch of the same sender."""
+        one = self.strategy
+        orders = np.zeros(self.offers, ORDER_DTYPE)
+        orders["kind"], orders["side"] = CommandKind.NEW, Side.BUY
+        orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.IOC
+        orders["order_id"] = np.arange(name, name + self.offers)
+        orders["qty_lots"], orders["price_ticks"] = LOTS, LIMIT
+        orders["symbol"] = sessions_live.SYMBOLS[0].encode()
+        packets = sealed_packets(sessions_live.KEY, PACKET_SENDER, orders)
+        self.keep += [line, client, packets]
+        one.line, one.connection, one.by_packets = line.fileno(), client.fileno(), 1
+        one.orders, one.order_bytes = packets.ctypes.data, packets.shape[1]
+        one.answers, one.answer_units = self.answers.ctypes.data, ANSWERS
+
     def run(self, maker: Array, requests: Array, pace: str) -> None:
         """Raises :class:`OutcryError`."""
         at_once, apart_ns = PACES[pace]
@@ -391,6 +414,13 @@ class Open:
             return
         with join(GROUP, "127.0.0.1") as line:
             line.setblocking(False)
+            if taker.path == "multicast_packets":
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.connect(PACKET_PORT)
+                    client.setblocking(False)
+                    taker.by_packets(line, client, self.name)
+                    yield
+                return
             taker.by_sockets(line, self.taker["client"], self.name)
             yield
 
@@ -402,11 +432,21 @@ def shares_core() -> bool:
 
 @contextlib.contextmanager
 def opened(durability: str) -> Iterator[Open]:
-    """A venue with a maker and a strategy over shared memory, and one over OUCH."""
+    """A venue with a maker and a strategy over shared memory, one over OUCH, and one that sends
+    packets."""
     feed = FEED if shares_core() else FEED | {"idle_us": 0}
     with contextlib.ExitStack() as stack:
         venue = stack.enter_context(
-            sessions_live.served(2, durability, 1 << 19, "SHM", risk=True, feed=feed, ouch_too=True)
+            sessions_live.served(
+                2,
+                durability,
+                1 << 19,
+                "SHM",
+                risk=True,
+                feed=feed,
+                ouch_too=True,
+                packets="udp:{}:{}".format(*PACKET_PORT),
+            )
         )
         path, port = venue.door.split(" ")
         participants = stack.enter_context(live.logged_in(path, 2))
@@ -475,6 +515,30 @@ def _memory_echo(
     )
 
 
+def connections(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """A client and its server over TCP."""
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    client = stack.enter_context(socket.create_connection(listener.getsockname()))
+    server = stack.enter_context(listener.accept()[0])
+    for one in (client, server):
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one.setblocking(False)
+    return client, server
+
+
+def datagrams(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """The same over UDP."""
+    client, server = (
+        stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)
+    )
+    for one in (client, server):
+        one.bind(("127.0.0.1", 0))
+        one.setblocking(False)
+    client.connect(server.getsockname())
+    server.connect(client.getsockname())
+    return client, server
+
+
 def _socket_echo(
     stack: contextlib.ExitStack, taker: Taker, framed: bytes, shared: Array, offers: int
 ) -> Callable[[], int]:
@@ -482,19 +546,22 @@ def _socket_echo(
     spec = FeedSpec(group, interface="127.0.0.1", ttl=0)
     line = stack.enter_context(line_socket(spec))
     line.connect(group)
-    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-    client = stack.enter_context(socket.create_connection(listener.getsockname()))
-    server = stack.enter_context(listener.accept()[0])
-    for one in (client, server):
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one.setblocking(False)
     heard = stack.enter_context(join(group, "127.0.0.1"))
     heard.setblocking(False)
-    taker.by_sockets(heard, client, 1)
+    if taker.path == "multicast_packets":
+        client, server = datagrams(stack)
+        taker.by_packets(heard, client, 1)
+        (events,) = build_packets(np.zeros(ANSWERS, EVENT_DTYPE), PACKET_SENDER, 0, 0)
+        answers = events + bytes(TRAILER_BYTES)
+    else:
+        client, server = connections(stack)
+        taker.by_sockets(heard, client, 1)
+        sizes = sessions_live.ACCEPTED_BYTES, EXECUTED_BYTES
+        answers = b"".join(
+            soupbin.packet("S", bytes(size - soupbin.HEADER_BYTES)) for size in sizes
+        )
     packet = np.frombuffer(mold.header("0000000001", 1, 1) + framed, np.uint8).copy()
-    sizes = sessions_live.ACCEPTED_BYTES, EXECUTED_BYTES
-    packets = [soupbin.packet("S", bytes(size - soupbin.HEADER_BYTES)) for size in sizes]
-    answer = np.frombuffer(b"".join(packets), np.uint8).copy()
+    answer = np.frombuffer(answers, np.uint8).copy()
     buffer = np.zeros(4096, np.uint8)
     taker.keep += [packet, answer, buffer]
     return lambda: int(
@@ -503,7 +570,7 @@ def _socket_echo(
             packet.ctypes.data,
             len(packet),
             server.fileno(),
-            sessions_live.ORDER_BYTES,
+            taker.strategy.order_bytes,
             answer.ctypes.data,
             len(answer),
             buffer.ctypes.data,
@@ -528,8 +595,9 @@ def bench_tick_to_trade(
     made: dict[str, Any] = {}
     lost = 0
     paths = [path for path in PATHS if path == "shm" or not can_multicast()]
-    if len(paths) < len(PATHS):
-        gathered.miss("tick_to_ack_multicast_ouch_memory_100k_p50", can_multicast())
+    for path in PATHS:
+        if path not in paths:
+            gathered.miss(f"tick_to_ack_{path}_memory_100k_p50", can_multicast())
     durabilities = {"memory": "async"} | ({"durable": "durable"} if has_disk(Path(".")) else {})
     offers, blocks = (QUICK_OFFERS, QUICK_BLOCKS) if quick else (OFFERS, BLOCKS)
 

@@ -84,9 +84,14 @@ def packets(count: int) -> Array:
     orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
     orders["order_id"] = np.arange(1, count + 1)
     orders["participant"], orders["qty_lots"], orders["price_ticks"] = PARTICIPANT, 1, 1_000
+    return sealed_packets(KEY, PARTICIPANT, orders)
+
+
+def sealed_packets(key: bytes, sender: int, orders: Array) -> Array:
+    """An authenticated packet for each order, in a new epoch: (orders, bytes)."""
     epoch = time.time_ns()
-    sealed = [seal(KEY, one, epoch) for one in build_packets(orders, PARTICIPANT, 1, 0, 1)]
-    return np.frombuffer(b"".join(sealed), np.uint8).reshape(count, -1)
+    sealed = [seal(key, one, epoch) for one in build_packets(orders, sender, 1, 0, 1)]
+    return np.frombuffer(b"".join(sealed), np.uint8).reshape(len(orders), -1)
 
 
 @contextlib.contextmanager

@@ -210,6 +210,7 @@ TICK_ROWS = tuple(
     for path, door in (
         ("shm", "feed and session in shared memory"),
         ("multicast_ouch", "multicast and OUCH"),
+        ("multicast_packets", "multicast and packets"),
     )
     for durability in ("memory", "durable")
     for pace, so in (("100k", "100,000/s"), ("bursts", "bursts of 1 M/s"))
@@ -222,7 +223,11 @@ TICK_ROWS = tuple(
 )
 TICK_SPAN_ROWS = tuple(
     (f"{span}_{path}_memory_100k_p50", "", f"{door}: {what}", "")
-    for path, door in (("shm", "shared memory"), ("multicast_ouch", "multicast and OUCH"))
+    for path, door in (
+        ("shm", "shared memory"),
+        ("multicast_ouch", "multicast and OUCH"),
+        ("multicast_packets", "multicast and packets"),
+    )
     for span, what in (
         ("released_to_read", "the offer's release → read by the strategy"),
         ("read_to_sent", "→ its order is sent"),

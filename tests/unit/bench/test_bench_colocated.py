@@ -10,14 +10,18 @@ import pytest
 from openoutcry.bench import colocated_live as live
 from openoutcry.bench import idle, watched
 from openoutcry.bench.colocated_live import Participant
+from openoutcry.bench.sessions_live import KEY
 from openoutcry.bench.strategy import LOST, Strategy, strategy_turn
 from openoutcry.bench.tick_to_trade import FAR, LIMIT, PERIOD, Taker, maker_requests
+from openoutcry.dpdk_shim.authentication import TRAILER_BYTES, is_sealed
+from openoutcry.dpdk_shim.packets import build_packets, read_packet
 from openoutcry.market_data.shm_feed import ShmFeedSegment
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.shm_layout import Request, ShmRequest
 from openoutcry.venue.file import read_venue
-from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.enums import PacketKind, Side, TimeInForce
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.records import EVENT_DTYPE
 
 SESSION = "0000000001"
 
@@ -123,6 +127,40 @@ def test_an_answer_over_ouch_is_counted_by_message_however_its_bytes_come(feed):
         theirs.send(b"E")
         run()
         assert taker.strategy.answered == 2
+
+
+def test_an_answer_by_packets_is_counted_by_event(feed):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for one in (ours, theirs):
+            one.setblocking(False)
+        taker = Taker("multicast_packets", 2)
+        taker.by_packets(theirs, ours, 5)
+        taker.strategy.feed, taker.strategy.next_message = feed.address, 1 << 40 | 1
+        run = lambda: int(strategy_turn(taker.block.ctypes.data))  # noqa: E731
+        feed.put(1, 1, offer(LIMIT) + offer(LIMIT))
+        run()
+        run()
+        sent = [theirs.recv(1 << 12) for _ in range(2)]
+        assert all(is_sealed(KEY, one) for one in sent)
+        headers, orders = zip(
+            *(read_packet(one[:-TRAILER_BYTES], PacketKind.ORDERS) for one in sent), strict=True
+        )
+        assert [int(one["first_seq"]) for one in headers] == [1, 2]
+        assert [int(one["order_id"][0]) for one in orders] == [5, 6]
+        assert {int(one["price_ticks"][0]) for one in orders} == {LIMIT}
+        (first,) = build_packets(np.zeros(1, EVENT_DTYPE), 4, 1, 0)
+        (rest,) = build_packets(np.zeros(3, EVENT_DTYPE), 4, 2, 0)
+        theirs.send(b"no packet of the venue's" + bytes(TRAILER_BYTES))
+        run()
+        assert taker.strategy.answered == 0
+        theirs.send(first + bytes(TRAILER_BYTES))
+        run()
+        assert taker.strategy.answered == 1
+        theirs.send(rest + bytes(TRAILER_BYTES))
+        run()
+        assert taker.strategy.answered == 4
+        assert (taker.times[2] > taker.times[1]).all()
 
 
 def test_the_strategy_says_that_it_lost_messages(feed):
