@@ -10,8 +10,23 @@ from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
 from openoutcry.cli.options import as_json_option
 
 AT_ONCE = "at-once"
-Amount = click.IntRange(1)
-"""Units; the venue says how many are too many."""
+
+
+class AmountType(click.IntRange):
+    """Whole units from 1; the venue says how many are too many."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, str) and "." in value:
+            self.fail(
+                f"{value!r} has a decimal point: give whole units of the asset, of which one with "
+                f"2 decimals has 100 to 1",
+                param,
+                ctx,
+            )
+        return int(super().convert(value, param, ctx))
+
+
+Amount = AmountType(1)
 
 
 class OneStepOrMore(click.Group):

@@ -1,6 +1,6 @@
 """``make check``: the system tier, in which a test that fails runs once more, alone.
 
-    python -m tests.check [ARGUMENTS OF PYTEST]
+    python -m tests.support.check [ARGUMENTS OF PYTEST]
 
 If it then passes, the check succeeds and names the test: a test that fails by chance is a defect to
 mend before the next issue is closed.  ``build/flaky.json`` lists these tests.
