@@ -14,7 +14,7 @@ journal, and at the lowest priority it starves."""
 
 
 class Aside:
-    """Of this process: its priority is a low one from now on.
+    """Of this process: its priority is a low one from the first :meth:`keep_off` on.
 
     Not SCHED_IDLE: an alarm and the red button must work on a host without a spare core.  A watcher
     must cost little: next to a process that spins on its core it gets a sixtieth of the core, some
@@ -24,8 +24,7 @@ class Aside:
     def __init__(self, nice: int = NICE) -> None:
         self.nice = nice
         self.allowed = frozenset(os.sched_getaffinity(0))
-        self.cores = self.allowed
-        self._each_thread(self._lower)
+        self.cores: frozenset[int] | None = None
 
     def _lower(self, thread: int) -> None:
         os.setpriority(os.PRIO_PROCESS, thread, self.nice)

@@ -214,6 +214,20 @@ def pytest_fixture_setup(fixturedef: Any) -> Iterator[Any]:
             _shared_s[0] += processor_s() - before
 
 
+NICE, CORES = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
+
+
+def own_priority_again() -> None:
+    """A console that a test has in this process gives way to others, and every process that later
+    tests start would do so, too."""
+    if os.getpriority(os.PRIO_PROCESS, 0) == NICE and os.sched_getaffinity(0) == CORES:
+        return
+    for thread in map(int, os.listdir("/proc/self/task")):
+        with suppress(OSError):  # it has ended, or only root may raise it again
+            os.sched_setaffinity(thread, CORES)
+            os.setpriority(os.PRIO_PROCESS, thread, NICE)
+
+
 def _run(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[Any], float]:
     _shared_s[0], before = 0.0, processor_s()
     _unit_test[:] = [item.nodeid] if tier_of(item.path) == "unit" else []
@@ -221,6 +235,7 @@ def _run(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[Any], fl
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     finally:
         _unit_test.clear()
+        own_priority_again()
     return reports, processor_s() - before - _shared_s[0]
 
 
