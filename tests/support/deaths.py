@@ -55,10 +55,11 @@ class KillerFromOutside:
             if self.pids or pipeline.owner.pid != os.getpid():
                 continue
             rows = pipeline.view(pipeline.positions(), 1)["stages"]
-            (pid,) = (row["pid"] for row in rows if row["name"] == self.stage)
-            if is_stopped(pid):
-                self.pids.append(pid)
-                os.kill(pid, signal.SIGKILL)
+            # There is no row before the stage has begun.
+            for pid in (row["pid"] for row in rows if row["name"] == self.stage):
+                if is_stopped(pid):
+                    self.pids.append(pid)
+                    os.kill(pid, signal.SIGKILL)
 
 
 def forked(work: Callable[[], object], output: Path) -> int:

@@ -21,14 +21,14 @@ def counted(verdicts):
 def test_ten_thousand_mixed_commands():
     """Every check but the rarest refuses some (``test_risk_edges`` has each), and many pass.
 
-    Wallets have their own streams (``test_spot``)."""
+    Wallets and contracts have their own streams (``test_spot``, ``test_contracts``)."""
     both = pair()
     symbols = instruments()["symbol"].tolist()
     run(both, mixed_commands(10_000, 2), Operator(2, both, symbols), 0.06, 2, 500)
     refusals = counted(both.verdicts)
     passed = sum(verdict == 0 for verdict in both.verdicts)
     assert passed > 2_000
-    elsewhere = {"SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE"}
+    elsewhere = {"SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE", "EXPIRED"}
     rare = {"ARITHMETIC", "LOSS", "DRAWDOWN", "MAX_VALUE", "CLOSED"}
     assert {bit.name for bit in RiskBit} - set(refusals) - elsewhere <= rare, refusals
     assert both.parts_traded > 0

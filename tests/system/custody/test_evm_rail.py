@@ -16,6 +16,7 @@ from openoutcry.custody.rail import Draft, Payment, Signed
 from tests.support.custody.anvil import ETHER, Anvil, anvil
 from tests.support.custody.evm_floor import FINAL, UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_a_draft_is_made_again_only_when_the_old_one_is_dead(
     rail.send(old)
     assert rail.find(old) is None
     rail.send(signed(floor, rail, again))
-    assert floor.chain.balance(place("a")) == 100 * UNIT
+    wait_until(lambda: floor.chain.balance(place("a")) == 100 * UNIT, "the payment is mined")
 
 
 def test_what_is_not_there_is_not_promised(floor: EvmFloor, rail: EvmRail) -> None:
