@@ -23,12 +23,8 @@ from openoutcry.wire.registers import WINDOW_BYTES
 
 PAGE = ROOT / "docs" / "fpga.md"
 MEASURED = ("gateway_fpga/rtl",)
-"""What the tables show, but for the steps that led to a placement."""
-PAGES = (
-    PAGE,
-    ROOT / "docs" / "fpga-ports.md",
-    ROOT / "docs" / "decisions" / "025-placing-the-gateway.md",
-)
+"""What the tables show."""
+PAGES = (PAGE, ROOT / "docs" / "fpga-ports.md")
 
 
 def filled(text: str, history: History | None = None) -> str:
@@ -54,7 +50,7 @@ def filled(text: str, history: History | None = None) -> str:
             return "Not measured yet.\n"
         section = evidence[name]
         age = history.note(section, MEASURED) if history else kept_note(before[name])
-        return TABLES[name](section["figures"]) + _source(section, "" if name == "tried" else age)
+        return TABLES[name](section["figures"]) + _source(section, age)
 
     return fill(text, "fpga", content)
 
@@ -233,19 +229,6 @@ def timing(figures: dict[str, Any]) -> str:
     return table(header, rows) + f"\nGoal: {figures['goal_mhz']} MHz.\n"
 
 
-def tried(figures: dict[str, Any]) -> str:
-    rows = [
-        (row["what"], _mhz(row["placed_mhz"]), _mhz(row["routed_mhz"]), row["came_of_it"])
-        for row in figures["rows"]
-    ]
-    header = "| `outcry_gateway`, seed 1 if no other | placed | routed | what came of it |"
-    return table(header, rows)
-
-
-def _mhz(mhz: float | None) -> str:
-    return f"{mhz:.1f} MHz" if mhz else "–"
-
-
 def random(figures: dict[str, Any]) -> str:
     return (
         f"{figures['orders']:,} boundary-biased random orders through "
@@ -353,7 +336,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "timing": timing,
     "tops": timing,
     "synthesis": synthesis,
-    "tried": tried,
     "random": random,
     "live": live,
 }

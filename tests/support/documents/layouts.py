@@ -1,10 +1,11 @@
-"""Write docs/layouts.md: every private block of memory, field by field.
+"""Print private blocks of memory, field by field: ``python -m tests.support.documents.layouts``.
 
-``python -m tests.support.documents.layouts`` writes it; a test compares.
+NAME …   blocks or modules (``OrderRow``, ``order_entry/shm_layout``); none: all of them
 """
 
 import ast
 import operator
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import groupby
@@ -15,19 +16,6 @@ from tests.support.documents.rooms import rooms
 
 OF_WIRE = ("shm_feed.py",)
 """The records of the other modules there are on docs/wire.md."""
-PAGE = ROOT / "docs" / "layouts.md"
-HEAD = """<!-- Written by python -m tests.support.documents.layouts. -->
-# Blocks of memory, byte by byte
-
-What the stages keep in memory and share with each other, little-endian. [Wire](wire.md) has the
-records on the wire and on the disk. Each block is a `Layout`
-([decision 024](decisions/024-layouts.md)); in a debugger or a test,
-`dict(OrderRow(address).dump())` shows one with its values.
-
-A row is 64 bytes of a block, which is a cache line where the block is aligned to one. Each field
-has its offset, name, size and meaning; without a size it is an int64.
-"""
-LINE_BYTES = 64
 
 
 def blocks() -> Iterator[type[Layout]]:
@@ -48,41 +36,31 @@ def blocks() -> Iterator[type[Layout]]:
                     yield block
 
 
-def page() -> str:
-    """The page: a table for each module, with a row for each block and for each of its lines."""
-    lines = [HEAD]
+def listing(names: list[str]) -> str:
+    """Each module's blocks, those named or all, a line for each field."""
+    lines = []
     for module, members in groupby(blocks(), operator.attrgetter("__module__")):
         place = module.removeprefix("openoutcry.").replace(".", "/")
-        lines += [f"## {place}.py", "", "| bytes | |", "|---|---|"]
-        for block in members:
-            lines += _rows(block)
-        lines.append("")
+        chosen = [one for one in members if not names or one.__name__ in names or place in names]
+        lines += [f"{place}.py", ""] if chosen else []
+        for block in chosen:
+            lines += [*_lines(block), ""]
     return "\n".join(lines)
 
 
-def _rows(block: type[Layout]) -> list[str]:
+def _lines(block: type[Layout]) -> list[str]:
     base = block.__mro__[1]
     own = [field for name, field in block.fields.items() if name not in base.fields]
     own.sort(key=operator.attrgetter("offset"))
     text = " ".join((block.__doc__ or "").split())
-    begins = "" if base is Layout else f" Begins as `{base.__name__}`."
-    rows = [f"| | **{block.__name__}**, {block.size_bytes} bytes. {_cell(text + begins)} |"]
-    for line, fields in groupby(own, lambda field: field.offset // LINE_BYTES * LINE_BYTES):
-        last = min(line + LINE_BYTES, block.size_bytes) - 1
-        rows.append(f"| {line}–{last} | {'<br>'.join(map(_field, fields))} |")
-    return rows
+    begins = "" if base is Layout else f" Begins as {base.__name__}."
+    return [f"  {block.__name__}, {block.size_bytes} bytes. {text}{begins}", *map(_field, own)]
 
 
 def _field(field: Field) -> str:
     kind = field.ctype or f"{field.size_bytes} bytes"
-    size = "" if kind == "i64" else f" ({kind})"
-    return f"{field.offset} `{field.name}`{size}: {_cell(field.doc)}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("``", "`").replace("|", "\\|")
+    return f"    {field.offset:6} {field.name:24} {kind:10} {field.doc}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
-    print(f"written: {PAGE.relative_to(ROOT)}")
+    print(listing(sys.argv[1:]))
