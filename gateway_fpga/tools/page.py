@@ -57,15 +57,11 @@ def filled(text: str, history: History | None = None) -> str:
 
 def sentences() -> str:
     """Every property in one sentence, whether its proof has been run here or not."""
-    rows: list[tuple[str, ...]] = []
-    for module in dict.fromkeys(MODULES[claim.module].module for claim in PROPERTIES):
-        rows.append((f"**{module}**", ""))
-        rows += [
-            (f"`{claim.name}`", claim.sentence)
-            for claim in PROPERTIES
-            if MODULES[claim.module].module == module
-        ]
-    return table("| property | |", rows)
+    by_module: dict[str, list[str]] = {}
+    for claim in PROPERTIES:
+        by_module.setdefault(MODULES[claim.module].module, []).append(f"`{claim.name}`")
+    rows = [(f"`{module}`", ", ".join(names)) for module, names in by_module.items()]
+    return table("| module | properties |", rows)
 
 
 def local_registers() -> str:
@@ -125,15 +121,9 @@ def mutation(figures: dict[str, Any]) -> str:
         for row in figures["targets"]
     ]
     total = sum(row["mutants"] for row in figures["targets"])
-    lines = [
-        f"- `{row['module']}`: `{'; '.join(row['survivors'])}`"
-        for row in figures["targets"]
-        if row["survivors"]
-    ]
     return (
         f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
         + table("| module | mutants | noticed | proved equivalent | survived |", rows)
-        + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
     )
 
 
@@ -149,49 +139,23 @@ def drawn(figures: dict[str, Any]) -> str:
         )
         for row in figures["rows"]
     ]
-    lines = [
-        f"- `{row['module']}`, seed {row['seed']}: `{'; '.join(row['survivors'])}`"
-        for row in figures["rows"]
-        if row["survivors"]
-    ]
     total = sum(row["mutants"] for row in figures["rows"])
     return (
         f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
         + table("| module | seed | mutants | noticed | proved equivalent | survived |", rows)
-        + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
     )
 
 
 def faults(figures: dict[str, Any]) -> str:
-    by_class: dict[str, Counter[str]] = {}
-    for row in figures["faults"]:
-        by_class.setdefault(row["class"], Counter())[row["noticed"]] += 1
-    rows = [
-        (kind, str(by.total()), str(by["first"] + by["bench"]), str(by["survived"]))
-        for kind, by in by_class.items()
-    ]
-    total = len(figures["faults"])
-    survivors = [row for row in figures["faults"] if row["noticed"] == "survived"]
-    real = total - sum(row["why"].startswith("no difference") for row in survivors)
-    text = (
-        f"{total} of the {figures['planned']} faults of the table have been run: "
-        f"**{total - len(survivors)}** were noticed by the module's own bench, of {real} that make "
-        "a difference.\n\n"
-    ) + table("| class | faults | noticed | survived |", rows)
-    lines = [
-        f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}. {_sentence(row['why'])}"
-        for row in survivors
-    ]
-    return text + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _code(text: str) -> str:
-    """A piece of Verilog in one line."""
-    return f"`{' '.join(text.split())}`" if text.strip() else "nothing"
+    rows = figures["faults"]
+    survivors = [row for row in rows if row["noticed"] == "survived"]
+    real = len(rows) - sum(row["why"].startswith("no difference") for row in survivors)
+    classes = len({row["class"] for row in rows})
+    return (
+        f"{len(rows)} of the {figures['planned']} faults of {classes} classes have been run: "
+        f"**{len(rows) - len(survivors)}** were noticed by the module's own bench, of {real} that "
+        "make a difference.\n"
+    )
 
 
 def coverage(figures: dict[str, Any]) -> str:
@@ -203,14 +167,10 @@ def coverage(figures: dict[str, Any]) -> str:
     places = Counter[str]()
     for signal, count in figures["missed"].items():
         places[" ".join(signal.split()[:2])] += count
-    missed = [f"{count} of {place}" for place, count in places.items()]
     text = table("| what | points | reached |", rows)
     total = sum(sum(signals.values()) for signals in figures["excluded"].values())
-    text += f"\nThat is of what can be reached. Left out: {total} points that were not reached.\n\n"
-    for why, signals in figures["excluded"].items():
-        names = ", ".join(name.split()[-1] for name in signals)
-        text += f"- {sum(signals.values())} points: {why} `{names}`\n"
-    return text + (f"\nNot reached: `{', '.join(missed)}`.\n" if missed else "")
+    text += f"\nThat is of what can be reached; {total:,} points cannot."
+    return text + (f" Not reached: {sum(places.values()):,} points of {len(places)} lines.\n")
 
 
 def timing(figures: dict[str, Any]) -> str:

@@ -20,7 +20,8 @@ from tests import ROOT
 from tests.support.matcher.matcher_script import page_script
 
 PAGE = ROOT / "docs" / "matcher.md"
-EXAMPLES = re.findall(r"```example\n(.*?)```", PAGE.read_text(), re.DOTALL)
+MORE = ROOT / "tests" / "support" / "matcher" / "examples.md"
+EXAMPLES = re.findall(r"```example\n(.*?)```", PAGE.read_text() + MORE.read_text(), re.DOTALL)
 NO_TYPE = len(OrderType) + 1
 ANY_QTY = "INSTRUMENT max_qty_lots=9223372036854775807"
 

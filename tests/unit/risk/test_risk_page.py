@@ -1,4 +1,4 @@
-"""docs/risk.md: every example gives what it says, and there is one of every check."""
+"""docs/risk.md and its further examples give what they say, and there is one of every check."""
 
 import re
 
@@ -14,8 +14,9 @@ from tests.support.risk.risk_desk import Desk
 from tests.support.risk.risk_market import Market, S
 
 PAGE = (ROOT / "docs" / "risk.md").read_text()
-EXAMPLES = re.findall(r"```risk\n(.*?)```", PAGE, re.DOTALL)
-PROTECTION = re.findall(r"```protection\n(.*?)```", PAGE, re.DOTALL)
+BOTH = PAGE + (ROOT / "tests" / "support" / "risk" / "examples.md").read_text()
+EXAMPLES = re.findall(r"```risk\n(.*?)```", BOTH, re.DOTALL)
+PROTECTION = re.findall(r"```protection\n(.*?)```", BOTH, re.DOTALL)
 PART = re.compile(r"PART (BUY|SELL) (\d+)@(\d+) p(\d) -> (.*)")
 NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?(?: ([A-Z_]+))?(?: budget=(\d+))? p(\d) -> (.*)")
 
