@@ -18,7 +18,8 @@ from tests.support.market_data.feed_support import fields, unframed
 from tests.support.matcher.matcher_script import parse_command, parse_instrument
 
 PAGE = ROOT / "docs" / "market-data.md"
-EXAMPLES = re.findall(r"```feed\n(.*?)```", PAGE.read_text(), re.DOTALL)
+MORE = ROOT / "tests" / "support" / "market_data" / "examples.md"
+EXAMPLES = re.findall(r"```feed\n(.*?)```", PAGE.read_text() + MORE.read_text(), re.DOTALL)
 
 
 def text(message):
