@@ -211,26 +211,31 @@ def markdown() -> str:
 
 
 def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[Option] = ()) -> str:
-    """The page of every message of some protocols, field by field: a table for each protocol."""
+    """The page of every message of some protocols: for each protocol its messages with the place of
+    each field, then the fields, each meaning once."""
     lines = [
         f"<!-- {GENERATED} -->",
         f"# {title}, byte by byte",
         "",
-        "Big-endian, packed, no padding. Byte 0 of each message is its type.",
+        "Big-endian, packed, no padding. Byte 0 of each message is its type. Each field has the "
+        "number of its first byte.",
     ]
     for protocol in protocols:
         lines += ["", f"## {protocol.name}", ""]
-        lines += ["| byte | field | type | meaning |", "|---|---|---|---|"]
+        lines += ["| message | bytes | | fields |", "|---|---|---|---|"]
         for sender, group in (("client", protocol.client), ("server", protocol.server)):
             common = _common_fields(group)
             if common:
-                lines.append(f"| | **every message of the {sender}** | | begins with: |")
-                lines += _field_rows(group[0], common)
+                begin = _places(group[0], common)
+                lines.append(f"| **every message of the {sender}** | | begins with | {begin} |")
             for one in group:
-                size = f"{one.size_bytes} byte{'s' * (one.size_bytes > 1)}"
                 name = re.sub(r"(\d) (\d)", r"\1.\2", one.name.replace("_", " "))
-                lines.append(f"| | **{one.kind}: {name}** | {sender}, {size} | {one.doc} |")
-                lines += _field_rows(one, one.fields[len(common) :])
+                places = _places(one, one.fields[len(common) :])
+                size = f"{sender}, {one.size_bytes}"
+                lines.append(f"| **{one.kind}: {name}** | {size} | {one.doc} | {places} |")
+        rows = _meanings(protocol)
+        if rows:
+            lines += ["", "| field | type | meaning |", "|---|---|---|", *rows]
     if options:
         lines += ["", "## Options of OUCH 5.0", ""]
         lines += ["Each: a byte with the length of tag and value, the tag, the value.", ""]
@@ -238,8 +243,7 @@ def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[O
     for option in options:
         where = " ".join(k for k, on in (("O", option.enters), ("U", option.replaces)) if on)
         field = option.field
-        kind = f"{field.ctype} {field.size or ''}".strip()
-        cells = f"`{field.name}` | {kind} | {where or 'server'} | {field.doc}"
+        cells = f"`{field.name}` | {_kind(field)} | {where or 'server'} | {field.doc}"
         lines.append(f"| {option.tag} | {cells} |")
     return "\n".join([*lines, ""])
 
@@ -253,12 +257,28 @@ def _common_fields(group: tuple[Message, ...]) -> tuple[Field, ...]:
     return group[0].fields[:count] if group else ()
 
 
-def _field_rows(one: Message, fields: Iterable[Field]) -> list[str]:
-    return [
-        f"| {one.offsets[f.name]} | `{f.name}` | {f'{f.ctype} {f.size or str()}'.strip()} "
-        f"| {f.doc} |"
-        for f in fields
-    ]
+def _places(one: Message, fields: Iterable[Field]) -> str:
+    return ", ".join(f"{one.offsets[field.name]}\u00a0`{field.name}`" for field in fields)
+
+
+def _kind(field: Field) -> str:
+    return f"{field.ctype} {field.size or ''}".strip()
+
+
+def _meanings(protocol: Protocol) -> list[str]:
+    """A row for each meaning of a field's name; of several, with the messages that have it."""
+    found: dict[str, dict[tuple[str, str], dict[str, list[str]]]] = {}
+    for sender, group in (("client", protocol.client), ("server", protocol.server)):
+        for one in group:
+            for field in one.fields:
+                where = found.setdefault(field.name, {}).setdefault((_kind(field), field.doc), {})
+                where.setdefault(sender, []).append(one.kind)
+    rows = []
+    for name, meanings in found.items():
+        for (kind, doc), where in meanings.items():
+            places = "; ".join(f"{sender}'s {' '.join(kinds)}" for sender, kinds in where.items())
+            rows.append(f"| `{name}` | {kind} | {doc}{f' ({places})' * (len(meanings) > 1)} |")
+    return rows
 
 
 def main() -> None:
