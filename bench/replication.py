@@ -190,6 +190,7 @@ def _add_gaps(number: int, add: Add) -> None:
         sys.executable,
         "-m",
         "openoutcry",
+        "cluster",
         "drill",
         "--json",
         "--seed",

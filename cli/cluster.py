@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
+from openoutcry.cli.drill import drill
 from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.simulate import simulate
 
 if TYPE_CHECKING:
     from openoutcry.replica.cluster import Cluster
@@ -20,13 +22,19 @@ folder_argument = click.argument("folder", type=PathArgument)
 
 @click.group()
 def cluster() -> None:
-    """Run or inspect a NATS JetStream cluster of three nodes.
+    """Run, inspect or break the cluster of a replicated journal.
+
+    The journal is in a NATS JetStream cluster of three nodes.
 
     \b
     outcry cluster up cluster
     outcry cluster status cluster
     outcry cluster down cluster
     """
+
+
+cluster.add_command(drill)
+cluster.add_command(simulate)
 
 
 @cluster.command()

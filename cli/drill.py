@@ -1,4 +1,4 @@
-"""``outcry drill``: break a replicated venue on purpose."""
+"""``outcry cluster drill``: break a replicated venue on purpose."""
 
 import json
 import sys
@@ -58,9 +58,9 @@ def drill(
     """Break a throw-away replicated venue; report what it lost.
 
     \b
-    outcry drill
-    outcry drill --faults 200 --report drill.json --evidence
-    outcry drill --kinds "kill primary,partition leader" --faults 10
+    outcry cluster drill
+    outcry cluster drill --faults 200 --report drill.json --evidence
+    outcry cluster drill --kinds "kill primary,partition leader" --faults 10
 
     The faults kill, stop, isolate and corrupt processes. The command needs root: it creates a
     network namespace and removes it.

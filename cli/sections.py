@@ -43,10 +43,8 @@ COMMANDS: Sections = {
         "audit": "Build and query the audit trail; write regulators' reports.",
     },
     "Replication": {
-        "cluster": "Run or inspect a NATS JetStream cluster of three nodes.",
+        "cluster": "Run, inspect or break the cluster of a replicated journal.",
         "backup": "Copy a replicated journal to files; restore a venue from them.",
-        "drill": "Break a throw-away replicated venue; report what it lost.",
-        "simulate": "Run a protocol through seeded faults in one process.",
     },
 }
 

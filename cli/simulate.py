@@ -1,4 +1,4 @@
-"""``outcry simulate``: seeded histories of a protocol, with every fault there is, judged."""
+"""``outcry cluster simulate``: seeded histories of the protocol, with every fault, judged."""
 
 import json
 import time
@@ -7,18 +7,7 @@ from typing import Any
 import click
 
 
-@click.group()
-def simulate() -> None:
-    """Run a protocol through seeded faults in one process.
-
-    \b
-    outcry simulate replication --seeds 2000
-    outcry simulate replication --seeds 100000000 --minutes 60 --jobs 3
-    outcry simulate replication --seed 1164 --trace
-    """
-
-
-@simulate.command()
+@click.command()
 @click.option(
     "--seeds", type=click.IntRange(1), default=2000, show_default=True, help="Number of histories."
 )
@@ -43,10 +32,14 @@ def simulate() -> None:
 )
 @click.option("--trace", is_flag=True, help="Print the history of --seed, step by step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def replication(
+def simulate(
     seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool, as_json: bool
 ) -> None:
-    """Simulate primary, standbys, stream, clients and clocks.
+    """Simulate primary, standbys, stream, clients and clocks, with faults.
+
+    \b
+    outcry cluster simulate --seeds 100000000 --minutes 60 --jobs 3
+    outcry cluster simulate --seed 1164 --trace
 
     The simulation runs the protocol's own code. Each seed is one history: lost, duplicated and late
     messages, partitions, pauses, crashes, torn blocks, damaged reads, clocks that jump. Exit status
@@ -106,7 +99,7 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
         click.echo(f"seed {row['seed']}: {row['text']}")
     count = len(document["violations"])
     click.echo(
-        f"{count:,} histories broke a promise: `outcry simulate replication --seed N --trace`"
+        f"{count:,} histories broke a promise: `outcry cluster simulate --seed N --trace`"
         if count
         else "none broke a promise"
     )

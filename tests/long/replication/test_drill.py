@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="a drill makes a network: it needs root")
 def test_every_kind_of_fault_once(outcry, tmp_path: Path) -> None:
-    done = outcry("drill", "--report", "drill.json", timeout_s=3_600)
+    done = outcry("cluster", "drill", "--report", "drill.json", timeout_s=3_600)
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "drill.json").read_text())
     assert len({fault["kind"] for fault in document["faults"]}) == 15
@@ -23,7 +23,7 @@ def test_a_drill_of_two_faults_leaves_nothing(outcry, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a drill makes a network: it needs root")
     kinds = "kill follower,corrupt follower"
-    done = outcry("drill", "--faults", "2", "--kinds", kinds, "--json", timeout_s=3_600)
+    done = outcry("cluster", "drill", "--faults", "2", "--kinds", kinds, "--json", timeout_s=3_600)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["passed"] is True

@@ -68,8 +68,8 @@ PAGES: dict[str, str] = {
     "audit": "audit.md",
     "cluster": "replication.md",
     "backup": "replication.md",
-    "drill": "replication.md",
-    "simulate": "replication-protocol.md",
+    "cluster drill": "replication.md",
+    "cluster simulate": "replication-protocol.md",
 }
 """The page that explains each command; a command below one of them has the same page."""
 

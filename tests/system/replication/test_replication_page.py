@@ -67,7 +67,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
         (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),
         (("cluster", "down", "nowhere"), "no cluster there"),
         (("backup", "restore", "nowhere", "j"), "No such file or directory"),
-        (("drill", "--kinds", "kill nobody"), "unknown kind"),
+        (("cluster", "drill", "--kinds", "kill nobody"), "unknown kind"),
     ],
 )
 def test_bad_input_is_reported_and_leaves_nothing(

@@ -11,6 +11,11 @@ from tests.support.documents.commands import PAGE, PAGES, commands, filled, page
 NAMES = [name for lines in COMMANDS.values() for name in lines]
 
 
+def test_the_top_has_few_commands() -> None:
+    """A reader takes in one screen of help; rarer commands are in a group."""
+    assert len(NAMES) <= 25
+
+
 def test_every_command_has_a_page() -> None:
     assert {path for path in PAGES if " " not in path} == set(NAMES)
     assert page_of("venue limits set") == PAGES["venue limits"]
