@@ -132,6 +132,11 @@ class Book:
                 free = int(fields[free, behind // 4])
         rehash(BookHeader.of(header.ctypes.data))
 
+    @property
+    def address(self) -> int:
+        """Of the header, for kernels that read the book."""
+        return int(self._header.ctypes.data)
+
     def touch(self) -> None:
         """Have the system find all memory now rather than at a message."""
         for array in (self._orders, self._levels, *self._tables):

@@ -33,6 +33,7 @@ ABOVE = {
     "backtest",
     "portal",
     "custody",
+    "routing",
 }
 MAY_IMPORT = {
     "wire": set(),
@@ -90,6 +91,7 @@ MAY_IMPORT = {
         "custody",
     },
     "custody": {"wire", "risk", "order_entry", "client", "venue"},
+    "routing": {"wire", "client", "market_data", "report"},
     "bench": LOWER | ABOVE,
     "cli": LOWER | ABOVE | {"bench"},
     "tests": LOWER | ABOVE | {"bench", "cli"},

@@ -1,0 +1,373 @@
+"""Split an order among venues: least cost with fees, lots and smallest orders.
+
+Within a venue the cheapest levels come first, so a venue's cost is convex in its quantity, and
+without lots and minimums a merge of all levels is the optimum.  That merge is the lower bound of a
+search over venues that are left out or forced to their minimum.  Lots are settled by trying one
+lot more or less at each venue.  Costs are differences to the best level's, shifted until sums fit.
+
+memory     header, a row for each venue, the pending nodes, then the prepared levels
+"""
+
+from openoutcry.routing.depth_kernels import MERGED_BYTES, MergedLevel
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import count_leading_zeros
+
+PART = 1_000_000
+MAX_VENUES, MAX_NODES, MAX_FILLS = 16, 64, 160
+"""Bounds of the search: venues, nodes that are looked at, fills of them and of improvements."""
+COST_BITS = 60
+TOLERANCE_PPM = 10
+"""A split that is above the bound by less than this is not improved."""
+FAR = 1 << 62
+IMPOSSIBLE = -1
+LOT_MORE, LOT_LESS, AT_LEAST, MOVES = 0, 1, 2, 4
+"""Moves of a venue from its base; the fourth leaves it out."""
+
+
+class SplitHeader(Layout, size_bytes=128):
+    """The header of a split."""
+
+    venues: int = i64("venues, each with a row")
+    rows: int = i64("prepared levels")
+    nodes_at: int = i64("offset of the pending nodes")
+    rows_at: int = i64("offset of the prepared levels")
+    quantity: int = i64("quantity of the order")
+    shift: int = i64("bits that costs were shifted by")
+    cost: int = i64("cost of the last fill, relative to the best level")
+    filled: int = i64("of the best split: quantity")
+    best_cost: int = i64("and cost, relative to the best level")
+    nodes: int = i64("nodes that were looked at")
+    bound_filled: int = i64("most that a relaxed problem with decided venues fills")
+    bound: int = i64("and the least cost of that")
+    tolerance: int = i64("cost above the bound at which the search ends")
+    fills: int = i64("how often the order was filled")
+
+
+class SplitVenue(Layout, size_bytes=128):
+    """A venue in a split, in the router's units."""
+
+    lot: int = i64("orders are multiples of it")
+    least: int = i64("smallest order, a multiple of the lot; at least the lot")
+    most: int = i64("largest order, by the venue's limit and the router's balance")
+    order_fee: int = i64("cost of an order, in key units")
+    shown_ppm: int = i64("share of displayed quantity that is counted on")
+    limit: int = i64("worst key that the order may take there")
+    ceiling: int = i64("most that its levels and its limit give, in whole lots")
+    low: int = i64("of a fill: at least this")
+    high: int = i64("and at most this")
+    need: int = i64("of a fill: what is left of the lower limit")
+    taken: int = i64("result of the last fill")
+    base: int = i64("result that improvements start from")
+    best: int = i64("result of the best split")
+    is_fine: int = i64("1: no venue has a smaller lot, so that others' moves fill it anyway")
+    carry: int = i64("while levels are prepared: less than a lot, left over")
+
+
+class SplitNode(Layout, size_bytes=16):
+    """A pending node of the search."""
+
+    excluded: int = i64("bits of the venues that are left out")
+    forced: int = i64("bits of the venues that have their minimum at least")
+
+
+class SplitRow(Layout, size_bytes=24):
+    """A prepared level."""
+
+    cost: int = i64("of a unit, relative to the best level, shifted")
+    quantity: int = i64("in whole lots")
+    venue: int = i64("number of its venue")
+
+
+HEADER_BYTES, VENUE_BYTES, NODE_BYTES, ROW_BYTES = (
+    SplitHeader.size_bytes,
+    SplitVenue.size_bytes,
+    SplitNode.size_bytes,
+    SplitRow.size_bytes,
+)
+
+
+@kernel
+def venue_at(split: SplitHeader, number: int) -> SplitVenue:
+    """Return a venue's row, by its number."""
+    return SplitVenue(split + HEADER_BYTES + number * VENUE_BYTES)
+
+
+@kernel
+def bits_of(value: int) -> int:
+    """Return the bits of a number that is not negative."""
+    return 64 - count_leading_zeros(value) if value != 0 else 0
+
+
+@kernel
+def prepare(split: SplitHeader, levels: int, count: int) -> None:
+    """Take ``count`` merged levels over in whole lots of their venues, up to their limits, and
+    find the shift at which every cost fits."""
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.ceiling = venue.carry = 0
+    first, span, rows = 0, 0, 0
+    for index in range(count):
+        level = MergedLevel(levels + index * MERGED_BYTES)
+        venue = venue_at(split, level.venue)
+        if level.key > venue.limit:
+            continue
+        quantity = level.quantity
+        if venue.shown_ppm != PART:
+            quantity = quantity // PART * venue.shown_ppm + (
+                quantity % PART * venue.shown_ppm // PART
+            )
+        quantity += venue.carry
+        whole = quantity // venue.lot * venue.lot
+        venue.carry = quantity - whole
+        room = venue.most // venue.lot * venue.lot - venue.ceiling
+        whole = min(whole, room)
+        if whole <= 0:
+            continue
+        if rows == 0:
+            first = level.key
+        venue.ceiling += whole
+        row = SplitRow(split + split.rows_at + rows * ROW_BYTES)
+        row.cost = level.key - first
+        row.quantity = whole
+        row.venue = level.venue
+        span = row.cost
+        rows += 1
+    split.rows = rows
+    most_fee, finest = 0, venue_at(split, 0).lot
+    for number in range(split.venues):
+        most_fee = max(most_fee, venue_at(split, number).order_fee)
+        finest = min(finest, venue_at(split, number).lot)
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.is_fine = 1 if venue.lot == finest else 0
+    shift = bits_of(span) + bits_of(split.quantity)
+    shift = max(shift, bits_of(most_fee) + bits_of(split.venues)) - COST_BITS
+    split.shift = max(shift, 0)
+    cost = (max(first, -first) >> split.shift) // PART * TOLERANCE_PPM
+    split.tolerance = FAR if cost > FAR // max(split.quantity, 1) else cost * split.quantity
+    for index in range(rows):
+        row = SplitRow(split + split.rows_at + index * ROW_BYTES)
+        row.cost >>= split.shift
+
+
+@kernel
+def fill(split: SplitHeader, in_lots: int) -> int:
+    """Fill the order within ``low`` and ``high`` of each venue, cheapest level first; returns the
+    filled quantity, or IMPOSSIBLE.  ``cost`` has order fees only of venues with a ``low``, if lots
+    are ignored: that is a bound."""
+    left = split.quantity
+    split.fills += 1
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        if venue.low > venue.high:
+            return IMPOSSIBLE
+        venue.taken = 0
+        venue.need = venue.low
+        left -= venue.low
+    if left < 0:
+        return IMPOSSIBLE
+    needed = split.quantity - left
+    cost = 0
+    for index in range(split.rows):
+        if left == 0 and needed == 0:
+            break
+        row = SplitRow(split + split.rows_at + index * ROW_BYTES)
+        venue = venue_at(split, row.venue)
+        quantity = min(row.quantity, venue.need)
+        venue.need -= quantity
+        needed -= quantity
+        more = min(row.quantity - quantity, venue.high - venue.taken - quantity - venue.need)
+        if more > left:
+            # Levels and limits are whole lots; only what is left of the order is not.
+            more = left // venue.lot * venue.lot if in_lots and venue.lot != 1 else left
+        left -= more
+        quantity += more
+        venue.taken += quantity
+        cost += row.cost * quantity
+    if needed != 0:
+        return IMPOSSIBLE
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        if (venue.taken if in_lots else venue.low) != 0:
+            cost += venue.order_fee >> split.shift
+    split.cost = cost
+    return split.quantity - left
+
+
+@kernel
+def settle(split: SplitHeader) -> int:
+    """Fill in lots.  A venue below its minimum is left out, and the order filled again; so it is
+    if a venue that gives something back lets another one take a lot more.  Returns the filled
+    quantity, or IMPOSSIBLE."""
+    filled = 0
+    for _ in range(split.venues + 2):
+        filled = fill(split, 1)
+        if filled == IMPOSSIBLE:
+            return IMPOSSIBLE
+        wrong = -1
+        for number in range(split.venues):
+            venue = venue_at(split, number)
+            if 0 < venue.taken < venue.least:
+                wrong = number
+        if wrong >= 0:
+            venue_at(split, wrong).high = 0
+        elif filled == split.quantity or not make_room(split, split.quantity - filled):
+            return filled
+    return filled if wrong < 0 else IMPOSSIBLE
+
+
+@kernel
+def make_room(split: SplitHeader, left: int) -> bool:
+    """Lower the upper limit of a venue so that another one can take what is ``left`` and more, in
+    a lot; False if none can.  The least that is moved is moved."""
+    giver, moved_least = -1, FAR
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        more = venue.lot - left
+        start = max(venue.taken + venue.lot, venue.least)
+        if more <= 0 or more >= moved_least or start > venue.high or venue.high == venue.low:
+            continue
+        more = start - venue.taken - left
+        for other in range(split.venues):
+            one = venue_at(split, other)
+            rest = one.taken - more
+            if other != number and more % one.lot == 0 and rest >= max(one.low, one.least):
+                giver, moved_least = other, more
+                break
+    if giver < 0:
+        return False
+    one = venue_at(split, giver)
+    one.high = one.taken - moved_least
+    return True
+
+
+@kernel
+def keep_if_better(split: SplitHeader, filled: int) -> bool:
+    """Make the last fill the best split if it fills more, or costs less."""
+    if filled < split.filled or (filled == split.filled and split.cost >= split.best_cost):
+        return False
+    split.filled = filled
+    split.best_cost = split.cost
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.best = venue.taken
+    return True
+
+
+@kernel
+def open_limits(split: SplitHeader, excluded: int, forced: int) -> None:
+    """Set ``low`` and ``high`` of each venue to those of a node."""
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.low = venue.least if forced >> number & 1 else 0
+        venue.high = 0 if excluded >> number & 1 else venue.ceiling
+
+
+@kernel
+def attempt(split: SplitHeader, number: int, move: int) -> bool:
+    """Fill with a venue moved from its base; keep the result if it is better."""
+    open_limits(split, 0, 0)
+    return moved(venue_at(split, number), move) and keep_if_better(split, settle(split))
+
+
+@kernel
+def moved(venue: SplitVenue, move: int) -> bool:
+    """Set a venue's limits to a move from its base; False if it has no such move."""
+    base = venue.base
+    if move <= LOT_LESS and venue.is_fine != 0:
+        return False
+    if move == LOT_MORE:
+        venue.low = venue.high = max(base + venue.lot, venue.least)
+    elif move == LOT_LESS:
+        venue.low = venue.high = base - venue.lot
+    elif move == AT_LEAST:
+        venue.low = venue.least
+    else:
+        venue.low = venue.high = 0
+    if move == LOT_LESS and base - venue.lot < venue.least:
+        return False
+    return venue.low <= venue.ceiling and (base != 0 or move == AT_LEAST)
+
+
+@kernel
+def is_done(split: SplitHeader) -> bool:
+    """Whether the best split is near the bound, or the search has to end."""
+    is_near = split.best_cost - split.bound <= split.tolerance
+    return (is_near and split.filled >= split.bound_filled) or split.fills >= MAX_FILLS
+
+
+@kernel_outlined
+def improve(split: SplitHeader) -> None:
+    """Move venues by a lot, to their minimum or to nothing, from the best split on, until nothing
+    is better."""
+    is_better = True
+    while is_better and not is_done(split):
+        is_better = False
+        for number in range(split.venues):
+            venue = venue_at(split, number)
+            venue.base = venue.best
+        for one in range(split.venues):
+            for move in range(MOVES):
+                if not is_done(split):
+                    is_better |= attempt(split, one, move)
+
+
+@kernel
+def push(split: SplitHeader, depth: int, excluded: int, forced: int) -> int:
+    """Add a pending node; returns how many there are."""
+    node = SplitNode(split + split.nodes_at + depth * NODE_BYTES)
+    node.excluded = excluded
+    node.forced = forced
+    return depth + 1
+
+
+@kernel
+def undecided(split: SplitHeader, excluded: int, forced: int) -> int:
+    """The venue to branch on after a relaxed fill: one that is below its minimum, or whose order
+    fee is not in the bound; -1 if the bound is a split but for lots."""
+    worst, gap = -1, 0
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        if venue.taken == 0 or (excluded | forced) >> number & 1:
+            continue
+        missing = max(venue.least - venue.taken, 0)
+        if missing == 0 and venue.order_fee == 0:
+            continue
+        if worst < 0 or missing > gap:
+            worst, gap = number, missing
+    return worst
+
+
+@kernel
+def plan(split: SplitHeader, levels: int, count: int) -> int:
+    """Split ``quantity`` over ``count`` merged levels; returns what is filled.  ``best`` of each
+    venue has its order."""
+    prepare(split, levels, count)
+    split.filled, split.best_cost, split.bound = -1, FAR, FAR
+    split.nodes = split.fills = split.bound_filled = 0
+    pending = push(split, 0, 0, 0)
+    while pending > 0 and split.nodes < MAX_NODES and split.fills < MAX_FILLS:
+        pending -= 1
+        node = SplitNode(split + split.nodes_at + pending * NODE_BYTES)
+        excluded, forced = node.excluded, node.forced
+        split.nodes += 1
+        open_limits(split, excluded, forced)
+        bound = fill(split, 0)
+        cost = split.cost
+        if bound < split.filled or (
+            bound == split.filled and cost + split.tolerance >= split.best_cost
+        ):
+            continue
+        branch = undecided(split, excluded, forced)
+        keep_if_better(split, settle(split))
+        if branch >= 0:
+            pending = push(split, pending, excluded | 1 << branch, forced)
+            pending = push(split, pending, excluded, forced | 1 << branch)
+        elif bound >= split.bound_filled:
+            split.bound = min(split.bound, cost) if bound == split.bound_filled else cost
+            split.bound_filled = bound
+    improve(split)
+    if VERIFY:
+        assert split.filled >= 0, "to send nothing is always possible"
+    return split.filled

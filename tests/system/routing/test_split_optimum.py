@@ -1,0 +1,82 @@
+"""The router's splits against the exact optimum of HiGHS, and how long a decision takes."""
+
+import time
+from random import Random
+
+import numpy as np
+import pytest
+
+from openoutcry.report.evidence import write_evidence
+from openoutcry.routing.instruments import BUY
+from openoutcry.routing.split import Splitter
+from openoutcry.routing.split_kernels import plan
+from tests.support.routing.markets import filled_depth, random_market
+from tests.support.routing.optimum import compare
+
+COMMAND = "python -m pytest -m long tests/system/routing/test_split_optimum.py"
+
+
+def decisions_ns(count):
+    """Processor time of each of so many decisions over five venues with twenty levels each: levels
+    merged, order split."""
+    times = []
+    rng = Random(57)
+    while len(times) < count:
+        depth = filled_depth(rng, random_market(rng, 5, lots=(1, 1, 1, 5, 10)), 20, lots=40)
+        for number, listing in enumerate(depth.market.listings):
+            price = 100 * 10**listing.price_decimals
+            asks = [
+                (price + k * rng.randint(1, 3), listing.lot * rng.randint(1, 40))
+                for k in range(1, 21)
+            ]
+            depth.set_levels(number, [], sorted(dict(asks).items()), 0)
+        splitter = Splitter(depth)
+        total = sum(one.quantity for one in depth.take_side(BUY, 0))
+        splitter.plan(BUY, max(1, total // 3), 0, 0)
+        for _ in range(20):
+            before = time.thread_time_ns()
+            levels = depth.merged(BUY, 0)
+            plan(splitter.address, levels.ctypes.data, len(levels))
+            times.append(time.thread_time_ns() - before)
+    return times
+
+
+def judge(count, seed):
+    rng = Random(seed)
+    gaps, most, worse = [], 0, 0
+    for _ in range(count):
+        gap, fills_most, no_worse = compare(rng)
+        gaps.append(gap)
+        most += fills_most
+        worse += not no_worse
+    return np.array(gaps), most, worse
+
+
+def test_splits_cost_what_the_optimum_does():
+    """200 random books: never beyond 0.05 % in more than one of them, and never worse than the
+    best venue alone."""
+    gaps, most, worse = judge(200, 1)
+    assert (gaps > -0.001).all(), "below the optimum: the two do not solve the same problem"
+    assert (gaps > 500).sum() <= 1
+    assert most == 200
+    assert worse == 0
+
+
+@pytest.mark.long
+def test_splits_of_ten_thousand_books_and_their_times():
+    gaps, most, worse = judge(10_000, 2)
+    times = np.array(decisions_ns(20_000)) / 1_000
+    figures = {
+        "books": len(gaps),
+        "within_500_ppm": int((gaps <= 500).sum()),
+        "exact": int((gaps < 0.001).sum()),
+        "worst_ppm": round(float(gaps.max()), 1),
+        "most_filled": most,
+        "worse_than_single": worse,
+        "decision_us_p50": round(float(np.percentile(times, 50)), 1),
+        "decision_us_p99": round(float(np.percentile(times, 99)), 1),
+    }
+    write_evidence("routing", figures, COMMAND)
+    assert figures["within_500_ppm"] >= 9_990, figures
+    assert worse == 0
+    assert most == len(gaps)
