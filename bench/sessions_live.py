@@ -388,7 +388,8 @@ def serve(document: dict[str, Any]) -> None:
         }
         feed, wiring = FeedSpec(**tuples), with_feed(wiring)
     durable = document["durability"] != "none"
-    source, ports, allowed = Nobody(), [], ()
+    source, ports = Nobody(), []
+    allowed: tuple[PacketSession, ...] = ()
     if document["packets"] is not None:
         sender = document["sessions"] + document["ouch_too"] + 1
         ports, allowed = [parse_port(document["packets"])], (PacketSession(sender, KEY),)
