@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -339,7 +340,17 @@ def sign_cold(unsigned: Path, shares: tuple[Path, ...], passphrase: str, out: Pa
     document = read_document(unsigned)
     texts = [path.read_text(encoding="utf-8") for path in shares]
     keys = recovered(texts, document["network"], document["fingerprint"], passphrase)
-    if document.get("kind") == "evm":
+    if "challenge" in document:
+        from openoutcry.custody import reserves as proofs
+
+        click.echo(f"signs that it holds {_held(document)}; nothing is paid")
+        if "vault" in document:
+            from openoutcry.custody.evm import reserves as evm_proofs
+
+            made = evm_proofs.sign_cold(document, keys)
+        else:
+            made = proofs.sign_cold(document, keys)
+    elif document.get("kind") == "evm":
         from openoutcry.custody.evm import cold as evm
 
         click.echo("\n".join(evm.shown(document)))
@@ -370,6 +381,55 @@ def send(signed: Path, url: str) -> None:
         from openoutcry.custody.utxo.rpc import Rpc
 
         click.echo(utxo.send(document, Rpc(url)))
+
+
+@cold.command("reserves")
+@click.argument("public", type=PathArgument)
+@NODE_OPTION
+@click.option("--chain", required=True, help="The chain's name in the proof.")
+@click.option("--asset", required=True, help="The venue's name of the chain's coin.")
+@click.option("--challenge", required=True, help="The text that an outsider gave.")
+@click.option("--vault", default="", help="On an EVM chain: the cold vault's address.")
+@click.option("--token", "tokens", multiple=True, help="ASSET=CONTRACT: a token in the vault.")
+@click.option(
+    "--last",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    help="Last index to look at.",
+)
+@OUT_OPTION
+def cold_reserves(
+    public: Path,
+    url: str,
+    chain: str,
+    asset: str,
+    challenge: str,
+    vault: str,
+    tokens: tuple[str, ...],
+    last: int,
+    out: Path,
+) -> None:
+    """Online: write what proves the cold wallet's reserves; then sign it offline."""
+    from openoutcry.custody.ceremony import read_public, write_private
+
+    made = read_public(public)
+    if vault:
+        from openoutcry.custody.evm import reserves as evm
+        from openoutcry.custody.evm.contracts import COIN
+        from openoutcry.custody.evm.node import Node
+        from openoutcry.custody.evm.parts import address as parsed
+
+        named = {name: parsed(one, "--token") for name, one in _named(tokens, "--token").items()}
+        terms = Node(url), vault, {asset: COIN} | named, challenge
+        document = evm.prove_cold(made, chain, *terms)
+    else:
+        from openoutcry.custody import reserves as proofs
+        from openoutcry.custody.utxo.rpc import Rpc
+
+        document = proofs.prove_cold(made, chain, asset, Rpc(url), last, challenge)
+    write_private(out, json.dumps(document))
+    click.echo(f"{_held(document)} at block {document['height']}")
 
 
 @cold.command("build-evm")
@@ -464,8 +524,8 @@ def reconcile(file: Path) -> None:
 @OUT_OPTION
 def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
     """Prove what the hot wallet holds; its keys sign it."""
+    from openoutcry.custody import reserves as proofs
     from openoutcry.custody.ceremony import write_private
-    from openoutcry.custody.reserves import prove
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.utxo.rpc import Rpc
@@ -473,41 +533,69 @@ def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
     made = read_custody_file(file)
     spec = made.chain(chain)
     asset = made.asset_of(chain, "")
-    with Parts(made) as parts:
-        name = asset.name if asset else chain
-        document = prove(spec, name, parts.store, parts.links, Rpc(spec.url), challenge)
+    with Parts(made, sends=False) as parts:
+        if spec.kind == "evm":
+            from openoutcry.custody.evm import reserves as evm
+            from openoutcry.custody.evm.node import Node
+
+            known = parts.store, parts.links
+            document = evm.prove(spec, made, *known, Node(spec.url), challenge)
+        else:
+            name = asset.name if asset else chain
+            known = parts.store, parts.links
+            document = proofs.prove(spec, name, *known, Rpc(spec.url), challenge)
     write_private(out, json.dumps(document))
-    click.echo(f"{document['total']} of {name} at block {document['height']}")
+    click.echo(f"{_held(document)} at block {document['height']}")
+
+
+def _held(document: dict[str, Any]) -> str:
+    totals = document.get("totals") or {document["asset"]: document["total"]}
+    return ", ".join(f"{amount} of {name}" for name, amount in totals.items())
+
+
+def _named(values: tuple[str, ...], option: str) -> dict[str, str]:
+    """Of ``NAME=VALUE``."""
+    pairs = [one.partition("=") for one in values]
+    if any(not name or not value for name, _, value in pairs):
+        raise click.UsageError(f"{option} is NAME=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 @custody.command()
-@click.argument("proof", type=PathArgument)
+@click.argument("proofs", type=PathArgument, nargs=-1, required=True)
 @click.option("--challenge", required=True, help="The text that you gave.")
 @click.option("--liabilities", type=PathArgument, help="The venue's statement of what it owes.")
 @click.option("--public-key", help="The venue's key of that statement, in hexadecimal.")
-@click.option("--scale", type=click.IntRange(1), default=1, help="Chain units in a venue's unit.")
-@click.option("--node", "url", default="", help="Ask this node whether the outputs are unspent.")
+@click.option("--scale", "scales", multiple=True, help="ASSET=N: chain units in a venue's unit.")
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    help="CHAIN=URL: ask this node of yours what only a node knows; needed for EVM chains.",
+)
 def verify(
-    proof: Path,
+    proofs: tuple[Path, ...],
     challenge: str,
     liabilities: Path | None,
     public_key: str | None,
-    scale: int,
-    url: str,
+    scales: tuple[str, ...],
+    nodes: tuple[str, ...],
 ) -> None:
-    """Check a proof of reserves, offline, against what is owed."""
+    """Check proofs of reserves, of all wallets together, against what is owed."""
     from openoutcry.custody.cold import read_document
     from openoutcry.custody.errors import CustodyError
-    from openoutcry.custody.reserves import check, spent
-    from openoutcry.custody.utxo.rpc import Rpc
+    from openoutcry.custody.reserves import require_distinct
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_signature
 
-    document = read_document(proof)
-    total = check(document, challenge)
-    click.echo(f"the wallet held {total} of {document['asset']} at block {document['block']}")
-    if url and (gone := spent(document, Rpc(url))):
-        raise CustodyError(f"spent since: {', '.join(gone)}")
+    documents = [read_document(path) for path in proofs]
+    require_distinct(documents)
+    urls, totals = _named(nodes, "--node"), dict[str, int]()
+    for document in documents:
+        for name, amount in _checked(document, challenge, urls).items():
+            totals[name] = totals.get(name, 0) + amount
+            block = document["block"]
+            click.echo(f"{document['chain']}: held {amount} of {name} at block {block}")
     if liabilities is None:
         return
     if not public_key:
@@ -515,11 +603,37 @@ def verify(
     stated, _, signature, before = files.read_statement(liabilities)
     key = files.from_hex(public_key, "--public-key", 32)
     check_signature(stated, key, signature, before)
-    owed = dict(zip(stated.assets, stated.sums, strict=True)).get(document["asset"], 0) * scale
-    click.echo(f"the venue owed {owed} after command {stated.as_of_seq}")
-    if owed > total:
-        raise CustodyError(f"the wallet lacks {owed - total}")
+    by_asset = dict(zip(stated.assets, stated.sums, strict=True))
+    factors = _named(scales, "--scale")
+    for name, total in sorted(totals.items()):
+        owed = by_asset.get(name, 0) * int(factors.get(name, "1"))
+        click.echo(f"the venue owed {owed} of {name} after command {stated.as_of_seq}")
+        if owed > total:
+            raise CustodyError(f"the wallets lack {owed - total} of {name}")
+    unproven = sorted(set(by_asset) - set(totals))
+    if unproven:
+        click.echo(f"no reserves were shown of {', '.join(unproven)}")
     click.echo("the reserves cover what is owed")
+
+
+def _checked(document: dict[str, Any], challenge: str, urls: dict[str, str]) -> dict[str, int]:
+    """By asset, what one proof shows."""
+    from openoutcry.custody.errors import CustodyError
+    from openoutcry.custody.reserves import check, spent
+    from openoutcry.custody.utxo.rpc import Rpc
+
+    url = urls.get(document["chain"], "")
+    if "vault" in document:
+        from openoutcry.custody.evm import reserves as evm
+        from openoutcry.custody.evm.node import Node
+
+        if not url:
+            raise click.UsageError(f"--node {document['chain']}=URL: only a node knows balances")
+        return evm.check(document, challenge, Node(url))
+    total = check(document, challenge)
+    if url and (gone := spent(document, Rpc(url))):
+        raise CustodyError(f"spent since: {', '.join(gone)}")
+    return {document["asset"]: total}
 
 
 @custody.command()

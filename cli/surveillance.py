@@ -206,11 +206,15 @@ def show(
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.dossier import dossier
     from openoutcry.surveillance.page import case_page, picture_file
+    from openoutcry.surveillance.referrals import FIRST
     from openoutcry.surveillance.run import CaseBook, write_whole
+    from openoutcry.wire.errors import SurveillanceError
 
     findings = CaseBook.of(journal)
     of = findings.case(case)
     entries = [entry for entry in findings.entries if entry["case"] == case]
+    if (out is not None or picture is not None) and of.number >= FIRST:
+        raise SurveillanceError(f"case {case} was referred: the journal has no picture of it")
     if out is not None or picture is not None:
         case_dossier = dossier(journal, of, read_settings(file))
         page = case_page(case_dossier, findings.state_of(of).status, entries)

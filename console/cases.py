@@ -13,7 +13,7 @@ from typing import Any
 from openoutcry.wire import OutcryError
 
 FOLDER = "surveillance"
-FILES = ("hits.bin", "life.jsonl", "settings.json")
+FILES = ("hits.bin", "life.jsonl", "settings.json", "referrals.jsonl")
 SHOWN = 200
 AGAIN_S = 5.0
 """They are read, and their chains checked, at most this often, and where something is new."""

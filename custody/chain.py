@@ -101,3 +101,7 @@ class Book(Protocol):
     @property
     def branches(self) -> tuple[int, ...]:
         """Those that the chain uses."""
+
+    @property
+    def vault(self) -> str:
+        """The one address to which the venue's own money comes; nothing: to any of branch 0."""

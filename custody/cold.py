@@ -38,6 +38,7 @@ class Found:
     wallet: str
     branch: int
     index: int
+    height: int = 0
 
 
 def outputs_of(public: dict[str, Any], node: Rpc, wallets: Sequence[str], last: int) -> list[Found]:
@@ -58,6 +59,7 @@ def outputs_of(public: dict[str, Any], node: Rpc, wallets: Sequence[str], last: 
             int(row["vout"]),
             int(Decimal(row["amount"]) * COIN),
             *places[row["scriptPubKey"]],
+            int(row["height"]),
         )
         for row in found["unspents"]
     ]

@@ -445,6 +445,11 @@ class Demo:
         key = self._outcry("proof", "key", "venue.key")
         self._outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
         words = ["custody", "verify", "reserves.json", f"--challenge={challenge}"]
+        if self.evm is not None:
+            more = ["custody", "reserves", "custody.toml", ETH, f"--challenge={challenge}"]
+            self.say("reserves: " + self._outcry(*more, "--out=reserves-eth.json"))
+            words += ["reserves-eth.json", f"--node={ETH}={self.evm.url}"]
+            words += [f"--scale={ETH}={ETHER // COIN}"]
         words += ["--liabilities=proofs/statement.json", f"--public-key={key}"]
         for line in self._outcry(*words).splitlines():
             self.say(f"outsider: {line}")

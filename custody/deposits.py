@@ -13,6 +13,9 @@ between the two asks again, and the venue does it once.
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from openoutcry.custody.chain import Header, Receipt
 from openoutcry.custody.settings import ChainSpec, CustodyFile
@@ -24,10 +27,16 @@ GONE, REVERSED = "gone", "reversed"
 DUST, UNKNOWN, UNSUPPORTED = "dust", "unknown", "unsupported"
 OWN, INTERNAL = "own", "internal"
 """The venue's own money from outside; and change of custody's transactions."""
-LATEST = """
-    select * from deposits where chain = ? and txid = ? and place = ?
-    order by generation desc limit 1
-"""
+AT_ONCE = 500
+"""Transactions that one question names."""
+COLUMNS = (
+    "reference, chain, txid, place, generation, token, asset, participant, address, amount, units, "
+    "state, height, block, changed_ns"
+)
+INSERT = (
+    f"insert into deposits ({COLUMNS}, asked, venue, why) "
+    f"values ({', '.join('?' * len(COLUMNS.split(',')))}, '', '', '')"
+)
 BEHIND = """
     select * from deposits where chain = ? and (
         (state in ('seen', 'credited', 'final') and venue = '')
@@ -35,6 +44,19 @@ BEHIND = """
         or (state in ('reversed', 'gone') and asked <> '' and venue <> 'reversed')
     ) order by changed_ns, reference
 """
+
+
+ANY = 2**62
+"""No deposit has more units."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """``kind``: OWN, INTERNAL or nothing."""
+
+    receipt: Receipt
+    participant: int | None
+    kind: str = ""
 
 
 def reference_of(chain: str, txid: str, place: int, generation: int) -> str:
@@ -49,69 +71,76 @@ class Deposits:
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
         self.spec, self.file, self.store = spec, file, store
 
-    def receive(
-        self, receipt: Receipt, header: Header | None, participant: int | None, kind: str = ""
-    ) -> None:
-        """``header``: of its block; None: it waits for one.  ``kind``: OWN, INTERNAL or nothing."""
-        row = self.store.row(LATEST, self.spec.name, receipt.txid, receipt.place)
-        has_ended = row is not None and (
-            row["state"] == REVERSED or (row["state"] == GONE and row["asked"])
-        )
-        if row is None or has_ended:
-            generation = 0 if row is None else int(row["generation"]) + 1
-            self._insert(receipt, header, participant, kind, generation)
-            return
-        if header is None and row["state"] != GONE:
-            return
-        state = row["state"]
-        if state in (PENDING, GONE):
-            state = PENDING if header is None else SEEN
-        self._set(row["reference"], state, header)
+    def receive(self, arrivals: Sequence[Arrival], header: Header | None) -> None:
+        """Those of a block, or of the pool; ``header``: of the block."""
+        known = self._latest(one.receipt.txid for one in arrivals)
+        new: list[tuple[Any, ...]] = []
+        for one in arrivals:
+            row = known.get((one.receipt.txid, one.receipt.place))
+            has_ended = row is not None and (
+                row["state"] == REVERSED or (row["state"] == GONE and row["asked"])
+            )
+            if row is None or has_ended:
+                generation = 0 if row is None else int(row["generation"]) + 1
+                new.append(self._new(one, header, generation))
+                continue
+            if header is None and row["state"] != GONE:
+                continue
+            state = row["state"]
+            if state in (PENDING, GONE):
+                state = PENDING if header is None else SEEN
+            self._set(row["reference"], state, header)
+        self.store.run_many(INSERT, new)
 
-    def _insert(
-        self,
-        receipt: Receipt,
-        header: Header | None,
-        participant: int | None,
-        kind: str,
-        generation: int,
-    ) -> None:
-        asset = self.file.asset_of(self.spec.name, receipt.token)
+    def _latest(self, txids: Iterable[str]) -> dict[tuple[str, int], sqlite3.Row]:
+        """What is known of these transactions, by output: the last generation."""
+        names = sorted(set(txids))
+        found: dict[tuple[str, int], sqlite3.Row] = {}
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            query = (
+                f"select * from deposits where chain = ? and txid in ({', '.join('?' * len(some))})"
+                " order by generation"
+            )
+            for row in self.store.rows(query, self.spec.name, *some):
+                found[row["txid"], row["place"]] = row
+        return found
+
+    def _new(self, one: Arrival, header: Header | None, generation: int) -> tuple[Any, ...]:
+        """A row, in the order of COLUMNS."""
+        receipt, name = one.receipt, self.spec.name
+        asset = self.file.asset_of(name, receipt.token)
         units = 0 if asset is None else receipt.amount // asset.scale
         state = PENDING if header is None else SEEN
-        if kind == INTERNAL:
+        if one.kind == INTERNAL:
             state = INTERNAL
         elif asset is None:
             state = UNSUPPORTED
-        elif participant is None:
-            state = kind or UNKNOWN
+        elif one.participant is None:
+            state = one.kind or UNKNOWN
         elif units < asset.dust:
             state = DUST
-        self.store.insert(
-            "deposits",
-            reference=reference_of(self.spec.name, receipt.txid, receipt.place, generation),
-            chain=self.spec.name,
-            txid=receipt.txid,
-            place=receipt.place,
-            generation=generation,
-            token=receipt.token,
-            asset="" if asset is None else asset.name,
-            participant=participant,
-            address=receipt.address,
-            amount=str(receipt.amount),
-            # What is above 63 bits is no deposit of this venue: the core's amounts end at 2^61.
-            units=min(units, 2**62),
-            state=state,
-            height=None if header is None else header.height,
-            block=None if header is None else header.hash,
-            asked="",
-            venue="",
-            why="",
-            changed_ns=now_ns(),
-        )
         if state in (UNKNOWN, UNSUPPORTED, DUST):
-            text = f"{receipt.amount} of {receipt.token or self.spec.name} to {receipt.address}"
+            text = f"{receipt.amount} of {receipt.token or name} to {receipt.address}"
             self.store.note("deposit", receipt.txid, f"{state}: {text}; recorded, not credited")
+        return (
+            reference_of(name, receipt.txid, receipt.place, generation),
+            name,
+            receipt.txid,
+            receipt.place,
+            generation,
+            receipt.token,
+            "" if asset is None else asset.name,
+            one.participant,
+            receipt.address,
+            str(receipt.amount),
+            # What is above 63 bits is no deposit of this venue: the core's amounts end at 2^61.
+            min(units, 2**62),
+            state,
+            None if header is None else header.height,
+            None if header is None else header.hash,
+            now_ns(),
+        )
 
     def _set(self, reference: str, state: str, header: Header | None) -> None:
         height, block = (None, None) if header is None else (header.height, header.hash)
@@ -136,20 +165,20 @@ class Deposits:
     def advance(self, top: int) -> None:
         """Credit what has enough blocks on top of it, and close what is final."""
         query = (
-            "select * from deposits where chain = ? and state in ('seen', 'credited') "
-            "and height is not null"
+            "update deposits set state = 'credited', changed_ns = ? where chain = ? "
+            "and state = 'seen' and asset = ? and units > ? and units <= ? and height <= ?"
         )
-        for row in self.store.rows(query, self.spec.name):
-            blocks = top - int(row["height"]) + 1
-            asset = self.file.asset(row["asset"])
-            state = row["state"]
-            if state == SEEN and asset is not None and blocks >= asset.needed(int(row["units"])):
-                state = CREDITED
-            if state == CREDITED and blocks >= self.spec.final:
-                state = FINAL
-            if state != row["state"]:
-                query_set = "update deposits set state = ?, changed_ns = ? where reference = ?"
-                self.store.run(query_set, state, now_ns(), row["reference"])
+        for asset in (one for one in self.file.assets if one.chain == self.spec.name):
+            above = -1
+            for most, count in asset.confirmations:
+                terms = asset.name, above, most or ANY, top - count + 1
+                self.store.run(query, now_ns(), self.spec.name, *terms)
+                above = most
+        query = (
+            "update deposits set state = 'final', changed_ns = ? "
+            "where chain = ? and state = 'credited' and height <= ?"
+        )
+        self.store.run(query, now_ns(), self.spec.name, top - self.spec.final + 1)
 
     def drop_absent(self, present: set[tuple[str, int]]) -> None:
         """What waited for a block and is not in the pool any more: replaced, or dropped."""

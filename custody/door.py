@@ -146,9 +146,9 @@ class Door:
 
     def _transaction(self, chain: str, draft: Any) -> str:
         """As the chain's explorers name it."""
-        if hasattr(self.parts.rails[chain], "transaction"):
-            return str(json.loads(draft["notes"]).get("transaction", ""))
-        return str(draft["txid"] or "")
+        if self.parts.rails[chain].signs_transactions:
+            return str(draft["txid"] or "")
+        return str(json.loads(draft["notes"]).get("transaction", ""))
 
     # Deposits
 

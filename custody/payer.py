@@ -83,11 +83,8 @@ class Payer:
 
     def _look_after(self) -> None:
         """What the rail does by itself, and what a chain made of the payments of a batch."""
-        work = getattr(self.rail, "look_after", None)
-        if work is None:
-            return
         try:
-            for alarm in work():
+            for alarm in self.rail.look_after():
                 self.store.note("alarm", f"chain {self.chain}", alarm)
             for row in self._rows(BROADCAST, CONFIRMED):
                 self._note_transaction(row)
@@ -98,8 +95,9 @@ class Payer:
 
     def _note_transaction(self, row: Any) -> None:
         """On some chains what brings a payment there has another id than what was signed."""
-        look = getattr(self.rail, "transaction", None)
-        found = "" if look is None else look(Signed(row["txid"], row["raw"]))
+        if self.rail.signs_transactions:
+            return
+        found = self.rail.transaction(Signed(row["txid"], row["raw"]))
         notes = json.loads(row["notes"])
         if found and notes.get("transaction") != found:
             query = "update drafts set notes = ? where id = ?"
@@ -107,8 +105,7 @@ class Payer:
 
     def _note_refused(self, row: Any, draft: Draft) -> frozenset[str]:
         """References of payments that their receivers refused: they are in the wallet still."""
-        look = getattr(self.rail, "refused_payments", None)
-        refused = None if look is None else look(draft, Signed(row["txid"], row["raw"]))
+        refused = self.rail.refused_payments(draft, Signed(row["txid"], row["raw"]))
         if not refused and not draft.notes.get("refused"):
             return frozenset()
         refused = refused or frozenset()
@@ -142,20 +139,15 @@ class Payer:
     def _to_cold(self) -> int:
         """What the hot wallet has above ``hot_most`` goes to the cold one, when nothing else is
         under way."""
-        build = getattr(self.rail, "build_to_cold", None)
         asset = self.file.asset_of(self.chain, "")
-        if build is None or asset is None or not asset.hot_most or self._rows(*UNDER_WAY):
+        if asset is None or not asset.hot_most or self._rows(*UNDER_WAY):
             return 0
-        query = (
-            "select amount from outputs where chain = ? and height is not null "
-            "and spent_height is null"
-        )
-        held = sum(int(row["amount"]) for row in self.store.rows(query, self.chain))
+        held = self.rail.in_wallet()
         most = asset.hot_most * asset.scale
         if held <= most + most // HOT_SLACK:
             return 0
         with self.store.change():
-            self.keep(build(held - most, self.taken()), TO_COLD)
+            self.keep(self.rail.build_to_cold(held - most, self.taken()), TO_COLD)
         self.store.note("cold", self.chain, f"{held - most} above {most} goes to the cold wallet")
         return 1
 
@@ -280,11 +272,12 @@ class Payer:
 
     def _child(self, row: Any, replacement: Any) -> int:
         """The node does not take what replaces it: its change pays for both."""
-        build = getattr(self.rail, "child", None)
-        if build is None or replacement["state"] != SIGNED or not replacement["why"]:
+        if replacement["state"] != SIGNED or not replacement["why"]:
             return 0
         with self.store.change():
-            draft = build(draft_of(row), Signed(row["txid"], row["raw"]))
+            draft = self.rail.child(draft_of(row), Signed(row["txid"], row["raw"]))
+            if draft is None:
+                return 0
             self.keep(draft, CHILD)
         text = f"the node does not replace it: a child pays {draft.fee} for both"
         self.store.note("bump", f"draft {row['id']}", text)

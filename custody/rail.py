@@ -53,6 +53,8 @@ class Rail(Protocol):
 
     chain: str
     signatures_needed: int
+    signs_transactions: bool
+    """What is signed is the chain's transaction; else a call, which any transaction may bring."""
 
     def close(self) -> None:
         """Close its connections."""
@@ -61,6 +63,9 @@ class Rail(Protocol):
         """The address in its normal form.  Raises ``Refused``: wrong_network, bad_checksum,
         bad_address, own_address, below_dust …"""
 
+    def look_after(self) -> list[str]:
+        """What it does by itself, with each turn of the payer.  Returns alarms."""
+
     def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
         """``taken``: conflict keys of drafts that are under way, which this one must not use.
         Raises ``Refused``: insufficient_hot, fee_too_high."""
@@ -68,11 +73,28 @@ class Rail(Protocol):
     def bump(self, draft: Draft) -> Draft:
         """The same payments for a higher fee, in conflict with ``draft``."""
 
+    def in_wallet(self) -> int:
+        """Of the chain's coin, confirmed, what may leave the hot wallet itself."""
+
+    def build_to_cold(self, amount: int, taken: frozenset[str]) -> Draft:
+        """``amount`` of the chain's coin to the cold wallet.  Raises ``Refused``: no_cold."""
+
+    def child(self, draft: Draft, signed: Signed) -> Draft | None:
+        """What pays for a transaction that waits, where its node does not take what replaces it;
+        None: every node does."""
+
     def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
         """Of the signers' answers."""
 
     def find(self, signed: Signed) -> Found | None:
         """Whether the chain or its pool has it."""
+
+    def transaction(self, signed: Signed) -> str:
+        """The id by which explorers of the chain know it; nothing: it was not sent yet."""
+
+    def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str] | None:
+        """References of payments that their receivers refused: the amounts are in the wallet still.
+        None: it is in no block."""
 
     def send(self, signed: Signed) -> None:
         """Raises ``NodeError``.  Sending what the chain already has is no error."""

@@ -1,26 +1,29 @@
 """Proof of reserves: what a wallet holds at a block, signed by its keys, checked without the venue.
 
 The document has each output with its transaction and the proof that the transaction is in its
-block.  Two keys of the wallet sign all of it together with a challenge.  Joined
-with the proof of liabilities it shows that the wallets hold what the venue owes.  That an output is
-still unspent only a node can say.
+block.  Two keys of the hot wallet sign all of it together with a challenge; of the cold wallet,
+offline, the key of each address.  Joined with the proof of liabilities the documents of all wallets
+show that they hold what the venue owes.  That an output is still unspent only a node can say.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from openoutcry.custody.errors import CustodyError, NodeError
-from openoutcry.custody.hsm import signature_of, tagged, verify
+from openoutcry.custody.ceremony import Keys
+from openoutcry.custody.cold import outputs_of
+from openoutcry.custody.errors import CustodyError, NodeError, Refused
+from openoutcry.custody.hsm import signature_of, signature_text, tagged, verify
 from openoutcry.custody.links import Links
 from openoutcry.custody.settings import ChainSpec
 from openoutcry.custody.store import Store
-from openoutcry.custody.utxo.address import network_of
+from openoutcry.custody.utxo.address import hash160, network_of
 from openoutcry.custody.utxo.blocks import HEADER_BYTES, double_sha256, parse_transaction
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
 
-RESERVES = "reserves"
+RESERVES, COLD = "reserves", "cold-reserves"
 NEEDED = 2
 
 
@@ -47,26 +50,79 @@ def prove(
     outputs = []
     for row in store.rows(query, spec.name):
         lock = wallet.lock(row["branch"], row["at"])
+        script = {"witness_script": lock.witness_script.hex()}
         outputs.append(
-            {
-                "txid": row["txid"],
-                "place": row["place"],
-                "amount": row["amount"],
-                "witness_script": lock.witness_script.hex(),
-                "raw": node.call("getrawtransaction", row["txid"]),
-                "proof": node.call("gettxoutproof", [row["txid"]], row["hash"]),
-            }
+            _output(node, row["txid"], row["place"], row["amount"], row["hash"]) | script
         )
-    document = {
-        "chain": spec.name,
+    document = _document(spec.name, asset, (top["height"], top["hash"]), challenge, outputs)
+    return document | {"signatures": links.reserves(spec.name, message_of(document))}
+
+
+def prove_cold(
+    public: dict[str, Any], chain: str, asset: str, node: Rpc, last: int, challenge: str
+) -> dict[str, Any]:
+    """Of the cold wallet of a ceremony's public document, by a node's own search; to be signed
+    offline."""
+    wallet, outputs = Wallet(public["cold"], network_of(public["network"])), []
+    tip = str(node.call("getbestblockhash"))
+    height = int(node.call("getblockheader", tip)["height"])
+    for one in outputs_of(public, node, ["cold"], last):
+        ((key, _, _),) = wallet.lock(one.branch, one.index).origins
+        where = {"public_key": key.hex(), "at": [one.branch, one.index]}
+        block = str(node.call("getblockhash", one.height))
+        outputs.append(_output(node, one.txid, one.place, str(one.amount), block) | where)
+    document = _document(chain, asset, (height, tip), challenge, outputs)
+    return document | {
+        "kind": COLD,
+        "network": public["network"],
+        "fingerprint": public["fingerprint"],
+    }
+
+
+def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    """Offline, by the key of each address.  Raises ``Refused`` for a key that is not this
+    secret's."""
+    digest = tagged(RESERVES, message_of(document).encode())
+    signatures: dict[str, str] = {}
+    for one in document["outputs"]:
+        branch, index = one["at"]
+        key = keys.cold_account().derive([branch, index]).key
+        if key.get_public_key().sec().hex() != one["public_key"]:
+            raise Refused("wrong_key", f"{one['txid']} is not this secret's")
+        signatures[one["public_key"]] = signature_by(key, digest)
+    rows = [{"key": key, "signature": text} for key, text in sorted(signatures.items())]
+    return document | {"signatures": rows}
+
+
+def signature_by(key: Any, digest: bytes) -> str:
+    """By a key in memory; from DER, as the library writes it."""
+    der = key.sign(digest).serialize()
+    end = 4 + der[3]
+    return signature_text((int.from_bytes(der[4:end]), int.from_bytes(der[end + 2 :])))
+
+
+def _output(node: Rpc, txid: str, place: int, amount: str, block: str) -> dict[str, Any]:
+    return {
+        "txid": txid,
+        "place": place,
+        "amount": amount,
+        "raw": node.call("getrawtransaction", txid, False, block),
+        "proof": node.call("gettxoutproof", [txid], block),
+    }
+
+
+def _document(
+    chain: str, asset: str, top: tuple[int, str], challenge: str, outputs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "chain": chain,
         "asset": asset,
-        "height": top["height"],
-        "block": top["hash"],
+        "height": top[0],
+        "block": top[1],
         "challenge": challenge,
         "outputs": outputs,
         "total": str(sum(int(one["amount"]) for one in outputs)),
     }
-    return document | {"signatures": links.reserves(spec.name, message_of(document))}
 
 
 def message_of(document: dict[str, Any]) -> str:
@@ -83,7 +139,7 @@ def check(document: dict[str, Any], challenge: str) -> int:
     if document.get("challenge") != challenge:
         raise ReservesError("the proof has another challenge")
     try:
-        signers = _signers(document)
+        signers = signers_of(document, NEEDED if document.get("kind") != COLD else 0)
         total, seen = 0, set()
         for one in document["outputs"]:
             key = one["txid"], one["place"]
@@ -98,7 +154,8 @@ def check(document: dict[str, Any], challenge: str) -> int:
     return total
 
 
-def _signers(document: dict[str, Any]) -> list[bytes]:
+def signers_of(document: dict[str, Any], least: int) -> list[bytes]:
+    """The keys that signed the document.  Raises :class:`ReservesError`: fewer than ``least``."""
     digest = tagged(RESERVES, message_of(document).encode())
     found = []
     for one in document["signatures"]:
@@ -106,25 +163,51 @@ def _signers(document: dict[str, Any]) -> list[bytes]:
         if not verify(key, digest, signature_of(one["signature"])):
             raise ReservesError(f"the signature of {one['key'][:16]}… is wrong")
         found.append(key)
-    if len(set(found)) < NEEDED:
-        raise ReservesError(f"{NEEDED} keys must sign")
+    if len(set(found)) < least:
+        raise ReservesError(f"{least} keys must sign")
     return found
 
 
 def _check_output(one: dict[str, Any], signers: list[bytes]) -> int:
-    """Its amount.  The script names the keys, and its hash is in the transaction's output."""
-    script = bytes.fromhex(one["witness_script"])
-    if script[0] != 0x50 + NEEDED or sum(b"\x21" + key in script for key in signers) < NEEDED:
-        raise ReservesError(f"{one['txid']}: those who signed cannot spend this output")
+    """Its amount.  The keys who signed can spend it, and it is in a block."""
     transaction, _ = parse_transaction(bytes.fromhex(one["raw"]))
     amount, lock = transaction.outputs[one["place"]]
-    if transaction.txid != one["txid"] or lock != b"\x00\x20" + hashlib.sha256(script).digest():
+    if transaction.txid != one["txid"] or lock != _lock_of(one, signers):
         raise ReservesError(f"{one['txid']}: the transaction pays to another script")
     if str(amount) != one["amount"]:
         raise ReservesError(f"{one['txid']}: the output has {amount}")
     if one["txid"] not in proven(bytes.fromhex(one["proof"]))[1]:
         raise ReservesError(f"{one['txid']} is not proven to be in a block")
     return amount
+
+
+def _lock_of(one: dict[str, Any], signers: list[bytes]) -> bytes:
+    """What locks an output of the hot wallet, whose script names its keys, or of the cold one."""
+    script, key = bytes.fromhex(one.get("witness_script", "")), one.get("public_key", "")
+    if script:
+        enough = sum(b"\x21" + each in script for each in signers) >= NEEDED
+        lock = b"\x00\x20" + hashlib.sha256(script).digest()
+    else:
+        enough = bytes.fromhex(key) in signers
+        lock = b"\x00\x14" + hash160(bytes.fromhex(key))
+    if not enough or (script and script[0] != 0x50 + NEEDED):
+        raise ReservesError(f"{one['txid']}: those who signed cannot spend this output")
+    return lock
+
+
+def require_distinct(documents: Sequence[dict[str, Any]]) -> None:
+    """No output and no vault is in two documents.  Raises :class:`ReservesError`."""
+    seen: set[tuple[Any, ...]] = set()
+    for document in documents:
+        rows = document.get("outputs", ())
+        names: list[tuple[Any, ...]] = [
+            (document["chain"], one["txid"], one["place"]) for one in rows
+        ]
+        names += [(document["chain_id"], document["vault"])] if "vault" in document else []
+        for name in names:
+            if name in seen:
+                raise ReservesError(f"{name} is in two proofs")
+            seen.add(name)
 
 
 def proven(proof: bytes) -> tuple[str, list[str]]:

@@ -25,6 +25,7 @@ class Rules:
     """Of more than ``many_a_day`` withdrawals within 24 hours."""
     many_a_day: int = 5
     new_device: int = 25
+    """Of a participant who has withdrawn from another device before."""
 
 
 KEYS = {
@@ -83,10 +84,14 @@ def score(
     is_new = listed["added"] is None or int(listed["added"]) > now - NEW_NS
     found.append((rules.new_address, is_new, "a new address"))
     if device:
-        query = "select 1 from devices where participant = ? and device = ?"
-        known = store.row(query, participant, device)
+        query = (
+            "select count(*) as n, coalesce(sum(device = ?), 0) as same from devices "
+            "where participant = ?"
+        )
+        known = store.row(query, device, participant)
+        assert known is not None
         store.run("insert or ignore into devices values (?, ?, ?)", participant, device, now)
-        found.append((rules.new_device, known is None, "a new device"))
+        found.append((rules.new_device, known["n"] > 0 == known["same"], "a new device"))
     for rule, applies, text in found:
         if applies and rule:
             points += rule

@@ -5,11 +5,11 @@ best.  A shorter chain undoes nothing: the scanner waits for a node that is behi
 block only where another one has taken its height.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from openoutcry.custody.chain import Book, Chain, Content, Header, Receipt
-from openoutcry.custody.deposits import INTERNAL, OWN, Deposits
+from openoutcry.custody.deposits import INTERNAL, OWN, Arrival, Deposits
 from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
@@ -51,7 +51,8 @@ class Scanner:
         self.deposits = Deposits(spec, file, store)
         self.watch = Watch()
         self._given = -1
-        self._derived: dict[int, list[str]] = {branch: [] for branch in book.branches}
+        self._watched = dict.fromkeys(book.branches, 0)
+        """Of each branch, the first place that was not looked at yet."""
         self._load_outputs()
 
     # What is watched
@@ -68,16 +69,15 @@ class Scanner:
         assert row is not None
         if row["count"] != self._given:
             self._given = row["count"]
-            for branch in self.book.branches:
-                query = "select max(place) as last from addresses where chain = ? and branch = ?"
-                last = self.store.row(query, self.spec.name, branch)
-                assert last is not None
-                self._watch_gap(branch, -1 if last["last"] is None else int(last["last"]))
-            query = "select address, participant, purpose from addresses where chain = ?"
+            query = "select * from addresses where chain = ?"
+            given: dict[int, set[int]] = {branch: set() for branch in self.book.branches}
             for one in self.store.rows(query, self.spec.name):
+                given[one["branch"]].add(one["place"])
                 self.watch.addresses[one["address"]] = one["participant"]
                 if one["purpose"] == OWN:
                     self.watch.own.add(one["address"])
+            for branch, places in given.items():
+                self._watch_gap(branch, places)
         query = (
             "select txid from drafts where chain = ? and txid is not null "
             "and state in ('signed', 'broadcast', 'replaced', 'confirmed')"
@@ -85,12 +85,13 @@ class Scanner:
         rows = self.store.rows(query, self.spec.name)
         self.watch.sent = frozenset(one["txid"] for one in rows)
 
-    def _watch_gap(self, branch: int, last: int) -> None:
-        derived = self._derived[branch]
-        for index in range(len(derived), last + 1 + self.spec.gap):
-            address = self.book.address(branch, index)
-            derived.append(address)
-            self.watch.addresses.setdefault(address, None)
+    def _watch_gap(self, branch: int, given: set[int]) -> None:
+        """To derive an address takes a millisecond: not those that were given out."""
+        until = max(given, default=-1) + 1 + self.spec.gap
+        for index in range(self._watched[branch], until):
+            if index not in given:
+                self.watch.addresses.setdefault(self.book.address(branch, index), None)
+        self._watched[branch] = max(self._watched[branch], until)
 
     # Following
 
@@ -156,8 +157,8 @@ class Scanner:
                 parent=header.parent,
                 time_s=header.time_s,
             )
-            for receipt in content.receipts:
-                self._receive(receipt, header)
+            self._receive(content.receipts, header)
+            self._keep_outputs(content.receipts, header)
             self._spend(content, header)
             for txid in content.confirmed:
                 query = (
@@ -171,31 +172,35 @@ class Scanner:
             highest = int(self.store.word(f"highest {self.spec.name}") or 0)
             self.store.set_word(f"highest {self.spec.name}", str(max(highest, header.height)))
 
-    def _receive(self, receipt: Receipt, header: Header | None) -> None:
-        key = receipt.txid, receipt.place
-        kind = OWN if receipt.address in self.watch.own else ""
-        kind = INTERNAL if receipt.txid in self.watch.sent else kind
-        self.deposits.receive(receipt, header, self.watch.addresses[receipt.address], kind)
-        if receipt.token:
-            return
+    def _receive(self, receipts: Sequence[Receipt], header: Header | None) -> None:
+        own, sent, owners = self.watch.own, self.watch.sent, self.watch.addresses
+        arrivals = []
+        for one in receipts:
+            kind = OWN if one.address in own else ""
+            kind = INTERNAL if one.txid in sent else kind
+            arrivals.append(Arrival(one, owners[one.address], kind))
+        self.deposits.receive(arrivals, header)
+
+    def _keep_outputs(self, receipts: Sequence[Receipt], header: Header) -> None:
+        coins = [one for one in receipts if not one.token]
         query = (
             "insert into outputs (chain, txid, place, address, amount, height) "
             "values (?, ?, ?, ?, ?, ?) on conflict do update set height = excluded.height"
         )
-        height = None if header is None else header.height
-        if header is not None:
-            self.store.run(
-                query, self.spec.name, *key, receipt.address, str(receipt.amount), height
-            )
-            self.watch.outputs[key] = receipt.address
+        name, height = self.spec.name, header.height
+        rows = [(name, c.txid, c.place, c.address, str(c.amount), height) for c in coins]
+        self.store.run_many(query, rows)
+        self.watch.outputs.update({(one.txid, one.place): one.address for one in coins})
 
     def _spend(self, content: Content, header: Header) -> None:
         query = (
             "update outputs set spent_by = ?, spent_height = ? "
             "where chain = ? and txid = ? and place = ?"
         )
+        name, height = self.spec.name, header.height
+        rows = [(one.by, height, name, one.txid, one.place) for one in content.spends]
+        self.store.run_many(query, rows)
         for one in content.spends:
-            self.store.run(query, one.by, header.height, self.spec.name, one.txid, one.place)
             self.watch.outputs.pop((one.txid, one.place), None)
 
     def _undo(self, header: Header) -> None:
@@ -230,16 +235,22 @@ class Scanner:
         if self.chain.tip().hash != top.hash:
             return  # a block came while we looked: what it took is not gone
         with self.store.change():
-            for receipt in content.receipts:
-                if receipt.txid not in self.watch.sent:
-                    self._receive(receipt, None)
+            others = [one for one in content.receipts if one.txid not in self.watch.sent]
+            self._receive(others, None)
             self.deposits.drop_absent({(one.txid, one.place) for one in content.receipts})
 
 
 def give_address(store: Store, book: Book, spec: ChainSpec, participant: int | None) -> str:
     """A new address of a participant, which none had and nothing was paid to.  None: for the
-    venue's own money, as a refill from the cold wallet."""
-    return _give(store, book, spec, 0, participant, OWN if participant is None else GIVEN)
+    venue's own money, as a refill from the cold wallet; this may be the same each time."""
+    if participant is not None or not book.vault:
+        return _give(store, book, spec, 0, participant, OWN if participant is None else GIVEN)
+    query = (
+        "insert or ignore into addresses (chain, branch, place, address, purpose, given_ns) "
+        "values (?, 1, 0, ?, ?, ?)"
+    )
+    store.run(query, spec.name, book.vault, OWN, now_ns())
+    return book.vault
 
 
 def change_address(store: Store, book: Book, spec: ChainSpec) -> tuple[str, int]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.cases import CaseDesk
 from openoutcry.custody.chains import book_of, chain_of, rail_of
 from openoutcry.custody.errors import CustodyError, StoreError
 from openoutcry.custody.links import Links
@@ -110,12 +111,12 @@ def _serve(
     with Parts(file) as parts:
         scanners, payers = parts.scanners(), parts.payers()
         reconciler = Reconciler(file, parts.store, parts.venue, parts.rails)
-        watch = Watch(parts.store, parts.links)
+        watch, cases = Watch(parts.store, parts.links), CaseDesk(parts.store, file.journal)
         say(f"custody of {', '.join(spec.name for spec in file.chains)}")
         while not stop():
             _check_clock(parts.store, parts.breaker)
             steps = sum(_scan(one, parts) for one in scanners)
-            steps += parts.announce()
+            steps += parts.announce() + cases.go_on()
             steps += parts.withdrawals.go_on()
             steps += sum(one.go_on() for one in payers)
             steps += reconciler.go_on()

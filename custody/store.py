@@ -6,7 +6,7 @@ from its beginning.  Amounts are text: those of some chains pass 63 bits.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from openoutcry.wire.closing import Closing
 
 NAME = "custody.sqlite"
 WAIT_S = 30.0
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 create table blocks (
     chain text not null, height integer not null, hash text not null, parent text not null,
@@ -82,6 +82,11 @@ create table notes (
     id integer primary key, at_ns integer not null, kind text not null, subject text not null,
     text text not null
 );
+create table cases (
+    id integer primary key, kind text not null, subject text not null, participant integer not null,
+    asset text not null, units integer not null, text text not null, at_ns integer not null,
+    referred integer not null
+);
 create table words (name text primary key, value text not null) without rowid;
 """
 NOTES_KEPT = 10_000
@@ -90,7 +95,12 @@ UPGRADES = {
         "alter table whitelist add column announced_ns integer",
         "create index deposits_by_owner on deposits (participant, changed_ns)",
         "create index deposits_by_address on deposits (chain, address)",
-    )
+    ),
+    2: (
+        "create table cases (id integer primary key, kind text not null, subject text not null, "
+        "participant integer not null, asset text not null, units integer not null, "
+        "text text not null, at_ns integer not null, referred integer not null)",
+    ),
 }
 """What makes the next layout of an older one."""
 
@@ -155,6 +165,13 @@ class Store(Closing):
     def run(self, query: str, *values: Any) -> int:
         """How many rows changed."""
         return self._execute(query, values).rowcount
+
+    def run_many(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """The same for each row, in one call."""
+        try:
+            self.connection.executemany(query, rows)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from None
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         try:

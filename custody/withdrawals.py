@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.cases import SANCTIONS, TRAVEL_RULE, note_case
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.persons import Persons
 from openoutcry.custody.rail import Rail
@@ -79,7 +80,7 @@ class Withdrawals:
     def normal_address(self, chain: str, participant: int, address: str) -> str:
         """One that a participant may have in its whitelist.  Raises :class:`Refused`."""
         normal = self._rail(chain).check_address(address, self._asset_on(chain), 2**62)
-        self._check_sanctions(normal, participant)
+        self._check_sanctions(normal, participant, self._asset_on(chain), 0)
         return normal
 
     def remove_address(self, chain: str, participant: int, address: str) -> bool:
@@ -110,9 +111,10 @@ class Withdrawals:
         if int(row["usable_ns"]) > now_ns():
             raise Refused("address_locked", "the address was added too short a time ago")
 
-    def _check_sanctions(self, address: str, participant: int) -> None:
+    def _check_sanctions(self, address: str, participant: int, asset: str, units: int) -> None:
         if address.lower() in self.sanctioned:
-            self.store.note("case", address, f"participant {participant}: a sanctioned address")
+            terms = participant, asset, units
+            note_case(self.store, SANCTIONS, address, terms, "a sanctioned address")
             raise Refused("sanctioned", "no payment to this address is allowed")
 
     # Asking
@@ -138,7 +140,7 @@ class Withdrawals:
         """The address in its normal form, if a payment to it may be asked for now.  Raises
         :class:`Refused`."""
         asset, address = self._normal(asked)
-        self._check_sanctions(address, asked.participant)
+        self._check_sanctions(address, asked.participant, asset.name, asked.units)
         self._check_whitelist(asset.chain, asked.participant, address)
         return address
 
@@ -203,8 +205,8 @@ class Withdrawals:
             changed_ns=now_ns(),
         )
         if 0 < self.file.travel_rule.get(name, 0) <= units:
-            text = f"{units} {name} of participant {participant} to {address}: travel rule"
-            self.store.note("travel rule", reference, text)
+            text = f"{units} {name} to {address}: travel rule"
+            note_case(self.store, TRAVEL_RULE, reference, (participant, name, units), text)
 
     def _rail(self, chain: str) -> Rail:
         if chain not in self.rails:

@@ -22,16 +22,17 @@ from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starti
 from openoutcry.replay.projections import JournalReader
 from openoutcry.surveillance import life
 from openoutcry.surveillance.cases import Case, Folding
+from openoutcry.surveillance.chained_lines import Entry
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
 from openoutcry.surveillance.heads import note_heads, noted_heads, require_head
+from openoutcry.surveillance.referrals import FIRST, FOLDER, referred
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import SurveillanceError
 from openoutcry.wire.symbols import symbols_of
 
-FOLDER = "surveillance"
 EVERY = 1_000_000
 """Commands from one checkpoint to the next."""
 KEEP = 2
@@ -296,11 +297,13 @@ class CaseBook:
     config: dict[str, Any]
     begin: bytes
     folding: Folding
-    entries: list[life.Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     head: bytes = b""
     """After the last hit that was read; :func:`beginning` before the first."""
     heads: list[str] = field(default_factory=list)
     """The hash after each hit."""
+    referred: list[Case] = field(default_factory=list)
+    """By other rooms."""
     _life_bytes: int = -1
 
     @classmethod
@@ -338,6 +341,7 @@ class CaseBook:
         self.heads += heads
         if heads:
             self.head = bytes.fromhex(heads[-1])
+        self.referred = referred(self.folder.parent)
         path = self.folder / life.NAME
         size = path.stat().st_size if path.exists() else 0
         if size != self._life_bytes:
@@ -354,7 +358,7 @@ class CaseBook:
         """:func:`life.act`, and a line in the desk's record that says so."""
         hits = self.count, self.head.hex()
 
-        def noted(entry: life.Entry, count: int) -> None:
+        def noted(entry: Entry, count: int) -> None:
             text = f"case {case.number}, {action}: {entry['why']}"
             note_heads(
                 self.folder.parent,
@@ -371,13 +375,15 @@ class CaseBook:
     @property
     def cases(self) -> list[Case]:
         """The cases, in the order of their numbers."""
-        return self.folding.cases
+        return self.folding.cases + self.referred
 
     def case(self, number: int) -> Case:
-        """Return a case, by its number from 1. Raises ``SurveillanceError`` for any other."""
-        if not 1 <= number <= len(self.cases):
+        """Return a case, by its number. Raises ``SurveillanceError`` for any other."""
+        place = number - (FIRST if number >= FIRST else 1)
+        cases = self.referred if number >= FIRST else self.folding.cases
+        if not 0 <= place < len(cases):
             raise SurveillanceError(f"there is no case {number}: there are {len(self.cases)}")
-        return self.cases[number - 1]
+        return cases[place]
 
     def state_of(self, case: Case) -> life.CaseState:
         """Return the state that officers' decisions have given a case."""

@@ -37,7 +37,12 @@ class EvmBook:
         self.addresses = addresses
 
     def address(self, branch: int, index: int) -> str:
-        return address_text(self.addresses.address(index) if branch == 0 else self.addresses.wallet)
+        return address_text(self.addresses.address(index)) if branch == 0 else self.vault
+
+    @property
+    def vault(self) -> str:
+        """It logs what comes to it, also from another contract: no deposit address does."""
+        return address_text(self.addresses.wallet)
 
 
 class EvmChain:

@@ -29,10 +29,10 @@ def binary() -> str | None:
 class DemoChain(Closing):
     """Blocks come when :meth:`mine` is called, and with each transaction."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, anvil: str | None = None) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.node = Node(self.url)
-        found = binary()
+        found = anvil or binary()
         if found is None:
             raise NodeError(f"anvil is not here: set {VARIABLE}")
         command = [found, "--host", "127.0.0.1", "--port", str(port)]

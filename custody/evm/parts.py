@@ -99,7 +99,12 @@ def rail_of(
     sweeper = Sweeper(spec.name, store, node, broadcaster, made.addresses, sweeps, now)
     least = {one.name: one.dust * one.scale for one in assets}
     settings = EvmRailSettings(
-        tokens, least, valid_s=spec.valid_s, final=spec.final, first_block=spec.first_height
+        tokens,
+        least,
+        valid_s=spec.valid_s,
+        final=spec.final,
+        first_block=spec.first_height,
+        cold=address(spec.cold, f"chain {spec.name}: cold") if spec.cold else b"",
     )
     return EvmRail(spec.name, node, made, broadcaster, settings, now, deposit_addresses, sweeper)
 

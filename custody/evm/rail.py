@@ -11,6 +11,7 @@ from typing import Any
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.evm.broadcaster import Broadcaster
 from openoutcry.custody.evm.contracts import (
+    COIN,
     EXECUTE,
     EXECUTED,
     MAX_PAYMENTS,
@@ -41,6 +42,9 @@ from openoutcry.custody.rail import Payment as Wanted
 GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
 """What a batch costs at most, without its receivers' own wishes; measured in tests."""
 
+Leaves = dict[str, dict[str, int]]
+"""By asset: what is paid, and what goes to the cold wallet."""
+
 
 @dataclass(frozen=True)
 class EvmRailSettings:
@@ -52,12 +56,14 @@ class EvmRailSettings:
     valid_s: int = 3_600
     final: int = 64
     first_block: int = 0
+    cold: bytes = b""
 
 
 class EvmRail:
     """The hot wallet of one EVM chain."""
 
     signatures_needed = NEEDED
+    signs_transactions = False
 
     def __init__(
         self,
@@ -114,11 +120,21 @@ class EvmRail:
             )
         except AddressError as error:
             raise Refused("bad_address", str(error)) from None
-        number = self._next_number()
-        while conflict(self.domain, number) in taken:
-            number += 1
-        self._require_funds(paid)
-        return self._draft(Batch(number, self.now() + self.settings.valid_s, paid), payments)
+        return self._draft(self._batch(paid, taken), payments)
+
+    def in_wallet(self) -> int:
+        return total(self.node, COIN, [self.made.wallet])
+
+    def build_to_cold(self, amount: int, taken: frozenset[str]) -> Draft:
+        if not self.settings.cold:
+            raise Refused("no_cold", f"{self.chain} has no cold wallet")
+        paid = (Payment(COIN, self.settings.cold, amount),)
+        asset = next(name for name, token in self.settings.tokens.items() if token == COIN)
+        batch = self._batch(paid, taken)
+        return self._draft(batch, (), leaves={asset: {"cold": amount}})
+
+    def child(self, draft: Draft, signed: Signed) -> None:
+        return None  # the broadcaster raises fees by itself
 
     def bump(self, draft: Draft) -> Draft:
         """The broadcaster raises fees by itself.  A new draft is needed only when the old one can
@@ -131,7 +147,8 @@ class EvmRail:
         if quantity(final["timestamp"]) <= batch.deadline or self._next_number() > batch.number:
             raise Refused("not_needed", "the batch may still be made; its fee is raised by itself")
         again = Batch(batch.number, self.now() + self.settings.valid_s, batch.payments)
-        return self._draft(again, draft.payments, draft.identity)
+        leaves = None if draft.payments else draft.notes["leaves"]
+        return self._draft(again, draft.payments, draft.identity, leaves)
 
     def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
         batch = batch_of(draft.body)
@@ -179,7 +196,8 @@ class EvmRail:
         number = number_at(from_hex(signed.raw)[4:], 0)
         found = outcome(self.made.wallet, number, receipt["logs"])
         assert found is not None
-        return frozenset(draft.payments[place].reference for place in found.failed)
+        paid = [one.reference for one in draft.payments]
+        return frozenset(paid[place] for place in found.failed if paid)  # none: to the cold wallet
 
     def holdings(self) -> dict[str, int]:
         """The wallet and every deposit address, by the node."""
@@ -190,7 +208,21 @@ class EvmRail:
 
     # Helpers
 
-    def _draft(self, batch: Batch, payments: Sequence[Wanted], replaces: str = "") -> Draft:
+    def _batch(self, paid: tuple[Payment, ...], taken: frozenset[str]) -> Batch:
+        """With the wallet's next number that no draft has."""
+        number = self._next_number()
+        while conflict(self.domain, number) in taken:
+            number += 1
+        self._require_funds(paid)
+        return Batch(number, self.now() + self.settings.valid_s, paid)
+
+    def _draft(
+        self,
+        batch: Batch,
+        payments: Sequence[Wanted],
+        replaces: str = "",
+        leaves: Leaves | None = None,
+    ) -> Draft:
         latest = self.node.call("eth_getBlockByNumber", "latest", False)
         gas = GAS_A_BATCH + GAS_A_PAYMENT * len(batch.payments)
         return Draft(
@@ -201,7 +233,7 @@ class EvmRail:
             conflicts=(conflict(self.domain, batch.number),),
             payments=tuple(payments),
             replaces=replaces,
-            notes={"leaves": leaves(payments)},
+            notes={"leaves": leaves or paid_of(payments)},
         )
 
     def _next_number(self) -> int:
@@ -236,9 +268,9 @@ class EvmRail:
         return None
 
 
-def leaves(payments: Sequence[Wanted]) -> dict[str, dict[str, int]]:
-    """By asset, what leaves the wallet.  Fees are the gas account's."""
-    found: dict[str, dict[str, int]] = {}
+def paid_of(payments: Sequence[Wanted]) -> Leaves:
+    """What leaves the wallet.  Fees are the gas account's."""
+    found: Leaves = {}
     for one in payments:
         asset = found.setdefault(one.asset, {"paid": 0})
         asset["paid"] += one.amount

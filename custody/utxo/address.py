@@ -42,6 +42,14 @@ def network_of(name: str) -> Network:
     return NETWORKS[name]
 
 
+def hash160(data: bytes) -> bytes:
+    """RIPEMD-160 of SHA-256.  Not every OpenSSL has the first, so a library's own code is asked."""
+    from openoutcry.wire.extras import need
+
+    hashes = need("embit.hashes", "chains of the Bitcoin family need embit", "custody")
+    return bytes(hashes.hash160(data))
+
+
 def script_of(address: str, network: Network) -> bytes:
     """The script that locks what is paid to ``address``.  Raises :class:`Refused`: bad_address,
     bad_checksum, wrong_network, unsupported."""

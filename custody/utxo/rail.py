@@ -46,6 +46,7 @@ class UtxoRail:
     """One chain's."""
 
     signatures_needed = 2
+    signs_transactions = True
 
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
         self.spec, self.chain, self.store = spec, spec.name, store
@@ -57,6 +58,9 @@ class UtxoRail:
 
     def close(self) -> None:
         self.node.close()
+
+    def look_after(self) -> list[str]:
+        return []
 
     # Before a transaction
 
@@ -86,6 +90,13 @@ class UtxoRail:
 
     def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
         return self._build(payments, self._coins(taken), self.fee_rate())
+
+    def in_wallet(self) -> int:
+        query = (
+            "select amount from outputs where chain = ? and height is not null "
+            "and spent_height is null"
+        )
+        return sum(int(row["amount"]) for row in self.store.rows(query, self.chain))
 
     def build_to_cold(self, amount: int, taken: frozenset[str]) -> Draft:
         """Move ``amount`` to the cold wallet's next address."""
@@ -285,6 +296,12 @@ class UtxoRail:
         if "blockhash" not in row or int(row.get("confirmations", 0)) <= 0:
             return Found(signed.txid, 0)
         return Found(signed.txid, int(self.node.call("getblockheader", row["blockhash"])["height"]))
+
+    def transaction(self, signed: Signed) -> str:
+        return signed.txid
+
+    def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str]:
+        return frozenset()  # a script refuses nothing that is paid to it
 
     def send(self, signed: Signed) -> None:
         try:

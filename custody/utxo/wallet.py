@@ -83,6 +83,10 @@ class Wallet:
         return (RECEIVE, CHANGE)
 
     @property
+    def vault(self) -> str:
+        return ""
+
+    @property
     def keys(self) -> list[bytes]:
         """The fixed public keys."""
         return [bytes(key.sec()) for key in self._descriptor.keys if not key.is_extended]

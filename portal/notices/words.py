@@ -42,17 +42,20 @@ AUDITED = {
     "support view": "The operator looks at your account",
 }
 """Actions of the audit record that are news, with their titles."""
+BACK = "The amount is in your balance again."
 MOVES = {
-    "see": "A deposit was seen",
-    "credit": "A deposit was credited",
-    "reverse": "A deposit was reversed",
-    "request": "A withdrawal was reserved",
-    "approve": "A withdrawal was approved",
-    "send": "A withdrawal was sent",
-    "finish": "A withdrawal has arrived",
-    "cancel": "A withdrawal was cancelled",
-    "fail": "A withdrawal has failed",
+    "see": ("A deposit was seen", "It is not in your balance yet."),
+    "credit": ("A deposit was credited", "It is in your balance."),
+    "reverse": ("A deposit was reversed", "It is not in your balance any more."),
+    "request": ("A withdrawal was reserved", "It is not paid yet."),
+    "approve": ("A withdrawal was approved", "It is paid next."),
+    "send": ("A withdrawal was sent", "It cannot be cancelled any more."),
+    "finish": ("A withdrawal has arrived", "It is complete."),
+    "cancel": ("A withdrawal was cancelled", BACK),
+    "fail": ("A withdrawal has failed", BACK),
 }
+"""Title and text of each step."""
+LEFT = ("A withdrawal has left", "It is not in your balance any more.")
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,11 @@ def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | Non
 
 def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
     """Of a step of a deposit or a withdrawal."""
-    amount, kind, title = int(row["amount"]), row["kind"], MOVES.get(row["step"], "")
+    amount, kind = int(row["amount"]), row["kind"]
+    title, body = MOVES.get(row["step"], ("", ""))
     if kind == "transfer":
         kind = "deposit" if amount >= 0 else "withdrawal"
-        title = "A deposit was credited" if amount >= 0 else "A withdrawal has left"
+        title, body = MOVES["credit"] if amount >= 0 else LEFT
     shown = text_of(abs(amount), decimals)
     data = {
         "number": row["number"],
@@ -139,7 +143,7 @@ def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
     }
     key = f"{journal}-{row['event_seq']}-m{row['part']}"
     told = f"{shortened(abs(amount), decimals)} {row['asset']}"
-    return Notice(key, kind, f"{title}: {told}", f"{title}.", data)
+    return Notice(key, kind, f"{title}: {told}", body, data)
 
 
 def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:

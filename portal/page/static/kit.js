@@ -108,7 +108,7 @@ export function words(problem) {
   return named.includes(problem.code) && problem.detail ? `${plain} (${problem.detail})` : plain;
 }
 
-// columns: {label, n: is a number, text(row), kind(row), node(row), sign(row), head}.  Cells whose
+// columns: {label, n: is a number, wide: has a line of a card, text(row), kind(row), node(row), sign(row), head}.  Cells whose
 // text is the same are left alone, so that focus stays.
 export function table(columns, { key = (row) => row.id, empty = "", label = "", cards = true, click = null } = {}) {
   const body = h("tbody"), known = new Map(), none = h("p", { class: "none", hidden: true }, empty);
@@ -150,7 +150,7 @@ function fill(cell, column, line, row) {
       cell.replaceChildren(...[column.node(row, () => line.row)].flat().filter(Boolean));
     }
   } else say(cell, column.text(row));
-  const kind = [column.n ? "n" : "", column.kind ? column.kind(row) : "", column.node && !column.label ? "do" : ""].filter(Boolean).join(" ");
+  const kind = [column.n ? "n" : "", column.wide ? "wide" : "", column.kind ? column.kind(row) : "", column.node && !column.label ? "do" : ""].filter(Boolean).join(" ");
   if (cell.className !== kind) cell.className = kind;
 }
 

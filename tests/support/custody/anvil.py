@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from openoutcry.custody.errors import NodeError
-from openoutcry.custody.evm.encoding import from_hex, to_hex
+from openoutcry.custody.evm.contracts import creation_code
+from openoutcry.custody.evm.encoding import from_hex, to_hex, words
 from openoutcry.custody.evm.node import Node
 from openoutcry.custody.evm.transactions import Transaction
 from tests import ROOT
@@ -31,6 +32,13 @@ def binary() -> Path | None:
     named = os.environ.get(VARIABLE) or shutil.which("anvil")
     found = [Path(named)] if named else list(INSTALLED.glob("anvil-*/bin/anvil"))
     return found[0] if found and found[0].is_file() else None
+
+
+def token_code(name: str, symbol: str, decimals: int) -> bytes:
+    """What makes the demonstration token; its maker can mint."""
+    texts = [one.encode() for one in (name, symbol)]
+    strings = b"".join(words(len(one)) + one.ljust(32, b"\0") for one in texts)
+    return creation_code("token") + words(96, 160, decimals) + strings
 
 
 class Anvil:

@@ -10,7 +10,7 @@ import pytest
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.evm.broadcaster import Broadcaster, BroadcastSettings
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
-from openoutcry.custody.evm.contracts import COIN, balance_call, creation_code
+from openoutcry.custody.evm.contracts import COIN, balance_call
 from openoutcry.custody.evm.deploy import Deployer, Deployment
 from openoutcry.custody.evm.encoding import (
     address_from_text,
@@ -30,7 +30,7 @@ from openoutcry.custody.settings import AssetSpec, ChainSpec, CustodyFile
 from openoutcry.custody.signer_policy import Limit, Policy
 from openoutcry.custody.statement import Statement, claim_of, reference_of
 from openoutcry.custody.store import Store
-from tests.support.custody.anvil import CHAIN_ID, ETHER, GWEI, Anvil
+from tests.support.custody.anvil import CHAIN_ID, ETHER, GWEI, Anvil, token_code
 from tests.support.custody.keys import LocalKey, sorted_keys
 from tests.support.custody.model_venue import Killed, ModelVenue
 
@@ -120,15 +120,16 @@ class EvmFloor:
     venue: ModelVenue = field(default_factory=ModelVenue)
     trace: bool = False
     batch_most: int = 50
+    cold: bytes = b""
+    hot_most: int = 0
+    """Of ETH, in the venue's units."""
 
     def __post_init__(self) -> None:
         self.chain.fund(self.gas_key.address, 1_000 * ETHER)
         self.fees = FeePolicy(max_fee_cap=500 * GWEI, tip=GWEI)
         made = Deployer(self.chain.node, self.gas_key, self.fees)
         self.made: Deployment = made.deploy([key.address for key in self.owners])
-        text = [b"Demonstration dollar", b"DEMO"]
-        strings = b"".join(words(len(one)) + one.ljust(32, b"\0") for one in text)
-        self.token = self.chain.deploy(creation_code("token") + words(96, 160, 6) + strings)
+        self.token = self.chain.deploy(token_code("Demonstration dollar", "DEMO", 6))
         self.mint(self.chain.accounts[0], 10**15)
         self.file = self._file()
         self.signers: LocalSigners | None = None
@@ -149,7 +150,7 @@ class EvmFloor:
             bump_after_s=3_700,
         )
         eth = AssetSpec(
-            "ETH", CHAIN, 8, 18, "", 10, ((10**9, 2), (0, 4)), batch_most=self.batch_most
+            "ETH", CHAIN, 8, 18, "", 10, ((10**9, 2), (0, 4)), 0, self.batch_most, self.hot_most
         )
         usd = AssetSpec(
             "USDT", CHAIN, 6, 6, address_text(self.token), 10, ((0, 3),), batch_most=self.batch_most
@@ -194,6 +195,7 @@ class EvmFloor:
             {"ETH": 10 * UNIT, "USDT": 10},
             final=FINAL,
             first_block=spec.first_height,
+            cold=self.cold,
         )
         self.rail = EvmRail(
             CHAIN,
@@ -233,7 +235,8 @@ class EvmFloor:
             self.now_ns,
         )
         tokens = {"ETH": COIN, "USDT": self.token}
-        reader = EvmReader(CHAIN, self.made.domain, tokens, frozenset())
+        cold = frozenset([self.cold] if self.cold else [])
+        reader = EvmReader(CHAIN, self.made.domain, tokens, cold)
         return LocalSigner(self.owners[place], policy, reader)
 
     def now(self) -> int:

@@ -132,7 +132,8 @@ class History:
     def lay_fuse(self):
         """Custody is gone at the nth statement or call from now on, where ``fuse`` says."""
         store, rpc = self.parts.store, self.parts.rails[NAME].node
-        for owner, name in ((store, "run"), (store, "insert"), (rpc, "batch"), (store, "rows")):
+        statements = [(store, name) for name in ("run", "run_many", "insert", "rows")]
+        for owner, name in (*statements, (rpc, "batch")):
             inner = getattr(owner, name)
 
             def burning(*values, _inner=inner, **more):

@@ -19,12 +19,21 @@ from openoutcry.custody.demo import (
     NETWORK,
     SIGNER,
 )
+from openoutcry.custody.evm.contracts import balance_call
 from openoutcry.custody.evm.demo_chain import DemoChain
-from openoutcry.custody.evm.encoding import address_text
+from openoutcry.custody.evm.encoding import (
+    address_from_text,
+    address_text,
+    from_hex,
+    selector,
+    to_hex,
+    words,
+)
 from openoutcry.custody.hsm import SOFTHSM, Hsm
 from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.order_entry.passwords import password_hasher
+from tests.support.custody.anvil import binary, token_code
 from tests.support.custody.party import PIN, softhsm
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import CHOICES, INSTRUMENT, PortalVenue
@@ -40,6 +49,13 @@ decimals = 8
 """ + INSTRUMENT.format(
     base="LTC", quote="USD", decimals=2, lot_units=100_000, tick_units=10, reference=8_000
 )
+TOKEN = "DUSD"
+"""An ERC-20 of 6 decimals."""
+TOKEN_ASSET = f"""
+[[asset]]
+name = "{TOKEN}"
+decimals = 6
+"""
 NETWORKS = """
 [[network]]
 name = "LTC"
@@ -57,10 +73,36 @@ EVM_NETWORK = """
 name = "ETH"
 asset = "ETH"
 chain = "ETH"
+[[network]]
+name = "ETH"
+asset = "DUSD"
+chain = "ETH"
+"""
+TOKEN_CUSTODY = """
+[[asset]]
+name = "DUSD"
+chain = "ETH"
+decimals = 6
+chain_decimals = 6
+token = "{token}"
+dust = 10_000
+confirmations = [[0, 3]]
+automatic_up_to = 1_000_000_000
+sweep_from = 1
+sweep_at_once = 1
+"""
+TOKEN_LIMIT = """
+[[limit]]
+asset = "DUSD"
+chain = "ETH"
+a_payment = 1_000_000_000
+an_hour = 1_000_000_000
+a_day = 1_000_000_000
+fee = 0
+fees_a_day = 0
 """
 LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1" }'
-MORE_LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1", LTC = "20", ETH = "5" }'
-RULES = "[score]\nhold_at = 60\n"
+MORE_LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1", LTC = "20", ETH = "5", DUSD = "5000" }'
 CODE = re.compile(r"Your code for (?:the withdrawal|withdrawals) [^!]*? is (\d{8})\. It is valid")
 PEOPLE = ("Ines", "Otto")
 
@@ -73,11 +115,13 @@ class PortalCustody:
         self.folder, self.wait_s = folder.resolve(), wait_s
         self.portal = PortalVenue(self.folder, 12)
         with (self.folder / "venue.toml").open("a") as file:
-            file.write(LTC)
+            file.write(LTC + (TOKEN_ASSET if evm else ""))
         text = CHOICES.replace(LEVELS, MORE_LEVELS) + NETWORKS + (EVM_NETWORK if evm else "")
         (self.folder / "portal.toml").write_text(text)
         self.node = RegtestNode(self.folder / "node")
-        self.evm = DemoChain(self.folder, free_port()) if evm else None
+        self.evm = DemoChain(self.folder, free_port(), str(binary())) if evm else None
+        self.token = ""
+        """The contract's address."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "PortalCustody":
@@ -130,14 +174,16 @@ class PortalCustody:
         custody, signer = CUSTODY, SIGNER
         if self.evm is not None:
             values |= self._deploy(self.evm, keys)
-            custody, signer = CUSTODY + EVM, SIGNER + EVM_SIGNER
-        top = f'whitelist_wait_s = {self.wait_s}\nrules = "rules.toml"\nsanctions = "listed.txt"'
+            custody = CUSTODY + EVM + TOKEN_CUSTODY
+            vault = 'vault = "{vault}"'
+            wallet = EVM_SIGNER.replace(vault, vault + '\ntokens = {{ DUSD = "{token}" }}')
+            signer = SIGNER + wallet + TOKEN_LIMIT
+        top = f'whitelist_wait_s = {self.wait_s}\nsanctions = "listed.txt"'
         text = custody.format(**values).replace("whitelist_wait_s = 0", top)
         hasher = password_hasher()
         for name in PEOPLE:
             words = f'name = "{name}"\npassword = "{hasher.hash(f"word {name}")}"'
             text += f'[[person]]\n{words}\nrole = "supervisor"\n'
-        self.write("rules.toml", RULES)
         self.write("listed.txt", "# none yet\n")
         self.write("custody.toml", text)
         self.write("attestor.toml", ATTESTOR.format(**values))
@@ -151,9 +197,29 @@ class PortalCustody:
         self.write("gas.pin", PIN)
         with Hsm(SOFTHSM, "gas", PIN) as hsm:
             made = chain.deploy(hsm, owners)
+        txid = self.transact(None, token_code("Demonstration dollar", TOKEN, 6))
+        receipt = chain.node.call("eth_getTransactionReceipt", txid)
+        self.token = address_text(from_hex(receipt["contractAddress"]))
         first = int(chain.node.call("eth_blockNumber"), 16)
         vault, factory = address_text(made.wallet), address_text(made.factory)
-        return {"evm_url": chain.url, "vault": vault, "factory": factory, "first": first}
+        values = {"evm_url": chain.url, "vault": vault, "factory": factory, "first": first}
+        return values | {"token": self.token}
+
+    def transact(self, to: str | None, data: bytes) -> str:
+        """On the EVM chain, by its bank: in a block at once."""
+        assert self.evm is not None
+        asked = {"from": self.evm.bank, "data": to_hex(data), "gas": hex(5_000_000)}
+        return str(self.evm.node.call("eth_sendTransaction", asked | ({"to": to} if to else {})))
+
+    def pay_token(self, address: str, units: int) -> str:
+        """The id of the transaction.  Minting is a transfer from nowhere."""
+        call = selector("mint(address,uint256)") + words(address_from_text(address), units)
+        return self.transact(self.token, call)
+
+    def tokens_of(self, address: str) -> int:
+        assert self.evm is not None
+        call = {"to": self.token, "data": to_hex(balance_call(address_from_text(address)))}
+        return int(self.evm.node.call("eth_call", call, "latest"), 16)
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name

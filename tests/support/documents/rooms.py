@@ -90,7 +90,7 @@ MAY_IMPORT = {
         "operations",
         "custody",
     },
-    "custody": {"wire", "risk", "order_entry", "client", "venue"},
+    "custody": {"wire", "risk", "order_entry", "surveillance", "client", "venue"},
     "routing": {"wire", "client", "market_data", "report"},
     "bench": LOWER | ABOVE,
     "cli": LOWER | ABOVE | {"bench"},

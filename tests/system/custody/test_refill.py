@@ -1,12 +1,24 @@
 """Hot to cold by the payer, and cold to hot by carried files: in the records like all else."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from openoutcry.cli.custody import custody
 from openoutcry.custody.ceremony import hold, recovered
 from openoutcry.custody.cold import build, outputs_of, send, sign
 from openoutcry.custody.errors import Refused
+from openoutcry.custody.reserves import (
+    ReservesError,
+    check,
+    prove,
+    prove_cold,
+    require_distinct,
+    sign_cold,
+    spent,
+)
 from openoutcry.custody.scanner import give_address
 from openoutcry.custody.utxo.address import network_of
 from openoutcry.custody.utxo.wallet import Wallet
@@ -76,3 +88,56 @@ def test_a_refill_comes_from_two_shares(desk):
     assert held(desk) == before + 5 * COIN
     assert [one["state"] for one in desk.bench.deposits() if one["address"] == own] == ["own"]
     assert all(one.is_whole for one in desk.balances())
+
+
+@pytest.mark.promise(
+    "The cold wallet's reserves are signed offline with two shares, and an outsider checks them "
+    "together with the hot wallet's by one command",
+    group="custody",
+)
+def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):
+    keys, shares = hold(NETWORK)
+    public, node = keys.document(), desk.bench.node
+    cold = Wallet(public["cold"], network_of(NETWORK))
+    node.pay(cold.address(0, 2), 7 * COIN)
+    node.pay(cold.address(1, 0), 2 * COIN)
+    node.mine()
+    made = prove_cold(public, NAME, "LTC", node.rpc, 20, "fresh")
+    two = recovered(shares[:2], NETWORK, public["fingerprint"])
+    document = json.loads(json.dumps(sign_cold(made, two)))
+    assert check(document, "fresh") == 9 * COIN
+    assert spent(document, node.rpc) == []
+    other, _ = hold(NETWORK)
+    with pytest.raises(Refused):
+        sign_cold(made, other)
+    first, second = document["outputs"]
+    for change in (
+        {"outputs": [first | {"amount": str(8 * COIN)}, second], "total": str(10 * COIN)},
+        {"outputs": [first, first]},
+        {"signatures": document["signatures"][:1]},
+        {"signatures": []},
+    ):
+        with pytest.raises(ReservesError):
+            check(document | change, "fresh")
+    hot = prove(desk.bench.spec, "LTC", desk.parts.store, Words(desk.party), node.rpc, "fresh")
+    paths = []
+    for name, one in (("hot", hot), ("cold", document)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(one))
+        paths.append(str(tmp_path / f"{name}.json"))
+    words = ["verify", *paths, "--challenge=fresh", f"--node={NAME}={node.url}"]
+    done = CliRunner().invoke(custody, words, catch_exceptions=False)
+    assert f"held {9 * COIN} of LTC" in done.output
+    assert f"held {held(desk)} of LTC" in done.output
+    with pytest.raises(ReservesError, match="two proofs"):
+        require_distinct([document, document])
+
+
+class Words:
+    """The signers' words, as ``Links`` brings them."""
+
+    def __init__(self, party):
+        self.party = party
+
+    def reserves(self, chain, message):
+        request = {"do": "reserves", "chain": chain, "message": message}
+        return [one.answer(request) for one in self.party.signers]

@@ -145,7 +145,9 @@ def test_addresses_of_the_node_are_read_as_the_node_does(bench):
     group="custody",
 )
 def test_a_block_with_five_thousand_deposits_takes_less_than_two_seconds(bench, core):
+    bench.node.mine(20)
     addresses = [bench.address(12) for _ in range(500)]
+    bench.scanner.catch_up()
     for start in range(0, 5_000, 500):
         amounts = dict.fromkeys(addresses, f"0.0010{start // 500:04}")
         bench.node.rpc.call("sendmany", "", amounts)

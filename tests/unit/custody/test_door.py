@@ -146,8 +146,9 @@ def test_an_account_has_one_unused_address_at_a_time(door, parts):
     assert door.answer(request | {"participant": 8})["address"] != first
     (scanner,) = parts.scanners()
     from openoutcry.custody.chain import Receipt
+    from openoutcry.custody.deposits import Arrival
 
-    scanner.deposits.receive(Receipt("aa" * 32, 0, first, "", 3 * COIN), None, 7)
+    scanner.deposits.receive([Arrival(Receipt("aa" * 32, 0, first, "", 3 * COIN), 7)], None)
     assert door.answer(request)["address"] != first
     (row,) = door.answer({"do": "deposits", "participant": 7})["deposits"]
     assert (row["state"], row["units"], row["needed"]) == ("pending", 3 * COIN, 3)
@@ -177,6 +178,7 @@ def test_signers_hear_of_each_new_address_once(parts, outside):
 def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
     with Store(tmp_path) as store:
         store.run("insert into whitelist values ('A', 1, 'x', '', 1, 2, null)")
+        store.connection.execute("drop table cases")
         store.connection.execute("drop index deposits_by_owner")
         store.connection.execute("drop index deposits_by_address")
         store.connection.execute("alter table whitelist drop column announced_ns")

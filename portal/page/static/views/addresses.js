@@ -16,16 +16,20 @@ export function addresses(changed) {
   const networks = portal.networks.filter((one) => one.listed);
   const list = table([
     { label: t("asset"), text: (row) => row.asset }, { label: t("network"), text: (row) => row.network },
-    { label: t("address"), text: (row) => row.address }, { label: t("name"), text: (row) => row.label },
+    { label: t("address"), text: (row) => row.address, wide: true }, { label: t("name"), text: (row) => row.label },
     { label: t("state"), text: stateOf, kind: (row) => row.state === "refused" ? "bad" : "" }, { label: t("reason"), text: (row) => row.why },
     { label: "", node: (row) => [row.state === "unconfirmed" ? button(t("withdraw.confirm"), () => confirm(row), "small primary") : null,
       button(t("address.remove"), () => drop(row), "small", { "aria-label": t("address.remove.of", { address: row.address }) })], sign: (row) => row.state },
   ], { label: t("addresses"), empty: t("addresses.none") });
+  let looking = 0;
   const load = async () => {
     try {
       const rows = await get("/v1/withdrawal-addresses");
       list.show(rows);
       changed(rows);
+      const waits = rows.map((row) => Date.parse(row.usable_at) - Date.now()).filter((ms) => ms > 0);
+      clearTimeout(looking);
+      if (waits.length) looking = setTimeout(() => { if (list.isConnected) load(); }, Math.min(...waits, 2 ** 31 - 1_000) + 500);
     } catch (problem) { say(error, words(problem)); }
   };
   const network = select(networks.map((one, place) => [String(place), `${one.asset} · ${one.name}`]), { id: "list-network" });

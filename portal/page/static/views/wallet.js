@@ -36,24 +36,29 @@ async function showDeposit(area, ends) {
   const list = table([
     { label: t("time"), text: (row) => when(row.created_ms) }, { label: t("asset"), text: (row) => row.asset },
     { label: t("amount"), n: true, text: (row) => showNumber(row.amount) }, { label: t("state"), text: (row) => word("deposit", row.state), kind: (row) => row.state === "reversed" ? "bad" : "" },
-    { label: t("reference"), text: (row) => row.txid || row.reference },
+    { label: t("reference"), text: (row) => row.txid || row.reference, wide: true },
   ], { label: t("deposits"), empty: t("deposits.none") });
   const coming = table([
     { label: t("time"), text: (row) => when(row.changed_ms) }, { label: t("asset"), text: (row) => row.asset || "?" }, { label: t("network"), text: (row) => row.network },
     { label: t("amount"), n: true, text: (row) => showNumber(row.amount) }, { label: t("state"), text: (row) => word("deposit", row.state), kind: (row) => ["reversed", "gone"].includes(row.state) ? "bad" : "" },
-    { label: t("confirmations"), n: true, text: (row) => `${row.confirmations} / ${row.needed}` }, { label: t("transaction"), text: (row) => row.txid },
+    { label: t("confirmations"), n: true, text: (row) => `${row.confirmations} / ${row.needed}` }, { label: t("transaction"), text: (row) => row.txid, wide: true },
   ], { key: (row) => row.reference, label: t("deposits.coming"), empty: t("deposits.none") });
   const pages = paged("/v1/deposits", list), arriving = panel(t("deposits.coming"), coming);
   arriving.hidden = true;
-  area.append(error, body, arriving, panel(t("deposits"), pages));
+  // What is on the way is in its own list until it is credited.
+  const shownAll = list.show;
+  list.show = (rows) => shownAll(rows.filter((row) => !(coming.names || new Set()).has(row.reference)));
+  area.append(error, arriving, body, panel(t("deposits"), pages));
   pages.load();
   const look = async () => {
     try {
       const rows = await get("/v1/chain-deposits");
-      if (coming.rows && coming.rows !== JSON.stringify(rows)) pages.load();
+      const differs = coming.rows !== JSON.stringify(rows);
       coming.rows = JSON.stringify(rows);
+      coming.names = new Set(rows.map((row) => row.reference));
       coming.show(rows);
       arriving.hidden = !rows.length;
+      if (differs) pages.load();
     } catch { /* the next look shows it */ }
   };
   look();
@@ -73,9 +78,9 @@ function showWithdraw(area, ends) {
   const networks = portal.networks;
   const list = table([
     { label: t("time"), text: (row) => when(row.created_at) }, { label: t("asset"), text: (row) => row.asset },
-    { label: t("amount"), n: true, text: (row) => showNumber(row.amount) }, { label: t("address"), text: (row) => row.address },
+    { label: t("amount"), n: true, text: (row) => showNumber(row.amount) }, { label: t("address"), text: (row) => row.address, wide: true },
     { label: t("network"), text: (row) => row.network }, { label: t("state"), text: (row) => word("withdrawal", row.state), kind: (row) => ["failed", "refused"].includes(row.state) ? "bad" : row.state === "done" ? "good" : "" },
-    { label: t("note"), text: (row) => row.why || (row.waits ? word("waits", row.waits) : "") }, { label: t("transaction"), text: (row) => row.txid },
+    { label: t("note"), text: (row) => row.why || (row.waits === "blocks" ? t("waits.blocks", { count: row.confirmations }) : row.waits ? word("waits", row.waits) : "") }, { label: t("transaction"), text: (row) => row.txid, wide: true },
     { label: "", node: (row) => [row.state === "unconfirmed" ? button(t("withdraw.confirm"), () => confirmWithdrawal(row, pages), "small primary") : null,
       ["unconfirmed", "confirmed", "requested", "approved"].includes(row.state) ? button(t("cancel.order"), () => cancelWithdrawal(row, pages), "small", { "aria-label": t("withdraw.cancel.of", { amount: row.amount, asset: row.asset }) }) : null], sign: (row) => row.state },
   ], { label: t("withdrawals"), empty: t("withdrawals.none") });
@@ -83,12 +88,13 @@ function showWithdraw(area, ends) {
   const asset = select([...new Set(networks.map((one) => one.asset))].map((one) => [one, one]), { id: "withdraw-asset" });
   const network = select([], { id: "withdraw-network" }), address = input({ id: "withdraw-address", maxlength: 128, required: true, spellcheck: "false" });
   const tag = input({ id: "withdraw-tag", maxlength: 128 }), amount = amountInput({ id: "withdraw-amount", required: true }), has = h("span", { class: "hint" });
-  const known = h("datalist", { id: "withdraw-known" }), tagged = field(t("tag.if"), tag);
+  const known = h("datalist", { id: "withdraw-known" }), tagged = field(t("tag.if"), tag), about = h("p", { class: "hint" });
   address.setAttribute("list", "withdraw-known");
   let key = newKey(), sent = "", listed = [];
   const chosen = () => networks.find((one) => one.asset === asset.value && one.name === network.value);
   const offer = () => {
     tagged.hidden = !!chosen()?.listed;
+    say(about, t(chosen()?.listed ? "withdraw.about.chain" : "withdraw.about"));
     known.replaceChildren(...listed.filter((one) => one.state === "listed" && one.network === network.value).map((one) => h("option", { value: one.address }, one.label)));
   };
   network.addEventListener("change", offer);
@@ -114,7 +120,7 @@ function showWithdraw(area, ends) {
     pages.load();
     await confirmWithdrawal(row, pages);
   });
-  area.append(h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), h("p", { class: "hint" }, t("withdraw.about")), made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
+  area.append(h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), about, made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
     panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), networks.some((one) => one.listed) ? addresses((rows) => { listed = rows; offer(); }) : null, panel(t("withdrawals"), pages));
   draw();
   pages.load();

@@ -1,0 +1,173 @@
+"""Proof of reserves of a vault on an EVM chain: two owners sign what it holds at a block.
+
+A node of the outsider's says whether it is so: that the contract is the wallet's, that those who
+signed are its owners, and what it and its deposit addresses had at that block.  What is at a
+deposit address can go to the vault only, whatever its factory is: the address is a hash of code
+that says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from openoutcry.custody.ceremony import Keys
+from openoutcry.custody.errors import NodeError, Refused
+from openoutcry.custody.evm.cold import owner_addresses
+from openoutcry.custody.evm.contracts import (
+    COIN,
+    NEEDED,
+    OWNER_AT,
+    OWNERS,
+    DepositAddresses,
+    compiled,
+)
+from openoutcry.custody.evm.encoding import (
+    address_at,
+    address_from_text,
+    address_of_public_key,
+    address_text,
+    from_hex,
+    to_hex,
+    word,
+)
+from openoutcry.custody.evm.node import Node, quantity
+from openoutcry.custody.evm.parts import deployment, tokens_of
+from openoutcry.custody.evm.sweep import ASKED_AT_ONCE, balance_of, total
+from openoutcry.custody.hsm import tagged, uncompressed
+from openoutcry.custody.links import Links
+from openoutcry.custody.reserves import (
+    RESERVES,
+    ReservesError,
+    message_of,
+    signature_by,
+    signers_of,
+)
+from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.store import Store
+
+EVM, COLD = "evm-reserves", "evm-cold-reserves"
+
+
+def prove(
+    spec: ChainSpec, file: CustodyFile, store: Store, links: Links, node: Node, challenge: str
+) -> dict[str, Any]:
+    """Of the hot vault and its deposit addresses, at the node's last block."""
+    made, tokens = deployment(spec), tokens_of(spec, file)
+    query = (
+        "select distinct a.place from addresses a join deposits d "
+        "on d.chain = a.chain and d.address = a.address where a.chain = ? and a.branch = 0 "
+        "order by a.place"
+    )
+    places = [int(row["place"]) for row in store.rows(query, spec.name)]
+    document = _document(spec.name, node, made.wallet, made.factory, places, tokens, challenge)
+    return document | {"signatures": links.reserves(spec.name, message_of(document))}
+
+
+def prove_cold(
+    public: dict[str, Any],
+    chain: str,
+    node: Node,
+    vault: str,
+    tokens: Mapping[str, bytes],
+    challenge: str,
+) -> dict[str, Any]:
+    """Of a vault whose owners a ceremony made; to be signed offline."""
+    document = _document(chain, node, address_from_text(vault), COIN, [], tokens, challenge)
+    return document | {
+        "kind": COLD,
+        "network": public["network"],
+        "fingerprint": public["fingerprint"],
+        "owners": [address_text(one) for one in owner_addresses(public)],
+    }
+
+
+def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    """Offline, by two owners.  Raises ``Refused`` for a vault of another secret."""
+    digest = tagged(RESERVES, message_of(document).encode())
+    rows = []
+    for number in range(1, NEEDED + 1):
+        key = keys.evm(number)
+        public = key.get_public_key().sec()
+        if address_text(address_of_public_key(uncompressed(public))) not in document["owners"]:
+            raise Refused("wrong_key", "the vault's owners are not this secret's")
+        rows.append({"key": public.hex(), "signature": signature_by(key, digest)})
+    return document | {"signatures": rows}
+
+
+def _document(
+    chain: str,
+    node: Node,
+    vault: bytes,
+    factory: bytes,
+    places: list[int],
+    tokens: Mapping[str, bytes],
+    challenge: str,
+) -> dict[str, Any]:
+    top = node.call("eth_getBlockByNumber", "latest", False)
+    height = quantity(top["number"])
+    addresses = DepositAddresses(factory, vault)
+    held = [one for one in places if _holds(node, addresses.address(one), tokens, hex(height))]
+    holders = [vault, *(addresses.address(one) for one in held)]
+    return {
+        "kind": EVM,
+        "chain": chain,
+        "chain_id": quantity(node.call("eth_chainId")),
+        "vault": address_text(vault),
+        "factory": address_text(factory),
+        "deposit_addresses": held,
+        "tokens": {name: to_hex(token) for name, token in tokens.items()},
+        "height": height,
+        "block": str(top["hash"]),
+        "challenge": challenge,
+        "totals": {
+            name: str(total(node, token, holders, hex(height))) for name, token in tokens.items()
+        },
+    }
+
+
+def _holds(node: Node, address: bytes, tokens: Mapping[str, bytes], block: str) -> bool:
+    calls = [balance_of(token, address, block) for token in tokens.values()]
+    assert len(calls) <= ASKED_AT_ONCE
+    return any(quantity(one) for one in node.batch(calls))
+
+
+def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int]:
+    """What the vault had, by asset.  Raises :class:`ReservesError`."""
+    if document.get("challenge") != challenge:
+        raise ReservesError("the proof has another challenge")
+    try:
+        signers = signers_of(document, NEEDED)
+        vault, block = address_from_text(document["vault"]), hex(int(document["height"]))
+        if quantity(node.call("eth_chainId")) != document["chain_id"]:
+            raise ReservesError("the node is of another chain")
+        found = node.call("eth_getBlockByNumber", block, False)
+        if found is None or found["hash"] != document["block"]:
+            raise ReservesError(f"the node does not have block {document['block']}")
+        _check_owners(node, vault, block, signers)
+        addresses = DepositAddresses(from_hex(document["factory"]), vault)
+        places = [int(one) for one in document["deposit_addresses"]]
+        if len(set(places)) != len(places):
+            raise ReservesError("a deposit address is there twice")
+        holders = [vault, *map(addresses.address, places)]
+        tokens = {name: from_hex(text) for name, text in document["tokens"].items()}
+        if len(set(tokens.values())) != len(tokens):
+            raise ReservesError("a token is there twice")
+        held = {name: total(node, token, holders, block) for name, token in tokens.items()}
+        if {name: str(one) for name, one in held.items()} != document["totals"]:
+            raise ReservesError(f"the node finds {held}, not {document['totals']}")
+    except (KeyError, TypeError, ValueError, NodeError) as error:
+        raise ReservesError(f"the proof is not whole: {type(error).__name__} {error}") from None
+    return held
+
+
+def _check_owners(node: Node, vault: bytes, block: str, signers: list[bytes]) -> None:
+    """The contract is the wallet of this project, and two of its owners have signed."""
+    code = from_hex(node.call("eth_getCode", to_hex(vault), block))
+    made = from_hex(compiled()["contracts"]["wallet"]["bytecode"])
+    if len(code) < len(made) // 2 or code not in made:
+        raise ReservesError("the vault has other code than this project's wallet")
+    calls = [("eth_call", [{"to": to_hex(vault), "data": to_hex(OWNER_AT + word(place))}, block])
+             for place in range(OWNERS)]  # fmt: skip
+    owners = {address_at(from_hex(one), 0) for one in node.batch(calls)}
+    signed = {address_of_public_key(uncompressed(one)) for one in signers}
+    if len(owners & signed) < NEEDED:
+        raise ReservesError(f"{NEEDED} owners of the vault must sign")

@@ -1,0 +1,106 @@
+"""Sanctioned addresses and payments that need a record become cases of surveillance, each once."""
+
+from dataclasses import replace
+
+import pytest
+
+from openoutcry.custody.cases import CaseDesk
+from openoutcry.custody.errors import Refused
+from openoutcry.custody.serve import Parts
+from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.store import Store
+from openoutcry.custody.withdrawals import Asked
+from openoutcry.surveillance.referrals import FIRST, NAME, referred
+from tests.support.custody.chains import NAME as CHAIN
+from tests.support.custody.chains import NEEDED, TEXT, hot_keys
+from tests.support.custody.core import Core
+
+COIN = 10**8
+
+
+@pytest.fixture
+def parts(tmp_path):
+    for module in NEEDED:
+        pytest.importorskip(module)
+    _, _, hot, cold = hot_keys()
+    (tmp_path / "journal").mkdir()
+    path = tmp_path / "custody.toml"
+    values = {"url": "http://u:p@127.0.0.1:1", "hot": hot, "cold": cold}
+    path.write_text(TEXT.format(final=6, wait=0, **values))
+    file = replace(read_custody_file(path), travel_rule={"LTC": 2 * COIN})
+    core = Core()
+    core.balance(7, "LTC")[0] = 40 * COIN
+    with Parts(file, core, sends=False) as made:
+        yield made
+
+
+def outside(parts, number):
+    from openoutcry.custody.utxo.address import address_of
+
+    return address_of(b"\x00\x14" + number.to_bytes(20), parts.rails[CHAIN].network)
+
+
+@pytest.mark.promise(
+    "A try to withdraw to a sanctioned address, and a payment above the travel rule's threshold, "
+    "are cases of the venue's surveillance, each once",
+    group="custody",
+)
+def test_what_has_to_be_looked_at_is_a_case_of_surveillance(parts):
+    listed, other = outside(parts, 1), outside(parts, 2)
+    parts.withdrawals.sanctioned = frozenset([listed])
+    for _ in range(3):
+        with pytest.raises(Refused) as refused:
+            parts.withdrawals.add_address(CHAIN, 7, listed)
+        assert refused.value.code == "sanctioned"
+    parts.withdrawals.add_address(CHAIN, 7, other)
+    parts.withdrawals.ask(Asked(7, "LTC", other, COIN, "small"))
+    reference = parts.withdrawals.ask(Asked(7, "LTC", other, 3 * COIN, "large"))
+    desk = CaseDesk(parts.store, parts.file.journal)
+    assert (desk.go_on(), desk.go_on()) == (2, 0)
+    first, second = referred(parts.file.journal)
+    assert (first.number, first.detector, first.participants) == (FIRST, "sanctions", (7,))
+    assert listed in first.also[0]
+    assert (second.detector, second.lots, second.symbol) == ("travel_rule", 3 * COIN, "LTC")
+    assert reference in second.also[0]
+
+
+def test_a_crash_between_two_writes_makes_no_second_case(parts):
+    parts.withdrawals.sanctioned = frozenset([outside(parts, 1)])
+    with pytest.raises(Refused):
+        parts.withdrawals.add_address(CHAIN, 7, outside(parts, 1))
+    assert CaseDesk(parts.store, parts.file.journal).go_on() == 1
+    parts.store.run("update cases set referred = 0")
+    CaseDesk(parts.store, parts.file.journal).go_on()
+    assert len(referred(parts.file.journal)) == 1
+
+
+def test_cases_that_surveillance_has_lost_are_referred_again_at_the_next_start(parts):
+    parts.withdrawals.sanctioned = frozenset([outside(parts, 1)])
+    with pytest.raises(Refused):
+        parts.withdrawals.add_address(CHAIN, 7, outside(parts, 1))
+    CaseDesk(parts.store, parts.file.journal).go_on()
+    (parts.file.journal / "surveillance" / NAME).unlink()
+    CaseDesk(parts.store, parts.file.journal).go_on()
+    assert len(referred(parts.file.journal)) == 1
+
+
+def test_a_case_waits_while_it_cannot_be_written(parts):
+    parts.withdrawals.sanctioned = frozenset([outside(parts, 1)])
+    with pytest.raises(Refused):
+        parts.withdrawals.add_address(CHAIN, 7, outside(parts, 1))
+    folder = parts.file.journal / "surveillance"
+    folder.write_text("no folder")
+    desk = CaseDesk(parts.store, parts.file.journal)
+    assert desk.go_on() == 0
+    (note,) = parts.store.rows("select text from notes where kind = 'waits'")
+    assert "surveillance did not take a case" in note["text"]
+    folder.unlink()
+    assert desk.go_on() == 1
+
+
+def test_a_store_of_the_layout_before_gets_the_table(tmp_path):
+    with Store(tmp_path) as store:
+        store.run("drop table cases")
+        store.run("pragma user_version = 2")
+    with Store(tmp_path) as store:
+        assert store.rows("select * from cases") == []
