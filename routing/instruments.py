@@ -157,8 +157,8 @@ class Listing:
         return min(self.max_quantity * self.quantity_factor, MAX_QUANTITY)
 
     def rounded_price(self, side: int, price: int) -> int:
-        """The price of the venue's grid that is no worse for the order, in the router's units; 0:
-        there is none."""
+        """The price of the venue's grid that is no worse for the order, in the router's units; 0
+        if the grid has no such price."""
         step = self.price_step * self.price_factor
         return price // step * step if side == BUY else -(-price // step) * step
 

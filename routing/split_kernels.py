@@ -153,9 +153,9 @@ def prepare(split: SplitHeader, levels: int, count: int) -> None:
 
 @kernel
 def fill(split: SplitHeader, in_lots: int) -> int:
-    """Fill the order within ``low`` and ``high`` of each venue, cheapest level first; returns the
-    filled quantity, or IMPOSSIBLE.  ``cost`` has order fees only of venues with a ``low``, if lots
-    are ignored: that is a bound."""
+    """Fill the order within ``low`` and ``high`` of each venue, cheapest level first.  Returns the
+    filled quantity, or IMPOSSIBLE.  If lots are ignored, ``cost`` has order fees of venues with a
+    ``low`` alone: that is a bound."""
     left = split.quantity
     split.fills += 1
     for number in range(split.venues):
@@ -324,8 +324,8 @@ def push(split: SplitHeader, depth: int, excluded: int, forced: int) -> int:
 
 @kernel
 def undecided(split: SplitHeader, excluded: int, forced: int) -> int:
-    """The venue to branch on after a relaxed fill: one that is below its minimum, or whose order
-    fee is not in the bound; -1 if the bound is a split but for lots."""
+    """The venue to branch on after a relaxed fill: below its minimum, or with an order fee that is
+    not in the bound.  -1: there is no such venue."""
     worst, gap = -1, 0
     for number in range(split.venues):
         venue = venue_at(split, number)

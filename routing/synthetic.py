@@ -1,6 +1,6 @@
 """Synthetic books: an instrument priced through others, with the size that could be executed.
 
-A :class:`Path` converts through up to three instruments (BTC/USD by BTC/ETH and ETH/USD), a
+A :class:`Path` converts through up to three instruments.  A
 :class:`Basket` is a weighted sum of instruments with one quote asset (a spread, an index).  All is
 exact: amounts are whole units of 10^-24, and prices are rounded against the order.  Sizes do not
 regard the legs' lots and minimums; a plan of each leg does.

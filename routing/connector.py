@@ -1,0 +1,84 @@
+"""What the router needs of a venue: its feed, its orders, and what becomes of them."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+from openoutcry.routing.depth import Depth
+from openoutcry.routing.instruments import RoutingError
+from openoutcry.wire.closing import Closing
+
+ACCEPTED, FILLED, CANCELLED, REJECTED = "accepted", "filled", "cancelled", "rejected"
+
+
+class VenueDown(RoutingError):
+    """The venue cannot be reached now; what was sent may or may not have arrived."""
+
+
+class Order(NamedTuple):
+    """A child as its venue gets it, in the router's units."""
+
+    token: str
+    """Names it at the venue; no other order of the router ever has it."""
+    side: int
+    quantity: int
+    price: int
+    is_ioc: bool
+
+
+class VenueEvent(NamedTuple):
+    """What a venue says of an order."""
+
+    venue: str
+    stream: str
+    """Which of the venue's streams of events this is one of: a session of a day."""
+    sequence: int
+    """In the stream; an event that comes twice has the same number."""
+    token: str
+    kind: str
+    """ACCEPTED, FILLED, CANCELLED or REJECTED; the last two end an order."""
+    quantity: int = 0
+    """FILLED: of this fill."""
+    price: int = 0
+    reason: str = ""
+
+
+class Connector(Closing):
+    """One venue.  A call either works or raises :class:`VenueDown`; none waits."""
+
+    name: str
+    generation: int = 0
+    """Goes up with each connection: a child sent in an earlier one may be in doubt."""
+    may_trade: bool = True
+    """False: the venue has a book, and takes no order of ours."""
+    volume: int = 0
+    """Traded there today, in the router's units; 0 where the venue does not say."""
+
+    @abstractmethod
+    def poll(self, now_ns: int) -> list[VenueEvent]:
+        """What came since the last call, or since ``resume``; connects again if it has to.  An
+        event may come again."""
+
+    @abstractmethod
+    def resume(self, stream: str, sequence: int) -> None:
+        """Have the next :meth:`poll` begin after that event of a stream."""
+
+    @abstractmethod
+    def send(self, order: Order) -> None:
+        """Send an order.  After an error it is in doubt."""
+
+    @abstractmethod
+    def cancel(self, order: Order) -> None:
+        """Ask for what is open to be cancelled; the answer comes as an event."""
+
+    @abstractmethod
+    def settle(self, order: Order) -> None:
+        """Make sure that the fate of an order in doubt comes as events: those of the order, or
+        CANCELLED if it never arrived and can no longer arrive."""
+
+    @abstractmethod
+    def reconnect(self) -> None:
+        """Give the connection up: the venue did not answer in time."""
+
+    @abstractmethod
+    def follow(self, depth: Depth, number: int, now_ns: int) -> None:
+        """Bring the venue's levels and status in a depth up to date."""

@@ -1,0 +1,276 @@
+"""Parents and their children, kept in a file: what left, and all that the venues said of it.
+
+The file is SQLite and only grows: parents, children, events, notes.  A child is in it, on the disk,
+before it leaves.  State is a fold over these rows, so it is the same after a kill; an event that
+comes twice has the number of the first one and changes nothing.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openoutcry.routing.connector import ACCEPTED, CANCELLED, FILLED, REJECTED, Order, VenueEvent
+from openoutcry.routing.instruments import RoutingError
+from openoutcry.wire.closing import Closing
+
+SCHEMA = """
+create table store (prefix text not null);
+create table parent (number integer primary key, terms text not null);
+create table child (
+    number integer primary key, parent integer not null references parent, venue text not null,
+    token text not null unique, quantity integer not null, price integer not null,
+    is_ioc integer not null, sent_ns integer not null);
+create table event (
+    venue text not null, stream text not null, sequence integer not null,
+    token text not null, kind text not null, quantity integer not null, price integer not null,
+    reason text not null, at_ns integer not null,
+    primary key (venue, stream, sequence)) without rowid;
+create table note (parent integer not null, at_ns integer not null, kind text not null,
+    data text not null);
+"""
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
+PREFIX_LETTERS, NUMBER_LETTERS = 6, 7
+"""Of a token: those of the file, and the child's number in base 36."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was ordered, in the router's units."""
+
+    symbol: str
+    side: int
+    quantity: int
+    limit: int
+    """0: any price."""
+    created_ns: int
+    style: str = "take"
+    """``take``: immediate orders at all venues; ``post``: one resting order, then ``take`` after
+    ``post_ns``; ``rest``: resting orders alone."""
+    post_ns: int = 0
+    algorithm: dict[str, Any] = field(default_factory=dict)
+    attempts: int = 5
+    """Rounds in a row without a fill after which the parent ends."""
+
+
+@dataclass
+class Child:
+    """A part of a parent at one venue."""
+
+    number: int
+    venue: str
+    order: Order
+    sent_ns: int
+    generation: int = -1
+    """Of the connection on which it was sent in this run; -1: in an earlier run."""
+    state: str = "leaving"
+    """leaving, accepted, cancelled, rejected or filled; ``leaving`` may not have arrived."""
+    filled: int = 0
+    notional: int = 0
+    reason: str = ""
+    cancel_ns: int = 0
+    """When a cancel was sent, 0: none."""
+    answered_ns: int = 0
+    fills: list[tuple[int, int, int]] = field(default_factory=list)
+    """Time, quantity, price."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more can come of it."""
+        return self.state in (CANCELLED, REJECTED, FILLED)
+
+    @property
+    def leaves(self) -> int:
+        """What may still trade."""
+        return 0 if self.is_over else self.order.quantity - self.filled
+
+    def apply(self, event: VenueEvent, at_ns: int) -> None:
+        """Take an event in, in the order of the venue's stream."""
+        self.answered_ns = at_ns
+        if event.kind == FILLED:
+            self.filled += event.quantity
+            self.notional += event.quantity * event.price
+            self.fills.append((at_ns, event.quantity, event.price))
+            if self.filled >= self.order.quantity:
+                self.state = FILLED
+            elif self.state == "leaving":
+                self.state = ACCEPTED
+        elif not self.is_over:
+            self.state, self.reason = event.kind, event.reason
+
+
+@dataclass
+class Parent:
+    """An order of a client, and what has become of it."""
+
+    number: int
+    terms: Terms
+    children: list[Child] = field(default_factory=list)
+    state: str = ACTIVE
+    quantity: int = 0
+    limit: int = 0
+    """As last amended."""
+    notes: list[tuple[int, str, Any]] = field(default_factory=list)
+    """Time, kind and data: arrival, estimates, pauses, prices afterwards."""
+
+    @property
+    def filled(self) -> int:
+        """Return what has traded."""
+        return sum(child.filled for child in self.children)
+
+    @property
+    def leaves(self) -> int:
+        """Return what may still trade by the children that are out."""
+        return sum(child.leaves for child in self.children)
+
+    @property
+    def free(self) -> int:
+        """What may be sent: neither traded nor out.  A child in doubt is out."""
+        return max(0, self.quantity - self.filled - self.leaves)
+
+    def noted(self, kind: str) -> Any:
+        """The data of the first note of a kind; None without one."""
+        return next((data for _, own, data in self.notes if own == kind), None)
+
+
+class ParentStore(Closing):
+    """The file of one router; one process has it at a time."""
+
+    def __init__(self, path: Path, is_durable: bool = True) -> None:
+        """``is_durable`` False: a power cut may lose the last rows, a kill may not.
+
+        Raises :class:`RoutingError` if it cannot be used, or another router has it."""
+        try:
+            self._base = sqlite3.connect(path, isolation_level=None, timeout=0)
+            self._base.execute("pragma locking_mode = exclusive")
+            self._base.execute("pragma journal_mode = wal")
+            level = "full" if is_durable else "off"
+            self._base.execute(f"pragma synchronous = {level}")
+            self._base.execute("begin immediate")
+            if not self._base.execute("pragma table_info(store)").fetchall():
+                for statement in SCHEMA.split(";"):
+                    self._base.execute(statement)
+                prefix = "".join(secrets.choice(DIGITS) for _ in range(PREFIX_LETTERS))
+                self._base.execute("insert into store values (?)", (prefix,))
+            self._base.execute("commit")
+        except sqlite3.Error as error:
+            raise RoutingError(f"{path}: {error}") from None
+        (self.prefix,) = self._base.execute("select prefix from store").fetchone()
+        self.parents: dict[int, Parent] = {}
+        self._by_token: dict[str, tuple[Parent, Child]] = {}
+        self._load()
+
+    def _load(self) -> None:
+        for number, terms in self._base.execute("select * from parent order by number"):
+            self._enter(number, Terms(**json.loads(terms)))
+        for number, parent, *row in self._base.execute("select * from child order by number"):
+            self._enter_child(self.parents[parent], number, *row)
+        events = self._base.execute("select * from event order by venue, stream, sequence")
+        for *row, at_ns in events:
+            self._apply(VenueEvent(*row), at_ns)
+        rows = self._base.execute("select * from note order by rowid")
+        for parent, at_ns, kind, data in rows:
+            self._apply_note(self.parents[parent], at_ns, kind, json.loads(data))
+
+    def _enter(self, number: int, terms: Terms) -> Parent:
+        parent = Parent(number, terms, quantity=terms.quantity, limit=terms.limit)
+        self.parents[number] = parent
+        return parent
+
+    def _enter_child(self, parent: Parent, number: int, venue: str, *row: Any) -> Child:
+        token, quantity, price, is_ioc, sent_ns = row
+        order = Order(token, parent.terms.side, quantity, price, bool(is_ioc))
+        child = Child(number, venue, order, sent_ns)
+        parent.children.append(child)
+        self._by_token[token] = parent, child
+        return child
+
+    def add(self, terms: Terms) -> Parent:
+        """A new parent, on the disk when this returns."""
+        text = json.dumps(vars(terms))
+        row = self._base.execute("insert into parent (terms) values (?)", (text,))
+        assert row.lastrowid is not None
+        return self._enter(row.lastrowid, terms)
+
+    def add_children(
+        self, parent: Parent, orders: list[tuple[str, int, int, bool]], now_ns: int
+    ) -> list[Child]:
+        """New children (venue, quantity, price, is_ioc), all on the disk when this returns: from
+        here on each may have left."""
+        assert sum(order[1] for order in orders) <= parent.free, "a parent is never overfilled"
+        (last,) = self._base.execute("select max(number) from child").fetchone()
+        rows = [
+            (number, parent.number, venue, self.token(number), quantity, price, is_ioc, now_ns)
+            for number, (venue, quantity, price, is_ioc) in enumerate(orders, (last or 0) + 1)
+        ]
+        with self._transaction():
+            self._base.executemany("insert into child values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        return [self._enter_child(parent, row[0], *row[2:]) for row in rows]
+
+    def token(self, number: int) -> str:
+        """The token of a child: 13 letters and digits, unlike that of any other file."""
+        text = ""
+        for _ in range(NUMBER_LETTERS):
+            number, digit = divmod(number, 36)
+            text = DIGITS[digit] + text
+        return self.prefix + text
+
+    def apply(self, events: list[VenueEvent], now_ns: int) -> list[tuple[Parent, Child]]:
+        """Take events in, all or none of them on the disk; returns whose they were.  Those that
+        came before, or are of no child of ours, change nothing."""
+        known = [event for event in events if event.token in self._by_token]
+        new = []
+        if known:
+            with self._transaction():
+                for event in known:
+                    row = self._base.execute(
+                        "insert or ignore into event values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (*event, now_ns),
+                    )
+                    if row.rowcount:
+                        new.append(event)
+        return [self._apply(event, now_ns) for event in new]
+
+    def _apply(self, event: VenueEvent, at_ns: int) -> tuple[Parent, Child]:
+        parent, child = self._by_token[event.token]
+        child.apply(event, at_ns)
+        return parent, child
+
+    def note(self, parent: Parent, now_ns: int, kind: str, data: Any) -> None:
+        """Keep a fact of a parent; ``state``, ``quantity`` and ``limit`` change it."""
+        row = parent.number, now_ns, kind, json.dumps(data)
+        self._base.execute("insert into note values (?, ?, ?, ?)", row)
+        self._apply_note(parent, now_ns, kind, data)
+
+    @staticmethod
+    def _apply_note(parent: Parent, at_ns: int, kind: str, data: Any) -> None:
+        parent.notes.append((at_ns, kind, data))
+        if kind in ("state", "quantity", "limit"):
+            setattr(parent, kind, data)
+
+    def last_event(self, venue: str) -> tuple[str, int] | None:
+        """The stream and number of the last event of a venue; None without one."""
+        found = self._base.execute(
+            "select stream, max(sequence) from event where venue = ? group by stream "
+            "order by max(at_ns) desc limit 1",
+            (venue,),
+        ).fetchone()
+        return (found[0], int(found[1])) if found else None
+
+    def open_children(self, venue: str) -> Iterator[tuple[Parent, Child]]:
+        """Children of a venue that are not over."""
+        for parent in self.parents.values():
+            for child in parent.children:
+                if child.venue == venue and not child.is_over:
+                    yield parent, child
+
+    def _transaction(self) -> sqlite3.Connection:
+        self._base.execute("begin immediate")
+        return self._base
+
+    def close(self) -> None:
+        self._base.close()

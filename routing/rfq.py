@@ -1,0 +1,403 @@
+"""Requests for quotes: a client asks chosen makers, and trades with one of them if both consent.
+
+The desk is a function of its commands, each with its time: :meth:`Desk.replay` of what was kept
+gives the same desk.  A request trades once, with all of its legs.  A maker never sees another's
+quote.  Quotes are ranked by price, then by the time at which they came, then by number.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from openoutcry.routing.instruments import BUY, SELL, RoutingError
+
+OPEN, PENDING, TRADED, PASSED, CANCELLED, EXPIRED = (
+    "open",
+    "pending",
+    "traded",
+    "passed",
+    "cancelled",
+    "expired",
+)
+MAX_LEGS, MAX_OPEN = 8, 10_000
+Command = dict[str, Any]
+
+
+class Refusal(RoutingError):
+    """A command is not possible now; nothing has changed."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of a request: ``ratio`` for each unit of it; negative: on the other side."""
+
+    symbol: str
+    ratio: int = 1
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A maker's answer, for one unit of the request."""
+
+    number: int
+    request: int
+    maker: str
+    bid: int | None
+    ask: int | None
+    quantity: int
+    is_firm: bool
+    has_last_look: bool
+    until_ns: int
+    at_ns: int
+    is_live: bool = True
+    counter: int | None = None
+    """The client's price, which the maker may accept."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One request, traded: an off-book trade of each leg."""
+
+    request: int
+    quote: int
+    client: str
+    maker: str
+    side: int
+    """Of the client."""
+    quantity: int
+    price: int
+    legs: tuple[tuple[str, int, int], ...]
+    """(symbol, side of the client, quantity)."""
+    at_ns: int
+
+
+@dataclass
+class LastLook:
+    """What a maker did with its option: each is counted once."""
+
+    asked: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    timed_out: int = 0
+    held_ns: int = 0
+
+    def answer(self, how: str, held_ns: int) -> None:
+        setattr(self, how, getattr(self, how) + 1)
+        self.held_ns += held_ns
+
+
+@dataclass
+class Request:
+    """What a client asked for.  ``side`` 0 asks for both sides."""
+
+    number: int
+    client: str
+    makers: tuple[str, ...]
+    legs: tuple[Leg, ...]
+    side: int
+    quantity: int
+    until_ns: int
+    state: str = OPEN
+    quotes: dict[int, Quote] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+    """Makers that will not quote."""
+    pending: tuple[int, int, int, int] | None = None
+    """(quote, side, price, asked at): waits for the maker's consent."""
+
+
+class Desk:
+    """``keep`` gets each command before it has an effect; ``trade`` gets each trade once, in a
+    replay too, so that who books them has to know their requests."""
+
+    def __init__(
+        self,
+        makers: Sequence[str],
+        keep: Callable[[Command], None] = lambda command: None,
+        trade: Callable[[Trade], None] = lambda trade: None,
+        last_look_ns: int = 200_000_000,
+    ) -> None:
+        self.makers = tuple(makers)
+        self.requests: dict[int, Request] = {}
+        self.trades: list[Trade] = []
+        self.looks = {maker: LastLook() for maker in makers}
+        self.now_ns = 0
+        self._keep, self._trade, self._last_look_ns = keep, trade, last_look_ns
+        self._quotes = self._numbers = 0
+
+    def replay(self, commands: Iterable[Command]) -> None:
+        """Become the desk that these commands made."""
+        keep, self._keep = self._keep, lambda command: None
+        for command in commands:
+            self.do(**command)
+        self._keep = keep
+
+    def do(self, what: str, by: str, at_ns: int, **terms: Any) -> int:
+        """A command of a participant; returns the number of what it made, or 0.
+
+        Raises :class:`Refusal`; then nothing has changed but that time has passed."""
+        if at_ns < self.now_ns:
+            raise Refusal(f"time went back from {self.now_ns} to {at_ns}")
+        command = {"what": what, "by": by, "at_ns": at_ns, **terms}
+        handler = HANDLERS.get(what)
+        if handler is None:
+            raise Refusal(f"there is no command {what!r}")
+        probe: list[int] = []
+        self._pass(at_ns, probe)
+        try:
+            effect = handler(self, by, **terms)
+        except Refusal:
+            # The time that passed is kept only with a command that is.
+            if probe:
+                self._keep({"what": "time", "by": "", "at_ns": at_ns})
+            raise
+        self._keep(command)
+        return effect()
+
+    def _pass(self, at_ns: int, changed: list[int]) -> None:
+        """Let time pass: what is over expires, and a last look that was not answered is a no."""
+        self.now_ns = at_ns
+        for request in list(self.open_requests()):
+            if request.pending and at_ns > request.pending[3] + self._last_look_ns:
+                maker = request.quotes[request.pending[0]].maker
+                self.looks[maker].answer("timed_out", self._last_look_ns)
+                self._refuse_pending(request)
+                changed.append(request.number)
+            if at_ns > request.until_ns and not request.pending:
+                request.state = EXPIRED
+                changed.append(request.number)
+
+    def open_requests(self) -> Iterable[Request]:
+        """Those that may still trade."""
+        return (one for one in self.requests.values() if one.state in (OPEN, PENDING))
+
+    def _refuse_pending(self, request: Request) -> None:
+        assert request.pending is not None
+        number = request.pending[0]
+        request.quotes[number] = replace(request.quotes[number], is_live=False)
+        request.pending, request.state = None, OPEN
+
+    def _request(
+        self,
+        by: str,
+        legs: Sequence[Sequence[Any]],
+        side: int,
+        quantity: int,
+        until_ns: int,
+        makers: Sequence[str] = (),
+    ) -> Callable[[], int]:
+        chosen = tuple(dict.fromkeys(makers)) or self.makers
+        own = tuple(Leg(*leg) for leg in legs)
+        if not 1 <= len(own) <= MAX_LEGS or any(leg.ratio == 0 for leg in own):
+            raise Refusal(f"a request has 1 to {MAX_LEGS} legs, each with a ratio")
+        if side not in (BUY, SELL, 0) or quantity <= 0 or until_ns <= self.now_ns:
+            raise Refusal("a request needs a side or 0, a quantity and a later end")
+        if not set(chosen) <= set(self.makers) - {by}:
+            raise Refusal("a request goes to makers, and not to its client")
+        if sum(1 for _ in self.open_requests()) >= MAX_OPEN:
+            raise Refusal(f"{MAX_OPEN:,} requests are open")
+
+        def effect() -> int:
+            self._numbers += 1
+            number = self._numbers
+            self.requests[number] = Request(number, by, chosen, own, side, quantity, until_ns)
+            return number
+
+        return effect
+
+    def _quote(
+        self,
+        by: str,
+        request: int,
+        bid: int | None = None,
+        ask: int | None = None,
+        quantity: int = 0,
+        is_firm: bool = True,
+        has_last_look: bool = False,
+        until_ns: int = 0,
+    ) -> Callable[[], int]:
+        one = self._asked(by, request)
+        if one.state != OPEN:
+            raise Refusal(f"request {request} is {one.state}")
+        until_ns = until_ns or one.until_ns
+        if until_ns <= self.now_ns:
+            raise Refusal("a quote needs a later end")
+        if bid is not None and ask is not None and bid > ask:
+            raise Refusal(f"bid {bid} is above ask {ask}")
+        needed = {BUY: [ask], SELL: [bid], 0: [bid, ask]}[one.side]
+        if None in needed or not 0 <= quantity <= one.quantity:
+            raise Refusal("a quote needs each side that was asked for, and no more quantity")
+
+        def effect() -> int:
+            for number, old in one.quotes.items():
+                if old.maker == by:
+                    one.quotes[number] = replace(old, is_live=False)
+            self._quotes += 1
+            one.quotes[self._quotes] = Quote(
+                self._quotes, request, by, bid, ask, quantity or one.quantity, is_firm,
+                has_last_look, until_ns, self.now_ns,
+            )  # fmt: skip
+            return self._quotes
+
+        return effect
+
+    def _asked(self, maker: str, number: int) -> Request:
+        """A request that a maker was asked; the others do not exist for it."""
+        request = self.requests.get(number)
+        if request is None or maker not in request.makers:
+            raise Refusal(f"no request {number}")
+        return request
+
+    def _own(self, client: str, number: int, *states: str) -> Request:
+        request = self.requests.get(number)
+        if request is None or request.client != client:
+            raise Refusal(f"no request {number}")
+        if request.state not in states:
+            raise Refusal(f"request {number} is {request.state}")
+        return request
+
+    def _live(self, request: Request, number: int) -> Quote:
+        quote = request.quotes.get(number)
+        if quote is None or not quote.is_live or self.now_ns > quote.until_ns:
+            raise Refusal(f"quote {number} is not live")
+        return quote
+
+    def _accept(self, by: str, request: int, quote: int, side: int) -> Callable[[], int]:
+        """A firm quote trades now; a maker with last look, or of an indicative quote, is asked."""
+        one = self._own(by, request, OPEN)
+        chosen = self._live(one, quote)
+        price = chosen.ask if side == BUY else chosen.bid
+        if price is None or side not in (BUY, SELL) or one.side not in (side, 0):
+            raise Refusal(f"quote {quote} has no such side")
+
+        def effect() -> int:
+            if chosen.is_firm and not chosen.has_last_look:
+                return self._done(one, chosen, side, price)
+            one.pending, one.state = (quote, side, price, self.now_ns), PENDING
+            self.looks[chosen.maker].asked += 1
+            return 0
+
+        return effect
+
+    def _counter(
+        self, by: str, request: int, quote: int, side: int, price: int
+    ) -> Callable[[], int]:
+        """The client's own price: binding until the maker answers or its time is over."""
+        one = self._own(by, request, OPEN)
+        chosen = self._live(one, quote)
+        if side not in (BUY, SELL) or one.side not in (side, 0):
+            raise Refusal(f"request {request} is not for that side")
+
+        def effect() -> int:
+            one.quotes[quote] = replace(chosen, counter=price)
+            one.pending, one.state = (quote, side, price, self.now_ns), PENDING
+            self.looks[chosen.maker].asked += 1
+            return 0
+
+        return effect
+
+    def _answer(self, by: str, request: int, accept: bool) -> Callable[[], int]:
+        """A maker's consent, or not, to what waits for it."""
+        one = self._asked(by, request)
+        if one.pending is None or one.quotes[one.pending[0]].maker != by:
+            raise Refusal(f"request {request} does not wait for {by}")
+        quote, side, price, asked_ns = one.pending
+
+        def effect() -> int:
+            self.looks[by].answer("accepted" if accept else "rejected", self.now_ns - asked_ns)
+            if accept:
+                return self._done(one, one.quotes[quote], side, price)
+            self._refuse_pending(one)
+            return 0
+
+        return effect
+
+    def _done(self, request: Request, quote: Quote, side: int, price: int) -> int:
+        assert request.state in (OPEN, PENDING), "a request trades once"
+        request.state, request.pending = TRADED, None
+        legs = tuple(
+            (leg.symbol, side if leg.ratio > 0 else -side, quote.quantity * abs(leg.ratio))
+            for leg in request.legs
+        )
+        trade = Trade(
+            request.number, quote.number, request.client, quote.maker, side, quote.quantity,
+            price, legs, self.now_ns,
+        )  # fmt: skip
+        self.trades.append(trade)
+        self._trade(trade)
+        return request.number
+
+    def _withdraw(self, by: str, request: int, quote: int) -> Callable[[], int]:
+        """A maker cancels its quote, unless it is being asked for its consent."""
+        one = self._asked(by, request)
+        chosen = self._live(one, quote)
+        if chosen.maker != by:
+            raise Refusal(f"quote {quote} is not live")
+        if one.pending and one.pending[0] == quote:
+            raise Refusal(f"quote {quote} waits for an answer")
+
+        def effect() -> int:
+            one.quotes[quote] = replace(chosen, is_live=False)
+            return 0
+
+        return effect
+
+    def _pass_on(self, by: str, request: int) -> Callable[[], int]:
+        """A client that wants none of the quotes, or a maker that will not quote."""
+        one = self.requests.get(request)
+        if one is not None and one.client == by:
+            self._own(by, request, OPEN)
+            return lambda: self._close(one, PASSED)
+        asked = self._asked(by, request)
+        if asked.state != OPEN:
+            raise Refusal(f"request {request} is {asked.state}")
+
+        def effect() -> int:
+            asked.passed.add(by)
+            return 0
+
+        return effect
+
+    def _cancel(self, by: str, request: int) -> Callable[[], int]:
+        one = self._own(by, request, OPEN)
+        return lambda: self._close(one, CANCELLED)
+
+    def _close(self, request: Request, state: str) -> int:
+        request.state = state
+        return 0
+
+    def _time(self, by: str) -> Callable[[], int]:
+        return lambda: 0
+
+    def ranked(self, client: str, number: int, side: int) -> list[Quote]:
+        """The live quotes of an own request for a side, best first."""
+        request = self._own(client, number, OPEN, PENDING)
+        rows = []
+        for quote in request.quotes.values():
+            price = quote.ask if side == BUY else quote.bid
+            if quote.is_live and price is not None and self.now_ns <= quote.until_ns:
+                rows.append((side * price, quote.at_ns, quote.number, quote))
+        return [row[-1] for row in sorted(rows)]
+
+    def seen_by(self, maker: str) -> list[tuple[Request, list[Quote]]]:
+        """The requests that a maker was asked, without the quotes of other makers."""
+        return [
+            (
+                replace(one, makers=(maker,), quotes={}, passed=set(), pending=None),
+                [quote for quote in one.quotes.values() if quote.maker == maker],
+            )
+            for one in self.requests.values()
+            if maker in one.makers
+        ]
+
+
+HANDLERS: dict[str, Callable[..., Callable[[], int]]] = {
+    "request": Desk._request,
+    "quote": Desk._quote,
+    "accept": Desk._accept,
+    "counter": Desk._counter,
+    "answer": Desk._answer,
+    "withdraw": Desk._withdraw,
+    "pass": Desk._pass_on,
+    "cancel": Desk._cancel,
+    "time": Desk._time,
+}

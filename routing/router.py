@@ -1,0 +1,308 @@
+"""The router: brings depth and events up to date, and sends the children that each parent needs.
+
+:meth:`Router.step` does all of it once and never waits, by the time that the caller gives.  So the
+same code runs live, in a simulation and over a recorded day.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from openoutcry.routing.algorithms import Seen, algorithm_of
+from openoutcry.routing.connector import REJECTED, Connector, VenueDown
+from openoutcry.routing.depth import Depth
+from openoutcry.routing.instruments import RoutingError
+from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore, Terms
+from openoutcry.routing.split import Plan, Splitter, total_cost
+
+RETRY_NS = 100_000_000
+"""Between two rounds of a parent of which the first filled nothing."""
+GRAINS = 100
+"""Parts of a parent of which an algorithm sends at least one at a time."""
+RECONNECT_NS = 1_000_000_000
+MARKOUTS_NS = (1_000_000_000, 10_000_000_000, 60_000_000_000)
+"""After the last fill: the middle price is noted at these times, as long as the router runs."""
+
+
+class Router:
+    """Trades one instrument.  ``connectors`` by the names of the market's venues."""
+
+    def __init__(
+        self, store: ParentStore, depth: Depth, connectors: Mapping[str, Connector]
+    ) -> None:
+        self.store, self.depth, self.market = store, depth, depth.market
+        self.connectors = [connectors[venue.name] for venue in self.market.venues]
+        self.splitter = Splitter(depth)
+        self._due: list[tuple[int, Child]] = []
+        """Children that are on the disk and leave at a time."""
+        self._suspect = [0] * len(self.connectors)
+        """When a venue was given up; 0: it answers."""
+        self._rounds: dict[int, tuple[int, int]] = {}
+        """By parent: rounds without a fill, and when the last one began."""
+        self._settled: dict[int, int] = {}
+        """By child: the generation in which its fate was asked for."""
+        for connector in self.connectors:
+            last = store.last_event(connector.name)
+            if last is not None:
+                connector.resume(*last)
+
+    def submit(
+        self,
+        side: int,
+        quantity: int,
+        limit: int,
+        now_ns: int,
+        *,
+        style: str = "take",
+        post_ns: int = 0,
+        algorithm: dict[str, Any] | None = None,
+    ) -> Parent:
+        """Take an order: it is on the disk when this returns.  Raises :class:`RoutingError`."""
+        if quantity <= 0 or limit < 0 or (style != "take" and limit == 0):
+            raise RoutingError("an order needs a quantity, and one that rests a limit")
+        algorithm_of(algorithm or {})
+        symbol = self.market.instrument.symbol
+        terms = Terms(symbol, side, quantity, limit, now_ns, style, post_ns, algorithm or {})
+        parent = self.store.add(terms)
+        estimate = self.splitter.plan(side, quantity, limit, now_ns, self._most())
+        self.store.note(parent, now_ns, "arrival", self._arrival(side, estimate, now_ns))
+        return parent
+
+    def _arrival(self, side: int, estimate: Plan, now_ns: int) -> dict[str, Any]:
+        """What the market offered when the order came, and what the plan expects it to cost."""
+        return {
+            "mid2": self._mid2(now_ns),
+            "volume": self._volumes(),
+            "filled": estimate.filled,
+            "notional": estimate.notional,
+            "fees": estimate.fees,
+            "cost": total_cost(estimate),
+            "venues": {self.market.venues[one.venue].name: one.quantity for one in estimate.slices},
+            "status": {
+                venue.name: self.depth.status(number, now_ns)
+                for number, venue in enumerate(self.market.venues)
+            },
+        }
+
+    def _mid2(self, now_ns: int) -> int | None:
+        """Twice the middle price, so that it is whole."""
+        mid = self.depth.mid(now_ns)
+        return sum(mid) if mid else None
+
+    def change(self, parent: Parent, now_ns: int, **changes: Any) -> None:
+        """Change ``state`` (active, paused, ended), ``quantity`` or ``limit``.  What rests is
+        cancelled; the quantity never goes below what has traded or is out."""
+        for kind, value in changes.items():
+            if kind == "quantity":
+                value = max(value, parent.filled)
+            self.store.note(parent, now_ns, kind, value)
+        for child in parent.children:
+            self._cancel(child, now_ns)
+
+    def step(self, now_ns: int) -> bool:
+        """Do once what is to be done; returns whether a parent is still active or has a child that
+        is not over."""
+        for number in range(len(self.connectors)):
+            self._receive(number, now_ns)
+        for due_ns, child in list(self._due):
+            if due_ns <= now_ns:
+                self._due.remove((due_ns, child))
+                self._send(child, now_ns)
+        is_busy = False
+        for parent in self.store.parents.values():
+            if parent.state == ACTIVE and parent.terms.symbol == self.market.instrument.symbol:
+                self._advance(parent, now_ns)
+            is_busy |= parent.state == ACTIVE or parent.leaves > 0
+            self._mark(parent, now_ns)
+        return is_busy
+
+    def _receive(self, number: int, now_ns: int) -> None:
+        """What a venue says; the children of a connection that is gone are settled."""
+        connector = self.connectors[number]
+        venue = self.market.venues[number]
+        try:
+            events = connector.poll(now_ns)
+        except VenueDown:
+            self._suspect[number] = self._suspect[number] or now_ns
+            return
+        finally:
+            connector.follow(self.depth, number, now_ns)
+        answered = self.store.apply(events, now_ns)
+        if answered:
+            self._suspect[number] = 0
+        waiting = {id(child) for _, child in self._due}
+        is_late = False
+        for parent, child in list(self.store.open_children(venue.name)):
+            if id(child) in waiting:
+                continue
+            if child.generation != connector.generation:
+                self._settle(child, connector)
+                continue
+            asked_ns = max(child.sent_ns if child.state == "leaving" else 0, child.cancel_ns)
+            if child.order.is_ioc:
+                asked_ns = max(asked_ns, child.sent_ns)
+            is_late |= 0 < asked_ns < now_ns - venue.timeout_ns
+            if parent.state == ENDED and not child.cancel_ns:
+                self._cancel(child, now_ns)
+        if is_late and now_ns - self._suspect[number] > RECONNECT_NS:
+            self._suspect[number] = now_ns
+            connector.reconnect()
+        elif not is_late and self._suspect[number] and not answered:
+            self._suspect[number] = 0
+
+    def _settle(self, child: Child, connector: Connector) -> None:
+        """Ask once a connection for the fate of a child that was sent in an earlier one."""
+        if self._settled.get(child.number) == connector.generation:
+            return
+        try:
+            connector.settle(child.order)
+        except VenueDown:
+            return
+        self._settled[child.number] = connector.generation
+        if not child.order.is_ioc and child.state != "leaving":
+            # It rests, and is this connection's child from here on.
+            child.generation, child.cancel_ns = connector.generation, 0
+
+    def _advance(self, parent: Parent, now_ns: int) -> None:
+        """Send what a parent needs now, or end it."""
+        terms = parent.terms
+        if parent.filled >= parent.quantity:
+            self._end(parent, now_ns, "filled")
+            return
+        algorithm = algorithm_of(terms.algorithm)
+        seen = Seen(now_ns, self.depth, parent.noted("arrival") or {}, self._volumes())
+        target = min(parent.quantity, algorithm.target(parent, seen))
+        if target < parent.quantity:
+            target -= target % max(1, parent.quantity // GRAINS)
+        wanted = min(parent.free, target - parent.filled - parent.leaves)
+        if terms.style == "take" or self._has_posted(parent, now_ns):
+            self._take(parent, wanted, now_ns, algorithm.is_over(parent, seen))
+        else:
+            self._rest(parent, wanted, algorithm.price(parent, seen), algorithm.shown, now_ns)
+
+    def _most(self) -> list[int]:
+        """By venue, the most that may go there now."""
+        return [
+            listing.most() if connector.may_trade and not suspect else 0
+            for listing, connector, suspect in zip(
+                self.market.listings, self.connectors, self._suspect, strict=True
+            )
+        ]
+
+    def _volumes(self) -> int:
+        """What all venues have traded, in the router's units, for algorithms that follow it."""
+        return sum(connector.volume for connector in self.connectors)
+
+    def _take(self, parent: Parent, wanted: int, now_ns: int, is_last: bool) -> None:
+        """One round of immediate orders at all venues that answer, when the last round is over."""
+        if parent.leaves or wanted <= 0:
+            return
+        empty, began_ns = self._rounds.get(parent.number, (0, 0))
+        rounds = [child for child in parent.children if child.sent_ns == began_ns]
+        if began_ns and not any(child.filled for child in rounds):
+            if now_ns - began_ns < RETRY_NS:
+                return
+            empty += 1
+        else:
+            empty = 0
+        if empty >= parent.terms.attempts and is_last:
+            self._end(parent, now_ns, "nothing more at the limit")
+            return
+        plan = self.splitter.plan(parent.terms.side, wanted, parent.limit, now_ns, self._most())
+        self._rounds[parent.number] = empty, now_ns
+        orders = [
+            (self.market.venues[one.venue].name, one.quantity, self._price(parent, one), True)
+            for one in plan.slices
+        ]
+        self._leave(parent, orders, now_ns)
+
+    def _price(self, parent: Parent, one: Any) -> int:
+        """The limit of a child: its worst level, on the venue's grid."""
+        listing = self.market.listings[one.venue]
+        return listing.rounded_price(-parent.terms.side, one.price)
+
+    def _leave(self, parent: Parent, orders: list[tuple[str, int, int, bool]], now_ns: int) -> None:
+        """Put children on the disk, then send them so that all arrive at the same time."""
+        if not orders:
+            return
+        children = self.store.add_children(parent, orders, now_ns)
+        latencies = {venue.name: venue.latency_ns for venue in self.market.venues}
+        slowest_ns = max(latencies[child.venue] for child in children)
+        for child in sorted(children, key=lambda one: -latencies[one.venue]):
+            due_ns = now_ns + slowest_ns - latencies[child.venue]
+            if due_ns <= now_ns:
+                self._send(child, now_ns)
+            else:
+                self._due.append((due_ns, child))
+
+    def _send(self, child: Child, now_ns: int) -> None:
+        number = self.market.number(child.venue)
+        connector = self.connectors[number]
+        child.generation = connector.generation
+        try:
+            connector.send(child.order)
+        except VenueDown:
+            self._suspect[number] = now_ns
+
+    def _has_posted(self, parent: Parent, now_ns: int) -> bool:
+        """Whether a ``post`` parent has rested for its time: then it takes."""
+        terms = parent.terms
+        if terms.style != "post" or now_ns - terms.created_ns < terms.post_ns:
+            return False
+        for child in parent.children:
+            if not child.order.is_ioc:
+                self._cancel(child, now_ns)
+        return True
+
+    def _rest(self, parent: Parent, wanted: int, price: int, shown: int, now_ns: int) -> None:
+        """Keep one resting order at a price: at the venue with the lowest maker's fee that
+        answers."""
+        resting = [child for child in parent.children if not child.is_over]
+        rejected = {child.venue for child in parent.children if child.state == REJECTED}
+        places = [
+            (venue.maker_ppm, number)
+            for number, venue in enumerate(self.market.venues)
+            if self.depth.status(number, now_ns) == "live"
+            and self._most()[number]
+            and venue.name not in rejected
+        ]
+        if not places or price <= 0:
+            return
+        number = min(places)[1]
+        listing = self.market.listings[number]
+        price = listing.rounded_price(parent.terms.side, price)
+        for child in resting:
+            if child.order.price != price:
+                self._cancel(child, now_ns)
+        lot = listing.lot_units()
+        quantity = min(wanted, listing.most(), shown or wanted) // lot * lot
+        if not resting and quantity > 0 and quantity >= listing.least(price):
+            self._leave(parent, [(listing.venue, quantity, price, False)], now_ns)
+
+    def _cancel(self, child: Child, now_ns: int) -> None:
+        """Ask once for a resting child to be cancelled."""
+        if child.is_over or child.order.is_ioc or child.cancel_ns:
+            return
+        number = self.market.number(child.venue)
+        try:
+            self.connectors[number].cancel(child.order)
+            child.cancel_ns = now_ns
+        except VenueDown:
+            self._suspect[number] = now_ns
+
+    def _end(self, parent: Parent, now_ns: int, why: str) -> None:
+        for child in parent.children:
+            self._cancel(child, now_ns)
+        self.store.note(parent, now_ns, "end", why)
+        self.store.note(parent, now_ns, "state", ENDED)
+
+    def _mark(self, parent: Parent, now_ns: int) -> None:
+        """Note the middle price some time after the last fill."""
+        if parent.state == ACTIVE or not parent.filled:
+            return
+        last_ns = max(fill[0] for child in parent.children for fill in child.fills)
+        done = {kind for _, kind, _ in parent.notes}
+        for after_ns in MARKOUTS_NS:
+            kind = f"markout_{after_ns // 1_000_000_000}s"
+            mid2 = self._mid2(now_ns)
+            if now_ns >= last_ns + after_ns and kind not in done and mid2 is not None:
+                self.store.note(parent, now_ns, kind, mid2)

@@ -1,0 +1,116 @@
+"""Each algorithm's children are those of its schedule, the same at every run."""
+
+import pytest
+
+from openoutcry.routing.algorithms import Seen, algorithm_of
+from openoutcry.routing.instruments import BUY, SELL, RoutingError
+from openoutcry.routing.parents import Parent, Terms
+from tests.support.routing.model_venue import ModelVenue
+from tests.unit.routing.test_parents import ASKS, MS, Floor
+
+S = 1_000 * MS
+
+
+def targets(terms, times_s, quantity=1_000, volume=0):
+    parent = Parent(1, Terms("X", BUY, quantity, 0, 0, algorithm=terms), quantity=quantity)
+    algorithm = algorithm_of(terms)
+    return [
+        algorithm.target(parent, Seen(int(at_s * S), None, {"volume": 100}, volume))
+        for at_s in times_s
+    ]
+
+
+def test_twap_begins_a_slice_at_each_of_equal_times():
+    terms = {"name": "twap", "span_ns": 10 * S, "slices": 4}
+    assert targets(terms, [0, 2.4, 2.5, 7.5, 99]) == [250, 250, 500, 1_000, 1_000]
+
+
+def test_vwap_follows_the_volume_of_its_bars():
+    terms = {"name": "vwap", "bar_ns": S, "volumes": [1, 0, 3]}
+    assert targets(terms, [0, 0.5, 1, 1.9, 2.5, 3, 9]) == [0, 125, 250, 250, 625, 1_000, 1_000]
+
+
+def test_pov_is_a_share_of_what_traded_since_the_arrival():
+    terms = {"name": "pov", "rate_ppm": 250_000}
+    assert targets(terms, [1], volume=100) == [0]
+    assert targets(terms, [1], volume=500) == [100]
+    assert targets(terms, [1], volume=10**6) == [1_000]
+
+
+def test_arrival_price_halves_what_is_left():
+    terms = {"name": "arrival", "span_ns": 10 * S, "half_ns": S}
+    assert targets(terms, [0, 0.5, 1, 2, 3, 10]) == [0, 250, 500, 750, 875, 1_000]
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        ({"name": "twap"}, "span_ns"),
+        ({"name": "vwap", "bar_ns": 1, "volumes": [0]}, "volumes"),
+        ({"name": "pov", "rate_ppm": 0}, "rate_ppm"),
+        ({"name": "arrival", "span_ns": 1}, "half_ns"),
+        ({"name": "peg", "speed": 1}, "unexpected keyword argument 'speed'"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_named(terms, text):
+    with pytest.raises(RoutingError, match=text):
+        algorithm_of(terms)
+
+
+def venues():
+    deep = dict.fromkeys(ASKS, 10000)
+    return [ModelVenue("A", {999_000: 90}, deep), ModelVenue("B", {998_500: 90}, deep)]
+
+
+def sent(path, algorithm, style, quantity, side=BUY, limit=1_001_000, meanwhile=lambda floor: 0):
+    """(step, quantity, price) of each child."""
+    floor = Floor(path, venues())
+    parent = floor.router.submit(
+        side, quantity, limit, floor.now_ns, style=style, algorithm=algorithm
+    )
+    for _ in range(120):
+        floor.step()
+        meanwhile(floor)
+    floor.store.close()
+    begin_ns = parent.terms.created_ns
+    return [
+        ((c.sent_ns - begin_ns) // (10 * MS), c.order.quantity, c.order.price)
+        for c in parent.children
+    ]
+
+
+def test_a_twap_s_children_come_in_its_slices_and_again_the_same(tmp_path):
+    terms = {"name": "twap", "span_ns": S, "slices": 4}
+    children = sent(tmp_path / "a", terms, "take", 100)
+    assert children == [(step, 25, 1_000_000) for step in (1, 25, 50, 75)]
+    assert children == sent(tmp_path / "b", terms, "take", 100)
+
+
+def fill_what_rests(floor):
+    for model in floor.models:
+        for token, (order, left) in list(model.orders.items()):
+            if left:
+                model.fill(token, left, order.price)
+
+
+def test_an_iceberg_shows_one_slice_after_the_other(tmp_path):
+    terms = {"name": "iceberg", "shown": 40}
+    children = sent(tmp_path / "a", terms, "rest", 100, limit=999_500, meanwhile=fill_what_rests)
+    assert [(quantity, price) for _, quantity, price in children] == [
+        (40, 999_500),
+        (40, 999_500),
+        (20, 999_500),
+    ]
+
+
+def test_a_peg_moves_with_the_best_price_up_to_its_limit(tmp_path):
+    steps = iter([999_000] * 10 + [999_300] * 10 + [1_005_000] * 200)
+
+    def move(floor):
+        best = next(steps)
+        for model in floor.models:
+            model.levels[BUY] = {best: 50}
+            model.levels[SELL] = {best + 1_000: 50}
+
+    children = sent(tmp_path / "a", {"name": "peg", "offset": 100}, "rest", 10, meanwhile=move)
+    assert [price for _, _, price in children] == [998_900, 999_200, 1_001_000]

@@ -1,0 +1,195 @@
+"""No trade without both consents, none twice, and no maker sees another's quote."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from openoutcry.routing.instruments import BUY, SELL
+from openoutcry.routing.rfq import Desk, Refusal
+
+GOLD = [["GOLD"]]
+MAKERS = ["M1", "M2", "M3"]
+
+
+@pytest.fixture
+def desk():
+    return Desk(MAKERS, last_look_ns=10)
+
+
+def ask(desk, side=BUY, until_ns=100, **more):
+    terms = {"legs": GOLD, "side": side, "quantity": 5, "until_ns": until_ns}
+    return desk.do("request", "C", desk.now_ns, **terms | more)
+
+
+def test_the_best_of_three_makers_trades(desk):
+    number = ask(desk)
+    quotes = [
+        desk.do("quote", maker, at_ns, request=number, ask=price)
+        for at_ns, (maker, price) in enumerate([("M1", 101), ("M2", 100), ("M3", 100)], start=1)
+    ]
+    assert [one.maker for one in desk.ranked("C", number, BUY)] == ["M2", "M3", "M1"]
+    desk.do("accept", "C", 9, request=number, quote=quotes[1], side=BUY)
+    (trade,) = desk.trades
+    assert (trade.client, trade.maker, trade.price, trade.quantity) == ("C", "M2", 100, 5)
+    with pytest.raises(Refusal, match="is traded"):
+        desk.do("accept", "C", 9, request=number, quote=quotes[0], side=BUY)
+
+
+def test_a_maker_sees_its_own_quotes_alone(desk):
+    number = ask(desk, makers=["M1", "M2"])
+    desk.do("quote", "M1", 1, request=number, ask=101)
+    ((request, quotes),) = desk.seen_by("M2")
+    assert (request.number, request.makers, request.quotes, quotes) == (number, ("M2",), {}, [])
+    assert desk.seen_by("M3") == []
+    with pytest.raises(Refusal, match="no request"):
+        desk.do("quote", "M3", 1, request=number, ask=99)
+
+
+def test_last_look_is_asked_answered_and_counted(desk):
+    number = ask(desk)
+    quote = desk.do("quote", "M1", 1, request=number, ask=101, has_last_look=True)
+    desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    assert desk.trades == []
+    with pytest.raises(Refusal, match="waits for an answer"):
+        desk.do("withdraw", "M1", 3, request=number, quote=quote)
+    desk.do("answer", "M1", 5, request=number, accept=True)
+    assert len(desk.trades) == 1
+    look = desk.looks["M1"]
+    assert (look.asked, look.accepted, look.held_ns) == (1, 1, 3)
+
+
+@pytest.mark.parametrize("terms", [{"has_last_look": True}, {"is_firm": False}])
+def test_a_maker_that_does_not_answer_in_time_has_refused(desk, terms):
+    number = ask(desk)
+    quote = desk.do("quote", "M1", 1, request=number, ask=101, **terms)
+    desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    with pytest.raises(Refusal, match="does not wait"):
+        desk.do("answer", "M1", 13, request=number, accept=True)
+    assert (desk.trades, desk.looks["M1"].timed_out) == ([], 1)
+    assert desk.ranked("C", number, BUY) == [], "that quote is gone, the request is open"
+
+
+def test_a_counter_binds_the_client_until_the_answer(desk):
+    number = ask(desk, side=0)
+    quote = desk.do("quote", "M1", 1, request=number, bid=99, ask=101)
+    desk.do("counter", "C", 2, request=number, quote=quote, side=SELL, price=100)
+    with pytest.raises(Refusal, match="is pending"):
+        desk.do("cancel", "C", 3, request=number)
+    desk.do("answer", "M1", 4, request=number, accept=True)
+    assert (desk.trades[0].side, desk.trades[0].price) == (SELL, 100)
+
+
+def test_legs_trade_together_with_their_ratios(desk):
+    number = ask(desk, legs=[["NEAR", 1], ["FAR", -2]])
+    quote = desk.do("quote", "M1", 1, request=number, ask=-3)
+    desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    assert desk.trades[0].legs == (("NEAR", BUY, 5), ("FAR", SELL, 10))
+
+
+@pytest.mark.parametrize(
+    ("what", "terms", "text"),
+    [
+        ("quote", {"bid": 99}, "each side"),
+        ("quote", {"ask": 99, "bid": 100}, "above ask"),
+        ("quote", {"ask": 99, "quantity": 6}, "no more quantity"),
+        ("quote", {"ask": 99, "until_ns": 1}, "later end"),
+        ("frown", {}, "no command"),
+    ],
+)
+def test_what_is_not_possible_is_refused(desk, what, terms, text):
+    number = ask(desk)
+    with pytest.raises(Refusal, match=text):
+        desk.do(what, "M1", 1, request=number, **terms)
+
+
+def test_a_request_ends_by_time_by_its_client_and_not_by_others(desk):
+    first, second = ask(desk), ask(desk)
+    with pytest.raises(Refusal, match="no request"):
+        desk.do("cancel", "D", 1, request=first)
+    desk.do("cancel", "C", 1, request=first)
+    desk.do("time", "", 101)
+    assert [desk.requests[n].state for n in (first, second)] == ["cancelled", "expired"]
+    with pytest.raises(Refusal, match="time went back"):
+        desk.do("time", "", 1)
+
+
+def random_command(rng, desk):
+    """Often possible, sometimes not."""
+    open_ones = [one for one in desk.requests.values() if one.state in ("open", "pending")][-8:]
+    kind = rng.choice(["request", "quote", "quote", "quote", "accept", "accept", "counter",
+                       "answer", "answer", "withdraw", "pass", "cancel", "time"])  # fmt: skip
+    if kind == "request" or not open_ones:
+        makers = rng.sample(MAKERS, rng.randint(0, 3))
+        terms = {"legs": GOLD, "side": rng.choice([BUY, SELL, 0]), "quantity": rng.randint(1, 9)}
+        return (
+            "request",
+            "C",
+            terms | {"until_ns": desk.now_ns + rng.randint(1, 60)} | {"makers": makers},
+        )
+    one = rng.choice(open_ones)
+    quotes = list(one.quotes) or [0]
+    by = rng.choice(["C", *MAKERS])
+    terms = {"request": one.number}
+    if kind == "quote":
+        terms |= {"bid": 99 - rng.randint(0, 3), "ask": 101 + rng.randint(0, 3)}
+        terms |= {"is_firm": rng.random() < 0.7, "has_last_look": rng.random() < 0.3}
+        by = rng.choice(MAKERS)
+    elif kind in ("accept", "counter"):
+        terms |= {"quote": rng.choice(quotes), "side": rng.choice([BUY, SELL])}
+        terms |= {"price": 100} if kind == "counter" else {}
+        by = rng.choice(["C", "C", "C", "M1"])
+    elif kind == "answer":
+        terms |= {"accept": rng.random() < 0.6}
+        by = rng.choice(MAKERS)
+    elif kind == "withdraw":
+        terms |= {"quote": rng.choice(quotes)}
+    elif kind == "time":
+        return "time", "", {}
+    return kind, by, terms
+
+
+def consents(kept):
+    """By request: who agreed to trade it, from the commands alone."""
+    agreed, firm, quotes = {}, {}, 0
+    for one in kept:
+        if one["what"] == "quote":
+            quotes += 1
+            firm[quotes] = one["by"] if one["is_firm"] and not one["has_last_look"] else ""
+        elif one["what"] == "accept":
+            agreed.setdefault(one["request"], set()).update({one["by"], firm[one["quote"]]})
+        elif one["what"] == "counter" or (one["what"] == "answer" and one["accept"]):
+            agreed.setdefault(one["request"], set()).add(one["by"])
+    return agreed
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_thousand_random_requests_with_deaths_of_the_desk(seed):
+    """Each trade has the consent of both, each request trades once, and a desk that is made again
+    from what was kept is the same."""
+    rng = Random(seed)
+    kept = []
+    desk = Desk(MAKERS, kept.append, last_look_ns=20)
+    while len(desk.requests) < 1_000:
+        what, by, terms = random_command(rng, desk)
+        at_ns = desk.now_ns + rng.randint(0, 4)
+        try:
+            desk.do(what, by, at_ns, **terms)
+        except Refusal:
+            continue
+        if rng.random() < 0.0005:
+            again = Desk(MAKERS, kept.append, last_look_ns=20)
+            again.replay(list(kept))
+            assert vars(again.requests[len(desk.requests)]) == vars(
+                desk.requests[len(desk.requests)]
+            )
+            desk = again
+    assert max(Counter(trade.request for trade in desk.trades).values()) == 1
+    assert len(desk.trades) > 50
+    agreed = consents(kept)
+    for trade in desk.trades:
+        assert {trade.client, trade.maker} <= agreed[trade.request]
+        assert desk.requests[trade.request].state == "traded"
+    last = Desk(MAKERS, last_look_ns=20)
+    last.replay(kept)
+    assert (last.trades, last.looks) == (desk.trades, desk.looks)
