@@ -11,7 +11,7 @@ from typing import Any
 
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.hsm import Hsm, signature_text
-from openoutcry.custody.sockets import Request
+from openoutcry.custody.sockets import Request, whole
 from openoutcry.custody.statement import Statement
 from openoutcry.custody.venue import Venue
 from openoutcry.wire.errors import OutcryError
@@ -61,7 +61,7 @@ class Attestor:
     def answer(self, request: Request) -> Request:
         if request.get("do") != "state":
             raise Refused("unknown_request", f"the attestor does not do {request.get('do')!r}")
-        reference, participant = str(request["reference"]), int(request["participant"])
+        reference, participant = str(request["reference"]), whole(request, "participant")
         row = self.venue.movement("withdrawal", participant, reference)
         if row is None:
             raise Refused("unknown_withdrawal", f"the core knows no withdrawal {reference!r}")

@@ -13,7 +13,7 @@ from openoutcry.custody.chains import book_of
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.scanner import GIVEN, give_address
 from openoutcry.custody.serve import Parts
-from openoutcry.custody.sockets import Request
+from openoutcry.custody.sockets import Request, whole
 from openoutcry.custody.withdrawals import (
     CANCELLED,
     DONE,
@@ -81,20 +81,20 @@ class Door:
         return {"address": address, "chain": asset.chain}
 
     def _form(self, request: Request) -> Request:
-        terms = str(request["chain"]), int(request["participant"]), str(request["address"])
+        terms = str(request["chain"]), whole(request, "participant"), str(request["address"])
         return {"address": self.withdrawals.normal_address(*terms)}
 
     def _whitelist(self, request: Request) -> Request:
-        terms = str(request["chain"]), int(request["participant"]), str(request["address"])
+        terms = str(request["chain"]), whole(request, "participant"), str(request["address"])
         usable_ns = self.withdrawals.add_address(*terms, str(request.get("label", ""))[:100])
         return {"usable_ns": usable_ns}
 
     def _unlist(self, request: Request) -> Request:
-        terms = str(request["chain"]), int(request["participant"]), str(request["address"])
+        terms = str(request["chain"]), whole(request, "participant"), str(request["address"])
         return {"removed": self.withdrawals.remove_address(*terms)}
 
     def _listed(self, request: Request) -> Request:
-        return {"addresses": self.withdrawals.listed(int(request["participant"]))}
+        return {"addresses": self.withdrawals.listed(whole(request, "participant"))}
 
     # Withdrawals
 
@@ -105,7 +105,7 @@ class Door:
         return {"reference": self.withdrawals.ask(asked)}
 
     def _cancel(self, request: Request) -> Request:
-        self.withdrawals.cancel(int(request["participant"]), str(request["reference"]))
+        self.withdrawals.cancel(whole(request, "participant"), str(request["reference"]))
         return {}
 
     def _states(self, request: Request) -> Request:
@@ -154,7 +154,7 @@ class Door:
 
     def _address(self, request: Request) -> Request:
         """The newest of a participant to which nothing was paid yet, else another one."""
-        chain, participant = str(request["chain"]), int(request["participant"])
+        chain, participant = str(request["chain"]), whole(request, "participant")
         if chain not in self.books:
             raise Refused("unknown_chain", f"custody takes no deposits on {chain!r}")
         query = (
@@ -176,7 +176,7 @@ class Door:
             f"select * from deposits where participant = ? and state in ({marks}) "
             "order by changed_ns desc limit ?"
         )
-        participant, tops = int(request["participant"]), self._tops()
+        participant, tops = whole(request, "participant"), self._tops()
         rows = self.store.rows(query, participant, *SHOWN, MOST_ROWS)
         return {"deposits": [self._deposit(row, tops) for row in rows]}
 
@@ -190,9 +190,9 @@ class Door:
 
 
 def _asked(request: Request) -> Asked:
-    terms = int(request["participant"]), str(request["asset"]), str(request["address"])
+    terms = whole(request, "participant"), str(request["asset"]), str(request["address"])
     names = str(request.get("salt", "")), str(request.get("device", ""))
-    return Asked(*terms, int(request["units"]), *names)
+    return Asked(*terms, whole(request, "units"), *names)
 
 
 def _waits(state: str, stopped: bool, txid: str, height: int) -> str:

@@ -1,25 +1,44 @@
 """Requests between custody's processes: one line of JSON each way, over a Unix socket.
 
 A socket is its owner's alone; that of the door is its group's, too.  A signer on another host is
-reached by a tunnel to its socket.
+reached by a tunnel to its socket.  A client that sends no whole request delays no other one, and
+whatever a request makes of the code that answers it, the server continues.
 """
 
 import json
+import logging
 import os
+import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.faults import Faults
 
 MAX_REQUEST = 1 << 24
+MAX_CLIENTS = 16
 ANSWER_S = 60.0
+REQUEST_S = 10.0
+"""In which a request comes whole."""
+TAKE_S = 2.0
+"""In which a client takes a part of its answer."""
 LOOK_S = 0.2
 Request = dict[str, Any]
+log = logging.getLogger("outcry.custody")
+
+
+@dataclass(eq=False)
+class _Client:
+    connection: socket.socket
+    until_s: float
+    received: bytearray = field(default_factory=bytearray)
 
 
 class Server(Closing):
@@ -30,7 +49,9 @@ class Server(Closing):
         self, path: Path, answer: Callable[[Request], Request], hidden: int = 0o177
     ) -> None:
         self.path, self.answer = path, answer
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.faults = Faults(str(path), log.error)
+        self._clients: list[_Client] = []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(hidden)
         try:
             with suppress(FileNotFoundError):
@@ -40,10 +61,11 @@ class Server(Closing):
             raise CustodyError(f"{path}: {error}") from None
         finally:
             os.umask(before)
-        self.listener.listen(16)
-        self.listener.settimeout(LOOK_S)
+        self.listener.listen(MAX_CLIENTS)
 
     def close(self) -> None:
+        while self._clients:
+            self._end(self._clients[0])
         self.listener.close()
         with suppress(FileNotFoundError):
             self.path.unlink()
@@ -53,28 +75,73 @@ class Server(Closing):
             self.poll()
 
     def poll(self) -> None:
-        """One request, if one comes."""
+        """Answer the requests that are whole; wait a moment if nothing comes."""
+        waiting = {one.connection.fileno(): one for one in self._clients}
+        entry = self.listener.fileno()
+        ready, _, _ = select.select([entry, *waiting], [], [], LOOK_S)
+        if entry in ready:
+            self._accept()
+        for client in [waiting[one] for one in ready if one != entry]:
+            if client in self._clients:
+                self._read(client)
+        now_s = time.monotonic()
+        for client in [one for one in self._clients if one.until_s < now_s]:
+            self._end(client)
+
+    def _accept(self) -> None:
         try:
             connection, _ = self.listener.accept()
-        except (TimeoutError, OSError):
+        except OSError:
             return
-        with connection:
-            connection.settimeout(ANSWER_S)
-            with suppress(OSError):
-                connection.sendall(json.dumps(self._answered(connection)).encode() + b"\n")
+        if len(self._clients) >= MAX_CLIENTS:
+            self._end(self._clients[0])  # the oldest has asked for nothing
+        connection.setblocking(False)
+        self._clients.append(_Client(connection, time.monotonic() + REQUEST_S))
 
-    def _answered(self, connection: socket.socket) -> Request:
+    def _read(self, client: _Client) -> None:
         try:
-            request = json.loads(_line(connection))
+            data = client.connection.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.received += data
+        if not data or len(client.received) > MAX_REQUEST:
+            self._end(client)
+        elif client.received.endswith(b"\n"):
+            client.connection.settimeout(TAKE_S)
+            with suppress(OSError):
+                client.connection.sendall(self.answered(bytes(client.received)))
+            self._end(client)
+
+    def _end(self, client: _Client) -> None:
+        self._clients.remove(client)
+        client.connection.close()
+
+    def answered(self, line: bytes) -> bytes:
+        """The line that answers one; it raises nothing."""
+        try:
+            request = json.loads(line)
             if not isinstance(request, dict):
                 raise ValueError("a request is a JSON object")
-            return self.answer(request)
+            answer = self.answer(request)
         except Refused as error:
-            return {"refused": error.code, "why": str(error)}
+            answer = {"refused": error.code, "why": str(error)}
         except OutcryError as error:
-            return {"error": str(error)}
+            answer = {"error": str(error)}
         except (ValueError, RecursionError, KeyError, TypeError) as error:
-            return {"error": f"no request: {type(error).__name__} {error}"}
+            answer = {"error": f"no request: {type(error).__name__} {error}"[:500]}
+        except Exception as error:
+            answer = {"error": self.faults.add(error)}
+        return json.dumps(answer).encode() + b"\n"
+
+
+def whole(request: Request, name: str) -> int:
+    """A number of a request, as it was sent: no text, fraction or truth value becomes one."""
+    value = request[name]
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{name} is a whole number below 2^63")
+    return value
 
 
 def ask(path: Path, request: Request, answer_s: float = ANSWER_S) -> Request:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.faults import Faults
 
 NAME = "desk.sock"
 MAX_REQUEST = 1 << 16
@@ -108,10 +109,13 @@ class Desk:
         directory: Path,
         work_of: Callable[[dict[str, Any]], Work],
         answering: Callable[[], None] = lambda: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """``answering``: called before each answer about what the core has had."""
+        """``answering``: called before each answer about what the core has had; ``note``: gets a
+        line about requests that failed."""
         self.directory, self.work_of, self.answering = directory, work_of, answering
         self.clients: list[_Client] = []
+        self.faults = Faults("desk", note)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         with _address(directory) as address:
             with suppress(FileNotFoundError):
@@ -208,9 +212,14 @@ class Desk:
         publish: Callable[[npt.NDArray[Any]], int],
     ) -> None:
         try:
-            self._publish(client, self.work_of(request), publish)
+            work = self.work_of(request)
         except OutcryError as error:
             self._answer(client, _refusal(error))
+            return
+        except Exception as error:  # none of its commands is on the lane
+            self._answer(client, {"error": self.faults.add(error)})
+            return
+        self._publish(client, work, publish)
 
     def _publish(
         self, client: _Client, work: Work, publish: Callable[[npt.NDArray[Any]], int]

@@ -202,4 +202,4 @@ class Operators:
 
 
 def _digest(ticket: str) -> bytes:
-    return blake2b(ticket.encode()).digest()
+    return blake2b(ticket.encode("utf-8", "surrogatepass")).digest()

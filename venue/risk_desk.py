@@ -191,7 +191,7 @@ class RiskDesk:
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
-            self.desk = Desk(self.file.journal, self._work_of, self.answering)
+            self.desk = Desk(self.file.journal, self._work_of, self.answering, self.note)
             self._take_queue(put)
         self.desk.poll(put, is_processed)
         if self.investigation is not None:

@@ -1,6 +1,7 @@
 """The finished days of a venue by which volumes roll: those of fee tiers, and the average daily
 volume of a limit.  The ledger adds up what was traded on them (ledger/volumes.py)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from openoutcry.venue.days import finished_days
 from openoutcry.venue.desk import DeskError
+
+VOLUME = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def values_of(text: object) -> dict[str, int]:
     found: dict[str, int] = {}
     for word in str(text or "").split():
         key, equals, value = word.rpartition("=")
-        if not equals or not value.isascii() or not value.isdigit() or key in found:
+        if not equals or not VOLUME.fullmatch(value) or key in found:
             raise DeskError(f"{word!r} is not NAME=VOLUME, or its name was there before")
         found[key] = int(value)
     return found

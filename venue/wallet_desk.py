@@ -1,6 +1,7 @@
 """What the exchange operator may ask about wallets: money in and out of one, credit in an asset,
 and by which volume and in what a participant pays its fees."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ FEE_VOLUME = RiskParticipant.offset("fee_volume") // 8
 
 Request = dict[str, Any]
 NOTHING = np.zeros(0, ORDER_DTYPE)
+NUMBER = re.compile(r"[0-9]{1,5}")
 OUTSIDE, FEES = "outside", "fees"
 PURPOSES = {OUTSIDE: 0, FEES: 1}
 WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect", "fee-roll")
@@ -140,13 +142,16 @@ class WalletDesk:
         """The volumes of all participants from ``first`` to ``last``: whose is not said has 0."""
         self.named(self.wallets.names[0])
         most = len(self.view.participants) - 1
-        first, last = (
-            integer(1, most)(request.get(key, usual))
-            for key, usual in (("first", 1), ("last", most))
-        )
+        try:
+            first, last = (
+                integer(1, most)(request.get(key, usual))
+                for key, usual in (("first", 1), ("last", most))
+            )
+        except ValueError as error:
+            raise DeskError(f"first and last participant: {error}") from None
         wanted = np.zeros(most + 1, np.int64)
         for who, volume in values_of(request.get("volumes")).items():
-            if not who.isdigit() or not first <= int(who) <= last or volume > LARGEST:
+            if not NUMBER.fullmatch(who) or not first <= int(who) <= last or volume > LARGEST:
                 raise DeskError(f"{who}={volume}: participants are {first} to {last}")
             wanted[int(who)] = volume
         column = self.view.participants[:, FEE_VOLUME]

@@ -34,15 +34,11 @@ def batch_of(body: Mapping[str, Any]) -> Batch:
         if set(body) != {"number", "deadline", "payments"}:
             raise ValueError("it has other fields")
         payments = tuple(
-            Payment(_token(one["token"]), address_from_text(one["to"]), _amount(one["amount"]))
+            Payment(_token(_text(one["token"])), address_from_text(_text(one["to"])), _amount(one))
             for one in body["payments"]
         )
-        number, deadline = int(body["number"]), body["deadline"]
-        if (
-            not isinstance(deadline, int)
-            or not 0 <= number < 1 << 256
-            or not 0 < deadline < 1 << 64
-        ):
+        number, deadline = int(_text(body["number"])), body["deadline"]
+        if type(deadline) is not int or not 0 <= number < 1 << 256 or not 0 < deadline < 1 << 64:
             raise ValueError("its number or deadline is out of range")
         if not 0 < len(payments) <= MAX_PAYMENTS:
             raise ValueError(f"it has {len(payments)} payments")
@@ -55,8 +51,14 @@ def _token(text: str) -> bytes:
     return COIN if text == address_text(COIN) else address_from_text(text)
 
 
-def _amount(text: str) -> int:
-    amount = int(text)
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is no text")
+    return value
+
+
+def _amount(payment: Mapping[str, Any]) -> int:
+    amount = int(_text(payment["amount"]))
     if not 0 < amount < 1 << 256:
         raise ValueError(f"an amount is {amount}")
     return amount

@@ -1,5 +1,5 @@
 """A million messages to each door: sessions of each protocol, their logins, the two pages, logins
-over shared memory and over TLS, and the portal.
+over shared memory and over TLS, the portal, custody's processes and the operator's desk.
 
     python -m tests.long.attacks.fuzz_doors [--messages 1000000] [--seed 4] [--doors D,…] [--keep]
 
@@ -25,6 +25,8 @@ from tests.support.console.console_venue import ConsoleVenue, ended
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
 from tests.support.portal.portal_venue import PortalVenue
 from tests.support.security.evidence import keep_rows
+from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
+from tests.support.security.fuzz_desk import fuzz_desk
 from tests.support.security.fuzz_doors import DOORS, fuzz_logins, fuzz_page, fuzz_sessions
 from tests.support.security.fuzz_new_doors import (
     fuzz_rest,
@@ -40,7 +42,9 @@ LOGINS = 20
 PAGES, TLS, PORTAL = 200, 200, 20
 """Of so many messages of a session one is a request to a page, over TCP; a connection over TLS; a
 request to the portal's REST, and a message over its WebSockets."""
-MORE = ("pages", "shm", "tls", "portal")
+CUSTODY = 5
+"""Of so many messages of a session one is a request to custody: it waits for a disk."""
+MORE = ("pages", "shm", "tls", "portal", "custody", "desk")
 
 
 def pages(count: int, seed: int) -> dict[str, Any]:
@@ -104,6 +108,19 @@ def portal(count: int, seed: int) -> dict[str, Any]:
     return done
 
 
+def custody(count: int, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        return {
+            "custody, the portal's door": fuzz_door(Path(one), count, seed),
+            "custody, a signer": fuzz_signer(Path(other), count, seed),
+        }
+
+
+def desk(count: int, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return {"the operator's desk": fuzz_desk(Path(folder), count, seed)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=1_000_000)
@@ -121,6 +138,10 @@ def main() -> None:
             figures = tls(asked.messages // TLS, asked.seed)
         elif name == "portal":
             figures = portal(asked.messages // PORTAL, asked.seed)
+        elif name == "custody":
+            figures = custody(asked.messages // CUSTODY, asked.seed)
+        elif name == "desk":
+            figures = desk(asked.messages, asked.seed)
         elif name == "shm":
             figures["SHM logins"] = fuzz_shm_logins(asked.messages // LOGINS, asked.seed)
         else:

@@ -215,6 +215,27 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
         client.close()
 
 
+@pytest.mark.promise(
+    "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
+    "or refused in words; what fails is answered, and reported in one line a minute",
+    group="doors",
+)
+def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def work_of(request: dict[str, Any]) -> Work:
+        raise UnicodeError("\x1b[31mboom")
+
+    served = Served(tmp_path, SimpleNamespace(work_of=work_of))  # type: ignore[arg-type]
+    served.desk.faults.report = lines.append
+    for _ in range(3):
+        assert served.answer(b'{"do": "x"}\n') == {"error": "the request failed: UnicodeError"}
+    assert served.desk.faults.count == 3
+    (line,) = lines
+    assert "\x1b" not in line
+    served.desk.close()
+
+
 @pytest.mark.promise("The desk ignores other users of the host", group="venue")
 @as_root
 def test_another_user_is_not_heard(served: Served) -> None:

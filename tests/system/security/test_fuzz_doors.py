@@ -10,6 +10,7 @@ from tests.support.certificates import self_signed
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ended
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
 from tests.support.portal.portal_venue import PortalVenue
+from tests.support.security.fuzz_desk import fuzz_desk
 from tests.support.security.fuzz_doors import DOORS, fuzz_logins, fuzz_page, fuzz_sessions
 from tests.support.security.fuzz_new_doors import (
     fuzz_rest,
@@ -114,3 +115,14 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
             assert client.get("/api/v3/account").status_code == 200
             assert client.order("BUY", "0.001", "100").status_code == 200
         assert "Traceback" not in (tmp_path / "portal.log").read_text()
+
+
+@pytest.mark.promise(
+    "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
+    "or refused in words; what fails is answered, and reported in one line a minute",
+    group="doors",
+)
+def test_whatever_the_desk_is_asked_is_worked_out_or_refused(tmp_path) -> None:
+    done = fuzz_desk(tmp_path, 6_000, SEED)
+    assert done["messages"] == 6_000
+    assert done["answers"] > 500

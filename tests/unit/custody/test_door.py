@@ -1,5 +1,7 @@
 """The door: what the portal asks of custody, with the core's rules in memory and no node."""
 
+import json
+import socket
 import sqlite3
 
 import pytest
@@ -8,10 +10,13 @@ from openoutcry.custody.door import Door
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.serve import Parts
 from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.sockets import MAX_CLIENTS, Server
 from openoutcry.custody.statement import reference_of
 from openoutcry.custody.store import Store
 from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core, Movement
+from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
+from tests.support.waiting import BOUND_S
 
 COIN = 10**8
 OUTSIDE = "rltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kfmv8vu"
@@ -188,3 +193,53 @@ def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
     sqlite3.connect(tmp_path / "custody.sqlite").execute("pragma user_version = 99")
     with pytest.raises(CustodyError, match="another build"):
         Store(tmp_path)
+
+
+@pytest.mark.promise(
+    "Whatever custody's door and a signer are sent is answered, and nothing is signed or moved by "
+    "it",
+    group="doors",
+)
+@pytest.mark.parametrize("fuzz", [fuzz_door, fuzz_signer])
+def test_whatever_custody_is_sent_is_answered(tmp_path, fuzz):
+    for module in (*NEEDED, "coincurve"):
+        pytest.importorskip(module)
+    done = fuzz(tmp_path, 1_500, 4)
+    assert done["messages"] == 1_500
+    assert done["refused"] > 100
+
+
+@pytest.mark.parametrize("value", [True, 7.0, "7", "\uff17", 1e999, 2**63, -1, None])
+def test_nothing_else_becomes_the_number_of_a_participant(door, value):
+    with pytest.raises(ValueError, match="participant"):
+        door.answer({"do": "listed", "participant": value})
+
+
+def test_clients_that_ask_for_nothing_delay_no_other_and_a_fault_ends_nothing(tmp_path, caplog):
+    def answer(request):
+        raise OverflowError("\x1b[31mboom")
+
+    with Server(tmp_path / "door.sock", answer) as server:
+        silent = [connected(server) for _ in range(MAX_CLIENTS + 3)]
+        silent[-1].sendall(b'{"do": "half')
+        asking = connected(server)
+        asking.sendall(b"{}\n")
+        server.poll()
+        server.poll()
+        assert json.loads(asking.recv(1 << 12)) == {"error": "the request failed: OverflowError"}
+        assert silent[0].recv(1) == b"", "the oldest made room"
+        server.answered(b"{}\n")
+        assert server.faults.count == 2
+        (row,) = caplog.messages
+        assert "\x1b" not in row
+        for one in (*silent, asking):
+            one.close()
+
+
+def connected(server):
+    """A client that the server has accepted."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(BOUND_S)
+    client.connect(str(server.path))
+    server.poll()
+    return client

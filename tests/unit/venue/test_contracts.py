@@ -16,71 +16,14 @@ from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
 from openoutcry.venue.waterfall import next_of_rank
 from openoutcry.wire.enums import EventKind, Side
+from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
-from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import kinds, order, risk_refusal
-
-OF_GOLD = """
-min_price_ticks = 1
-max_price_ticks = 100_000
-reference_price_ticks = 5_000
-margin_bps = 1_000
-"""
-OF_TIN = """
-min_price_ticks = 1
-max_price_ticks = 1_000_000
-reference_price_ticks = 200_000
-margin = 10_000
-"""
-CONTRACTS = """
-[[asset]]
-name = "USD"
-decimals = 2
-[[contract]]
-symbol = "GOLD"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10
-expiry = 2026-11-23T16:00:00Z
-[[contract]]
-symbol = "TIN"
-kind = "perpetual"
-underlying = "SN"
-asset = "USD"
-multiplier = 1
-"""
-PEOPLE = "".join(f'[[participant]]\nnumber = {n}\nname = "p{n}"\n' for n in (2, 3, 9))
-RULES = """
-[liquidation]
-mark_every_ms = 5
-every_ms = 20
-part_bps = 10_000
-band_bps = 2_000
-fund = 9
-[[limits]]
-credit = 0
-maintenance_bps = 5_000
-[[limits]]
-participant = 1
-opening_balance = 60_000
-[[limits]]
-participant = 2
-opening_balance = 200_000
-[[limits]]
-participant = 3
-opening_balance = 100_000
-[[limits]]
-participant = 9
-opening_balance = 2_000
-"""
-TEXT = VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + OF_GOLD)
-TEXT = TEXT.replace('symbol = "TIN"', 'symbol = "TIN"' + OF_TIN) + CONTRACTS + PEOPLE + RULES
 
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), TEXT)
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), CONTRACT_VENUE)
     yield trading_floor
     assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
@@ -253,10 +196,10 @@ def test_a_file_that_cannot_be_is_refused_by_name(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     path = tmp_path / "venue.toml"
-    path.write_text(TEXT)
+    path.write_text(CONTRACT_VENUE)
     assert CliRunner().invoke(main, ["venue", "check", str(path)]).exit_code == 0
-    assert old in TEXT
-    path.write_text(TEXT.replace(old, new, 1))
+    assert old in CONTRACT_VENUE
+    path.write_text(CONTRACT_VENUE.replace(old, new, 1))
     done = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert done.exit_code == 1, done.output
     assert says in done.output
@@ -269,10 +212,10 @@ def test_a_file_that_cannot_be_is_refused_by_name(
 def test_contracts_are_the_journals(tmp_path: Path, old: str, new: str) -> None:
     """Another multiplier, fund or expiry needs another journal."""
     path = tmp_path / "venue.toml"
-    path.write_text(TEXT)
+    path.write_text(CONTRACT_VENUE)
     file = read_venue(path)
     hooks = hook_settings([1, 2, 3, 9], file.order_capacity, file.risk)
     check_structure(hooks, file.risk, [1, 2, 3, 9])
-    path.write_text(TEXT.replace(old, new, 1))
+    path.write_text(CONTRACT_VENUE.replace(old, new, 1))
     with pytest.raises(LimitsError, match="are the journal's"):
         check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])
