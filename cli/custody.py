@@ -500,7 +500,10 @@ def reconcile(file: Path) -> None:
         reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
         wrong = reconciler.core_differences()
         for spec in made.chains:
-            for one in reconciler.balances(spec.name) or ():
+            found = reconciler.balances(spec.name)
+            if found is None:
+                wrong.append(f"{spec.name}: the node has a block that was not scanned; try again")
+            for one in found or ():
                 click.echo(f"{one.asset}: {one.on_chain} on chain at block {one.height}")
                 if not one.is_whole:
                     wrong.append(f"{one.asset}: {one}")

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+Top = tuple[int, str]
+"""Height and hash of a block."""
+
 
 @dataclass(frozen=True)
 class Payment:
@@ -99,6 +102,6 @@ class Rail(Protocol):
     def send(self, signed: Signed) -> None:
         """Raises ``NodeError``.  Sending what the chain already has is no error."""
 
-    def holdings(self) -> dict[str, int]:
-        """By asset, confirmed, at the node's tip, without custody's own records: what the node
-        finds."""
+    def holdings(self, top: Top | None = None) -> dict[str, int] | None:
+        """By asset, confirmed, without custody's own records: what the node finds at block ``top``,
+        or at its tip.  None: the node has another tip than ``top``."""

@@ -88,10 +88,10 @@ class Reconciler:
         return 0
 
     def balances(self, chain: str) -> list[Balance] | None:
-        """None: a block came meanwhile."""
+        """None: a block came meanwhile, or the scanner has not taken the node's last one."""
         before = self._top(chain)
-        holdings = self.rails[chain].holdings()
-        if self._top(chain) != before or before is None:
+        holdings = None if before is None else self.rails[chain].holdings(before)
+        if before is None or holdings is None or self._top(chain) != before:
             return None
         with self.store.change():
             assets = [one for one in self.file.assets if one.chain == chain]

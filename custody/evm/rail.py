@@ -36,7 +36,7 @@ from openoutcry.custody.evm.node import Node, quantity
 from openoutcry.custody.evm.reader import batch_body, batch_of, conflict
 from openoutcry.custody.evm.sweep import Sweeper, total
 from openoutcry.custody.evm.transactions import Signature, SignatureError
-from openoutcry.custody.rail import Draft, Found, Signed
+from openoutcry.custody.rail import Draft, Found, Signed, Top
 from openoutcry.custody.rail import Payment as Wanted
 
 GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
@@ -199,12 +199,20 @@ class EvmRail:
         paid = [one.reference for one in draft.payments]
         return frozenset(paid[place] for place in found.failed if paid)  # none: to the cold wallet
 
-    def holdings(self) -> dict[str, int]:
-        """The wallet and every deposit address, by the node."""
+    def holdings(self, top: Top | None = None) -> dict[str, int] | None:
+        """The wallet and every deposit address, at one block: a sweep between two questions would
+        be in neither answer."""
+        height = quantity(self.node.call("eth_blockNumber"))
+        if top is not None and (height, self._hash_at(height)) != top:
+            return None
         holders = [self.made.wallet, *self.deposit_addresses()]
-        return {
-            asset: total(self.node, token, holders) for asset, token in self.settings.tokens.items()
-        }
+        tokens = self.settings.tokens.items()
+        found = {asset: total(self.node, token, holders, hex(height)) for asset, token in tokens}
+        return found if top is None or self._hash_at(height) == top[1] else None
+
+    def _hash_at(self, height: int) -> str:
+        found = self.node.call("eth_getBlockByNumber", hex(height), False)
+        return "" if found is None else str(found["hash"])
 
     # Helpers
 

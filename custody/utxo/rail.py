@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from openoutcry.custody.errors import NodeError, Refused
-from openoutcry.custody.rail import Draft, Found, Payment, Signed
+from openoutcry.custody.rail import Draft, Found, Payment, Signed, Top
 from openoutcry.custody.scanner import change_address
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -310,7 +310,7 @@ class UtxoRail:
             if error.code != ALREADY and not any(one in str(error) for one in KNOWN_ALREADY):
                 raise
 
-    def holdings(self) -> dict[str, int]:
+    def holdings(self, top: Top | None = None) -> dict[str, int] | None:
         """By the node's own set of unspent outputs: custody's records have no part in it."""
         query = "select max(place) as last from addresses where chain = ?"
         row = self.store.row(query, self.chain)
@@ -322,6 +322,8 @@ class UtxoRail:
         found = self.node.call("scantxoutset", "start", rows)
         if not found.get("success"):
             raise NodeError(f"{self.chain}: the node did not finish its search for outputs")
+        if top is not None and found["bestblock"] != top[1]:
+            return None
         return {self.asset: int(Decimal(found["total_amount"]) * COIN)}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,5 +93,37 @@ def test_without_a_cold_vault_nothing_is_moved(chain: Anvil, tmp_path: Path) -> 
         floor.settle(3)
         assert chain.balance(floor.made.wallet) == 3 * ETHER
         assert "EVM has no cold wallet" in floor.notes()
+    finally:
+        floor.close()
+
+
+def test_a_block_that_comes_between_two_questions_stops_nothing(
+    chain: Anvil, tmp_path: Path
+) -> None:
+    """A sweep is mined after the vault's balance was read, and before that of the address."""
+    floor = EvmFloor(chain, tmp_path)
+    try:
+        chain.transact(floor.address(7), value=3 * ETHER, sender=1)
+        chain.mine(FINAL)
+        floor.scanner.catch_up()
+        assert are_whole(floor)
+        inner, asked = floor.node.batch, []
+
+        def batch(calls: Any) -> list[Any]:
+            found = inner(calls)
+            if not asked and any(one[0] == "eth_getBalance" for one in calls):
+                asked.append(calls)
+                chain.transact(chain.accounts[1], value=1)
+            return found
+
+        floor.node.batch = batch  # type: ignore[method-assign]
+        reconciler = Reconciler(floor.file, floor.store, floor.venue, {CHAIN: floor.rail})  # type: ignore[arg-type]
+        found = reconciler.balances(CHAIN)
+        assert asked
+        assert found is not None
+        assert all(one.is_whole for one in found)
+        assert reconciler.balances(CHAIN) is None, "the node has a block that was not scanned"
+        floor.scanner.catch_up()
+        assert are_whole(floor)
     finally:
         floor.close()
