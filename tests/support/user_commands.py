@@ -14,6 +14,7 @@ from pathlib import Path
 from tests import ROOT
 from tests.support.dpdk_shim.udp_runs import started
 from tests.support.pipeline import warm_outcry
+from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S, wait_until
 
 DOCS = ROOT / "docs"
@@ -62,18 +63,21 @@ def run(command: str, folder: Path, status: int = 0) -> str:
     return done.stdout
 
 
+def started_command(command: str, folder: Path) -> warm_outcry.Process:
+    """``outcry`` and words, under way in a folder."""
+    name, *words = shlex.split(command)
+    assert name == "outcry", command
+    pipe = subprocess.PIPE
+    return warm_outcry.Process(
+        [*OUTCRY, *words], cwd=folder, env=environment(), text=True, stdout=pipe, stderr=pipe
+    )
+
+
 @contextmanager
 def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     """A pipeline that takes orders from the network, once it takes them.  Interrupted at the
     end, it must stop cleanly, unless the test has killed it."""
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {command}"],
-        cwd=folder,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as pipeline:
+    with started_command(command, folder) as pipeline:
         try:
             started(pipeline)
             yield pipeline

@@ -37,6 +37,7 @@ from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import make_instruments
 from openoutcry.wire.messages import OUCH42
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
 from tests.support.venue.naps import nap_longer
 from tests.support.waiting import BOUND_S, wait_until
@@ -161,7 +162,7 @@ class Venue:
     def start(self):
         command = [sys.executable, __file__, json.dumps(self.document)]
         wanted = {row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]}
-        self.process = subprocess.Popen(
+        self.process = warm_outcry.Process(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         open_ports = set()

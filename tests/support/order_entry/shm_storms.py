@@ -20,6 +20,7 @@ from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from tests import ROOT
 from tests.support.order_entry.sessions_venue import KEY, Venue
+from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S
 
 SHM = int(Protocol.SHM)
@@ -41,7 +42,7 @@ def trader(path: str, tmp_path: Path, name: str, orders: int, deaths: list[int])
         "told": str(tmp_path / f"{name}.told"),
     }
     command = [sys.executable, "-m", "tests.support.order_entry.shm_trader", json.dumps(asked)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return warm_outcry.Process(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def new_orders(journal: Path, participant: int) -> Any:
@@ -106,7 +107,7 @@ def hostile(tmp_path: Path, writes: int, seed: int) -> dict[str, Any]:
         good, names = ShmClient(path, "GOOD", KEY), itertools.count(1)
         quiet = trips(good, names, 2_000)
         command = [sys.executable, "-m", "tests.support.order_entry.shm_attacker"]
-        attack = subprocess.Popen(
+        attack = warm_outcry.Process(
             [*command, path, "EVIL", KEY.hex(), str(writes), str(seed)],
             stdout=subprocess.PIPE,
             text=True,

@@ -1,50 +1,78 @@
-"""The real command without its start: forked from a process that has imported all there is and has
-loaded the kernels, which takes ``outcry run`` three seconds of a processor.
+"""Processes of Python without their start: forked from one that has imported all there is and has
+loaded the kernels, which takes a served venue two seconds of a processor.
 
-Each command has a process of its own, with its own folder, output and exit status.  Whoever needs
-its pid, its signals or its very start runs ``processes.OUTCRY`` instead; so does :func:`run` itself
-when the caller has changed what a command reads as it starts.
+:class:`Process` is a ``subprocess.Popen``: what it starts is a child of this process, with its own
+pid, folder, output and exit status.  It starts cold what it cannot start alike: another program, or
+a command whose caller has changed what a process reads as it starts.  Tests of the very start use
+``subprocess`` and ``processes.OUTCRY`` instead.
 """
 
 import atexit
+import ctypes
+import fcntl
 import gc
+import inspect
 import io
 import json
 import os
+import platform
 import resource
+import runpy
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import OUTCRY
-
-READ_LATE = {"COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTEST_CURRENT_TEST"}
-"""Variables that a command reads when it prints."""
+READ_LATE = {"COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM", "PYTEST_CURRENT_TEST"}
+"""Variables that a command reads when it prints or starts a program."""
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+SCRIPTS = (
+    "tests.support.order_entry.sessions_venue",
+    "tests.support.replica.replica_nodes",
+    "tests.support.venue.dying_desk",
+    "tests.support.venue.served_venue",
+)
+"""What tests run as a process beside the command: loaded as well."""
+NEVER = {"preexec_fn", "executable", "shell", "startupinfo"}
+DEFAULTS = {"close_fds": True, "restore_signals": True}
+UNSET = {"gid": None, "gids": None, "uid": None, "umask": -1, "process_group": -1}
+"""Arguments of Popen: those that only a cold start knows, and those that a warm one takes alike."""
+PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+MOST_FDS = 16
+CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
+CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
+PR_GET_TID_ADDRESS = 40
 
 
-def surroundings() -> Any:
+def surroundings(environment: Mapping[str, str]) -> Any:
     """What a process has from its parent and keeps."""
-    environment = {name: value for name, value in os.environ.items() if name not in READ_LATE}
+    kept = {name: value for name, value in environment.items() if name not in READ_LATE}
     spaces = [
         os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "user", "pid_for_children")
     ]
     limits = [resource.getrlimit(limit) for limit in LIMITS]
-    return environment, spaces, limits, os.sched_getaffinity(0), os.geteuid(), os.nice(0)
+    # Umask, the user and groups, and signals that are blocked or ignored.
+    rows = Path("/proc/self/status").read_text().splitlines()
+    names = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs")
+    status = [row for row in rows if row.startswith(names)]
+    return kept, spaces, limits, status, os.sched_getaffinity(0), os.nice(0)
+
+
+UNCHANGED = surroundings(os.environ)
+"""Before any test has changed something for a process that it starts."""
 
 
 class Warm:
-    """A process to fork commands from, for as long as this one lives."""
+    """A process to fork others from, for as long as this one lives."""
 
     def __init__(self) -> None:
-        self.surroundings = surroundings()
+        self.pid, self.lock = os.getpid(), threading.Lock()
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
@@ -53,35 +81,71 @@ class Warm:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        assert self.socket.recv(16) == b"warm"
+        word = self.socket.recv(16)
+        assert word, "the warm process has ended"
+        self.can_fork = word == b"warm"
 
-    def run(
-        self, arguments: Sequence[str], cwd: Path, timeout_s: float
-    ) -> "subprocess.CompletedProcess[str]":
-        request = {"arguments": arguments, "cwd": str(cwd), "environment": dict(os.environ)}
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            fds = [out.fileno(), err.fileno()]
+    def fork(self, request: dict[str, Any], fds: Sequence[int]) -> int:
+        """The pid of a child of this process that has these files open, as the request numbers
+        them."""
+        with self.lock:
             socket.send_fds(self.socket, [json.dumps(request).encode()], fds)
             pid = int(self.socket.recv(16))
-            self.socket.settimeout(timeout_s)
-            try:
-                status = int(self.socket.recv(16))
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                self.socket.settimeout(None)
-                self.socket.recv(16)
-                raise subprocess.TimeoutExpired(list(arguments), timeout_s) from None
-            self.socket.settimeout(None)
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess(
-                [*OUTCRY, *arguments], status, out.read(), err.read()
-            )
+        assert pid > 0, "no process could be forked"
+        return pid
 
 
 _warm: list[Warm] = []
-UNCHANGED = surroundings()
-"""Before any test has changed something for a command that it runs."""
+_warming = threading.Lock()
+
+
+def _warm_process() -> Warm:
+    with _warming:
+        if not _warm:
+            _warm.append(Warm())
+        return _warm[0]
+
+
+class Process(subprocess.Popen[Any]):
+    """``Popen``, warm for ``[sys.executable, SCRIPT or "-m" or "-c", …]``."""
+
+    def _execute_child(self, *arguments: Any) -> None:
+        cold = subprocess.Popen._execute_child  # type: ignore[attr-defined]
+        given = inspect.signature(cold).bind(self, *arguments).arguments
+        fds = [given["p2cread"], given["c2pwrite"], given["errwrite"]]
+        inherited = [own if fd < 0 else fd for own, fd in enumerate(fds)]
+        if not self._can_be_warm(given, inherited):
+            cold(self, *arguments)
+            return
+        sys.audit("subprocess.Popen", sys.executable, given["args"], given["cwd"], given["env"])
+        request = {
+            "arguments": [os.fspath(word) for word in given["args"]],
+            "cwd": os.path.abspath(os.fspath(given["cwd"] or ".")),
+            "environment": dict(os.environ if given["env"] is None else given["env"]),
+            "start_new_session": given["start_new_session"],
+            "fds": [0, 1, 2, *given["pass_fds"]],
+        }
+        self.pid = _warm_process().fork(request, [*inherited, *given["pass_fds"]])
+        self._close_pipe_fds(*(given[name] for name in PIPES))  # type: ignore[attr-defined]
+        self._child_created = True
+
+    def _can_be_warm(self, given: dict[str, Any], fds: Sequence[int]) -> bool:
+        words = given["args"]
+        return bool(
+            CLONE
+            and not isinstance(words, str | bytes | os.PathLike)
+            and len(words) > 1
+            and words[0] == sys.executable
+            and (words[1] in ("-m", "-c") or str(words[1]).endswith(".py"))
+            and not any(given.get(name) for name in NEVER)
+            and all(given.get(name, value) == value for name, value in (DEFAULTS | UNSET).items())
+            and len(given["pass_fds"]) + 3 <= MOST_FDS
+            and not any(os.isatty(fd) for fd in fds)
+            and (not _warm or _warm[0].pid == os.getpid())
+            and Path(given["cwd"] or ".").is_dir()
+            and surroundings(os.environ if given["env"] is None else given["env"]) == UNCHANGED
+            and _warm_process().can_fork
+        )
 
 
 def run(
@@ -92,13 +156,29 @@ def run(
     words = [str(argument) for argument in arguments]
     if os.environ.get("PYTEST_CURRENT_TEST", "").startswith("tests/unit/"):
         return run_here(words, cwd)
-    if surroundings() == (_warm[0].surroundings if _warm else UNCHANGED):
-        if not _warm:
-            _warm.append(Warm())
-        return _warm[0].run(words, cwd, timeout_s)
-    return subprocess.run(
-        [*OUTCRY, *words], capture_output=True, text=True, cwd=cwd, timeout=timeout_s
-    )
+    return run_command([sys.executable, "-m", "openoutcry", *words], cwd=cwd, timeout=timeout_s)
+
+
+def run_command(
+    command: Sequence[str],
+    input: str | None = None,
+    timeout: float = 300,
+    check: bool = False,
+    **more: Any,
+) -> "subprocess.CompletedProcess[str]":
+    """``subprocess.run``, whose output is captured, as text."""
+    pipe = subprocess.PIPE
+    stdin = {} if input is None else {"stdin": pipe}
+    with Process(command, stdout=pipe, stderr=pipe, text=True, **stdin, **more) as process:
+        try:
+            out, err = process.communicate(input, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(command, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
 
 
 def run_here(words: Sequence[str], cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -123,59 +203,130 @@ def run_here(words: Sequence[str], cwd: Path) -> "subprocess.CompletedProcess[st
     return subprocess.CompletedProcess(["outcry", *words], status, *texts)
 
 
+# The warm process
+
+
+def thread_id_address() -> ctypes.c_void_p:
+    """Where the C library keeps the main thread's id, which a fork has to set; null where the
+    kernel does not say it."""
+    address = ctypes.c_void_p()
+    ctypes.PyDLL(None).prctl(PR_GET_TID_ADDRESS, ctypes.byref(address))
+    return address
+
+
+def fork_beside() -> int:
+    """``os.fork``, but the new process is a child of this one's parent, which can wait for it."""
+    libc, python = ctypes.PyDLL(None, use_errno=True), ctypes.pythonapi
+    own_thread_id = thread_id_address()
+    flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | signal.SIGCHLD
+    libc.syscall.restype = ctypes.c_long
+    python.PyOS_BeforeFork()
+    # The last two change places between machines; the one that is not the address is not read.
+    pid = int(libc.syscall(ctypes.c_long(CLONE), flags, None, None, own_thread_id, own_thread_id))
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    return pid
+
+
 def serve(requests: socket.socket) -> None:
-    """Fork a process for each request, one after the other; in such a process, return."""
+    """Fork a process for each request; in such a process, return."""
     while True:
-        message, fds, _, _ = socket.recv_fds(requests, 1 << 20, 2)
+        message, fds, _, _ = socket.recv_fds(requests, 1 << 20, MOST_FDS)
         if not message:
             os._exit(0)
-        pid = os.fork()
+        pid = fork_beside()
         if pid == 0:
-            request = json.loads(message)
-            for number, fd in enumerate(fds, 1):
-                os.dup2(fd, number)
-                os.close(fd)
-            os.chdir(request["cwd"])
-            os.environ.clear()
-            os.environ.update(request["environment"])
-            sys.argv = ["outcry", *request["arguments"]]
+            requests.close()
+            become(json.loads(message), fds)
             return
         for fd in fds:
             os.close(fd)
         requests.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
-        requests.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def main() -> None:
+def become(request: dict[str, Any], fds: Sequence[int]) -> None:
+    """Take over what was asked for: files, session, folder, environment, arguments."""
+    above = max(*fds, *request["fds"]) + 1
+    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    for fd, number in zip(aside, request["fds"], strict=True):
+        os.dup2(fd, number)
+        os.close(fd)
+    if request["start_new_session"]:
+        os.setsid()
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = request["arguments"][1:]
+
+
+def load() -> None:
+    """All that commands import, and the kernels."""
     from importlib import import_module
 
     from openoutcry.cli.groups import command_module
-    from openoutcry.cli.main import main
     from openoutcry.cli.sections import COMMANDS, VENUE
     from openoutcry.cli.venue import venue
     from openoutcry.pipeline.compile import compile_kernels
 
-    for name in [name for lines in COMMANDS.values() for name in lines]:
-        import_module(command_module(name))
-    for name in [name for lines in VENUE.values() for name in lines]:
-        if name not in venue.commands:
-            import_module(command_module(name))
+    names = [name for lines in COMMANDS.values() for name in lines]
+    names += [name for lines in VENUE.values() for name in lines if name not in venue.commands]
+    for module in map(command_module, names):
+        import_module(module)
+    for module in SCRIPTS:
+        with suppress(ImportError):  # what it needs is not installed: its tests are skipped
+            import_module(module)
     compile_kernels(lambda what, done, total: None)
+
+
+def run_as_main() -> int:
+    """What ``sys.argv`` says, as the interpreter would; its exit status."""
+    try:
+        if sys.argv[0] == "-m":
+            module = sys.argv.pop(0) and sys.argv[0]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        elif sys.argv[0] == "-c":
+            exec(sys.argv.pop(1), {"__name__": "__main__"})
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return -signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def main() -> None:
+    load()
     gc.collect()
     gc.freeze()
+    assert len(os.listdir("/proc/self/task")) == 1, "a thread does not outlive a fork"
     with socket.socket(fileno=int(sys.argv[1])) as requests:
-        requests.send(b"warm")
+        requests.send(b"warm" if thread_id_address() else b"cold")
         serve(requests)
-    try:
-        main(prog_name="outcry")
-        status = 0
-    except SystemExit as end:
-        status = int(end.code or 0)
+    status = run_as_main()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        if not sys.stdout.closed:
+            sys.stdout.flush()
+    except OSError:
+        status = status or 120
+    with suppress(OSError):
+        sys.stderr.flush()
+    if status == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     # Without taking apart all that was loaded, which takes longer than most commands.
     os._exit(status)
 

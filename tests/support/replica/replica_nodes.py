@@ -15,6 +15,7 @@ from openoutcry.client.ouch import OuchClient
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.venue.desk import ask
 from openoutcry.wire.errors import OutcryError
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import FileClock, ns
 from tests.support.waiting import BOUND_S
@@ -124,7 +125,7 @@ class Node:
     def start(self, what: str) -> None:
         """``what``: serve or standby."""
         with (self.folder / "said").open("a") as log:
-            self.process = subprocess.Popen(
+            self.process = warm_outcry.Process(
                 [sys.executable, __file__, what, str(self.folder)],
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -20,6 +20,7 @@ from openoutcry.pipeline.send import send
 from openoutcry.replay.events import events_of
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -95,7 +96,7 @@ class ServedVenue:
 
     def start(self) -> None:
         script = [sys.executable, __file__, str(self.folder)]
-        self.process = subprocess.Popen(
+        self.process = warm_outcry.Process(
             script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 

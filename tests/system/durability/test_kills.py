@@ -27,6 +27,7 @@ from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.pipeline.worker import CompiledStages, step_address
 from tests.support.deaths import STAGES, drawn
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, SPREAD, find_pipeline
 from tests.support.waiting import wait_until
 
@@ -240,7 +241,7 @@ def test_a_stage_of_the_real_command_is_killed_from_outside(tmp_path: Path) -> N
         *SPREAD,
         "--json",
     ]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         pipeline = find_pipeline(process.pid)

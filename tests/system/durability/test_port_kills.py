@@ -20,6 +20,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.pipeline.top import RunningPipeline
 from tests.support.dpdk_shim.shim_wire import needs_shim
 from tests.support.dpdk_shim.udp_runs import queued_bytes
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, SPREAD, free_port, published_pipeline
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -102,7 +103,7 @@ def run_and_kill(
     while the stage is killed, then all once more, as a participant does who missed replies."""
     port = f"udp:127.0.0.1:{client.getpeername()[1]}"
     command = [*OUTCRY, "run", "--port", port, "--journal", str(folder / "j"), *SPREAD, "--json"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         pipeline = started(process, client, packets[0])

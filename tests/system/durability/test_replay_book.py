@@ -1,13 +1,13 @@
 """A book at any command: stepping forward and back gives what replaying up to there gives."""
 
 import json
-import subprocess
 
 import pytest
 
 from openoutcry.journal import JournalError
 from openoutcry.replay.book import Stepper, book_lines, orders_of
 from openoutcry.replay.checkpoint import make_checkpoints, recover
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.surveillance import audit_journals
 
@@ -62,15 +62,12 @@ def test_the_queues_add_up_to_the_depth(home):
 
 def test_the_command_shows_the_book_and_steps(home):
     command = [*OUTCRY, "replay", home, "--until", "4000", "--show-book", "PLAIN"]
-    shown = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    shown = warm_outcry.run_command([*command, "--json"])
     document = json.loads(shown.stdout)
     assert (document["seq"], document["symbol"]) == (4_000, "PLAIN")
     assert document["orders"]
-    stepped = subprocess.run(
-        [*command, "--step"],
-        input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n",
-        capture_output=True,
-        text=True,
+    stepped = warm_outcry.run_command(
+        [*command, "--step"], input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n"
     )
     assert stepped.returncode == 0, stepped.stderr
     starts = [line.split()[0] for line in stepped.stdout.splitlines() if line[:1].isdigit()]
@@ -78,5 +75,5 @@ def test_the_command_shows_the_book_and_steps(home):
     assert "NOPE is not among the journal's instruments" in stepped.stdout
     assert "nonsense: not understood" in stepped.stdout
     assert "PRORATA: " in stepped.stdout
-    refused = subprocess.run([*OUTCRY, "replay", home, "--step"], capture_output=True, text=True)
+    refused = warm_outcry.run_command([*OUTCRY, "replay", home, "--step"])
     assert refused.returncode == 2

@@ -19,6 +19,7 @@ from openoutcry.matcher import Engine, ReferenceEngine
 from openoutcry.replay.event_hash import START, hash_array, hash_text
 from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, alive, find_pipeline, stage_pids
 from tests.support.waiting import BOUND_S
 
@@ -198,7 +199,7 @@ def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -
         "--journal",
         "day",
     ]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         children = stage_pids(find_pipeline(process.pid))
@@ -226,7 +227,7 @@ def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
         "--durability",
         "none",
     ]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -247,7 +248,7 @@ def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
 def test_sigterm_outside_the_run_unwinds(moment: str, tmp_path: Path) -> None:
     """Before and after the stages run, SIGTERM leaves no shared memory and no temporary journal."""
     command = [*OUTCRY, "run", "--orders", "2000000", "--topology", "inline"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
@@ -280,7 +281,7 @@ def test_thousands_of_instruments_end_like_one(tmp_path: Path, outcry_json: Run)
 def test_top_sees_a_running_pipeline(tmp_path: Path, outcry: Callable[..., Any]) -> None:
     """Rings, stages, lag and latency of a run in another process; nothing is running afterwards."""
     command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         pipeline = find_pipeline(process.pid)
@@ -310,7 +311,7 @@ def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
     """SIGKILL of the supervisor: no stage survives, and the next run says that it removed what was
     left in shared memory, and removes the temporary journal."""
     command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         children = stage_pids(find_pipeline(process.pid))

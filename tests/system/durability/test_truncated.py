@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.ring.segment import SHM
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, SPREAD, alive, find_pipeline, left_behind, stage_pids
 from tests.support.waiting import BOUND_S
 
@@ -26,7 +27,7 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
     """Whichever it is: one line that names it, no stage goes on, no segment is left."""
     before = left_behind()
     command = [*OUTCRY, "run", "--orders", "400000", "--rate", "20000", "--flow", "normal"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         [*command, "--topology", topology, *SPREAD, "--journal", "day"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,

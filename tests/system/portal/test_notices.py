@@ -14,6 +14,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history.projector import follow
 from openoutcry.portal.notices import channels
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.generated import generated_market
 from tests.support.portal.people import Mailbox, fresh_database
 from tests.support.portal.receivers import Host, PushService
@@ -64,10 +65,11 @@ class Desk:
     def start(self):
         options = [f"--smtp=127.0.0.1:{self.mailbox.port}", "--mail-from=portal@example.com"]
         options += [f"--settings={self.settings}", "--database=-"]
-        self.process = subprocess.Popen(
+        self.process = warm_outcry.Process(
             [*OUTCRY, "portal", "notifier", str(self.made.file.path), *options],
-            stdin=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            text=True,
+        )
         self.process.stdin.write(f"{self.url}\n")
         self.process.stdin.close()
 

@@ -20,6 +20,7 @@ from openoutcry.replay.events import commands_of
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over
+from tests.support.pipeline import warm_outcry
 from tests.support.replica.replica_nodes import Node
 from tests.support.venue.served_venue import VENUE
 from tests.support.waiting import BOUND_S
@@ -89,11 +90,8 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
 
         a.start("standby")
         a.wait(lambda: a.standby().get("commands", 0) >= ORDERS + 1)
-        done = subprocess.run(
-            [sys.executable, "-m", "openoutcry", "venue", "failover", str(b.file)],
-            capture_output=True,
-            text=True,
-            check=False,
+        done = warm_outcry.run_command(
+            [sys.executable, "-m", "openoutcry", "venue", "failover", str(b.file)]
         )
         assert done.returncode == 0, done.stderr
         # The third, or a later one if a lease ran out on a busy machine.
@@ -119,7 +117,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
 
 def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
     node = Node(tmp_path / "a", "ALONE2", cluster.folder)
-    node.process = subprocess.Popen(
+    node.process = warm_outcry.Process(
         [sys.executable, "-m", "openoutcry", "venue", "standby", str(node.file), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -138,12 +136,8 @@ def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
 def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
     (tmp_path / "venue.toml").write_text(VENUE)
     (tmp_path / "venue.toml").chmod(0o600)
-    done = subprocess.run(
-        [sys.executable, "-m", "openoutcry", "venue", "standby", "venue.toml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = warm_outcry.run_command(
+        [sys.executable, "-m", "openoutcry", "venue", "standby", "venue.toml"], cwd=tmp_path
     )
     assert done.returncode == 1
     assert 'a standby needs a venue with durability = "replicated"' in done.stderr
@@ -153,11 +147,8 @@ def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
 def test_failover_of_nothing_is_told(tmp_path, cluster):
     node = Node(tmp_path / "a", "NOBODY", cluster.folder)
     for arguments in ([], ["--force"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "openoutcry", "venue", "failover", *arguments, str(node.file)],
-            capture_output=True,
-            text=True,
-            check=False,
+        done = warm_outcry.run_command(
+            [sys.executable, "-m", "openoutcry", "venue", "failover", *arguments, str(node.file)]
         )
         assert done.returncode == 1
         assert "no " in done.stderr

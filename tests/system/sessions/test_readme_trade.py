@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import free_port
-from tests.support.user_commands import ROOT, environment, run
+from tests.support.user_commands import ROOT, environment, run, started_command
 from tests.support.waiting import BOUND_S, wait_until
 
 pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
@@ -43,14 +43,7 @@ def test_two_participants_trade(tmp_path: Path) -> None:
     text = file.read_text().replace("# volatile_journal", "volatile_journal")
     text = re.sub(r"127\.0\.0\.1:900[^12]", "127.0.0.1:0", text)
     file.write_text(replaced(text, ports))
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {serve} {NOON}"],
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as serving:
+    with started_command(f"{serve} {NOON}", tmp_path) as serving:
         try:
             noted = tmp_path / "journal" / "status.json"
 

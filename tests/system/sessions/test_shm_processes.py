@@ -16,6 +16,7 @@ from openoutcry.wire.enums import Reason, Side
 from tests import ROOT
 from tests.support.order_entry.sessions_venue import KEY, Venue
 from tests.support.order_entry.shm_storms import hostile, kills, row
+from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, wait_until
 
 SHM = int(Protocol.SHM)
@@ -58,7 +59,7 @@ def test_hostile_writes_of_a_process_leave_the_others_session_as_it_is(tmp_path)
 def test_a_dead_participants_orders_go_although_a_child_of_its_lives(tmp_path):
     path = str(tmp_path / "shm.socket")
     with Venue([row("ONE", 1), row("TWO", 2)], durability="none", shm=path) as venue:
-        process = subprocess.Popen(
+        process = warm_outcry.Process(
             [sys.executable, "-c", CHILD, path, KEY.hex()], stdout=subprocess.PIPE, text=True
         )
         participant, child = map(int, process.stdout.readline().split())
@@ -93,7 +94,7 @@ def test_a_stopped_participant_is_silent_and_delays_no_other(tmp_path):
     path = str(tmp_path / "shm.socket")
     rows = [row("ONE", 1, timeout_ms=500), row("TWO", 2)]
     with Venue(rows, durability="none", shm=path) as venue:
-        process = subprocess.Popen(
+        process = warm_outcry.Process(
             [sys.executable, "-c", CHILD, path, KEY.hex()], stdout=subprocess.PIPE, text=True
         )
         participant, child = map(int, process.stdout.readline().split())

@@ -15,6 +15,7 @@ from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import TimeInForce
 from tests.support.market_data import feed_hostile
 from tests.support.market_data.feed_days import Days
+from tests.support.pipeline import warm_outcry
 from tests.support.venue.served_venue import orders
 
 KINDS = 4
@@ -42,7 +43,7 @@ def hostile(days: Days, count: int) -> Iterator[int]:
     }
     addresses["session"] = days.receiver.lines.session.decode()
     script = [sys.executable, feed_hostile.__file__, json.dumps(addresses), str(count)]
-    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with warm_outcry.Process(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
         yield int(process.stdout.readline())

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import time
 
@@ -19,6 +18,7 @@ from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.wire.enums import Side, TimeInForce
 from tests.support.console.websockets_patient import connect
 from tests.support.market_data.feed_days import Days
+from tests.support.pipeline import warm_outcry
 from tests.support.venue.venue_feed_page import PAGE, PROGRAMS
 from tests.support.venue.venue_floor import order
 from tests.support.waiting import BOUND_S
@@ -61,9 +61,7 @@ def here(text: str, days: Days) -> str:
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_a_program_prints_what_the_page_says(days, number):
     program, shown = PROGRAMS[number]
-    done = subprocess.run(
-        [sys.executable, "-c", here(program, days)], capture_output=True, text=True, timeout=BOUND_S
-    )
+    done = warm_outcry.run_command([sys.executable, "-c", here(program, days)], timeout=BOUND_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout == shown
 

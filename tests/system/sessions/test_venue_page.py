@@ -2,10 +2,9 @@
 
 import re
 import signal
-import subprocess
 from pathlib import Path
 
-from tests.support.user_commands import commands, environment, run
+from tests.support.user_commands import commands, run, started_command
 from tests.support.waiting import BOUND_S, wait_until
 
 
@@ -17,14 +16,7 @@ def test_the_pages_commands(tmp_path: Path) -> None:
     file.write_text(re.sub(r"127\.0\.0\.1:900\d", "127.0.0.1:0", text))
     assert "no mistake" in run(check, tmp_path)
     assert run(password, tmp_path).startswith("$argon2id$")
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {serve} --from 2026-11-23T12:00"],
-        cwd=tmp_path,
-        text=True,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as serving:
+    with started_command(f"{serve} --from 2026-11-23T12:00", tmp_path) as serving:
         try:
             noted = tmp_path / "journal" / "status.json"
 

@@ -27,6 +27,7 @@ from openoutcry.venue.log import log_folder, log_lines
 from openoutcry.venue.serve import archive_sessions
 from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
 from tests.support.market_data.feed_journal import each_second_trades
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.venue.served_venue import VENUE, ServedVenue, orders
 from tests.support.venue.venue_floor import Floor
@@ -103,9 +104,7 @@ def test_two_days_with_kills_in_each_state(two_days: TwoDays) -> None:
     assert tin == [Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS]  # it was halted first
     assert replay(venue.journal)["state_hash"] == last["state_hash"]
     assert venue.journal.joinpath("status.json").exists()
-    shown = subprocess.run(
-        [*OUTCRY, "venue", "status", two_days.floor.file], capture_output=True, text=True
-    )
+    shown = warm_outcry.run_command([*OUTCRY, "venue", "status", two_days.floor.file])
     assert "TEST: stopped" in shown.stdout
     assert "2026-11-23: ended after command" in shown.stdout
 
@@ -206,7 +205,7 @@ def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
 def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -> None:
     """Without a packet port; the days' own commands are all there is, and the journal has them."""
     (tmp_path / "venue.toml").write_text(VENUE)
-    serving = subprocess.Popen(
+    serving = warm_outcry.Process(
         [
             *OUTCRY,
             "serve",
