@@ -1,12 +1,8 @@
 """Assertions in the clock's page and calibration: they fire under VERIFY alone."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests import ROOT
+from tests.support.verified import python
 
 WRONG_CALLS = """
 import numpy as np
@@ -47,19 +43,6 @@ print({
     "a sample from before": fires(lambda: calibrate(*range(8), 3)),
 })
 """
-
-
-def python(*arguments: str, **variables: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **variables},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("verify", [True, False])

@@ -143,22 +143,6 @@ def browsed(
     assert [one for one in urls if not one.startswith(own)] == []
 
 
-def with_authenticator(page: Any) -> Any:
-    """Give the page a device that makes passkeys and verifies its owner; its session of CDP."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return session
-
-
 def deposit(venue: PortalVenue, participant: int, asset: str, units: int) -> None:
     request = {"do": "deposit", "participant": participant, "amount": units, "asset": asset}
     ask(venue.venue.journal, request)

@@ -14,7 +14,7 @@ from openoutcry.risk.region import View, setting
 from openoutcry.venue.waterfall import step_due
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
-from tests.support.risk.contracts import operator_record
+from tests.support.risk.risk_reference import operator_command
 
 START, LOTS, UNITS = 10_000, 10, 100
 SYMBOL = b"PERP"
@@ -40,7 +40,7 @@ class Gap:
             {"instruments": instruments_to_json(table), "order_capacity": 4_096, "hooks": hooks}
         ).fresh()
         self.paid_in, self.commands, self.cpu_s = 0, 0, 0.0
-        self.send(operator_record(CommandKind.PHASE, symbol=SYMBOL, aux=int(Phase.CONTINUOUS)))
+        self.send(operator_command(CommandKind.PHASE, symbol=SYMBOL, aux=int(Phase.CONTINUOUS)))
         self.deposit(0, fund)
         worth = START * UNITS * LOTS
         for who in range(1, participants + 1):
@@ -60,7 +60,7 @@ class Gap:
         self.send(setting(Setting.DEPOSIT, amount, who))
 
     def order(self, who, side):
-        record = operator_record(CommandKind.NEW, participant=who, symbol=SYMBOL, side=side)
+        record = operator_command(CommandKind.NEW, participant=who, symbol=SYMBOL, side=side)
         record["qty_lots"], record["price_ticks"], record["order_id"] = LOTS, START, who
         record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
         self.send(record)
@@ -82,7 +82,7 @@ class Gap:
         flags = self.view.participants[:, lay.FLAGS // 8]
         called = np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
         for who in called:
-            self.send(operator_record(CommandKind.DISCONNECT, participant=who))
+            self.send(operator_command(CommandKind.DISCONNECT, participant=who))
             while (step := step_due(self.view, who, ["PERP"])) is not None:
                 (event,) = self.send(step[0])
                 assert event["reason"] == 0, step

@@ -11,7 +11,7 @@ from openoutcry.venue.waterfall import step_due
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 from tests import ROOT
-from tests.support.risk.contracts import operator_record
+from tests.support.risk.risk_reference import operator_command
 from tests.support.risk.spot_page import SpotMarket
 
 PAGE = (ROOT / "docs" / "derivatives.md").read_text()
@@ -37,13 +37,13 @@ class ContractMarket(SpotMarket):
 
     def time(self, text):
         ns = int(datetime.fromisoformat(text).timestamp()) * 10**9
-        self.send(operator_record(CommandKind.TIME, aux=ns))
+        self.send(operator_command(CommandKind.TIME, aux=ns))
 
     def cancel(self, symbol):
-        self.send(operator_record(CommandKind.MASS_CANCEL, symbol=code_of(symbol), aux=1))
+        self.send(operator_command(CommandKind.MASS_CANCEL, symbol=code_of(symbol), aux=1))
 
     def disconnect(self, who):
-        self.send(operator_record(CommandKind.DISCONNECT, participant=who))
+        self.send(operator_command(CommandKind.DISCONNECT, participant=who))
 
     def of(self, who, offset):
         return self.view.of(who, offset)

@@ -168,15 +168,6 @@ def funded(pair, amount=10**8, maintenance=5_000):
     return pair
 
 
-def operator_record(kind, **fields):
-    """A command of the operator's lane."""
-    record = np.zeros(1, ORDER_DTYPE)
-    record["kind"] = kind
-    for name, value in fields.items():
-        record[name] = value
-    return record
-
-
 OTHERS = [index for index in range(len(INSTRUMENTS)) if index not in CONTRACTS]
 
 

@@ -1,14 +1,13 @@
 """One protected market through the whole core: orders, time and phases, as a lane has them."""
 
-import numpy as np
-
 from openoutcry.replay.core import Core
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import View, setting
-from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+from tests.support.risk.risk_reference import operator_command
 
 S, M = protection_layout.SECOND_NS, protection_layout.MINUTE_NS
 H = 60 * M
@@ -99,11 +98,3 @@ class Market:
     def decided(self, *kinds):
         """(kind, value) of the log, of these kinds."""
         return [(kind, value) for kind, _, _, value in self.protection.logged() if kind in kinds]
-
-
-def operator_command(kind, **fields):
-    record = np.zeros(1, ORDER_DTYPE)
-    record["kind"] = kind
-    for name, value in fields.items():
-        record[name] = value
-    return record

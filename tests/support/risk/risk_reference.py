@@ -42,6 +42,7 @@ def with_time(commands, both, symbols, seed):
 
 
 def operator_command(kind, **fields):
+    """A command of the operator's lane."""
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"] = kind
     for name, value in fields.items():

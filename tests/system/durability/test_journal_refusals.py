@@ -14,7 +14,8 @@ from openoutcry.journal import (
     JournalLock,
     JournalReader,
 )
-from tests.support.journal.journal_refusals import fill, read_all
+from tests.support.journal.journal_damage import fill
+from tests.support.journal.journal_refusals import read_all
 
 
 def test_a_second_pipeline_is_kept_out(tmp_path):

@@ -23,20 +23,11 @@ from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.errors import LedgerError
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.follow import EVERY, once
+from tests.support.ledger.ledger_invariants import files
 from tests.support.ledger.postgresql_server import postgresql
 from tests.support.waiting import BOUND_S
 
 ALL = "select * from transactions order by event_seq, part"
-
-
-def files(home):
-    """Every file of the ledger but checkpoints, by its name."""
-    folder = folder_of(home)
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".olc"
-    }
 
 
 @pytest.fixture(scope="module")

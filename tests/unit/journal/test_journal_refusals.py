@@ -13,7 +13,8 @@ from openoutcry.journal import (
     JournalReader,
     stream,
 )
-from tests.support.journal.journal_refusals import fill, read_all
+from tests.support.journal.journal_damage import fill
+from tests.support.journal.journal_refusals import read_all
 
 
 @pytest.mark.parametrize("opening", [JournalReader, Journal.resume])

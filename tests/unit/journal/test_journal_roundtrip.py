@@ -18,7 +18,6 @@ from openoutcry.journal import (
     JournalError,
     JournalLock,
     JournalReader,
-    JournalWriter,
     read_commands,
 )
 from openoutcry.journal.listing import describe
@@ -26,15 +25,10 @@ from openoutcry.journal.scan import Scan
 from openoutcry.journal.verify import verify
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
+from tests.support.journal.journal_damage import fill
 from tests.support.journal.journal_reads import counted_reads
 from tests.support.journal.journal_roundtrip import read_all
 from tests.support.waiting import BOUND_S, wait_until
-
-
-def fill(writer: JournalWriter, orders: Any, batches: list[int]) -> None:
-    for count in batches:
-        first_seq = writer.written_seq + 1
-        writer.append(first_seq, [orders(first_seq, count)], count, 1)
 
 
 def test_orders_config_and_evidence_come_back(tmp_path, orders):

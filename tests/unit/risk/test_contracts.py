@@ -23,11 +23,11 @@ from tests.support.risk.contracts import (
     contract_instruments,
     contract_pair,
     funded,
-    operator_record,
     run_contracts,
 )
 from tests.support.risk.risk_core import PARTICIPANTS, bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
+from tests.support.risk.risk_reference import operator_command
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -113,7 +113,7 @@ def test_amounts_are_those_of_the_plain_contracts():
                 balance -= 7 * due
             assert both.view.of(1, lay.BALANCE) == balance == -both.view.of(2, lay.BALANCE)
         if expiry:
-            time = operator_record(CommandKind.TIME, aux=expiry)
+            time = operator_command(CommandKind.TIME, aux=expiry)
             both.kernels.process(time)
             price = int(rng.integers(1, 200_000))
             assert send(both, Setting.CONTRACT_EXPIRE, price, symbol)
@@ -141,8 +141,8 @@ def test_the_page_has_an_example_of_each_command():
 def test_past_the_expiry_orders_are_refused_by_a_word_of_their_own():
     both = contract_pair()
     symbol = both.reference.instruments[3].symbol
-    both.process(operator_record(CommandKind.TIME, aux=EXPIRY_NS - 1))
-    order = operator_record(
+    both.process(operator_command(CommandKind.TIME, aux=EXPIRY_NS - 1))
+    order = operator_command(
         CommandKind.NEW,
         participant=1,
         symbol=symbol,
@@ -154,7 +154,7 @@ def test_past_the_expiry_orders_are_refused_by_a_word_of_their_own():
         time_in_force=1,
     )
     assert both.process(order.copy())[0] == 0
-    both.process(operator_record(CommandKind.TIME, aux=EXPIRY_NS))
+    both.process(operator_command(CommandKind.TIME, aux=EXPIRY_NS))
     replace = order.copy()
     replace["kind"] = CommandKind.REPLACE
     for late in (order, replace):
@@ -165,7 +165,7 @@ def test_past_the_expiry_orders_are_refused_by_a_word_of_their_own():
         assert refusal_text(int(row["contra_id"]), *figures) == "EXPIRED"
     assert both.process(setting(Setting.CONTRACT_EXPIRE, 100_000, 0, symbol))[0] == 0
     assert both.process(
-        operator_record(CommandKind.CANCEL, participant=1, symbol=symbol, order_id=1)
+        operator_command(CommandKind.CANCEL, participant=1, symbol=symbol, order_id=1)
     )
     assert both.process(setting(Setting.CONTRACT_EXPIRE, 100_000, 0, symbol))[0] == 1 << 8
     assert both.process(setting(Setting.CONTRACT_MARK, 100_000, 0, symbol))[0] == 0
