@@ -10,6 +10,7 @@ from openoutcry.custody.links import Links
 from openoutcry.custody.signer import Signer, read_signer_file, readers_of
 from openoutcry.custody.signer_policy import Policy
 from openoutcry.custody.statement import Statement
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -133,7 +134,7 @@ class Processes:
         os.close(writing)
         command = [*OUTCRY, "custody", "sign", f"{name}.toml", f"--pin-fd={reading}"]
         out = (self.folder / f"{name}.log").open("a")
-        process = subprocess.Popen(
+        process = warm_outcry.Process(
             command, cwd=self.folder, pass_fds=(reading,), stdout=out, stderr=out
         )
         os.close(reading)

@@ -35,6 +35,7 @@ from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.order_entry.passwords import password_hasher
 from tests.support.custody.anvil import binary, token_code
 from tests.support.custody.party import PIN, softhsm
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import CHOICES, INSTRUMENT, PortalVenue
 from tests.support.processes import OUTCRY, free_port
@@ -234,7 +235,7 @@ class PortalCustody:
         if command in ("sign", "attest"):
             words.append(f"--pin-fd={reading}")
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = warm_outcry.Process(
                 words, cwd=self.folder, stdout=log, stderr=log, pass_fds=(reading,)
             )
         os.close(reading)
@@ -257,14 +258,8 @@ class PortalCustody:
     # What happens
 
     def outcry(self, *words: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [*OUTCRY, "custody", *words],
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-        )
+        command = [*OUTCRY, "custody", *words]
+        done = warm_outcry.run_command(command, stdin, BOUND_S, cwd=self.folder)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

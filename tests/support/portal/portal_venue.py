@@ -20,6 +20,7 @@ import httpx
 
 from openoutcry.venue.desk import ask
 from openoutcry.wire.errors import OutcryError
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import PASSWORD, last_code
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import ServedVenue
@@ -144,7 +145,7 @@ class PortalVenue:
         self.venue = ServedVenue(folder, NOW, "", venue_text())
         command = [*OUTCRY, "portal", "init", "venue.toml", f"--users={users}"]
         command += [f"--first={FIRST}", f"--fix=127.0.0.1:{free_port()}"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        warm_outcry.run_command(command, cwd=folder, check=True)
         (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
@@ -167,7 +168,7 @@ class PortalVenue:
         command = [*OUTCRY, "portal", "serve", "venue.toml", f"--listen=127.0.0.1:{self.port}"]
         command += ["--settings=portal.toml"]
         out = (self.folder / "portal.log").open("a")
-        self.portal = subprocess.Popen(
+        self.portal = warm_outcry.Process(
             [*command, *self.options], cwd=self.folder, stdout=out, stderr=out, text=True
         )
 

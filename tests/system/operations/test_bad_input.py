@@ -44,7 +44,7 @@ def test_a_journal_directory_that_holds_a_journal_is_refused(
 def test_a_journal_directory_in_use_names_the_pipeline(outcry: Outcry, tmp_path: Path) -> None:
     """A second pipeline on the same directory is refused with the first one's pid."""
     command = [*OUTCRY, "run", "--orders", "1000000", "--rate", "20000", "--journal", "day"]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         find_pipeline(process.pid)
@@ -108,7 +108,7 @@ def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
     port = free_port()
     listen = [*OUTCRY, "run", "--udp", f"127.0.0.1:{port}", "--orders", str(orders), "--json"]
     listen += ["--participant-orders", "max"]  # as a run from a file, to the hash
-    with subprocess.Popen(
+    with warm_outcry.Process(
         listen, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         started(process)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.__main__ import main
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, find_pipeline
 from tests.support.waiting import BOUND_S
 
@@ -27,7 +28,7 @@ from orders o
 def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A pipeline of processes with a journal ``day``: 200 orders a second for over an hour."""
     command = "run --orders 1000000 --rate 200 --journal day --topology processes --json"
-    with subprocess.Popen(
+    with warm_outcry.Process(
         [*OUTCRY, *command.split()],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

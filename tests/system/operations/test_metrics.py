@@ -20,6 +20,7 @@ from openoutcry.operations.watch import Watch
 from openoutcry.report.evidence import write_evidence
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import TimeInForce
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import ServedVenue, orders
 from tests.support.waiting import BOUND_S
@@ -67,7 +68,7 @@ def test_they_say_what_the_journal_holds(venue):
         "--address",
         f"127.0.0.1:{port}",
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    with warm_outcry.Process(command, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr.readline().strip() == f"http://127.0.0.1:{port}/metrics"
             text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=BOUND_S)
@@ -100,14 +101,14 @@ def test_they_say_what_the_journal_holds(venue):
 
 def once(file):
     command = [sys.executable, "-m", "openoutcry", "venue", "metrics", file, "--once"]
-    return subprocess.run(command, check=True, text=True, capture_output=True).stdout
+    return warm_outcry.run_command(command, check=True).stdout
 
 
 def test_an_address_that_is_taken_is_reported(venue):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [sys.executable, "-m", "openoutcry", "venue", "metrics", "--address", address]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+        ended = warm_outcry.run_command(command, timeout=BOUND_S)
     assert ended.returncode == 1
     assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
 
@@ -162,7 +163,7 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
         return json.load(urllib.request.urlopen(url, timeout=BOUND_S))["data"]
 
     with (
-        subprocess.Popen(metrics, stderr=subprocess.DEVNULL) as server,
+        warm_outcry.Process(metrics, stderr=subprocess.DEVNULL) as server,
         subprocess.Popen(prometheus, stderr=subprocess.DEVNULL) as peer,
     ):
         try:

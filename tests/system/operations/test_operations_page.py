@@ -1,14 +1,13 @@
 """Every command of docs/operations.md is run here, against a venue that trades."""
 
 import json
-import subprocess
 import urllib.request
 
 import pytest
 
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.processes import free_port
-from tests.support.user_commands import commands, environment, run
+from tests.support.user_commands import commands, run, started_command
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S
 
@@ -49,14 +48,7 @@ def test_the_console_s_command(venue):
 def served_page(venue, command, path, holds):
     """The command serves until it is asked to end, and then ends well."""
     address = f"127.0.0.1:{free_port()}"
-    words = f"exec {command} --address {address}"
-    with subprocess.Popen(
-        ["bash", "-c", words],
-        cwd=venue.folder,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as served:
+    with started_command(f"{command} --address {address}", venue.folder) as served:
         try:
             url = served.stderr.readline().strip()
             assert url == f"http://{address}{path}"

@@ -10,6 +10,7 @@ import pytest
 
 from openoutcry.ring.segment import SHM
 from tests.support.cli.rings import Outcry
+from tests.support.pipeline import warm_outcry
 
 WRITER = """
 import sys, time
@@ -38,7 +39,7 @@ while True:
 @pytest.fixture
 def writer() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that publishes some thousand orders a second, and the name of its ring."""
-    with subprocess.Popen(
+    with warm_outcry.Process(
         [sys.executable, "-c", WRITER, "cli-test"], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None

@@ -96,7 +96,7 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
 
     def work() -> list[int]:
         address = hardware_address_of("vb").hex(":")
-        listening = subprocess.Popen(
+        listening = warm_outcry.Process(
             [*OUTCRY, "run", "--port", "xdp:vb:0,udp_port=9000", "--durability", "none", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

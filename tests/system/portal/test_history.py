@@ -3,7 +3,6 @@ again, whatever interrupts it."""
 
 import asyncio
 import shutil
-import subprocess
 from collections import Counter, defaultdict
 from contextlib import ExitStack
 
@@ -33,6 +32,7 @@ from openoutcry.portal.trading.public import INTERVALS
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import fresh_database
 from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
@@ -531,14 +531,14 @@ def test_the_portal_keeps_its_history_running(portal_venue):
         shown = client.get("/api/v3/allOrders", symbol="BTCUSD").json()
     assert sorted(rows(database, query)) == sorted((row["orderId"], row["status"]) for row in shown)
     command = [*OUTCRY, "portal", "history", "venue.toml", "--digest"]
-    done = subprocess.run(command, cwd=portal_venue.folder, capture_output=True, text=True)
+    done = warm_outcry.run_command(command, cwd=portal_venue.folder)
     assert (done.returncode, len(done.stdout.strip())) == (0, 64), done.stderr
 
 
 def test_the_command_names_what_is_missing(portal_venue, tmp_path):
     shutil.copy(portal_venue.folder / "venue.toml", tmp_path)
     command = [*OUTCRY, "portal", "history", "venue.toml", "--once"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = warm_outcry.run_command(command, cwd=tmp_path)
     assert done.returncode == 1
     assert "no PostgreSQL runs here; start `outcry portal serve`" in done.stderr
     assert "Traceback" not in done.stderr
