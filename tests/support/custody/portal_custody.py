@@ -199,7 +199,9 @@ class PortalCustody:
         with Hsm(SOFTHSM, "gas", PIN) as hsm:
             made = chain.deploy(hsm, owners)
         txid = self.transact(None, token_code("Demonstration dollar", TOKEN, 6))
-        receipt = chain.node.call("eth_getTransactionReceipt", txid)
+        receipt: dict[str, Any] = wait_until(
+            lambda: chain.node.call("eth_getTransactionReceipt", txid), "the token's receipt"
+        )
         self.token = address_text(from_hex(receipt["contractAddress"]))
         first = int(chain.node.call("eth_blockNumber"), 16)
         vault, factory = address_text(made.wallet), address_text(made.factory)
