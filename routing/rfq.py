@@ -118,6 +118,7 @@ class Desk:
     ) -> None:
         self.makers = tuple(makers)
         self.requests: dict[int, Request] = {}
+        self._open: dict[int, Request] = {}
         self.trades: list[Trade] = []
         self.looks = {maker: LastLook() for maker in makers}
         self.now_ns = 0
@@ -156,19 +157,19 @@ class Desk:
     def _pass(self, at_ns: int, changed: list[int]) -> None:
         """Let time pass: what is over expires, and a last look that was not answered is a no."""
         self.now_ns = at_ns
-        for request in list(self.open_requests()):
+        for request in list(self._open.values()):
             if request.pending and at_ns > request.pending[3] + self._last_look_ns:
                 maker = request.quotes[request.pending[0]].maker
                 self.looks[maker].answer("timed_out", self._last_look_ns)
                 self._refuse_pending(request)
                 changed.append(request.number)
             if at_ns > request.until_ns and not request.pending:
-                request.state = EXPIRED
+                self._close(request, EXPIRED)
                 changed.append(request.number)
 
     def open_requests(self) -> Iterable[Request]:
         """Those that may still trade."""
-        return (one for one in self.requests.values() if one.state in (OPEN, PENDING))
+        return self._open.values()
 
     def _refuse_pending(self, request: Request) -> None:
         assert request.pending is not None
@@ -193,13 +194,14 @@ class Desk:
             raise Refusal("a request needs a side or 0, a quantity and a later end")
         if not set(chosen) <= set(self.makers) - {by}:
             raise Refusal("a request goes to makers, and not to its client")
-        if sum(1 for _ in self.open_requests()) >= MAX_OPEN:
+        if len(self._open) >= MAX_OPEN:
             raise Refusal(f"{MAX_OPEN:,} requests are open")
 
         def effect() -> int:
             self._numbers += 1
             number = self._numbers
-            self.requests[number] = Request(number, by, chosen, own, side, quantity, until_ns)
+            request = Request(number, by, chosen, own, side, quantity, until_ns)
+            self.requests[number] = self._open[number] = request
             return number
 
         return effect
@@ -313,7 +315,8 @@ class Desk:
 
     def _done(self, request: Request, quote: Quote, side: int, price: int) -> int:
         assert request.state in (OPEN, PENDING), "a request trades once"
-        request.state, request.pending = TRADED, None
+        request.pending = None
+        self._close(request, TRADED)
         legs = tuple(
             (leg.symbol, side if leg.ratio > 0 else -side, quote.quantity * abs(leg.ratio))
             for leg in request.legs
@@ -363,6 +366,7 @@ class Desk:
 
     def _close(self, request: Request, state: str) -> int:
         request.state = state
+        del self._open[request.number]
         return 0
 
     def _time(self, by: str) -> Callable[[], int]:

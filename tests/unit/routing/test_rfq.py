@@ -116,7 +116,7 @@ def test_a_request_ends_by_time_by_its_client_and_not_by_others(desk):
 
 def random_command(rng, desk):
     """Often possible, sometimes not."""
-    open_ones = [one for one in desk.requests.values() if one.state in ("open", "pending")][-8:]
+    open_ones = list(desk.open_requests())[-8:]
     kind = rng.choice(["request", "quote", "quote", "quote", "accept", "accept", "counter",
                        "answer", "answer", "withdraw", "pass", "cancel", "time"])  # fmt: skip
     if kind == "request" or not open_ones:
