@@ -196,6 +196,19 @@ def fill(split: SplitHeader, in_lots: int) -> int:
 
 
 @kernel
+def keep_if_better(split: SplitHeader, filled: int) -> bool:
+    """Make the last fill the best split if it fills more, or costs less."""
+    if filled < split.filled or (filled == split.filled and split.cost >= split.best_cost):
+        return False
+    split.filled = filled
+    split.best_cost = split.cost
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.best = venue.taken
+    return True
+
+
+@kernel
 def settle(split: SplitHeader) -> int:
     """Fill in lots.  A venue below its minimum is left out, and the order filled again; so it is
     if a venue that gives something back lets another one take a lot more.  Returns the filled
@@ -212,8 +225,12 @@ def settle(split: SplitHeader) -> int:
                 wrong = number
         if wrong >= 0:
             venue_at(split, wrong).high = 0
-        elif filled == split.quantity or not make_room(split, split.quantity - filled):
+        elif filled == split.quantity:
             return filled
+        else:
+            keep_if_better(split, filled)
+            if not make_room(split, split.quantity - filled):
+                return filled
     return filled if wrong < 0 else IMPOSSIBLE
 
 
@@ -230,28 +247,17 @@ def make_room(split: SplitHeader, left: int) -> bool:
             continue
         more = start - venue.taken - left
         for other in range(split.venues):
+            # In whole lots of the giver: what that is too much is given out again.
             one = venue_at(split, other)
-            rest = one.taken - more
-            if other != number and more % one.lot == 0 and rest >= max(one.low, one.least):
-                giver, moved_least = other, more
-                break
+            moved = -(-more // one.lot) * one.lot
+            rest = one.taken - moved
+            is_less = other != number and moved < moved_least and one.lot < venue.lot
+            if is_less and rest >= max(one.low, one.least):
+                giver, moved_least = other, moved
     if giver < 0:
         return False
     one = venue_at(split, giver)
     one.high = one.taken - moved_least
-    return True
-
-
-@kernel
-def keep_if_better(split: SplitHeader, filled: int) -> bool:
-    """Make the last fill the best split if it fills more, or costs less."""
-    if filled < split.filled or (filled == split.filled and split.cost >= split.best_cost):
-        return False
-    split.filled = filled
-    split.best_cost = split.cost
-    for number in range(split.venues):
-        venue = venue_at(split, number)
-        venue.best = venue.taken
     return True
 
 
