@@ -211,9 +211,10 @@ def served(
 ) -> Iterator[Served]:
     """As :func:`venue`, over any protocol.
 
-    ``feed``: fields of the public feed's FeedSpec, which needs a journal.  ``ouch_too``: one more
-    session is over OUCH, and ``door`` has its port as a second word.  ``packets``: a port of
-    authenticated packets; the participant after the last session's may send them, with KEY."""
+    The argument ``feed`` has fields of the public feed's FeedSpec, which needs a journal.  With
+    ``ouch_too`` one more session is over OUCH, and ``door`` has its port as a second word.  A port
+    of authenticated packets is ``packets``: the participant after the last session's may send
+    them, with KEY."""
     with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {

@@ -1,7 +1,7 @@
 """Cases that another room refers: what no detector finds in a journal, as a payment to a sanctioned
 address.
 
-They are next to the journal in ``surveillance/referrals.jsonl``, a chain of its own, and are
+They are next to the journal in ``surveillance/referrals.jsonl``, a separate chain, and are
 reviewed, escalated and closed like all other cases.
 """
 
@@ -22,7 +22,7 @@ SCORES = {"sanctions": 90, "travel_rule": 10}
 
 @dataclass(frozen=True)
 class Referral:
-    """``name``: of whoever refers it, used once."""
+    """A case as it was referred: ``name`` is the referring room's, used once."""
 
     name: str
     kind: str

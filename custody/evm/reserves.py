@@ -1,7 +1,7 @@
 """Proof of reserves of a vault on an EVM chain: two owners sign what it holds at a block.
 
-A node of the outsider's says whether it is so: that the contract is the wallet's, that those who
-signed are its owners, and what it and its deposit addresses had at that block.  What is at a
+A node of the outsider's says whether it is so.  The contract is the wallet's, those who signed are
+its owners, and it and its deposit addresses had as much at that block.  What is at a
 deposit address can go to the vault only, whatever its factory is: the address is a hash of code
 that says so.
 """

@@ -40,8 +40,8 @@ def are_whole(floor: EvmFloor) -> bool:
 
 
 @pytest.mark.promise(
-    "On an EVM chain, too: what the hot vault has too much goes to the cold one, and a refill that "
-    "two shares sign comes back as the venue's own money; records and chain agree to the unit",
+    "On an EVM chain, too, what the hot vault has too much goes to the cold one. A refill that "
+    "two shares sign comes back as the venue's own money. Records and chain agree to the unit",
     group="custody",
 )
 def test_coins_go_to_the_cold_vault_and_come_back_by_two_shares(

@@ -52,7 +52,7 @@ class Owners:
 
 @pytest.mark.promise(
     "An outsider's node shows that the vaults of an EVM chain, the cold one too, have what two of "
-    "their owners have signed; no change to a proof, no other contract and no other owners pass",
+    "their owners have signed. No change to a proof, no other contract and no other owners pass",
     group="custody",
 )
 def test_reserves_of_both_vaults_hold_and_no_change_to_them_does(

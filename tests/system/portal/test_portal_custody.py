@@ -128,7 +128,7 @@ def day(browser, custody, tmp_path):
 
 
 @pytest.mark.promise(
-    "At the page a deposit is shown from its first sight to its credit; a large withdrawal goes to "
+    "At the page a deposit is shown from its first sight to its credit. A large withdrawal goes to "
     "an address after its wait, with both factors and the word of two people, and is shown to its "
     "end",
     group="custody",

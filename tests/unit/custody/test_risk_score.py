@@ -33,7 +33,7 @@ def points(store, address, units, device=PHONE):
 
 
 @pytest.mark.promise(
-    "By the default rules a first withdrawal is automatic, and so is the next like it; what is out "
+    "By the default rules a first withdrawal is automatic, and so is the next like it. What is out "
     "of proportion to the past, from another device to a new address, waits for two people",
     group="custody",
 )
