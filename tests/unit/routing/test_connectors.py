@@ -1,4 +1,4 @@
-"""What a venue says becomes events in the router's units, each with its own number."""
+"""What a venue says becomes numbered events in the router's units."""
 
 from types import SimpleNamespace
 
