@@ -217,7 +217,7 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
 
 @pytest.mark.promise(
     "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
-    "or refused in words; what fails is answered, and reported in one line a minute",
+    "or refused in words. What fails is answered, and reported in one line a minute",
     group="doors",
 )
 def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
 
 @pytest.mark.promise(
     "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
-    "or refused in words; what fails is answered, and reported in one line a minute",
+    "or refused in words. What fails is answered, and reported in one line a minute",
     group="doors",
 )
 def test_whatever_the_desk_is_asked_is_worked_out_or_refused(tmp_path) -> None:
