@@ -152,7 +152,7 @@ def address(file: Path, chain: str, participant: int | None, own: bool) -> None:
 @click.argument("address")
 @click.option("--label", default="", help="A name for it.")
 def whitelist(file: Path, chain: str, participant: int, address: str, label: str) -> None:
-    """Add an address that a participant may withdraw to, after a wait."""
+    """Allow a participant to withdraw to an address, after a wait."""
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.venue.calendar import utc_text
@@ -410,7 +410,7 @@ def cold_reserves(
     last: int,
     out: Path,
 ) -> None:
-    """Online: write what proves the cold wallet's reserves; then sign it offline."""
+    """Online: write what proves the cold reserves, to be signed."""
     from openoutcry.custody.ceremony import read_public, write_private
 
     made = read_public(public)
@@ -584,7 +584,7 @@ def verify(
     scales: tuple[str, ...],
     nodes: tuple[str, ...],
 ) -> None:
-    """Check proofs of reserves, of all wallets together, against what is owed."""
+    """Check proofs of all wallets' reserves against what is owed."""
     from openoutcry.custody.cold import read_document
     from openoutcry.custody.errors import CustodyError
     from openoutcry.custody.reserves import require_distinct

@@ -197,7 +197,7 @@ def _run(router: "Router", goes_on: Any, seconds: float) -> None:
 @click.option("--page", type=PathArgument, help="Write the report as a page to this file.")
 @as_json_option
 def report(file: Path, parent: int, page: Path | None, as_json: bool) -> None:
-    """Report an earlier order: arrival, children, slippage, prices afterwards."""
+    """Report an earlier order: its children, slippage, markouts."""
     from openoutcry.routing.instruments import RoutingError
     from openoutcry.routing.parents import ParentStore
     from openoutcry.routing.report import best_execution, render

@@ -35,7 +35,7 @@ import click
 def simulate(
     seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool, as_json: bool
 ) -> None:
-    """Simulate primary, standbys, stream, clients and clocks, with faults.
+    """Simulate a cluster, its clients and clocks, with faults.
 
     \b
     outcry cluster simulate --seeds 100000000 --minutes 60 --jobs 3
