@@ -373,6 +373,11 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
         elif bound >= split.bound_filled:
             split.bound = min(split.bound, cost) if bound == split.bound_filled else cost
             split.bound_filled = bound
+    if split.filled < split.bound_filled or split.best_cost - split.bound > split.tolerance:
+        # Never worse than the best venue alone.
+        for number in range(split.venues):
+            open_limits(split, ~(1 << number), 0)
+            keep_if_better(split, settle(split))
     improve(split)
     if VERIFY:
         assert split.filled >= 0, "to send nothing is always possible"
