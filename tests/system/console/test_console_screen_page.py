@@ -14,6 +14,12 @@ from tests.support.console.console_browser import (
     shown,
 )
 from tests.support.console.console_venue import SECRET, ScreenClient
+from tests.support.console.page_attack import (
+    attack,
+    foreign_site,
+    is_framed,
+    watched_by_nobody,
+)
 
 pytestmark = needs_chromium
 VIEWS = ("trade", "fills", "positions", "alerts")
@@ -80,6 +86,19 @@ def test_every_view_fits_in_its_width(browser, screen, traders, width, theme):
         go(page, "positions")
         expect(page, "#account dd").not_to_have_count(0)
         expect(page, "#limits tbody tr").not_to_have_count(0)
+
+
+@pytest.mark.promise(
+    "A script that has got into a page runs no text as code and reaches no other origin, by no way "
+    "that a browser has; no other site shows the page in a frame (Chromium)",
+    group="screen",
+)
+def test_what_gets_into_the_page_reaches_nothing(browser, screen, traders):
+    with foreign_site() as site:
+        with watched_by_nobody(browser, screen.screen_url) as page:
+            log_in(page, "PAGE1")
+            attack(page, site, "script-src")
+        assert not is_framed(browser, site, screen.screen_url)
 
 
 def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, traders):

@@ -123,6 +123,6 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
     group="doors",
 )
 def test_whatever_the_desk_is_asked_is_worked_out_or_refused(tmp_path) -> None:
-    done = fuzz_desk(tmp_path, 6_000, SEED)
-    assert done["messages"] == 6_000
-    assert done["answers"] > 500
+    done = fuzz_desk(tmp_path, 2_000, SEED)
+    assert done["messages"] == 2_000
+    assert done["answers"] > 200
