@@ -7,6 +7,7 @@ import time
 import pyotp
 import pytest
 
+from openoutcry.custody.evm.encoding import address_text
 from openoutcry.custody.store import Store
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.custody.anvil import binary
@@ -15,6 +16,7 @@ from tests.support.custody.portal_custody import (
     COIN,
     FINAL,
     PEOPLE,
+    TOKEN,
     PortalCustody,
     Somebody,
 )
@@ -26,6 +28,7 @@ pytestmark = needs_chromium
 WAIT_S = 40
 """Of a new address: long enough to be met on a busy machine."""
 STEP_S = 30
+USD = 10**6
 SIZES = ((1280, 800), (390, 844))
 COMING, DEPOSITS = ".scroll[aria-label='On the way'] td", ".scroll[aria-label='Deposits'] td"
 WITHDRAWALS = ".scroll[aria-label='Withdrawals'] td"
@@ -175,3 +178,37 @@ def test_a_persons_day_with_litecoin(day, custody):
     day.looks_right("arrived")
     assert custody.received(to) == 11 * COIN
     assert day.user.held() == (1, 0)
+
+
+@pytest.mark.promise(
+    "A token on an EVM chain comes in and goes out by the same pages; a first small withdrawal "
+    "needs no person",
+    group="custody",
+)
+def test_a_persons_day_with_a_token(day, custody):
+    if custody.evm is None:
+        pytest.skip("there is no anvil: run scripts/install-clients.sh")
+    address = day.deposit_address(f"Deposit {TOKEN} by ETH")
+    custody.pay_token(address, 300 * USD)
+    day.sees(COMING, "seen, not counted yet")
+    custody.evm.mine(FINAL + 2)
+    day.sees(DEPOSITS, "credited")
+    to = address_text(b"\x7e" * 20)
+    day.list_address(f"{TOKEN} · ETH", to, "")
+    day.page.expect(ADDRESSES, has_text="usable from").not_to_have_count(0)
+    day.page.expect(ADDRESSES, has_text="usable from").to_have_count(0)
+    # The sweep that brings the token into the vault is final before it is paid from there.
+    custody.evm.mine(FINAL + 2)
+    day.ask_for(TOKEN, to, "120.5")
+    day.confirm()
+
+    def is_paid():
+        custody.evm.mine()
+        return custody.tokens_of(to) == 120_500_000
+
+    wait_until(is_paid, "the token is paid")
+    custody.evm.mine(FINAL + 2)
+    day.sees(WITHDRAWALS, "arrived")
+    day.looks_right("token-arrived")
+    assert custody.tokens_of(to) == 120_500_000
+    assert day.user.held(TOKEN) == (179.5, 0)
