@@ -212,6 +212,8 @@ class Desk:
         return self.parts.withdrawals.ask(Asked(participant, asset, text, units))
 
     def balances(self) -> list[Any]:
+        """At the node's last block, in which payments of the last turn may be."""
+        self.scanner.catch_up()
         reconciler = Reconciler(self.file, self.parts.store, self.core, self.parts.rails)
         found = reconciler.balances("EVM")
         assert found is not None
