@@ -1,4 +1,4 @@
-"""``outcry backup``: the copy for the day when the whole cluster is gone."""
+"""``outcry cluster backup``: the copy for the day when the whole cluster is gone."""
 
 import json
 import signal
@@ -14,8 +14,8 @@ def backup() -> None:
     """Copy a replicated journal to files; restore a venue from them.
 
     \b
-    outcry backup copy cluster --stream RUN --to copy --follow
-    outcry backup restore copy journal
+    outcry cluster backup copy cluster --stream RUN --to copy --follow
+    outcry cluster backup restore copy journal
     """
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from openoutcry.cli.backup import backup
 from openoutcry.cli.columns import print_columns
 from openoutcry.cli.drill import drill
 from openoutcry.cli.options import PathArgument, as_json_option
@@ -22,7 +23,7 @@ folder_argument = click.argument("folder", type=PathArgument)
 
 @click.group()
 def cluster() -> None:
-    """Run, inspect or break the cluster of a replicated journal.
+    """Run, inspect, copy or break the cluster of a journal.
 
     The journal is in a NATS JetStream cluster of three nodes.
 
@@ -33,6 +34,7 @@ def cluster() -> None:
     """
 
 
+cluster.add_command(backup)
 cluster.add_command(drill)
 cluster.add_command(simulate)
 

@@ -44,8 +44,7 @@ COMMANDS: Sections = {
         "audit": "Build and query the audit trail; write regulators' reports.",
     },
     "Replication": {
-        "cluster": "Run, inspect or break the cluster of a replicated journal.",
-        "backup": "Copy a replicated journal to files; restore a venue from them.",
+        "cluster": "Run, inspect, copy or break the cluster of a journal.",
     },
 }
 

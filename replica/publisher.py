@@ -236,8 +236,8 @@ class Publisher:
                 raise ReplicaError(
                     f"{self.venue}: the stream has blocks up to {tip.next_block - 1} (command "
                     f"{tip.last_seq:,}), {self.journal} only up to {index}. Another node has led "
-                    "since, or the end of this journal was lost; `outcry backup restore` makes a "
-                    "journal of the stream"
+                    "since, or the end of this journal was lost; `outcry cluster backup restore` "
+                    "makes a journal of the stream"
                 )
             block = self.pending.popleft()
             self.pending_bytes -= block.header.block_bytes

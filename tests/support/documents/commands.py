@@ -68,7 +68,6 @@ PAGES: dict[str, str] = {
     "surveillance": "surveillance.md",
     "audit": "audit.md",
     "cluster": "replication.md",
-    "backup": "replication.md",
     "cluster drill": "replication.md",
     "cluster simulate": "replication-protocol.md",
 }

@@ -66,7 +66,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
         ((*REPLICATED, "--nats", "nowhere", "--journal", "j"), "neither URLs"),
         (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),
         (("cluster", "down", "nowhere"), "no cluster there"),
-        (("backup", "restore", "nowhere", "j"), "No such file or directory"),
+        (("cluster", "backup", "restore", "nowhere", "j"), "No such file or directory"),
         (("cluster", "drill", "--kinds", "kill nobody"), "unknown kind"),
     ],
 )
