@@ -103,7 +103,8 @@ fee = 0
 fees_a_day = 0
 """
 LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1" }'
-MORE_LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1", LTC = "20", ETH = "5", DUSD = "5000" }'
+MORE_LEVELS = 'withdraws_a_day = { USD = "5000", BTC = "1", LTC = "20", ETH = "5" }'
+TOKEN_LEVELS = MORE_LEVELS.replace(" }", ', DUSD = "5000" }')
 CODE = re.compile(r"Your code for (?:the withdrawal|withdrawals) [^!]*? is (\d{8})\. It is valid")
 PEOPLE = ("Ines", "Otto")
 
@@ -117,7 +118,8 @@ class PortalCustody:
         self.portal = PortalVenue(self.folder, 12)
         with (self.folder / "venue.toml").open("a") as file:
             file.write(LTC + (TOKEN_ASSET if evm else ""))
-        text = CHOICES.replace(LEVELS, MORE_LEVELS) + NETWORKS + (EVM_NETWORK if evm else "")
+        levels = TOKEN_LEVELS if evm else MORE_LEVELS
+        text = CHOICES.replace(LEVELS, levels) + NETWORKS + (EVM_NETWORK if evm else "")
         (self.folder / "portal.toml").write_text(text)
         self.node = RegtestNode(self.folder / "node")
         self.evm = DemoChain(self.folder, free_port(), str(binary())) if evm else None

@@ -2,6 +2,7 @@
 made of our kernels and the matcher; and the prompt and the load mode of ``outcry client``."""
 
 import json
+import re
 from functools import partial
 
 import pytest
@@ -174,4 +175,4 @@ def test_the_load_mode_counts_every_order(server):
     assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)
     assert set(report["latency_us"]) == {"p50", "p90", "p99", "p99.9", "p99.99", "max"}
     result = run(server, "load", "--user", "ALICE", "--symbol", "NOPE", "--orders", "10")
-    assert "rejected 10: S (no such instrument)" in result.output
+    assert re.search(r"rejected 10: (S|23) \(no such instrument\)", result.output)
