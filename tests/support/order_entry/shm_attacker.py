@@ -30,6 +30,8 @@ from openoutcry.order_entry.shm_layout import (
 )
 
 EDGES = (0, 1, 2, -1, 63, 64, 255, 1 << 31, (1 << 63) - 1, -(1 << 63), 1 << 62, 1 << 40)
+PATIENCE = 100
+"""How many times as many writes there are until one connection has been ended."""
 KINDS = [int(kind) for kind in Request]
 
 
@@ -135,10 +137,15 @@ def slot_of(client: ShmClient, seq: int) -> ShmRequest:
 
 
 def attack(path: str, name: str, key: bytes, writes: int, seed: int) -> dict[str, int]:
-    """Write until so many writes are done, in as many connections as that takes; how often the
-    venue ended one, by its reason."""
+    """Write until so many writes are done, in as many connections as that takes, and the venue has
+    ended one, which on a busy machine may look late; how often it ended one, by its reason."""
     done, connections, ends = 0, 0, Counter[str]()
-    while done < writes:
+
+    def is_enough() -> bool:
+        ended = ends.total() - ends[End.NONE.name] > 0
+        return done >= (writes if ended else PATIENCE * writes)
+
+    while not is_enough():
         try:
             client = ShmClient(path, name, key)
         except ClientError:
@@ -146,7 +153,7 @@ def attack(path: str, name: str, key: bytes, writes: int, seed: int) -> dict[str
             continue
         connections += 1
         attacker = Attacker(client, seed + connections)
-        while client.end == End.NONE and done < writes:
+        while client.end == End.NONE and not is_enough():
             try:
                 attacker.write()
             except ClientError:

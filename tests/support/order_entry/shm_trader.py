@@ -77,6 +77,8 @@ class Life:
         until_s = time.monotonic() + PATIENCE_S
         while True:
             came = client.poll_array().tobytes()
+            if came:
+                until_s = time.monotonic() + PATIENCE_S
             assert came or time.monotonic() < until_s, "the venue answers"
             data += came
             known = min(len(data), len(self.told))
