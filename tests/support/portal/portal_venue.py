@@ -319,8 +319,12 @@ def until_killed(
         wait_until(lambda: len(answers) >= after or any(one.done() for one in work), "answers")
         killed.set()
         venue.stop_portal(signal.SIGKILL)
-        for one in work:
-            one.result()
+        try:
+            for one in work:
+                one.result()
+        except BaseException:
+            venue.start_portal()  # other tests use it
+            raise
     return answers
 
 
