@@ -89,8 +89,8 @@ def test_every_view_fits_in_its_width(browser, screen, traders, width, theme):
 
 
 @pytest.mark.promise(
-    "A script that has got into a page runs no text as code and reaches no other origin, by no way "
-    "that a browser has; no other site shows the page in a frame (Chromium)",
+    "A script that has got into a page runs no text as code and reaches no other origin in any "
+    "way. No other site shows the page in a frame (Chromium)",
     group="screen",
 )
 def test_what_gets_into_the_page_reaches_nothing(browser, screen, traders):
