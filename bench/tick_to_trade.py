@@ -431,9 +431,9 @@ def shares_core() -> bool:
 
 
 @contextlib.contextmanager
-def opened(durability: str) -> Iterator[Open]:
-    """A venue with a maker and a strategy over shared memory, one over OUCH, and one that sends
-    packets."""
+def opened(durability: str, packets: bool) -> Iterator[Open]:
+    """A venue with a maker and a strategy over shared memory, and one over OUCH.  ``packets``: it
+    has a port of packets, whose receiver spins on a core."""
     feed = FEED if shares_core() else FEED | {"idle_us": 0}
     with contextlib.ExitStack() as stack:
         venue = stack.enter_context(
@@ -445,7 +445,7 @@ def opened(durability: str) -> Iterator[Open]:
                 risk=True,
                 feed=feed,
                 ouch_too=True,
-                packets="udp:{}:{}".format(*PACKET_PORT),
+                packets="udp:{}:{}".format(*PACKET_PORT) if packets else None,
             )
         )
         path, port = venue.door.split(" ")
@@ -607,11 +607,15 @@ def bench_tick_to_trade(
         with live.on_core(client_core):
             for path in rotated(paths, number):
                 echoes[path] = bare_echo(path, offers, venue_core)
-        for name, durability in rotated([*durabilities.items()], number):
-            with opened(durability) as venue, live.on_core(client_core):
-                for path in paths:
+        venues = [(*row, packets) for row in durabilities.items() for packets in (False, True)]
+        for name, durability, packets in rotated(venues, number):
+            own = [path for path in paths if packets == (path == "multicast_packets")]
+            if not own:
+                continue
+            with opened(durability, packets) as venue, live.on_core(client_core):
+                for path in own:
                     venue.run(path, QUICK_OFFERS, "100k")  # its pages are there
-                for path, pace in rotated([(a, b) for a in paths for b in PACES], number):
+                for path, pace in rotated([(a, b) for a in own for b in PACES], number):
                     runs = [venue.run(path, offers, pace) for _ in range(blocks)]
                     _add(add, kept, f"{path}_{name}_{pace}", runs, echoes[path])
                 lost += venue.lost
