@@ -323,20 +323,6 @@ def packets_journal_bytes(orders: int) -> float:
 # The venue's process.
 
 
-class Nobody:
-    """A source without commands."""
-
-    name = "nobody"
-
-    def __init__(self) -> None:
-        self.count_hint: int | None = 0
-        self.account: dict[str, int] = {}
-        self.instruments = make_instruments(SYMBOLS)
-
-    def chunks(self) -> Iterator[Array]:
-        return iter(())
-
-
 def sessions_of(document: dict[str, Any]) -> Any:
     """The venue's sessions and ports (SessionsSpec)."""
     from argon2 import PasswordHasher
@@ -381,6 +367,7 @@ def serve(document: dict[str, Any]) -> None:
     from openoutcry.order_entry.sessions import with_sessions
     from openoutcry.pipeline.run import Options, Watcher, run
     from openoutcry.pipeline.topology import TOPOLOGY
+    from openoutcry.venue.serve import IdleSource
 
     feed, wiring = None, with_sessions(TOPOLOGY)
     if document["feed"] is not None:
@@ -389,17 +376,17 @@ def serve(document: dict[str, Any]) -> None:
         }
         feed, wiring = FeedSpec(**tuples), with_feed(wiring)
     durable = document["durability"] != "none"
-    source, ports = Nobody(), []
+    instruments, ports = make_instruments(SYMBOLS), []
     allowed: tuple[PacketSession, ...] = ()
     if document["packets"] is not None:
         sender = document["sessions"] + document["ouch_too"] + 1
         ports, allowed = [parse_port(document["packets"])], (PacketSession(sender, KEY),)
     run(
         Options(
-            source=None if ports else source,
+            source=None if ports else IdleSource(instruments),
             ports=ports,
             packet_sessions=allowed,
-            instruments=source.instruments,
+            instruments=instruments,
             wiring=wiring,
             sessions=sessions_of(document),
             feed=feed,
@@ -407,7 +394,7 @@ def serve(document: dict[str, Any]) -> None:
             durability=document["durability"],
             verify=False,
             volatile_journal=True,
-            hooks=hooks(source.instruments) if document["risk"] else None,
+            hooks=hooks(instruments) if document["risk"] else None,
         ),
         Watcher(note=note_door),
     )

@@ -300,18 +300,13 @@ class Taker:
         )
 
     def by_sockets(self, line: socket.socket, client: socket.socket, name: int) -> None:
-        one = self.strategy
         packets = sessions_live.order_packets(name, self.offers, 0, LIMIT)
         place = soupbin.HEADER_BYTES + OUCH42.from_client("O").offsets["symbol"]
         packets[:, place : place + 8] = packets[0, place : place + 8]
-        self.keep += [line, client, packets]
-        one.line, one.connection = line.fileno(), client.fileno()
-        one.orders, one.order_bytes = packets.ctypes.data, packets.shape[1]
-        one.answers, one.answer_units = self.answers.ctypes.data, ANSWERS
+        self._by_line(line, client, packets)
 
     def by_packets(self, line: socket.socket, client: socket.socket, name: int) -> None:
         """Each run is a new epoch of the same sender."""
-        one = self.strategy
         orders = np.zeros(self.offers, ORDER_DTYPE)
         orders["kind"], orders["side"] = CommandKind.NEW, Side.BUY
         orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.IOC
@@ -319,8 +314,14 @@ class Taker:
         orders["qty_lots"], orders["price_ticks"] = LOTS, LIMIT
         orders["symbol"] = sessions_live.SYMBOLS[0].encode()
         packets = sealed_packets(sessions_live.KEY, PACKET_SENDER, orders)
+        self._by_line(line, client, packets)
+        self.strategy.by_packets = 1
+
+    def _by_line(self, line: socket.socket, client: socket.socket, packets: Array) -> None:
+        """``packets``: what is sent to ``client``, one an offer: (offers, bytes)."""
+        one = self.strategy
         self.keep += [line, client, packets]
-        one.line, one.connection, one.by_packets = line.fileno(), client.fileno(), 1
+        one.line, one.connection = line.fileno(), client.fileno()
         one.orders, one.order_bytes = packets.ctypes.data, packets.shape[1]
         one.answers, one.answer_units = self.answers.ctypes.data, ANSWERS
 

@@ -276,6 +276,13 @@ def cold() -> None:
 NODE_OPTION = click.option(
     "--node", "url", required=True, help="The node: http://USER:PASSWORD@HOST:PORT."
 )
+LAST_OPTION = click.option(
+    "--last",
+    type=click.IntRange(0),
+    default=1_000,
+    show_default=True,
+    help="Last index to look at.",
+)
 OUT_OPTION = click.option(
     "--out", type=PathArgument, required=True, help="File to write; it must not exist."
 )
@@ -296,13 +303,7 @@ OUT_OPTION = click.option(
     help="From this wallet; give both to recover everything.",
 )
 @click.option("--rate", type=click.IntRange(1), default=10, show_default=True, help="Fee per byte.")
-@click.option(
-    "--last",
-    type=click.IntRange(0),
-    default=1_000,
-    show_default=True,
-    help="Last index to look at.",
-)
+@LAST_OPTION
 @OUT_OPTION
 def build(
     public: Path,
@@ -391,13 +392,7 @@ def send(signed: Path, url: str) -> None:
 @click.option("--challenge", required=True, help="The text that an outsider gave.")
 @click.option("--vault", default="", help="On an EVM chain: the cold vault's address.")
 @click.option("--token", "tokens", multiple=True, help="ASSET=CONTRACT: a token in the vault.")
-@click.option(
-    "--last",
-    type=click.IntRange(0),
-    default=1_000,
-    show_default=True,
-    help="Last index to look at.",
-)
+@LAST_OPTION
 @OUT_OPTION
 def cold_reserves(
     public: Path,

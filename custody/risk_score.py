@@ -25,7 +25,7 @@ class Rules:
     """Of more than ``many_a_day`` withdrawals within 24 hours."""
     many_a_day: int = 5
     new_device: int = 25
-    """Of a participant who has withdrawn from another device before."""
+    """For a device that is new to a participant who has used another one to withdraw."""
 
 
 KEYS = {

@@ -3,7 +3,7 @@
 ::
 
     byte 0      the words below
-    then        blocks, from index 0 (nobody's) | documents of sessions | bytes received, a buffer a
+    then        blocks, from index 0 (unused) | documents of sessions | bytes received, a buffer a
                 session | order rows | metadata and the commands they belong to, by lane sequence
                 | drop copies | tokens
 

@@ -258,11 +258,12 @@ class Router:
         answers."""
         resting = [child for child in parent.children if not child.is_over]
         rejected = {child.venue for child in parent.children if child.state == REJECTED}
+        most = self._most()
         places = [
             (venue.maker_ppm, number)
             for number, venue in enumerate(self.market.venues)
             if self.depth.status(number, now_ns) == "live"
-            and self._most()[number]
+            and most[number]
             and venue.name not in rejected
         ]
         if not places or price <= 0:

@@ -1,4 +1,4 @@
-// The page: header, addresses of views (#/trade/BTC-USD), who is logged in.
+// The page: header, addresses of views (#/trade/BTC-USD), the user who is logged in.
 import { $, button, h, icon, notice, say } from "./kit.js";
 import { chooseLanguage, LANGUAGES, t } from "./words.js";
 import { chosen, emit, on, portal, shared } from "./store.js";
