@@ -76,7 +76,9 @@ class Trader(threading.Thread):
 
 def storm(traders, client, rounds, rng, break_it):
     """Trade, break, trade again; ``client(name, sequence=...)`` connects.  A round is broken when
-    each trader has had a number of messages that ``rng`` draws, or has lost its connection."""
+    each trader has had a number of messages that ``rng`` draws, or has lost its connection.  A
+    trader that connects only after the break ends with its round: left to the next death, it would
+    take that from the next round, and the last one would have none."""
     for _ in range(rounds):
         enough = [len(t.messages) + rng.randint(40, 120) for t in traders]
         threads = [threading.Thread(target=t.trade, args=(client,), daemon=True) for t in traders]
@@ -92,9 +94,13 @@ def storm(traders, client, rounds, rng, break_it):
 
         wait_until(traded, "each trader has had enough messages")
         break_it()
+        for trader in traders:
+            trader.stopping = True
         for thread in threads:
             thread.join(BOUND_S)
             assert not thread.is_alive()
+        for trader in traders:
+            trader.stopping = False
 
 
 def content_of(message):
