@@ -11,7 +11,7 @@ from tests.support.ptp.ptp_faults import KINDS, random_faults
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_quiet_hour_holds_the_truth(table, kind, seed):
     """Jitter, spikes, asymmetry and a wandering oscillator, nothing else: no reading in an hour
     misses the truth, and the drift is known."""

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
-EXAMPLES = [8, pytest.param(100, marks=pytest.mark.long)]
+EXAMPLES = [3, pytest.param(100, marks=pytest.mark.long)]
 """Of each of 42 operations; one takes 10 ms."""
 
 

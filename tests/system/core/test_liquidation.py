@@ -60,7 +60,7 @@ def liquidations(seed, count):
     return both
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_kernels_and_reference_close_out_alike(seed):
     both = liquidations(seed, 4_000)
     assert both.reference.parts > 20

@@ -201,7 +201,9 @@ def calls(request, monkeypatch):
         monkeypatch.setenv("ONE_BY_ONE", "1")
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))]
+)
 def test_c_and_the_engine_agree(built, tmp_path, calls, seed):
     """Commands of every kind give byte for byte the same events, the same book and the same digest,
     numbered alike, however often the caller's buffer is full; so does each command in a call for

@@ -7,7 +7,7 @@ from openoutcry.matcher import Engine, ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 
-@settings(max_examples=25)  # one takes 0.15 s
+@settings(max_examples=10)  # one takes 0.15 s
 @given(st.integers(0, 10**6))
 def test_kernels_and_reference_agree_on_every_order(seed):
     """Everything mixed; of each order that is open, and of some that are not."""

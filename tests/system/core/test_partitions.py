@@ -18,7 +18,10 @@ DIVIDED = {
 }
 
 
-@pytest.mark.parametrize(("partitions", "seed"), [(2, 1), (4, 2), (7, 3)])
+@pytest.mark.parametrize(
+    ("partitions", "seed"),
+    [(4, 2), *(pytest.param(*row, marks=pytest.mark.long) for row in ((2, 1), (7, 3)))],
+)
 def test_mixed_commands_in_partitions_are_never_past_a_limit(partitions, seed):
     """Every verdict, what it tells and every word as in the reference; the sum of the parts at
     every command; and the core that sees everything lets in whatever was let in."""

@@ -18,6 +18,7 @@ def counted(verdicts):
     return Counter(name for verdict in verdicts if verdict & 0xFF for name in bits(verdict))
 
 
+@pytest.mark.long
 def test_ten_thousand_mixed_commands():
     """Every check but the rarest refuses some (``test_risk_edges`` has each), and many pass.
 
@@ -34,7 +35,10 @@ def test_ten_thousand_mixed_commands():
     assert both.parts_traded > 0
 
 
-@pytest.mark.parametrize(("seed", "protection", "places"), [(3, False, 64), (4, True, 96)])
+@pytest.mark.parametrize(
+    ("seed", "protection", "places"),
+    [pytest.param(3, False, 64, marks=pytest.mark.long), (4, True, 96)],
+)
 def test_four_thousand_mixed_commands_with_a_speed_bump(seed, protection, places):
     """Who waits, who enters when, what is withdrawn, and for whom there was no room; among limits
     that change, kills, halts, pauses and liquidations, and other speed bumps."""
@@ -65,7 +69,7 @@ def test_ten_thousand_mixed_commands_with_protection(seed):
     )
 
 
-@pytest.mark.parametrize("protection", [False, True])
+@pytest.mark.parametrize("protection", [pytest.param(False, marks=pytest.mark.long), True])
 def test_three_thousand_mixed_commands_with_dividends_and_splits(protection):
     """Of instruments that are halted and not, with open orders and without, with ratios and prices
     that make sense and not: positions, what they need and are worth, the last price, the index."""

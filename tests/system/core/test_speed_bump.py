@@ -14,7 +14,8 @@ from tests.support.risk.speed_bump import CAPACITY, LIMITS, TABLE, flow, with_sw
 
 
 @pytest.mark.parametrize(
-    ("seed", "window_ns", "places"), [(1, 0, 512), (2, 90_000, 512), (3, 700_000, 12)]
+    ("seed", "window_ns", "places"),
+    [(1, 0, 512), pytest.param(2, 90_000, 512, marks=pytest.mark.long), (3, 700_000, 12)],
 )
 def test_the_core_is_the_reference(seed, window_ns, places):
     """Events, risk state, and who waits, however the commands are cut into batches; and from a

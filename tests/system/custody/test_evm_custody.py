@@ -167,6 +167,7 @@ def test_refills_of_the_wallet_are_recorded_and_no_sweep_is_one(floor: EvmFloor)
 # Withdrawals
 
 
+@pytest.mark.long
 def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None:
     """Each exactly once, in batches; the gas within 5 % of the node's own estimate."""
     floor = EvmFloor(chain, tmp_path, batch_most=150)
@@ -532,6 +533,7 @@ def test_no_contract_of_ours_has_a_way_around_the_owners() -> None:
 # Speed
 
 
+@pytest.mark.long
 def test_a_block_with_five_thousand_outputs(tmp_path: Path) -> None:
     """Two seconds at most from its arrival until all are pending: 25 batches of 200 payments.
 

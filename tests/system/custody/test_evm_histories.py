@@ -20,7 +20,9 @@ def chain() -> Iterator[Anvil]:
     "Reorganisations, double spends and kills leave chain and core equal to the unit",
     group="custody",
 )
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 4))]
+)
 def test_history(chain: Anvil, seed: int) -> None:
     run(chain, seed)
 

@@ -20,7 +20,7 @@ from tests.support.pipeline.core_hooks_shared import same
 inline = shared.inline
 
 
-@pytest.mark.parametrize("durability", ["durable", "none"])
+@pytest.mark.parametrize("durability", ["durable", pytest.param("none", marks=pytest.mark.long)])
 def test_as_processes_with_the_matcher_dying_twice(
     durability: str, inline: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from tests.support.pipeline.gateway_settings import RATE, journaled, verdicts
 ORDERS = 4_096
 
 
-@pytest.mark.parametrize("topology", ["inline", "processes"])
+@pytest.mark.parametrize("topology", [pytest.param("inline", marks=pytest.mark.long), "processes"])
 def test_every_reject_has_its_share_of_the_flow(topology: str, tmp_path: Path) -> None:
     """The flow's stated shares come out as verdicts in the journal, golden and RTL alike, with one
     book and one chain of events; without the settings both are others."""

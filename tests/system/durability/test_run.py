@@ -29,10 +29,7 @@ ORDERS = 20_000
 
 @pytest.mark.parametrize(
     "flow",
-    [
-        pytest.param(flow, marks=() if flow in ("normal", "swing-25") else pytest.mark.long)
-        for flow in FLOWS
-    ],
+    [pytest.param(flow, marks=() if flow == "swing-25" else pytest.mark.long) for flow in FLOWS],
 )
 def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_json: Run) -> None:
     """Inline and processes, with a core to spare or none, each durability, and the replay of each

@@ -16,7 +16,7 @@ from tests.support.pipeline.shards import COMMANDS, options, same
 one = shared.one
 
 
-@pytest.mark.parametrize("shards", [2, 4])
+@pytest.mark.parametrize("shards", [pytest.param(2, marks=pytest.mark.long), 4])
 def test_inline_the_shards_are_one_matcher(
     shards: int, one: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -30,7 +30,7 @@ def test_inline_the_shards_are_one_matcher(
     }
 
 
-@pytest.mark.parametrize("durability", ["durable", "none"])
+@pytest.mark.parametrize("durability", ["durable", pytest.param("none", marks=pytest.mark.long)])
 def test_as_processes_with_dying_shards_and_a_dying_merge(
     durability: str, one: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -53,7 +53,10 @@ def test_a_merge_is_killed_from_outside(one: dict[str, Any]) -> None:
     assert [row["pid"] for row in result["restarts"]] == killer.pids
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 2), (2, 1)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(3, 2), *(pytest.param(*row, marks=pytest.mark.long) for row in ((1, 3), (2, 1)))],
+)
 def test_a_journal_is_resumed_with_another_number_of_shards(
     before: int, after: int, one: dict[str, Any], tmp_path: Path
 ) -> None:

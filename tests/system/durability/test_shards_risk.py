@@ -55,7 +55,7 @@ def test_a_partitions_room_that_is_nearly_full_is_reported() -> None:
     assert re.match(rf"a partition of the book holds [\d,]+ of {room:,} orders", note)
 
 
-@pytest.mark.parametrize("durability", ["durable", "none"])
+@pytest.mark.parametrize("durability", ["durable", pytest.param("none", marks=pytest.mark.long)])
 def test_as_processes_with_dying_cores_of_shards(
     durability: str, one: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -68,7 +68,10 @@ def test_as_processes_with_dying_cores_of_shards(
     )
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 3), (8, 2), (4, 1)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(8, 2), *(pytest.param(*row, marks=pytest.mark.long) for row in ((1, 3), (4, 1)))],
+)
 def test_a_journal_with_risk_is_resumed_with_another_number_of_shards(
     before: int, after: int, one: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ def test_the_right_verdicts_give_the_golden_models_hashes(
     assert hashes("rtl", topology) == right
 
 
-@pytest.mark.parametrize("topology", ["inline", "processes"])
+@pytest.mark.parametrize("topology", ["inline", pytest.param("processes", marks=pytest.mark.long)])
 @pytest.mark.parametrize("what", [ZEROED, STUCK, LATE], ids=["zeroed", "stuck", "late"])
 def test_wrong_verdicts_change_events_and_book(
     what: int,

@@ -1,8 +1,12 @@
 """The package's agents, in the benches that a verification engineer can begin with."""
 
+import pytest
+
 from tests.support.gateway_fpga.simulate import simulate
 
 
+@pytest.mark.fpga
+@pytest.mark.long
 def test_agents(tmp_path):
     """Orders, verdicts and registers of a gateway of full size, and nothing of other benches."""
     simulate("icarus", "outcry_gateway", "bench_agents", tmp_path)

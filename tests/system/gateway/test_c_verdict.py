@@ -37,7 +37,13 @@ def judge(library: ctypes.CDLL, orders: np.ndarray, settings: Settings) -> None:
     library.judge(orders.ctypes.data, len(orders), rules.ctypes.data)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, Settings()], ids=["everything", "defaults"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(SETTINGS, id="everything"),
+        pytest.param(Settings(), id="defaults", marks=pytest.mark.long),
+    ],
+)
 def test_c_equals_golden_on_a_million_orders(tmp_path: Path, settings: Settings) -> None:
     """Half a million boundary-biased orders a setting: no bit of any record differs."""
     library = compile_verdict(tmp_path)

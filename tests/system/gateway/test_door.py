@@ -325,7 +325,7 @@ def test_both_doors_refuse_and_count_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("simulator", "depth_log2", "counter_width"),
     [
-        ("icarus", 6, 32),
+        pytest.param("icarus", 6, 32, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param("icarus", 5, 3, marks=pytest.mark.long),
         pytest.param("verilator", 5, 7, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param("icarus", 12, 1, marks=pytest.mark.long),

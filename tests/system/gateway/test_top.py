@@ -7,7 +7,10 @@ from tests.support.gateway_fpga.simulate import simulate
 
 @pytest.mark.parametrize(
     "simulator",
-    [pytest.param("icarus", marks=[pytest.mark.long, pytest.mark.fpga]), "verilator"],
+    [
+        pytest.param(name, marks=[pytest.mark.long, pytest.mark.fpga])
+        for name in ("icarus", "verilator")
+    ],
 )
 def test_top(simulator, tmp_path):
     """Frames at three ports become one sequence of orders with the golden model's verdicts."""

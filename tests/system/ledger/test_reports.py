@@ -27,8 +27,13 @@ def stored(day, tmp_path_factory):
     return home
 
 
-@pytest.mark.parametrize("begin", [0, 2_999, 3_000, 11_111, 20_000])
-@pytest.mark.parametrize("end", [3_000, 13_579, 20_000])
+@pytest.mark.parametrize(
+    "begin",
+    [0, 11_111, *(pytest.param(at, marks=pytest.mark.long) for at in (2_999, 3_000, 20_000))],
+)
+@pytest.mark.parametrize(
+    "end", [13_579, *(pytest.param(at, marks=pytest.mark.long) for at in (3_000, 20_000))]
+)
 def test_transactions_out_of_the_store_are_those_of_a_replay(day, stored, begin, end):
     if begin > end:
         return
@@ -141,7 +146,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
 
 
 def test_a_query_says_nothing_but_its_answer(stored):
-    """DuckDB told of forty objects as leaked, whatever was asked."""
+    """DuckDB told of forty objects as leaked, whatever was asked, as the interpreter ended."""
     words = [sys.executable, "-m", "openoutcry", "ledger", "sql", str(stored), "select 7", "--csv"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert (done.stdout.splitlines()[-1], done.stderr) == ("7", "")

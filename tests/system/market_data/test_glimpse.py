@@ -54,7 +54,9 @@ def standing(book):
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 8))]
+)
 def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
     """At a moment of each flow; over a socket, for the last one of them."""
     run, events, rx_ts_ns = flow(seed, 700)

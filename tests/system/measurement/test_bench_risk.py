@@ -37,6 +37,7 @@ def test_every_open_order_is_cancelled_and_released(durable, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_replaces_are_let_in_and_the_peer_agrees(peer):
     """A third of the commands are replaces of open orders; none is refused."""
     stream = bench.Stream(16, 4, 6_000, replaces=True)
@@ -69,6 +70,7 @@ def test_the_pipeline_runs_with_every_limit_and_without(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_participants_are_added_and_there_after_a_start(tmp_path, monkeypatch):
     """Otherwise it raises; two venues with wallets, one with room for 2,000, one for 255."""
     monkeypatch.chdir(tmp_path)

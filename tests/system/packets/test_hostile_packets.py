@@ -64,7 +64,9 @@ def by_participant(events: list[bytes]) -> list[bytes]:
 )
 @pytest.mark.parametrize("tokens", [None, 40])
 @pytest.mark.parametrize("sealed", [False, True])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
 def test_the_receiver_keeps_the_rules(sealed: bool, tokens: int | None, seed: int) -> None:
     reference = PacketReceiver(SESSIONS if sealed else (), tokens)
     with PacketDoor(Sessions(SESSIONS) if sealed else None) as door, ExitStack() as stack:

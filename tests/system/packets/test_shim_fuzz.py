@@ -83,7 +83,7 @@ def check(counts: dict[str, Any]) -> None:
     "The C shim handles malformed packets without a memory error",
     group="network",
 )
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_ten_thousand_malformed_packets(fuzzer: Path, seed: int, tmp_path: Path) -> None:
     """Every reason is reached and counted as a second, slow parser counts it; nothing is read
     beside a frame; the verdicts are the golden model's."""

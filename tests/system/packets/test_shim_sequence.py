@@ -93,7 +93,9 @@ def test_run_is_stopped_from_another_thread() -> None:
         assert not runner.is_alive()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))]
+)
 def test_a_kill_in_mid_burst_leaves_the_ring_whole(seed: int, tmp_path: Path) -> None:
     """SIGKILL at a random moment: what is published is a beginning without a hole, and the next
     shim goes on behind it; nothing is published twice."""

@@ -79,7 +79,7 @@ def trade_at_random(floor, moments, seed):
             floor.send(row)
 
 
-@pytest.fixture(scope="module", params=["received", "quote"])
+@pytest.fixture(scope="module", params=["received", pytest.param("quote", marks=pytest.mark.long)])
 def day(request, tmp_path_factory):
     """The venue file, and three days of trading by hand."""
     floor = traded_day(tmp_path_factory.mktemp("venue"), request.param)

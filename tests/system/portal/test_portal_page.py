@@ -80,8 +80,10 @@ def trader(venue, maker):
     [
         (1280, "dark", "en"),
         (390, "light", "de"),
-        (390, "dark", "en"),
-        (1280, "light", "de"),
+        *(
+            pytest.param(*row, marks=pytest.mark.long)
+            for row in ((390, "dark", "en"), (1280, "light", "de"))
+        ),
     ],
 )
 def test_every_view_is_clean_and_fits(browser, venue, trader, width, theme, language):

@@ -135,7 +135,9 @@ def test_killed_routers_leave_no_doubled_child(tmp_path):
         check(store, models)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
+)
 def test_state_is_the_same_at_each_start_after_a_kill(tmp_path, seed):
     """What the fold gives at a start it gives again: state is on the disk, not in a process."""
     rng = Random(seed)

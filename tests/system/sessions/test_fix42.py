@@ -1,6 +1,8 @@
 """FIX 4.2 with a pipeline in processes of its own: what is told is 4.2 to QuickFIX's engine.  What
 does not need processes is in tests/unit/order_entry."""
 
+import pytest
+
 from openoutcry.client.fix import utc_text
 from openoutcry.order_entry.spec import Protocol
 from tests.support.order_entry.fix_quickfix import quickfix_client
@@ -10,6 +12,7 @@ from tests.support.waiting import wait_until
 SESSIONS = [{"name": "ENGINE", "participant": 3, "protocol": int(Protocol.FIX42)}]
 
 
+@pytest.mark.long
 def test_quickfix_trades_over_4_2(tmp_path):
     with Venue(SESSIONS, tmp_path / "journal") as venue:
         trade(venue, tmp_path)

@@ -115,7 +115,7 @@ def test_a_stopped_participant_is_silent_and_delays_no_other(tmp_path):
         venue.stop()
 
 
-@pytest.mark.parametrize("language", COMPILERS)
+@pytest.mark.parametrize("language", ["c11", pytest.param("c++17", marks=pytest.mark.long)])
 def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
     compiler = COMPILERS[language]
     if shutil.which(compiler[0]) is None:

@@ -46,7 +46,10 @@ def kill_stage(venue, stage):
     wait_until(lambda: pid_of() != before, f"{stage} is started again")
 
 
-@pytest.mark.parametrize("stage", ["gateway", "matcher", "sessions"])
+@pytest.mark.parametrize(
+    "stage",
+    ["matcher", *(pytest.param(s, marks=pytest.mark.long) for s in ("gateway", "sessions"))],
+)
 def test_any_stage_may_die_while_commands_wait(venue, stage):
     client = Client(venue.ouch, "ONE", sequence=0)
     before, names = client.number, [f"{stage[0].upper()}{n}" for n in range(3)]

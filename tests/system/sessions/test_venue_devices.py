@@ -217,7 +217,13 @@ def test_a_kernel_socket_takes_what_is_the_sessions_once(kernel_socket: dict[str
     " and reads replies. None is accepted twice or from an earlier epoch, also after a crash",
     group="network",
 )
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(name, marks=() if name in ("packet", "dpdk-af-packet") else pytest.mark.long)
+        for name in DEVICES
+    ],
+)
 def test_every_device_gives_the_same(device: str, kernel_socket: dict[str, Any]) -> None:
     needs_shim(dpdk=device.startswith("dpdk"))
     assert dict(in_namespace(day(DEVICES[device]))) == kernel_socket

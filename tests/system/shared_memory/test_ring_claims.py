@@ -114,7 +114,9 @@ def test_dropped_and_delivered_add_up_over_racing_producers(
 
 
 @both_kinds
-@pytest.mark.parametrize("size_bytes", [128, 256, 4096])
+@pytest.mark.parametrize(
+    "size_bytes", [*(pytest.param(n, marks=pytest.mark.long) for n in (128, 256)), 4096]
+)
 def test_larger_records_cross_processes_whole(
     make_ring: Callable[..., RingBuffer], multi: bool, size_bytes: int
 ) -> None:

@@ -41,7 +41,7 @@ RESUME_MS_MAX = 500.0
 """Generous: the goal is 10 ms, the figure is printed, and a shared machine may be busy."""
 
 
-@pytest.mark.parametrize("count", [1, 3, 8])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.long), 3, 8])
 def test_repair_buries_exactly_what_a_dead_producer_had_claimed(
     make_ring: Callable[..., RingBuffer], children: Children, count: int
 ) -> None:

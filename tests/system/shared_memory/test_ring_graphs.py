@@ -116,7 +116,9 @@ def work(
     "strategy", [WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE]
 )
 @pytest.mark.parametrize("capacity", [2, pytest.param(16, marks=pytest.mark.long)])
-@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "workers", [1, 4, *(pytest.param(n, marks=pytest.mark.long) for n in (2, 3))]
+)
 def test_a_pool_takes_each_record_exactly_once(
     workers: int, capacity: int, strategy: WaitStrategy
 ) -> None:

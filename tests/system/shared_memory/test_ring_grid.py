@@ -15,13 +15,13 @@ from tests.support.ring.ring_processes import (
 
 @pytest.mark.parametrize(
     ("producers", "consumers", "strategy", "capacity"),
-    [pytest.param(*row, marks=pytest.mark.long if n % 2 else ()) for n, row in enumerate(PAIRWISE)],
+    [pytest.param(*row, marks=pytest.mark.long if n % 4 else ()) for n, row in enumerate(PAIRWISE)],
 )
 def test_every_record_reaches_every_consumer_once_in_order(
     producers: int, consumers: int, strategy: WaitStrategy, capacity: int
 ) -> None:
     """Each consumer gets every record whole, once, each producer's in its order, and all consumers
-    in one order (every pair of values of the four axes; `make test`: every other row)."""
+    in one order (every pair of values of the four axes; `make check`: every fourth row)."""
     run_and_check(producers, consumers, strategy, capacity)
 
 

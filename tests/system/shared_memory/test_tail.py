@@ -16,7 +16,7 @@ from tests.support.ring.ring_owners import OWNER, WRITER, Child, kill, line, ord
 __all__ = ["ring", "spawn"]
 
 
-@pytest.mark.parametrize("capacity", [2, 64, 1 << 14])
+@pytest.mark.parametrize("capacity", [2, 64, pytest.param(1 << 14, marks=pytest.mark.long)])
 def test_tail_next_to_a_running_writer_misses_by_number_and_never_mixes(
     spawn: Callable[..., Child], capacity: int
 ) -> None:
