@@ -105,8 +105,9 @@ SILENCE_NS = 20_000_000_000
 CORES = 4
 """With fewer, the feed and the strategy share one."""
 NAP_US = 5
-"""Between two looks of a strategy that shares its core.  It does not yield instead: the scheduler
-then lets it run for most of a time slice while the feed waits."""
+"""After a look of the strategy that found nothing, on a core that it shares with the feed, whether
+or not the maker has work.  It does not yield instead: the scheduler then lets it run for most of a
+time slice while the feed waits."""
 LOST_RUNS = 3
 """Times that a run is made again because of lost datagrams."""
 ECHO_NS = 100_000
@@ -143,16 +144,18 @@ def race(
     until it is answered to the end; 0, or what went wrong."""
     start = monotonic_ns() + 1_000_000
     done, last = 0, start
-    while strategy.answered < strategy.most * strategy.answer_units:
+    while done < count or strategy.answered < strategy.most * strategy.answer_units:
         now, work = monotonic_ns(), 0
-        if done < count:
+        room = request_room(ShmReplies(maker.replies), maker.next_request) if done < count else 0
+        while done < count and room > 0:
             due = start + done // at_once * at_once * EVERY_NS + done % at_once * apart_ns
-            room = request_room(ShmReplies(maker.replies), maker.next_request)
-            if now >= due and room > 0:
-                put_request(maker.requests, requests + REQUEST_BYTES * done, maker.next_request)
-                maker.next_request += 1
-                done += 1
-                work = 1
+            if now < due:
+                break
+            put_request(maker.requests, requests + REQUEST_BYTES * done, maker.next_request)
+            maker.next_request += 1
+            done += 1
+            room -= 1
+            work = 1
         taken = live.take_some(maker) if count > 0 else 0
         if taken < 0:
             return taken
@@ -163,7 +166,7 @@ def race(
             last = now
         elif now - last > SILENCE_NS:
             return STUCK
-        elif nap_us != 0:
+        if turned == 0 and nap_us != 0:
             sleep_us(nap_us)
     while count > 0 and maker.owed > 0:
         if monotonic_ns() - last > SILENCE_NS:
