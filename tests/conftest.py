@@ -63,6 +63,17 @@ TURN = "OPENOUTCRY_TEST_HAS_HUGE_PAGES"  # its processes find that they have it
 # The files of these folders share what is made once: they stay together in one worker.
 TOGETHER = {"console", "portal", "replication"}
 
+# But these share a database at most, and all of the folder's would take one worker longer than the
+# others take for the rest.
+APART = {
+    "test_notices.py",
+    "test_portal_accounts.py",
+    "test_portal_custody.py",
+    "test_portal_people.py",
+    "test_portal_processes.py",
+    "test_portfolio.py",
+}
+
 # The longest files start first: started last, one worker would be at them alone.
 FIRST = {
     "test_formal.py",
@@ -319,7 +330,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 return str(path)
             if shared:
                 return "shared memory"
-            if path.parent.name in TOGETHER:
+            if path.parent.name in TOGETHER and path.name not in APART:
                 return path.parent.name
             return "huge pages" if {path.name, path.parent.name} & HUGE_PAGES else str(path)
 

@@ -63,13 +63,21 @@ def run(command: str, folder: Path, status: int = 0) -> str:
     return done.stdout
 
 
-def started_command(command: str, folder: Path) -> warm_outcry.Process:
-    """``outcry`` and words, under way in a folder."""
+def started_command(
+    command: str, folder: Path, stdin: int | None = None, **variables: str
+) -> warm_outcry.Process:
+    """``outcry`` and words, under way in a folder; ``variables`` of its environment."""
     name, *words = shlex.split(command)
     assert name == "outcry", command
     pipe = subprocess.PIPE
     return warm_outcry.Process(
-        [*OUTCRY, *words], cwd=folder, env=environment(), text=True, stdout=pipe, stderr=pipe
+        [*OUTCRY, *words],
+        cwd=folder,
+        env=environment() | variables,
+        text=True,
+        stdin=stdin,
+        stdout=pipe,
+        stderr=pipe,
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.adversary import disasters
+from tests.support.pipeline import warm_outcry
 
 
 def storm(folder: Path, count: int, seed: int) -> dict[str, Any]:
@@ -18,9 +18,7 @@ def storm(folder: Path, count: int, seed: int) -> dict[str, Any]:
         pytest.skip("disk faults need a C compiler")
     evidence = folder / "evidence.json"
     command = [sys.executable, disasters.__file__, "--folder", folder, "--evidence", evidence]
-    done = subprocess.run(
-        [*command, "--count", f"{count}", "--seed", f"{seed}"], capture_output=True, text=True
-    )
+    done = warm_outcry.run_command([*command, "--count", f"{count}", "--seed", f"{seed}"])
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
     return dict(json.loads(evidence.read_text())["disasters"][0])
 

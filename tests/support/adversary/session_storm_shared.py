@@ -1,12 +1,12 @@
 """What the tests of session storm in several tiers share."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.support.adversary import session_storm
+from tests.support.pipeline import warm_outcry
 
 
 def run(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def run(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
     path = Path(session_storm.__file__).with_name(script)
     evidence = folder / "evidence.json"
     command = [sys.executable, path, "--folder", folder, "--evidence", evidence, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = warm_outcry.run_command(command)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
     (report,) = json.loads(evidence.read_text()).values()
     return dict(report)

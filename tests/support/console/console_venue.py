@@ -19,6 +19,7 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.order_entry.sessions_venue import PASSWORD as SECRET
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
 from tests.support.waiting import BOUND_S
@@ -150,7 +151,7 @@ class ConsoleVenue:
     def _begin(self, page: tuple[str, ...], *words: str) -> tuple[subprocess.Popen[str], str]:
         port = f"127.0.0.1:{free_port()}"
         command = [*OUTCRY, *page, str(self.file), "--address", port, *words]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = warm_outcry.Process(command, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         url = process.stderr.readline().strip()
         assert url.startswith("http"), url + process.stderr.read()

@@ -16,6 +16,7 @@ from openoutcry.journal.lock import held
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import EVENT_DTYPE
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -45,7 +46,7 @@ def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.P
     """`outcry run` with its journal in the folder `j`, killed at the end if it still runs."""
     where = [] if "--port" in arguments else ["--udp", f"127.0.0.1:{port}"]
     command = [*OUTCRY, "run", *where, "--journal", "j", "--json", *arguments]
-    with subprocess.Popen(
+    with warm_outcry.Process(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from openoutcry.pipeline.run import Sample, Watcher
 from openoutcry.pipeline.top import running
-from tests.support.pipeline import released_child
+from tests.support.pipeline import released_child, warm_outcry
 from tests.support.waiting import BOUND_S
 
 
@@ -19,7 +19,7 @@ class Child:
     """A reader in a process of its own, and the lines that it says, in order."""
 
     def __init__(self, name: str, journal: Path | None, manner: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = warm_outcry.Process(
             [
                 sys.executable,
                 released_child.__file__,

@@ -29,8 +29,13 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-READ_LATE = {"COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM", "PYTEST_CURRENT_TEST"}
-"""Variables that a command reads when it prints or starts a program."""
+READ_LATE = {
+    *("COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM"),
+    *("CCACHE_DIR", "OBJCACHE", "OUTCRY_PASSWORD", "SOFTHSM2_CONF"),
+    *("OPENOUTCRY_TEST_HAS_HUGE_PAGES", "PYTEST_CURRENT_TEST"),
+}
+"""Variables that a command reads when it prints or starts a program, or not at all.  What tests
+leave in their worker's environment must be here: else each process of later tests starts cold."""
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 SCRIPTS = (
     "tests.support.order_entry.sessions_venue",
@@ -56,12 +61,11 @@ def surroundings(environment: Mapping[str, str]) -> Any:
     spaces = [
         os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "user", "pid_for_children")
     ]
-    limits = [resource.getrlimit(limit) for limit in LIMITS]
     # Umask, the user and groups, and signals that are blocked or ignored.
     rows = Path("/proc/self/status").read_text().splitlines()
     names = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs")
     status = [row for row in rows if row.startswith(names)]
-    return kept, spaces, limits, status, os.sched_getaffinity(0), os.nice(0)
+    return kept, spaces, status, os.sched_getaffinity(0), os.nice(0)
 
 
 UNCHANGED = surroundings(os.environ)
@@ -123,6 +127,7 @@ class Process(subprocess.Popen[Any]):
             "cwd": os.path.abspath(os.fspath(given["cwd"] or ".")),
             "environment": dict(os.environ if given["env"] is None else given["env"]),
             "start_new_session": given["start_new_session"],
+            "limits": [resource.getrlimit(limit) for limit in LIMITS],
             "fds": [0, 1, 2, *given["pass_fds"]],
         }
         self.pid = _warm_process().fork(request, [*inherited, *given["pass_fds"]])
@@ -247,7 +252,10 @@ def serve(requests: socket.socket) -> None:
 
 
 def become(request: dict[str, Any], fds: Sequence[int]) -> None:
-    """Take over what was asked for: files, session, folder, environment, arguments."""
+    """Take over what was asked for: limits, files, session, folder, environment, arguments."""
+    for limit, ends in zip(LIMITS, request["limits"], strict=True):
+        if resource.getrlimit(limit) != tuple(ends):
+            resource.setrlimit(limit, ends)
     above = max(*fds, *request["fds"]) + 1
     aside = [fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in fds]
     for fd in fds:

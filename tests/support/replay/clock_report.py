@@ -34,7 +34,7 @@ def records(count, start_s=MIDNIGHT_UTC_S - 60):
 @pytest.fixture
 def daemon():
     """``outcry clock serve --simulate``, ended in order."""
-    process = subprocess.Popen(
+    process = warm_outcry.Process(
         [*OUTCRY, "clock", "serve", "--simulate"], stderr=subprocess.PIPE, text=True
     )
     assert process.stderr.readline().startswith(f"outcry.{process.pid}.")

@@ -15,6 +15,7 @@ from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.link import Link, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.wire import ORDER_DTYPE
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.user_commands import environment
 from tests.support.waiting import BOUND_S, wait_until
@@ -91,7 +92,7 @@ def replicated_run(
     words = [*OUTCRY, "run", "--orders", str(orders), "--rate", str(rate), "--json"]
     words += ["--durability", "replicated", "--nats", str(cluster.folder)]
     words += ["--stream", stream, "--journal", "day"]
-    running = subprocess.Popen(
+    running = warm_outcry.Process(
         words,
         cwd=folder,
         env=environment(),

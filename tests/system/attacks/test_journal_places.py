@@ -15,6 +15,7 @@ from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.verify import verify
 from tests.support.adversary.journal_places import outcry
 from tests.support.dpdk_shim.udp_runs import started
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, find_pipeline, free_port
 from tests.support.waiting import BOUND_S
 
@@ -90,12 +91,12 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     port = free_port()
     command[command.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
     send = ["send", "--to", f"127.0.0.1:{port}", "--rate", "20000", "--orders"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with warm_outcry.Process(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             line = process.stderr.readline()
             started(process)  # an order that comes before may find no socket, and is not sent again
-            sender = subprocess.Popen(
+            sender = warm_outcry.Process(
                 [*OUTCRY, *send, "20000"],
                 cwd=tmp_path,
                 stdout=subprocess.DEVNULL,
@@ -114,6 +115,6 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     assert outcry("run", "--orders", "1000", "--topology", "inline", cwd=tmp_path).returncode == 0
     assert journal.is_dir()
     again = [*command[:-1], f"{acknowledged}", "--journal", journal.name, "--resume", "--json"]
-    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S)
+    done = warm_outcry.run_command(again, cwd=tmp_path, timeout=BOUND_S)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["resumed"]["commands"] == acknowledged

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from openoutcry.journal.verify import verify
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, find_pipeline
 from tests.support.waiting import BOUND_S
 
@@ -16,11 +17,11 @@ def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
     journal = tmp_path / "j"
     more = ["--orders", "60000", "--rate", "100", "--seed", "4", "--json"]
     command = [*OUTCRY, "run", *more, "--journal", str(journal)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with warm_outcry.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             find_pipeline(process.pid)
             (journal / "lock").unlink()
-            second = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+            second = warm_outcry.run_command([*command, "--resume"])
             assert process.poll() is None, "the first one was at work all the while"
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=BOUND_S)

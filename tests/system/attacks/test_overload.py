@@ -2,7 +2,6 @@
 sends is taken as if there were none, and it is told while it lasts."""
 
 import socket
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from tests.support.dpdk_shim.udp_runs import (
     started,
     stopped,
 )
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
 from tests.support.waiting import BOUND_S
 
@@ -79,7 +79,7 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
             if at % 20 == 0:
                 quiet.send(others[at // 20])
                 heard.append(answers(quiet, 1))
-        top = subprocess.run([*OUTCRY, "top", "--once"], capture_output=True, text=True, check=True)
+        top = warm_outcry.run_command([*OUTCRY, "top", "--once"], check=True)
         result = stopped(process)
         account = result["source"]["account"]
     events = np.concatenate(came)

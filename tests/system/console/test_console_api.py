@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import ssl
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -28,6 +27,7 @@ from tests.support.certificates import self_signed
 from tests.support.console.console_venue import PASSWORD, TOTP, order, until_closed, written
 from tests.support.console.websockets_patient import connect
 from tests.support.order_entry.sessions_venue import Client
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.surveillance.surveillance_flow import LOW
 from tests.support.user_commands import run
@@ -641,6 +641,6 @@ def test_cases_are_shown_to_supervisors_alone(floor, anna):
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_beyond_this_host_there_is_tls_alone(floor):
     command = [*OUTCRY, "venue", "console", str(floor.file), "--address", "0.0.0.0:0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    done = warm_outcry.run_command(command, timeout=BOUND_S)
     assert done.returncode == 1
     assert "so the page needs TLS" in done.stderr

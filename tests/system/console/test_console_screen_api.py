@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 from openoutcry.console.screen.server import COOKIE
 from tests.support.console.console_venue import SECRET, ScreenClient, ended, until_closed, written
 from tests.support.console.websockets_patient import connect
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
 from tests.support.user_commands import commands
 from tests.support.waiting import BOUND_S
@@ -484,7 +485,7 @@ def test_a_venue_without_ouch_has_no_page(screen, tmp_path):
     path.write_text(text)
     path.chmod(0o600)
     command = [*OUTCRY, "screen", str(path), "--address", f"127.0.0.1:{free_port()}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    done = warm_outcry.run_command(command, timeout=BOUND_S)
     assert done.returncode == 1
     assert "no [[port]] with ouch-4.2" in done.stderr
 
@@ -495,7 +496,7 @@ def test_the_commands_of_its_page(screen):
     assert len(lines) == 2
     for line in lines:
         words = [*OUTCRY, *shlex.split(line)[1:], "--address", f"127.0.0.1:{free_port()}"]
-        process = subprocess.Popen(words, cwd=screen.folder, stderr=subprocess.PIPE, text=True)
+        process = warm_outcry.Process(words, cwd=screen.folder, stderr=subprocess.PIPE, text=True)
         url = process.stderr.readline().strip()
         try:
             with ScreenClient(url) as nobody:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 
 import pytest
 
@@ -19,6 +18,7 @@ from openoutcry.custody.utxo.address import network_of
 from openoutcry.custody.utxo.wallet import Wallet
 from tests.support.custody.chains import need_hsm, need_node
 from tests.support.custody.party import PIN, softhsm
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 
 COIN = 10**8
@@ -37,13 +37,7 @@ def outcry(folder, *words, pin="", fails=False):
     os.write(writing, pin.encode())
     os.close(writing)
     words = [word.replace("PIN", str(reading)) for word in words]
-    done = subprocess.run(
-        [*OUTCRY, "custody", *words],
-        cwd=folder,
-        pass_fds=(reading,),
-        capture_output=True,
-        text=True,
-    )
+    done = warm_outcry.run_command([*OUTCRY, "custody", *words], cwd=folder, pass_fds=(reading,))
     os.close(reading)
     assert (done.returncode != 0) == fails, done.stderr
     return done.stderr if fails else done.stdout

@@ -25,6 +25,7 @@ from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.follow import EVERY, once
 from tests.support.ledger.ledger_invariants import files
 from tests.support.ledger.postgresql_server import postgresql
+from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S
 
 ALL = "select * from transactions order by event_seq, part"
@@ -105,7 +106,7 @@ def killed_again_and_again(home, more, kills):
     ]
     rng = random.Random(7)
     for _ in range(kills):
-        child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        child = warm_outcry.Process(words, stdout=subprocess.DEVNULL)
         watched, before = time.monotonic(), len(list(folder_of(home).glob("checkpoint-*")))
         # Kill only once it has come to its work, wherever that then is.
         while child.poll() is None and time.monotonic() - watched < 60:
@@ -115,7 +116,7 @@ def killed_again_and_again(home, more, kills):
         time.sleep(rng.random() * 0.2)
         child.kill()
         child.wait()
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = warm_outcry.run_command(words)
     assert done.returncode == 0, done.stderr
     assert f"posted up to command {flow.COMMANDS:,}" in done.stdout
 
@@ -262,7 +263,7 @@ def test_a_database_that_is_not_there_is_reported(outcry, rebuilt):
 def test_the_command_follows_until_it_is_asked_to_end(rebuilt, tmp_path):
     home = Path(shutil.copytree(rebuilt, tmp_path / "day"))
     words = [sys.executable, "-m", "openoutcry", "ledger", "follow", str(home), "--every"]
-    child = subprocess.Popen([*words, str(EVERY)], stdout=subprocess.PIPE, text=True)
+    child = warm_outcry.Process([*words, str(EVERY)], stdout=subprocess.PIPE, text=True)
     time.sleep(2)
     child.send_signal(signal.SIGTERM)
     out, _ = child.communicate(timeout=BOUND_S)

@@ -24,6 +24,7 @@ from openoutcry.ledger.store_files import Files
 from openoutcry.risk import layout as risk_layout
 from openoutcry.risk.region import View
 from tests.support.ledger import ledger_flow as flow
+from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S
 
 EVERY = 4_000
@@ -140,7 +141,7 @@ def test_the_command_goes_along_until_it_is_asked_to_end(stored):
         "--follow",
         "--json",
     ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+    with warm_outcry.Process(words, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         first = json.loads(child.stdout.readline())
         child.terminate()

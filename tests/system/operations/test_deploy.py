@@ -24,16 +24,15 @@ from openoutcry.wire import OutcryError
 from openoutcry.wire.enums import TimeInForce
 from tests import ROOT
 from tests.support.operations.deploy import copy_of
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue import served_venue
 from tests.support.venue.served_venue import VENUE, ServedVenue, orders
 from tests.support.waiting import BOUND_S
 
 
-def outcry(*words, folder=None, status=0):
-    done = subprocess.run(
-        [*OUTCRY, *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=BOUND_S
-    )
+def outcry(*words, folder=".", status=0):
+    done = warm_outcry.run(words, folder, BOUND_S)
     assert done.returncode == status, (done.stdout, done.stderr)
     return done.stdout + done.stderr
 
@@ -77,7 +76,7 @@ def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     metrics = [*OUTCRY, "venue", "metrics", str(file), "--address", f"127.0.0.1:{free_port()}"]
-    with subprocess.Popen(metrics, stderr=subprocess.PIPE, text=True) as server:
+    with warm_outcry.Process(metrics, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr.readline().startswith("http")
             document = json.loads(outcry("venue", "deploy", "check", file, "--json"))

@@ -3,6 +3,7 @@ warm_outcry.py."""
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -104,6 +105,18 @@ def test_files_are_passed_on_by_number():
     command = [sys.executable, "-c", f"import os; print(os.read({reading}, 9))"]
     assert warm_outcry.run_command(command, pass_fds=(reading,)).stdout == "b'passed'\n"
     os.close(reading)
+
+
+def test_its_limits_are_those_of_its_caller():
+    """Also those that its caller has changed since the warm process began."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    script = f"import resource, sys; print(resource.getrlimit({resource.RLIMIT_NOFILE})[0])"
+    command = [sys.executable, "-c", f"{script}; print('numba' in sys.modules)"]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0] - 1, limits[1]))
+    try:
+        assert warm_outcry.run_command(command).stdout == f"{limits[0] - 1}\nTrue\n"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.mark.parametrize("name", ["OUTCRY_VERIFY", "NUMBA_DISABLE_JIT", "PYTHONPATH", "HOME"])

@@ -1,18 +1,35 @@
 """The fixtures of this folder's tests."""
 
+from contextlib import ExitStack
+from typing import Any
+
 import pytest
 
 from openoutcry.portal.database import start_embedded
 from tests.support.portal.people import with_people
 from tests.support.portal.portal_venue import PortalVenue, page_venue
 
+kept: dict[str, Any] = {}
+held = ExitStack()
+"""What tests of several files use, and what ends it."""
 
-@pytest.fixture(scope="session")
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """It ends with this folder's last test, not with the session: it takes a part of a core."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        kept.clear()
+        held.close()
+
+
+@pytest.fixture(scope="module")
 def postgresql(tmp_path_factory):
     """The URL of a PostgreSQL of these tests."""
-    url, server = start_embedded(tmp_path_factory.mktemp("portal") / "postgresql")
-    yield url
-    server.cleanup()
+    if "postgresql" not in kept:
+        folder = tmp_path_factory.mktemp("portal") / "postgresql"
+        kept["postgresql"], server = start_embedded(folder)
+        held.callback(server.cleanup)
+    return kept["postgresql"]
 
 
 @pytest.fixture
@@ -21,11 +38,12 @@ def people(postgresql, tmp_path):
     return lambda test: with_people(postgresql, tmp_path, test)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portal_venue(tmp_path_factory):
     """A venue that trades, with its portal."""
-    with page_venue(tmp_path_factory.mktemp("portal-venue")) as venue:
-        yield venue
+    if "venue" not in kept:
+        kept["venue"] = held.enter_context(page_venue(tmp_path_factory.mktemp("portal-venue")))
+    return kept["venue"]
 
 
 @pytest.fixture(autouse=True)

@@ -185,7 +185,7 @@ def test_kills_of_the_notifier_lose_nothing(desk):
     def at_mail(keep):
         nonlocal deaths
         deaths += 1
-        if deaths > 2 * PEOPLE:
+        if deaths > PEOPLE:
             keep()
         elif deaths % 2:
             desk.process.kill()
@@ -199,7 +199,7 @@ def test_kills_of_the_notifier_lose_nothing(desk):
         if desk.process.poll() is not None:
             desk.start()
         time.sleep(0.02)
-    assert deaths > 2 * PEOPLE
+    assert deaths > PEOPLE
     twice = 0
     for who in desk.made.people:
         keys, mailed = desk.keys(who), desk.mailed(who)

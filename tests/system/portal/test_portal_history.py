@@ -1,12 +1,11 @@
 """History, portfolio, statements and notifications over the portal's own API, with a venue."""
 
-import subprocess
-
 import psycopg
 import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.portal.database import running_embedded
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
@@ -147,7 +146,7 @@ def test_news_comes_into_the_list(portal_venue, trader):
 def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
     person = portal_venue.person(USD=1_000 * USD)
     command = [*OUTCRY, "portal", "operator", "venue.toml", "ada"]
-    done = subprocess.run(command, cwd=portal_venue.folder, capture_output=True, text=True)
+    done = warm_outcry.run_command(command, cwd=portal_venue.folder)
     assert done.returncode == 0, done.stderr
     token = done.stdout.strip()
     with PortalClient(portal_venue.url, operator=token) as operator:

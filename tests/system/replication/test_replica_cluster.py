@@ -24,6 +24,7 @@ from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
 from openoutcry.replica.watch import watch
 from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
+from tests.support.pipeline import warm_outcry
 from tests.support.processes import ended
 from tests.support.replica import replica_full_disk
 from tests.support.replica.replica_cluster import append, drain, new_journal
@@ -180,7 +181,7 @@ def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) 
     if os.geteuid() != 0:
         pytest.skip("a small disk is mounted: it needs root")
     command = [sys.executable, replica_full_disk.__file__, str(tmp_path / "cluster")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = warm_outcry.run_command(command)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["done"] == replica_full_disk.MESSAGES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import free_port
-from tests.support.user_commands import ROOT, environment, run, started_command
+from tests.support.user_commands import ROOT, run, started_command
 from tests.support.waiting import BOUND_S, wait_until
 
 pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
@@ -33,6 +33,8 @@ def shown(lines: list[str]) -> re.Pattern[str]:
 
 
 def test_two_participants_trade(tmp_path: Path) -> None:
+    """From ``outcry venue init`` to the fill and its drop copy; and a load at its default symbol
+    and price is accepted."""
     venue, alpha, beta, copy = blocks()
     *_, init, serve = [line.removeprefix("$ ") for line in venue if line.startswith("$ ")]
     output = run(init, tmp_path)
@@ -54,6 +56,10 @@ def test_two_participants_trade(tmp_path: Path) -> None:
             wait_until(trades, "the venue trades")
             for lines, name in ((alpha, "ALPHA"), (beta, "BETA"), (copy, "COPY")):
                 assert shown(lines).search(trade(lines, ports, words[name])), lines
+            load = f"outcry client load {ports[PORTS[0]]} --user BETA --orders 100"
+            with started_command(load, tmp_path, OUTCRY_PASSWORD=words["BETA"]) as loading:
+                out, err = loading.communicate(timeout=BOUND_S)
+            assert "100 orders sent, 100 accepted, 0 rejected" in out, err
         finally:
             serving.send_signal(signal.SIGINT)
             _, err = serving.communicate(timeout=BOUND_S)
@@ -71,12 +77,8 @@ def trade(lines: list[str], ports: dict[str, str], password: str) -> str:
     (command,) = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     typed = [line.removeprefix("outcry> ") for line in lines if line.startswith("outcry> ")]
     messages = sum(line[:1].isdigit() for line in lines)
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {replaced(command, ports)}"],
-        text=True,
-        env=environment() | {"OUTCRY_PASSWORD": password, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    with started_command(
+        replaced(command, ports), Path.cwd(), stdin=subprocess.PIPE, OUTCRY_PASSWORD=password
     ) as client:
         assert client.stdin is not None
         assert client.stdout is not None

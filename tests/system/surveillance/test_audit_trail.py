@@ -18,6 +18,7 @@ from openoutcry.surveillance.audit.chain import read_chain
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
 from openoutcry.wire.errors import AuditError
+from tests.support.pipeline import warm_outcry
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance.audit_trail import forge, rows_of, tree
 
@@ -118,7 +119,9 @@ def test_a_build_that_is_killed_goes_on_byte_for_byte(tmp_path):
     script.write_text(KILLED)
     folder = folder_of(home)
     for stop in (2, 3, 6):
-        child = subprocess.Popen([sys.executable, script, home, str(stop)], stdout=subprocess.PIPE)
+        child = warm_outcry.Process(
+            [sys.executable, script, home, str(stop)], stdout=subprocess.PIPE
+        )
         assert child.stdout.readline() == b"here\n"
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
@@ -133,7 +136,7 @@ def test_two_builds_at_once_are_refused(tmp_path):
     home = journals.write(tmp_path / "journal", journals.orders(4, 500), 2)
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    child = subprocess.Popen([sys.executable, script, home, "1"], stdout=subprocess.PIPE)
+    child = warm_outcry.Process([sys.executable, script, home, "1"], stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"here\n"
     with pytest.raises(AuditError, match="another build is under way"):
         build(home)

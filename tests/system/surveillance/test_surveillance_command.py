@@ -93,7 +93,7 @@ def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_
     for more in (["--until", "11111"], ["--every", "5000"]):
         assert outcry("surveillance", "run", parted, *options, *more).returncode == 0
     command = [*OUTCRY, "surveillance", "follow", killed, *options, "--every", "4000"]
-    child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    child = warm_outcry.Process([str(part) for part in command], stdout=subprocess.DEVNULL)
     path = killed / "surveillance" / "hits.bin"
     until = time.monotonic() + BOUND_S
     while not (path.exists() and path.stat().st_size) and time.monotonic() < until:
