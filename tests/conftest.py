@@ -74,12 +74,17 @@ APART = {
     "test_portfolio.py",
 }
 
-# The longest files start first: started last, one worker would be at them alone.
+# Then the longest files start: started last, one worker would be at them alone.
 FIRST = {
+    "test_evm_custody.py",
     "test_formal.py",
     "test_gateway_rtl.py",
     "test_kills.py",
+    "test_notices.py",
     "test_packaging.py",
+    "test_portal_custody.py",
+    "test_portal_processes.py",
+    "test_shares.py",
     "test_user_pages.py",
     "test_venue_feed_days.py",
     "test_venue_serve.py",
@@ -159,9 +164,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = tier_of(item.path)
         if tier:
             item.add_marker(tier)
-    items.sort(
-        key=lambda item: item.path.parent.name not in TOGETHER and item.path.name not in FIRST
-    )
+    items.sort(key=lambda item: (not is_together(item.path), item.path.name not in FIRST))
+
+
+def is_together(path: Path) -> bool:
+    return path.parent.name in TOGETHER and path.name not in APART
 
 
 def pytest_collection_finish() -> None:
@@ -330,7 +337,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 return str(path)
             if shared:
                 return "shared memory"
-            if path.parent.name in TOGETHER and path.name not in APART:
+            if is_together(path):
                 return path.parent.name
             return "huge pages" if {path.name, path.parent.name} & HUGE_PAGES else str(path)
 
