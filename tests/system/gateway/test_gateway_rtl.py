@@ -64,7 +64,7 @@ OTHER_EDGES = [f"^(?!.*({'|'.join(SLOW_EDGES)}))"]
 @pytest.mark.parametrize(
     ("simulator", "slot_bits", "tests"),
     [
-        pytest.param("icarus", 4, OTHER_EDGES, id="icarus-4", marks=TAKES_LONG),
+        pytest.param("icarus", 4, OTHER_EDGES, id="icarus-4"),
         pytest.param("icarus", 4, SLOW_EDGES, id="icarus-4-slow", marks=TAKES_LONG),
         *(
             pytest.param(simulator, bits, None, id=f"{simulator}-{bits}", marks=TAKES_LONG)

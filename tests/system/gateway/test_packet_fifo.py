@@ -8,8 +8,8 @@ from tests.support.gateway_fpga.simulate import simulate
 @pytest.mark.parametrize(
     ("width", "depth_log2"),
     [
-        (64, 3),
-        pytest.param(8, 2, marks=[pytest.mark.long, pytest.mark.fpga]),
+        (8, 2),
+        pytest.param(64, 3, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param(8, 1, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param(8, 12, marks=pytest.mark.long),
         pytest.param(4096, 3, marks=pytest.mark.long),
