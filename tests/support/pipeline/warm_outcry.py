@@ -84,6 +84,8 @@ class Warm:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                # numpy's threads would not outlive a fork.
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             )
         word = self.socket.recv(16)
         assert word, "the warm process has ended"
