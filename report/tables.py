@@ -524,20 +524,18 @@ def _floods(floods: dict[str, Any] | None) -> str:
             f"{row['p99_ratio']:.2f}",
             f"{row['p99_ms']:.1f} ms",
             f"{row['quiet_p99_ms']:.1f} ms",
+            f"{row['rounds']} × {row['seconds']:g} s",
         )
         for row in floods["rows"]
     ]
-    load = ""
-    if "rounds" in floods:
-        load = f", {floods['rounds']} rounds of {floods['seconds']:g} s, load {floods['load']:g} "
-        load += "before it began"
-        if floods["load"] >= BUSY:
-            load += "; **other programs used the machine: no quiet figures**"
+    load = f", load {floods['load']:g} before it began"
+    if floods["load"] >= BUSY:
+        load += "; **other programs used the machine: no quiet figures**"
     text = (
         f"\nWhile another session sends one kind at {floods['rate']:,} a second, in a venue with "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
     )
-    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without |"
+    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | rounds |"
     return text + table(header, rows) + "\n"
 
 

@@ -5,7 +5,8 @@
 A venue of real processes over TCP in which a third session has OPEN open orders.  Quiet rounds and
 rounds of each flood take turns; the honest session enters an IOC order at a time over OUCH 4.2 and
 waits for its answer.  The figures, by kind: its p50 and p99 to those of the quiet round before, the
-median over the rounds.  They go into docs/evidence/security.json beside the costs of messages.
+median over the rounds.  They go into docs/evidence/security.json beside the costs of messages;
+``--kind`` replaces the rows of these kinds alone.
 
 Kinds of FIX 4.4 and of sessions over shared memory flood a session's own rate.  Kinds of the portal
 come from one address as fast as the portal answers, and the honest one is a user of the portal at
@@ -313,19 +314,19 @@ def main() -> None:
             figures = measure_portal(kind, given.rounds, given.seconds)
         else:
             figures = measure(kind, given.rounds, given.seconds, given.rate)
-        row = {"kind": kind, **figures}
+        row = {"kind": kind, **figures, "rounds": given.rounds, "seconds": given.seconds}
         floods.append(row)
         print(json.dumps(row), flush=True)
     if not given.no_evidence:
         document = json.loads((EVIDENCE / "security.json").read_text())["figures"]
+        kept = document["floods"]["rows"] if given.kind else []
+        new = {row["kind"]: row for row in floods}
         document["floods"] = {
             "rate": given.rate,
             "open_orders": OPEN,
-            "rows": floods,
+            "rows": [new.pop(row["kind"], row) for row in kept] + list(new.values()),
             "command": COMMAND,
             "load": load,
-            "rounds": given.rounds,
-            "seconds": given.seconds,
         }
         write_evidence("security", document, message_costs.COMMAND)
 
