@@ -532,7 +532,7 @@ def _floods(floods: dict[str, Any] | None) -> str:
     if floods["load"] >= BUSY:
         load += "; **other programs used the machine: no quiet figures**"
     text = (
-        f"\nWhile another session sends one kind at {floods['rate']:,} a second, in a venue with "
+        f"\nAnother session sends one kind at {floods['rate']:,} a second. The venue has "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
     )
     header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | rounds |"
