@@ -509,10 +509,6 @@ def _doors(doors: list[dict[str, Any]]) -> str:
     return text + table("| door | messages | of these | seed | measured |", rows) + "\n"
 
 
-BUSY = 1.0
-"""A load from which figures of latency are not quiet ones on this project's two cores."""
-
-
 def _floods(floods: dict[str, Any] | None) -> str:
     """How an honest session fared during each flood."""
     if floods is None:
@@ -524,18 +520,15 @@ def _floods(floods: dict[str, Any] | None) -> str:
             f"{row['p99_ratio']:.2f}",
             f"{row['p99_ms']:.1f} ms",
             f"{row['quiet_p99_ms']:.1f} ms",
-            f"{row['rounds']} × {row['seconds']:g} s",
+            f"{row['rounds']} × {row['seconds']:g} s, load {row['load']:g}",
         )
         for row in floods["rows"]
     ]
-    load = f", load {floods['load']:g} before it began"
-    if floods["load"] >= BUSY:
-        load += "; **other programs used the machine: no quiet figures**"
     text = (
         f"\nAnother session sends one kind at {floods['rate']:,} a second. The venue has "
-        f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
+        f"{floods['open_orders']:,} open orders (`{floods['command']}`):\n\n"
     )
-    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | rounds |"
+    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | rounds, and the load before |"
     return text + table(header, rows) + "\n"
 
 

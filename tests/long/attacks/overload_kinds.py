@@ -314,7 +314,8 @@ def main() -> None:
             figures = measure_portal(kind, given.rounds, given.seconds)
         else:
             figures = measure(kind, given.rounds, given.seconds, given.rate)
-        row = {"kind": kind, **figures, "rounds": given.rounds, "seconds": given.seconds}
+        how = {"rounds": given.rounds, "seconds": given.seconds, "load": load}
+        row = {"kind": kind, **figures, **how}
         floods.append(row)
         print(json.dumps(row), flush=True)
     if not given.no_evidence:
@@ -326,7 +327,6 @@ def main() -> None:
             "open_orders": OPEN,
             "rows": [new.pop(row["kind"], row) for row in kept] + list(new.values()),
             "command": COMMAND,
-            "load": load,
         }
         write_evidence("security", document, message_costs.COMMAND)
 
