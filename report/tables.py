@@ -528,7 +528,7 @@ def _floods(floods: dict[str, Any] | None) -> str:
         f"\nAnother session sends one kind at {floods['rate']:,} a second. The venue has "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`):\n\n"
     )
-    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | rounds, and the load before |"
+    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | how |"
     return text + table(header, rows) + "\n"
 
 
