@@ -31,7 +31,7 @@ from typing import Any
 
 READ_LATE = {
     *("COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM"),
-    *("CCACHE_DIR", "OBJCACHE", "OUTCRY_PASSWORD", "SOFTHSM2_CONF"),
+    *("OUTCRY_PASSWORD", "SOFTHSM2_CONF"),
     *("OPENOUTCRY_TEST_HAS_HUGE_PAGES", "PYTEST_CURRENT_TEST"),
 }
 """Variables that a command reads when it prints or starts a program, or not at all.  What tests
