@@ -18,7 +18,9 @@ def storm(folder: Path, count: int, seed: int) -> dict[str, Any]:
         pytest.skip("disk faults need a C compiler")
     evidence = folder / "evidence.json"
     command = [sys.executable, disasters.__file__, "--folder", folder, "--evidence", evidence]
-    done = warm_outcry.run_command([*command, "--count", f"{count}", "--seed", f"{seed}"])
+    done = warm_outcry.run_command(
+        [*command, "--count", f"{count}", "--seed", f"{seed}"], timeout=None
+    )
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
     return dict(json.loads(evidence.read_text())["disasters"][0])
 

@@ -14,7 +14,7 @@ def run(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
     path = Path(session_storm.__file__).with_name(script)
     evidence = folder / "evidence.json"
     command = [sys.executable, path, "--folder", folder, "--evidence", evidence, *arguments]
-    done = warm_outcry.run_command(command)
+    done = warm_outcry.run_command(command, timeout=None)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
     (report,) = json.loads(evidence.read_text()).values()
     return dict(report)

@@ -169,7 +169,7 @@ def run(
 def run_command(
     command: Sequence[str],
     input: str | None = None,
-    timeout: float = 300,
+    timeout: float | None = 300,
     check: bool = False,
     **more: Any,
 ) -> "subprocess.CompletedProcess[str]":

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.adversary import guard_fuzz
 
-INPUTS = 2_000
+INPUTS = 1_000
 
 
 @pytest.mark.promise(
