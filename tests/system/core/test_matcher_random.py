@@ -134,10 +134,10 @@ def test_chunks_do_not_matter(seed, sizes):
     assert cut.state_hash() == whole.state_hash()
 
 
-@pytest.mark.parametrize("block", short_and_long(1, 4))
+@pytest.mark.parametrize("block", short_and_long(1, 10))
 def test_no_lot_is_lost_and_a_restart_changes_nothing(block):
     """Events obey their laws, snapshots go on as if nothing had happened, shards agree."""
-    for seed in range(2000 + 25 * block, 2025 + 25 * block):
+    for seed in range(2000 + 10 * block, 2010 + 10 * block):
         run = mixed(seed, 3000)
         check_in_parts(run)
         check_shards(run)
