@@ -34,6 +34,12 @@ def _own_ports() -> Iterator[int]:
 _ports = _own_ports()
 
 
+def choose_other_ports() -> None:
+    """Processes that are forked from one would all choose the same."""
+    global _ports
+    _ports = _own_ports()
+
+
 def free_port() -> int:
     """A port of TCP and UDP that nobody has, another one each time, below those that the system
     gives to outgoing connections: one of these would take it while what listens there is down."""

@@ -29,6 +29,8 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes import choose_other_ports
+
 READ_LATE = {
     *("COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM"),
     *("OUTCRY_PASSWORD", "SOFTHSM2_CONF"),
@@ -271,6 +273,7 @@ def become(request: dict[str, Any], fds: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["arguments"][1:]
+    choose_other_ports()
 
 
 def load() -> None:
