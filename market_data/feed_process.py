@@ -27,6 +27,7 @@ from openoutcry.market_data.public_feed import (
     PublicFeed,
 )
 from openoutcry.market_data.publisher import Publisher, send_once
+from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
@@ -35,6 +36,11 @@ from openoutcry.wire.peers import HERE, address_of
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed."""
+SNAPSHOTS_EACH_S = 1.0
+"""So many more an address may begin each second: a connection costs the feed a fork."""
+FORK_TIMES = 9
+"""After a fork the next one waits this many times as long as it took, so that all clients together
+take a tenth of the feed's time."""
 TURN_NS = 20_000_000
 """The pump comes back after this long at most."""
 CHECKPOINT_NS, OFTEN_NS = 30_000_000_000, 5_000_000_000
@@ -69,6 +75,8 @@ class FeedProcess:
             self.pump.epoll.register(one, select.EPOLLIN)
         self._children: dict[int, str] = {}
         """Processes that give a snapshot, and the addresses to which."""
+        self._snapshots = Allowances(SNAPSHOTS_EACH_S, SNAPSHOTS_EACH)
+        self._next_fork_ns = 0
         self._listening = public.snapshots is not None
         self._saving = 0
         self._saved_messages = self.store.count
@@ -307,7 +315,8 @@ class FeedProcess:
         listener = self.public.snapshots
         if listener is None:
             return
-        wanted = len(self._children) < SNAPSHOTS_AT_ONCE
+        now_ns = time.monotonic_ns()
+        wanted = len(self._children) < SNAPSHOTS_AT_ONCE and now_ns >= self._next_fork_ns
         if wanted != self._listening:  # a refused client must not keep the pump awake
             change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
             change(listener)
@@ -318,11 +327,18 @@ class FeedProcess:
             connection, peer = listener.accept()
         except OSError:
             return
-        address = address_of(peer)
         with connection:
-            if address in HERE or list(self._children.values()).count(address) < SNAPSHOTS_EACH:
+            if self._may_have_one(address_of(peer), now_ns):
                 pid = fork(partial(self._snapshot, connection), STOP_SIGNALS)
-                self._children[pid] = address
+                self._children[pid] = address_of(peer)
+                forked_ns = time.monotonic_ns()
+                self._next_fork_ns = forked_ns + FORK_TIMES * (forked_ns - now_ns)
+
+    def _may_have_one(self, address: str, now_ns: int) -> bool:
+        if address in HERE:
+            return True
+        is_free = list(self._children.values()).count(address) < SNAPSHOTS_EACH
+        return is_free and self._snapshots.take(address, now_ns)
 
     def _snapshot(self, connection: socket.socket) -> None:
         store, book = self.store, self.book if self.store.count else Book(1)

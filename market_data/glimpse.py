@@ -6,7 +6,9 @@ then every displayed order, best price first and in the order of its queue.  The
 ``G``, with the number of the first live message that is not included.  Source: Nasdaq, GLIMPSE 5.0.
 """
 
+import math
 import socket
+import time
 from collections.abc import Iterator
 
 from openoutcry.market_data.book import SIDES, Book
@@ -19,6 +21,8 @@ TIMEOUT_S = 30.0
 MAX_LOGIN = 64
 """Bytes of a login, at most."""
 SEND_BYTES = 1 << 16
+SLOWEST_BYTES_PER_S = 1 << 16
+"""At which a client takes a snapshot at least."""
 
 
 def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator[bytes]:
@@ -64,10 +68,11 @@ def serve_one(
 ) -> None:
     """Answer one client's login with the messages.  Every login receives them: they are public.
 
-    A client that says nothing, or takes nothing, for that long is left.
+    A client that has not logged in after that long is left, and so is one that is that far behind
+    what it would have taken by SLOWEST_BYTES_PER_S.
     """
-    connection.settimeout(timeout_s)
-    login = _read(connection, b"", MAX_LOGIN)[0]
+    until_s = time.monotonic() + timeout_s
+    login = _read(connection, b"", MAX_LOGIN, until_s)[0]
     sizes = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
     if login[:1] != b"L" or len(login) not in sizes:
         connection.sendall(packet_of("J", b"A"))
@@ -81,13 +86,27 @@ def serve_one(
     for message in messages:
         out += packet_of("S", message)
         if len(out) >= SEND_BYTES:
+            _wait_until(connection, until_s)
             connection.sendall(out)
+            until_s += len(out) / SLOWEST_BYTES_PER_S
             out.clear()
+    _wait_until(connection, until_s)
     connection.sendall(out + packet_of("Z", b""))
 
 
-def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, bytes]:
-    """The next packet without its length, and what was read after it.
+def _wait_until(connection: socket.socket, until_s: float) -> None:
+    """The next call waits until then in all.  Raises :class:`TimeoutError` if it is past."""
+    left_s = until_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    connection.settimeout(left_s)
+
+
+def _read(
+    connection: socket.socket, data: bytes, most: int, until_s: float = math.inf
+) -> tuple[bytes, bytes]:
+    """The next packet without its length, and what was read after it; ``until_s``: the whole packet
+    has come by then.
 
     Raises :class:`FeedError` for one that is too long, or if there will be no more.
     """
@@ -99,6 +118,8 @@ def _read(connection: socket.socket, data: bytes, most: int) -> tuple[bytes, byt
             if len(data) >= PACKET_LENGTH_BYTES + size:
                 end = PACKET_LENGTH_BYTES + size
                 return data[PACKET_LENGTH_BYTES:end], data[end:]
+        if until_s < math.inf:
+            _wait_until(connection, until_s)
         more = connection.recv(SEND_BYTES)
         if not more:
             raise FeedError("the connection was closed")

@@ -23,10 +23,13 @@ from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.extras import need
+from openoutcry.wire.pace import Pace
 
 MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH = 4_096, 512
 """In all, and of one address."""
 REQUEST_BYTES = 1 << 16
+REQUESTS_AT_ONCE, REQUEST_S = 5, 1.0
+"""Requests of a connection that are read at once; of further ones, one in so long."""
 SEND_BUFFER_BYTES = 1 << 16
 WRITE_LIMIT_BYTES = 1 << 15
 """What waits in a connection at most: so much is old when it arrives at one that is slow."""
@@ -143,9 +146,11 @@ class Pages:
         subscriber = Subscriber(interval_ms=self.interval_ms, sessions=len(self.ended))
         self.subscribers.add(subscriber)
         telling = asyncio.create_task(self._tell_one(connection, subscriber))
+        pace = Pace(REQUESTS_AT_ONCE, REQUEST_S)
         try:
             async for text in connection:
                 await self._on_request(connection, subscriber, text)
+                await pace.rest()
         except Exception as error:
             if type(error).__module__.partition(".")[0] != "websockets":
                 raise

@@ -7,10 +7,9 @@ retransmission server have it.
 import contextlib
 import socket
 import struct
-from dataclasses import dataclass
-from typing import Any
 
 from openoutcry.market_data import mold
+from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.errors import FeedError
@@ -18,20 +17,11 @@ from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 from openoutcry.wire.peers import HERE, address_of
 from openoutcry.wire.receive_queue import widen_receive_queue
 
-REQUESTS_A_TURN = 256
-MAX_CLIENTS = 4096
-"""Clients whose requests are counted; of more the one that asked longest ago is forgotten."""
+REQUESTS_A_TURN = 32
+"""Requests that are looked at between two turns of the feed, which waits for them meanwhile."""
 CLIENTS_OF_A_HOST = 4
 """An address has the allowance of this many clients, whatever its ports."""
 SEND_BUFFER_BYTES = 1 << 22
-
-
-@dataclass
-class Client:
-    """What a client of the retransmission server may still have: packets, as of a time."""
-
-    allowed: float
-    as_of_ns: int
 
 
 def line_socket(spec: FeedSpec) -> socket.socket:
@@ -108,8 +98,9 @@ class Publisher:
                 self.sockets[-1].connect(group)  # a route is sought once, not for each packet
         self.before: tuple[str, Store] | None = None
         """The session before and its messages: they are given again until this one ends."""
-        self._clients: dict[Address, Client] = {}
-        self._hosts: dict[str, Client] = {}
+        most = float(spec.requests_per_s)
+        self.clients = Allowances(most, most)
+        self._hosts = Allowances(most * CLIENTS_OF_A_HOST, most * CLIENTS_OF_A_HOST)
         self.beat_ns = 0
         """When something was sent last."""
         self.packets = self.not_taken = self.answered = self.refused = 0
@@ -191,28 +182,15 @@ class Publisher:
     def _may(self, client: Address, now_ns: int) -> bool:
         """Whether the client has a request left, and its host: a sender can have any number of
         ports, and name another's address."""
-        most, host = self.spec.requests_per_s, address_of(client)
-        theirs = [self._account(self._clients, client, most, now_ns)]
+        host = address_of(client)
+        theirs = [self.clients.of(client, now_ns)]
         if host not in HERE:
-            theirs.append(self._account(self._hosts, host, most * CLIENTS_OF_A_HOST, now_ns))
-        if any(one.allowed < 1 for one in theirs):
+            theirs.append(self._hosts.of(host, now_ns))
+        if any(one.left < 1 for one in theirs):
             return False
         for one in theirs:
-            one.allowed -= 1
+            one.left -= 1
         return True
-
-    @staticmethod
-    def _account(known: dict[Any, Client], key: Any, most: int, now_ns: int) -> Client:
-        """What is allowed now, of one that then has asked last."""
-        one = known.pop(key, None)
-        if one is None:
-            one = Client(float(most), now_ns)
-            if len(known) >= MAX_CLIENTS:
-                del known[next(iter(known))]
-        earned = (now_ns - one.as_of_ns) * most / 1e9
-        one.allowed, one.as_of_ns = min(float(most), one.allowed + earned), now_ns
-        known[key] = one
-        return one
 
     def close(self) -> None:
         for line in self.sockets:

@@ -1,14 +1,19 @@
-"""A share of a server's places for each address, so that one client does not take all of them.
+"""A share of a server's places and of its time for each address, so that one client does not take
+all of them.
 
-Addresses of this host have no share: a proxy on it acts for all its clients.
+Addresses of this host have no share of places: a proxy on it acts for all its clients.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.wire.peers import HERE, address_of
+
+MAX_CLIENTS = 4096
+"""Clients whose requests are counted; of more the one that asked longest ago is forgotten."""
 
 
 class Shares:
@@ -36,3 +41,39 @@ class Shares:
             self.taken[address] -= 1
             if not self.taken[address]:
                 del self.taken[address]
+
+
+@dataclass
+class Allowance:
+    """What a client may still ask for, as of a time."""
+
+    left: float
+    as_of_ns: int
+
+
+class Allowances:
+    """Requests of each client: ``at_once`` of them, and so many more a second."""
+
+    def __init__(self, per_s: float, at_once: float) -> None:
+        self.per_s, self.at_once = per_s, at_once
+        self.known: dict[Hashable, Allowance] = {}
+
+    def of(self, client: Hashable, now_ns: int) -> Allowance:
+        """What a client has left now; it is the one that asked last from here on."""
+        one = self.known.pop(client, None)
+        if one is None:
+            one = Allowance(self.at_once, now_ns)
+            if len(self.known) >= MAX_CLIENTS:
+                del self.known[next(iter(self.known))]
+        earned = (now_ns - one.as_of_ns) * self.per_s / 1e9
+        one.left, one.as_of_ns = min(self.at_once, one.left + earned), now_ns
+        self.known[client] = one
+        return one
+
+    def take(self, client: Hashable, now_ns: int) -> bool:
+        """Use one; False if the client has none left."""
+        one = self.of(client, now_ns)
+        if one.left < 1:
+            return False
+        one.left -= 1
+        return True

@@ -27,6 +27,7 @@ from openoutcry.market_data.spec import Address
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
+from openoutcry.wire.pace import Pace
 
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
@@ -35,6 +36,9 @@ LOOK_S, MAX_LOOK_S, LOOK_SHARE = 0.002, 0.01, 32
 """The time between two looks for more messages: this share of the time since the last one, within
 these bounds.  A fixed 500 looks a second took 5 % of a core of a venue in which nothing happened.
 """
+PACKETS_AT_ONCE, PACKET_S = 10, 0.1
+"""Packets of a client that are read at once, and then one in so long; it has to send a heartbeat a
+second."""
 LAST_S = 5.0
 AGAIN_S = 1.0
 """Between two tries to have a connection again, or the next session."""
@@ -73,20 +77,29 @@ class Tail:
         view = np.frombuffer(data, np.uint8)
         return data[: int(fitting(view.ctypes.data, len(data), len(data))) & (1 << COUNT_SHIFT) - 1]
 
+    async def walk_to(self, number: int) -> None:
+        """Look for message ``number`` in pieces: others are served between two of them."""
+        while self._count < number - 1 and self._walk():
+            await asyncio.sleep(0)
+
+    def _walk(self) -> bool:
+        """One piece of the file further; False at its end."""
+        if self._count % STRIDE == 0 and self._count // STRIDE == len(self._index):
+            self._index.append(self._at)
+        wanted = STRIDE - self._count % STRIDE
+        data = self.read(self._at, 52 * wanted)
+        view = np.frombuffer(data, np.uint8)
+        count = int(fitting(view.ctypes.data, len(data), len(data))) >> COUNT_SHIFT
+        step = min(wanted, count)
+        self._at += int(skip(view.ctypes.data, len(data), step)) if step else 0
+        self._count += step
+        return step > 0
+
     def place_of(self, number: int) -> int | None:
         """Where message ``number`` begins, or will begin if it is the next one; None: not known."""
         while self._count < number - 1:
-            if self._count % STRIDE == 0 and self._count // STRIDE == len(self._index):
-                self._index.append(self._at)
-            wanted = STRIDE - self._count % STRIDE
-            data = self.read(self._at, 52 * wanted)
-            view = np.frombuffer(data, np.uint8)
-            count = int(fitting(view.ctypes.data, len(data), len(data))) >> COUNT_SHIFT
-            step = min(wanted, count)
-            if not step:
+            if not self._walk():
                 return None
-            self._at += int(skip(view.ctypes.data, len(data), step))
-            self._count += step
         stride = (number - 1) // STRIDE
         at = self._index[stride] if stride < len(self._index) else self._at
         rest = (number - 1) % STRIDE if stride < len(self._index) else 0
@@ -219,7 +232,10 @@ class Stream:
         kept = matches[-1]
         count = kept.tail.kept()[0]
         number = count + 1 if number == 0 or not text else number
-        at = kept.tail.place_of(number) if 1 <= number <= count + 1 else None
+        at = None
+        if 1 <= number <= count + 1:
+            await kept.tail.walk_to(number)
+            at = kept.tail.place_of(number)
         if at is None:
             writer.write(packet_of("J", b"S"))
             return None
@@ -229,10 +245,12 @@ class Stream:
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Listen until the client leaves, is silent for too long, or sends a forbidden packet."""
+        pace = Pace(PACKETS_AT_ONCE, PACKET_S)
         while True:
             kind = (await asyncio.wait_for(self._packet(reader, PIECE_BYTES), SILENCE_S))[:1]
             if kind not in (b"R", b"+", b"U"):
                 return
+            await pace.rest()
 
     async def _tell(self, writer: asyncio.StreamWriter, kept: Kept, at: int) -> None:
         """To the end of the session, or of the run: then without Z, as more will come."""

@@ -20,6 +20,10 @@ def taken(shares, peer, count):
     return held
 
 
+@pytest.mark.promise(
+    "H10: an address has its share of stream, pages and snapshots",
+    group="closed",
+)
 def test_an_address_has_its_share_and_leaves_others_theirs():
     shares = Shares(10, 3)
     first = taken(shares, ("10.0.0.1", 5_000), 20)

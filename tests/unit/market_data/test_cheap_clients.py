@@ -1,0 +1,241 @@
+"""What a stranger makes the servers of market data do is bounded: forks for snapshots, packets and
+requests that are read, pieces of a file that are searched, and the time that a place is held."""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from types import SimpleNamespace
+
+import pytest
+
+from openoutcry.market_data import feed_process, glimpse
+from openoutcry.market_data.feed_process import FORK_TIMES, SNAPSHOTS_EACH, FeedProcess
+from openoutcry.market_data.pages import REQUEST_S, REQUESTS_AT_ONCE, Pages
+from openoutcry.market_data.shares import Allowances
+from openoutcry.market_data.stream import PACKET_S, PACKETS_AT_ONCE, STRIDE, Stream, Tail
+from openoutcry.wire import pace
+from openoutcry.wire.errors import FeedError
+from openoutcry.wire.messages import SOUPBIN
+
+FORK_NS, TURN_NS, SECOND_NS = 10_000_000, 1_000_000, 1_000_000_000
+SUBSCRIBER = ("192.0.2.7", 40_000)
+
+
+def held_rests(monkeypatch):
+    """How long each rest of a :class:`Pace` would be; one that is no mere turn does not end."""
+    rests, sleep = [], asyncio.sleep
+
+    async def rest(seconds):
+        rests.append(seconds)
+        await (asyncio.Event().wait() if seconds > 0 else sleep(0))
+
+    loop = asyncio.get_running_loop
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=rest, get_running_loop=loop))
+    return rests
+
+
+def test_a_client_has_so_many_requests_at_once_and_earns_more():
+    allowances = Allowances(2.0, 4.0)
+    assert [allowances.take("a", 0) for _ in range(5)] == [True] * 4 + [False]
+    assert allowances.take("b", 0), "another has its own"
+    assert [allowances.take("a", SECOND_NS) for _ in range(3)] == [True, True, False]
+    assert [allowances.take("a", 9 * SECOND_NS) for _ in range(5)] == [True] * 4 + [False]
+
+
+def forks_in_ten_seconds(monkeypatch, address_of_number):
+    """Times of the forks, while each client is followed by another at once."""
+    now, forks, came = [0], [], []
+    feed = FeedProcess.__new__(FeedProcess)
+    feed._children, feed._listening, feed._next_fork_ns = {}, True, 0
+    feed._snapshots = Allowances(feed_process.SNAPSHOTS_EACH_S, SNAPSHOTS_EACH)
+    feed._reap = feed._children.clear
+    feed.pump = SimpleNamespace(
+        epoll=SimpleNamespace(register=lambda one: None, unregister=lambda one: None)
+    )
+
+    def accept():
+        came.append(address_of_number(len(came)))
+        return contextlib.nullcontext(), (came[-1], 40_000)
+
+    def fork(work, signals):
+        forks.append(now[0])
+        now[0] += FORK_NS
+        return 1_000 + len(forks)
+
+    feed.public = SimpleNamespace(snapshots=SimpleNamespace(accept=accept))
+    monkeypatch.setattr(feed_process, "fork", fork)
+    monkeypatch.setattr(feed_process, "time", SimpleNamespace(monotonic_ns=lambda: now[0]))
+    while now[0] < 10 * SECOND_NS:
+        feed._give_snapshots()
+        now[0] += TURN_NS
+    return forks
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
+    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="shares",
+)
+def test_one_address_has_a_snapshot_a_second_however_often_it_connects(monkeypatch):
+    forks = forks_in_ten_seconds(monkeypatch, lambda number: "192.0.2.1")
+    assert SNAPSHOTS_EACH + 8 <= len(forks) <= SNAPSHOTS_EACH + 10
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
+    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="shares",
+)
+def test_snapshots_for_all_addresses_take_a_tenth_of_the_feeds_time(monkeypatch):
+    forks = forks_in_ten_seconds(monkeypatch, lambda number: f"192.0.{number >> 8}.{number & 255}")
+    assert len(forks) > 50
+    between = [later - one for one, later in itertools.pairwise(forks)]
+    assert min(between) >= (1 + FORK_TIMES) * FORK_NS
+
+
+class Slow:
+    """A connection whose client sends and takes so many bytes in each so many seconds."""
+
+    def __init__(self, login, monkeypatch, sends_s=0.0, takes_s=0.0):
+        self.login, self.now_s, self.taken = login, 0.0, 0
+        self.sends_s, self.takes_s, self.timeout_s = sends_s, takes_s, 0.0
+        monkeypatch.setattr(glimpse, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+
+    def settimeout(self, timeout_s):
+        self.timeout_s = timeout_s
+
+    def _takes(self, seconds):
+        self.now_s += min(seconds, self.timeout_s)
+        if seconds > self.timeout_s:
+            raise TimeoutError
+
+    def recv(self, most):
+        size = 1 if self.sends_s else most
+        self._takes(self.sends_s)
+        data, self.login = self.login[:size], self.login[size:]
+        return data
+
+    def sendall(self, data):
+        self._takes(self.takes_s)
+        self.taken += len(data)
+
+
+LOGIN = glimpse.packet_of(
+    "L", SOUPBIN.from_client("L").pack(username="", password="", session="", sequence="1")[1:]
+)
+MESSAGES = [b"A" * 36] * 100_000
+
+
+def test_a_login_of_a_snapshot_that_drips_is_left(monkeypatch):
+    slow = Slow(LOGIN, monkeypatch, sends_s=5.0)
+    with pytest.raises(TimeoutError):
+        glimpse.serve_one(slow, "DAY", iter(MESSAGES))
+    assert slow.now_s == glimpse.TIMEOUT_S
+    assert slow.taken == 0
+
+
+@pytest.mark.parametrize(("takes_s", "is_served"), [(1.0, True), (4.0, False)])
+def test_a_snapshot_is_taken_at_a_least_rate(monkeypatch, takes_s, is_served):
+    """In pieces of SEND_BYTES, of which the slowest takes one each second."""
+    slow = Slow(LOGIN, monkeypatch, takes_s=takes_s)
+    with contextlib.nullcontext() if is_served else pytest.raises(TimeoutError):
+        glimpse.serve_one(slow, "DAY", iter(MESSAGES))
+    assert (slow.taken > 3_900_000) == is_served
+    assert slow.now_s < 70
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
+    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="shares",
+)
+def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
+    """What a client sends beyond that waits in its connection."""
+
+    async def run():
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"\0\1R" * 1_000)
+        rests = held_rests(monkeypatch)
+        listening = asyncio.create_task(Stream(list, bool)._listen(reader))
+        await asyncio.wait([listening], timeout=0.01)
+        monkeypatch.undo()
+        listening.cancel()
+        return len(reader._buffer), rests
+
+    left, rests = asyncio.run(run())
+    assert left == 3 * (1_000 - PACKETS_AT_ONCE - 1)
+    assert rests[:-1] == [0.0] * PACKETS_AT_ONCE
+    assert 0 < rests[-1] <= PACKET_S
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
+    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="shares",
+)
+def test_a_message_is_looked_for_in_pieces(tmp_path):
+    """Others are served between two: a login for the last of a day holds up nobody."""
+    count = 10 * STRIDE
+    path = tmp_path / "s.itch"
+    path.write_bytes(b"\0\4abcd" * count)
+    tail = Tail(path, lambda: (count, 6 * count))
+    turns = []
+
+    async def run():
+        async def other():
+            while True:
+                turns.append(tail._count)
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(other())
+        await tail.walk_to(count)
+        beside.cancel()
+
+    asyncio.run(run())
+    assert max(later - one for one, later in itertools.pairwise(turns)) <= STRIDE
+    assert tail.place_of(count) == 6 * (count - 1)
+    assert tail.place_of(count + 2) is None
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
+    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="shares",
+)
+def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
+    asked = []
+
+    class Connection:
+        remote_address = SUBSCRIBER
+        transport = SimpleNamespace(get_extra_info=lambda name: None)
+
+        async def __aiter__(self):
+            while True:
+                yield '{"subscribe": "*"}'
+
+    async def on_request(connection, subscriber, text):
+        asked.append(text)
+
+    async def run():
+        pages = Pages(("127.0.0.1", 0), 100)
+        monkeypatch.setattr(pages, "_on_request", on_request)
+        monkeypatch.setattr(pages, "_tell_one", lambda *one: asyncio.Event().wait())
+        rests = held_rests(monkeypatch)
+        serving = asyncio.create_task(pages._serve(Connection()))
+        await asyncio.wait([serving], timeout=0.01)
+        monkeypatch.undo()
+        serving.cancel()
+        return rests
+
+    rests = asyncio.run(run())
+    assert len(asked) == REQUESTS_AT_ONCE + 1
+    assert rests[:-1] == [0.0] * REQUESTS_AT_ONCE
+    assert 0 < rests[-1] <= REQUEST_S
+
+
+def test_a_client_that_leaves_is_no_error_of_a_snapshot():
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours, pytest.raises((FeedError, OSError)):
+        glimpse.serve_one(ours, "DAY", iter(MESSAGES))

@@ -1,0 +1,19 @@
+"""How often a connection's requests are read: what a client sends beyond that waits in it."""
+
+import asyncio
+import math
+
+
+class Pace:
+    """Of one connection: ``at_once`` requests, and then one in each ``every_s``."""
+
+    def __init__(self, at_once: int, every_s: float) -> None:
+        self.at_once, self.every_s = at_once, every_s
+        self._paid_s = -math.inf
+        """Of the loop's clock: until then the requests are paid for."""
+
+    async def rest(self) -> None:
+        """After a request: wait until the next one may be read."""
+        now_s = asyncio.get_running_loop().time()
+        self._paid_s = max(self._paid_s, now_s - self.at_once * self.every_s) + self.every_s
+        await asyncio.sleep(max(0.0, self._paid_s - now_s))
