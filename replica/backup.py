@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.replica.access import Access
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
-from openoutcry.replica.jetstream import JetStream, messages
+from openoutcry.replica.jetstream import JetStream, Tail, messages
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import Message, split, unpack
 from openoutcry.replica.segments import SegmentWriter
@@ -46,11 +46,16 @@ def files_of(folder: Path) -> list[Path]:
     """The files of a copy, in their order.  Raises :class:`ReplicaError` if there is no folder."""
     try:
         paths = [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
-        return sorted(paths, key=lambda path: int(path.name.removesuffix(SUFFIX)))
+        return sorted(paths, key=_number_of)
     except OSError as error:
         raise ReplicaError(f"{folder}: {error.strerror}") from None
     except ValueError:
         raise ReplicaError(f"{folder}: holds files that are not of a copy") from None
+
+
+def _number_of(path: Path) -> int:
+    """Of the first message in a file."""
+    return int(path.name.removesuffix(SUFFIX))
 
 
 def read_copy(folder: Path, take: Callable[[Message], None] = lambda message: None) -> Copied:
@@ -102,17 +107,24 @@ class Copier:
         except OSError as error:
             raise ReplicaError(f"{folder}: {error.strerror}") from None
         self.copied = read_copy(self.folder)
-        self._cut()
         self._file: Any = None
 
-    def _cut(self) -> None:
+    def _cut(self, tail: Tail) -> None:
         """Remove the bytes after the last whole message: they were being written, or were damaged
-        on their way here, and are fetched again."""
+        on their way here, and are fetched again.
+
+        Raises :class:`ReplicaError`, and removes nothing, if the stream no longer has all of them:
+        what follows the damage may be the only copy."""
         if not self.copied.flaw:
             return
-        end = self.copied.end_file
-        for path in files_of(self.folder):
-            if end is None or int(path.name.split(".")[0]) > int(end.name.split(".")[0]):
+        end, files = self.copied.end_file, files_of(self.folder)
+        if tail.last < _number_of(files[-1]) or tail.first > self.copied.tip.position + 1:
+            raise ReplicaError(
+                f"{self.copied.flaw}; the cluster does not have what follows: move {self.folder} "
+                "away, and copy to another folder"
+            )
+        for path in files:
+            if end is None or _number_of(path) > _number_of(end):
                 path.unlink()
         if end is not None:
             os.truncate(end, self.copied.end_offset)
@@ -126,12 +138,14 @@ class Copier:
         jetstream = JetStream(connect(self.access), self.venue)
         try:
             first = self.copied.tip.position + 1
-            last = jetstream.tail_reaching(first - 1).last
+            tail = jetstream.tail_reaching(first - 1)
+            last = tail.last
             if last < first - 1:
                 raise ReplicaError(
                     f"{jetstream.stream} ends at message {last}, and {self.folder} has {first - 1}:"
                     " the stream was wiped, or is another's"
                 )
+            self._cut(tail)
             for position, data in messages(jetstream, first, last):
                 self._take(position, data)
                 if position % BATCH == 0:

@@ -12,7 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_type_hints
 
 from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, ReadLease, WriteLease
@@ -309,10 +309,16 @@ def _data_of(stored: dict[str, Any]) -> bytes:
         raise Unreachable(NO_ANSWER) from None
 
 
+LEASE_TYPES = tuple(get_type_hints(Lease).values())
+
+
 def lease_of(value: bytes) -> Lease:
     """The lease that the bucket's entry is.  Raises :class:`ReplicaError`."""
     try:
         document = json.loads(value)
-        return Lease(**{name: document[name] for name in Lease._fields})
-    except (ValueError, TypeError, KeyError):
+        lease = Lease(**{name: document[name] for name in Lease._fields})
+        if any(type(one) is not kind for one, kind in zip(lease, LEASE_TYPES, strict=True)):
+            raise TypeError
+        return lease
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ReplicaError("the lease in the bucket was not written by this program") from None

@@ -45,11 +45,18 @@ class Verified:
     venue: str
     tip: Tip
     flaw: str = ""
+    is_foreign: bool = False
+    """The disk has what was published, whole; but that is no message of the venue's."""
+
+    @property
+    def is_damaged(self) -> bool:
+        return bool(self.flaw) and not self.is_foreign
 
     @property
     def text(self) -> str:
         place = f"{self.venue} block {self.tip.next_block - 1} (message {self.tip.position})"
-        return f"{place}, then DAMAGED: {self.flaw}" if self.flaw else place
+        what = "FOREIGN" if self.is_foreign else "DAMAGED"
+        return f"{place}, then {what}: {self.flaw}" if self.flaw else place
 
 
 def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
@@ -95,7 +102,7 @@ def damaged(cluster: Cluster) -> dict[str, str]:
         for node in cluster.nodes
         if cluster.identity(node) is None
         for row in verify_node(cluster, node)
-        if row.flaw
+        if row.is_damaged
     }
 
 
@@ -128,7 +135,10 @@ def _verify(venue: str, folder: Path) -> Verified:
                 if position != tip.position + 1:
                     flaw = f"{where}: message {position} where {tip.position + 1} belongs"
                     return Verified(venue, tip, flaw)
-                message = unpack(data, position)
+                try:
+                    message = unpack(data, position)
+                except ReplicaError as error:
+                    return Verified(venue, tip, str(error), is_foreign=True)
                 verdict = judge(tip, message)
                 if verdict == Verdict.DEAD:
                     tip = passed(tip, position)
@@ -136,7 +146,7 @@ def _verify(venue: str, folder: Path) -> Verified:
                     tip = extended(tip, message)
                 else:
                     flaw = f"{where}: message {position} breaks the chain ({verdict.name.lower()})"
-                    return Verified(venue, tip, flaw)
+                    return Verified(venue, tip, flaw, is_foreign=True)
     except (ReplicaError, OSError) as error:
         return Verified(venue, tip, str(error))
     return Verified(venue, tip)

@@ -3,6 +3,9 @@
 A server does not read again what it wrote until it is asked for it, and then serves a hole as
 well as a message.  So each node's files are read past it, from the first message on, again and
 again.
+
+What was published and is no message of the venue's is on all nodes alike.  It is no damage: to end
+nodes for it would end them all.
 """
 
 import signal
@@ -10,23 +13,20 @@ import time
 from collections.abc import Callable
 
 from openoutcry.replica.cluster import Cluster, Node
-from openoutcry.replica.store import verify_node
+from openoutcry.replica.store import Verified, verify_node
 
 AGAIN_S = 0.5
 """A flaw is checked again: a server may have been writing there."""
 
 
-def flaw_of(cluster: Cluster, node: Node) -> str:
-    """What is wrong with the node's disk, in words; empty if nothing, or if it only seemed so."""
-    flaws = _flaws(cluster, node)
+def flaw_of(cluster: Cluster, node: Node, rows: list[Verified]) -> str:
+    """What is wrong with the node's disk by a look at it, in words; empty if nothing, or if it only
+    seemed so."""
+    flaws = {row.text for row in rows if row.is_damaged}
     if flaws:
         time.sleep(AGAIN_S)
-        flaws &= _flaws(cluster, node)
+        flaws &= {row.text for row in verify_node(cluster, node) if row.is_damaged}
     return "; ".join(sorted(flaws))
-
-
-def _flaws(cluster: Cluster, node: Node) -> set[str]:
-    return {row.text for row in verify_node(cluster, node) if row.flaw}
 
 
 def watch(
@@ -37,11 +37,16 @@ def watch(
 ) -> None:
     """Look at all that run, each ``every_s``, until ``stop``.  A damaged one is ended at once: it
     leaves, and the others continue without it."""
+    told: set[str] = set()
     while not stop():
         for node in cluster.nodes:
             if cluster.identity(node) is None:
                 continue
-            if flaw := flaw_of(cluster, node):
+            rows = verify_node(cluster, node)
+            for text in {row.text for row in rows if row.is_foreign} - told:
+                told.add(text)
+                say(f"{text}: somebody else published it, and no node is ended for it")
+            if flaw := flaw_of(cluster, node, rows):
                 # It may not say goodbye: what it would write would be of what it holds.
                 cluster.signal(node, signal.SIGKILL)
                 say(

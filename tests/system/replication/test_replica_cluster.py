@@ -15,9 +15,15 @@ import pytest
 
 from openoutcry.replica import resync
 from openoutcry.replica.access import Access, access_of
-from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document
-from openoutcry.replica.jetstream import NO_QUORUM, Refused, venues
+from openoutcry.replica.jetstream import (
+    NO_QUORUM,
+    JetStream,
+    Refused,
+    retry_until_leader,
+    venues,
+)
 from openoutcry.replica.link import Link, connect, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
@@ -159,6 +165,32 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
     assert not damaged(cluster)
     writer.abandon()
     publisher.close()
+
+
+def test_what_somebody_else_publishes_ends_no_node(tmp_path: Path) -> None:
+    """It is on all of them alike, as the server wrote it."""
+    nodes = Cluster.make(tmp_path / "cluster")
+    try:
+        nodes.start()
+        nodes.wait_ready(BOUND_S)
+        link = connect(nodes.access)
+        stream = JetStream(link, "EVIL")
+        stream.open()
+        retry_until_leader(lambda: link.request(stream.subject, b"no message of ours", BOUND_S))
+        link.close()
+
+        def is_on(node: Node) -> bool:
+            return any(row.is_foreign for row in verify_node(nodes, node))
+
+        wait_until(lambda: all(is_on(node) for node in nodes.nodes), "all nodes have it")
+        notices: list[str] = []
+        rounds = iter([False, True])
+        watch(nodes, notices.append, 0.0, lambda: next(rounds))
+        assert len(notices) == 1
+        assert notices[0].startswith("EVIL block -1 (message 0), then FOREIGN: message 1 of the ")
+        assert all(nodes.identity(node) is not None for node in nodes.nodes)
+    finally:
+        nodes.stop()
 
 
 def test_a_resync_continues_while_the_cluster_chooses_a_leader(

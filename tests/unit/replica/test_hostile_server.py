@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.replica.access import Access, Server
+from openoutcry.replica.actions import Lease
+from openoutcry.replica.driver import lease_of
 from openoutcry.replica.jetstream import JetStream, Refused, Subscription, answered, number_of
 from openoutcry.replica.link import MAX_LINE_BYTES, Link, Message
 from openoutcry.wire.errors import ReplicaError, Unreachable
@@ -149,3 +151,21 @@ def test_a_message_to_our_inbox_by_another_client_is_not_the_streams():
     for data in (b"", b"[]", b"null"):
         made = Message(subscription._create_inbox, 1, "", {}, "", data)
         assert subscription.take(made) is None
+
+
+LEASE = {"holder": "here/1", "epoch": 3, "nonce": 5, "position": 7, "given_up": False}
+
+
+def test_a_lease_is_of_its_types_or_none_of_ours():
+    assert lease_of(json.dumps(LEASE).encode()) == Lease("here/1", 3, 5, 7, False)
+    values = None, True, "7", 1.5, [], {}
+    wrong = [
+        LEASE | {name: one}
+        for name, right in LEASE.items()
+        for one in values
+        if type(one) is not type(right)
+    ]
+    bad = [json.dumps(one).encode() for one in wrong]
+    for data in (b"", b"[" * 100_000, b"null", b"\xff", b"{}", *bad):
+        with pytest.raises(ReplicaError, match="was not written by this program"):
+            lease_of(data)
