@@ -5,6 +5,8 @@ Each call takes a round trip, and CCXT's own rate limit.  Without a client that 
 has a book and takes no order.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +21,7 @@ from openoutcry.routing.connector import (
     VenueEvent,
 )
 from openoutcry.routing.depth import LIVE, LOST, Depth
-from openoutcry.routing.instruments import Listing, RoutingError, name_of_side
+from openoutcry.routing.instruments import MAX_QUANTITY, Listing, RoutingError, name_of_side
 
 MAX_TRADES = 1_000_000
 """Of an order; the event that ends it has this number, the one that accepts it 0."""
@@ -66,28 +68,32 @@ class CcxtVenue(Connector):
             self._raise_ours(error)
             depth.set_status(number, LOST, now_ns)
             return
-        nonce = book.get("nonce")
-        if nonce is not None and nonce < self._nonce:
-            return  # an older answer, by another server
-        self._nonce = nonce or 0
         try:
-            bids, asks = (
-                [(self._price(row[0]), self._quantity(row[1])) for row in book[side]]
-                for side in ("bids", "asks")
-            )
+            with readable(self.name):
+                nonce = int(book.get("nonce") or 0)
+                if nonce and nonce < self._nonce:
+                    return  # an older answer, by another server
+                self._nonce = nonce
+                bids, asks = (
+                    [(self._price(row[0]), self._quantity(row[1])) for row in book[side]]
+                    for side in ("bids", "asks")
+                )
+                depth.set_status(number, LIVE, now_ns)
+                bids, asks = ([row for row in rows if row[1]] for rows in (bids, asks))
+                depth.set_levels(number, bids, asks, now_ns)
         except RoutingError:
             depth.set_status(number, LOST, now_ns)
-            return
-        depth.set_status(number, LIVE, now_ns)
-        bids, asks = ([row for row in rows if row[1]] for rows in (bids, asks))
-        depth.set_levels(number, bids, asks, now_ns)
 
     def _price(self, value: Any) -> int:
-        return _scaled(value, self.listing.price_decimals, self.listing)
+        scaled = _scaled(value, self.listing.price_decimals, self.name)
+        if scaled != scaled.to_integral_value():
+            decimals = self.listing.price_decimals
+            raise RoutingError(f"{self.name}: {value} has more than {decimals} decimals")
+        return int(scaled)
 
     def _quantity(self, value: Any) -> int:
         """Rounded down: less than the venue's unit cannot be traded."""
-        return int(Decimal(str(value)).scaleb(self.listing.quantity_decimals))
+        return int(_scaled(value, self.listing.quantity_decimals, self.name))
 
     def poll(self, now_ns: int) -> list[VenueEvent]:
         self._now_ns = now_ns
@@ -97,9 +103,11 @@ class CcxtVenue(Connector):
         events = []
         for token, order in list(self._open.items()):
             try:
-                events += self._events(token, order, now_ns)
+                with readable(self.name):
+                    events += self._events(token, order, now_ns)
             except Exception as error:
-                self._raise_ours(error)
+                if not isinstance(error, RoutingError):
+                    self._raise_ours(error)
                 if not events:
                     raise VenueDown(f"{self.name}: {error}") from None
         return events
@@ -193,9 +201,19 @@ class CcxtVenue(Connector):
         self._open.clear()
 
 
-def _scaled(value: Any, decimals: int, listing: Listing) -> int:
+@contextmanager
+def readable(venue: str) -> Iterator[None]:
+    """Reads an answer of a venue in the block, which may hold anything.  Raises
+    :class:`RoutingError` for one that cannot be read."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RoutingError(f"{venue}: an answer cannot be read: {error!r}") from None
+
+
+def _scaled(value: Any, decimals: int, venue: str) -> Decimal:
     """A number of CCXT, which is the nearest float to a decimal, in the venue's units."""
-    scaled = Decimal(str(value)).scaleb(decimals)
-    if scaled != scaled.to_integral_value():
-        raise RoutingError(f"{listing.venue}: {value} has more than {decimals} decimals")
-    return int(scaled)
+    number = Decimal(str(value))
+    if not 0 <= number <= MAX_QUANTITY:  # also NaN and infinity
+        raise RoutingError(f"{venue}: {value} is no price or quantity")
+    return number.scaleb(decimals)

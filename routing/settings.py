@@ -23,6 +23,7 @@ from openoutcry.routing.instruments import (
 )
 from openoutcry.routing.own_venue import OwnVenue
 from openoutcry.wire.extras import need
+from openoutcry.wire.private_file import require_private
 from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
 
 KINDS = {"own": "own", "ccxt": "ccxt"}
@@ -134,6 +135,7 @@ class Settings:
     def _password(self, door: dict[str, Any]) -> str:
         path = self.path.parent / door["password_file"]
         try:
+            require_private(path, RoutingError)
             return path.read_text().strip()
         except OSError as error:
             raise RoutingError(f"{path}: {error.strerror}") from None

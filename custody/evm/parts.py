@@ -1,8 +1,6 @@
 """Makes the parts of one EVM chain of ``custody.toml``."""
 
-import os
 import sqlite3
-import stat
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from openoutcry.custody.hsm import Hsm
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.signing import WalletSpec
 from openoutcry.custody.store import Store
+from openoutcry.wire.private_file import require_private
 
 GWEI = 10**9
 GAS_LABEL = "gas"
@@ -125,9 +124,8 @@ def _gas_key(spec: ChainSpec, file: CustodyFile) -> HsmSigner:
     """Its PIN is in a file that only its owner can read: it guards coins for gas, no customer's."""
     pin_file = file.path.parent / spec.gas_pin
     try:
-        if stat.S_IMODE(os.stat(pin_file).st_mode) & 0o077:
-            raise CustodyError(f"{pin_file}: others can read it; chmod 600")
-        pin = Path(pin_file).read_text().strip()
+        require_private(pin_file, CustodyError)
+        pin = pin_file.read_text().strip()
     except OSError as error:
         raise CustodyError(f"chain {spec.name}: gas_pin: {error}") from None
     return HsmSigner(Hsm(Path(spec.gas_module), spec.gas_token, pin), GAS_LABEL)

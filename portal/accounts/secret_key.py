@@ -6,6 +6,7 @@ from pathlib import Path
 
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
+from openoutcry.wire.private_file import require_private
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 
@@ -23,8 +24,7 @@ class SecretKey:
                 os.fsync(out.fileno())
         except FileExistsError:
             pass
-        if path.stat().st_mode & 0o077:
-            raise OutcryError(f"{path}: other users may read it; run chmod 600 {path}")
+        require_private(path)
         self._master = path.read_bytes()
         if len(self._master) != KEY_BYTES:
             raise OutcryError(f"{path} holds {len(self._master)} bytes, not {KEY_BYTES}")

@@ -22,6 +22,7 @@ from openoutcry.portal.trading.instruments import text_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.private_file import require_private
 
 ANY_ADDRESS = ("0.0.0.0", "::", "")
 HEARTBEAT_S, LOOK_S = 10, 2.0
@@ -41,8 +42,7 @@ log = logging.getLogger("outcry.portal")
 def read_passwords(path: Path) -> dict[str, str]:
     """The passwords of the portal's sessions, by name.  Raises :class:`OutcryError`."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise OutcryError(f"{path}: other users may read it; run chmod 600 {path}")
+        require_private(path)
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise OutcryError(f"{path} is missing; `outcry portal init` writes it") from None

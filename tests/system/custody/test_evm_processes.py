@@ -320,6 +320,6 @@ def test_a_wrong_setting_is_named(desk: Desk) -> None:
     with pytest.raises(CustodyError, match=r"chain EVM: vault = .*: this address has no checksum"):
         Parts(read_custody_file(path), desk.core)
     (desk.folder / "gas.pin").chmod(0o644)
-    with pytest.raises(CustodyError, match="others can read it"):
+    with pytest.raises(CustodyError, match="other users may read it"):
         Parts(desk.file, desk.core)
     (desk.folder / "gas.pin").chmod(0o600)

@@ -73,6 +73,7 @@ def floor(tmp_path):
     word = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
     routes = ROUTES
     (tmp_path / "password").write_text(WORD)
+    (tmp_path / "password").chmod(0o600)
     with ExitStack() as stack:
         venues = {}
         for number, (name, taker_ppm) in enumerate([("A", 1_000), ("B", 0)], start=1):

@@ -1,5 +1,6 @@
 """What a venue says becomes numbered events in the router's units."""
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -211,6 +212,39 @@ def test_an_order_that_is_not_known_may_come_until_its_window_is_over():
     assert [(e.kind, e.reason) for e in venue.poll(11)] == [("cancelled", "never arrived")]
 
 
+HOSTILE = (
+    None, [], {}, "x", float("nan"), float("inf"), -1.0, 1e308, "1e999999999", 10**400, True, [[]],
+    [[1]], [["x", "y"]], [[100.0, -5.0]], [[float("nan"), 1.0]], [[100.0, float("inf")]],
+)  # fmt: skip
+
+
+@pytest.mark.promise(
+    "Whatever a venue of CCXT answers, no router ends: its book is lost, and it counts as down",
+    group="doors",
+)
+def test_a_venue_that_answers_anything_ends_no_router():
+    """Its book is lost, and its orders have an unknown fate."""
+    for anything in HOSTILE:
+        exchange = FakeExchange()
+        for key in ("bids", "asks", "nonce"):
+            exchange.book = {"bids": [], "asks": [], "nonce": 5, key: anything}
+            assert followed(exchange).status(0, 0) in ("lost", "live")
+        exchange.book = anything
+        assert followed(exchange).status(0, 0) == "lost"
+        good = {"timestamp": 1, "id": "t", "amount": 1.0, "price": 99.5}
+        answers = [anything] + [
+            {"id": "7", "status": "open", "filled": 1.0, key: anything}
+            for key in ("id", "status", "filled")
+        ]
+        for answer in answers:
+            for trades in ([good], [good | {"amount": anything}], [good | {"price": anything}]):
+                exchange.order, exchange.trades = answer, trades
+                venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0)
+                venue.settle(ORDER)
+                with contextlib.suppress(VenueDown):
+                    assert all(0 <= one.quantity < 1 << 60 for one in venue.poll(0))
+
+
 def test_without_a_client_no_order_leaves():
     with pytest.raises(RoutingError, match="may trade"):
         CcxtVenue(CCXT_LISTING, FakeExchange()).send(ORDER)
@@ -280,3 +314,13 @@ def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path, old, new, text):
     path.write_text(FILE.replace(old, new))
     with pytest.raises(RoutingError, match=text):
         read_settings(path)
+
+
+def test_a_password_that_other_users_may_read_is_refused(tmp_path):
+    path, word = tmp_path / "routes.toml", tmp_path / "word"
+    path.write_text(FILE)
+    word.write_text("secret")
+    word.chmod(0o644)
+    settings = read_settings(path)
+    with pytest.raises(RoutingError, match=r"word: other users may read it; run chmod 600"):
+        settings.connectors(settings.market("GOLD/USD"))
