@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
@@ -163,7 +164,9 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """A connection inside of a transaction, which an exception rolls back."""
+        """A connection inside of a transaction, which an exception rolls back.  Raises
+        :class:`DatabaseError`, and :class:`InvalidRequest` for text that the database cannot
+        hold."""
         import psycopg
 
         connection = await self._idle.get()
@@ -181,6 +184,11 @@ class Database:
                     yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise DatabaseError(f"the database cannot be reached: {error}") from None
+            except psycopg.DataError as error:
+                if error.sqlstate is not None:
+                    raise
+                # Never sent: no text of PostgreSQL holds a NUL, so the request is at fault.
+                raise InvalidRequest("a text has a NUL character") from None
         finally:
             self._idle.put_nowait(connection)
 

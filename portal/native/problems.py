@@ -1,6 +1,5 @@
 """Refusals of the native API: stable codes, words for people, and nothing of its inside."""
 
-import logging
 from typing import Any
 
 from openoutcry.portal.accounts.errors import AccountError
@@ -8,7 +7,6 @@ from openoutcry.portal.accounts.routes import problem
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
 
-log = logging.getLogger("outcry.portal")
 CODES = {
     errors.BAD_SYMBOL: (404, "unknown_symbol"),
     errors.NO_SUCH_ORDER: (404, "not_found"),
@@ -100,7 +98,7 @@ def of_api_error(error: ApiError) -> tuple[int, str]:
 
 
 def add_problems(app: Any) -> None:
-    """Refusals of trading, and unforeseen errors, as problems."""
+    """Refusals of trading as problems."""
 
     @app.exception_handler(ApiError)
     async def refused(request: Any, error: ApiError) -> Any:
@@ -116,8 +114,3 @@ def add_problems(app: Any) -> None:
     async def no_method(request: Any, error: Any) -> Any:
         headers = dict(error.headers or {})
         return problem(405, "method_not_allowed", "this path has no such method", headers)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Any, error: Exception) -> Any:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(500, "internal", "the portal has failed; the operator's log says why")

@@ -6,7 +6,6 @@ from typing import Any
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import Row
-from openoutcry.portal.money.custody import WithdrawalError
 from openoutcry.portal.money.withdrawals import (
     Asked,
     Deposit,
@@ -97,11 +96,8 @@ class Capital:
         caller = Caller(address, agent)
         try:
             row = await self.withdrawals.begin(user_id, participant, asked, caller)
-        except WithdrawalError as error:
-            code, words = CODES.get(error.code, (errors.UNKNOWN, str(error)))
-            raise ApiError(code, words or str(error)) from None
         except AccountError as error:
-            raise ApiError(errors.UNKNOWN, str(error), error.status) from None
+            raise errors.refusal(error, CODES) from None
         return {"id": id_of(row)}
 
     async def history(self, user_id: int, params: Params) -> list[dict[str, Any]]:
@@ -168,7 +164,7 @@ class Capital:
         try:
             address, tag = await self.withdrawals.deposit_address(participant, network)
         except AccountError as error:
-            raise ApiError(errors.UNKNOWN, str(error), error.status) from None
+            raise errors.refusal(error, CODES) from None
         return {"coin": coin, "address": address, "tag": tag, "url": ""}
 
     async def deposits(self, participant: int, params: Params) -> list[dict[str, Any]]:

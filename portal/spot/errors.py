@@ -1,5 +1,8 @@
 """The API's errors: codes and words as its clients know them."""
 
+from collections.abc import Mapping
+
+from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.wire.errors import OutcryError
 
 UNKNOWN, DISCONNECTED, UNAUTHORIZED, TOO_MANY, TIMEOUT = -1000, -1001, -1002, -1003, -1007
@@ -48,3 +51,14 @@ def missing(name: str) -> ApiError:
 
 def illegal(name: str) -> ApiError:
     return ApiError(ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'.")
+
+
+def refusal(error: AccountError, codes: Mapping[str, tuple[int, str]]) -> ApiError:
+    """What an account refuses, by its code and with this API's words if it has some.  A refusal
+    without a code of this API keeps its own words and status: it is the client's, and no failure
+    of the portal."""
+    code, words = codes.get(error.code, (UNKNOWN, ""))
+    status = error.status if code == UNKNOWN else 0
+    answer = ApiError(code, words or str(error), status)
+    answer.retry_after_s = error.retry_after_s
+    return answer

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.capital import Capital
@@ -331,7 +332,7 @@ def _of_subs(name: str, asks: bool = False) -> Handler:
 
     async def handler(spot: Spot, request: Request) -> Any:
         if spot.subs is None:
-            raise ApiError(errors.UNKNOWN, "This portal has no sub-accounts.")
+            raise ApiError(errors.UNKNOWN, "This portal has no sub-accounts.", 404)
         more = (request.address,) if asks else ()
         return await getattr(spot.subs, name)(request.key, request.params, *more)
 
@@ -472,6 +473,9 @@ def add_rest(app: Any, spot: Spot) -> None:
             except ApiError as error:
                 retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
                 return answered(error.body, error.status, retry)
+            except AccountError as error:
+                refused = errors.refusal(error, {})
+                return answered(refused.body, refused.status)
             except UnicodeDecodeError:
                 wrong = ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
                 return answered(wrong.body, wrong.status)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
@@ -170,14 +171,14 @@ class Requests:
             result, headers = await self._result(str(method), given)
             answer = {"id": number, "status": 200, "result": result}
         except ApiError as error:
-            answer = {"id": number, "status": error.status, "error": error.body}
-            headers = {}
+            answer, headers = _refused(number, error), {}
+        except AccountError as error:
+            answer, headers = _refused(number, errors.refusal(error, {})), {}
         except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
             answer, headers = self._malformed(), {}
         except DatabaseError:
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
-            answer = {"id": number, "status": wrong.status, "error": wrong.body}
-            headers = {}
+            answer, headers = _refused(number, wrong), {}
         if (used := headers.get("x-mbx-used-weight-1m")) is not None:
             row = self.spot.limits.shown[0] | {"count": int(used)}
             answer["rateLimits"] = [row]
@@ -190,7 +191,7 @@ class Requests:
             self.spot.limits.take(self.address, 1)
         except ApiError as over:
             wrong = over
-        return {"id": None, "status": wrong.status, "error": wrong.body}
+        return _refused(None, wrong)
 
     async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         values = {name: _text(value) for name, value in given.items()}
@@ -234,6 +235,10 @@ class Requests:
         self._own[number] = key.participant, deliver
         self.user_data.subscribe(key.participant, deliver)
         return {"subscriptionId": number}
+
+
+def _refused(number: Any, error: ApiError) -> dict[str, Any]:
+    return {"id": number, "status": error.status, "error": error.body}
 
 
 def _is_id(value: Any) -> bool:

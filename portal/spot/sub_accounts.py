@@ -14,7 +14,7 @@ from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.accounts.sub_accounts import Account, SubAccounts
 from openoutcry.portal.database import Row
-from openoutcry.portal.money.transfers import DONE, TransferError, Transfers, Wanted
+from openoutcry.portal.money.transfers import DONE, Transfers, Wanted
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError, illegal
 from openoutcry.portal.spot.params import Params
@@ -210,11 +210,8 @@ async def _said(work: Awaitable[T]) -> T:
     """Raises :class:`ApiError` for what an account refuses."""
     try:
         return await work
-    except TransferError as error:
-        code, words = CODES.get(error.code, (errors.UNKNOWN, str(error)))
-        raise ApiError(code, words) from None
     except AccountError as error:
-        raise ApiError(errors.UNKNOWN, str(error), error.status) from None
+        raise errors.refusal(error, CODES) from None
 
 
 def _status(row: Row, done: str) -> str:

@@ -23,7 +23,7 @@ from openoutcry.order_entry.spec import Protocol
 from tests.support.certificates import self_signed
 from tests.support.console.console_venue import ConsoleVenue, ended
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
-from tests.support.portal.portal_venue import PortalVenue
+from tests.support.portal.portal_venue import page_venue
 from tests.support.security.evidence import keep_rows
 from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
 from tests.support.security.fuzz_desk import fuzz_desk
@@ -92,9 +92,10 @@ def tls(count: int, seed: int) -> dict[str, Any]:
 
 
 def portal(count: int, seed: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder, PortalVenue(Path(folder)) as venue:
+    with tempfile.TemporaryDirectory() as folder, page_venue(Path(folder), 24) as venue:
         # What is sent in the person's name may end all its keys; the other one stays.
-        person, calm = venue.person(USD=10**12), venue.person(USD=10**12)
+        person = venue.person(("read", "trade", "withdraw"), USD=10**12)
+        calm = venue.person(USD=10**12)
         address, source = ("127.0.0.1", venue.port), "127.9.{}.{}"
         done = {
             "portal, REST": fuzz_rest(address, count, seed, source, person),

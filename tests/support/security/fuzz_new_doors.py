@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import random
+import re
 import secrets
 import socket
 import ssl
@@ -27,8 +28,10 @@ from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.spot.sockets import METHODS as SOCKET_METHODS
 from openoutcry.portal.spot.sockets import SUBSCRIBE, UNSUBSCRIBE
+from tests import ROOT
 from tests.support.adversary import session_noise as noise
 from tests.support.order_entry.sessions_venue import KEY, session
+from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import Person
 from tests.support.security.fuzz_doors import Fault, drawn, fuzz_page, request, watched
 from tests.support.venue.clients import dial_shm
@@ -158,11 +161,24 @@ NAMES = (
     "selfTradePreventionMode", "recvWindow", "timestamp", "limit", "fromId", "startTime",
     "endTime", "interval", "listenKey", "cancelRestrictions", "trailingDelta", "omitZeroBalances",
     "computeCommissionRates", "strategyId", "signature", "apiKey", "__class__", "", "\0",
+    "coin", "network", "address", "addressTag", "amount", "withdrawOrderId", "status", "offset",
+    "asset", "clientTranId", "email", "fromEmail", "toEmail", "fromAccountType", "toAccountType",
+    "subAccountString",
 )  # fmt: skip
 GOOD = {
     "symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "quantity": "0.001",
     "price": "100", "orderId": "1", "origClientOrderId": "x", "cancelReplaceMode": "ALLOW_FAILURE",
-    "interval": "1m", "limit": "5",
+    "interval": "1m", "limit": "5", "coin": "USD", "network": "WIRE", "asset": "USD",
+    "address": "DE02120300000000202051", "amount": "10", "fromAccountType": "SPOT",
+    "toAccountType": "SPOT", "subAccountString": "grid",
+}  # fmt: skip
+NATIVE_GOOD = {
+    "symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.001", "price": "100",
+    "asset": "USD", "network": "WIRE", "address": "DE02120300000000202051", "amount": "10",
+    "direction": "above", "source": 0, "target": 1, "currency": "USD", "label": "grid",
+    "password": PASSWORD, "permissions": ["read"], "networks": [], "state": "open",
+    "from": "2026-11-01", "until": "2026-11-30", "kind": "deposit", "number": 1,
+    "weights": {"USD": 1}, "url": "https://example.com/x", "view": "volume",
 }  # fmt: skip
 
 
@@ -191,18 +207,17 @@ def rest_request(rng: random.Random, person: Person) -> bytes:
     """One request to the portal, of each way that there is."""
     if rng.random() < 0.1:
         return request(rng)
-    (method, path) = rng.choice([*ROUTES, *ACCOUNT_PATHS])
-    if rng.random() < 0.05:
-        method = rng.choice(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"))
+    method, path = rng.choice([*ROUTES, *OTHER_PATHS])
     head, body = [], b""
-    if path.startswith("/v1"):
-        fields = {name: rng.choice((*VALUES, 1, 1.5, None, [], {})) for name in FIELDS}
-        body = json.dumps(fields).encode()
-        if rng.random() < 0.2:
+    if rng.random() < 0.5:
+        method, path, body = native_request(rng)
+        if body and rng.random() < 0.1:
             body = noise.spoiled(rng, body)
-        token = rng.choice((person.token, person.token[:-1], "x", quote(rng.choice(VALUES))))
+        token = person.token
+        if rng.random() < 0.1:
+            token = rng.choice((token[:-1], "x", quote(rng.choice(VALUES))))
         head += ["content-type: application/json", f"authorization: Bearer {token[:4_000]}"]
-        path = path.format(quote(rng.choice(VALUES))[:4_000])
+        head += [f"idempotency-key: {rng.randrange(10**9)}"]
     else:
         query = signed(rng, person)
         if rng.random() < 0.2:
@@ -211,23 +226,52 @@ def rest_request(rng: random.Random, person: Person) -> bytes:
             path = f"{path}?{query[:8_000]}"
         key = person.api_key if rng.random() < 0.95 else quote(rng.choice(VALUES))[:4_000]
         head += [f"X-MBX-APIKEY: {key}"]
+    if rng.random() < 0.03:
+        method = rng.choice(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"))
     head = [f"{method} {path} HTTP/1.1", "host: x", f"content-length: {len(body)}", *head]
     raw = "\r\n".join(head).encode() + b"\r\n\r\n" + body
     return noise.spoiled(rng, raw) if rng.random() < 0.1 else raw
 
 
-FIELDS = (
-    "mail", "password", "code", "totp", "refresh_token", "old", "new", "label", "permissions",
-    "networks", "expires_at", "public_key",
-)  # fmt: skip
-ACCOUNT_PATHS = (
-    ("POST", "/v1/register"), ("POST", "/v1/verify"), ("POST", "/v1/login"),
-    ("POST", "/v1/refresh"), ("POST", "/v1/password/forget"), ("POST", "/v1/password/reset"),
-    ("GET", "/v1/me"), ("GET", "/v1/sessions"), ("DELETE", "/v1/sessions/{}"),
-    ("GET", "/v1/audit?before={}"), ("POST", "/v1/password"), ("POST", "/v1/totp"),
-    ("POST", "/v1/totp/confirm"), ("POST", "/v1/totp/remove"), ("GET", "/v1/api-keys"),
-    ("POST", "/v1/api-keys"), ("DELETE", "/v1/api-keys/{}"), ("GET", "/readyz"), ("GET", "/{}"),
-)  # fmt: skip
+DOCUMENT = json.loads((ROOT / "docs" / "portal-openapi.json").read_text())
+OTHER_PATHS = (("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/"))
+ENDS_THE_LOGIN = ("/v1/logout", "/v1/logout-everywhere", "/v1/password", "/v1/api-keys/{number}")
+"""Left out, or all that follows would be a stranger's; `test_portal_accounts` has them."""
+
+
+def native_routes() -> list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
+    """Method, path, names of the query and fields of the body of the portal's own API."""
+    found = []
+    for path, methods in DOCUMENT["paths"].items():
+        for method, about in methods.items():
+            query = [one["name"] for one in about.get("parameters", ()) if one["in"] == "query"]
+            content = about.get("requestBody", {}).get("content", {})
+            name = content.get("application/json", {"schema": {"$ref": ""}})["schema"]["$ref"]
+            schema = DOCUMENT["components"]["schemas"].get(name.rpartition("/")[2], {})
+            if path not in ENDS_THE_LOGIN:
+                fields = tuple(schema.get("properties", ()))
+                found.append((method.upper(), path, tuple(query), fields))
+    return found
+
+
+NATIVE = native_routes()
+
+
+def native_request(rng: random.Random) -> tuple[str, str, bytes]:
+    """Method, path with its query, and body: most values are right, and some are anything."""
+    method, path, query, fields = rng.choice(NATIVE)
+
+    def value(name: str) -> Any:
+        if rng.random() < 0.7:
+            return NATIVE_GOOD.get(name, 1)
+        return rng.choice((*VALUES, 1, 1.5, None, [], {}, -1, 2**63, 10**30))
+
+    path = re.sub(r"{(\w+)}", lambda at: quote(str(value(at[1])), safe="")[:4_000], path)
+    if query:
+        given = {name: str(value(name)) for name in query if rng.random() < 0.7}
+        path += f"?{urlencode(given, errors='surrogatepass')}"[:8_000]
+    body = {name: value(name) for name in fields if rng.random() < 0.95}
+    return method, path, json.dumps(body).encode() if fields else b""
 
 
 def fuzz_rest(

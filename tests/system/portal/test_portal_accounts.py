@@ -5,11 +5,13 @@ import asyncio
 import json
 import re
 
+import psycopg
 import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.lockout import MAIL
 from openoutcry.portal.native.documents import STRANGERS
 from tests.support.portal.people import PASSWORD
@@ -549,5 +551,19 @@ def test_no_request_makes_the_account_api_fail(people):
                 assert answer.status_code < 500, (at, answer.text)
             rows = await client.get("/v1/api-keys")
             assert rows.status_code == 200, rows.text
+
+    people(test)
+
+
+def test_text_that_the_database_cannot_hold_is_the_fault_of_its_request(people):
+    """And an overflow of ours is not."""
+
+    async def test(people):
+        query = "select %(text)s::text as text"
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await people.database.row(query, text="a\0b")
+        assert await people.database.row(query, text="a") == {"text": "a"}
+        with pytest.raises(psycopg.errors.NumericValueOutOfRange):
+            await people.database.row("select %(number)s::smallint as n", number=10**6)
 
     people(test)

@@ -7,8 +7,16 @@ import httpx
 import pytest
 
 from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.page_attack import (
+    attack,
+    foreign_site,
+    is_framed,
+    watched_by_nobody,
+)
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_browser import (
+    Browsed,
+    address,
     browsed,
     place,
     quote,
@@ -179,6 +187,20 @@ def test_text_of_a_user_never_becomes_markup(browser, venue, maker):
         # And a link that somebody sends.
         page.go(f"trade/{evil}")
         assert page.page.locator("#main img, #main script").count() == 0
+
+
+@pytest.mark.promise(
+    "A script that has got into a page runs no text as code and reaches no other origin, by no way "
+    "that a browser has; no other site shows the page in a frame (Chromium)",
+    group="portal",
+)
+def test_what_gets_into_the_page_reaches_nothing(browser, venue):
+    person = venue.person()
+    with foreign_site() as site:
+        with watched_by_nobody(browser, address(venue)) as page:
+            Browsed(page, venue).log_in(person.mail)
+            attack(page, site, "require-trusted-types-for")
+        assert not is_framed(browser, site, address(venue))
 
 
 def test_decimals_are_exact(browser, venue):

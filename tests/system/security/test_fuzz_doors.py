@@ -9,7 +9,7 @@ from openoutcry.order_entry.spec import Protocol
 from tests.support.certificates import self_signed
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ended
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
-from tests.support.portal.portal_venue import PortalVenue
+from tests.support.portal.portal_venue import page_venue
 from tests.support.security.fuzz_desk import fuzz_desk
 from tests.support.security.fuzz_doors import DOORS, fuzz_logins, fuzz_page, fuzz_sessions
 from tests.support.security.fuzz_new_doors import (
@@ -102,9 +102,10 @@ def test_no_bytes_over_tls_raise(tmp_path, capfd: pytest.CaptureFixture[str]) ->
 def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None:
     # The name of the test would make the path too long for a socket.
     tmp_path = tmp_path_factory.mktemp("v")
-    with PortalVenue(tmp_path) as portal:
+    with page_venue(tmp_path, 24) as portal:
         # What is sent in the person's name may end all its keys; the other one stays.
-        person, calm = portal.person(USD=10**12), portal.person(USD=10**12)
+        person = portal.person(("read", "trade", "withdraw"), USD=10**12)
+        calm = portal.person(USD=10**12)
         address = "127.0.0.1", portal.port
         done = fuzz_rest(address, 800, SEED, "127.9.{}.{}", person)
         assert done["failures"] == 0

@@ -14,15 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
-from openoutcry.portal.accounts.errors import InvalidRequest, NotLoggedIn
+from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLoggedIn, Unavailable
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
 from openoutcry.portal.history.reader import History
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
 from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
-from openoutcry.portal.spot import signing
+from openoutcry.portal.spot import capital, signing, sub_accounts
 from openoutcry.portal.spot.capital import name_of
-from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.errors import ApiError, refusal
 from openoutcry.portal.spot.feeds import Subscriber
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import Params
@@ -578,6 +579,17 @@ def test_an_answer_to_a_connection_that_the_server_has_given_up_is_no_fault():
     scope = {"type": "http", "method": "GET", "path": "/v1/me", "headers": []}
     asyncio.run(client.gate(scope | {"client": ("192.0.2.1", 1)}, None, gone))
     assert client.lines == []
+
+
+@pytest.mark.parametrize("codes", [capital.CODES, sub_accounts.CODES])
+def test_what_an_account_or_custody_refuses_is_no_failure_of_the_portal(codes):
+    """Of the Binance-shaped API, also where that API has no code for it."""
+    for code in {*EVERY_CODE, "limit", "unknown_asset", "one_of_tomorrow"}:
+        for status in (409, 422):
+            answer = refusal(Declined(code, "words", status), codes)
+            assert 400 <= answer.status < 500, code
+            assert answer.body["msg"], code
+    assert refusal(Unavailable("custody is away"), codes).status == 503
 
 
 def test_the_database_is_reached_through_the_portals_folder_alone(tmp_path):
