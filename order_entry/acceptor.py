@@ -275,7 +275,8 @@ class Acceptor:
         except Refused as refused:
             self._count(str(refused), refused.index)
             if refused.letter:
-                await loop.sock_sendall(client, shm_login.refusal(refused.letter))
+                with contextlib.suppress(OSError):  # it has gone, and is counted
+                    await loop.sock_sendall(client, shm_login.refusal(refused.letter))
             return
         with contextlib.ExitStack() as ours:
             pidfd = shm_login.pidfd_of(client, peer)
@@ -351,7 +352,8 @@ class Acceptor:
         except Refused as refusal:
             self._count(str(refusal), refusal.index)
             if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
-                await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
+                with contextlib.suppress(OSError):  # it has gone, and is counted
+                    await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
             return
         await self._hand_over(index, client, reply, rest, sequence, source)
 

@@ -1,6 +1,7 @@
 """What sessions of every protocol have in common, in one thread: who is let in, who is locked out,
 what a throttle does, and what becomes of orders whose session is lost, killed or silent."""
 
+import asyncio
 import socket
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.acceptor import MAX_WAITING, REASONS
+from openoutcry.order_entry.acceptor import MAX_HASHING, MAX_WAITING, REASONS
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
     PortSpec,
@@ -158,10 +159,15 @@ def test_connections_of_a_customers_network_give_way_to_no_others():
         assert other.recv(64)[2:3] == b"A"
 
 
+@pytest.mark.promise(
+    "E08: of many passwords that are sent at once none passes after the lock, which is "
+    "checked again after the wait",
+    group="closed",
+)
 def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
     """The lock counts when a password has been checked, not when it came."""
     with InlineVenue([session("ONE", 1), session("TWO", 2)]) as venue:
-        guesses = ["wrong"] * 20 + [PASSWORD]
+        guesses = ["wrong"] * 199 + [PASSWORD]
         lines = []
         for guess in guesses:
             ours, theirs = socket.socketpair()
@@ -172,6 +178,61 @@ def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
         venue.loop.settle()
         assert {line.recv(64) for line in lines} == {soupbin.login_rejected("A")}
         venue.client("TWO").close()
+        for line in lines:
+            line.close()
+
+
+def test_a_refused_login_whose_client_has_gone_is_counted_once():
+    with InlineVenue([session("ONE", 1)]) as venue:
+        ours, theirs = socket.socketpair()
+        ours.send(soupbin.login_packet(soupbin.LoginRequest("ONE", "wrong", "", 1)))
+        ours.close()
+        port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
+        venue.loop.call_soon(venue.acceptor.admit, theirs, port, ("127.0.0.2", 40_000))
+        venue.loop.settle()
+        at, region = session_block.LOGINS // 8, venue.run.work.sessions.region
+        assert sum(region.block(n)[at : at + len(REASONS)].sum() for n in range(2)) == 1
+
+
+@pytest.mark.promise(
+    "H01: three passwords are hashed at once, also when connections are closed meanwhile",
+    group="closed",
+)
+def test_a_login_that_is_turned_away_holds_its_turn_until_its_check_has_ended(monkeypatch):
+    """The thread that hashes goes on without its connection: no other begins in its place."""
+    with InlineVenue([session("ONE", 1)]) as venue:
+        acceptor, loop, begun, lines = venue.acceptor, venue.loop, [], []
+
+        def begin(executor, function, *arguments):
+            begun.append(loop.create_future())
+            return asyncio.shield(begun[-1])
+
+        def arrive(network):
+            for n in range(1, 26):
+                ours, theirs = socket.socketpair()
+                ours.send(soupbin.login_packet(soupbin.LoginRequest("ONE", "wrong", "", 1)))
+                peer = (f"192.0.{network}.{n}", 40_000)
+                port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
+                loop.call_soon(acceptor.admit, theirs, port, peer)
+                lines.append(ours)
+            loop.settle()
+
+        monkeypatch.setattr(loop, "run_in_executor", begin)
+        arrive(2)
+        assert len(begun) == MAX_HASHING
+        while acceptor.waiting:
+            acceptor._turn_away()
+        loop.settle()
+        assert len(begun) == MAX_HASHING
+        arrive(3)
+        assert len(begun) == MAX_HASHING, "all three are still under way"
+        ended = 0
+        while ended < len(begun):
+            assert len(begun) - ended <= MAX_HASHING
+            begun[ended].set_result(False)
+            ended += 1
+            loop.settle()
+        assert ended == MAX_HASHING + 25, "those that were turned away in the queue are not hashed"
         for line in lines:
             line.close()
 
@@ -214,6 +275,11 @@ def test_after_a_wrong_password_its_address_waits_nine_times_as_long_as_the_chec
             line.close()
 
 
+@pytest.mark.promise(
+    "E12: a login that is no text, or asks for a number that no stream has, is refused by the "
+    "protocol and counted",
+    group="closed",
+)
 @pytest.mark.parametrize(
     "data",
     [
