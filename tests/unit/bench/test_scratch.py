@@ -36,6 +36,11 @@ def test_a_folder_is_gone_after_an_error_and_after_sigterm() -> None:
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.promise(
+    "H14: a bench that was killed leaves nothing for long, and one without its extra ends in "
+    "one line",
+    group="closed",
+)
 def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
     """Of the same subject, and of no process that lives."""
     stale = Path(f".bench-kill-{NO_PID}-x")
@@ -52,6 +57,11 @@ def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
     assert all(path.is_dir() for path in kept)
 
 
+@pytest.mark.promise(
+    "H14: a bench that was killed leaves nothing for long, and one without its extra ends in "
+    "one line",
+    group="closed",
+)
 @pytest.mark.parametrize("bench", [sessions.bench_sessions, operations.bench_operations])
 def test_a_missing_extra_is_said_in_one_line_before_anything_is_done(
     bench: object, monkeypatch: pytest.MonkeyPatch

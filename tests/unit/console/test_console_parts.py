@@ -80,6 +80,10 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
         assert accounts.find(wrong) is None
 
 
+@pytest.mark.promise(
+    "H07: an open page idles out",
+    group="closed",
+)
 def test_a_page_that_is_only_open_idles_out_and_what_its_user_does_counts(accounts):
     """It reads by itself, each second; of a participant's page that counts."""
     cookie, session = accounts.begin(1)
@@ -135,6 +139,10 @@ def test_requests_that_change_count_and_so_does_the_page_that_says_its_user_is_t
     assert counts("GET", PRESENCE) == (405, False)
 
 
+@pytest.mark.promise(
+    "E10: logins of one name end its own oldest pages and tickets",
+    group="closed",
+)
 def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monkeypatch):
     """Logins of one participant end no page of another."""
     people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert", "cody"))
@@ -151,6 +159,10 @@ def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monke
     assert accounts.find(other)
 
 
+@pytest.mark.promise(
+    "E10: logins of one name end its own oldest pages and tickets",
+    group="closed",
+)
 def test_tickets_of_one_operator_end_none_of_another():
     people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert"))
     operators = Operators(people)
@@ -162,6 +174,11 @@ def test_tickets_of_one_operator_end_none_of_another():
         operators.holder(tickets[0])
 
 
+@pytest.mark.promise(
+    "E08: of many passwords that are sent at once none passes after the lock, which is "
+    "checked again after the wait",
+    group="closed",
+)
 def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
     """The right one is checked while the wrong ones before it fail."""
 

@@ -169,6 +169,11 @@ def test_an_unreachable_address_is_tried_again_and_then_reported(monkeypatch):
     assert "too many messages" in failed[-1][1]
 
 
+@pytest.mark.promise(
+    "E11: a dead receiver delays the alerts of its own session, and webhooks go to ports that "
+    "the venue names",
+    group="closed",
+)
 def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
     """Of 30 alerts of one session one is tried each 20 seconds; another session's goes while that
     try lasts, and so does mail of the first."""
@@ -221,6 +226,11 @@ def test_a_rule_that_the_venue_no_longer_allows_is_reported_on_the_page(monkeypa
     assert "the venue allows none to hooks.example:80" in failed[0][1]
 
 
+@pytest.mark.promise(
+    "E11: a dead receiver delays the alerts of its own session, and webhooks go to ports that "
+    "the venue names",
+    group="closed",
+)
 @pytest.mark.parametrize(
     ("hosts", "url", "goes"),
     [

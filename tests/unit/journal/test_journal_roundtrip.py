@@ -419,6 +419,10 @@ def test_who_follows_reads_only_what_is_new(tmp_path, orders):
     assert b"".join(seen) == expected.tobytes()
 
 
+@pytest.mark.promise(
+    "H06: audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    group="closed",
+)
 def test_a_folder_that_others_could_look_into_is_closed_to_them(tmp_path):
     """Its files are the owner's alone; their names and sizes are from here on as well."""
     tmp_path.chmod(0o755)

@@ -107,6 +107,10 @@ def test_orders_of_one_level_go_in_queue_order():
     assert gone == [2, 101, 102, 201, 202, 301, 302, 1]
 
 
+@pytest.mark.promise(
+    "E02: a mass cancel costs what its own participant has open",
+    group="closed",
+)
 @pytest.mark.parametrize("fields", [{}, {"side": Side.SELL}, {"kind": CommandKind.DISCONNECT}])
 @pytest.mark.parametrize("owned", [0, 1])
 def test_a_mass_cancel_costs_what_its_participant_owns(owned, fields):

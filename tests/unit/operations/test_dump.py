@@ -30,6 +30,10 @@ def test_secrets_of_every_kind_are_hidden(tmp_path):
     assert 'name = "X"' in shown
 
 
+@pytest.mark.promise(
+    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
+    group="closed",
+)
 def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
     """Also where its characters are written out, and in any text of any section."""
     path = tmp_path / "venue.toml"
@@ -54,6 +58,10 @@ def test_a_venue_file_with_a_mistake_is_named_with_its_line(tmp_path):
     assert secrets_of(path) == set()
 
 
+@pytest.mark.promise(
+    "H03: the speed bump's seed is in no command of a dump",
+    group="closed",
+)
 def test_the_seed_of_the_speed_bump_is_in_no_command():
     """The setting that begins each day holds it."""
     commands = setting(Setting.SPEED_BUMP, 350_000, 7_361_999, second=150_000)

@@ -34,6 +34,11 @@ def test_a_dashboard_shows_only_metrics_that_there_are():
 UNITS = sorted((ROOT / "operations/host").glob("*.service"))
 
 
+@pytest.mark.promise(
+    "H11: each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers "
+    "reach write no journal",
+    group="closed",
+)
 @pytest.mark.parametrize("path", UNITS, ids=[path.name for path in UNITS])
 def test_a_units_files_are_its_own_and_it_leaves_no_core(path):
     """A core dump would hold what memory holds: every password and order."""
@@ -48,6 +53,11 @@ FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
 """Processes that people outside of the venue's operator reach."""
 
 
+@pytest.mark.promise(
+    "H11: each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers "
+    "reach write no journal",
+    group="closed",
+)
 @pytest.mark.parametrize("name", FOR_STRANGERS)
 def test_what_strangers_reach_changes_no_journal_and_gains_no_right(name):
     lines = (ROOT / "operations/host" / name).read_text().splitlines()

@@ -144,6 +144,11 @@ def test_a_replace_at_the_edge_of_the_rules_is_one(tmp_path, shares, price):
 # Logins by number
 
 
+@pytest.mark.promise(
+    "E12: a login that is no text, or asks for a number that no stream has, is refused by the "
+    "protocol and counted",
+    group="closed",
+)
 @pytest.mark.parametrize("name", ["ALPHA", "FIVE", "COPY"])
 @pytest.mark.parametrize("beyond", [3, 10**12, 2**63 - 1, 2**63, 10**20 - 1])
 def test_a_number_that_no_stream_has_is_refused_at_once(tmp_path, name, beyond):

@@ -40,6 +40,11 @@ def debt_tokens(venue, each_ns):
     return (int(block[session.THROTTLE_AT // 8]) - venue.clock.monotonic_ns()) // each_ns
 
 
+@pytest.mark.promise(
+    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
+    "in parts",
+    group="closed",
+)
 @pytest.mark.parametrize(
     ("policy", "at_once"), [(ThrottlePolicy.REJECT, 4), (ThrottlePolicy.QUEUE, 2)]
 )
@@ -57,6 +62,11 @@ def test_a_test_request_costs_a_token(policy, at_once):
         venue.clock.advance(5)
 
 
+@pytest.mark.promise(
+    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
+    "in parts",
+    group="closed",
+)
 @pytest.mark.parametrize("protocol", [Protocol.OUCH42, Protocol.OUCH50])
 def test_a_heartbeat_costs_a_token(protocol):
     """An order behind four of them waits for a token."""
@@ -70,6 +80,11 @@ def test_a_heartbeat_costs_a_token(protocol):
         assert client.told() == "A"
 
 
+@pytest.mark.promise(
+    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
+    "in parts",
+    group="closed",
+)
 def test_what_is_sent_again_is_charged():
     """A resend of 100 messages costs the request's token and one for each 32 of them; of any number
     no more than five seconds."""
@@ -87,6 +102,10 @@ def test_what_is_sent_again_is_charged():
         assert first == 2
 
 
+@pytest.mark.promise(
+    "E03: a mass status looks at no other session's orders, and is charged by its reports",
+    group="closed",
+)
 def test_a_mass_status_is_charged_by_its_reports():
     each_ns = 1_000_000_000 // 50
     with InlineVenue([firm(throttle_per_s=50, throttle_burst=200)]) as venue:
@@ -114,6 +133,11 @@ def test_no_message_has_its_session_wait_longer_than_five_seconds():
         assert debt_tokens(venue, 1) == 1_000_000_000 + MAX_DEBT_NS
 
 
+@pytest.mark.promise(
+    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
+    "in parts",
+    group="closed",
+)
 def test_a_gap_of_session_messages_is_passed_in_parts():
     """Numbers of 6,000 heartbeats are filled by messages that each pass a bounded number, and that
     together leave none out."""
@@ -152,6 +176,10 @@ def fastest_status_s(last_number):
         return min(took)
 
 
+@pytest.mark.promise(
+    "E03: a mass status looks at no other session's orders, and is charged by its reports",
+    group="closed",
+)
 def test_a_mass_status_walks_over_no_other_sessions_orders():
     """It costs the same whether one order or 65,000 were entered by others before."""
     assert fastest_status_s(65_000) < 3 * fastest_status_s(1)

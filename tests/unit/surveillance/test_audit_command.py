@@ -77,6 +77,10 @@ def outcry_json_rows(outcry, day):
     return json.loads(done.stdout)["rows"]
 
 
+@pytest.mark.promise(
+    "H06: audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    group="closed",
+)
 def test_what_a_command_writes_is_its_users_alone(outcry, audited, tmp_path):
     """A trail built anew, its folders, and an export: whatever the user's umask lets others see."""
     home = tmp_path / "day"

@@ -85,6 +85,11 @@ def test_an_orders_uuid_is_its_own_and_names_its_entry(audited):
     assert entry_of(trail.journal_id, other) is None
 
 
+@pytest.mark.promise(
+    "E05: a client order id that is no text is refused at the door, and an audit trail is "
+    "built over one of an older journal",
+    group="closed",
+)
 def test_clients_names_and_addresses_go_along_with_their_orders(audited):
     table = rows_of(audited).to_pylist()
     logins = [row for row in table if row["action"] == "LOGIN"]

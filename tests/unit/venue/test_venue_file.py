@@ -235,6 +235,10 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
     assert "needs a session of packets" in mistakes(path)[0][2]
 
 
+@pytest.mark.promise(
+    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
+    group="closed",
+)
 @pytest.mark.parametrize(
     ("nats", "mode", "said"),
     [
@@ -256,6 +260,10 @@ def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
         assert read_venue(path).replication is not None
 
 
+@pytest.mark.promise(
+    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
+    group="closed",
+)
 @pytest.mark.parametrize("inline", [True, False])
 def test_an_access_file_with_a_password_is_read_by_its_owner_alone(
     tmp_path: Path, inline: bool
