@@ -22,13 +22,16 @@ class Window:
         self.table, self.name, self.length_s = table, name, length_s
 
     def add(self, subject: Any, weight: int, now_s: float) -> int:
+        """Add to a subject's count; what it is now.  The count ends with the interval."""
         until_s = (int(now_s) // self.length_s + 1) * self.length_s
         return self.table.add(f"{self.name} {subject}", weight, until_s, now_s)
 
     def count(self, subject: Any, now_s: float) -> int:
+        """A subject's count in the interval of ``now_s`` (seconds since 1970)."""
         return self.table.number(f"{self.name} {subject}", now_s)
 
     def left_s(self, now_s: float) -> int:
+        """Seconds until the present interval ends."""
         return self.length_s - int(now_s) % self.length_s
 
 
@@ -95,13 +98,15 @@ class Limits:
         ten = self._orders.add(participant, 1, now_s)
         day = self._orders_day.add(participant, 1, now_s)
         if ten > self.orders_in_10_s or day > self.orders_a_day:
-            window = self._orders if ten > self.orders_in_10_s else self._orders_day
-            text = "Too many new orders; current limit is "
-            text += f"{self.orders_in_10_s} orders per 10 SECOND."
+            window, limit = self._orders_day, f"{self.orders_a_day} orders per 1 DAY"
+            if ten > self.orders_in_10_s:
+                window, limit = self._orders, f"{self.orders_in_10_s} orders per 10 SECOND"
+            text = f"Too many new orders; current limit is {limit}."
             raise self._error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
         return _order_headers(ten, day)
 
     def order_headers(self, participant: int) -> dict[str, str]:
+        """Headers with a participant's orders in 10 seconds and in a day; nothing is counted."""
         now_s = self.clock()
         ten, day = (one.count(participant, now_s) for one in (self._orders, self._orders_day))
         return _order_headers(ten, day)

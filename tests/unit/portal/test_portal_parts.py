@@ -136,6 +136,19 @@ def test_weights_and_orders_have_limits_and_a_flood_is_banned():
     limits.take_order(8)
 
 
+def test_a_refused_order_names_the_limit_that_it_exceeds():
+    now = [1_000.0]
+    limits = Limits(orders_in_10_s=2, orders_a_day=3, clock=lambda: now[0])
+    for _ in range(2):
+        limits.take_order(7)
+    with pytest.raises(ApiError, match=r"2 orders per 10 SECOND"):
+        limits.take_order(7)
+    now[0] += 10.0
+    with pytest.raises(ApiError, match=r"3 orders per 1 DAY") as error:
+        limits.take_order(7)
+    assert error.value.retry_after_s == 86_400 - 1_010
+
+
 def test_listen_keys_are_their_owners_and_expire():
     now = [0.0]
     keys = ListenKeys(clock=lambda: now[0])
