@@ -71,12 +71,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Tokens:
+    """The answer to a login; ``expires_in``: seconds until the access token ends."""
+
     access_token: str
     refresh_token: str
     expires_in: int
 
 
 def utc_now() -> datetime:
+    """The present time with its time zone; tests give :class:`Accounts` another clock."""
     return datetime.now(UTC)
 
 
@@ -190,6 +193,10 @@ class Accounts:
         return tokens
 
     async def require_totp(self, user: dict[str, Any], code: str) -> None:
+        """Check a code of the user's authenticator and use it up.
+
+        Raises :class:`CodeRequired` without a code, and :class:`WrongCredentials` for a wrong or a
+        used one."""
         if not code:
             raise CodeRequired("this account needs the code of its authenticator")
         if not await self._use_totp(user, code):
@@ -336,6 +343,8 @@ class Accounts:
             raise NotLoggedIn("log in again")
 
     async def sessions(self, person: Person) -> list[dict[str, Any]]:
+        """Sessions of the user that have not ended, the last used first; ``is_this`` marks the
+        caller's."""
         query = """
             select id::text, address, agent, created_at, used_at from sessions
             where user_id = %(user)s and revoked_at is null and expires_at > %(now)s
@@ -359,6 +368,8 @@ class Accounts:
             await self._audit(connection, person.user_id, "logout", caller)
 
     async def end_all_sessions(self, person: Person, caller: Caller) -> None:
+        """End every session of the user, the caller's too; its refresh tokens are worth nothing
+        from here on."""
         async with self.database.transaction() as connection:
             await self._end_all(connection, person.user_id)
             await self._audit(connection, person.user_id, "logout everywhere", caller)
@@ -494,6 +505,9 @@ class Accounts:
         return {"secret": secret, "uri": uri}
 
     async def confirm_totp(self, person: Person, code: str, caller: Caller) -> None:
+        """Require the authenticator of :meth:`new_totp` from now on.
+
+        Raises :class:`WrongCredentials` for a wrong code, and without such an authenticator."""
         user = await self.user(person)
         await self.count(caller, user["mail"])
         if user["totp_secret"] is None or not await self._use_totp(user, code):
@@ -506,8 +520,13 @@ class Accounts:
             if not await rows_of(connection, query, user):
                 raise WrongCredentials(WRONG_CODE)
             await self._audit(connection, user["id"], "authenticator added", caller)
+        await self.succeeded(caller, user["mail"])
 
     async def remove_totp(self, person: Person, password: str, code: str, caller: Caller) -> None:
+        """Remove the authenticator and mail the user.
+
+        Raises :class:`WrongCredentials` or :class:`CodeRequired` if password or code do not prove
+        the user."""
         user = await self.proved(person, password, code, caller)
         async with self.database.transaction() as connection:
             await self.require_unchanged(connection, user)
@@ -559,6 +578,8 @@ class Accounts:
         await self.lockout.succeeded((), f"from {owner_of(caller.address)}")
 
     async def succeeded(self, caller: Caller, mail: str) -> None:
+        """Undo :meth:`count`: forget all attempts with the mail address, and this one of the
+        network."""
         owner = owner_of(caller.address)
         mails = f"mail {mail}", f"mail {mail} from {owner}"
         await self.lockout.succeeded(mails, f"from {owner}")
@@ -579,6 +600,9 @@ class Accounts:
         return await self.database.row(query, mail=mail)
 
     async def new_code(self, connection: Any, user_id: int, purpose: str) -> str:
+        """A code to mail, valid for 15 minutes; an earlier one for the same purpose ends.
+
+        ``connection``: inside of a transaction.  Only the code's hash is stored."""
         code = mailed_code()
         query = """
             insert into mailed_codes (user_id, purpose, code_hash, expires_at)

@@ -232,6 +232,20 @@ def test_a_second_factor_is_needed_and_its_code_is_used_once(people):
     people(test)
 
 
+def test_an_authenticator_that_is_confirmed_leaves_no_attempt_counted(people):
+    async def test(people):
+        client = await people.person(ANNA)
+        async with client:
+            begun = (await posted(client, "totp", password=PASSWORD)).json()
+            query = "select subject, count from failures order by subject"
+            before = await people.database.rows(query)
+            code = pyotp.TOTP(begun["secret"]).at(people.clock.at)
+            assert (await posted(client, "totp/confirm", code=code)).status_code == 200
+            assert await people.database.rows(query) == before
+
+    people(test)
+
+
 def test_api_keys_are_shown_once_and_revoked_at_once(people):
     async def test(people):
         client = await people.person(ANNA)
