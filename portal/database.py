@@ -157,6 +157,7 @@ class Database:
             self._idle.put_nowait(None)
 
     async def close(self) -> None:
+        """Close every connection; waits for transactions under way."""
         for _ in range(CONNECTIONS):
             connection = await self._idle.get()
             if connection is not None:
@@ -193,6 +194,9 @@ class Database:
             self._idle.put_nowait(connection)
 
     async def rows(self, query: str, **values: Any) -> list[Row]:
+        """Rows of one statement in its own transaction; none of a statement without a result.
+
+        Raises :class:`DatabaseError` if the database cannot be reached."""
         async with self.transaction() as connection:
             return await rows_of(connection, query, values)
 

@@ -42,6 +42,7 @@ class Metrics:
         )
 
     def shown(self) -> bytes:
+        """The metrics in the text format of Prometheus."""
         registry = self.registry
         if TOGETHER in os.environ:
             # The sum of all processes, which write their numbers into a folder.

@@ -516,6 +516,7 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
 
 
 def limits_of(choices: PortalFile, counts: Table) -> Limits:
+    """The rate limits of a portal file; ``counts`` is the table that all processes share."""
     limits = choices.limits
     return Limits(
         limits.weight_a_minute,

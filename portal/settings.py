@@ -147,6 +147,7 @@ def network_list(value: Any) -> NetworkList:
 
 
 def pattern(value: Any) -> re.Pattern[str]:
+    """A regular expression of ASCII.  Raises :class:`ValueError` if it does not compile."""
     try:
         return re.compile(text()(value), re.ASCII)
     except re.error as error:
@@ -159,6 +160,8 @@ def amount(value: Any) -> str:
 
 
 def table_of(parse_one: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    """A parser of a TOML table that parses each value by ``parse_one``."""
+
     def parse(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("must be a table")

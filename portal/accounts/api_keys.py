@@ -218,6 +218,7 @@ class ApiKeys:
 
 
 def new_secret() -> bytes:
+    """A random secret of an API key that signs with HMAC-SHA256: letters and digits as ASCII."""
     return "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH)).encode()
 
 

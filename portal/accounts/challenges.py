@@ -19,6 +19,8 @@ PREFIX = "00"
 
 
 class ChallengeRequired(AccountError):
+    """The solution of a challenge is missing, wrong, too old or already used."""
+
     status, code = 428, "challenge_required"
 
 

@@ -40,6 +40,8 @@ class CodeRequired(AccountError):
 
 
 class NotLoggedIn(AccountError):
+    """There is no valid token or signature, or its session has ended."""
+
     status, code = 401, "not_logged_in"
 
 
@@ -50,8 +52,12 @@ class NotFound(AccountError):
 
 
 class Locked(AccountError):
+    """Too many attempts; ``retry_after_s`` says in how many seconds the next one is checked."""
+
     status, code = 429, "locked"
 
 
 class Unavailable(AccountError):
+    """A service behind the portal, such as custody or a login provider, does not answer."""
+
     status, code = 503, "unavailable"

@@ -32,6 +32,8 @@ TYPES = (
 
 
 class NotNow(AccountError):
+    """The account has this level already, or an earlier request for one is under review."""
+
     status, code = 409, "not_now"
 
 
@@ -197,12 +199,14 @@ class Identities:
         return self.folder / str(user_id) / f"{digest}.{suffix}"
 
     async def papers_of(self, user_id: int) -> list[Path]:
+        """Files of what the user has uploaded, in the order of the uploads."""
         query = "select digest, media_type from papers where user_id = %(user)s order by id"
         suffixes = {kind: suffix for _, kind, suffix in TYPES}
         rows = await self.database.rows(query, user=user_id)
         return [self._path(user_id, row["digest"], suffixes[row["media_type"]]) for row in rows]
 
     async def paper_rows(self, user_id: int) -> list[Row]:
+        """The uploads of a user without their contents: id, kind, size in bytes, and media type."""
         query = "select id, kind, size, media_type from papers where user_id = %(u)s order by id"
         return await self.database.rows(query, u=user_id)
 

@@ -13,6 +13,8 @@ Send = Callable[[str, str, str], None]
 
 
 def by_smtp(server: MailServer, sender: str) -> Send:
+    """A way to send mails by this server; ``sender`` is the address that they come from."""
+
     def send(recipient: str, subject: str, text: str) -> None:
         send_mail(server, sender, [recipient], subject, text)
 

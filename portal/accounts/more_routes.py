@@ -43,6 +43,9 @@ class NewPasskey:
 
 @dataclass
 class PasskeyLogin:
+    """``ticket``: of the login's options; ``credential``: as the browser gives it
+    (``toJSON()``)."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     ticket: str
     credential: dict[str, Any]
@@ -50,6 +53,9 @@ class PasskeyLogin:
 
 @dataclass
 class ProviderLogin:
+    """``state`` and ``code``: from the provider's redirect; ``totp``: of the authenticator, if
+    there is one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     state: str
     code: str
@@ -58,6 +64,8 @@ class ProviderLogin:
 
 @dataclass
 class NewMail:
+    """``mail``: the new address; password and ``totp`` prove the user."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     password: str
@@ -66,6 +74,8 @@ class NewMail:
 
 @dataclass
 class ConfirmedMail:
+    """``mail``: the new address; ``code``: the one that was mailed to it."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     code: str
@@ -73,6 +83,8 @@ class ConfirmedMail:
 
 @dataclass
 class Identity:
+    """A request for a level; ``country``: two letters of ISO 3166."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     level: int
     name: str

@@ -30,6 +30,8 @@ LIKE = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 @dataclass(frozen=True)
 class Operator:
+    """A person whose token was checked; ``name`` is written into the audit trail."""
+
     name: str
 
 

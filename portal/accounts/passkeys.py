@@ -26,6 +26,8 @@ WRONG = "this is no passkey of an account here"
 
 
 class NotOffered(AccountError):
+    """The operator has not configured this feature."""
+
     status, code = 404, "not_offered"
 
 
@@ -111,6 +113,7 @@ class Passkeys:
         self.accounts.mail(user["mail"], title, "If it was not you, end every session.")
 
     async def list(self, person: Person) -> list[dict[str, Any]]:
+        """Passkeys of the user, without their public keys, in the order of their registration."""
         query = """
             select id, label, created_at, used_at from passkeys where user_id = %(user)s order by id
         """

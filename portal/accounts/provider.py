@@ -40,11 +40,17 @@ NO_PASSWORD = "!"
 
 
 class NotLinked(AccountError):
+    """The mail address has an account that is not linked, or the provider's account belongs to
+    another user."""
+
     status, code = 409, "not_linked"
 
 
 @dataclass(frozen=True)
 class ProviderSettings:
+    """An OpenID Connect provider. ``secret_file`` holds the client's secret; ``redirect`` is the
+    portal's own page."""
+
     issuer: str
     client_id: str
     secret_file: Path

@@ -20,6 +20,8 @@ DONE = {"status": "done"}
 
 @dataclass
 class Credentials:
+    """Address and password of an account."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     password: str
@@ -34,22 +36,30 @@ class Registration(Credentials):
 
 @dataclass
 class Verification(Credentials):
+    """``code``: the one that was mailed to the address."""
+
     code: str
 
 
 @dataclass
 class Login(Credentials):
+    """``totp``: of the authenticator, if the account has one."""
+
     totp: str = ""
 
 
 @dataclass
 class Refresh:
+    """A refresh token; it is valid once, and the answer holds the next one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     refresh_token: str
 
 
 @dataclass
 class Address:
+    """``solution``: of a challenge of ``GET /v1/challenge``, where the portal asks for one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     solution: str = ""
@@ -57,6 +67,9 @@ class Address:
 
 @dataclass
 class PasswordReset:
+    """``code``: the mailed one; ``password``: the new one; ``totp``: of the authenticator, if there
+    is one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     code: str
@@ -66,6 +79,8 @@ class PasswordReset:
 
 @dataclass
 class PasswordChange:
+    """``old`` and ``new`` passwords; ``totp``: of the authenticator, if there is one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     old: str
     new: str
@@ -74,6 +89,8 @@ class PasswordChange:
 
 @dataclass
 class Proof:
+    """Proves the user again; ``totp``: of the authenticator, if there is one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     password: str
     totp: str = ""
@@ -81,6 +98,8 @@ class Proof:
 
 @dataclass
 class Code:
+    """A code of an authenticator."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     code: str
 
@@ -113,6 +132,8 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 
 
 def caller_of(request: Any) -> Caller:
+    """Address and user agent of a request; the address is "unknown" if the server does not know
+    it."""
     address = request.client.host if request.client else "unknown"
     return Caller(address, request.headers.get("user-agent", ""))
 

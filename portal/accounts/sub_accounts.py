@@ -67,6 +67,7 @@ class SubAccounts:
         return row
 
     async def of_user(self, user_id: int) -> list[Row]:
+        """The sub-accounts of a main account, in the order in which they were created."""
         query = f"select {SHOWN} from users where parent_id = %(user)s order by id"
         return await self.database.rows(query, user=user_id)
 
@@ -110,6 +111,7 @@ class SubAccounts:
         return int(row["main"])
 
     def shown(self, row: Row) -> dict[str, Any]:
+        """The columns of a row that its owner may see."""
         names = "id", "label", "mail", "participant", "is_open", "created_at"
         return {name: row[name] for name in names}
 

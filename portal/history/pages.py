@@ -22,10 +22,12 @@ class Span:
 
     @property
     def begin_ns(self) -> int:
+        """The first nanosecond of the span."""
         return min(self.from_ms * MS, NO_END)
 
     @property
     def end_ns(self) -> int:
+        """The first nanosecond after the span."""
         return min((self.until_ms + 1) * MS, NO_END) if self.until_ms else NO_END
 
 
@@ -143,6 +145,9 @@ class Pages(History):
         return await self._rows(query, participant=participant, first=first, last=last)
 
     async def fees(self, participant: int, first: int, last: int) -> list[dict[str, Any]]:
+        """Fees of a participant by day, instrument and asset, in units of the asset.
+
+        ``first``, ``last``: days since 1970, both included."""
         query = """
             select day, instrument, asset, fee_units from history.fees
             where participant = %(participant)s

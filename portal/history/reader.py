@@ -203,6 +203,7 @@ class History:
 
 
 def fill_of(row: dict[str, Any]) -> Fill:
+    """The fill of a row that has the columns ``FILLS``."""
     return Fill(
         row["trade"],
         row["fill_price_ticks"],

@@ -42,6 +42,8 @@ class Rows:
         return len(self.changes) + len(self.fills) + len(self.trades)
 
     def add(self, moment: Moment) -> None:
+        """Add the rows of what one moment of the mirror changed: orders, fills, trades and their
+        seconds."""
         for report in moment.changes:
             self._add_change(report)
         for instrument, trade in moment.trades:
@@ -108,6 +110,7 @@ class Rows:
         candle.add(trade)
 
     def order_rows(self) -> Iterable[Row]:
+        """A row for each order that changed, as it is after the last change."""
         return map(ORDER_ROW, self.orders.values())
 
     def candle_rows(self, length_s: int) -> Iterable[Row]:

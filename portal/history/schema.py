@@ -250,6 +250,7 @@ def add_transactions_day(connection: Any, day: int) -> None:
 
 
 def date_of(day: int) -> date:
+    """The date (UTC) of a number of days since 1970."""
     return datetime.fromtimestamp(day * 86_400, UTC).date()
 
 

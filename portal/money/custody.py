@@ -94,6 +94,10 @@ class Custody:
         return int((await self._ask("whitelist", **terms))["usable_ns"])
 
     async def unlist(self, row: Row) -> None:
+        """Remove an address from custody's list.
+
+        ``row``: of ``withdrawal_addresses``.  Raises :class:`WithdrawalError` if custody refuses,
+        :class:`Unavailable` if it does not answer."""
         terms = {name: row[name] for name in ("chain", "participant", "address")}
         await self._ask("unlist", **terms)
 
@@ -121,6 +125,10 @@ class Custody:
             raise Unavailable(AWAY)
 
     async def cancel(self, row: Row) -> None:
+        """Cancel a withdrawal that was handed over.
+
+        ``row``: of ``withdrawals``.  Raises :class:`WithdrawalError` if custody refuses,
+        :class:`Unavailable` if it does not answer."""
         terms = row["participant"], row["reference"]
         await self._ask("cancel", participant=terms[0], reference=terms[1])
 

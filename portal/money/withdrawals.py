@@ -509,6 +509,8 @@ class Withdrawals:
         return f"{participant}{_check_digit(participant)}"
 
     def text(self, asset: str, units: int) -> str:
+        """An amount in whole units as decimal text.  Raises :class:`KeyError` for an asset of no
+        market."""
         return text_of(units, self.mirror.markets.assets[asset])
 
 

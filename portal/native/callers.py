@@ -19,6 +19,8 @@ from openoutcry.portal.spot.signing import READ, WINDOW_MS, Signing, is_signed, 
 
 
 class Forbidden(AccountError):
+    """The caller is known, and this account or key may not do what it asks."""
+
     status, code = 403, "forbidden"
 
 
@@ -50,10 +52,14 @@ class Asking:
     """Whether it is a main account, and no sub-account."""
 
     def require_participant(self) -> None:
+        """Raises :class:`Forbidden` for an account that the venue has not added yet, or that is
+        closed."""
         if not self.participant:
             raise Forbidden("the venue has not added this account yet: try again")
 
     def require_trade(self) -> None:
+        """Raises :class:`Forbidden` if the caller may not place or cancel orders, :class:`Frozen`
+        if the account is frozen."""
         self.require_participant()
         self.require_own()
         if not self.can_trade:
@@ -73,6 +79,8 @@ class Asking:
             raise Forbidden("the main account moves money between accounts")
 
     def require_withdraw(self) -> None:
+        """Raises :class:`Forbidden` if the caller may not withdraw, :class:`Frozen` if the account
+        is frozen."""
         self.require_participant()
         self.require_own()
         if not self.can_withdraw:
@@ -88,6 +96,9 @@ class Callers:
         """Called with each caller: brings the mirror to what is released."""
 
     async def of_token(self, token: str, address: str) -> Asking:
+        """The caller with an access token, or an operator with a token for support.
+
+        Raises :class:`NotLoggedIn` for a token that is wrong or has ended."""
         is_support = self.accounts.is_support(token)
         if is_support:
             person = Person(self.accounts.supported(token), "")

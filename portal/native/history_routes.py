@@ -55,6 +55,7 @@ class NativeHistory:
         return self.orders.market(symbol).index if symbol else None
 
     async def state(self) -> models.HistoryState:
+        """How far the history is, and by how many commands and milliseconds the mirror is ahead."""
         at, mirror = await self.pages.position(), self.orders.mirror
         seq, at_ns = (int(at["seq"]), int(at["at_ns"])) if at else (0, 0)
         behind = max(0, mirror.seq - seq)
@@ -62,6 +63,7 @@ class NativeHistory:
         return models.HistoryState(seq, at_ns // 1_000_000, mirror.seq, behind, behind_ms)
 
     def text(self, asset: str, units: Any) -> str:
+        """An amount in whole units as decimal text; without decimals for an asset of no market."""
         return text_of(int(units), self.orders.mirror.markets.assets.get(asset, 0))
 
 

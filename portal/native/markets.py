@@ -26,12 +26,15 @@ class NativeMarkets:
         self.past = past or Past(orders.mirror, orders.trading)
 
     def now(self) -> Now:
+        """The portal's time in milliseconds, and the last command that its answers show."""
         return Now(now_ms(), self.mirror.seq)
 
     def instruments(self) -> list[Instrument]:
+        """Every spot instrument, with its steps and bounds as decimal text."""
         return [self._row(market) for market in self.mirror.markets.all]
 
     def instrument(self, symbol: str) -> Instrument:
+        """One instrument.  Raises :class:`ApiError` for an unknown symbol."""
         return self._row(self.market(symbol))
 
     def _row(self, market: Market) -> Instrument:
@@ -51,6 +54,9 @@ class NativeMarkets:
         )
 
     def book(self, symbol: str, depth: int) -> Book:
+        """At most ``depth`` levels of each side, best first, as of the answer's ``seq``.
+
+        Raises :class:`ApiError` for an unknown symbol."""
         market = self.market(symbol)
         sides = [shapes.levels(rows, market) for rows in self.mirror.depth(market.code, depth)]
         return Book(market.symbol, self.mirror.seq, *sides)
@@ -88,6 +94,8 @@ class NativeMarkets:
         ]
 
     def ticker(self, symbol: str) -> Ticker:
+        """The last 24 hours and the best prices.  Raises :class:`ApiError` for an unknown
+        symbol."""
         market = self.market(symbol)
         row = shapes.ticker(self.mirror, market, now_ms())
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
@@ -96,6 +104,7 @@ class NativeMarkets:
 
 
 def trade_row(trade: Trade, market: Market) -> PublicTrade:
+    """A public trade; ``side`` is the taker's."""
     side = "sell" if trade.buyer_is_maker else "buy"
     amounts = market.price(trade.price), market.quantity(trade.lots)
     return PublicTrade(trade.number, *amounts, trade.time_ms, side)

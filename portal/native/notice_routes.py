@@ -24,6 +24,8 @@ class ReadUntil:
 
 @dataclass
 class ChosenSettings:
+    """``events``: channels by event; times of day are ``HH:MM`` in ``time_zone``, empty: none."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     events: dict[str, list[str]]
     quiet_from: str
@@ -36,6 +38,8 @@ class ChosenSettings:
 
 @dataclass
 class NewAlert:
+    """``direction``: above or below; ``price``: decimal text in the quote asset."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     symbol: str
     direction: str
@@ -44,6 +48,8 @@ class NewAlert:
 
 @dataclass
 class NewWebhook:
+    """``url``: where the portal posts notifications."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     url: str
 

@@ -32,6 +32,8 @@ FIELDS = (
 
 @dataclass
 class Reason:
+    """Why an operator does it; the audit trail keeps it."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     reason: str
 
@@ -60,6 +62,7 @@ def add_operators(app: Any, native: NativeOperators) -> None:
 
 
 def user_row(row: dict[str, Any]) -> models.UserRow:
+    """A user as operators see one."""
     return models.UserRow(**{name: row[name] for name in FIELDS})
 
 

@@ -190,6 +190,10 @@ class NativeOrders:
     def fills(
         self, participant: int, symbol: str, order: int, before: int
     ) -> list[tuple[Order, Fill]]:
+        """Fills in memory with their orders, the newest first.
+
+        ``order``: its number, 0: of all; ``before``: with a smaller number, 0: all.  Raises
+        :class:`ApiError` for an unknown symbol."""
         wanted = self.market(symbol).index if symbol else None
         rows = self.mirror.orders.participant(participant).fills
         return [
@@ -201,9 +205,11 @@ class NativeOrders:
         ]
 
     def row(self, order: Order) -> OrderRow:
+        """:func:`order_row` with the order's own instrument."""
         return order_row(order, self.mirror.markets.by_index[order.instrument])
 
     def fill_row(self, order: Order, fill: Fill) -> FillRow:
+        """:func:`fill_row` with the order's own instrument."""
         return fill_row(order, fill, self.mirror.markets.by_index[order.instrument])
 
 
@@ -227,6 +233,7 @@ def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
 
 
 def order_row(order: Order, market: Market) -> OrderRow:
+    """An order with prices and quantities as decimal text and times in milliseconds."""
     shown = shapes.order_of(order, market)
     kinds = {text: name for name, text in TYPES.items() if not name.startswith("trailing")}
     kind = kinds[shown["type"]]
@@ -256,6 +263,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
 
 
 def fill_row(order: Order, fill: Fill, market: Market) -> FillRow:
+    """A fill with price, quantity, amount and fee as decimal text, and its time in milliseconds."""
     return FillRow(
         fill.number,
         order.number,

@@ -11,6 +11,8 @@ MOST, DEFAULT = 500, 100
 
 
 def cursor_of(kind: str, number: int) -> str:
+    """The cursor of the rows after ``number`` in lists of this ``kind``; :func:`number_of` reads
+    it."""
     return base64.urlsafe_b64encode(f"{kind}{number}".encode()).decode().rstrip("=")
 
 

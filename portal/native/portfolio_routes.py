@@ -60,14 +60,21 @@ class NativePortfolio:
         return name
 
     def text(self, asset: str, units: int | None) -> str | None:
+        """An amount in whole units as decimal text; None without a price."""
         if units is None:
             return None
         return text_of(units, self.orders.mirror.markets.assets[asset])
 
     def amount(self, asset: str, units: int) -> str:
+        """An amount in whole units as decimal text.  Raises :class:`KeyError` for an asset of no
+        market."""
         return text_of(units, self.orders.mirror.markets.assets[asset])
 
     async def portfolio(self, participant: int, currency: str, method: str) -> models.Portfolio:
+        """Holdings and profits, valued in ``currency``; ``method``: one of ``METHODS``.
+
+        Raises :class:`InvalidRequest` for another method, :class:`BooksError` if the books do not
+        answer."""
         if method not in METHODS:
             raise InvalidRequest(f"method: one of {', '.join(METHODS)}")
         terms = {"participant": participant, "currency": currency, "method": method}
@@ -131,6 +138,9 @@ class NativePortfolio:
     async def performance(
         self, participant: int, currency: str, first: int, last: int
     ) -> models.Performance:
+        """Value, investment and gain by day, from ``first`` to ``last`` in days since 1970.
+
+        Raises :class:`BooksError` if the books do not answer."""
         answer = await self.quick.ask(ask="performance", participant=participant, currency=currency)
         days = [
             models.PerformanceDay(
@@ -145,6 +155,10 @@ class NativePortfolio:
     # Rebalancing
 
     async def rebalance(self, participant: int, body: Weights) -> models.Rebalance:
+        """Orders that bring the holdings to these weights; nothing is sent.
+
+        Raises :class:`InvalidRequest` for a wrong currency, weight or tolerance, and
+        :class:`BooksError` if the books do not answer."""
         currency, weights = self.currency(body.currency), self._weights(body.weights)
         if not 0 <= body.tolerance_bps <= BPS:
             raise InvalidRequest(f"tolerance_bps: 0 to {BPS}")

@@ -76,14 +76,20 @@ EVERY_CODE = sorted(
 
 
 class KeyMissing(AccountError):
+    """The header ``Idempotency-Key`` is missing or malformed."""
+
     status, code = 400, "idempotency_key_missing"
 
 
 class KeyReused(AccountError):
+    """Another request was sent with the same ``Idempotency-Key``."""
+
     status, code = 422, "idempotency_key_reused"
 
 
 class InProgress(AccountError):
+    """The first request with this ``Idempotency-Key`` has no answer yet."""
+
     status, code = 409, "request_in_progress"
 
 

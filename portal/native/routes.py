@@ -30,6 +30,9 @@ WITH_KEY: dict[str, Any] = {"parameters": [KEY_SHOWN]}
 
 @dataclass
 class NewWithdrawal:
+    """``amount``: decimal text; ``network``: empty: the asset's first; ``tag``: of the receiver, if
+    it needs one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     asset: str
     amount: str
@@ -70,6 +73,7 @@ class Native:
 
 
 def limit_type() -> Any:
+    """The type of a parameter ``limit``: 1 to ``MOST`` rows of a page."""
     from fastapi import Query
 
     return Annotated[int, Query(ge=1, le=MOST)]
@@ -224,6 +228,7 @@ def units_asked(mirror: Mirror, asset: str, amount: str) -> int:
 
 
 def balance_rows(mirror: Any, participant: int) -> list[models.Balance]:
+    """What is free and what is reserved of every asset, as decimal text."""
     decimals = mirror.markets.assets
     return [
         models.Balance(name, text_of(free, decimals[name]), text_of(reserved, decimals[name]))
@@ -284,6 +289,7 @@ def _add_deposits(app: Any, native: Native, asking_type: Any, limited: Any) -> N
 
 
 def chain_deposit(withdrawals: Withdrawals, row: dict[str, Any]) -> models.ChainDeposit:
+    """A deposit that custody has seen; the amount is "0" for an asset of no market."""
     asset = row["asset"] if row["asset"] in withdrawals.mirror.markets.assets else ""
     amount = withdrawals.text(asset, row["units"]) if asset else "0"
     names = "state", "txid", "address", "confirmations", "needed"
@@ -295,12 +301,15 @@ def chain_deposit(withdrawals: Withdrawals, row: dict[str, Any]) -> models.Chain
 
 
 def address_row(row: Row) -> models.WithdrawalAddress:
+    """An entry of the address list; ``why`` says why custody refused it."""
     names = "id", "asset", "network", "address", "label", "state", "usable_at", "created_at"
     values = {name: row[name] for name in names}
     return models.WithdrawalAddress(why=row["detail"], **values)
 
 
 def withdrawal_row(withdrawals: Withdrawals, row: Row) -> models.WithdrawalRow:
+    """A withdrawal with its amount as decimal text; ``why`` says why it was refused or has
+    failed."""
     names = "id", "client_id", "reference", "asset", "network", "address", "tag"
     more = "state", "created_at", "changed_at", "txid", "confirmations", "waits"
     amount = withdrawals.text(row["asset"], row["amount"])

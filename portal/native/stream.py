@@ -62,11 +62,13 @@ class Message:
         self._packed: bytes | None = None
 
     def text(self) -> str:
+        """The message as compact JSON."""
         if self._json is None:
             self._json = json.dumps(self.content, separators=(",", ":"))
         return self._json
 
     def packed(self) -> bytes:
+        """The message as MessagePack."""
         if self._packed is None:
             self._packed = need("msgpack", "MessagePack", "portal").packb(self.content)
         assert self._packed is not None
@@ -101,6 +103,8 @@ class Connection:
     """Symbols whose book is sent as a snapshot once the client has read on."""
 
     def put(self, message: Message) -> None:
+        """Queue a message.  A client with ``MOST_QUEUED`` unread messages is cut: None ends its
+        queue."""
         if self.is_cut:
             return
         if self.queue.qsize() >= MOST_QUEUED:
@@ -110,6 +114,9 @@ class Connection:
         self.queue.put_nowait(message)
 
     def put_book(self, symbol: str, message: Message) -> None:
+        """Queue an increment of a book.
+
+        From ``SLOW`` unread messages on it is dropped, and the client gets a snapshot later."""
         if symbol in self.stale:
             return
         if self.queue.qsize() >= SLOW:
@@ -120,6 +127,8 @@ class Connection:
 
 
 def message(kind: str, channel: str, symbol: str, seq: int, data: Any, **more: Any) -> Message:
+    """A message of a channel; ``seq``: the command that it is true after; ``symbol``: may be
+    empty."""
     content = {"type": kind, "channel": channel, "seq": seq, "data": data, **more}
     return Message(content | ({"symbol": symbol} if symbol else {}))
 
@@ -166,6 +175,7 @@ class NativeFeeds:
         make(connection, symbol, after)
 
     def leave(self, connection: Connection) -> None:
+        """Send nothing more to this connection."""
         self.connections.discard(connection)
 
     def _resumes(self, after: int, complete_from: int = 0) -> bool:
@@ -445,9 +455,12 @@ class Session:
         """Raises an error once the client may no longer see its own events."""
 
     def close(self) -> None:
+        """Unsubscribe the client from every channel."""
         self.feeds.leave(self.connection)
 
     async def asked(self, raw: str | bytes) -> None:
+        """Answer one request, in JSON or MessagePack, through the client's queue; a bad one gets an
+        error."""
         number: Any = None
         try:
             request = _request(raw)

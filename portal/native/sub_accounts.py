@@ -21,6 +21,8 @@ from openoutcry.portal.trading.mirror import Mirror
 
 @dataclass
 class NewSubAccount:
+    """``label``: 1 to 20 letters, digits, - and _."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     label: str
 

@@ -105,6 +105,9 @@ def shown(row: Row) -> Row:
 
 @dataclass(frozen=True)
 class Hooks:
+    """Webhooks: each user's secret, sealed in the database, signs what is posted to the user's
+    URL."""
+
     outward: Outward
     key: SecretKey
 
@@ -204,6 +207,7 @@ def vapid_of(path: Path) -> Any:
 
 
 def public_key_of(vapid: Any) -> str:
+    """The public key that browsers subscribe with: an uncompressed point in base64url."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     form = Encoding.X962, PublicFormat.UncompressedPoint

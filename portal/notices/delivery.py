@@ -71,10 +71,12 @@ class Batch:
 
     @property
     def key(self) -> Target:
+        """The target's key, as :func:`key_of` makes it."""
         return key_of(self.target)
 
 
 def key_of(row: Row) -> Target:
+    """What tells targets apart: user, channel, and whether it is for urgent notices."""
     return row["user_id"], row["channel"], row["is_urgent"]
 
 
@@ -89,6 +91,7 @@ class Delivery:
         self._under_way: dict[Target, Batch] = {}
 
     def close(self) -> None:
+        """Start nothing more; requests that are under way end in the background."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -103,6 +106,7 @@ class Delivery:
 
     @property
     def is_busy(self) -> bool:
+        """Whether a batch is under way, or was sent and is not noted yet."""
         return bool(self._under_way)
 
     # Beginning

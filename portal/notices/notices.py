@@ -28,10 +28,13 @@ POINT_BYTES, AUTH_BYTES = 65, 16
 
 
 class NotOffered(AccountError):
+    """The operator has not configured this channel."""
+
     status, code = 404, "not_offered"
 
 
 def notification_row(row: Row) -> models.Notification:
+    """A notice as the API shows it."""
     return models.Notification(
         row["key"],
         row["id"],
@@ -84,6 +87,7 @@ class Notices:
         return await self.database.rows(query, user=user_id, number=number, most=most)
 
     async def unread(self, user_id: int) -> int:
+        """How many notices of the list the user has not read."""
         query = """
             select count(*) as count from notices
             where user_id = %(user)s and read_at is null and 'app' = any(channels)
@@ -92,6 +96,7 @@ class Notices:
         return int(row["count"]) if row else 0
 
     async def read(self, user_id: int, until: int) -> None:
+        """Mark notices up to the number ``until`` as read."""
         query = """
             update notices set read_at = %(now)s
             where user_id = %(user)s and id <= %(until)s and read_at is null
@@ -101,6 +106,7 @@ class Notices:
     # Settings
 
     async def settings(self, user_id: int) -> models.NotificationSettings:
+        """The user's settings, with the defaults for what was not chosen."""
         query = """
             select event, default_channels(event) as channels
             from unnest(%(events)s::text[]) as event
@@ -182,6 +188,7 @@ class Notices:
     # Price alerts
 
     async def alerts(self, user_id: int) -> list[models.PriceAlert]:
+        """The user's price alerts, the newest first, those that have fired too; 1,000 at most."""
         query = "select * from price_alerts where user_id = %(user)s order by id desc limit 1000"
         return [self._alert(row) for row in await self.database.rows(query, user=user_id)]
 
@@ -242,6 +249,9 @@ class Notices:
     # Webhook
 
     async def webhook(self, user_id: int, secret: str | None = None) -> models.Webhook:
+        """The webhook's URL and state: none, on or failing, with the last error.
+
+        ``secret``: shown once, when it is made."""
         query = """
             select w.url, t.last_error from webhooks as w
             left join notice_targets as t on t.user_id = w.user_id and t.channel = 'webhook'
@@ -276,6 +286,7 @@ class Notices:
         return await self.webhook(user_id, secret)
 
     async def forget_webhook(self, user_id: int) -> None:
+        """Delete the webhook and what waits for it; nothing happens without one."""
         async with self.database.transaction() as connection:
             values = {"user": user_id}
             await rows_of(connection, "delete from webhooks where user_id = %(user)s", values)
@@ -301,6 +312,7 @@ class Notices:
             raise NotOffered(str(error)) from None
 
     async def subscriptions(self, user_id: int) -> list[models.PushSubscription]:
+        """Browsers that get web push, in the order in which they subscribed."""
         query = "select * from push_subscriptions where user_id = %(user)s order by id"
         return [_subscription(row) for row in await self.database.rows(query, user=user_id)]
 

@@ -49,10 +49,13 @@ class Ways:
 
 
 def outward_of(choices: PortalFile) -> Outward:
+    """Requests to the hosts and networks that the operator allows."""
     return Outward(choices.hook_hosts, choices.hook_networks, choices.hook_authorities)
 
 
 def delivery_of(file: VenueFile, ways: Ways) -> Delivery:
+    """The delivery by mail, webhook and web push; without a usable key there is no web push, which
+    is logged."""
     folder, outward = folder_of(file), outward_of(ways.choices)
     mailer = Mailer(ways.smtp, ways.sender, folder / "mails.jsonl", file.name)
     push: Push | None = None
@@ -164,4 +167,5 @@ def _work(notifier: Notifier, stop: Callable[[], bool]) -> None:
 
 
 def key_file(file: VenueFile) -> Path:
+    """Where the private key of web push is stored."""
     return folder_of(file) / KEY_FILE

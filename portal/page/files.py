@@ -48,6 +48,9 @@ class PageFile:
 
 
 def page_file(body: bytes, suffix: str) -> PageFile:
+    """A file ready to send: packed with gzip, with an ETag of its content.
+
+    ``suffix``: a key of ``TYPES``, with its dot."""
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     return PageFile(body, gzip.compress(body, 6, mtime=0), tag, TYPES[suffix])
 

@@ -30,6 +30,8 @@ class NewSession:
 
 
 class Forged(AccountError):
+    """A request that changes something comes from a page of another origin."""
+
     status, code = 403, "forbidden"
 
 

@@ -158,6 +158,7 @@ class Bookkeeper:
         }
 
     def performance(self, question: dict[str, Any]) -> dict[str, Any]:
+        """A row for each day: value, investment and gain, in units of the question's currency."""
         books = self._books()
         kept = self._of(books, question["participant"])
         report = kept.performance.report(books, question["currency"], self._closing_prices())

@@ -83,6 +83,7 @@ class Desk:
         self._process = None
 
     async def close(self) -> None:
+        """Kill the process that answers, if it runs; the next question starts another."""
         await self._stop()
 
 

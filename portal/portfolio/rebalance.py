@@ -35,6 +35,8 @@ class Quote:
 
 @dataclass(frozen=True)
 class Proposed:
+    """An order that brings a holding nearer to its weight."""
+
     market: Market
     is_buy: bool
     lots: int
