@@ -78,6 +78,10 @@ class Capital:
     async def apply(
         self, user_id: int, participant: int, params: Params, address: str, agent: str
     ) -> dict[str, str]:
+        """Begin a withdrawal; the answer has its id.
+
+        The same request again is the same withdrawal.  ``agent``: the API key, for the audit trail.
+        Raises :class:`ApiError`."""
         coin = self.coin(params)
         decimals = self.mirror.markets.assets[coin]
         text = params.decimal("amount") or params.needed("amount")
@@ -101,6 +105,8 @@ class Capital:
         return {"id": id_of(row)}
 
     async def history(self, user_id: int, params: Params) -> list[dict[str, Any]]:
+        """Withdrawals of a user that match the parameters, the newest first.  Raises
+        :class:`ApiError`."""
         coin, name = self.coin(params, needed=False), params.client_id("withdrawOrderId")
         status = params.whole_or_none("status")
         start, end = params.whole_or_none("startTime"), params.whole_or_none("endTime")
@@ -116,6 +122,7 @@ class Capital:
         return rows[first:][: params.limit(MOST, MOST)]
 
     def shown(self, row: Row) -> dict[str, Any]:
+        """A withdrawal in the API's shape; ``status``: see ``STATUS``."""
         shown = {
             "id": id_of(row),
             "amount": self.withdrawals.text(row["asset"], row["amount"]),
@@ -157,6 +164,9 @@ class Capital:
         ]
 
     async def address(self, participant: int, params: Params) -> dict[str, str]:
+        """Where deposits of a coin go, and the tag that names the participant.
+
+        Raises :class:`ApiError` if the coin has no deposits, or custody does not answer."""
         coin = self.coin(params)
         network = self.withdrawals.file.network(coin, params.text("network"))
         if network is None or not (network.deposit_address or network.chain):
@@ -168,6 +178,8 @@ class Capital:
         return {"coin": coin, "address": address, "tag": tag, "url": ""}
 
     async def deposits(self, participant: int, params: Params) -> list[dict[str, Any]]:
+        """Deposits that match the parameters: those that wait for a block first.  Raises
+        :class:`ApiError`."""
         coin, status = self.coin(params, needed=False), params.whole_or_none("status")
         start, end = params.whole_or_none("startTime"), params.whole_or_none("endTime")
         found = await self.withdrawals.deposits(participant)
@@ -188,6 +200,7 @@ class Capital:
         return rows[first:][: params.limit(MOST, MOST)]
 
     def deposit(self, one: Deposit, participant: int) -> dict[str, Any]:
+        """A deposit in the API's shape; ``status``: see ``DEPOSIT_STATUS``."""
         network = self.withdrawals.file.network(one.asset, "")
         place = one.network, one.address, ""
         if not one.address and network is not None:

@@ -40,16 +40,19 @@ class ApiError(OutcryError):
 
     @property
     def body(self) -> dict[str, object]:
+        """The answer's body: ``code``, ``msg``, and ``data`` where there is any."""
         body: dict[str, object] = {"code": self.code, "msg": self.text}
         return body if self.data is None else body | {"data": self.data}
 
 
 def missing(name: str) -> ApiError:
+    """The refusal of a request without a mandatory parameter, or with an empty one."""
     text = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
     return ApiError(MANDATORY, text)
 
 
 def illegal(name: str) -> ApiError:
+    """The refusal of a parameter that has an impossible value."""
     return ApiError(ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'.")
 
 

@@ -41,11 +41,15 @@ class Subscriber:
         self.is_cut = False
 
     def put(self, stream: str, text: str) -> None:
+        """Queue an event (``text``: JSON), in the envelope with its stream's name if the client
+        asked for it."""
         if self.combined:
             text = f'{{"stream":{json.dumps(stream)},"data":{text}}}'
         self.put_text(text)
 
     def put_text(self, text: str) -> None:
+        """Queue a text as it is.  A client with ``MAX_QUEUED`` unread texts is cut: None ends its
+        queue."""
         if self.is_cut:
             return
         if self.queue.qsize() >= MAX_QUEUED:
@@ -120,6 +124,7 @@ class Feeds:
         return True
 
     def unsubscribe(self, subscriber: Subscriber, name: str) -> None:
+        """End a subscription; a stream without subscribers is forgotten."""
         subscriber.streams.discard(name)
         stream = self.streams.get(name)
         if stream is not None:
@@ -128,6 +133,7 @@ class Feeds:
                 del self.streams[name]
 
     def leave(self, subscriber: Subscriber) -> None:
+        """End every subscription of a connection."""
         for name in list(subscriber.streams):
             self.unsubscribe(subscriber, name)
 
@@ -258,6 +264,7 @@ def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> l
 
 
 def trade_event(trade: Trade, market: Market) -> dict[str, Any]:
+    """The event of ``SYMBOL@trade``."""
     return {
         "e": "trade",
         "E": now_ms(),
@@ -272,6 +279,7 @@ def trade_event(trade: Trade, market: Market) -> dict[str, Any]:
 
 
 def kline_event(candle: Candle, interval: str, market: Market) -> dict[str, Any]:
+    """The event of ``SYMBOL@kline_INTERVAL``; ``x`` says whether the candle is complete."""
     row = shapes.candle(candle, market)
     names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
     kline = dict(zip(names, row, strict=True))
@@ -297,12 +305,14 @@ MINI_NAMES = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quot
 
 
 def ticker_event(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
+    """The event of ``SYMBOL@ticker``: the 24 hours up to ``at_ms``."""
     row = shapes.ticker(mirror, market, at_ms)
     head: dict[str, Any] = {"e": "24hrTicker", "E": at_ms, "s": market.name}
     return head | {short: row[name] for name, short in TICKER_NAMES.items()}
 
 
 def mini_ticker_event(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
+    """The event of ``SYMBOL@miniTicker``: the 24 hours up to ``at_ms``."""
     row = shapes.ticker(mirror, market, at_ms, mini=True)
     head: dict[str, Any] = {"e": "24hrMiniTicker", "E": at_ms, "s": market.name}
     return head | {TICKER_NAMES[name]: row[name] for name in MINI_NAMES}

@@ -31,9 +31,11 @@ class Params:
             self.values[name] = value
 
     def text(self, name: str, default: str = "") -> str:
+        """The parameter's value; the default if it is absent or empty."""
         return self.values.get(name, "") or default
 
     def needed(self, name: str) -> str:
+        """The parameter's value.  Raises :class:`ApiError` if it is absent or empty."""
         value = self.text(name)
         if not value:
             raise missing(name)
@@ -54,9 +56,12 @@ class Params:
         return number
 
     def whole_or_none(self, name: str) -> int | None:
+        """A number from 0; None if it is absent.  Raises :class:`ApiError` if it is malformed."""
         return self.whole(name) if self.text(name) else None
 
     def limit(self, default: int, most: int) -> int:
+        """The parameter ``limit``, at most ``most``; absent or 0: the default.  Raises
+        :class:`ApiError`."""
         value = self.whole("limit", default)
         return min(value, most) if value else default
 
@@ -68,18 +73,23 @@ class Params:
         return value
 
     def one_of(self, name: str, choices: Iterable[str], default: str = "") -> str:
+        """One of the choices, or the default.  Raises :class:`ApiError` for another value."""
         value = self.text(name, default)
         if value and value not in choices:
             raise illegal(name)
         return value
 
     def client_id(self, name: str) -> str:
+        """The client's name of a request, or nothing.  Raises :class:`ApiError` if it is
+        malformed."""
         value = self.text(name)
         if value and not CLIENT_ID.fullmatch(value):
             raise illegal(name)
         return value
 
     def market(self) -> Market:
+        """The instrument of the parameter ``symbol``.  Raises :class:`ApiError` if it is absent or
+        unknown."""
         return self._market(self.needed("symbol"))
 
     def _market(self, name: str) -> Market:

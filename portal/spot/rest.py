@@ -42,6 +42,7 @@ class Request:
 
     @property
     def participant(self) -> int:
+        """The participant of the request's key; only of a request that needs one."""
         assert self.key is not None
         return self.key.participant
 
@@ -51,6 +52,8 @@ Handler = Callable[["Spot", Request], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Route:
+    """How one method and path are served, and what they cost of the limit on weight."""
+
     handler: Handler
     weight: int
     security: str
@@ -100,6 +103,7 @@ class Spot:
 
 
 def depth_weight(params: Params) -> int:
+    """The weight of a request for depth: more for more levels."""
     limit = params.limit(100, 5000)
     return next(weight for most, weight in DEPTH_WEIGHTS if limit <= most)
 
@@ -108,19 +112,23 @@ def depth_weight(params: Params) -> int:
 
 
 async def ping(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/ping."""
     return {}
 
 
 async def server_time(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/time: milliseconds since 1970."""
     return {"serverTime": now_ms()}
 
 
 async def exchange_info(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/exchangeInfo: all instruments, or those of ``symbol`` or ``symbols``."""
     chosen, _ = request.params.some_markets()
     return shapes.exchange_info(spot.mirror, chosen, spot.limits.shown, now_ms())
 
 
 async def depth(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/depth; ``lastUpdateId`` is the last command that it shows."""
     market, limit = request.params.market(), request.params.limit(100, 5000)
     bids, asks = spot.mirror.depth(market.code, limit)
     return {
@@ -131,6 +139,7 @@ async def depth(spot: Spot, request: Request) -> Any:
 
 
 async def trades(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/trades: the last ones, in order."""
     market, limit = request.params.market(), request.params.limit(500, 1000)
     rows = list(spot.mirror.tapes[market.index].trades)[-limit:]
     return [shapes.public_trade(row, market) for row in rows]
@@ -146,6 +155,8 @@ async def old_trades(spot: Spot, request: Request) -> Any:
 
 
 async def aggregate_trades(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/aggTrades, of what is in memory: ``fromId`` or ``startTime`` on, or else the
+    last."""
     params = request.params
     market, limit = params.market(), params.limit(500, 1000)
     first, start, end = (params.whole_or_none(name) for name in ("fromId", "startTime", "endTime"))
@@ -161,6 +172,7 @@ async def aggregate_trades(spot: Spot, request: Request) -> Any:
 
 
 async def klines(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/klines.  Raises :class:`ApiError` for an unknown interval."""
     params = request.params
     market, interval = params.market(), params.needed("interval")
     if interval not in INTERVALS:
@@ -211,10 +223,12 @@ async def average_price(spot: Spot, request: Request) -> Any:
 
 
 async def new_order(spot: Spot, request: Request) -> Any:
+    """POST /api/v3/order."""
     return await spot.trading.place(request.participant, request.params)
 
 
 async def test_order(spot: Spot, request: Request) -> Any:
+    """POST /api/v3/order/test: checks an order and sends nothing; rates if asked for."""
     market, _ = spot.trading.read(request.participant, request.params)
     if request.params.text("computeCommissionRates") != "true":
         return {}
@@ -230,23 +244,28 @@ async def test_order(spot: Spot, request: Request) -> Any:
 
 
 async def query_order(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/order.  Raises :class:`ApiError` if there is no such order."""
     market, order = await spot.past.order(request.participant, request.params, *NO_ORDER)
     return shapes.order_of(order, market)
 
 
 async def cancel_order(spot: Spot, request: Request) -> Any:
+    """DELETE /api/v3/order."""
     return await spot.trading.cancel(request.participant, request.params)
 
 
 async def cancel_all(spot: Spot, request: Request) -> Any:
+    """DELETE /api/v3/openOrders."""
     return await spot.trading.cancel_all(request.participant, request.params)
 
 
 async def cancel_replace(spot: Spot, request: Request) -> Any:
+    """POST /api/v3/order/cancelReplace."""
     return await spot.trading.cancel_replace(request.participant, request.params)
 
 
 async def open_orders(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/openOrders: in the order in which they were entered."""
     chosen = {market.index for market in request.params.some_markets()[0]}
     own = spot.mirror.orders.participant(request.participant)
     return [
@@ -257,6 +276,7 @@ async def open_orders(spot: Spot, request: Request) -> Any:
 
 
 async def all_orders(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/allOrders: from ``orderId`` or ``startTime`` on, or else the last."""
     params = request.params
     market, limit = params.market(), params.limit(500, 1000)
     first, start, end = (params.whole_or_none(name) for name in ("orderId", "startTime", "endTime"))
@@ -265,6 +285,7 @@ async def all_orders(spot: Spot, request: Request) -> Any:
 
 
 async def own_trades(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/myTrades: the account's fills."""
     params = request.params
     market, limit = params.market(), params.limit(500, 1000)
     names = "fromId", "startTime", "endTime", "orderId"
@@ -275,6 +296,7 @@ async def own_trades(spot: Spot, request: Request) -> Any:
 
 
 async def account(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/account: rates, permissions and balances."""
     shown = shapes.account(spot.mirror, request.participant, request.key)
     if request.params.text("omitZeroBalances") == "true":
         shown["balances"] = [
@@ -284,10 +306,12 @@ async def account(spot: Spot, request: Request) -> Any:
 
 
 async def account_commission(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/account/commission, of one instrument."""
     return shapes.commission(spot.mirror, request.participant, request.params.market())
 
 
 async def order_rates(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/rateLimit/order: counts of orders; asking counts as none."""
     headers = spot.limits.order_headers(request.participant)
     counts = [int(one) for one in headers.values()]
     rows = spot.limits.shown[1:]
@@ -295,11 +319,13 @@ async def order_rates(spot: Spot, request: Request) -> Any:
 
 
 async def system_status(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/system/status: maintenance while the venue is not open."""
     status = 0 if spot.mirror.is_open else 1
     return {"status": status, "msg": ("normal", "system_maintenance")[status]}
 
 
 async def trade_fee(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/asset/tradeFee: the account's rates of each instrument."""
     rows = []
     for market in request.params.some_markets()[0]:
         maker, taker = spot.mirror.rates(request.participant, market.index)
@@ -312,6 +338,8 @@ async def trade_fee(spot: Spot, request: Request) -> Any:
 
 
 async def coins(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/capital/config/getall: balances, and networks where the portal has
+    withdrawals."""
     rows = shapes.coins(spot.mirror, request.participant, spot.markets)
     for row in rows if spot.capital is not None else ():
         networks = capital_of(spot).networks(row["coin"])
@@ -322,6 +350,7 @@ async def coins(spot: Spot, request: Request) -> Any:
 
 
 def capital_of(spot: Spot) -> Capital:
+    """Deposits and withdrawals.  Raises :class:`ApiError` if this portal has none."""
     if spot.capital is None:
         raise ApiError(-4019, "The current currency is not open for withdrawal")
     return spot.capital
@@ -340,6 +369,7 @@ def _of_subs(name: str, asks: bool = False) -> Handler:
 
 
 async def withdraw(spot: Spot, request: Request) -> Any:
+    """POST /sapi/v1/capital/withdraw/apply."""
     assert request.key is not None
     who = request.key.user_id, request.participant
     device = f"API key {request.key.number}"
@@ -347,34 +377,41 @@ async def withdraw(spot: Spot, request: Request) -> Any:
 
 
 async def withdrawals(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/capital/withdraw/history."""
     assert request.key is not None
     return await capital_of(spot).history(request.key.user_id, request.params)
 
 
 async def deposits(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/capital/deposit/hisrec."""
     return await capital_of(spot).deposits(request.participant, request.params)
 
 
 async def deposit_address(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/capital/deposit/address."""
     return await capital_of(spot).address(request.participant, request.params)
 
 
 async def withdrawal_addresses(spot: Spot, request: Request) -> Any:
+    """GET /sapi/v1/capital/withdraw/address/list."""
     assert request.key is not None
     return await capital_of(spot).address_list(request.key.user_id)
 
 
 async def new_listen_key(spot: Spot, request: Request) -> Any:
+    """POST /api/v3/userDataStream: the key of the user's stream."""
     assert request.key is not None
     return {"listenKey": spot.listen_keys.create(request.key)}
 
 
 async def keep_listen_key(spot: Spot, request: Request) -> Any:
+    """PUT /api/v3/userDataStream: the key lasts another hour."""
     spot.listen_keys.keep(request.participant, request.params.needed("listenKey"))
     return {}
 
 
 async def end_listen_key(spot: Spot, request: Request) -> Any:
+    """DELETE /api/v3/userDataStream."""
     spot.listen_keys.end(request.participant, request.params.needed("listenKey"))
     return {}
 

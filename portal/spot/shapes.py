@@ -37,23 +37,28 @@ MAX_ORDERS = 200
 
 
 def ms(time_ns: int) -> int:
+    """Milliseconds since 1970, rounded down."""
     return time_ns // 1_000_000
 
 
 def side_text(side: int) -> str:
+    """BUY or SELL."""
     return "BUY" if side == Side.BUY else "SELL"
 
 
 def self_trade_text(order: Order) -> str:
+    """How the order avoids a trade with the same participant, in the API's word."""
     mode = SelfTrade(order.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
     return SELF_TRADE_TEXT[mode]
 
 
 def type_text(order: Order) -> str:
+    """The order's type in the API's word; LIMIT for all that the API has no word for."""
     return TYPE_TEXT.get(OrderType(order.order_type), "LIMIT")
 
 
 def tif_text(order: Order) -> str:
+    """GTC, IOC or FOK; GTC for an order without a price."""
     return TIF_TEXT.get(order.time_in_force & 15, "GTC") if order.price_ticks else "GTC"
 
 
@@ -69,6 +74,7 @@ def trailing_bps(order: Order) -> int:
 
 
 def shown_price(order: Order) -> int:
+    """The limit in ticks; 0 for orders without one."""
     return 0 if type_text(order) in ("MARKET", "STOP_LOSS") else order.price_ticks
 
 
@@ -144,6 +150,7 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
 
 
 def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
+    """The answer to a cancel; ``request_id``: the client's name of the cancel itself."""
     shown = order_of(order, market)
     for name in ("time", "updateTime", "isWorking", "workingTime", "stopPrice", "icebergQty"):
         del shown[name]
@@ -152,11 +159,13 @@ def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
 
 
 def fee_text(fill: Fill, market: Market) -> str:
+    """The fee as decimal text in its own asset, negative for a rebate."""
     is_base = fill.fee_asset == market.base
     return text_of(fill.fee_units, market.base_decimals if is_base else market.quote_decimals)
 
 
 def own_trade(order: Order, fill: Fill, market: Market) -> dict[str, Any]:
+    """A fill as GET /api/v3/myTrades has it."""
     return {
         "symbol": market.name,
         "id": fill.number,
@@ -175,10 +184,13 @@ def own_trade(order: Order, fill: Fill, market: Market) -> dict[str, Any]:
 
 
 def rate_text(millionths: int) -> str:
+    """A rate in millionths as a decimal fraction: 1000 is ``0.00100000``."""
     return text_of(millionths * 100, 8)
 
 
 def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
+    """The account in the API's shape; the commissions are those of the instrument with the highest
+    for takers."""
     markets = mirror.markets
     pairs = [mirror.rates(participant, market.index) for market in markets.all]
     maker, taker = max(pairs, key=lambda pair: pair[1])
@@ -204,6 +216,7 @@ def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
 
 
 def balances(mirror: Mirror, participant: int) -> list[dict[str, str]]:
+    """What is free and what is locked of every asset, as decimal text."""
     decimals = mirror.markets.assets
     return [
         {
@@ -216,6 +229,7 @@ def balances(mirror: Mirror, participant: int) -> list[dict[str, str]]:
 
 
 def commission(mirror: Mirror, participant: int, market: Market) -> dict[str, Any]:
+    """The rates of one instrument; special rates, taxes and discounts are always zero."""
     maker, taker = mirror.rates(participant, market.index)
     zero = {name: rate_text(0) for name in ("maker", "taker", "buyer", "seller")}
     return {
@@ -236,10 +250,12 @@ def commission(mirror: Mirror, participant: int, market: Market) -> dict[str, An
 
 
 def levels(rows: list[tuple[int, int, int]], market: Market) -> list[list[str]]:
+    """Price and quantity of each level as decimal text."""
     return [[market.price(price), market.quantity(lots)] for price, lots, _ in rows]
 
 
 def public_trade(trade: Trade, market: Market) -> dict[str, Any]:
+    """A public trade as GET /api/v3/trades has it."""
     return {
         "id": trade.number,
         "price": market.price(trade.price),
@@ -252,6 +268,7 @@ def public_trade(trade: Trade, market: Market) -> dict[str, Any]:
 
 
 def aggregate(trade: AggregateTrade, market: Market) -> dict[str, Any]:
+    """Trades of one command at one price as GET /api/v3/aggTrades has them."""
     return {
         "a": trade.number,
         "p": market.price(trade.price),
@@ -265,6 +282,7 @@ def aggregate(trade: AggregateTrade, market: Market) -> dict[str, Any]:
 
 
 def candle(row: Candle, market: Market) -> list[Any]:
+    """A candle as GET /api/v3/klines has it."""
     return [
         row.begin_ms,
         market.price(row.open),
@@ -287,6 +305,7 @@ def average(tick_lots: int, lots: int, market: Market) -> str:
 
 
 def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
+    """Best prices and their quantities; zeros for an empty side."""
     bid, bid_lots, ask, ask_lots = mirror.best(market.code)
     return {
         "symbol": market.name,
@@ -298,6 +317,7 @@ def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
 
 
 def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> dict[str, Any]:
+    """The 24 hours up to ``now_ms``; ``mini``: without changes, averages and best prices."""
     tape = mirror.tapes[market.index]
     day = tape.day(now_ms)
     change = day.close - day.open
@@ -333,6 +353,7 @@ def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> d
 def exchange_info(
     mirror: Mirror, chosen: list[Market], limits: list[dict[str, Any]], now: int
 ) -> Any:
+    """Instruments and limits; ``now``: milliseconds since 1970."""
     return {
         "timezone": "UTC",
         "serverTime": now,
@@ -343,6 +364,7 @@ def exchange_info(
 
 
 def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
+    """What clients need to know of an instrument before they send orders."""
     base, quote = market.base_decimals, market.quote_decimals
     return {
         "symbol": market.name,
@@ -375,6 +397,7 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
 
 
 def filters(market: Market) -> list[dict[str, Any]]:
+    """The bounds that the venue sets to prices, quantities and numbers of orders."""
     low, high = int(market.row["min_price_ticks"]), int(market.row["max_price_ticks"])
     lots = {
         "minQty": market.quantity(market.min_lots),

@@ -36,6 +36,7 @@ READ, TRADE, WITHDRAW = "read", "trade", "withdraw"
 
 
 def now_ms() -> int:
+    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 

@@ -70,6 +70,8 @@ class Streams:
         self.spot.limits.take(self.address, weight)
 
     def subscribe(self, name: str) -> bool:
+        """Subscribe to a stream, or by a listen key to the user's own; False: there is no such
+        stream."""
         if len(name) == KEY_LENGTH and name.isalnum():
             return self._subscribe_own(name)
         return self.feeds.subscribe(self.subscriber, name)
@@ -88,12 +90,14 @@ class Streams:
         return True
 
     def unsubscribe(self, name: str) -> None:
+        """End a subscription; nothing happens without one."""
         own = self._own.pop(name, None)
         if own is not None:
             self.user_data.unsubscribe(*own)
         self.feeds.unsubscribe(self.subscriber, name)
 
     def close(self) -> None:
+        """End every subscription of the connection."""
         for name in list(self._own):
             self.unsubscribe(name)
         self.feeds.leave(self.subscriber)
@@ -147,6 +151,7 @@ class Requests:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
+        """Stop what is under way and end the subscriptions."""
         for task in self._tasks:
             task.cancel()
         for own in self._own.values():

@@ -45,12 +45,18 @@ class SubAccountsApi:
     # Sub-accounts
 
     async def create(self, key: ApiKey, params: Params, address: str) -> Any:
+        """A sub-account with this label, new or known; the answer has its address.
+
+        Raises :class:`ApiError`, also for the key of a sub-account."""
         self._require_main(key)
         label = params.needed("subAccountString")
         row = await _said(self.accounts.create(key.user_id, label, Caller(address, "API")))
         return {"email": row["mail"]}
 
     async def listed(self, key: ApiKey, params: Params) -> Any:
+        """The sub-accounts, or the one with this ``email``.
+
+        Raises :class:`ApiError` for the key of a sub-account."""
         self._require_main(key)
         mail = params.text("email")
         rows = [
@@ -69,6 +75,9 @@ class SubAccountsApi:
         return {"subAccounts": rows}
 
     async def assets(self, key: ApiKey, params: Params) -> Any:
+        """Balances of a sub-account of the user.
+
+        Raises :class:`ApiError` for an unknown one, and for the key of a sub-account."""
         self._require_main(key)
         one = await _said(self.accounts.by_mail(key.user_id, params.needed("email")))
         decimals = self.mirror.markets.assets
@@ -122,6 +131,9 @@ class SubAccountsApi:
         return {"tranId": (await self._move(key, key.user_id, params, ends, "", address))["id"]}
 
     async def universal_history(self, key: ApiKey, params: Params) -> Any:
+        """The last transfers between any accounts of the user, the newest first.
+
+        Raises :class:`ApiError` for the key of a sub-account."""
         self._require_main(key)
         mails = {row["id"]: row["mail"] for row in await self.accounts.of_user(key.user_id)}
         main = await self.accounts.account(key.user_id, 0)
@@ -143,6 +155,9 @@ class SubAccountsApi:
         return {"result": rows, "totalCount": len(rows)}
 
     async def wallets_history(self, key: ApiKey, params: Params) -> Any:
+        """The last transfers between the spot wallet and the funding wallet, the newest first.
+
+        Raises :class:`ApiError` for an unknown type, and for the key of a sub-account."""
         self._require_main(key)
         kind = params.needed("type")
         if kind not in KINDS:

@@ -76,6 +76,7 @@ class Waits:
         return future
 
     def remove(self, participant: int, name: str, future: "asyncio.Future[Refusal | None]") -> None:
+        """Wait no longer; nothing happens if it does not wait."""
         waiting = self._of.get((participant, name), [])
         if future in waiting:
             waiting.remove(future)
@@ -83,6 +84,7 @@ class Waits:
             self._of.pop((participant, name), None)
 
     def resolve(self, participant: int, name: str, refusal: Refusal | None = None) -> None:
+        """End every wait for this request; ``refusal``: why it was refused, None: it was not."""
         for future in self._of.get((participant, name), ()):
             if not future.done():
                 future.set_result(refusal)

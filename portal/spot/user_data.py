@@ -39,10 +39,12 @@ class UserData:
         mirror.listeners.append(self._moment)
 
     def subscribe(self, participant: int, deliver: Deliver) -> None:
+        """Call ``deliver`` with each event of a participant from now on."""
         self._of.setdefault(participant, []).append(deliver)
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
     def unsubscribe(self, participant: int, deliver: Deliver) -> None:
+        """End a subscription; nothing happens without one."""
         rows = self._of.get(participant, [])
         if deliver in rows:
             rows.remove(deliver)
@@ -190,9 +192,11 @@ class ListenKeys:
         return owner.participant if self.is_in_force(owner) else 0
 
     def keep(self, participant: int, key: str) -> None:
+        """The key lasts another hour.  Raises :class:`ApiError` if it is not the participant's."""
         self._lasts(participant, key, LASTS_S)
 
     def end(self, participant: int, key: str) -> None:
+        """End the key.  Raises :class:`ApiError` if it is not the participant's."""
         self._lasts(participant, key, -1.0)
 
     def _lasts(self, participant: int, key: str, more_s: float) -> None:
@@ -240,4 +244,5 @@ class ListenKeys:
 
 
 def as_text(event: dict[str, Any]) -> str:
+    """Compact JSON."""
     return json.dumps(event, separators=(",", ":"))

@@ -68,16 +68,20 @@ class Market:
 
     @property
     def min_lots(self) -> int:
+        """The smallest order, in lots."""
         return max(self.qty_step, int(self.row["min_qty_lots"]))
 
     @property
     def max_lots(self) -> int:
+        """The largest order, in lots; 2^40 if the venue sets none."""
         return int(self.row["max_qty_lots"]) or 1 << 40
 
     def price(self, ticks: int) -> str:
+        """A price in ticks as decimal text in the quote asset."""
         return text_of(ticks, self.price_decimals)
 
     def quantity(self, lots: int) -> str:
+        """A quantity in lots as decimal text in the base asset."""
         return text_of(lots * self.lot_units, self.base_decimals)
 
     def amount(self, tick_lots: int) -> str:

@@ -208,11 +208,13 @@ class Mirror:
 
     @property
     def reader(self) -> JournalReader:
+        """The journal that it reads; only after its start."""
         assert self._reader is not None
         return self._reader
 
     @property
     def journal_id(self) -> int:
+        """Identifies the venue's journal; 0 before the start."""
         return self._reader.journal_id if self._reader is not None else 0
 
     def _take(self, block: Block, commands: npt.NDArray[Any], moment: Moment) -> int:
@@ -348,6 +350,7 @@ class Mirror:
 
     @property
     def wallets(self) -> Wallets | None:
+        """The wallets as of ``seq``; None before the start."""
         return self._view.wallets if self._view is not None else None
 
     def balances(self, participant: int) -> dict[str, tuple[int, int]]:
@@ -380,6 +383,7 @@ class Mirror:
         return self._point.engine.best(code)
 
     def is_trading(self, instrument: int) -> bool:
+        """Whether an instrument, by its index, is in continuous trading."""
         return self.phases.get(instrument) == Phase.CONTINUOUS
 
 

@@ -95,10 +95,12 @@ class Order:
 
     @property
     def is_open(self) -> bool:
+        """Whether it may still trade: in the book, or a stop that waits."""
         return self.state in OPEN_STATES
 
     @property
     def is_budget(self) -> bool:
+        """Whether it buys for an amount of the quote asset instead of a quantity."""
         return self.order_type in BUDGETS
 
     @property
@@ -140,11 +142,13 @@ class ParticipantOrders:
         """The last command that changed an order which is no longer here."""
 
     def add(self, order: Order) -> None:
+        """Keep an open order, under its number and its client's name."""
         self.open[order.number] = self.by_number[order.number] = order
         if order.client_id:
             self.by_client_id[order.client_id] = order
 
     def close(self, order: Order) -> None:
+        """Move an order to the closed ones, of which the last ``CLOSED_KEPT`` are kept."""
         if self.open.pop(order.number, None) is None:
             return
         self.closed.append(order)
@@ -170,6 +174,7 @@ class Orders:
         self._by_core_id: dict[tuple[int, int], Order] = {}
 
     def participant(self, number: int) -> ParticipantOrders:
+        """The orders of a participant by its number; empty for one that has none."""
         found = self.of.get(number)
         if found is None:
             found = self.of[number] = ParticipantOrders()
@@ -203,6 +208,7 @@ class Orders:
         self._by_core_id[order.instrument, order.core_id] = order
 
     def find(self, instrument: int, core_id: int) -> Order | None:
+        """The order that the core knows by this id in an instrument; None: it is not kept here."""
         return self._by_core_id.get((instrument, core_id))
 
     def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
@@ -286,6 +292,7 @@ class Orders:
 
 
 def lasts_until_cancelled(time_in_force: int) -> bool:
+    """Whether such an order may rest in the book: neither IOC nor FOK."""
     return time_in_force & 15 not in (TimeInForce.IOC, TimeInForce.FOK)
 
 

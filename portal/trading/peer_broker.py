@@ -67,6 +67,7 @@ class PeerBroker:
         return self.own.serves(participant)
 
     def owner_of(self, participant: int) -> int:
+        """Index of the process that has the participant's session."""
         return participant % self.count
 
     async def enter(self, participant: int, order: NewOrder) -> None:

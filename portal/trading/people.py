@@ -35,6 +35,7 @@ class People:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
+        """Look for users without a participant now, and not only after the next wait."""
         self._wake.set()
 
     async def run(self) -> None:

@@ -33,6 +33,8 @@ TRADES_KEPT, CANDLES_KEPT = 10_000, 1_500
 
 @dataclass(slots=True)
 class Trade:
+    """A public trade: ``price`` in ticks, ``time_ms`` since 1970."""
+
     number: int
     price: int
     lots: int
@@ -58,6 +60,8 @@ class AggregateTrade:
 
 @dataclass(slots=True)
 class Candle:
+    """Prices in ticks; quantities in lots; ``tick_lots``: price times quantity, summed."""
+
     begin_ms: int
     end_ms: int
     """The last millisecond that belongs to it."""
@@ -74,6 +78,7 @@ class Candle:
     taker_buy_tick_lots: int = 0
 
     def add(self, trade: Trade) -> None:
+        """Add a trade that lies within the candle; trades come in order."""
         self.high, self.low = max(self.high, trade.price), min(self.low, trade.price)
         self.close, self.last_trade = trade.price, trade.number
         self.first_trade = self.first_trade or trade.number
