@@ -18,7 +18,7 @@ class Links:
 
     def last_number(self) -> int:
         """The highest that any signer has seen."""
-        return max(int(ask(one, {"do": "state"})["number"]) for one in self.signers)
+        return max((int(ask(one, {"do": "state"})["number"]) for one in self.signers), default=0)
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
         """What each signer was asked to sign lately: identities, and why one was refused.  A signer
@@ -31,6 +31,9 @@ class Links:
         return found
 
     def state(self, reference: str, participant: int) -> tuple[Statement, str]:
+        """The venue's statement on a withdrawal, and its signature in hexadecimal.
+
+        Raises :class:`CustodyError` if the attestor refuses or does not answer."""
         request = {"do": "state", "reference": reference, "participant": participant}
         answer = ask(self.attestor, request)
         return Statement(**answer["statement"]), str(answer["signature"])
@@ -43,6 +46,10 @@ class Links:
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
     ) -> list[dict[str, Any]]:
+        """Answers of as many signers as are needed; a signer that does not answer is skipped.
+
+        Raises :class:`Refused` with the first refusal, and :class:`CustodyError` if too few
+        answer."""
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
         answers: list[dict[str, Any]] = []
         away: list[CustodyError] = []
@@ -56,7 +63,8 @@ class Links:
             except CustodyError as error:
                 away.append(error)
         if len(answers) < self.needed:
-            raise CustodyError(f"{len(answers)} of {self.needed} signatures: {away[0]}")
+            why = away[0] if away else f"the file names {len(self.signers)} signers"
+            raise CustodyError(f"{len(answers)} of {self.needed} signatures: {why}")
         return answers
 
     def reserves(self, chain: str, message: str) -> list[dict[str, Any]]:

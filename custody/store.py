@@ -138,6 +138,7 @@ class Store(Closing):
         self.connection.execute(f"pragma user_version = {VERSION}")
 
     def close(self) -> None:
+        """Close the database."""
         self.connection.close()
 
     @contextmanager
@@ -174,25 +175,33 @@ class Store(Closing):
             raise StoreError(f"{self.path}: {error}") from None
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Every row of a query.  Raises :class:`StoreError`."""
         try:
             return self._execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from None
 
     def row(self, query: str, *values: Any) -> sqlite3.Row | None:
-        found: sqlite3.Row | None = self._execute(query, values).fetchone()
+        """The first row of a query; None: it has no row.  Raises :class:`StoreError`."""
+        try:
+            found: sqlite3.Row | None = self._execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from None
         return found
 
     def insert(self, table: str, **values: Any) -> int:
+        """Add a row; its number.  Raises :class:`StoreError`, also for a key that exists."""
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         query = f"insert into {table} ({names}) values ({marks})"
         return int(self._execute(query, tuple(values.values())).lastrowid or 0)
 
     def word(self, name: str) -> str:
+        """A value that was stored by :meth:`set_word`, or nothing."""
         found = self.row("select value from words where name = ?", name)
         return "" if found is None else str(found["value"])
 
     def set_word(self, name: str, value: str) -> None:
+        """Store a value by its name, in the place of the one before."""
         self.run("insert or replace into words values (?, ?)", name, value)
 
     def note(self, kind: str, subject: str, text: str) -> None:
@@ -205,4 +214,5 @@ class Store(Closing):
 
 
 def now_ns() -> int:
+    """Nanoseconds since 1970."""
     return time.time_ns()

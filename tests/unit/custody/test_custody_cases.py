@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from openoutcry.custody.cases import CaseDesk
-from openoutcry.custody.errors import Refused
+from openoutcry.custody.errors import Refused, StoreError
 from openoutcry.custody.serve import Parts
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.store import Store
@@ -104,3 +104,11 @@ def test_a_store_of_the_layout_before_gets_the_table(tmp_path):
         store.run("pragma user_version = 2")
     with Store(tmp_path) as store:
         assert store.rows("select * from cases") == []
+
+
+def test_an_error_of_the_database_after_the_first_row_is_the_stores(tmp_path):
+    query = "select abs(column1) from (values (1), (-9223372036854775808))"
+    with Store(tmp_path) as store:
+        for ask in (store.row, store.rows):
+            with pytest.raises(StoreError, match="integer overflow"):
+                ask(query)

@@ -3,11 +3,14 @@
 import json
 import socket
 import sqlite3
+from pathlib import Path
 
 import pytest
 
+from openoutcry.custody import links
 from openoutcry.custody.door import Door
 from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.links import Links
 from openoutcry.custody.serve import Parts
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.sockets import MAX_CLIENTS, Server
@@ -163,7 +166,7 @@ def test_an_account_has_one_unused_address_at_a_time(door, parts):
 
 
 def test_signers_hear_of_each_new_address_once(parts, outside):
-    class Links:
+    class Heard:
         def __init__(self):
             self.heard, self.is_away = [], True
 
@@ -172,7 +175,7 @@ def test_signers_hear_of_each_new_address_once(parts, outside):
                 raise CustodyError("signer1.sock: no answer")
             self.heard.append((chain, address))
 
-    parts.links = Links()
+    parts.links = Heard()
     parts.withdrawals.add_address(NAME, 7, outside)
     assert parts.announce() == 0
     parts.links.is_away = False
@@ -243,3 +246,13 @@ def connected(server):
     client.connect(str(server.path))
     server.poll()
     return client
+
+
+def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
+    monkeypatch.setattr(links, "ask", lambda path, request: {"signature": path.stem})
+    none, one = (Links(paths, Path("attest")) for paths in ((), (Path("signer1"),)))
+    assert none.last_number() == 0
+    with pytest.raises(CustodyError, match="0 of 2 signatures: the file names 0 signers"):
+        none.sign(1, "LTC", [], {})
+    with pytest.raises(CustodyError, match="1 of 2 signatures: the file names 1 signers"):
+        one.sign(1, "LTC", [], {})
