@@ -64,6 +64,9 @@ class Send:
 
 @dataclass(frozen=True)
 class Attempt:
+    """A signed transaction for a nonce; tip and fee in wei a unit of gas, ``sent_at``: the block's
+    height."""
+
     nonce: int
     attempt: int
     tip: int
@@ -118,6 +121,7 @@ class Broadcaster:
         return known
 
     def find(self, reference: str) -> Send | None:
+        """What was submitted by this reference; None: nothing."""
         found = self._sends("reference = ?", reference)
         return found[0] if found else None
 
@@ -133,6 +137,7 @@ class Broadcaster:
         )
 
     def attempts(self, nonce: int) -> list[Attempt]:
+        """Every transaction that was signed for a nonce, in that order."""
         rows = self.database.execute(
             "select nonce, attempt, tip, fee, raw, txid, sent_at from evm_attempts"
             " where nonce = ? order by attempt",

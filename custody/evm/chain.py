@@ -24,6 +24,7 @@ COIN_PLACE, FIRST_LOG, FIRST_CALL = 0, 1, 1_000_000
 
 
 def token_name(token: bytes) -> str:
+    """A token's address as text; empty for the chain's own coin."""
     return "" if token == COIN else address_text(token)
 
 

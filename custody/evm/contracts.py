@@ -78,6 +78,7 @@ def blueprint_code() -> bytes:
 
 @cache
 def deposit_code_hash(wallet: bytes) -> bytes:
+    """Hash of a deposit contract's creation code, which its address follows from."""
     return keccak(creation_code("deposit", wallet))
 
 
@@ -90,6 +91,7 @@ class DepositAddresses:
     wallet: bytes
 
     def address(self, index: int) -> bytes:
+        """The 20 bytes of deposit address ``index``, whether its contract was made or not."""
         return create2_address(self.factory, word(index), deposit_code_hash(self.wallet))
 
 
@@ -105,6 +107,7 @@ class Payment:
     amount: int
 
     def described(self) -> dict[str, Any]:
+        """The payment as plain JSON; the amount is text, for it may exceed 2^53."""
         return {
             "token": address_text(self.token),
             "to": address_text(self.to),
@@ -120,6 +123,7 @@ class Domain:
     wallet: bytes
 
     def digest(self, content: bytes) -> bytes:
+        """What is signed of a struct whose hash is ``content``, by EIP-712."""
         separator = keccak(words(DOMAIN_TYPE, NAME, VERSION, self.chain_id, self.wallet))
         return keccak(b"\x19\x01" + separator + content)
 
@@ -201,10 +205,12 @@ class OwnerReplacement:
     new: bytes
 
     def digest(self, domain: Domain) -> bytes:
+        """What the owners sign, by EIP-712."""
         content = words(REPLACE_TYPE, self.number, self.deadline, self.old, self.new)
         return domain.digest(keccak(content))
 
     def call(self, signatures: Sequence[Signature], digest: bytes) -> bytes:
+        """The call that makes it.  Raises :class:`SignatureError` if too few owners have signed."""
         head = words(self.number, self.deadline, self.old, self.new)
         return REPLACE + head + _two(signatures, digest)
 
@@ -213,6 +219,8 @@ class OwnerReplacement:
 
 
 def sweep_call(token: bytes, indices: Sequence[int]) -> bytes:
+    """The call that moves a token from these deposit addresses to the wallet; ``MAX_SWEPT`` at
+    most."""
     assert len(indices) <= MAX_SWEPT, len(indices)
     return SWEEP + words(token, 2 * 32, len(indices), *indices)
 

@@ -52,6 +52,7 @@ class DemoChain(Closing):
                 time.sleep(LOOK_S)
 
     def close(self) -> None:
+        """End the node."""
         self.node.close()
         if self.process.poll() is None:
             self.process.terminate()
@@ -69,11 +70,14 @@ class DemoChain(Closing):
         return Deployer(self.node, key, FeePolicy(500 * GWEI)).deploy(addresses)
 
     def pay(self, address: str, amount: int) -> str:
+        """From the bank's account, in wei; the transaction's hash."""
         asked = {"from": self.bank, "to": address, "value": hex(amount)}
         return str(self.node.call("eth_sendTransaction", asked))
 
     def mine(self, count: int = 1) -> None:
+        """Add empty blocks at once."""
         self.node.call("anvil_mine", hex(count))
 
     def balance(self, address: str) -> int:
+        """The coins of an address, in wei."""
         return int(self.node.call("eth_getBalance", address, "latest"), 16)

@@ -38,10 +38,12 @@ class Deployment:
 
     @property
     def domain(self) -> Domain:
+        """What the signatures for this wallet are bound to."""
         return Domain(self.chain_id, self.wallet)
 
     @property
     def addresses(self) -> DepositAddresses:
+        """The wallet's deposit addresses."""
         return DepositAddresses(self.factory, self.wallet)
 
 

@@ -123,6 +123,7 @@ def word(value: int | bytes) -> bytes:
 
 
 def words(*values: int | bytes) -> bytes:
+    """Several words, one after the other; see :func:`word`."""
     return b"".join(word(value) for value in values)
 
 
@@ -146,8 +147,10 @@ def address_at(data: bytes, index: int) -> bytes:
 
 
 def from_hex(text: str) -> bytes:
+    """Bytes of a text with or without ``0x``.  Raises :class:`ValueError`."""
     return bytes.fromhex(text.removeprefix("0x"))
 
 
 def to_hex(data: bytes) -> str:
+    """Lower case, with ``0x``."""
     return "0x" + data.hex()

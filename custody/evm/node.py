@@ -37,6 +37,7 @@ class Node(Closing):
         self._next_id = 1
 
     def close(self) -> None:
+        """Close the connection; the next call opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -39,20 +39,24 @@ class NoKey:
     address = bytes(20)
 
     def sign(self, digest: bytes) -> Signature:
+        """Raises :class:`CustodyError`."""
         raise CustodyError("this process has no key for gas")
 
 
 def deployment(spec: ChainSpec) -> Deployment:
+    """The contracts that the file names.  Raises :class:`CustodyError` for a wrong address."""
     wallet = address(spec.vault, f"chain {spec.name}: vault")
     return Deployment(spec.chain_id, wallet, address(spec.factory, f"chain {spec.name}: factory"))
 
 
 def chain_of(spec: ChainSpec) -> EvmChain:
+    """The chain as a scanner reads it, with a referee if the file names one."""
     referee = Node(spec.referee) if spec.referee else None
     return EvmChain(spec.name, Node(spec.url), deployment(spec).wallet, referee, spec.trace)
 
 
 def book_of(spec: ChainSpec) -> EvmBook:
+    """The addresses that others pay to."""
     return EvmBook(deployment(spec).addresses)
 
 

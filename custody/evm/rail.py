@@ -92,6 +92,7 @@ class EvmRail:
 
     @property
     def domain(self) -> Domain:
+        """What the owners' signatures are bound to."""
         return self.made.domain
 
     def check_address(self, address: str, asset: str, amount: int) -> str:

@@ -31,6 +31,7 @@ class Signature:
         return 27 + self.parity
 
     def bytes65(self) -> bytes:
+        """r, s and v, as contracts read a signature."""
         return self.r.to_bytes(32, "big") + self.s.to_bytes(32, "big") + bytes([self.v])
 
     @classmethod
@@ -84,9 +85,11 @@ class DigestSigner(Protocol):
     """A key that signs 32 bytes, wherever it is."""
 
     @property
-    def address(self) -> bytes: ...
+    def address(self) -> bytes:
+        """The 20 bytes of the key's account."""
 
-    def sign(self, digest: bytes) -> Signature: ...
+    def sign(self, digest: bytes) -> Signature:
+        """A signature with the low s.  Raises an error of the key's holder."""
 
 
 class HsmSigner:
@@ -120,9 +123,12 @@ class Transaction:
     data: bytes
 
     def digest(self) -> bytes:
+        """What its sender signs: 32 bytes."""
         return keccak(DYNAMIC_FEE + rlp(self._fields()))
 
     def signed(self, key: DigestSigner) -> "SignedTransaction":
+        """The transaction with its sender's signature.  Raises :class:`SignatureError` if it is by
+        another key."""
         signature = key.sign(self.digest())
         if recover(self.digest(), signature) != key.address:
             raise SignatureError("the transaction's signature is not by its sender")
@@ -131,6 +137,7 @@ class Transaction:
         return SignedTransaction(self, raw, keccak(raw))
 
     def with_fees(self, max_tip: int, max_fee: int) -> "Transaction":
+        """The same with other fees, in wei a unit of gas: it takes this one's place."""
         return replace(self, max_tip=max_tip, max_fee=max_fee)
 
     def _fields(self) -> list[bytes | int | list[bytes]]:

@@ -17,6 +17,8 @@ Output = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
+    """What it spends (id and place of each output), and what it pays."""
+
     txid: str
     spends: tuple[tuple[str, int], ...]
     outputs: tuple[Output, ...]
@@ -24,6 +26,9 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Block:
+    """A block that :func:`parse_block` has checked; ``time_s``: seconds since 1970, by its
+    miner."""
+
     hash: str
     parent: str
     time_s: int
@@ -31,6 +36,7 @@ class Block:
 
 
 def double_sha256(data: bytes) -> bytes:
+    """The hash of the Bitcoin family: SHA-256 of SHA-256."""
     return hashlib.sha256(hashlib.sha256(data).digest()).digest()
 
 

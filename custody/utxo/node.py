@@ -68,9 +68,11 @@ class RegtestNode(Closing):
 
     @property
     def pid(self) -> int:
+        """The process id; 0: it does not run."""
         return 0 if self._process is None else self._process.pid
 
     def kill(self) -> None:
+        """End the node at once, as a crash would; :meth:`start` brings it back."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_S)
@@ -78,6 +80,7 @@ class RegtestNode(Closing):
         self.rpc.close()
 
     def close(self) -> None:
+        """End the node in order, or by force after two minutes."""
         self.rpc.close()  # a node waits half a minute for those that are connected
         if self._process is not None:
             self._process.terminate()
@@ -99,6 +102,7 @@ class RegtestNode(Closing):
         return str(self.rpc.call("getnewaddress", "", "bech32"))
 
     def mine(self, count: int = 1, address: str = "") -> list[str]:
+        """Add blocks, paid to an address or to the miner; their hashes."""
         to = address or self._new_address()
         return list(self.rpc.call("generatetoaddress", count, to))
 
@@ -113,6 +117,7 @@ class RegtestNode(Closing):
 
 
 def free_port() -> int:
+    """A TCP port of loopback that is free now; another process may still take it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

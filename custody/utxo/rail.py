@@ -39,6 +39,7 @@ class Coin:
 
     @property
     def key(self) -> str:
+        """The conflict key of a draft that spends it."""
         return f"{self.txid}:{self.place}"
 
 

@@ -31,9 +31,11 @@ class Rpc:
 
     @property
     def where(self) -> str:
+        """The node, for messages; without user and password."""
         return f"the node at {self.host}:{self.port}"
 
     def close(self) -> None:
+        """Close the connection; the next call opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

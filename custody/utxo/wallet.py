@@ -53,6 +53,7 @@ class Wallet:
 
     @property
     def is_multi(self) -> bool:
+        """Whether several keys sign each output."""
         return bool(self._descriptor.is_basic_multisig)
 
     def _lock(self, branch: int, index: int) -> Lock:
@@ -70,6 +71,8 @@ class Wallet:
         return Lock(Place(branch, index), script, witness_bytes, origins)
 
     def address(self, branch: int, index: int) -> str:
+        """The address at a place.  Raises :class:`CustodyError` for a place outside of the
+        wallet."""
         address = address_of(self.lock(branch, index).script, self.network)
         assert address is not None
         return address
