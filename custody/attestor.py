@@ -59,6 +59,9 @@ class Attestor:
         self.name, self.venue, self.hsm = name, venue, hsm
 
     def answer(self, request: Request) -> Request:
+        """The venue's statement on a withdrawal, signed by the attestor's key.
+
+        Raises :class:`Refused` for another request and for an unknown withdrawal."""
         if request.get("do") != "state":
             raise Refused("unknown_request", f"the attestor does not do {request.get('do')!r}")
         reference, participant = str(request["reference"]), whole(request, "participant")

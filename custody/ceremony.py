@@ -58,6 +58,7 @@ class Keys:
         return self.root.derive(f"m/48h/{self._coin()}h/3h/2h")
 
     def cold_account(self) -> Any:
+        """The account whose children are the cold wallet's keys."""
         return self.root.derive(f"m/84h/{self._coin()}h/0h")
 
     def hot(self) -> str:
@@ -67,6 +68,7 @@ class Keys:
         return f"wsh(sortedmulti(2,{fixed},{text}))"
 
     def cold(self) -> str:
+        """The cold wallet's descriptor: public."""
         return f"wpkh({self._public(self.cold_account(), f'84h/{self._coin()}h/0h')})"
 
     def _public(self, account: Any, path: str) -> str:
@@ -85,6 +87,7 @@ class Keys:
 
 
 def keys_of(secret: bytes, network: str) -> Keys:
+    """The keys that a secret makes on a network, which is named as in ``custody.toml``."""
     bip32 = need("embit.bip32", "a ceremony needs embit", "custody")
     return Keys(network_of(network), bip32.HDKey.from_seed(secret))
 
@@ -152,6 +155,7 @@ def write_ceremony(folder: Path, keys: Keys, shares: Sequence[str]) -> list[Path
 
 
 def read_public(path: Path) -> dict[str, Any]:
+    """The public file of a ceremony.  Raises :class:`CeremonyError` if it is something else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return {name: document[name] for name in PUBLIC}

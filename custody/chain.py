@@ -11,6 +11,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Header:
+    """What identifies a block; ``time_s``: seconds since 1970, by its miner."""
+
     height: int
     hash: str
     parent: str

@@ -152,10 +152,13 @@ def _privates(keys: Keys, name: str, branch: int, index: int) -> list[Any]:
 
 
 def send(document: dict[str, Any], node: Rpc) -> str:
+    """Send a signed payment; the transaction's id.  Raises :class:`NodeError` if the node
+    refuses."""
     return str(node.call("sendrawtransaction", document["raw"]))
 
 
 def read_document(path: Path) -> dict[str, Any]:
+    """A payment in JSON, at any stage.  Raises :class:`CustodyError` if the file cannot be read."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

@@ -221,9 +221,14 @@ class Demo:
         self.evm: DemoChain | None = None
 
     def say(self, text: str) -> None:
+        """Report a line, with the seconds since the beginning."""
         self._say(f"{time.monotonic() - self.began:5.1f} s  {text}")
 
     def run(self) -> None:
+        """The whole demo: a chain, a venue, custody, a deposit, a trade, withdrawals and a proof of
+        reserves.
+
+        It ends every process that it started, also after an error."""
         with ExitStack() as stack:
             stack.callback(self._stop)
             stack.callback(self.node.close)

@@ -57,6 +57,7 @@ class Door:
         }
 
     def answer(self, request: Request) -> Request:
+        """Answer one request of the portal.  Raises :class:`Refused`."""
         do = self._doing.get(str(request.get("do")))
         if do is None:
             raise Refused("unknown_request", f"the door does not do {request.get('do')!r}")

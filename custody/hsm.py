@@ -60,6 +60,7 @@ class Hsm(Closing):
             raise HsmError(f"{module}, token {token!r}: {_named(error)}") from None
 
     def close(self) -> None:
+        """Log out of the token; closing twice is no error."""
         with self._lock:
             if self._session is not None:
                 self._session.close()
@@ -206,6 +207,7 @@ def der(r: int, s: int) -> bytes:
 
 
 def signature_text(signature: tuple[int, int]) -> str:
+    """A signature (r, s) as 128 hexadecimal digits; :func:`signature_of` reads it."""
     return (signature[0].to_bytes(32) + signature[1].to_bytes(32)).hex()
 
 

@@ -40,7 +40,8 @@ HOT_SLACK = 10
 class Signers(Protocol):
     """The signers' processes, and the attestor's."""
 
-    def last_number(self) -> int: ...
+    def last_number(self) -> int:
+        """The highest number of a request that any signer has seen."""
 
     def state(self, reference: str, participant: int) -> tuple[Statement, str]:
         """The venue's signed statement."""

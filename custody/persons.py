@@ -9,6 +9,8 @@ ROLES = ("operator", "supervisor")
 
 
 class Persons:
+    """The people of one custody file."""
+
     def __init__(self, persons: tuple[Person, ...]) -> None:
         self.persons = {one.name: one for one in persons}
         self._nobody = ""

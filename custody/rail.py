@@ -38,6 +38,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Signed:
+    """A transaction or a call with all its signatures."""
+
     txid: str
     raw: str
     """Hexadecimal, ready to send."""

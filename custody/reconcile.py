@@ -40,6 +40,7 @@ class Balance:
 
     @property
     def is_whole(self) -> bool:
+        """Whether the node, the records and what is owed agree."""
         return self.on_chain == self.recorded == self._mine
 
     @property
@@ -63,6 +64,10 @@ class Reconciler:
         self._seen: dict[str, str] = {}
 
     def go_on(self) -> int:
+        """Check each chain that has a new block; 0: nothing is left to do at once.
+
+        A difference trips the breaker; more coins on an EVM chain than were seen are only an
+        alarm."""
         for spec in self.file.chains:
             top = self.store.row(
                 "select height, hash from blocks where chain = ? order by height desc limit 1",

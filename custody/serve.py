@@ -45,6 +45,7 @@ class Parts(Closing):
         self.withdrawals = Withdrawals(file, self.store, self.venue, self.rails, rules)
 
     def close(self) -> None:
+        """Close the chains' connections, then the store."""
         for one in self.rails.values():
             one.close()
         self.store.close()
@@ -65,6 +66,7 @@ class Parts(Closing):
         return len(rows)
 
     def scanners(self) -> list[Scanner]:
+        """A scanner for each chain."""
         return [
             Scanner(
                 spec,
@@ -78,6 +80,7 @@ class Parts(Closing):
         ]
 
     def payers(self) -> list[Payer]:
+        """A payer for each chain."""
         return [
             Payer(name, self.file, self.store, self.venue, rail, self.links)
             for name, rail in self.rails.items()

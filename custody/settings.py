@@ -96,6 +96,8 @@ class AssetSpec:
 
 @dataclass(frozen=True)
 class Person:
+    """A person who approves or lifts the breaker; ``password``: its argon2 hash."""
+
     name: str
     password: str
     role: str
@@ -122,15 +124,18 @@ class CustodyFile:
     """The socket at which the portal asks."""
 
     def chain(self, name: str) -> ChainSpec:
+        """The chain of this name.  Raises :class:`OutcryError` if there is no such chain."""
         for one in self.chains:
             if one.name == name:
                 return one
         raise OutcryError(f"{self.path}: there is no chain {name!r}")
 
     def asset(self, name: str) -> AssetSpec | None:
+        """The asset of this name, None if there is no such asset."""
         return next((one for one in self.assets if one.name == name), None)
 
     def asset_of(self, chain: str, token: str) -> AssetSpec | None:
+        """The asset of a token on a chain; an empty token is the chain's own coin."""
         found = (one for one in self.assets if (one.chain, one.token) == (chain, token))
         return next(found, None)
 
@@ -148,6 +153,7 @@ def steps(value: Any) -> tuple[tuple[int, int], ...]:
 
 
 def address_key(value: Any) -> bytes:
+    """A compressed public key of 33 bytes.  Raises :class:`ValueError`."""
     found = bytes.fromhex(text(66)(value))
     if len(found) != 33:
         raise ValueError("is not a public key of 33 bytes in hexadecimal")
@@ -155,6 +161,7 @@ def address_key(value: Any) -> bytes:
 
 
 def amounts(value: Any) -> dict[str, int]:
+    """A table of whole numbers by asset.  Raises :class:`ValueError`."""
     if not isinstance(value, dict):
         raise ValueError("must be a table")
     return {str(name): integer(0, MANY)(one) for name, one in value.items()}

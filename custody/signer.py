@@ -42,6 +42,7 @@ class SignerFile:
 
 
 def tokens(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of asset and contract address.  Raises :class:`ValueError`."""
     if not isinstance(value, dict):
         raise ValueError("must be a table of assets and contracts")
     return tuple((str(name), text(42)(one)) for name, one in value.items())
@@ -114,6 +115,7 @@ class Signer:
         self.readers = {one.chain: one for one in readers}
 
     def answer(self, request: Request) -> Request:
+        """Answer one request: sign, announce, state or reserves.  Raises :class:`Refused`."""
         do = request.get("do")
         if do == "sign":
             return self._sign(request)

@@ -85,9 +85,11 @@ class Policy(Closing):
             raise CustodyError(f"{path}: {error}") from None
 
     def close(self) -> None:
+        """Close the signer's database."""
         self.connection.close()
 
     def last_number(self) -> int:
+        """The highest number of a request that this signer has signed; 0: of none."""
         (number,) = self.connection.execute("select max(number) from requests").fetchone()
         return int(number or 0)
 

@@ -64,6 +64,7 @@ class Server(Closing):
         self.listener.listen(MAX_CLIENTS)
 
     def close(self) -> None:
+        """End every connection and remove the socket."""
         while self._clients:
             self._end(self._clients[0])
         self.listener.close()
@@ -71,6 +72,7 @@ class Server(Closing):
             self.path.unlink()
 
     def serve(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Answer requests until ``stop`` returns true, which is asked every 0.2 s at least."""
         while not stop():
             self.poll()
 

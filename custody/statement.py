@@ -32,9 +32,11 @@ class Statement:
     state: str
 
     def text(self) -> bytes:
+        """The statement as bytes that are always the same: JSON with sorted names."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
 
     def digest(self) -> bytes:
+        """What the attestor signs: 32 bytes."""
         return tagged(KIND, self.text())
 
 
@@ -63,6 +65,7 @@ def reference_of(
 
 
 def claim_document(claim: Claim) -> dict[str, Any]:
+    """A claim as plain JSON; :func:`claim_of` reads it."""
     return asdict(claim)
 
 

@@ -11,6 +11,7 @@ LAST = 20
 
 
 def status_of(file: CustodyFile) -> dict[str, Any]:
+    """The state of custody for the console, from its store alone: no chain is asked."""
     with Store(file.folder) as store:
         return {
             "breaker": Breaker(store).why(),

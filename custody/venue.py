@@ -22,13 +22,13 @@ class Venue(Protocol):
     """The core, as custody sees it.  Each call is done once for its reference, however often it is
     made.  All raise :class:`VenueError`."""
 
-    def seen(
-        self, participant: int, asset: str, units: int, reference: str, decimals: int
-    ) -> None: ...
+    def seen(self, participant: int, asset: str, units: int, reference: str, decimals: int) -> None:
+        """A deposit that is not certain yet; ``units``: of ``decimals`` decimals."""
 
     def requested(
         self, participant: int, asset: str, units: int, reference: str, decimals: int
-    ) -> None: ...
+    ) -> None:
+        """Reserve a withdrawal's amount; ``units``: of ``decimals`` decimals."""
 
     def step(self, do: str, reference: str) -> None:
         """A later step, as ``deposit-credit``."""

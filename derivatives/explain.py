@@ -34,6 +34,7 @@ class Explanation:
     what_if: dict[str, int] | None
 
     def document(self) -> dict[str, Any]:
+        """The same as plain JSON."""
         return asdict(self)
 
 

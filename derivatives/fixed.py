@@ -22,10 +22,12 @@ def from_ratio(numerator: int, denominator: int) -> int:
 
 
 def times(one: int, other: int) -> int:
+    """The product of two fixed-point numbers, rounded down."""
     return one * other >> BITS
 
 
 def over(one: int, other: int) -> int:
+    """The quotient of two fixed-point numbers, rounded down; ``other`` is not 0."""
     return (one << BITS) // other
 
 

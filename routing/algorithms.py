@@ -106,6 +106,7 @@ class Pov(Algorithm):
         return min(parent.quantity, traded * self.rate_ppm // PART)
 
     def is_over(self, parent: Parent, market: Seen) -> bool:
+        """Never: more may always trade."""
         return False
 
 
@@ -116,6 +117,7 @@ class Peg(Algorithm):
     offset: int = 0
 
     def price(self, parent: Parent, market: Seen) -> int:
+        """The best price on the order's side less the offset; 0: that side has no level."""
         side = parent.terms.side
         # What an order of the other side takes is what this side shows.
         levels = market.depth.take_side(-side, market.now_ns)

@@ -273,4 +273,5 @@ class ParentStore(Closing):
         return self._base
 
     def close(self) -> None:
+        """Close the database."""
         self._base.close()

@@ -82,6 +82,7 @@ class LastLook:
     held_ns: int = 0
 
     def answer(self, how: str, held_ns: int) -> None:
+        """Count an answer; ``how``: accepted, rejected or timed_out, after ``held_ns``."""
         setattr(self, how, getattr(self, how) + 1)
         self.held_ns += held_ns
 
