@@ -294,6 +294,7 @@ class FixClient(LoggedIn):
         self.close()
 
     def close(self) -> None:
+        """Close the connection without a logout; the session can be resumed."""
         self.socket.close()
 
     # The session layer.

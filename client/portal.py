@@ -70,7 +70,11 @@ def made(kind: Any, value: Any) -> Any:
 
 
 class PortalClient(Closing):
-    """One account's requests, over one connection; not for several threads at once."""
+    """One account's requests, over one connection; not for several threads at once.
+
+    Every method that asks the portal raises :class:`PortalError` when the portal refuses, and
+    :class:`ClientError` without an answer.  ``key`` is the request's ``Idempotency-Key``.  Amounts
+    and prices are decimal text.  A ``cursor`` is that of the page before (:meth:`pages`)."""
 
     def __init__(
         self,
@@ -97,6 +101,7 @@ class PortalClient(Closing):
             self._connection = http.client.HTTPConnection(*address, timeout=timeout_s)
 
     def close(self) -> None:
+        """Close the connection; the next request opens another."""
         self._connection.close()
 
     # Requests
@@ -179,6 +184,10 @@ class PortalClient(Closing):
     def register(
         self, mail: str, password: str, *, solution: str = "", key: str | None = None
     ) -> models.Status:
+        """Have a code mailed to a new address; :meth:`verify` completes the registration.
+
+        ``solution``: of a challenge, where the portal asks for one.  The answer never shows whether
+        the address has an account."""
         body: dict[str, Any] = {"mail": mail, "password": password, "solution": solution}
         return self.ask("POST", "/v1/register", models.Status, None, body, key=key)
 
@@ -186,6 +195,7 @@ class PortalClient(Closing):
     def verify(
         self, mail: str, password: str, code: str, *, key: str | None = None
     ) -> models.Status:
+        """Complete a registration with the mailed code."""
         body: dict[str, Any] = {"mail": mail, "password": password, "code": code}
         return self.ask("POST", "/v1/verify", models.Status, None, body, key=key)
 
@@ -209,6 +219,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/password/forget")
     def forget(self, mail: str, *, solution: str = "", key: str | None = None) -> models.Status:
+        """Have a code mailed with which :meth:`reset` sets another password."""
         body: dict[str, Any] = {"mail": mail, "solution": solution}
         return self.ask("POST", "/v1/password/forget", models.Status, None, body, key=key)
 
@@ -216,35 +227,43 @@ class PortalClient(Closing):
     def reset(
         self, mail: str, code: str, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
+        """Set another password with the mailed code; every session of the account ends."""
         body: dict[str, Any] = {"mail": mail, "code": code, "password": password, "totp": totp}
         return self.ask("POST", "/v1/password/reset", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/me")
     def me(self) -> models.Me:
+        """The account: its address, participant and level, and whether it has an authenticator."""
         return self.ask("GET", "/v1/me", models.Me)
 
     @endpoint("POST", "/v1/logout")
     def log_out(self, *, key: str | None = None) -> models.Status:
+        """End this session."""
         body: dict[str, Any] = {}
         return self.ask("POST", "/v1/logout", models.Status, None, body, key=key)
 
     @endpoint("POST", "/v1/logout-everywhere")
     def log_out_everywhere(self, *, key: str | None = None) -> models.Status:
+        """End every session of the account, this one too."""
         body: dict[str, Any] = {}
         return self.ask("POST", "/v1/logout-everywhere", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/sessions")
     def sessions(self) -> list[models.SessionRow]:
+        """Sessions that have not ended, the last used first."""
         return self.ask("GET", "/v1/sessions", list[models.SessionRow])
 
     @endpoint("DELETE", "/v1/sessions/{session_id}")
     def end_session(self, session_id: str, *, key: str | None = None) -> models.Status:
+        """End one session of the account, by the id of :meth:`sessions`."""
         return self.ask(
             "DELETE", f"/v1/sessions/{quote(str(session_id), safe='')}", models.Status, key=key
         )
 
     @endpoint("GET", "/v1/audit")
     def audit(self, *, before: int = 0) -> list[models.AuditRow]:
+        """What was done with the account, the newest first; ``before``: only rows with a smaller
+        id."""
         query = {"before": before}
         return self.ask("GET", "/v1/audit", list[models.AuditRow], query)
 
@@ -252,6 +271,7 @@ class PortalClient(Closing):
     def change(
         self, old: str, new: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
+        """Change the password; every session ends, this one too."""
         body: dict[str, Any] = {"old": old, "new": new, "totp": totp}
         return self.ask("POST", "/v1/password", models.Status, None, body, key=key)
 
@@ -259,11 +279,14 @@ class PortalClient(Closing):
     def new_totp(
         self, password: str, *, totp: str = "", key: str | None = None
     ) -> models.TotpSecret:
+        """The secret of an authenticator; it is in force once :meth:`confirm_totp` has had a code
+        of it."""
         body: dict[str, Any] = {"password": password, "totp": totp}
         return self.ask("POST", "/v1/totp", models.TotpSecret, None, body, key=key)
 
     @endpoint("POST", "/v1/totp/confirm")
     def confirm_totp(self, code: str, *, key: str | None = None) -> models.Status:
+        """Require the new authenticator from now on."""
         body: dict[str, Any] = {"code": code}
         return self.ask("POST", "/v1/totp/confirm", models.Status, None, body, key=key)
 
@@ -271,11 +294,13 @@ class PortalClient(Closing):
     def remove_totp(
         self, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
+        """Remove the authenticator; ``totp``: its last code."""
         body: dict[str, Any] = {"password": password, "totp": totp}
         return self.ask("POST", "/v1/totp/remove", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/api-keys")
     def list_keys(self) -> list[models.ApiKeyRow]:
+        """The API keys, without their secrets."""
         return self.ask("GET", "/v1/api-keys", list[models.ApiKeyRow])
 
     @endpoint("POST", "/v1/api-keys")
@@ -291,6 +316,11 @@ class PortalClient(Closing):
         totp: str = "",
         key: str | None = None,
     ) -> models.CreatedKey:
+        """Make an API key; only this answer has its secret.
+
+        ``permissions``: of read, trade and withdraw, else read alone.  Networks are in CIDR
+        notation, else any; withdraw needs some.  ``expires_at``: ISO 8601, else never;
+        ``public_key``: Ed25519 in PEM or base64, else HMAC."""
         body: dict[str, Any] = {
             "label": label,
             "password": password,
@@ -304,24 +334,29 @@ class PortalClient(Closing):
 
     @endpoint("DELETE", "/v1/api-keys/{number}")
     def revoke_key(self, number: int, *, key: str | None = None) -> models.Status:
+        """End an API key at once."""
         return self.ask(
             "DELETE", f"/v1/api-keys/{quote(str(number), safe='')}", models.Status, key=key
         )
 
     @endpoint("GET", "/v1/time")
     def now(self) -> models.Now:
+        """The portal's time in milliseconds, and the last command that its answers show."""
         return self.ask("GET", "/v1/time", models.Now)
 
     @endpoint("GET", "/v1/instruments")
     def instruments(self) -> list[models.Instrument]:
+        """Every instrument, with its steps and bounds."""
         return self.ask("GET", "/v1/instruments", list[models.Instrument])
 
     @endpoint("GET", "/v1/instruments/{symbol}")
     def instrument(self, symbol: str) -> models.Instrument:
+        """One instrument, with its steps and bounds."""
         return self.ask("GET", f"/v1/instruments/{quote(str(symbol), safe='')}", models.Instrument)
 
     @endpoint("GET", "/v1/instruments/{symbol}/book")
     def book(self, symbol: str, *, depth: int = 100) -> models.Book:
+        """At most ``depth`` levels of each side, best first."""
         query = {"depth": depth}
         return self.ask(
             "GET", f"/v1/instruments/{quote(str(symbol), safe='')}/book", models.Book, query
@@ -329,12 +364,14 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/instruments/{symbol}/ticker")
     def ticker(self, symbol: str) -> models.Ticker:
+        """The last 24 hours and the best prices."""
         return self.ask(
             "GET", f"/v1/instruments/{quote(str(symbol), safe='')}/ticker", models.Ticker
         )
 
     @endpoint("GET", "/v1/instruments/{symbol}/trades")
     def trades(self, symbol: str, *, limit: int = 100) -> list[models.PublicTrade]:
+        """The last public trades, the newest first."""
         query = {"limit": limit}
         return self.ask(
             "GET",
@@ -399,21 +436,28 @@ class PortalClient(Closing):
     def list_orders(
         self, *, symbol: str = "", state: str = "all", cursor: str = "", limit: int = 100
     ) -> models.OrderPage:
+        """Orders in the portal's memory, the newest first; ``state``: open, closed or all.
+
+        :meth:`past_orders` has those of all days."""
         query = {"symbol": symbol, "state": state, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/orders", models.OrderPage, query)
 
     @endpoint("GET", "/v1/orders/{number}")
     def order(self, number: int) -> models.OrderRow:
+        """One order, by its number."""
         return self.ask("GET", f"/v1/orders/{quote(str(number), safe='')}", models.OrderRow)
 
     @endpoint("DELETE", "/v1/orders/{number}")
     def cancel(self, number: int, *, key: str | None = None) -> models.OrderRow:
+        """Cancel an order; the answer shows it afterwards."""
         return self.ask(
             "DELETE", f"/v1/orders/{quote(str(number), safe='')}", models.OrderRow, key=key
         )
 
     @endpoint("DELETE", "/v1/orders")
     def cancel_all(self, *, symbol: str = "", key: str | None = None) -> list[models.OrderRow]:
+        """Cancel every open order, or those of one instrument; the answer has those that were
+        cancelled."""
         query = {"symbol": symbol}
         return self.ask("DELETE", "/v1/orders", list[models.OrderRow], query, key=key)
 
@@ -421,29 +465,37 @@ class PortalClient(Closing):
     def fills(
         self, *, symbol: str = "", order: int = 0, cursor: str = "", limit: int = 100
     ) -> models.FillPage:
+        """Fills in the portal's memory, the newest first; ``order``: of one order, 0: of all.
+
+        :meth:`past_fills` has those of all days."""
         query = {"symbol": symbol, "order": order, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/fills", models.FillPage, query)
 
     @endpoint("GET", "/v1/balances")
     def balances(self) -> list[models.Balance]:
+        """What is free and what is reserved of every asset."""
         return self.ask("GET", "/v1/balances", list[models.Balance])
 
     @endpoint("GET", "/v1/deposit-addresses")
     def deposit_addresses(self, *, asset: str = "") -> list[models.DepositAddress]:
+        """Where deposits go, with the tag that names the account where an address is shared."""
         query = {"asset": asset}
         return self.ask("GET", "/v1/deposit-addresses", list[models.DepositAddress], query)
 
     @endpoint("GET", "/v1/deposits")
     def deposits(self, *, cursor: str = "", limit: int = 100) -> models.DepositPage:
+        """Deposits that the venue knows, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/deposits", models.DepositPage, query)
 
     @endpoint("GET", "/v1/chain-deposits")
     def chain_deposits(self) -> list[models.ChainDeposit]:
+        """Deposits that wait for blocks of their chain and are not credited yet."""
         return self.ask("GET", "/v1/chain-deposits", list[models.ChainDeposit])
 
     @endpoint("GET", "/v1/withdrawal-addresses")
     def withdrawal_addresses(self) -> list[models.WithdrawalAddress]:
+        """The addresses that withdrawals may go to, and those that are not usable yet."""
         return self.ask("GET", "/v1/withdrawal-addresses", list[models.WithdrawalAddress])
 
     @endpoint("POST", "/v1/withdrawal-addresses")
@@ -456,6 +508,9 @@ class PortalClient(Closing):
         label: str = "",
         key: str | None = None,
     ) -> models.WithdrawalAddress:
+        """Add an address; a code is mailed, and a wait begins once it is confirmed.
+
+        ``network``: empty: the asset's first."""
         body: dict[str, Any] = {
             "asset": asset,
             "address": address,
@@ -469,6 +524,7 @@ class PortalClient(Closing):
     def confirm_withdrawal_address(
         self, number: int, code: str, *, totp: str = "", key: str | None = None
     ) -> models.WithdrawalAddress:
+        """Confirm an address with the mailed code."""
         path = f"/v1/withdrawal-addresses/{quote(str(number), safe='')}/confirm"
         body: dict[str, Any] = {"code": code, "totp": totp}
         return self.ask("POST", path, models.WithdrawalAddress, None, body, key=key)
@@ -477,6 +533,7 @@ class PortalClient(Closing):
     def remove_withdrawal_address(
         self, number: int, *, key: str | None = None
     ) -> models.WithdrawalAddress:
+        """Remove an address from the list."""
         path = f"/v1/withdrawal-addresses/{quote(str(number), safe='')}"
         return self.ask("DELETE", path, models.WithdrawalAddress, key=key)
 
@@ -491,6 +548,10 @@ class PortalClient(Closing):
         tag: str = "",
         key: str | None = None,
     ) -> models.WithdrawalRow:
+        """Ask for a withdrawal; a code is mailed, and nothing leaves before it is confirmed.
+
+        ``amount``: decimal text; ``network``: empty: the asset's first; ``tag``: of the receiver,
+        if it needs one."""
         body: dict[str, Any] = {
             "asset": asset,
             "amount": amount,
@@ -502,11 +563,13 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/withdrawals")
     def list_withdrawals(self, *, cursor: str = "", limit: int = 100) -> models.WithdrawalPage:
+        """Withdrawals, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/withdrawals", models.WithdrawalPage, query)
 
     @endpoint("GET", "/v1/withdrawals/{number}")
     def withdrawal(self, number: int) -> models.WithdrawalRow:
+        """One withdrawal, by its number."""
         return self.ask(
             "GET", f"/v1/withdrawals/{quote(str(number), safe='')}", models.WithdrawalRow
         )
@@ -515,6 +578,7 @@ class PortalClient(Closing):
     def confirm_withdrawal(
         self, number: int, code: str, *, totp: str = "", key: str | None = None
     ) -> models.WithdrawalRow:
+        """Confirm a withdrawal with the mailed code."""
         body: dict[str, Any] = {"code": code, "totp": totp}
         return self.ask(
             "POST",
@@ -527,6 +591,7 @@ class PortalClient(Closing):
 
     @endpoint("DELETE", "/v1/withdrawals/{number}")
     def cancel_withdrawal(self, number: int, *, key: str | None = None) -> models.WithdrawalRow:
+        """Cancel a withdrawal that was not sent; the amount is free again."""
         return self.ask(
             "DELETE",
             f"/v1/withdrawals/{quote(str(number), safe='')}",
@@ -536,20 +601,24 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/sub-accounts")
     def list_sub_accounts(self) -> list[models.SubAccountRow]:
+        """The sub-accounts, in the order in which they were created."""
         return self.ask("GET", "/v1/sub-accounts", list[models.SubAccountRow])
 
     @endpoint("POST", "/v1/sub-accounts")
     def new_sub_account(self, label: str, *, key: str | None = None) -> models.SubAccountRow:
+        """Create a sub-account; a label that exists gives the same one."""
         body: dict[str, Any] = {"label": label}
         return self.ask("POST", "/v1/sub-accounts", models.SubAccountRow, None, body, key=key)
 
     @endpoint("GET", "/v1/sub-accounts/{number}/balances")
     def sub_account_balances(self, number: int) -> list[models.Balance]:
+        """What is free and what is reserved of every asset of a sub-account."""
         path = f"/v1/sub-accounts/{quote(str(number), safe='')}/balances"
         return self.ask("GET", path, list[models.Balance])
 
     @endpoint("GET", "/v1/sub-accounts/{number}/api-keys")
     def list_sub_account_keys(self, number: int) -> list[models.ApiKeyRow]:
+        """The API keys of a sub-account, without their secrets."""
         path = f"/v1/sub-accounts/{quote(str(number), safe='')}/api-keys"
         return self.ask("GET", path, list[models.ApiKeyRow])
 
@@ -567,6 +636,8 @@ class PortalClient(Closing):
         totp: str = "",
         key: str | None = None,
     ) -> models.CreatedKey:
+        """Make an API key of a sub-account, as :meth:`new_key` does; ``password``: the main
+        account's."""
         path = f"/v1/sub-accounts/{quote(str(number), safe='')}/api-keys"
         body: dict[str, Any] = {
             "label": label,
@@ -583,6 +654,7 @@ class PortalClient(Closing):
     def revoke_sub_account_key(
         self, number: int, key_number: int, *, key: str | None = None
     ) -> models.Status:
+        """End an API key of a sub-account at once."""
         ends = (quote(str(one), safe="") for one in (number, key_number))
         path = "/v1/sub-accounts/{}/api-keys/{}".format(*ends)
         return self.ask("DELETE", path, models.Status, key=key)
@@ -591,6 +663,7 @@ class PortalClient(Closing):
     def transfer(
         self, source: int, target: int, asset: str, amount: str, *, key: str | None = None
     ) -> models.TransferRow:
+        """Move an amount (decimal text) between two accounts of the user; 0: the main account."""
         body: dict[str, Any] = {
             "source": source,
             "target": target,
@@ -601,38 +674,45 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/transfers")
     def list_transfers(self, *, cursor: str = "", limit: int = 100) -> models.TransferPage:
+        """Transfers between the user's accounts, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/transfers", models.TransferPage, query)
 
     @endpoint("GET", "/v1/transfers/{number}")
     def one_transfer(self, number: int) -> models.TransferRow:
+        """One transfer, by its number."""
         path = f"/v1/transfers/{quote(str(number), safe='')}"
         return self.ask("GET", path, models.TransferRow)
 
     @endpoint("GET", "/v1/challenge")
     def challenge(self) -> models.Challenge:
+        """A challenge whose solution :meth:`register` and :meth:`forget` take."""
         return self.ask("GET", "/v1/challenge", models.Challenge)
 
     @endpoint("POST", "/v1/mail")
     def change_mail(
         self, mail: str, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
+        """Have a code mailed to a new address; :meth:`confirm_mail` changes it."""
         body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
         return self.ask("POST", "/v1/mail", models.Status, None, body, key=key)
 
     @endpoint("POST", "/v1/mail/confirm")
     def confirm_mail(self, mail: str, code: str, *, key: str | None = None) -> models.Status:
+        """Change the account's address with the mailed code."""
         body: dict[str, Any] = {"mail": mail, "code": code}
         return self.ask("POST", "/v1/mail/confirm", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/passkeys")
     def list_passkeys(self) -> list[models.PasskeyRow]:
+        """The passkeys, in the order of their registration."""
         return self.ask("GET", "/v1/passkeys", list[models.PasskeyRow])
 
     @endpoint("POST", "/v1/passkeys/begin")
     def begin_passkey(
         self, password: str, *, totp: str = "", key: str | None = None
     ) -> models.PasskeyRequest:
+        """Options for a browser to make a passkey; :meth:`add_passkey` takes what it returns."""
         body: dict[str, Any] = {"password": password, "totp": totp}
         return self.ask("POST", "/v1/passkeys/begin", models.PasskeyRequest, None, body, key=key)
 
@@ -640,6 +720,7 @@ class PortalClient(Closing):
     def add_passkey(
         self, ticket: str, label: str, credential: dict[str, Any], *, key: str | None = None
     ) -> models.Status:
+        """Register a passkey; ``credential``: as the browser gives it (``toJSON()``)."""
         body: dict[str, Any] = {"ticket": ticket, "label": label, "credential": credential}
         return self.ask("POST", "/v1/passkeys", models.Status, None, body, key=key)
 
@@ -647,6 +728,7 @@ class PortalClient(Closing):
     def remove_passkey(
         self, number: int, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
+        """Remove a passkey."""
         body: dict[str, Any] = {"password": password, "totp": totp}
         return self.ask(
             "POST",
@@ -659,6 +741,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/login/passkey/begin")
     def begin_passkey_login(self, *, key: str | None = None) -> models.PasskeyRequest:
+        """Options for a browser to log in by a passkey."""
         body: dict[str, Any] = {}
         return self.ask(
             "POST", "/v1/login/passkey/begin", models.PasskeyRequest, None, body, key=key
@@ -668,6 +751,7 @@ class PortalClient(Closing):
     def log_in_by_passkey(
         self, ticket: str, credential: dict[str, Any], *, key: str | None = None
     ) -> models.TokenPair:
+        """Begin a session by a passkey; later requests carry its token."""
         body: dict[str, Any] = {"ticket": ticket, "credential": credential}
         self.tokens = tokens = self.ask(
             "POST", "/v1/login/passkey", models.TokenPair, None, body, key=key
@@ -676,6 +760,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/login/provider/begin")
     def begin_provider_login(self, *, key: str | None = None) -> models.ProviderRequest:
+        """Where to send the browser for a login by the other provider."""
         body: dict[str, Any] = {}
         return self.ask(
             "POST", "/v1/login/provider/begin", models.ProviderRequest, None, body, key=key
@@ -685,6 +770,8 @@ class PortalClient(Closing):
     def log_in_by_provider(
         self, state: str, code: str, *, totp: str = "", key: str | None = None
     ) -> models.TokenPair:
+        """Begin a session with ``state`` and ``code`` of the provider's redirect; later requests
+        carry its token."""
         body: dict[str, Any] = {"state": state, "code": code, "totp": totp}
         self.tokens = tokens = self.ask(
             "POST", "/v1/login/provider", models.TokenPair, None, body, key=key
@@ -695,11 +782,13 @@ class PortalClient(Closing):
     def link_provider(
         self, password: str, *, totp: str = "", key: str | None = None
     ) -> models.ProviderRequest:
+        """Where to send the browser to link the account with one of the other provider."""
         body: dict[str, Any] = {"password": password, "totp": totp}
         return self.ask("POST", "/v1/provider/link", models.ProviderRequest, None, body, key=key)
 
     @endpoint("GET", "/v1/identity")
     def identity(self) -> models.IdentityShown:
+        """The account's level, and the state of its last request for one."""
         return self.ask("GET", "/v1/identity", models.IdentityShown)
 
     @endpoint("POST", "/v1/identity")
@@ -713,6 +802,7 @@ class PortalClient(Closing):
         *,
         key: str | None = None,
     ) -> models.Status:
+        """Ask for a level; ``born``: ISO 8601; ``country``: two letters of ISO 3166."""
         body: dict[str, Any] = {
             "level": level,
             "name": name,
@@ -730,6 +820,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/history")
     def history_state(self) -> models.HistoryState:
+        """How far the history is behind the venue."""
         return self.ask("GET", "/v1/history", models.HistoryState)
 
     @endpoint("GET", "/v1/history/orders")
@@ -744,6 +835,10 @@ class PortalClient(Closing):
         cursor: str = "",
         limit: int = 100,
     ) -> models.OrderPage:
+        """Orders of all days, the newest first.
+
+        ``search``: an order's number, or a part of its client's name; times in milliseconds since
+        1970, both included, 0: no such end."""
         query = {
             "symbol": symbol,
             "state": state,
@@ -757,6 +852,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/history/orders/{number}")
     def order_changes(self, number: int) -> list[models.OrderChange]:
+        """What happened to an order, in order."""
         return self.ask(
             "GET", f"/v1/history/orders/{quote(str(number), safe='')}", list[models.OrderChange]
         )
@@ -772,6 +868,9 @@ class PortalClient(Closing):
         cursor: str = "",
         limit: int = 100,
     ) -> models.FillPage:
+        """Fills of all days, the newest first.
+
+        Times in milliseconds since 1970, both included, 0: no such end."""
         query = {
             "symbol": symbol,
             "order": order,
@@ -786,21 +885,26 @@ class PortalClient(Closing):
     def movements(
         self, *, asset: str = "", kind: str = "", cursor: str = "", limit: int = 100
     ) -> models.MovementPage:
+        """Steps of deposits, withdrawals and transfers, the newest first."""
         query = {"asset": asset, "kind": kind, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/history/movements", models.MovementPage, query)
 
     @endpoint("GET", "/v1/history/balances")
     def day_balances(self, *, from_: str = "", until: str = "") -> list[models.DayBalance]:
+        """Balances at the ends of days on which they changed; dates in ISO 8601, both included."""
         query = {"from": from_, "until": until}
         return self.ask("GET", "/v1/history/balances", list[models.DayBalance], query)
 
     @endpoint("GET", "/v1/history/fees")
     def day_fees(self, *, from_: str = "", until: str = "") -> list[models.DayFee]:
+        """Fees by day and instrument; dates in ISO 8601, both included."""
         query = {"from": from_, "until": until}
         return self.ask("GET", "/v1/history/fees", list[models.DayFee], query)
 
     @endpoint("GET", "/v1/portfolio")
     def portfolio(self, *, currency: str = "", method: str = "fifo") -> models.Portfolio:
+        """Holdings and profits, valued in ``currency`` (empty: the first instrument's quote
+        asset)."""
         query = {"currency": currency, "method": method}
         return self.ask("GET", "/v1/portfolio", models.Portfolio, query)
 
@@ -808,6 +912,7 @@ class PortalClient(Closing):
     def performance(
         self, *, currency: str = "", from_: str = "", until: str = ""
     ) -> models.Performance:
+        """Value, investment and gain by day; dates in ISO 8601, both included."""
         query = {"currency": currency, "from": from_, "until": until}
         return self.ask("GET", "/v1/portfolio/performance", models.Performance, query)
 
@@ -820,6 +925,9 @@ class PortalClient(Closing):
         tolerance_bps: int = 50,
         key: str | None = None,
     ) -> models.Rebalance:
+        """Orders that bring the holdings to these weights; nothing is sent.
+
+        ``weights``: decimal text by asset, 1 together."""
         body: dict[str, Any] = {
             "currency": currency,
             "weights": weights,
@@ -829,11 +937,13 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/statements")
     def statement(self, *, from_: str = "", until: str = "", format: str = "pdf") -> bytes:
+        """A statement of these days as a file; dates in ISO 8601, both included."""
         query = {"from": from_, "until": until, "format": format}
         return self.ask("GET", "/v1/statements", bytes, query)
 
     @endpoint("GET", "/v1/tax-report")
     def tax_report(self, *, from_: str = "", until: str = "", format: str = "pdf") -> bytes:
+        """A tax report of these days as a file; dates in ISO 8601, both included."""
         query = {"from": from_, "until": until, "format": format}
         return self.ask("GET", "/v1/tax-report", bytes, query)
 
@@ -841,16 +951,19 @@ class PortalClient(Closing):
     def notifications(
         self, *, unread: bool = False, cursor: str = "", limit: int = 100
     ) -> models.NotificationPage:
+        """Notifications, the newest first."""
         query = {"unread": unread, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/notifications", models.NotificationPage, query)
 
     @endpoint("POST", "/v1/notifications/read")
     def read_notifications(self, until: int, *, key: str | None = None) -> models.Status:
+        """Mark notifications up to the number ``until`` as read."""
         body: dict[str, Any] = {"until": until}
         return self.ask("POST", "/v1/notifications/read", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/notification-settings")
     def notification_settings(self) -> models.NotificationSettings:
+        """The channels of each event, quiet hours and summaries."""
         return self.ask("GET", "/v1/notification-settings", models.NotificationSettings)
 
     @endpoint("PUT", "/v1/notification-settings")
@@ -866,6 +979,8 @@ class PortalClient(Closing):
         *,
         key: str | None = None,
     ) -> models.NotificationSettings:
+        """Set all of them; ``events``: channels by event; times of day are ``HH:MM`` in
+        ``time_zone``."""
         body: dict[str, Any] = {
             "events": events,
             "quiet_from": quiet_from,
@@ -881,50 +996,60 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/price-alerts")
     def price_alerts(self) -> list[models.PriceAlert]:
+        """The price alerts, the newest first, those that have fired too."""
         return self.ask("GET", "/v1/price-alerts", list[models.PriceAlert])
 
     @endpoint("POST", "/v1/price-alerts")
     def new_price_alert(
         self, symbol: str, direction: str, price: str, *, key: str | None = None
     ) -> models.PriceAlert:
+        """Notify once a trade is above or below a price (decimal text)."""
         body: dict[str, Any] = {"symbol": symbol, "direction": direction, "price": price}
         return self.ask("POST", "/v1/price-alerts", models.PriceAlert, None, body, key=key)
 
     @endpoint("DELETE", "/v1/price-alerts/{number}")
     def delete_price_alert(self, number: int, *, key: str | None = None) -> models.Status:
+        """Delete a price alert."""
         return self.ask(
             "DELETE", f"/v1/price-alerts/{quote(str(number), safe='')}", models.Status, key=key
         )
 
     @endpoint("GET", "/v1/webhook")
     def webhook(self) -> models.Webhook:
+        """The webhook's URL and state, without its secret."""
         return self.ask("GET", "/v1/webhook", models.Webhook)
 
     @endpoint("PUT", "/v1/webhook")
     def set_webhook(self, url: str, *, key: str | None = None) -> models.Webhook:
+        """Post notifications to a URL; only this answer has the secret that signs them."""
         body: dict[str, Any] = {"url": url}
         return self.ask("PUT", "/v1/webhook", models.Webhook, None, body, key=key)
 
     @endpoint("DELETE", "/v1/webhook")
     def delete_webhook(self, *, key: str | None = None) -> models.Status:
+        """Delete the webhook."""
         return self.ask("DELETE", "/v1/webhook", models.Status, key=key)
 
     @endpoint("POST", "/v1/webhook/test")
     def test_webhook(self, *, key: str | None = None) -> models.Status:
+        """Post a test to the webhook."""
         return self.ask("POST", "/v1/webhook/test", models.Status, key=key)
 
     @endpoint("GET", "/v1/push/key")
     def push_key(self) -> models.PushKey:
+        """The key that a browser subscribes to web push with."""
         return self.ask("GET", "/v1/push/key", models.PushKey)
 
     @endpoint("GET", "/v1/push/subscriptions")
     def push_subscriptions(self) -> list[models.PushSubscription]:
+        """Browsers that get web push."""
         return self.ask("GET", "/v1/push/subscriptions", list[models.PushSubscription])
 
     @endpoint("POST", "/v1/push/subscriptions")
     def subscribe_push(
         self, endpoint: str, p256dh: str, auth: str, *, label: str = "", key: str | None = None
     ) -> models.PushSubscription:
+        """Send web push to a browser; the values are those of its ``PushSubscription``."""
         body: dict[str, Any] = {
             "endpoint": endpoint,
             "p256dh": p256dh,
@@ -937,6 +1062,7 @@ class PortalClient(Closing):
 
     @endpoint("DELETE", "/v1/push/subscriptions/{number}")
     def unsubscribe_push(self, number: int, *, key: str | None = None) -> models.Status:
+        """Send no more web push to a browser."""
         return self.ask(
             "DELETE",
             f"/v1/push/subscriptions/{quote(str(number), safe='')}",
@@ -946,17 +1072,22 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/operator/users")
     def users(self, *, search: str = "", cursor: str = "", limit: int = 100) -> models.UserPage:
+        """For operators: users, the newest first; ``search``: a part of an address, or a
+        participant."""
         query = {"search": search, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/operator/users", models.UserPage, query)
 
     @endpoint("GET", "/v1/operator/users/{user_id}")
     def user_detail(self, user_id: int) -> models.UserDetail:
+        """For operators: one user with its balances and audit trail, and how many sessions and keys
+        it has."""
         return self.ask(
             "GET", f"/v1/operator/users/{quote(str(user_id), safe='')}", models.UserDetail
         )
 
     @endpoint("POST", "/v1/operator/users/{user_id}/freeze")
     def freeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
+        """For operators: the account changes nothing any more, until :meth:`unfreeze`."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -969,6 +1100,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/operator/users/{user_id}/unfreeze")
     def unfreeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
+        """For operators: the account may do what its level allows again."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -983,6 +1115,7 @@ class PortalClient(Closing):
     def support_view(
         self, user_id: int, reason: str, *, key: str | None = None
     ) -> models.SupportView:
+        """For operators: a token that shows the user's pages and changes nothing."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -995,11 +1128,14 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/operator/log")
     def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:
+        """For operators: what operators did, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/operator/log", models.OperatorPage, query)
 
     @endpoint("GET", "/v1/operator/analytics/{view}")
     def analytics(self, view: str, *, from_: str = "", until: str = "") -> models.AnalyticsPage:
+        """For operators: a view by day, or by week for cohorts; dates in ISO 8601, both
+        included."""
         query = {"from": from_, "until": until}
         return self.ask(
             "GET",

@@ -242,6 +242,7 @@ class ShmConnection:
             return True
 
     def close(self) -> None:
+        """Close the socket, by which the venue sees that the client has gone."""
         self.socket.close()
 
 

@@ -101,6 +101,7 @@ class SoupBinConnection:
         self.close()
 
     def close(self) -> None:
+        """Close the connection without a logout."""
         self.socket.close()
 
     def _send(self, data: bytes) -> None:
