@@ -55,15 +55,20 @@ class Known(Protocol):
     """An operator or a participant: a name and a role."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Unique within the venue; messages and logs show it."""
+
     @property
-    def role(self) -> str: ...
+    def role(self) -> str:
+        """What the user may do."""
 
 
 class Knowing(Protocol):
     """Proves a user's identity: a venue's operators, or its participants."""
 
-    def prove(self, name: str, password: str, code: str = "") -> int: ...
+    def prove(self, name: str, password: str, code: str = "") -> int:
+        """The user's number.  Raises :class:`OperatorError` if name, password or code are wrong."""
+
     def __getitem__(self, number: int) -> Known: ...
 
 
@@ -159,6 +164,7 @@ class Accounts:
         session.seen_s = self.clock()
 
     def end(self, cookie: str | None) -> None:
+        """End the session of a cookie; nothing happens without one."""
         with self._lock:
             self._sessions.pop(_digest(cookie or ""), None)
 

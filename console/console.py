@@ -68,10 +68,12 @@ class Console:
         return pipeline.positions()["sequenced"] if pipeline is not None else 0
 
     def start(self) -> None:
+        """Begin to read the venue and its market data, in threads."""
         self.observer.start()
         self.market.start()
 
     def stop(self) -> None:
+        """End the threads and close the log."""
         self.observer.stop()
         self.market.stop()
         self.log.close()

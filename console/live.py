@@ -69,6 +69,7 @@ class Texts:
         self._market_until_s = 0.0
 
     def now(self) -> str:
+        """What changes several times a second."""
         view = self.console.observer.fast()
         if view is not self._now[0]:
             self._now = view, as_json(view)

@@ -58,6 +58,7 @@ class Tape:
     """Midnights that have passed since the first trade: ITCH gives only the time of day."""
 
     def add(self, time_ns: int, price: int, shares: int) -> None:
+        """Add a trade: ``time_ns`` since midnight, ``price`` with four decimals."""
         self.count += 1
         row = {"number": self.count, "time_ns": time_ns, "price": price, "shares": shares}
         self.trades.append(row)
@@ -85,6 +86,7 @@ class Tapes:
         """Price and shares of displayed orders; of those before the subscription nothing."""
 
     def clear(self) -> None:
+        """Forget every trade and order, before a subscription begins again."""
         self.of, self._orders = {}, {}
 
     def take(self, messages: bytes) -> None:
@@ -150,10 +152,12 @@ class Market:
         self._thread = Thread(target=self._run, daemon=True, name="console-market")
 
     def start(self) -> None:
+        """Begin to read the feed in a thread, if the venue has one."""
         if self.spec is not None:
             self._thread.start()
 
     def stop(self) -> None:
+        """End the thread; waits 5 s at most."""
         self._over.set()
         if self.spec is not None:
             self._thread.join(5)

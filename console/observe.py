@@ -77,11 +77,13 @@ class Observer:
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")
 
     def start(self) -> None:
+        """Read the venue once, then in a thread."""
         self.replication.start()
         self.poll()
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread; waits 5 s at most."""
         self._over = True
         self._soon.set()
         self._thread.join(5)

@@ -55,9 +55,11 @@ class ClusterLook:
         self._thread = Thread(target=self._run, daemon=True, name="console-cluster")
 
     def start(self) -> None:
+        """Begin to ask the cluster in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread, which may wait for a node: after 1 s it is left."""
         self._over.set()
         self._thread.join(1)  # it may wait for a node: it ends with the process
 
@@ -125,10 +127,12 @@ class ReplicationView:
         """When how many commands were sequenced, of those that may not be acknowledged yet."""
 
     def start(self) -> None:
+        """Begin to ask the cluster, if the venue has one."""
         if self.cluster is not None:
             self.cluster.start()
 
     def stop(self) -> None:
+        """Ask the cluster no more."""
         if self.cluster is not None:
             self.cluster.stop()
 

@@ -20,6 +20,8 @@ class ActionRequest:
 
 @dataclass
 class Login:
+    """``code``: of the authenticator, if the operator has one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
     name: str
     password: str
@@ -28,6 +30,9 @@ class Login:
 
 @dataclass
 class Confirm:
+    """The operator of the session proves itself again; ``code``: of the authenticator, if there is
+    one."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
     password: str
     code: str = ""
@@ -50,6 +55,8 @@ class OfInstrument(ActionRequest):
 
 @dataclass
 class OfSession(ActionRequest):
+    """``name``: of a session in the venue file."""
+
     name: str
 
 
@@ -123,5 +130,7 @@ class DecideIdentity(ActionRequest):
 
 @dataclass
 class Acknowledge(ActionRequest):
+    """An alarm by its name and labels."""
+
     name: str
     labels: dict[str, str] = field(default_factory=dict)

@@ -128,9 +128,14 @@ class Served(Protocol):
     """What serves a page."""
 
     @property
-    def log(self) -> Any: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def log(self) -> Any:
+        """Where requests and refusals are recorded."""
+
+    def start(self) -> None:
+        """Begin what it does in threads."""
+
+    def stop(self) -> None:
+        """End what :meth:`start` began."""
 
 
 def serve(

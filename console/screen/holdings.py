@@ -27,6 +27,7 @@ class Holdings:
         self._of = {one.number: one for one in file.participants}
 
     def poll(self) -> None:
+        """Read the venue's state again, and attach to its pipeline once it has opened."""
         journal = self.file.journal
         status = read_status(journal) if journal.is_dir() else None
         self.state = str(status["state"]) if status else "never opened"
@@ -40,6 +41,7 @@ class Holdings:
                 self._aside.keep_off(self.pipeline.spun_cores)
 
     def instruments(self) -> list[dict[str, Any]]:
+        """Each instrument with its phase, whether it is halted, and the decimals of its prices."""
         decimals = self.file.sessions.price_decimals
         return [
             {

@@ -21,6 +21,8 @@ EACH_MINUTE = 30
 
 @dataclass
 class Message:
+    """A message under way; ``due_s``: not before that time of the notifier's clock."""
+
     session: str
     rule: Rule
     text: str
@@ -54,6 +56,7 @@ class Notifier:
         self._threads: list[Thread] = []
 
     def start(self) -> None:
+        """Begin to send, in threads."""
         self._threads = [
             Thread(target=self._run, daemon=True, name=f"screen-notifier-{number}")
             for number in range(THREADS)
@@ -62,6 +65,7 @@ class Notifier:
             thread.start()
 
     def stop(self) -> None:
+        """End the threads; waits 5 s at most, and what was not sent is lost."""
         with self._wake:
             self._over = True
             self._wake.notify_all()

@@ -98,6 +98,9 @@ def terms_of(order: Order) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Fill:
+    """``price`` with four decimals; ``liquidity`` and ``match`` as OUCH has them; ``time_ns`` since
+    midnight."""
+
     number: int
     token: str
     side: str
@@ -119,6 +122,7 @@ class Traded:
     sold_value: int = 0
 
     def add(self, side: str, lots: int, price: int) -> None:
+        """Add a fill; ``side`` B: bought; ``price`` with four decimals."""
         if side == "B":
             self.bought_lots += lots
             self.bought_value += lots * price
@@ -279,6 +283,7 @@ class OwnOrders:
                 self._terms.pop(gone, None)
 
     def unanswered(self) -> list[Order]:
+        """Orders that were sent, and that the venue has neither accepted nor rejected."""
         return [one for one in self.orders.values() if one.state == SENT]
 
     def end_unanswered(self) -> tuple[list[str], list[str]]:

@@ -51,6 +51,7 @@ class Rule:
     holds: bool = False
 
     def words(self, decimals: Callable[[str], int]) -> str:
+        """The rule as the page shows it; ``decimals``: of an instrument's prices."""
         if self.kind == FILL:
             return f"a fill{' in ' + self.symbol if self.symbol else ''}"
         if self.kind == PRICE:
@@ -68,6 +69,7 @@ def price_text(price: int, decimals: int) -> str:
 
 
 def fill_text(fill: Fill, decimals: Callable[[str], int]) -> str:
+    """A fill as a message shows it."""
     did = SIDES.get(fill.side, "sold")
     return f"{did} {fill.qty_lots} {fill.symbol} at {price_text(fill.price, decimals(fill.symbol))}"
 
@@ -121,6 +123,7 @@ class Rules:
             raise RuleError(f"{self.path}: {error}") from None
 
     def of(self, session: str) -> list[dict[str, Any]]:
+        """Rules of a session, each with its words."""
         with self._lock:
             return [
                 asdict(one) | {"words": one.words(self.decimals)}

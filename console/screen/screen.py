@@ -60,9 +60,11 @@ class Screen:
         return pipeline.positions()["sequenced"] if pipeline is not None else 0
 
     def decimals(self, symbol: str) -> int:
+        """Decimals of an instrument's prices; 4 for an unknown one."""
         return self.file.sessions.price_decimals.get(symbol, 4)
 
     def start(self) -> None:
+        """Begin to read the venue and to send notifications, in threads."""
         self.poll()
         self.market.start()
         self.notifier.start()
@@ -127,6 +129,7 @@ class Screen:
             self._notices.setdefault(session, deque(maxlen=MAX_NOTICES)).append(row)
 
     def notices(self, session: str, since: int = 0) -> list[dict[str, Any]]:
+        """Notices of a session with numbers above ``since``, in order."""
         with self._lock:
             return [row for row in self._notices.get(session, ()) if row["number"] > since]
 

@@ -46,6 +46,8 @@ STRICT: dict[str, str] = {"extra": "forbid"}
 
 @dataclass
 class Login:
+    """``name``: of a session in the venue file."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     name: str
     password: str
@@ -81,6 +83,8 @@ class Replace:
 
 @dataclass
 class Cancel:
+    """``token``: of an open order."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     token: str
 
@@ -102,6 +106,8 @@ class NewRule:
 
 @dataclass
 class OfRule:
+    """``number``: as the list of rules has it."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     number: str
 

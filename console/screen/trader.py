@@ -128,6 +128,8 @@ class Trader:
         self._thread.start()
 
     def is_password(self, password: str) -> bool:
+        """Whether it is the session's password; the comparison takes the same time for every
+        one."""
         return secrets.compare_digest(password.encode(), self._password.encode())
 
     def stop(self) -> None:

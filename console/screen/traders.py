@@ -126,6 +126,7 @@ class Traders:
         return entry[0] if entry is not None and entry[0].state not in (REFUSED, ENDED) else None
 
     def numbers(self) -> list[int]:
+        """Participants that are logged in at the venue."""
         return [number for number in list(self._traders) if self.trader(number) is not None]
 
     def end(self, number: int) -> None:
@@ -143,5 +144,6 @@ class Traders:
                 self.end(number)
 
     def stop(self) -> None:
+        """Log every trader out; orders stay."""
         for number in list(self._traders):
             self.end(number)
