@@ -77,16 +77,35 @@ class KernelClock:
 class Host(Protocol):
     """What the daemon needs of a machine."""
 
-    def pause(self, seconds: float) -> None: ...
-    def ticks(self) -> int: ...
-    def realtime(self) -> Bracket: ...
-    def raw(self) -> Bracket: ...
-    def asleep_ns(self) -> int: ...
-    def kernel(self) -> KernelClock: ...
-    def device(self, path: str, request: int, buffer: bytearray) -> None: ...
-    def manage(self, socket: str, identifier: int) -> bytes: ...
-    def interface_clock(self, interface: str) -> str | None: ...
-    def tracking(self) -> str: ...
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+
+    def ticks(self) -> int:
+        """The processor's counter."""
+
+    def realtime(self) -> Bracket:
+        """CLOCK_REALTIME between two readings of the counter."""
+
+    def raw(self) -> Bracket:
+        """CLOCK_MONOTONIC_RAW between two readings of the counter."""
+
+    def asleep_ns(self) -> int:
+        """How long the machine was suspended since its start."""
+
+    def kernel(self) -> KernelClock:
+        """The kernel's state of the clock.  Raises :class:`SourceSilent`."""
+
+    def device(self, path: str, request: int, buffer: bytearray) -> None:
+        """An ``ioctl`` of a device, whose answer is in ``buffer``.  Raises :class:`OSError`."""
+
+    def manage(self, socket: str, identifier: int) -> bytes:
+        """The answer of ptp4l to a management request.  Raises :class:`SourceSilent`."""
+
+    def interface_clock(self, interface: str) -> str | None:
+        """Path of the PTP clock of a network interface; None: it has none."""
+
+    def tracking(self) -> str:
+        """What ``chronyc tracking`` reports.  Raises :class:`SourceSilent`."""
 
 
 class _Timex(ctypes.Structure):

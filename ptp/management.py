@@ -87,6 +87,8 @@ class Parent:
 
 @dataclass(frozen=True)
 class TimeProperties:
+    """``TIME_PROPERTIES_DATA_SET``: TAI less UTC in seconds, and its flags."""
+
     utc_offset_s: int
     flags: int
 

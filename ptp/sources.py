@@ -261,6 +261,7 @@ class Trail:
         self._brackets: deque[Bracket] = deque(maxlen=TRAIL)
 
     def add(self, bracket: Bracket) -> None:
+        """Add a bracket; one that is earlier than the last ends the trail before it."""
         if self._brackets and bracket.ns <= self._brackets[-1].ns:
             self._brackets.clear()  # set back: what was is no longer on its scale
         self._brackets.append(bracket)

@@ -68,4 +68,5 @@ def describe(record: Any, table: Any) -> dict[str, Any]:
 
 
 def utc_text(record: Any, table: Any) -> str | None:
+    """The record's time in UTC; None: it has none yet."""
     return table.text(int(record["tai_ts_ns"])) if record["tai_ts_ns"] else None

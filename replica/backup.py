@@ -173,6 +173,7 @@ class Copier:
                 time.sleep(AGAIN_S)
 
     def close(self) -> None:
+        """Bring what was copied to the disk and close the file."""
         if self._file is not None:
             self._sync()
             self._file.close()

@@ -49,13 +49,26 @@ def now_ns() -> int:
 class Machine(Protocol):
     """What Primary and Standby have in common."""
 
-    def acknowledged(self, now_ns: int, message: Block) -> list[Action]: ...
-    def refused(self, now_ns: int, message: Block, last: int) -> list[Action]: ...
-    def fetched(self, now_ns: int, position: int, message: Block | None) -> list[Action]: ...
-    def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]: ...
-    def lease_refused(self, now_ns: int) -> list[Action]: ...
-    def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]: ...
-    def tick(self, now_ns: int) -> list[Action]: ...
+    def acknowledged(self, now_ns: int, message: Block) -> list[Action]:
+        """The stream has stored the machine's message."""
+
+    def refused(self, now_ns: int, message: Block, last: int) -> list[Action]:
+        """The stream has refused the message, for its last one is ``last``."""
+
+    def fetched(self, now_ns: int, position: int, message: Block | None) -> list[Action]:
+        """What the stream has at ``position``; None: nothing."""
+
+    def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
+        """A lease was stored, with this revision."""
+
+    def lease_refused(self, now_ns: int) -> list[Action]:
+        """A lease was not stored: another node's came first."""
+
+    def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
+        """The lease as it is now; None: there has never been one."""
+
+    def tick(self, now_ns: int) -> list[Action]:
+        """Time has passed."""
 
 
 class _Request(NamedTuple):
@@ -86,6 +99,7 @@ class Driver:
 
     @property
     def link(self) -> Link | None:
+        """The connection; None while the cluster cannot be reached."""
         return self._jetstream.link if self._jetstream else None
 
     @property
@@ -104,6 +118,7 @@ class Driver:
             self.subscription = Subscription(self._jetstream, self.machine.tip.position + 1)
 
     def unsubscribe(self) -> None:
+        """End :meth:`subscribe`; messages are fetched one by one from here on."""
         self._following = False
         if self.subscription is not None:
             with contextlib.suppress(Unreachable):
@@ -146,6 +161,7 @@ class Driver:
         return rest
 
     def close(self) -> None:
+        """End the subscription and the connection."""
         if self._jetstream is not None:
             self.unsubscribe()
             self._jetstream.link.close()

@@ -36,6 +36,7 @@ class LeaseHolder:
         return [WriteLease(lease, self.revision)]
 
     def tick(self, now_ns: int, position: int) -> list[Action]:
+        """Renew the lease if it is time to; not once it is lost or given up."""
         if now_ns < self._due_ns or self.lost or self.given_up:
             return []
         return self.write(now_ns, position, self.lease.given_up)

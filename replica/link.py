@@ -199,6 +199,7 @@ class Link:
         return self._sids
 
     def unsubscribe(self, sid: int) -> None:
+        """Let no more messages of a subscription come; ``sid``: from :meth:`subscribe`."""
         self._put(f"UNSUB {sid}\r\n".encode())
 
     def next_inbox(self) -> str:
@@ -259,6 +260,7 @@ class Link:
         return bool(self._came)
 
     def fileno(self) -> int:
+        """The socket's descriptor, for ``select``."""
         return self._socket.fileno()
 
     def close(self) -> None:

@@ -395,6 +395,7 @@ class Publisher:
         }
 
     def close(self) -> None:
+        """Note the place in the stream and close the connection."""
         if hasattr(self, "machine"):
             self.keep_place()
         if hasattr(self, "driver"):

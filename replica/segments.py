@@ -58,6 +58,7 @@ class SegmentWriter:
         self._unsynced_bytes = 0
 
     def close(self) -> None:
+        """Fill the last segment with zeros, bring all to the disk, and release the journal."""
         if self._fd >= 0:
             size = os.fstat(self._fd).st_size
             if size < self._segment_bytes:

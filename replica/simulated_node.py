@@ -38,15 +38,33 @@ class World(Protocol):
     stream: SimulatedStream
     corrupt_nodes: set[int]
 
-    def unpack(self, message: Message, position: int) -> Message | None: ...
-    def request(self, node: "Node", action: Action) -> None: ...
-    def stopped(self, node: "Node", action: Stopped) -> None: ...
-    def durable_blocks(self, node: "Node") -> int: ...
-    def released(self, node: "Node", seq: int, core: int) -> None: ...
-    def promoted(self, node: "Node", epoch: int) -> None: ...
-    def compared(self, node: "Node", check: Check) -> None: ...
-    def corrupted(self, node: "Node") -> None: ...
-    def chance(self, in_a_thousand: int) -> bool: ...
+    def unpack(self, message: Message, position: int) -> Message | None:
+        """The message as the node reads it; None: it is not whole."""
+
+    def request(self, node: "Node", action: Action) -> None:
+        """Carry out an action of the node's machine, later or never."""
+
+    def stopped(self, node: "Node", action: Stopped) -> None:
+        """The node has given up.  Raises :class:`Violation` if no other node led."""
+
+    def durable_blocks(self, node: "Node") -> int:
+        """Blocks of the node's journal that a crash must not take."""
+
+    def released(self, node: "Node", seq: int, core: int) -> None:
+        """The node has released a command.  Raises :class:`Violation` if another one is due."""
+
+    def promoted(self, node: "Node", epoch: int) -> None:
+        """The node leads.  Raises :class:`Violation` if the epoch has a leader."""
+
+    def compared(self, node: "Node", check: Check) -> None:
+        """The node has compared its core with a message.  Raises :class:`Violation` if it
+        differs."""
+
+    def corrupted(self, node: "Node") -> None:
+        """The node's core was changed on purpose."""
+
+    def chance(self, in_a_thousand: int) -> bool:
+        """Whether something happens that happens ``in_a_thousand`` times."""
 
 
 class Node:
@@ -79,6 +97,7 @@ class Node:
         self.cores: dict[int, int] = {}
 
     def now_ns(self) -> int:
+        """The time by the node's own clock."""
         return self.world.now_ns + self.world.now_ns * self.rate_ppm // 1_000_000 + self.offset_ns
 
     def start(self) -> None:
@@ -114,6 +133,7 @@ class Node:
 
     @property
     def machine(self) -> Primary | Standby | None:
+        """The protocol that the node runs; None: it is down."""
         return self.primary or self.standby
 
     def do(self, actions: list[Action]) -> None:

@@ -185,12 +185,15 @@ class World:
             raise Violation(f"{node.name} continued with a core that differs from the primary's")
 
     def say(self, text: str) -> None:
+        """Report a line to the trace, with the simulated time."""
         if self.trace is not None:
             self.trace(f"{self.now_ns / 1e9:9.3f} s  {text}")
 
     # One step.
 
     def step(self) -> None:
+        """One step of the whole: a delivery, a read, a tick, or a client's command.  Raises
+        :class:`Violation`."""
         self.steps += 1
         random, pool = self.random, self.pool
         self.now_ns += int(random() * self.step_ns)

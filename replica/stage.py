@@ -91,6 +91,8 @@ class ReplicaStage:
         return moved
 
     def outcome(self) -> dict[str, Any]:
+        """Leave the cluster, hand the lead over if that was asked for, and report the state at the
+        end."""
         publisher = self.publisher
         hand_over_file = publisher.journal / HAND_OVER_FILE
         hand_over = hand_over_file.exists()

@@ -50,10 +50,12 @@ class Verified:
 
     @property
     def is_damaged(self) -> bool:
+        """Whether the disk has lost or changed what was published."""
         return bool(self.flaw) and not self.is_foreign
 
     @property
     def text(self) -> str:
+        """A line for people: how far the proof goes, and the flaw after it."""
         place = f"{self.venue} block {self.tip.next_block - 1} (message {self.tip.position})"
         what = "FOREIGN" if self.is_foreign else "DAMAGED"
         return f"{place}, then {what}: {self.flaw}" if self.flaw else place
