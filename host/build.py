@@ -50,6 +50,7 @@ class Build:
 
     @property
     def text(self) -> str:
+        """The build's number as :func:`build_text` writes it."""
         return build_text(self.number)
 
 

@@ -12,6 +12,7 @@ DEEP_EXIT_US = 10
 
 
 def processor(host: Host) -> Iterator[Finding]:
+    """The model, the microcode, and whether the time stamp counter is steady."""
     fields: dict[str, str] = {}
     for line in (host.text("proc/cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
@@ -66,6 +67,7 @@ def _microcode(fields: dict[str, str]) -> str | None:
 
 
 def caches(host: Host) -> Iterator[Finding]:
+    """The caches of core 0, and which cores share them."""
     rows = []
     for index in host.names(f"{CPU}/cpu0/cache"):
         place = f"{CPU}/cpu0/cache/{index}"
@@ -82,6 +84,7 @@ def caches(host: Host) -> Iterator[Finding]:
 
 
 def numa(host: Host) -> Iterator[Finding]:
+    """Whether memory belongs to several nodes."""
     nodes = [name for name in host.names("sys/devices/system/node") if name[4:].isdigit()]
     why = "memory of another node costs twice; keep a pipeline's cores and memory on one node"
     if len(nodes) > 1:
@@ -101,6 +104,7 @@ def numa(host: Host) -> Iterator[Finding]:
 
 
 def siblings(host: Host) -> Iterator[Finding]:
+    """Whether hardware threads share cores."""
     why = "two threads of one core share its caches and its units: a neighbour halves both"
     pairs = set()
     for core in cores_of(host.text(f"{CPU}/online")) or [0]:
@@ -127,6 +131,7 @@ def siblings(host: Host) -> Iterator[Finding]:
 
 
 def frequency(host: Host) -> Iterator[Finding]:
+    """The frequency governor and turbo."""
     why = "a core that slowed down while waiting needs tens of µs to speed up"
     governor = host.text(f"{CPU}/cpu0/cpufreq/scaling_governor")
     if governor is None:
@@ -169,6 +174,7 @@ def frequency(host: Host) -> Iterator[Finding]:
 
 
 def sleep_states(host: Host) -> Iterator[Finding]:
+    """The idle states of core 0, and how late a short sleep ends here."""
     why = "waking a core from a deep state costs its exit time before the first instruction"
     place = f"{CPU}/cpu0/cpuidle"
     deep, shown = [], []
@@ -218,6 +224,7 @@ ISOLATION = (
 
 
 def isolation(host: Host) -> Iterator[Finding]:
+    """Cores that the kernel keeps free of tasks, ticks and RCU callbacks."""
     options = host.boot_options()
     online = cores_of(host.text(f"{CPU}/online"))
     if not online:
@@ -249,6 +256,7 @@ def _boot(option: str) -> str:
 
 
 def usable(host: Host) -> Iterator[Finding]:
+    """Cores that this process may use, its CPU quota, and other load."""
     allowed = sorted(os.sched_getaffinity(0))
     why = "each stage needs a core; on fewer, stages share cores and wait for each other"
     yield Finding(
@@ -282,6 +290,7 @@ def usable(host: Host) -> Iterator[Finding]:
 
 
 def interrupts(host: Host) -> Iterator[Finding]:
+    """Which cores serve interrupts, and whether irqbalance moves them."""
     why = "an interrupt delays the task on its core by 1 to 20 µs"
     by_core: dict[str, list[str]] = {}
     for number in host.names("proc/irq"):

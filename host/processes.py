@@ -42,6 +42,7 @@ class Rendezvous:
 
     @property
     def word(self) -> int:
+        """A number that both sides share; it may be set."""
         return int(self._words[32])
 
     @word.setter

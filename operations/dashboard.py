@@ -10,6 +10,8 @@ VENUE = '{venue=~"$venue"}'
 
 
 class Panel(NamedTuple):
+    """A panel of the dashboard."""
+
     title: str
     unit: str
     """As Grafana names it."""

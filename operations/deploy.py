@@ -43,6 +43,7 @@ class Row:
     """What of it differs from the others."""
 
     def shown(self) -> dict[str, Any]:
+        """The row as plain JSON, with builds as text."""
         return {
             "process": self.process,
             "pid": self.pid,

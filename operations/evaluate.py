@@ -11,6 +11,8 @@ KEEP_S = 660.0
 
 
 class State(StrEnum):
+    """Pending: true, and not yet for as long as the alarm asks; resolved: no longer true."""
+
     PENDING = "pending"
     FIRING = "firing"
     RESOLVED = "resolved"

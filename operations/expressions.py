@@ -99,9 +99,13 @@ class History:
 
 
 class Expression(Protocol):
-    def promql(self) -> str: ...
+    """A number of each series, both as PromQL and evaluated here."""
 
-    def values(self, history: History) -> Vector: ...
+    def promql(self) -> str:
+        """The expression for Prometheus."""
+
+    def values(self, history: History) -> Vector:
+        """Its value of each series now; series without one are absent."""
 
 
 def selector(name: str, labels: Mapping[str, str], window_s: int = 0) -> str:

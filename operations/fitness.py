@@ -78,6 +78,7 @@ def _of(
 
 
 def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Passwords and their hashes, and who may read the venue file."""
     hashes = {
         f"session {one.name}": one.password_hash for one in venue.sessions.sessions if one.is_there
     }
@@ -101,7 +102,7 @@ def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "the same for " + ", ".join(shared) if shared else "",
         "each has a different one",
         "a leaked one opens the other sessions too",
-        "run run outcry venue password for each",
+        "run outcry venue password for each",
     )
     weak = [who for who, text in hashes.items() if _is_weak(text)]
     yield _of(
@@ -149,6 +150,7 @@ def _is_weak(text: str) -> bool:
 
 
 def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Whether two operators can resume the market, and whether all use one-time codes."""
     rows = venue.risk.operators
     may = [one for one in rows if ROLES.index(one.role) >= ROLES.index(SUPERVISOR)]
     yield _of(
@@ -171,6 +173,7 @@ def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Whether ports are encrypted, authenticated and reachable."""
     if venue.packets is not None and not venue.packet_sessions:
         yield Finding(
             "access",
@@ -239,6 +242,7 @@ def _certificate(path: Path) -> Finding:
 
 
 def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """The journal's medium, durability, space, retention, copies and checkpoints."""
     medium = medium_of(venue.journal)
     yield _of(
         "journal",
@@ -322,6 +326,7 @@ def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
 
 
 def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Whether the clock is as near to UTC as RTS 25 asks."""
     why = "MiFID II RTS 25 requires 100 us to UTC; without it the order of events cannot be proven"
     change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
     try:
@@ -342,6 +347,7 @@ def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Whether there are cores for every stage, isolated ones, and some for housekeeping."""
     allowed, isolated = os.sched_getaffinity(0), isolated_cores(host.base)
     wanted = len(wiring_of(venue).compiled) + max(1, venue.housekeeping_cores)
     yield _of(
@@ -372,6 +378,7 @@ def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """The user that runs it, its open files, and swap."""
     yield _of(
         "host",
         "account",
@@ -448,6 +455,7 @@ def shared_bytes(venue: VenueFile) -> int:
 
 
 def limits(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    """Whether every participant has limits; the canary and the feed's second line."""
     bare = [str(one.number) for one in venue.participants if not _has_limits(venue, one.number)]
     yield _of(
         "market",

@@ -125,6 +125,7 @@ class Listener(socket.socket):
         self.strangers, self.taken = strangers, 0
 
     def accept(self) -> tuple[socket.socket, Any]:
+        """Accept and count a connection; at most ``A_TURN`` in a turn of the event loop."""
         # The event loop takes all that wait at once, and closes what gives way only after that.
         if self.taken == A_TURN:
             raise BlockingIOError
