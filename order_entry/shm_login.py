@@ -84,6 +84,9 @@ class ShmLoginError(ValueError):
 
 @dataclass(frozen=True)
 class LoginRequest:
+    """A login over shared memory; ``first_reply``: the first that is wanted, 0: the next new
+    one."""
+
     name: str
     day: str
     first_reply: int

@@ -95,6 +95,8 @@ END_OF_SESSION, LOGOUT_REQUEST = packet("Z"), packet("O")
 
 @dataclass(frozen=True)
 class LoginRequest:
+    """A Login Request Packet, without its padding."""
+
     username: str
     password: str
     session: str = ""

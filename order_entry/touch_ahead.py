@@ -69,6 +69,7 @@ class TouchAhead:
         threading.Thread(target=self.run, name="touch ahead", daemon=True).start()
 
     def run(self) -> None:
+        """Until the process is ended: touch the pages ahead, on any core of the parent's."""
         with suppress(OSError):
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
         # Without room, or on an old system, the stage touches its pages itself and reports it.

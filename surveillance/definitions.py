@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 
 class Definition(NamedTuple):
+    """What a kind of case is, for people; ``source``: the rule that describes it."""
+
     title: str
     what: str
     source: str

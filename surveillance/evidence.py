@@ -91,6 +91,7 @@ class EvidenceFile:
             raise SurveillanceError(f"{self.path}: the disk is full")
 
     def sync(self) -> None:
+        """All that was written is on the disk on return."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

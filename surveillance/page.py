@@ -49,6 +49,7 @@ def moment(ts_ns: int) -> str:
 
 
 def day(ts_ns: int) -> str:
+    """The date (UTC) of a time in ns since the epoch."""
     return time.strftime("%Y-%m-%d", time.gmtime(ts_ns // 10**9))
 
 

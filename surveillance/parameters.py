@@ -21,6 +21,8 @@ MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 
 
 class Parameter(NamedTuple):
+    """A threshold with its unit, the source of its value, and its bounds."""
+
     name: str
     value: int
     unit: str

@@ -50,6 +50,7 @@ class DeskError(OutcryError):
 
 
 def nothing_follows() -> "Work | None":
+    """What follows a request that is complete at once."""
     return None
 
 

@@ -82,6 +82,9 @@ class VenueFileError(OutcryError):
 
 @dataclass(frozen=True)
 class Participant:
+    """``number``: in commands and events, from 1; ``group``: of participants, for limits and
+    switches."""
+
     number: int
     name: str
     group: str

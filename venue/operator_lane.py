@@ -39,10 +39,13 @@ NAMED_SYMBOLS = 8
 class Clock(Protocol):
     """What time it is at the venue, ns since the epoch."""
 
-    def now_ns(self) -> int: ...
+    def now_ns(self) -> int:
+        """The time, ns since the epoch."""
 
 
 class SystemClock:
+    """CLOCK_REALTIME."""
+
     def now_ns(self) -> int:
         """The time, ns since the epoch."""
         return time.time_ns()
@@ -111,13 +114,16 @@ class LaneDesk(Protocol):
     """A desk that puts commands on the operator's lane, next to the calendar's
     (``risk_desk.py``)."""
 
-    def begin(self, shared: Shared, engine: Engine | None, operator_lane: Any) -> None: ...
+    def begin(self, shared: Shared, engine: Engine | None, operator_lane: Any) -> None:
+        """Called once before the first :meth:`poll`, with what the stages share; ``engine``: as it
+        was replayed."""
 
     def poll(
         self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None: ...
 
-    def permits(self, calendar_command: Command) -> bool: ...
+    def permits(self, calendar_command: Command) -> bool:
+        """Whether a command of the calendar may be sequenced; else it is left out."""
 
 
 class OperatorLane:

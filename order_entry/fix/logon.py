@@ -21,6 +21,8 @@ class LogonError(ValueError):
 
 @dataclass(frozen=True)
 class Logon:
+    """What a Logon (35=A) says, as text of the wire."""
+
     begin: str
     sender: str
     """SenderCompID (49): the session's name."""
