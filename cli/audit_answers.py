@@ -130,6 +130,7 @@ def _csv(table: Any) -> bytes:
 
 
 def batch_table(batch: Any) -> Any:
+    """A table of Arrow with one batch."""
     import pyarrow as pa
 
     return pa.Table.from_batches([batch])

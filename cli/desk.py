@@ -140,6 +140,7 @@ def show_history(
 
 
 def secret(what: str) -> str:
+    """A line from the terminal without an echo, or the next of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(what, hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\n")

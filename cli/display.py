@@ -36,12 +36,15 @@ class Display:
             self.progress.stop()
 
     def watcher(self) -> Watcher:
+        """What a run calls with its progress."""
         return Watcher(self.phase, self.compiling, self.sample, self.note)
 
     def note(self, text: str) -> None:
+        """A line for the user, above the progress bar."""
         self.console.print(printable(text, keep="\n"), highlight=False, markup=False)
 
     def phase(self, text: str) -> None:
+        """What the run does now; without a terminal, a line."""
         if not self.interactive:
             self.note(f"{text} …")
             return
@@ -67,6 +70,7 @@ class Display:
         self.progress.refresh()
 
     def sample(self, sample: Sample) -> None:
+        """Show the rate and the rings' fill; without a terminal, nothing."""
         if not self.interactive:
             return
         span = sample.t_s - self.last.t_s

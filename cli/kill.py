@@ -33,6 +33,8 @@ def kill(what: str, name: str | None, file: Path, operator: str | None, as_json:
 
 
 def switch(do: str, what: str, name: str | None) -> dict[str, Any]:
+    """The desk's request; ``do``: kill or its opposite.  Raises :class:`click.UsageError` without a
+    name where one is needed."""
     if (what == "market") == (name is not None):
         text = "there is one market: no NAME" if name else f"which {what}? NAME is missing"
         raise click.UsageError(text)

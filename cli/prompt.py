@@ -119,31 +119,41 @@ class Prompt:
         self.listen(SETTLE_S)
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str | int:
+        """Enter a limit order, or with the price ``market`` a market order; its name.
+
+        ``what``: buy or sell.  Raises ``ValueError`` for a wrong price."""
         side = "B" if what == "buy" else "S"
         name = self._named(self.session.enter, side, symbol, quantity, price, ioc=ioc)
         self.unanswered[str(name)] = {"side": side, "symbol": symbol}
         return name
 
     def replace(self, order: str, quantity: int, price: str) -> str | int:
+        """Replace an open order by another quantity and price; the new order's name."""
         name = self._named(self.session.replace, self._order(order), quantity, price)
         self.unanswered[str(name)] = self._terms(order)
         return name
 
     def cancel(self, order: str, quantity: int = 0) -> None:
+        """Cancel an open order, or leave it ``quantity`` lots with those that it has executed."""
         self.session.cancel(self._order(order), quantity)
 
     def modify(self, order: str, side: str, quantity: int) -> None:
+        """Change the kind of a sale (S, T or E), or reduce an order.  Raises ``ValueError`` for
+        another side."""
         if side not in ("B", "S", "T", "E"):
             raise ValueError(f"side {side!r} is not B, S, T or E")
         self.session.modify(self._order(order), side, quantity)
 
     def mass_cancel(self, symbol: str = "") -> None:
+        """Cancel every open order of the participant, or those of one instrument."""
         self._named(self.session.mass_cancel, symbol)
 
     def status(self, order: str = "") -> None:
+        """Ask for an order's state.  Raises ``ValueError`` in a protocol without such a request."""
         raise ValueError("OUCH reports an order's state only when it changes; see `orders`")
 
     def switch(self, what: str) -> None:
+        """Disable or enable the entry of orders, or query the session's account."""
         if what == "query":
             self.session.query()
         else:
@@ -283,6 +293,7 @@ class FixPrompt(Prompt):
         raise ValueError(f"{what} needs OUCH 5.0")
 
     def keep(self, message: FixMessage) -> None:
+        """Bring the list of open orders up to date with an answer of the venue."""
         self.unanswered.pop(message.get(11), None)
         if message.kind != "8" or message.get(39) == "8":
             return

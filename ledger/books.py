@@ -279,6 +279,7 @@ class Books:
 
     @property
     def asset_count(self) -> int:
+        """How many assets have balances: money first, then each instrument's lots."""
         return self.first_lots + self.count
 
     @property

@@ -29,11 +29,17 @@ class Part(Protocol):
     """What :class:`files.JournalFeed` gives."""
 
     @property
-    def first_sequence(self) -> int: ...
+    def first_sequence(self) -> int:
+        """Sequence number of the first message."""
+
     @property
-    def messages(self) -> bytes: ...
+    def messages(self) -> bytes:
+        """Messages of ITCH, each after its length."""
+
     @property
-    def ts_ns(self) -> int: ...
+    def ts_ns(self) -> int:
+        """When they were published, ns since the epoch."""
+
     @property
     def causes(self) -> bytes:
         """The same messages with the number of the causing command in place of the time; empty if

@@ -220,9 +220,11 @@ class DyingJournal:
 
     @property
     def finished(self) -> bool:
+        """As of the journal's stage."""
         return bool(self._journal.finished)
 
     def outcome(self) -> dict[str, Any]:
+        """As of the journal's stage."""
         return dict(self._journal.outcome())
 
     def step(self) -> int:

@@ -35,7 +35,8 @@ class Source(Protocol):
     count_hint: int | None
     account: dict[str, int]
 
-    def chunks(self) -> Iterator[npt.NDArray[Any]]: ...
+    def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        """Arrays of ``ORDER_DTYPE``, in the order in which the commands come."""
 
 
 class Operator(Protocol):

@@ -165,9 +165,11 @@ class Line(Protocol):
         """Of these, packets of ours."""
         ...
 
-    def connect(self) -> None: ...
+    def connect(self) -> None:
+        """Connect to the receiver.  Raises :class:`OSError`."""
 
-    def send(self, header: bytes, records: memoryview) -> None: ...
+    def send(self, header: bytes, records: memoryview) -> None:
+        """Send one packet: a header and whole order records."""
 
     def take(self) -> npt.NDArray[Any]:
         """The events of a burst of replies, without waiting; raises ``BlockingIOError`` when there
@@ -178,7 +180,8 @@ class Line(Protocol):
         """Until something came back, at most this long."""
         ...
 
-    def dropped(self) -> int: ...
+    def dropped(self) -> int:
+        """Packets that the system has dropped on the way back."""
 
 
 class UdpLine:

@@ -49,15 +49,18 @@ class Frame:
     bottom: int = 42
 
     def x(self, value: float) -> float:
+        """The horizontal place of a value, in SVG units."""
         low, high = self.x_range
         return self.left + (value - low) / (high - low) * (self.size[0] - self.left - self.right)
 
     def y(self, value: float) -> float:
+        """The vertical place of a value, in SVG units from the top."""
         low, high = self.y_range
         return self.size[1] - self.bottom - (value - low) / (high - low) * self.inner_height
 
     @property
     def inner_height(self) -> int:
+        """Height of the area between the axes."""
         return self.size[1] - self.top - self.bottom
 
     def axes(self, x_ticks: Sequence[Tick], y_ticks: Sequence[Tick], x_of: str, y_of: str) -> None:
@@ -88,6 +91,7 @@ class Frame:
         self.parts.append(f'<path class="area {css}" d="{closed}"/>')
 
     def svg(self) -> str:
+        """The chart as an SVG element."""
         width, height = self.size
         return (
             f'<svg class="{self.css}" viewBox="0 0 {width} {height}" role="img" '

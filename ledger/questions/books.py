@@ -18,6 +18,8 @@ UNITS = 10**8
 
 
 class Market(NamedTuple):
+    """A spot market: its base asset is traded for its quote currency."""
+
     market_id: int
     symbol: str
     base_currency: str
@@ -25,6 +27,8 @@ class Market(NamedTuple):
 
 
 class Wallet(NamedTuple):
+    """A user's balance of a currency, in ``UNITS``; what is reserved is a part of it."""
+
     wallet_id: int
     user_id: int
     currency: str
@@ -33,6 +37,8 @@ class Wallet(NamedTuple):
 
 
 class Order(NamedTuple):
+    """An order; quantities and prices in ``UNITS``."""
+
     order_id: int
     user_id: int
     market_id: int
@@ -53,6 +59,8 @@ class Order(NamedTuple):
 
 
 class Trade(NamedTuple):
+    """A trade of two orders; price, quantity and fees in ``UNITS``."""
+
     trade_id: int
     market_id: int
     buy_order_id: int | None
@@ -70,6 +78,8 @@ class Trade(NamedTuple):
 
 
 class Entry(NamedTuple):
+    """A change of a wallet, in ``UNITS``; ``ref_id``: of what caused it."""
+
     ledger_id: int
     user_id: int
     currency: str
@@ -91,6 +101,8 @@ class Transfer(NamedTuple):
 
 
 class Cancellation(NamedTuple):
+    """That an order was cancelled."""
+
     cancel_id: int
     order_id: int
     user_id: int
@@ -98,6 +110,8 @@ class Cancellation(NamedTuple):
 
 
 class Flag(NamedTuple):
+    """A finding of the venue about a user."""
+
     risk_id: int
     user_id: int | None
     flag_type: str | None

@@ -36,6 +36,7 @@ class Sample:
     """So that no trade has two faults."""
 
     def add(self, table: str, *values: int | str | datetime | None) -> Row:
+        """Add a row to a table; the list may be changed afterwards."""
         row: Row = list(values)
         self.tables.setdefault(table, []).append(row)
         return row
@@ -50,6 +51,7 @@ class Sample:
         )
 
     def entries(self, reason: str, ref: int) -> list[Row]:
+        """Ledger rows with this reason and reference."""
         return [
             row for row in self.tables["Ledger_Entries"] if row[4] == reason and row[5] == str(ref)
         ]

@@ -42,6 +42,8 @@ class Position(NamedTuple):
 
 
 class OpenOrder(NamedTuple):
+    """An order that is open when a corporate action takes effect."""
+
     order_id: int
     participant: int
     symbol: str
@@ -54,6 +56,8 @@ class OpenOrder(NamedTuple):
 
 
 class Movement(NamedTuple):
+    """An amount of an asset that moves between two members, in its units."""
+
     payer: str
     payee: str
     asset: str

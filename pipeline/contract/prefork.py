@@ -78,6 +78,7 @@ class Prefork:
         os.write(self._write, b"\0" * count)
 
     def close(self) -> None:
+        """Close the pipes to the processes."""
         for fd in (self._read, self._write, self._start, self._snapshot):
             os.close(fd)
 

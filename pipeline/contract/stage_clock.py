@@ -14,6 +14,7 @@ class StageClock:
     """Of the word with the time; 0: kernels ask the system."""
 
     def monotonic_ns(self) -> int:
+        """CLOCK_MONOTONIC in nanoseconds."""
         return time.monotonic_ns()
 
     def epoch_offset_ns(self) -> int:
