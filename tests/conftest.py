@@ -219,6 +219,7 @@ def loop_s() -> float:
 
 _slowness: list[float] = []
 _shared_s = [0.0]
+_ended_s = [0.0]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -230,6 +231,14 @@ def pytest_fixture_setup(fixturedef: Any) -> Iterator[Any]:
     finally:
         if fixturedef.scope != "function":
             _shared_s[0] += processor_s() - before
+
+
+@pytest.fixture(autouse=True)
+def end_of_the_test() -> Iterator[None]:
+    """Set up before a test's other fixtures, and so ended after them: what is torn down then, and
+    the servers that end with it, have served other tests, too."""
+    yield
+    _ended_s[0] = processor_s()
 
 
 NICE, CORES = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
@@ -246,15 +255,18 @@ def own_priority_again() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, NICE)
 
 
-def _run(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[Any], float]:
-    _shared_s[0], before = 0.0, processor_s()
+def _run(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[Any], float, float]:
+    """The reports, the test's own processor time, and that of what it shares."""
+    _shared_s[0], _ended_s[0], before = 0.0, 0.0, processor_s()
     _unit_test[:] = [item.nodeid] if tier_of(item.path) == "unit" else []
     try:
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     finally:
         _unit_test.clear()
         own_priority_again()
-    return reports, processor_s() - before - _shared_s[0]
+    now = processor_s()
+    own_s = (_ended_s[0] or now) - before - _shared_s[0]
+    return reports, own_s, now - before - own_s
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -267,11 +279,11 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if "OUTCRY_VERIFY" in os.environ or item.get_closest_marker("long"):
         budget_s = math.inf
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports, took_s = _run(item, nextitem)
+    reports, took_s, shared_s = _run(item, nextitem)
     if took_s > budget_s and all(report.outcome == "passed" for report in reports):
         item._initrequest()  # type: ignore[attr-defined]
         first = reports
-        reports, again_s = _run(item, nextitem)
+        reports, again_s, _ = _run(item, nextitem)
         if any(report.outcome == "failed" for report in reports):
             # Tests of one module share its state, in which not each can run twice.
             reports, again_s = first, 0.0
@@ -289,6 +301,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if costs is not None:
         with Path(costs).open("a") as file:
             row = {"test": item.nodeid, "processor_s": round(took_s, 3)}
+            row |= {"shared_s": round(shared_s, 3)}
             file.write(json.dumps(row) + "\n")
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)

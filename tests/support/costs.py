@@ -2,7 +2,8 @@
 
     python -m tests.support.costs FILE.jsonl [FILE …] [--evidence]
 
-The files are what ``pytest --costs FILE.jsonl`` writes, a line a test (one file a worker).
+The files are what ``pytest --costs FILE.jsonl`` writes, a line a test (one file a worker).  Totals
+have what tests share, too: ``shared_s`` of the test that sets it up, and of the one that ends it.
 """
 
 import argparse
@@ -21,7 +22,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     folders: Counter[str] = Counter()
     for row in rows:
         path = row["test"].partition("::")[0]
-        folders["/".join(path.split("/")[1:-1])] += row["processor_s"]
+        folders["/".join(path.split("/")[1:-1])] += row["processor_s"] + row.get("shared_s", 0)
     dearest = sorted(rows, key=lambda row: -row["processor_s"])[:DEAREST]
     return {
         "tests": len(rows),
