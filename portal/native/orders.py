@@ -11,7 +11,7 @@ from openoutcry.portal.native.problems import KeyReused
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import DUPLICATE, Trading, rejection
+from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, Trading, rejection
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, Order
@@ -129,7 +129,7 @@ class NativeOrders:
             if error.text != DUPLICATE:
                 raise
         # The same request is under way, or was, before this portal began.
-        await self.trading.until_shown(participant, key)
+        await self.trading.until_shown(participant, key, ANSWER_S)
         if key not in own.by_client_id:
             raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
         return self._known(own.by_client_id[key], market, wanted), False

@@ -285,7 +285,7 @@ class Trading:
             await self.until_shown(participant, name)
         return refusal
 
-    async def until_shown(self, participant: int, name: str) -> None:
+    async def until_shown(self, participant: int, name: str, most_s: float = SHOWN_S) -> None:
         """The session reported a rejection: if the core made it, the mirror is about to show the
         order with the core's reason."""
         own = self.mirror.orders.participant(participant)
@@ -293,7 +293,7 @@ class Trading:
         try:
             self.wake()
             if name not in own.by_client_id:
-                await asyncio.wait_for(future, SHOWN_S)
+                await asyncio.wait_for(future, most_s)
         except TimeoutError:
             return
         finally:
