@@ -45,20 +45,15 @@ class Verified:
     venue: str
     tip: Tip
     flaw: str = ""
-    is_foreign: bool = False
-    """The disk has what was published, whole; but that is no message of the venue's."""
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether the disk has lost or changed what was published."""
-        return bool(self.flaw) and not self.is_foreign
+    may_be_foreign: bool = False
+    """A record is there whose checksum agrees, and it is no message of the venue's: if all nodes
+    have the same, it was published so."""
 
     @property
     def text(self) -> str:
         """A line for people: how far the proof goes, and the flaw after it."""
         place = f"{self.venue} block {self.tip.next_block - 1} (message {self.tip.position})"
-        what = "FOREIGN" if self.is_foreign else "DAMAGED"
-        return f"{place}, then {what}: {self.flaw}" if self.flaw else place
+        return f"{place}, then DAMAGED: {self.flaw}" if self.flaw else place
 
 
 def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
@@ -104,7 +99,7 @@ def damaged(cluster: Cluster) -> dict[str, str]:
         for node in cluster.nodes
         if cluster.identity(node) is None
         for row in verify_node(cluster, node)
-        if row.is_damaged
+        if row.flaw
     }
 
 
@@ -140,15 +135,15 @@ def _verify(venue: str, folder: Path) -> Verified:
                 try:
                     message = unpack(data, position)
                 except ReplicaError as error:
-                    return Verified(venue, tip, str(error), is_foreign=True)
+                    return Verified(venue, tip, str(error), may_be_foreign=True)
                 verdict = judge(tip, message)
                 if verdict == Verdict.DEAD:
                     tip = passed(tip, position)
                 elif verdict == Verdict.LIVE:
                     tip = extended(tip, message)
                 else:
-                    flaw = f"{where}: message {position} breaks the chain ({verdict.name.lower()})"
-                    return Verified(venue, tip, flaw, is_foreign=True)
+                    flaw = f"message {position} breaks the chain ({verdict.name.lower()})"
+                    return Verified(venue, tip, flaw, may_be_foreign=True)
     except (ReplicaError, OSError) as error:
         return Verified(venue, tip, str(error))
     return Verified(venue, tip)

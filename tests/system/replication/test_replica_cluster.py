@@ -180,14 +180,14 @@ def test_what_somebody_else_publishes_ends_no_node(tmp_path: Path) -> None:
         link.close()
 
         def is_on(node: Node) -> bool:
-            return any(row.is_foreign for row in verify_node(nodes, node))
+            return any(row.may_be_foreign for row in verify_node(nodes, node))
 
         wait_until(lambda: all(is_on(node) for node in nodes.nodes), "all nodes have it")
         notices: list[str] = []
         rounds = iter([False, True])
         watch(nodes, notices.append, 0.0, lambda: next(rounds))
         assert len(notices) == 1
-        assert notices[0].startswith("EVIL block -1 (message 0), then FOREIGN: message 1 of the ")
+        assert notices[0].startswith("EVIL block -1 (message 0), then DAMAGED: message 1 of the ")
         assert all(nodes.identity(node) is not None for node in nodes.nodes)
     finally:
         nodes.stop()
