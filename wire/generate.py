@@ -292,7 +292,7 @@ def main() -> None:
     history = layout_history()
     if f"{LAYOUT_HASH:016x}" not in history:
         raise SystemExit(
-            f'the layout changed: append "{LAYOUT_HASH:016x}" to {HISTORY_PATH.name} '
+            f'the layout changed: append "{LAYOUT_HASH:016x}" to wire/{HISTORY_PATH.name} '
             "(or, before a release, put it in place of the last) and generate again"
         )
 

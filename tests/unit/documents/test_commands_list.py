@@ -22,9 +22,8 @@ def test_every_command_has_a_page() -> None:
 
 
 def test_the_lists_are_those_of_the_commands() -> None:
-    """``python -m tests.support.documents.commands`` writes them."""
     text = PAGE.read_text()
-    assert filled(text) == text
+    assert filled(text) == text, "run python -m tests.support.documents.commands"
 
 
 @pytest.mark.parametrize("path", sorted(PAGES))

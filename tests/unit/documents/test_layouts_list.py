@@ -23,4 +23,4 @@ def test_every_field_says_what_it_means() -> None:
         for name, field in block.fields.items()
         if not field.doc
     ]
-    assert not unsaid
+    assert not unsaid, "say unit and meaning in the field's first argument"

@@ -108,7 +108,7 @@ def test_the_architecture_page_has_the_same_table():
         missing = [other for other in others if other not in allowed]
         named = ", ".join(other for other in others if other in allowed) or "nothing of ours"
         cell = "all" + " but ".join(["", *missing]) if len(missing) < 2 else named
-        assert documented()[room] == cell, room
+        assert documented()[room] == cell, f"{room}: write {cell!r} into ARCHITECTURE.md"
     assert set(documented()) == set(MAY_IMPORT)
 
 
@@ -121,7 +121,9 @@ def test_every_room_is_in_the_table():
         if path.is_dir() and not path.name.startswith(".") and path.name not in outside
     }
     with_modules = {name for name in folders if any((ROOT / name).rglob("*.py"))}
-    assert with_modules <= set(MAY_IMPORT)
+    assert with_modules <= set(MAY_IMPORT), (
+        "add a row to tests/support/documents/rooms.py and ARCHITECTURE.md"
+    )
     assert "wire" in with_modules
 
 
@@ -130,7 +132,9 @@ def test_room_imports_only_what_the_table_allows(room):
     """Each module's imports, wherever in the file they stand, keep to the table."""
     for path in modules(room):
         package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
-        assert faults(path.read_text(), room, package) == [], path
+        assert faults(path.read_text(), room, package) == [], (
+            f"{path}: the table in ARCHITECTURE.md does not allow it"
+        )
 
 
 def test_what_a_stage_is_given_is_at_the_bottom_of_the_pipeline():

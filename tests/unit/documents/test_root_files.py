@@ -11,8 +11,7 @@ from tests.support.documents.llms import LINK, page
 
 
 def test_llms_txt_is_made_from_the_index() -> None:
-    """``python -m tests.support.documents.llms`` writes it."""
-    assert (ROOT / "llms.txt").read_text() == page()
+    assert (ROOT / "llms.txt").read_text() == page(), "run python -m tests.support.documents.llms"
 
 
 def test_llms_txt_leads_to_every_page() -> None:

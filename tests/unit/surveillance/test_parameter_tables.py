@@ -5,8 +5,9 @@ from tests.support.surveillance.parameter_tables import PAGE, SHOWN, _value, fil
 
 
 def test_the_page_has_the_parameters_as_they_are() -> None:
-    """``python -m tests.support.surveillance.parameter_tables`` writes them."""
-    assert filled(PAGE.read_text()) == PAGE.read_text()
+    assert filled(PAGE.read_text()) == PAGE.read_text(), (
+        "run python -m tests.support.surveillance.parameter_tables"
+    )
 
 
 def test_every_parameter_is_in_one_table() -> None:

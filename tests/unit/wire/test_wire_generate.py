@@ -16,7 +16,9 @@ from tests.support.wire.wire_generate import HEADER, leaf_fields
 @pytest.mark.parametrize("name", sorted(generate.generate()))
 def test_generated_file_is_the_one_in_the_tree(name):
     """Nobody edited a generated file, and nobody forgot to generate it: byte for byte."""
-    assert (ROOT / name).read_bytes() == generate.generate()[name].encode()
+    assert (ROOT / name).read_bytes() == generate.generate()[name].encode(), (
+        "run python -m openoutcry.wire.generate"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(generate.generate()))

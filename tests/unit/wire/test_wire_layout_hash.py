@@ -11,7 +11,7 @@ from openoutcry.wire.layout_hash import LAYOUT_HASH, LAYOUT_VERSION, LayoutMisma
 def test_history_ends_with_this_layout():
     """A change to a record has to be entered in the history, or nothing could be called older."""
     history = layout_hash.layout_history()
-    assert history[-1] == f"{LAYOUT_HASH:016x}"
+    assert history[-1] == f"{LAYOUT_HASH:016x}", "run python -m openoutcry.wire.generate"
     assert len(set(history)) == len(history) == LAYOUT_VERSION
 
 
