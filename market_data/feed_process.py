@@ -37,7 +37,7 @@ from openoutcry.wire.peers import HERE, address_of
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed."""
 SNAPSHOTS_EACH_S = 1.0
-"""So many more an address may begin each second: a connection costs the feed a fork."""
+"""How many more an address may begin each second: a connection costs the feed a fork."""
 FORK_TIMES = 9
 """After a fork the next one waits this many times as long as it took, so that all clients together
 take a tenth of the feed's time."""

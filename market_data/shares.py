@@ -52,7 +52,7 @@ class Allowance:
 
 
 class Allowances:
-    """Requests of each client: ``at_once`` of them, and so many more a second."""
+    """Requests of each client: ``at_once`` of them, and ``per_s`` more each second."""
 
     def __init__(self, per_s: float, at_once: float) -> None:
         self.per_s, self.at_once = per_s, at_once

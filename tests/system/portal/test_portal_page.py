@@ -190,8 +190,8 @@ def test_text_of_a_user_never_becomes_markup(browser, venue, maker):
 
 
 @pytest.mark.promise(
-    "A script that has got into a page runs no text as code and reaches no other origin, by no way "
-    "that a browser has; no other site shows the page in a frame (Chromium)",
+    "A script that has got into a page runs no text as code and reaches no other origin in any "
+    "way that a browser has. No other site shows the page in a frame (Chromium)",
     group="portal",
 )
 def test_what_gets_into_the_page_reaches_nothing(browser, venue):

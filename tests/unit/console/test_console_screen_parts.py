@@ -170,7 +170,7 @@ def test_an_unreachable_address_is_tried_again_and_then_reported(monkeypatch):
 
 
 @pytest.mark.promise(
-    "E11: a dead receiver delays the alerts of its own session, and webhooks go to ports that "
+    "E11: a dead receiver delays only its session's alerts, and webhooks go to ports that "
     "the venue names",
     group="closed",
 )
@@ -227,7 +227,7 @@ def test_a_rule_that_the_venue_no_longer_allows_is_reported_on_the_page(monkeypa
 
 
 @pytest.mark.promise(
-    "E11: a dead receiver delays the alerts of its own session, and webhooks go to ports that "
+    "E11: a dead receiver delays only its session's alerts, and webhooks go to ports that "
     "the venue names",
     group="closed",
 )

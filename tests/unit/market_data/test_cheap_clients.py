@@ -73,8 +73,8 @@ def forks_in_ten_seconds(monkeypatch, address_of_number):
 
 
 @pytest.mark.promise(
-    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
-    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="shares",
 )
 def test_one_address_has_a_snapshot_a_second_however_often_it_connects(monkeypatch):
@@ -83,8 +83,8 @@ def test_one_address_has_a_snapshot_a_second_however_often_it_connects(monkeypat
 
 
 @pytest.mark.promise(
-    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
-    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="shares",
 )
 def test_snapshots_for_all_addresses_take_a_tenth_of_the_feeds_time(monkeypatch):
@@ -146,8 +146,8 @@ def test_a_snapshot_is_taken_at_a_least_rate(monkeypatch, takes_s, is_served):
 
 
 @pytest.mark.promise(
-    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
-    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="shares",
 )
 def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
@@ -170,8 +170,8 @@ def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
 
 
 @pytest.mark.promise(
-    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
-    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="shares",
 )
 def test_a_message_is_looked_for_in_pieces(tmp_path):
@@ -199,8 +199,8 @@ def test_a_message_is_looked_for_in_pieces(tmp_path):
 
 
 @pytest.mark.promise(
-    "What a stranger sends costs a server of market data a bounded part of its time: forks for "
-    "snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="shares",
 )
 def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
