@@ -2,7 +2,8 @@
 
 The bound is timed in bursts of checks that it accepts, the exact path in single ones that the bound
 refuses.  Portfolios lie in more memory than the second cache, and take turns, so a check does not
-find its portfolio in the first cache.
+find its portfolio in the first cache.  The same portfolios are those of participants of a core,
+whose whole check of an order (``risk/before.py``) is timed, too.
 """
 
 from collections.abc import Callable
@@ -27,16 +28,26 @@ from openoutcry.derivatives.margin_kernels import (
     worst_margin,
 )
 from openoutcry.derivatives.margin_layout import (
+    ContractWork,
     MarginTable,
     MarginWork,
     rows_of,
     table_of,
     work_of,
 )
+from openoutcry.risk import layout as lay
+from openoutcry.risk.before import before
+from openoutcry.risk.contract_layout import PERPETUAL
+from openoutcry.risk.layout import RiskState
+from openoutcry.risk.region import View, make_region
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import monotonic_ns
+from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 POSITIONS, ORDERS = 200, 50
 COMMODITIES, CONTRACTS = 10, 400
@@ -45,6 +56,8 @@ CHECKS, QUICK_CHECKS = 200_000, 20_000
 BURST = 32
 """Checks by the bound whose time is taken together."""
 PLENTY = 1 << 60
+PRICE = 10_000
+"""Of every order and mark, in the core."""
 
 
 @kernel
@@ -69,6 +82,19 @@ def run_checks(
             work = MarginWork(portfolios[index % PORTFOLIOS])
             contract, lots = orders[2 * index], orders[2 * index + 1]
             accepted += check_order(table, work, contract, lots, available) == ACCEPTED
+        spent[begin // burst] = monotonic_ns() - start
+    return accepted
+
+
+@kernel
+def run_orders(state: RiskState, orders: int, checks: int, burst: int, spent: Words) -> int:
+    """Check orders as the core does; return how many may go to the matcher.  The time of each burst
+    (ns) goes to ``spent``."""
+    accepted = 0
+    for begin in range(0, checks, burst):
+        start = monotonic_ns()
+        for index in range(begin, min(begin + burst, checks)):
+            accepted += before(state, OrderRecord(orders + index * RECORD_BYTES)) == 0
         spent[begin // burst] = monotonic_ns() - start
     return accepted
 
@@ -121,12 +147,16 @@ class Portfolios:
             if not 0 < exact <= bound:
                 raise OutcryError(f"the margin is {exact}, and its bound {bound}")
 
-    def run(self, checks: int, burst: int, available: int) -> npt.NDArray[np.int64]:
-        """Nanoseconds a check, of each burst."""
+    def draw(self, checks: int) -> npt.NDArray[np.int64]:
+        """Contract and lots of each order that is checked."""
         rng = np.random.default_rng(3)
-        orders = np.column_stack(
+        return np.column_stack(
             [rng.integers(0, CONTRACTS, checks), rng.choice([-3, -1, 1, 2, 5], checks)]
         ).astype(np.int64)
+
+    def run(self, checks: int, burst: int, available: int) -> npt.NDArray[np.int64]:
+        """Nanoseconds a check, of each burst."""
+        orders = self.draw(checks)
         spent = np.zeros(-(-checks // burst), np.int64)
         accepted = run_checks(
             MarginTable.of(self.table.ctypes.data),
@@ -137,10 +167,73 @@ class Portfolios:
             available,
             Words.of(spent.ctypes.data),
         )
-        expected = checks if available == PLENTY else 0
-        if accepted != expected:
-            raise OutcryError(f"{accepted} checks were accepted, not {expected}")
-        return spent // burst
+        return _each(spent, burst, accepted, checks if available == PLENTY else 0)
+
+
+def _each(
+    spent: npt.NDArray[np.int64], burst: int, accepted: int, expected: int
+) -> npt.NDArray[np.int64]:
+    if accepted != expected:
+        raise OutcryError(f"{accepted} checks were accepted, not {expected}")
+    return spent // burst
+
+
+class Core:
+    """The risk state of a core whose participants have the portfolios."""
+
+    def __init__(self, portfolios: Portfolios) -> None:
+        self.portfolios = portfolios
+        rows = [
+            {
+                "symbol": f"C{number}",
+                "min_price_ticks": 1,
+                "max_price_ticks": 1 << 20,
+                "reference_price_ticks": PRICE,
+            }
+            for number in range(CONTRACTS)
+        ]
+        self.table = make_instruments(rows)
+        self.region = make_region(
+            self.table,
+            PORTFOLIOS,
+            order_capacity=PORTFOLIOS,
+            leveraged=range(CONTRACTS),
+            contracts=dict.fromkeys(range(CONTRACTS), (PERPETUAL, 0, 1, 0, 0, 0, 0)),
+            margin=parameters().numbers(),
+        )
+        self.view = view = View(self.region)
+        assert view.portfolio is not None
+        for who, work in enumerate(portfolios.works):
+            view.portfolio.works[who] = work
+            head = MarginWork(work.ctypes.data)
+            for number in range(CONTRACTS):
+                at = work.ctypes.data + head.contract_at + number * ContractWork.size_bytes
+                own = ContractWork(at)
+                cell = view.cells[who, number]
+                cell[lay.POSITION // 8] = own.position
+                cell[lay.BUY_LOTS // 8], cell[lay.SELL_LOTS // 8] = own.buys, own.sells
+
+    def run(self, checks: int, burst: int, available: int) -> npt.NDArray[np.int64]:
+        """Nanoseconds an order, of each burst."""
+        self.view.participants[:, lay.CREDIT // 8] = available
+        drawn = self.portfolios.draw(checks)
+        orders = np.zeros(checks, ORDER_DTYPE)
+        orders["kind"], orders["order_type"] = CommandKind.NEW, OrderType.LIMIT
+        orders["time_in_force"], orders["price_ticks"] = TimeInForce.DAY, PRICE
+        orders["symbol"], orders["qty_lots"] = self.table["symbol"][drawn[:, 0]], abs(drawn[:, 1])
+        orders["side"] = np.where(drawn[:, 1] > 0, Side.BUY, Side.SELL)
+        orders["participant"] = np.arange(checks) % PORTFOLIOS
+        orders["seq"] = np.arange(1, checks + 1)
+        spent = np.zeros(-(-checks // burst), np.int64)
+        accepted = run_orders(
+            RiskState.of(self.region.ctypes.data),
+            orders.ctypes.data,
+            checks,
+            burst,
+            Words.of(spent.ctypes.data),
+        )
+        # With nothing available, what needs no more than now may enter all the same.
+        return _each(spent, burst, accepted, checks if available == PLENTY else accepted)
 
 
 def bench_margin(
@@ -148,15 +241,18 @@ def bench_margin(
 ) -> dict[str, Any]:
     """Measure both paths; return the result document."""
     portfolios = Portfolios()
+    core = Core(portfolios)
     checks = QUICK_CHECKS if quick else CHECKS
     gathered = Rounds(rounds, progress)
 
     def one(number: int, add: Add) -> None:
-        bound = portfolios.run(checks, BURST, PLENTY)
-        exact = portfolios.run(checks // 20, 1, 0)
-        for name, sample in (("bound", bound), ("exact", exact)):
-            for share in (50, 99):
-                add(f"{name}_p{share}", "ns", "lower", float(np.percentile(sample, share)))
+        for prefix, subject in (("", portfolios), ("core_", core)):
+            bound = subject.run(checks, BURST, PLENTY)
+            exact = subject.run(checks // 20, 1, 0)
+            for name, sample in (("bound", bound), ("exact", exact)):
+                for share in (50, 99):
+                    figure = float(np.percentile(sample, share))
+                    add(f"{prefix}{name}_p{share}", "ns", "lower", figure)
 
     gathered.run(one)
     return gathered.document("margin", command, {"positions": POSITIONS, "orders": ORDERS})

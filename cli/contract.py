@@ -10,7 +10,7 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 @click.group()
 def contract() -> None:
-    """Mark, settle, fund or end a future, perpetual or option.
+    """Mark, settle, fund or end a future, perpetual or option; change margins.
 
     Prices are in ticks. Every command is sequenced and journaled.
 
@@ -103,3 +103,12 @@ def resume(instrument: str, file: Path, operator: str | None, as_json: bool) -> 
 
     The index has enough sources again."""
     _ask(file, "resume", operator, as_json, instrument=instrument)
+
+
+@contract.command()
+@asks
+def margin(file: Path, operator: str | None, as_json: bool) -> None:
+    """Put the values of the venue's margin file in force.
+
+    All of them at once; every participant is then checked against its maintenance margin."""
+    _ask(file, "margin", operator, as_json)

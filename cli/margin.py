@@ -13,6 +13,7 @@ from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
     from openoutcry.derivatives.book import Book
+    from openoutcry.ledger.books import Books
 
 book_argument = click.argument("file", type=PathArgument)
 journal_option = click.option(
@@ -55,15 +56,18 @@ def explain(
 ) -> None:
     """Show what a participant's margin is made of.
 
-    FILE has underlyings, contracts and haircuts (docs/margin.md)."""
+    FILE has underlyings, contracts and haircuts (docs/margin.md). With --journal, also what the
+    core of a venue under scenario margin goes by."""
     from openoutcry.derivatives.explain import explain as explanation_of
 
-    book = _book(file, journal, as_of)
+    book, seq = _book(file, journal, as_of)
     if participant not in book.participants:
         raise OutcryError(f"{journal or file}: there is no participant {participant}")
     hypothetical = None if order is None else _order(book, order)
     document = explanation_of(book, book.participants[participant], hypothetical).document()
     document["asset"] = book.asset
+    if journal is not None and (core := _of_core(journal, seq, participant)):
+        document["core"] = core
     if as_json:
         click.echo(json.dumps(document))
         return
@@ -97,7 +101,7 @@ def stress(
     Without --move: three days of history, and falls and rises of 20 and 50 percent."""
     from openoutcry.derivatives.stress import HISTORIC, INVENTED, Shock, shocked
 
-    book = _book(file, journal, as_of)
+    book, _ = _book(file, journal, as_of)
     if moves:
         only = dict(_move(book, text) for text in moves)
         outcomes = [shocked(book, Shock(" ".join(moves), 0), fund, only)]
@@ -149,24 +153,47 @@ def coverage(years: int, level: float, buffer: int, seed: int, as_json: bool) ->
     )
 
 
-def _book(file: Path, journal: Path | None, as_of: str | None) -> "Book":
-    """The margin file; with a journal, with its participants."""
+def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, int]":
+    """The margin file; with a journal, with its participants, and as of which command."""
     from openoutcry.derivatives.book import read_book
 
     book = read_book(file)
     if journal is None:
         if as_of is not None:
             raise click.UsageError("--as-of goes with --journal")
-        return book
-    return replace(book, participants=_participants(book, journal, as_of))
+        return book, 0
+    state = ledger_state_at(journal, as_of)
+    return replace(book, participants=_participants(book, journal, state.books)), state.seq
 
 
-def _participants(book: "Book", journal: Path, as_of: str | None) -> dict[int, Any]:
+def _of_core(journal: Path, seq: int, participant: int) -> dict[str, int]:
+    """What the core compares after a command; nothing of one without scenario margin."""
+    from openoutcry.journal import JournalReader
+    from openoutcry.replay.checkpoint import recover
+    from openoutcry.replay.projections import has_risk
+    from openoutcry.risk import layout as lay
+    from openoutcry.risk.region import View
+
+    if not has_risk(JournalReader(journal).config):
+        return {}
+    view = View(recover(journal, seq).engine.region)
+    if view.portfolio is None or participant >= len(view.participants):
+        return {}
+    initial, with_orders = view.portfolio.initial(participant)
+    return {
+        "seq": seq,
+        "equity": view.equity(participant),
+        "maintenance": view.of(participant, lay.PORTFOLIO),
+        "initial": initial,
+        "with_orders": with_orders,
+    }
+
+
+def _participants(book: "Book", journal: Path, books: "Books") -> dict[int, Any]:
     """Each participant's money and lots; refuses an instrument that the margin file has not."""
     from openoutcry.derivatives.book import Participant
     from openoutcry.ledger import reports
 
-    books = ledger_state_at(journal, as_of).books
     holdings: dict[int, dict[str, int]] = {}
     positions: dict[int, dict[str, int]] = {}
     for owner, asset, _, value in reports.balances(books).rows:
@@ -215,6 +242,12 @@ def _explained(document: dict[str, Any]) -> list[str]:
         f"initial       {document['initial']} {asset}",
         f"with orders   {document['with_orders']} {asset}",
     ]
+    if core := document.get("core"):
+        lines.append(
+            f"in the core after command {core['seq']}: equity and credit {core['equity']}, "
+            f"maintenance {core['maintenance']}, initial {core['initial']}, "
+            f"with orders {core['with_orders']}"
+        )
     for name, part in document["commodities"].items():
         lines.append(
             f"{name}: scan {part['scan']} (scenario {part['active'] + 1}), months "

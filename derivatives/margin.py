@@ -46,6 +46,8 @@ class ContractRisk:
             raise ValueError(f"a risk array has {SCENARIOS} losses, not {len(self.losses)}")
         if not 0 <= self.tier < MAX_TIERS or self.short_minimum < 0:
             raise ValueError(f"a tier is below {MAX_TIERS}, a minimum 0 or more")
+        if max(abs(self.delta), self.short_minimum, *map(abs, self.losses)) > LARGEST_TERM:
+            raise ValueError(f"a lot's losses, delta and minimum are at most {LARGEST_TERM}")
 
     @property
     def most_lots(self) -> int:
@@ -132,6 +134,52 @@ class Parameters:
             if any(leg.side not in (1, -1) or not 1 <= leg.ratio <= PART for leg in offset.legs):
                 raise ValueError("a leg's side is 1 or -1, and its ratio 1 to a million")
 
+    def numbers(self) -> dict[str, list[list[int]]]:
+        """All of it in rows of numbers, as a journal's configuration has it."""
+        return {
+            "contracts": [
+                [one.commodity, one.tier, one.delta, one.short_minimum, *one.losses]
+                for one in self.contracts
+            ],
+            "commodities": [
+                [
+                    one.addon,
+                    one.initial,
+                    *(number for s in one.spreads for number in (*s.tiers, s.charge)),
+                ]
+                for one in self.commodities
+            ],
+            "offsets": [
+                [one.rate, *(n for leg in one.legs for n in (leg.commodity, leg.side, leg.ratio))]
+                for one in self.offsets
+            ],
+        }
+
+    def shape(self) -> list[object]:
+        """What stays as it is while values change: tiers, spreads and legs."""
+        return [
+            [(one.commodity, one.tier) for one in self.contracts],
+            [[spread.tiers for spread in one.spreads] for one in self.commodities],
+            [one.legs for one in self.offsets],
+        ]
+
+
+def parameters_of(numbers: Mapping[str, Sequence[Sequence[int]]]) -> Parameters:
+    """What :meth:`Parameters.numbers` was made from.  Raises ``ValueError`` if it cannot be."""
+    contracts = []
+    for commodity, tier, delta, minimum, *losses in numbers["contracts"]:
+        contracts.append(ContractRisk(commodity, tier, tuple(losses), delta, minimum))
+    commodities = []
+    for addon, initial, *rest in numbers["commodities"]:
+        spreads = zip(*[iter(rest)] * 3, strict=True)
+        charges = tuple(SpreadCharge((first, second), rate) for first, second, rate in spreads)
+        commodities.append(CommodityRisk(charges, addon, initial))
+    offsets = []
+    for rate, *rest in numbers["offsets"]:
+        legs = tuple(Leg(*leg) for leg in zip(*[iter(rest)] * 3, strict=True))
+        offsets.append(Offset(legs, rate))
+    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets))
+
 
 @dataclass
 class CommodityMargin:
@@ -183,6 +231,7 @@ def worst_margin(parameters: Parameters, positions: Mapping[int, int], orders: O
     The charge for spreads, the short-option minimum and the add-on are each the worst of a subset.
     A credit counts only if no open order can change it.  Without orders this is the margin itself.
     """
+    orders = [(contract, lots) for contract, lots in orders if lots]
     refuse_large(parameters, positions, orders)
     parts = [
         _commodity(parameters, number, positions, orders)

@@ -1,10 +1,11 @@
 """Portfolio margin in integers: the same numbers as ``margin.py``.
 
 A participant's work holds sums that follow its fills and orders, a few additions for each scenario
-(:func:`add_position`, :func:`add_order`).  They are exact: :func:`worst_margin` makes the same ones
-from nothing.  :func:`check_order` accepts by :func:`bound_with`, which knows no credits and reads
-one commodity, if that is enough.  If not, it computes the margin with the order, so its answer is
-always the exact one.
+(:func:`add_position`, :func:`add_order`, :func:`follow`).  They are exact: :func:`worst_margin`
+makes the same ones from nothing.  Orders of a side add up, so their lots are all that counts.
+:func:`check_order` accepts by :func:`bound_with`, which knows no credits and reads one commodity,
+if that is enough.  If not, it computes the margin with the order, so its answer is always the exact
+one.
 """
 
 from openoutcry.derivatives.margin_layout import (
@@ -26,6 +27,7 @@ SHARE_BITS = 20
 SHARE_MASK = (1 << SHARE_BITS) - 1
 LARGEST = 1 << 61
 MAX_CONTRACTS = 512
+LARGEST_TERM = 1 << 51
 CONTRACT_BYTES, COMMODITY_BYTES, OFFSET_BYTES, TOTALS_BYTES, WORK_BYTES = (
     ContractRow.size_bytes,
     CommodityRow.size_bytes,
@@ -47,21 +49,19 @@ def worst_margin(
     ``positions`` and ``orders`` have two words a row: contract and lots; no contract has two
     positions.  ``work`` follows the portfolio afterwards, unless it is refused.
     """
-    words = Words(work + work.totals_at)
-    for index in range((work.end_at - work.totals_at) // 8):
-        words[index] = 0
-    work.used = work.bound = 0
+    forget(work)
     for index in range(held):
         contract, lots = positions[2 * index], positions[2 * index + 1]
-        if _is_too_large(table, work, contract, lots):
+        if is_too_large(table, work, contract, lots):
             return REFUSED
         _add_position(table, work, contract, 0, lots)
     for index in range(count):
         contract, lots = orders[2 * index], orders[2 * index + 1]
-        if _is_too_large(table, work, contract, lots):
+        if is_too_large(table, work, contract, lots):
             return REFUSED
         _add_order(table, work, contract, lots, 1)
     for number in range(work.commodities):
+        _keep_held(table, work, number)
         _keep_bound(table, work, number)
     return margin_now(table, work)
 
@@ -69,7 +69,7 @@ def worst_margin(
 @kernel
 def margin_now(table: MarginTable, work: MarginWork) -> int:
     """Compute the margin of the portfolio that ``work`` follows; return the initial margin."""
-    _credits(table, work)
+    _credits(table, work, 1)
     maintenance = initial = 0
     for number in range(work.commodities):
         commodity = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
@@ -85,18 +85,58 @@ def margin_now(table: MarginTable, work: MarginWork) -> int:
 
 
 @kernel
+def held_now(table: MarginTable, work: MarginWork) -> int:
+    """The maintenance margin of the positions alone."""
+    _credits(table, work, 0)
+    maintenance = 0
+    for number in range(work.commodities):
+        totals = _totals(work, number)
+        risk = max(totals.held_scan + totals.held_intra - totals.credit, totals.held_shorts)
+        maintenance = min(maintenance + min(risk + totals.held_addon, LARGEST), LARGEST)
+    return maintenance
+
+
+@kernel
 def add_position(
     table: MarginTable, work: MarginWork, contract: int, before: int, after: int
 ) -> None:
     """Follow a position from ``before`` lots to ``after``."""
     _add_position(table, work, contract, before, after)
-    _keep_bound(table, work, _contract(table, contract).commodity)
+    number = _contract(table, contract).commodity
+    _keep_held(table, work, number)
+    _keep_bound(table, work, number)
+
+
+@kernel
+def follow(
+    table: MarginTable, work: MarginWork, contract: int, position: int, buys: int, sells: int
+) -> bool:
+    """Follow a contract to these lots held and open; whether another position is held."""
+    own, number = _own(work, contract), _contract(table, contract).commodity
+    held, more_buys, more_sells = own.position, buys - own.buys, sells - own.sells
+    if position != held:
+        _add_position(table, work, contract, held, position)
+        _keep_held(table, work, number)
+    if more_buys != 0:
+        _add_order(table, work, contract, abs(more_buys), 1 if more_buys > 0 else -1)
+    if more_sells != 0:
+        _add_order(table, work, contract, -abs(more_sells), 1 if more_sells > 0 else -1)
+    _keep_bound(table, work, number)
+    return position != held
+
+
+@kernel
+def forget(work: MarginWork) -> None:
+    """Let the work follow a portfolio with nothing in it."""
+    words = Words(work + work.totals_at)
+    for index in range((work.end_at - work.totals_at) // 8):
+        words[index] = 0
+    work.used = work.bound = 0
 
 
 @kernel
 def add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, sign: int) -> None:
-    """Follow an open order: ``sign`` 1 adds one of ``lots``, -1 takes one away.  An order that
-    fills or is reduced is taken away, and added again with the lots that are left."""
+    """Follow open orders: ``sign`` 1 adds ``lots`` (negative: sales), -1 takes them away."""
     _add_order(table, work, contract, lots, sign)
     _keep_bound(table, work, _contract(table, contract).commodity)
 
@@ -136,7 +176,7 @@ def check_order(
     It may if the initial margin of the worst subset of it and the open orders is at most
     ``available``.  ``work`` follows the portfolio, and is afterwards as before.
     """
-    if _is_too_large(table, work, contract, lots):
+    if is_too_large(table, work, contract, lots):
         return REFUSED
     if bound_with(table, work, contract, lots) <= available:
         return ACCEPTED
@@ -150,6 +190,30 @@ def margin_with(table: MarginTable, work: MarginWork, contract: int, lots: int) 
     exact = margin_now(table, work)
     add_order(table, work, contract, lots, -1)
     return exact
+
+
+@kernel
+def most_lots(table: MarginTable, contract: int) -> int:
+    """Lots of a contract that a participant may have, open orders included."""
+    return _contract(table, contract).most_lots
+
+
+@kernel
+def with_derived(table: MarginTable) -> None:
+    """Bring the words that follow from others up to date: how many lots there may be of a contract,
+    and the dearest spread charge of a commodity."""
+    for number in range(table.contracts):
+        row = _contract(table, number)
+        losses, largest = row.losses, max(1, abs(row.delta), row.short_minimum)
+        for scenario in range(SCENARIOS):
+            largest = max(largest, abs(losses[scenario]))
+        row.most_lots = LARGEST_TERM // largest
+    for number in range(table.commodities):
+        commodity = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
+        spread, dearest = commodity.spread, 0
+        for index in range(commodity.spreads):
+            dearest = max(dearest, spread[3 * index + 2])
+        commodity.dearest = dearest
 
 
 # Parts
@@ -194,11 +258,12 @@ def _own(work: MarginWork, contract: int) -> ContractWork:
 
 
 @kernel
-def _is_too_large(table: MarginTable, work: MarginWork, contract: int, lots: int) -> bool:
+def is_too_large(table: MarginTable, work: MarginWork, contract: int, lots: int) -> bool:
     """Whether a portfolio with more lots of a contract could leave 64 bits."""
     own = _own(work, contract)
-    size = wide.add(abs(own.position) + own.open, abs(lots))
-    fresh = own.rows == 0 and lots != 0 and work.used >= MAX_CONTRACTS
+    held = abs(own.position) + own.buys + own.sells
+    size = wide.add(held, abs(lots))
+    fresh = held == 0 and lots != 0 and work.used >= MAX_CONTRACTS
     return size > _contract(table, contract).most_lots or fresh
 
 
@@ -217,10 +282,12 @@ def _add_position(
     tiers[tier] += move
     _opposite(totals, tier, 1)
     totals.net_delta += move
-    shorts = max(own.sells - own.position, 0)
+    shorts, minimum = max(own.sells - own.position, 0), row.short_minimum
     own.position = after
-    totals.shorts += (max(own.sells - after, 0) - shorts) * row.short_minimum
-    _count(work, own, (after != 0) - (before != 0))
+    totals.shorts += (max(own.sells - after, 0) - shorts) * minimum
+    totals.held_shorts += (max(-after, 0) - max(-before, 0)) * minimum
+    if own.buys + own.sells == 0:
+        work.used += (after != 0) - (before != 0)
 
 
 @kernel
@@ -237,20 +304,13 @@ def _add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, s
     _opposite(totals, tier, 1)
     totals.ups += sign * max(move, 0)
     totals.downs += sign * max(-move, 0)
-    totals.orders += sign
-    shorts = max(own.sells - own.position, 0)
+    totals.orders += sign * abs(lots)
+    shorts, was_open = max(own.sells - own.position, 0), own.buys + own.sells
     own.sells += sign * max(-lots, 0)
+    own.buys += sign * max(lots, 0)
     totals.shorts += (max(own.sells - own.position, 0) - shorts) * row.short_minimum
-    own.open += sign * abs(lots)
-    _count(work, own, sign)
-
-
-@kernel
-def _count(work: MarginWork, own: ContractWork, change: int) -> None:
-    """Count a contract as used while it has a position or an order."""
-    before = own.rows
-    own.rows = before + change
-    work.used += (before + change != 0) - (before != 0)
+    if own.position == 0:
+        work.used += (own.buys + own.sells != 0) - (was_open != 0)
 
 
 @kernel
@@ -296,8 +356,8 @@ def _largest_delta(totals: Totals, up: int, down: int) -> int:
 
 @kernel
 def _intra(commodity: CommodityRow, totals: Totals) -> int:
-    """The inter-month charge without open orders: ``up`` holds what is left meanwhile."""
-    left, tiers, spread = totals.up, totals.tiers, commodity.spread
+    """The inter-month charge without open orders."""
+    left, tiers, spread = totals.left_tiers, totals.tiers, commodity.spread
     for tier in range(TIERS):
         left[tier] = tiers[tier]
     total = 0
@@ -309,8 +369,6 @@ def _intra(commodity: CommodityRow, totals: Totals) -> int:
             left[first] = one - taken if one > 0 else one + taken
             left[second] = other - taken if other > 0 else other + taken
             total = min(total + charge(taken, spread[3 * index + 2]), LARGEST)
-    for tier in range(TIERS):
-        left[tier] = 0
     return total
 
 
@@ -329,13 +387,14 @@ def _worst_intra(commodity: CommodityRow, totals: Totals) -> int:
 
 
 @kernel
-def _credits(table: MarginTable, work: MarginWork) -> None:
-    """Give the commodities their credits, offset by offset."""
+def _credits(table: MarginTable, work: MarginWork, with_orders: int) -> None:
+    """Give the commodities their credits, offset by offset; 0: as if no order were open."""
     for number in range(work.commodities):
         totals = _totals(work, number)
         totals.credit = 0
         totals.left = totals.net_delta
-        totals.changing = 1 if totals.orders != 0 else 0
+        totals.changing = 1 if with_orders != 0 and totals.orders != 0 else 0
+        totals.risk = totals.price_risk if with_orders != 0 else totals.held_price_risk
     for number in range(table.offsets):
         offset = OffsetRow(table + table.offset_at + number * OFFSET_BYTES)
         leg, legs = offset.leg, offset.legs
@@ -360,11 +419,29 @@ def _credits(table: MarginTable, work: MarginWork) -> None:
             totals = _totals(work, leg[3 * index])
             used = spreads * leg[3 * index + 2]
             share = share_of(used, abs(totals.net_delta))
-            risk = totals.price_risk
+            risk = totals.risk
             shared = (risk >> SHARE_BITS) * share + ((risk & SHARE_MASK) * share >> SHARE_BITS)
             credit = shared // PART * offset.rate + shared % PART * offset.rate // PART
             totals.credit += credit
             totals.left += -used if totals.left > 0 else used
+
+
+@kernel
+def _keep_held(table: MarginTable, work: MarginWork, number: int) -> None:
+    """Bring what a commodity's positions need by themselves, but credits, up to date."""
+    commodity = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
+    totals = _totals(work, number)
+    sums = totals.sums
+    active, most = 0, sums[0]
+    for scenario in range(1, SCENARIOS):
+        if sums[scenario] > most:
+            active, most = scenario, sums[scenario]
+    totals.held_scan = max(most, 0)
+    pair = active ^ 1 if active < SCENARIOS - 2 else active
+    away = (most + sums[pair] - sums[0] - sums[1]) // 2
+    totals.held_price_risk = min(max(away, 0), totals.held_scan)
+    totals.held_intra = _intra(commodity, totals) if commodity.spreads != 0 else 0
+    totals.held_addon = charge(abs(totals.net_delta), commodity.addon)
 
 
 @kernel

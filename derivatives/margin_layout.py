@@ -14,8 +14,13 @@ from openoutcry.derivatives.margin import (
     MAX_SPREADS,
     MAX_TIERS,
     CommodityMargin,
+    CommodityRisk,
+    ContractRisk,
+    Leg,
     Margin,
+    Offset,
     Parameters,
+    SpreadCharge,
 )
 from openoutcry.derivatives.scenarios import SCENARIOS
 from openoutcry.wire.layout import Layout, Words, area, i64
@@ -66,7 +71,7 @@ class OffsetRow(Layout, size_bytes=128):
     leg: Words = area(LEG_BYTES * MAX_LEGS, "of each leg commodity, side and ratio", of=Words)
 
 
-class MarginWork(Layout, size_bytes=64):
+class MarginWork(Layout, size_bytes=128):
     """The header of a portfolio's work, and its results."""
 
     maintenance: int = i64("of the whole portfolio")
@@ -77,18 +82,18 @@ class MarginWork(Layout, size_bytes=64):
     contract_at: int = i64("offset of the contracts' rows")
     end_at: int = i64("bytes of the work")
     commodities: int = i64("commodities")
+    premiums: int = i64("what the open orders in options could pay")
 
 
 class ContractWork(Layout, size_bytes=32):
     """What a participant has of one contract."""
 
     position: int = i64("lots; below 0: short")
+    buys: int = i64("lots of open purchases")
     sells: int = i64("lots of open sales")
-    open: int = i64("lots of all open orders")
-    rows: int = i64("open orders, and 1 more if there is a position")
 
 
-class Totals(Layout, size_bytes=640):
+class Totals(Layout, size_bytes=704):
     """Sums and results of one commodity."""
 
     sums: Words = area(8 * SCENARIOS, "losses of the positions, by scenario", of=Words)
@@ -96,7 +101,8 @@ class Totals(Layout, size_bytes=640):
     tiers: Words = area(8 * MAX_TIERS, "net delta of each tier", of=Words)
     up: Words = area(8 * MAX_TIERS, "delta that open orders may add", of=Words)
     down: Words = area(8 * MAX_TIERS, "delta that open orders may take away", of=Words)
-    orders: int = i64("open orders")
+    left_tiers: Words = area(8 * MAX_TIERS, "delta of each that no spread has taken", of=Words)
+    orders: int = i64("lots of open orders")
     ups: int = i64("sum of ``up``")
     downs: int = i64("sum of ``down``")
     longs: int = i64("delta that all tiers can be long")
@@ -114,6 +120,12 @@ class Totals(Layout, size_bytes=640):
     bound: int = i64("its part of the portfolio's bound")
     left: int = i64("net delta that no offset has used")
     changing: int = i64("1: open orders can change its credits")
+    risk: int = i64("the price risk that the credits are a part of")
+    held_scan: int = i64("of the positions alone: the largest loss,")
+    held_intra: int = i64("the inter-month charge,")
+    held_price_risk: int = i64("the price's part of the scan risk,")
+    held_shorts: int = i64("the short-option minimum")
+    held_addon: int = i64("and the add-on")
 
 
 def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
@@ -150,6 +162,31 @@ def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
             for place, word in enumerate((leg.commodity, leg.side, leg.ratio)):
                 entry.leg[3 * index + place] = word
     return words
+
+
+def parameters_in(words: npt.NDArray[np.int64]) -> Parameters:
+    """The parameters that :func:`table_of` wrote, with what was changed since."""
+    base, head = words.ctypes.data, MarginTable(words.ctypes.data)
+    contracts = []
+    for number in range(head.contracts):
+        row = ContractRow(base + head.contract_at + number * ContractRow.size_bytes)
+        losses = tuple(row.losses[scenario] for scenario in range(SCENARIOS))
+        terms = row.commodity, row.tier, losses, row.delta, row.short_minimum
+        contracts.append(ContractRisk(*terms))
+    commodities = []
+    for number in range(head.commodities):
+        line = CommodityRow(base + head.commodity_at + number * CommodityRow.size_bytes)
+        numbers = [line.spread[place] for place in range(3 * line.spreads)]
+        rows = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+        spreads = tuple(SpreadCharge((first, second), rate) for first, second, rate in rows)
+        commodities.append(CommodityRisk(spreads, line.addon, line.initial))
+    offsets = []
+    for number in range(head.offsets):
+        entry = OffsetRow(base + head.offset_at + number * OffsetRow.size_bytes)
+        numbers = [entry.leg[place] for place in range(3 * entry.legs)]
+        legs = tuple(map(Leg, numbers[::3], numbers[1::3], numbers[2::3]))
+        offsets.append(Offset(legs, entry.rate))
+    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets))
 
 
 def work_of(parameters: Parameters) -> npt.NDArray[np.int64]:

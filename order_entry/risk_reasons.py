@@ -9,7 +9,7 @@ CHECKS = (
     "PRICE_BAND", "ADV_SHARE", "DUPLICATE", "RATE", "OPEN_ORDERS", "POSITION_LONG",
     "POSITION_SHORT", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY", "EXPOSURE_SELL",
     "CAPITAL", "LOSS", "DRAWDOWN", "SPEED_BUMP_FULL", "WITHDRAWN", "BALANCE",
-    "SUSPENDED", "CLOSED", "EXPIRED",
+    "SUSPENDED", "CLOSED", "EXPIRED", "MARGIN",
 )  # fmt: skip
 FIGURELESS = frozenset(
     {
@@ -49,6 +49,7 @@ LETTERS = {
     "EXPOSURE_BUY": "n",
     "EXPOSURE_SELL": "n",
     "CAPITAL": "n",
+    "MARGIN": "n",
     "BALANCE": "n",
 }
 """OUCH 4.2's reasons of pre-trade risk.  Letter a: everything is rejected; c: the symbol is

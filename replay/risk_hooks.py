@@ -127,13 +127,15 @@ def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``contracts`` and ``fund``, from the settings': rows of an instrument's
-    index and its CONTRACT_TERMS, and the participant whose balance is the insurance fund."""
+    """``make_region``'s ``contracts``, ``fund`` and ``margin``, from the settings': rows of an
+    instrument's index and its CONTRACT_TERMS, the participant whose balance is the insurance fund,
+    and the parameters that scenario margin begins with."""
     rows = settings.get("contracts", ())
     if not rows:
         return {}
     contracts = {int(index): tuple(map(int, terms)) for index, *terms in rows}
-    return {"contracts": contracts, "fund": int(settings.get("fund", 0))}
+    given = {"contracts": contracts, "fund": int(settings.get("fund", 0))}
+    return given | ({"margin": settings["margin"]} if "margin" in settings else {})
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:

@@ -10,6 +10,7 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.contracts import contracts_of, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
+from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.risk.protection import CALLS, watch
 from openoutcry.risk.spot import (
     conserved,
@@ -346,12 +347,15 @@ def move_totals(
         elif wallet.shortfall != 0:
             asset_at = spot.quote_at if side == BUY else spot.base_at
             pay_shortfall(SpotAsset(state + asset_at), wallet)
-    elif traded != 0:
+    elif rules.contract_at != 0:
         held = ((position + traded) ^ sign) - sign
-        if rules.contract_at != 0:
+        if rules.scenario != 0:
+            buys, sells = cell.buy_lots, cell.sell_lots
+            follow_portfolio(state, row, rules, word & 0xFFFF, held, buys, sells, cost)
+        if traded != 0:
             trade_contract(state, rules, row, cell, side, traded, event, held)
-        else:
-            trade(rules, row, cell, side, traded, event, held)
+    elif traded != 0:
+        trade(rules, row, cell, side, traded, event, ((position + traded) ^ sign) - sign)
 
 
 @kernel

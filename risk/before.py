@@ -10,14 +10,16 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.contract_layout import EXPIRED_HALT
-from openoutcry.risk.contracts import tick_contracts
+from openoutcry.risk.contracts import contract_of, loss_at, tick_contracts
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
+from openoutcry.risk.portfolio import TOO_LARGE, TOO_LITTLE, check_portfolio
 from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
+from openoutcry.risk.waterfall import means
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -227,7 +229,8 @@ def reserve(
     cell = totals.cell_of(state, participant, instrument)
     group = totals.group_row(state, row.group)
     switches = state.market_kill | rules.halt
-    switches |= group.kill
+    # An order under scenario margin is checked by ``check`` alone.
+    switches |= group.kill | rules.scenario
     switches |= row.flags & (lay.KILLED_FLAGS | lay.BARRED_FLAGS | lay.NAMES_SELF_TRADE)
     # RESTRICTED for both sides, NO_SHORT for sales.
     switches |= cell.flags & (2 * side - 1)
@@ -470,7 +473,22 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     credit = row.credit
     capital = NO_LIMIT if credit == NO_LIMIT else wide.add(row.balance, credit)
     failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
-    has, more_needed = 0, 0
+    has, more_needed, margin_now, margin_asked = 0, 0, 0, 0
+    if rules.scenario != 0:
+        contract, has = contract_of(state, rules), NO_LIMIT if credit == NO_LIMIT else means(row)
+        loss = old_loss = 0
+        if flags & lay.PRICED_FLAG != 0 and most_ticks == NO_LIMIT:
+            loss = loss_at(contract, side, qty, price)
+            old_loss = loss_at(contract, side, old_lots, old_price)
+        others, more_others = wide.add(reserved, old_loss), wide.sub(loss, old_loss)
+        more_others = wide.add(more_others, wide.sub(new_need - need, new_cost - cost))
+        answer, margin_now, margin_asked = check_portfolio(
+            state, rules, participant, side, more, others, more_others, has
+        )
+        failed |= (answer == TOO_LITTLE) << constants.MARGIN
+        if answer == TOO_LARGE and state.part_who != participant:
+            # A part of a liquidation makes the position smaller.
+            failed |= ARITHMETIC
     if rules.spot_at != 0:
         spot = rules_of(state, rules)
         if is_new:
@@ -594,4 +612,6 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     elif first == constants.BALANCE:
         limit, requested = has, more_needed
         stands = asset_number(state, rules, side)
+    elif first == constants.MARGIN:
+        limit, stands, requested = has, margin_now, margin_asked
     return refuse(state, order, failed, limit, stands, requested)

@@ -74,6 +74,9 @@ class RiskBit(IntEnum):
     """The participant is closed for good: nothing else is checked."""
     EXPIRED = 32
     """The instrument is a contract whose expiry has come: nothing else is checked."""
+    MARGIN = 33
+    """Scenario margin: what the worst subset of the participant's orders could need is more than
+    its equity and credit."""
 
 
 class ParticipantStatus(IntEnum):
@@ -363,6 +366,20 @@ class Setting(IntEnum):
     one (``qty_lots`` & 0xFFFF), whose deficit the fund cannot pay.  With them it pays
     ``price_ticks`` units of money.  Refused unless it is first by rank and these are the right
     figures (``waterfall.py``)."""
+    MARGIN_ARRAY = 98
+    """I; where the journal began with scenario margin, as those up to MARGIN_APPLY
+    (``margin_commands.py``).  Staged: what a long lot loses in the scenarios ``qty_lots`` (even,
+    from 0) and the next one, in ``aux`` and ``price_ticks``.  At 16: its delta, in millionths, and
+    what a short lot needs at least."""
+    MARGIN_COMMODITY = 99
+    """Staged, of the combined commodity ``qty_lots`` >> 8.  With the item ``qty_lots`` & 0xFF 0:
+    its add-on in ``aux``, and in ``price_ticks`` its initial margin in millionths of maintenance.
+    With another item: the charge of that one of its spreads."""
+    MARGIN_OFFSET = 100
+    """Staged: the rate of the inter-commodity spread ``qty_lots``, in millionths."""
+    MARGIN_APPLY = 101
+    """What is staged is in force, if it is from as many commands; every participant is judged.
+    Refused if one has more lots than the new parameters allow.  0 drops what is staged."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
@@ -376,3 +393,5 @@ MAX_TERM = 1_000_000
 LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
 CONTRACT_SETTINGS = tuple(s for s in Setting if 91 <= s < 98)
 """Of contracts and of what comes after a liquidation."""
+MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 102)
+"""The parameters of scenario margin."""

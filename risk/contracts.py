@@ -28,6 +28,7 @@ from openoutcry.risk.contract_layout import (
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots
+from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.risk.spot import part_of
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -86,6 +87,13 @@ def share_of(amount: int, part: int, whole: int) -> int:
         part, whole = part >> 1, whole >> 1
     size = part_of(min(max(amount, -amount), LARGEST >> 1), part, whole)
     return size if amount >= 0 else -size
+
+
+@kernel
+def loss_at(contract: ContractRow, side: int, lots: int, price: int) -> int:
+    """What an order loses at once if it trades at this price, which is worse than the mark."""
+    more = wide.sub(lot_value(contract, price), lot_value(contract, contract.mark))
+    return max(wide.mul(lots if side == BUY else -lots, more), 0)
 
 
 @kernel
@@ -411,3 +419,5 @@ def set_lots(
     row.margined += rules.margin * (margined_lots(rules, lots) - margined_lots(rules, held))
     cell.position = lots
     cell.mark = cost
+    if rules.scenario != 0:
+        follow_portfolio(state, row, rules, who, lots, buys, sells, 0)

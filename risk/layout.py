@@ -7,6 +7,7 @@
     cells    a participant's in an instrument: position, open orders' totals, limits
     wallets  of a venue with spot instruments: assets, fees, balances (``spot_layout.py``)
     contracts  of a venue with futures, perpetuals or options (``contract_layout.py``)
+    portfolio  where their margin is a portfolio's (``portfolio_layout.py``)
     orders   every open order by (instrument, order id): open addressing, 4 words an entry
 
 Totals are kept: what a command needs to know lies in one participant's row, one group's, one
@@ -66,6 +67,7 @@ class RiskState(Layout, size_bytes=384):
     requests_at: int = i64("offset of the block of ``requests``, or 0")
     wallets_at: int = i64("offset of the block of ``spot_layout``, or 0")
     contracts_at: int = i64("offset of the block of ``contract_layout``, or 0")
+    portfolio_at: int = i64("offset of the block of ``portfolio_layout``, or 0")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -106,6 +108,7 @@ OWNED = RiskState.offset("owned")
 REQUESTS_AT = RiskState.offset("requests_at")
 WALLETS_AT = RiskState.offset("wallets_at")
 CONTRACTS_AT = RiskState.offset("contracts_at")
+PORTFOLIO_AT = RiskState.offset("portfolio_at")
 
 PART_IDS = VENUE_ORDER_IDS
 
@@ -146,6 +149,7 @@ class RiskParticipant(Layout, size_bytes=256):
     fee_volume: int = i64("volume by which it is in a schedule's tier")
     status: int = i64("``bits.ParticipantStatus``")
     name: int = i64("of one that was added while trading: its name, eight characters")
+    portfolio: int = i64("scenario margin of the contracts that it holds, maintenance")
 
 
 PARTICIPANT_BYTES = RiskParticipant.size_bytes
@@ -177,6 +181,7 @@ KILLED_SEQ = RiskParticipant.offset("killed_seq")
 CALLED_SEQ = RiskParticipant.offset("called_seq")
 STATUS = RiskParticipant.offset("status")
 NAME = RiskParticipant.offset("name")
+PORTFOLIO = RiskParticipant.offset("portfolio")
 
 KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1,
@@ -237,6 +242,7 @@ class RiskInstrument(Layout, size_bytes=192):
     )
     spot_at: int = i64("offset of its ``SpotRules``, 0: it is not spot")
     contract_at: int = i64("offset of its ``ContractRow``, 0: it is not a contract")
+    scenario: int = i64("its number in the parameters of scenario margin, from 1; 0: not there")
 
 
 INSTRUMENT_BYTES = RiskInstrument.size_bytes
@@ -262,6 +268,7 @@ MARKET_RESTS = RiskInstrument.offset("market_rests")
 
 SPOT_AT = RiskInstrument.offset("spot_at")
 CONTRACT_AT = RiskInstrument.offset("contract_at")
+SCENARIO = RiskInstrument.offset("scenario")
 
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
 SPOT = 2

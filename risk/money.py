@@ -81,15 +81,15 @@ def judge_margin(row: RiskParticipant, seq_at: int) -> None:
 
 @kernel
 def is_under(row: RiskParticipant) -> bool:
-    """Whether equity and credit are less than the maintenance margin of what is held, its share of
-    the initial margin.  False without such a margin, or if the participant's capital is not
-    checked."""
+    """Whether equity and credit are less than the maintenance margin of what is held: scenario
+    margin, and of all else its share of the initial margin.  False without such a share, or if the
+    participant's capital is not checked."""
     share, credit = row.maintenance_bps, row.credit
     if share == 0 or credit == NO_LIMIT:
         return False
     equity = wide.add(row.funded, row.profit)
-    margined = row.margined
-    return wide.product_above(margined, share, wide.add(equity, credit), 10_000) != 0
+    margined, left = row.margined, wide.sub(wide.add(equity, credit), row.portfolio)
+    return wide.product_above(margined, share, left, 10_000) != 0
 
 
 @kernel

@@ -8,6 +8,7 @@ from openoutcry.risk.contracts import apply_contract
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
+from openoutcry.risk.margin_commands import apply_margin
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
 from openoutcry.risk.movements import apply_movement, has_open_movement
 from openoutcry.risk.protection_layout import OPERATORS_HALT
@@ -132,7 +133,7 @@ def apply_contracts(
     second: int,
     seq_at: int,
 ) -> bool:
-    """Apply a setting of contracts, or of what comes after a liquidation."""
+    """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin."""
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
         other, who = who >> 16, who & 0xFFFF
         if max(who, other) >= state.participants or other < 0:
@@ -140,8 +141,10 @@ def apply_contracts(
         if setting == constants.SET_COVER:
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, seq_at)
-    if setting > constants.SET_DELEVERAGE:
+    if setting > constants.SET_MARGIN_APPLY:
         return False
+    if setting > constants.SET_DELEVERAGE:
+        return apply_margin(state, instrument, setting, who, value, second, seq_at)
     return apply_contract(state, instrument, setting, value, second, seq_at)
 
 
@@ -409,6 +412,8 @@ def set_instrument(
     band."""
     rules = totals.instrument_row(state, instrument)
     if setting <= constants.SET_WEIGHT:
+        if setting == constants.SET_MARGIN and rules.scenario != 0:
+            return False
         at = lay.FEE
         if setting != constants.SET_FEE:
             at = lay.MARGIN if setting == constants.SET_MARGIN else lay.WEIGHT

@@ -39,7 +39,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     """A new state, as ``make_region`` made it, in that many partitions; of one, itself.
 
     Raises :class:`RiskError` for what cannot be divided: spot accounting, market
-    protection, a speed bump, leveraged instruments.
+    protection, a speed bump, contracts, leveraged instruments.
     """
     numbers = partition_numbers(instruments, partitions)
     if partitions == 1:
@@ -50,6 +50,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
         "spot accounting": view.wallets is not None,
         "market protection": view.protection is not None,
         "a speed bump": view.bump is not None,
+        "a contract": view.contracts is not None,
         "a leveraged instrument": bool(view.instruments[:, lay.LEVERAGED // 8].any()),
     }
     for what, is_there in reasons.items():

@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
-from openoutcry.risk import contract_layout, speed_bump, spot_layout
+from openoutcry.derivatives.margin import MAX_CONTRACTS, Parameters, parameters_of
+from openoutcry.derivatives.margin_kernels import follow, held_now, margin_now
+from openoutcry.derivatives.margin_layout import (
+    ContractWork,
+    MarginTable,
+    MarginWork,
+    parameters_in,
+    table_of,
+    work_of,
+)
+from openoutcry.risk import contract_layout, portfolio_layout, speed_bump, spot_layout
 from openoutcry.risk import movements as money_movements
 from openoutcry.risk import requests as operator_requests
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
@@ -29,6 +39,7 @@ MARKET_STAYS = (
 """With either of them a market order's rest may stay open."""
 MAX_CELLS = 1 << 24
 MAX_DELAYED = 1 << 20
+MAX_PORTFOLIO_BYTES = 1 << 32
 
 Region = npt.NDArray[np.uint8]
 
@@ -54,6 +65,7 @@ def make_region(
     asset_capacity: int = 0,
     contracts: Mapping[int, Sequence[int]] | None = None,
     fund: int = 0,
+    margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
 ) -> Region:
     """A state without limits, for participants 0 to ``participants - 1``.
 
@@ -72,7 +84,9 @@ def make_region(
 
     An instrument (by index) in ``contracts`` is a future, a perpetual or an option.  Its entry has
     the columns of :data:`CONTRACT_TERMS`.  A future or perpetual must be in ``leveraged``.  The
-    balance of participant ``fund`` is then the insurance fund.
+    balance of participant ``fund`` is then the insurance fund.  With ``margin`` (rows of numbers,
+    as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios; its
+    contracts are those of ``contracts`` in their order.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -94,12 +108,12 @@ def make_region(
         room = _check_spot(participants, count, assets, spot, room)
         wallet_bytes = spot_layout.block_bytes(participants, count, room)
         sizes[lay.WALLETS_AT] = wallet_bytes + _movement_bytes(movements)
-    sizes |= _contract_sizes(contracts)
+    parameters = _margin_of(margin, contracts or {})
+    sizes |= _contract_sizes(contracts) | _portfolio_sizes(parameters, participants)
     sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
-    if delayed:
-        sizes[lay.BUMP_AT] = _bump_bytes(delayed, participants)
+    sizes |= {lay.BUMP_AT: _bump_bytes(delayed, participants)} if delayed else {}
     if requests:
         # The last block: ``partitioned.divide`` takes it from here to the end.
         sizes[lay.REQUESTS_AT] = _request_bytes(requests)
@@ -130,7 +144,7 @@ def make_region(
             raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
     if spot:
         _enter_wallets(view, assets, spot, room)
-    _enter_contracts(view, instruments, contracts or {}, fund)
+    _enter_contracts(view, instruments, contracts or {}, fund, parameters)
     if movements:
         _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
@@ -252,6 +266,7 @@ def _enter_contracts(
     instruments: npt.NDArray[Any],
     contracts: Mapping[int, Sequence[int]],
     fund: int,
+    parameters: Parameters | None,
 ) -> None:
     """The contracts' block, and what leads there; the first mark is the reference price."""
     if not contracts:
@@ -280,6 +295,57 @@ def _enter_contracts(
         if terms["margin_bps"]:
             value = abs(contract_value(terms, reference))
             row[lay.MARGIN // 8] = -(-value * terms["margin_bps"] // 10_000)
+    _enter_portfolio(view, parameters, contracts)
+
+
+def _margin_of(
+    margin: Mapping[str, Sequence[Sequence[int]]] | None, contracts: Mapping[int, Sequence[int]]
+) -> Parameters | None:
+    if margin is None:
+        return None
+    try:
+        parameters = parameters_of(margin)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RiskError(f"scenario margin: {error}") from None
+    count = len(parameters.contracts)
+    if count != len(contracts) or not 1 <= count <= MAX_CONTRACTS:
+        raise RiskError(
+            f"scenario margin is of {count} contracts, and there are {len(contracts)}: it is of "
+            f"all, and of {MAX_CONTRACTS} at most"
+        )
+    if any(terms[CONTRACT_TERMS.index("margin_bps")] for terms in contracts.values()):
+        raise RiskError("a contract under scenario margin has no margin_bps")
+    return parameters
+
+
+def _portfolio_sizes(parameters: Parameters | None, participants: int) -> dict[int, int]:
+    if parameters is None:
+        return {}
+    size = 2 * table_of(parameters).nbytes + participants * work_of(parameters).nbytes
+    if size > MAX_PORTFOLIO_BYTES:
+        raise RiskError(
+            f"scenario margin of {participants} participants needs {size >> 20} MiB: "
+            f"{MAX_PORTFOLIO_BYTES >> 20} are the most"
+        )
+    return {lay.PORTFOLIO_AT: portfolio_layout.BLOCK_BYTES + size}
+
+
+def _enter_portfolio(
+    view: "View", parameters: Parameters | None, contracts: Mapping[int, Sequence[int]]
+) -> None:
+    """The block of scenario margin, nothing held, and what leads there."""
+    if parameters is None:
+        return
+    words: npt.NDArray[np.int64] = view.region.view(np.int64)
+    table, work = table_of(parameters), work_of(parameters)
+    at, people = view.word(lay.PORTFOLIO_AT), len(view.participants)
+    first = at + portfolio_layout.BLOCK_BYTES
+    places = first, first + table.nbytes, table.nbytes, first + 2 * table.nbytes, work.nbytes
+    words[at // 8 :][: len(places)] = places
+    words[first // 8 :][: 2 * len(table)] = np.tile(table, 2)
+    words[places[3] // 8 :][: people * len(work)] = np.tile(work, people)
+    for number, index in enumerate(sorted(contracts)):
+        view.instruments[index, lay.SCENARIO // 8] = number + 1
 
 
 def contract_value(terms: Mapping[str, int], price: int) -> int:
@@ -540,6 +606,55 @@ class ContractsView:
         return contract_value({name: self.of(instrument, name) for name in names}, price)
 
 
+class PortfolioView:
+    """Scenario margin's block of a risk state, as arrays over its bytes."""
+
+    def __init__(self, words: npt.NDArray[np.int64], at: int, participants: int) -> None:
+        self.header = words[at // 8 :][: portfolio_layout.BLOCK_BYTES // 8]
+        size, work_bytes = self.word("table_bytes") // 8, self.word("work_bytes") // 8
+        first, begin = self.word("table_at") // 8, self.word("work_at") // 8
+        self.table = words[first : first + size]
+        """The parameters in force."""
+        self.staged = words[first + size : first + 2 * size]
+        rows = words[begin : begin + participants * work_bytes]
+        self.works = rows.reshape(participants, work_bytes)
+        self._scratch = self.works[0]
+
+    def word(self, name: str) -> int:
+        """Return a field of the block's header, by its name."""
+        return int(self.header[portfolio_layout.PortfolioBlock.offset(name) // 8])
+
+    @property
+    def parameters(self) -> Parameters:
+        """Those in force."""
+        return parameters_in(self.table)
+
+    def premiums(self, participant: int) -> int:
+        """What its open orders in options could pay."""
+        return int(self.works[participant, MarginWork.offset("premiums") // 8])
+
+    def initial(self, participant: int) -> tuple[int, int]:
+        """Initial margin of what it holds, and of that with the worst subset of its orders."""
+        table, work = self._kernels_see(participant)
+        with_orders = int(margin_now(table, work))
+        head = MarginWork(int(work))
+        for contract in range(MarginTable(int(table)).contracts):
+            own = ContractWork(int(work) + head.contract_at + contract * ContractWork.size_bytes)
+            follow(table, work, contract, own.position, 0, 0)
+        return int(margin_now(table, work)), with_orders
+
+    def maintenance_at(self, participant: int, contract: int, position: int) -> int:
+        """Maintenance margin of what it holds, with ``position`` lots of one contract instead."""
+        table, work = self._kernels_see(participant)
+        follow(table, work, contract, position, 0, 0)
+        return int(held_now(table, work))
+
+    def _kernels_see(self, participant: int) -> tuple[MarginTable, MarginWork]:
+        """The parameters, and a copy of a participant's work that may be changed."""
+        self._scratch = self.works[participant].copy()
+        return MarginTable.of(self.table.ctypes.data), MarginWork.of(self._scratch.ctypes.data)
+
+
 class View:
     """The tables of a risk state, as arrays over its own bytes."""
 
@@ -585,6 +700,12 @@ class View:
         at = self.word(lay.CONTRACTS_AT)
         return ContractsView(self.region.view(np.int64), at) if at else None
 
+    @cached_property
+    def portfolio(self) -> PortfolioView | None:
+        """Of a state with scenario margin."""
+        at, rows = self.word(lay.PORTFOLIO_AT), len(self.participants)
+        return PortfolioView(self.region.view(np.int64), at, rows) if at else None
+
     def word(self, offset: int) -> int:
         """Return a word of the header, by its offset."""
         return int(self.header[offset // 8])
@@ -620,7 +741,8 @@ class View:
     def maintenance(self, participant: int) -> int:
         """The maintenance margin, upwards to a whole unit."""
         share = self.of(participant, lay.MAINTENANCE_BPS)
-        return -(-self.of(participant, lay.MARGINED) * share // 10_000)
+        of_others = -(-self.of(participant, lay.MARGINED) * share // 10_000)
+        return of_others + self.of(participant, lay.PORTFOLIO)
 
     def equity(self, participant: int) -> int:
         """The money that counts against it: payments in, profit, and the credit, if that is
@@ -676,6 +798,9 @@ class View:
         if self.contracts is not None:
             digest.update(self.contracts.header.tobytes())
             digest.update(self.contracts.rows.tobytes())
+        if self.portfolio is not None:
+            for table in (self.portfolio.header, self.portfolio.table, self.portfolio.staged):
+                digest.update(table.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
         if self.requests is not None:

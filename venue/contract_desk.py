@@ -20,9 +20,12 @@ from openoutcry.risk.contract_layout import (
 )
 from openoutcry.risk.region import ContractsView, View, setting
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.margin_file import changing_commands, margin_parameters
 from openoutcry.venue.requests import EFFECTIVE, NOTHING
+from openoutcry.venue.risk_tables import RiskSpec
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.symbols import code_of
 
 CONTRACT_REQUESTS = (
@@ -32,6 +35,7 @@ CONTRACT_REQUESTS = (
     "contract-expire",
     "contract-pause",
     "contract-resume",
+    "contract-margin",
 )
 MOST_PREMIUM = 7_500_000
 """A rate that is worked out from mark and index is at most 0.75 %, either way."""
@@ -41,12 +45,16 @@ Request = dict[str, Any]
 class ContractDesk:
     """Turns requests about contracts into work."""
 
-    def __init__(self, symbols: list[str], view: View, today: Callable[[], int]) -> None:
+    def __init__(
+        self, symbols: list[str], view: View, today: Callable[[], int], spec: RiskSpec
+    ) -> None:
         """``today``: number of the trading day, YYYYMMDD."""
-        self.symbols, self.view, self.today = symbols, view, today
+        self.symbols, self.view, self.today, self.spec = symbols, view, today, spec
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
+        if request["do"] == "contract-margin":
+            return self._margin(operator)
         symbol = str(request.get("instrument") or "")
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
@@ -74,6 +82,31 @@ class ContractDesk:
             return "" if moved else f"{done}: the core rejected it"
 
         return Work(record, [done], refused)
+
+    def _margin(self, operator: int) -> Work:
+        """The values of the margin file are in force from here on, for all at once."""
+        portfolio, file = self.view.portfolio, self.spec.margin_file
+        if portfolio is None or file is None:
+            raise DeskError("the venue file has no [margin]: a lot of a contract has one margin")
+        contracts = {
+            s: self.spec.contracts[s].contract for s in self.symbols if s in self.spec.contracts
+        }
+        try:
+            new = margin_parameters(file, contracts)
+            records = changing_commands(portfolio.parameters, new, list(contracts))
+        except OutcryError as error:
+            raise DeskError(str(error)) from None
+        if not records:
+            return Work(NOTHING, [f"scenario margin is as {file} says already"])
+        applied, done = portfolio.word("applied"), f"scenario margin is as {file} says now"
+        batch = np.concatenate(records)
+        batch["order_id"] = operator
+
+        def refused() -> str:
+            moved = portfolio.word("applied") != applied
+            return "" if moved else f"{done}: the core rejected it: a position is too large for it"
+
+        return Work(batch, [done], refused)
 
     def _counts(self, contracts: ContractsView, index: int) -> tuple[int, ...]:
         """What changes with each command about a contract."""

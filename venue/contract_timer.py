@@ -94,5 +94,6 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
         "contracts": rows,
         "insurance_fund": {"participant": fund, "balance": view.of(fund, lay.BALANCE)}
         | {name: contracts.word(name) for name in totals},
+        **({"margin_changes": view.portfolio.word("applied")} if view.portfolio else {}),
         "deficits": {str(who): far for who, far in view.deficits().items()},
     }

@@ -10,6 +10,7 @@ NEEDS_ONE_PARTITION = {
     "breaker": "the breaker",
     "liquidation": "liquidation",
     "contract": "a contract",
+    "margin": "scenario margin",
 }
 BY_PRICE = {"loss": "none", "drawdown": "none", "maintenance_bps": 0}
 """Limits that a change of price can exceed, and the value that says that no limit is set."""

@@ -67,7 +67,7 @@ nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees", "durability", "session_slots", "contract",
+    "fees", "durability", "session_slots", "contract", "margin",
 )  # fmt: skip
 
 
@@ -344,26 +344,25 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     ports, packets = _ports(tables, path.parent)
     # Packets without sessions name their sender, which may be any participant.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
+    folder = path.absolute().parent
     risk = read_risk(
         tables,
         {one.number: one.group for one in participants if one.number is not None},
         [one.symbol for one in traded],
         password_hash,
         calendar.time_every_s if calendar else 1,
+        folder,
     )
     _check_cells(tables, participants, venue, len(traded))
     replication = read_durability(
-        tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
+        tables, folder, venue["name"] or "", venue["durability"], venue["policy"]
     )
     check_division(tables, venue)
     not_by_ouch = check_ouch(tables, sessions)
     feed = read_feed(tables, instruments, decimals)
     _check_mode(path, tables, [*packet_sessions, *sessions], replication, risk.operators)
-    if tables.mistakes:
+    if tables.mistakes or instruments is None or calendar is None:
         return None
-    assert instruments is not None
-    assert calendar is not None
-    folder = path.absolute().parent
     return VenueFile(
         path=path,
         instruments=instruments,

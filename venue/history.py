@@ -138,7 +138,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
-            if what in CONTRACT_SETTINGS:
+            if what in CONTRACT_SETTINGS or (what is Setting.MARGIN_APPLY and value):
                 batch_rows.append(_of_contract(command, what, symbols, spec))
         first = int(commands["seq"][0]) if len(commands) else 0
         for seq, who, why in point.watch.kills:
@@ -178,6 +178,8 @@ def _of_contract(
         other, who = divmod(who, 1 << 16)
         did = f"participant {other} takes over {value} {symbol} and pays {second}"
         return _entry(command, f"participant {who}", did, operator)
+    if what is Setting.MARGIN_APPLY:
+        return _entry(command, "the market", f"{value} commands change scenario margin", operator)
     did = {
         Setting.CONTRACT_MARK: f"marked at {value}",
         Setting.CONTRACT_SETTLE: f"settlement price of {second}: {value}",

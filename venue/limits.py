@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.derivatives.margin import parameters_of
 from openoutcry.replay.risk_hooks import contracts_of, wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
@@ -95,7 +96,8 @@ def spot_settings(spec: RiskSpec) -> dict[str, Any]:
 
 
 def contract_settings(spec: RiskSpec) -> dict[str, Any]:
-    """Contracts, as ``risk_hooks.contracts_of`` reads them; nothing without."""
+    """Contracts and their scenario margin, as ``risk_hooks.contracts_of`` reads them; nothing
+    without."""
     if not spec.contracts:
         return {}
     rows = [
@@ -103,7 +105,8 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
         for index, symbol in enumerate(spec.symbols)
         if symbol in spec.contracts
     ]
-    return {"contracts": rows, "fund": spec.fund}
+    given = {"contracts": rows, "fund": spec.fund}
+    return given | ({} if spec.margin is None else {"margin": spec.margin.numbers()})
 
 
 def check_structure(
@@ -158,11 +161,7 @@ def check_structure(
         raise LimitsError(
             f"asset {more[0][0]}: the journal has room for {room} assets; more need a new journal"
         )
-    if contracts_of(hooks) != contracts_of(contract_settings(spec)):
-        raise LimitsError(
-            "contracts and the insurance fund's participant are the journal's: others need a new "
-            "journal"
-        )
+    _check_contracts(hooks, spec)
     for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
         before = hooks.get("multipliers" if name == "multiplier" else name, [])
         if list(before) != list(now):
@@ -170,6 +169,23 @@ def check_structure(
                 f"{name} of the instruments was {before}, not {list(now)}: start a new "
                 "journal to change it"
             )
+
+
+def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
+    """Of scenario margin only the shape is the journal's: values change while trading."""
+    begun, filed = contracts_of(hooks), contracts_of(contract_settings(spec))
+    margins = [one.pop("margin", None) for one in (begun, filed)]
+    shapes = [None if one is None else parameters_of(one).shape() for one in margins]
+    if shapes[0] != shapes[1]:
+        raise LimitsError(
+            "whether margin is by scenarios, its tiers, spreads and legs of offsets are the "
+            "journal's: others need a new journal"
+        )
+    if begun != filed:
+        raise LimitsError(
+            "contracts and the insurance fund's participant are the journal's: others need a new "
+            "journal"
+        )
 
 
 def _spot_of(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,7 +260,7 @@ class FileLimits:
             record
             for symbol in self.symbols
             for limit in OF_INSTRUMENTS.values()
-            if not (limit.setting is Setting.MARGIN and self.has_margin_by_value(symbol))
+            if not (limit.setting is Setting.MARGIN and self.margin_is_the_core_s(symbol))
             for record in self._unless_it_stands(
                 limit.setting,
                 self.spec.wanted.get((limit.setting, 0, symbol), (limit.default, 0)),
@@ -252,10 +268,10 @@ class FileLimits:
             )
         ]
 
-    def has_margin_by_value(self, symbol: str) -> bool:
-        """Whether the core works out a lot's margin at each mark."""
+    def margin_is_the_core_s(self, symbol: str) -> bool:
+        """Whether the core works out a lot's margin at each mark, or a portfolio's by scenarios."""
         terms = self.spec.contracts.get(symbol)
-        return terms is not None and terms.margin_bps != 0
+        return terms is not None and (terms.margin_bps != 0 or self.spec.margin is not None)
 
     def _protection(self) -> list[npt.NDArray[Any]]:
         if self.view.protection is None:

@@ -170,12 +170,20 @@ def next_part(
     view: View, who: int, tradable: Collection[int], rules: list[Rules], spec: LiquidationSpec
 ) -> Part | None:
     """Of the instrument that needs the most margin, or is worth the most; None if nothing that the
-    participant holds can be traded now."""
+    participant holds can be traded now.  Under scenario margin it is the part after which the least
+    is needed."""
 
     def weight(index: int) -> tuple[int, int]:
         row, position = view.instruments[index], view.cell(who, index, lay.POSITION)
         worth = position * int(row[lay.LAST // 8]) * int(row[lay.MULTIPLIER // 8])
-        return view.margin_of(who, index), abs(worth)
+        margin, scenario = view.margin_of(who, index), int(row[lay.SCENARIO // 8])
+        if scenario:
+            assert view.portfolio is not None
+            lots = lots_of(abs(position), rules[index], spec.part_bps)
+            left = position - (lots if position > 0 else -lots)
+            now, then = view.of(who, lay.PORTFOLIO), view.portfolio.maintenance_at
+            margin = now - then(who, scenario - 1, left)
+        return margin, abs(worth)
 
     held = [index for index in tradable if view.cell(who, index, lay.POSITION)]
     for index in sorted(held, key=weight, reverse=True):

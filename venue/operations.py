@@ -114,7 +114,7 @@ class Operations:
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
-        self.contracts = ContractDesk(limits.symbols, limits.view, today)
+        self.contracts = ContractDesk(limits.symbols, limits.view, today, limits.spec)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
@@ -290,7 +290,9 @@ class Operations:
             names = ", ".join([*known, "group_gross_position", "deposit"])
             raise DeskError(f"there is no limit {name!r}; there are {names}")
         index = self._instrument(symbol) if symbol else -1
-        if what is Setting.MARGIN and self.limits.has_margin_by_value(symbol):
+        if what is Setting.MARGIN and self.limits.margin_is_the_core_s(symbol):
+            if self.spec.margin is not None:
+                raise DeskError(f"{symbol} is under scenario margin: see venue contract margin")
             raise DeskError(f"{symbol} has margin_bps: each mark says what a lot needs")
         try:
             value = parse(request.get("value"))

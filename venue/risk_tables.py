@@ -8,13 +8,16 @@ before the row of all, and a row that names the instrument before one that does 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
+from openoutcry.derivatives.margin import Parameters
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.contract_tables import CONTRACT_KEYS, ContractTerms, read_terms
 from openoutcry.venue.fee_tables import MoneySpec, asset_name, check_reach, read_money
 from openoutcry.venue.liquidation_table import LiquidationSpec
+from openoutcry.venue.margin_file import read_margin
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
 from openoutcry.venue.protection_tables import read_protection
 from openoutcry.venue.spot_tables import check_limits, has_spot, is_spot
@@ -65,6 +68,9 @@ class RiskSpec:
     """Futures, perpetuals and options, by symbol: the journal's."""
     fund: int = 0
     """The participant whose balance is the insurance fund; 0: the exchange's own."""
+    margin: Parameters | None = None
+    """What scenario margin begins with in a new journal; None: a lot has one margin."""
+    margin_file: Path | None = None
     time_every_s: int = 1
     """From one TIME of the calendar to the next: between them the core's clock does not move."""
 
@@ -217,9 +223,10 @@ def read_risk(
     symbols: Iterable[str],
     password_hash: Callable[[Any], str],
     time_every_s: int,
+    folder: Path,
 ) -> RiskSpec:
     """``numbers``: each participant's group (or nothing); ``password_hash`` reads one;
-    ``time_every_s``: from one TIME to the next."""
+    ``time_every_s``: from one TIME to the next; ``folder``: where other files are."""
     symbols = list(symbols)
     operators = _operators(tables, password_hash)
     rows = tables.rows("limits", LIMITS)
@@ -245,17 +252,14 @@ def read_risk(
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
     check_limits(tables)
-    liquidation = None
-    if "liquidation" in tables.document:
-        liquidation = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
-        if liquidation.fund and liquidation.fund not in numbers:
-            tables.wrong(("liquidation", "fund"), f"there is no participant {liquidation.fund}")
+    liquidation = _liquidation(tables, numbers)
     _check_maintenance(tables, rows, wanted, numbers, liquidation is not None)
     protection = read_protection(tables, symbols)
     if protection is not None:
         wanted |= protection[0]
     money = read_money(tables, numbers, symbols)
     contracts = read_terms(tables, money.assets, symbols)
+    margin_file, margin = read_margin(tables, folder, contracts, symbols)
     return RiskSpec(
         wanted,
         opening,
@@ -276,8 +280,19 @@ def read_risk(
         symbols=tuple(symbols),
         contracts=contracts,
         fund=liquidation.fund if liquidation else 0,
+        margin=margin,
+        margin_file=margin_file,
         time_every_s=time_every_s,
     )
+
+
+def _liquidation(tables: Tables, numbers: dict[int, str]) -> LiquidationSpec | None:
+    if "liquidation" not in tables.document:
+        return None
+    spec = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
+    if spec.fund and spec.fund not in numbers:
+        tables.wrong(("liquidation", "fund"), f"there is no participant {spec.fund}")
+    return spec
 
 
 def _multiplier(row: dict[str, Any], contracts: dict[str, ContractTerms]) -> int:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.long.core import margin_in_core
 from tests.long.core.margin_portfolios import Block
 from tests.support.credit_optimum import credits_and_optima, is_credited
 
@@ -25,3 +26,11 @@ def test_credit_is_never_more_than_the_optimum():
     assert sum(credit / most for credit, most in best) / len(best) == pytest.approx(
         0.853, abs=0.001
     )
+
+
+def test_the_core_accepts_and_refuses_as_the_plain_margin():
+    """20,000 portfolios; ``python -m tests.long.core.margin_in_core`` runs any number."""
+    blocks = [margin_in_core.Block(number) for number in range(20)]
+    for block in blocks:
+        block.run()
+    assert min(sum(one.refused for one in blocks), sum(one.accepted for one in blocks)) > 1_000

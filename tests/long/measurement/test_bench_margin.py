@@ -8,4 +8,5 @@ def test_the_document_has_both_paths():
     document = bench_margin(1, True, "outcry bench margin --quick", lambda line: None)
     assert document["shape"] == SHAPE
     names = {result["name"] for result in document["results"]}
-    assert names == {"bound_p50", "bound_p99", "exact_p50", "exact_p99"}
+    of_kernels = {"bound_p50", "bound_p99", "exact_p50", "exact_p99"}
+    assert names == of_kernels | {f"core_{name}" for name in of_kernels}

@@ -10,6 +10,7 @@ from openoutcry.risk.bits import (
     INSTRUMENT_SETTINGS,
     LARGEST,
     LEDGER_SETTINGS,
+    MARGIN_SETTINGS,
     NO_LIMIT,
     PARTICIPANT_SETTINGS,
     PROTECTION_SETTINGS,
@@ -94,6 +95,10 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return 0 < index < 65_536 and which < pieces
     if what in CONTRACT_SETTINGS:
         return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
+    if what in MARGIN_SETTINGS:
+        return risk.portfolio is not None and risk.portfolio.apply(c, what, instrument, who, value)
+    if what is Setting.MARGIN and risk.portfolio and instrument in risk.portfolio.number:
+        return False
     if what in LEDGER_SETTINGS:
         if not _for_ledger(c, what, instrument is not None, who, value):
             return False

@@ -42,6 +42,7 @@ from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from tests.oracles.risk.bump import PlainQueue
 from tests.oracles.risk.contracts import PlainContracts
 from tests.oracles.risk.operator_commands import apply_setting
+from tests.oracles.risk.portfolio import PlainPortfolio
 from tests.oracles.risk.protection import Best, PlainProtection
 from tests.oracles.risk.requests import PlainRequests
 from tests.oracles.risk.state import (
@@ -113,6 +114,7 @@ class Reference:
         asset_capacity: int = 0,
         contracts: Mapping[int, Sequence[int]] | None = None,
         fund: int = 0,
+        margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -163,6 +165,7 @@ class Reference:
         for index in spot or ():
             self.instruments[index].spot = True
         self.contracts = PlainContracts(self, contracts, fund) if contracts else None
+        self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
 
     # What the open orders come to
 
@@ -421,7 +424,9 @@ class Reference:
         if owner.credit == NO_LIMIT or not owner.maintenance:
             return False
         has = Fraction(cut(self.equity(participant) + owner.credit))
-        return has < Fraction(self.margined(participant) * owner.maintenance, 10_000)
+        scenarios = self.portfolio.maintenance(participant) if self.portfolio else 0
+        others = Fraction(self.margined(participant) * owner.maintenance, 10_000)
+        return has < others + scenarios
 
     def judge(self, participant: int) -> None:
         """Kill who has lost too much, or is under its maintenance margin."""
@@ -541,13 +546,15 @@ class Reference:
             for bit, (limit, is_now, would_be) in changes.items()
             if min(would_be, NO_LIMIT) > limit and would_be > is_now
         }
+        if self.portfolio and instrument in self.portfolio.number:
+            failed |= self.portfolio.failed(order, old, reserved, need)
         totals = [would_be for _, _, would_be in changes.values()]
         if self.instruments[instrument].spot and self.wallets:
             of_wallet = self.wallets.failed(order, old)
             totals += [of_wallet.pop(RiskBit.ARITHMETIC, (0, 0, 0))[2]]
             failed |= of_wallet
         largest = max(buys, sells, cost, *totals)
-        if largest > LARGEST:
+        if largest > LARGEST or RiskBit.ARITHMETIC in failed:
             failed[RiskBit.ARITHMETIC] = (LARGEST, 0, largest)
         return failed
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from openoutcry.derivatives.margin import parameters_of
+from openoutcry.derivatives.margin_kernels import margin_now, worst_margin
+from openoutcry.derivatives.margin_layout import MarginWork, parameters_in, rows_of, work_of
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
 from openoutcry.risk import layout as lay
@@ -199,6 +202,8 @@ class Pair:
             same_wallets(self.reference.wallets, view.wallets)
         if view.contracts is not None:
             same_contracts(self.reference.contracts, view.contracts)
+        if view.portfolio is not None:
+            same_portfolio(self.reference.portfolio, view.portfolio)
         if view.bump is not None:
             same_bump(self.reference.bump, view)
 
@@ -232,8 +237,12 @@ def words_of(plain, view):
             for n, one in enumerate(plain.groups)
         ],
         "instruments": [
-            instrument_words(one, row[lay.SPOT_AT // 8], row[lay.CONTRACT_AT // 8])
-            for one, row in zip(plain.instruments, view.instruments, strict=True)
+            instrument_words(
+                one, row[lay.SPOT_AT // 8], row[lay.CONTRACT_AT // 8], scenario_of(plain, index)
+            )
+            for index, (one, row) in enumerate(
+                zip(plain.instruments, view.instruments, strict=True)
+            )
         ],
         "cells": [
             [cell_words(plain, who, i) for i in range(len(row))]
@@ -243,6 +252,36 @@ def words_of(plain, view):
             (o.order_id, order_meta(o), o.leaves, o.price) for o in plain.orders.values()
         ),
     }
+
+
+def scenario_of(plain, index):
+    """An instrument's number in the parameters of scenario margin, from 1."""
+    return plain.portfolio.number.get(index, -1) + 1 if plain.portfolio else 0
+
+
+def same_portfolio(plain, portfolio):
+    """Parameters, what is staged, and each participant's work, made from nothing."""
+    assert portfolio.parameters == plain.parameters
+    assert parameters_in(portfolio.staged) == parameters_of(plain.staged)
+    counts = portfolio.word("staged"), portfolio.word("applied")
+    assert counts == (plain.commands, plain.applied)
+    table = portfolio.table.ctypes.data
+    for who, work in enumerate(portfolio.works):
+        orders = plain.open_ones(who)
+        assert portfolio.premiums(who) == plain.premiums(orders)
+        positions, opened = rows_of(plain.positions(who)), rows_of(plain.signed(orders))
+        made, kept = work_of(plain.parameters), work.copy()
+        worst_margin(
+            table,
+            positions.ctypes.data,
+            len(positions),
+            opened.ctypes.data,
+            len(opened),
+            made.ctypes.data,
+        )
+        margin_now(table, kept.ctypes.data)
+        made[MarginWork.offset("premiums") // 8] = portfolio.premiums(who)
+        assert kept.tolist() == made.tolist(), who
 
 
 def same_bump(plain, view):
@@ -430,11 +469,11 @@ def participant_words(plain, who):
         plain.wallets.volume[who] if plain.wallets else 0,
         p.status,
         p.name,
-        0,
+        plain.portfolio.maintenance(who) if plain.portfolio else 0,
     ]
 
 
-def instrument_words(one, spot_at=0, contract_at=0):
+def instrument_words(one, spot_at=0, contract_at=0, scenario=0):
     worst = one.worst
     limited = 0 if not one.price_limited else 2 if one.band else 1
     return [
@@ -461,7 +500,7 @@ def instrument_words(one, spot_at=0, contract_at=0):
         one.market_stays + 2 * (one.phase in CALL_PHASES),
         spot_at,
         contract_at,
-        0,
+        scenario,
     ]
 
 

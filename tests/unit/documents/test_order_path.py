@@ -53,7 +53,7 @@ NOT_TAKEN = {
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
         # Holds, market protection, shares of capacity, operators' commands, liquidation,
-        # wallets.
+        # wallets, scenario margin.
         "matcher/capacity.py": "",
         "matcher/hooks.py": "follow_holds enter_due tell_delay refuse settle_held note_best",
         "risk/before.py": "operator_command refuse",
@@ -64,6 +64,8 @@ NOT_TAKEN = {
         "risk/money.py": "",
         "risk/spot.py": "",
         "risk/contracts.py": "",
+        "risk/waterfall.py": "",
+        "risk/portfolio.py": "",
         # The order types and commands of the matcher's general path.
         "matcher/commands/general.py": "",
         "matcher/commands/plain_commands.py": "",

@@ -136,7 +136,7 @@ def test_an_example_of_protection(example):
 
 
 def test_every_check_has_an_example_and_a_row():
-    """Of BALANCE and EXPIRED on the pages of wallets and of contracts."""
+    """Of BALANCE, EXPIRED and MARGIN on the pages of wallets, contracts and margin."""
     shown = set(re.findall(r"[A-Z_]{4,}", " ".join(re.findall(r"-> .*", "".join(EXAMPLES)))))
     names = {bit.name for bit in RiskBit}
     assert names - shown == {
@@ -149,6 +149,7 @@ def test_every_check_has_an_example_and_a_row():
         "WITHDRAWN",
         "BALANCE",
         "EXPIRED",
+        "MARGIN",
     }
     rows = "".join(re.findall(r"^\|.*$", PAGE, re.MULTILINE))
     assert all(f"`{name}`" in rows for name in names)

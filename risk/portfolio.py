@@ -1,0 +1,111 @@
+"""Scenario margin in the core: one margin for all contracts that a participant holds or has orders
+in (``derivatives/margin_kernels.py``).
+
+An order may enter if what the worst subset of it and of the open orders could need, together with
+what other orders have reserved, is no more than equity and credit.  The maintenance margin comes
+from the positions alone, and lies in the participant's row, where ``money.is_under`` reads it.
+"""
+
+from openoutcry.derivatives.margin_kernels import (
+    add_order,
+    bound_with,
+    follow,
+    held_now,
+    is_too_large,
+    margin_now,
+    margin_with,
+)
+from openoutcry.derivatives.margin_layout import MarginTable, MarginWork
+from openoutcry.risk.bits import NO_LIMIT
+from openoutcry.risk.layout import RiskInstrument, RiskParticipant, RiskState
+from openoutcry.risk.portfolio_layout import PortfolioBlock
+from openoutcry.wire import enum_numbers, wide
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import not_inlined
+
+BUY = enum_numbers.SIDE_BUY
+FITS, TOO_LITTLE, TOO_LARGE = 0, 1, 2
+
+
+@kernel
+def portfolio_of(state: RiskState) -> PortfolioBlock:
+    """The block of scenario margin; address 0: without."""
+    at = state.portfolio_at
+    return PortfolioBlock(state + at) if at != 0 else PortfolioBlock(0)
+
+
+@kernel
+def table_of(state: RiskState, block: PortfolioBlock) -> MarginTable:
+    """The parameters in force."""
+    return MarginTable(state + block.table_at)
+
+
+@kernel
+def work_of(state: RiskState, block: PortfolioBlock, who: int) -> MarginWork:
+    """A participant's work."""
+    return MarginWork(state + block.work_at + who * block.work_bytes)
+
+
+@kernel_outlined
+def follow_portfolio(
+    state: RiskState,
+    row: RiskParticipant,
+    rules: RiskInstrument,
+    who: int,
+    position: int,
+    buys: int,
+    sells: int,
+    more_premiums: int,
+) -> None:
+    """A participant now holds ``position`` lots of a contract and has these lots open; its orders
+    in options could pay ``more_premiums`` more."""
+    not_inlined()
+    block = portfolio_of(state)
+    table, work = table_of(state, block), work_of(state, block, who)
+    work.premiums += more_premiums
+    if follow(table, work, rules.scenario - 1, position, buys, sells):
+        row.portfolio = held_now(table, work)
+
+
+@kernel_outlined
+def check_portfolio(
+    state: RiskState,
+    rules: RiskInstrument,
+    who: int,
+    side: int,
+    more: int,
+    others: int,
+    more_others: int,
+    available: int,
+) -> tuple[int, int, int]:
+    """Whether an order may make ``more`` lots of its side open: FITS, TOO_LITTLE or TOO_LARGE.
+
+    ``others`` is what is needed besides the portfolio's margin: fees, other instruments' orders.
+    It would be ``more_others`` more.  Of TOO_LITTLE the other two are what is needed now and with
+    the order.  ``available`` NO_LIMIT: capital is not checked.  A portfolio that already needs more
+    may still be changed by what needs no more than now.
+    """
+    not_inlined()
+    block = portfolio_of(state)
+    table, work = table_of(state, block), work_of(state, block, who)
+    contract, lots = rules.scenario - 1, more if side == BUY else -more
+    if more > 0 and is_too_large(table, work, contract, lots):
+        return TOO_LARGE, 0, 0
+    if available == NO_LIMIT:
+        return FITS, 0, 0
+    others = wide.sub(others, work.premiums)
+    asked = wide.add(others, more_others)
+    bound = bound_with(table, work, contract, lots) if more > 0 else work.bound
+    if wide.add(bound, asked) <= available:
+        return FITS, 0, 0
+    if more >= 0:
+        exact = margin_with(table, work, contract, lots)
+    else:
+        add_order(table, work, contract, -lots, -1)
+        exact = margin_now(table, work)
+        add_order(table, work, contract, -lots, 1)
+    asked = wide.add(exact, asked)
+    if asked <= available:
+        return FITS, 0, 0
+    now = wide.add(margin_now(table, work), others)
+    return (TOO_LITTLE, now, asked) if asked > now else (FITS, 0, 0)
