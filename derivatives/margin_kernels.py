@@ -2,7 +2,7 @@
 
 A participant's work holds sums that follow its fills and orders, a few additions for each scenario
 (:func:`add_position`, :func:`add_order`, :func:`follow`).  They are exact: :func:`worst_margin`
-makes the same ones from nothing.  Orders of a side add up, so their lots are all that counts.
+makes the same ones from nothing.  Orders of a side add up, so only their lots count.
 :func:`check_order` accepts by :func:`bound_with`, which knows no credits and reads one commodity,
 if that is enough.  If not, it computes the margin with the order, so its answer is always the exact
 one.

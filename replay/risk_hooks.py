@@ -127,9 +127,10 @@ def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``contracts``, ``fund`` and ``margin``, from the settings': rows of an
-    instrument's index and its CONTRACT_TERMS, the participant whose balance is the insurance fund,
-    and the parameters that scenario margin begins with."""
+    """``make_region``'s ``contracts``, ``fund`` and ``margin``, from those of the settings.
+
+    Rows of an instrument's index and its CONTRACT_TERMS; the participant whose balance is the
+    insurance fund; the parameters that scenario margin begins with."""
     rows = settings.get("contracts", ())
     if not rows:
         return {}

@@ -1,8 +1,8 @@
 """Scenario margin in the core: one margin for all contracts that a participant holds or has orders
 in (``derivatives/margin_kernels.py``).
 
-An order may enter if what the worst subset of it and of the open orders could need, together with
-what other orders have reserved, is no more than equity and credit.  The maintenance margin comes
+An order may enter if equity and credit cover what the worst subset of it and of the open orders
+could need, and what other orders have reserved.  The maintenance margin comes
 from the positions alone, and lies in the participant's row, where ``money.is_under`` reads it.
 """
 
@@ -80,7 +80,7 @@ def check_portfolio(
 ) -> tuple[int, int, int]:
     """Whether an order may make ``more`` lots of its side open: FITS, TOO_LITTLE or TOO_LARGE.
 
-    ``others`` is what is needed besides the portfolio's margin: fees, other instruments' orders.
+    ``others`` is what is needed on top of the portfolio's margin: fees, other instruments' orders.
     It would be ``more_others`` more.  Of TOO_LITTLE the other two are what is needed now and with
     the order.  ``available`` NO_LIMIT: capital is not checked.  A portfolio that already needs more
     may still be changed by what needs no more than now.
