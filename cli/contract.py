@@ -10,7 +10,7 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 @click.group()
 def contract() -> None:
-    """Mark, settle, fund or end a future, perpetual or option; change margins.
+    """Mark, settle, fund or end contracts; change their margins.
 
     Prices are in ticks. Every command is sequenced and journaled.
 

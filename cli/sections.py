@@ -79,7 +79,7 @@ VENUE: Sections = {
         "withdraw": "Debit an amount from a participant, at once or in steps.",
         "fees": "Show or set fee schedules and their assignments.",
         "corporate": "Apply a dividend, a split or a new reference price.",
-        "contract": "Mark, settle, fund or end a future, perpetual or option; change margins.",
+        "contract": "Mark, settle, fund or end contracts; change their margins.",
     },
     "Operation": {
         "console": "Serve the web page on which operators run the venue.",
