@@ -39,6 +39,7 @@ from openoutcry.wire.memory import (
     not_inlined,
     store_i64,
 )
+from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
@@ -64,6 +65,7 @@ BUY, RISK, REPLACE = (
     enum_numbers.COMMAND_KIND_RISK,
     enum_numbers.COMMAND_KIND_REPLACE,
 )
+LIMIT = enum_numbers.ORDER_TYPE_LIMIT
 UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
@@ -207,8 +209,7 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
     else:
         held = cell.position
         cell.position = held + (qty if side == BUY else -qty)
-    if flags & (MAKER | AUCTION) == MAKER or (flags & AUCTION != 0 and side == BUY):
-        rules.last = price
+    note_last(rules, event)
     lot_fee, overflow = wide.product(rules.fee, qty, 1)
     day = books.now_ns // lay.DAY_NS
     size = max(notional, -notional)
@@ -228,6 +229,15 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
     row.lots_reserved = lots
     row.lots_clearing = -moved
     return commit(books, event, row, participant, instrument)
+
+
+@kernel
+def note_last(rules: LedgerInstrument, event: EventRecord) -> None:
+    """A trade of the book is the instrument's last: the first of its two fills says so."""
+    flags = event.flags
+    in_auction = flags & AUCTION != 0 and event.side == BUY
+    if (flags & (MAKER | AUCTION) == MAKER or in_auction) and not is_off_book(event.order_id):
+        rules.last = event.price_ticks
 
 
 @kernel_outlined
@@ -253,8 +263,7 @@ def spot_fill(
         erase_order(books, entry)
     else:
         entry.leaves = leaves
-    if event.flags & (MAKER | AUCTION) == MAKER or (event.flags & AUCTION != 0 and side == BUY):
-        rules.last = event.price_ticks
+    note_last(rules, event)
     return spot.settle(books, event, row, rules, owner, cell, flags, free)
 
 
@@ -272,7 +281,8 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: Trans
     itself (pegs, sliding orders) at the one that was asked for."""
     not_inlined()
     participant, instrument = event.participant, event.instrument
-    side, order_type = event.side, order.order_type
+    # A side of an off-book trade has a limit, and its command's type says something else.
+    side, order_type = event.side, LIMIT if order.kind == RISK else order.order_type
     rules, cell = rules_of(books, instrument), cell_of(books, participant, instrument)
     flags, price = lay.PRICED_FLAG, event.price_ticks
     if (BUDGET_TYPES >> order_type) & 1 != 0:

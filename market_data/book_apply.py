@@ -240,13 +240,13 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
             row.extension = 0
     elif kind == _KP:
         wanted = _ZP
-        if size == _ZP:
+        if size == _ZP and load_be64(message + _P.reference) == 0:
             shares = load_be32(message + _P.shares)
             traded(state, locate, load_be32(message + _P.price), shares)
     elif kind == _KQ:
         wanted = _ZQ
-        if size == _ZQ and load_be64(message + _Q.shares) != 0:
-            shares = load_be64(message + _Q.shares)
+        shares = load_be64(message + _Q.shares) if size == _ZQ else 0
+        if shares != 0:
             traded(state, locate, load_be32(message + _Q.price), shares)
     elif kind == _KI:
         wanted = _ZI

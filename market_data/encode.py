@@ -33,6 +33,7 @@ from openoutcry.wire.memory import (
     prefetch,
     store_i64,
 )
+from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
 
@@ -224,7 +225,8 @@ def trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int) -> int
     if pending or waiting or state.moving_count != 0:
         out = prepare_trade(state, row, event.contra_id, out)
     if row.ref == 0:
-        return itch_messages.hidden_trade(state, out, row, qty, price, event.seq)
+        reference = 1 if is_off_book(event.order_id) else 0
+        return itch_messages.hidden_trade(state, out, row, qty, price, event.seq, reference)
     if price == row.shown_price:
         out = itch_messages.executed(state, out, row, qty, event.seq)
     else:

@@ -309,12 +309,13 @@ def delete(state: FeedState, out: int, row: FeedOrder) -> int:
 
 @kernel
 def hidden_trade(
-    state: FeedState, out: int, row: FeedOrder, shares: int, price: int, match: int
+    state: FeedState, out: int, row: FeedOrder, shares: int, price: int, match: int, reference: int
 ) -> int:
-    """P: nothing about the order that was not displayed, not even its side."""
+    """P: nothing about the order that was not displayed, not even its side.  ``reference``: 0, or 1
+    of a trade off the book."""
     instrument = instrument_of(state, row)
     message = head(state, out, _KP, _ZP, instrument.locate)
-    store_be64(message + _P.reference, 0)
+    store_be64(message + _P.reference, reference)
     Bytes(message)[_P.side] = _B
     store_shares(state, message + _P.shares, shares)
     store_stock(instrument, message + _P.stock)

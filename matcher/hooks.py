@@ -10,7 +10,8 @@ With a speed bump ``hold`` may have a command wait, and ``due`` says who enters 
 
 Where the region says that nothing may trade in an instrument (:class:`Holds`), the matcher holds it
 from the next command on (:func:`set_hold`).  What was kept back happens with the hooks' own
-command that ends the hold, before its answer.
+command that ends the hold, before its answer.  An off-book trade, too, comes before the answer to
+its command (``off_book.py``).
 
 The events of a delayed command that enters belong to the command at whose time it enters.  They
 follow an ENTERED event that names the delayed command.  So causes never go back and each command
@@ -43,6 +44,7 @@ from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.matching.cascade import after_command
+from openoutcry.matcher.off_book import trade_off_book
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -51,6 +53,9 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
+APPLIED, TRADES = 1 << REASON_BITS, 2 << REASON_BITS
+"""Verdicts without a reason: the command is the hooks' own; or its two sides trade with each other
+(``off_book.py``)."""
 REGION_MAGIC = b"OUTCRYRG"
 LINE_BYTES = 64
 TRAILER_BYTES = 32
@@ -223,6 +228,11 @@ def process_hooked(
                 continue
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
+        if refused == TRADES:
+            instrument = find_instrument(arena, order.symbol)
+            traded, refused = trade_off_book(block, order, instrument, at, APPLIED)
+            at = EventRecord(at + traded * RECORD_BYTES)
+            written += traded
         settled = 0
         if changes != 0 and load_i64(changes) != block.changes_seen:
             settled = follow_holds(block, order, at, refused)

@@ -3,6 +3,7 @@
 Each event of an order says what is open of it afterwards, so one rule does for all kinds of them.
 """
 
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals
@@ -12,6 +13,7 @@ from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, Ri
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.risk.protection import CALLS, watch
+from openoutcry.risk.requests import note_effect
 from openoutcry.risk.spot import (
     conserved,
     needed,
@@ -26,6 +28,7 @@ from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.open_orders import OpenOrder
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
@@ -115,6 +118,8 @@ def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, wor
     elif state.passed != 0:
         give_back(state, order, event, word)
     elif reason == 0:
+        if order.order_type == constants.SET_OFF_BOOK:
+            note_effect(state, order)
         event.word = word + ((COMPLETED - REJECTED) << KIND_SHIFT)
         event.contra_id = order.order_type
         event.leaves_lots = order.aux
@@ -235,7 +240,8 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
         if event_flags & (MAKER | AUCTION) == MAKER or (
             event_flags & AUCTION != 0 and (word >> SIDE_SHIFT) & 0xFF == BUY
         ):
-            rules.last = event.price_ticks
+            if not is_off_book(event.order_id):
+                rules.last = event.price_ticks
             rules.volume = wide.add(rules.volume, traded)
     old_leaves = entry.leaves
     if VERIFY:

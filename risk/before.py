@@ -57,8 +57,8 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 """What moves by itself counts at the price that was asked for, wherever it rests: a sale that
 slides up would grow its exposure."""
 REASON_BITS = 8
-APPLIED = 1 << REASON_BITS
-"""Answer to a RISK command that was applied: no reason, and a detail."""
+APPLIED, TRADES = 1 << REASON_BITS, 2 << REASON_BITS
+"""Answers to a RISK command, without a reason: it was applied; its two sides trade off the book."""
 
 EASY_BITS = 60
 """What a NEW adds to a total stays below 2**60: three such and a total are within int64."""
@@ -151,6 +151,8 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         if rules.price_limited != 0 and (price < low or price > high):
             return refuse(state, order, 1 << constants.PRICE_BAND, high, low, price)
     applies = kind == bits.RISK_KIND and permits(state, order)
+    if applies and order.order_type == constants.SET_OFF_BOOK:
+        return TRADES if is_off_book_trade(state, order, instrument) else 0
     if applies and apply_setting(state, order, instrument):
         note_effect(state, order)
         setting = order.order_type
@@ -159,6 +161,15 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
             totals.publish(state)
         return APPLIED
     return 0
+
+
+@kernel
+def is_off_book_trade(state: RiskState, order: OrderRecord, instrument: int) -> bool:
+    """Whether OFF_BOOK makes sense, and is the effect of a request."""
+    buyer, seller = order.qty_lots >> 16, order.qty_lots & 0xFFFF
+    two = 0 < seller < state.participants and 0 < buyer < state.participants and buyer != seller
+    sides = BUY <= order.time_in_force <= SELL and order.aux > 0
+    return two and sides and instrument >= 0 and order.side != 0 and state.requests_at != 0
 
 
 @kernel

@@ -380,6 +380,12 @@ class Setting(IntEnum):
     MARGIN_APPLY = 101
     """What is staged is in force, if it is from as many commands; every participant is judged.
     Refused if one has more lots than the new parameters allow.  0 drops what is staged."""
+    OFF_BOOK = 110
+    """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``:
+    the buyer (``qty_lots`` >> 16) and the seller (``qty_lots`` & 0xFFFF).  ``time_in_force`` is the
+    side of the one that asked for it and pays the taker's fee.  Each side is checked as an order of
+    it would be.  Refused unless it is the effect of an open request, so that a reference trades
+    once (``matcher/off_book.py``)."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

@@ -21,6 +21,7 @@ from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
@@ -511,7 +512,7 @@ def watch(state: RiskState, events: int, count: int) -> int:
             if flags & AUCTION != 0:
                 auction = price
                 indexed = 1
-            elif flags & MAKER != 0:
+            elif flags & MAKER != 0 and not is_off_book(event.order_id):
                 trade(state, protection, instrument, price, now)
                 indexed = 1
         elif kind == PHASE_CHANGED:

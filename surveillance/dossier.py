@@ -15,7 +15,7 @@ from openoutcry.replay.events import Records, events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.surveillance.cases import Case
 from openoutcry.surveillance.detect.settings import Settings
-from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Side
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.errors import SurveillanceError
 from openoutcry.wire.records import ORDER_DTYPE
 from openoutcry.wire.symbols import symbols_of
@@ -191,7 +191,11 @@ class _Gathering:
         side = Side(int(event["side"])).name.lower() if event["side"] else ""
         price, lots = int(event["price_ticks"]), int(event["qty_lots"])
         what = EventKind(kind).name.lower().replace("_", " ")
-        order_type = int(command["order_type"])
+        order_type = ""
+        if kind == EventKind.ACCEPTED:
+            is_new = command["kind"] == CommandKind.NEW
+            kind_of = OrderType(int(command["order_type"])) if is_new else None
+            order_type = kind_of.name.lower() if kind_of else "off book"
         self.dossier.lines.append(
             {
                 "seq": int(event["cause_seq"]),
@@ -203,7 +207,7 @@ class _Gathering:
                 "price_ticks": price,
                 "qty_lots": lots,
                 "leaves_lots": int(event["leaves_lots"]),
-                "type": OrderType(order_type).name.lower() if kind == EventKind.ACCEPTED else "",
+                "type": order_type,
             }
         )
         if kind in (EventKind.ACCEPTED, EventKind.REPLACED):

@@ -24,6 +24,7 @@ from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS, MovementDesk
+from openoutcry.venue.off_book_desk import OFF_BOOK, OffBookDesk
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
 from openoutcry.venue.participants_desk import PARTICIPANT_REQUESTS, ParticipantsDesk
 from openoutcry.venue.requests import BY, EFFECTIVE, NOTHING, PROVEN, Requests
@@ -118,6 +119,7 @@ class Operations:
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
+        self.negotiated = OffBookDesk(limits.symbols, limits.view)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
         self.requests = Requests(limits.view)
 
@@ -139,6 +141,7 @@ class Operations:
             **dict.fromkeys(CONTRACT_REQUESTS, self._of_contract),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
+            OFF_BOOK: self._off_book,
             "rehearse": self._rehearse,
             LISTING: self._listing,
             "log-in": self._log_in,
@@ -231,6 +234,12 @@ class Operations:
         work = self.contracts.work_of(request, request[BY])
         self.note(f"operator: {work.done[-1]}")
         return work
+
+    def _off_book(self, request: dict[str, Any]) -> Work:
+        if request[BY]:
+            self.operators.check(request[BY], SUPERVISOR)
+        who = self._participant(request.get("buyer")), self._participant(request.get("seller"))
+        return self.negotiated.work_of(request, *who, self.requests.asked[0])
 
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))
@@ -631,7 +640,8 @@ def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
-            "asset", "decimals", "purpose", "movement", "new", "old", "lots", "price")  # fmt: skip
+            "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",
+            "price")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 

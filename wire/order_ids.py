@@ -10,6 +10,9 @@ VENUE_ORDER_IDS = 1 << 61
 """The first id that the venue itself allocates."""
 SESSION_ORDER_IDS = 1 << 62
 """The first id of the orders of sessions."""
+OFF_BOOK_ORDER_IDS = VENUE_ORDER_IDS | VENUE_ORDER_IDS >> 1
+"""Of the venue's own ids the first of an off-book trade's two sides: this and twice the command's
+sequence, plus 1 for the seller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ ORDER_ID_RANGES = (
         VENUE_ORDER_IDS,
         SESSION_ORDER_IDS - 1,
         "venue",
-        "allocated by the venue for the orders with which it liquidates positions",
+        "allocated by the venue: the orders with which it liquidates positions, and, from "
+        f"{OFF_BOOK_ORDER_IDS} on, the two sides of each off-book trade",
     ),
     IdRange(
         SESSION_ORDER_IDS,

@@ -55,7 +55,8 @@ class Pages(History):
             select {COLUMNS} from history.orders
             where participant = %(participant)s and state <> %(rejected)s
               and (%(instrument)s::integer is null or instrument = %(instrument)s)
-              and number < %(before)s and created_ns >= %(begin)s and created_ns < %(end)s
+              and number > 0 and number < %(before)s
+              and created_ns >= %(begin)s and created_ns < %(end)s
               and (%(state)s = 'all' or (state = any(%(open)s)) = (%(state)s = 'open'))
               and (%(search)s = '' or number::text = %(search)s or client_id like %(like)s)
             order by number desc limit %(most)s

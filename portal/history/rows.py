@@ -46,6 +46,10 @@ class Rows:
         seconds."""
         for report in moment.changes:
             self._add_change(report)
+        for report in moment.off_book_fills:
+            self.days.add(report.time_ns // DAY_NS)
+            self.orders[report.order.number] = report.order
+            self._add_fill(report)
         for instrument, trade in moment.trades:
             self._add_trade(instrument, trade)
 
@@ -68,11 +72,14 @@ class Rows:
                 report.seq,
             )
         )
-        fill = report.fill
+        self._add_fill(report)
+
+    def _add_fill(self, report: Report) -> None:
+        order, fill = report.order, report.fill
         if fill is not None:
             self.fills.append(
                 (
-                    day,
+                    report.time_ns // DAY_NS,
                     fill.number,
                     order.number,
                     order.participant,

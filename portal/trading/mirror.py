@@ -42,6 +42,7 @@ from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANG
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.notes import fee_is_of_base, fee_units
+from openoutcry.wire.off_book import is_off_book
 
 MARK = RiskCell.offset("mark") // 8
 """Of a cell of a spot instrument: the participant's fee terms."""
@@ -69,7 +70,11 @@ class Moment:
     changes: list[Report] = field(default_factory=list)
     """Everything that changed an order: the reports, and what the API has no report for."""
     trades: list[tuple[int, Trade]] = field(default_factory=list)
+    off_book: list[tuple[int, Trade]] = field(default_factory=list)
+    """Trades off the book."""
     candles: dict[tuple[int, str], Candle] = field(default_factory=dict)
+    off_book_fills: list[Report] = field(default_factory=list)
+    """What participants traded off the book, each with an order that is in no list."""
     touched: set[int] = field(default_factory=set)
     """Instruments whose book may have changed."""
     wallets: set[int] = field(default_factory=set)
@@ -313,7 +318,13 @@ class Mirror:
             time_ns // 1_000_000,
             is_buy and not flags & AUCTION,
             event.cause_seq,
+            is_off_book(event.order_id),
         )
+        if trade.is_off_book:
+            moment.off_book.append((instrument, trade))
+            if instrument in self.tapes:
+                self.tapes[instrument].off_book.append(trade)
+            return
         moment.trades.append((instrument, trade))
         if instrument in self.tapes:
             for interval, candle in self.tapes[instrument].add(trade):
@@ -330,6 +341,12 @@ class Mirror:
         moment: Moment,
     ) -> None:
         core_id = event.order_id
+        if is_off_book(core_id):
+            if event.kind == FILLED_KIND and instrument in self.markets.by_index:
+                traded = self.orders.traded_off_book(event, time_ns)
+                self._note_fee(traded, note, instrument)
+                moment.off_book_fills.append(traded)
+            return
         order = self.orders.find(instrument, core_id)
         is_own = core_id == command.order_id and command.kind == NEW_COMMAND
         if order is None:
@@ -338,13 +355,16 @@ class Mirror:
             order = self.orders.entered(command, instrument, name, event.leaves_lots)
         report = self.orders.apply(event, order, time_ns, "" if is_own else name)
         if report is not None:
-            if report.fill is not None:
-                market = self.markets.by_index[instrument]
-                report.fill.fee_units = fee_units(note)
-                report.fill.fee_asset = market.base if fee_is_of_base(note) else market.quote
+            self._note_fee(report, note, instrument)
             moment.changes.append(report)
             if report.execution in SHOWN:
                 moment.reports.append(report)
+
+    def _note_fee(self, report: Report, note: int, instrument: int) -> None:
+        if report.fill is not None:
+            market = self.markets.by_index[instrument]
+            report.fill.fee_units = fee_units(note)
+            report.fill.fee_asset = market.base if fee_is_of_base(note) else market.quote
 
     # What is shown
 

@@ -7,6 +7,7 @@ from typing import Any
 from openoutcry.risk.bits import RISK_REASON
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
@@ -251,6 +252,20 @@ class Orders:
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, order.client_id
         return Report(order, execution, time_ns, seq, event_seq, fill, *as_it_is, *terms)
+
+    def traded_off_book(self, event: Any, time_ns: int) -> Report:
+        """One side of a trade off the book.  Its order is in no list of orders, and has a number
+        below 0."""
+        number = OFF_BOOK_ORDER_IDS - event.order_id
+        order = Order(
+            number, event.participant, event.instrument, event.order_id, "", event.side,
+            OrderType.LIMIT, TimeInForce.IOC, event.price_ticks, event.qty_lots, 0, time_ns,
+            time_ns, seq=event.cause_seq,
+        )  # fmt: skip
+        fill = self._filled(event, order, time_ns)
+        as_it_is = order.state, order.executed_lots, order.executed_tick_lots
+        terms = order.price_ticks, order.lots, ""
+        return Report(order, "TRADE", time_ns, order.seq, event.seq, fill, *as_it_is, *terms)
 
     def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
         price, lots = event.price_ticks, event.qty_lots

@@ -42,6 +42,7 @@ class Trade:
     buyer_is_maker: bool
     seq: int
     """Of the command that caused it."""
+    is_off_book: bool = False
 
 
 @dataclass(slots=True)
@@ -156,11 +157,17 @@ class Tape:
     """What a market traded."""
 
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
+    off_book: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
+    """Trades off the book, which are in no candle, no statistics, and not ``last``."""
     aggregates: deque[AggregateTrade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
     candles: dict[str, deque[Candle]] = field(
         default_factory=lambda: {name: deque(maxlen=CANDLES_KEPT) for name in INTERVALS}
     )
     last: Trade | None = None
+
+    def every(self) -> list[Trade]:
+        """All trades, those off the book among them, in their order."""
+        return sorted([*self.trades, *self.off_book], key=lambda trade: trade.number)
 
     def add(self, trade: Trade) -> list[tuple[str, Candle]]:
         """Add a trade; the candles that it is in."""

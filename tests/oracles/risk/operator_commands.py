@@ -80,8 +80,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if int(c["order_type"]) not in SETTINGS:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
-    if what in (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE):
-        return False  # this state has no room for any
+    if what in (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE, Setting.OFF_BOOK):
+        return False  # this state has no room for any request, and such a trade needs one
     instrument = risk.index.get(bytes(c["symbol"]))
     if what in (Setting.SPEED_BUMP, Setting.RELEASE):
         if risk.bump is None or what == Setting.RELEASE:

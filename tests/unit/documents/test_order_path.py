@@ -55,6 +55,7 @@ NOT_TAKEN = {
         # Holds, market protection, shares of capacity, operators' commands, liquidation,
         # wallets, scenario margin.
         "matcher/capacity.py": "",
+        "matcher/off_book.py": "",
         "matcher/hooks.py": "follow_holds enter_due tell_delay refuse settle_held note_best",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",

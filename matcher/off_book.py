@@ -1,0 +1,121 @@
+"""A trade off the book: two participants who have agreed trade with each other.
+
+The operator's command OFF_BOOK (``risk/bits.py``) is two orders that meet each other and no book.
+Each enters the hooks as any order does, so every limit, every wallet and the margin count.  If one
+of the two is refused, nothing has happened.  Else the command's events are, before its answer:
+
+    ACCEPTED    the side that was asked, hidden
+    ACCEPTED    the side that asked, hidden
+    FILLED      the side that was asked, as the maker
+    FILLED      the side that asked
+
+No level, no queue and no last price of the matcher changes.  The orders are gone with the command.
+"""
+
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.instrument_rules import refuse_new
+from openoutcry.matcher.commands.general import is_foreign
+from openoutcry.matcher.events import emit, emit_cancelled, event_tag
+from openoutcry.matcher.hook_context import HookContext
+from openoutcry.wire.indirect import call_after, call_before
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
+
+EVENTS = 4
+SCRATCH = 8
+"""Where the two orders are, in records after the first event: within what a command may write."""
+
+
+@kernel_outlined
+def trade_off_book(
+    block: HookContext, order: OrderRecord, instrument: int, out: int, applied: int
+) -> tuple[int, int]:
+    """Trade, with the events at ``out``; returns their number and ``applied``, or 0 and the verdict
+    by which the command is refused."""
+    not_inlined()
+    arena = ArenaHeader(block.arena)
+    if is_foreign(arena, instrument):
+        return 0, const.MALFORMED
+    asks = (order.word >> const.TIF_SHIFT) & 0xFF
+    maker = OrderRecord(out + SCRATCH * RECORD_BYTES)
+    taker = OrderRecord(maker + RECORD_BYTES)
+    write_side(order, maker, const.BUY + const.SELL - asks)
+    write_side(order, taker, asks)
+    price, qty = order.price_ticks, order.aux
+    reason = refuse_new(arena, instrument, maker.word, price, qty, 0, 0)
+    if reason != const.ACCEPT:
+        return 0, reason
+    refused = enter_side(block, maker, instrument, out)
+    if refused != 0:
+        return 0, refused
+    refused = enter_side(block, taker, instrument, out + RECORD_BYTES)
+    if refused != 0:
+        take_back(block, maker, instrument, out)
+        return 0, refused
+    at = EventRecord(out + 2 * RECORD_BYTES)
+    fill(EventRecord(at), maker, taker, instrument, const.MAKER)
+    fill(EventRecord(at + RECORD_BYTES), taker, maker, instrument, 0)
+    call_after(block.after, block.region, order, at, 2)
+    arena.event_count += EVENTS
+    return EVENTS, applied
+
+
+@kernel
+def write_side(order: OrderRecord, side_order: OrderRecord, side: int) -> None:
+    """Write one side of the trade as the order that it would be, immediate, at its price."""
+    both = order.qty_lots
+    side_order.price_ticks = order.price_ticks
+    side_order.qty_lots = order.aux
+    side_order.symbol = order.symbol
+    side_order.order_id = OFF_BOOK_ORDER_IDS + 2 * order.seq + (side == const.SELL)
+    side_order.aux = 0
+    side_order.rx_ts_ns = order.rx_ts_ns
+    tif = const.IOC | const.CANCEL_NEWEST << (const.MODE_SHIFT - const.TIF_SHIFT)
+    word = const.NEW << const.KIND_SHIFT | side << const.SIDE_SHIFT
+    word |= const.LIMIT << const.TYPE_SHIFT | tif << const.TIF_SHIFT
+    side_order.word = word | (both >> 16 if side == const.BUY else both & 0xFFFF)
+    side_order.seq = order.seq
+
+
+@kernel
+def tag_of(side_order: OrderRecord, instrument: int) -> int:
+    """Return the bits of an event's word that name instrument, side and participant."""
+    word = side_order.word
+    return event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+
+
+@kernel
+def enter_side(block: HookContext, side_order: OrderRecord, instrument: int, out: int) -> int:
+    """Let one side in, with its ACCEPTED event at ``out``; 0, or the verdict that refuses it."""
+    refused = call_before(block.before, block.region, side_order)
+    if refused != 0:
+        return refused
+    qty = side_order.qty_lots
+    word = tag_of(side_order, instrument) | const.ACCEPTED | const.HIDDEN_FLAG
+    price, seq = side_order.price_ticks, side_order.seq
+    emit(EventRecord(out), side_order.order_id, 0, price, qty, qty, seq, word)
+    call_after(block.after, block.region, side_order, out, 1)
+    return 0
+
+
+@kernel
+def take_back(block: HookContext, side_order: OrderRecord, instrument: int, out: int) -> None:
+    """The other side was refused: to the hooks this one is cancelled, and no event says so."""
+    tag, price, qty = tag_of(side_order, instrument), side_order.price_ticks, side_order.qty_lots
+    order_id, seq = side_order.order_id, side_order.seq
+    emit_cancelled(EventRecord(out), order_id, price, qty, seq, tag, const.IOC_REST)
+    call_after(block.after, block.region, side_order, out, 1)
+
+
+@kernel
+def fill(
+    out: EventRecord, side_order: OrderRecord, other: OrderRecord, instrument: int, flags: int
+) -> None:
+    """Write the FILLED event of one side."""
+    word = tag_of(side_order, instrument) | const.FILLED | const.HIDDEN_FLAG | flags
+    price, qty = side_order.price_ticks, side_order.qty_lots
+    emit(out, side_order.order_id, other.order_id, price, qty, 0, side_order.seq, word)

@@ -1,0 +1,202 @@
+"""A trade off the book: both sides are checked as orders are, the book does not change, and a
+reference trades once."""
+
+import numpy as np
+import pytest
+
+from openoutcry.matcher import Engine, hooks
+from openoutcry.risk import before
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.risk.layout import RiskInstrument
+from openoutcry.risk.region import setting
+from openoutcry.risk.requests import WHOLE, RequestState
+from openoutcry.venue.requests import opening
+from openoutcry.wire.enums import EventFlag, EventKind, Phase, Reason, Side
+from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from tests.support.risk.spot_page import SpotMarket
+
+BTC_USD = b"BTC-USD"
+TERMS = {"buyer": 1, "seller": 2, "lots": 100, "price": 5_000_000}
+
+
+@pytest.fixture
+def market(tmp_path):
+    """p1 has 100,000 USD, p2 10 BTC; the book is 49,000.00 to 51,000.00."""
+    one = SpotMarket(tmp_path)
+    one.move(100_000 * 10**6, "USD", 1)
+    one.move(10 * 10**8, "BTC", 2)
+    one.move(10**12, "USD", 3)
+    one.move(10**9, "BTC", 3)
+    one.new(Side.BUY, 5, 4_900_000, BTC_USD, 3)
+    one.new(Side.SELL, 5, 5_100_000, BTC_USD, 3)
+    return one
+
+
+def record_of(buyer, seller, lots, price, asks=Side.BUY, symbol=BTC_USD):
+    record = setting(Setting.OFF_BOOK, lots, buyer << 16 | seller, symbol, price)
+    record["time_in_force"], record["side"] = asks, WHOLE
+    return record
+
+
+def trade(market, reference="rfq 1", record=None, **terms):
+    """The events of one trade that is asked for."""
+    for one in opening(reference, 7, 0):
+        market.send(one)
+    return market.send(record_of(**TERMS | terms) if record is None else record)
+
+
+def state_of(market, reference="rfq 1"):
+    return RequestState(int(market.view.requests.find(reference)[-1]))
+
+
+def held(market, who, asset):
+    return market.wallets.balance(who, asset)[:2]
+
+
+def test_both_sides_get_what_they_agreed_on_and_the_book_stays(market):
+    events = trade(market)
+    assert events["kind"].tolist() == [
+        EventKind.ACCEPTED, EventKind.ACCEPTED, EventKind.FILLED, EventKind.FILLED,
+        EventKind.COMPLETED,
+    ]  # fmt: skip
+    assert events["participant"].tolist() == [2, 1, 2, 1, 0]
+    assert (events["flags"] & EventFlag.LAST).tolist() == [0, 0, 0, 0, 1]
+    maker, taker = events[2], events[3]
+    assert maker["flags"] == EventFlag.MAKER | EventFlag.HIDDEN
+    assert taker["flags"] == EventFlag.HIDDEN
+    assert (int(taker["order_id"]), int(maker["contra_id"])) == (
+        OFF_BOOK_ORDER_IDS + 2 * market.seq,
+    ) * 2
+    # 100 lots are 0.01 BTC at 50,000.00; the one that asked pays 10 bps of what it receives.
+    assert held(market, 1, "USD") == (99_500 * 10**6, 0)
+    assert held(market, 1, "BTC") == (10**6 - 1_000, 0)
+    assert held(market, 2, "BTC") == (10 * 10**8 - 10**6, 0)
+    assert held(market, 2, "USD") == (500 * 10**6, 0)
+    assert market.wallets.fees("BTC") == 1_000
+    assert market.balanced()
+    assert state_of(market) is RequestState.DONE
+    assert market.engine.open_orders == 2
+    assert market.engine.best("BTC-USD") == (4_900_000, 5, 5_100_000, 5)
+    market.engine.check()
+
+
+def test_the_seller_may_be_the_one_that_asked(market):
+    events = trade(market, asks=Side.SELL)
+    assert events["participant"].tolist() == [1, 2, 1, 2, 0]
+    assert held(market, 1, "BTC") == (10**6, 0)
+    assert held(market, 2, "USD") == (500 * 10**6 - 500_000, 0)
+
+
+def test_a_reference_trades_once(market):
+    trade(market)
+    before_usd = held(market, 1, "USD")
+    again = trade(market)
+    assert again["kind"].tolist() == [EventKind.REJECTED]
+    assert again["reason"].tolist() == [Reason.MALFORMED]
+    assert held(market, 1, "USD") == before_usd
+    # Nor does the command by itself, without the request that names it.
+    alone = market.send(record_of(**TERMS))
+    assert alone["kind"].tolist() == [EventKind.REJECTED]
+    unmarked = record_of(**TERMS)
+    unmarked["side"] = 0
+    assert trade(market, "rfq 2", unmarked)["kind"].tolist() == [EventKind.REJECTED]
+    assert held(market, 1, "USD") == before_usd
+
+
+@pytest.mark.parametrize(
+    ("terms", "who"),
+    [({"lots": 30_000}, 1), ({"buyer": 3, "seller": 1}, 1), ({"buyer": 4, "seller": 2}, 4)],
+)
+def test_a_side_that_cannot_pay_takes_the_other_one_back(market, terms, who):
+    was = [held(market, one, asset) for one in (1, 2, 3, 4) for asset in ("USD", "BTC")]
+    for asks in Side:
+        events = trade(market, f"rfq {asks}", **terms | {"asks": asks})
+        assert events["kind"].tolist() == [EventKind.REJECTED]
+        assert events["reason"].tolist() == [Reason.RISK]
+        assert int(events["contra_id"][0]) >> RiskBit.BALANCE & 1
+        assert state_of(market, f"rfq {asks}") is RequestState.BEGUN
+        assert was == [held(market, one, asset) for one in (1, 2, 3, 4) for asset in ("USD", "BTC")]
+    assert market.balanced()
+    assert market.engine.open_orders == 2
+    # What was refused may be asked for again once the side can pay.
+    market.move(10**13, "USD", who)
+    market.move(10**12, "BTC", who)
+    assert trade(market, "rfq 1", **terms | {"asks": Side.BUY})[-1]["kind"] == EventKind.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"price": 0}, Reason.PRICE_LIMIT),
+        ({"price": 100_000_001}, Reason.PRICE_LIMIT),
+        ({"lots": 0}, Reason.MALFORMED),
+        ({"lots": -5}, Reason.MALFORMED),
+        ({"seller": 1}, Reason.MALFORMED),
+        ({"seller": 0}, Reason.MALFORMED),
+        ({"buyer": 400}, Reason.MALFORMED),
+        ({"symbol": b"NONE"}, Reason.UNKNOWN_INSTRUMENT),
+        ({"asks": 3}, Reason.MALFORMED),
+    ],
+)
+def test_what_makes_no_sense_changes_nothing(market, terms, reason):
+    was = market.wallets.rows.tobytes()
+    events = trade(market, **terms)
+    assert events["kind"].tolist() == [EventKind.REJECTED]
+    assert events["reason"].tolist() in ([reason], [Reason.MALFORMED])
+    assert market.wallets.rows.tobytes() == was
+
+
+def test_nothing_trades_off_the_book_while_the_instrument_does_not(market):
+    market.phase(BTC_USD, Phase.HALT)
+    assert trade(market)["reason"].tolist() == [Reason.WRONG_PHASE]
+    market.phase(BTC_USD, Phase.CONTINUOUS)
+    assert trade(market)[-1]["kind"] == EventKind.COMPLETED
+
+
+def test_a_killed_or_suspended_side_does_not_trade(market):
+    market.send(setting(Setting.KILL, 1, 2))
+    assert int(trade(market)["contra_id"][0]) >> RiskBit.KILLED & 1
+    market.send(setting(Setting.KILL, 0, 2))
+    market.send(setting(Setting.STATUS, 2, 1))
+    assert int(trade(market)["contra_id"][0]) >> RiskBit.SUSPENDED & 1
+
+
+def test_the_last_price_is_the_books(market):
+    market.new(Side.BUY, 1, 5_100_000, BTC_USD, 3)
+    last = market.view.instruments[0].copy()
+    trade(market, price=6_000_000)
+    changed = np.flatnonzero(market.view.instruments[0] != last)
+    assert changed.tolist() == [RiskInstrument.offset("volume") // 8]
+
+
+def test_replay_and_a_snapshot_give_the_same_core(tmp_path, market):
+    """From any prefix the commands give the same events and the same hash."""
+    sent = []
+    one = SpotMarket(tmp_path)
+    plain = one.send
+
+    def keep(record):
+        sent.append(record.copy())
+        return plain(record)
+
+    one.send = keep
+    one.move(100_000 * 10**6, "USD", 1)
+    one.move(10 * 10**8, "BTC", 2)
+    start = Engine.restore(one.engine.snapshot(), 1_024, hooks=one.engine.hooks)
+    sent.clear()
+    for number in range(6):
+        trade(one, f"rfq {number // 2}", asks=Side(1 + number % 2), lots=10 + number)
+        one.new(Side.BUY, 5, 4_900_000, BTC_USD, 1)
+    commands = np.concatenate(sent)
+    for record, seq in zip(commands, range(len(commands)), strict=True):
+        record["seq"] = start.last_seq + 1 + seq
+    for cut in range(0, len(commands), 3):
+        other = start.clone()
+        other.process(commands[:cut])
+        again = Engine.restore(other.snapshot(), 1_024, hooks=other.hooks)
+        again.process(commands[cut:])
+        assert again.state_hash() == one.engine.state_hash()
+
+
+def test_the_matcher_and_the_risk_say_the_same_word():
+    assert (hooks.APPLIED, hooks.TRADES) == (before.APPLIED, before.TRADES)

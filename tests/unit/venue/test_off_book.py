@@ -1,0 +1,125 @@
+"""Trades off the book by the operator's desk: once for each reference wherever the machine was cut
+off, in wallets and in margin, in ledger, feed and surveillance, and the same in a replay."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.market_data.bars import make_bars
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book
+from openoutcry.wire.enums import EventKind, Side
+from openoutcry.wire.off_book import OFF_BOOK_SHIFT
+from tests.support.venue.cut_requests import cut_off
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.spot_floor import FLOOR, wallet
+from tests.support.venue.venue_floor import order
+
+USD, BTC = 10**6, 10**8
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory):
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("off-book"), FLOOR)
+    for who in ("1", "2"):
+        trading_floor.ask("deposit", who, str(10**6 * USD), "--asset", "USD")
+        trading_floor.ask("deposit", who, str(1_000 * BTC), "--asset", "BTC")
+    yield trading_floor
+    trading_floor.close()
+
+
+def asked(floor, request):
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, floor.journal_path, request)
+        while not answer.done():
+            floor.step()
+    return answer.result()
+
+
+def spot(reference, lots=50, price=5_000_000, asked_by=BUYER, buyer=1, seller=2):
+    return off_book("BTC-USD", buyer, seller, lots, price, asked_by, reference)
+
+
+def fills(floor):
+    """The FILLED events of trades off the book."""
+    _, events = floor.journal()
+    is_off_book = events["order_id"] >> OFF_BOOK_SHIFT == 3
+    return events[is_off_book & (events["kind"] == EventKind.FILLED)]
+
+
+def test_what_two_agreed_on_is_traded_once(floor):
+    before = wallet(floor, 1, "USD")[0], wallet(floor, 2, "BTC")[0]
+    done = asked(floor, spot("rfq 1"))
+    assert done["done"] == ["1 buys 50 BTC-USD at 5000000 ticks from 2, off the book"]
+    assert asked(floor, spot("rfq 1"))["repeated"]
+    # 50 lots of 0.0001 BTC at 50,000.00.
+    assert before[0] - wallet(floor, 1, "USD")[0] == 250 * USD
+    assert before[1] - wallet(floor, 2, "BTC")[0] == BTC // 200
+    assert [int(one) for one in fills(floor)["participant"]] == [2, 1]
+    with pytest.raises(DeskError, match="'rfq 1' was given to another request"):
+        asked(floor, spot("rfq 1", lots=51))
+
+
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("asked_by", [BUYER, SELLER])
+def test_a_machine_that_is_gone_after_any_command_trades_once(floor, after, asked_by):
+    request = spot(f"cut {asked_by} {after}", asked_by=asked_by)
+    before, count = wallet(floor, 2, "USD")[0], len(fills(floor))
+    cut_off(floor, request, after)
+    for _ in range(2):
+        asked(floor, request)
+    floor.again()
+    assert asked(floor, request)["repeated"]
+    assert len(fills(floor)) == count + 2
+    fee = 0 if asked_by == BUYER else 250 * USD // 1_000
+    assert wallet(floor, 2, "USD")[0] - before == 250 * USD - fee
+
+
+def test_what_a_side_cannot_pay_is_refused_with_the_reason(floor):
+    count = len(fills(floor))
+    with pytest.raises(DeskError, match="refused by the limits of a side: balance"):
+        asked(floor, spot("too much", buyer=3, seller=2))
+    with pytest.raises(DeskError, match="max qty"):
+        asked(floor, spot("too large", lots=101))
+    assert len(fills(floor)) == count
+    floor.ask("deposit", "3", str(1_000 * USD), "--asset", "USD")
+    asked(floor, spot("too much", buyer=3, seller=2))
+    assert len(fills(floor)) == count + 2
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"instrument": "XYZ"}, "no instrument 'XYZ'"),
+        ({"asked_by": "both"}, "asked_by is buyer or seller"),
+        ({"seller": 1}, "two participants"),
+        ({"buyer": 999_999}, "participant"),
+        ({"lots": "5"}, "lots and price"),
+        ({"price": 2**60}, "lots and price"),
+    ],
+)
+def test_what_cannot_be_is_named(floor, change, why):
+    with pytest.raises(DeskError, match=why):
+        asked(floor, spot("wrong") | change)
+
+
+def test_a_margined_instrument_trades_off_the_book_too(floor):
+    view = floor._desk.view
+    index = floor._desk.limits.symbols.index("TIN")
+    before = view.cell(1, index, 0), view.cell(2, index, 0)
+    asked(floor, off_book("TIN", 2, 1, 10, 500, SELLER, "rfq tin"))
+    floor.step()
+    view = floor._desk.view
+    assert (view.cell(1, index, 0), view.cell(2, index, 0)) == (before[0] - 10, before[1] + 10)
+
+
+def test_ledger_and_bars_have_what_they_should(floor):
+    """The books agree with the core after every command; bars are of the book's trades."""
+    terms = {"symbol": b"BTC-USD"}
+    floor.publish(order(9_001, Side.SELL, 3, 5_200_000, 2, **terms))
+    floor.publish(order(9_002, Side.BUY, 3, 5_200_000, 1, **terms))
+    of_day = make_bars(floor.journal_path, 86_400, "BTC-USD")
+    assert [(bar.open_ticks, bar.volume_lots) for bar in of_day] == [(5_200_000, 3)]
+    assert fills(floor)["price_ticks"].max() == 5_000_000
+    assert Reconciliation(floor.journal_path, None, every=1).advance().difference is None

@@ -1,0 +1,12 @@
+"""Which order ids are those of the sides of off-book trades."""
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+
+OFF_BOOK_SHIFT = 60
+
+
+@kernel
+def is_off_book(order_id: int) -> bool:
+    """Whether an order id is that of a side of an off-book trade."""
+    return order_id >> OFF_BOOK_SHIFT == OFF_BOOK_ORDER_IDS >> OFF_BOOK_SHIFT
