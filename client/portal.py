@@ -52,6 +52,10 @@ def endpoint(method: str, path: str) -> Callable[[Any], Any]:
     return keep
 
 
+def _of_quotes(number: int) -> str:
+    return f"/v1/quotes/requests/{int(number)}"
+
+
 def made(kind: Any, value: Any) -> Any:
     """A value of JSON as the type says."""
     origin = typing.get_origin(kind)
@@ -460,6 +464,106 @@ class PortalClient(Closing):
         cancelled."""
         query = {"symbol": symbol}
         return self.ask("DELETE", "/v1/orders", list[models.OrderRow], query, key=key)
+
+    @endpoint("GET", "/v1/quotes/makers")
+    def quote_makers(self) -> list[models.QuoteMaker]:
+        return self.ask("GET", "/v1/quotes/makers", list[models.QuoteMaker])
+
+    @endpoint("GET", "/v1/quotes/requests")
+    def quote_requests(self, *, state: str = "open", limit: int = 100) -> list[models.QuoteRequest]:
+        query = {"state": state, "limit": limit}
+        return self.ask("GET", "/v1/quotes/requests", list[models.QuoteRequest], query)
+
+    @endpoint("GET", "/v1/quotes/requests/{number}")
+    def quote_request(self, number: int) -> models.QuoteRequest:
+        return self.ask("GET", _of_quotes(number), models.QuoteRequest)
+
+    @endpoint("POST", "/v1/quotes/requests")
+    def request_quotes(
+        self,
+        symbol: str,
+        side: str,
+        quantity: str,
+        *,
+        seconds: int = 30,
+        makers: list[int] | None = None,
+        key: str | None = None,
+    ) -> models.QuoteRequest:
+        """Ask makers, all of them without ``makers``; ``side``: ``buy``, ``sell`` or ``both``."""
+        body: dict[str, Any] = {
+            "symbol": symbol,
+            "side": side,
+            "quantity": quantity,
+            "seconds": seconds,
+            "makers": makers or [],
+        }
+        path = "/v1/quotes/requests"
+        return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
+
+    @endpoint("POST", "/v1/quotes/requests/{number}/quotes")
+    def send_quote(
+        self,
+        number: int,
+        *,
+        bid: str = "",
+        ask: str = "",
+        quantity: str = "",
+        firm: bool = True,
+        last_look: bool = False,
+        seconds: int = 0,
+        key: str | None = None,
+    ) -> models.QuoteRequest:
+        body: dict[str, Any] = {
+            "bid": bid,
+            "ask": ask,
+            "quantity": quantity,
+            "firm": firm,
+            "last_look": last_look,
+            "seconds": seconds,
+        }
+        path = f"{_of_quotes(number)}/quotes"
+        return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/quotes/requests/{number}/quotes/{quote}")
+    def withdraw_quote(
+        self, number: int, quote: int, *, key: str | None = None
+    ) -> models.QuoteRequest:
+        path = f"{_of_quotes(number)}/quotes/{int(quote)}"
+        return self.ask("DELETE", path, models.QuoteRequest, key=key)
+
+    @endpoint("POST", "/v1/quotes/requests/{number}/accept")
+    def accept_quote(
+        self, number: int, quote: int, side: str, *, key: str | None = None
+    ) -> models.QuoteRequest:
+        """Trade with a quote; if its maker has a last look, it is asked first."""
+        body: dict[str, Any] = {"quote": quote, "side": side}
+        path = f"{_of_quotes(number)}/accept"
+        return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
+
+    @endpoint("POST", "/v1/quotes/requests/{number}/counter")
+    def counter_quote(
+        self, number: int, quote: int, side: str, price: str, *, key: str | None = None
+    ) -> models.QuoteRequest:
+        body: dict[str, Any] = {"quote": quote, "side": side, "price": price}
+        path = f"{_of_quotes(number)}/counter"
+        return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
+
+    @endpoint("POST", "/v1/quotes/requests/{number}/answer")
+    def answer_client(
+        self, number: int, accept: bool, *, key: str | None = None
+    ) -> models.QuoteRequest:
+        """As a maker whose consent is asked for."""
+        path, body = f"{_of_quotes(number)}/answer", {"accept": accept}
+        return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
+
+    @endpoint("POST", "/v1/quotes/requests/{number}/pass")
+    def pass_quotes(self, number: int, *, key: str | None = None) -> models.QuoteRequest:
+        """As a client: none of the quotes; as a maker: no quote."""
+        return self.ask("POST", f"{_of_quotes(number)}/pass", models.QuoteRequest, key=key)
+
+    @endpoint("DELETE", "/v1/quotes/requests/{number}")
+    def cancel_quote_request(self, number: int, *, key: str | None = None) -> models.QuoteRequest:
+        return self.ask("DELETE", _of_quotes(number), models.QuoteRequest, key=key)
 
     @endpoint("GET", "/v1/fills")
     def fills(

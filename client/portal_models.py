@@ -132,6 +132,8 @@ class PublicTrade:
     quantity: str
     time_ms: int
     taker_side: str
+    off_book: bool = False
+    """Two participants agreed on it by a request for quotes."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,76 @@ class FillRow:
     is_maker: bool
     time_ms: int
     seq: int
+
+
+@dataclass(frozen=True)
+class QuoteRow:
+    """A maker's answer to a request; a maker sees its own ones alone."""
+
+    id: int
+    maker: int
+    bid: str | None
+    ask: str | None
+    quantity: str
+    firm: bool
+    last_look: bool
+    until_ms: int
+    at_ms: int
+    is_live: bool
+    counter: str | None = None
+    """The client's own price, which waits for the maker."""
+
+
+@dataclass(frozen=True)
+class QuoteTrade:
+    """What both sides agreed on, and what the venue said: ``due``, ``done`` or ``refused``."""
+
+    quote: int
+    side: str
+    price: str
+    quantity: str
+    state: str
+    at_ms: int
+    seq: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class QuoteRequest:
+    """``role``: ``client`` or ``maker``; ``state``: ``open``, ``pending``, ``traded``, ``passed``,
+    ``cancelled`` or ``expired``."""
+
+    id: int
+    role: str
+    symbol: str
+    side: str
+    quantity: str
+    state: str
+    until_ms: int
+    makers: list[int]
+    quotes: list[QuoteRow]
+    """Of the client, the best for its side first."""
+    has_passed: bool = False
+    waits_for: int | None = None
+    """The quote whose maker is asked for its consent,"""
+    waits_side: str | None = None
+    """to this side of the client"""
+    waits_price: str | None = None
+    """and this price."""
+    trade: QuoteTrade | None = None
+
+
+@dataclass(frozen=True)
+class QuoteMaker:
+    """How a maker has answered where its consent was asked: last looks, indicative quotes and
+    counters."""
+
+    participant: int
+    asked: int
+    accepted: int
+    rejected: int
+    timed_out: int
+    held_ms: int
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from openoutcry.portal.native.operator_routes import NativeOperators, add_operat
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
 from openoutcry.portal.native.problems import add_problems
+from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.native.routes import Native, add_native
 from openoutcry.portal.native.stream import NativeFeeds, add_stream
 from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
@@ -49,6 +50,8 @@ from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.observed import Metrics, Observed, tracer_of
 from openoutcry.portal.page.routes import add_page
 from openoutcry.portal.portfolio.desk import Desk
+from openoutcry.portal.quotes.books import MadeBooks
+from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.settings import PortalFile, read_portal_file
 from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.capital import Capital
@@ -187,7 +190,14 @@ class Portal:
         self.operators = NativeOperators(
             Operators(self.accounts), self.mirror, self.pages, self.keys
         )
-        self.native_feeds = NativeFeeds(self.mirror, orders, self.native.markets, notices)
+        self.quotes = Quotes(
+            self.database, self.mirror, self.choices.makers, self.choices.last_look_ms
+        )
+        self.native_quotes = NativeQuotes(callers, orders, self.quotes)
+        self.made = MadeBooks(self.mirror, self.choices.synthetic, self.choices.routes)
+        self.native_feeds = NativeFeeds(
+            self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
+        )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
         self._wake = asyncio.Event()
         self._spin_until_s = 0.0
@@ -222,6 +232,7 @@ class Portal:
             "name": self.file.name,
             "passkeys": bool(choices.passkey_domain),
             "provider": bool(choices.provider),
+            "makers": list(choices.makers),
             "levels": [{"number": one.number, "name": one.name} for one in choices.levels],
             "networks": [
                 {"asset": one.asset, "name": one.name, "listed": bool(one.chain)}
@@ -278,9 +289,11 @@ class Portal:
             self.native_feeds.run(),
             self.keys.follow(),
             self.native_feeds.follow_notices(),
+            self.quotes.follow(),
+            *([self.made.run()] if self.choices.routes else []),
         ]
         if self.place.index == 0:
-            work += [self.history.run(), self.notifier.run()]
+            work += [self.history.run(), self.notifier.run(), self.quotes.run()]
         if isinstance(self.broker, PeerBroker):
             await self.broker.listen()
         tasks = [asyncio.create_task(one) for one in work]
@@ -344,6 +357,7 @@ def make_app(portal: Portal) -> Any:
     add_portfolio(app, portal.portfolio)
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
+    add_quotes(app, portal.native_quotes)
     made_of = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
     add_sub_accounts(app, Subs(*made_of))
     add_stream(app, portal.native_feeds, portal.native.callers)

@@ -67,6 +67,20 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class SyntheticBook:
+    """``[[synthetic]]`` of portal.toml: a path with the assets at its ends, or weights."""
+
+    symbol: str
+    path: tuple[str, ...]
+    base: str = ""
+    quote: str = ""
+    weights: tuple[int, ...] = ()
+    divisor: int = 1
+    price_decimals: int = 8
+    quantity_decimals: int = 8
+
+
+@dataclass(frozen=True)
 class PortalFile:
     """The file's tables; without a file what is here."""
 
@@ -95,6 +109,12 @@ class PortalFile:
     """A file of certificates that are trusted there in addition to the system's."""
     custody: Path | None = None
     """The socket of custody's door; networks with a chain need it."""
+    makers: tuple[int, ...] = ()
+    """Participants that requests for quotes may go to; none: they are not offered."""
+    last_look_ms: int = 2_000
+    synthetic: tuple[SyntheticBook, ...] = ()
+    routes: Path | None = None
+    """A router's file, whose instruments have consolidated books."""
 
     def network(self, asset: str, name: str) -> Network | None:
         """By its name; without one the asset's first."""
@@ -170,6 +190,15 @@ def table_of(parse_one: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]
     return parse
 
 
+def many_of(parse_one: Callable[[Any], int]) -> Callable[[Any], tuple[int, ...]]:
+    def parse(value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list):
+            raise ValueError("must be a list")
+        return tuple(parse_one(one) for one in value)
+
+    return parse
+
+
 NETWORK = {
     "name": Key(text(20)),
     "asset": Key(text(8)),
@@ -210,6 +239,21 @@ NOTIFICATIONS = {
     "authorities": Key(text(4_096), ""),
 }
 CUSTODY = {"socket": Key(text(100), "")}
+QUOTES = {
+    "makers": Key(many_of(integer(1, 65_535)), ()),
+    "last_look_ms": Key(integer(1, 60_000), 2_000),
+}
+SYNTHETIC = {
+    "symbol": Key(text(32)),
+    "path": Key(list_of(text(32)), ()),
+    "base": Key(text(16), ""),
+    "quote": Key(text(16), ""),
+    "weights": Key(many_of(integer(-1_000_000, 1_000_000)), ()),
+    "divisor": Key(integer(1, 1_000_000_000), 1),
+    "price_decimals": Key(integer(0, 12), 8),
+    "quantity_decimals": Key(integer(0, 12), 8),
+}
+ROUTES = {"file": Key(text(4_096), "")}
 ADDRESSES = {"allow": Key(network_list, ()), "deny": Key(network_list, ())}
 KNOWN = (
     "network",
@@ -224,6 +268,9 @@ KNOWN = (
     "telemetry",
     "notifications",
     "custody",
+    "quotes",
+    "synthetic",
+    "routing",
 )
 
 
@@ -242,6 +289,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     door = tables.table("custody", CUSTODY)["socket"]
     if not door and any(one.chain for one in networks):
         tables.wrong(("network",), "a chain needs [custody] with its socket")
+    routes = tables.table("routing", ROUTES)["file"]
     made = PortalFile(
         networks,
         tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
@@ -258,6 +306,13 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         hook_networks=outward["networks"],
         hook_authorities=str(beside / outward["authorities"]) if outward["authorities"] else None,
         custody=beside / door if door else None,
+        **tables.table("quotes", QUOTES),
+        synthetic=tuple(
+            SyntheticBook(**row | {"path": tuple(row["path"])})
+            for _, row in tables.rows("synthetic", SYNTHETIC)
+            if row["symbol"] is not None
+        ),
+        routes=beside / routes if routes else None,
     )
     levels = [((*row[0], "number"), row[1]["number"]) for row in tables.rows("level", LEVEL)]
     tables.distinct(levels, "level")

@@ -71,6 +71,15 @@ class Trade:
     at_ns: int
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trade at its venue: booked with a command, or refused."""
+
+    is_booked: bool
+    seq: int = 0
+    why: str = ""
+
+
 @dataclass
 class LastLook:
     """What a maker did with its option: each is counted once."""
@@ -104,6 +113,9 @@ class Request:
     """Makers that will not quote."""
     pending: tuple[int, int, int, int] | None = None
     """(quote, side, price, asked at): waits for the maker's consent."""
+    trade: Trade | None = None
+    outcome: Outcome | None = None
+    """Of the trade; None: the venue has not answered yet."""
 
 
 class Desk:
@@ -123,6 +135,9 @@ class Desk:
         self.trades: list[Trade] = []
         self.looks = {maker: LastLook() for maker in makers}
         self.now_ns = 0
+        self._unsettled: set[int] = set()
+        self.touched: set[int] = set()
+        """Requests that have changed since this was last emptied."""
         self._keep, self._trade, self._last_look_ns = keep, trade, last_look_ns
         self._quotes = self._numbers = 0
 
@@ -145,6 +160,7 @@ class Desk:
             raise Refusal(f"there is no command {what!r}")
         probe: list[int] = []
         self._pass(at_ns, probe)
+        self.touched.update(probe)
         try:
             effect = handler(self, by, **terms)
         except Refusal:
@@ -153,7 +169,9 @@ class Desk:
                 self._keep({"what": "time", "by": "", "at_ns": at_ns})
             raise
         self._keep(command)
-        return effect()
+        number = effect()
+        self.touched.add(terms.get("request") or number)
+        return number
 
     def _pass(self, at_ns: int, changed: list[int]) -> None:
         """Let time pass: what is over expires, and a last look that was not answered is a no."""
@@ -167,6 +185,21 @@ class Desk:
             if at_ns > request.until_ns and not request.pending:
                 self._close(request, EXPIRED)
                 changed.append(request.number)
+
+    @property
+    def last_look_ns(self) -> int:
+        return self._last_look_ns
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether time alone changes a request by now."""
+        return any(
+            now_ns > one.pending[3] + self._last_look_ns if one.pending else now_ns > one.until_ns
+            for one in self._open.values()
+        )
+
+    def unsettled(self) -> list[Request]:
+        """Traded, and the venue has not answered yet."""
+        return [self.requests[number] for number in sorted(self._unsettled)]
 
     def open_requests(self) -> Iterable[Request]:
         """Those that may still trade."""
@@ -326,6 +359,8 @@ class Desk:
             request.number, quote.number, request.client, quote.maker, side, quote.quantity,
             price, legs, self.now_ns,
         )  # fmt: skip
+        request.trade = trade
+        self._unsettled.add(request.number)
         self.trades.append(trade)
         self._trade(trade)
         return request.number
@@ -370,6 +405,34 @@ class Desk:
         del self._open[request.number]
         return 0
 
+    def _rules(self, by: str, makers: Sequence[str], last_look_ns: int) -> Callable[[], int]:
+        """The venue says who makes quotes from now on, and how long a last look may take."""
+        if by or last_look_ns <= 0:
+            raise Refusal("the venue sets the rules")
+
+        def effect() -> int:
+            self.makers, self._last_look_ns = tuple(makers), last_look_ns
+            for maker in makers:
+                self.looks.setdefault(maker, LastLook())
+            return 0
+
+        return effect
+
+    def _settled(
+        self, by: str, request: int, is_booked: bool, seq: int = 0, why: str = ""
+    ) -> Callable[[], int]:
+        """The venue says what became of a trade; once."""
+        one = self.requests.get(request)
+        if by or one is None or one.trade is None or one.outcome is not None:
+            raise Refusal(f"request {request} has no trade that waits for the venue")
+
+        def effect() -> int:
+            one.outcome = Outcome(is_booked, seq, why)
+            self._unsettled.discard(request)
+            return 0
+
+        return effect
+
     def _time(self, by: str) -> Callable[[], int]:
         return lambda: 0
 
@@ -384,15 +447,31 @@ class Desk:
         return [row[-1] for row in sorted(rows)]
 
     def seen_by(self, maker: str) -> list[tuple[Request, list[Quote]]]:
-        """The requests that a maker was asked, without the quotes of other makers."""
+        """The requests that a maker was asked, without what concerns other makers."""
         return [
             (
-                replace(one, makers=(maker,), quotes={}, passed=set(), pending=None),
+                self.seen(one, maker),
                 [quote for quote in one.quotes.values() if quote.maker == maker],
             )
             for one in self.requests.values()
             if maker in one.makers
         ]
+
+    def seen(self, one: Request, maker: str) -> Request:
+        """A request as a maker may see it: if it is not the one asked or traded with, it is open or
+        over."""
+        is_asked = one.pending is not None and one.quotes[one.pending[0]].maker == maker
+        has_traded = one.trade is not None and one.trade.maker == maker
+        state = one.state
+        if state == PENDING and not is_asked:
+            state = OPEN
+        elif state == TRADED and not has_traded:
+            state = PASSED
+        more: dict[str, Any] = {"client": "", "makers": (maker,), "quotes": {}, "state": state}
+        more["passed"] = {maker} & one.passed
+        more |= {} if is_asked else {"pending": None}
+        more |= {} if has_traded else {"trade": None, "outcome": None}
+        return replace(one, **more)
 
 
 HANDLERS: dict[str, Callable[..., Callable[[], int]]] = {
@@ -404,5 +483,7 @@ HANDLERS: dict[str, Callable[..., Callable[[], int]]] = {
     "withdraw": Desk._withdraw,
     "pass": Desk._pass_on,
     "cancel": Desk._cancel,
+    "rules": Desk._rules,
+    "settled": Desk._settled,
     "time": Desk._time,
 }

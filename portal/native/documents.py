@@ -13,8 +13,8 @@ from openoutcry.client import portal_models as models
 from openoutcry.portal.native.problems import EVERY_CODE
 
 VERSION = "1.0.0"
-PUBLIC = ("book", "trades", "ticker")
-OWN = ("orders", "fills", "balances", "notifications")
+PUBLIC = ("book", "trades", "ticker", "consolidated", "synthetic")
+OWN = ("orders", "fills", "balances", "notifications", "quotes")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FILES = {"openapi": "portal-openapi.json", "asyncapi": "portal-asyncapi.json"}
 ABOUT = (
@@ -59,7 +59,7 @@ SCHEMES = {
 PERSON: list[dict[str, list[str]]] = [{"person": []}]
 ANYONE = [*PERSON, {"key": [], "timestamp": [], "signature": []}]
 OPERATOR: list[dict[str, list[str]]] = [{"operator": []}]
-OF_PROGRAMS = ("orders", "money", "history", "portfolio", "notifications")
+OF_PROGRAMS = ("orders", "money", "history", "portfolio", "notifications", "quotes")
 """Tags of requests that API keys may make."""
 STRANGERS = (
     "/v1/register",
@@ -83,6 +83,7 @@ TAGS = [
     {"name": "history", "description": "What the account has done on all days."},
     {"name": "portfolio", "description": "Value, profit and statements, as the ledger has them."},
     {"name": "notifications", "description": "What is news, and where it goes."},
+    {"name": "quotes", "description": "Requests for quotes, of clients and of makers."},
     {"name": "operators", "description": "What an operator does with users."},
 ]
 
@@ -163,7 +164,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "properties": {
             "op": {"enum": ["subscribe", "unsubscribe"]},
             "channel": {"enum": [*PUBLIC, *OWN]},
-            "symbol": {"type": "string", "description": "Of book, trades and ticker."},
+            "symbol": {"type": "string", "description": "Of a public channel."},
             "after": {
                 "type": "integer",
                 "minimum": 0,
@@ -184,10 +185,28 @@ ROWS: dict[str, Any] = {
     "fills": models.FillRow,
     "balances": models.Balance,
     "notifications": models.Notification,
+    "quotes": models.QuoteRequest,
+}
+
+
+MADE = {
+    "type": "array",
+    "description": (
+        "Price and quantity; of a consolidated book also the venue, and the price with its fee."
+    ),
+    "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 4},
 }
 
 
 def _data_of(channel: str) -> dict[str, Any]:
+    if channel in ("consolidated", "synthetic"):
+        states = {"type": "object", "additionalProperties": {"type": "string"}}
+        return {
+            "type": "object",
+            "description": "The whole book, each time that it has changed.",
+            "required": ["bids", "asks", "venues"],
+            "properties": {"bids": MADE, "asks": MADE, "venues": states},
+        }
     if channel == "book":
         return {
             "type": "object",
@@ -322,6 +341,7 @@ def document_app() -> Any:
     from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
     from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
     from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
+    from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
     from openoutcry.portal.native.routes import Native, add_native
     from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
 
@@ -332,6 +352,7 @@ def document_app() -> Any:
     add_history(app, NativeHistory(callers, nothing, nothing))
     add_portfolio(app, NativePortfolio(callers, nothing, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
+    add_quotes(app, NativeQuotes(callers, nothing, nothing))
     add_operators(app, NativeOperators(nothing, nothing, nothing, nothing))
     add_accounts(app, nothing, nothing)
     add_more(app, More(nothing, nothing, nothing, nothing, nothing))

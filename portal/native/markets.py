@@ -64,7 +64,7 @@ class NativeMarkets:
     def trades(self, symbol: str, limit: int) -> list[PublicTrade]:
         """The newest first."""
         market = self.market(symbol)
-        rows = list(self.mirror.tapes[market.index].trades)[-limit:]
+        rows = self.mirror.tapes[market.index].every()[-limit:]
         return [trade_row(row, market) for row in reversed(rows)]
 
     async def candles(
@@ -107,4 +107,4 @@ def trade_row(trade: Trade, market: Market) -> PublicTrade:
     """A public trade; ``side`` is the taker's."""
     side = "sell" if trade.buyer_is_maker else "buy"
     amounts = market.price(trade.price), market.quantity(trade.lots)
-    return PublicTrade(trade.number, *amounts, trade.time_ms, side)
+    return PublicTrade(trade.number, *amounts, trade.time_ms, side, trade.is_off_book)

@@ -65,6 +65,7 @@ EVERY_CODE = sorted(
         "not_offered",
         "not_linked",
         "not_now",
+        "not_possible",
         "unavailable",
         "method_not_allowed",
         "address_not_served",

@@ -16,25 +16,29 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
-from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.portal.accounts.errors import AccountError, NotFound, NotLoggedIn
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
 from openoutcry.portal.native.markets import NativeMarkets, trade_row
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.problems import of_api_error
+from openoutcry.portal.native.quote_routes import NativeQuotes
 from openoutcry.portal.native.routes import balance_rows
 from openoutcry.portal.notices.channels import shown
 from openoutcry.portal.notices.notices import Notices
-from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
+from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.wire.extras import need
 
-PUBLIC = ("book", "trades", "ticker")
-OWN = ("orders", "fills", "balances", "notifications")
+MADE = (CONSOLIDATED, SYNTHETIC)
+PUBLIC = ("book", "trades", "ticker", *MADE)
+OWN = ("orders", "fills", "balances", "notifications", "quotes")
 BEAT_S, TICKER_BEATS = 0.1, 10
 DEPTH = 1_000
 """Levels of a side in a book's snapshot and increments."""
@@ -142,7 +146,15 @@ class NativeFeeds:
         orders: NativeOrders,
         markets: NativeMarkets,
         notices: Notices | None = None,
+        quotes: NativeQuotes | None = None,
+        made: MadeBooks | None = None,
     ) -> None:
+        self.made = made or MadeBooks(mirror)
+        self._made: dict[tuple[str, str], Any] = {}
+        """What was sent last of each such book."""
+        self.quotes = quotes
+        if quotes is not None:
+            quotes.quotes.listeners.append(self._quotes_changed)
         self.mirror, self.orders, self.markets = mirror, orders, markets
         self.notices = notices
         self.connections: set[Connection] = set()
@@ -160,7 +172,7 @@ class NativeFeeds:
 
         Raises :class:`ApiError` for an instrument that there is not."""
         self.connections.add(connection)
-        make = {
+        makes: dict[str, Callable[[Connection, str, int], None]] = {
             "book": self._begin_book,
             "trades": self._begin_trades,
             "ticker": self._begin_ticker,
@@ -168,11 +180,21 @@ class NativeFeeds:
             "fills": self._begin_fills,
             "balances": self._begin_balances,
             "notifications": self._begin_notifications,
-        }[channel]
+            "quotes": self._begin_quotes,
+            CONSOLIDATED: partial(self._begin_made, CONSOLIDATED),
+            SYNTHETIC: partial(self._begin_made, SYNTHETIC),
+        }
         if symbol:
-            self.orders.market(symbol)
+            self.require_symbol(channel, symbol)
         connection.channels[channel, symbol] = self.mirror.seq
-        make(connection, symbol, after)
+        makes[channel](connection, symbol, after)
+
+    def require_symbol(self, channel: str, symbol: str) -> None:
+        """Raises :class:`ApiError` for a symbol that the channel does not have."""
+        if channel not in MADE:
+            self.orders.market(symbol)
+        elif not self.made.has(channel, symbol):
+            raise ApiError(BAD_SYMBOL, "there is no such book")
 
     def leave(self, connection: Connection) -> None:
         """Send nothing more to this connection."""
@@ -209,9 +231,10 @@ class NativeFeeds:
 
     def _begin_trades(self, connection: Connection, symbol: str, after: int) -> None:
         market = self.orders.market(symbol)
-        tape = self.mirror.tapes[market.index].trades
-        is_full = tape.maxlen is not None and len(tape) == tape.maxlen
-        if self._resumes(after, tape[0].seq if is_full else 0):
+        of_book = self.mirror.tapes[market.index].trades
+        is_full = of_book.maxlen is not None and len(of_book) == of_book.maxlen
+        tape = self.mirror.tapes[market.index].every()
+        if self._resumes(after, of_book[0].seq if is_full else 0):
             rows = [trade_row(one, market) for one in tape if one.seq > after]
             if rows:
                 data, seq = [asdict(row) for row in rows], self.mirror.seq
@@ -219,7 +242,7 @@ class NativeFeeds:
             else:
                 connection.channels["trades", symbol] = after
             return
-        recent = [asdict(trade_row(one, market)) for one in list(tape)[-TRADES_SHOWN:]]
+        recent = [asdict(trade_row(one, market)) for one in tape[-TRADES_SHOWN:]]
         connection.put(message("snapshot", "trades", symbol, self.mirror.seq, recent))
 
     def _begin_ticker(self, connection: Connection, symbol: str, after: int) -> None:
@@ -263,6 +286,54 @@ class NativeFeeds:
         connection.channels["notifications", ""] = after or -1
         self.notified.add(connection.user_id)
         self.has_news.set()
+
+    # Books that are made of others
+
+    def _begin_made(self, kind: str, connection: Connection, symbol: str, after: int) -> None:
+        data = self.made.shown(kind, symbol)
+        connection.put(message("snapshot", kind, symbol, self.mirror.seq, data))
+
+    def _beat_made(self) -> None:
+        """The whole book to all who follow it, if it has changed."""
+        followed = {key for one in self.connections for key in one.channels if key[0] in MADE}
+        for key in self._made.keys() - followed:
+            del self._made[key]
+        for kind, symbol in followed:
+            data = self.made.shown(kind, symbol)
+            if self._made.get((kind, symbol)) == data:
+                continue
+            self._made[kind, symbol] = data
+            made = message("snapshot", kind, symbol, self.mirror.seq, data)
+            for connection in self.connections:
+                if (kind, symbol) in connection.channels and connection.queue.qsize() < SLOW:
+                    connection.put(made)
+
+    # Requests for quotes
+
+    def _begin_quotes(self, connection: Connection, symbol: str, after: int) -> None:
+        """The numbers of this channel are those of the desk's commands; it begins with what is
+        open."""
+        quotes = self.quotes
+        rows, number = [], 0
+        if quotes is not None:
+            who, number = connection.participant, quotes.quotes.number
+            rows = [asdict(quotes.row(who, one)) for one in quotes.quotes.of(who, is_open=True)]
+        connection.channels["quotes", ""] = number
+        connection.put(message("snapshot", "quotes", "", number, rows))
+
+    def _quotes_changed(self, touched: set[int]) -> None:
+        quotes = self.quotes
+        assert quotes is not None
+        for connection in list(self.connections):
+            if ("quotes", "") not in connection.channels:
+                continue
+            rows = []
+            for number in sorted(touched):
+                with contextlib.suppress(NotFound):
+                    one = quotes.quotes.one(connection.participant, number)
+                    rows.append(asdict(quotes.row(connection.participant, one)))
+            if rows:
+                self._to(connection, "quotes", "", quotes.quotes.number, rows)
 
     # Notifications
 
@@ -337,9 +408,11 @@ class NativeFeeds:
         for connection in list(self.connections):
             if connection.participant:
                 self._own(connection, moment)
-        for index in {index for index, _ in moment.trades}:
+        trades = [*moment.trades, *moment.off_book]
+        for index in {index for index, _ in trades}:
             market = self.mirror.markets.by_index[index]
-            rows = [trade_row(one, market) for at, one in moment.trades if at == index]
+            here = sorted((one for at, one in trades if at == index), key=lambda one: one.number)
+            rows = [trade_row(one, market) for one in here]
             data = [asdict(row) for row in rows]
             self._to_all("trades", market.symbol, moment.seq, data)
 
@@ -350,7 +423,10 @@ class NativeFeeds:
             orders = {report.order.number: report.order for report in own}
             data = [asdict(self.orders.row(order)) for order in orders.values()]
             self._to(connection, "orders", "", seq, data)
-        filled = [(report.order, report.fill) for report in own if report.fill is not None]
+        off_book = [
+            one for one in moment.off_book_fills if one.order.participant == connection.participant
+        ]
+        filled = [(one.order, one.fill) for one in (*own, *off_book) if one.fill is not None]
         if filled and ("fills", "") in channels:
             data = [asdict(self.orders.fill_row(order, fill)) for order, fill in filled]
             self._to(connection, "fills", "", seq, data)
@@ -386,6 +462,7 @@ class NativeFeeds:
     def beat(self) -> None:
         """One interval."""
         self._beats += 1
+        self._beat_made()
         for symbol, book in list(self._books.items()):
             self._beat_book(symbol, book)
         if self._beats % TICKER_BEATS == 0:
@@ -510,7 +587,7 @@ class Session:
         if len(self.connection.channels) >= MOST_CHANNELS:
             raise ValueError
         if symbol:
-            self.feeds.orders.market(symbol)
+            self.feeds.require_symbol(channel, symbol)
         begin = {"type": "subscribed", "id": request.get("id"), "seq": self.feeds.mirror.seq}
         self.connection.put(Message(begin | shown))
         self.feeds.subscribe(self.connection, channel, symbol, after)

@@ -89,6 +89,7 @@ MAY_IMPORT = {
         "venue",
         "operations",
         "custody",
+        "routing",
     },
     "custody": {"wire", "risk", "order_entry", "surveillance", "client", "venue"},
     "routing": {"wire", "client", "market_data", "report"},

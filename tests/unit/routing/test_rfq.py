@@ -193,3 +193,50 @@ def test_a_thousand_random_requests_with_deaths_of_the_desk(seed):
     last = Desk(MAKERS, last_look_ns=20)
     last.replay(kept)
     assert (last.trades, last.looks) == (desk.trades, desk.looks)
+
+
+def test_the_venue_sets_the_rules_and_says_what_became_of_a_trade(desk):
+    desk.do("rules", "", 0, makers=["M9"], last_look_ns=5)
+    number = ask(desk)
+    assert desk.requests[number].makers == ("M9",)
+    quote = desk.do("quote", "M9", 1, request=number, ask=101)
+    with pytest.raises(Refusal, match="no trade"):
+        desk.do("settled", "", 1, request=number, is_booked=True)
+    desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    assert [one.number for one in desk.unsettled()] == [number]
+    with pytest.raises(Refusal, match="no trade"):
+        desk.do("settled", "M9", 3, request=number, is_booked=True)
+    desk.do("settled", "", 3, request=number, is_booked=False, why="balance")
+    assert desk.unsettled() == []
+    assert desk.requests[number].outcome.why == "balance"
+    with pytest.raises(Refusal, match="no trade"):
+        desk.do("settled", "", 4, request=number, is_booked=True)
+    with pytest.raises(Refusal, match="sets the rules"):
+        desk.do("rules", "M9", 4, makers=[], last_look_ns=5)
+
+
+def test_what_a_maker_is_shown_of_another_ones_trade_is_that_it_is_over(desk):
+    number = ask(desk)
+    quotes = [
+        desk.do("quote", maker, 1, request=number, ask=101, has_last_look=True)
+        for maker in ("M1", "M2")
+    ]
+    desk.do("accept", "C", 2, request=number, quote=quotes[0], side=BUY)
+    request = desk.requests[number]
+    own, other = desk.seen(request, "M1"), desk.seen(request, "M2")
+    assert (own.state, own.pending is None, own.client) == ("pending", False, "")
+    assert (other.state, other.pending, other.client) == ("open", None, "")
+    desk.do("answer", "M1", 3, request=number, accept=True)
+    assert desk.seen(request, "M1").trade is not None
+    assert (desk.seen(request, "M2").state, desk.seen(request, "M2").trade) == ("passed", None)
+
+
+def test_what_has_changed_and_what_is_due_is_named(desk):
+    first, second = ask(desk), ask(desk, until_ns=50)
+    assert desk.touched == {first, second}
+    desk.touched.clear()
+    assert not desk.is_due(50)
+    assert desk.is_due(51)
+    desk.do("time", "", 51)
+    assert desk.touched - {0} == {second}
+    assert not desk.is_due(51)

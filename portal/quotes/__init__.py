@@ -1,0 +1,1 @@
+"""Requests for quotes: clients ask makers, and what they agree on trades at the venue."""
