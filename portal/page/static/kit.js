@@ -35,6 +35,7 @@ const ICONS = {
   orders: "M5 6h14M5 12h14M5 18h9",
   portfolio: "M12 3a9 9 0 1 0 9 9h-9zM15 3.5a9 9 0 0 1 5.5 5.5H15z",
   wallet: "M4 7h15v12H4zM4 7l11-3v3M15 13h4",
+  quotes: "M4 5h10v7H8l-4 3zM20 9v11l-3-3h-7v-3",
   close: "M6 6l12 12M18 6L6 18",
 };
 
@@ -104,7 +105,7 @@ export function words(problem) {
   if (problem.name === "NotAllowedError") return t("passkey.cancelled");
   if (typeof problem.code !== "string") return String(problem.message || problem);
   const plain = t(`error.${problem.code}`, { seconds: problem.retry || 0 });
-  const named = ["invalid_request", "order_rejected", "filter_failure", "not_now", "not_found", "forbidden", "daily_limit", "not_withdrawable", "bad_address", "below_dust", "unknown"];
+  const named = ["invalid_request", "order_rejected", "filter_failure", "not_now", "not_possible", "not_found", "forbidden", "daily_limit", "not_withdrawable", "bad_address", "below_dust", "unknown"];
   return named.includes(problem.code) && problem.detail ? `${plain} (${problem.detail})` : plain;
 }
 

@@ -10,6 +10,7 @@ const VIEWS = {
   trade: () => import("./views/trade.js"),
   orders: () => import("./views/orders.js"),
   portfolio: () => import("./views/portfolio.js"),
+  quotes: () => import("./views/quotes.js"),
   wallet: () => import("./views/wallet.js"),
   notifications: () => import("./views/notifications.js"),
   account: () => import("./views/account.js"),
@@ -17,7 +18,7 @@ const VIEWS = {
   signup: () => import("./views/login.js"),
   recover: () => import("./views/login.js"),
 };
-const NAV = ["markets", "trade", "orders", "portfolio", "wallet"];
+const NAV = ["markets", "trade", "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
 const PUBLIC = new Set(["markets", "trade", "login", "signup", "recover"]);
 let close = null, shownName = "", turn = 0, unfollow = () => {};
 

@@ -3,7 +3,7 @@
 import { login, renew, token } from "./api.js";
 import { emit } from "./store.js";
 
-const OWN = new Set(["orders", "fills", "balances", "notifications"]);
+const OWN = new Set(["orders", "fills", "balances", "notifications", "quotes"]);
 const BEAT_MS = 4_000, SILENT_MS = 12_000, TRADES = 200, FILLS = 500;
 const channels = new Map();
 let socket = null, heard = 0, retry_ms = 250, beat = 0, authenticated = false, due = false, timer = 0;
@@ -21,6 +21,7 @@ const name = (channel, symbol) => `${channel} ${symbol}`;
 function empty(channel) {
   if (channel === "book") return { bids: new Map(), asks: new Map(), ready: false };
   if (channel === "orders") return { open: new Map(), changed: [], ready: false };
+  if (channel === "quotes") return { rows: new Map(), began: 0, ready: false };
   return { list: [], row: null, ready: false };
 }
 
@@ -175,5 +176,8 @@ function take(one, { type, data }) {
   } else if (channel === "notifications") {
     model.fresh = (model.fresh || []).concat(type === "update" ? data : []);
     model.list = model.list.concat(data);
+  } else if (channel === "quotes") {
+    if (type === "snapshot") { model.rows = new Map(); model.began += 1; }
+    for (const row of data) model.rows.set(row.id, row);
   } else model.list = data;
 }
