@@ -467,7 +467,8 @@ class Desk:
             state = OPEN
         elif state == TRADED and not has_traded:
             state = PASSED
-        more: dict[str, Any] = {"client": "", "makers": (maker,), "quotes": {}, "state": state}
+        own = {number: quote for number, quote in one.quotes.items() if quote.maker == maker}
+        more: dict[str, Any] = {"client": "", "makers": (maker,), "quotes": own, "state": state}
         more["passed"] = {maker} & one.passed
         more |= {} if is_asked else {"pending": None}
         more |= {} if has_traded else {"trade": None, "outcome": None}

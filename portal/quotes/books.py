@@ -118,9 +118,9 @@ class MadeBooks:
             return
         self._seq = self.mirror.seq
         for market in self.mirror.markets.all:
-            depth = self._own.get(market.symbol)
-            if depth is None:
+            if market.symbol not in self._own:
                 continue
+            depth = self._own[market.symbol]
             sides = [
                 [(price, lots * market.lot_units) for price, lots, _ in rows]
                 for rows in self.mirror.depth(market.code, LEVELS)
