@@ -179,10 +179,11 @@ class NativeQuotes:
         side = request.side
         if is_client and side:
             quotes.sort(key=lambda one: (not one.is_live, side * _price(one, side), one.number))
-        waits: tuple[Any, ...] = (None, None, None)
+        waits: dict[str, Any] = {}
         if request.pending is not None:
             quote, its_side, price, _ = request.pending
-            waits = quote, NAMES[its_side], market.price(price)
+            waits = {"waits_for": quote, "waits_side": NAMES[its_side]}
+            waits["waits_price"] = market.price(price)
         return models.QuoteRequest(
             request.number,
             "client" if is_client else "maker",
@@ -194,8 +195,8 @@ class NativeQuotes:
             [int(one) for one in request.makers],
             [quote_row(one, market) for one in quotes],
             by in request.passed,
-            *waits,
-            trade_row(request, market, is_client),
+            trade=trade_row(request, market, is_client),
+            **waits,
         )
 
 
@@ -204,20 +205,21 @@ def _price(quote: Quote, side: int) -> int:
 
 
 def quote_row(one: Quote, market: Market) -> models.QuoteRow:
-    prices = [
+    bid, offer, counter = (
         None if price is None else market.price(price) for price in (one.bid, one.ask, one.counter)
-    ]
+    )
     return models.QuoteRow(
         one.number,
         int(one.maker),
-        *prices[:2],
+        bid,
+        offer,
         market.quantity(one.quantity),
         one.is_firm,
         one.has_last_look,
         one.until_ns // MILLION,
         one.at_ns // MILLION,
         one.is_live,
-        prices[2],
+        counter,
     )
 
 
@@ -273,20 +275,20 @@ def price_of(market: Market, text: str) -> int:
 def add_quotes(app: Any, native: NativeQuotes) -> None:
     """Add every route to an application of FastAPI."""
     asking_type = native.callers.parameter()
-    _add_lists(app, native, asking_type)
+    _add_lists(app, native, asking_type, limit_type())
     _add_of_clients(app, native, asking_type)
     _add_of_makers(app, native, asking_type)
 
 
-def _add_lists(app: Any, native: NativeQuotes, asking_type: Any) -> None:
-    row, limited = models.QuoteRequest, limit_type()
+def _add_lists(app: Any, native: NativeQuotes, asking_type: Any, limited: Any) -> None:
+    row = models.QuoteRequest
 
     @app.get("/v1/quotes/makers", response_model=list[models.QuoteMaker], tags=TAGS)
     async def quote_makers(asking: asking_type) -> Any:
         native.require(asking, changes=False)
         return await native.makers()
 
-    @app.get("/v1/quotes/requests", response_model=list[row], tags=TAGS)
+    @app.get("/v1/quotes/requests", response_model=list[models.QuoteRequest], tags=TAGS)
     async def quote_requests(
         asking: asking_type, state: str = "open", limit: limited = DEFAULT
     ) -> Any:
