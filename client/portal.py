@@ -134,13 +134,19 @@ class PortalClient(Closing):
         status, received = self._answered(method, target, content, headers)
         if kind is bytes and status < 400:
             return typing.cast(Made, received)
+        where = f"{method} {path}: status {status}"
         try:
             value = json.loads(received)
         except ValueError:
-            raise ClientError(f"{method} {path}: status {status} without JSON") from None
+            raise ClientError(f"{where} without JSON") from None
         if status >= 400:
+            if not isinstance(value, dict):
+                raise ClientError(f"{where} without a problem")
             raise PortalError(status, str(value.get("code")), str(value.get("detail")))
-        return made(kind, value)
+        try:
+            return typing.cast(Made, made(kind, value))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ClientError(f"{where} with another answer: {error}") from None
 
     def _answered(
         self, method: str, target: str, content: bytes, headers: dict[str, str]
