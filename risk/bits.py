@@ -381,8 +381,8 @@ class Setting(IntEnum):
     """What is staged is in force, if it is from as many commands; every participant is judged.
     Refused if one has more lots than the new parameters allow.  0 drops what is staged."""
     OFF_BOOK = 110
-    """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``:
-    the buyer (``qty_lots`` >> 16) and the seller (``qty_lots`` & 0xFFFF).  ``time_in_force`` is the
+    """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
+    The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
     side of the one that asked for it and pays the taker's fee.  Each side is checked as an order of
     it would be.  Refused unless it is the effect of an open request, so that a reference trades
     once (``matcher/off_book.py``)."""

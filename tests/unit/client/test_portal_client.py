@@ -2,9 +2,9 @@
 
 import pytest
 
-from openoutcry.client.waiting import ClientError
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.client.portal_models import OrderRow
+from openoutcry.client.waiting import ClientError
 
 
 class Answering(PortalClient):
