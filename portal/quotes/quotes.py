@@ -29,9 +29,9 @@ from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book
 LOCK, BOOKING_LOCK = 7413, 7414
 CHANNEL = "outcry_quotes"
 LOOK_S, DONE_S, BEAT_S, AGAIN_S = 1.0, 5.0, 10.0, 0.05
-"""LOOK_S is between two looks for what is due.  An accepted quote waits DONE_S for the venue.  BEAT_S
-is between two looks at the table without word of a change, AGAIN_S at a trade that another process
-books."""
+"""LOOK_S is between two looks for what is due.  An accepted quote waits DONE_S for the venue.
+BEAT_S is between two looks at the table without word of a change, AGAIN_S at a trade that another
+process books."""
 MOST_OPEN = 100
 """Requests of one client."""
 INSERT = """

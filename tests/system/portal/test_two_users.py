@@ -254,8 +254,8 @@ def socket_request(client, method, params):
 
 
 @pytest.mark.promise(
-    "Over every route and method of the portal's own API, of the Binance-shaped one and of ws-api, "
-    "whatever names one user's things shows and changes none of them for another user",
+    "No route of the portal's own API or of the Binance-shaped one, and no method of ws-api, shows "
+    "or changes what belongs to another user",
     group="portal",
 )
 def test_no_route_shows_or_changes_what_is_another_users(portal_venue):
