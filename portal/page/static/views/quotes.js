@@ -75,7 +75,7 @@ function showClient(area, ends) {
     { label: t("market"), text: (row) => row.symbol }, { label: t("side"), text: (row) => word("quotes.side", row.side) },
     { label: t("quantity"), n: true, text: (row) => quantity(row, row.quantity) }, { label: t("quotes.until"), text: (row) => clockTime(row.until_ms) },
     { label: t("state"), text: state, kind: stateKind, wide: true },
-    { label: "", node: (row) => row.state === "open" ? button(t("cancel"), () => act(() => remove(path(row), newKey())), "small", { "aria-label": t("quotes.cancel.of", { id: row.id }) }) : null, sign: (row) => row.state },
+    { label: "", node: (row) => row.state === "open" ? button(t("cancel"), () => act(() => remove(path(row), newKey())), "small", { "aria-label": t("quotes.cancel.of", { what: t("cancel"), id: row.id }) }) : null, sign: (row) => row.state },
   ], { label: t("quotes.requests"), empty: t("quotes.requests.none") });
   requests.id = "quotes-requests";
   const quotes = table([
@@ -139,7 +139,8 @@ function answers(row, now) {
     return [h("span", { class: "hint" }, t("quotes.client.wants", terms)), button(t("quotes.consent"), answer(true), "small primary"), button(t("quotes.reject"), answer(false), "small")];
   }
   const [quote] = own(row);
-  return [button(t(quote ? "quotes.again" : "quotes.quote"), () => send(now()), "small primary", { "aria-label": t("quotes.quote.of", { id: row.id, symbol: row.symbol }) }),
+  const what = t(quote ? "quotes.again" : "quotes.quote");
+  return [button(what, () => send(now()), "small primary", { "aria-label": t("quotes.quote.of", { what, id: row.id, symbol: row.symbol }) }),
     quote ? button(t("quotes.withdraw"), () => act(() => remove(path(row, `/quotes/${quote.id}`), newKey())), "small") : null,
     row.has_passed ? null : button(t("quotes.pass"), () => act(() => post(path(row, "/pass"), {}, newKey())), "small")];
 }
