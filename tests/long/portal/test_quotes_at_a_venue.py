@@ -271,8 +271,8 @@ def test_both_sides_trade_on_the_page(venue, people, width, theme, language):
         assert (found, max(client.width(), maker.width())) == ([], 0)
         client.page.click("#quotes-quotes .buy-go")
         client.page.click("dialog button[type=submit]")
-        client.says("50,123.00")
+        client.says("50\u202f123.00")
         for page, rows in ((client, "#quotes-requests"), (maker, "#quotes-asked")):
             first = page.page.locator(f"{rows} tbody tr").first
             first.locator("td.good").wait_for()
-            assert "50,123.00" in first.inner_text()
+            assert "50\u202f123.00" in first.inner_text()
