@@ -416,7 +416,9 @@ class ReferenceFeed:
                 self.delete(taker)
         qty, price, match = (int(event[n]) for n in ("qty_lots", "price_ticks", "seq"))
         if not maker.number:
-            self.say("P", maker.instrument, side="B", shares=qty, price=price, match=match)
+            off_book = int(event["order_id"]) // 2**60 == 3
+            terms = {"reference": int(off_book), "shares": qty, "price": price, "match": match}
+            self.say("P", maker.instrument, side="B", **terms)
             return
         if price == maker.shown_price:
             self.say("E", maker.instrument, reference=maker.number, shares=qty, match=match)

@@ -65,8 +65,9 @@ class Day:
         self.page.expect(".chip.good", has_text="on").not_to_have_count(0)
 
     def code(self):
-        """Each is valid once, and for half a minute to either side."""
-        step = max(self.last + 1, int(time.time()) // STEP_S - 1)
+        """Each is valid once, and for half a minute to either side: one of now, or later, is valid for
+        that long yet."""
+        step = max(self.last + 1, int(time.time()) // STEP_S)
         wait_until(lambda: step <= int(time.time()) // STEP_S + 1, "the next code")
         self.last = step
         return pyotp.TOTP(self.secret).generate_otp(step)
