@@ -65,7 +65,7 @@ class Day:
         self.page.expect(".chip.good", has_text="on").not_to_have_count(0)
 
     def code(self):
-        """Each is valid once, and for half a minute to either side: so one of now is for as long."""
+        """Each is valid once, and for half a minute to either side, so one of now lasts."""
         step = max(self.last + 1, int(time.time()) // STEP_S)
         wait_until(lambda: step <= int(time.time()) // STEP_S + 1, "the next code")
         self.last = step
