@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
 from openoutcry.operations.web_server import PageErrors, server_of
@@ -133,7 +135,8 @@ def opened(file: VenueFile, settings: Settings) -> Iterator[Place]:
         yield Place(url, Shared())
     finally:
         if server is not None:
-            server.cleanup()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended before us
+                server.cleanup()
 
 
 class Portal:

@@ -107,6 +107,7 @@ def kill(venue: PortalVenue, victim: str) -> None:
         lines = (venue.folder / "journal-portal/postgresql/postmaster.pid").read_text().split()
         os.kill(int(lines[0]), signal.SIGKILL)
         venue.stop_portal(signal.SIGKILL)
+        wait_until(lambda: not Path(f"/proc/{lines[0]}").exists(), "the database is gone")
         venue.start_portal()
     else:
         venue.venue.kill()
