@@ -24,7 +24,7 @@ from openoutcry.client.waiting import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.replay.replay import replay
-from openoutcry.report.evidence import ROOT
+from openoutcry.report.evidence import ROOT, write_evidence
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.venue.requests import References
 from openoutcry.wire.enums import EventKind, Side
@@ -267,6 +267,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     figures = run(chosen.requests, chosen.out, chosen.seed)
+    if chosen.out == EVIDENCE:
+        write_evidence("quote_storm", figures, "python -m tests.support.portal.quote_storm")
     bad = ("twice", "without_consent", "differ", "replays_differ")
     raise SystemExit(any(figures[name] for name in bad))
 
