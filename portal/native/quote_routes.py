@@ -255,7 +255,7 @@ def lots_of(market: Market, text: str) -> int:
         lots = market.lots_of(text)
     except AmountError as error:
         raise InvalidRequest(f"quantity: {error}") from None
-    if not market.min_lots <= lots <= market.max_lots or lots % market.qty_step:
+    if not market.takes_lots(lots):
         raise InvalidRequest("quantity: no order may have it")
     return lots
 
@@ -266,8 +266,7 @@ def price_of(market: Market, text: str) -> int:
         ticks = market.ticks_of(text)
     except AmountError as error:
         raise InvalidRequest(f"price: {error}") from None
-    low, high = (int(market.row[name]) for name in ("min_price_ticks", "max_price_ticks"))
-    if not low <= ticks <= high or ticks % market.price_step:
+    if not market.takes_ticks(ticks):
         raise InvalidRequest("price: no order may have it")
     return ticks
 

@@ -218,7 +218,7 @@ class Trading:
             lots = market.lots_of(text)
         except AmountError:
             raise ApiError(errors.FILTER, "Filter failure: LOT_SIZE") from None
-        if not market.min_lots <= lots <= market.max_lots or lots % market.qty_step:
+        if not market.takes_lots(lots):
             raise ApiError(errors.FILTER, "Filter failure: LOT_SIZE")
         return lots
 
@@ -229,8 +229,7 @@ class Trading:
             ticks = market.ticks_of(params.decimal(name))
         except AmountError:
             raise ApiError(errors.FILTER, "Filter failure: PRICE_FILTER") from None
-        low, high = int(market.row["min_price_ticks"]), int(market.row["max_price_ticks"])
-        if not max(low, 1) <= ticks <= high or ticks % market.price_step:
+        if ticks < 1 or not market.takes_ticks(ticks):
             raise ApiError(errors.FILTER, "Filter failure: PRICE_FILTER")
         return ticks
 

@@ -99,6 +99,15 @@ class Market:
             raise AmountError("no whole number of lots")
         return lots
 
+    def takes_lots(self, lots: int) -> bool:
+        """Whether an order may have this quantity."""
+        return self.min_lots <= lots <= self.max_lots and lots % self.qty_step == 0
+
+    def takes_ticks(self, ticks: int) -> bool:
+        """Whether an order may have this price."""
+        low, high = (int(self.row[name]) for name in ("min_price_ticks", "max_price_ticks"))
+        return low <= ticks <= high and ticks % self.price_step == 0
+
 
 class Markets:
     """Every spot instrument of a venue; others are not traded through the portal."""

@@ -586,7 +586,7 @@ export default {
   "quotes.counter.of": "Counter the quote of {maker}",
   "quotes.counter.hint": "Your price binds you until the maker has answered.",
   "quotes.asked": "Requests of clients",
-  "quotes.asked.none": "Nobody has asked you yet.",
+  "quotes.asked.none": "There are no requests yet.",
   "quotes.alone": "You see your own quotes alone, and other makers do not see them.",
   "quotes.wanted": "The client wants to",
   "quotes.own": "My quote",
