@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openoutcry.host.processes import children_of
+from openoutcry.host.processes import named_children
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.table import Group
@@ -109,7 +109,7 @@ class Supervisor:
             spare = [core for core in cores if core not in spun] or cores
             os.sched_setaffinity(0, spare)
             stages = {child.pid for child in self.children.values()}
-            for _, pid in children_of(os.getpid()):
+            for _, pid in named_children(os.getpid()):
                 if pid not in stages:
                     with suppress(ProcessLookupError):
                         os.sched_setaffinity(pid, spare)

@@ -162,7 +162,7 @@ def following(
     at the lowest priority; ``every`` 0: no checkpoints.  ``make`` is called in that process.
 
     It is killed at the end wherever it is: a checkpoint is whole or not there."""
-    pid = fork(partial(_follow, directory, every, make), STOP_SIGNALS) if every else 0
+    pid = fork(partial(_follow, directory, every, make), STOP_SIGNALS, "checkpt") if every else 0
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from openoutcry.journal import Disk, Journal, JournalReader
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.verify import verify
 from tests.support.adversary.journal_places import outcry
-from tests.support.dpdk_shim.udp_runs import started
+from tests.support.dpdk_shim.udp_runs import killed, started
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, find_pipeline, free_port
 from tests.support.waiting import BOUND_S
@@ -103,11 +103,12 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
                 stderr=subprocess.DEVNULL,
             )
             find_pipeline(process.pid)
+            (journal,) = tmp_path.glob("outcry-journal-*")
+            killed(process, journal)
         finally:
             process.kill()
     sender.kill()
     sender.wait()
-    (journal,) = tmp_path.glob("outcry-journal-*")
     assert f"the journal is kept in {journal.name}; to continue it after a crash" in line
     kept = JournalReader(journal)
     acknowledged = sum(len(records) for _, records in kept.chunks())

@@ -20,8 +20,8 @@ from tests.support.dpdk_shim.udp_runs import (
     stopped,
 )
 from tests.support.pipeline import warm_outcry
-from tests.support.processes import OUTCRY, free_port
-from tests.support.waiting import BOUND_S
+from tests.support.processes import free_port
+from tests.support.waiting import BOUND_S, wait_until
 
 RATE = 50
 FLOOD = 2_200
@@ -45,6 +45,12 @@ def answers(client: socket.socket, count: int) -> np.ndarray:
     while sum(map(len, parts)) < count:
         parts.append(replied_events(client.recv(4_096)))
     return np.concatenate(parts)
+
+
+def refusals_told(folder: Path) -> bool:
+    top = warm_outcry.run(["top", "--once"], folder)
+    assert top.returncode == 0, top.stderr
+    return "orders refused, beyond their participants' rates" in top.stdout
 
 
 @pytest.mark.promise(
@@ -79,7 +85,8 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
             if at % 20 == 0:
                 quiet.send(others[at // 20])
                 heard.append(answers(quiet, 1))
-        top = warm_outcry.run_command([*OUTCRY, "top", "--once"], check=True)
+        # The supervisor counts them now and then.
+        wait_until(lambda: refusals_told(tmp_path), "`outcry top` tells of the refused orders")
         result = stopped(process)
         account = result["source"]["account"]
     events = np.concatenate(came)
@@ -93,7 +100,6 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
     assert set(np.concatenate(heard)["kind"]) == {EventKind.ACCEPTED}
     assert account["rate_refused_records"] == len(refused)
     assert result["commands"] == result["open_orders"] == FLOOD - len(refused) + 5
-    assert "orders refused, beyond their participants' rates" in top.stdout
 
 
 @pytest.mark.promise("Overload is reported while it lasts", group="network")

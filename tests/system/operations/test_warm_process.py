@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline.run import Options, run
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import is_stopped
 from tests.support.waiting import BOUND_S, wait_until
@@ -127,3 +129,14 @@ def test_what_a_process_reads_as_it_starts_makes_it_start_cold(name, monkeypatch
     assert warm_outcry.run_command(command).stdout == "True\n"
     environment = os.environ | {name: "0"}
     assert warm_outcry.run_command(command, env=environment).stdout == "False\n"
+
+
+def test_a_pipeline_in_this_process_leaves_the_warm_one_its_cores():
+    """A supervisor keeps what it has forked off the cores of its stages, and no other process."""
+    with warm_outcry.Process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        run(Options(source=GeneratedFlow("static", 1_000, seed=1), durability="none"))
+        assert os.sched_getaffinity(process.pid) == os.sched_getaffinity(0)
+        process.communicate(b"\n", timeout=BOUND_S)
+    script = "import os; print(len(os.sched_getaffinity(0)))"
+    later = warm_outcry.run_command([sys.executable, "-c", script])
+    assert int(later.stdout) == len(os.sched_getaffinity(0))
