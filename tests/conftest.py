@@ -299,7 +299,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             )
     costs = item.config.getoption("--costs")
     if costs is not None:
-        with Path(costs).open("a") as file:
+        # A test may be in another folder.
+        with (item.config.invocation_params.dir / costs).open("a") as file:
             row = {"test": item.nodeid, "processor_s": round(took_s, 3)}
             row |= {"shared_s": round(shared_s, 3)}
             file.write(json.dumps(row) + "\n")
