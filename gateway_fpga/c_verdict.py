@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the verdict as one C header, from the same declarations as the golden model.
 
 ``python -m openoutcry.gateway_fpga.c_verdict`` rewrites it; a test compares it byte for byte. It
@@ -168,6 +169,7 @@ def c_verdict() -> str:
     """The header's text."""
     lines = [
         f"/* {GENERATED} */",
+        "/* SPDX-License-Identifier: Apache-2.0 */",
         "/* The gateway's verdict in C: docs/gateway.md is the contract. */",
         "#ifndef OUTCRY_VERDICT_H",
         "#define OUTCRY_VERDICT_H",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Call the Verilated gateway from a kernel, by the addresses of its functions."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gateways as seen through the registers: the golden model, and a device mapped into memory."""
 
 import mmap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every rule by which a door refuses a frame, a packet or a record, and where each door counts it.
 
 A packet of orders comes to the venue by the packet shim (dpdk_shim/shim.py) or by the parser in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speak the gateway's registers: to a simulator, the golden model or a memory-mapped device alike.
 
 The driver needs nothing of a device but to read and write 32-bit words (:class:`Bus`). It keeps a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway's golden model: the validator's rules as kernels (docs/gateway.md is their table).
 
 Every check is computed for every order, as in hardware, and the outcome is masked by the checks

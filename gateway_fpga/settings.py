@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the gateway checks beyond the instrument table, and the rows that the hardware has.
 
 Everything is off by default: no collar, no notional limit, no participant switched off, nothing

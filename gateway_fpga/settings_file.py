@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The gateway's settings as a person writes them (TOML) and as a journal keeps them (JSON).
 
 Both have the same tables and keys; ``docs/gateway-settings.toml`` is a commented example.  A

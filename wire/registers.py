@@ -307,11 +307,8 @@ def registers_markdown(generated: str) -> str:
         "way, and a read of a WO register. An unused address is answered with DECERR. Both are "
         "counted in `bad_access_count`.",
         "",
-        "A reset clears every register that can be written and every counter. As `control` becomes "
-        "0, the gateway is not armed, and rejects all that could enter the book (`PARTICIPANT`) "
-        "until software has loaded it and sets the bit. The symbol table, the participants' bits "
-        "and their buckets are memory. A reset does not change them, and after power-up they are "
-        "empty.",
+        "A reset clears every register that can be written and every counter, but no table "
+        "([after power-up and reset](gateway.md#after-power-up-and-reset)).",
         "",
         "| offset | name | access | meaning |",
         "|---|---|---|---|",
@@ -325,19 +322,16 @@ def registers_markdown(generated: str) -> str:
         "",
         f"## A row of the symbol table ({ROW_BITS} bits, `row_shadow`)",
         "",
-        f"{WAYS} ways of {2**SLOT_BITS} slots. Row `way * {2**SLOT_BITS} + slot`; a symbol's slot "
-        "in a way is the exclusive or of what the tables below give for its 16 half bytes, lowest "
-        f"first. A symbol may be in any one of its {WAYS} slots.",
+        f"{WAYS} ways of {2**SLOT_BITS} slots. Row `way * {2**SLOT_BITS} + slot`. A symbol may be "
+        f"in any one of its {WAYS} slots. Its slot in a way is the exclusive or of 16 numbers, one "
+        "for each half byte, lowest first: `OUTCRY_HASH_TABLES[way][half][value]` in "
+        "`wire/outcry_registers.h`.",
         "",
         "| bits | field | meaning |",
         "|---|---|---|",
     ]
     for f in ROW_FIELDS:
         lines.append(f"| {f.low + f.bits - 1}:{f.low} | `{f.name}` | {f.doc} |")
-    lines += ["", "| way | half byte | for its value 0 to 15 |", "|---|---|---|"]
-    for way, tables in enumerate(HASH_TABLES):
-        for half, values in enumerate(tables):
-            lines.append(f"| {way} | {half} | {' '.join(map(str, values))} |")
     return "\n".join([*lines, ""])
 
 

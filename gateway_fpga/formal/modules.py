@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The modules of the RTL as they are proved: their files, and what may take any value meanwhile."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every property of the RTL that is proved: its assertion's label, what it says, how to break it.
 
 The assertions are in ``<module>_formal.vh`` in this folder. Assertions whose label begins with

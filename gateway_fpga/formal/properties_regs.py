@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The properties of the registers (see ``properties.py``)."""
 
 from openoutcry.gateway_fpga.formal.property import Property

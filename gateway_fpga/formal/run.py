@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prove every property of ``properties.py``, and break the RTL once for each to see it noticed.
 
     python -m openoutcry.gateway_fpga.formal.run [--keep] [MODULE or PROPERTY …]

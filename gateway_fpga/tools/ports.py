@@ -16,7 +16,6 @@ RTL = ROOT / "gateway_fpga" / "rtl"
 MODULES = (
     "outcry_top",
     "outcry_card",
-    "outcry_core",
     "outcry_gateway",
     "outcry_udp_parser",
     "outcry_ingress",
