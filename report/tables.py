@@ -109,6 +109,16 @@ def _source(document: dict[str, Any]) -> str:
     return f"\nMeasured{date} with `{document['command']}`. {machine}.{disturbed}{age}\n"
 
 
+MAX_COLUMNS = 5
+
+
+def _figures(rows: Sequence[tuple[str, str]]) -> str:
+    """What was counted, and the figures: side by side if there are few."""
+    if len(rows) > MAX_COLUMNS:
+        return table("| what | figure |", rows)
+    return table(f"| {' | '.join(what for what, _ in rows)} |", [[figure for _, figure in rows]])
+
+
 GOAL_UNITS = {
     "": 1.0,
     "ns": 1.0,
@@ -211,7 +221,7 @@ def kills_table(document: dict[str, Any]) -> str:
         ("commands lost, duplicated", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
     ]
-    return table("| what | figure |", rows) + _source(document)
+    return _figures(rows) + _source(document)
 
 
 def ring_kills_table(document: dict[str, Any]) -> str:
@@ -228,7 +238,7 @@ def ring_kills_table(document: dict[str, Any]) -> str:
             ", ".join(f"{name} {resumed[name]:.1f} ms" for name in ("p50", "p99", "max")),
         ),
     ]
-    return table("| what | figure |", rows) + _source(document)
+    return _figures(rows) + _source(document)
 
 
 def books_table(document: dict[str, Any]) -> str:
@@ -301,7 +311,40 @@ shim_table = partial(_goal_table, goals.SHIM_ROWS)
 sessions_table = partial(_goal_table, goals.SESSIONS_ROWS)
 colocated_table = partial(_goal_table, goals.COLOCATED_ROWS)
 wire_table = partial(_goal_table, goals.WIRE_ROWS)
-tick_table = partial(_goal_table, (*goals.TICK_ROWS, *goals.TICK_SPAN_ROWS))
+
+
+def tick_table(document: dict[str, Any]) -> str:
+    """A row for each way, durability and pace; then one for each span, with a column for a way."""
+    results = {row["name"]: row for row in document["figures"]["results"]}
+
+    def cell(row: goals.GoalRow) -> str:
+        name, peer, _, _ = row
+        result = results.get(name)
+        if result is None or (peer and peer not in result["against"]):
+            return "not measured"
+        if peer:
+            return f"**{ratio_as_fraction(result['against'][peer]['ratio'])}**"
+        low, high = (quantity(edge, result["unit"]) for edge in result["spread"])
+        return f"**{quantity(result['median'], result['unit'])}** ({low} – {high})"
+
+    rows = [
+        (group[0][2].removesuffix(", p50"), *(cell(row) for row in group))
+        for group in zip(*[iter(goals.TICK_ROWS)] * 3, strict=True)
+    ]
+    spans: dict[str, list[str]] = {}
+    for row in goals.TICK_SPAN_ROWS:
+        spans.setdefault(row[2].partition(": ")[2], []).append(cell(row))
+    ways = dict.fromkeys(row[2].partition(": ")[0] for row in goals.TICK_SPAN_ROWS)
+    return (
+        table("| way | p50 (quartiles) | p50 / a bare echo's | p99 (quartiles) |", rows)
+        + "\n"
+        + table(
+            f"| span, p50, memory, 100,000/s | {' | '.join(ways)} |",
+            [(span, *cells) for span, cells in spans.items()],
+        )
+        + _source(document)
+    )
+
 
 market_data_table = partial(_goal_table, goals.MARKET_DATA_ROWS)
 
@@ -319,7 +362,7 @@ def shim_fuzz_table(document: dict[str, Any]) -> str:
         ("records whose verdict was compared: C, golden model, RTL",
          f"{figures['verdicts_compared']:,}, all equal"),
     ]  # fmt: skip
-    return table("| what | figure |", rows) + _source(document)
+    return _figures(rows) + _source(document)
 
 
 journal_table = partial(_goal_table, goals.JOURNAL_ROWS)
@@ -423,58 +466,82 @@ def facts_table(document: dict[str, Any]) -> str:
         (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
         for key, what in FACTS[document["name"]]
     ]
-    return table("| what | figure |", rows) + _source(document)
+    return _figures(rows) + _source(document)
 
 
 clock_table = partial(_goal_table, goals.CLOCK_ROWS)
 
 
 def clock_days_table(document: dict[str, Any]) -> str:
-    rows = []
+    """A row for each source without faults, and one for all its runs with faults."""
+    runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for run in document["figures"]["runs"]:
-        drift = run["drift_error_p99_ppb"]
+        runs.setdefault((run["sources"], run["faults"] > 0), []).append(run)
+    rows = []
+    for (sources, faulty), group in runs.items():
+        total = {key: sum(run[key] for run in group) for key in SUMMED}
+        worst = {
+            key: max((run[key] for run in group if run[key] is not None), default=None)
+            for key in ("bound_p50_ns", "bound_p99_ns", "bound_max_ns", "drift_error_p99_ppb")
+        }
+        drift = worst["drift_error_p99_ppb"]
         rows.append(
             (
-                f"{run['sources']}, {run['faults']} faults" if run["faults"] else run["sources"],
-                str(run["days"]),
-                f"{run['readings']:,}",
-                f"**{run['violations']}**",
-                _window(run),
-                " / ".join(quantity(run[f"bound_{k}_ns"], "ns") for k in ("p50", "p99", "max")),
+                f"{sources}, {total['faults']:,} faults" if faulty else sources,
+                str(total["days"]),
+                f"{total['readings']:,}",
+                f"**{total['violations']}**",
+                _window(group),
+                " / ".join(quantity(worst[f"bound_{k}_ns"], "ns") for k in ("p50", "p99", "max")),
                 "" if drift is None else quantity(drift, "ppb"),
             )
         )
     header = (
         "| simulated machine | days | readings | without the truth in them "
-        "| the same, in the window after a suspend or migration | bound p50 / p99 / max "
+        "| the same, in the window after a suspend or migration | worst bound p50 / p99 / max "
         "| drift error p99 |"
     )
     return table(header, rows) + _source(document)
 
 
-def _window(run: dict[str, Any]) -> str:
+SUMMED = ("faults", "days", "readings", "violations")
+
+
+def _window(runs: Sequence[dict[str, Any]]) -> str:
     """Evidence of before these readings were taken has none."""
-    if "window_readings" not in run:
+    if any("window_readings" not in run for run in runs):
         return "not read"
-    return f"{run['window_violations']} of {run['window_readings']}"
+    violations, readings = (
+        sum(run[f"window_{key}"] for run in runs) for key in ("violations", "readings")
+    )
+    return f"{violations} of {readings}"
 
 
 def security_table(document: dict[str, Any]) -> str:
-    """What each message costs, and whether that grows with what others have."""
-    rows = [
-        (
-            row["protocol"],
-            row["message"],
-            f"{row['us']['little']:.2f}",
-            str(row["tokens"]),
-            f"{row['multiple']:.2f}",
-            f"{row['grows']:.2f}" + (f" ({row['walks']})" if row["walks"] else ""),
+    """What a protocol's messages cost, and whether that grows with what others have: of each
+    figure the largest, with its message."""
+    protocols: dict[str, list[dict[str, Any]]] = {}
+    for row in document["figures"]["messages"]:
+        protocols.setdefault(row["protocol"], []).append(row)
+    rows = []
+    for protocol, messages in protocols.items():
+        costs = [row["us"]["little"] for row in messages]
+        walks = [f"; {row['message']}: {row['grows']:.2f}, {row['walks']}"
+                 for row in messages if row["walks"]]  # fmt: skip
+        dearest = max(messages, key=lambda row: row["multiple"])
+        growing = max((row for row in messages if not row["walks"]), key=lambda row: row["grows"])
+        rows.append(
+            (
+                protocol,
+                str(len(messages)),
+                f"{min(costs):.2f} – {max(costs):.2f}",
+                f"{dearest['multiple']:.2f}: {dearest['message']}",
+                f"{growing['grows']:.2f}: {growing['message']}{''.join(walks)}",
+            )
         )
-        for row in document["figures"]["messages"]
-    ]
     header = (
-        "| protocol | message | µs of all stages | tokens | a token's cost, to an order's "
-        "| with much state of others, to with little |"
+        "| protocol | messages | µs of all stages | a token's cost, to an order's, at most "
+        "| with much state of others, to with little, at most |"
     )
     figures = document["figures"]
     doors = _doors(figures.get("kinds", {}).get("doors", {}).get("rows", []))
@@ -482,54 +549,62 @@ def security_table(document: dict[str, Any]) -> str:
 
 
 def _doors(doors: list[dict[str, Any]]) -> str:
-    """What each door was sent at random, and what was counted of it."""
+    """What each door was sent at random, and what was counted of it; a protocol's messages and
+    logins are one row."""
     if not doors:
         return ""
     words = {
-        "logins": "times its session was ended and logged in again",
+        "logins": "sessions ended and begun again",
         "answers": "answers",
         "counted": "counted as refused",
         "handshakes": "handshakes",
         "failures": "failures",
     }
-    rows = [
-        (
-            row["door"],
-            f"{row['messages']:,}",
-            ", ".join(f"{row[name]:,} {word}" for name, word in words.items() if name in row),
-            f"{row['seed']}",
-            f"{row['date']}, load {row['load']:g}",
-        )
-        for row in doors
-    ]
+    rows: dict[str, list[str]] = {}
+    for row in doors:
+        counts = ", ".join(f"{row[name]:,} {word}" for name, word in words.items() if name in row)
+        door = row["door"].removesuffix(" logins")
+        cells = rows.setdefault(door, ["", "", f"{row['date']}, load {row['load']:g}"])
+        cells[door != row["door"]] = f"{row['messages']:,}: {counts}"
     text = (
-        "\nRandom and mutated input (`python -m tests.long.attacks.fuzz_doors --keep`), no fault "
-        "at any of these doors:\n\n"
+        "\nRandom and mutated input (`python -m tests.long.attacks.fuzz_doors --keep`, seed "
+        f"{', '.join(sorted({str(row['seed']) for row in doors}))}), no fault at any door:\n\n"
     )
-    return text + table("| door | messages | of these | seed | measured |", rows) + "\n"
+    lines = [(door, *cells) for door, cells in rows.items()]
+    return text + table("| door | messages | logins | measured |", lines)
 
 
 def _floods(floods: dict[str, Any] | None) -> str:
-    """How an honest session fared during each flood."""
+    """How an honest session fared during the floods of each kind."""
     if floods is None:
         return ""
-    rows = [
-        (
-            row["kind"],
-            f"{row['p50_ratio']:.2f}",
-            f"{row['p99_ratio']:.2f}",
-            f"{row['p99_ms']:.1f} ms",
-            f"{row['quiet_p99_ms']:.1f} ms",
-            f"{row['rounds']} × {row['seconds']:g} s, load {row['load']:g}",
+    names = {"shm": "shared memory", "portal": "the portal"}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in floods["rows"]:
+        groups.setdefault(names.get(row["kind"].partition(",")[0], "FIX"), []).append(row)
+    rows = []
+    for name, group in groups.items():
+        p50, p99 = ([row[f"{rank}_ratio"] for row in group] for rank in ("p50", "p99"))
+        worst = max(group, key=lambda row: row["p99_ratio"])
+        rows.append(
+            (
+                name,
+                str(len(group)),
+                f"{min(p50):.2f} – {max(p50):.2f}",
+                f"{min(p99):.2f} – {max(p99):.2f}",
+                f"{worst['kind'].partition(', ')[2] if name != 'FIX' else worst['kind']}: "
+                f"{worst['p99_ms']:.1f} ms, without {worst['quiet_p99_ms']:.1f} ms",
+                " – ".join(f"{load:g}" for load in sorted({row["load"] for row in group})),
+            )
         )
-        for row in floods["rows"]
-    ]
     text = (
         f"\nAnother session sends one kind at {floods['rate']:,} a second. The venue has "
         f"{floods['open_orders']:,} open orders (`{floods['command']}`):\n\n"
     )
-    header = "| the flood | an honest p50, to without it | p99, to without | p99 | without | how |"
-    return text + table(header, rows) + "\n"
+    header = (
+        "| floods by | kinds | an honest p50, to without | p99, to without | the worst p99 | load |"
+    )
+    return text + table(header, rows)
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -10,7 +10,7 @@ from enum import IntEnum, IntFlag
 from itertools import takewhile
 from pathlib import Path
 
-from openoutcry.wire import feed_messages, messages
+from openoutcry.wire import feed_messages, messages, records
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.message import Field, Message, Option, Protocol
@@ -195,10 +195,20 @@ def markdown() -> str:
     for record in RECORDS:
         lines += ["", f"## {record.name} ({record.size_bytes} bytes)", "", record.doc, ""]
         lines += ["| byte | field | type | meaning |", "|---|---|---|---|"]
+        rows: dict[tuple[str, str, str], list[records.Field]] = {}
         for field in record.fields:
-            meaning = field.doc + (f" ({field.enum})" if field.enum else "")
-            at = record.offsets[field.name]
-            lines.append(f"| {at} | `{field.name}` | {field.ctype} | {meaning} |")
+            rows.setdefault(_row_of(field), []).append(field)
+        for fields in rows.values():
+            first, last = fields[0], fields[-1]
+            meaning = first.doc + (f" ({first.enum})" if first.enum else "")
+            at = str(record.offsets[first.name])
+            name = f"`{first.name}`"
+            if len(fields) > 1:
+                at += f", {record.offsets[fields[1].name]}" if len(fields) > 2 else ""
+                at += f" … {record.offsets[last.name]}"
+                name += f" … `{last.name}`"
+            kind = first.ctype if len({one.ctype for one in fields}) == 1 else ""
+            lines.append(f"| {at} | {name} | {kind} | {meaning} |")
     lines += ["", "## Order ids", ""]
     lines += ["No door takes an order id of another owner from outside.", ""]
     lines += ["| first | last | owner | |", "|---|---|---|---|"]
@@ -208,6 +218,14 @@ def markdown() -> str:
         members = ", ".join(f"`{member.name}={int(member)}`" for member in enum)
         lines.append(f"| {enum.__name__} | {members} |")
     return "\n".join([*lines, ""])
+
+
+def _row_of(field: records.Field) -> tuple[str, str, str]:
+    """What the fields of one row share: their type and, but for a number in it, name and meaning
+    (``band1_step_ticks``, ``band2_step_ticks``)."""
+    if field.name.startswith("reserved"):
+        return "reserved", "", field.doc
+    return re.sub(r"\d+", "", field.name), field.ctype, re.sub(r"\d+", "", field.doc)
 
 
 def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[Option] = ()) -> str:

@@ -1,5 +1,5 @@
-"""Write the lists of docs/commands.md: every command and group of commands, one line each, from
-the commands themselves, with the page that explains it.
+"""Write the lists of docs/commands.md: every command, from the commands themselves, with the page
+that explains it.  The commands of a group are in its line, unless one has another page.
 
 ``python -m tests.support.documents.commands`` writes them; a test compares.
 """
@@ -95,6 +95,19 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
                 yield from commands(below, f"{path} {name}")
 
 
+def lines_of(listed: list[tuple[str, str]]) -> dict[str, str]:
+    """The commands and groups with a line, and its text: a group's names the commands in it."""
+    groups = {path.rpartition(" ")[0] for path, _ in listed}
+    lines: dict[str, str] = {}
+    for path, text in listed:
+        group, _, name = path.rpartition(" ")
+        if path in groups or path in PAGES or group in ("", "venue"):
+            lines[path] = text.replace("|", "\\|").replace("<", "&lt;")
+        else:
+            lines[group] += f"{',' if '`' in lines[group] else ''} `{name}`"
+    return lines
+
+
 def tables() -> str:
     """A table for each section."""
     lines = []
@@ -104,13 +117,13 @@ def tables() -> str:
         for name in names:
             command = main.get_command(context, name)
             assert command, name
-            for path, text in commands(command, name):
+            for path, text in lines_of(list(commands(command, name))).items():
                 page = page_of(path)
                 document = page.partition("#")[0]
                 heading = TITLE.search((ROOT / "docs" / document).read_text())
                 assert heading, document
-                line = text.replace("|", "\\|").replace("<", "&lt;")
-                lines.append(f"| `outcry {path}` | {line} | [{heading[1]}]({page}) |")
+                title = heading[1].partition(": ")[0]
+                lines.append(f"| `outcry {path}` | {text} | [{title}]({page}) |")
         lines.append("")
     return "\n".join(lines)
 

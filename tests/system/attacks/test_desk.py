@@ -91,10 +91,7 @@ def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
     assert not (tmp_path / NAME).exists()
 
 
-@pytest.mark.promise(
-    "H05: at the desk logins wait for every other request",
-    group="closed",
-)
+@pytest.mark.promise("At the desk logins wait for every other request", group="shares")
 def test_logins_wait_for_whatever_else_is_asked(tmp_path: Path) -> None:
     """A password takes a tenth of a second in the venue's own loop: of seven logins one is done in
     a turn, behind every other request."""

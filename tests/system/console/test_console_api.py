@@ -546,8 +546,10 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
 
 
 @pytest.mark.promise(
-    "E07: silent connections, also before TLS has begun, keep no operator out of the console",
-    group="closed",
+    "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
+    "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
+    "no operator out",
+    group="shares",
 )
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tmp_path):

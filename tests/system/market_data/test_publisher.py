@@ -193,8 +193,10 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
 
 
 @pytest.mark.promise(
-    "H04: ports do not multiply what the retransmission server sends to an address",
-    group="closed",
+    "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
+    "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
+    "no operator out",
+    group="shares",
 )
 def test_ports_do_not_multiply_what_an_address_gets(serve):
     """Of 300 ports of one address as many requests are answered as of four; another address has

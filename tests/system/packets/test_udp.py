@@ -108,10 +108,6 @@ def test_only_what_surely_fits_is_taken(receiver: PacketDoor, client: socket.soc
     assert b"".join(part.tobytes() for part in parts) == orders.tobytes()
 
 
-@pytest.mark.promise(
-    "E01: no packet names an order id that the venue allocates, and none reaches a session's order",
-    group="closed",
-)
 @pytest.mark.smoke
 @pytest.mark.promise(
     "A packet that names an order id allocated by the venue (wire/order_ids.py) is "

@@ -145,11 +145,6 @@ def fix_maker(door, kind, tag):
 
 
 @pytest.mark.promise(
-    "E05: a client order id that is no text is refused at the door, and an audit trail is "
-    "built over one of an older journal",
-    group="closed",
-)
-@pytest.mark.promise(
     "What a protocol calls text is printable ASCII or refused by the protocol. Nothing else in a "
     "field of a message becomes a symbol of the journal, part of the audit trail or of an answer "
     "over FIX",

@@ -323,10 +323,6 @@ def commands_of(day):
 
 
 @pytest.mark.promise(
-    "E06: no name in a journal is markup, a control character or an error of a command",
-    group="closed",
-)
-@pytest.mark.promise(
     "Whatever symbols and names a journal has, every command over it ends in words, and what it "
     "prints and writes is no control character and no formula",
     group="text",

@@ -29,10 +29,6 @@ timeout_ms = 600_000
 SECOND = '[[participant]]\nnumber = 2\nname = "two"\n'
 
 
-@pytest.mark.promise(
-    "E01: no packet names an order id that the venue allocates, and none reaches a session's order",
-    group="closed",
-)
 @pytest.mark.smoke
 @pytest.mark.promise(
     "A packet that names an order id allocated by the venue (wire/order_ids.py) is "

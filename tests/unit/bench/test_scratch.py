@@ -37,9 +37,8 @@ def test_a_folder_is_gone_after_an_error_and_after_sigterm() -> None:
 
 
 @pytest.mark.promise(
-    "H14: a bench that was killed leaves nothing for long, and one without its extra ends in "
-    "one line",
-    group="closed",
+    "A bench that was killed leaves nothing for long, and one without its extra ends in one line",
+    group="disasters",
 )
 def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
     """Of the same subject, and of no process that lives."""
@@ -58,9 +57,8 @@ def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
 
 
 @pytest.mark.promise(
-    "H14: a bench that was killed leaves nothing for long, and one without its extra ends in "
-    "one line",
-    group="closed",
+    "A bench that was killed leaves nothing for long, and one without its extra ends in one line",
+    group="disasters",
 )
 @pytest.mark.parametrize("bench", [sessions.bench_sessions, operations.bench_operations])
 def test_a_missing_extra_is_said_in_one_line_before_anything_is_done(

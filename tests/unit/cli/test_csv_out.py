@@ -15,10 +15,7 @@ from openoutcry.wire.text import BEGINS, NUMBER, cell, printable
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]
 
 
-@pytest.mark.promise(
-    "H09: a cell of CSV is no formula",
-    group="closed",
-)
+@pytest.mark.promise("A cell of CSV is printable and no formula", group="text")
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_is_written_as_text(text: str) -> None:
     out = StringIO(newline="")

@@ -81,8 +81,9 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
 
 
 @pytest.mark.promise(
-    "H07: an open page idles out",
-    group="closed",
+    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard of, and "
+    "after twelve hours; an open page is closed then",
+    group="console",
 )
 def test_a_page_that_is_only_open_idles_out_and_what_its_user_does_counts(accounts):
     """It reads by itself, each second; of a participant's page that counts."""
@@ -140,8 +141,8 @@ def test_requests_that_change_count_and_so_does_the_page_that_says_its_user_is_t
 
 
 @pytest.mark.promise(
-    "E10: logins of one name end its own oldest pages and tickets",
-    group="closed",
+    "One name's connections to a page, and those without a login, take no place of another's",
+    group="shares",
 )
 def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monkeypatch):
     """Logins of one participant end no page of another."""
@@ -160,8 +161,8 @@ def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monke
 
 
 @pytest.mark.promise(
-    "E10: logins of one name end its own oldest pages and tickets",
-    group="closed",
+    "One name's connections to a page, and those without a login, take no place of another's",
+    group="shares",
 )
 def test_tickets_of_one_operator_end_none_of_another():
     people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert"))
@@ -175,9 +176,9 @@ def test_tickets_of_one_operator_end_none_of_another():
 
 
 @pytest.mark.promise(
-    "E08: of many passwords that are sent at once none passes after the lock, which is "
-    "checked again after the wait",
-    group="closed",
+    "Of many passwords that are sent at once none passes after the lock, which is checked again "
+    "after the wait",
+    group="shares",
 )
 def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
     """The right one is checked while the wrong ones before it fail."""

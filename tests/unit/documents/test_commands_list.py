@@ -6,7 +6,7 @@ import pytest
 from openoutcry.cli.main import main
 from openoutcry.cli.sections import COMMANDS
 from tests import ROOT
-from tests.support.documents.commands import PAGE, PAGES, commands, filled, page_of
+from tests.support.documents.commands import PAGE, PAGES, commands, filled, lines_of, page_of
 
 NAMES = [name for lines in COMMANDS.values() for name in lines]
 
@@ -38,6 +38,23 @@ def test_a_group_lists_its_commands_but_hidden_ones() -> None:
     group.add_command(click.Command("unseen", help="Do another.", hidden=True))
     listed = [("pair", "Two commands."), ("pair seen", "Do one thing.")]
     assert list(commands(group, "pair")) == listed
+
+
+def test_a_groups_line_names_its_commands_and_another_page_has_a_line() -> None:
+    listed = [
+        ("feed", "Write data."),
+        ("feed bars", "Aggregate trades."),
+        ("feed listen", "Show a book."),
+        ("feed write", "Write files."),
+        ("venue", "Operate a venue."),
+        ("venue check", "Report <mistakes>."),
+    ]
+    assert lines_of(listed) == {
+        "feed": "Write data. `listen`, `write`",
+        "feed bars": "Aggregate trades.",
+        "venue": "Operate a venue.",
+        "venue check": "Report &lt;mistakes>.",
+    }
 
 
 def test_no_line_is_cut_or_empty() -> None:

@@ -73,10 +73,6 @@ def test_a_killed_client_begins_again_and_its_old_packets_are_over(tmp_path: Pat
 
 
 @pytest.mark.promise(
-    "E09: epochs of one packet session take no place of another's",
-    group="closed",
-)
-@pytest.mark.promise(
     "Epochs of one session take no other session's place",
     group="network",
 )

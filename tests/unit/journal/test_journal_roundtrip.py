@@ -420,8 +420,8 @@ def test_who_follows_reads_only_what_is_new(tmp_path, orders):
 
 
 @pytest.mark.promise(
-    "H06: audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
-    group="closed",
+    "Audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    group="files",
 )
 def test_a_folder_that_others_could_look_into_is_closed_to_them(tmp_path):
     """Its files are the owner's alone; their names and sizes are from here on as well."""

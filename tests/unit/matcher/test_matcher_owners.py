@@ -108,8 +108,9 @@ def test_orders_of_one_level_go_in_queue_order():
 
 
 @pytest.mark.promise(
-    "E02: a mass cancel costs what its own participant has open",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 @pytest.mark.parametrize("fields", [{}, {"side": Side.SELL}, {"kind": CommandKind.DISCONNECT}])
 @pytest.mark.parametrize("owned", [0, 1])

@@ -31,8 +31,9 @@ def test_secrets_of_every_kind_are_hidden(tmp_path):
 
 
 @pytest.mark.promise(
-    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
-    group="closed",
+    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
+    "error or a process's arguments and environment, also where a user typed it as a name",
+    group="secrets",
 )
 def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
     """Also where its characters are written out, and in any text of any section."""
@@ -58,10 +59,7 @@ def test_a_venue_file_with_a_mistake_is_named_with_its_line(tmp_path):
     assert secrets_of(path) == set()
 
 
-@pytest.mark.promise(
-    "H03: the speed bump's seed is in no command of a dump",
-    group="closed",
-)
+@pytest.mark.promise("The speed bump's seed is in no command of a dump", group="secrets")
 def test_the_seed_of_the_speed_bump_is_in_no_command():
     """The setting that begins each day holds it."""
     commands = setting(Setting.SPEED_BUMP, 350_000, 7_361_999, second=150_000)

@@ -35,9 +35,9 @@ UNITS = sorted((ROOT / "operations/host").glob("*.service"))
 
 
 @pytest.mark.promise(
-    "H11: each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers "
-    "reach write no journal",
-    group="closed",
+    "Each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers reach "
+    "write no journal",
+    group="files",
 )
 @pytest.mark.parametrize("path", UNITS, ids=[path.name for path in UNITS])
 def test_a_units_files_are_its_own_and_it_leaves_no_core(path):
@@ -54,9 +54,9 @@ FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
 
 
 @pytest.mark.promise(
-    "H11: each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers "
-    "reach write no journal",
-    group="closed",
+    "Each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers reach "
+    "write no journal",
+    group="files",
 )
 @pytest.mark.parametrize("name", FOR_STRANGERS)
 def test_what_strangers_reach_changes_no_journal_and_gains_no_right(name):

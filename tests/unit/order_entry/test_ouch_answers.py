@@ -145,9 +145,9 @@ def test_a_replace_at_the_edge_of_the_rules_is_one(tmp_path, shares, price):
 
 
 @pytest.mark.promise(
-    "E12: a login that is no text, or asks for a number that no stream has, is refused by the "
-    "protocol and counted",
-    group="closed",
+    "No message of a session, and no first bytes of a connection, raise anything or write to "
+    "standard error. Each refused login is counted, and another session is answered as before",
+    group="doors",
 )
 @pytest.mark.parametrize("name", ["ALPHA", "FIVE", "COPY"])
 @pytest.mark.parametrize("beyond", [3, 10**12, 2**63 - 1, 2**63, 10**20 - 1])

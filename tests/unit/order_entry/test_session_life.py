@@ -160,9 +160,9 @@ def test_connections_of_a_customers_network_give_way_to_no_others():
 
 
 @pytest.mark.promise(
-    "E08: of many passwords that are sent at once none passes after the lock, which is "
-    "checked again after the wait",
-    group="closed",
+    "Of many passwords that are sent at once none passes after the lock, which is checked again "
+    "after the wait",
+    group="shares",
 )
 def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
     """The lock counts when a password has been checked, not when it came."""
@@ -195,8 +195,8 @@ def test_a_refused_login_whose_client_has_gone_is_counted_once():
 
 
 @pytest.mark.promise(
-    "H01: three passwords are hashed at once, also when connections are closed meanwhile",
-    group="closed",
+    "Logins of one address, or of one customer's IPv6 network, delay no logins of others",
+    group="shares",
 )
 def test_a_login_that_is_turned_away_holds_its_turn_until_its_check_has_ended(monkeypatch):
     """The thread that hashes goes on without its connection: no other begins in its place."""
@@ -276,9 +276,9 @@ def test_after_a_wrong_password_its_address_waits_nine_times_as_long_as_the_chec
 
 
 @pytest.mark.promise(
-    "E12: a login that is no text, or asks for a number that no stream has, is refused by the "
-    "protocol and counted",
-    group="closed",
+    "No message of a session, and no first bytes of a connection, raise anything or write to "
+    "standard error. Each refused login is counted, and another session is answered as before",
+    group="doors",
 )
 @pytest.mark.parametrize(
     "data",

@@ -41,9 +41,9 @@ def debt_tokens(venue, each_ns):
 
 
 @pytest.mark.promise(
-    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
-    "in parts",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 @pytest.mark.parametrize(
     ("policy", "at_once"), [(ThrottlePolicy.REJECT, 4), (ThrottlePolicy.QUEUE, 2)]
@@ -63,9 +63,9 @@ def test_a_test_request_costs_a_token(policy, at_once):
 
 
 @pytest.mark.promise(
-    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
-    "in parts",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 @pytest.mark.parametrize("protocol", [Protocol.OUCH42, Protocol.OUCH50])
 def test_a_heartbeat_costs_a_token(protocol):
@@ -81,9 +81,9 @@ def test_a_heartbeat_costs_a_token(protocol):
 
 
 @pytest.mark.promise(
-    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
-    "in parts",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 def test_what_is_sent_again_is_charged():
     """A resend of 100 messages costs the request's token and one for each 32 of them; of any number
@@ -103,8 +103,9 @@ def test_what_is_sent_again_is_charged():
 
 
 @pytest.mark.promise(
-    "E03: a mass status looks at no other session's orders, and is charged by its reports",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 def test_a_mass_status_is_charged_by_its_reports():
     each_ns = 1_000_000_000 // 50
@@ -134,9 +135,9 @@ def test_no_message_has_its_session_wait_longer_than_five_seconds():
 
 
 @pytest.mark.promise(
-    "E04: test requests, heartbeats, resends and gap fills take tokens; a long gap is passed "
-    "in parts",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 def test_a_gap_of_session_messages_is_passed_in_parts():
     """Numbers of 6,000 heartbeats are filled by messages that each pass a bounded number, and that
@@ -177,8 +178,9 @@ def fastest_status_s(last_number):
 
 
 @pytest.mark.promise(
-    "E03: a mass status looks at no other session's orders, and is charged by its reports",
-    group="closed",
+    "A session's message costs the same whatever others have (open orders, orders of the day, "
+    "sessions, instruments), and a token pays for it: at most 12 times an order",
+    group="capacity",
 )
 def test_a_mass_status_walks_over_no_other_sessions_orders():
     """It costs the same whether one order or 65,000 were entered by others before."""

@@ -78,8 +78,8 @@ def outcry_json_rows(outcry, day):
 
 
 @pytest.mark.promise(
-    "H06: audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
-    group="closed",
+    "Audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    group="files",
 )
 def test_what_a_command_writes_is_its_users_alone(outcry, audited, tmp_path):
     """A trail built anew, its folders, and an export: whatever the user's umask lets others see."""

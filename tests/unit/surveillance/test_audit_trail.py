@@ -86,9 +86,10 @@ def test_an_orders_uuid_is_its_own_and_names_its_entry(audited):
 
 
 @pytest.mark.promise(
-    "E05: a client order id that is no text is refused at the door, and an audit trail is "
-    "built over one of an older journal",
-    group="closed",
+    "What a protocol calls text is printable ASCII or refused by the protocol. Nothing else in a "
+    "field of a message becomes a symbol of the journal, part of the audit trail or of an answer "
+    "over FIX",
+    group="text",
 )
 def test_clients_names_and_addresses_go_along_with_their_orders(audited):
     table = rows_of(audited).to_pylist()

@@ -42,10 +42,6 @@ def asked(floor, request):
     return answer.result()
 
 
-@pytest.mark.promise(
-    "H13: a deposit that is asked for twice is made once",
-    group="closed",
-)
 @pytest.mark.promise("The same reference twice is one action of the operator", group="venue")
 def test_a_deposit_that_is_asked_for_twice_is_made_once(floor):
     before = balance(floor, 2)

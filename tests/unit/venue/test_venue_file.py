@@ -236,8 +236,9 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
 
 
 @pytest.mark.promise(
-    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
-    group="closed",
+    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
+    "error or a process's arguments and environment, also where a user typed it as a name",
+    group="secrets",
 )
 @pytest.mark.parametrize(
     ("nats", "mode", "said"),
@@ -261,8 +262,9 @@ def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
 
 
 @pytest.mark.promise(
-    "H02: a dump hides the password of NATS, and a file that others may read is refused with it",
-    group="closed",
+    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
+    "error or a process's arguments and environment, also where a user typed it as a name",
+    group="secrets",
 )
 @pytest.mark.parametrize("inline", [True, False])
 def test_an_access_file_with_a_password_is_read_by_its_owner_alone(

@@ -44,10 +44,7 @@ def test_a_code_counts_for_its_time_and_once(operators, clock):
     assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
 
 
-@pytest.mark.promise(
-    "H08: a wrong one-time code does not confirm the password",
-    group="closed",
-)
+@pytest.mark.promise("A wrong one-time code does not confirm the password", group="console")
 def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, clock):
     """Nor does a missing or a used one: every refusal is the same text."""
     code = pyotp.TOTP(SECRET).at(int(clock.now_s))
@@ -69,8 +66,8 @@ def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, cloc
 
 
 @pytest.mark.promise(
-    "H12: a one-time code is taken once, over restarts too",
-    group="closed",
+    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once",
+    group="console",
 )
 def test_a_code_is_taken_once_over_restarts_too(operators, clock, tmp_path):
     """From a file of its own; if that is damaged, codes until then count as used."""
