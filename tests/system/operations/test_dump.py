@@ -20,7 +20,10 @@ from openoutcry.wire.enums import CommandKind
 from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD, TOTP
 from tests.support.operations import dump as shared
 from tests.support.order_entry.sessions_venue import HASH
+from tests.support.pipeline import warm_outcry
+from tests.support.processes import OUTCRY
 from tests.support.user_commands import run
+from tests.support.waiting import wait_until
 
 venue = shared.venue
 
@@ -56,6 +59,45 @@ def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     ]
     kinds = [event["kind"] for event in trade["events"]]
     assert kinds.count("FILLED") == 2
+
+
+def test_the_words_of_its_shared_memory_are_printed(venue):
+    """Blocks of every kind, and those that were asked for alone, read while the venue runs."""
+
+    def asked(*names):
+        document = json.loads(run(f"outcry top --dump --json {' '.join(names)}", venue.folder))
+        (one,) = [one for one in document["pipelines"] if one["pid"] == venue.process.pid]
+        return {
+            block["name"]: {field["name"]: field["value"] for field in block["fields"]}
+            for block in one["blocks"]
+        }
+
+    wait_until(
+        lambda: asked("stage.matcher")["stage.matcher"]["open_orders"] == 39,
+        "the matcher has the orders",
+    )
+    every = asked()
+    (pipeline,) = [one for one in running() if one.owner.pid == venue.process.pid]
+    assert every["control"]["owner_pid"] == venue.process.pid
+    stages = {name for name in every if name.startswith("stage.")}
+    assert stages == {f"stage.{name}" for name in pipeline.table.names}
+    assert os.path.exists(f"/proc/{every['stage.matcher']['pid']}")
+    for name, ring in pipeline.rings.items():
+        assert every[f"ring.{name}"]["capacity"] == ring.capacity
+        assert {f"ring.{name}.{reader}" for reader in ring.cursors} < every.keys()
+    last = every["record.events"]
+    assert 0 < last["cause_seq"] <= last["stamp"] <= every["ring.events"]["published"] + 4_096
+    assert every["sessions"]["session_count"] >= 1
+    assert (every["session.P"]["name"], every["session.P"]["participant"]) == ("P", 1)
+    assert every["risk.0"]["participants"] > 0
+    assert asked("ring.events", "control").keys() == {
+        name for name in every if name == "control" or f"{name}.".startswith("ring.events.")
+    }
+    text = run("outcry top --dump stage.matcher", venue.folder)
+    assert re.search(r"heartbeat_ns +\d+ ns +when it last came round, CLOCK_MONOTONIC", text)
+    shown = warm_outcry.run_command([*OUTCRY, "top", "--dump", "stage.nothing"])
+    assert shown.returncode == 1
+    assert "no block is named stage.nothing; there are stage.receive" in shown.stderr
 
 
 def test_nothing_in_it_is_a_secret(venue):

@@ -73,6 +73,8 @@ def test_the_commands_of_an_investigation_and_of_fitness(venue):
     assert run(take, venue.folder).strip() == "venue.dump.json.gz"
     assert "open orders after command" in run(show, venue.folder)
     assert json.loads(run(books, venue.folder))["orders"]["rows"] == []
+    (words,) = [line for line in commands("operations.md") if "top --dump" in line]
+    assert "ring.events.gate: RingConsumer" in run(words, venue.folder)
     (fitness,) = [line for line in commands("operations.md") if "doctor --venue" in line]
     assert "not fit for production" in run(fitness, venue.folder, status=1)
 
