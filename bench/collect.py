@@ -21,6 +21,7 @@ DATA = ROOT.parent / "shared" / "data"
 
 
 def collect(subject: Subject) -> None:
+    """Measure a subject with all its rounds and keep its document as evidence."""
     command = f"outcry bench {subject.name} --rounds {ROUNDS}"
     measure = subject.function(subject.measure)
     keep_document(measure(ROUNDS, False, command, lambda text: print(text, file=sys.stderr)))

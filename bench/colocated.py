@@ -118,6 +118,8 @@ def acknowledgements(setup: Setup, number: int, add: Add) -> None:
 
 
 def throughput(setup: Setup, number: int, add: Add) -> None:
+    """Orders a second of all sessions over shared memory, in memory and durable, with the feed and
+    without, next to bare rings; ``number``: the round's."""
     each = QUICK_ORDERS_EACH if setup.quick else ORDERS_EACH
     ways: list[tuple[str, str, dict[str, Any] | None]] = [
         ("memory", "ours", FEED),
@@ -186,6 +188,8 @@ def others(setup: Setup, number: int, add: Add) -> None:
 
 
 def idle_venue(setup: Setup, number: int, add: Add) -> None:
+    """What an open venue without orders uses: shares of a core in parts per billion, all together
+    and by process, and interrupts a second."""
     seconds = idle.QUICK_SECONDS if setup.quick else idle.SECONDS
     used = idle.measure(seconds)
     add("idle_share", "ppb", "lower", used.share * 1e9)

@@ -156,7 +156,8 @@ def pump(participants: int, count: int, orders: int, answers: int) -> int:
 @kernel
 def answer(places: int, count: int, answers: int, stop: int) -> int:
     """In a venue's place: each request is answered by ``answers`` replies that repeat it, as many
-    bytes as a venue writes, until the word ``stop`` is set.  Returns how many requests came."""
+    bytes as a venue writes, until the word ``stop`` is set.  Returns how many requests came.
+    ``places``: address of ``count`` participants' blocks."""
     total = 0
     while SharedWord(stop).value == 0:
         for index in range(count):
@@ -255,6 +256,8 @@ class Participants:
 
 
 def require(code: int) -> None:
+    """Raise :class:`OutcryError` for a kernel's negative code: an order was rejected, or not
+    answered."""
     if code < 0:
         why = "was rejected" if code == REJECTED else "was not answered"
         raise OutcryError(f"bench colocated: an order {why}")

@@ -96,6 +96,8 @@ class Drill:
     # The venue
 
     def begin(self) -> None:
+        """Start the cluster, the primary, its standby and the client, and wait until all of it
+        works.  Raises :class:`OutcryError` if it does not in RECOVER_S."""
         self.cluster.start()
         self.cluster.wait_ready()
         self.venues[0].start("serve")
@@ -112,6 +114,7 @@ class Drill:
 
     @property
     def standby(self) -> VenueNode:
+        """The other node than :attr:`primary`."""
         return self.venues[1 - self.venues.index(self.primary)]
 
     def wait_steady(self, since_s: float) -> None:
@@ -211,6 +214,7 @@ class Drill:
         return leaders[-1]
 
     def follower(self, rng: random.Random) -> Node:
+        """A node that does not lead the stream, drawn from ``rng``."""
         leader = self.leader()
         return rng.choice([node for node in self.cluster.nodes if node != leader])
 

@@ -61,6 +61,7 @@ class DrillClient:
 
     @property
     def sent(self) -> int:
+        """Orders sent so far, which is the number of the last one."""
         return int(self._words[SENT])
 
     def events_from(self, place: int) -> int:
@@ -68,6 +69,7 @@ class DrillClient:
         return int(self._words[EVENTS + place])
 
     def start(self) -> None:
+        """Fork the process that sends orders until :meth:`stop`."""
         self._pid = fork(self._run, STOP_SIGNALS)
 
     def stop(self) -> None:

@@ -34,6 +34,7 @@ def hand_over(drill: Drill, rng: random.Random) -> Outcome:
 
 
 def kill_standby(drill: Drill, rng: random.Random) -> Outcome:
+    """SIGKILL to the standby, which comes back as one."""
     standby = drill.standby
     standby.kill()
     return standby.name, ""
@@ -59,6 +60,7 @@ def stop_primary(drill: Drill, rng: random.Random) -> Outcome:
 
 
 def cut_primary(drill: Drill, rng: random.Random) -> Outcome:
+    """The primary is cut off from all others for STOPPED_S seconds."""
     primary = drill.primary
     drill.network.cut(primary.name)
     time.sleep(STOPPED_S)
@@ -74,12 +76,14 @@ def _killed(drill: Drill, nodes: list[Node]) -> None:
 
 
 def kill_leader(drill: Drill, rng: random.Random) -> Outcome:
+    """SIGKILL to the stream's leader, which starts again DOWN_S seconds later."""
     leader = drill.leader()
     _killed(drill, [leader])
     return leader.name, ""
 
 
 def kill_follower(drill: Drill, rng: random.Random) -> Outcome:
+    """The same with a node that does not lead."""
     node = drill.follower(rng)
     _killed(drill, [node])
     return node.name, ""
@@ -121,10 +125,12 @@ def _stopped(drill: Drill, node: Node) -> Outcome:
 
 
 def stop_leader(drill: Drill, rng: random.Random) -> Outcome:
+    """SIGSTOP to the stream's leader for STOPPED_S seconds."""
     return _stopped(drill, drill.leader())
 
 
 def stop_follower(drill: Drill, rng: random.Random) -> Outcome:
+    """The same with a node that does not lead."""
     return _stopped(drill, drill.follower(rng))
 
 
@@ -136,10 +142,12 @@ def _cut(drill: Drill, node: Node) -> Outcome:
 
 
 def cut_leader(drill: Drill, rng: random.Random) -> Outcome:
+    """The stream's leader is cut off from all others for STOPPED_S seconds."""
     return _cut(drill, drill.leader())
 
 
 def cut_follower(drill: Drill, rng: random.Random) -> Outcome:
+    """The same with a node that does not lead."""
     return _cut(drill, drill.follower(rng))
 
 

@@ -47,9 +47,11 @@ class Network:
         _ip("link", "set", self._links[host], "down")
 
     def mend(self, host: str) -> None:
+        """Connect the host again."""
         _ip("link", "set", self._links[host], "up")
 
     def close(self) -> None:
+        """End the processes that hold the namespaces, which removes them."""
         for holder in self._holders.values():
             holder.kill()
             holder.wait()

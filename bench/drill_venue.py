@@ -91,6 +91,7 @@ class VenueNode:
 
     @property
     def lives(self) -> bool:
+        """Its process was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def document(self, name: str) -> dict[str, Any]:
@@ -145,6 +146,7 @@ class VenueNode:
             self.process.wait()
 
     def last_words(self) -> str:
+        """Its name and the last lines of its log, for an error message."""
         lines = (self.folder / "log").read_text(errors="replace").split("\n")
         return f"{self.name}: " + " / ".join(line for line in lines[-8:] if line)
 

@@ -109,6 +109,7 @@ def page_of_a_venue() -> Iterator[Page]:
 
 @contextmanager
 def running_command(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a command for as long as this lasts; its standard error is an unbuffered pipe."""
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0
     ) as process:

@@ -46,6 +46,7 @@ class Bids:
         )
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        """All bids, as one array of ORDER_DTYPE."""
         assert self.count_hint is not None
         orders = np.zeros(self.count_hint, ORDER_DTYPE)
         orders["kind"], orders["side"], orders["symbol"] = 1, Side.BUY, b"A"
@@ -70,9 +71,12 @@ class Killer:
     is_set: bool = True
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
+        """The run's call before its first command: take the operator's lane."""
         self.shared, self.producer = shared, shared.rings[OPERATOR_RING].producer()
 
     def poll(self) -> None:
+        """The run's call at each turn of its supervisor: kill once ``count`` events are released,
+        then end the run.  Raises :class:`OutcryError` if the cancels are not released in WAIT_S."""
         assert self.shared is not None
         control, gate = self.shared.control, self.shared.events.cursors["gate"]
         if self.producer is None or not control[control_words.GO]:

@@ -41,6 +41,7 @@ PASSES = 3
 
 
 def configuration() -> dict[str, Any]:
+    """A journal's configuration: instruments, order capacity, and a fee in each instrument."""
     rows = [
         {"symbol": f"S{n}", "min_price_ticks": 1, "max_price_ticks": 1 << 20}
         for n in range(INSTRUMENTS)
@@ -105,6 +106,7 @@ class Trading:
         return spent, transfers
 
     def journal(self, home: Path) -> Path:
+        """Write the commands to a new journal at ``home``; returns ``home``."""
         with Journal.create(home, self.config, direct=False) as writer:
             for commands, _ in self.batches:
                 writer.append(int(commands["seq"][0]), [commands], len(commands), 1)

@@ -58,7 +58,8 @@ def encode_all(
 ) -> int:
     """ns that the encoding of each BATCH of events took, to ``took``: from the buffer that
     :func:`pump.take` has just filled.  ``stamps``: of the events' commands, from the first on.
-    Returns bytes of messages; ``out`` has the last batch's."""
+    Returns bytes of messages; ``out`` has the last batch's.  ``times``: address of the commands'
+    times, ns."""
     size = first = 0
     while first < count:
         part = min(pump.BATCH, count - first)
@@ -77,7 +78,9 @@ def encode_all(
 @kernel
 def release(gate: int, handed: int, mask: int, first: int, count: int, pause: int, out: int) -> int:
     """Release ``count`` events one by one, each a pause after the one before was with the sockets;
-    ns of each to ``out``. Returns 0, or -1 if one never was."""
+    ns of each to ``out``. Returns 0, or -1 if one never was. Addresses: ``gate`` of the gate's
+    cursor, ``handed`` of the times (by sequence and ``mask``) at which the pump handed events over,
+    ``out`` of ``count`` words."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < pause:
@@ -144,10 +147,13 @@ class Bench:
         self.pump = Pump(source, self.feed, self.publisher, self._words[128:].ctypes.data, 0)
 
     def note_handed(self) -> None:
+        """Have the pump note when it handed each event to the sockets, in :attr:`handed`."""
         self.pump.context[pump.HANDED_NS // 8] = self.handed.ctypes.data
         self.pump.context[pump.HANDED_MASK // 8] = len(self.handed) - 1
 
     def turn(self, until_ns: int) -> None:
+        """Publish what is released until CLOCK_MONOTONIC is ``until_ns`` or Python has something to
+        do. Raises :class:`FeedError` if an event could not be encoded."""
         self.pump.run(until_ns)
         self.feed.require_sound()
         self.pump.messages()
@@ -204,6 +210,7 @@ class Bench:
         return (self.feed.messages - before) * 1e9 / took
 
     def close(self) -> None:
+        """Close the pump, its sockets and its file."""
         self.pump.close()
         self.publisher.close()
         self._store.close()
@@ -211,6 +218,7 @@ class Bench:
 
 @contextmanager
 def bench(instruments: Array, events: Array, order_capacity: int, lines: int) -> Iterator[Bench]:
+    """A :class:`Bench` with its store in a temporary folder, closed at the end."""
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="outcry-bench-"))
         market_bench = Bench(instruments, events, order_capacity, lines, Path(folder))

@@ -55,6 +55,7 @@ QUICK = Counts(100_000, 50_000, 10_000, 100_000)
 
 
 def matchers_named(text: str | None) -> list[str]:
+    """The peers that a list with commas names, None: all. Raises ``ValueError`` for others."""
     return chosen(text, [*cpp_books.BOOKS, *matchers.PEERS])
 
 

@@ -65,7 +65,8 @@ def run_singly(
     """Process ``count`` commands as they come when the next one is not known yet: each by itself.
     Events begin again at ``out`` every 1,024 commands' worst case. With ``ticks`` (the address of
     ``count`` int64) it is written there what each took, in ticks of the time stamp counter; without
-    (0) the counter is not read. Returns the ns it took, and how many events."""
+    (0) the counter is not read. Returns the ns it took, and how many events. ``orders``: address of
+    the commands."""
     before = monotonic_ns()
     at = out
     written = 0
@@ -162,6 +163,7 @@ def load(source: Any, warm: int) -> Loaded:
 
 
 def resident_bytes() -> int:
+    """Memory of this process that is resident, from /proc/self/statm."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
@@ -209,6 +211,8 @@ def _fill(orders: int, capacity: int) -> Engine:
 
 
 def main() -> None:
+    """In a separate process: print memory an order, or for each line of standard input the loop's
+    ns a command, as JSON."""
     what, count, warm, seed = sys.argv[1], *map(int, sys.argv[2:5])
     if what == "memory":
         print(json.dumps(memory_bytes_per_order(count)))

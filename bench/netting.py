@@ -73,9 +73,11 @@ class Netting:
         self.runners.append(("duckdb", self.duckdb))
 
     def ours(self) -> Nets:
+        """The nets by our kernel."""
         return net(self.trades)
 
     def duckdb(self) -> list[tuple[int, int, int, int]]:
+        """The nets by DuckDB's SQL: rows of day, member, asset and units."""
         rows: list[tuple[int, int, int, int]] = self._database.execute(SUM).fetchall()
         return rows
 
@@ -101,6 +103,7 @@ class Netting:
             add("netting", "1/s", "higher", len(self.trades) / best, who)
 
     def close(self) -> None:
+        """Close the database, if there is one."""
         if self._database is not None:
             self._database.close()
 

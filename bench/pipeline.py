@@ -76,6 +76,7 @@ class Session:
     last: Paced | None = None
 
     def say(self, text: str) -> None:
+        """Report progress."""
         self.rounds.progress(f"  {text}")
 
     @contextmanager

@@ -26,10 +26,12 @@ class Timed(Protocol):
     """[start_ns, end_ns] of CLOCK_MONOTONIC."""
 
     @property
-    def start_ns(self) -> int: ...
+    def start_ns(self) -> int:
+        """When it began."""
 
     @property
-    def end_ns(self) -> int: ...
+    def end_ns(self) -> int:
+        """When it ended."""
 
 
 Some = TypeVar("Some", bound=Timed)

@@ -94,6 +94,7 @@ def _answers(port: int) -> bool:
 
 
 def over_rest(setup: Setup, number: int, add: Add) -> None:
+    """Latencies of an order over REST until its answer, ours and those of a bare echo."""
     person = setup.people[0]
     ours, bare = live.Client(setup.venue.port), live.Client(setup.echo)
 
@@ -113,6 +114,7 @@ def over_rest(setup: Setup, number: int, add: Add) -> None:
 
 
 def over_sockets(setup: Setup, number: int, add: Add) -> None:
+    """The same over a WebSocket."""
     person = setup.people[1]
     ours = live.Client(setup.venue.port, "/ws-api/v3")
     bare = live.Client(setup.echo, "/")

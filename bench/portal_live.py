@@ -41,12 +41,15 @@ class BenchError(OutcryError):
 
 
 def free_port() -> int:
+    """A TCP port of loopback that no process listens on now."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """The first true value of ``condition``, asked every 50 ms; its refusals count as no answer.
+    Raises :class:`BenchError`, naming ``what``, after START_S seconds."""
     until_s = time.monotonic() + START_S
     while time.monotonic() < until_s:
         with suppress(OSError, DeskError, ValueError):
@@ -58,6 +61,8 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
 
 @dataclass(frozen=True)
 class Person:
+    """A user with an API key: ``secret`` signs its requests."""
+
     mail: str
     participant: int
     api_key: str
@@ -120,6 +125,7 @@ class Venue:
         return (self.folder / "log.txt").read_text(errors="replace")[-500:]
 
     def ask(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
+        """The answer of the portal, parsed; ``token``: a user's access token."""
         headers = {"content-type": "application/json"}
         if token:
             headers["authorization"] = f"Bearer {token}"
@@ -174,6 +180,7 @@ class Client:
                 raise BenchError(f"no WebSocket: {answer[:100]!r}")
 
     def close(self) -> None:
+        """Close the connection."""
         self.socket.close()
 
     def _more(self) -> None:
@@ -233,6 +240,7 @@ def order(person: Person, price: str = "0.01") -> dict[str, Any]:
 
 
 def rest_order(person: Person, **more: Any) -> bytes:
+    """A whole HTTP request that enters :func:`order`; ``more``: further parameters."""
     query = person.signed(**order(person), **more)
     head = f"POST /api/v3/order HTTP/1.1\r\nhost: portal\r\nx-mbx-apikey: {person.api_key}\r\n"
     form = "content-type: application/x-www-form-urlencoded\r\n"
@@ -240,6 +248,7 @@ def rest_order(person: Person, **more: Any) -> bytes:
 
 
 def socket_order(person: Person, number: int, **more: Any) -> bytes:
+    """A frame that enters :func:`order` as request ``number``; ``more``: further parameters."""
     given = order(person) | more | {"apiKey": person.api_key}
     given["timestamp"] = str(time.time_ns() // 1_000_000)
     text = "&".join(f"{name}={given[name]}" for name in sorted(given))
@@ -260,6 +269,7 @@ class Subscribers:
             self.poll.register(client.socket, selectors.EVENT_READ)
 
     def close(self) -> None:
+        """Close all connections."""
         self.poll.close()
         for client in self.clients:
             client.close()
@@ -283,6 +293,7 @@ class Subscribers:
 
 
 def allow_files(count: int) -> None:
+    """Raise this process's limit of open files to ``count``, or as far as permitted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         most = count if hard == resource.RLIM_INFINITY else min(count, hard)

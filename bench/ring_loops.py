@@ -60,6 +60,7 @@ Cores = tuple[int, int]
 
 @kernel
 def write_message(slot: Slot, seq: int) -> None:
+    """Fill the slot with message ``seq`` and publish it."""
     store_i64(slot, seq)
     Words(slot)[1] = seq + 1
     Words(slot)[2] = seq + 2
@@ -139,7 +140,8 @@ def produce_claims(
 
 @kernel
 def consume(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
-    """Read up to the observed end, release once a batch; returns the messages that were wrong."""
+    """Read up to the observed end, release once a batch; returns the messages that were wrong.
+    ``cursor``: address of the reader's cursor."""
     bad = 0
     end = first + count
     seq = first
@@ -183,7 +185,8 @@ def consume_ahead(ring: int, mask: int, cursor: int, first: int, count: int) -> 
 @kernel
 def receive_patiently(ring: int, mask: int, cursor: int, seq: int, own_next: int) -> int:
     """:func:`receive_one`, looking once a line's transfer, so that a look does not take the slot
-    from the writer, and meanwhile owning the slot that the answer goes to."""
+    from the writer, and meanwhile owning the slot that the answer goes to. ``cursor``: address of
+    the reader's cursor; ``own_next``: of that slot."""
     if not is_published(ring, mask, seq):
         prefetch_to_write(own_next)
         while not is_published(ring, mask, seq):
@@ -196,6 +199,8 @@ def receive_patiently(ring: int, mask: int, cursor: int, seq: int, own_next: int
 
 @kernel
 def receive_one(ring: int, mask: int, cursor: int, seq: int) -> int:
+    """Wait for message ``seq`` of the ring at that address and release it in the cursor at
+    ``cursor``; 1 if it was torn."""
     while not is_published(ring, mask, seq):
         pause()
     bad = wrong_message(slot_address(ring, mask, seq), seq)
@@ -234,6 +239,8 @@ def ping(
 def pong(
     there: int, back: int, mask: int, cursor: int, first: int, count: int, patient: int
 ) -> int:
+    """Answer ``count`` messages of the ring at ``there`` on the ring at ``back``; returns how many
+    were torn.  ``cursor``: address of this side's cursor."""
     bad = 0
     for seq in range(first, first + count):
         if patient != 0:
@@ -271,6 +278,7 @@ def bench_ring_buffer(
 
 
 def cursor_of(ring: RingBuffer) -> int:
+    """Address of the cursor of the ring's one consumer."""
     return int(ring.cursors[CONSUMER].ctypes.data)
 
 
@@ -280,6 +288,7 @@ def warm_count(count: int) -> int:
 
 
 def check(what: str, bad: int) -> None:
+    """Raise :class:`PeerError` if any message was bad."""
     if bad:
         raise PeerError(f"{what}: {bad} messages lost, doubled or torn")
 

@@ -54,7 +54,8 @@ def run_commands(
 
     The commands' events begin at the event numbers in ``firsts`` (one more than commands). A
     burst's records are read, and then its time is taken (ns, to ``spent``). Verdicts are kept
-    unless their address is 0. Returns how many were refused, and a sum of what was read.
+    unless their address is 0. Returns how many were refused, and a sum of what was read. ``orders``
+    and ``verdicts``: addresses of a record and of a word a command.
     """
     refused = read = 0
     for begin in range(0, count, BURST):
@@ -160,6 +161,7 @@ class Stream:
         return orders
 
     def state(self, limits: bool = True) -> npt.NDArray[np.uint8]:
+        """A new risk state; with ``limits`` every check has a limit, and wallets are funded."""
         count = len(self.assets)
         spot = {n: (n % count, (n + 1 + n // count) % count, 1_000) for n in self.spot_instruments}
         region = make_region(
@@ -176,6 +178,7 @@ class Stream:
 
     @property
     def spot_instruments(self) -> range:
+        """Indices of the instruments that trade assets: all of a stream with assets, else none."""
         return range(self.instruments if self.assets else 0)
 
     def _fund(self, apply: Callable[..., None]) -> None:
@@ -235,6 +238,7 @@ class Stream:
         return float(np.median(one.spent)) / BURST
 
     def taken(self, region: npt.NDArray[np.uint8], run: Any, keeps_verdicts: bool = True) -> Pass:
+        """The stream through ``run`` over the state ``region``, with its times and verdicts."""
         one = Pass(region, self.orders, self.events, self.firsts, BURST)
         run(*one.arguments(keeps_verdicts))
         return one

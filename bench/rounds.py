@@ -45,6 +45,7 @@ class Noise:
 
     @property
     def too_much(self) -> bool:
+        """Whether any of them is above its bound."""
         return (
             (self.steal or 0.0) > STEAL_BOUND
             or (self.others or 0.0) > OTHERS_BOUND

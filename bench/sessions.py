@@ -76,7 +76,8 @@ Miss = Callable[[str, str], None]
 def decode_loop(
     packets: int, session: SessionBlock, orders: int, of_metadata: int, count: int
 ) -> int:
-    """ns that ``count`` packets took; below zero if one was not an order."""
+    """ns that ``count`` packets took; below zero if one was not an order. ``packets``, ``orders``
+    and ``of_metadata``: addresses of ORDERS packets, records and metadata."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
@@ -93,7 +94,8 @@ def decode_loop(
 
 @kernel
 def encode_loop(events: int, of_rows: int, session: SessionBlock, out: int, count: int) -> int:
-    """ns that ``count`` acknowledgements took; below zero if one was not written."""
+    """ns that ``count`` acknowledgements took; below zero if one was not written. ``events``,
+    ``of_rows`` and ``out``: addresses of ORDERS events, order rows and packets."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
@@ -120,7 +122,8 @@ def fix_decode_loop(
     of_metadata: int,
     count: int,
 ) -> int:
-    """As :func:`decode_loop`, of FIX: framed, parsed, decoded."""
+    """As :func:`decode_loop`, of FIX: framed, parsed, decoded. ``messages`` and ``sizes``:
+    addresses of the messages and of a word each; the others as there."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
@@ -148,7 +151,8 @@ def fix_encode_loop(
     out: int,
     count: int,
 ) -> int:
-    """As :func:`encode_loop`, of FIX: the report's body, and the message around it."""
+    """As :func:`encode_loop`, of FIX: the report's body, and the message around it.
+    ``of_metadata``: address of their metadata."""
     start, wrong = monotonic_ns(), 0
     body = fields + words.BODY
     for index in range(count):

@@ -67,6 +67,7 @@ def round_trips(
 
 
 def now() -> str:
+    """The time as FIX's UTCTimestamp, to the millisecond."""
     return datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
 
 

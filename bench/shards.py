@@ -64,6 +64,7 @@ class ManyInstruments:
         self.account: dict[str, int] = {}
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        """All commands, as one array of ORDER_DTYPE."""
         drawn = np.random.default_rng(self.seed).integers(0, INSTRUMENTS, self.orders)
         counts = np.bincount(drawn, minlength=INSTRUMENTS)
         parts = []
@@ -119,6 +120,7 @@ def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
 
 
 def matchers_of(work: Work) -> list[str]:
+    """The names of the run's matcher stages."""
     return [name for name in work.table.names if name.split("-")[0] == "matcher"]
 
 

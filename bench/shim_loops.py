@@ -50,6 +50,7 @@ class LoopError(OutcryError):
 
 @contextmanager
 def bench_ring(capacity: int = CAPACITY) -> Iterator[RingBuffer]:
+    """A ring of orders with one consumer, removed at the end."""
     name = segment_name(ProcessIdentity.mine(), "bench-shim")
     with RingBuffer.create(name, capacity, ORDER_DTYPE, ["bench"]) as ring:
         yield ring
@@ -287,6 +288,7 @@ def write_capture(path: Path) -> None:
 
 
 def wait_for(path: Path) -> None:
+    """Wait until the file is there.  Raises :class:`LoopError` after 30 seconds."""
     deadline = time.monotonic() + 30
     while not path.exists():
         if time.monotonic() > deadline:
@@ -314,6 +316,7 @@ WITH_FOLDER = {"pcap", "pcap_no_huge_pages", "memif"}
 
 
 def main() -> None:
+    """Run the loop that the arguments name and print its figures as JSON."""
     name, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     die_with_parent()
     arguments: list[Any] = [count, folder] if name in WITH_FOLDER else [count]

@@ -37,6 +37,7 @@ class Subject:
     of --out, and what it returns is printed; nothing is measured."""
 
     def function(self, path: str) -> Callable[..., Any]:
+        """The function at ``module:name`` in ``bench``."""
         module, _, name = path.partition(":")
         loaded: Callable[..., Any] = getattr(import_module(f"openoutcry.bench.{module}"), name)
         return loaded

@@ -114,4 +114,5 @@ def write_all(documents: Sequence[dict[str, Any]], folder: Path) -> None:
 
 
 def as_json(documents: Sequence[dict[str, Any]], partial: str | None) -> str:
+    """The documents as one JSON text; ``partial``: what an interruption left out, None: nothing."""
     return json.dumps({"documents": list(documents), "partial": partial})

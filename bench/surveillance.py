@@ -57,6 +57,7 @@ class Watched:
 
     @classmethod
     def generated(cls, orders: int) -> "Watched":
+        """A generated ``normal`` flow of that many orders, a millisecond apart, with its events."""
         source = GeneratedFlow("normal", orders, 23)
         engine, batches, seq = Engine(source.instruments), [], 1
         for chunk in source.chunks(BATCH):
@@ -69,6 +70,7 @@ class Watched:
 
     @classmethod
     def agents(cls, minutes: int) -> "Watched":
+        """A market of agents, abusers among them, over ``minutes``."""
         market = agent_market(23, minutes, ("spoofer", "layerer", "wash_ring", "igniter"))
         parts = [part for part in market.run(Engine(market.instruments)) if len(part[0])]
         commands = np.concatenate([part[0] for part in parts])

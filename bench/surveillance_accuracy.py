@@ -156,6 +156,7 @@ class Accuracy:
 
 
 def span(case: Case) -> tuple[tuple[int, ...], int, int]:
+    """A case's participants, and its first and last ns."""
     return case.participants, case.first_ns, case.last_ns
 
 

@@ -188,7 +188,9 @@ def echo_by_sockets(
     count: int,
     released: int,
 ) -> int:
-    """In a venue's place: a datagram each ECHO_NS, and an answer to what comes for it."""
+    """In a venue's place: a datagram each ECHO_NS, and an answer to what comes for it. ``line`` and
+    ``client`` are sockets; ``packet``, ``asked``, ``answer`` and ``buffer`` addresses of bytes,
+    ``released`` of a word a datagram: when it left, CLOCK_MONOTONIC."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < ECHO_NS:
@@ -211,7 +213,8 @@ def echo_by_sockets(
 def echo_by_memory(
     feed: ShmFeedHeader, begin: int, end: int, place: Participant, count: int, released: int
 ) -> int:
-    """The same over the feed and the segments of a session."""
+    """The same over the feed and the segments of a session. ``begin`` to ``end``: addresses of the
+    messages."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < ECHO_NS:
@@ -238,6 +241,7 @@ def echo_by_memory(
 
 
 def compile_loops() -> None:
+    """Compile the kernels before anything is measured."""
     live.compile_loops()
     for function, arguments in ((race, 7), (echo_by_sockets, 10), (echo_by_memory, 6)):
         compile_kernel(function, arguments)
@@ -303,6 +307,8 @@ class Taker:
         )
 
     def by_sockets(self, line: socket.socket, client: socket.socket, name: int) -> None:
+        """It reads the feed from the socket ``line`` and orders by OUCH over ``client``, names from
+        ``name`` on."""
         packets = sessions_live.order_packets(name, self.offers, 0, LIMIT)
         place = soupbin.HEADER_BYTES + OUCH42.from_client("O").offsets["symbol"]
         packets[:, place : place + 8] = packets[0, place : place + 8]

@@ -213,6 +213,7 @@ def measure(device: str, orders: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Measure the device of the arguments and print the percentiles as JSON."""
     die_with_parent()
     try:
         print(json.dumps(measure(sys.argv[1], int(sys.argv[2]))))

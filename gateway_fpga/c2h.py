@@ -92,5 +92,6 @@ class OrderStream(Closing):
             raise StreamError(f"the card sent order {came}, not {self.next_seq}: {what}")
 
     def close(self) -> None:
+        """Close the card's device; further calls do nothing."""
         self._close()
         self._close = lambda: None

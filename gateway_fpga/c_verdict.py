@@ -192,6 +192,7 @@ def c_verdict() -> str:
 
 
 def main() -> None:
+    """Write the header to its place."""
     PATH.write_text(c_verdict())
 
 

@@ -13,6 +13,7 @@ PASSES = 3
 
 
 def main() -> None:
+    """Read the arguments, build the books, print the document."""
     from itchcpp.book import BookManager
 
     with open(sys.argv[1], "rb") as file:

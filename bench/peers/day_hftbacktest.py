@@ -57,6 +57,8 @@ def strategy() -> Any:
 
 
 def backtest(feed: Any, a: dict[str, Any]) -> Any:
+    """An hftbacktest of one instrument over ``feed``, its depth in a vector or a hash map as ``a``
+    says."""
     from hftbacktest import (
         BacktestAsset,
         HashMapMarketDepthBacktest,
@@ -82,6 +84,8 @@ def backtest(feed: Any, a: dict[str, Any]) -> Any:
 
 
 def run(requoter: Any, feed: Any, a: dict[str, Any]) -> Any:
+    """One pass of the strategy: its time in ns, its fills (rows of four words), the orders it sent,
+    its steps."""
     fills = np.zeros((1 << 20, 4), np.int64)
     hbt = backtest(feed, a)
     started = time.perf_counter_ns()
@@ -100,6 +104,8 @@ def run(requoter: Any, feed: Any, a: dict[str, Any]) -> Any:
 
 
 def main() -> None:
+    """Run the strategy over the file, once to compile and then as often as asked; print the
+    document."""
     feed = np.load(sys.argv[1])["data"]
     a = json.loads(sys.argv[2])
     requoter = strategy()

@@ -25,6 +25,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 def main() -> None:
+    """Serve :func:`echo` on the port of the arguments until SIGTERM."""
     import uvicorn
 
     uvicorn.run(

@@ -23,6 +23,7 @@ TIMEOUT_S = 600
 
 
 def feed_peers_named(text: str | None) -> list[str]:
+    """The peers that a list with commas names, None: all. Raises ``ValueError`` for others."""
     return chosen(text, NAMES)
 
 

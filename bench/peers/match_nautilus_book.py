@@ -21,6 +21,7 @@ BATCH = 1024
 
 
 def main() -> None:
+    """Apply the operations of the file to a book and print how long it took."""
     with open(sys.argv[1], "rb") as file:
         rows = list(struct.iter_unpack("<5q", file.read()))
     instrument = InstrumentId.from_str("OUTCRY.XOUT")

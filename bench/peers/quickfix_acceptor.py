@@ -68,6 +68,7 @@ def make_application(fix: Any) -> Any:
 
 
 def main() -> None:
+    """Serve one FIX session between the CompIDs of the arguments until standard input ends."""
     # It has no types, and not every machine has it.
     fix: Any = import_module("quickfix")
     sender, target = sys.argv[1:]

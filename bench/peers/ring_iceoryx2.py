@@ -26,6 +26,7 @@ class Message(ctypes.Structure):
 
     @staticmethod
     def type_name() -> str:
+        """The name by which iceoryx2 compares the payloads of both sides."""
         return "outcry_bench_message"
 
 

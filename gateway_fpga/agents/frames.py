@@ -43,6 +43,7 @@ class FrameSource:
             )
 
     def start(self) -> None:
+        """Start :meth:`drive` as a task of cocotb."""
         import cocotb
 
         cocotb.start_soon(self.drive())
@@ -55,6 +56,7 @@ class FrameSource:
             await RisingEdge(self.clock)
 
     async def drive(self) -> None:
+        """Drive the module's stream cycle by cycle, without an end."""
         from cocotb.triggers import ReadOnly, RisingEdge
 
         while True:

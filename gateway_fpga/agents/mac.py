@@ -22,6 +22,7 @@ class Clocks:
         self.pieces: dict[str, int] = {}
 
     def set(self, bit: int, value: int) -> None:
+        """Drive one clock to 0 or 1; the others keep their value."""
         self.bits = self.bits & ~(1 << bit) | value << bit
         self.handle.value = self.bits
 
@@ -68,6 +69,7 @@ class Mac:
             self.words.append((int.from_bytes(part, "little"), kept, last, last and bad, at == 0))
 
     def start(self) -> None:
+        """Start the port's clock and stream as a task of cocotb."""
         import cocotb
 
         cocotb.start_soon(self._run())

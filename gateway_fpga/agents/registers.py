@@ -71,7 +71,9 @@ class ThreadBus:
         self._write = resume(bus.write)
 
     def read(self, address: int) -> int:
+        """A register's word; ``BusError`` as :meth:`RegisterBus.read`."""
         return int(self._read(address))
 
     def write(self, address: int, value: int) -> None:
+        """Write a register's word; ``BusError`` as :meth:`RegisterBus.write`."""
         self._write(address, value)

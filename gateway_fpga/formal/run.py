@@ -174,6 +174,7 @@ def run(claims: Sequence[Property]) -> Iterator[Outcome]:
 
 
 def line(outcome: Outcome) -> str:
+    """One line of the report."""
     proved = "proved" if outcome.proved else "NOT PROVED"
     noticed = "caught" if outcome.caught else "NOT CAUGHT"
     return f"{outcome.name:40} {proved:10} broken: {noticed:10} {outcome.sentence}"
@@ -191,6 +192,8 @@ def keep(outcome: Outcome) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Prove the modules or properties of the arguments and print a line each; 1 if any is not
+    proved, or its broken variant not caught."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

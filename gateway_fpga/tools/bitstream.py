@@ -49,6 +49,7 @@ def build(target: Path) -> float:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Write the file that the argument names; returns the exit status."""
     if len(arguments) != 1:
         print("one argument: the file to write", file=sys.stderr)
         return 1

@@ -61,6 +61,8 @@ class Source:
 
 @dataclass(slots=True)
 class FlipFlop:
+    """A flip-flop: its name, its clock, and the bit that it takes."""
+
     name: str
     domain: Domain
     data: Any
@@ -86,6 +88,8 @@ class Netlist:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """The crossings between clocks, and a sentence for each that is wrong."""
+
     crossings: tuple[str, ...]
     """``from -> to`` of each register that another clock's flip-flops are brought into."""
     wrong: tuple[str, ...]
@@ -288,6 +292,7 @@ def _add(
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Print the crossings of the folder of the argument, or of the RTL; 1 if any is wrong."""
     report = check(Path(arguments[0]) if arguments else RTL)
     for crossing in report.crossings:
         print(crossing)

@@ -30,6 +30,7 @@ class Diagram:
 
     @property
     def cycles(self) -> int:
+        """Clock cycles that it shows."""
         return len(next(iter(self.driven.values())))
 
 

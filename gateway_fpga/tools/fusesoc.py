@@ -33,6 +33,7 @@ def environment() -> Mapping[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run FuseSoC with the arguments; returns its exit status."""
     if not arguments:
         print("arguments: TARGET [OPTION OF fusesoc run …]", file=sys.stderr)
         return 2

@@ -100,6 +100,7 @@ def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
 
 
 def simulators(figures: dict[str, Any]) -> str:
+    """Runs and tests passed, by bench and simulator."""
     rows = [
         (
             f"`{row['bench']}`",
@@ -126,6 +127,7 @@ def proofs(figures: dict[str, Any]) -> str:
 
 
 def mutation(figures: dict[str, Any]) -> str:
+    """Mutants by module, and the share of real faults that tests noticed."""
     rows = [
         (
             f"`{row['module']}`",
@@ -144,6 +146,7 @@ def mutation(figures: dict[str, Any]) -> str:
 
 
 def drawn(figures: dict[str, Any]) -> str:
+    """The same of mutants drawn by other seeds."""
     rows = [
         (
             f"`{row['module']}`",
@@ -163,6 +166,7 @@ def drawn(figures: dict[str, Any]) -> str:
 
 
 def faults(figures: dict[str, Any]) -> str:
+    """How many planted faults were run and noticed, in a sentence."""
     rows = figures["faults"]
     survivors = [row for row in rows if row["noticed"] == "survived"]
     real = len(rows) - sum(row["why"].startswith("no difference") for row in survivors)
@@ -175,6 +179,7 @@ def faults(figures: dict[str, Any]) -> str:
 
 
 def coverage(figures: dict[str, Any]) -> str:
+    """Points reached by kind, and how many were not or cannot be."""
     rows = [
         (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
         for row in figures["rows"]
@@ -190,6 +195,7 @@ def coverage(figures: dict[str, Any]) -> str:
 
 
 def timing(figures: dict[str, Any]) -> str:
+    """Frequencies over all seeds, and cells, by module."""
     rows = []
     for row in figures["modules"]:
         cells = row["cells"]
@@ -206,6 +212,7 @@ def timing(figures: dict[str, Any]) -> str:
 
 
 def random(figures: dict[str, Any]) -> str:
+    """Random orders compared, and differences, in a sentence."""
     return (
         f"{figures['orders']:,} boundary-biased random orders through "
         f"{', '.join(figures['compared'])}: **{figures['differences']} differences**.\n"
@@ -213,6 +220,7 @@ def random(figures: dict[str, Any]) -> str:
 
 
 def live(figures: dict[str, Any]) -> str:
+    """Orders a second through the RTL, by host, next to the goals."""
     rows = [("goal", "", "", "≥ 8 M/s with AVX-512, ≥ 5 M/s without", "", "", "≥ 1 M/s", "")]
     for row in figures["hosts"]:
         pipeline = row["pipeline"]
@@ -253,6 +261,7 @@ def _rate(per_s: float) -> str:
 
 
 def classes(figures: dict[str, Any]) -> str:
+    """Planted faults noticed, by class, and each that was not."""
     rows = figures["faults"]
     by_class: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -285,6 +294,7 @@ def classes(figures: dict[str, Any]) -> str:
 
 
 def synthesis(figures: dict[str, Any]) -> str:
+    """Cells by module and kind."""
     rows = figures["modules"]
     kinds = list(rows[0]["cells"])
     header = f"| module | {' | '.join(kinds)} |"
@@ -318,6 +328,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def main() -> None:
+    """Fill every page's marked places."""
     history = History.of(ROOT)
     for page in PAGES:
         page.write_text(filled(page.read_text(), history))

@@ -121,6 +121,7 @@ def copy_sources(folder: Path) -> str:
 
 
 def read_script(target: Target, files: str) -> str:
+    """Yosys's commands that read the files and choose the target with its parameters."""
     chosen = "".join(f" -chparam {name} {value}" for name, value in target.parameters.items())
     return f"read_verilog {files}; hierarchy -top {target.module}{chosen}"
 
@@ -174,6 +175,8 @@ def shift_register(name: str, clock: str, width: int) -> str:
 
 
 def synthesise(target: Target, folder: Path) -> None:
+    """Synthesise the target in its harness; writes ``harness.json`` to the folder.  Raises
+    ``BuildError`` when a tool fails."""
     files = copy_sources(folder)
     (folder / "harness.v").write_text(harness(target, ports(target, folder, files)))
     synth = "synth_ecp5 -top harness"
@@ -277,6 +280,8 @@ def measure(target: Target, seeds: int) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Place and route the modules of the arguments (none: all), print a line each; 1 if one misses
+    the goal."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -211,10 +211,12 @@ def _net(node: Any) -> str:
 
 
 def report() -> Mapping[str, Mapping[str, int | None]]:
+    """:func:`depths` of each module."""
     return {module: depths(module) for module in FILES}
 
 
 def main() -> int:
+    """Print depths, structure and warnings; 1 if the structure is wrong."""
     for module, module_depths in report().items():
         texts = [
             f"{name} {'never' if depth is None else f'after {depth}'}"

@@ -285,6 +285,7 @@ def tools_on_path() -> Iterator[None]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run one bench as the arguments say; returns the exit status."""
     if len(arguments) < 3 or any("=" not in word for word in arguments[3:]):
         print("arguments: SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]", file=sys.stderr)
         return 2

@@ -68,6 +68,7 @@ def cells(by_type: dict[str, int]) -> dict[str, int]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Synthesise the modules of the arguments (none: all) and print their cells, a line each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
