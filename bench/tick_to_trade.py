@@ -478,9 +478,15 @@ def bare_echo(path: str, offers: int, core: int | None) -> Array:
         np.zeros((0, 64), np.uint8),
     )
     add = ITCH50.from_server("A").pack(
-        locate=1, tracking=0, timestamp=0, reference=1, side="S", shares=LOTS, stock="SYM0",
+        locate=1,
+        tracking=0,
+        timestamp=0,
+        reference=1,
+        side="S",
+        shares=LOTS,
+        stock="SYM0",
         price=LIMIT,
-    )  # fmt: skip
+    )
     framed = len(add).to_bytes(2, "big") + add
     with contextlib.ExitStack() as stack:
         run = _memory_echo if path == "shm" else _socket_echo

@@ -170,9 +170,10 @@ class Policy(Closing):
                 continue
             if earlier_chain != chain or not set(json.loads(conflicts)) & set(reading.conflicts):
                 raise Refused(
-                    "paid_twice", f"{claim.reference!r} was signed in {identity}, which could be "
-                    "confirmed as well as this"
-                )  # fmt: skip
+                    "paid_twice",
+                    f"{claim.reference!r} was signed in {identity}, which could be "
+                    "confirmed as well as this",
+                )
 
     def _check_destination(self, chain: str, claim: Claim) -> None:
         if self.wait_ns and self._usable_ns(chain, claim.address) > self.now_ns():
@@ -201,8 +202,9 @@ class Policy(Closing):
             ):
                 rows = self.connection.execute(
                     "select reference, max(units) from signed where chain = ? and asset = ? and "
-                    "at_ns > ? group by reference", (chain, asset, since),
-                ).fetchall()  # fmt: skip
+                    "at_ns > ? group by reference",
+                    (chain, asset, since),
+                ).fetchall()
                 spent = {reference: int(units) for reference, units in rows} | mine
                 if sum(spent.values()) > most:
                     raise Refused("limit", f"more {asset} than may leave in one {name}")
@@ -214,8 +216,9 @@ class Policy(Closing):
         limit = self.limits[chain, reading.fee_asset]
         rows = self.connection.execute(
             "select conflicts, amount, fee from moved where chain = ? and at_ns > ? and "
-            "identity <> ?", (chain, now - DAY_NS, reading.identity),
-        ).fetchall()  # fmt: skip
+            "identity <> ?",
+            (chain, now - DAY_NS, reading.identity),
+        ).fetchall()
         used = set(reading.conflicts)
         others = [row for row in rows if not set(json.loads(row[0])) & used]
         if reading.fee + sum(int(row[2]) for row in others) > limit.fees_a_day:

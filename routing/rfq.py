@@ -269,9 +269,17 @@ class Desk:
                     one.quotes[number] = replace(old, is_live=False)
             self._quotes += 1
             one.quotes[self._quotes] = Quote(
-                self._quotes, request, by, bid, ask, quantity or one.quantity, is_firm,
-                has_last_look, until_ns, self.now_ns,
-            )  # fmt: skip
+                self._quotes,
+                request,
+                by,
+                bid,
+                ask,
+                quantity or one.quantity,
+                is_firm,
+                has_last_look,
+                until_ns,
+                self.now_ns,
+            )
             return self._quotes
 
         return effect
@@ -356,9 +364,16 @@ class Desk:
             for leg in request.legs
         )
         trade = Trade(
-            request.number, quote.number, request.client, quote.maker, side, quote.quantity,
-            price, legs, self.now_ns,
-        )  # fmt: skip
+            request.number,
+            quote.number,
+            request.client,
+            quote.maker,
+            side,
+            quote.quantity,
+            price,
+            legs,
+            self.now_ns,
+        )
         request.trade = trade
         self._unsettled.add(request.number)
         self.trades.append(trade)

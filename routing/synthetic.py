@@ -126,8 +126,12 @@ class Basket(Synthetic):
             own = side if weight > 0 else -side
             leg = depth.market.instrument
             unit = 10 ** (DECIMALS - leg.quantity_decimals)
-            legs.append([[_price(one, own, leg), one.quantity * unit] for one in depth.take_side(
-                own, now_ns)])  # fmt: skip
+            legs.append(
+                [
+                    [_price(one, own, leg), one.quantity * unit]
+                    for one in depth.take_side(own, now_ns)
+                ]
+            )
         places = [0] * len(legs)
         levels = _Levels(side)
         scale = 10 ** (DECIMALS - self.instrument.price_decimals) * self.divisor

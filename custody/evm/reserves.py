@@ -165,8 +165,10 @@ def _check_owners(node: Node, vault: bytes, block: str, signers: list[bytes]) ->
     made = from_hex(compiled()["contracts"]["wallet"]["bytecode"])
     if len(code) < len(made) // 2 or code not in made:
         raise ReservesError("the vault has other code than this project's wallet")
-    calls = [("eth_call", [{"to": to_hex(vault), "data": to_hex(OWNER_AT + word(place))}, block])
-             for place in range(OWNERS)]  # fmt: skip
+    calls = [
+        ("eth_call", [{"to": to_hex(vault), "data": to_hex(OWNER_AT + word(place))}, block])
+        for place in range(OWNERS)
+    ]
     owners = {address_at(from_hex(one), 0) for one in node.batch(calls)}
     signed = {address_of_public_key(uncompressed(one)) for one in signers}
     if len(owners & signed) < NEEDED:

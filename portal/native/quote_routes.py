@@ -159,12 +159,16 @@ class NativeQuotes:
         looks = self.quotes.desk.looks
         return [
             models.QuoteMaker(
-                int(maker), one.asked, one.accepted, one.rejected, one.timed_out,
+                int(maker),
+                one.asked,
+                one.accepted,
+                one.rejected,
+                one.timed_out,
                 one.held_ns // MILLION,
             )
             for maker, one in looks.items()
             if int(maker) in self.quotes.makers
-        ]  # fmt: skip
+        ]
 
     # Rows
 

@@ -258,10 +258,21 @@ class Orders:
         below 0."""
         number = OFF_BOOK_ORDER_IDS - event.order_id
         order = Order(
-            number, event.participant, event.instrument, event.order_id, "", event.side,
-            OrderType.LIMIT, TimeInForce.IOC, event.price_ticks, event.qty_lots, 0, time_ns,
-            time_ns, seq=event.cause_seq,
-        )  # fmt: skip
+            number,
+            event.participant,
+            event.instrument,
+            event.order_id,
+            "",
+            event.side,
+            OrderType.LIMIT,
+            TimeInForce.IOC,
+            event.price_ticks,
+            event.qty_lots,
+            0,
+            time_ns,
+            time_ns,
+            seq=event.cause_seq,
+        )
         fill = self._filled(event, order, time_ns)
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, ""

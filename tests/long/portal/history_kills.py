@@ -150,8 +150,10 @@ def compare(url: str, wanted: str, folder: Path, rounds: Rounds) -> None:
     """Rows with those of an undisturbed history; mails with the notices."""
     with psycopg.connect(url) as connection:
         rounds.done["differing_digests"] += digest(connection) != wanted
-        keys = [row[0] for row in connection.execute("select key from notices where "
-                                                     "'mail' = any(channels)")]  # fmt: skip
+        keys = [
+            row[0]
+            for row in connection.execute("select key from notices where 'mail' = any(channels)")
+        ]
     mails = folder / "journal-portal" / "mails.jsonl"
     sent = []
     for line in mails.read_text().splitlines():

@@ -394,8 +394,10 @@ class Reference:
     def _barred(self, order: Order) -> dict[RiskBit, Figures]:
         """Whether its participant is suspended or closed."""
         status = self.participants[order.participant].status
-        bits = {ParticipantStatus.SUSPENDED: RiskBit.SUSPENDED,
-                ParticipantStatus.CLOSED: RiskBit.CLOSED}  # fmt: skip
+        bits = {
+            ParticipantStatus.SUSPENDED: RiskBit.SUSPENDED,
+            ParticipantStatus.CLOSED: RiskBit.CLOSED,
+        }
         return {bits[status]: (0, 0, 1)} if status in bits else {}
 
     def _is_part(self, c: Any, order: Order) -> bool:

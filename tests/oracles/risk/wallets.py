@@ -403,9 +403,17 @@ class PlainMovements:
             return MovementRefusal.NOT_AVAILABLE
         number = int(c["seq"])
         one = PlainMovement(
-            requests.opened, number, who, asset, amount, "requested" if withdraws else "seen",
-            risk.now, int(c["order_id"]), [step], (number, risk.now),
-        )  # fmt: skip
+            requests.opened,
+            number,
+            who,
+            asset,
+            amount,
+            "requested" if withdraws else "seen",
+            risk.now,
+            int(c["order_id"]),
+            [step],
+            (number, risk.now),
+        )
         self.count += 1
         if len(self.places) < self.capacity:
             self.places.append(one)

@@ -127,13 +127,21 @@ def _joined(chain: Anvil, folder: Path, hot: dict[str, object]) -> None:
 
     unsigned, cold, url = folder / "unsigned.json", folder / "cold.json", chain.node.url
     words = ["--node", url, "--chain=EVM", "--asset=ETH", "--challenge=fresh"]
-    run("cold", "reserves", str(folder / "public.json"), *words, "--vault", address_text(vault),
-        f"--out={unsigned}")  # fmt: skip
+    run(
+        "cold",
+        "reserves",
+        str(folder / "public.json"),
+        *words,
+        "--vault",
+        address_text(vault),
+        f"--out={unsigned}",
+    )
     given = [f"--share={folder / f'share{number}.txt'}" for number in (1, 2)]
     said = run("cold", "sign", str(unsigned), *given, f"--out={cold}")
     assert "nothing is paid" in said
-    said = run("verify", str(folder / "hot.json"), str(cold), "--challenge=fresh",
-               f"--node=EVM={url}")  # fmt: skip
+    said = run(
+        "verify", str(folder / "hot.json"), str(cold), "--challenge=fresh", f"--node=EVM={url}"
+    )
     assert f"EVM: held {70 * ETHER} of ETH" in said
     assert f"EVM: held {5 * ETHER + 8 * UNIT} of ETH" in said
     document = json.loads(cold.read_text())

@@ -215,8 +215,9 @@ def test_a_changed_database_moves_nothing_and_is_noticed_with_the_next_block(des
     store.run(
         "insert into deposits select 'dpx', chain, 'feed', place, 0, token, asset, participant, ?, "
         "amount, units, state, height, block, asked, venue, why, changed_ns from deposits "
-        "where state = 'final' limit 1", address,
-    )  # fmt: skip
+        "where state = 'final' limit 1",
+        address,
+    )
     desk.bench.node.mine()
     desk.bench.scanner.catch_up()
     reconciler.go_on()

@@ -62,12 +62,22 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
     assert before["2", "USD"] == before["3", "USD"] == 1_000_000
     day1 = tmp_path / "day1"
     settled = said(
-        "settle", trades, "--balances", held, "--day", "2026-11-23", "--out", day1,
-        "--penalty-ppm", "1000",
-    )  # fmt: skip
+        "settle",
+        trades,
+        "--balances",
+        held,
+        "--day",
+        "2026-11-23",
+        "--out",
+        day1,
+        "--penalty-ppm",
+        "1000",
+    )
     assert (settled["settled"], settled["failed"]) == (1, 1)
-    after = {(row["member"], row["asset"]): int(row["balance_units"])
-             for row in rows(day1 / "balances.csv")}  # fmt: skip
+    after = {
+        (row["member"], row["asset"]): int(row["balance_units"])
+        for row in rows(day1 / "balances.csv")
+    }
     penalty = 5 * 10_000 // 1_000
     assert after["3", "USD"] == 1_000_000 - penalty
     for _ in range(2):

@@ -128,8 +128,10 @@ def test_the_history_is_what_the_events_say(day, written):
     for key, (state, filled, who) in stored.items():
         own = by_hand.orders[key]
         assert (STATES.get(state, state), filled, who) == (
-            by_hand.status(key), own["filled"], own["user"],
-        ), key  # fmt: skip
+            by_hand.status(key),
+            own["filled"],
+            own["user"],
+        ), key
     fees = defaultdict(int)
     query = "select participant, fee_asset, sum(fee_units) from history.fills group by 1, 2"
     for (_, who, asset), units in by_hand.fees.items():

@@ -42,8 +42,11 @@ class Desk:
             mail, events = f"p{who}@example.com", json.dumps(EVENTS)
             self.run(
                 "insert into users (id, mail, password_hash, is_verified, is_open, participant) "
-                "overriding system value values (%s, %s, 'x', true, true, %s)", who, mail, who,
-            )  # fmt: skip
+                "overriding system value values (%s, %s, 'x', true, true, %s)",
+                who,
+                mail,
+                who,
+            )
             self.run("insert into notice_settings (user_id, events) values (%s, %s)", who, events)
 
     def run(self, query, *values):
@@ -165,8 +168,9 @@ def test_what_an_order_does_is_said_once(desk):
         where o.participant = %s and (c.state not in ('NEW') and c.execution <> 'REDUCED')
     """
     for who in desk.made.people:
-        made = desk.run("select count(*) from notices where user_id = %s and event in "
-                        "('order', 'risk')", who)  # fmt: skip
+        made = desk.run(
+            "select count(*) from notices where user_id = %s and event in ('order', 'risk')", who
+        )
         assert made == desk.run(query, who)
         movements = "select count(*) from history.movements where participant = %s"
         moved = "select count(*) from notices where user_id = %s and event in %s"
@@ -322,8 +326,9 @@ def test_quiet_hours_hold_back_what_is_not_urgent(desk):
 def test_a_price_alert_fires_once_by_the_first_trade_after_it(tmp_path, postgresql):
     with desk_of(tmp_path, postgresql, 600) as desk:
         who = desk.made.people[0]
-        trades = desk.run("select seq, price_ticks, at_ms from history.trades "
-                          "where instrument = 0 order by trade")  # fmt: skip
+        trades = desk.run(
+            "select seq, price_ticks, at_ms from history.trades where instrument = 0 order by trade"
+        )
         assert len(trades) > 40
         middle = len(trades) // 2
         since, limit = trades[middle][0], max(row[1] for row in trades[middle + 1 :]) - 1
@@ -349,8 +354,11 @@ def test_a_summary_is_what_the_ledger_says(desk):
     from openoutcry.portal.trading.instruments import text_of
 
     who = desk.made.people[2]
-    desk.run("update notice_settings set summary = 'daily', summary_next = now(), currency = 'USD' "
-             "where user_id = %s", who)  # fmt: skip
+    desk.run(
+        "update notice_settings set summary = 'daily', summary_next = now(), currency = 'USD' "
+        "where user_id = %s",
+        who,
+    )
     desk.start()
     query = "select data from notices where event = 'summary'"
     wait_until(lambda: desk.run(query), "the summary")

@@ -59,9 +59,11 @@ def test_a_withdrawal_is_confirmed_approved_and_done_once(portal_venue, anna, na
         )
         assert made.json() == again.json()
         other = client.request(
-            "POST", "/sapi/v1/capital/withdraw/apply", withdrawOrderId="rent-1",
+            "POST",
+            "/sapi/v1/capital/withdraw/apply",
+            withdrawOrderId="rent-1",
             **(terms | {"amount": "1000"}),
-        )  # fmt: skip
+        )
         assert other.json()["code"] == -4014
         (row,) = client.get(HISTORY, coin="USD").json()
         assert (row["status"], row["amount"], row["withdrawOrderId"]) == (

@@ -388,15 +388,67 @@ def test_no_module_of_ours_has_an_alias_of_one_or_two_letters(room):
                 assert not is_ours or len(alias.asname or alias.name) > 2, f"{path}: {alias.asname}"
 
 
+SKIP = "# fmt: skip"
+ROWS, WORDS = 2, 4
+"""Rows, or single values, of which a table has at least so many."""
+
+
+def is_table(tree):
+    """Whether a table is written here: rows that are lists themselves, or many values."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            entries, rows = node.keys, node.values
+        else:
+            entries = rows = getattr(node, "elts", [])
+        lists = sum(isinstance(row, ast.Tuple | ast.List | ast.Dict) for row in rows)
+        if len(entries) >= WORDS or lists >= ROWS:
+            return True
+    return False
+
+
+def unformatted(source):
+    """Lines at which the formatter is switched off for something other than a table."""
+    lines = [n for n, line in enumerate(source.split("\n"), 1) if line.endswith(SKIP)]
+    if not lines:
+        return []
+    nodes = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.stmt)]
+    nodes += [one for node in nodes for one in getattr(node, "decorator_list", ())]
+    found = []
+    for number in lines:
+        around = [node for node in nodes if node.lineno <= number <= node.end_lineno]
+        node = max(around, key=lambda node: node.lineno)
+        if not is_table(getattr(node, "iter", node)):
+            found.append(number)
+    return found
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_only_tables_are_not_formatted(room):
+    """The formatter formats; a table of rows, or a long list, may switch it off."""
+    for path in modules(room):
+        assert unformatted(path.read_text()) == [], path
+
+
+def test_code_that_is_not_formatted_is_found():
+    assert unformatted(f"x = f(1, a=2,\n      b=3)  {SKIP}") == [2]
+    assert unformatted(f"for a in g(1,\n  2):  {SKIP}\n    b = 1, 2, 3, 4") == [2]
+    assert unformatted(f"x = (1, 2, 3,\n     4)  {SKIP}") == []
+    assert unformatted(f"x = {{'a': (1, 2),\n     'b': (3, 4)}}  {SKIP}") == []
+    assert unformatted(f"@p('x', [\n  (1, 2), (3, 4)])  {SKIP}\ndef f(): 0") == []
+
+
 def test_web_servers_have_the_shared_listener():
     """asyncio switches Nagle's algorithm off only where the protocol is named: answers of two
     segments took 44 ms."""
     named = "socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener"
     assert named in (ROOT / "operations" / "web_server.py").read_text()
     servers = [
-        path for room in rooms() if room != "tests" for path in modules(room)
+        path
+        for room in rooms()
+        if room != "tests"
+        for path in modules(room)
         if "uvicorn.Config(" in path.read_text()
-    ]  # fmt: skip
+    ]
     assert len(servers) >= 2
     for path in servers:  # a room's processes may share one listener, which another module makes
         room = "".join(module.read_text() for module in path.parent.glob("*.py"))

@@ -37,9 +37,12 @@ from tests.support.ledger.spot_venue import (
 
 AS_OF = datetime(2024, 10, 1, 12)
 PARAMETERS = corrected.Parameters(
-    bars_from=datetime(2024, 10, 1, 9, 10), bars_to=datetime(2024, 10, 1, 9, 13),
-    as_of=AS_OF, market="ETH-USD", fees_are_rates=False,
-)  # fmt: skip
+    bars_from=datetime(2024, 10, 1, 9, 10),
+    bars_to=datetime(2024, 10, 1, 9, 13),
+    as_of=AS_OF,
+    market="ETH-USD",
+    fees_are_rates=False,
+)
 IN_DEBT = ("negative_balance", "Wallets", "1280")
 """Participant 5's, within its credit."""
 

@@ -221,8 +221,10 @@ def test_the_store_is_what_was_posted_and_reconciliation_says_so(day, rows, home
     query = (
         "select participant, asset, sum(balance) from balances where participant >= 0 group by all"
     )
-    held = {tuple(row.values())[:2]: int(row["sum(balance)"])
-            for row in ask(home / "ledger", query).to_pylist()}  # fmt: skip
+    held = {
+        tuple(row.values())[:2]: int(row["sum(balance)"])
+        for row in ask(home / "ledger", query).to_pylist()
+    }
     for who in range(PARTICIPANTS):
         for number, (name, _) in enumerate(ASSETS):
             wallet = sum(day.reference.wallets.wallet(who, number)[:2])

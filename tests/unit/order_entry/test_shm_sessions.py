@@ -269,9 +269,16 @@ def test_a_broker_enters_every_type_with_its_aux(row, tmp_path):
         client = venue.shm("BROKER")
         price = 0 if order_type in NO_PRICE_OF_ITS_OWN else 10_050
         client.enter(
-            7, Side.BUY, "ACME", 20, price, participant=11,
-            order_type=order_type, time_in_force=tif, aux=aux,
-        )  # fmt: skip
+            7,
+            Side.BUY,
+            "ACME",
+            20,
+            price,
+            participant=11,
+            order_type=order_type,
+            time_in_force=tif,
+            aux=aux,
+        )
         accepted, *_ = client.told()
         assert accepted.kind == Reply.ACCEPTED, accepted
         assert (accepted.order_type, accepted.time_in_force) == (order_type, tif)

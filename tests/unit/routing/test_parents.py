@@ -258,8 +258,9 @@ def live_and_die(path, rng, models, deaths):
             if not store.parents:
                 style = rng.choice(["take", "post", "rest"])
                 side, limit = rng.choice([(BUY, 1_001_000), (SELL, 998_500)])
-                router.submit(side, rng.randint(1, 300), limit, now_ns, style=style,
-                              post_ns=100 * MS)  # fmt: skip
+                router.submit(
+                    side, rng.randint(1, 300), limit, now_ns, style=style, post_ns=100 * MS
+                )
             for _ in range(400):
                 now_ns += 10 * MS
                 busy = router.step(now_ns)

@@ -117,9 +117,11 @@ def test_the_kernel_finds_what_all_quantities_of_all_venues_show(seed):
         market = Market(
             GOLD,
             market.venues,
-            tuple(Listing(one.venue, GOLD, "GOLD", 4, 2, lot=one.lot, min_quantity=one.min_quantity)
-                  for one in market.listings),
-        )  # fmt: skip
+            tuple(
+                Listing(one.venue, GOLD, "GOLD", 4, 2, lot=one.lot, min_quantity=one.min_quantity)
+                for one in market.listings
+            ),
+        )
         depth = filled_depth(rng, market)
         side, quantity = rng.choice([BUY, SELL]), rng.randint(1, 60)
         plan = Splitter(depth).plan(side, quantity, 0, 0)

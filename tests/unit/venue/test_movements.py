@@ -179,9 +179,11 @@ def test_a_step_that_is_cut_off_anywhere_is_done_once(floor, after):
     reference = f"cut {after}"
     life = [
         request_withdrawal(1, "BTC", 10, reference),
-        *(step(f"withdrawal-{word}", reference, f"{word} {after}")
-          for word in ("approve", "sent", "done")),
-    ]  # fmt: skip
+        *(
+            step(f"withdrawal-{word}", reference, f"{word} {after}")
+            for word in ("approve", "sent", "done")
+        ),
+    ]
     for request in life:
         cut_off(floor, request, after)
         for _ in range(2):
@@ -192,9 +194,11 @@ def test_a_step_that_is_cut_off_anywhere_is_done_once(floor, after):
 
 def test_the_history_says_each_step_with_its_reference(floor):
     history = CliRunner().invoke(main, ["venue", "fees", "history", "--venue", str(floor.file)])
-    for line in ("withdrawal 'wd 1': 300 BTC of participant 1 is requested",
-                 "withdrawal 'wd 1': 300 BTC of participant 1 is done",
-                 "deposit 'tx 1': 80 ETH of participant 2 is reversed"):  # fmt: skip
+    for line in (
+        "withdrawal 'wd 1': 300 BTC of participant 1 is requested",
+        "withdrawal 'wd 1': 300 BTC of participant 1 is done",
+        "deposit 'tx 1': 80 ETH of participant 2 is reversed",
+    ):
         assert line in history.output
 
 

@@ -69,9 +69,10 @@ def test_one_that_is_added_trades_in_its_group_and_is_known_after_a_restart(floo
     assert accepted(floor, 20, 1700)
     again = floor.ask("participant", "add", "1700", status=1)
     assert "there is a participant 1700 already" in again["error"]
-    assert "there is no group 'beta'" in floor.ask(
-        "participant", "add", "1701", "--group", "beta", status=1
-    )["error"]  # fmt: skip
+    assert (
+        "there is no group 'beta'"
+        in floor.ask("participant", "add", "1701", "--group", "beta", status=1)["error"]
+    )
     assert "no participant 2001" in floor.ask("participant", "add", "2001", status=1)["error"]
     assert "add it first" in floor.ask("participant", "suspend", "1702", status=1)["error"]
 
@@ -110,8 +111,9 @@ def test_many_are_added_by_one_request_wherever_it_was_cut_off(floor, after):
     assert (rows[:, lay.STATUS // 8] == 1).all()
     assert (rows[:, lay.GROUP // 8] == floor._desk.view.of(2, lay.GROUP)).all()
     commands, _ = floor.journal()
-    added = commands[(commands["kind"] == CommandKind.RISK)
-                     & (commands["order_type"] == Setting.STATUS)]  # fmt: skip
+    added = commands[
+        (commands["kind"] == CommandKind.RISK) & (commands["order_type"] == Setting.STATUS)
+    ]
     ours = added[(added["qty_lots"] >= first) & (added["qty_lots"] < first + 50)]
     assert len(np.unique(ours["qty_lots"])) == len(ours) == 50
 

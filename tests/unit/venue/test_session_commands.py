@@ -174,10 +174,18 @@ def test_a_session_that_is_removed_lets_nobody_in(floor: InlineFloor) -> None:
     log_in(floor, "NEW").close()
     assert "no slot" in str(
         floor.ask(
-            "session", "add", "LAST", "--protocol", "ouch-4.2", "--participant", "1",
-            "--password-hash", HASH, status=1,
+            "session",
+            "add",
+            "LAST",
+            "--protocol",
+            "ouch-4.2",
+            "--participant",
+            "1",
+            "--password-hash",
+            HASH,
+            status=1,
         )["error"]
-    )  # fmt: skip
+    )
     assert floor.close()["open_orders"] == 0
 
 
@@ -288,8 +296,9 @@ def test_the_journal_has_the_hash_and_no_password(floor: InlineFloor) -> None:
     for path in files:
         assert b"hunter2" not in path.read_bytes(), path
     documents = floor.commands()
-    pieces = documents[(documents["kind"] == RISK_KIND)
-                       & (documents["order_type"] == Setting.SESSION)]  # fmt: skip
+    pieces = documents[
+        (documents["kind"] == RISK_KIND) & (documents["order_type"] == Setting.SESSION)
+    ]
     assert len(pieces) > 1
     assert np.all(pieces["participant"] == 0)
 
@@ -325,7 +334,9 @@ def test_slots_have_their_own_words_in_the_file(tmp_path: Path) -> None:
         file.write_text(TEXT + "[[session_slots]]\n" + row + "\n")
         with pytest.raises(VenueFileError, match=why):
             read_venue(file)
-    file.write_text(TEXT + SLOTS[SLOTS.index("[[session]]"):].split("[[session_slots]]")[0]
-                    .replace("FILED", "LATE"))  # fmt: skip
+    file.write_text(
+        TEXT
+        + SLOTS[SLOTS.index("[[session]]") :].split("[[session_slots]]")[0].replace("FILED", "LATE")
+    )
     names = [row.name for row in read_venue(file).sessions.sessions]
     assert names == ["FILED", "+1", "+2", "+3", "+4", "LATE"], "by their lines"

@@ -105,8 +105,11 @@ def test_an_asset_row_needs_a_spot_instrument(tmp_path):
     with pytest.raises(VenueFileError, match="no spot instrument, and so no wallets"):
         read(tmp_path, text + '[[limits]]\nparticipant = 1\nasset = "USD"\ncredit = 5\n')
     with pytest.raises(VenueFileError, match="the venue has no spot instrument"):
-        read(tmp_path, text + '[[fee_schedule]]\nname = "a"\nmaker_bps = 0\ntaker_bps = 0\n'
-             'collect = "quote"\n')  # fmt: skip
+        read(
+            tmp_path,
+            text + '[[fee_schedule]]\nname = "a"\nmaker_bps = 0\ntaker_bps = 0\n'
+            'collect = "quote"\n',
+        )
 
 
 def test_a_tick_of_a_lot_is_exact():
@@ -120,8 +123,12 @@ def test_what_is_the_journals_needs_a_new_one(tmp_path):
     hooks = hook_settings([1], 1_024, venue.risk)
     again = json.loads(json.dumps(hooks))
     check_structure(again, venue.risk, [1])
-    for other in (FILE.replace("lot_units = 10_000 ", "lot_units = 20_000 ").replace(
-        "tick_units = 1  ", "tick_units = 2  "), FILE.replace("ETH", "DOT")):  # fmt: skip
+    for other in (
+        FILE.replace("lot_units = 10_000 ", "lot_units = 20_000 ").replace(
+            "tick_units = 1  ", "tick_units = 2  "
+        ),
+        FILE.replace("ETH", "DOT"),
+    ):
         with pytest.raises(LimitsError):
             check_structure(again, read(tmp_path, other).risk, [1])
 

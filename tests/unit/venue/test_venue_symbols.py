@@ -24,7 +24,9 @@ from tests.support.venue.served_venue import VENUE
 LONG = "ETH-BTC-PERPETUAL-2026"
 CODE = code_of(LONG)
 TINY = "SHIB-BTC"
-TEXT = (VENUE + f"""
+TEXT = (
+    VENUE
+    + f"""
 [[instrument]]
 symbol = "{TINY}"
 decimals = 12
@@ -68,7 +70,8 @@ name = "TWO"
 protocol = "ouch-4.2"
 participant = 2
 password = "{HASH}"
-""").replace('"TIN"', f'"{LONG}"\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000')  # fmt: skip
+"""
+).replace('"TIN"', f'"{LONG}"\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000')
 
 
 @pytest.fixture(scope="module")
