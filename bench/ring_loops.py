@@ -185,8 +185,8 @@ def consume_ahead(ring: int, mask: int, cursor: int, first: int, count: int) -> 
 @kernel
 def receive_patiently(ring: int, mask: int, cursor: int, seq: int, own_next: int) -> int:
     """:func:`receive_one`, looking once a line's transfer, so that a look does not take the slot
-    from the writer, and meanwhile owning the slot that the answer goes to. ``cursor``: address of
-    the reader's cursor; ``own_next``: of that slot."""
+    from the writer, and meanwhile owning the slot that the answer goes to. Addresses: ``cursor``
+    of the reader's cursor, ``own_next`` of that slot."""
     if not is_published(ring, mask, seq):
         prefetch_to_write(own_next)
         while not is_published(ring, mask, seq):

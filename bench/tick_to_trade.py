@@ -188,9 +188,9 @@ def echo_by_sockets(
     count: int,
     released: int,
 ) -> int:
-    """In a venue's place: a datagram each ECHO_NS, and an answer to what comes for it. ``line`` and
-    ``client`` are sockets; ``packet``, ``asked``, ``answer`` and ``buffer`` addresses of bytes,
-    ``released`` of a word a datagram: when it left, CLOCK_MONOTONIC."""
+    """In a venue's place: a datagram each ECHO_NS, and an answer to what comes for it. Sockets:
+    ``line`` and ``client``.  Addresses: ``packet``, ``asked``, ``answer`` and ``buffer`` of bytes,
+    ``released`` of a word a datagram, when it left (CLOCK_MONOTONIC)."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < ECHO_NS:
