@@ -13,8 +13,9 @@ from tests.support.adversary.disasters_shared import check, storm
 
 
 @pytest.mark.promise(
-    "A journal continues although checkpoints of another history were placed next to it",
-    group="disasters",
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
+    group="files",
 )
 @pytest.mark.long
 def test_a_journal_goes_on_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
@@ -33,9 +34,9 @@ def test_what_was_acknowledged_outlives_hundreds_of_disasters(tmp_path: Path) ->
 
 
 @pytest.mark.promise(
-    "No datagram is executed twice, although packets are duplicated, delayed and "
-    "reordered across many restarts",
-    group="disasters",
+    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
+    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
+    group="network",
 )
 @pytest.mark.long
 def test_no_datagram_is_executed_twice_across_many_restarts(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def drawn(rng, number, money, added):
 
 
 @pytest.mark.promise(
-    "A request of an operator is done once, wherever the machine is gone", group="venue"
+    "A request of an operator is done once by its reference, wherever the machine is gone",
+    group="venue",
 )
 @pytest.mark.parametrize("seed", range(2))
 def test_every_reference_is_one_action(tmp_path, seed):

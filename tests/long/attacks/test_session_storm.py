@@ -21,9 +21,9 @@ def test_what_sessions_were_told_outlives_a_thousand_kills(tmp_path: Path) -> No
 
 
 @pytest.mark.promise(
-    "No bytes on any port of a venue end a process, leak a descriptor or memory, or "
-    "change another session's answers",
-    group="sessions",
+    "Bytes that are not a message end their connection, over OUCH and over FIX. None ends a "
+    "process, leaks a descriptor or memory, or changes another session's answers",
+    group="venue",
 )
 @pytest.mark.long
 def test_no_port_is_hurt_by_ten_million_bytes(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def transaction(number, script):
 
 
 @pytest.mark.promise(
-    "The scanner takes 2,000 transactions a second, a quarter of which are deposits",
+    "The scanner takes 2,000 transactions a second, a quarter of which are deposits, and a block "
+    "with 5,000 outputs of users with less than a second of work",
     group="custody",
 )
 def test_the_scanner_takes_two_thousand_transactions_a_second(tmp_path):

@@ -5,6 +5,7 @@ import re
 from tests import ROOT
 
 PAGE = (ROOT / "docs" / "ring.md").read_text()
+MORE = (ROOT / "tests" / "support" / "ring" / "examples.md").read_text()
 EXPLORED = (ROOT / "tests" / "oracles" / "ring_model" / "explored.md").read_text()
 
 
@@ -12,4 +13,4 @@ EXPLORED = (ROOT / "tests" / "oracles" / "ring_model" / "explored.md").read_text
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", PAGE + MORE, re.DOTALL)

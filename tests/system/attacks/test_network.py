@@ -136,8 +136,8 @@ def check_once(folder: Path, result: dict[str, Any], seed: int) -> None:
 
 
 @pytest.mark.promise(
-    "With a journal the same holds across SIGKILL of all processes and `--resume`: the "
-    "sender of each command is stored with it",
+    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
+    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
     group="network",
 )
 def test_a_datagram_is_executed_once_whatever_dies(tmp_path: Path) -> None:

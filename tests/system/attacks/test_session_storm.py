@@ -30,9 +30,9 @@ def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No bytes on any port of a venue end a process, leak a descriptor or memory, or "
-    "change another session's answers",
-    group="sessions",
+    "Bytes that are not a message end their connection, over OUCH and over FIX. None ends a "
+    "process, leaks a descriptor or memory, or changes another session's answers",
+    group="venue",
 )
 def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
     report = run("session_fuzz.py", tmp_path, "--bytes", "10000", "--seed", "4")

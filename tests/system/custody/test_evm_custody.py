@@ -57,7 +57,8 @@ def transfer(to: bytes, amount: int) -> bytes:
 
 
 @pytest.mark.promise(
-    "A deposit on an EVM chain is credited once, swept into the wallet and paid out once",
+    "On an EVM chain a deposit is credited once, swept into the wallet and paid out once, also "
+    "with a kill at any call",
     group="custody",
 )
 def test_deposit_sweep_and_withdrawal(floor: EvmFloor) -> None:
@@ -375,7 +376,11 @@ def everything(floor: EvmFloor) -> None:
     floor.settle(3)
 
 
-@pytest.mark.promise("A kill at any call pays and credits once on an EVM chain", group="custody")
+@pytest.mark.promise(
+    "On an EVM chain a deposit is credited once, swept into the wallet and paid out once, also "
+    "with a kill at any call",
+    group="custody",
+)
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_at_some_calls(chain: Anvil, tmp_path: Path, after: bool) -> None:
     """The process dies at its n-th call of the node, for n from 0 until it no longer does; before

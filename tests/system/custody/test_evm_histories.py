@@ -17,7 +17,8 @@ def chain() -> Iterator[Anvil]:
 
 
 @pytest.mark.promise(
-    "Reorganisations, double spends and kills leave chain and core equal to the unit",
+    "Through reorganisations to depth 10, replacements, double spends and kills at any statement, "
+    "chain and core agree to the unit, and each withdrawal is paid once",
     group="custody",
 )
 @pytest.mark.parametrize(

@@ -285,7 +285,11 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
 
 
 @pytest.mark.smoke
-@pytest.mark.promise("A checkpoint of commands that were lost is not used", group="files")
+@pytest.mark.promise(
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
+    group="files",
+)
 def test_a_checkpoint_of_lost_commands_is_not_taken(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:

@@ -16,7 +16,8 @@ PARTS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, m
 
 
 @pytest.mark.promise(
-    "A recovered window decides as the lost one would have",
+    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
+    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
     group="network",
 )
 @given(PARTS, PARTS)

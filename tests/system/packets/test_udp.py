@@ -227,8 +227,8 @@ def test_a_packet_that_overlaps_another_is_a_double(
 
 
 @pytest.mark.promise(
-    "Within a run, each order of a sender is delivered at most once, even if packets are "
-    "duplicated or reordered",
+    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
+    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
     group="network",
 )
 def test_shuffled_doubled_packets_reach_the_matcher_once(

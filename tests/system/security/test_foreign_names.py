@@ -107,7 +107,10 @@ def first_order(venue, party):
     return int(row["number"])
 
 
-@pytest.mark.promise("A session receives reports about its own orders only", group="venue")
+@pytest.mark.promise(
+    "A session receives reports about its own orders only, over any protocol",
+    group="venue",
+)
 @pytest.mark.parametrize("same", [False, True], ids=["others", "own participant's"])
 @pytest.mark.parametrize("victim", ATTACKS, ids=lambda p: p.name)
 @pytest.mark.parametrize("attacker", ATTACKS, ids=lambda p: p.name)

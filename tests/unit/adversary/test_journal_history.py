@@ -59,7 +59,8 @@ def fork(day: JournalReader, ours: Path, theirs: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A checkpoint or watermark of another history of the same journal is not used",
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
     group="files",
 )
 def test_a_checkpoint_of_another_history_is_not_used(day, tmp_path):
@@ -87,7 +88,8 @@ def test_a_checkpoint_of_another_history_is_not_used(day, tmp_path):
 
 
 @pytest.mark.promise(
-    "A checkpoint or watermark of another history of the same journal is not used",
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
     group="files",
 )
 def test_a_watermark_of_another_history_is_not_believed(day, tmp_path):

@@ -15,7 +15,11 @@ from openoutcry.wire.text import BEGINS, NUMBER, cell, printable
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]
 
 
-@pytest.mark.promise("A cell of CSV is printable and no formula", group="text")
+@pytest.mark.promise(
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet, "
+    "logs, mail and webhooks it is no control character, no markup and no formula",
+    group="text",
+)
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_is_written_as_text(text: str) -> None:
     out = StringIO(newline="")
@@ -35,7 +39,11 @@ def test_numbers_and_other_text_stay(value: object) -> None:
         assert safe_table(pa.table({"x": [value]}))["x"].to_pylist() == [value]
 
 
-@pytest.mark.promise("A cell of CSV is printable and no formula", group="text")
+@pytest.mark.promise(
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet, "
+    "logs, mail and webhooks it is no control character, no markup and no formula",
+    group="text",
+)
 @given(st.text(max_size=12))
 def test_a_cell_is_printable_and_no_formula(text: str) -> None:
     shown = cell(text)

@@ -168,7 +168,11 @@ def test_repair_restores_blocks_from_a_copy(tmp_path, orders):
         assert path.read_bytes() == (ours / path.name).read_bytes()
 
 
-@pytest.mark.promise("A watermark or copy of another journal is not believed", group="files")
+@pytest.mark.promise(
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
+    group="files",
+)
 def test_repair_believes_no_copy_of_another_journal(tmp_path, orders):
     """A block that the chain does not ask for is not put in."""
     ours, other = tmp_path / "a", tmp_path / "b"

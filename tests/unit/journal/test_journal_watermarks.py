@@ -143,7 +143,11 @@ def test_a_lost_end_is_put_back(tmp_path, orders):
     assert read_all(a) == orders(1, 10).tobytes()
 
 
-@pytest.mark.promise("A watermark or copy of another journal is not believed", group="files")
+@pytest.mark.promise(
+    "A checkpoint, watermark or copy of another history or another journal, or of commands that "
+    "were lost, is not used",
+    group="files",
+)
 def test_another_journals_watermark_permits_no_cut(tmp_path, orders):
     """A valid watermark of another journal says nothing about this one."""
     make([tmp_path], orders)

@@ -96,7 +96,10 @@ def answers(connection, kind):
     return [reference.parse(b"8=FIX.4.4\x01" + part)[0] for part in parts]
 
 
-@pytest.mark.promise("A session receives reports about its own orders only", group="venue")
+@pytest.mark.promise(
+    "A session receives reports about its own orders only, over any protocol",
+    group="venue",
+)
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     with connect(venue, prefix="A") as one, connect(venue, "OTHER", prefix="B") as two:
         first = one.buy("ACME", 100, "12.34", t1="ACCOUNT")
@@ -389,8 +392,8 @@ def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):
 
 
 @pytest.mark.promise(
-    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
-    "affect no other client",
+    "Bytes that are not a message end their connection, over OUCH and over FIX. None ends a "
+    "process, leaks a descriptor or memory, or changes another session's answers",
     group="venue",
 )
 def test_bytes_that_are_no_fix_harm_nobody(venue):

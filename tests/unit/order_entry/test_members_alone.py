@@ -68,7 +68,8 @@ def all_read(line):
 
 
 @pytest.mark.promise(
-    "No session receives information about another member, over any protocol", group="sessions"
+    "A session receives reports about its own orders only, over any protocol",
+    group="venue",
 )
 def test_no_byte_of_any_session_names_another_member(received):
     rows = [

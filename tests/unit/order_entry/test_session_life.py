@@ -347,7 +347,9 @@ def test_orders_stay_where_the_policy_is_none(connect, venue):
 
 
 @pytest.mark.promise(
-    "Each session has its own rate: messages beyond it are rejected by name or wait",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond_twice(
@@ -364,7 +366,9 @@ def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond
 
 
 @pytest.mark.promise(
-    "Each session has its own rate: messages beyond it are rejected by name or wait",
+    "A session with a rate adds at most twice that rate to the sequence, rejections and cancels "
+    "included. Messages beyond that wait, in bounded memory, and no cancel is rejected for the "
+    "rate",
     group="venue",
 )
 def test_a_throttle_that_queues_lets_everything_in_at_its_rate(connect, venue):
@@ -420,7 +424,8 @@ def was_disconnected(party):
 
 
 @pytest.mark.promise(
-    "A client that does not read is disconnected, and can recover its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
+    "its messages",
     group="venue",
 )
 def test_a_reader_that_does_not_read_is_disconnected_and_recovers(connect):

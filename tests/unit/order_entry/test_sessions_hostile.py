@@ -74,8 +74,9 @@ def logged_on_again(venue, name, numbers):
 
 
 @pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
-    group="sessions",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
+    "its messages",
+    group="venue",
 )
 def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm):
     """With no room for answers nothing is read of him: his end must be noticed by sending."""
@@ -88,12 +89,9 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
 
 
 @pytest.mark.promise(
-    "A client that does not read is disconnected, and can recover its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
+    "its messages",
     group="venue",
-)
-@pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
-    group="sessions",
 )
 def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(venue, calm):
     numbers = FixNumbers()
@@ -108,12 +106,9 @@ def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(v
 
 
 @pytest.mark.promise(
-    "A client that does not read is disconnected, and can recover its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
+    "its messages",
     group="venue",
-)
-@pytest.mark.promise(
-    "A peer that reads nothing, or vanishes with full buffers, is disconnected and may reconnect",
-    group="sessions",
 )
 def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
     """Each is as far behind as its socket and its queue hold, and has all of it by number."""
@@ -155,14 +150,9 @@ def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
 
 
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, do not delay clients "
-    "at other addresses",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out "
+    "clients at other addresses",
     group="venue",
-)
-@pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, lock out no client at "
-    "another address",
-    group="sessions",
 )
 def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
     """More of them than may wait, from one address, half of them with half a login."""
@@ -184,10 +174,6 @@ def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
 @pytest.mark.promise(
     "A session whose stream for the day is nearly full enters no order and loses no fill",
     group="venue",
-)
-@pytest.mark.promise(
-    "A session's stream keeps room for reports about its open orders",
-    group="sessions",
 )
 def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_no_fill():
     """The rest of its stream is for the orders that it has."""

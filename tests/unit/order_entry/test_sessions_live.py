@@ -42,7 +42,10 @@ def letters(client, count):
     return [client.message()[0] for _ in range(count)]
 
 
-@pytest.mark.promise("A session receives reports about its own orders only", group="venue")
+@pytest.mark.promise(
+    "A session receives reports about its own orders only, over any protocol",
+    group="venue",
+)
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     one, two = venue.client("ONE"), venue.client("two")
     other = venue.client("OTHER")
@@ -123,8 +126,8 @@ def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
 
 
 @pytest.mark.promise(
-    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
-    "affect no other client",
+    "Bytes that are not a message end their connection, over OUCH and over FIX. None ends a "
+    "process, leaks a descriptor or memory, or changes another session's answers",
     group="venue",
 )
 @pytest.mark.parametrize(

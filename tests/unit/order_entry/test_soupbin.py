@@ -60,8 +60,8 @@ def test_packets_of_a_client(packet, kind):
 
 
 @pytest.mark.promise(
-    "Bytes that are not a message end their connection, over OUCH and over FIX, and "
-    "affect no other client",
+    "Bytes that are not a message end their connection, over OUCH and over FIX. None ends a "
+    "process, leaks a descriptor or memory, or changes another session's answers",
     group="venue",
 )
 @given(st.binary(min_size=1, max_size=60))

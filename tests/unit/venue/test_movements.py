@@ -171,7 +171,10 @@ def test_custody_asks_for_what_is_approved_and_a_portal_for_its_participants(flo
     asked(floor, step("deposit-reverse", "tx 9", "reverse tx 9"))
 
 
-@pytest.mark.promise("The same reference twice is one action of the operator", group="venue")
+@pytest.mark.promise(
+    "A request of an operator is done once by its reference, wherever the machine is gone",
+    group="venue",
+)
 @pytest.mark.parametrize("after", range(4))
 def test_a_step_that_is_cut_off_anywhere_is_done_once(floor, after):
     """The machine is gone between the desk's note and the command, or between two commands."""

@@ -42,7 +42,10 @@ def asked(floor, request):
     return answer.result()
 
 
-@pytest.mark.promise("The same reference twice is one action of the operator", group="venue")
+@pytest.mark.promise(
+    "A request of an operator is done once by its reference, wherever the machine is gone",
+    group="venue",
+)
 def test_a_deposit_that_is_asked_for_twice_is_made_once(floor):
     before = balance(floor, 2)
     words = ("deposit", "2", "500", "--reference", "wire 4711")
