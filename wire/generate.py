@@ -284,19 +284,20 @@ def _kind(field: Field) -> str:
 
 
 def _meanings(protocol: Protocol) -> list[str]:
-    """A row for each meaning of a field's name; of several, with the messages that have it."""
+    """A row for each field; of several meanings, with the messages that have each."""
     found: dict[str, dict[tuple[str, str], dict[str, list[str]]]] = {}
     for sender, group in (("client", protocol.client), ("server", protocol.server)):
         for one in group:
             for field in one.fields:
                 where = found.setdefault(field.name, {}).setdefault((_kind(field), field.doc), {})
                 where.setdefault(sender, []).append(one.kind)
-    rows = []
+    rows: dict[tuple[str, str], list[str]] = {}
     for name, meanings in found.items():
         for (kind, doc), where in meanings.items():
             places = "; ".join(f"{sender}'s {' '.join(kinds)}" for sender, kinds in where.items())
-            rows.append(f"| `{name}` | {kind} | {doc}{f' ({places})' * (len(meanings) > 1)} |")
-    return rows
+            shown = f"{doc} ({places})" if len(meanings) > 1 else doc
+            rows.setdefault((name, kind), []).append(shown)
+    return [f"| `{name}` | {kind} | {'; '.join(docs)} |" for (name, kind), docs in rows.items()]
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""The triangle of docs/ledger.md: its lines traded in a core, and posted in the ledger."""
+"""The triangle of spot_example.md: its lines traded in a core, and posted in the ledger."""
 
 import re
+from pathlib import Path
 
 from openoutcry.ledger.accounts import parsed
 from openoutcry.ledger.books import Books
@@ -8,10 +9,9 @@ from openoutcry.ledger.reconcile import differences
 from openoutcry.ledger.report import amount_text
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.venue.limits import hook_settings
-from tests import ROOT
 from tests.support.risk.spot_page import SpotMarket
 
-PAGE = (ROOT / "docs" / "ledger.md").read_text()
+PAGE = Path(__file__).with_name("spot_example.md").read_text()
 EXAMPLES = re.findall(r"```spot-ledger\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from pathlib import Path
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
@@ -15,7 +16,8 @@ from tests.support.risk.risk_reference import operator_command
 from tests.support.risk.spot_page import SpotMarket
 
 PAGE = (ROOT / "docs" / "derivatives.md").read_text()
-EXAMPLES = re.findall(r"```contracts\n(.*?)```", PAGE, re.DOTALL)
+MORE = Path(__file__).with_name("contract_examples.md").read_text()
+EXAMPLES = re.findall(r"```contracts\n(.*?)```", PAGE + MORE, re.DOTALL)
 TABLES = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
 
 

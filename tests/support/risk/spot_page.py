@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from tests.support.risk.movements import step_record
 
 RISK_PAGE = (ROOT / "docs" / "risk.md").read_text()
 VENUE_PAGE = (ROOT / "docs" / "venue.md").read_text()
-EXAMPLES = re.findall(r"```spot\n(.*?)```", RISK_PAGE, re.DOTALL)
+MORE = Path(__file__).with_name("spot_examples.md").read_text()
+EXAMPLES = re.findall(r"```spot\n(.*?)```", RISK_PAGE + MORE, re.DOTALL)
 SECTION = VENUE_PAGE[VENUE_PAGE.index("\n## Spot\n") :]
 TABLES = re.search(r"```toml\n(.*?)```", SECTION, re.DOTALL).group(1)
 HEAD = """

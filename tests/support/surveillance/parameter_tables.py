@@ -1,6 +1,6 @@
-"""The tables of parameters in docs/surveillance.md, from surveillance/parameters.py.
+"""The table of parameters in docs/surveillance.md, from surveillance/parameters.py.
 
-``python -m tests.support.surveillance.parameter_tables`` writes them; a test compares.
+``python -m tests.support.surveillance.parameter_tables`` writes it; a test compares.
 """
 
 from openoutcry.report.documents import fill, table
@@ -88,20 +88,21 @@ SHOWN = {
     ),
     "volume": ("volume_times", "volume_history", "volume_share_percent"),
 }
-"""By detector: its parameters, in the order of its table."""
+"""By detector: its parameters, in the order of the table."""
 
 
 def filled(text: str) -> str:
-    """The page with every table of parameters as they are."""
+    """The page with the table of parameters as they are."""
     return fill(text, "parameters", _table)
 
 
-def _table(detector: str) -> str:
+def _table(_all: str) -> str:
     rows = []
-    for name in SHOWN[detector]:
-        parameter = TABLE[INDEX[name]]
-        rows.append((f"`{name}`", _value(parameter.value, parameter.unit), parameter.source))
-    return table("| parameter | value | source |", rows)
+    for detector, names in SHOWN.items():
+        parameters = [TABLE[INDEX[name]] for name in names]
+        values = [f"`{one.name}: {_value(one.value, one.unit)}`" for one in parameters]
+        rows.append((detector, "; ".join(values)))
+    return table("| detector | parameters |", rows)
 
 
 def _value(value: int, unit: str) -> str:

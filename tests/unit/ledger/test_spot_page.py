@@ -1,4 +1,4 @@
-"""The triangle of docs/ledger.md, to the unit."""
+"""The triangle of tests/support/ledger/spot_example.md, to the unit."""
 
 import pytest
 

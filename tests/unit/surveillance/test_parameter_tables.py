@@ -10,7 +10,7 @@ def test_the_page_has_the_parameters_as_they_are() -> None:
     )
 
 
-def test_every_parameter_is_in_one_table() -> None:
+def test_every_parameter_is_in_the_table_once() -> None:
     shown = [name for names in SHOWN.values() for name in names]
     assert sorted(shown) == sorted(parameter.name for parameter in TABLE)
 
