@@ -480,7 +480,7 @@ def clock_days_table(document: dict[str, Any]) -> str:
     rows = []
     for (sources, faulty), group in runs.items():
         total = {key: sum(run[key] for run in group) for key in SUMMED}
-        worst = {
+        worst: dict[str, Any] = {
             key: max((run[key] for run in group if run[key] is not None), default=None)
             for key in ("bound_p50_ns", "bound_p99_ns", "bound_max_ns", "drift_error_p99_ppb")
         }
