@@ -1,8 +1,9 @@
 """The venue of docs/margin.md's section about the core, with the contracts of the page's margin
-file, and the lines of that page that trade there."""
+file, and the lines of scenario_examples.md that trade there."""
 
 import re
 import shutil
+from pathlib import Path
 
 from openoutcry.risk import layout as lay
 from tests import ROOT
@@ -10,7 +11,11 @@ from tests.support.risk.contract_page import ContractMarket
 
 PAGE = (ROOT / "docs" / "margin.md").read_text()
 FILE = ROOT / "docs" / "margin-example.toml"
-EXAMPLES = re.findall(r"```scenarios\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = re.findall(
+    r"```scenarios\n(.*?)```",
+    Path(__file__).with_name("scenario_examples.md").read_text(),
+    re.DOTALL,
+)
 TABLES = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
 REFERENCES = {
     "BTC-PERP": 60_000,
