@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.settings import SIGNATURES
 from openoutcry.custody.sockets import ask
 from openoutcry.custody.statement import Statement
 
@@ -13,7 +14,9 @@ from openoutcry.custody.statement import Statement
 class Links:
     """By their sockets.  ``needed``: signatures of one transaction."""
 
-    def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = 2) -> None:
+    def __init__(
+        self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES
+    ) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
 
     def last_number(self) -> int:

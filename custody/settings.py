@@ -19,6 +19,8 @@ from openoutcry.wire.toml_tables import (
 
 KINDS = {"utxo": "utxo", "evm": "evm"}
 MANY = 10**30
+SIGNATURES = 2
+"""Of different signers, that a transaction of the hot wallet needs."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,12 @@ def read_custody_file(path: Path) -> CustodyFile:
         rows = [((name, place, "name"), one.get("name")) for (_, place), one in _rows(tables, name)]
         tables.distinct(rows, name)
     beside = path.parent
-    sockets = [beside / str(row["socket"]) for _, row in tables.rows("signer", SIGNER)]
+    signers = tables.rows("signer", SIGNER)
+    tables.distinct([((*at, "socket"), row["socket"]) for at, row in signers], "socket")
+    if len(signers) < SIGNATURES:
+        few = f"are {len(signers)}, and a payment needs {SIGNATURES}: no payment would ever be made"
+        tables.wrong(("signer",), few)
+    sockets = [beside / str(row["socket"]) for _, row in signers]
     if tables.mistakes:
         raise OutcryError(f"{path}: {min(tables.mistakes)}")
     return CustodyFile(

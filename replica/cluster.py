@@ -1,7 +1,7 @@
 """A three-node JetStream on this machine, for tests and laptops: its folder, its servers.
 
 A cluster is in one folder that only its owner can read.  It has ``cluster.json`` (names and ports),
-``access.json`` (for ``--nats``) and certificates, and for each node its configuration, its store,
+``access.json`` (for ``--nats``), ``keeper.json`` (for who may remove streams) and certificates, and for each node its configuration, its store,
 its log and the identity of its process.  Three nodes on one machine share its disk and its power:
 they prove the protocol, not the hardware.
 """
@@ -34,7 +34,11 @@ NODES = 3
 LOCALHOST = "127.0.0.1"
 START_S = 60.0
 STOP_S = 10.0
-USER, SYSTEM_USER = "outcry", "system"
+USER, KEEPER, SYSTEM_USER = "outcry", "keeper", "system"
+KEEPER_FILE = "keeper.json"
+"""Access of the user that may remove streams: it stays with the cluster's owner."""
+DENIED = ("STREAM.DELETE", "STREAM.PURGE", "STREAM.UPDATE", "STREAM.RESTORE", "STREAM.MSG.DELETE")
+"""Requests of JetStream by which a stream forgets what it had: USER may make none of them."""
 MAX_PAYLOAD_BYTES = 1 << 20
 
 
@@ -105,21 +109,25 @@ class Cluster:
 
     def _write(self) -> None:
         make_certificates(self.folder, {node.name: node.host for node in self.nodes})
-        password, system = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        route = secrets.token_urlsafe(24)
+        password, keeper = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        system, route = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         for node in self.nodes:
             folder = self.folder_of(node)
             folder.mkdir(mode=0o700)
-            text = self._configuration(node, password, system, route)
+            text = self._configuration(node, password, keeper, system, route)
             write_private(folder / "server.conf", text.encode())
         urls = [f"tls://{node.host}:{node.client_port}" for node in self.nodes]
         access = {"urls": urls, "user": USER, "password": password, "ca": "ca.pem"}
         write_private(self.folder / ACCESS_FILE, json.dumps(access, indent=1).encode())
+        access |= {"user": KEEPER, "password": keeper}
+        write_private(self.folder / KEEPER_FILE, json.dumps(access, indent=1).encode())
         document = {"nodes": [asdict(node) for node in self.nodes]}
         # Last: a folder that has it is whole.
         write_private(self.folder / CLUSTER_FILE, json.dumps(document, indent=1).encode())
 
-    def _configuration(self, node: Node, password: str, system: str, route: str) -> str:
+    def _configuration(
+        self, node: Node, password: str, keeper: str, system: str, route: str
+    ) -> str:
         """Of nats-server.  ``sync_interval: always``: what is acknowledged is on the disk of a
         majority; by default it would be there within two minutes."""
         folder = self.folder.absolute()
@@ -132,6 +140,7 @@ class Cluster:
             for other in self.nodes
             if other != node
         )
+        denied = ", ".join(f'"$JS.API.{one}.>"' for one in DENIED)
         return f"""
 server_name: {node.name}
 listen: "{node.host}:{node.client_port}"
@@ -147,7 +156,10 @@ jetstream {{
   max_file_store: 1TB
 }}
 accounts {{
-  OUTCRY {{ jetstream: enabled, users: [ {{ user: {USER}, password: "{password}" }} ] }}
+  OUTCRY {{ jetstream: enabled, users: [
+    {{ user: {USER}, password: "{password}", permissions: {{ publish: {{ deny: [{denied}] }} }} }}
+    {{ user: {KEEPER}, password: "{keeper}" }}
+  ] }}
   SYS {{ users: [ {{ user: {SYSTEM_USER}, password: "{system}" }} ] }}
 }}
 system_account: SYS
@@ -183,6 +195,11 @@ cluster {{
     def access(self) -> Access:
         """Return the servers and credentials of the cluster."""
         return access_of(str(self.folder / ACCESS_FILE))
+
+    @property
+    def keeper(self) -> Access:
+        """The same for the user that may remove streams."""
+        return access_of(str(self.folder / KEEPER_FILE))
 
     # Processes
 

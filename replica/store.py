@@ -48,6 +48,8 @@ class Verified:
     may_be_foreign: bool = False
     """A record is there whose checksum agrees, and it is no message of the venue's: if all nodes
     have the same, it was published so."""
+    is_lost: bool = False
+    """It was further once, or was there: if all nodes have lost it, it was deleted."""
 
     @property
     def text(self) -> str:
@@ -70,11 +72,11 @@ def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
         before = known.get(venue, 0)
         if not row.flaw and row.tip.position < before:
             flaw = f"it ends at message {row.tip.position}, and it has had {before}"
-            row = Verified(venue, row.tip, flaw)
+            row = Verified(venue, row.tip, flaw, is_lost=True)
         rows.append(row)
         known[venue] = max(before, row.tip.position)
     gone = set(known) - {row.venue for row in rows}
-    rows += [Verified(venue, Tip(), "its stream is gone") for venue in sorted(gone)]
+    rows += [Verified(one, Tip(), "its stream is gone", is_lost=True) for one in sorted(gone)]
     text = json.dumps(known).encode()
     write_private(cluster.folder_of(node) / VERIFIED_FILE, text)
     look = {"at": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -134,10 +134,11 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
     asked_price, asked_qty = order.price_ticks, order.qty_lots
     entry = totals.find_order(state, instrument, event.order_id)
     cell = totals.cell_of(state, participant, instrument)
-    last = cell + lay.LAST_BUY_PRICE + 24 * (side - BUY)
-    store_i64(last, asked_price)
-    Words(last)[1] = asked_qty
-    Words(last)[2] = state.now_ns
+    if not is_off_book(event.order_id):  # which another participant may let fail
+        last = cell + lay.LAST_BUY_PRICE + 24 * (side - BUY)
+        store_i64(last, asked_price)
+        Words(last)[1] = asked_qty
+        Words(last)[2] = state.now_ns
     flags, price = lay.PRICED_FLAG, event.price_ticks
     if (command.UNPRICED_TYPES | command.BUDGET_TYPES) >> order_type & 1 != 0:
         flags, price, asked_price = 0, 0, 0
@@ -196,6 +197,9 @@ def close(state: RiskState, event: EventRecord, word: int) -> None:
     leaves, price = entry.leaves, entry.price
     flags = entry.meta >> lay.META_FLAGS
     move_totals(state, event, word, leaves, price, flags, 0, price, flags, 0)
+    if is_off_book(event.order_id):  # its other side was refused: nothing has happened
+        row = totals.participant_row(state, word & 0xFFFF)
+        row.full_at_ns -= row.rate_ns
     gone(state, entry, word)
 
 

@@ -55,6 +55,10 @@ dust = 10_000
 confirmations = [[100_000_000, 1], [1_000_000_000, 3], [0, 6]]
 automatic_up_to = 1_000_000_000
 batch_most = 100
+[[signer]]
+socket = "signer1.sock"
+[[signer]]
+socket = "signer2.sock"
 """
 
 

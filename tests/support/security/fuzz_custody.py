@@ -83,7 +83,7 @@ def fuzz(server: Server, make: Any, count: int) -> dict[str, int]:
     return done
 
 
-def fuzz_door(folder: Path, count: int, seed: int) -> dict[str, int]:
+def fuzz_door(folder: Path, count: int, seed: int | str) -> dict[str, int]:
     """Afterwards the core has the money that it had, less what was reserved as it was asked."""
     _, _, hot, cold = hot_keys()
     path = folder / "custody.toml"
@@ -112,7 +112,7 @@ class NoHsm:
         return bytes(33)
 
 
-def fuzz_signer(folder: Path, count: int, seed: int) -> dict[str, int]:
+def fuzz_signer(folder: Path, count: int, seed: int | str) -> dict[str, int]:
     """None of the requests has a statement that the venue's key signed."""
     from embit import ec
 

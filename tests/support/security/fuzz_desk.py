@@ -54,7 +54,7 @@ def request(rng: random.Random) -> dict[str, Any]:
     return out
 
 
-def fuzz_desk(folder: Path, count: int, seed: int) -> dict[str, int]:
+def fuzz_desk(folder: Path, count: int, seed: int | str) -> dict[str, int]:
     """No password is tried: each would take a tenth of a second."""
     done = {"messages": 0, "answers": 0, "refused": 0}
     for name, text in (("spot", FLOOR), ("contracts", CONTRACT_VENUE)):

@@ -19,6 +19,7 @@ from openoutcry.order_entry.acceptor import HANDED_S, REASONS
 from openoutcry.order_entry.spec import Protocol
 from tests.support.adversary import session_noise as noise
 from tests.support.order_entry.sessions_venue import PASSWORD, session
+from tests.support.security.flights import Line, fly
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 
@@ -106,7 +107,7 @@ class Talker:
         return False
 
 
-def fuzz_sessions(protocol: Protocol, count: int, seed: int) -> dict[str, int]:
+def fuzz_sessions(protocol: Protocol, count: int, seed: int | str) -> dict[str, int]:
     """``count`` messages behind logins; what was done."""
     done = {"messages": 0, "logins": 0, "answers": 0}
     for number, size in enumerate(parts(count, A_VENUE)):
@@ -132,7 +133,7 @@ def fuzz_sessions(protocol: Protocol, count: int, seed: int) -> dict[str, int]:
     return done
 
 
-def fuzz_logins(protocol: Protocol, count: int, seed: int) -> dict[str, int]:
+def fuzz_logins(protocol: Protocol, count: int, seed: int | str) -> dict[str, int]:
     """``count`` connections whose first bytes are no login of anybody's: each is refused in
     silence or by the protocol, and counted."""
     done = {"messages": 0, "counted": 0}
@@ -216,33 +217,27 @@ def request(rng: random.Random) -> bytes:
     return noise.noise(rng, 2_000) if what < 0.25 else raw
 
 
-def drawn(rng: random.Random, source: str) -> str:
-    """An address; each ``{}`` of it is drawn."""
-    return source.format(*(rng.randrange(1, 255) for _ in range(source.count("{}"))))
-
-
 def fuzz_page(
     address: tuple[str, int],
     count: int,
-    seed: int,
+    seed: int | str,
     source: str,
     make: Callable[[random.Random], bytes] = request,
 ) -> dict[str, int]:
     """``count`` requests to a page, none with a login unless ``make`` makes one."""
-    rng, done = random.Random(f"{seed} page"), {"messages": 0, "answers": 0, "failures": 0}
-    while done["messages"] < count:
-        with (
-            suppress(OSError),
-            socket.create_connection(address, 20, (drawn(rng, source), 0)) as connection,
-        ):
-            connection.settimeout(0.05)
-            for _ in range(rng.randrange(1, 12)):
-                done["messages"] += 1
-                connection.sendall(make(rng))
-                with suppress(TimeoutError):
-                    answer = connection.recv(1 << 16)
-                    done["answers"] += answer.startswith(b"HTTP/1.1 ")
-                    done["failures"] += answer.startswith(b"HTTP/1.1 5")
-                    if not answer:
-                        break
+    done = {"messages": 0, "answers": 0, "failures": 0}
+
+    async def talk(rng: random.Random, line: Line) -> None:
+        for _ in range(min(rng.randrange(1, 12), count - done["messages"])):
+            done["messages"] += 1
+            line.say(make(rng))
+            answer = await line.hear()
+            if answer is None:
+                continue
+            done["answers"] += answer.startswith(b"HTTP/1.1 ")
+            done["failures"] += answer.startswith(b"HTTP/1.1 5")
+            if not answer:
+                break
+
+    fly(address, f"{seed} page", source, lambda: done["messages"] >= count, talk)
     return done

@@ -24,25 +24,38 @@ from urllib.parse import quote, urlencode
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import shm_login, soupbin
 from openoutcry.order_entry.acceptor import REASONS
+from openoutcry.order_entry.shm_layout import End
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.spot.sockets import METHODS as SOCKET_METHODS
 from openoutcry.portal.spot.sockets import SUBSCRIBE, UNSUBSCRIBE
+from openoutcry.wire.enums import Side, TimeInForce
 from tests import ROOT
 from tests.support.adversary import session_noise as noise
 from tests.support.order_entry.sessions_venue import KEY, session
+from tests.support.order_entry.shm_attacker import Attacker
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import Person
-from tests.support.security.fuzz_doors import Fault, drawn, fuzz_page, request, watched
+from tests.support.security.flights import DIAL_S, Line, fly
+from tests.support.security.fuzz_doors import (
+    SIZES,
+    Fault,
+    fuzz_page,
+    parts,
+    request,
+    watched,
+)
 from tests.support.venue.clients import dial_shm
 from tests.support.venue.inline import InlineVenue
 
 SHM = int(Protocol.SHM)
-A_VENUE = 5_000
-"""Logins that one inline venue takes."""
+A_VENUE, A_VENUE_OF_WRITES = 5_000, 20_000
+"""Logins, and writes of a session, that one inline venue takes."""
+WRITES_A_STEP = 7
+"""After so many writes the venue looks."""
 
 
-def fuzz_shm_logins(count: int, seed: int) -> dict[str, int]:
+def fuzz_shm_logins(count: int, seed: int | str) -> dict[str, int]:
     """``count`` connections to the Unix socket whose first message is no login of anybody's; a
     replayed login of another connection is among them.  Each is refused and counted."""
     rng, done = random.Random(f"{seed} shm"), {"messages": 0, "counted": 0, "answers": 0}
@@ -93,11 +106,49 @@ def fuzz_shm_logins(count: int, seed: int) -> dict[str, int]:
     return done
 
 
+def fuzz_shm_requests(count: int, seed: int | str) -> dict[str, int]:
+    """``count`` hostile writes into the memory of a session that has logged in: requests of any
+    fields, sequences and cursors that are wrong, noise, and slots changed once published.  What the
+    session is ended for has a name, and another session is answered as before."""
+    done = {"messages": 0, "logins": 0, "answers": 0}
+    for number, size in enumerate(parts(count, A_VENUE_OF_WRITES)):
+        rows = [
+            session("EVIL", 1, protocol=SHM, timeout_ms=600_000_000),
+            session("CALM", 2, protocol=SHM, timeout_ms=600_000_000),
+        ]
+        with InlineVenue(rows, sizes=SIZES) as venue:
+            faults = watched(venue)
+            calm, attacker = venue.shm("CALM"), None
+            for at in range(size):
+                if attacker is None or attacker.client.end != End.NONE:
+                    if attacker is not None:
+                        attacker.client.close()
+                    attacker = Attacker(venue.shm("EVIL"), hash_of(seed, number, at))
+                    done["logins"] += 1
+                attacker.write()
+                if at % WRITES_A_STEP == 0:
+                    venue.step()
+                if at % 1_000 == 0:
+                    calm.enter(at + 1, Side.BUY, "ACME", 1, 1, time_in_force=TimeInForce.IOC)
+                    if len(calm.told()) != 2:
+                        raise Fault("another session is answered otherwise")
+                    done["answers"] += 1
+            done["messages"] += size
+            if faults:
+                raise Fault(f"SHM: {faults[:3]}")
+    return done
+
+
+def hash_of(*parts: object) -> int:
+    """A number that depends on nothing else."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=6).digest())
+
+
 def fuzz_tls(
     address: tuple[str, int],
     good: Callable[[random.Random], bytes],
     count: int,
-    seed: int,
+    seed: int | str,
     context: ssl.SSLContext,
 ) -> dict[str, int]:
     """``count`` connections to a port that speaks TLS: noise and spoiled greetings in place of a
@@ -275,7 +326,7 @@ def native_request(rng: random.Random) -> tuple[str, str, bytes]:
 
 
 def fuzz_rest(
-    address: tuple[str, int], count: int, seed: int, source: str, person: Person
+    address: tuple[str, int], count: int, seed: int | str, source: str, person: Person
 ) -> dict[str, int]:
     return fuzz_page(address, count, seed, source, lambda rng: rest_request(rng, person))
 
@@ -328,37 +379,43 @@ def api_text(rng: random.Random, person: Person) -> str:
 SOCKET_PATHS = ("/ws", "/stream", "/ws-api/v3", "/ws/btcusd@trade/x", "/stream?streams=/")
 
 
+def socket_message(rng: random.Random, person: Person, path: str) -> tuple[bytes, bool]:
+    """A message to a WebSocket, and whether the server may close the connection for it."""
+    text = api_text(rng, person) if path == "/ws-api/v3" else stream_text(rng)
+    data = frame(text.encode("utf-8", "surrogatepass"))
+    what = rng.random()
+    if what < 0.05:
+        return noise.spoiled(rng, data), True
+    if what < 0.06:
+        first = rng.choice((0x81, 0x82, 0x80, 0xF1, 0x88))
+        return frame(noise.noise(rng, 300), first), True
+    return data, False
+
+
 def fuzz_sockets(
-    address: tuple[str, int], count: int, seed: int, source: str, person: Person
+    address: tuple[str, int], count: int, seed: int | str, source: str, person: Person
 ) -> dict[str, int]:
     """``count`` messages over WebSockets of each path, some of which are no frames; ``source``: the
     address, with ``{}`` for parts that are drawn for each connection."""
-    rng = random.Random(f"{seed} sockets")
     done = {"messages": 0, "connections": 0, "answers": 0}
     key = base64.b64encode(os.urandom(16)).decode()
-    while done["messages"] < count:
+
+    async def talk(rng: random.Random, line: Line) -> None:
         path = rng.choice(SOCKET_PATHS)
         head = [f"GET {path} HTTP/1.1", "host: x", "upgrade: websocket", "connection: upgrade"]
         head += [f"sec-websocket-key: {key}", "sec-websocket-version: 13", "\r\n"]
-        with (
-            suppress(OSError),
-            socket.create_connection(address, 20, (drawn(rng, source), 0)) as connection,
-        ):
-            connection.settimeout(20)
-            connection.sendall("\r\n".join(head).encode())
-            done["connections"] += connection.recv(1 << 12).startswith(b"HTTP/1.1 101")
-            for _ in range(rng.randrange(1, 60)):
-                done["messages"] += 1
-                text = api_text(rng, person) if path == "/ws-api/v3" else stream_text(rng)
-                data = frame(text.encode("utf-8", "surrogatepass"))
-                what = rng.random()
-                if what < 0.05:
-                    data = noise.spoiled(rng, data)
-                elif what < 0.06:
-                    data = frame(noise.noise(rng, 300), rng.choice((0x81, 0x82, 0x80, 0xF1, 0x88)))
-                connection.sendall(data)
-            connection.settimeout(0.05)
-            with suppress(TimeoutError):
-                while data := connection.recv(1 << 16):
-                    done["answers"] += 1
+        line.say("\r\n".join(head).encode())
+        if not (await line.hear(DIAL_S) or b"").startswith(b"HTTP/1.1 101"):
+            return
+        done["connections"] += 1
+        for _ in range(min(rng.randrange(1, 60), count - done["messages"])):
+            data, is_last = socket_message(rng, person, path)
+            line.say(data)
+            done["messages"] += 1
+            if is_last:
+                break
+        while await line.hear():
+            done["answers"] += 1
+
+    fly(address, f"{seed} sockets", source, lambda: done["messages"] >= count, talk)
     return done

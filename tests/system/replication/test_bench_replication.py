@@ -19,7 +19,7 @@ def test_the_messages_that_the_peer_gets_are_those_of_the_journal(tmp_path, clus
         "and the first block"
     )
     assert [bytes(message.blocks.data) for message in messages] == plain
-    link = connect(cluster.access)
+    link = connect(cluster.keeper)
     try:
         before = streams(link)
         assert _bare(cluster, published) > 0

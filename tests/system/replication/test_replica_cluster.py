@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from openoutcry.replica import resync
 from openoutcry.replica.access import Access, access_of
+from openoutcry.replica.chain import Tip
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document
 from openoutcry.replica.jetstream import (
@@ -25,10 +27,11 @@ from openoutcry.replica.jetstream import (
     venues,
 )
 from openoutcry.replica.link import Link, connect, reach
+from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
-from openoutcry.replica.store import damaged, verify_node
-from openoutcry.replica.watch import watch
+from openoutcry.replica.store import Verified, damaged, verify_node
+from openoutcry.replica.watch import lost_in, watch
 from openoutcry.wire.errors import Absent, ReplicaError, Unreachable
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import ended
@@ -191,6 +194,64 @@ def test_what_somebody_else_publishes_ends_no_node(tmp_path: Path) -> None:
         assert all(nodes.identity(node) is not None for node in nodes.nodes)
     finally:
         nodes.stop()
+
+
+def test_a_deleted_stream_is_an_alarm_and_ends_no_node(tmp_path: Path) -> None:
+    """The access that venues have cannot delete it, and no primary takes an empty one for it."""
+    nodes, journal = Cluster.make(tmp_path / "cluster"), tmp_path / "journal"
+    writer = new_journal(journal)
+    append(writer, 3)
+
+    def publish() -> int:
+        publisher = Publisher(journal, nodes.access, "GONE", "here/1")
+        try:
+            publisher.begin(BOUND_S)
+            drain(publisher)
+            return publisher.machine.tip.position
+        finally:
+            publisher.close()
+
+    def delete(access: Access) -> None:
+        with closing(connect(access)) as link:
+            JetStream(link, "GONE").call("STREAM.DELETE.OUTCRY-GONE")
+
+    def looks() -> list[Verified]:
+        return [row for node in nodes.nodes for row in verify_node(nodes, node)]
+
+    def look_twice() -> list[str]:
+        notices: list[str] = []
+        rounds = iter([False, True] * 2)
+        for _ in range(2):
+            watch(nodes, notices.append, 0.0, lambda: next(rounds))
+        return notices
+
+    try:
+        nodes.start()
+        nodes.wait_ready(BOUND_S)
+        position = publish()
+        wait_until(lambda: [one.tip.position for one in looks()] == [position] * 3, "all have it")
+        with pytest.raises(ReplicaError, match="Permissions Violation"):
+            delete(nodes.access)
+        assert [one.tip.position for one in looks()] == [position] * 3
+        delete(nodes.keeper)
+        wait_until(lambda: all(one.is_lost for one in looks()), "all nodes have lost it")
+        alarm, _ = look_twice()
+        assert alarm.startswith("ALARM: GONE block -1 (message 0), then DAMAGED: its stream is gone")
+        assert all(nodes.identity(node) is not None for node in nodes.nodes)
+        with pytest.raises(ReplicaError, match="it was wiped"):
+            publish()
+        (journal / PLACE_FILE).unlink()
+        assert publish() >= position, "once the operator has decided, the journal has everything"
+    finally:
+        nodes.stop()
+        writer.abandon()
+
+
+def test_a_stream_that_one_node_alone_has_lost_is_that_nodes_damage(cluster: Cluster) -> None:
+    lost, whole = Verified("V", Tip(), "its stream is gone", is_lost=True), Verified("V", Tip())
+    assert lost_in(cluster, [[lost], [whole], [whole]]) == {}
+    assert lost_in(cluster, [[lost], [lost], [whole]]) == {"V": lost.text}
+    assert lost_in(cluster, [[lost]]) == {}
 
 
 def test_a_resync_continues_while_the_cluster_chooses_a_leader(

@@ -124,6 +124,19 @@ def test_a_side_that_cannot_pay_takes_the_other_one_back(market, terms, who):
     assert trade(market, "rfq 1", **terms | {"asks": Side.BUY})[-1]["kind"] == EventKind.COMPLETED
 
 
+def test_a_side_that_is_taken_back_keeps_its_rate_and_its_next_order(market):
+    """Else a client whose trades fail would use up what its maker may send."""
+    market.send(setting(Setting.RATE, 10**9, 2, second=2))
+    market.send(setting(Setting.DUPLICATE_WINDOW, 10**9, 2))
+    for number in range(5):
+        events = trade(market, f"rfq {number}", lots=30_000)
+        assert int(events["contra_id"][0]) >> RiskBit.BALANCE & 1
+    for lots, kind in ((30_000, EventKind.ACCEPTED), (1, EventKind.ACCEPTED)):
+        assert market.new(Side.SELL, lots, 5_000_000, BTC_USD, 2)["kind"][0] == kind
+    refused = market.new(Side.SELL, 2, 5_000_000, BTC_USD, 2)
+    assert int(refused["contra_id"][0]) >> RiskBit.RATE & 1
+
+
 @pytest.mark.parametrize(
     ("terms", "reason"),
     [
