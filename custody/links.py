@@ -7,21 +7,36 @@ from typing import Any
 
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.settings import SIGNATURES
-from openoutcry.custody.sockets import ask
+from openoutcry.custody.sockets import ask, whole
 from openoutcry.custody.statement import Statement
+
+MAX_NUMBER = 2**62
+"""Of a request to sign; each signer has its own bound."""
 
 
 class Links:
     """By their sockets.  ``needed``: signatures of one transaction."""
 
-    def __init__(
-        self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES
-    ) -> None:
+    def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
 
     def last_number(self) -> int:
-        """The highest that any signer has seen."""
-        return max((int(ask(one, {"do": "state"})["number"]) for one in self.signers), default=0)
+        """The highest that any signer has seen.  Of signers that are away, so many that no number
+        has only their signatures.
+
+        Raises :class:`CustodyError` if more are away."""
+        numbers: list[int] = []
+        away = CustodyError("the file names no signers")
+        for one in self.signers:
+            try:
+                numbers.append(whole(ask(one, {"do": "state"}), "number", MAX_NUMBER))
+            except CustodyError as error:
+                away = error
+            except (ValueError, KeyError):
+                away = CustodyError(f"{one}: its answer has no number")
+        if len(self.signers) - len(numbers) >= self.needed:
+            raise away
+        return max(numbers, default=0)
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
         """What each signer was asked to sign lately: identities, and why one was refused.  A signer

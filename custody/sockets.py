@@ -138,11 +138,12 @@ class Server(Closing):
         return json.dumps(answer).encode() + b"\n"
 
 
-def whole(request: Request, name: str) -> int:
-    """A number of a request, as it was sent: no text, fraction or truth value becomes one."""
+def whole(request: Request, name: str, end: int = 2**63) -> int:
+    """A number of a request below ``end``, as it was sent: no text, fraction or truth value becomes
+    one."""
     value = request[name]
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise ValueError(f"{name} is a whole number below 2^63")
+    if type(value) is not int or not 0 <= value < end:
+        raise ValueError(f"{name} is a whole number below {end:,}")
     return value
 
 

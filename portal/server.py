@@ -363,7 +363,7 @@ def make_app(portal: Portal) -> Any:
     add_quotes(app, portal.native_quotes)
     made_of = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
     add_sub_accounts(app, Subs(*made_of))
-    add_stream(app, portal.native_feeds, portal.native.callers)
+    add_stream(app, portal.native_feeds, portal.native.callers, portal.spot.limits)
     add_documents(app)
     add_accounts(app, portal.accounts, portal.keys, portal.more.challenges.require)
     add_more(app, portal.more)

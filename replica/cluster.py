@@ -1,9 +1,10 @@
 """A three-node JetStream on this machine, for tests and laptops: its folder, its servers.
 
 A cluster is in one folder that only its owner can read.  It has ``cluster.json`` (names and ports),
-``access.json`` (for ``--nats``), ``keeper.json`` (for who may remove streams) and certificates, and for each node its configuration, its store,
-its log and the identity of its process.  Three nodes on one machine share its disk and its power:
-they prove the protocol, not the hardware.
+``access.json`` (for ``--nats``), ``keeper.json`` (for what removes streams) and certificates.  For
+each node it has the configuration, the store, the log and the identity of the process.
+
+Three nodes on one machine share its disk and its power: they prove the protocol, not the hardware.
 """
 
 import json

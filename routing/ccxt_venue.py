@@ -95,6 +95,12 @@ class CcxtVenue(Connector):
         """Rounded down: less than the venue's unit cannot be traded."""
         return int(_scaled(value, self.listing.quantity_decimals, self.name))
 
+    def _kept(self, value: int) -> int:
+        """A quantity or price in the router's units, which the router's file can keep."""
+        if value > MAX_QUANTITY:
+            raise RoutingError(f"{self.name}: {value} is too large for a trade")
+        return value
+
     def poll(self, now_ns: int) -> list[VenueEvent]:
         self._now_ns = now_ns
         if not self._open or now_ns - self._orders_ns < self._order_every_ns:
@@ -134,8 +140,8 @@ class CcxtVenue(Connector):
             trades.sort(key=lambda trade: (trade["timestamp"], trade["id"]))
         price_factor, factor = self.listing.price_factor, self.listing.quantity_factor
         for index, trade in enumerate(trades, start=1):
-            quantity = self._quantity(trade["amount"]) * factor
-            price = self._price(trade["price"]) * price_factor
+            quantity = self._kept(self._quantity(trade["amount"]) * factor)
+            price = self._kept(self._price(trade["price"]) * price_factor)
             events.append(self._event(token, index, FILLED, quantity, price))
         kind = STATES.get(found["status"])
         seen = sum(event.quantity for event in events)

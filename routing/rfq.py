@@ -5,7 +5,7 @@ gives the same desk.  A request trades once, with all of its legs.  A maker neve
 quote.  Quotes are ranked by price, then by the time at which they came, then by number.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -132,6 +132,8 @@ class Desk:
         self.makers = tuple(makers)
         self.requests: dict[int, Request] = {}
         self._open: dict[int, Request] = {}
+        self._of: dict[str, list[int]] = {}
+        """Requests that each party may see, the oldest first."""
         self.trades: list[Trade] = []
         self.looks = {maker: LastLook() for maker in makers}
         self.now_ns = 0
@@ -205,6 +207,10 @@ class Desk:
         """Those that may still trade."""
         return self._open.values()
 
+    def requests_of(self, party: str) -> Iterator[Request]:
+        """Those that it has asked or was asked, the newest first."""
+        return (self.requests[number] for number in reversed(self._of.get(party, ())))
+
     def _refuse_pending(self, request: Request) -> None:
         assert request.pending is not None
         number = request.pending[0]
@@ -236,6 +242,8 @@ class Desk:
             number = self._numbers
             request = Request(number, by, chosen, own, side, quantity, until_ns)
             self.requests[number] = self._open[number] = request
+            for party in (by, *chosen):
+                self._of.setdefault(party, []).append(number)
             return number
 
         return effect

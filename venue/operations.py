@@ -239,7 +239,12 @@ class Operations:
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
         who = self._participant(request.get("buyer")), self._participant(request.get("seller"))
-        return self.negotiated.work_of(request, *who, self.requests.asked[0])
+        work = self.negotiated.work_of(request, *who, self.requests.asked[0])
+        if not request[BY]:
+            return work
+        return self._by_two(
+            request, ("instrument", "buyer", "seller", "lots", "price", "asked_by"), work
+        )
 
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))

@@ -112,7 +112,10 @@ class Provider:
         else:
             user = await self._user(subject, claims, caller)
         if user["totp_is_confirmed"]:
+            # From many addresses, too, its codes cannot be tried.
+            await self.accounts.count(caller, user["mail"])
             await self.accounts.require_totp(user, totp)
+            await self.accounts.succeeded(caller, user["mail"])
         await self.accounts.forgive_network(caller)
         return await self.accounts.begin(user["id"], caller)
 

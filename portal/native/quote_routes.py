@@ -148,7 +148,7 @@ class NativeQuotes:
         if state not in ("open", "all"):
             raise InvalidRequest("state: open or all")
         await self.quotes.look()
-        chosen = self.quotes.of(participant, state == "open")[:limit]
+        chosen = self.quotes.of(participant, state == "open", limit)
         return [self.row(participant, one) for one in chosen]
 
     async def shown(self, participant: int, number: int) -> models.QuoteRequest:

@@ -31,6 +31,7 @@ from openoutcry.portal.notices.channels import shown
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
 from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
+from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
@@ -47,6 +48,8 @@ INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
 SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200
+CONNECT_WEIGHT, REQUEST_WEIGHT, BOOK_WEIGHT = 2, 1, 10
+"""Of a connection, of a request over it, and of one for a book."""
 TRADES_SHOWN = 100
 NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
 """Of a snapshot, of a message, and between two looks at every user's."""
@@ -91,6 +94,8 @@ class _Book:
     """Increments from here on are in ``kept``."""
     kept: deque[Message] = field(default_factory=lambda: deque(maxlen=INCREMENTS_KEPT))
     idle_beats: int = 0
+    snapshot: Message | None = None
+    """As it is now, once somebody has asked for it: the same for all who wait."""
 
 
 @dataclass(eq=False)
@@ -220,6 +225,11 @@ class NativeFeeds:
         connection.channels["book", symbol] = max(book.seq, after)
 
     def _snapshot(self, book: _Book) -> Message:
+        if book.snapshot is None:
+            book.snapshot = self._new_snapshot(book)
+        return book.snapshot
+
+    def _new_snapshot(self, book: _Book) -> Message:
         market = book.market
         bids = sorted(book.bids.items(), reverse=True)
         sides = [
@@ -505,7 +515,7 @@ class NativeFeeds:
             # The numbers between are part of the next increment.
             book.seq = before
             return
-        book.bids, book.asks = new.bids, new.asks
+        book.bids, book.asks, book.snapshot = new.bids, new.asks, None
         data = {"bids": changes[0], "asks": changes[1]}
         made = message("update", "book", symbol, new.seq, data, prev=before)
         if len(book.kept) == book.kept.maxlen:
@@ -525,8 +535,9 @@ def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> l
 class Session:
     """One client's requests."""
 
-    def __init__(self, feeds: NativeFeeds, callers: Callers, address: str) -> None:
-        self.feeds, self.callers, self.address = feeds, callers, address
+    def __init__(self, feeds: NativeFeeds, callers: Callers, limits: Limits, address: str) -> None:
+        self.feeds, self.callers, self.limits = feeds, callers, limits
+        self.address = address
         self.connection = Connection()
         self._still: Callable[[], Awaitable[None]] | None = None
         """Raises an error once the client may no longer see its own events."""
@@ -540,11 +551,10 @@ class Session:
         error."""
         number: Any = None
         try:
+            self.limits.take(self.address, REQUEST_WEIGHT)
             request = _request(raw)
-            number = request.get("id")
-            if not isinstance(number, str | int | None) or len(str(number)) > 36:
-                number = None
-            answer = await self._answer(request)
+            number = _id_of(request)
+            answer = await self._answer(request, number)
         except AccountError as error:
             answer = {"type": "error", "code": error.code, "detail": str(error)}
         except ApiError as error:
@@ -552,12 +562,19 @@ class Session:
             answer = {"type": "error", "code": code, "detail": error.text}
         except DatabaseError:
             answer = {"type": "error", "code": "unavailable", "detail": "try again"}
-        except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            RecursionError,
+            AttributeError,
+            ArithmeticError,
+        ):
             answer = {"type": "error", "code": "invalid_request", "detail": "see the documents"}
         if answer:
             self.connection.put(Message(answer | {"id": number, "seq": self.feeds.mirror.seq}))
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: dict[str, Any], number: Any) -> dict[str, Any]:
         do = request["op"]
         if do == "ping":
             return {"type": "pong"}
@@ -588,7 +605,9 @@ class Session:
             raise ValueError
         if symbol:
             self.feeds.require_symbol(channel, symbol)
-        begin = {"type": "subscribed", "id": request.get("id"), "seq": self.feeds.mirror.seq}
+        if channel == "book":
+            self.limits.take(self.address, BOOK_WEIGHT - REQUEST_WEIGHT)
+        begin = {"type": "subscribed", "id": number, "seq": self.feeds.mirror.seq}
         self.connection.put(Message(begin | shown))
         self.feeds.subscribe(self.connection, channel, symbol, after)
         return {}
@@ -662,14 +681,31 @@ def _request(raw: str | bytes) -> dict[str, Any]:
     return request
 
 
-def add_stream(app: Any, feeds: NativeFeeds, callers: Callers) -> None:
+def _id_of(request: dict[str, Any]) -> str | int | None:
+    """The request's own name, which its answer repeats; None for one that not every format can
+    carry."""
+    number = request.get("id")
+    if type(number) is int:
+        return number if -(2**63) <= number < 2**63 else None
+    if type(number) is str and len(number) <= 36 and number.isprintable():
+        return number
+    return None
+
+
+def add_stream(app: Any, feeds: NativeFeeds, callers: Callers, limits: Limits) -> None:
     """Add ``/v1/stream``; with ``?format=msgpack`` the portal answers in MessagePack."""
     from fastapi import WebSocket
 
     async def stream(socket: WebSocket) -> None:
         is_packed = socket.query_params.get("format") == "msgpack"
+        address = socket.client.host if socket.client else ""
+        try:
+            limits.take(address, CONNECT_WEIGHT)
+        except ApiError:
+            await socket.close(1008)
+            return
         await socket.accept()
-        session = Session(feeds, callers, socket.client.host if socket.client else "")
+        session = Session(feeds, callers, limits, address)
         await _serve(socket, session, is_packed)
 
     app.router.add_websocket_route("/v1/stream", stream)

@@ -15,7 +15,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from openoutcry.portal.accounts.errors import Declined, NotFound
@@ -32,8 +33,10 @@ LOOK_S, DONE_S, BEAT_S, AGAIN_S = 1.0, 5.0, 10.0, 0.05
 """LOOK_S is between two looks for what is due.  An accepted quote waits DONE_S for the venue.
 BEAT_S is between two looks at the table without word of a change, AGAIN_S at a trade that another
 process books."""
-MOST_OPEN = 100
-"""Requests of one client."""
+MOST_OPEN, MOST_QUOTES = 100, 100
+"""Requests of one client, and quotes of one maker for one request: all are shown with it."""
+MOST_SHOWN = 1_000
+"""Requests in one answer."""
 INSERT = """
     insert into quote_commands (at_ns, what, by_whom, terms)
     values (%(at_ns)s, %(what)s, %(by)s, %(terms)s::jsonb) returning number
@@ -90,7 +93,7 @@ class Quotes:
                     desk = self.desk
                     try:
                         at_ns = max(time.time_ns(), desk.now_ns)
-                        self._require_room(what, by)
+                        self._require_room(what, by, terms.get("request", 0))
                         number = desk.do(what, by, at_ns, **terms)
                     except Refusal as error:
                         refusal = str(error)
@@ -104,10 +107,18 @@ class Quotes:
             raise Declined("not_possible", refusal, 409)
         return number
 
-    def _require_room(self, what: str, by: str) -> None:
-        own = sum(one.client == by for one in self.desk.open_requests())
-        if what == "request" and own >= MOST_OPEN:
+    def _require_room(self, what: str, by: str, number: int) -> None:
+        desk = self.desk
+        if what == "request" and self._open_of(by) >= MOST_OPEN:
             raise Refusal(f"{MOST_OPEN} requests of this account are open")
+        request = desk.requests.get(number)
+        if what == "quote" and request is not None:
+            sent = sum(one.maker == by for one in request.quotes.values())
+            if sent >= MOST_QUOTES:
+                raise Refusal(f"{MOST_QUOTES} quotes of this maker were sent for this request")
+
+    def _open_of(self, by: str) -> int:
+        return sum(one.client == by for one in self.desk.open_requests())
 
     async def _keep(self, connection: Any) -> None:
         for command in self._kept:
@@ -156,12 +167,14 @@ class Quotes:
             return self.desk.seen(request, by)
         raise NotFound("there is no such request")
 
-    def of(self, participant: int, is_open: bool) -> list[Request]:
-        """All that a participant may see, the newest first."""
-        rows = self.desk.open_requests() if is_open else self.desk.requests.values()
+    def of(self, participant: int, is_open: bool, most: int = MOST_SHOWN) -> list[Request]:
+        """What a participant may see, the newest first.  What others ask costs it nothing."""
         by = str(participant)
-        chosen = [one for one in rows if one.client == by or by in one.makers]
-        chosen.sort(key=lambda one: -one.number)
+        rows: Iterable[Request] = self.desk.requests_of(by)
+        if is_open:
+            rows = reversed(list(self.desk.open_requests()))
+            rows = (one for one in rows if one.client == by or by in one.makers)
+        chosen = islice(rows, most)
         return [one if one.client == by else self.desk.seen(one, by) for one in chosen]
 
     # Trades

@@ -111,7 +111,14 @@ class Streams:
             answer = {"result": self._answer(request), "id": number}
         except ApiError as error:
             answer = {"error": error.body, "id": number if _is_id(number) else None}
-        except (ValueError, RecursionError, AttributeError, TypeError, LookupError):
+        except (
+            ValueError,
+            RecursionError,
+            AttributeError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+        ):
             wrong = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
             answer = {"error": wrong, "id": number if _is_id(number) else None}
         self.subscriber.put_text(json.dumps(answer))
@@ -179,7 +186,14 @@ class Requests:
             answer, headers = _refused(number, error), {}
         except AccountError as error:
             answer, headers = _refused(number, errors.refusal(error, {})), {}
-        except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        except (
+            ValueError,
+            RecursionError,
+            AttributeError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+        ):
             answer, headers = self._malformed(), {}
         except DatabaseError:
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")

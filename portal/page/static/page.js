@@ -153,11 +153,14 @@ async function show(mine, again) {
   performance.mark("interactive");
 }
 
-// A login by another provider comes back with a code.
+// A login by another provider comes back with a code. One that this tab did not begin is somebody
+// else's: a link with it would log its reader in to that person's account.
 async function provider() {
-  const query = new URLSearchParams(location.search);
+  const query = new URLSearchParams(location.search), begun = sessionStorage.getItem("provider");
   if (!query.get("code") || !query.get("state")) return;
   history.replaceState(null, "", "/");
+  sessionStorage.removeItem("provider");
+  if (query.get("state") !== begun) return;
   try {
     const pair = await open("POST", "/v1/login/provider", { state: query.get("state"), code: query.get("code") });
     location.hash = await enter(pair, true);

@@ -13,6 +13,7 @@ from openoutcry.venue.contract_desk import CONTRACT_REQUESTS
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS
 from openoutcry.venue.money_desk import MONEY_REQUESTS
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS
+from openoutcry.venue.off_book_desk import OFF_BOOK
 from openoutcry.venue.participants_desk import PARTICIPANT_REQUESTS
 from openoutcry.venue.sessions_desk import SESSION_REQUESTS
 from openoutcry.wire.errors import OutcryError
@@ -24,18 +25,21 @@ from tests.support.venue.spot_floor import FLOOR
 DOES = (
     "set", "adv-roll", "kill", "enable", "halt", "resume", "auction", "disconnect",
     "emergency-close", "rehearse", "log-out", LISTING, *MONEY_REQUESTS, *MOVEMENT_REQUESTS,
-    *CORPORATE_REQUESTS, *CONTRACT_REQUESTS, *PARTICIPANT_REQUESTS, *SESSION_REQUESTS, "",
+    *CORPORATE_REQUESTS, *CONTRACT_REQUESTS, *PARTICIPANT_REQUESTS, *SESSION_REQUESTS, OFF_BOOK,
+    OFF_BOOK, "",
 )  # fmt: skip
 TERMS = {
     "participant": 1, "instrument": "GOLD", "asset": "BTC", "amount": 5, "price": 5_000,
     "limit": "credit", "value": 5, "what": "participant", "name": "1", "movement": "wd 1",
-    "protocol": "ouch42", "state": "requested",
+    "protocol": "ouch42", "state": "requested", "buyer": 1, "seller": 2, "lots": 5,
+    "asked_by": "buyer",
 }  # fmt: skip
 NAMES = (
     *TERMS, "last", "first", "group", "burst", "operator", "code", "ticket", "reference", "units",
     "index", "rate", "schedule", "tier", "from_volume", "purpose", "after", "count", "target",
     "password_hash", "messages_per_s", "over_limit", "second_login", "max_open_orders", "key",
-    "keep_orders", "why", "new", "old", "lots", "symbol", "volumes", "do", " ", "  ", "   ",
+    "keep_orders", "why", "new", "old", "symbol", "volumes", "do", " ", "  ",
+    "   ",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1, 2, 9, 1.5, 1e999, float("nan"), 10**400, 2**31, 2**61, 2**62, 2**63,

@@ -21,11 +21,15 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgpack
+
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import shm_login, soupbin
 from openoutcry.order_entry.acceptor import REASONS
 from openoutcry.order_entry.shm_layout import End
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.portal.native.callers import signed_text
+from openoutcry.portal.native.stream import OWN, PUBLIC
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.spot.sockets import METHODS as SOCKET_METHODS
 from openoutcry.portal.spot.sockets import SUBSCRIBE, UNSUBSCRIBE
@@ -376,13 +380,53 @@ def api_text(rng: random.Random, person: Person) -> str:
     return json.dumps({"id": rng.choice((1, "a")), "method": rng.choice(methods), "params": params})
 
 
-SOCKET_PATHS = ("/ws", "/stream", "/ws-api/v3", "/ws/btcusd@trade/x", "/stream?streams=/")
+NATIVE_STREAM = "/v1/stream"
+SOCKET_PATHS = (
+    "/ws", "/stream", "/ws-api/v3", "/ws/btcusd@trade/x", "/stream?streams=/", NATIVE_STREAM,
+    f"{NATIVE_STREAM}?format=msgpack",
+)  # fmt: skip
+OPERATIONS = ("subscribe", "subscribe", "unsubscribe", "auth", "ping", "")
+CHANNELS = (*PUBLIC, *OWN, "", "no")
+
+
+def native_text(rng: random.Random, person: Person) -> dict[str, Any]:
+    """A request of ``/v1/stream``, most of which are right."""
+
+    def value(right: Any) -> Any:
+        return right if rng.random() < 0.85 else rng.choice((*JSON, *VALUES))
+
+    at = str(time.time_ns() // 1_000_000)
+    text = signed_text(at, "GET", NATIVE_STREAM, "")
+    digest = hmac.new(person.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    login = {"token": value(person.token)}
+    if rng.random() < 0.5:
+        login = {"api_key": value(person.api_key), "timestamp": value(at)}
+        login["signature"] = value(digest)
+    message = {"op": value(rng.choice(OPERATIONS)), "id": value(1), **login}
+    message |= {"channel": value(rng.choice(CHANNELS)), "after": value(rng.randrange(99))}
+    if rng.random() < 0.6:
+        message["symbol"] = value(rng.choice(("BTC-USD", "ETH-USD", "ETH-BTC")))
+    return {name: value for name, value in message.items() if rng.random() < 0.97}
+
+
+def native_frame(rng: random.Random, person: Person) -> bytes:
+    """In JSON or MessagePack, whatever the answers are in."""
+    message = native_text(rng, person)
+    if rng.random() < 0.5:
+        try:
+            return frame(msgpack.packb(message, unicode_errors="surrogatepass"), 0x82)
+        except OverflowError:  # a number that MessagePack does not have
+            pass
+    return frame(json.dumps(message).encode("utf-8", "surrogatepass"))
 
 
 def socket_message(rng: random.Random, person: Person, path: str) -> tuple[bytes, bool]:
     """A message to a WebSocket, and whether the server may close the connection for it."""
-    text = api_text(rng, person) if path == "/ws-api/v3" else stream_text(rng)
-    data = frame(text.encode("utf-8", "surrogatepass"))
+    if path.startswith(NATIVE_STREAM):
+        data = native_frame(rng, person)
+    else:
+        text = api_text(rng, person) if path == "/ws-api/v3" else stream_text(rng)
+        data = frame(text.encode("utf-8", "surrogatepass"))
     what = rng.random()
     if what < 0.05:
         return noise.spoiled(rng, data), True

@@ -234,6 +234,20 @@ def test_decimals_are_exact(browser, venue):
         assert Decimal(row[6].replace("\u202f", "")) == a
 
 
+def test_a_login_by_the_provider_that_this_tab_did_not_begin_is_not_finished(browser, venue):
+    """A link with an attacker's code would log its reader in to the attacker's account."""
+    with browsed(browser, venue) as page:
+        asked = []
+        page.page.route("**/v1/login/provider", lambda one: (asked.append(1), one.continue_()))
+        for begun, count in (("", 0), ("another", 0), ("state", 1), ("", 1)):
+            if begun:
+                page.page.evaluate(f"sessionStorage.setItem('provider', '{begun}')")
+            page.page.goto(f"{page.url}?code=code&state=state")
+            page.expect("#main:not([aria-busy]) .view").to_be_visible()
+            assert page.page.url.partition("#")[0] == page.url
+            assert len(asked) == count
+
+
 def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):
     person = venue.person()
     with browsed(browser, venue) as page:

@@ -2,17 +2,21 @@
 review: over a real database."""
 
 import json
+import random
+from datetime import timedelta
 
+import cbor2
 import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from openoutcry.portal.accounts import lockout
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.provider import ProviderSettings
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.trading.people import People
 from openoutcry.venue.desk import PARTICIPANT_KNOWN, DeskError
-from tests.support.portal.authenticator import Authenticator, text_of
+from tests.support.portal.authenticator import Authenticator, bytes_of, text_of
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import SECRET, LocalProvider
 
@@ -83,6 +87,28 @@ def test_a_passkey_logs_in_once_for_each_challenge(people):
             late = {"ticket": begun["ticket"], "credential": signed}
             assert (await posted(stranger, "login/passkey", **late)).status_code == 401
         await client.aclose()
+
+    people(test)
+
+
+def test_whatever_a_device_attests_is_answered(people):
+    """Statements of every format that the library knows, with values that no device sends."""
+    formats = "packed", "tpm", "android-key", "android-safetynet", "apple", "fido-u2f", "none", "x"
+    names = "alg", "sig", "x5c", "ver", "response", "certInfo", "pubArea"
+    values = b"", b"x" * 40, b"e30.e30.AA", "2.0", "a.b.c", -7, -257, None, [], [b"x"], {}, [None]
+
+    async def test(people):
+        rng, anna = random.Random(47), await people.person(ANNA)
+        for number in range(120):
+            begun = (await posted(anna, "passkeys/begin", **PROOF)).json()
+            made = Authenticator(ORIGIN, DOMAIN).make(begun["options"])
+            whole = cbor2.loads(bytes_of(made["response"]["attestationObject"]))
+            whole["fmt"] = formats[number % len(formats)]
+            chosen = rng.sample(names, rng.randrange(1, len(names)))
+            whole["attStmt"] = {name: rng.choice(values) for name in chosen}
+            made["response"]["attestationObject"] = text_of(cbor2.dumps(whole))
+            body = {"ticket": begun["ticket"], "label": "x", "credential": made}
+            assert (await posted(anna, "passkeys", **body)).status_code in (201, 422)
 
     people(test)
 
@@ -206,6 +232,35 @@ def test_an_account_is_linked_to_the_provider_by_its_owner(people):
                 assert (await posted(anna, "login/provider", **body)).status_code == 200
                 without = await by_provider(client, provider, **claims)
                 assert without.json()["code"] == "totp_required"
+
+    people(test)
+
+
+def test_codes_of_an_authenticator_are_not_tried_through_the_provider(people, monkeypatch):
+    """Each try has a login of the provider's, and comes from an address of its own."""
+    monkeypatch.setattr(lockout, "MAIL_ANYWHERE", lockout.Rule(5, timedelta(seconds=30)))
+
+    async def test(people):
+        with LocalProvider() as provider:
+            at(people, provider)
+            claims = {"sub": "cleo", "email": "cleo@example.com", "email_verified": True}
+            async with people.client() as client:
+                assert (await by_provider(client, provider, **claims)).status_code == 200
+            ((user_id,),) = [
+                row.values() for row in await people.database.rows("select id from users")
+            ]
+            secret = pyotp.random_base32().encode()
+            key = people.accounts.key.seal(secret, f"totp {user_id}")
+            query = "update users set totp_is_confirmed = true, totp_secret = %(key)s"
+            await people.database.rows(query, key=key)
+            statuses = []
+            for number in range(8):
+                async with people.client(f"198.51.{number}.7") as client:
+                    begun = (await posted(client, "login/provider/begin")).json()
+                    state, code = provider.log_in(begun["url"], **claims)
+                    body = {"state": state, "code": code, "totp": "000000"}
+                    statuses.append((await posted(client, "login/provider", **body)).status_code)
+            assert statuses == [401] * 5 + [429] * 3
 
     people(test)
 

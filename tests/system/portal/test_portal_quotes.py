@@ -17,6 +17,7 @@ from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import Database, migrate
 from openoutcry.portal.native.callers import Asking
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
+from openoutcry.portal.quotes import quotes as quotes_module
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.venue.desk import UNAVAILABLE, DeskError
@@ -213,5 +214,33 @@ def test_what_the_venue_refuses_and_what_one_may_not_is_said(run):
         await api.quotes._beat()
         assert desk.booked == {}
         assert (await api.ask(FIRST, "GET", path))["trade"]["state"] == "refused"
+
+    run(test)
+
+
+def test_a_maker_sends_so_many_quotes_for_one_request_and_sees_its_own(run, monkeypatch):
+    """All quotes of a request are shown with it.  What others ask is not looked through."""
+    monkeypatch.setattr(quotes_module, "MOST_QUOTES", 3)
+
+    async def test(api, desk, url):
+        asked = [await api.ask(CLIENT, "POST", "/requests", 201, **ASKED) for _ in range(3)]
+        alone = await api.ask(SECOND, "POST", "/requests", 201, **ASKED | {"makers": [FIRST]})
+        numbers = [one["id"] for one in asked]
+        for _ in range(3):
+            await api.quote(FIRST, numbers[0], ask="50010")
+        more = await api.ask(FIRST, "POST", f"/requests/{numbers[0]}/quotes", 409, ask="50009")
+        assert more["code"] == "not_possible"
+        await api.quote(SECOND, numbers[0], ask="50010")
+        await api.quote(FIRST, numbers[1], ask="50010")
+        await api.ask(CLIENT, "DELETE", f"/requests/{numbers[1]}")
+
+        async def seen(who, query):
+            return [one["id"] for one in await api.ask(who, "GET", f"/requests?{query}")]
+
+        assert await seen(CLIENT, "state=all") == numbers[::-1]
+        assert await seen(CLIENT, "state=all&limit=2") == numbers[:0:-1]
+        assert await seen(CLIENT, "state=open") == [numbers[2], numbers[0]]
+        assert await seen(SECOND, "state=all") == [alone["id"], *numbers[::-1]]
+        assert await seen(FIRST, "state=open&limit=1") == [alone["id"]]
 
     run(test)

@@ -236,7 +236,9 @@ def test_a_deleted_stream_is_an_alarm_and_ends_no_node(tmp_path: Path) -> None:
         delete(nodes.keeper)
         wait_until(lambda: all(one.is_lost for one in looks()), "all nodes have lost it")
         alarm, _ = look_twice()
-        assert alarm.startswith("ALARM: GONE block -1 (message 0), then DAMAGED: its stream is gone")
+        assert alarm.startswith(
+            "ALARM: GONE block -1 (message 0), then DAMAGED: its stream is gone"
+        )
         assert all(nodes.identity(node) is not None for node in nodes.nodes)
         with pytest.raises(ReplicaError, match="it was wiped"):
             publish()

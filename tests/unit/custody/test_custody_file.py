@@ -11,7 +11,7 @@ ONE, OTHER = (f'[[signer]]\nsocket = "signer{number}.sock"\n' for number in (1, 
 
 @pytest.fixture
 def read(tmp_path):
-    whole = TEXT.format(url="http://127.0.0.1:1", hot="", cold="", final=6, wait=0)
+    whole = TEXT.format(url="http://127.0.0.1:1", hot="h", cold="c", final=6, wait=0)
 
     def read(old="", new=""):
         assert old in whole
@@ -23,12 +23,12 @@ def read(tmp_path):
 
 def test_a_payment_needs_two_signers_and_the_file_names_them(read):
     assert [one.name for one in read().signers] == ["signer1.sock", "signer2.sock"]
-    with pytest.raises(OutcryError, match="signer.*: are 1, and a payment needs 2"):
+    with pytest.raises(OutcryError, match=r"signer.*: are 1, and a payment needs 2"):
         read(OTHER)
-    with pytest.raises(OutcryError, match="signer.*: are 0, and a payment needs 2"):
+    with pytest.raises(OutcryError, match=r"signer.*: are 0, and a payment needs 2"):
         read(ONE + OTHER)
 
 
 def test_one_signer_does_not_count_twice(read):
-    with pytest.raises(OutcryError, match="socket .signer1.sock. already exists, in line"):
+    with pytest.raises(OutcryError, match=r"socket .signer1.sock. already exists, in line"):
         read(OTHER, ONE)

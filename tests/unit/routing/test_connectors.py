@@ -214,7 +214,7 @@ def test_an_order_that_is_not_known_may_come_until_its_window_is_over():
 
 HOSTILE = (
     None, [], {}, "x", float("nan"), float("inf"), -1.0, 1e308, "1e999999999", 10**400, True, [[]],
-    [[1]], [["x", "y"]], [[100.0, -5.0]], [[float("nan"), 1.0]], [[100.0, float("inf")]],
+    9e15, [[1]], [["x", "y"]], [[100.0, -5.0]], [[float("nan"), 1.0]], [[100.0, float("inf")]],
 )  # fmt: skip
 
 
@@ -242,7 +242,9 @@ def test_a_venue_that_answers_anything_ends_no_router():
                 venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0)
                 venue.settle(ORDER)
                 with contextlib.suppress(VenueDown):
-                    assert all(0 <= one.quantity < 1 << 60 for one in venue.poll(0))
+                    events = venue.poll(0)
+                    assert all(0 <= one.quantity < 1 << 60 for one in events)
+                    assert all(0 <= one.price < 1 << 60 for one in events)
 
 
 def test_without_a_client_no_order_leaves():

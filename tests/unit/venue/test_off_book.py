@@ -14,7 +14,7 @@ from openoutcry.wire.off_book import OFF_BOOK_SHIFT
 from tests.support.venue.cut_requests import cut_off
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.spot_floor import FLOOR, wallet
-from tests.support.venue.venue_floor import order
+from tests.support.venue.venue_floor import WORD, order
 
 USD, BTC = 10**6, 10**8
 
@@ -85,6 +85,18 @@ def test_what_a_side_cannot_pay_is_refused_with_the_reason(floor):
     assert len(fills(floor)) == count
     floor.ask("deposit", "3", str(1_000 * USD), "--asset", "USD")
     asked(floor, spot("too much", buyer=3, seller=2))
+    assert len(fills(floor)) == count + 2
+
+
+@pytest.mark.parametrize("second", ["of two", "of the other"])
+def test_no_person_alone_lets_two_participants_trade(floor, second):
+    """At any price within the bands it moves money from one to the other, as a deposit does."""
+    count, terms = len(fills(floor)), {"password": WORD}
+    request = spot("of two", lots=7 + len(second)) | terms
+    assert asked(floor, request | {"operator": "anna", "reference": f"of two {second}"})["waits"]
+    assert len(fills(floor)) == count
+    last = request | {"operator": "bert", "reference": f"{second} {second}"}
+    assert "waits" not in asked(floor, last)
     assert len(fills(floor)) == count + 2
 
 

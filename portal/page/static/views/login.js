@@ -44,7 +44,11 @@ function showLogin(root) {
     try { await go(await usePasskey(), keeps()); } catch (problem) { say(made.error, words(problem)); }
   }, "wide", { id: "passkey-login" }));
   if (portal.provider) other.push(button(t("login.provider"), async () => {
-    try { location.assign((await open("POST", "/v1/login/provider/begin", {})).url); } catch (problem) { say(made.error, words(problem)); }
+    try {
+      const begun = await open("POST", "/v1/login/provider/begin", {});
+      sessionStorage.setItem("provider", begun.state);
+      location.assign(begun.url);
+    } catch (problem) { say(made.error, words(problem)); }
   }, "wide"));
   root.append(h("div", { class: "panel narrow" }, h("h1", {}, t("login.title")), h("p", { class: "muted" }, t("login.to", { name: portal.name })), made,
     other.length ? [h("div", { class: "or" }, t("or")), other] : null,
