@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,6 +51,8 @@ WRONG = "the address, the password or the code is wrong"
 WRONG_CODE = "the code is wrong or has expired"
 NEW_MAIL = "new mail "
 MAX_SESSIONS = 50
+MAILERS = 2
+"""Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
 AUDIT_ROWS = 200
 
 
@@ -119,6 +122,7 @@ class Accounts:
         """Called with a user whose address is verified: the user needs a participant."""
         self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
         self._under_way: set[asyncio.Task[None]] = set()
+        self._mailers = ThreadPoolExecutor(MAILERS, "mail")
 
     # Registration
 
@@ -662,7 +666,8 @@ class Accounts:
 
         async def deliver() -> None:
             try:
-                await asyncio.to_thread(self.send, recipient, subject, text)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._mailers, self.send, recipient, subject, text)
             except NotifyError as error:
                 async with self.database.transaction() as connection:
                     values = None, "mail not sent", Caller("portal"), str(error)

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +34,8 @@ from openoutcry.portal.database import Row, rows_of
 from openoutcry.wire.extras import need
 
 LASTS, ANSWER_S, LARGEST = timedelta(minutes=10), 10.0, 1 << 20
+FETCHERS = 2
+"""Threads that ask the provider: one that does not answer keeps nothing else waiting."""
 PURPOSE = "provider login"
 ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 NO_PASSWORD = "!"
@@ -64,6 +67,7 @@ class Provider:
         self.accounts, self.settings = accounts, settings
         self.tickets = Tickets(accounts.database)
         self._found: dict[str, Any] | None = None
+        self._fetchers = ThreadPoolExecutor(FETCHERS, "provider")
 
     async def begin(self, person: Person | None = None) -> dict[str, str]:
         """Where the browser goes.  ``person``: the account that the provider's is linked to."""
@@ -161,11 +165,15 @@ class Provider:
             raise NotOffered("this portal knows no other provider")
         if self._found is None:
             url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-            found = await asyncio.to_thread(_fetched, Request(url))
+            found = await self._fetched(Request(url))
             if found.get("issuer") != self.settings.issuer:
                 raise Unavailable("the provider gives another issuer than its own")
             self._found = found
         return self.settings, self._found
+
+    async def _fetched(self, request: Request) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._fetchers, _fetched, request)
 
     async def _claims(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
         """Of the ID token, checked.  Raises :class:`WrongCredentials`."""
@@ -181,8 +189,8 @@ class Provider:
             "code_verifier": verifier,
         }
         request = Request(str(found["token_endpoint"]), urlencode(form).encode())
-        answer = await asyncio.to_thread(_fetched, request)
-        keys = await asyncio.to_thread(_fetched, Request(str(found["jwks_uri"])))
+        answer = await self._fetched(request)
+        keys = await self._fetched(Request(str(found["jwks_uri"])))
         jwt = need("jwt", "the portal", "portal")
         try:
             token = str(answer["id_token"])

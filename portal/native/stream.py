@@ -36,6 +36,7 @@ from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.wire.extras import need
+from openoutcry.wire.peers import HERE
 
 MADE = (CONSOLIDATED, SYNTHETIC)
 PUBLIC = ("book", "trades", "ticker", *MADE)
@@ -546,12 +547,18 @@ class Session:
         """Unsubscribe the client from every channel."""
         self.feeds.leave(self.connection)
 
+    def take(self, weight: int) -> None:
+        """Count what a message costs.  A proxy on this host speaks for all its clients.  Raises
+        :class:`ApiError`."""
+        if self.address not in HERE:
+            self.limits.take(self.address, weight)
+
     async def asked(self, raw: str | bytes) -> None:
         """Answer one request, in JSON or MessagePack, through the client's queue; a bad one gets an
         error."""
         number: Any = None
         try:
-            self.limits.take(self.address, REQUEST_WEIGHT)
+            self.take(REQUEST_WEIGHT)
             request = _request(raw)
             number = _id_of(request)
             answer = await self._answer(request, number)
@@ -606,7 +613,7 @@ class Session:
         if symbol:
             self.feeds.require_symbol(channel, symbol)
         if channel == "book":
-            self.limits.take(self.address, BOOK_WEIGHT - REQUEST_WEIGHT)
+            self.take(BOOK_WEIGHT - REQUEST_WEIGHT)
         begin = {"type": "subscribed", "id": number, "seq": self.feeds.mirror.seq}
         self.connection.put(Message(begin | shown))
         self.feeds.subscribe(self.connection, channel, symbol, after)
@@ -699,13 +706,13 @@ def add_stream(app: Any, feeds: NativeFeeds, callers: Callers, limits: Limits) -
     async def stream(socket: WebSocket) -> None:
         is_packed = socket.query_params.get("format") == "msgpack"
         address = socket.client.host if socket.client else ""
+        session = Session(feeds, callers, limits, address)
         try:
-            limits.take(address, CONNECT_WEIGHT)
+            session.take(CONNECT_WEIGHT)
         except ApiError:
             await socket.close(1008)
             return
         await socket.accept()
-        session = Session(feeds, callers, limits, address)
         await _serve(socket, session, is_packed)
 
     app.router.add_websocket_route("/v1/stream", stream)

@@ -3,13 +3,16 @@ does not come, the others talk."""
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-FLIGHTS = 48
+FLIGHTS = 64
 DIAL_S = 20.0
-ANSWER_S = 0.1
-"""How long a request waits for its answer before the next one is sent."""
+FIRST_S, LEAST_S, MOST_S = 0.5, 0.05, 2.0
+"""How long a request waits for its answer before the next one is sent: at first, and the bounds of
+TIMES the usual time.  Some requests have no answer, because they are not whole."""
+TIMES, DRIFT = 4.0, 0.02
 MAX_FAILED_DIALS = 200
 """In a row, of all flights: the door takes no connections any more."""
 MAX_READ = 1 << 16
@@ -19,25 +22,49 @@ class DoorClosed(AssertionError):
     """The door takes no connections any more."""
 
 
+class Pace:
+    """How long an answer usually takes; as long as nothing comes, longer and longer."""
+
+    def __init__(self) -> None:
+        self.usual_s = FIRST_S / TIMES
+
+    @property
+    def wait_s(self) -> float:
+        return min(MOST_S, max(LEAST_S, TIMES * self.usual_s))
+
+    def heard(self, took_s: float) -> None:
+        self.usual_s += DRIFT * (took_s - self.usual_s)
+
+    def heard_nothing(self) -> None:
+        self.usual_s = min(MOST_S, self.usual_s * (1 + DRIFT / TIMES))
+
+
 class Line:
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pace: Pace
+    ) -> None:
+        self.reader, self.writer, self.pace = reader, writer, pace
 
     def say(self, data: bytes) -> None:
         """Send, without waiting."""
         self.writer.write(data)
 
-    async def hear(self, wait_s: float = ANSWER_S) -> bytes | None:
+    async def hear(self, wait_s: float | None = None) -> bytes | None:
         """What has come; None: nothing came in time; empty: the other side has closed."""
+        begun = time.monotonic()
         try:
-            async with asyncio.timeout(wait_s):
-                return await self.reader.read(MAX_READ)
+            async with asyncio.timeout(self.pace.wait_s if wait_s is None else wait_s):
+                data = await self.reader.read(MAX_READ)
         except TimeoutError:
+            if wait_s is None:
+                self.pace.heard_nothing()
             return None
         except OSError:
             return b""
+        self.pace.heard(time.monotonic() - begun)
+        return data
 
 
 Talk = Callable[[random.Random, Line], Awaitable[None]]
@@ -55,7 +82,7 @@ def fly(
 async def _fly(
     address: tuple[str, int], seed: str, source: str, is_enough: Callable[[], bool], talk: Talk
 ) -> None:
-    failed = 0
+    failed, pace = 0, Pace()
 
     async def one(number: int) -> None:
         nonlocal failed
@@ -72,7 +99,7 @@ async def _fly(
                 continue
             failed = 0
             with suppress(OSError):
-                await talk(rng, Line(reader, writer))
+                await talk(rng, Line(reader, writer, pace))
             writer.close()
 
     async with asyncio.TaskGroup() as group:

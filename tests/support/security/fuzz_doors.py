@@ -227,17 +227,20 @@ def fuzz_page(
     """``count`` requests to a page, none with a login unless ``make`` makes one."""
     done = {"messages": 0, "answers": 0, "failures": 0}
 
+    def count_answers(data: bytes) -> None:
+        done["answers"] += data.count(b"HTTP/1.1 ")
+        done["failures"] += data.count(b"HTTP/1.1 5")
+
     async def talk(rng: random.Random, line: Line) -> None:
         for _ in range(min(rng.randrange(1, 12), count - done["messages"])):
             done["messages"] += 1
             line.say(make(rng))
             answer = await line.hear()
-            if answer is None:
-                continue
-            done["answers"] += answer.startswith(b"HTTP/1.1 ")
-            done["failures"] += answer.startswith(b"HTTP/1.1 5")
-            if not answer:
-                break
+            if answer == b"":
+                return
+            count_answers(answer or b"")
+        while answer := await line.hear():
+            count_answers(answer)
 
     fly(address, f"{seed} page", source, lambda: done["messages"] >= count, talk)
     return done

@@ -7,12 +7,14 @@ import hashlib
 import hmac
 import json
 import random
+import threading
 from types import SimpleNamespace
 
 import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
 from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLoggedIn, Unavailable
@@ -444,6 +446,26 @@ def test_whatever_a_socket_is_asked_is_answered():
             requests = Requests(spot, None, "192.0.2.1")
             await requests._ask(text)
             assert len(answers_of(requests)) == 1, text
+
+    asyncio.run(run())
+
+
+def test_mails_that_are_not_taken_keep_no_password_waiting():
+    """A mail server hangs, and a stranger asks for mails."""
+    taken = threading.Event()
+    key = SimpleNamespace(derived=lambda name: b"k" * 32)
+    accounts = Accounts(None, key, lambda *mail: taken.wait(), "TEST")
+
+    async def run():
+        try:
+            for _ in range(50):
+                accounts.mail("anna@example.com", "subject", "text")
+            await asyncio.sleep(0)
+            async with asyncio.timeout(60):
+                assert not await accounts.passwords.is_right(None, "a password", "192.0.2.1")
+        finally:
+            taken.set()
+        await accounts.drain()
 
     asyncio.run(run())
 
