@@ -49,8 +49,9 @@ INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
 SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200
-CONNECT_WEIGHT, REQUEST_WEIGHT, BOOK_WEIGHT = 2, 1, 10
-"""Of a connection, of a request over it, and of one for a book."""
+CONNECT_WEIGHT, REQUEST_WEIGHT, BOOK_WEIGHT, ROWS_A_WEIGHT = 2, 1, 10, 100
+"""Of a connection, of a request over it, and of one for a book; and how many rows that a client has
+missed weigh 1."""
 TRADES_SHOWN = 100
 NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
 """Of a snapshot, of a message, and between two looks at every user's."""
@@ -173,12 +174,13 @@ class NativeFeeds:
 
     # Subscriptions
 
-    def subscribe(self, connection: Connection, channel: str, symbol: str, after: int) -> None:
-        """Send the snapshot, or what changed after a number; then increments follow.
+    def subscribe(self, connection: Connection, channel: str, symbol: str, after: int) -> int:
+        """Send the snapshot, or what changed after a number; then increments follow.  Returns how
+        many rows of that there are.
 
         Raises :class:`ApiError` for an instrument that there is not."""
         self.connections.add(connection)
-        makes: dict[str, Callable[[Connection, str, int], None]] = {
+        makes: dict[str, Callable[[Connection, str, int], int | None]] = {
             "book": self._begin_book,
             "trades": self._begin_trades,
             "ticker": self._begin_ticker,
@@ -193,7 +195,7 @@ class NativeFeeds:
         if symbol:
             self.require_symbol(channel, symbol)
         connection.channels[channel, symbol] = self.mirror.seq
-        makes[channel](connection, symbol, after)
+        return makes[channel](connection, symbol, after) or 0
 
     def require_symbol(self, channel: str, symbol: str) -> None:
         """Raises :class:`ApiError` for a symbol that the channel does not have."""
@@ -240,7 +242,7 @@ class NativeFeeds:
         data = {"bids": sides[0], "asks": sides[1]}
         return message("snapshot", "book", market.symbol, book.seq, data)
 
-    def _begin_trades(self, connection: Connection, symbol: str, after: int) -> None:
+    def _begin_trades(self, connection: Connection, symbol: str, after: int) -> int:
         market = self.orders.market(symbol)
         of_book = self.mirror.tapes[market.index].trades
         is_full = of_book.maxlen is not None and len(of_book) == of_book.maxlen
@@ -252,15 +254,16 @@ class NativeFeeds:
                 connection.put(message("update", "trades", symbol, seq, data, prev=after))
             else:
                 connection.channels["trades", symbol] = after
-            return
+            return len(rows)
         recent = [asdict(trade_row(one, market)) for one in tape[-TRADES_SHOWN:]]
         connection.put(message("snapshot", "trades", symbol, self.mirror.seq, recent))
+        return 0
 
     def _begin_ticker(self, connection: Connection, symbol: str, after: int) -> None:
         data = asdict(self.markets.ticker(symbol))
         connection.put(message("snapshot", "ticker", symbol, self.mirror.seq, data))
 
-    def _begin_orders(self, connection: Connection, symbol: str, after: int) -> None:
+    def _begin_orders(self, connection: Connection, symbol: str, after: int) -> int:
         own = self.mirror.orders.participant(connection.participant)
         seq = self.mirror.seq
         if self._resumes(after, own.forgotten_seq):
@@ -270,11 +273,12 @@ class NativeFeeds:
                 connection.put(message("update", "orders", "", seq, data, prev=after))
             else:
                 connection.channels["orders", ""] = after
-            return
+            return len(changed)
         data = [asdict(self.orders.row(one)) for one in own.open.values()]
         connection.put(message("snapshot", "orders", "", seq, data))
+        return len(data)
 
-    def _begin_fills(self, connection: Connection, symbol: str, after: int) -> None:
+    def _begin_fills(self, connection: Connection, symbol: str, after: int) -> int:
         fills = self.mirror.orders.participant(connection.participant).fills
         is_full = len(fills) == fills.maxlen
         seq = self.mirror.seq
@@ -284,8 +288,9 @@ class NativeFeeds:
                 connection.put(message("update", "fills", "", seq, data, prev=after))
             else:
                 connection.channels["fills", ""] = after
-            return
+            return len(data)
         connection.put(message("snapshot", "fills", "", seq, []))
+        return 0
 
     def _begin_balances(self, connection: Connection, symbol: str, after: int) -> None:
         rows = balance_rows(self.mirror, connection.participant)
@@ -616,7 +621,8 @@ class Session:
             self.take(BOOK_WEIGHT - REQUEST_WEIGHT)
         begin = {"type": "subscribed", "id": number, "seq": self.feeds.mirror.seq}
         self.connection.put(Message(begin | shown))
-        self.feeds.subscribe(self.connection, channel, symbol, after)
+        rows = self.feeds.subscribe(self.connection, channel, symbol, after)
+        self.take(rows // ROWS_A_WEIGHT)
         return {}
 
     async def _log_in(self, request: dict[str, Any]) -> None:
