@@ -3,7 +3,7 @@ identities, challenges."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts
@@ -14,12 +14,12 @@ from openoutcry.portal.accounts.provider import Provider
 from openoutcry.portal.accounts.routes import (
     ACCOUNT,
     DONE,
-    STRICT,
     Proof,
     caller_of,
     logged_in,
     person_of,
 )
+from openoutcry.portal.body import Body
 
 LARGE_BODY = "/v1/identity/papers"
 """The one path whose body may be large."""
@@ -32,60 +32,54 @@ PAPER_SHOWN: dict[str, Any] = {
 
 
 @dataclass
-class NewPasskey:
+class NewPasskey(Body):
     """``credential``: as the browser gives it (``toJSON()``)."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     ticket: str
     label: str
     credential: dict[str, Any]
 
 
 @dataclass
-class PasskeyLogin:
+class PasskeyLogin(Body):
     """``ticket``: of the login's options; ``credential``: as the browser gives it
     (``toJSON()``)."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     ticket: str
     credential: dict[str, Any]
 
 
 @dataclass
-class ProviderLogin:
+class ProviderLogin(Body):
     """``state`` and ``code``: from the provider's redirect; ``totp``: of the authenticator, if
     there is one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     state: str
     code: str
     totp: str = ""
 
 
 @dataclass
-class NewMail:
+class NewMail(Body):
     """``mail``: the new address; password and ``totp`` prove the user."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     password: str
     totp: str = ""
 
 
 @dataclass
-class ConfirmedMail:
+class ConfirmedMail(Body):
     """``mail``: the new address; ``code``: the one that was mailed to it."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     code: str
 
 
 @dataclass
-class Identity:
+class Identity(Body):
     """A request for a level; ``country``: two letters of ISO 3166."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     level: int
     name: str
     born: date

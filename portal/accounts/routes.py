@@ -3,26 +3,25 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.portal.body import Body
 from openoutcry.wire.text import printable
 
 ACCOUNT: list[Any] = ["account"]
-STRICT: dict[str, str] = {"extra": "forbid"}
 ACCEPTED = {"status": "accepted"}
 """The answer to a request whose outcome a stranger must not see."""
 DONE = {"status": "done"}
 
 
 @dataclass
-class Credentials:
+class Credentials(Body):
     """Address and password of an account."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     password: str
 
@@ -49,28 +48,25 @@ class Login(Credentials):
 
 
 @dataclass
-class Refresh:
+class Refresh(Body):
     """A refresh token; it is valid once, and the answer holds the next one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     refresh_token: str
 
 
 @dataclass
-class Address:
+class Address(Body):
     """``solution``: of a challenge of ``GET /v1/challenge``, where the portal asks for one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     solution: str = ""
 
 
 @dataclass
-class PasswordReset:
+class PasswordReset(Body):
     """``code``: the mailed one; ``password``: the new one; ``totp``: of the authenticator, if there
     is one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     mail: str
     code: str
     password: str
@@ -78,37 +74,33 @@ class PasswordReset:
 
 
 @dataclass
-class PasswordChange:
+class PasswordChange(Body):
     """``old`` and ``new`` passwords; ``totp``: of the authenticator, if there is one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     old: str
     new: str
     totp: str = ""
 
 
 @dataclass
-class Proof:
+class Proof(Body):
     """Proves the user again; ``totp``: of the authenticator, if there is one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     password: str
     totp: str = ""
 
 
 @dataclass
-class Code:
+class Code(Body):
     """A code of an authenticator."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     code: str
 
 
 @dataclass
-class NewKey:
+class NewKey(Body):
     """``public_key``: of Ed25519, in PEM or base64; without one the key is HMAC-SHA256."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     label: str
     password: str
     permissions: list[str] = field(default_factory=lambda: ["read"])

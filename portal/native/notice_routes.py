@@ -1,32 +1,31 @@
 """The routes of notifications, price alerts, webhooks and web push."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.routes import DONE
+from openoutcry.portal.body import Body
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
-from openoutcry.portal.native.routes import STRICT, limit_type
+from openoutcry.portal.native.routes import limit_type
 from openoutcry.portal.notices.notices import Notices, notification_row
 
 NOTICES: list[Any] = ["notifications"]
 
 
 @dataclass
-class ReadUntil:
+class ReadUntil(Body):
     """``until``: the number of the last notification that was read."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     until: int
 
 
 @dataclass
-class ChosenSettings:
+class ChosenSettings(Body):
     """``events``: channels by event; times of day are ``HH:MM`` in ``time_zone``, empty: none."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     events: dict[str, list[str]]
     quiet_from: str
     quiet_until: str
@@ -37,28 +36,25 @@ class ChosenSettings:
 
 
 @dataclass
-class NewAlert:
+class NewAlert(Body):
     """``direction``: above or below; ``price``: decimal text in the quote asset."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     symbol: str
     direction: str
     price: str
 
 
 @dataclass
-class NewWebhook:
+class NewWebhook(Body):
     """``url``: where the portal posts notifications."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     url: str
 
 
 @dataclass
-class NewSubscription:
+class NewSubscription(Body):
     """As ``PushSubscription.toJSON()`` of a browser has it."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     endpoint: str
     p256dh: str
     auth: str

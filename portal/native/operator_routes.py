@@ -2,18 +2,19 @@
 days.  A console, or a page of the operators, asks them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import NotFound
 from openoutcry.portal.accounts.operators import Operator, Operators
 from openoutcry.portal.accounts.routes import caller_of
+from openoutcry.portal.body import Body
 from openoutcry.portal.history.analytics import VIEWS
 from openoutcry.portal.history.pages import Pages
 from openoutcry.portal.native.history_routes import LAST_DAY, day_of
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
-from openoutcry.portal.native.routes import STRICT, balance_rows, limit_type
+from openoutcry.portal.native.routes import balance_rows, limit_type
 from openoutcry.portal.trading.mirror import Mirror
 
 OPERATORS: list[Any] = ["operators"]
@@ -31,10 +32,9 @@ FIELDS = (
 
 
 @dataclass
-class Reason:
+class Reason(Body):
     """Why an operator does it; the audit trail keeps it."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     reason: str
 
 

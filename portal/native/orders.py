@@ -3,10 +3,10 @@ client's key."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar
 
 from openoutcry.client.portal_models import FillRow, OrderRow
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.body import Body
 from openoutcry.portal.native.problems import KeyReused
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError
@@ -47,10 +47,9 @@ STATES = {
 
 
 @dataclass
-class NewOrderBody:
+class NewOrderBody(Body):
     """An order.  Amounts and prices are decimal text."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
     symbol: str
     side: str
     """``buy`` or ``sell``."""

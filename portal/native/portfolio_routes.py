@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.ledger.profit import METHODS
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.body import Body
 from openoutcry.portal.native.callers import Asking, Callers
 from openoutcry.portal.native.history_routes import EPOCH, LAST_DAY, day_of, today
 from openoutcry.portal.native.orders import NativeOrders
-from openoutcry.portal.native.routes import STRICT
 from openoutcry.portal.portfolio.desk import Desk
 from openoutcry.portal.portfolio.rebalance import BPS, Held, Proposed, Quote, proposed
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
@@ -32,10 +32,9 @@ FILE_SHOWN: dict[int | str, Any] = {
 
 
 @dataclass
-class Weights:
+class Weights(Body):
     """What the portfolio is to be made of.  ``weights``: by asset, 1 together."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     currency: str
     weights: dict[str, str] = field(default_factory=dict)
     tolerance_bps: int = 50

@@ -2,14 +2,15 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.errors import Declined, InvalidRequest
+from openoutcry.portal.body import Body
 from openoutcry.portal.native.callers import Asking, Callers
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.pages import DEFAULT
-from openoutcry.portal.native.routes import STRICT, limit_type
+from openoutcry.portal.native.routes import limit_type
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.trading.instruments import AmountError, Market
 from openoutcry.routing.instruments import BUY, SELL
@@ -23,10 +24,9 @@ TAGS = ["quotes"]
 
 
 @dataclass
-class NewQuoteRequest:
+class NewQuoteRequest(Body):
     """``side``: ``buy``, ``sell`` or ``both``; ``makers``: those that are asked, none: all."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     symbol: str
     side: str
     quantity: str
@@ -35,11 +35,10 @@ class NewQuoteRequest:
 
 
 @dataclass
-class NewQuote:
+class NewQuote(Body):
     """A price for each side that was asked for; ``quantity``: less than was asked for, or all;
     ``seconds``: how long it lasts, 0: as long as the request."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     bid: str = ""
     ask: str = ""
     quantity: str = ""
@@ -49,27 +48,24 @@ class NewQuote:
 
 
 @dataclass
-class ChosenQuote:
+class ChosenQuote(Body):
     """A quote, and the side on which its client trades."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     quote: int
     side: str
 
 
 @dataclass
-class CounterOffer:
+class CounterOffer(Body):
     """The client's own price, which binds it until the maker has answered."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     quote: int
     side: str
     price: str
 
 
 @dataclass
-class MakersAnswer:
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
+class MakersAnswer(Body):
     accept: bool
 
 

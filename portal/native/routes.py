@@ -1,11 +1,12 @@
 """The routes of ``/v1`` for trading: markets, orders, fills, balances, deposits, withdrawals."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.body import Body
 from openoutcry.portal.database import Row
 from openoutcry.portal.money.withdrawals import Asked, Withdrawals
 from openoutcry.portal.native.callers import Callers
@@ -17,7 +18,6 @@ from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
 from openoutcry.portal.trading.mirror import Mirror
 
-STRICT: dict[str, str] = {"extra": "forbid"}
 KEY_SHOWN = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -29,11 +29,10 @@ WITH_KEY: dict[str, Any] = {"parameters": [KEY_SHOWN]}
 
 
 @dataclass
-class NewWithdrawal:
+class NewWithdrawal(Body):
     """``amount``: decimal text; ``network``: empty: the asset's first; ``tag``: of the receiver, if
     it needs one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     asset: str
     amount: str
     address: str
@@ -42,10 +41,9 @@ class NewWithdrawal:
 
 
 @dataclass
-class NewWithdrawalAddress:
+class NewWithdrawalAddress(Body):
     """One that withdrawals may go to, once it is confirmed and its wait is over."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     asset: str
     address: str
     network: str = ""
@@ -53,10 +51,9 @@ class NewWithdrawalAddress:
 
 
 @dataclass
-class Confirmation:
+class Confirmation(Body):
     """``code``: the mailed one; ``totp``: of the authenticator, if there is one."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     code: str
     totp: str = ""
 

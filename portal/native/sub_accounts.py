@@ -1,14 +1,15 @@
 """The routes of ``/v1`` for sub-accounts, their API keys, and transfers between own accounts."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import InvalidRequest
-from openoutcry.portal.accounts.routes import ACCOUNT, DONE, STRICT, NewKey, caller_of, logged_in
+from openoutcry.portal.accounts.routes import ACCOUNT, DONE, NewKey, caller_of, logged_in
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
+from openoutcry.portal.body import Body
 from openoutcry.portal.database import Row
 from openoutcry.portal.money.transfers import Transfers, Wanted
 from openoutcry.portal.native.callers import Callers, Forbidden
@@ -20,18 +21,16 @@ from openoutcry.portal.trading.mirror import Mirror
 
 
 @dataclass
-class NewSubAccount:
+class NewSubAccount(Body):
     """``label``: 1 to 20 letters, digits, - and _."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     label: str
 
 
 @dataclass
-class NewTransfer:
+class NewTransfer(Body):
     """``source`` and ``target``: the number of a sub-account, 0 is the main account."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     source: int
     target: int
     asset: str

@@ -6,12 +6,13 @@ header that a page of another origin cannot send, and an ``Origin`` that is this
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from openoutcry.portal.accounts.accounts import REFRESH, Accounts
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
-from openoutcry.portal.accounts.routes import STRICT, caller_of, problem
+from openoutcry.portal.accounts.routes import caller_of, problem
+from openoutcry.portal.body import Body
 from openoutcry.portal.page.files import HEADERS, PageFile, read_files
 
 COOKIE, PATH = "outcry_session", "/page/session"
@@ -21,10 +22,9 @@ GUARD = "x-outcry-page"
 
 
 @dataclass
-class NewSession:
+class NewSession(Body):
     """``keep``: after the browser was closed, too."""
 
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     refresh_token: str
     keep: bool = False
 
