@@ -526,8 +526,11 @@ def security_table(document: dict[str, Any]) -> str:
     rows = []
     for protocol, messages in protocols.items():
         costs = [row["us"]["little"] for row in messages]
-        walks = [f"; {row['message']}: {row['grows']:.2f}, {row['walks']}"
-                 for row in messages if row["walks"]]  # fmt: skip
+        walks = [
+            f"; {row['message']}: {row['grows']:.2f}, {row['walks']}"
+            for row in messages
+            if row["walks"]
+        ]
         dearest = max(messages, key=lambda row: row["multiple"])
         growing = max((row for row in messages if not row["walks"]), key=lambda row: row["grows"])
         rows.append(
