@@ -1,4 +1,4 @@
-"""The venue of docs/venue.md's spot instruments, and the lines of docs/risk.md that trade there."""
+"""The venue of docs/venue.md's spot instruments, and the lines of spot_examples.md that trade there."""
 
 import re
 from decimal import Decimal
@@ -19,10 +19,9 @@ from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side
 from tests import ROOT
 from tests.support.risk.movements import step_record
 
-RISK_PAGE = (ROOT / "docs" / "risk.md").read_text()
 VENUE_PAGE = (ROOT / "docs" / "venue.md").read_text()
-MORE = Path(__file__).with_name("spot_examples.md").read_text()
-EXAMPLES = re.findall(r"```spot\n(.*?)```", RISK_PAGE + MORE, re.DOTALL)
+PAGE = Path(__file__).with_name("spot_examples.md").read_text()
+EXAMPLES = re.findall(r"```spot\n(.*?)```", PAGE, re.DOTALL)
 SECTION = VENUE_PAGE[VENUE_PAGE.index("\n## Spot\n") :]
 TABLES = re.search(r"```toml\n(.*?)```", SECTION, re.DOTALL).group(1)
 HEAD = """
