@@ -1,4 +1,4 @@
-"""The venue of docs/venue.md's spot instruments, and the lines of spot_examples.md that trade there."""
+"""The venue of docs/venue.md's spot instruments, and the lines of spot_examples.md."""
 
 import re
 from decimal import Decimal
