@@ -11,7 +11,8 @@ whole venue, with risk and feed: ``memory`` does not wait for the disk, ``durabl
 peer ``bare_ring`` is the same client over the loop that answers; of ``memory`` also the venue
 without its feed.
 
-``ouch_orders_durable_risk`` are those of 64 sessions over OUCH; its peer has no risk.
+``ouch_orders_durable_risk`` are those of 64 sessions over OUCH.  A peer has no risk; ``bare_tcp``
+is the same client over as many connections to a loop that answers with as many bytes.
 
 ``idle_share`` is the share of one core that an idle venue with a console, metrics and a feed uses.
 The machine's interrupts a second meanwhile, less those while the venue is stopped, are
@@ -158,9 +159,18 @@ def ouch(setup: Setup, number: int, add: Add) -> None:
     sessions = sessions_live
     count = QUICK_ORDERS_EACH // 4 if setup.quick else ORDERS_EACH // 5
     for who in rotated(["ours", "no_risk"], number):
-        with sessions.venue(64, "durable", 64 * count, risk=who == "ours") as port:
+        with (
+            sessions.venue(64, "durable", 64 * count, risk=who == "ours") as port,
+            live.on_core(setup.client_core),
+        ):
             rate = sessions.orders_per_s(port, 64, count)
         add("ouch_orders_durable_risk", "1/s", "higher", rate, who)
+    with (
+        sessions.bare_connections(64, setup.venue_core) as bare,
+        live.on_core(setup.client_core),
+    ):
+        sessions.pumped(bare, count // 10)
+        add("ouch_orders_durable_risk", "1/s", "higher", sessions.pumped(bare, count), "bare_tcp")
 
 
 def others(setup: Setup, number: int, add: Add) -> None:

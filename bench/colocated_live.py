@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS
+from openoutcry.bench import sessions_live
+from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS, client_nap_us
 from openoutcry.client.shm import ShmConnection
 from openoutcry.client.shm_segments import put_request, reply_at, request_room, state_of
-from openoutcry.host.processes import fork
+from openoutcry.host.processes import fork, wake_in_time
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
@@ -36,6 +37,7 @@ from openoutcry.wire.enums import TimeInForce
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import copy56, copy64, monotonic_ns, pause
+from openoutcry.wire.sleep import sleep_us
 
 KINDS = 8
 """Different orders, one an instrument; a power of two."""
@@ -129,9 +131,10 @@ def take_some(participant: Participant) -> int:
 
 
 @kernel
-def pump(participants: int, count: int, orders: int, answers: int) -> int:
+def pump(participants: int, count: int, orders: int, answers: int, nap_us: int) -> int:
     """Let ``count`` participants send what they have, as fast as there is room, until all is
-    answered, each order by ``answers`` replies.  Returns the ns that it took, GONE or REJECTED."""
+    answered, each order by ``answers`` replies.  After a look that found nothing the core is left
+    for ``nap_us``.  Returns the ns that it took, GONE or REJECTED."""
     start = monotonic_ns()
     last, busy = start, 1
     while busy > 0:
@@ -150,6 +153,8 @@ def pump(participants: int, count: int, orders: int, answers: int) -> int:
             last = monotonic_ns()
         elif monotonic_ns() - last > SILENCE_NS:
             return GONE
+        elif nap_us != 0:
+            sleep_us(nap_us)
     return monotonic_ns() - start
 
 
@@ -196,9 +201,11 @@ def answer(places: int, count: int, answers: int, stop: int) -> int:
 
 KERNELS: tuple[tuple[Callable[..., Any], int], ...] = (
     (round_trips, 4),
-    (pump, 4),
+    (pump, 5),
     (answer, 4),
     (state_of, 1),
+    (sessions_live.pump, 6),
+    (sessions_live.answer_sockets, 7),
 )
 
 
@@ -246,7 +253,8 @@ class Participants:
         """Of all of them at once."""
         self._name(self.rows)
         self.rows[:, Participant.offset("left") // 8] = each
-        took = pump(self.rows.ctypes.data, len(self.rows), orders.ctypes.data, answers)
+        rows = self.rows
+        took = pump(rows.ctypes.data, len(rows), orders.ctypes.data, answers, client_nap_us())
         require(took)
         self.name += each
         return len(self.rows) * each * 1e9 / took
@@ -331,11 +339,13 @@ def bare_rings(count: int, answers: int, core: int | None) -> Iterator[Participa
 
 @contextlib.contextmanager
 def on_core(core: int | None) -> Iterator[None]:
-    """This process runs there and nowhere else."""
+    """This process runs there and nowhere else, and its naps end in time."""
     before = os.sched_getaffinity(0)
     if core is not None:
         os.sched_setaffinity(0, {core})
+    wake_in_time()
     try:
         yield
     finally:
+        wake_in_time(0)
         os.sched_setaffinity(0, before)

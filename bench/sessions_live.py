@@ -3,13 +3,14 @@ sees of an order, and how many orders a venue takes."""
 
 import contextlib
 import json
+import mmap
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ import numpy.typing as npt
 from openoutcry.bench.gateway import listening, sent
 from openoutcry.bench.peers.programs import binary
 from openoutcry.bench.scratch import scratch_folder
+from openoutcry.host.processes import fork
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.wire import OutcryError, make_instruments, sockets
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Words
+from openoutcry.wire.layout import SharedWord, Words
 from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.sleep import sleep_us
 
 SYMBOLS = [f"SYM{k}" for k in range(8)]
 ORDER_BYTES = soupbin.HEADER_BYTES + OUCH42.from_client("O").size_bytes
@@ -42,6 +45,14 @@ IN_FLIGHT = 256
 ANSWER_ROOM = 1 << 16
 AT_ONCE = 128
 """Orders that it sends in one call, at most."""
+CORES = 4
+"""With fewer, a client shares its core with the venue's journal and feed,"""
+NAP_US = 5
+"""and leaves it for so long when it finds nothing.  It does not yield instead: the scheduler then
+lets it run for most of a time slice while they wait."""
+PLACE_BYTES = 24
+"""A connection of the loop that answers: its socket; bytes of an order that is not whole; bytes
+that are owed."""
 FD, BEGIN, SENT, SENT_END, GOT, GOT_END = range(0, 48, 8)
 CLIENT_BYTES = 64
 """A client of :func:`pump`: its socket; addresses of its packets: the first, the next to send, the
@@ -85,9 +96,10 @@ def round_trips(
 
 
 @kernel
-def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) -> int:
+def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int, nap_us: int) -> int:
     """Let ``count`` clients (rows of CLIENT_BYTES) send what they have, IN_FLIGHT orders each ahead
-    of their answers, until all is answered.  Returns the ns that it took, or -1."""
+    of their answers, until all is answered.  After a look that found nothing the core is left for
+    ``nap_us``.  Returns the ns that it took, or -1."""
     start = monotonic_ns()
     last = start
     left = count
@@ -118,7 +130,32 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) 
             last = monotonic_ns()
         elif monotonic_ns() - last > SILENCE_NS:
             return -1
+        elif nap_us != 0:
+            sleep_us(nap_us)
     return monotonic_ns() - start
+
+
+@kernel
+def answer_sockets(
+    places: int, count: int, asked: int, answered: int, buffer: int, buffer_bytes: int, stop: int
+) -> int:
+    """In a venue's place: for each ``asked`` bytes that a socket of the ``places`` (rows of three
+    words) has sent, send ``answered`` bytes, until the word ``stop`` is set.  Returns how often."""
+    total = 0
+    while SharedWord(stop).value == 0:
+        for index in range(count):
+            place = Words(places + PLACE_BYTES * index)
+            more = sockets.recv(place[0], buffer, buffer_bytes)
+            if more > 0:
+                came = place[1] + more
+                place[1] = came % asked
+                place[2] += came // asked * answered
+                total += came // asked
+            if place[2] > 0:
+                done = sockets.send(place[0], buffer, min(place[2], buffer_bytes))
+                if done > 0:
+                    place[2] -= done
+    return total
 
 
 def order_packets(first: int, count: int, time_in_force: int, price: int) -> Array:
@@ -281,23 +318,83 @@ def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BY
     return times
 
 
+def shares_core() -> bool:
+    """Whether a client has its core with the venue's journal and feed."""
+    return (os.cpu_count() or 1) < CORES
+
+
+def client_nap_us() -> int:
+    """For how long a client that finds nothing leaves its core."""
+    return NAP_US if shares_core() else 0
+
+
 def orders_per_s(port: int, sessions: int, orders: int) -> float:
     """Orders a second, immediate or cancel, from the first one's sending to the last one's end,
     over ``sessions`` sessions at once."""
-    answer = ACCEPTED_BYTES + CANCELED_BYTES
-    packets = [order_packets(1, orders, 0, 10_000) for _ in range(sessions)]
-    clients = np.zeros((sessions, CLIENT_BYTES // 8), np.int64)
-    buffer = np.zeros(1 << 16, np.uint8)
     with contextlib.ExitStack() as stack:
-        for index, mine in enumerate(packets):
-            connection = stack.enter_context(log_in(port, f"S{index + 1}"))
-            at = mine.ctypes.data
-            end = at + mine.size
-            clients[index, :6] = connection.fileno(), at, at, end, 0, answer * orders
-        took = pump(clients.ctypes.data, sessions, answer, buffer.ctypes.data, len(buffer))
+        clients = [stack.enter_context(log_in(port, f"S{k + 1}")) for k in range(sessions)]
+        return pumped(clients, orders)
+
+
+def pumped(connections: Sequence[socket.socket], orders: int) -> float:
+    """As :func:`orders_per_s`, over these connections."""
+    answer = ACCEPTED_BYTES + CANCELED_BYTES
+    packets = [order_packets(1, orders, 0, 10_000) for _ in connections]
+    clients = np.zeros((len(connections), CLIENT_BYTES // 8), np.int64)
+    buffer = np.zeros(1 << 16, np.uint8)
+    for row, connection, mine in zip(clients, connections, packets, strict=True):
+        at = mine.ctypes.data
+        row[:6] = connection.fileno(), at, at, at + mine.size, 0, answer * orders
+    took = pump(
+        clients.ctypes.data,
+        len(clients),
+        answer,
+        buffer.ctypes.data,
+        len(buffer),
+        client_nap_us(),
+    )
     if took < 0:
         raise OutcryError("bench sessions: an order was not answered")
-    return sessions * orders * 1e9 / took
+    return len(connections) * orders * 1e9 / took
+
+
+@contextlib.contextmanager
+def bare_connections(count: int, core: int | None) -> Iterator[list[socket.socket]]:
+    """Connections over the loopback to a process on ``core`` that answers each order by as many
+    bytes as a venue, and does nothing else."""
+    stop = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
+    with contextlib.ExitStack() as stack:
+        ours, theirs = [], []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for _ in range(count):
+                ours.append(stack.enter_context(socket.create_connection(listener.getsockname())))
+                theirs.append(stack.enter_context(listener.accept()[0]))
+        for one in (*ours, *theirs):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            one.setblocking(False)
+        places = np.zeros((count, PLACE_BYTES // 8), np.int64)
+        places[:, 0] = [one.fileno() for one in theirs]
+        buffer = np.zeros(1 << 16, np.uint8)
+
+        def run() -> None:
+            if core is not None:
+                os.sched_setaffinity(0, {core})
+            answer_sockets(
+                places.ctypes.data,
+                count,
+                ORDER_BYTES,
+                ACCEPTED_BYTES + CANCELED_BYTES,
+                buffer.ctypes.data,
+                len(buffer),
+                stop.ctypes.data,
+            )
+
+        pid = fork(run)
+        try:
+            yield ours
+        finally:
+            stop[0] = 1
+            os.waitpid(pid, 0)
 
 
 def journal_bytes(journal: Path) -> float:

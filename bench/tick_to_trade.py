@@ -102,12 +102,6 @@ OFFERS, QUICK_OFFERS, BLOCKS, QUICK_BLOCKS = 700, 100, 4, 2
 """Offers of a run, and runs; all commands of one are in the sequenced ring at its end."""
 LIMIT, FAR, LOTS = 10_000, 1_000, 100
 SILENCE_NS = 20_000_000_000
-CORES = 4
-"""With fewer, the feed and the strategy share one."""
-NAP_US = 5
-"""After a look of the strategy that found nothing, on a core that it shares with the feed, whether
-or not the maker has work.  It does not yield instead: the scheduler then lets it run for most of a
-time slice while the feed waits."""
 LOST_RUNS = 3
 """Times that a run is made again because of lost datagrams."""
 ECHO_NS = 100_000
@@ -348,7 +342,7 @@ class Taker:
             len(requests),
             at_once,
             apart_ns,
-            NAP_US if shares_core() else 0,
+            sessions_live.client_nap_us(),
         )
         if code in (GAP, STUCK) and self.path != "shm":
             raise LostError(f"bench tick-to-trade, {self.path}: datagrams were lost")
@@ -435,16 +429,11 @@ class Open:
             yield
 
 
-def shares_core() -> bool:
-    """Whether the feed's process and the strategy run on one core."""
-    return (os.cpu_count() or 1) < CORES
-
-
 @contextlib.contextmanager
 def opened(durability: str, packets: bool) -> Iterator[Open]:
     """A venue with a maker and a strategy over shared memory, and one over OUCH.  ``packets``: it
     has a port of packets, whose receiver spins on a core."""
-    feed = FEED if shares_core() else FEED | {"idle_us": 0}
+    feed = FEED if sessions_live.shares_core() else FEED | {"idle_us": 0}
     with contextlib.ExitStack() as stack:
         venue = stack.enter_context(
             sessions_live.served(

@@ -173,7 +173,12 @@ class Watched:
                     ANSWERED * each,
                 )
             took = live.pump(
-                clients.ctypes.data, SESSIONS, ANSWERED, buffer.ctypes.data, len(buffer)
+                clients.ctypes.data,
+                SESSIONS,
+                ANSWERED,
+                buffer.ctypes.data,
+                len(buffer),
+                live.client_nap_us(),
             )
         if took < 0:
             raise OutcryError("bench operations: an order was not answered")

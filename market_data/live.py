@@ -1,6 +1,7 @@
 """The pump's memory, as Python sees it: buffers, sockets, and the published messages."""
 
 import select
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.pump import PumpContext
 from openoutcry.market_data.state import FeedState
+from openoutcry.pipeline.contract import loop
 from openoutcry.wire import sockets
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
 from openoutcry.wire.records import RECORD_BYTES
@@ -60,6 +62,10 @@ class Pump:
         self._messages = np.zeros(0, np.uint8)
         self._epoll_events = np.zeros(2 * sockets.EVENT_BYTES, np.uint8)
         self.context = np.zeros(pump.CONTEXT_WORDS, np.int64)
+        self._nap = np.zeros(loop.NAP_WORDS, np.int64)
+        nap = loop.Nap(self._nap.ctypes.data)
+        nap.us, nap.quiet_ns = idle_us, pump.LONE_AFTER_NS
+        nap.busy_ns = nap.work_ns = nap.since_ns = time.monotonic_ns()
         self.name(publisher.session, 0)
         a, *b = (line.fileno() for line in publisher.sockets)
         events = self._events.ctypes.data
@@ -83,7 +89,7 @@ class Pump:
             pump.SENT: sent,
             pump.EPOLL: self.epoll.fileno(),
             pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
-            pump.IDLE_US: idle_us,
+            pump.NAP: self._nap.ctypes.data,
             pump.RELEASED: source.released,
             pump.TO_DATAGRAM: source.to_datagram,
             pump.TO_SHM: source.to_shm,

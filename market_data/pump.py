@@ -11,6 +11,7 @@ from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.state import FeedState
 from openoutcry.pipeline.contract.histogram import record
+from openoutcry.pipeline.contract.loop import Nap, nap_us, note_work
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import (
@@ -66,8 +67,8 @@ class PumpContext(Layout, size_bytes=384):
     not_taken: int = i64("packets that the system did not take")
     epoll: int = i64("readable when a subscriber asks for something")
     epoll_events: int = i64("address of room for its events")
-    busy_ns: int = i64("when there was last something to publish")
-    idle_us: int = i64("how long to sleep after QUIET_NS without an event; 0: never")
+    nap: Nap = i64("address of how it sleeps when there is nothing to publish", of=Nap)
+    worked: int = i64("1: something was published since the last look at the clock")
     handed_ns: int = i64("address where the time of handing over goes, by event; 0: nowhere")
     handed_mask: int = i64("its words, less one")
     after_seq: int = i64("stamps are of commands after this one")
@@ -112,7 +113,7 @@ PACKETS_SENT = PumpContext.offset("packets_sent")
 NOT_TAKEN = PumpContext.offset("not_taken")
 EPOLL = PumpContext.offset("epoll")
 EPOLL_EVENTS = PumpContext.offset("epoll_events")
-IDLE_US = PumpContext.offset("idle_us")
+NAP = PumpContext.offset("nap")
 HANDED_NS = PumpContext.offset("handed_ns")
 HANDED_MASK = PumpContext.offset("handed_mask")
 AFTER_SEQ = PumpContext.offset("after_seq")
@@ -136,9 +137,10 @@ IN_FRONT = 64
 LOOKS = 128
 """How often the gate is checked between two checks of all else."""
 QUIET_NS = 1_000_000
-"""A loop that has had nothing to publish for this long sleeps between its looks."""
-QUIET_SHARE, MAX_IDLE_US = 256, 4_000
-"""It sleeps for this share of the time for which it has had nothing, and at most so long."""
+"""A loop that has had nothing to publish for this long sleeps between its looks, as long as a loop
+of stages (contract/loop.py)."""
+LONE_AFTER_NS = 100_000_000
+"""What comes after so long without anything may be alone: a tick of the clock."""
 LOOK_TURNS = 64
 """Turns between two checks of the clock and of requests."""
 
@@ -324,24 +326,24 @@ def run(c: PumpContext, until_ns: int) -> int:
             return DETACHED if count == -1 else OLD
         if count > 0:
             outcome = encode_and_send(c, count)
-            c.busy_ns = 0
+            c.worked = 1
             if outcome != DUE:
                 return outcome
             if turn % LOOK_TURNS != 0:
                 continue
         now = monotonic_ns()
-        if c.busy_ns == 0:
-            c.busy_ns = now
+        if c.worked != 0:
+            note_work(c.nap, now)
+            c.worked = 0
         if now >= until_ns:
             return DUE
         if count == 0 or turn % LOOK_TURNS == 0:
             if sockets.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
                 return REQUESTED
-            if count == 0 and c.idle_us != 0:
+            if count == 0 and c.nap.us != 0:
                 yield_cpu()  # the core may be shared with the orders' path
         if count == 0:
-            quiet = now - c.busy_ns
-            if c.idle_us != 0 and quiet > QUIET_NS:
-                sleep_us(max(c.idle_us, min(quiet // QUIET_SHARE // 1_000, MAX_IDLE_US)))
+            if c.nap.us != 0 and now - c.nap.work_ns > QUIET_NS:
+                sleep_us(nap_us(c.nap, now))
             else:
                 wait(c)

@@ -13,7 +13,7 @@ LONG_SLEEP_S, LONG_SHARE = 4e-3, 256
 (contract/loop.py)."""
 QUIET_S, ALONE_S, SOON_S = 0.1, 0.02, 0.002
 """What comes within ALONE_S after QUIET_S without work is alone.  It keeps the stage awake for
-SOON_S; for QUIET_S the stage then sleeps no longer than MAX_SLEEP_S at a time."""
+SOON_S; until ALONE_S have passed the stage sleeps no longer than MAX_SLEEP_S at a time."""
 
 
 class Idle:
@@ -33,7 +33,7 @@ class Idle:
                 self._busy_s = now_s
             return
         idle_s, most_s = now_s - self._busy_s, LONG_SLEEP_S
-        if self._work_s != self._busy_s and now_s - self._work_s < QUIET_S:
+        if self._work_s != self._busy_s and now_s - self._work_s < ALONE_S:
             most_s = MAX_SLEEP_S
             if now_s - self._work_s < SOON_S:
                 idle_s = now_s - self._work_s

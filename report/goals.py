@@ -172,6 +172,7 @@ COLOCATED_ROWS = (
     ("shm_orders_durable", "", "the same, durable", "≥ 3 M/s"),
     ("ouch_orders_durable_risk", "", "OUCH, 64 sessions, durable, risk", "≥ 2 M/s"),
     ("ouch_orders_durable_risk", "no_risk", "the same / without risk", ""),
+    ("ouch_orders_durable_risk", "bare_tcp", "the same / 64 bare connections that answer", ""),
     ("wire_to_ack_p50", "", "wire → acknowledgement with risk, memory, p50", ""),
     ("wire_to_ack_p50", "no_risk", "the same / without risk", "≤ 1.15"),
     ("pipeline_durable", "", "whole pipeline with risk, durable", ""),

@@ -34,8 +34,9 @@ QUIET_SHARE, MAX_NAP_US = 256, 4_000
 of it.  What comes then waits so long at most for each process."""
 ALONE_NS, SOON_NS = 20_000_000, 2_000_000
 """What comes within ALONE_NS after a quiet time is alone: a tick of the clock, or what the disk
-says of it.  The loop spins for SOON_NS after that, and not for all of ``quiet_ns``: one command a
-second would take a tenth of a core."""
+says of it.  The loop spins for SOON_NS after that, naps no longer than LONE_NAP_US until ALONE_NS
+have passed, and then as before: one command a second does not keep it awake."""
+LONE_NAP_US = 500
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
 """An idle loop that was off its core for AWAY_NS shares the core with busy processes.  For
@@ -140,10 +141,9 @@ def is_quiet(nap: Nap, now: int) -> int:
 @kernel
 def nap_us(nap: Nap, now: int) -> int:
     """How long a loop sleeps that has had no work for long: a share of that time."""
-    if now - nap.work_ns < nap.quiet_ns:
-        return nap.us
     quiet_us = (now - nap.busy_ns) // 1_000
-    return max(nap.us, min(quiet_us // QUIET_SHARE, MAX_NAP_US))
+    most_us = LONE_NAP_US if now - nap.work_ns < ALONE_NS else MAX_NAP_US
+    return max(nap.us, min(quiet_us // QUIET_SHARE, most_us))
 
 
 @kernel

@@ -1,14 +1,9 @@
-"""Sessions over shared memory under many kills and many hostile writes: OUTCRY_KILLS and
-OUTCRY_WRITES say how many."""
-
-import os
+"""Sessions over shared memory under kills and hostile writes, one part of each;
+``python -m tests.support.order_entry.shm_storms`` does a thousand kills and ten million writes."""
 
 import pytest
 
-from tests.support.order_entry.shm_storms import hostile, kills
-
-KILLS = int(os.environ.get("OUTCRY_KILLS", "1000"))
-WRITES = int(os.environ.get("OUTCRY_WRITES", "10000000"))
+from tests.support.order_entry.shm_storms import WRITES, kills_done, run, writes_done
 
 
 @pytest.mark.promise(
@@ -16,19 +11,16 @@ WRITES = int(os.environ.get("OUTCRY_WRITES", "10000000"))
     "without losing or repeating a request or a reply",
     group="venue",
 )
-@pytest.mark.long
-def test_a_thousand_kills_of_participants_and_of_the_sessions_process(tmp_path):
-    kills(tmp_path, participants=KILLS * 9 // 10, stages=KILLS - KILLS * 9 // 10)
-
-
 @pytest.mark.promise(
     "What a participant over shared memory writes against the rules ends its session by name, "
     "and harms no other",
     group="venue",
 )
 @pytest.mark.long
-def test_ten_million_hostile_writes(tmp_path, capsys):
-    report = hostile(tmp_path, WRITES, seed=17)
-    assert report["ends"]
-    with capsys.disabled():
-        print(report)
+def test_a_storm_of_kills_and_of_hostile_writes_continues_where_it_was_stopped(tmp_path):
+    state = tmp_path / "state.json"
+    run(1, 1, state, seed=3)
+    figures = run(101, 1, state, seed=3)
+    assert (kills_done(figures), writes_done(figures)) == (200, WRITES)
+    assert (figures["kills"]["lost"], figures["kills"]["doubled"]) == (0, 0)
+    assert set(figures["hostile"]["ends"]) - {"NONE"}

@@ -3,16 +3,20 @@
 Everything is drawn from a seed: whole requests with wrong fields, jumping and repeated sequences,
 cursors that run ahead or back, words of noise anywhere in the segment, slots changed after they
 were published, rings filled and never read.  As a program it does so from a process:
-``python -m tests.support.order_entry.shm_attacker PATH NAME KEY WRITES SEED``.
+``python -m tests.support.order_entry.shm_attacker PATH NAME KEY WRITES SEED``; without a path it
+writes into memory of its own until it is killed.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
 import time
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -43,15 +47,18 @@ class Attacker:
         self.bytes = client.connection.views[0]
         self.words = self.bytes.view(np.int64)
         self.header = ShmRequests(client.connection.requests)
-        self.ways = (
+        self.ways, weights = zip(
             (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
             (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
+            strict=True,
         )  # fmt: skip
+        self.weights = list(itertools.accumulate(weights))
+        self.writes = 0
+        """Requests, words and cursors that were written so far."""
 
     def write(self) -> str:
         """One of the ways, drawn; its name."""
-        ways, weights = zip(*self.ways, strict=True)
-        (way,) = self.random.choices(ways, weights)
+        (way,) = self.random.choices(self.ways, cum_weights=self.weights)
         way()
         return str(way.__name__)
 
@@ -68,6 +75,7 @@ class Attacker:
         """One that may be an order, of numbers that may be anything, properly published."""
         if self.client.room < 1:
             return
+        self.writes += 1
         draw, client = self.random, self.client
         slot = self.slot(client.next_request)
         slot.kind = draw.choice(KINDS[:-1])
@@ -92,6 +100,7 @@ class Attacker:
         """Noise, properly published, of a kind that there is."""
         if self.client.room < 1:
             return
+        self.writes += 1
         slot = self.slot(self.client.next_request)
         at = (int(slot) - self.client.connection.requests) // 8
         self.words[at : at + 7] = [self.number() for _ in range(7)]
@@ -101,21 +110,25 @@ class Attacker:
 
     def sequence(self) -> None:
         """A sequence that is not the next one, in the slot of the next one or any."""
+        self.writes += 1
         seq = self.client.next_request
         near = (seq + 1, seq - 1, seq + REQUEST_SLOTS, self.number())
         self.slot(self.random.choice((seq, seq + 1, seq + 7))).seq = self.random.choice(near)
 
     def cursor(self) -> None:
+        self.writes += 1
         read = self.header.replies_read
         self.header.replies_read = self.random.choice((read + 5, read - 5, self.number()))
 
     def noise(self) -> None:
         """Words anywhere in the segment."""
         for _ in range(self.random.randrange(1, 9)):
+            self.writes += 1
             self.words[self.random.randrange(REQUESTS_BYTES // 8)] = self.number()
 
     def change_published(self) -> None:
         """A field of what was published, while the venue may be reading it."""
+        self.writes += 1
         seq = self.client.next_request - self.random.randrange(1, 9)
         at = (int(self.slot(max(seq, 1))) - self.client.connection.requests) // 8
         self.words[at + self.random.randrange(8)] = self.number()
@@ -154,16 +167,44 @@ def attack(path: str, name: str, key: bytes, writes: int, seed: int) -> dict[str
         connections += 1
         attacker = Attacker(client, seed + connections)
         while client.end == End.NONE and not is_enough():
+            before = attacker.writes
             try:
                 attacker.write()
             except ClientError:
                 break
-            done += 1
+            finally:
+                done += attacker.writes - before
         ends[client.end.name] += 1
         client.close()
     return dict(ends)
 
 
+class Alone:
+    """In a client's place: memory that no venue reads, which reading replies frees again."""
+
+    def __init__(self) -> None:
+        memory = np.zeros(REQUESTS_BYTES, np.uint8)
+        self.connection = SimpleNamespace(views=(memory,), requests=memory.ctypes.data)
+        self.next_request = 1
+
+    @property
+    def room(self) -> int:
+        return -self.next_request % REQUEST_SLOTS
+
+    def poll_array(self) -> None:
+        self.next_request += 1
+
+
+def write_alone(seed: int) -> NoReturn:
+    """Write as an attacker does, into memory of its own."""
+    alone: Any = Alone()
+    attacker = Attacker(alone, seed)
+    while True:
+        attacker.write()
+
+
 if __name__ == "__main__":
     PATH, NAME, KEY, WRITES, SEED = sys.argv[1:]
+    if not PATH:
+        write_alone(int(SEED))
     print(json.dumps(attack(PATH, NAME, bytes.fromhex(KEY), int(WRITES), int(SEED))))

@@ -47,7 +47,7 @@ while True:
     group="venue",
 )
 def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(tmp_path):
-    kills(tmp_path, participants=5, stages=2)
+    kills(tmp_path, participants=5, stages=2, venues=1)
 
 
 def test_hostile_writes_of_a_process_leave_the_others_session_as_it_is(tmp_path):
@@ -115,7 +115,8 @@ def test_a_stopped_participant_is_silent_and_delays_no_other(tmp_path):
         venue.stop()
 
 
-@pytest.mark.parametrize("language", ["c11", pytest.param("c++17", marks=pytest.mark.long)])
+@pytest.mark.smoke
+@pytest.mark.parametrize("language", list(COMPILERS))
 def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
     compiler = COMPILERS[language]
     if shutil.which(compiler[0]) is None:

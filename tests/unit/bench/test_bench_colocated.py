@@ -1,6 +1,7 @@
 """The loops of the co-located benches: every order is answered, and the strategy takes what it
 should and nothing else."""
 
+import itertools
 import socket
 import threading
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from openoutcry.bench import colocated_live as live
-from openoutcry.bench import idle, watched
+from openoutcry.bench import idle, sessions_live, watched
 from openoutcry.bench.colocated_live import Participant
 from openoutcry.bench.sessions_live import KEY
 from openoutcry.bench.strategy import LOST, Strategy, strategy_turn
@@ -63,6 +64,31 @@ def test_all_participants_are_pumped_to_their_ends():
     assert three.rows[:, names["left"]].tolist() == [0, 0, 0]
     assert three.rows[:, names["owed"]].tolist() == [0, 0, 0]
     assert three.rows[:, names["next_reply"]].tolist() == [2 * 2 * 700 + 1] * 3
+
+
+def test_each_order_over_a_bare_connection_is_answered_by_as_many_bytes_as_a_venue_sends():
+    pairs = [socket.socketpair() for _ in range(3)]
+    for one in itertools.chain(*pairs):
+        one.setblocking(False)
+    places = np.zeros((3, sessions_live.PLACE_BYTES // 8), np.int64)
+    places[:, 0] = [theirs.fileno() for _, theirs in pairs]
+    stop, buffer, came = np.zeros(1, np.int64), np.zeros(1 << 16, np.uint8), []
+    answered = sessions_live.ACCEPTED_BYTES + sessions_live.CANCELED_BYTES
+    arguments = places.ctypes.data, 3, sessions_live.ORDER_BYTES, answered, buffer.ctypes.data
+    loop = lambda: came.append(  # noqa: E731
+        sessions_live.answer_sockets(*arguments, len(buffer), stop.ctypes.data)
+    )
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        assert sessions_live.pumped([ours for ours, _ in pairs], 700) > 0
+    finally:
+        stop[0] = 1
+        thread.join()
+        for one in itertools.chain(*pairs):
+            one.close()
+    assert came == [3 * 700]
+    assert not places[:, 1:].any(), "no part of an order is left, and no answer is owed"
 
 
 def offer(price, side="S", kind="A"):

@@ -132,7 +132,7 @@ def test_what_comes_alone_does_not_keep_a_loop_awake():
             assert not loop.is_quiet(address, now + after + loop.SOON_NS)
             assert loop.is_quiet(address, now + after + loop.SOON_NS + 1)
             assert loop.nap_us(address, now + after + loop.SOON_NS + 1) == 500
-        assert loop.nap_us(address, now + 900_000_000) > 500
+        assert loop.nap_us(address, now + 5_000_000 + loop.ALONE_NS) > 500
     loop.note_work(address, now + 50_000_000)
     assert not loop.is_quiet(address, now + 50_000_000 + QUIET_NS)
     assert loop.is_quiet(address, now + 50_000_000 + QUIET_NS + 1)
@@ -143,7 +143,7 @@ def test_work_alone_lets_a_stage_of_python_sleep_again(slept):
     assert waits[0] == journal_thread.MIN_SLEEP_S
     assert waits[-1] > journal_thread.MAX_SLEEP_S
     alone = [one for one in waits if one == journal_thread.MAX_SLEEP_S]
-    assert sum(alone) == pytest.approx(journal_thread.QUIET_S, rel=0.05)
+    assert sum(alone) == pytest.approx(journal_thread.ALONE_S, rel=0.15)
 
 
 def test_a_loop_on_a_crowded_core_sleeps_though_it_had_work_just_now():
