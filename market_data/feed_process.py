@@ -29,6 +29,7 @@ from openoutcry.market_data.public_feed import (
 from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.store import Store
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
@@ -41,7 +42,7 @@ SNAPSHOTS_EACH_S = 1.0
 FORK_TIMES = 9
 """After a fork the next one waits this many times as long as it took, so that all clients together
 take a tenth of the feed's time."""
-TURN_NS = 20_000_000
+TURN_NS = 100_000_000
 """The pump comes back after this long at most."""
 CHECKPOINT_NS, OFTEN_NS = 30_000_000_000, 5_000_000_000
 """The time between two checkpoints while there is something new.  The shorter one applies when the
@@ -133,6 +134,7 @@ class FeedProcess:
             released=times.shared.stamp_address("released"),
             to_datagram=times.shared.histogram(TO_DATAGRAM).ctypes.data,
             to_shm=times.shared.histogram(TO_SHM).ctypes.data,
+            wake=times.shared.control.address + control_words.WOKEN,
             shm=self.public.shm.address if self.public.shm is not None else 0,
         )
 

@@ -42,6 +42,8 @@ class Source:
     """Histograms of how long after that their datagrams are with the sockets,"""
     to_shm: int = 0
     """and the messages in shared memory."""
+    wake: int = 0
+    """The word that counts when stages have work; 0: there is none."""
     shm: int = 0
     """The feed in shared memory; 0: the venue has no such feed."""
 
@@ -65,6 +67,7 @@ class Pump:
         self._nap = np.zeros(loop.NAP_WORDS, np.int64)
         nap = loop.Nap(self._nap.ctypes.data)
         nap.us, nap.quiet_ns = idle_us, pump.LONE_AFTER_NS
+        nap.wake = source.wake
         nap.busy_ns = nap.work_ns = nap.since_ns = time.monotonic_ns()
         self.name(publisher.session, 0)
         a, *b = (line.fileno() for line in publisher.sockets)

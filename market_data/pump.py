@@ -11,7 +11,7 @@ from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.state import FeedState
 from openoutcry.pipeline.contract.histogram import record
-from openoutcry.pipeline.contract.loop import Nap, nap_us, note_work
+from openoutcry.pipeline.contract.loop import Nap, note_work, sleep_until_woken
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import (
@@ -36,7 +36,6 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import RECORD_BYTES
 from openoutcry.wire.shm_feed import ShmFeedHeader, put_messages
-from openoutcry.wire.sleep import sleep_us
 
 
 class PumpContext(Layout, size_bytes=384):
@@ -138,7 +137,7 @@ LOOKS = 128
 """How often the gate is checked between two checks of all else."""
 QUIET_NS = 1_000_000
 """A loop that has had nothing to publish for this long sleeps between its looks, as long as a loop
-of stages (contract/loop.py)."""
+of stages, or until such a loop has work (contract/loop.py)."""
 LONE_AFTER_NS = 100_000_000
 """What comes after so long without anything may be alone: a tick of the clock."""
 LOOK_TURNS = 64
@@ -312,9 +311,16 @@ def wait(c: PumpContext) -> None:
 
 
 @kernel
+def woken(c: PumpContext) -> int:
+    """The word that counts when loops of stages have work."""
+    wake = c.nap.wake
+    return SharedWord(wake).value if wake != 0 else 0
+
+
+@kernel
 def run(c: PumpContext, until_ns: int) -> int:
     """Tell what is released until there is something for Python to do; returns why it came back."""
-    turn = 0
+    turn, seen = 0, woken(c)
     while True:
         turn += 1
         if c.room - c.used < room_for(FeedState(c.state), BATCH):
@@ -344,6 +350,7 @@ def run(c: PumpContext, until_ns: int) -> int:
                 yield_cpu()  # the core may be shared with the orders' path
         if count == 0:
             if c.nap.us != 0 and now - c.nap.work_ns > QUIET_NS:
-                sleep_us(nap_us(c.nap, now))
+                sleep_until_woken(c.nap, seen, now)
+                seen = woken(c)
             else:
                 wait(c)

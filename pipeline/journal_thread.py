@@ -5,12 +5,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from openoutcry.pipeline.contract import loop
+from openoutcry.wire.layout import SharedWord
+
 MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32
 """A stage of Python that finds nothing sleeps for this share of the time since it last did, within
 these bounds;"""
 LONG_SLEEP_S, LONG_SHARE = 4e-3, 256
 """and after a long time for this share, up to so long, as the compiled stages do
 (contract/loop.py)."""
+WOKEN_TIMES = loop.LONG_SLEEP_US // loop.MAX_NAP_US
 QUIET_S, ALONE_S, SOON_S = 0.1, 0.02, 0.002
 """What comes within ALONE_S after QUIET_S without work is alone.  It keeps the stage awake for
 SOON_S; until ALONE_S have passed the stage sleeps no longer than MAX_SLEEP_S at a time."""
@@ -19,18 +23,24 @@ SOON_S; until ALONE_S have passed the stage sleeps no longer than MAX_SLEEP_S at
 class Idle:
     """How long a loop that looks for work has found none."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: int = 0) -> None:
+        """``wake``: address of the word that counts when the stages before have work (0: none).  It
+        ends a long sleep, which is five times as long for that."""
         self._busy_s = self._work_s = self._since_s = time.monotonic()
+        self._wake, self._seen = wake, 0
+
+    def _worked(self, now_s: float) -> None:
+        if now_s - self._work_s > QUIET_S:
+            self._since_s = now_s
+        self._work_s = now_s
+        if now_s - self._since_s > ALONE_S:
+            self._busy_s = now_s
 
     def after(self, work: int) -> None:
         """Sleep, if there was no work; work that comes meanwhile waits at most its share longer."""
         now_s = time.monotonic()
         if work:
-            if now_s - self._work_s > QUIET_S:
-                self._since_s = now_s
-            self._work_s = now_s
-            if now_s - self._since_s > ALONE_S:
-                self._busy_s = now_s
+            self._worked(now_s)
             return
         idle_s, most_s = now_s - self._busy_s, LONG_SLEEP_S
         if self._work_s != self._busy_s and now_s - self._work_s < ALONE_S:
@@ -38,7 +48,13 @@ class Idle:
             if now_s - self._work_s < SOON_S:
                 idle_s = now_s - self._work_s
         soon = min(max(idle_s / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S)
-        time.sleep(max(soon, min(idle_s / LONG_SHARE, most_s)))
+        sleep_s = max(soon, min(idle_s / LONG_SHARE, most_s))
+        if self._wake == 0 or sleep_s <= MAX_SLEEP_S:
+            time.sleep(sleep_s)
+        elif loop.sleep_on(self._wake, self._seen, int(sleep_s * 1e6) * WOKEN_TIMES):
+            self._worked(time.monotonic())
+        if self._wake:
+            self._seen = SharedWord(self._wake).value
 
 
 class JournalThread:

@@ -233,6 +233,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if apart:
         return _run_python(work, apart[0])
     stages = CompiledStages(work, group.stages)
+    stages.nap[loop.NAP_WAKE // 8] = work.shared.control.address + control_words.WOKEN
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
         stages.nap[loop.NAP_QUIET_NS // 8] = QUIET_NS
@@ -278,7 +279,8 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
         wake_in_time()
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
-    idle = Idle()
+    wake = work.shared.control.address + control_words.WOKEN if row.name == "journal" else 0
+    idle = Idle(wake)
     gathers = row.name == "journal" and work.durability == "async"
     while not stage.finished:
         done = stage.step()

@@ -88,6 +88,11 @@ class ControlSegment(Layout, size_bytes=43776):
     config: int = i64("its configuration, 0: of none that has a number")
     stop: int = i64("by the supervisor: take no more input, drain", at=128, atomic=True)
     go: int = i64("by the supervisor, once every stage is ready: take input", atomic=True)
+    woken: int = i64(
+        "by loops of stages: counts up when work comes, for processes that sleep until then",
+        at=192,
+        atomic=True,
+    )
     first_ns: int = i64(
         "by receive: intended send time of the first command, CLOCK_MONOTONIC", at=256
     )
@@ -125,6 +130,7 @@ BUILD = ControlSegment.offset("build")
 CONFIG = ControlSegment.offset("config")
 STOP = ControlSegment.offset("stop")
 GO = ControlSegment.offset("go")
+WOKEN = ControlSegment.offset("woken")
 FIRST_NS = ControlSegment.offset("first_ns")
 WRITTEN_SEQ = ControlSegment.offset("written_seq")
 WRITTEN_NS = ControlSegment.offset("written_ns")

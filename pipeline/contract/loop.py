@@ -7,8 +7,15 @@ The steps are compiled by themselves (docs/decisions/011).
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import monotonic_ns, pause, yield_cpu
+from openoutcry.wire.layout import Layout, SharedWord, i64
+from openoutcry.wire.memory import (
+    fetch_add,
+    futex_wait,
+    futex_wake,
+    monotonic_ns,
+    pause,
+    yield_cpu,
+)
 from openoutcry.wire.sleep import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
@@ -23,11 +30,15 @@ class Nap(Layout):
     quiet_ns: int = i64("how long a loop has no work before it naps each time round")
     work_ns: int = i64("when there was work last")
     since_ns: int = i64("when there was work first after as long without any")
+    wake: int = i64("address of the word that other processes sleep on, 0: none do")
+    woke_ns: int = i64("when they were woken last")
 
 
 NAP_US = Nap.offset("us")
 NAP_BUSY_NS = Nap.offset("busy_ns")
 NAP_QUIET_NS = Nap.offset("quiet_ns")
+NAP_WAKE = Nap.offset("wake")
+NAP_WOKE_NS = Nap.offset("woke_ns")
 NAP_WORDS = Nap.size_bytes // 8
 QUIET_SHARE, MAX_NAP_US = 256, 4_000
 """A loop sleeps for this share of the time for which it has had no work, up to 4 ms after a second
@@ -37,6 +48,12 @@ ALONE_NS, SOON_NS = 20_000_000, 2_000_000
 says of it.  The loop spins for SOON_NS after that, naps no longer than LONE_NAP_US until ALONE_NS
 have passed, and then as before: one command a second does not keep it awake."""
 LONE_NAP_US = 500
+WAKE_NS = 4_000_000
+"""Others are woken when work comes, and while it does, once in this time: a loop that spins between
+two commands would not know that they sleep."""
+FUTEX_MASK = 0xFFFFFFFF
+LONG_SLEEP_US = 20_000
+"""A process that is woken sleeps so long at most, after a time as long as MAX_NAP_US needs."""
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
 """An idle loop that was off its core for AWAY_NS shares the core with busy processes.  For
@@ -130,6 +147,33 @@ def note_work(nap: Nap, now: int) -> None:
 
 
 @kernel
+def wake_others(nap: Nap, now: int) -> None:
+    """Work has come: wake the processes that sleep until then."""
+    if nap.wake != 0 and now - nap.woke_ns > WAKE_NS:
+        nap.woke_ns = now
+        fetch_add(nap.wake, 1)
+        futex_wake(nap.wake)
+
+
+@kernel
+def sleep_on(wake: int, seen: int, us: int) -> int:
+    """Sleep while the word is ``seen``, so long at most; 1 if it was not any more."""
+    futex_wait(wake, seen & FUTEX_MASK, us * 1_000)
+    return 1 if SharedWord(wake).value != seen else 0
+
+
+@kernel
+def sleep_until_woken(nap: Nap, seen: int, now: int) -> None:
+    """Sleep as long as a loop naps, or five times as long if the word ``nap.wake`` is waited for;
+    ``seen``: its value before the last look for work.  What is woken has work soon."""
+    us = nap_us(nap, now)
+    if nap.wake == 0 or us <= LONE_NAP_US:
+        sleep_us(us)
+    elif sleep_on(nap.wake, seen, us * LONG_SLEEP_US // MAX_NAP_US) != 0:
+        note_work(nap, monotonic_ns())
+
+
+@kernel
 def is_quiet(nap: Nap, now: int) -> int:
     """1 if the loop may nap: it has had work, and none for a while."""
     busy = nap.busy_ns
@@ -190,6 +234,7 @@ def run_stages(
             now = monotonic_ns()
             if worked != 0:
                 note_work(nap, now)
+                wake_others(nap, now)
                 worked = 0
             naps = is_quiet(nap, now) if idle >= spins else 0
             if crowded:

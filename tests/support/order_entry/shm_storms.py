@@ -295,8 +295,12 @@ def writes_done(figures: dict[str, Any]) -> int:
     return int(figures.get("hostile", {}).get("writes", 0))
 
 
-def run(all_kills: int, all_writes: int, out: Path, seed: int) -> dict[str, Any]:
-    """Continue to so many in all, in turns; ``out`` has what was done, after each part."""
+def run(
+    all_kills: int, all_writes: int, out: Path, seed: int, seconds: float = float("inf")
+) -> dict[str, Any]:
+    """Continue to so many in all, in turns, or until ``seconds`` have passed; ``out`` has what was
+    done, after each part."""
+    until_s = time.monotonic() + seconds
     figures: dict[str, Any] = json.loads(out.read_text())["figures"] if out.exists() else {}
     figures["seed"] = seed
     while True:
@@ -306,6 +310,8 @@ def run(all_kills: int, all_writes: int, out: Path, seed: int) -> dict[str, Any]
             return figures
         for part in due:
             begun_s = time.monotonic()
+            if begun_s > until_s:
+                return figures
             with tempfile.TemporaryDirectory(prefix="storm-") as folder:
                 part(figures, Path(folder), seed)
             if out == EVIDENCE / f"{NAME}.json":
@@ -326,8 +332,9 @@ def main() -> None:
     parser.add_argument("--writes", type=int, default=10_000_000)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--out", type=Path, default=EVIDENCE / f"{NAME}.json")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     chosen = parser.parse_args()
-    run(chosen.kills, chosen.writes, chosen.out, chosen.seed)
+    run(chosen.kills, chosen.writes, chosen.out, chosen.seed, chosen.seconds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A process that has nothing to do leaves the core to others."""
 
 import resource
+import threading
 import time
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from openoutcry.host.info import isolated_cores
 from openoutcry.pipeline import journal_thread, worker
 from openoutcry.pipeline.contract import control, loop, words
+from openoutcry.pipeline.journal_thread import Idle
 from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
@@ -47,7 +49,7 @@ def slept(monkeypatch):
         monkeypatch.setattr(worker, "mark_ready", lambda shared, names: None)
         monkeypatch.setattr(worker.os, "sched_setscheduler", lambda *arguments: None)
         monkeypatch.setattr(journal_thread, "time", stage)
-        row = SimpleNamespace(name="journal")
+        row = SimpleNamespace(name="replica")
         return worker._run_python(SimpleNamespace(shared=None, durability="durable"), row)["slept"]
 
     return run
@@ -86,7 +88,7 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
     block, context = np.zeros(16, np.int64), np.zeros(words.CONTEXT_BYTES // 8, np.int64)
     context[words.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
-    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS, 0, 0], np.int64)
+    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS, 0, 0, 0, 0], np.int64)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
@@ -123,7 +125,7 @@ def test_a_loop_sleeps_longer_the_longer_it_had_no_work():
 def test_what_comes_alone_does_not_keep_a_loop_awake():
     """A command a second is alone, and so is what follows it within 20 ms; a second one within
     0.1 s is not."""
-    nap = np.array([500, 1, 0, QUIET_NS, 1, 1], np.int64)
+    nap = np.array([500, 1, 0, QUIET_NS, 1, 1, 0, 0], np.int64)
     address, second = nap.ctypes.data, 1_000_000_000
     for tick in range(1, 4):
         now = tick * second
@@ -159,3 +161,29 @@ def test_isolated_cores_are_read_as_the_kernel_lists_them(tmp_path):
     for text, cores in (("\n", set()), ("3\n", {3}), ("2-4,7\n", {2, 3, 4, 7})):
         path.write_text(text)
         assert isolated_cores(tmp_path) == cores
+
+
+def test_a_process_that_sleeps_is_woken_by_work_of_a_loop_and_stays_awake_for_more():
+    word = np.zeros(1, np.int64)
+    wake = word.ctypes.data
+    working = np.zeros(loop.NAP_WORDS, np.int64)
+    working[loop.NAP_WAKE // 8] = wake
+    idle = Idle(wake)
+    idle._busy_s -= 3_600
+    before_s = idle._work_s
+
+    def sleep():
+        while idle._work_s == before_s:
+            idle.after(0)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    while thread.is_alive():
+        loop.wake_others(working.ctypes.data, time.monotonic_ns())
+    thread.join()
+    count = int(word[0])
+    assert count > 0
+    loop.wake_others(working.ctypes.data, int(working[loop.NAP_WOKE_NS // 8]) + loop.WAKE_NS)
+    assert word[0] == count, "it was woken just now"
+    loop.wake_others(working.ctypes.data, int(working[loop.NAP_WOKE_NS // 8]) + loop.WAKE_NS + 1)
+    assert word[0] == count + 1
