@@ -24,7 +24,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ from tests.support.processes import choose_other_ports
 READ_LATE = {
     *("COLUMNS", "LINES", "NO_COLOR", "PATH", "TERM"),
     *("OUTCRY_PASSWORD", "SOFTHSM2_CONF"),
-    *("OPENOUTCRY_TEST_HAS_HUGE_PAGES", "PYTEST_CURRENT_TEST"),
+    *("OPENBLAS_NUM_THREADS", "OPENOUTCRY_TEST_HAS_HUGE_PAGES", "OUTCRY_PORTAL_PID"),
+    "PYTEST_CURRENT_TEST",
 }
 """Variables that a command reads when it prints or starts a program, or not at all.  What tests
 leave in their worker's environment must be here: else each process of later tests starts cold."""
@@ -46,6 +47,9 @@ SCRIPTS = (
     "tests.support.venue.served_venue",
 )
 """What tests run as a process beside the command: loaded as well."""
+ROOMS = ("console", "custody", "operations", "portal", "routing", "venue")
+LATE = ("alembic.command", "argon2", "cryptography.x509", "fastapi", "jwt", "psycopg", "uvicorn")
+"""What a command imports when it is there."""
 NEVER = {"preexec_fn", "executable", "shell", "startupinfo"}
 DEFAULTS = {"close_fds": True, "restore_signals": True}
 UNSET = {"gid": None, "gids": None, "uid": None, "umask": -1, "process_group": -1}
@@ -55,6 +59,10 @@ MOST_FDS = 16
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
 CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x1000000
 PR_GET_TID_ADDRESS = 40
+ROOM = "-" * 4_096
+"""An argument of the warm process, over which the arguments of those that it forks are written."""
+PORTAL = ["-m", "openoutcry", "portal", "serve"]
+"""The arguments of a command that starts commands."""
 
 
 def surroundings(environment: Mapping[str, str]) -> Any:
@@ -63,11 +71,17 @@ def surroundings(environment: Mapping[str, str]) -> Any:
     spaces = [
         os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "user", "pid_for_children")
     ]
-    # Umask, the user and groups, and signals that are blocked or ignored.
+    # The user and groups, and signals that are blocked or ignored.
     rows = Path("/proc/self/status").read_text().splitlines()
-    names = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs")
+    names = ("Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs")
     status = [row for row in rows if row.startswith(names)]
     return kept, spaces, status, os.sched_getaffinity(0), os.nice(0)
+
+
+def umask() -> int:
+    """Of this process, in which threads may be."""
+    rows = Path("/proc/self/status").read_text().splitlines()
+    return next(int(row.split()[1], 8) for row in rows if row.startswith("Umask:"))
 
 
 UNCHANGED = surroundings(os.environ)
@@ -75,20 +89,11 @@ UNCHANGED = surroundings(os.environ)
 
 
 class Warm:
-    """A process to fork others from, for as long as this one lives."""
+    """A process to fork others from, for as long as this one lives.  It has the other end of
+    ``requests``."""
 
-    def __init__(self) -> None:
-        self.pid, self.lock = os.getpid(), threading.Lock()
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                # numpy's threads would not outlive a fork.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-            )
+    def __init__(self, requests: socket.socket) -> None:
+        self.pid, self.lock, self.socket = os.getpid(), threading.Lock(), requests
         word = self.socket.recv(16)
         assert word, "the warm process has ended"
         self.can_fork = word == b"warm"
@@ -104,26 +109,40 @@ class Warm:
 
 
 _warm: list[Warm] = []
+_processes: list[subprocess.Popen[bytes]] = []
 _warming = threading.Lock()
 
 
 def _warm_process() -> Warm:
     with _warming:
         if not _warm:
-            _warm.append(Warm())
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                process = subprocess.Popen(
+                    [sys.executable, __file__, str(theirs.fileno()), ROOM],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    # numpy's threads would not outlive a fork.
+                    env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+                )
+            _processes.append(process)
+            _warm.append(Warm(ours))
         return _warm[0]
+
+
+_cold = subprocess.Popen._execute_child  # type: ignore[attr-defined]
 
 
 class Process(subprocess.Popen[Any]):
     """``Popen``, warm for ``[sys.executable, SCRIPT or "-m" or "-c", …]``."""
 
     def _execute_child(self, *arguments: Any) -> None:
-        cold = subprocess.Popen._execute_child  # type: ignore[attr-defined]
-        given = inspect.signature(cold).bind(self, *arguments).arguments
+        given = inspect.signature(_cold).bind(self, *arguments).arguments
         fds = [given["p2cread"], given["c2pwrite"], given["errwrite"]]
         inherited = [own if fd < 0 else fd for own, fd in enumerate(fds)]
         if not self._can_be_warm(given, inherited):
-            cold(self, *arguments)
+            _cold(self, *arguments)
             return
         sys.audit("subprocess.Popen", sys.executable, given["args"], given["cwd"], given["env"])
         request = {
@@ -132,6 +151,7 @@ class Process(subprocess.Popen[Any]):
             "environment": dict(os.environ if given["env"] is None else given["env"]),
             "start_new_session": given["start_new_session"],
             "limits": [resource.getrlimit(limit) for limit in LIMITS],
+            "umask": umask(),
             "fds": [0, 1, 2, *given["pass_fds"]],
         }
         self.pid = _warm_process().fork(request, [*inherited, *given["pass_fds"]])
@@ -241,6 +261,7 @@ def fork_beside() -> int:
 
 def serve(requests: socket.socket) -> None:
     """Fork a process for each request; in such a process, return."""
+    requests.send(b"warm" if thread_id_address() else b"cold")
     while True:
         message, fds, _, _ = socket.recv_fds(requests, 1 << 20, MOST_FDS)
         if not message:
@@ -257,6 +278,7 @@ def serve(requests: socket.socket) -> None:
 
 def become(request: dict[str, Any], fds: Sequence[int]) -> None:
     """Take over what was asked for: limits, files, session, folder, environment, arguments."""
+    os.umask(request["umask"])
     for limit, ends in zip(LIMITS, request["limits"], strict=True):
         if resource.getrlimit(limit) != tuple(ends):
             resource.setrlimit(limit, ends)
@@ -273,12 +295,44 @@ def become(request: dict[str, Any], fds: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["arguments"][1:]
+    show(request["arguments"], (f"{name}={value}" for name, value in os.environ.items()))
     choose_other_ports()
+    if sys.argv[: len(PORTAL)] == PORTAL:
+        warm_what_it_starts()
+
+
+def show(*lists: Iterable[str]) -> None:
+    """Let /proc have these arguments and this environment, as far as there is room."""
+    words = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:49]
+    for begin, end, texts in zip(words[::2], words[1::2], lists, strict=True):
+        shown = "".join(f"{text}\0" for text in texts).encode()[: int(end) - int(begin) - 1]
+        ctypes.memset(int(begin), 0, int(end) - int(begin))
+        ctypes.memmove(int(begin), shown, len(shown))
+
+
+def warm_what_it_starts() -> None:
+    """Let the commands that this process starts be forked from a warm one as well.  It must be
+    forked now: a process that serves has threads."""
+    global UNCHANGED
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(nothing, fd)
+        show([sys.argv[0]], [])
+        serve(theirs)
+        return
+    theirs.close()
+    _warm[:] = [Warm(ours)]
+    UNCHANGED = surroundings(os.environ)
+    subprocess.Popen = Process  # type: ignore[misc]
 
 
 def load() -> None:
     """All that commands import, and the kernels."""
     from importlib import import_module
+    from pkgutil import walk_packages
 
     from openoutcry.cli.groups import command_module
     from openoutcry.cli.sections import COMMANDS, VENUE
@@ -289,9 +343,14 @@ def load() -> None:
     names += [name for lines in VENUE.values() for name in lines if name not in venue.commands]
     for module in map(command_module, names):
         import_module(module)
-    for module in SCRIPTS:
-        with suppress(ImportError):  # what it needs is not installed: its tests are skipped
-            import_module(module)
+    for room in ROOMS:
+        package = import_module(f"openoutcry.{room}")
+        names = [part.name for part in walk_packages(package.__path__, f"{package.__name__}.")]
+        for module in [*names, *SCRIPTS, *LATE]:
+            if ".migrations" in module:
+                continue  # alembic runs these
+            with suppress(ImportError):  # what it needs is not installed: its tests are skipped
+                import_module(module)
     compile_kernels(lambda what, done, total: None)
 
 
@@ -325,7 +384,6 @@ def main() -> None:
     gc.freeze()
     assert len(os.listdir("/proc/self/task")) == 1, "a thread does not outlive a fork"
     with socket.socket(fileno=int(sys.argv[1])) as requests:
-        requests.send(b"warm" if thread_id_address() else b"cold")
         serve(requests)
     status = run_as_main()
     threading._shutdown()  # type: ignore[attr-defined]

@@ -154,9 +154,13 @@ class PortalVenue:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "PortalVenue":
-        self.venue.start()
-        self.venue.wait_for_phase("CONTINUOUS")
-        self.start_portal()
+        try:
+            self.venue.start()
+            self.venue.wait_for_phase("CONTINUOUS")
+            self.start_portal()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -209,7 +209,10 @@ def test_the_sdk_of_binance_trades(portal_venue, two):
     one, other = (
         Spot(
             config_rest_api=ConfigurationRestAPI(
-                api_key=person.api_key, api_secret=person.secret, base_path=portal_venue.url
+                api_key=person.api_key,
+                api_secret=person.secret,
+                base_path=portal_venue.url,
+                timeout=int(BOUND_S * 1000),
             )
         ).rest_api
         for person in two
