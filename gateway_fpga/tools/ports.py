@@ -66,21 +66,35 @@ def rows_of(module: str, folder: Path = RTL) -> list[Row]:
 
 
 def markdown() -> str:
-    """A table a module, the signals of a stream and of its AXI-Lite window in one row each."""
+    """A table a module, the signals of a stream and of its AXI-Lite window in one row each.  What
+    a later module has as the first one, it names in a sentence."""
     parts = []
+    first, *_ = MODULES
     for module in MODULES:
-        rows = rows_of(module)
-        cells: list[tuple[str, ...]] = []
-        for stream, group in groupby(rows, _stream):
-            signals = list(group)
-            if stream == AXI_LITE:
-                cells.append((f"`{AXI_LITE}*`", "AXI-Lite", *AXI_LITE_ROW))
-            elif stream:
-                cells.append(_stream_row(stream, signals))
-            else:
-                cells += [(f"`{r.name}`", r.kind, _width(r), r.meaning) for r in signals]
-        parts.append(f"\n### {module}\n\n" + table("| name | | width or default | |", cells))
+        cells = cells_of(module)
+        same = [] if module == first else [row for row in cells if row in cells_of(first)]
+        if len(same) > len(cells) / 2:
+            cells = [row for row in cells if row not in same]
+            names = ", ".join(name for name, *_ in same)
+            parts.append(f"\n### {module}\n\nAs of `{first}`: {names}.\n\n")
+        else:
+            parts.append(f"\n### {module}\n\n")
+        parts.append(table("| name | | width or default | |", cells))
     return "".join(parts)
+
+
+def cells_of(module: str) -> list[tuple[str, ...]]:
+    """The rows of a module's table."""
+    cells: list[tuple[str, ...]] = []
+    for stream, group in groupby(rows_of(module), _stream):
+        signals = list(group)
+        if stream == AXI_LITE:
+            cells.append((f"`{AXI_LITE}*`", "AXI-Lite", *AXI_LITE_ROW))
+        elif stream:
+            cells.append(_stream_row(stream, signals))
+        else:
+            cells += [(f"`{r.name}`", r.kind, _width(r), r.meaning) for r in signals]
+    return cells
 
 
 def _stream(row: Row) -> str:

@@ -4,6 +4,8 @@ import re
 
 from openoutcry.gateway_fpga.tools.bitstream import BOARD
 from openoutcry.gateway_fpga.tools.evidence import ROOT
+from openoutcry.gateway_fpga.tools.page import tops
+from openoutcry.gateway_fpga.tools.pnr import TARGETS, Run, read_log, row_of
 from openoutcry.gateway_fpga.tools.synthesis import cells
 from tests.support.gateway_fpga.place_and_route import CARD
 
@@ -59,3 +61,29 @@ def test_constraints_of_crossings_name_what_is_there():
         assert re.search(rf"reg\s+(\[[^\]]*\]\s*)?{name}\b", rtl), name
     for instance in re.findall(r"outcry_sync (?:#\([^;]*?\) )?(\w+) \(", rtl):
         assert re.search(rf"/{instance}/sync_first", text), instance
+
+
+LOG = """Info: Device utilisation:
+Info: \t              DP16KD:     100/    208    48%
+Info: \t         MULT18X18D:      16/    156    10%
+Info: \t          TRELLIS_FF:   28354/  83640    33%
+Info: \t        TRELLIS_COMB:   28599/  83640    34%
+Info: Max frequency for clock '$glbnet$clk': 120.10 MHz (FAIL at 200.00 MHz)
+Info: Max frequency for clock '$glbnet$rx': 210.00 MHz (PASS at 200.00 MHz)
+"""
+ROUTED = LOG[LOG.index("Info: Max") :].replace("120.10", "130.20").replace("210.00", "125.00")
+CELLS = {"LUTs": 28599, "flip-flops": 28354, "block RAM": 100, "DSP": 16}
+
+
+def test_a_log_has_the_slowest_clock_after_each_step():
+    """Of a run that its limit ended before it was routed, the placement alone."""
+    assert read_log(LOG) == Run(120.1, None, CELLS)
+    assert read_log(LOG + "Info: Routing..\n" + ROUTED) == Run(120.1, 125.0, CELLS)
+
+
+def test_a_seed_that_was_not_routed_has_no_frequency_in_the_table():
+    """The worst is that of the seeds that were; each seed is shown."""
+    row = row_of(TARGETS["outcry_top"], [Run(120.1, None, CELLS, 3600), Run(119, 130.2, CELLS, 60)])
+    assert (row["worst_mhz"], row["best_mhz"], row["seeds"]) == (130.2, 130.2, 2)
+    (line,) = tops({"modules": [row]}).splitlines()[2:]
+    assert "| not routed, **130.2** MHz | 120.1 MHz, 119.0 MHz | 60 min, 1 min | 28599 |" in line

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openoutcry.gateway_fpga.tools.diagrams import Diagram, drawn
-from openoutcry.gateway_fpga.tools.ports import MODULES, RTL, Row, markdown, rows_of
+from openoutcry.gateway_fpga.tools.ports import MODULES, RTL, Row, cells_of, markdown, rows_of
 
 TEXT = """module small #(
     // Bits of a word.
@@ -47,25 +47,31 @@ def test_every_port_of_a_module_is_in_its_table(module):
     assert len(rows) == len(ports) == len({row.name for row in rows})
 
 
-def test_the_signals_of_a_stream_or_window_are_one_row():
+@pytest.mark.parametrize("module", MODULES)
+def test_the_signals_of_a_stream_or_window_are_one_row(module):
     """With each signal of a stream and its width; every other port has its own row."""
-    page = markdown()
-    for module in MODULES:
-        lines = page.partition(f"### {module}\n")[2].partition("\n###")[0].splitlines()
-        lines = [line for line in lines if line.startswith("| `")]
-        bundles = set()
-        for row in rows_of(module):
-            bundle = re.match(r"[sm]_(axis|axil)_", row.name)
-            if bundle is None:
-                assert f"| `{row.name}` | {row.kind} |" in page
-                continue
-            bundles.add(bundle[0])
-            (line,) = (one for one in lines if one.startswith(f"| `{bundle[0]}*` |"))
-            signal = f"`{row.name.removeprefix(bundle[0])}` `{row.width}`"
-            assert bundle[1] == "axil" or signal in line
-            assert bundle[1] == "axil" or row.meaning in line
-        others = [row for row in rows_of(module) if not row.name.startswith(tuple(bundles))]
-        assert len(lines) == len(others) + len(bundles)
+    cells = {name: cell for name, *cell in cells_of(module)}
+    expected = set()
+    for row in rows_of(module):
+        bundle = re.match(r"[sm]_(axis|axil)_", row.name)
+        expected.add(f"`{bundle[0]}*`" if bundle else f"`{row.name}`")
+        if bundle is None:
+            assert cells[f"`{row.name}`"][0] == row.kind
+        elif bundle[1] == "axis":
+            _, signals, meaning = cells[f"`{bundle[0]}*`"]
+            assert f"`{row.name.removeprefix(bundle[0])}` `{row.width}`" in signals
+            assert row.meaning in meaning
+    assert set(cells) == expected
+
+
+def test_what_the_card_has_as_the_top_is_named_in_a_sentence():
+    """And has no row of its own; every other port of it has."""
+    section = markdown().partition("### outcry_card\n")[2].partition("\n###")[0]
+    sentence, *lines = [line for line in section.splitlines() if line]
+    assert sentence.startswith("As of `outcry_top`: `PORTS`, `DEPTH_LOG2`, ")
+    for name, *_ in cells_of("outcry_card"):
+        assert (name in sentence) != any(line.startswith(f"| {name} |") for line in lines), name
+    assert any(line.startswith("| `rx_clk` |") for line in lines)
 
 
 def test_a_diagram_draws_levels_edges_and_values():
