@@ -205,7 +205,7 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
             tables.wrong(path, f"{name!r} is also an instrument's symbol")
     assets: dict[str, int] = {}
     for _, row in rows:
-        if row["name"] is not None:
+        if row["name"] is not None and row["decimals"] is not None:
             assets.setdefault(row["name"], row["decimals"])
     schedules = _schedules(tables)
     spot, collected = read_spot(tables, assets), _collected(tables)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from openoutcry.market_data.feed import MAX_DECIMALS
 from openoutcry.risk.bits import LARGEST
 from openoutcry.risk.region import PRICE_LIMIT
 from openoutcry.wire import toml_tables
@@ -123,8 +124,8 @@ def _check_units(
 ) -> None:
     """A tick of a lot must be whole units of the quote asset, and as many as the file says."""
     base, quote, decimals = row["base"], row["quote"], row.get("decimals", 2)
-    if type(decimals) is not int:
-        return
+    if type(decimals) is not int or not 0 <= decimals <= MAX_DECIMALS:
+        return  # as is said where it is read
     exact = tick_units(row["lot_units"], assets[base], assets[quote], decimals)
     if exact.denominator != 1:
         tables.wrong(

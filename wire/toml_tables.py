@@ -34,6 +34,13 @@ class Mistake(NamedTuple):
 
 
 REQUIRED = object()
+NAMING = frozenset(
+    (
+        "symbol", "name", "instrument", "asset", "base", "quote", "underlying", "schedule",
+        "settlement", "protocol", "group", "margin_asset",
+    )
+)  # fmt: skip
+"""Keys whose values are names: tables are found by them."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +117,17 @@ class Tables:
         return table if isinstance(table, dict) else {}
 
     def given_rows(self, name: str) -> list[tuple[KeyPath, dict[str, Any]]]:
-        """The entries of an array of tables as the file has them, without what is not a table."""
+        """The entries of an array of tables as the file has them, without what is not a table.  A
+        name that is a list or a table is left out: it is no name, as is noted where it is read."""
         array = self.document.get(name, [])
         rows = enumerate(array if isinstance(array, list) else [])
-        return [((name, index), row) for index, row in rows if isinstance(row, dict)]
+        return [((name, index), _with_names(row)) for index, row in rows if isinstance(row, dict)]
 
     def distinct(self, rows: Iterable[tuple[KeyPath, Any]], what: str) -> None:
         """Note every value that was there before; the path is that of the key."""
         seen: dict[Any, KeyPath] = {}
         for path, value in rows:
-            if value is None:
+            if value is None or isinstance(value, list | dict):
                 continue
             if value in seen:
                 self.wrong(
@@ -127,6 +135,14 @@ class Tables:
                     f"{what} {shown(value)} already exists, in line {self.line_of(seen[value])}",
                 )
             seen.setdefault(value, path)
+
+
+def _with_names(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in row.items()
+        if key not in NAMING or not isinstance(value, list | dict)
+    }
 
 
 def read_tables(path: Path, fail: Callable[[list[Mistake]], OutcryError]) -> Tables:
