@@ -97,6 +97,7 @@ def watch(
 
     The command checks a venue (FILE), or every running pipeline, once a second until Control-C."""
     from openoutcry.operations import notify
+    from openoutcry.operations.alarms import ALARMS, wanted_by
     from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
     from openoutcry.operations.watch import Watch
@@ -110,7 +111,7 @@ def watch(
     receivers: list[notify.Notify] = [show]
     receivers += [notify.webhook(webhook)] if webhook else []
     receivers += [notify.mail(server, mail_from, mail_to)] if mail_to else []
-    venue = VenueMetrics(read_venue(file) if file else None)
+    venue = VenueMetrics(read_venue(file) if file else None, wanted_by(ALARMS))
     venue.aside = Aside()
     watching = Watch(venue.collect, receivers, lambda text: click.echo(text, err=True))
     end_s = None if seconds is None else time.monotonic() + seconds

@@ -19,6 +19,7 @@ from openoutcry.console.events import Events
 from openoutcry.console.exact import exact
 from openoutcry.console.participants import participants_of, view_of
 from openoutcry.console.replication import ReplicationView
+from openoutcry.operations.alarms import ALARMS, wanted_by
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
@@ -56,7 +57,8 @@ class Observer:
         self.replication = ReplicationView(file, standbys)
         self.events = Events(file.journal)
         self.alarms = Alarms(
-            Watch(VenueMetrics(file).collect, [], lambda text: None), log_folder(file.journal)
+            Watch(VenueMetrics(file, wanted_by(ALARMS)).collect, [], lambda text: None),
+            log_folder(file.journal),
         )
         self.pipeline: RunningPipeline | None = None
         self.second = 0

@@ -26,6 +26,8 @@ from openoutcry.operations.expressions import (
     Share,
     Total,
     Used,
+    Wanted,
+    series_of,
 )
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -333,6 +335,15 @@ ALARMS: tuple[Alarm, ...] = (
 def names_of(alarms: tuple[Alarm, ...]) -> frozenset[str]:
     """Names of the samples that these alarms look at."""
     return frozenset(name for one in alarms for name in re.findall("[a-zA-Z_]+", one.promql()))
+
+
+def wanted_by(alarms: tuple[Alarm, ...]) -> Wanted:
+    """The metrics that these alarms look at, each with the labels that they select by."""
+    wanted: Wanted = {}
+    for alarm in alarms:
+        for name, labels in series_of(alarm.of):
+            wanted.setdefault(name.removesuffix("_total"), []).append(labels)
+    return wanted
 
 
 def rule_file(runbooks: str = "docs/alarms.md") -> str:

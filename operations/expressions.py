@@ -7,7 +7,7 @@ and be evaluated over a :class:`History` of scrapes; the same word means the sam
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, float]
 """A value for each set of labels."""
+Wanted = dict[str, list[dict[str, str]]]
+"""Names of metrics, and the labels of series of them; no labels are all series."""
 
 
 @dataclass
@@ -106,6 +108,16 @@ class Expression(Protocol):
 
     def values(self, history: History) -> Vector:
         """Its value of each series now; series without one are absent."""
+
+
+def series_of(expression: Expression) -> Iterator[tuple[str, dict[str, str]]]:
+    """The metrics that an expression looks at, each with the labels that it selects by."""
+    for one in fields(expression):  # type: ignore[arg-type]
+        inside = getattr(expression, one.name)
+        if one.name == "name":
+            yield inside, dict(getattr(expression, "labels", ()))
+        elif hasattr(inside, "promql"):
+            yield from series_of(inside)
 
 
 def selector(name: str, labels: Mapping[str, str], window_s: int = 0) -> str:

@@ -21,6 +21,7 @@ import psutil
 
 import openoutcry
 from openoutcry.operations.aside import Aside
+from openoutcry.operations.expressions import Wanted
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline.contract import control as control_words
@@ -77,11 +78,12 @@ def classic_buckets(words: npt.NDArray[np.int64]) -> tuple[list[tuple[str, float
 class Families:
     """Metric families by name, in the order in which they came."""
 
-    def __init__(self, native_too: bool = False) -> None:
-        """``native_too``: histograms in their native form, too, in separate families."""
+    def __init__(self, native_too: bool = False, wanted: Wanted | None = None) -> None:
+        """``native_too``: histograms in their native form, too, in separate families.
+        ``wanted``: nothing but these series (None: all)."""
         from prometheus_client import core
 
-        self.native_too, self.kinds = native_too, core
+        self.native_too, self.kinds, self.wanted = native_too, core, wanted
         self.families: dict[str, Any] = {}
 
     def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
@@ -89,18 +91,29 @@ class Families:
             self.families[name] = kind(name, text, labels=list(labels))
         return self.families[name]
 
+    def _is_wanted(self, name: str, labels: dict[str, str]) -> bool:
+        if self.wanted is None:
+            return True
+        return any(some.items() <= labels.items() for some in self.wanted.get(name, ()))
+
     def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
         """Add a value that may go up and down."""
+        if not self._is_wanted(name, labels):
+            return
         family = self._family(self.kinds.GaugeMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def counter(self, name: str, text: str, value: float, **labels: str) -> None:
         """Add a value that only grows."""
+        if not self._is_wanted(name, labels):
+            return
         family = self._family(self.kinds.CounterMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), value)
 
     def histogram(self, name: str, text: str, words: npt.NDArray[np.int64], **labels: str) -> None:
         """Add a histogram from the words of ``pipeline/contract/histogram.py``."""
+        if not self._is_wanted(name, labels):
+            return
         buckets, total = classic_buckets(words)
         family = self._family(self.kinds.HistogramMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), buckets, total)
@@ -116,8 +129,9 @@ class VenueMetrics:
     """A collector of prometheus_client: metrics of one venue, or without a file of every pipeline
     of this user that runs."""
 
-    def __init__(self, venue: VenueFile | None = None) -> None:
-        self.venue = venue
+    def __init__(self, venue: VenueFile | None = None, wanted: Wanted | None = None) -> None:
+        """``wanted``: nothing but these series (None: all)."""
+        self.venue, self.wanted = venue, wanted
         self.aside: Aside | None = None
         """Kept off the cores of what is checked, by a process that does nothing else."""
         self._left: deque[tuple[float, int]] = deque()
@@ -167,7 +181,7 @@ class VenueMetrics:
     def collect(self, native_too: bool = False) -> "Iterator[Metric]":
         """Everything, read again; ``native_too``: for Prometheus's protobuf."""
         begin = time.perf_counter()
-        out = Families(native_too)
+        out = Families(native_too, self.wanted)
         build = out.kinds.InfoMetricFamily("outcry_build", "The running build.")
         build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
         yield build

@@ -1,14 +1,19 @@
 """Every alarm fires at its edge and clears, by Prometheus's own judgement and by ours alike."""
 
+import re
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
 from openoutcry.operations import expressions
-from openoutcry.operations.alarms import ALARMS
+from openoutcry.operations.alarms import ALARMS, names_of, wanted_by
 from openoutcry.operations.evaluate import Evaluator, State
 from openoutcry.operations.expressions import History
+from openoutcry.operations.metrics import Families
+from openoutcry.pipeline.contract.histogram import WORDS
 from tests import ROOT
 from tests.support.operations.alarms import PART_STEPS, STEP_S, labels_of, levels_of, series_of
 
@@ -101,3 +106,23 @@ def test_a_history_by_series_is_one_by_scrapes(steps):
         }
     newest = {labels: value for (name, labels), value in scrapes[-1][1].items() if name == "b"}
     assert expressions.Now("b").values(history) == newest
+
+
+def test_a_watch_collects_what_its_alarms_look_at_and_nothing_else():
+    wanted, words = wanted_by(ALARMS), np.zeros(WORDS, np.int64)
+    ends = re.compile("_(total|bucket)$")
+    looked_at = {ends.sub("", name) for name in names_of(ALARMS) if name.startswith("outcry_")}
+    assert set(wanted) == looked_at
+    out = Families(wanted=wanted)
+    for stage in ("matcher", "gateway", "feed", "fix-4.4"):
+        out.histogram("outcry_latency_seconds", "", words, stage=stage)
+    out.counter("outcry_commands", "", 1.0, venue="X")
+    out.gauge("outcry_scrape_seconds", "", 1.0)
+    rows = {
+        (sample.name, sample.labels.get("stage"))
+        for family in out.families.values()
+        for sample in family.samples
+    }
+    assert {name for name, _ in rows} >= {"outcry_commands_total", "outcry_latency_seconds_bucket"}
+    assert {stage for _, stage in rows} == {None, "matcher", "gateway", "feed"}
+    assert "outcry_scrape_seconds" not in out.families
