@@ -251,18 +251,22 @@ def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[O
                 places = _places(one, one.fields[len(common) :])
                 size = f"{sender}, {one.size_bytes}"
                 lines.append(f"| **{one.kind}: {name}** | {size} | {one.doc} | {places} |")
-        rows = _meanings(protocol)
-        if rows:
-            lines += ["", "| field | type | meaning |", "|---|---|---|", *rows]
+        meanings = _meanings(protocol)
+        if meanings:
+            lines += ["", "| field | type | meaning |", "|---|---|---|", *meanings]
     if options:
         lines += ["", "## Options of OUCH 5.0", ""]
         lines += ["Each: a byte with the length of tag and value, the tag, the value.", ""]
         lines += ["| tag | option | type | in | meaning |", "|---|---|---|---|---|"]
+    rows: dict[tuple[str, str], list[Option]] = {}
     for option in options:
         where = " ".join(k for k, on in (("O", option.enters), ("U", option.replaces)) if on)
-        field = option.field
-        cells = f"`{field.name}` | {_kind(field)} | {where or 'server'} | {field.doc}"
-        lines.append(f"| {option.tag} | {cells} |")
+        rows.setdefault((where or "server", option.field.doc), []).append(option)
+    for (where, doc), some in rows.items():
+        tags = ", ".join(str(one.tag) for one in some)
+        names = ", ".join(f"`{one.field.name}`" for one in some)
+        kinds = ", ".join(_kind(one.field) for one in some)
+        lines.append(f"| {tags} | {names} | {kinds} | {where} | {doc} |")
     return "\n".join([*lines, ""])
 
 
@@ -284,7 +288,7 @@ def _kind(field: Field) -> str:
 
 
 def _meanings(protocol: Protocol) -> list[str]:
-    """A row for each field; of several meanings, with the messages that have each."""
+    """A row for the fields of one meaning; of several, with the messages that have each."""
     found: dict[str, dict[tuple[str, str], dict[str, list[str]]]] = {}
     for sender, group in (("client", protocol.client), ("server", protocol.server)):
         for one in group:
@@ -297,7 +301,10 @@ def _meanings(protocol: Protocol) -> list[str]:
             places = "; ".join(f"{sender}'s {' '.join(kinds)}" for sender, kinds in where.items())
             shown = f"{doc} ({places})" if len(meanings) > 1 else doc
             rows.setdefault((name, kind), []).append(shown)
-    return [f"| `{name}` | {kind} | {'; '.join(docs)} |" for (name, kind), docs in rows.items()]
+    same: dict[tuple[str, str], list[str]] = {}
+    for (name, kind), docs in rows.items():
+        same.setdefault((kind, "; ".join(docs)), []).append(f"`{name}`")
+    return [f"| {', '.join(names)} | {kind} | {doc} |" for (kind, doc), names in same.items()]
 
 
 def main() -> None:
