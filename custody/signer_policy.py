@@ -27,11 +27,13 @@ create table if not exists signed (
     primary key (chain, identity, reference)
 ) without rowid;
 create index if not exists signed_by_reference on signed (reference);
+create index if not exists signed_by_time on signed (chain, asset, at_ns);
 create table if not exists moved (
     chain text not null, identity text not null, asset text not null, amount text not null,
     fee text not null, conflicts text not null, at_ns integer not null,
     primary key (chain, identity)
 ) without rowid;
+create index if not exists moved_by_time on moved (chain, at_ns);
 create table if not exists destinations (
     chain text not null, address text not null, at_ns integer not null,
     primary key (chain, address)
@@ -39,6 +41,7 @@ create table if not exists destinations (
 create table if not exists refused (
     identity text primary key, chain text not null, code text not null, at_ns integer not null
 ) without rowid;
+create index if not exists refused_by_time on refused (at_ns);
 """
 LAST = 200
 """Requests of each kind that a signer tells of."""

@@ -189,3 +189,39 @@ def test_what_was_signed_is_known_after_a_restart(tmp_path, clock):
     with Policy(tmp_path / "again.sqlite", *terms) as policy:
         refused(policy, "paid_twice", 10, reading([one], "tx2", ("b:0",)), [one])
         refused(policy, "old_number", 8, reading([], "tx3", ("c:0",)), [])
+
+
+def test_what_was_signed_and_refused_long_ago_costs_nothing(policy, clock):
+    """Else whoever may ask could make every answer slow, by requests that are refused."""
+
+    def steps(asked):
+        count = [0]
+
+        def step():
+            count[0] += 1
+
+        policy.connection.set_progress_handler(step, 100)
+        asked()
+        policy.connection.set_progress_handler(None, 100)
+        return count[0]
+
+    def sign():
+        one = claim(50, salt=f"s{clock.now}")
+        number = policy.last_number() + 1
+        policy.allow(number, CHAIN, reading([one], f"tx{number}", (f"{number}:0",)), [one])
+
+    for _ in range(210):
+        sign()
+        policy.refuse(f"r{clock.now}", CHAIN, "limit")
+        clock.now += 86_400 * SECOND
+    before = steps(policy.asked), steps(sign)
+    clock.now += 86_400 * SECOND
+    with policy._change():
+        rows = [(f"q{number}", CHAIN, "limit", number) for number in range(5_000)]
+        policy.connection.executemany("insert into refused values (?, ?, ?, ?)", rows)
+        old = [(CHAIN, f"o{n}", f"o{n}", ASSET, "5", "[]", n) for n in range(5_000)]
+        policy.connection.executemany("insert into signed values (?, ?, ?, ?, ?, ?, ?)", old)
+        old = [(CHAIN, f"o{n}", ASSET, "5", "5", "[]", n) for n in range(5_000)]
+        policy.connection.executemany("insert into moved values (?, ?, ?, ?, ?, ?, ?)", old)
+    after = steps(policy.asked), steps(sign)
+    assert max(after[n] - before[n] for n in range(2)) <= 5, (before, after)
