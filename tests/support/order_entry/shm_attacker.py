@@ -47,11 +47,11 @@ class Attacker:
         self.bytes = client.connection.views[0]
         self.words = self.bytes.view(np.int64)
         self.header = ShmRequests(client.connection.requests)
-        self.ways, weights = zip(
+        table = (
             (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
             (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
-            strict=True,
         )  # fmt: skip
+        self.ways, weights = zip(*table, strict=True)
         self.weights = list(itertools.accumulate(weights))
         self.writes = 0
         """Requests, words and cursors that were written so far."""
