@@ -5,16 +5,18 @@ from pathlib import Path
 
 from openoutcry import __version__
 
+NO_FIGURES = ":(exclude)docs/evidence"
+
 
 def commit() -> str:
-    """The source tree's commit, with ``-dirty`` when tracked files differ from it; the package's
-    version where there is no such tree."""
+    """The source tree's commit, with ``-dirty`` when tracked files differ from it but for recorded
+    figures; the package's version where there is no such tree."""
     tree = Path(__file__).resolve().parent.parent
     if not (tree / ".git").exists():
         return __version__
     try:
         head = _git(tree, "rev-parse", "HEAD")
-        changed = _git(tree, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(tree, "status", "--porcelain", "--untracked-files=no", "--", ".", NO_FIGURES)
     except (OSError, subprocess.SubprocessError):
         return __version__
     return head + ("-dirty" if changed else "")
