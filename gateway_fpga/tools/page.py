@@ -215,7 +215,10 @@ def tops(figures: dict[str, Any]) -> str:
     """Each seed of the whole designs; one that was not routed in its time has its placement."""
     rows = []
     for row in figures["modules"]:
-        each = [f"**{mhz:.1f}** MHz" if mhz else "not routed" for mhz in row["each_mhz"]]
+        each = [
+            f"**{mhz:.1f}** MHz" if mhz else f"not ended: {left:,} of {arcs:,} connections left"
+            for mhz, arcs, left in zip(row["each_mhz"], row["arcs"], row["arcs_left"], strict=True)
+        ]
         rows.append(
             (
                 f"`{row['module']}` ({row['what']})",

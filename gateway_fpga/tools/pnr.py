@@ -71,6 +71,8 @@ LIMIT_S = 3600
 """Seconds of processor time after which a seed is given up; its placement still counts."""
 FREQUENCY = re.compile(r"Max frequency for clock\s+'([^']+)': ([\d.]+) MHz")
 UTILISATION = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*\d+\s+\d+%$", re.MULTILINE)
+ARCS = re.compile(r"^Info: Routing (\d+) arcs\.$", re.MULTILINE)
+ARCS_LEFT = re.compile(r"^Info:\s+\d+ \|[^|]+\|[^|]+\|\s+(\d+)\|[^|]+\|$", re.MULTILINE)
 CLOCKS = ("clk", "rx_clk")
 CELLS = {
     "LUTs": "TRELLIS_COMB",
@@ -247,6 +249,10 @@ class Run:
     placed_mhz: float
     routed_mhz: float | None
     cells: dict[str, int]
+    arcs: int = 0
+    """Connections to route: one from each driver to each input."""
+    arcs_left: int = 0
+    """Of them, those without a way when the run ended."""
     processor_s: float = 0.0
 
 
@@ -280,11 +286,14 @@ def read_log(text: str) -> Run:
     if not mhz:
         raise BuildError(f"nextpnr named no frequency:\n{text[-2000:]}")
     used = {cell: int(count) for cell, count in UTILISATION.findall(text)}
+    arcs = [int(count) for count in ARCS.findall(text)]
     return Run(
         placed_mhz=min(each[0] for each in mhz.values()),
         # nextpnr names them after placement, and again after routing.
         routed_mhz=min((each[1] if len(each) > 1 else 0.0) for each in mhz.values()) or None,
         cells={what: used.get(cell, 0) for what, cell in CELLS.items()},
+        arcs=max(arcs, default=0),
+        arcs_left=([*arcs, *map(int, ARCS_LEFT.findall(text))] or [0])[-1],
     )
 
 
@@ -312,6 +321,8 @@ def row_of(target: Target, runs: Sequence[Run]) -> dict[str, Any]:
         "best_mhz": max(routed, default=None),
         "each_mhz": each,
         "placed_mhz": [run.placed_mhz for run in runs],
+        "arcs": [run.arcs for run in runs],
+        "arcs_left": [run.arcs_left for run in runs],
         "processor_s": [run.processor_s for run in runs],
         "seeds": len(runs),
         "cells": runs[0].cells,

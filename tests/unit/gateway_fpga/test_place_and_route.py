@@ -72,18 +72,28 @@ Info: Max frequency for clock '$glbnet$clk': 120.10 MHz (FAIL at 200.00 MHz)
 Info: Max frequency for clock '$glbnet$rx': 210.00 MHz (PASS at 200.00 MHz)
 """
 ROUTED = LOG[LOG.index("Info: Max") :].replace("120.10", "130.20").replace("210.00", "125.00")
+TABLE = """Info: Routing 143932 arcs.
+Info:            |   (re-)routed arcs  |   delta    | remaining|       time spent     |
+Info:    IterCnt |  w/ripup   wo/ripup |  w/r  wo/r |      arcs| batch(sec) total(sec)|
+Info:       1000 |       26        973 |   26   973 |    142951|       0.50       0.50|
+Info:       2000 |       45       1954 |   19   981 |{}|       0.27       0.77|
+"""
 CELLS = {"LUTs": 28599, "flip-flops": 28354, "block RAM": 100, "DSP": 16}
 
 
 def test_a_log_has_the_slowest_clock_after_each_step():
     """Of a run that its limit ended before it was routed, the placement alone."""
     assert read_log(LOG) == Run(120.1, None, CELLS)
-    assert read_log(LOG + "Info: Routing..\n" + ROUTED) == Run(120.1, 125.0, CELLS)
+    assert read_log(LOG + TABLE.format("     51482")) == Run(120.1, None, CELLS, 143932, 51482)
+    ended = LOG + TABLE.format("         0") + ROUTED
+    assert read_log(ended) == Run(120.1, 125.0, CELLS, 143932, 0)
 
 
 def test_a_seed_that_was_not_routed_has_no_frequency_in_the_table():
     """The worst is that of the seeds that were; each seed is shown."""
-    row = row_of(TARGETS["outcry_top"], [Run(120.1, None, CELLS, 3600), Run(119, 130.2, CELLS, 60)])
+    runs = [Run(120.1, None, CELLS, 143932, 51482, 3600), Run(119, 130.2, CELLS, 143932, 0, 60)]
+    row = row_of(TARGETS["outcry_top"], runs)
     assert (row["worst_mhz"], row["best_mhz"], row["seeds"]) == (130.2, 130.2, 2)
     (line,) = tops({"modules": [row]}).splitlines()[2:]
-    assert "| not routed, **130.2** MHz | 120.1 MHz, 119.0 MHz | 60 min, 1 min | 28599 |" in line
+    assert "| not ended: 51,482 of 143,932 connections left, **130.2** MHz |" in line
+    assert "| 120.1 MHz, 119.0 MHz | 60 min, 1 min | 28599 |" in line
