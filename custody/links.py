@@ -21,8 +21,8 @@ class Links:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
 
     def last_number(self) -> int:
-        """The highest that any signer has seen.  Of signers that are away, so many that no number
-        has only their signatures.
+        """The highest that any signer has seen.  Too few signers may be away for a number to have
+        only their signatures.
 
         Raises :class:`CustodyError` if more are away."""
         numbers: list[int] = []

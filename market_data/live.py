@@ -43,7 +43,7 @@ class Source:
     to_shm: int = 0
     """and the messages in shared memory."""
     wake: int = 0
-    """The word that counts when stages have work; 0: there is none."""
+    """The word that counts when stages have work; 0: no such word."""
     shm: int = 0
     """The feed in shared memory; 0: the venue has no such feed."""
 

@@ -118,7 +118,7 @@ class Tables:
 
     def given_rows(self, name: str) -> list[tuple[KeyPath, dict[str, Any]]]:
         """The entries of an array of tables as the file has them, without what is not a table.  A
-        name that is a list or a table is left out: it is no name, as is noted where it is read."""
+        name that is a list or a table is left out; the error is noted where the name is read."""
         array = self.document.get(name, [])
         rows = enumerate(array if isinstance(array, list) else [])
         return [((name, index), _with_names(row)) for index, row in rows if isinstance(row, dict)]

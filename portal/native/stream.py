@@ -97,7 +97,7 @@ class _Book:
     kept: deque[Message] = field(default_factory=lambda: deque(maxlen=INCREMENTS_KEPT))
     idle_beats: int = 0
     snapshot: Message | None = None
-    """As it is now, once somebody has asked for it: the same for all who wait."""
+    """As it is now, after a first request for it: the same for all that wait."""
 
 
 @dataclass(eq=False)
